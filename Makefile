@@ -1,0 +1,53 @@
+# Everything one does with this project. `make` alone shows the list.
+PYTHON := .venv/bin/python
+TEST_WORKERS ?= 2
+# Enough of an environment for commands that need settings but no services.
+CHECK_ENV := SECRET_KEY=check-only-a-long-random-looking-value-0123456789-abcdefghijkl \
+	ENCRYPTION_KEYS=Y2hlY2stb25seS1rZXktY2hlY2stb25seS1rZXktMDE= PUBLIC_URL=https://check.example.com SECURE_SSL_REDIRECT=1 \
+	DATABASE_URL=postgresql://nobody@127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1/0
+COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench fmt lock clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 16
+
+run: ## start everything and show where it is (Ctrl-C stops it)
+	@scripts/install core offline
+	@exec $(PYTHON) -m bubblyphone.services.run
+
+test: ## run every test; ARGS="tests/calls -k hangup" chooses some
+	@scripts/install core offline dev
+	@$(PYTHON) -m tests.chromium
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) -m "not realtime" $(ARGS) || [ $$? -eq 5 ]
+	@$(PYTHON) -m pytest -m realtime $(ARGS) || [ $$? -eq 5 ]
+
+check: ## formatting, lint, types, import directions, settings, migrations
+	@scripts/install core offline dev
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(CHECK_ENV) $(PYTHON) -m mypy
+	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command as check; check()'
+	@$(CHECK_ENV) $(PYTHON) manage.py check --deploy --fail-level WARNING
+	@$(CHECK_ENV) $(PYTHON) -W ignore manage.py makemigrations --check --dry-run
+
+bench: ## measure the call path and write docs/benchmarks.md
+	@scripts/install core offline dev
+	@$(PYTHON) -m tests.bench
+
+fmt: ## format the code and fix what can be fixed
+	@scripts/install core dev
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix .
+
+lock: ## write requirements/*.txt anew from requirements/*.in (needs uv)
+	@uv pip compile $(COMPILE) --upgrade requirements/core.in -o requirements/core.txt
+	@uv pip compile $(COMPILE) --upgrade -c requirements/core.txt requirements/offline.in -o requirements/offline.txt
+	@uv pip compile $(COMPILE) --upgrade -c requirements/core.txt requirements/s3.in -o requirements/s3.txt
+	@uv pip compile $(COMPILE) --upgrade -c requirements/core.txt requirements/dev.in -o requirements/dev.txt
+
+clean: ## remove the environment and caches; DATA_DIR (./var) stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
