@@ -1,0 +1,24 @@
+"""What each app says about its part of the API, put together (settings.API_DESCRIPTION)."""
+
+from accounts.api import schema as accounts
+from agents.api import schema as agents
+from billing.api import schema as billing
+from bubblyphone.core import schema as core
+from bubblyphone.core.shapes import free_object
+from calls.api import schema as calls
+from phone_numbers.api import schema as phone_numbers
+from sandbox.api import schema as sandbox
+
+_PARTS = (accounts, agents, phone_numbers, calls, sandbox, billing)
+_OWN = {
+    "API description": {
+        "GET /schema": core.Operation(
+            "Show this description", "OpenAPI 3.1.", answer=free_object({"openapi": "3.1.0"})
+        ),
+    },
+}
+
+DESCRIPTION = core.Description(
+    operations={tag: group for part in _PARTS for tag, group in part.OPERATIONS.items()} | _OWN,
+    fields={name: text for part in _PARTS for name, text in part.FIELDS.items()},
+)

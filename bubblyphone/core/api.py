@@ -1,0 +1,294 @@
+"""Conventions of the JSON API (contract §2): parsing, envelope, lists, errors."""
+
+import base64
+import binascii
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar, TypeVar
+
+import orjson
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import DataError
+from django.db.models import Model, QuerySet
+from django.http import Http404
+from rest_framework import serializers
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    NotAuthenticated,
+    ParseError,
+    Throttled,
+    ValidationError,
+)
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.pagination import BasePagination
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import remove_query_param, replace_query_param
+
+from bubblyphone.core.errors import ApplicationError, InsufficientFunds, InvalidRequest, TooManyRequests
+from bubblyphone.core.http import MESSAGES
+from bubblyphone.core.json_types import type_problem
+from bubblyphone.core.money import format_money
+
+logger = logging.getLogger(__name__)
+
+Row = TypeVar("Row", bound=Model)
+# Where errors stand that belong to no field of the body.
+WHOLE_BODY = "body"
+
+
+# --- bodies -----------------------------------------------------------------------------------------------------------
+class AnyJSONParser(BaseParser):
+    """A body that parses as a JSON object is taken, whatever its Content-Type (contract §7), else InvalidRequest."""
+
+    media_type = "*/*"
+
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        body: bytes = stream.read()
+        if not body.strip():
+            return {}
+        try:
+            parsed = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise InvalidRequest({WHOLE_BODY: [f"The body is not valid JSON: {error}."]}) from error
+        if not isinstance(parsed, dict):
+            raise InvalidRequest({WHOLE_BODY: ["The body must be a JSON object."]})
+        # PostgreSQL cannot store this character, in text or in JSON; searched for only where it may be.
+        if b"\\u0000" in body and (path := next(_nul_paths(parsed, ""), None)) is not None:
+            raise InvalidRequest({path or WHOLE_BODY: ["Null characters are not allowed."]})
+        return parsed
+
+
+def _nul_paths(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, str) and "\x00" in value:
+        yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if "\x00" in key:
+                yield path
+            yield from _nul_paths(item, _join(path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _nul_paths(item, _join(path, index))
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """Answers are JSON whatever the client says that it accepts; bodies go to the first parser whose type fits."""
+
+    def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
+        content_type = request.content_type.partition(";")[0].strip().lower()
+        for parser in parsers:
+            if parser.media_type in ("*/*", content_type):
+                return parser  # type: ignore[no-any-return]
+        return None
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer for request bodies: a field that it does not know, or of another JSON type, is an error naming it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        errors: dict[str, Any] = {}
+        if isinstance(data, Mapping):
+            known = {name: field for name, field in self.fields.items() if not field.read_only}
+            errors = {name: ["Unknown field."] for name in data if name not in known}
+            problems = {name: type_problem(known[name], value) for name, value in data.items() if name in known}
+            errors |= {name: [problem] for name, problem in problems.items() if problem}
+        try:
+            values = super().to_internal_value(data)
+        except ValidationError as error:
+            if isinstance(error.detail, dict):
+                raise ValidationError({**error.detail, **errors}) from error
+            raise
+        if errors:
+            raise ValidationError(errors)
+        return values
+
+
+def validated(serializer_class: type[serializers.Serializer[Any]], request: Request, **options: Any) -> dict[str, Any]:
+    """The request's body through a serializer. Raises DRF's ValidationError, which answers 422."""
+    serializer = serializer_class(data=request.data, **options)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+class MoneyField(serializers.Field[Decimal, Any, str, Any]):
+    """An exact amount shown as contract §3 says: "0.10", "0.063". For answers only."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, **kwargs)
+
+    def to_representation(self, value: Decimal) -> str:
+        return format_money(value)
+
+
+def format_time(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC to the second, with `Z`; None stays None."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def data(content: Any, *, status: int = 200) -> Response:
+    """The envelope of success: `{"data": …}`."""
+    return Response({"data": content}, status=status)
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+class NewestFirstPagination(BasePagination):
+    """Lists by cursor over the id: stable while rows are added. `?per_page=` 1 to 100 (25), `?cursor=`."""
+
+    ordering: ClassVar[str] = "-id"
+    default_size: ClassVar[int] = 25
+    largest_size: ClassVar[int] = 100
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """One page of a QuerySet whose primary key is `id`."""
+        size = self._read_size(request)
+        backward, boundary = self._read_cursor(request)
+        newest_first = self.ordering.startswith("-")
+        # Going on where newest comes first, or back where oldest does, ids get smaller.
+        page = queryset.order_by(("id" if newest_first else "-id") if backward else self.ordering)
+        if boundary is not None:
+            page = page.filter(**{"id__lt" if newest_first != backward else "id__gt": boundary})
+        rows = list(page[: size + 1])
+        has_more = len(rows) > size
+        rows = rows[:size]
+        came_from = boundary is not None and bool(rows)
+        if backward:
+            rows.reverse()
+        has_next, has_previous = (came_from, has_more) if backward else (has_more, came_from)
+        self._request, self._size = request, size
+        self._next = _write_cursor("n", rows[-1].pk) if has_next else None
+        self._previous = _write_cursor("p", rows[0].pk) if has_previous else None
+        return rows
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response(
+            {
+                "data": data,
+                "meta": {"per_page": self._size, "next_cursor": self._next, "prev_cursor": self._previous},
+                "links": {"next": self._link(self._next), "prev": self._link(self._previous)},
+            }
+        )
+
+    def _link(self, cursor: str | None) -> str | None:
+        url = remove_query_param(self._request.build_absolute_uri(), "cursor")
+        return None if cursor is None else str(replace_query_param(url, "cursor", cursor))
+
+    def _read_size(self, request: Request) -> int:
+        text = request.query_params.get("per_page", str(self.default_size))
+        if not (text.isascii() and text.isdecimal() and len(text) <= 3 and 1 <= int(text) <= self.largest_size):
+            raise InvalidRequest({"per_page": [f"Must be a whole number from 1 to {self.largest_size}."]})
+        return int(text)
+
+    def _read_cursor(self, request: Request) -> tuple[bool, int | None]:
+        text = request.query_params.get("cursor")
+        if text is None:
+            return False, None
+        try:
+            decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+        except (binascii.Error, ValueError):
+            decoded = ""
+        direction, _, boundary = decoded.partition(":")
+        if direction not in ("n", "p") or not boundary.isdecimal() or len(boundary) > 18:
+            raise InvalidRequest({"cursor": ["This cursor is not one of ours."]})
+        return direction == "p", int(boundary)
+
+
+class OldestFirstPagination(NewestFirstPagination):
+    """For a call's events, transcript and webhook logs (contract §7)."""
+
+    ordering = "id"
+
+
+def _write_cursor(direction: str, boundary: int) -> str:
+    return base64.urlsafe_b64encode(f"{direction}:{boundary}".encode()).decode().rstrip("=")
+
+
+def page_of(
+    request: Request, rows: QuerySet[Row], present: Callable[[Row], Any], paginator: NewestFirstPagination | None = None
+) -> Response:
+    """One page of `rows`, each shown by `present`, newest first unless another paginator is given."""
+    paginator = paginator or NewestFirstPagination()
+    return paginator.get_paginated_response([present(row) for row in paginator.paginate_queryset(rows, request)])
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
+    """Every error that leaves a view, as contract §2 has it. What we did not foresee is logged, not shown."""
+    match error:
+        case InvalidRequest():
+            return _unprocessable(error.errors, error.message)
+        case TooManyRequests():
+            headers = {"Retry-After": str(error.retry_after)}
+            return Response(_refusal(error), status=429, headers=headers)
+        case InsufficientFunds():
+            return Response(_refusal(error), status=error.status)
+        case ApplicationError():
+            return Response({"message": error.message}, status=error.status)
+        case ValidationError():
+            return _unprocessable(flatten_errors(error.detail))
+        case ModelValidationError():
+            return _unprocessable(flatten_errors(getattr(error, "message_dict", None) or error.messages))
+        case ParseError():
+            return _unprocessable({WHOLE_BODY: [str(error.detail)]})
+        case DataError():
+            logger.warning("The database refused a value", exc_info=error)
+            return _unprocessable({WHOLE_BODY: ["A value is out of range."]})
+        case NotAuthenticated() | AuthenticationFailed():
+            return Response({"message": MESSAGES[401]}, status=401, headers={"WWW-Authenticate": "Bearer"})
+        case Http404():
+            return Response({"message": MESSAGES[404]}, status=404)
+        case PermissionDenied():
+            return Response({"message": str(error) or MESSAGES[403]}, status=403)
+        case RequestDataTooBig():
+            return Response({"message": MESSAGES[413]}, status=413)
+        case Throttled():
+            return Response({"message": MESSAGES[429]}, status=429, headers={"Retry-After": "60"})
+        case APIException():
+            message = MESSAGES.get(error.status_code) or str(error.detail)
+            return Response({"message": message}, status=error.status_code)
+    logger.error("Unforeseen error in an API view", exc_info=error)
+    return Response({"message": MESSAGES[500]}, status=500)
+
+
+def _refusal(error: ApplicationError) -> dict[str, str]:
+    """With a `code` where there is more than one reason for the status: a cap of the developer's own was reached."""
+    own_code = {"code": error.code} if error.code != type(error).code else {}
+    return {"message": error.message, **own_code}
+
+
+def _unprocessable(errors: Mapping[str, list[str]], message: str = "The given data was invalid.") -> Response:
+    return Response({"message": message, "errors": errors}, status=422)
+
+
+def flatten_errors(detail: Any, path: str = "") -> dict[str, list[str]]:
+    """DRF's nested errors as `{path: [text, …]}` with paths like `tools.0.name`; of no field at all: `body`."""
+    if isinstance(detail, Mapping):
+        items: list[tuple[str | int, Any]] = list(detail.items())
+    elif isinstance(detail, list | tuple) and any(isinstance(item, dict | list) for item in detail):
+        items = list(enumerate(detail))
+    else:
+        texts = detail if isinstance(detail, list | tuple) else [detail]
+        return {path or WHOLE_BODY: [str(text) for text in texts]} if texts else {}
+    found: dict[str, list[str]] = {}
+    for key, value in items:
+        nested_path = path if key in ("non_field_errors", "__all__") else _join(path, key)
+        for name, texts in flatten_errors(value, nested_path).items():
+            found.setdefault(name, []).extend(texts)
+    return found
+
+
+def _join(path: str, key: str | int) -> str:
+    return f"{path}.{key}" if path else str(key)

@@ -1,0 +1,47 @@
+"""Secrets at rest: Fernet (newest key of ENCRYPTION_KEYS first) for what must be read again, SHA-256 for what must only match."""
+
+import hashlib
+import secrets
+from functools import cache
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+@cache
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+    if not keys:
+        raise ImproperlyConfigured(
+            "ENCRYPTION_KEYS is not set; generate one with cryptography's Fernet.generate_key()."
+        )
+    return MultiFernet([Fernet(key) for key in keys])
+
+
+def encrypt(text: str) -> str:
+    """Encrypt for the database. Raises ImproperlyConfigured without a key."""
+    return _fernet(tuple(settings.ENCRYPTION_KEYS)).encrypt(text.encode()).decode()
+
+
+def decrypt(token: str) -> str:
+    """Decrypt what `encrypt` gave, under any of the configured keys. Raises cryptography.fernet.InvalidToken."""
+    return _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
+
+
+def renew(token: str) -> str:
+    """The same secret under the newest key; what is under it already stays as it is. Raises cryptography.fernet.InvalidToken."""
+    try:
+        Fernet(settings.ENCRYPTION_KEYS[0]).decrypt(token.encode())
+    except InvalidToken:
+        return _fernet(tuple(settings.ENCRYPTION_KEYS)).rotate(token.encode()).decode()
+    return token
+
+
+def make_secret(prefix: str = "") -> str:
+    """A new random secret of 240 bits in letters, digits, `-` and `_`."""
+    return prefix + secrets.token_urlsafe(30)
+
+
+def hash_secret(secret: str) -> str:
+    """Fingerprint of a random secret of ours. No salt and no stretching: 240 random bits cannot be guessed."""
+    return hashlib.sha256(secret.encode()).hexdigest()

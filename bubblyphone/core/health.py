@@ -1,0 +1,77 @@
+"""Is the process alive, and is everything there that it needs?"""
+
+import asyncio
+import logging
+
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django_q.conf import Conf
+from django_q.status import Stat
+from redis.exceptions import RedisError
+
+from bubblyphone.core.redis import get_redis
+
+logger = logging.getLogger(__name__)
+
+BEAT_KEY = "clock:beat"
+BEAT_EVERY_SECONDS = 2
+BEAT_LASTS_SECONDS = 8
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 as long as this process answers."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 when calls can be made; else 503, and `missing` says what is not there."""
+    checks = {
+        "database": _has_database(),
+        "redis": _has_redis(),
+        "worker": _has_worker(),
+        "clock": _has_clock(),
+    }
+    missing = [name for name, is_there in checks.items() if not is_there]
+    body = {"status": "unavailable" if missing else "ok", "checks": checks, "missing": missing}
+    return JsonResponse(body, status=503 if missing else 200)
+
+
+async def beat() -> None:
+    """The clock process's sign of life; runs until cancelled."""
+    while True:
+        try:
+            await asyncio.to_thread(get_redis().set, BEAT_KEY, "1", ex=BEAT_LASTS_SECONDS)
+        except RedisError:
+            logger.warning("The clock's sign of life could not be given", exc_info=True)
+        await asyncio.sleep(BEAT_EVERY_SECONDS)
+
+
+def _has_database() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return False
+    return True
+
+
+def _has_redis() -> bool:
+    try:
+        return bool(get_redis().ping())
+    except RedisError:
+        return False
+
+
+def _has_worker() -> bool:
+    """A django-q2 cluster tells its status through the cache, for 3 s at a time."""
+    try:
+        return any(stat.status != Conf.STOPPED for stat in Stat.get_all())
+    except RedisError:
+        return False
+
+
+def _has_clock() -> bool:
+    try:
+        return bool(get_redis().exists(BEAT_KEY))
+    except RedisError:
+        return False

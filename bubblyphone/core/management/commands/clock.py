@@ -1,0 +1,52 @@
+"""`manage.py clock`: the process of everything that happens by time and not by request."""
+
+import asyncio
+import logging
+import resource
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.utils.module_loading import import_string
+
+logger = logging.getLogger(__name__)
+
+RESTART_AFTER_SECONDS = 1.0
+
+
+class Command(BaseCommand):
+    help = "Deliver webhooks, meter running calls and sweep up ended ones, until SIGTERM."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _allow_many_sockets()
+        asyncio.run(run_until_stopped(settings.CLOCK_TASKS))
+
+
+async def run_until_stopped(paths: Sequence[str]) -> None:
+    """Run the named coroutine functions until SIGTERM or SIGINT, then cancel them and wait for them."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    tasks = [asyncio.create_task(_keep_running(path), name=path) for path in paths]
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _keep_running(path: str) -> None:
+    while True:
+        try:
+            await import_string(path)()
+            logger.error("%s ended by itself; it starts again", path)
+        except Exception:  # one task's fault must not end the others
+            logger.exception("%s failed; it starts again", path)
+        await asyncio.sleep(RESTART_AFTER_SECONDS)
+
+
+def _allow_many_sockets() -> None:
+    """Every hanging endpoint holds a socket for 10 s, and the usual soft limit is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,86 @@
+"""What every answer has: a request id; and under /api/ JSON, even where no view of ours was reached."""
+
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.views import View
+from rest_framework.parsers import MultiPartParser
+
+from bubblyphone.core.http import json_error
+
+API_PREFIX = "/api/"
+_SLASH_TOLERANT = ("/api/v1/", "/webhooks/")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class ApiMiddleware:
+    """Request ids, a slash too many at the end, the size of bodies, and JSON for errors from outside our views."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        sent_id = request.headers.get("X-Request-Id", "")
+        request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid.uuid4().hex
+        if request.path_info.startswith(_SLASH_TOLERANT):
+            request.path_info = request.path_info.rstrip("/")
+            request.path = request.path.rstrip("/")
+        response = self.get_response(request)
+        if is_api(request) and response.status_code >= 400 and not _is_json(response):
+            response = _as_json(response)
+        response["X-Request-Id"] = request_id
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        """Answer OPTIONS; read the body, to 1 MiB. Files are limited by the views that take them."""
+        if not is_api(request):
+            return None
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204, headers={"Allow": ", ".join(_allowed_methods(view))})
+        if is_form_with_files(request, view):
+            return None
+        try:
+            size = len(request.body)
+        except RequestDataTooBig:
+            return json_error(413)
+        if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return json_error(413)
+        # A chunked body comes without a length, and DRF takes a body without a length for none.
+        request.META["CONTENT_LENGTH"] = str(size)
+        return None
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith(API_PREFIX)
+
+
+def is_form_with_files(request: HttpRequest, view: Callable[..., Any]) -> bool:
+    """Whether the body is multipart, and the view one that takes that. To any other view it is a body like all."""
+    parsers = getattr(getattr(view, "view_class", None), "parser_classes", [])
+    return request.content_type == MultiPartParser.media_type and MultiPartParser in parsers
+
+
+def _allowed_methods(view: Callable[..., Any]) -> list[str]:
+    view_class = getattr(view, "view_class", None)
+    # Django has every view that knows GET answer HEAD, and every one OPTIONS.
+    sources = {"head": "get", "options": "http_method_names"}
+    return [name.upper() for name in View.http_method_names if hasattr(view_class, sources.get(name, name))]
+
+
+def _is_json(response: HttpResponse) -> bool:
+    return response.headers.get("Content-Type", "").startswith("application/json")
+
+
+def _as_json(response: HttpResponse) -> HttpResponse:
+    replacement = json_error(response.status_code)
+    for name, value in response.headers.items():
+        if name not in ("Content-Type", "Content-Length"):
+            replacement[name] = value
+    return replacement

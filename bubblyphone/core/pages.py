@@ -1,0 +1,73 @@
+"""What every page's view needs: who is signed in, refusals of services as form errors or messages, pages of lists."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+
+from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound
+
+P = ParamSpec("P")
+Row = TypeVar("Row", bound=Model)
+PAGE_SIZE = 25
+MAX_ID = 2**63 - 1
+
+
+def page(
+    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """A view for those who are signed in; what a service does not find is a 404."""
+
+    @login_required
+    @wraps(view)
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except NotFound as error:
+            raise Http404(error.message) from error
+
+    return wrapped
+
+
+def add_errors(form: forms.Form, error: ApplicationError) -> None:
+    """Put a service's refusal where its reader looks for it: at the field it names (the first part of a path), else above the form."""
+    if not isinstance(error, InvalidRequest):
+        form.add_error(None, error.message)
+        return
+    for path, texts in error.errors.items():
+        name, _, rest = path.partition(".")
+        for text in texts:
+            if name in form.fields:
+                form.add_error(name, f"{rest}: {text}" if rest else text)
+            else:
+                form.add_error(None, f"{path}: {text}")
+
+
+def show_refusal(request: HttpRequest, error: ApplicationError) -> None:
+    """A refusal as a message on the next page."""
+    texts = [text for found in error.errors.values() for text in found] if isinstance(error, InvalidRequest) else []
+    messages.error(request, " ".join(texts) or error.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[Row]):
+    """One page of a list that is newest first. `older` is the `?before=` of the next page, None on the last."""
+
+    rows: list[Row]
+    older: int | None
+    is_first: bool
+
+
+def slice_of(rows: QuerySet[Row], before: str | None) -> Slice[Row]:
+    """The page of `rows` behind the row with the id `before`; anything that is no id means the first page."""
+    is_first = not (before and before.isdecimal() and int(before) <= MAX_ID)
+    wanted: Any = rows if is_first else rows.filter(pk__lt=int(before or 0))
+    found: list[Row] = list(wanted.order_by("-pk")[: PAGE_SIZE + 1])
+    older = found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None
+    return Slice(rows=found[:PAGE_SIZE], older=older, is_first=is_first)

@@ -1,0 +1,175 @@
+"""The API's description: for programs at /api/v1/schema, for people at /docs."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from bubblyphone.core import code_samples
+from bubblyphone.core.schema import openapi
+from bubblyphone.core.shapes import Schema
+
+# Deeper parts of bodies are told by their examples.
+DEEPEST = 3
+GUIDES = {"quick-start": "Quick start", "webhooks": "Webhooks", "sandbox": "Sandbox WebSocket"}
+
+
+class SchemaView(APIView):
+    """GET /schema: the OpenAPI document as it is, for everybody."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def get(self, request: Request) -> Response:
+        return Response(openapi())
+
+
+def reference(request: HttpRequest) -> HttpResponse:
+    """Every operation on one page, so that the browser's search finds all."""
+    shown = {"groups": groups(openapi(), settings.PUBLIC_URL), "guides": GUIDES, "base_url": settings.PUBLIC_URL}
+    return render(request, "docs/reference.html", shown)
+
+
+def guide(request: HttpRequest, name: str) -> HttpResponse:
+    """One of GUIDES, a page of its own."""
+    shown = {
+        "guides": GUIDES,
+        "guide": name,
+        "title": GUIDES[name],
+        "base_url": settings.PUBLIC_URL,
+        "ws_url": settings.PUBLIC_WS_URL,
+    }
+    return render(request, f"docs/{name}.html", shown)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A row of a table of parameters."""
+
+    name: str
+    kind: str
+    is_required: bool
+    description: str
+
+
+def groups(document: dict[str, Any], base_url: str) -> list[dict[str, Any]]:
+    """Operations by tag, as the template shows them."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    order = {name: place for place, name in enumerate(("get", "post", "put", "patch", "delete"))}
+    for path, methods in document["paths"].items():
+        for method, operation in sorted(methods.items(), key=lambda one: order[one[0]]):
+            shown = _operation(document, path, method, operation, base_url)
+            found.setdefault(operation["tags"][0], []).append(shown)
+    return [{"name": name, "slug": name.lower().replace(" ", "-"), "operations": found[name]} for name in found]
+
+
+def _operation(document: dict[str, Any], path: str, method: str, operation: Schema, base_url: str) -> dict[str, Any]:
+    parameters = [_resolve(document, one) for one in operation.get("parameters", [])]
+    body, kind = _body(document, operation)
+    answers = dict(operation["responses"])
+    status, answer = answers.popitem() if len(answers) == 1 else next(iter(answers.items()))
+    answers.pop(status, None)
+    example = operation.get("requestBody", {}).get("content", {}).get(kind, {}).get("examples", {})
+    return {
+        "id": operation["operationId"],
+        "method": method.upper(),
+        "path": path,
+        "summary": operation["summary"],
+        "description": operation.get("description", ""),
+        "is_public": not operation.get("security"),
+        "parameters": [
+            Field(one["name"], _kind(document, one["schema"]), one.get("required", False), one.get("description", ""))
+            for one in parameters
+            if one["in"] != "header"
+        ],
+        "headers": [one["name"] for one in parameters if one["in"] == "header"],
+        "body": list(_fields(document, body)) if body else [],
+        "body_kind": kind,
+        "samples": code_samples.samples(
+            method.upper(),
+            f"{base_url}{path}",
+            example.get("example", {}).get("value"),
+            bool(operation.get("security")),
+            kind,
+        ),
+        "status": status,
+        "answer": _answer_example(answer),
+        "errors": [(code, refusal["description"]) for code, refusal in answers.items()],
+    }
+
+
+def _body(document: dict[str, Any], operation: Schema) -> tuple[Schema | None, str]:
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+        return _resolve(document, content["schema"]), kind
+    return None, ""
+
+
+def _answer_example(answer: Schema) -> str:
+    content = answer.get("content", {}).get("application/json")
+    return json.dumps(content["examples"]["example"]["value"], indent=2, ensure_ascii=False) if content else ""
+
+
+def _fields(document: dict[str, Any], schema: Schema, path: str = "", depth: int = 1) -> Iterator[Field]:
+    required = schema.get("required", [])
+    for name, part in schema.get("properties", {}).items():
+        inner = _inner(document, part)
+        yield Field(f"{path}{name}", _kind(document, part), name in required, part.get("description", ""))
+        if inner is not None and depth < DEEPEST:
+            step = "[]." if _is_list(document, part) else "."
+            yield from _fields(document, inner, f"{path}{name}{step}", depth + 1)
+
+
+def _inner(document: dict[str, Any], part: Schema) -> Schema | None:
+    """The object within: itself, an item of a list, or the one that is not null."""
+    for choice in [part, *part.get("oneOf", []), *part.get("anyOf", [])]:
+        resolved = _resolve(document, choice)
+        resolved = _resolve(document, resolved["items"]) if "items" in resolved else resolved
+        if resolved.get("properties"):
+            return resolved
+    return None
+
+
+def _is_list(document: dict[str, Any], part: Schema) -> bool:
+    return "items" in _resolve(document, part)
+
+
+def _kind(document: dict[str, Any], part: Schema) -> str:
+    """A type with its bounds, in words."""
+    part = _resolve(document, part)
+    for several in ("oneOf", "anyOf"):
+        if several in part:
+            kinds = [_kind(document, one) for one in part[several] if one.get("maxLength") != 0]
+            return " or ".join(dict.fromkeys(kinds))
+    types = part.get("type", "")
+    words = " or ".join(types) if isinstance(types, list) else types
+    if "enum" in part:
+        words = ", ".join("null" if value is None else str(value) for value in part["enum"])
+    bounds = [
+        (part.get("minLength", 0) > 1, f"at least {part.get('minLength')} characters"),
+        ("maxLength" in part, f"at most {part.get('maxLength')} characters"),
+        (
+            "minimum" in part and "maximum" in part and part["maximum"] < 2**31,
+            f"{part.get('minimum')}–{part.get('maximum')}",
+        ),
+        ("maxItems" in part, f"at most {part.get('maxItems')}"),
+        ("default" in part, f"default {part.get('default')}"),
+    ]
+    return ", ".join([words, *(text for holds, text in bounds if holds)])
+
+
+def _resolve(document: dict[str, Any], part: Schema) -> Schema:
+    if "$ref" not in part:
+        return part
+    found: Any = document
+    for step in re.findall(r"[^#/]+", part["$ref"]):
+        found = found[step]
+    return found  # type: ignore[no-any-return]

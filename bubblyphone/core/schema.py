@@ -1,0 +1,299 @@
+"""The OpenAPI description of the API (contract §2), made from the routes, the serializers of bodies, and what each app
+says about its operations in `<app>/api/schema.py`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from rest_framework.permissions import AllowAny
+from rest_framework.serializers import BaseSerializer
+
+from bubblyphone.core.shapes import SHAPES, Schema, example_of, is_page, shape, text
+
+PREFIX = "/api/v1"
+
+ERROR = shape("Error", {"message": text("Not found.", "What is wrong, for people.")})
+FIELD_ERRORS = shape(
+    "ValidationError",
+    {
+        "message": text("The given data was invalid."),
+        "errors": {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            "description": "Texts by field; nested ones by path, like `tools.0.name`; of no field at all: `body`.",
+            "examples": [{"field": ["This field is required."]}],
+        },
+    },
+)
+COMMON_ERRORS = {
+    401: "No valid API key or session token was sent.",
+    404: "There is no such thing, or it is not yours.",
+    409: "A request with this `Idempotency-Key` is still in progress.",
+    413: "The body is larger than allowed.",
+    422: "The request is not as described here, or the `Idempotency-Key` was used for another one.",
+    429: "Too many requests; `Retry-After` says when the next may be sent.",
+    500: "An error of ours.",
+}
+MESSAGES = {401: "Unauthenticated.", 413: "The request body is larger than 1 MiB.", 429: "Too many requests."}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What an app says about one of its operations. `answer` is the whole body; None: there is none."""
+
+    summary: str
+    description: str = ""
+    answer: Schema | None = None
+    status: int = 200
+    body: type[BaseSerializer[Any]] | Schema | None = None  # a Schema: of a multipart body
+    example: Mapping[str, Any] = field(default_factory=dict)  # of the body
+    query: type[BaseSerializer[Any]] | None = None
+    errors: Mapping[int, str] = field(default_factory=dict)  # beyond COMMON_ERRORS, or in other words
+    also: Mapping[str, str] = field(default_factory=dict)  # other content types of the answer, with an example each
+
+
+@dataclass(frozen=True)
+class Description:
+    """All of it: operations by tag and "METHOD /path"; texts by "field" or "Serializer.field"."""
+
+    operations: Mapping[str, Mapping[str, Operation]]
+    fields: Mapping[str, str]
+
+    @property
+    def by_route(self) -> dict[str, tuple[str, Operation]]:
+        """(tag, operation) by "METHOD /path"."""
+        return {key: (tag, one) for tag, group in self.operations.items() for key, one in group.items()}
+
+
+@cache
+def description() -> Description:
+    """What settings.API_DESCRIPTION names: the apps' parts lie above this package."""
+    found = import_string(settings.API_DESCRIPTION)
+    assert isinstance(found, Description)
+    return found
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    """The document. The same for everybody, and made once."""
+    return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-any-return]
+
+
+class OperationSchema(AutoSchema):
+    """What drf-spectacular asks about an operation, answered from the apps' tables."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.method} {self.path.removeprefix(PREFIX)}"
+
+    @property
+    def operation(self) -> Operation:
+        """An operation that nobody has described is shown by its name alone; a test names it."""
+        return description().by_route.get(self.key, ("", Operation(self.key)))[1]
+
+    @property
+    def is_public(self) -> bool:
+        return AllowAny in self.view.permission_classes
+
+    def get_operation_id(self) -> str:
+        words = re.findall(r"[A-Za-z]+", self.path.removeprefix(PREFIX))
+        return "_".join([self.method.lower(), *words])
+
+    def get_tags(self) -> list[str]:
+        return [description().by_route.get(self.key, ("Other", None))[0]]
+
+    def get_summary(self) -> str:
+        return self.operation.summary
+
+    def get_description(self) -> str:  # type: ignore[override]
+        return self.operation.description
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        return [] if self.is_public else [{"bearer": []}]
+
+    def _get_serializer(self) -> None:
+        """Views are plain: what goes in and out is in the tables."""
+
+    def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:
+        """Bodies are called so, apart from the shapes of answers."""
+        return f"{super()._get_serializer_name(serializer, direction, bypass_extensions)}Body"
+
+    def get_request_serializer(self) -> Any:
+        return None if isinstance(self.operation.body, dict) else self.operation.body
+
+    def get_override_parameters(self) -> list[Any]:
+        return [self.operation.query] if self.operation.query else []
+
+    def _resolve_path_parameters(self, variables: list[str]) -> list[Schema]:
+        numbers = re.findall(r"<int:", self.path_regex)
+        kind = {"type": "integer", "minimum": 1} if numbers else {"type": "string", "minLength": 1}
+        note = description().fields.get(f"{self.path.split('/')[3]} {{{variables[0]}}}" if variables else "", "")
+        return [
+            {"name": name, "in": "path", "required": True, "schema": kind, **({"description": note} if note else {})}
+            for name in variables
+        ]
+
+    def _get_parameters(self) -> list[Schema]:
+        found = list(super()._get_parameters())
+        if is_page(self.operation.answer):
+            found += [_parameter("PerPage"), _parameter("Cursor")]
+        if self.method == "POST":
+            found.append(_parameter("IdempotencyKey"))
+        return [self._with_text(one) for one in found] + [_parameter("RequestId")]
+
+    def _with_text(self, parameter: Schema) -> Schema:
+        """With its text, where the apps' tables have one."""
+        parameter.get("schema", {}).pop("x-spec-enum-id", None)
+        name, texts = parameter.get("name", ""), description().fields
+        of_query = texts.get(f"{self.operation.query.__name__}.{name}") if self.operation.query else None
+        note = of_query or parameter.get("description") or texts.get(name)
+        return {**parameter, "description": note} if note else parameter
+
+    def _get_request_body(self, direction: Any = "request") -> Schema | None:
+        operation = self.operation
+        if isinstance(operation.body, dict):
+            form = {"schema": operation.body, "examples": _one(dict(operation.example))}
+            return {"required": True, "content": {"multipart/form-data": form}}
+        if operation.body is None:
+            return None
+        reference = self._get_request_for_media_type(operation.body(), direction)[0]  # type: ignore[no-untyped-call]
+        examples = _one(dict(operation.example))
+        is_needed = self.method != "PATCH" and any(one.required for one in operation.body().fields.values())  # type: ignore[attr-defined]
+        content = {"application/json": {"schema": reference, "examples": examples}}
+        return {"required": is_needed, "content": content}
+
+    def _get_response_bodies(self, direction: Any = "response") -> Schema:
+        operation = self.operation
+        answer: Schema = {"description": "Done." if operation.answer is None else "The answer.", "headers": _headers()}
+        if operation.answer is not None:
+            examples = _one(example_of(operation.answer))
+            answer["content"] = {"application/json": {"schema": operation.answer, "examples": examples}}
+            other = {
+                kind: {"schema": {"type": "string"}, "examples": _one(text)} for kind, text in operation.also.items()
+            }
+            answer["content"] |= other
+        refusals = {str(status): _refusal(status, why) for status, why in sorted(self._errors().items())}
+        return {str(operation.status): answer, **refusals}
+
+    def _errors(self) -> dict[int, str]:
+        operation = self.operation
+        statuses = {429, 500}
+        if not self.is_public:
+            statuses.add(401)
+        if "{" in self.path:
+            statuses.add(404)
+        if self.method == "POST":
+            statuses |= {409, 422}
+        if operation.body is not None:
+            statuses |= {413, 422}
+        if operation.query is not None or is_page(operation.answer):
+            statuses.add(422)
+        found = {status: COMMON_ERRORS[status] for status in statuses}
+        for status, why in operation.errors.items():
+            also = f" Or: {found[status]}" if status in (409,) and status in found else ""
+            found[status] = why + also
+        return found
+
+
+class StrictBody(OpenApiSerializerExtension):
+    """Our bodies take no unknown fields, and each field has a text."""
+
+    target_class = "bubblyphone.core.api.StrictSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> Schema:
+        schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema["additionalProperties"] = False
+        schema.pop("description", None)  # the class's docstring is for those who read the code
+        texts = description().fields
+        for name, part in schema.get("properties", {}).items():
+            part.pop("x-spec-enum-id", None)
+            if note := texts.get(f"{type(self.target).__name__}.{name}") or texts.get(name):
+                part["description"] = note
+        return schema
+
+
+def rename_ids(endpoints: list[Any], **kwargs: Any) -> list[Any]:
+    """drf-spectacular's preprocessing hook: `{id}` in paths, as the reference has it, whatever the view calls it."""
+    return [(re.sub(r"\{(pk|\w+_id|identifier)\}", "{id}", path), *rest) for path, *rest in endpoints]
+
+
+def add_components(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """drf-spectacular's postprocessing hook: what is defined once and referred to."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {}).update(SHAPES)
+    components["securitySchemes"] = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key (`bp_live_sk_…`) or the session token of a login (`id|secret`).",
+        }
+    }
+    components["parameters"] = _PARAMETERS
+    components["headers"] = _HEADERS
+    return result
+
+
+_PARAMETERS: dict[str, Schema] = {
+    "PerPage": {
+        "name": "per_page",
+        "in": "query",
+        "description": "Rows of a page.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 25},
+    },
+    "Cursor": {
+        "name": "cursor",
+        "in": "query",
+        "description": "`next_cursor` or `prev_cursor` of another page.",
+        "schema": {"type": "string"},
+    },
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Makes a repeat of this request take effect once: for 24 hours it gets the first answer again.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    },
+    "RequestId": {
+        "name": "X-Request-Id",
+        "in": "header",
+        "description": "A name for this request in logs, of letters, digits, `.`, `_` and `-`; given back.",
+        "schema": {"type": "string"},
+    },
+}
+_HEADERS: dict[str, Schema] = {
+    "RateLimit": {"description": "Requests a minute.", "schema": {"type": "integer"}, "required": True},
+    "Remaining": {"description": "How many are left.", "schema": {"type": "integer"}, "required": True},
+    "RequestId": {"description": "The request's name in our logs.", "schema": {"type": "string"}, "required": True},
+    "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "required": True},
+}
+
+
+def _parameter(name: str) -> Schema:
+    return {"$ref": f"#/components/parameters/{name}"}
+
+
+def _one(example: Any) -> Schema:
+    return {"example": {"value": example}}
+
+
+def _headers(*more: tuple[str, str]) -> Schema:
+    names = [("X-RateLimit-Limit", "RateLimit"), ("X-RateLimit-Remaining", "Remaining"), ("X-Request-Id", "RequestId")]
+    return {name: {"$ref": f"#/components/headers/{component}"} for name, component in [*names, *more]}
+
+
+def _refusal(status: int, why: str) -> Schema:
+    body: Schema = FIELD_ERRORS if status == 422 else ERROR
+    example = example_of(body) if status == 422 else {"message": MESSAGES.get(status, why.replace("`", ""))}
+    return {
+        "description": why,
+        "headers": _headers(("Retry-After", "RetryAfter")) if status == 429 else _headers(),
+        "content": {"application/json": {"schema": body, "examples": _one(example)}},
+    }

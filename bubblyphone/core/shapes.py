@@ -1,0 +1,145 @@
+"""JSON Schemas of answers (OpenAPI 3.1), with an example at every leaf; the example of a whole is put together from them."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+Schema = dict[str, Any]
+
+# Named shapes, which stand under components/schemas.
+SHAPES: dict[str, Schema] = {}
+_PREFIX = "#/components/schemas/"
+
+
+def shape(
+    name: str, properties: Mapping[str, Schema], description: str = "", *, optional: Collection[str] = ()
+) -> Schema:
+    """Name an object of which every property but the optional ones is always there; gives a reference to it."""
+    required = [name for name in properties if name not in optional]
+    SHAPES[name] = {**record(properties), "required": required, **_described(description)}
+    return {"$ref": f"{_PREFIX}{name}"}
+
+
+def record(properties: Mapping[str, Schema]) -> Schema:
+    """An object without a name of its own."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def extended(reference: Schema, properties: Mapping[str, Schema]) -> dict[str, Schema]:
+    """The properties of a named shape and some more, for another shape."""
+    return {**SHAPES[_name(reference)]["properties"], **properties}
+
+
+def text(example: str, description: str = "", **rules: Any) -> Schema:
+    return {"type": "string", **rules, **_described(description), "examples": [example]}
+
+
+def whole(example: int, description: str = "", **rules: Any) -> Schema:
+    return {"type": "integer", **rules, **_described(description), "examples": [example]}
+
+
+def number(example: float, description: str = "", **rules: Any) -> Schema:
+    return {"type": "number", **rules, **_described(description), "examples": [example]}
+
+
+def flag(description: str = "", *, example: bool = False) -> Schema:
+    return {"type": "boolean", **_described(description), "examples": [example]}
+
+
+def choice(values: Any, example: str, description: str = "") -> Schema:
+    """One of the values of a TextChoices, or of a sequence of texts."""
+    return {
+        "type": "string",
+        "enum": [str(value) for value in values],
+        **_described(description),
+        "examples": [example],
+    }
+
+
+def money(example: str, description: str = "") -> Schema:
+    """An exact amount in USD (contract §3)."""
+    return text(example, description, pattern=r"^-?[0-9]+\.[0-9]{2,6}$")
+
+
+def moment(description: str = "", example: str = "2026-04-05T12:00:00Z") -> Schema:
+    return text(example, description, format="date-time")
+
+
+def listing(items: Schema, description: str = "", example: Any = None) -> Schema:
+    shown = {} if example is None else {"examples": [example]}
+    return {"type": "array", "items": items, **_described(description), **shown}
+
+
+def free_object(example: Mapping[str, Any], description: str = "") -> Schema:
+    """An object whose keys are not ours to name."""
+    return {"type": "object", **_described(description), "examples": [dict(example)]}
+
+
+def nullable(schema: Schema, *, example: Any = ...) -> Schema:
+    """The same or null; `example` where null itself, or another value, shows better what is usual."""
+    if "$ref" in schema:
+        return {"anyOf": [schema, {"type": "null"}]}
+    found = {**schema, "type": [schema["type"], "null"]}
+    if "enum" in schema:
+        found["enum"] = [*schema["enum"], None]
+    if example is not ...:
+        found["examples"] = [example]
+    return found
+
+
+def data_of(content: Schema) -> Schema:
+    """The envelope of success."""
+    return record({"data": content})
+
+
+def page_of(row: Schema) -> Schema:
+    """A list by cursor (contract §2)."""
+    return record(
+        {
+            "data": listing(row),
+            "meta": record(
+                {
+                    "per_page": whole(25, minimum=1, maximum=100),
+                    "next_cursor": nullable(text("bjo0Mg", "For the next page.")),
+                    "prev_cursor": nullable(text("cDo1MA", "For the page before."), example=None),
+                }
+            ),
+            "links": record(
+                {
+                    "next": nullable(text("https://agents.example.com/api/v1/calls?cursor=bjo0Mg")),
+                    "prev": nullable(text("https://agents.example.com/api/v1/calls?cursor=cDo1MA"), example=None),
+                }
+            ),
+        }
+    )
+
+
+def is_page(schema: Schema | None) -> bool:
+    return schema is not None and "meta" in schema.get("properties", {})
+
+
+def example_of(schema: Schema) -> Any:
+    """An example, put together from those of its parts."""
+    if schema.get("examples"):
+        return schema["examples"][0]
+    if "$ref" in schema:
+        return example_of(SHAPES[_name(schema)])
+    if "anyOf" in schema:
+        return example_of(schema["anyOf"][0])
+    if schema.get("type") == "array":
+        return [example_of(schema["items"])]
+    properties: dict[str, Schema] = schema.get("properties", {})
+    required: list[str] = schema.get("required", list(properties))
+    return {name: example_of(properties[name]) for name in required}
+
+
+def _name(reference: Schema) -> str:
+    return str(reference["$ref"]).removeprefix(_PREFIX)
+
+
+def _described(description: str) -> Schema:
+    return {"description": description} if description else {}

@@ -1,0 +1,86 @@
+"""How values are shown on pages: money, phone numbers, durations, states, icons."""
+
+from decimal import Decimal
+from typing import Any
+
+import phonenumbers
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from bubblyphone.core.money import format_money
+
+register = template.Library()
+
+MINUS = "\N{MINUS SIGN}"
+
+# What a state looks like; any other is plain.
+BADGES = {
+    "initiated": ("live", "Starting"),
+    "ringing": ("live", "Ringing"),
+    "answered": ("live", "In call"),
+    "completed": ("good", "Completed"),
+    "failed": ("bad", "Failed"),
+    "active": ("good", "Active"),
+    "suspended": ("warn", "Suspended"),
+    "pending": ("warn", "Pending"),
+    "approved": ("good", "Approved"),
+    "rejected": ("bad", "Rejected"),
+    "not_required": ("", "Not required"),
+    "unverified": ("", "Documents needed"),
+    "delivered": ("good", "Delivered"),
+    "revoked": ("", "Revoked"),
+    "streaming": ("", "Streaming"),
+    "webhook": ("", "Webhook"),
+}
+
+
+@register.filter
+def money(amount: Decimal | None) -> str:
+    """Dollars, like "$0.063"; an absent amount is a dash."""
+    if amount is None:
+        return "–"
+    return f"{MINUS if amount < 0 else ''}${format_money(abs(amount))}"
+
+
+@register.filter
+def phone(number: str) -> str:
+    """A number as people write it, "+1 415-555-0100"; what is no E.164 number stays as it is."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+@register.filter
+def duration(seconds: int | None) -> str:
+    """ "0:42", "1:02:03"; an absent duration is a dash."""
+    if seconds is None:
+        return "–"
+    hours, rest = divmod(seconds, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+@register.simple_tag
+def badge(state: str) -> SafeString:
+    """A state as a coloured word."""
+    look, text = BADGES.get(state, ("", state.replace("_", " ").capitalize()))
+    return format_html('<span class="badge {}">{}</span>', look, text)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A drawing from static/img/icons.svg; always beside a text that says the same."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("img/icons.svg"), name
+    )
+
+
+@register.simple_tag(takes_context=True)
+def current(context: dict[str, Any], *names: str) -> str:
+    """`aria-current` for a link to the page that is shown, or to the section it belongs to."""
+    match = getattr(context.get("request"), "resolver_match", None)
+    return SafeString('aria-current="page"') if match is not None and match.url_name in names else ""

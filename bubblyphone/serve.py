@@ -1,0 +1,85 @@
+"""The web process: `python -m bubblyphone.serve` runs daphne on uvloop, on HOST and PORT.
+
+HOST defaults to this machine alone while PUBLIC_URL names localhost, else to every interface.
+"""
+
+import asyncio
+
+import uvloop
+
+# Daphne makes Twisted's event loop when it is imported, so the policy has to stand before that.
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+import gc  # noqa: E402
+import logging  # noqa: E402
+import socket  # noqa: E402
+import sys  # noqa: E402
+
+from daphne import http_protocol  # noqa: E402
+from daphne.server import Server  # noqa: E402
+from daphne.ws_protocol import WebSocketFactory  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+from agents.providers import registry  # noqa: E402
+from bubblyphone.asgi import application  # noqa: E402
+from bubblyphone.env import env_str  # noqa: E402
+from bubblyphone.web_request import LeanWebRequest  # noqa: E402
+from bubblyphone.websocket import DirectWebSocketProtocol  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+
+
+def describe_endpoints(host: str, port: int) -> list[str]:
+    """Twisted's endpoint descriptions. Loopback means IPv6's too where there is one: `localhost` may be either."""
+    hosts = [host]
+    if host == LOOPBACK and _has_ipv6_loopback():
+        hosts.append("::1")
+    return [f"tcp:port={port}:interface={name.replace(':', chr(92) + ':')}" for name in hosts]
+
+
+def _has_ipv6_loopback() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def _on_ready() -> None:
+    task = asyncio.get_event_loop().create_task(_load_models())
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _load_models() -> None:
+    """Load what calls need, beside the first requests: the vendors' SDKs take seconds to import.
+
+    What is there then stays: the collector is kept from walking through it in the middle of a call.
+    """
+    await asyncio.get_running_loop().run_in_executor(None, registry.load_all)
+    await registry.warm_up()
+    gc.collect()
+    gc.freeze()
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT; open connections are then cancelled and waited for."""
+    host = env_str("HOST", LOOPBACK if settings.IS_LOCAL else "0.0.0.0")  # noqa: S104
+    endpoints = describe_endpoints(host, settings.PORT)
+    logger.info("listening on %s", ", ".join(endpoints))
+    # A thread that computes gives way to the loop after this long, not after Python's 5 ms: a frame of audio is due every 20.
+    sys.setswitchinterval(0.0005)
+    WebSocketFactory.protocol = DirectWebSocketProtocol
+    http_protocol.WebRequest = LeanWebRequest
+    # WebSocket compression needs no switching off: daphne's factory never accepts it.
+    Server(application, endpoints=endpoints, ready_callable=_on_ready, server_name="bubblyphone").run()
+
+
+if __name__ == "__main__":
+    main()

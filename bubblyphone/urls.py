@@ -1,0 +1,21 @@
+"""Everything that is served over HTTP."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from bubblyphone.core import health, reference
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("docs", reference.reference, name="docs"),
+    *(path(f"docs/{name}", reference.guide, {"name": name}, name=f"docs-{name}") for name in reference.GUIDES),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("bubblyphone.api_urls")),
+    path("webhooks/", include("calls.carrier_urls")),
+    path("", include("accounts.urls")),
+    path("", include("billing.urls")),
+    path("", include("phone_numbers.urls")),
+    path("", include("calls.urls")),
+    path("", include("sandbox.urls")),
+]
