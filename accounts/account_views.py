@@ -1,0 +1,85 @@
+"""The account's own page: who one is, the password, the sessions."""
+
+from django.contrib import messages
+from django.contrib.auth import logout, update_session_auth_hash
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import email_verification, passwords, selectors, services
+from accounts.access import signed_in
+from accounts.forms import ChangePasswordForm, ProfileForm
+from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.http import client_address
+from bubblyphone.core.pages import add_errors, page, show_refusal
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def account(request: HttpRequest) -> HttpResponse:
+    """The page; a POST saves name and company."""
+    developer = signed_in(request)
+    form = ProfileForm(request.POST or None, initial={"name": developer.name, "company_name": developer.company_name})
+    if form.is_valid():
+        services.update_profile(developer=developer, **form.cleaned_data)
+        messages.success(request, "Saved.")
+        return redirect("account")
+    return _show(request, profile_form=form)
+
+
+@never_cache
+@sensitive_post_parameters("current_password", "password")
+@require_POST
+@page
+def change_password(request: HttpRequest) -> HttpResponse:
+    """Ends all other sessions; this one goes on."""
+    developer = signed_in(request)
+    form = ChangePasswordForm(request.POST)
+    if form.is_valid():
+        try:
+            passwords.change(developer=developer, **form.cleaned_data, address=client_address(request))
+        except ApplicationError as error:
+            add_errors(form, error)
+        else:
+            developer.refresh_from_db()
+            update_session_auth_hash(request, developer)
+            messages.success(request, "The password is changed.")
+            return redirect("account")
+    return _show(request, password_form=form)
+
+
+@require_POST
+@page
+def log_out_everywhere(request: HttpRequest) -> HttpResponse:
+    services.close_all_sessions(developer=signed_in(request))
+    logout(request)
+    messages.success(request, "You are logged out everywhere.")
+    return redirect("login")
+
+
+@require_POST
+@page
+def send_verification(request: HttpRequest) -> HttpResponse:
+    """The mail that confirms the address, once more."""
+    try:
+        email_verification.request_link(developer=signed_in(request))
+    except ApplicationError as error:
+        show_refusal(request, error)
+    else:
+        messages.success(request, "The mail is on its way.")
+    return redirect("account")
+
+
+def _show(
+    request: HttpRequest, *, profile_form: ProfileForm | None = None, password_form: ChangePasswordForm | None = None
+) -> HttpResponse:
+    developer = signed_in(request)
+    initial = {"name": developer.name, "company_name": developer.company_name}
+    context = {
+        "profile_form": profile_form or ProfileForm(initial=initial),
+        "password_form": password_form or ChangePasswordForm(),
+        "session_count": selectors.open_sessions(developer).count(),
+    }
+    return render(request, "accounts/account.html", context)

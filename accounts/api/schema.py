@@ -1,0 +1,103 @@
+"""What the API's description says about accounts."""
+
+from accounts.api.serializers import (
+    ApiKeySerializer,
+    ForgotPasswordSerializer,
+    LoginSerializer,
+    RegisterSerializer,
+    ResetPasswordSerializer,
+)
+from bubblyphone.core.schema import Operation
+from bubblyphone.core.shapes import data_of, moment, nullable, page_of, record, shape, text, whole
+
+_DEVELOPER = {"id": whole(1), "name": text("Jane"), "email": text("jane@example.com")}
+DEVELOPER = shape("Developer", _DEVELOPER)
+PROFILE = shape("Profile", {**_DEVELOPER, "company_name": nullable(text("Acme Corp")), "created_at": moment()})
+SIGNED_IN = record({"data": DEVELOPER, "token": text("1|Zk3Pq9…", "The session token, a Bearer like an API key.")})
+_KEY = {"id": whole(1), "label": text("Production")}
+API_KEY = shape(
+    "ApiKey",
+    {
+        **_KEY,
+        "hint": text("bp_live_sk_…x7Qd", "What the key looks like, without being it."),
+        "created_at": moment(),
+        "last_used_at": nullable(moment("To the minute; null: never.")),
+    },
+)
+NEW_API_KEY = shape(
+    "NewApiKey", {**_KEY, "key": text("bp_live_sk_abc123…", "Shown this once."), "created_at": moment()}
+)
+
+OPERATIONS = {
+    "Authentication": {
+        "POST /auth/register": Operation(
+            "Register",
+            "Create a developer account and a session.",
+            answer=SIGNED_IN,
+            status=201,
+            body=RegisterSerializer,
+            example={
+                "name": "Jane",
+                "email": "jane@example.com",
+                "password": "secret123",
+                "password_confirmation": "secret123",
+            },
+        ),
+        "POST /auth/login": Operation(
+            "Log in",
+            "Open a session. Attempts are limited by client address and by e-mail address.",
+            answer=SIGNED_IN,
+            body=LoginSerializer,
+            example={"email": "jane@example.com", "password": "secret123"},
+            errors={401: "The e-mail address or the password is wrong."},
+        ),
+        "GET /auth/me": Operation("Show your profile", answer=data_of(PROFILE)),
+        "POST /auth/logout": Operation(
+            "Log out", "End the session whose token is sent.", status=204, errors={403: "An API key cannot log out."}
+        ),
+        "POST /auth/logout-all": Operation(
+            "Log out everywhere", "End every session, in programs and browsers. API keys stay.", status=204
+        ),
+        "POST /auth/password/forgot": Operation(
+            "Ask for a new password",
+            "A link goes to the address by e-mail, if there is such an account; the answer is the same if there is none.",
+            answer=data_of(
+                record({"message": text("If there is an account with this address, a link is on its way.")})
+            ),
+            body=ForgotPasswordSerializer,
+            example={"email": "jane@example.com"},
+        ),
+        "POST /auth/password/reset": Operation(
+            "Set a new password",
+            "With the token of the link, which works once. All sessions end.",
+            answer=data_of(DEVELOPER),
+            body=ResetPasswordSerializer,
+            example={"token": "1-c2x9f1-…", "password": "secret456", "password_confirmation": "secret456"},
+        ),
+    },
+    "API keys": {
+        "POST /api-keys": Operation(
+            "Create an API key",
+            "The key itself is shown in this answer alone.",
+            answer=data_of(NEW_API_KEY),
+            status=201,
+            body=ApiKeySerializer,
+            example={"label": "Production"},
+        ),
+        "GET /api-keys": Operation(
+            "List your API keys", "Newest first; never their plaintext.", answer=page_of(API_KEY)
+        ),
+        "DELETE /api-keys/{id}": Operation("Revoke an API key", "It is refused from then on.", status=204),
+    },
+}
+FIELDS = {
+    "RegisterSerializer.name": "Your name.",
+    "email": "E-mail address.",
+    "RegisterSerializer.password": "8 to 128 characters of any kind.",
+    "ResetPasswordSerializer.password": "The new one, 8 to 128 characters of any kind.",
+    "token": "From the link in the e-mail.",
+    "LoginSerializer.password": "The account's password.",
+    "password_confirmation": "The password once more.",
+    "company_name": "Your company.",
+    "ApiKeySerializer.label": "A name for the key.",
+}

@@ -1,0 +1,106 @@
+"""/api/v1/auth/… and /api/v1/api-keys."""
+
+from typing import cast
+
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import passwords, services
+from accounts.api.serializers import (
+    ApiKeySerializer,
+    ForgotPasswordSerializer,
+    LoginSerializer,
+    RegisterSerializer,
+    ResetPasswordSerializer,
+    api_key_data,
+    developer_data,
+    profile_data,
+)
+from accounts.models import Developer, SessionToken
+from accounts.selectors import active_api_keys
+from bubblyphone.core.api import data, format_time, page_of, validated
+from bubblyphone.core.errors import Forbidden
+from bubblyphone.core.http import client_address
+
+
+class RegisterView(APIView):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def post(self, request: Request) -> Response:
+        developer = services.register(**validated(RegisterSerializer, request))
+        return _signed_in(developer, status=201)
+
+
+class LoginView(APIView):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def post(self, request: Request) -> Response:
+        body = validated(LoginSerializer, request)
+        developer = services.sign_in(**body, address=client_address(request._request))
+        return _signed_in(developer, status=200)
+
+
+class ForgotPasswordView(APIView):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def post(self, request: Request) -> Response:
+        body = validated(ForgotPasswordSerializer, request)
+        passwords.request_reset(email=body["email"], address=client_address(request._request))
+        return data(
+            {"message": "If there is an account with this address, a link to choose a new password is on its way."}
+        )
+
+
+class ResetPasswordView(APIView):
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def post(self, request: Request) -> Response:
+        developer = passwords.reset(**validated(ResetPasswordSerializer, request))
+        return data(developer_data(developer))
+
+
+class MeView(APIView):
+    def get(self, request: Request) -> Response:
+        return data(profile_data(cast(Developer, request.user)))
+
+
+class LogoutView(APIView):
+    def post(self, request: Request) -> Response:
+        if not isinstance(request.auth, SessionToken):
+            raise Forbidden("An API key cannot log out; revoke it under /api/v1/api-keys.")
+        services.close_session(token=request.auth)
+        return Response(status=204)
+
+
+class LogoutAllView(APIView):
+    def post(self, request: Request) -> Response:
+        services.close_all_sessions(developer=cast(Developer, request.user))
+        return Response(status=204)
+
+
+class ApiKeysView(APIView):
+    def get(self, request: Request) -> Response:
+        return page_of(request, active_api_keys(cast(Developer, request.user)), api_key_data)
+
+    def post(self, request: Request) -> Response:
+        body = validated(ApiKeySerializer, request)
+        key, plaintext = services.issue_api_key(developer=cast(Developer, request.user), label=body["label"])
+        shown = {"id": key.pk, "label": key.label, "key": plaintext, "created_at": format_time(key.created_at)}
+        return data(shown, status=201)
+
+
+class ApiKeyView(APIView):
+    def delete(self, request: Request, key_id: int) -> Response:
+        services.revoke_api_key(developer=cast(Developer, request.user), key_id=key_id)
+        return Response(status=204)
+
+
+def _signed_in(developer: Developer, status: int) -> Response:
+    token = services.open_session(developer=developer)
+    return Response({"data": developer_data(developer), "token": token}, status=status)

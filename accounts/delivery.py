@@ -1,0 +1,288 @@
+"""Sends the outbox: first attempts as soon as their transaction has committed, retries on the schedule of contract §5.
+
+One coroutine in the clock process. Rows are claimed by a lease in the database, so that whatever a process had in hand
+when it was killed comes up again by itself, and several processes may share the work.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ParamSpec, TypeVar
+
+import psycopg
+from cryptography.fernet import InvalidToken
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import Min
+from django.utils import timezone
+
+from accounts.models import WebhookDelivery
+from accounts.outbound_http import PostResult, get_client
+from accounts.webhook_replies import reply_handler
+from accounts.webhooks import CHANNEL, record_attempt, signature_headers, signing_keys
+
+logger = logging.getLogger(__name__)
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+# Seconds after the failure before (contract §5).
+RETRY_DELAYS = (5.0, 30.0, 120.0)
+# How long a claim keeps others away: longer than an attempt with its time-out of 10 s.
+LEASE_SECONDS = 15.0
+# NOTIFY wakes us; looking again by ourselves covers a lost connection and clocks that differ.
+POLL_SECONDS = 0.5
+PAUSE_AFTER_ERROR_SECONDS = 1.0
+# What may be on its way at once, in all and to one URL, so that one that hangs cannot take all sockets.
+MAX_IN_FLIGHT = 2000
+MAX_PER_URL = 100
+BATCH = 200
+STOP_GRACE_SECONDS = 3.0
+
+
+async def run() -> None:
+    """Deliver until cancelled."""
+    await Dispatcher().run()
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+def claim_due(
+    busy_urls: Collection[str], limit: int, lease_seconds: float
+) -> tuple[list[WebhookDelivery], datetime | None]:
+    """Take what is due and lease it; also the time when the next one will be due."""
+    now = timezone.now()
+    pending = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING)
+    with transaction.atomic():
+        due = list(
+            pending.filter(next_attempt_at__lte=now)
+            .exclude(url__in=busy_urls)
+            .select_related("signing_secret")
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by("next_attempt_at")[:limit]
+        )
+        if due:
+            leased_until = now + timedelta(seconds=lease_seconds)
+            WebhookDelivery.objects.filter(pk__in=[row.pk for row in due]).update(next_attempt_at=leased_until)
+    return due, pending.filter(next_attempt_at__gt=now).aggregate(next=Min("next_attempt_at"))["next"]
+
+
+def record_outcome(
+    delivery: WebhookDelivery, result: PostResult, started_at: datetime, retry_delays: Sequence[float]
+) -> None:
+    """Keep the attempt and decide what follows it. Nothing happens if another process has recorded this attempt."""
+    number = delivery.attempt_count + 1
+    status, next_attempt_at = WebhookDelivery.Status.FAILED, None
+    if result.is_success:
+        status = WebhookDelivery.Status.DELIVERED
+    elif number <= len(retry_delays):
+        failed_at = started_at + timedelta(milliseconds=result.latency_ms)
+        status, next_attempt_at = delivery.Status.PENDING, failed_at + timedelta(seconds=retry_delays[number - 1])
+    with transaction.atomic():
+        ours = WebhookDelivery.objects.filter(
+            pk=delivery.pk, status=WebhookDelivery.Status.PENDING, attempt_count=number - 1
+        )
+        if ours.update(status=status, attempt_count=number, next_attempt_at=next_attempt_at):
+            record_attempt(delivery=delivery, number=number, result=result, started_at=started_at)
+            if delivery.wants_reply and status == WebhookDelivery.Status.FAILED:
+                reply_handler().gave_up(delivery)
+
+
+def abandon(delivery: WebhookDelivery) -> None:
+    """Send no more of a message whose answer is of no use now. What was attempted stays in the log."""
+    WebhookDelivery.objects.filter(pk=delivery.pk, status=WebhookDelivery.Status.PENDING).update(
+        status=WebhookDelivery.Status.FAILED, next_attempt_at=None
+    )
+
+
+def take_reply(delivery: WebhookDelivery, result: PostResult) -> PostResult:
+    """Have the answer carried out; one that cannot be is a failed attempt that says why."""
+    try:
+        problem = reply_handler().take(delivery, result.body)
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("An answer to a webhook could not be carried out", extra={"delivery": delivery.pk})
+        problem = "The answer could not be carried out."
+    return replace(result, error=problem) if problem else result
+
+
+def release(ids: Collection[int]) -> None:
+    """End the leases of attempts that were broken off: they are due at once."""
+    WebhookDelivery.objects.filter(pk__in=ids, status=WebhookDelivery.Status.PENDING).update(
+        next_attempt_at=timezone.now()
+    )
+
+
+class _DatabaseThread:
+    """A thread with a database connection of its own, to be called from the event loop."""
+
+    def __init__(self, name: str) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    async def call(
+        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        """Raises what the function raises. A broken connection is dropped, so that the next call makes a new one."""
+
+        def guarded() -> Result:
+            try:
+                return function(*args, **kwargs)
+            except (OperationalError, InterfaceError):
+                connection.close()
+                raise
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, guarded)
+
+    async def close(self) -> None:
+        # `connection` is another one in every thread: it must be looked up in there.
+        await asyncio.get_running_loop().run_in_executor(self._executor, lambda: connection.close())
+        self._executor.shutdown()
+
+
+# --- sending ----------------------------------------------------------------------------------------------------------
+class Dispatcher:
+    """Claims and sends. What is in hand when it is cancelled gets a moment to end, then comes up again."""
+
+    def __init__(self, *, retry_delays: Sequence[float] = RETRY_DELAYS, lease_seconds: float = LEASE_SECONDS) -> None:
+        self._retry_delays = retry_delays
+        self._lease_seconds = lease_seconds
+        self._wake = asyncio.Event()
+        self._in_flight: dict[asyncio.Task[None], WebhookDelivery] = {}
+        # Threads of their own: outcomes of many attempts that end at once do not delay the first attempts of others.
+        self._claims = _DatabaseThread("webhook-claims")
+        self._outcomes = _DatabaseThread("webhook-outcomes")
+        self._replies = _DatabaseThread("webhook-replies")
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen())
+                group.create_task(self._dispatch())
+        finally:
+            await self._stop()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(**_connection_parameters()) as listener:
+                    await listener.execute(f"LISTEN {CHANNEL}")
+                    self._wake.set()
+                    async with aclosing(listener.notifies()) as notifications:
+                        async for _ in notifications:
+                            self._wake.set()
+            except psycopg.Error:
+                logger.warning("The connection that listens for webhooks was lost", exc_info=True)
+            await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
+
+    async def _dispatch(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                pause = await self._start_due()
+            except DatabaseError:
+                logger.warning("Webhooks that are due could not be read", exc_info=True)
+                pause = PAUSE_AFTER_ERROR_SECONDS
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def _start_due(self) -> float:
+        """Start what is due; the seconds until there is something to do again, as far as is known."""
+        limit = min(BATCH, MAX_IN_FLIGHT - len(self._in_flight))
+        if limit <= 0:
+            return POLL_SECONDS
+        per_url = Counter(delivery.url for delivery in self._in_flight.values())
+        busy_urls = [url for url, count in per_url.items() if count >= MAX_PER_URL]
+        due, next_due = await self._claims.call(claim_due, busy_urls, limit, self._lease_seconds)
+        for delivery in due:
+            task = asyncio.create_task(self._attempt(delivery))
+            self._in_flight[task] = delivery
+            task.add_done_callback(self._ended)
+        if len(due) == limit:
+            return 0
+        if next_due is None:
+            return POLL_SECONDS
+        return min(POLL_SECONDS, max(0.0, (next_due - timezone.now()).total_seconds()))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._in_flight[task]
+        # There may be a retry to time, or room for one that waited.
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("A webhook delivery broke off", exc_info=error)
+
+    async def _is_still_wanted(self, delivery: WebhookDelivery) -> bool:
+        """Whether an attempt is to be made: not again, if nobody has a use for the answer any more."""
+        if not delivery.wants_reply or delivery.attempt_count == 0:
+            return True
+        try:
+            if await self._replies.call(lambda: reply_handler().is_wanted(delivery)):
+                return True
+            await self._replies.call(abandon, delivery)
+        except DatabaseError:
+            logger.warning("A webhook stays leased", extra={"delivery": delivery.pk}, exc_info=True)
+        return False
+
+    async def _attempt(self, delivery: WebhookDelivery) -> None:
+        if not await self._is_still_wanted(delivery):
+            return
+        started_at = timezone.now()
+        result = await _post(delivery)
+        # As long as a lease lasts: after it the attempt is made again anyway.
+        deadline = time.monotonic() + self._lease_seconds
+        while True:
+            try:
+                if delivery.wants_reply and result.is_success:
+                    result = await self._replies.call(take_reply, delivery, result)
+                await self._outcomes.call(record_outcome, delivery, result, started_at, self._retry_delays)
+                return
+            except DatabaseError:
+                logger.warning(
+                    "A webhook attempt could not be recorded", extra={"delivery": delivery.pk}, exc_info=True
+                )
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
+
+    async def _stop(self) -> None:
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=STOP_GRACE_SECONDS)
+        broken_off = dict(self._in_flight)
+        for task in broken_off:
+            task.cancel()
+        if broken_off:
+            await asyncio.wait(broken_off)
+            try:
+                await self._claims.call(release, [delivery.pk for delivery in broken_off.values()])
+            except DatabaseError:
+                logger.warning("Webhooks in hand stay leased", exc_info=True)
+        await self._claims.close()
+        await self._outcomes.close()
+        await self._replies.close()
+
+
+async def _post(delivery: WebhookDelivery) -> PostResult:
+    try:
+        keys = signing_keys(delivery.signing_secret)
+    except InvalidToken:
+        logger.exception("A signing secret cannot be decrypted; is a key missing in ENCRYPTION_KEYS?")
+        return PostResult(None, "", 0, "The signing secret could not be read.")
+    headers = signature_headers(keys, delivery.body, delivery.webhook_id, int(time.time()))
+    return await get_client().post(delivery.url, body=delivery.body.encode(), headers=headers)
+
+
+def _connection_parameters() -> dict[str, Any]:
+    """Django's own, without what belongs to its cursors."""
+    parameters = connection.get_connection_params()
+    return {
+        **{name: parameters[name] for name in parameters if name not in ("cursor_factory", "context")},
+        "autocommit": True,
+    }

@@ -1,0 +1,61 @@
+"""Is the e-mail address the developer's own? A signed link in a mail tells; nothing is stored but the moment it was followed.
+
+An account works without: the dashboard reminds of it.
+"""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.core import signing
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import emails
+from accounts.models import Developer
+from bubblyphone.core.errors import NotFound, TooManyRequests
+from bubblyphone.core.jobs import enqueue
+from bubblyphone.core.ratelimit import hit
+
+LIFE = timedelta(days=3)
+MAILS_PER_HOUR = 3
+_SALT = "accounts.email_verification"
+
+
+def request_link(*, developer: Developer) -> None:
+    """Have the mail sent, again if need be. Raises TooManyRequests after MAILS_PER_HOUR."""
+    allowance = hit(f"verify:{developer.pk}", limit=MAILS_PER_HOUR, window_seconds=3600)
+    if allowance.is_exceeded:
+        raise TooManyRequests("The mail was sent several times already. Try again later.", allowance.retry_after)
+    enqueue(send_link, developer.pk)
+
+
+def send_link(developer_id: int) -> None:
+    """Job: the mail with the link, unless it is needed no more."""
+    developer = Developer.objects.filter(pk=developer_id, email_verified_at=None, is_active=True).first()
+    if developer is not None:
+        link = f"{settings.PUBLIC_URL}{reverse('verify-email', args=[make_token(developer)])}"
+        emails.send(developer, "verify_address", {"link": link})
+
+
+def make_token(developer: Developer) -> str:
+    """Good for LIFE and for this address alone."""
+    return signing.dumps({"id": developer.pk, "email": developer.email}, salt=_SALT)
+
+
+def read_token(token: str) -> Developer:
+    """Whose address a token is about. Raises NotFound for one that has lapsed, or is not ours."""
+    try:
+        claimed = signing.loads(token, salt=_SALT, max_age=LIFE)
+    except signing.BadSignature as error:
+        raise NotFound("Not found.") from error
+    developer = Developer.objects.filter(pk=claimed["id"], email=claimed["email"], is_active=True).first()
+    if developer is None:
+        raise NotFound("Not found.")
+    return developer
+
+
+def verify(*, token: str) -> Developer:
+    """The address is the developer's. Raises NotFound as `read_token` does; a second time changes nothing."""
+    developer = read_token(token)
+    Developer.objects.filter(pk=developer.pk, email_verified_at=None).update(email_verified_at=timezone.now())
+    return developer

@@ -1,0 +1,18 @@
+"""Mails to developers: plain text from `templates/emails`. Called from background jobs, never while somebody waits."""
+
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+
+from accounts.models import Developer
+
+
+def send(developer: Developer, template: str, context: dict[str, Any]) -> None:
+    """Send `templates/emails/<template>.txt`: its first line is the subject, the rest the text.
+
+    Raises what the backend raises (SMTPException, OSError): the job has failed then.
+    """
+    text = render_to_string(f"emails/{template}.txt", {"developer": developer, **context})
+    subject, _, body = text.partition("\n")
+    EmailMessage(subject.strip(), body.lstrip("\n"), to=[developer.email]).send()

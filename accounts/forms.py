@@ -1,0 +1,80 @@
+"""What people type in to get an account and into it, and to name a key."""
+
+from django import forms
+
+
+class SignUpForm(forms.Form):
+    """Bounds as in the API (contract §7: the password rule is the length alone)."""
+
+    name = forms.CharField(label="Your name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    email = forms.EmailField(label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    company_name = forms.CharField(
+        label="Company", max_length=150, required=False, widget=forms.TextInput(attrs={"autocomplete": "organization"})
+    )
+    password = forms.CharField(
+        label="Password",
+        min_length=8,
+        max_length=128,
+        strip=False,
+        help_text="At least 8 characters.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+class SignInForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
+    )
+    password = forms.CharField(
+        label="Password",
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+def _new_password() -> forms.CharField:
+    """The rule is the length alone (contract §7)."""
+    return forms.CharField(
+        label="New password",
+        min_length=8,
+        max_length=128,
+        strip=False,
+        help_text="At least 8 characters.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+class ForgotPasswordForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
+    )
+
+
+class ResetPasswordForm(forms.Form):
+    password = _new_password()
+
+
+class ChangePasswordForm(forms.Form):
+    current_password = forms.CharField(
+        label="Present password",
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    password = _new_password()
+
+
+class ProfileForm(forms.Form):
+    name = forms.CharField(label="Your name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    company_name = forms.CharField(
+        label="Company", max_length=150, required=False, widget=forms.TextInput(attrs={"autocomplete": "organization"})
+    )
+
+
+class ApiKeyForm(forms.Form):
+    label = forms.CharField(
+        label="Name of the key",
+        max_length=100,
+        widget=forms.TextInput(attrs={"placeholder": "Production server", "autocomplete": "off"}),
+    )

@@ -1,0 +1,85 @@
+"""What the API does with every request before and after its view (contract §2): rate limit, `Idempotency-Key`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from accounts.authentication import identify
+from accounts.idempotency import HEADER, Claim, claim_key, fingerprint_of, settle
+from bubblyphone.core.errors import Conflict, InvalidRequest
+from bubblyphone.core.http import client_address, compact_json, json_error
+from bubblyphone.core.middleware import is_api, is_form_with_files
+from bubblyphone.core.ratelimit import hit
+
+
+class RateLimitMiddleware:
+    """Counts per valid key or session token, and per client address without one (register, login, wrong keys)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_api(request):
+            return self.get_response(request)
+        credential = identify(request)
+        bucket = credential.bucket if credential else f"address:{client_address(request)}"
+        allowance = hit(bucket, limit=settings.RATE_LIMIT_PER_MINUTE)
+        if allowance.is_exceeded:
+            response: HttpResponse = json_error(429)
+            response["Retry-After"] = str(allowance.retry_after)
+        else:
+            response = self.get_response(request)
+        response["X-RateLimit-Limit"] = str(allowance.limit)
+        response["X-RateLimit-Remaining"] = str(allowance.remaining)
+        return response
+
+
+class IdempotencyMiddleware:
+    """`Idempotency-Key` on every POST of the API.
+
+    The key is claimed once the route is known and the body read, so that a request too large, unknown or over the limit
+    leaves no trace.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        # Cut off in mid-flight (an exception that no handler turns into an answer), the claim stays until its lease ends.
+        response = self.get_response(request)
+        claim: Claim | None = getattr(request, "_idempotency_claim", None)
+        if claim is not None:
+            settle(claim, response)
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        key = request.headers.get(HEADER)
+        if key is None or request.method != "POST" or not is_api(request):
+            return None
+        credential = identify(request)
+        scope = f"developer:{credential.developer.pk}" if credential else f"address:{client_address(request)}"
+        try:
+            fingerprint = fingerprint_of(request, is_form=is_form_with_files(request, view))
+            found = claim_key(scope=scope, key=key, fingerprint=fingerprint)
+        except RequestDataTooBig:  # a field of the form, not a file
+            return json_error(413)
+        except InvalidRequest as error:
+            return compact_json({"message": error.message, "errors": error.errors}, error.status)
+        except Conflict as error:
+            refusal = compact_json({"message": error.message}, error.status)
+            refusal["Retry-After"] = "1"
+            return refusal
+        if isinstance(found, Claim):
+            request._idempotency_claim = found  # type: ignore[attr-defined]
+            return None
+        return HttpResponse(
+            found.body,
+            status=found.status,
+            content_type="application/json",
+            headers={"Idempotency-Replayed": "true"},
+        )

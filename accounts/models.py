@@ -1,0 +1,185 @@
+"""Who the developers are, the secrets they come with, and the webhooks that leave for them."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+
+class DeveloperManager(BaseUserManager["Developer"]):
+    """Creation only; reading is plain Django."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "Developer":
+        developer = self.model(email=email.strip().lower(), **fields)
+        developer.set_password(password)
+        developer.save(using=self._db)
+        return developer
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "Developer":
+        """Made by who runs the platform, who needs no mail to know the address."""
+        vouched = {"is_staff": True, "is_superuser": True, "email_verified_at": timezone.now()}
+        return self.create_user(email, password, **{**vouched, **fields})
+
+    def get_by_natural_key(self, username: str | None) -> "Developer":
+        return self.get(email=(username or "").strip().lower())
+
+
+class Developer(AbstractBaseUser, PermissionsMixin):
+    """An account: signs in, owns numbers and calls, and pays for them. E-mail addresses are kept in lower case."""
+
+    email = models.EmailField(max_length=254, unique=True)
+    name = models.CharField(max_length=150)
+    company_name = models.CharField(max_length=150, blank=True, default="")
+    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    email_verified_at = models.DateTimeField(null=True, blank=True)  # null: the link was not followed yet
+    session_generation = models.PositiveIntegerField(default=0)  # one more ends every session in a browser
+    demo_calls_used = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[DeveloperManager] = DeveloperManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="developer_email_lower_case")
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def get_session_auth_hash(self) -> str:
+        """What a session in a browser must match: it ends with the password, and with "log out everywhere"."""
+        return self._session_hash(settings.SECRET_KEY)
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        for key in settings.SECRET_KEY_FALLBACKS:
+            yield self._session_hash(key)
+
+    def _session_hash(self, key: str | bytes) -> str:
+        value = f"{self.session_generation}:{self.password}"
+        return salted_hmac("accounts.Developer.session", value, secret=key, algorithm="sha256").hexdigest()
+
+
+class ApiKey(models.Model):
+    """A long-lived key `bp_live_sk_…`. The plaintext is shown once; only its hash is kept."""
+
+    developer = models.ForeignKey(Developer, models.CASCADE, related_name="api_keys")
+    label = models.CharField(max_length=100, default="Default")
+    hint = models.CharField(max_length=20)  # how it begins and ends, to be recognised in a list
+    secret_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.hint})"
+
+
+class SessionToken(models.Model):
+    """What register and login give: `id|secret`. Ends by itself, or by logout."""
+
+    developer = models.ForeignKey(Developer, models.CASCADE, related_name="session_tokens")
+    secret_hash = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"session token {self.pk}"
+
+
+class IdempotentAnswer(models.Model):
+    """The answer to a POST that came with an `Idempotency-Key`; before it is known, the claim of the request that makes it.
+
+    Inserting the row is the lock: the unique key lets one request in, whichever process it came to.
+    """
+
+    scope = models.CharField(max_length=100)  # whose keys these are: "developer:42", "address:192.0.2.1"
+    key = models.CharField(max_length=255)
+    claim = models.UUIDField()  # the request that may write the answer
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)  # null: still in flight
+    encrypted_body = models.TextField(blank=True, default="")  # answers may hold secrets
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scope", "key"], name="idempotent_answer_once")]
+        indexes = [models.Index(fields=["created_at"], name="idempotent_answer_age")]
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.scope}"
+
+
+class SigningSecret(models.Model):
+    """The key that signs a number's webhooks. After a rotation the previous one signs too, until it lapses (contract §5)."""
+
+    developer = models.ForeignKey(Developer, models.CASCADE, related_name="+")
+    encrypted = models.TextField()
+    previous_encrypted = models.TextField(blank=True, default="")
+    previous_valid_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"signing secret {self.pk}"
+
+
+class WebhookDelivery(models.Model):
+    """One message to one address: written in the transaction of what it reports, sent by the clock process.
+
+    `subject` names what it is about ("call:42"), so that deliveries of one call can be listed; `body` is kept byte for byte, because
+    its signature is made over it at every attempt.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        DELIVERED = "delivered"
+        FAILED = "failed"
+
+    id = models.BigAutoField(primary_key=True)
+    webhook_id = models.UUIDField(unique=True)  # X-Webhook-Id, constant over the retries
+    developer = models.ForeignKey(Developer, models.CASCADE, related_name="webhook_deliveries")
+    signing_secret = models.ForeignKey(SigningSecret, models.PROTECT, related_name="+")
+    subject = models.CharField(max_length=60)
+    event_type = models.CharField(max_length=60)
+    url = models.URLField(max_length=2000)
+    body = models.TextField()
+    wants_reply = models.BooleanField(default=False)  # the answer is an order to us: accounts.webhook_replies
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    attempt_count = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="delivery_due"),
+            models.Index(fields=["subject", "id"], name="delivery_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} to {self.url}"
+
+
+class WebhookAttempt(models.Model):
+    """One POST: what came back and how long it took. Also written for tool calls, which a live call sends by itself."""
+
+    delivery = models.ForeignKey(WebhookDelivery, models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()  # 1 for the first
+    response_status = models.PositiveSmallIntegerField(null=True)
+    response_body = models.TextField(blank=True, default="")
+    latency_ms = models.PositiveIntegerField()
+    success = models.BooleanField()
+    error_message = models.TextField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["delivery", "number"], name="attempt_once")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of delivery {self.delivery_id}"

@@ -1,0 +1,228 @@
+"""POSTs to addresses that customers give: never into our own network, at most 10 s long, 64 KB of the answer read.
+
+An address is checked when it is configured (`validate_webhook_url`) and again at every connection, against what DNS
+says then; the connection goes to the very address that was checked. Used by the dispatcher and by live calls alike.
+"""
+
+import asyncio
+import re
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address
+from weakref import WeakKeyDictionary
+
+import httpcore2
+import httpx2
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from accounts.public_addresses import is_public
+
+TIMEOUT_SECONDS = 10.0
+MAX_RESPONSE_BYTES = 64 * 1024
+MAX_URL_LENGTH = 2000
+# One address of several that swallows packets must leave time for the next.
+CONNECT_TIMEOUT_SECONDS = 3.0
+# Below the 5 s after which Node's servers, the shortest in wide use, close an idle connection.
+KEEP_ALIVE_SECONDS = 4.0
+CONFIGURATION_LOOKUP_SECONDS = 3.0
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+
+Resolver = Callable[[str, int], Awaitable[list[str]]]
+
+
+class AddressRefused(OSError):
+    """The host is, or resolves to, an address outside the public Internet."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host} does not resolve to a public address.")
+
+
+@dataclass(frozen=True, slots=True)
+class PostResult:
+    """What came of one POST. `status` is None without an answer; `error` is None when the exchange itself went well."""
+
+    status: int | None
+    body: str
+    latency_ms: int
+    error: str | None
+
+    @property
+    def is_success(self) -> bool:
+        return self.error is None and self.status is not None and 200 <= self.status < 300
+
+
+# --- at configuration -------------------------------------------------------------------------------------------------
+def validate_webhook_url(url: str) -> None:
+    """Raises Django's ValidationError, with a message for the customer, for an address that webhooks cannot go to.
+
+    Usable as a validator of DRF and form fields. A name that DNS does not know (yet) passes: connections check again.
+    """
+    if len(url) > MAX_URL_LENGTH:
+        raise ValidationError(f"The URL may have at most {MAX_URL_LENGTH} characters.")
+    parsed = _parse_url(url)
+    if settings.ALLOW_PRIVATE_WEBHOOKS:
+        return
+    if not all(is_public(ip_address(address)) for address in _addresses_now(parsed)):
+        raise ValidationError("The URL must lead to a public address.")
+
+
+def _addresses_now(url: httpx2.URL) -> list[str]:
+    """What the URL's host is now; nothing if DNS does not know it or does not answer."""
+    host = url.raw_host.decode("ascii")
+    if _is_address(host):
+        return [host]
+    if f".{host.lower().rstrip('.')}".endswith(".localhost"):
+        return ["127.0.0.1"]  # whatever DNS says: RFC 6761, section 6.3
+    lookup = _lookup_threads().submit(_look_up, host, _port_of(url))
+    try:
+        return lookup.result(CONFIGURATION_LOOKUP_SECONDS)
+    except (OSError, UnicodeError, TimeoutError):
+        return []
+
+
+def _parse_url(url: str) -> httpx2.URL:
+    """Raises ValidationError for what is no absolute URL of an allowed scheme with a plain host."""
+    starts = " or ".join(f"{scheme}://" for scheme in settings.WEBHOOK_SCHEMES)
+    message = f"Must be a valid URL that starts with {starts}."
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise ValidationError(message) from error
+    host = parsed.raw_host.decode("ascii")
+    if parsed.scheme not in settings.WEBHOOK_SCHEMES or not (_HOST_NAME.fullmatch(host) or _is_address(host)):
+        raise ValidationError(message)
+    if any(character.isspace() for character in url) or not 1 <= _port_of(parsed) <= 65535:
+        raise ValidationError(message)
+    if parsed.userinfo:
+        raise ValidationError("The URL must not contain a user name or password.")
+    return parsed
+
+
+def _port_of(url: httpx2.URL) -> int:
+    return {"https": 443, "http": 80}.get(url.scheme, 0) if url.port is None else url.port
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+# --- at every connection ----------------------------------------------------------------------------------------------
+@cache
+def _lookup_threads() -> ThreadPoolExecutor:
+    """Threads of their own for DNS, and many: a name server that hangs holds one for as long as it likes."""
+    return ThreadPoolExecutor(128, thread_name_prefix="dns")
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The host's addresses in the system's order of preference. Raises OSError."""
+    if _is_address(host):
+        return [host]
+    return await asyncio.get_running_loop().run_in_executor(_lookup_threads(), _look_up, host, port)
+
+
+class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
+    """Connects to checked addresses. Host header, SNI and certificate go by the name, in the pool above."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolve = resolver
+        self._network = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 (the signature is httpcore's)
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        addresses = await self._resolve(host, port)
+        if not settings.ALLOW_PRIVATE_WEBHOOKS and not all(is_public(ip_address(address)) for address in addresses):
+            raise AddressRefused(host)
+        failure: Exception = OSError(f"{host} has no address.")
+        for address in addresses:
+            try:
+                return await self._network.connect_tcp(
+                    address, port, CONNECT_TIMEOUT_SECONDS, local_address, socket_options
+                )
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+
+class OutboundClient:
+    """A pool of connections for one event loop. No redirects, no proxies, no cookies."""
+
+    def __init__(self, resolver: Resolver = resolve, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._pool = httpcore2.AsyncConnectionPool(
+            # trust_env: SSL_CERT_FILE names the operator's own authorities.
+            ssl_context=httpx2.create_ssl_context(trust_env=True),
+            max_connections=None,
+            max_keepalive_connections=100,
+            keepalive_expiry=KEEP_ALIVE_SECONDS,
+            network_backend=_GuardedNetwork(resolver),
+        )
+
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> PostResult:
+        """One POST, at most 10 s from look-up to the last byte read. Never raises but CancelledError."""
+        started = time.monotonic()
+        status: int | None = None
+        received = bytearray()
+        error: str | None = None
+        try:
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._pool.stream("POST", _target(url), headers=_all_headers(url, headers), content=body) as response,
+            ):
+                status = response.status
+                async for chunk in response.aiter_stream():
+                    received += chunk
+                    if len(received) >= MAX_RESPONSE_BYTES:
+                        break
+        except TimeoutError:
+            error = f"No complete answer within {self._timeout_seconds:g} seconds."
+        except (OSError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as failure:
+            error = str(failure) or type(failure).__name__
+        except (httpx2.InvalidURL, httpcore2.UnsupportedProtocol, ValueError) as failure:
+            error = f"Not a usable URL: {failure}"
+        # PostgreSQL's text has no null character.
+        text = received[:MAX_RESPONSE_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
+        return PostResult(status, text, round((time.monotonic() - started) * 1000), error)
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+def _target(url: str) -> httpcore2.URL:
+    parsed = httpx2.URL(url)
+    return httpcore2.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
+
+
+def _all_headers(url: str, headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    # The body is read to a limit, so it must not unfold to more than was sent.
+    return [("Host", httpx2.URL(url).netloc.decode("ascii")), *headers.items(), ("Accept-Encoding", "identity")]
+
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, OutboundClient] = WeakKeyDictionary()
+
+
+def get_client() -> OutboundClient:
+    """The running event loop's client, made on first use."""
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        _clients[loop] = OutboundClient()
+    return _clients[loop]

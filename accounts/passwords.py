@@ -1,0 +1,102 @@
+"""Changing a password: with the one before it, or with a link by e-mail that works once."""
+
+from django.conf import settings
+from django.contrib.auth.tokens import default_token_generator
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import emails, services
+from accounts.models import ApiKey, Developer
+from bubblyphone.core.errors import InvalidRequest, TooManyRequests
+from bubblyphone.core.jobs import enqueue
+from bubblyphone.core.ratelimit import hit
+
+LINKS_PER_ACCOUNT = 5
+LINKS_PER_ADDRESS = 30
+WINDOW_SECONDS = 3600
+LONGEST_ID = 18  # digits, all of which PostgreSQL takes for an id
+
+
+def request_reset(*, email: str, address: str) -> None:
+    """Have a link sent, if there is such an account: who asks cannot tell, neither from the answer nor from its time.
+
+    Raises TooManyRequests after too many in an hour, for one e-mail address or from one client address.
+    """
+    email = email.strip().lower()
+    for bucket, limit in (
+        (f"reset:address:{address}", LINKS_PER_ADDRESS),
+        (f"reset:account:{email}", LINKS_PER_ACCOUNT),
+    ):
+        allowance = hit(bucket, limit=limit, window_seconds=WINDOW_SECONDS)
+        if allowance.is_exceeded:
+            raise TooManyRequests("Too many requests for a new password. Try again later.", allowance.retry_after)
+    enqueue(send_link, email)
+
+
+def send_link(email: str) -> None:
+    """Job: the mail with the link, if the address is known."""
+    developer = Developer.objects.filter(email=email, is_active=True).first()
+    if developer is not None:
+        link = f"{settings.PUBLIC_URL}{reverse('reset-password', args=[make_token(developer)])}"
+        emails.send(developer, "reset_password", {"link": link})
+
+
+def make_token(developer: Developer) -> str:
+    """Good for PASSWORD_RESET_TIMEOUT, until the password changes or the developer signs in with the present one."""
+    return f"{developer.pk}-{default_token_generator.make_token(developer)}"
+
+
+def is_valid(token: str) -> bool:
+    """Whether `reset` would take this token now."""
+    return _read_token(token) is not None
+
+
+def reset(*, token: str, password: str) -> Developer:
+    """Set a new password and end all sessions. Raises InvalidRequest for a token that was used, has lapsed, or is not ours.
+
+    The link has shown that the e-mail address is the developer's. If nobody had shown that before, the account may have been
+    opened by a stranger in the developer's name, so that its API keys end too.
+    """
+    with transaction.atomic():
+        # Locked, so that of two who come with the same token one finds it used.
+        developer = _read_token(token, lock=True)
+        if developer is None:
+            raise InvalidRequest({"token": ["This link has been used or is no longer valid. Ask for a new one."]})
+        if developer.email_verified_at is None:
+            ApiKey.objects.filter(developer=developer, revoked_at=None).update(revoked_at=timezone.now())
+            developer.email_verified_at = timezone.now()
+        _set(developer, password)
+    return developer
+
+
+def change(*, developer: Developer, current_password: str, password: str, address: str) -> None:
+    """Set a new password and end all sessions. Raises InvalidRequest for a wrong present one, TooManyRequests as `sign_in`."""
+    try:
+        services.sign_in(email=developer.email, password=current_password, address=address)
+    except services.WrongCredentials as error:
+        raise InvalidRequest({"current_password": ["This is not your present password."]}) from error
+    with transaction.atomic():
+        _set(developer, password)
+
+
+def send_notice(developer_id: int) -> None:
+    """Job: tell the developer of the change, who may not have made it."""
+    developer = Developer.objects.get(pk=developer_id)
+    emails.send(developer, "password_changed", {"link": f"{settings.PUBLIC_URL}{reverse('forgot-password')}"})
+
+
+def _set(developer: Developer, password: str) -> None:
+    developer.set_password(password)
+    developer.save(update_fields=["password", "email_verified_at"])
+    services.close_all_sessions(developer=developer)
+    enqueue(send_notice, developer.pk)
+
+
+def _read_token(token: str, *, lock: bool = False) -> Developer | None:
+    pk, _, secret = token.partition("-")
+    if not (pk.isascii() and pk.isdecimal() and len(pk) <= LONGEST_ID):
+        return None
+    developers = Developer.objects.select_for_update(of=("self",)) if lock else Developer.objects
+    developer = developers.filter(pk=int(pk), is_active=True).first()
+    return developer if developer and default_token_generator.check_token(developer, secret) else None

@@ -1,0 +1,102 @@
+"""Accounts: registering, signing in, keys and sessions. Secrets are returned once and kept as hashes."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts import email_verification
+from accounts.authentication import KEY_PREFIX
+from accounts.models import ApiKey, Developer, SessionToken
+from bubblyphone.core.crypto import hash_secret, make_secret
+from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
+from bubblyphone.core.ratelimit import hit, look
+
+# Failed sign-ins in an hour. The API's own limit already holds an address to 100 a minute; these end a longer siege, of
+# one account from many addresses and of many accounts from one.
+FAILURES_PER_ACCOUNT = 100
+FAILURES_PER_ADDRESS = 300
+FAILURE_WINDOW_SECONDS = 3600
+
+
+class WrongCredentials(ApplicationError):
+    status = 401
+    code = "wrong_credentials"
+
+
+def register(*, name: str, email: str, password: str, company_name: str = "") -> Developer:
+    """Open an account and mail a link that confirms its address.
+
+    Raises InvalidRequest for an address that is taken, in whatever case it is written.
+    """
+    try:
+        with transaction.atomic():
+            developer = Developer.objects.create_user(email, password, name=name, company_name=company_name)
+            email_verification.request_link(developer=developer)
+            return developer
+    except IntegrityError as error:
+        raise InvalidRequest({"email": ["The email has already been taken."]}) from error
+
+
+def sign_in(*, email: str, password: str, address: str) -> Developer:
+    """Who has this password. Raises WrongCredentials, or TooManyRequests after too many failures (account, address)."""
+    buckets = {
+        f"sign-in:account:{email.strip().lower()}": FAILURES_PER_ACCOUNT,
+        f"sign-in:address:{address}": FAILURES_PER_ADDRESS,
+    }
+    for bucket, limit in buckets.items():
+        allowance = look(bucket, limit=limit, window_seconds=FAILURE_WINDOW_SECONDS)
+        if allowance.is_exceeded:
+            raise TooManyRequests("Too many failed attempts. Try again later.", allowance.retry_after)
+    developer = authenticate(username=email, password=password)
+    if not isinstance(developer, Developer):
+        for bucket, limit in buckets.items():
+            hit(bucket, limit=limit, window_seconds=FAILURE_WINDOW_SECONDS)
+        raise WrongCredentials("These credentials do not match our records.")
+    return developer
+
+
+def open_session(*, developer: Developer) -> str:
+    """A new session token `id|secret`, valid SESSION_TOKEN_DAYS."""
+    secret = make_secret()
+    token = SessionToken.objects.create(
+        developer=developer,
+        secret_hash=hash_secret(secret),
+        expires_at=timezone.now() + timedelta(days=settings.SESSION_TOKEN_DAYS),
+    )
+    return f"{token.pk}|{secret}"
+
+
+def update_profile(*, developer: Developer, name: str, company_name: str) -> None:
+    """What people are called; the e-mail address stays."""
+    developer.name, developer.company_name = name, company_name
+    developer.save(update_fields=["name", "company_name"])
+
+
+def close_session(*, token: SessionToken) -> None:
+    """Sign out: the token is gone."""
+    token.delete()
+
+
+def close_all_sessions(*, developer: Developer) -> None:
+    """Sign out everywhere: every session token and every browser. API keys stay; they are revoked one by one."""
+    SessionToken.objects.filter(developer=developer).delete()
+    Developer.objects.filter(pk=developer.pk).update(session_generation=F("session_generation") + 1)
+
+
+def issue_api_key(*, developer: Developer, label: str = "Default") -> tuple[ApiKey, str]:
+    """A new key and its plaintext `bp_live_sk_…`, which is shown once."""
+    plaintext = make_secret(KEY_PREFIX)
+    hint = f"{KEY_PREFIX}…{plaintext[-4:]}"
+    key = ApiKey.objects.create(developer=developer, label=label, hint=hint, secret_hash=hash_secret(plaintext))
+    return key, plaintext
+
+
+def revoke_api_key(*, developer: Developer, key_id: int) -> None:
+    """End a key for good. Raises NotFound for one that is not the developer's, or ended before."""
+    keys = ApiKey.objects.filter(pk=key_id, developer=developer, revoked_at=None)
+    if not keys.update(revoked_at=timezone.now()):
+        raise NotFound("Not found.")

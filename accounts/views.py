@@ -1,0 +1,102 @@
+"""Signing up, in and out, and API keys."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login, logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import selectors, services
+from accounts.access import signed_in
+from accounts.forms import ApiKeyForm, SignInForm, SignUpForm
+from bubblyphone.core.errors import ApplicationError, InvalidRequest
+from bubblyphone.core.http import client_address
+from bubblyphone.core.pages import add_errors, page
+from bubblyphone.core.ratelimit import hit
+
+# New accounts from one address in an hour.
+SIGN_UPS_PER_ADDRESS = 60
+SIGN_UP_WINDOW_SECONDS = 3600
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    """Open an account and go straight in."""
+    if request.user.is_authenticated:
+        return redirect("overview")
+    form = SignUpForm(request.POST or None)
+    if form.is_valid() and _may_sign_up(request, form):
+        try:
+            developer = services.register(**form.cleaned_data)
+        except InvalidRequest as error:
+            add_errors(form, error)
+        else:
+            login(request, developer)
+            return redirect("overview")
+    return render(request, "accounts/signup.html", {"form": form})
+
+
+def _may_sign_up(request: HttpRequest, form: SignUpForm) -> bool:
+    bucket = f"sign-up:{client_address(request)}"
+    if hit(bucket, limit=SIGN_UPS_PER_ADDRESS, window_seconds=SIGN_UP_WINDOW_SECONDS).is_exceeded:
+        form.add_error(None, "Too many new accounts from here. Try again later.")
+        return False
+    return True
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Go in, and on to where one came from."""
+    target = request.POST.get("next") or request.GET.get("next") or ""
+    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        target = ""
+    if request.user.is_authenticated:
+        return redirect(target or "overview")
+    form = SignInForm(request.POST or None)
+    if form.is_valid():
+        try:
+            developer = services.sign_in(**form.cleaned_data, address=client_address(request))
+        except ApplicationError as error:
+            add_errors(form, error)
+        else:
+            login(request, developer)
+            return redirect(target or resolve_url(settings.LOGIN_REDIRECT_URL))
+    return render(request, "accounts/login.html", {"form": form, "next": target})
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return redirect("login")
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@page
+def api_keys(request: HttpRequest) -> HttpResponse:
+    """The keys, and a new one. Its plaintext is in the answer to the POST alone, and nowhere afterwards."""
+    developer = signed_in(request)
+    form = ApiKeyForm(request.POST or None)
+    new_key = ""
+    if form.is_valid():
+        _, new_key = services.issue_api_key(developer=developer, label=form.cleaned_data["label"])
+        form = ApiKeyForm()
+    keys = selectors.active_api_keys(developer).order_by("-pk")
+    context = {"form": form, "keys": keys, "new_key": new_key, "base_url": settings.PUBLIC_URL}
+    return render(request, "accounts/api_keys.html", context)
+
+
+@require_POST
+@page
+def revoke_api_key(request: HttpRequest, key_id: int) -> HttpResponse:
+    services.revoke_api_key(developer=signed_in(request), key_id=key_id)
+    messages.success(request, "The key is revoked.")
+    return redirect("api-keys")
