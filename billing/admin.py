@@ -1,0 +1,104 @@
+"""Rates are edited here; the ledger is only looked at, and put right by adjustments."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+
+from accounts.access import signed_in
+from billing.adjustments import adjust
+from billing.exports import rates_csv
+from billing.forms import RatesImportForm
+from billing.models import Adjustment, LedgerEntry, SpendingCap, TelephonyRate
+
+
+@admin.register(TelephonyRate)
+class TelephonyRateAdmin(admin.ModelAdmin[TelephonyRate]):
+    """A price changes by a row with a later `valid_from`, or by editing; a call keeps the rate that it began with."""
+
+    list_display = ["prefix", "direction", "price_per_minute", "description", "valid_from"]
+    list_editable = ["price_per_minute"]
+    list_filter = ["direction"]
+    search_fields = ["prefix", "description"]
+    ordering = ["direction", "prefix", "-valid_from"]
+    change_list_template = "billing/admin_rates.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("export/", self.admin_site.admin_view(self.export_csv), name="billing_telephonyrate_export"),
+            path("import/", self.admin_site.admin_view(self.import_csv), name="billing_telephonyrate_import"),
+        ]
+        return own + super().get_urls()
+
+    def export_csv(self, request: HttpRequest) -> HttpResponse:
+        """The whole table."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return rates_csv(TelephonyRate.objects.all())
+
+    def import_csv(self, request: HttpRequest) -> HttpResponse:
+        """Take a table over, all of it or nothing; every rate that changes is in the log."""
+        if not (self.has_add_permission(request) and self.has_change_permission(request)):
+            raise PermissionDenied
+        form = RatesImportForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            for rate in form.changed:
+                self.log_change(
+                    request, rate, f"Imported: {rate.price_per_minute} from {rate.valid_from:%Y-%m-%d %H:%M}"
+                )
+            messages.success(request, f"{len(form.changed)} rates were added or changed.")
+            return HttpResponseRedirect(reverse("admin:billing_telephonyrate_changelist"))
+        context = {**self.admin_site.each_context(request), "form": form, "title": "Import rates", "opts": self.opts}
+        return render(request, "billing/admin_rates_import.html", context)
+
+
+@admin.register(SpendingCap)
+class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
+    """Limits of accounts (phone number id 0) and of single numbers."""
+
+    list_display = ["developer", "phone_number_id", "daily_cap", "max_concurrent_calls"]
+    list_select_related = ["developer"]
+    search_fields = ["developer__email"]
+    raw_id_fields = ["developer"]
+
+
+class AppendOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What is written stays as it is."""
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(AppendOnlyAdmin):
+    list_display = ["id", "developer", "kind", "amount", "description", "key", "created_at"]
+    list_select_related = ["developer"]
+    list_filter = ["kind"]
+    search_fields = ["developer__email", "key", "description"]
+    ordering = ["-id"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(Adjustment)
+class AdjustmentAdmin(AppendOnlyAdmin):
+    """The one way to correct a balance: a new entry with a reason, under the name of who made it."""
+
+    list_display = ["id", "developer", "amount", "reason", "staff", "created_at"]
+    list_select_related = ["developer", "staff"]
+    search_fields = ["developer__email", "reason"]
+    ordering = ["-id"]
+    fields = ["developer", "amount", "reason"]
+    raw_id_fields = ["developer"]
+
+    def save_model(self, request: HttpRequest, obj: Adjustment, form: Any, change: bool) -> None:
+        made = adjust(developer=obj.developer, amount=obj.amount, reason=obj.reason, staff=signed_in(request))
+        # The admin goes on with the object of its form, to log it and to say where it is.
+        obj.pk, obj.staff, obj.created_at = made.pk, made.staff, made.created_at

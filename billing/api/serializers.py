@@ -1,0 +1,29 @@
+"""The queries of /api/v1/billing/…"""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from billing.models import LedgerEntry
+
+
+class TransactionsQuerySerializer(serializers.Serializer[Any]):
+    """The query of GET /billing/transactions, beside the cursor's."""
+
+    type = serializers.ChoiceField(["credit", "debit"], required=False)
+    kind = serializers.ChoiceField(LedgerEntry.Kind.choices, required=False)
+    # `from` is a word of Python's own.
+    vars()["from"] = serializers.DateField(required=False, help_text="First day, UTC.")
+    to = serializers.DateField(required=False, help_text="Last day, UTC.")
+    format = serializers.ChoiceField(["json", "csv"], required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("from") and attrs.get("to") and attrs["to"] < attrs["from"]:
+            raise serializers.ValidationError({"to": ["Must not be before `from`."]})
+        return attrs
+
+
+class UsageQuerySerializer(serializers.Serializer[Any]):
+    """The query of GET /billing/usage."""
+
+    period = serializers.CharField(required=False, help_text="YYYY-MM; the current month unless given.")

@@ -1,0 +1,85 @@
+"""/api/v1/billing/…"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from django.conf import settings
+from django.http import HttpResponseBase
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import Developer
+from billing import exports, ledger, selectors
+from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer
+from billing.models import LedgerEntry
+from billing.periods import Period, read_month
+from bubblyphone.core.api import data, format_time, page_of
+from bubblyphone.core.money import ZERO, format_money
+
+CURRENCY = "USD"
+
+
+def transaction_data(entry: LedgerEntry) -> dict[str, Any]:
+    """A movement: its amount is positive either way, `type` says which."""
+    return {
+        "id": entry.pk,
+        "type": "credit" if entry.amount >= ZERO else "debit",
+        "kind": entry.kind,
+        "amount": format_money(abs(entry.amount)),
+        "description": entry.description,
+        "created_at": format_time(entry.created_at),
+    }
+
+
+class BalanceView(APIView):
+    """GET /billing/balance. `held` is what running calls have accrued, `available` what can still be spent."""
+
+    def get(self, request: Request) -> Response:
+        developer = cast(Developer, request.user)
+        balance, held = ledger.balance(developer.pk), ledger.held(developer.pk)
+        return data(
+            {
+                "balance": format_money(balance),
+                "held": format_money(held),
+                "available": format_money(balance - held),
+                "currency": CURRENCY,
+            }
+        )
+
+
+class TransactionsView(APIView):
+    """GET /billing/transactions, newest first; all of what was asked for as a CSV file with `?format=csv`."""
+
+    def get(self, request: Request) -> HttpResponseBase:
+        query = TransactionsQuerySerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        wanted = query.validated_data
+        entries = selectors.entries_of(
+            cast(Developer, request.user).pk,
+            movement=wanted.get("type", ""),
+            kind=wanted.get("kind", ""),
+            first_day=wanted.get("from"),
+            last_day=wanted.get("to"),
+        )
+        if wanted.get("format") == "csv" or ("format" not in wanted and _asks_for_csv(request)):
+            return exports.transactions_csv(entries)
+        return page_of(request, entries, transaction_data)
+
+
+class UsageView(APIView):
+    """GET /billing/usage: a month by category, day, number, agent and model."""
+
+    def get(self, request: Request) -> Response:
+        query = UsageQuerySerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        period = read_month(query.validated_data.get("period"), timezone.now())
+        report: Callable[[int, Period], dict[str, Any]] = import_string(settings.USAGE_REPORT)
+        return data(report(cast(Developer, request.user).pk, period))
+
+
+def _asks_for_csv(request: Request) -> bool:
+    """By the first type that the client accepts."""
+    return request.headers.get("Accept", "").partition(",")[0].partition(";")[0].strip().lower() == "text/csv"

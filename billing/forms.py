@@ -1,0 +1,52 @@
+"""Forms of the admin and of the billing page."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from billing.models import SpendingCap
+from billing.rates import import_rates
+from bubblyphone.core.errors import InvalidRequest
+
+
+class CapsForm(forms.ModelForm[SpendingCap]):
+    """The account's own limits, on the billing page."""
+
+    daily_cap = forms.DecimalField(
+        required=False,
+        min_value=Decimal("0.01"),
+        max_value=Decimal(100_000),
+        decimal_places=2,
+        label="Most per day, in USD (UTC)",
+    )
+    max_concurrent_calls = forms.IntegerField(
+        required=False, min_value=1, max_value=10_000, label="Most calls at the same time"
+    )
+
+    class Meta:
+        model = SpendingCap
+        fields = ["daily_cap", "max_concurrent_calls"]
+
+
+MAX_FILE_BYTES = 1024 * 1024
+
+
+class RatesImportForm(forms.Form):
+    """A rate table as a CSV file; `clean` takes it over and leaves the changed rates in `changed`."""
+
+    file = forms.FileField(help_text="A CSV file like the one that “Export” gives, in UTF-8, at most 1 MiB.")
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > MAX_FILE_BYTES:
+            raise forms.ValidationError("The file is larger than 1 MiB.")
+        try:
+            self.changed = import_rates(file.read().decode(), timezone.now())
+        except UnicodeDecodeError as error:
+            raise forms.ValidationError("The file is not UTF-8.") from error
+        except InvalidRequest as error:
+            texts = [f"{place}: {text}" for place, found in error.errors.items() for text in found]
+            raise forms.ValidationError(texts) from error
+        return file

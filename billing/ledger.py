@@ -1,0 +1,97 @@
+"""The only writer of the ledger.
+
+Entries are never changed (a trigger sees to that); a mistake is put right by another entry. The balance is their sum.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from accounts.models import Developer
+from billing.models import LedgerEntry
+from bubblyphone.core.errors import InsufficientFunds
+from bubblyphone.core.jobs import enqueue
+from bubblyphone.core.money import ZERO, format_money
+
+
+class KeyReused(Exception):
+    """A key stands for one movement; this is another one."""
+
+
+def post_entry(
+    *, developer_id: int, key: str, kind: str, amount: Decimal, description: str, at: datetime | None = None
+) -> LedgerEntry:
+    """Write a movement: credits positive, debits negative. A repeat of the key gives the entry that is there.
+
+    `at` is the moment of what it is for, now unless given. Raises KeyReused when the entry that is there is of another
+    developer, kind or amount.
+    """
+    entry, is_new = LedgerEntry.objects.get_or_create(
+        key=key,
+        defaults={
+            "developer_id": developer_id,
+            "kind": kind,
+            "amount": amount,
+            "description": description[:200],
+            "created_at": at or timezone.now(),
+        },
+    )
+    if not is_new and (entry.developer_id, entry.kind, entry.amount) != (developer_id, kind, amount):
+        raise KeyReused(f"{key} stands for {entry.kind} {entry.amount} already, not for {kind} {amount}.")
+    if is_new and amount > ZERO:
+        for path in settings.ON_CREDIT:
+            enqueue(import_string(path), developer_id)
+    return entry
+
+
+def balance(developer_id: int) -> Decimal:
+    """What is left of a developer's credit, in USD."""
+    total: Decimal | None = LedgerEntry.objects.filter(developer_id=developer_id).aggregate(models.Sum("amount"))[
+        "amount__sum"
+    ]
+    return ZERO if total is None else total
+
+
+def held(developer_id: int) -> Decimal:
+    """What running calls have accrued together: spent already, though not booked yet (contract §3)."""
+    running_cost: Callable[[int], Decimal] = import_string(settings.RUNNING_COST)
+    return running_cost(developer_id)
+
+
+def available(developer_id: int) -> Decimal:
+    """What can be spent: the balance less what is held."""
+    return balance(developer_id) - held(developer_id)
+
+
+def lock_developer(developer_id: int) -> None:
+    """Hold the wallet until the end of the transaction, for whoever checks the balance before spending from it.
+
+    `no_key`: rows that merely point at the developer can be written meanwhile, so that two transactions which have done
+    so take this lock one after the other instead of waiting for each other for ever.
+    """
+    Developer.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=developer_id)
+
+
+def require_balance(developer_id: int, minimum: Decimal) -> None:
+    """Raises InsufficientFunds when less than `minimum` is available."""
+    left = available(developer_id)
+    if left < minimum:
+        raise InsufficientFunds(
+            f"This needs a balance of at least ${format_money(minimum)}; yours is ${format_money(left)}."
+        )
+
+
+def test_credit(*, developer_id: int, amount: Decimal, key: str) -> LedgerEntry:
+    """Give credit that nobody paid for, named so. Raises KeyReused."""
+    return post_entry(
+        developer_id=developer_id,
+        key=key,
+        kind=LedgerEntry.Kind.TEST_CREDIT,
+        amount=amount,
+        description="Test credit",
+    )

@@ -1,0 +1,128 @@
+"""The ledger and the rates. Nothing here is ever changed after it is written; a trigger in the database sees to that."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from bubblyphone.core.money import MONEY_FIELD
+
+
+class LedgerEntry(models.Model):
+    """One movement of a developer's prepaid credit. The balance is the sum of `amount`: credits positive, debits negative.
+
+    `key` says what the entry is for and makes it exist only once ("call:42:model", "number:7:2026-11", "payment:pi_…").
+    """
+
+    class Kind(models.TextChoices):
+        TOP_UP = "top_up"
+        TEST_CREDIT = "test_credit"
+        TELEPHONY = "telephony"
+        MODEL = "model"
+        TRANSCRIPTION = "transcription"
+        ANALYSIS = "analysis"
+        NUMBER_SETUP = "number_setup"
+        NUMBER_MONTH = "number_month"
+        REFUND = "refund"
+        ADJUSTMENT = "adjustment"
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="ledger")
+    key = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=20, choices=Kind)
+    amount = models.DecimalField(**MONEY_FIELD)
+    description = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["developer", "-id"], include=["amount"], name="ledger_by_developer"),
+            models.Index(fields=["developer", "created_at"], name="ledger_by_time"),
+        ]
+        verbose_name_plural = "ledger entries"
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.amount}"
+
+
+class Adjustment(models.Model):
+    """A correction by staff, with its reason: the counterpart of the entry `adjustment:<id>`. Never changed either."""
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="adjustments")
+    amount = models.DecimalField(**MONEY_FIELD, help_text="USD; positive gives credit, negative takes it.")
+    reason = models.CharField(max_length=180, help_text="The developer reads this among their transactions.")
+    staff = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(amount=0), name="adjustment_is_not_nothing")]
+
+    def __str__(self) -> str:
+        return f"{self.amount}: {self.reason}"
+
+
+class Notice(models.Model):
+    """An e-mail about money, written in the transaction of what it tells and sent by a job until it is away.
+
+    `key` says what it is about ("number:7:2026-12:unpaid:3") and makes it be told only once.
+    """
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=100, unique=True)
+    template = models.CharField(max_length=60)
+    context = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+    attempt_count = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, default=timezone.now)  # null: sent, or given up
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="notice_due")
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class SpendingCap(models.Model):
+    """Limits that a developer sets on calls: of the whole account, or of one number. Empty: no limit.
+
+    `phone_number_id` 0 is the account. Numbers belong to an app above, so that this is no foreign key.
+    """
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="spending_caps")
+    phone_number_id = models.PositiveBigIntegerField(default=0)
+    daily_cap = models.DecimalField(null=True, blank=True, help_text="USD a day (UTC).", **MONEY_FIELD)
+    max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["developer", "phone_number_id"], name="spending_cap_once"),
+            models.CheckConstraint(condition=Q(daily_cap=None) | Q(daily_cap__gt=0), name="daily_cap_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"number {self.phone_number_id}" if self.phone_number_id else "account"
+
+
+class TelephonyRate(models.Model):
+    """Price of a started minute to or from numbers that begin with `prefix` (E.164 digits; longest wins), from a moment on."""
+
+    class Direction(models.TextChoices):
+        INBOUND = "inbound"
+        OUTBOUND = "outbound"
+
+    prefix = models.CharField(max_length=15, blank=True)
+    direction = models.CharField(max_length=10, choices=Direction)
+    price_per_minute = models.DecimalField(**MONEY_FIELD)
+    description = models.CharField(max_length=100, blank=True, default="")
+    valid_from = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["direction", "prefix", "valid_from"], name="rate_once"),
+            models.CheckConstraint(condition=Q(price_per_minute__gte=0), name="rate_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.direction} +{self.prefix}: {self.price_per_minute}"

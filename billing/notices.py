@@ -1,0 +1,52 @@
+"""E-mails about money: each is told once, and tried until the mail server takes it."""
+
+import logging
+import smtplib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from accounts import emails
+from billing.models import Notice
+from bubblyphone.core.jobs import enqueue
+
+logger = logging.getLogger(__name__)
+# Who has claimed a notice has this long to send it; then it is tried again.
+RETRY_AFTER = timedelta(minutes=10)
+MAX_ATTEMPTS = 50
+
+
+def tell(*, developer_id: int, key: str, template: str, context: Mapping[str, str]) -> bool:
+    """Queue `templates/emails/<template>.txt`, in the caller's transaction. False when it has been told before."""
+    notice, is_new = Notice.objects.get_or_create(
+        key=key, defaults={"developer_id": developer_id, "template": template, "context": dict(context)}
+    )
+    if is_new:
+        enqueue(send, notice.pk)
+    return is_new
+
+
+def send(notice_id: int, now: datetime | None = None) -> None:
+    """The job: claim the notice, send it, say so. A process that dies in between leaves it to the next attempt."""
+    now = now or timezone.now()
+    due = Notice.objects.filter(pk=notice_id, next_attempt_at__lte=now)
+    if not due.update(next_attempt_at=now + RETRY_AFTER, attempt_count=F("attempt_count") + 1):
+        return
+    notice = Notice.objects.select_related("developer").get(pk=notice_id)
+    try:
+        emails.send(notice.developer, notice.template, notice.context)
+    except (smtplib.SMTPException, OSError) as error:
+        logger.warning("A notice could not be sent: %s", type(error).__name__, extra={"notice_id": notice_id})
+        if notice.attempt_count >= MAX_ATTEMPTS:
+            Notice.objects.filter(pk=notice_id).update(next_attempt_at=None)
+        return
+    Notice.objects.filter(pk=notice_id).update(sent_at=now, next_attempt_at=None)
+
+
+def send_waiting(now: datetime | None = None) -> None:
+    """What was not sent at the first attempt. Runs every minute."""
+    now = now or timezone.now()
+    for notice_id in Notice.objects.filter(next_attempt_at__lte=now).order_by("pk").values_list("pk", flat=True):
+        send(notice_id, now)
