@@ -1,0 +1,14 @@
+"""API routes."""
+
+from django.urls import path
+
+from agents.api import views
+
+urlpatterns = [
+    path("models", views.ModelList.as_view()),
+    path("model-keys", views.ModelKeyList.as_view()),
+    path("model-keys/<int:pk>", views.ModelKeyDetail.as_view()),
+    path("model-keys/<int:pk>/test", views.ModelKeyTest.as_view()),
+    path("agents", views.AgentList.as_view()),
+    path("agents/<int:pk>", views.AgentDetail.as_view()),
+]

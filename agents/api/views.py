@@ -1,0 +1,131 @@
+"""JSON API of the catalogue, of model keys and of agents."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import Developer
+from agents import selectors, services
+from agents.key_check import check_model_key
+from agents.models import Agent, AIModel, ModelKey
+from agents.serializers import AgentSerializer, ModelKeySerializer
+from bubblyphone.core.api import StrictSerializer, data, format_time, page_of, validated
+
+
+def model_data(model: AIModel) -> dict[str, Any]:
+    """An entry of the catalogue, with its price to six decimals (contract §3)."""
+    return {
+        "slug": model.slug,
+        "provider": model.provider,
+        "display_name": model.display_name,
+        "price_per_minute": f"{model.price_per_minute:.6f}",
+        "status": "available" if selectors.is_available(model) else "unavailable",
+    }
+
+
+def model_key_data(key: ModelKey) -> dict[str, Any]:
+    """A model key without the key."""
+    return {
+        "id": key.pk,
+        "provider": key.provider,
+        "label": key.label,
+        "last_four": f"...{key.last_four}",
+        "created_at": format_time(key.created_at),
+    }
+
+
+def agent_data(agent: Agent) -> dict[str, Any]:
+    """An agent as `selectors.get_agent` gives it. Null: the agent does not say, the number or the default does."""
+    return {
+        "id": agent.pk,
+        "developer_id": agent.developer_id,
+        "name": agent.name,
+        "description": agent.description or None,
+        "model_slug": agent.model_slug,
+        "model_key_id": agent.model_key_id,
+        "system_prompt": agent.system_prompt,
+        "greeting_message": agent.greeting_message,
+        "voice": agent.voice,
+        "language": agent.language,
+        "tools": agent.tools,
+        "tool_webhook_url": agent.tool_webhook_url,
+        "transfer_number": agent.transfer_number,
+        "auto_transfer_tool": agent.auto_transfer_tool,
+        # The reference names false as the default; not said and false differ only beside a number that says true.
+        "recording_enabled": bool(agent.recording_enabled),
+        "transcription_enabled": agent.transcription_enabled,
+        "realtime_transcript": agent.realtime_transcript,
+        "voicemail_action": agent.voicemail_action,
+        "max_call_duration": agent.max_call_duration,
+        "silence_timeout": agent.silence_timeout,
+        "first_speaker": agent.first_speaker,
+        "interruptible": agent.interruptible,
+        "analysis_schema": agent.analysis_schema,
+        "phone_numbers_count": getattr(agent, "phone_numbers_count", 0),
+        "created_at": format_time(agent.created_at),
+        "updated_at": format_time(agent.updated_at),
+    }
+
+
+class ModelList(APIView):
+    def get(self, request: Request) -> Response:
+        return data([model_data(model) for model in selectors.list_models()])
+
+
+class ModelKeyList(APIView):
+    def get(self, request: Request) -> Response:
+        return page_of(request, selectors.model_keys_of(_developer(request)), model_key_data)
+
+    def post(self, request: Request) -> Response:
+        body = ModelKeySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        key = services.create_model_key(developer=_developer(request), **body.validated_data)
+        return data(model_key_data(key), status=201)
+
+
+class ModelKeyDetail(APIView):
+    def delete(self, request: Request, pk: int) -> Response:
+        services.delete_model_key(key=selectors.get_model_key(developer=_developer(request), pk=pk))
+        return Response(status=204)
+
+
+class ModelKeyTest(APIView):
+    def post(self, request: Request, pk: int) -> Response:
+        key = selectors.get_model_key(developer=_developer(request), pk=pk)
+        validated(StrictSerializer, request)
+        check = check_model_key(key=key)
+        return data({"ok": check.ok, "message": check.message})
+
+
+class AgentList(APIView):
+    def get(self, request: Request) -> Response:
+        return page_of(request, selectors.agents_of(_developer(request)), agent_data)
+
+    def post(self, request: Request) -> Response:
+        body = AgentSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        agent = services.create_agent(developer=_developer(request), changes=body.validated_data)
+        return data(agent_data(agent), status=201)
+
+
+class AgentDetail(APIView):
+    def get(self, request: Request, pk: int) -> Response:
+        return data(agent_data(selectors.get_agent(developer=_developer(request), pk=pk)))
+
+    def patch(self, request: Request, pk: int) -> Response:
+        agent = selectors.get_agent(developer=_developer(request), pk=pk)
+        body = AgentSerializer(data=request.data, partial=True)
+        body.is_valid(raise_exception=True)
+        services.update_agent(agent=agent, changes=body.validated_data)
+        return data(agent_data(selectors.get_agent(developer=_developer(request), pk=pk)))
+
+    def delete(self, request: Request, pk: int) -> Response:
+        services.delete_agent(agent=selectors.get_agent(developer=_developer(request), pk=pk))
+        return Response(status=204)
+
+
+def _developer(request: Request) -> Developer:
+    assert isinstance(request.user, Developer)
+    return request.user

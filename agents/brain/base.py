@@ -1,0 +1,73 @@
+"""The seam between the offline session, which hears and speaks, and the brain that decides what to say."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """One or more sentences to speak now."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool to call. Its result comes back through `Brain.go_on`."""
+
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool answered."""
+
+    call_id: str
+    name: str
+    result: Mapping[str, Any]
+
+
+Steps = AsyncGenerator[Say | Call, None]
+
+
+class Brain(ABC):
+    """One conversation. Each verb yields the steps of one turn; closing the generator early means: the caller
+    interrupted.
+    """
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether the caller may pause within the next answer: a number or a name in groups."""
+        return False
+
+    @abstractmethod
+    def reply(self, instructions: str) -> Steps:
+        """Speak unasked: a greeting, or what the instructions want said."""
+
+    @abstractmethod
+    def answer(self, text: str) -> Steps:
+        """Answer what the caller said."""
+
+    @abstractmethod
+    def go_on(self, results: Sequence[ToolResult]) -> Steps:
+        """Go on after the tools of the last turn."""
+
+    @abstractmethod
+    def ask_again(self) -> Steps:
+        """The caller interrupted, but nothing could be understood."""
+
+    @abstractmethod
+    def note(self, message: str) -> None:
+        """Learn something from the developer, for the next answer."""
+
+    @abstractmethod
+    def said(self, text: str) -> None:
+        """A turn is over and this is what was spoken of it."""
+
+    @abstractmethod
+    def heard(self, said: str, heard: str) -> None:
+        """Of what was `said` the caller heard only the beginning."""

@@ -1,0 +1,82 @@
+"""Who the agent is, as far as its system prompt says."""
+
+import re
+from dataclasses import dataclass
+
+# How to address what follows "Say" in instructions of the platform or the developer.
+LITERAL = re.compile(
+    r"(?:say|speak|tell the caller|greet(?: \w+){0,3} with|greeting|respond with)[^\"“]{0,40}[\"“](.+?)[\"”]\s*$",
+    re.I | re.S,
+)
+QUOTED = re.compile(r"[\"“]([^\"”]{8,})[\"”]")
+AFTER_COLON = re.compile(
+    r"^\s*(?:say|speak|greeting|greet(?: the)? caller(?: with)?)(?: exactly| this)?[^:\n]{0,40}:\s*(.+)$", re.I | re.S
+)
+TOLD = re.compile(r"^\s*(?:tell|inform) (?:the caller|them|him|her)(?: that)?:? (.+)$", re.I | re.S)
+JUST_SAY = re.compile(r"^\s*say (?:exactly )?(?:that )?(?!hello|goodbye|something|hi\b)(.+)$", re.I | re.S)
+
+PERSON = re.compile(r"\b(?i:you are|your name is|you're|named|called) ([A-Z][a-z]+)\b(?! (?:Corp|Inc|Ltd|LLC|Company))")
+PLACE_NAME = r"((?:the )?[A-Z][\w'&.-]*(?:(?: (?:of|and|the|&|at|de|la))* [A-Z][\w'&-]*)*(?:'s)?)"
+ORGANISATION = re.compile(
+    rf"\b(?:receptionist|assistant|agent|operator|representative|host|hostess|concierge|clerk|voice|desk|line"
+    rf"|support|service|secretary"
+    rf"|team|employee|waiter|bot|salesperson)\b[^.\n]{{0,30}}?\b(?:of|at|for|from|in) {PLACE_NAME}"
+)
+WORKS_FOR = re.compile(
+    rf"\b(?:work|working|answer(?:ing)?(?: \w+){{0,3}}|speak|calling|call) (?:for|at|on behalf of|from) {PLACE_NAME}"
+)
+
+
+# A greeting written as it is to be spoken, and not as an order to greet.
+SPEECH = re.compile(
+    r"^(?:hello|hi|hey|good (?:morning|afternoon|evening|day)|thanks|thank you|welcome to|this is|you(?:'ve"
+    r"| have) reached|howdy)\b"
+    r"|\bhow (?:can|may) i (?:help|assist)\b|\bwhat can i do for you\b",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A person's name and an organisation; either may be empty."""
+
+    person: str
+    organisation: str
+
+    @property
+    def offer(self) -> str:
+        return "How can I help you?"
+
+    @property
+    def _role(self) -> str:
+        return f"the demo agent of {self.organisation}" if self.organisation else "the demo agent"
+
+    @property
+    def greeting(self) -> str:
+        who = f"{self.person}, {self._role}" if self.person else self._role
+        return f"Hello, this is {who}. {self.offer}"
+
+    @property
+    def introduction(self) -> str:
+        """What it is, plainly: it passes for neither a person nor a language model."""
+        who = f"I am {self.person}, a scripted demo agent" if self.person else "I am a scripted demo agent"
+        return f"{who} of {self.organisation}, not a person." if self.organisation else f"{who}, not a person."
+
+
+def identity_of(prompt: str) -> Identity:
+    """Read the name and the organisation from "You are Ada, the receptionist of Luigi's."."""
+    person = PERSON.search(prompt)
+    organisation = ORGANISATION.search(prompt) or WORKS_FOR.search(prompt)
+    name = re.sub(r"[.,]+$", "", organisation[1]) if organisation else ""
+    return Identity(person[1] if person and person[1] != name.split(" ")[0] else "", name)
+
+
+def literal_speech(instructions: str) -> str:
+    """The words that instructions want spoken as they are; "" where they only say what to speak about."""
+    if SPEECH.search(instructions.strip()) and not QUOTED.search(instructions):
+        return instructions.strip()
+    for pattern in (LITERAL, QUOTED, AFTER_COLON, TOLD, JUST_SAY):
+        if match := pattern.search(instructions):
+            text = match[1].strip()
+            return text[:1].upper() + text[1:]
+    return ""

@@ -1,0 +1,237 @@
+"""The scripted demo agent: answers from its system prompt by look-up, fills in tools by asking, and says what it
+cannot do.
+
+No language model: every sentence it speaks is a pattern, a statement of the prompt, or a tool's answer.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from agents.brain import phrases
+from agents.brain.base import Brain, Call, Say, Steps, ToolResult
+from agents.brain.facts import Embed, Knowledge
+from agents.brain.form import Form, Outcome
+from agents.brain.identity import Identity, identity_of, literal_speech
+from agents.brain.results import failure_of, summarise
+from agents.brain.text import content_words, join_words, label, plain
+from agents.brain.tool_choice import ToolChoice
+from agents.providers.base import ToolSpec, Turn
+
+END_CALL_NAMES = frozenset(["end_call", "hang_up", "hangup", "end_conversation"])
+TRANSFER_NAME = re.compile(r"transfer|escalate|hand_?off|hand_?over|forward_call|human")
+ANYTHING_ELSE = "Is there anything else I can do for you?"
+
+
+class ScriptedBrain(Brain):
+    """One conversation of the scripted demo agent."""
+
+    def __init__(
+        self,
+        prompt: str,
+        tools: Sequence[ToolSpec],
+        embed: Embed,
+        *,
+        history: Sequence[Turn] = (),
+        today: Callable[[], date],
+    ) -> None:
+        self._identity: Identity = identity_of(prompt)
+        self._knowledge = Knowledge(prompt, embed)
+        self._end_call = next((t for t in tools if t.name in END_CALL_NAMES), None)
+        self._transfer = next((t for t in tools if t is not self._end_call and TRANSFER_NAME.search(t.name)), None)
+        own = (self._end_call, self._transfer)
+        # Keys are pressed for machines at the other end; no word of a caller's asks for it.
+        self._tools = [t for t in tools if t not in own and t.name != "send_dtmf"]
+        self._choice = ToolChoice(self._tools, embed)
+        self._today = today
+        self._form: Form | None = None
+        self._has_asked_anything_else = False
+        self._last_said = next((turn.text for turn in reversed(history) if turn.role == "model"), "")
+        self._call_ids = (f"local_{number}" for number in itertools.count(1))
+
+    async def prepare(self) -> None:
+        """Look at prompt and tools once, before the caller asks."""
+        await self._knowledge.prepare()
+        await self._choice.prepare()
+
+    @property
+    def is_patient(self) -> bool:
+        awaited = self._form.awaited if self._form else None
+        return awaited is not None and awaited.kind.is_slow
+
+    def said(self, text: str) -> None:
+        self._last_said = text or self._last_said
+
+    def heard(self, said: str, heard: str) -> None:
+        """Nothing to do: "pardon?" is answered with the whole sentence, which is what the caller missed."""
+
+    def note(self, message: str) -> None:
+        self._knowledge.add(message)
+
+    async def reply(self, instructions: str) -> Steps:
+        literal = literal_speech(instructions)
+        wanted = plain(instructions)
+        if literal:
+            yield Say(literal)
+        elif re.search(r"\b(?:goodbye|farewell|say bye|end the call|hang up)\b", wanted):
+            yield Say("Thank you for calling. Goodbye.")
+        elif self._last_said and not re.search(r"\b(?:greet|welcome|introduce|hello)\b", wanted):
+            yield Say(self._last_said)
+        else:
+            yield Say(self._identity.greeting)
+
+    async def ask_again(self) -> Steps:
+        yield Say("Sorry, I did not catch that. Could you say it again?")
+
+    async def answer(self, text: str) -> Steps:
+        said = plain(text)
+        has_asked, self._has_asked_anything_else = self._has_asked_anything_else, False
+        if phrases.PARDON.search(said) and len(said.split()) <= 10:
+            self._has_asked_anything_else = has_asked
+            yield Say(self._last_said or self._identity.greeting)
+            return
+        steps = self._answer_in_form(text) if self._form else self._answer_freely(text, said, has_asked=has_asked)
+        async for step in steps:
+            yield step
+
+    async def _answer_in_form(self, text: str) -> Steps:
+        form = self._form
+        assert form is not None
+        if self._transfer and phrases.WANTS_HUMAN.search(plain(text)):
+            self._form = None
+            async for step in self._hand_over(text):
+                yield step
+            return
+        outcome = form.answer(text)
+        if outcome is Outcome.NOT_MINE:
+            said = plain(text)
+            if phrases.GOODBYE.search(said):
+                self._form = None
+                async for step in self._say_goodbye():
+                    yield step
+                return
+            answer, _ = await self._knowledge.look_up(text)
+            yield Say(f"{answer or 'I do not know that, sorry.'} {form.prompt}")
+            return
+        async for step in self._after(form, outcome):
+            yield step
+
+    async def _after(self, form: Form, outcome: Outcome, lead: str = "") -> Steps:
+        """Speak or do what a form has come to."""
+        if outcome is Outcome.ASK:
+            yield Say(lead + form.prompt)
+            return
+        self._form = None
+        if outcome is Outcome.READY:
+            yield Say("One moment, please.")
+            yield Call(next(self._call_ids), form.tool.name, form.values)
+        else:
+            self._has_asked_anything_else = True
+            yield Say(f"All right, let us leave that. {ANYTHING_ELSE}")
+
+    async def _answer_freely(self, text: str, said: str, *, has_asked: bool) -> Steps:
+        if phrases.GOODBYE.search(said) and not phrases.QUESTION.search(said):
+            async for step in self._say_goodbye():
+                yield step
+        elif has_asked and (phrases.is_no(said) or (phrases.THANKS.search(said) and len(said.split()) <= 5)):
+            if len(said.split()) <= 6:
+                async for step in self._say_goodbye():
+                    yield step
+            else:
+                async for step in self._answer_subject(text, said):
+                    yield step
+        elif phrases.WANTS_HUMAN.search(said):
+            async for step in self._hand_over(text):
+                yield step
+        elif small_talk := self._small_talk(said):
+            yield Say(small_talk)
+        else:
+            async for step in self._answer_subject(text, said):
+                yield step
+
+    def _small_talk(self, said: str) -> str:
+        """An answer to what is said about the conversation itself; "" where it is about something."""
+        if phrases.HELLO.search(said):
+            return f"Hello! {self._identity.offer}"
+        if phrases.WHO_ARE_YOU.search(said):
+            return f"{self._identity.introduction} {self._abilities()}"
+        if phrases.WHAT_CAN_YOU_DO.search(said):
+            return self._abilities()
+        if phrases.HOW_ARE_YOU.search(said) and len(said.split()) <= 8:
+            return f"Very well, thank you. {self._identity.offer}"
+        if phrases.THANKS.search(said) and len(said.split()) <= 5:
+            self._has_asked_anything_else = True
+            return f"You are welcome. {ANYTHING_ELSE}"
+        if len(said.split()) <= 3 and (phrases.is_yes(said) or phrases.is_no(said)):
+            return "What can I do for you?"
+        return ""
+
+    async def _answer_subject(self, text: str, said: str) -> Steps:
+        """A tool, a statement of the prompt, or the admission that there is neither."""
+        answer, fit = await self._knowledge.look_up(text)
+        if tool := await self._choice.choose(text, said, fact_fit=fit if answer else 0.0):
+            self._form = form = Form(tool, self._today())
+            outcome = form.begin(text)
+            async for step in self._after(form, outcome, lead="Sure. "):
+                yield step
+        elif answer:
+            yield Say(answer)
+        elif not content_words(said):
+            yield Say(self._identity.offer)
+        else:
+            yield Say("I am sorry, I do not know that. I am a scripted demo agent and only know what I was told.")
+
+    def _abilities(self) -> str:
+        offers = ["answer questions about what I was told"] if self._knowledge.facts else []
+        offers += [_as_ability(tool) for tool in self._tools[:4]]
+        return f"I can {join_words(offers)}." if offers else "I only know how to hold this conversation."
+
+    async def _say_goodbye(self) -> Steps:
+        yield Say("Thank you for calling. Goodbye!")
+        if self._end_call:
+            yield Call(
+                next(self._call_ids), self._end_call.name, _fill_reason(self._end_call, "The caller said goodbye.")
+            )
+
+    async def _hand_over(self, text: str) -> Steps:
+        if self._transfer is None:
+            yield Say(f"I am sorry, I cannot put you through to anybody. {self._abilities()}")
+            return
+        yield Say("Of course. I will put you through now.")
+        yield Call(next(self._call_ids), self._transfer.name, _fill_reason(self._transfer, text))
+
+    async def go_on(self, results: Sequence[ToolResult]) -> Steps:
+        spoken: list[str] = []
+        for answer in results:
+            failure = failure_of(answer.result)
+            is_transfer = self._transfer is not None and answer.name == self._transfer.name
+            if answer.name in END_CALL_NAMES or (is_transfer and failure is None):
+                continue
+            if is_transfer:
+                spoken.append("I am sorry, I could not reach anybody.")
+            elif failure is not None:
+                spoken.append(f"I am sorry, that did not work. {failure}".strip())
+            else:
+                spoken.append(summarise(answer.result))
+        if spoken:
+            self._has_asked_anything_else = True
+            yield Say(" ".join(s if s.endswith((".", "!", "?")) else f"{s}." for s in spoken) + f" {ANYTHING_ELSE}")
+
+
+def _as_ability(tool: ToolSpec) -> str:
+    """What a tool does, to be said after "I can": its description where that is short, else its name."""
+    words = re.split(r"[.,;:(]", tool.description)[0].split()
+    verb = label(tool.name).split()[0]
+    if not 2 <= len(words) <= 8:
+        return label(tool.name)
+    first = words[0].lower()
+    return " ".join([verb if first in (f"{verb}s", f"{verb}es") else first, *words[1:]])
+
+
+def _fill_reason(tool: ToolSpec, reason: str) -> Mapping[str, Any]:
+    """The arguments of a tool that needs nothing from the caller: texts that it requires get the reason."""
+    properties: Mapping[str, Any] = tool.parameters.get("properties") or {}
+    required = tool.parameters.get("required") or ()
+    return {name: reason for name in properties if name in required or name == "reason"}

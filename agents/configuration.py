@@ -1,0 +1,177 @@
+"""The configuration of one call, resolved field by field at its initiation and kept with it (contract §4).
+
+For each field the first of these that says something (is not null) holds: the request's own, the agent named in the
+request, the number's linked agent, the number's inline fields, the default.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+from agents import variables
+from agents.models import Agent, AgentSettings, FirstSpeaker, ModelKey, VoicemailAction
+from agents.selectors import default_model, find_model
+from bubblyphone.core.errors import InvalidRequest
+
+
+class Source(StrEnum):
+    """Where a value came from."""
+
+    REQUEST = "request"
+    AGENT = "agent"
+    NUMBER_AGENT = "number_agent"
+    NUMBER = "number"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class CallConfig:
+    """What a call goes by: plain values and no secrets (a model key by its id alone). Empty means none."""
+
+    model_slug: str = ""  # as it was given, in either spelling; see agents.selectors.find_model
+    model_key_id: int | None = None
+    system_prompt: str = ""
+    greeting_message: str = "Greet the person and ask how you can help."
+    voice: str = ""
+    language: str = ""
+    tools: tuple[Mapping[str, Any], ...] = ()  # as they were given; agents.tools.build_toolset makes them ToolSpecs
+    tool_webhook_url: str = ""
+    transfer_number: str = ""
+    auto_transfer_tool: bool = True
+    recording_enabled: bool = False
+    transcription_enabled: bool = False
+    realtime_transcript: bool = False
+    voicemail_action: str = VoicemailAction.HANGUP.value
+    max_call_duration: int = 3600  # seconds
+    silence_timeout: int = 30  # seconds
+    first_speaker: str = FirstSpeaker.AGENT.value
+    interruptible: bool = True
+    analysis_schema: Mapping[str, Any] | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)  # field → Source
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """`{field: {"value": …, "source": …}}`, the shape of Call.config."""
+        return {
+            name: {"value": _plain(getattr(self, name)), "source": self.sources.get(name, Source.DEFAULT.value)}
+            for name in FIELDS
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Mapping[str, Any]]) -> "CallConfig":
+        """Read what `to_json` gave. Fields that an older call lacks take their defaults; unknown ones are ignored."""
+        values = {name: stored[name]["value"] for name in FIELDS if name in stored}
+        if "tools" in values:
+            values["tools"] = tuple(values["tools"])
+        return cls(**values, sources={name: str(stored[name]["source"]) for name in values})
+
+
+FIELDS = tuple(entry.name for entry in fields(CallConfig) if entry.name != "sources")
+
+
+class LinkedSettings(Protocol):
+    """A phone number, as seen from here: agent settings of its own and perhaps a linked agent."""
+
+    @property
+    def agent(self) -> Agent | None: ...
+
+
+def resolve(*, request: Mapping[str, Any], request_agent: Agent | None, number: LinkedSettings | None) -> CallConfig:
+    """The configuration of a call.
+
+    `request` holds checked values by field name (`model_slug` or `model`, `model_key_id`, …); null and absent both mean
+    "not said", and keys that are no fields are ignored. A model key of another provider than the resolved model's is
+    passed over.
+    """
+    layers: list[tuple[Source, object]] = [(Source.REQUEST, {"model_slug": request.get("model"), **request})]
+    if request_agent is not None:
+        layers.append((Source.AGENT, request_agent))
+    if number is not None and number.agent is not None:
+        layers.append((Source.NUMBER_AGENT, number.agent))
+    if number is not None:
+        layers.append((Source.NUMBER, number))
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name in FIELDS:
+        candidates = _said(layers, name)
+        if name == "model_key_id":
+            candidates = _fitting_keys(list(candidates), values["model_slug"])
+        source, value = next(candidates, (Source.DEFAULT, None))
+        if name == "model_slug" and value is None:
+            value = _default_slug()
+        sources[name] = source.value
+        if value is not None:
+            values[name] = value
+    values["tools"] = tuple(values.get("tools", ()))
+    return CallConfig(**values, sources=sources)
+
+
+def fill_in(config: CallConfig, values: Mapping[str, str]) -> CallConfig:
+    """The configuration with its dynamic variables put in. Raises InvalidRequest, naming those that are not given."""
+    if lacking := variables.missing((config.system_prompt, config.greeting_message), values):
+        raise InvalidRequest(
+            {"dynamic_variables": [f"Missing variables: {', '.join(lacking)}"]}, "Missing required dynamic variables."
+        )
+    return replace(
+        config,
+        system_prompt=variables.expand(config.system_prompt, values),
+        greeting_message=variables.expand(config.greeting_message, values),
+    )
+
+
+def problems(config: CallConfig, *, streaming: bool) -> dict[str, list[str]]:
+    """What in a configuration contradicts itself, `{field: [text]}`; with `streaming` also what the model lacks."""
+    found: dict[str, list[str]] = {}
+    if config.tools and not config.tool_webhook_url:
+        found["tool_webhook_url"] = ["A tool webhook URL is required when tools are set."]
+    if config.transcription_enabled and not config.recording_enabled:
+        found["transcription_enabled"] = ["Transcription needs recording_enabled to be true."]
+    if streaming and not config.system_prompt:
+        found["system_prompt"] = ["A system prompt is required in streaming mode, here or on the linked agent."]
+    if streaming:
+        model = find_model(config.model_slug)
+        if not config.model_slug:
+            found["model_slug"] = ["No AI model is available. Name one of GET /models, with a model key of your own."]
+        elif model is None or not model.is_enabled:
+            found["model_slug"] = [f"The model {config.model_slug} is not offered. See GET /models."]
+    return found
+
+
+def number_problems(number: LinkedSettings, *, streaming: bool) -> dict[str, list[str]]:
+    """The `problems` of the calls that come in on a number."""
+    return problems(resolve(request={}, request_agent=None, number=number), streaming=streaming)
+
+
+def key_problem(settings: AgentSettings) -> str | None:
+    """Why the model key and the model that are set side by side do not fit; None when they do, or one is not set."""
+    model = find_model(settings.model_slug) if settings.model_slug else None
+    if settings.model_key is None or model is None or settings.model_key.provider == model.provider:
+        return None
+    return f"This key is for {settings.model_key.provider}, the model {settings.model_slug} is {model.provider}'s."
+
+
+def _said(layers: list[tuple[Source, object]], name: str) -> Iterator[tuple[Source, Any]]:
+    """What the layers say of a field, nearest first."""
+    for source, layer in layers:
+        value = layer.get(name) if isinstance(layer, Mapping) else getattr(layer, name, None)
+        if value is not None:
+            yield source, value
+
+
+def _fitting_keys(said: list[tuple[Source, Any]], model_slug: str) -> Iterator[tuple[Source, Any]]:
+    """Of the model keys that the layers name, those of the model's provider."""
+    model = find_model(model_slug) if said else None
+    if model is None:
+        return
+    keys = ModelKey.objects.filter(pk__in=[pk for _, pk in said], provider=model.provider)
+    fitting = set(keys.values_list("pk", flat=True))
+    yield from ((source, pk) for source, pk in said if pk in fitting)
+
+
+def _default_slug() -> str:
+    model = default_model()
+    return model.slug if model is not None else ""
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

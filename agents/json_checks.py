@@ -1,0 +1,20 @@
+"""What any JSON value that we keep for a developer must satisfy: it fits, and PostgreSQL can store it."""
+
+import json
+
+
+def json_problem(value: object, *, max_bytes: int) -> str | None:
+    """Why `value` cannot be kept, as a sentence; None when it can. `max_bytes` counts its compact JSON in UTF-8.
+
+    PostgreSQL's jsonb knows neither NUL characters nor lone surrogates, and JSON has no NaN.
+    """
+    try:
+        encoded = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        return "Must be plain JSON: no lone surrogates, no infinite numbers, not nested without end."
+    if len(encoded) > max_bytes:
+        return f"Must not be larger than {max_bytes} bytes of JSON."
+    # A backslash that stands for itself is written twice; what is then left of \u0000 is a NUL.
+    if b"\\u0000" in encoded.replace(b"\\\\", b""):
+        return "Must not contain NUL characters."
+    return None

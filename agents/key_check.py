@@ -1,0 +1,62 @@
+"""Asking a provider whether a developer's own key works, by the cheapest request that needs one: the list of its models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from django.conf import settings
+
+from agents.models import ModelKey
+from bubblyphone.core.crypto import decrypt
+from bubblyphone.core.errors import UpstreamFailed
+from bubblyphone.core.http import is_this_machine
+
+TOTAL_SECONDS = 10.0
+CONNECT_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCheck:
+    """What the provider said of a key, in our words: its own may repeat parts of the key."""
+
+    ok: bool
+    message: str
+
+
+def check_model_key(*, key: ModelKey) -> KeyCheck:
+    """Ask the key's provider. Raises UpstreamFailed when it cannot be reached or says neither yes nor no. No transaction."""
+    name = key.get_provider_display()
+    url, headers = _request_for(key)
+    try:
+        with httpx2.Client(
+            timeout=httpx2.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS),
+            follow_redirects=False,
+            trust_env=not is_this_machine(url.host),
+        ) as client:
+            status = client.get(url, headers=headers).status_code
+    except httpx2.HTTPError as error:
+        raise UpstreamFailed(f"{name} cannot be reached.") from error
+    return _verdict(status, name, key.provider)
+
+
+def _request_for(key: ModelKey) -> tuple[httpx2.URL, dict[str, str]]:
+    """https://platform.openai.com/docs/api-reference/models/list, https://ai.google.dev/api/models#method:-models.list"""
+    entry: Mapping[str, Any] = settings.MODEL_PROVIDERS[key.provider]
+    options = entry["OPTIONS"]
+    base_url = options["base_url"].rstrip("/")
+    secret = decrypt(key.encrypted)
+    if key.provider == "google":
+        return httpx2.URL(f"{base_url}/{options['api_version']}/models?pageSize=1"), {"x-goog-api-key": secret}
+    return httpx2.URL(f"{base_url}/models"), {"Authorization": f"Bearer {secret}"}
+
+
+def _verdict(status: int, name: str, provider: str) -> KeyCheck:
+    if status == 200:
+        return KeyCheck(ok=True, message=f"{name} accepts this key.")
+    # Google answers a wrong key with 400 INVALID_ARGUMENT; the request has nothing else that could be invalid.
+    if status in {401, 403} or (provider == "google" and status == 400):
+        return KeyCheck(ok=False, message=f"{name} refuses this key.")
+    if status == 429:
+        return KeyCheck(ok=False, message=f"{name} knows this key, but its quota is used up or its rate limit reached.")
+    raise UpstreamFailed(f"{name} answered with status {status}. Try again later.")

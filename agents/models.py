@@ -1,0 +1,99 @@
+"""What answers a call: the catalogue of models, developers' own model keys, and agents."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from bubblyphone.core.money import MONEY_FIELD
+
+
+class AIModel(models.Model):
+    """A model that may speak in calls: what it costs and what the provider calls it. Data, which staff edit."""
+
+    class Provider(models.TextChoices):
+        OPENAI = "openai"
+        GOOGLE = "google"
+        LOCAL = "local"
+
+    slug = models.SlugField(max_length=80, unique=True, allow_unicode=False)
+    # The reference spells some slugs in two ways; both are accepted and echoed as given (contract §7).
+    aliases = models.JSONField(default=list, blank=True)
+    provider = models.CharField(max_length=10, choices=Provider)
+    display_name = models.CharField(max_length=100)
+    upstream_id = models.CharField(max_length=100)
+    price_per_minute = models.DecimalField(**MONEY_FIELD)
+    is_enabled = models.BooleanField(default=True)
+    position = models.PositiveSmallIntegerField(default=100)
+
+    class Meta:
+        ordering = ["position", "slug"]
+        verbose_name = "AI model"
+
+    def __str__(self) -> str:
+        return self.display_name
+
+
+class ModelKey(models.Model):
+    """A developer's own key at a provider (BYOK), encrypted."""
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="model_keys")
+    provider = models.CharField(max_length=10, choices=[("openai", "OpenAI"), ("google", "Google")])
+    label = models.CharField(max_length=100, blank=True, default="")
+    encrypted = models.TextField()
+    last_four = models.CharField(max_length=4)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.provider} …{self.last_four}"
+
+
+class VoicemailAction(models.TextChoices):
+    HANGUP = "hangup"
+    AI_MESSAGE = "ai_message"
+
+
+class FirstSpeaker(models.TextChoices):
+    """Who begins a conversation once the call is answered."""
+
+    AGENT = "agent"
+    CALLER = "caller"
+
+
+class AgentSettings(models.Model):
+    """What an agent, or a number without one, may say about its calls. Null means "not said here": see `agents.configuration`."""
+
+    model_slug = models.CharField(max_length=80, null=True, blank=True)
+    model_key = models.ForeignKey(ModelKey, models.PROTECT, null=True, blank=True, related_name="+")
+    system_prompt = models.TextField(null=True, blank=True)
+    greeting_message = models.TextField(null=True, blank=True)
+    voice = models.CharField(max_length=80, null=True, blank=True)
+    language = models.CharField(max_length=20, null=True, blank=True)
+    tools = models.JSONField(null=True, blank=True)
+    tool_webhook_url = models.URLField(max_length=2000, null=True, blank=True)
+    transfer_number = models.CharField(max_length=20, null=True, blank=True)
+    auto_transfer_tool = models.BooleanField(null=True)
+    recording_enabled = models.BooleanField(null=True)
+    transcription_enabled = models.BooleanField(null=True)
+    realtime_transcript = models.BooleanField(null=True)
+    voicemail_action = models.CharField(max_length=12, choices=VoicemailAction, null=True, blank=True)
+    max_call_duration = models.PositiveIntegerField(null=True)
+    silence_timeout = models.PositiveIntegerField(null=True)
+    first_speaker = models.CharField(max_length=6, choices=FirstSpeaker, null=True, blank=True)
+    interruptible = models.BooleanField(null=True)  # webhook mode: the caller's voice stops ours
+
+    class Meta:
+        abstract = True
+
+
+class Agent(AgentSettings):
+    """A reusable configuration, linked to numbers or named in a call."""
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="agents")
+    name = models.CharField(max_length=100)
+    description = models.CharField(max_length=500, blank=True, default="")
+    analysis_schema = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,110 @@
+"""The seam between a call and the model that speaks in it.
+
+A provider ships one `RealtimeModel` (settings, a factory) and one `RealtimeSession` (one live connection). A call talks to the
+session in seven verbs and reads `agents.providers.events` from it; it never asks which provider it has.
+
+Audio travels as *payloads*: base64 text of raw codec bytes, which is what carriers and providers put on the wire. Where the
+formats of both sides agree, a payload goes through untouched. A session states its two formats; the call converts
+(`bubblyphone.core.audio.make_transcoder`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.providers.events import ModelEvent
+from bubblyphone.core.audio import AudioFormat
+
+
+class ProviderError(Exception):
+    """A provider refused, failed or could not be reached.
+
+    `retryable` is False when the same request would fail again (wrong key, unknown model): the call ends with
+    `model_failed` instead of reconnecting.
+    """
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A function that the model may call. `parameters` is JSON Schema (the short form is widened before it gets here)."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One finished utterance, given to a new session so that it goes on where the last one stopped."""
+
+    role: str  # "user" or "model", the roles of our transcripts
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """All that one model session needs to know; resolved at the call's initiation and never changed after it."""
+
+    upstream_model: str
+    instructions: str
+    caller_format: AudioFormat
+    voice: str = ""
+    language: str = ""
+    tools: tuple[ToolSpec, ...] = ()
+    history: tuple[Turn, ...] = ()
+    api_key: str = field(default="", repr=False)  # the developer's own key (BYOK); empty: the platform's
+
+
+class RealtimeModel(ABC):
+    """A provider's settings and its factory of sessions. Built once per process from `settings.MODEL_PROVIDERS`."""
+
+    @abstractmethod
+    def is_available(self) -> bool:
+        """Whether a session could be opened with what is configured (a key, an installed extra). No I/O."""
+
+    async def warm_up(self) -> None:  # noqa: B027  most providers have nothing to load
+        """Load what the first call would otherwise wait for; at the server's start. Raises ProviderError."""
+
+    @abstractmethod
+    async def connect(self, config: SessionConfig) -> "RealtimeSession":
+        """Open a session, configured and ready to listen, within 10 s. Raises ProviderError."""
+
+
+class RealtimeSession(ABC):
+    """One live conversation with a model. Not shared between tasks, but for `events()`, which one task reads."""
+
+    input_format: AudioFormat
+    output_format: AudioFormat
+
+    @abstractmethod
+    async def send_audio(self, payload: str) -> None:
+        """Hand over caller audio in `input_format`, any length, at the pace it arrives. Raises ProviderError when closed."""
+
+    @abstractmethod
+    def events(self) -> AsyncIterator[ModelEvent]:
+        """What the model does, until the session closes. Raises ProviderError when it was not `close()` that closed it."""
+
+    @abstractmethod
+    async def generate_reply(self, instructions: str) -> None:
+        """Make the model speak now, without waiting for the caller: the greeting, or a last sentence."""
+
+    @abstractmethod
+    async def send_context(self, message: str) -> None:
+        """Put a note of the developer's into the conversation, to be regarded in the next answer."""
+
+    @abstractmethod
+    async def truncate(self, item_id: str, heard_ms: int) -> None:
+        """Tell the model that of its answer `item_id` the caller heard only `heard_ms`. Nothing, where it has no such notion."""
+
+    @abstractmethod
+    async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
+        """Answer a ToolCall; the model goes on by itself once all calls of its turn are answered."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close for good. May be called twice, and on a session that failed."""

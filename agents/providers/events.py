@@ -1,0 +1,76 @@
+"""What a model session reports, in our words. Audio is the only frequent one; all are plain, frozen and cheap."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class AudioDelta:
+    """A piece of the answer `item_id`, base64 in the session's output format."""
+
+    item_id: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The caller speaks. If the model was speaking, its answer is cancelled: what is still to be played must be dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputTranscript:
+    """What the caller said: one whole utterance."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTranscript:
+    """What the model says in `item_id`: the whole text of that answer, once, when its text is known.
+
+    It may come before the audio has been played; an interrupted answer reports what text there is.
+    """
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model wants a function called. Several may come side by side; each is answered by its `call_id`."""
+
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallsCancelled:
+    """The model no longer wants these answers; sending one is harmless."""
+
+    call_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDone:
+    """The model has finished generating its answer (not: the caller has heard it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """The provider's connection was replaced without a seam (Gemini's goAway): for the timeline."""
+
+    reason: str
+
+
+ModelEvent = (
+    AudioDelta
+    | SpeechStarted
+    | InputTranscript
+    | OutputTranscript
+    | ToolCall
+    | ToolCallsCancelled
+    | TurnDone
+    | Reconnected
+)

@@ -1,0 +1,348 @@
+"""Gemini Live. The vendor's types configure a session (gemini_setup); the socket is `websockets` itself, because the SDK's
+own connection is several times dearer for each frame, and refuses a plain ws:// address.
+
+A connection lasts some ten minutes, a call up to sixty: when the vendor says that it is about to close (goAway), or just
+closes, the session goes on over a new connection by its resumption handle. https://ai.google.dev/gemini-api/docs/live-session
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig, Turn
+from agents.providers.events import (
+    AudioDelta,
+    InputTranscript,
+    ModelEvent,
+    OutputTranscript,
+    Reconnected,
+    SpeechStarted,
+    ToolCall,
+    ToolCallsCancelled,
+    TurnDone,
+)
+from agents.providers.gemini_setup import history_message, setup_message, text_message, tool_response_message
+from agents.providers.sockets import child, closed_message, connecting, items, parse_object, socket_options, text
+from bubblyphone.core.audio import PCM16_16K, PCM16_24K, is_payload
+
+logger = logging.getLogger(__name__)
+
+VENDOR = "Gemini"
+# A connection that drops sooner after a reconnect than this is not reconnected again by us: the fault lasts.
+STABLE_SECONDS = 10.0
+# A planned change waits for a pause in the talk, but no longer than until this long before the vendor closes.
+SWAP_MARGIN_SECONDS = 3.0
+HISTORY_TURNS = 40
+
+
+class GeminiLiveModel(RealtimeModel):
+    """Sessions at `base_url` (http:// gives ws://), with the platform's key or the developer's own."""
+
+    def __init__(
+        self,
+        api_key: str = "",
+        base_url: str = "https://generativelanguage.googleapis.com",
+        api_version: str = "v1beta",
+    ) -> None:
+        self._api_key = api_key
+        parts = urlsplit(base_url)
+        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+        service = f"google.ai.generativelanguage.{api_version}.GenerativeService.BidiGenerateContent"
+        self._url = f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/ws/{service}"
+        self._socket_options = socket_options(self._url)
+
+    def is_available(self) -> bool:
+        return bool(self._api_key)
+
+    async def connect(self, config: SessionConfig) -> "GeminiLiveSession":
+        if not (config.api_key or self._api_key):
+            raise ProviderError("No Gemini API key is configured.", retryable=False)
+        return GeminiLiveSession(self, config, await self.open(config))
+
+    async def open(
+        self, config: SessionConfig, *, handle: str = "", history: tuple[Turn, ...] = ()
+    ) -> ClientConnection:
+        """A socket whose session is set up: a resumed one by `handle`, else a new one with the history. ProviderError."""
+        history = () if handle else history or config.history
+        socket: ClientConnection | None = None
+        try:
+            async with connecting(VENDOR):
+                headers = {"x-goog-api-key": config.api_key or self._api_key}
+                socket = await connect(self._url, additional_headers=headers, **self._socket_options)
+                await socket.send(_encode(setup_message(config, handle=handle, has_history=bool(history))))
+                while "setupComplete" not in (parse_object(await socket.recv()) or {}):
+                    pass
+                if history:
+                    await socket.send(_encode(history_message(history)))
+        except BaseException:
+            if socket is not None:
+                await socket.close()
+            raise
+        return socket
+
+
+class GeminiLiveSession(RealtimeSession):
+    """One Live conversation over one connection after another. 16 kHz in, 24 kHz out."""
+
+    input_format = PCM16_16K
+    output_format = PCM16_24K
+
+    def __init__(self, model: GeminiLiveModel, config: SessionConfig, socket: ClientConnection) -> None:
+        self._model = model
+        self._config = config
+        self._socket = socket
+        self._closed = False
+        self._handle = ""  # of the last state that can be resumed
+        self._history = list(config.history)
+        self._held_back: list[str] | None = None  # what we have to send while there is no connection to send it over
+        self._reopened_at = float("-inf")
+        self._swap: asyncio.Task[None] | None = None
+        self._pause = asyncio.Event()  # nobody is in the middle of something
+        self._pause.set()
+        self._turn_count = 0
+        self._in_turn = False
+        self._turn_is_reported = False  # TurnDone was sent for it
+        self._interrupted = False  # what still comes of this turn is dropped
+        self._heard = ""  # of the caller's utterance, not reported yet
+        self._said = ""  # of the model's, not reported yet
+        self._open_calls: set[str] = set()
+        self._orphaned_calls: set[str] = set()  # asked for in a session that is lost
+
+    async def send_audio(self, payload: str) -> None:
+        await self._send('{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"' + payload + '"}}}')
+
+    async def generate_reply(self, instructions: str) -> None:
+        await self._send(_encode(text_message(instructions)))
+
+    async def send_context(self, message: str) -> None:
+        await self._send(_encode(text_message(f"Context update: {message}")))
+
+    async def truncate(self, item_id: str, heard_ms: int) -> None:
+        """Nothing: the vendor goes by the pace of real playback itself."""
+
+    async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
+        if call_id in self._open_calls:
+            self._open_calls.discard(call_id)
+            await self._send(_encode(tool_response_message(call_id, name, dict(result))))
+        elif call_id in self._orphaned_calls:
+            self._orphaned_calls.discard(call_id)
+            output = orjson.dumps(result).decode()
+            await self._send(_encode(text_message(f"Result of {name}, which you asked for: {output}")))
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._swap is not None:
+            self._swap.cancel()
+            await asyncio.gather(self._swap, return_exceptions=True)
+        await self._socket.close()
+
+    async def events(self) -> AsyncIterator[ModelEvent]:
+        socket = self._socket
+        while True:
+            try:
+                frame = await socket.recv()
+            except ConnectionClosed as error:
+                if self._closed:
+                    return
+                # A planned change closes the old socket once the new one is in its place.
+                is_planned = self._socket is not socket
+                for event in self._end_turn():
+                    yield event
+                if not is_planned:
+                    await self._recover(socket, error)
+                socket = self._socket
+                yield Reconnected("go_away" if is_planned else "dropped")
+                continue
+            message = parse_object(frame)
+            if message is not None:
+                for event in self._read(message):
+                    yield event
+                self._note_pause()
+
+    # --- what the vendor says -----------------------------------------------------------------------------------------
+
+    def _read(self, message: Mapping[str, Any]) -> list[ModelEvent]:
+        """One message may carry anything together."""
+        events: list[ModelEvent] = []
+        if content := child(message, "serverContent"):
+            events += self._read_content(content)
+        for call in items(child(message, "toolCall"), "functionCalls"):
+            events += self._begin_turn() + self._report_said()
+            self._open_calls.add(text(call, "id"))
+            events.append(ToolCall(text(call, "id"), text(call, "name"), child(call, "args")))
+        if ids := child(message, "toolCallCancellation").get("ids"):
+            cancelled = tuple(each for each in ids if isinstance(each, str)) if isinstance(ids, list) else ()
+            self._open_calls.difference_update(cancelled)
+            events.append(ToolCallsCancelled(cancelled))
+        update = child(message, "sessionResumptionUpdate")
+        if update.get("resumable") is True:
+            self._handle = text(update, "newHandle") or self._handle
+        if "goAway" in message and self._swap is None:
+            seconds_left = _seconds(text(child(message, "goAway"), "timeLeft"))
+            self._swap = asyncio.create_task(self._change_connection(seconds_left), name="gemini-swap")
+        return events
+
+    def _read_content(self, content: Mapping[str, Any]) -> list[ModelEvent]:
+        events: list[ModelEvent] = []
+        self._heard += text(child(content, "inputTranscription"), "text")
+        if content.get("interrupted") is True:
+            self._interrupted = True
+            events.append(SpeechStarted())
+        said = text(child(content, "outputTranscription"), "text")
+        parts = items(child(content, "modelTurn"), "parts")
+        if said or parts:
+            events += self._begin_turn()
+            self._said += said
+        if not self._interrupted:
+            payloads = [child(part, "inlineData").get("data") for part in parts]
+            events += [AudioDelta(self._item_id, payload) for payload in payloads if payload and is_payload(payload)]
+        if content.get("generationComplete") is True:
+            events += self._report_said()
+            events += self._report_turn_done()
+        if content.get("turnComplete") is True:
+            events += self._end_turn()
+        return events
+
+    @property
+    def _item_id(self) -> str:
+        return f"turn_{self._turn_count}"
+
+    def _begin_turn(self) -> list[ModelEvent]:
+        if self._in_turn:
+            return []
+        self._in_turn = True
+        self._turn_is_reported = False
+        self._turn_count += 1
+        return self._report_heard()
+
+    def _end_turn(self) -> list[ModelEvent]:
+        events = [*self._report_heard(), *self._report_said(), *self._report_turn_done()]
+        self._in_turn = self._interrupted = False
+        return events
+
+    def _report_turn_done(self) -> list[ModelEvent]:
+        is_due = self._in_turn and not self._turn_is_reported
+        self._turn_is_reported = True
+        return [TurnDone()] if is_due else []
+
+    def _report_heard(self) -> list[ModelEvent]:
+        words, self._heard = self._heard.strip(), ""
+        if not words:
+            return []
+        self._remember("user", words)
+        return [InputTranscript(words)]
+
+    def _report_said(self) -> list[ModelEvent]:
+        words, self._said = self._said.strip(), ""
+        if not words:
+            return []
+        self._remember("model", words)
+        return [OutputTranscript(self._item_id, words)]
+
+    def _remember(self, role: str, words: str) -> None:
+        self._history = [*self._history[1 - HISTORY_TURNS :], Turn(role, words)]
+
+    def _note_pause(self) -> None:
+        if self._in_turn or self._heard or self._open_calls:
+            self._pause.clear()
+        else:
+            self._pause.set()
+
+    # --- from one connection to the next ------------------------------------------------------------------------------
+
+    async def _change_connection(self, seconds_left: float) -> None:
+        """The vendor will close: go over to a new connection in the next pause, while the old one still works."""
+        old = self._socket
+        await self._wait_for_pause(max(seconds_left - SWAP_MARGIN_SECONDS, 0))
+        try:
+            if time.monotonic() - self._reopened_at >= STABLE_SECONDS:
+                await self._reopen()
+                # An answer longer than the wait is heard to its end: the reader is still at the old connection.
+                await self._wait_for_pause(SWAP_MARGIN_SECONDS)
+                await old.close()
+        except ProviderError:
+            # The old connection is used to its end; the reader then tries for the last time.
+            logger.warning("Gemini could not be reconnected ahead of its closing")
+            with contextlib.suppress(ConnectionClosed):
+                await self._go_over_to(old)
+        finally:
+            self._swap = None
+
+    async def _wait_for_pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._pause.wait()
+
+    async def _recover(self, lost: ClientConnection, error: ConnectionClosed) -> None:
+        """The connection is gone: go on over a new one. Raises ProviderError when that fails, or the last was new, too."""
+        if self._swap is not None:
+            self._swap.cancel()
+            await asyncio.gather(self._swap, return_exceptions=True)
+        if self._socket is not lost:
+            return
+        self._held_back = self._held_back or []
+        if time.monotonic() - self._reopened_at < STABLE_SECONDS:
+            raise ProviderError(closed_message(VENDOR, error), retryable=True) from error
+        await self._reopen()
+
+    async def _reopen(self) -> None:
+        """Put a new connection in the place of the old one. What is to be sent meanwhile follows in its order."""
+        self._held_back = self._held_back or []
+        socket = await self._open_next()
+        try:
+            await self._go_over_to(socket)
+        except BaseException as error:
+            await socket.close()
+            if isinstance(error, ConnectionClosed):
+                raise ProviderError(closed_message(VENDOR, error), retryable=True) from error
+            raise
+        self._reopened_at = time.monotonic()
+
+    async def _go_over_to(self, socket: ClientConnection) -> None:
+        while self._held_back:
+            await socket.send(self._held_back.pop(0))
+        self._held_back = None
+        self._socket = socket
+
+    async def _open_next(self) -> ClientConnection:
+        if self._handle:
+            try:
+                return await self._model.open(self._config, handle=self._handle)
+            except ProviderError:
+                logger.warning("Gemini did not resume a session, beginning a new one")
+        socket = await self._model.open(self._config, history=tuple(self._history))
+        self._handle = ""
+        self._orphaned_calls |= self._open_calls
+        self._open_calls.clear()
+        return socket
+
+    async def _send(self, message: str) -> None:
+        if self._held_back is None:
+            try:
+                await self._socket.send(message)
+                return
+            except ConnectionClosed:
+                # Whoever reads the events is about to notice, too, and to open the next connection.
+                self._held_back = []
+        if self._closed:
+            raise ProviderError("The session is closed.", retryable=False)
+        self._held_back.append(message)
+
+
+def _encode(message: Mapping[str, Any]) -> str:
+    return orjson.dumps(message).decode()
+
+
+def _seconds(duration: str) -> float:
+    """A protobuf duration ("9.5s") in seconds; 0 for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)s", duration)
+    return float(found[1]) if found else 0.0

@@ -1,0 +1,94 @@
+"""How a Gemini Live session is configured and how its messages look, without I/O.
+
+The vendor's types build and check the setup. https://ai.google.dev/api/live
+"""
+
+from typing import Any
+
+from google.genai import types
+
+from agents.providers.base import SessionConfig, ToolSpec, Turn
+
+# fmt: off
+VOICES = frozenset({
+    "Achernar", "Achird", "Algenib", "Algieba", "Alnilam", "Aoede",
+    "Autonoe", "Callirrhoe", "Charon", "Despina", "Enceladus", "Erinome",
+    "Fenrir", "Gacrux", "Iapetus", "Kore", "Laomedeia", "Leda",
+    "Orus", "Puck", "Pulcherrima", "Rasalgethi", "Sadachbia", "Sadaltager",
+    "Schedar", "Sulafat", "Umbriel", "Vindemiatrix", "Zephyr", "Zubenelgenubi",
+})
+# fmt: on
+DEFAULT_VOICE = "Kore"
+
+
+def setup_message(config: SessionConfig, *, handle: str, has_history: bool) -> dict[str, Any]:
+    """The first message of a connection: a new session, or with a `handle` the one that it resumes."""
+    setup = types.LiveClientSetup(
+        model=config.upstream_model if "/" in config.upstream_model else f"models/{config.upstream_model}",
+        generation_config=_generation_config(config),
+        system_instruction=_content("user", config.instructions) if config.instructions else None,
+        tools=[types.Tool(function_declarations=[_declaration(tool) for tool in config.tools])]
+        if config.tools
+        else None,
+        input_audio_transcription=types.AudioTranscriptionConfig(),
+        output_audio_transcription=types.AudioTranscriptionConfig(),
+        # Without these two a session ends after 15 minutes, and a connection for good after 10.
+        context_window_compression=types.ContextWindowCompressionConfig(sliding_window=types.SlidingWindow()),
+        session_resumption=types.SessionResumptionConfig(handle=handle or None),
+        # The vendor then waits for the history and does not answer to it.
+        history_config=types.HistoryConfig(initial_history_in_client_content=True) if has_history else None,
+    )
+    # LiveClientSetup has no field for this one, though the service takes it and the SDK sends it.
+    realtime_input = types.RealtimeInputConfig(
+        automatic_activity_detection=types.AutomaticActivityDetection(prefix_padding_ms=20, silence_duration_ms=500),
+        activity_handling=types.ActivityHandling.START_OF_ACTIVITY_INTERRUPTS,
+        turn_coverage=types.TurnCoverage.TURN_INCLUDES_ONLY_ACTIVITY,
+    )
+    return {"setup": {**_dump(setup), "realtimeInputConfig": _dump(realtime_input)}}
+
+
+def history_message(history: tuple[Turn, ...]) -> dict[str, Any]:
+    """The conversation so far, as the first content of a new session."""
+    turns = [_content("model" if turn.role == "model" else "user", turn.text) for turn in history]
+    return {"clientContent": {"turns": [_dump(turn) for turn in turns], "turnComplete": True}}
+
+
+def text_message(text: str) -> dict[str, Any]:
+    """Text among the caller's audio. `clientContent` in mid-session closes the socket of some models (1007)."""
+    return {"realtimeInput": {"text": text}}
+
+
+def tool_response_message(call_id: str, name: str, response: dict[str, Any]) -> dict[str, Any]:
+    """The answer to one function call."""
+    return {"toolResponse": {"functionResponses": [{"id": call_id, "name": name, "response": response}]}}
+
+
+def _generation_config(config: SessionConfig) -> types.GenerationConfig:
+    voice = config.voice.capitalize() if config.voice.capitalize() in VOICES else DEFAULT_VOICE
+    # A language without a region is no BCP-47 code that the service takes; the model then follows the caller.
+    language = config.language if "-" in config.language else None
+    thinks_by_level = "3.1" in config.upstream_model
+    return types.GenerationConfig(
+        response_modalities=[types.Modality.AUDIO],
+        speech_config=types.SpeechConfig(
+            language_code=language,
+            voice_config=types.VoiceConfig(prebuilt_voice_config=types.PrebuiltVoiceConfig(voice_name=voice)),
+        ),
+        thinking_config=types.ThinkingConfig(thinking_level=types.ThinkingLevel.MINIMAL) if thinks_by_level else None,
+    )
+
+
+def _content(role: str, text: str) -> types.Content:
+    return types.Content(role=role, parts=[types.Part(text=text)])
+
+
+def _declaration(tool: ToolSpec) -> types.FunctionDeclaration:
+    return types.FunctionDeclaration(
+        name=tool.name, description=tool.description, parameters_json_schema=dict(tool.parameters)
+    )
+
+
+def _dump(
+    value: types.LiveClientSetup | types.RealtimeInputConfig | types.Content,
+) -> dict[str, Any]:
+    return value.model_dump(mode="json", by_alias=True, exclude_none=True)

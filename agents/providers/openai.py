@@ -1,0 +1,330 @@
+"""OpenAI Realtime, GA protocol. The official SDK connects and authenticates; frames go over its raw send and receive,
+because its typed ones cost several times as much CPU for each 20 ms of audio.
+
+https://platform.openai.com/docs/guides/realtime
+"""
+
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+from openai import AsyncOpenAI, OpenAIError
+from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from websockets.exceptions import ConnectionClosed
+
+from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig, Turn
+from agents.providers.events import (
+    AudioDelta,
+    InputTranscript,
+    ModelEvent,
+    OutputTranscript,
+    SpeechStarted,
+    ToolCall,
+    TurnDone,
+)
+from agents.providers.sockets import child, closed_message, connecting, parse_object, socket_options, text
+from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat, is_payload
+
+logger = logging.getLogger(__name__)
+
+VENDOR = "OpenAI"
+VOICES = frozenset({"alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse"})
+DEFAULT_VOICE = "marin"
+# What the vendor takes; PCM is 24 kHz only.
+WIRE_FORMATS: Mapping[AudioFormat, Mapping[str, Any]] = {
+    PCMU_8K: {"type": "audio/pcmu"},
+    PCMA_8K: {"type": "audio/pcma"},
+    PCM16_24K: {"type": "audio/pcm", "rate": 24000},
+}
+AUDIO_DELTA = "response.output_audio.delta"
+ALREADY_ANSWERING = "conversation_already_has_active_response"
+# An account without credit or rights answers the same after a reconnect.
+LASTING_FAILURES = frozenset({"insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "model_not_found"})
+
+Event = Mapping[str, Any]
+
+
+class OpenAIRealtimeModel(RealtimeModel):
+    """Sessions at `base_url` (http:// gives ws://), with the platform's key or the developer's own."""
+
+    def __init__(
+        self,
+        api_key: str = "",
+        base_url: str = "https://api.openai.com/v1",
+        transcription_model: str = "gpt-4o-mini-transcribe",
+    ) -> None:
+        self._api_key = api_key
+        self._transcription_model = transcription_model
+        self._socket_options = socket_options(base_url)
+        # One client for all sessions: it holds no connection, and building one reads the certificate store.
+        self._client = AsyncOpenAI(api_key=api_key or "none", base_url=base_url, max_retries=0)
+
+    def is_available(self) -> bool:
+        return bool(self._api_key)
+
+    async def connect(self, config: SessionConfig) -> "OpenAIRealtimeSession":
+        api_key = config.api_key or self._api_key
+        if not api_key:
+            raise ProviderError("No OpenAI API key is configured.", retryable=False)
+        client = self._client.with_options(api_key=api_key)
+        audio_format = config.caller_format if config.caller_format in WIRE_FORMATS else PCM16_24K
+        options: Any = self._socket_options
+        connection: AsyncRealtimeConnection | None = None
+        try:
+            async with connecting(VENDOR):
+                connection = await client.realtime.connect(
+                    model=config.upstream_model, websocket_connection_options=options
+                ).enter()
+                await _configure(connection, session_settings(config, audio_format, self._transcription_model))
+                for turn in config.history:
+                    await _send(connection, history_item(turn))
+        except BaseException as error:
+            if connection is not None:
+                await connection.close()
+            if isinstance(error, OpenAIError):
+                raise ProviderError(f"{VENDOR} could not be reached.", retryable=True) from error
+            raise
+        return OpenAIRealtimeSession(connection, audio_format)
+
+
+def session_settings(config: SessionConfig, audio_format: AudioFormat, transcription_model: str) -> dict[str, Any]:
+    """The `session` of `session.update`."""
+    transcription = {"model": transcription_model}
+    if language := config.language.split("-")[0]:  # ISO 639-1, no region
+        transcription["language"] = language
+    return {
+        "type": "realtime",
+        "instructions": config.instructions,
+        "output_modalities": ["audio"],
+        "audio": {
+            "input": {
+                "format": WIRE_FORMATS[audio_format],
+                "transcription": transcription,
+                "turn_detection": {"type": "server_vad", "create_response": True, "interrupt_response": True},
+            },
+            "output": {"format": WIRE_FORMATS[audio_format], "voice": wire_voice(config.voice)},
+        },
+        "tools": [
+            {"type": "function", "name": tool.name, "description": tool.description, "parameters": tool.parameters}
+            for tool in config.tools
+        ],
+        "tool_choice": "auto",
+    }
+
+
+def wire_voice(voice: str) -> str | dict[str, str]:
+    """The vendor's voice of that name, a custom one by its id; the default for any other (Gemini's names, say)."""
+    if voice.startswith("voice_"):
+        return {"id": voice}
+    return voice.lower() if voice.lower() in VOICES else DEFAULT_VOICE
+
+
+def history_item(turn: Turn) -> dict[str, Any]:
+    """One earlier utterance as a conversation item."""
+    role, kind = ("assistant", "output_text") if turn.role == "model" else ("user", "input_text")
+    message = {"type": "message", "role": role, "content": [{"type": kind, "text": turn.text}]}
+    return {"type": "conversation.item.create", "item": message}
+
+
+class OpenAIRealtimeSession(RealtimeSession):
+    """One Realtime conversation. The vendor detects the caller's turns, cancels its answer on barge-in and answers by
+    itself; we create responses only for what we want said and for tool results, and never while another is active."""
+
+    def __init__(self, connection: AsyncRealtimeConnection, audio_format: AudioFormat) -> None:
+        self.input_format = self.output_format = audio_format
+        self._connection = connection
+        self._closed = False
+        self._active_response = ""  # id, from response.created to response.done
+        self._cancelled_response = ""  # id; what still comes of it is dropped
+        self._caller_has_the_turn = False  # from the start of speech until the vendor answers it
+        self._request: tuple[str, dict[str, Any]] = ("", {})  # the last response.create: event id, response
+        self._request_is_open = False  # sent, and neither created nor refused yet
+        self._request_count = 0
+        self._wanted: deque[dict[str, Any]] = deque()  # responses to create when none is active
+        self._open_calls: set[str] = set()
+        self._reply_is_due = False  # all calls are answered, and the model has not gone on yet
+        self._texts: dict[str, str] = {}  # item id → transcript of an answer that is not reported yet
+        self._handlers: dict[str, Callable[[Event], Awaitable[list[ModelEvent]]]] = {
+            "input_audio_buffer.speech_started": self._on_speech_started,
+            "conversation.item.input_audio_transcription.completed": self._on_input_transcript,
+            "response.created": self._on_response_created,
+            "response.output_audio_transcript.delta": self._on_transcript_delta,
+            "response.output_audio_transcript.done": self._on_transcript_done,
+            "response.output_item.done": self._on_item_done,
+            "response.done": self._on_response_done,
+            "error": self._on_error,
+        }
+
+    async def send_audio(self, payload: str) -> None:
+        await self._send_text('{"type":"input_audio_buffer.append","audio":"' + payload + '"}')
+
+    async def generate_reply(self, instructions: str) -> None:
+        self._wanted.append({"instructions": instructions})
+        await self._create_next_response()
+
+    async def send_context(self, message: str) -> None:
+        content = [{"type": "input_text", "text": message}]
+        await self._send(
+            {"type": "conversation.item.create", "item": {"type": "message", "role": "system", "content": content}}
+        )
+
+    async def truncate(self, item_id: str, heard_ms: int) -> None:
+        await self._send(
+            {"type": "conversation.item.truncate", "item_id": item_id, "content_index": 0, "audio_end_ms": heard_ms}
+        )
+
+    async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
+        output = orjson.dumps(result).decode()
+        await self._send(
+            {
+                "type": "conversation.item.create",
+                "item": {"type": "function_call_output", "call_id": call_id, "output": output},
+            }
+        )
+        self._open_calls.discard(call_id)
+        self._reply_is_due = True
+        await self._create_next_response()
+
+    async def close(self) -> None:
+        self._closed = True
+        with contextlib.suppress(ConnectionClosed, OSError):
+            await self._connection.close()
+
+    async def events(self) -> AsyncIterator[ModelEvent]:
+        while True:
+            try:
+                frame = await self._connection.recv_bytes()
+            except ConnectionClosed as error:
+                if self._closed:
+                    return
+                raise ProviderError(closed_message(VENDOR, error), retryable=True) from error
+            event = parse_object(frame)
+            if event is None:
+                continue
+            kind = text(event, "type")
+            if kind == AUDIO_DELTA:
+                payload = event.get("delta")
+                if text(event, "response_id") != self._cancelled_response and is_payload(payload):
+                    yield AudioDelta(text(event, "item_id"), str(payload))
+            elif handler := self._handlers.get(kind):
+                for model_event in await handler(event):
+                    yield model_event
+
+    async def _on_speech_started(self, event: Event) -> list[ModelEvent]:
+        self._caller_has_the_turn = True
+        self._cancelled_response = self._active_response
+        return [SpeechStarted()]
+
+    async def _on_input_transcript(self, event: Event) -> list[ModelEvent]:
+        transcript = text(event, "transcript").strip()
+        return [InputTranscript(transcript)] if transcript else []
+
+    async def _on_response_created(self, event: Event) -> list[ModelEvent]:
+        self._active_response = text(child(event, "response"), "id")
+        if self._request_is_open:
+            self._request_is_open = False
+        else:
+            # The vendor answers the caller by itself, and the tool results that it has are part of that answer.
+            self._caller_has_the_turn = False
+            self._reply_is_due = False
+        return []
+
+    async def _on_transcript_delta(self, event: Event) -> list[ModelEvent]:
+        item_id = text(event, "item_id")
+        self._texts[item_id] = self._texts.get(item_id, "") + text(event, "delta")
+        return []
+
+    async def _on_transcript_done(self, event: Event) -> list[ModelEvent]:
+        item_id = text(event, "item_id")
+        self._texts[item_id] = text(event, "transcript") or self._texts.get(item_id, "")
+        return self._finished_texts()
+
+    def _finished_texts(self) -> list[ModelEvent]:
+        finished = [OutputTranscript(item_id, words) for item_id, words in self._texts.items() if words.strip()]
+        self._texts.clear()
+        return [*finished]
+
+    async def _on_item_done(self, event: Event) -> list[ModelEvent]:
+        # Not response.function_call_arguments.done: not every version of the service names the function in it.
+        item = child(event, "item")
+        if text(item, "type") != "function_call" or text(item, "status") == "incomplete":
+            return []
+        call_id, name = text(item, "call_id"), text(item, "name")
+        self._open_calls.add(call_id)
+        arguments = parse_object(text(item, "arguments") or "{}")
+        if arguments is None:
+            await self.send_tool_result(call_id, name, {"error": "The arguments are not a JSON object."})
+            return []
+        return [ToolCall(call_id, name, arguments)]
+
+    async def _on_response_done(self, event: Event) -> list[ModelEvent]:
+        response = child(event, "response")
+        self._active_response = ""
+        if text(response, "status") == "failed":
+            failure = child(child(response, "status_details"), "error")
+            code = text(failure, "code") or text(failure, "type") or "unknown"
+            message = f"{VENDOR} failed to answer ({code}). {text(failure, 'message')}".strip()
+            raise ProviderError(message, retryable=code not in LASTING_FAILURES)
+        finished = self._finished_texts()
+        await self._create_next_response()
+        return [*finished, TurnDone()]
+
+    async def _on_error(self, event: Event) -> list[ModelEvent]:
+        error = child(event, "error")
+        request_id, response = self._request
+        if request_id and text(error, "event_id") == request_id:
+            self._request_is_open = False
+            if text(error, "code") == ALREADY_ANSWERING:
+                # Ours and the vendor's own crossed on the way: it is said after that one.
+                self._wanted.appendleft(response)
+                return []
+        logger.warning("OpenAI reported an error", extra={"code": text(error, "code"), "type": text(error, "type")})
+        return []
+
+    async def _create_next_response(self) -> None:
+        """Ask for the next answer that is wanted, if the model is free and the caller is not speaking."""
+        if self._active_response or self._request_is_open or self._caller_has_the_turn or self._open_calls:
+            return
+        if self._wanted:
+            response = self._wanted.popleft()
+        elif self._reply_is_due:
+            response = {}
+            self._reply_is_due = False
+        else:
+            return
+        self._request_count += 1
+        self._request = (f"reply_{self._request_count}", response)
+        self._request_is_open = True
+        await self._send({"type": "response.create", "event_id": self._request[0], "response": response})
+
+    async def _send(self, event: Event) -> None:
+        await self._send_text(orjson.dumps(event).decode())
+
+    async def _send_text(self, message: str) -> None:
+        try:
+            await self._connection.send_raw(message)
+        except ConnectionClosed as error:
+            raise ProviderError(closed_message(VENDOR, error), retryable=True) from error
+
+
+async def _send(connection: AsyncRealtimeConnection, event: Event) -> None:
+    await connection.send_raw(orjson.dumps(event).decode())
+
+
+async def _configure(connection: AsyncRealtimeConnection, settings: Mapping[str, Any]) -> None:
+    """Send the settings and wait until they hold. Raises ProviderError with the vendor's message if it refuses them."""
+    await _send(connection, {"type": "session.update", "session": settings})
+    while True:
+        event = parse_object(await connection.recv_bytes()) or {}
+        kind = text(event, "type")
+        if kind == "session.updated":
+            return
+        if kind == "error":
+            error = child(event, "error")
+            is_retryable = text(error, "type") in {"server_error", "rate_limit_error", "rate_limit_exceeded"}
+            raise ProviderError(
+                f"{VENDOR} refused the session. {text(error, 'message')}".strip(), retryable=is_retryable
+            )

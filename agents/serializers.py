@@ -1,0 +1,154 @@
+"""The shape and bounds of agent settings, the same in agents, numbers and calls.
+
+What they may be together is decided in `agents.configuration`.
+"""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.outbound_http import validate_webhook_url
+from agents.analysis_schema import schema_problems
+from agents.models import FirstSpeaker, VoicemailAction
+from agents.selectors import find_model
+from agents.tools import tool_problems
+from bubblyphone.core.api import StrictSerializer
+from bubblyphone.core.e164 import is_e164
+
+MAX_ID = 2**63 - 1
+
+
+class ClearableText(serializers.CharField):
+    """A text; null and "" both clear it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, "allow_null": True, "allow_blank": True, **kwargs})
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(data) or None
+
+    def to_internal_value(self, data: Any) -> str:
+        # CharField turns numbers into text; in a prompt or a name that is a mistake of the client's.
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class EmptyableText(ClearableText):
+    """Cleared, the column holds "" instead of null."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(data) or ""
+
+
+class ModelSlugField(ClearableText):
+    """A model of the catalogue that is switched on, in either spelling, kept as given."""
+
+    def to_internal_value(self, data: Any) -> str:
+        slug = super().to_internal_value(data)
+        model = find_model(slug)
+        if model is None:
+            raise serializers.ValidationError("This model does not exist. See GET /models.")
+        if not model.is_enabled:
+            raise serializers.ValidationError("This model is not offered at present. See GET /models.")
+        return slug
+
+
+class PhoneNumberField(ClearableText):
+    def to_internal_value(self, data: Any) -> str:
+        number = super().to_internal_value(data)
+        if not is_e164(number):
+            raise serializers.ValidationError("Must be a phone number in E.164, like +14155550100.")
+        return number
+
+
+class WebhookUrlField(ClearableText):
+    """An address that may be posted to (contract §5)."""
+
+    def to_internal_value(self, data: Any) -> str:
+        url = super().to_internal_value(data)
+        validate_webhook_url(url)
+        return url
+
+
+class ToolsField(serializers.Field[Any, Any, Any, Any]):
+    """A list of function definitions, kept as given. Null: not said here; []: no tools."""
+
+    def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
+        if problems := tool_problems(data):
+            raise serializers.ValidationError(_as_detail(problems))
+        return list(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class AnalysisSchemaField(serializers.Field[Any, Any, Any, Any]):
+    """Null and {} both switch the analysis off."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(data) or None
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if problems := schema_problems(data):
+            raise serializers.ValidationError(_as_detail(problems))
+        return dict(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class AgentSettingsSerializer(StrictSerializer):
+    """All that agents and numbers have in common but for the model's slug, which each calls by its own name."""
+
+    model_key_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
+    system_prompt = ClearableText(max_length=10_000)
+    greeting_message = ClearableText(max_length=2000)
+    voice = ClearableText(max_length=80)
+    language = serializers.RegexField(
+        r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z",
+        required=False,
+        allow_null=True,
+        max_length=20,
+        error_messages={"invalid": "Must be a BCP-47 language code, like en-US."},
+    )
+    tools = ToolsField(required=False, allow_null=True)
+    tool_webhook_url = WebhookUrlField(max_length=2000)
+    transfer_number = PhoneNumberField()
+    auto_transfer_tool = serializers.BooleanField(required=False, allow_null=True)
+    recording_enabled = serializers.BooleanField(required=False, allow_null=True)
+    transcription_enabled = serializers.BooleanField(required=False, allow_null=True)
+    realtime_transcript = serializers.BooleanField(required=False, allow_null=True)
+    voicemail_action = serializers.ChoiceField(VoicemailAction.choices, required=False, allow_null=True)
+    max_call_duration = serializers.IntegerField(required=False, allow_null=True, min_value=60, max_value=3600)
+    silence_timeout = serializers.IntegerField(required=False, allow_null=True, min_value=10, max_value=120)
+    first_speaker = serializers.ChoiceField(FirstSpeaker.choices, required=False, allow_null=True)
+    interruptible = serializers.BooleanField(required=False, allow_null=True)
+
+
+class AgentSerializer(AgentSettingsSerializer):
+    """The body of POST and PATCH /agents."""
+
+    name = serializers.CharField(max_length=100)
+    description = EmptyableText(max_length=500)
+    model_slug = ModelSlugField(max_length=80)
+    analysis_schema = AnalysisSchemaField(required=False, allow_null=True)
+
+
+class ModelKeySerializer(StrictSerializer):
+    """The body of POST /model-keys."""
+
+    provider = serializers.ChoiceField(["google", "openai"])
+    # The key travels in an HTTP header, which takes visible ASCII alone.
+    api_key = serializers.RegexField(
+        r"^[!-~]+\Z",
+        min_length=10,
+        max_length=500,
+        error_messages={"invalid": "Must not hold spaces or special characters."},
+    )
+    label = EmptyableText(max_length=100)  # type: ignore[assignment]  # DRF fields have an attribute of that name
+
+
+def _as_detail(problems: dict[str, list[str]]) -> Any:
+    """Problems of the value itself ("") as a plain list, so that they are reported under the field's own name."""
+    return problems.get("") or problems

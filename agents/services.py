@@ -1,0 +1,112 @@
+"""Writing agents and model keys."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import ProtectedError
+
+from accounts.models import Developer
+from agents import configuration
+from agents.models import Agent, AgentSettings, ModelKey
+from bubblyphone.core import crypto
+from bubblyphone.core.errors import Conflict, InvalidRequest
+
+AGENT_FIELDS = frozenset({"name", "description", "analysis_schema", *configuration.FIELDS})
+RELEASED = "released"  # PhoneNumber.Status.RELEASED, which lies above this app
+
+
+def create_model_key(*, developer: Developer, provider: str, api_key: str, label: str = "") -> ModelKey:
+    """Keep a developer's key, encrypted."""
+    return ModelKey.objects.create(
+        developer=developer, provider=provider, label=label, encrypted=crypto.encrypt(api_key), last_four=api_key[-4:]
+    )
+
+
+def delete_model_key(*, key: ModelKey) -> None:
+    """Remove a key for good. Raises Conflict while an agent or a number is set to use it."""
+    try:
+        with transaction.atomic():
+            # Against a PATCH that is just now choosing this key; see `set_fields`.
+            ModelKey.objects.select_for_update().filter(pk=key.pk).first()
+            key.delete()
+    except ProtectedError as error:
+        users = ", ".join(sorted(str(user) for user in error.protected_objects))
+        raise Conflict(f"This model key is in use by {users}. Choose another key there first.") from error
+
+
+def create_agent(*, developer: Developer, changes: Mapping[str, Any]) -> Agent:
+    """Raises InvalidRequest."""
+    agent = Agent(developer=developer)
+    with transaction.atomic():
+        set_fields(agent, changes, allowed=AGENT_FIELDS, developer_id=developer.pk)
+        _refuse_misfit(agent)
+        agent.save()
+    return agent
+
+
+def update_agent(*, agent: Agent, changes: Mapping[str, Any]) -> Agent:
+    """Change only what `changes` names, for all linked numbers at once.
+
+    Raises InvalidRequest, also when a linked number could not go on with the result; then nothing is changed.
+    """
+    with transaction.atomic():
+        # The same lock as in linking a number (phone_numbers.configuration): neither sees the other's half.
+        locked = Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
+        set_fields(locked, changes, allowed=AGENT_FIELDS, developer_id=locked.developer_id)
+        _refuse_misfit(locked)
+        _refuse_breaking_numbers(locked)
+        locked.save()
+    return locked
+
+
+def delete_agent(*, agent: Agent) -> None:
+    """Raises InvalidRequest while numbers are linked to it. Calls keep what they were told and forget the agent."""
+    with transaction.atomic():
+        locked = Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
+        linked = sorted(str(number) for number in locked.phone_numbers.exclude(status=RELEASED))
+        if linked:
+            text = f"This agent is still linked to {', '.join(linked)}. Unlink it there first."
+            raise InvalidRequest({"agent": [text]}, message=text)
+        locked.phone_numbers.update(agent=None)
+        locked.delete()
+
+
+def set_fields(
+    target: AgentSettings, changes: Mapping[str, Any], *, allowed: frozenset[str], developer_id: int
+) -> None:
+    """Set checked values on a row, without saving it. Raises InvalidRequest for a model key of somebody else's.
+
+    Call it in a transaction: the chosen key stays locked until the end of it, so that it cannot be deleted meanwhile.
+    """
+    if unknown := changes.keys() - allowed:
+        raise TypeError(f"no such settings: {', '.join(sorted(unknown))}")
+    key_id = changes.get("model_key_id")
+    own_keys = ModelKey.objects.select_for_update().filter(developer_id=developer_id)
+    # Not exists(): that takes no lock.
+    if key_id is not None and own_keys.filter(pk=key_id).first() is None:
+        raise InvalidRequest({"model_key_id": ["This model key does not exist."]})
+    for name, value in changes.items():
+        setattr(target, name, value)
+
+
+def _refuse_misfit(agent: Agent) -> None:
+    if problem := configuration.key_problem(agent):
+        raise InvalidRequest({"model_key_id": [problem]})
+
+
+def _refuse_breaking_numbers(agent: Agent) -> None:
+    """Raises InvalidRequest for what is wrong with a linked number now and was not with the agent as it is stored."""
+    before = Agent.objects.get(pk=agent.pk)
+    for number in agent.phone_numbers.exclude(status=RELEASED).order_by("pk"):
+        streaming = number.mode == "streaming"
+        new = configuration.number_problems(number, streaming=streaming)
+        number.agent = before
+        old = configuration.number_problems(number, streaming=streaming)
+        broken = {
+            name: [f"{number.e164} is linked to this agent. {text}" for text in texts]
+            for name, texts in new.items()
+            if name not in old
+        }
+        if broken:
+            raise InvalidRequest(broken)

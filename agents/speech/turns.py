@@ -1,0 +1,218 @@
+"""Whose turn it is: from a caller's sound to "speech began" and "this was said".
+
+The ears' process judges windows of 32 ms; this state machine counts them. The sentence is transcribed already while
+the pause that ends it is still running, so that recognition costs no time of its own.
+"""
+
+import asyncio
+import logging
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.speech.engine import Speech, Transcription
+from agents.speech.frames import Kind
+from agents.speech.worker import SpeechError
+
+logger = logging.getLogger(__name__)
+
+WINDOW_BYTES = 1024  # 512 samples of PCM16
+WINDOW_MS = 32
+SPEECH_PROBABILITY = 0.5
+# Between both thresholds a window prolongs what was before it: voices fade, rooms hum.
+SILENCE_PROBABILITY = 0.35
+
+BEGIN_MS = 96
+BARGE_IN_MS = 250  # while the agent speaks: a cough or its own echo must not silence it
+PRE_ROLL_MS = 320  # kept from before the beginning: soft first consonants
+TRANSCRIBE_AFTER_MS = 224  # of silence
+END_MS = 448  # the detector lags the sound by about 60 ms: half a second in all
+PATIENT_END_MS = 900  # a number or name is being said in groups, or the sentence cannot end like that
+LONGEST_UTTERANCE_MS = 60_000
+# Less voice than this is a click or a breath, unless the recogniser is fairly sure of a few words ("no", "two", "not
+# yet"); what it makes of a mere sound is either a guess far below or a longer sentence.
+SHORTEST_VOICE_MS = 400
+SHORTEST_WORD_MS = 130
+SURE_CONFIDENCES = {1: 0.4, 2: 0.5, 3: 0.65}
+
+# No audio for this long in the middle of speech (a muted or vanished sender) is silence too.
+GAP_SECONDS = 0.3
+RESTARTS = 5
+
+UNFINISHED = re.compile(
+    r"\b(?:and|or|but|for|my|the|a|an|to|at|on|of|with|is|are|in|from|by|because|um|uh|er|your|our|this)[.,…-]*$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """The caller has begun to speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What began has ended. `text` is empty when it was no speech, or none that could be understood."""
+
+    text: str
+    confidence: float
+    voiced_ms: int
+
+
+class TurnDetector:
+    """One caller's ears. `feed` it the sound, read `events()`; tell it by `is_agent_speaking` and `is_patient` what
+    to expect.
+    """
+
+    def __init__(self, speech: Speech, is_agent_speaking: Callable[[], bool] = lambda: False) -> None:
+        self._speech = speech
+        self._is_agent_speaking = is_agent_speaking
+        self.is_patient = False
+        self._events: asyncio.Queue[SpeechBegan | Utterance | SpeechError] = asyncio.Queue()
+        self._arrived = asyncio.Event()
+        self._pending = bytearray()
+        self._posted: deque[bytes] = deque()
+        self._must_repost = False
+        self._stream_id = speech.ears.new_id()
+        self._before: deque[bytes] = deque(maxlen=(PRE_ROLL_MS + BARGE_IN_MS) // WINDOW_MS)
+        self._loud_run_ms = 0
+        self._reset()
+        speech.ears.attach(self._stream_id, self._on_frame)
+        self._poster = asyncio.create_task(self._post_windows())
+
+    def _reset(self) -> None:
+        self._utterance: bytearray | None = None
+        self._voiced_ms = self._silence_ms = 0
+        self._guess: asyncio.Task[Transcription] | None = None
+
+    def feed(self, pcm16_16k: bytes) -> None:
+        """Hand over sound as it arrives, any length. Never blocks."""
+        self._pending += pcm16_16k
+        if len(self._pending) >= WINDOW_BYTES:
+            self._arrived.set()
+
+    async def events(self) -> AsyncIterator[SpeechBegan | Utterance]:
+        """SpeechBegan and Utterance in turn, for ever.
+
+        Raises SpeechError when the ears cannot be brought back to life.
+        """
+        while True:
+            event = await self._events.get()
+            if isinstance(event, SpeechError):
+                raise event
+            yield event
+
+    async def close(self) -> None:
+        """Stop listening. May be called twice."""
+        self._poster.cancel()
+        self._drop_guess()
+        self._speech.ears.detach(self._stream_id)
+        try:
+            self._speech.ears.post(Kind.FORGET, self._stream_id)
+        except SpeechError:
+            logger.debug("The ears are gone already")
+
+    async def _post_windows(self) -> None:
+        """Send whole windows to the ears, starting them (again) where needed."""
+        failures = 0
+        while failures < RESTARTS:
+            try:
+                await self._wait_for_sound()
+                await self._speech.ears.start()
+                if self._must_repost:
+                    self._must_repost = False
+                    self._speech.ears.post(Kind.LISTEN, self._stream_id, b"".join(self._posted))
+                whole = len(self._pending) // WINDOW_BYTES * WINDOW_BYTES
+                if whole:
+                    sound = bytes(self._pending[:whole])
+                    self._speech.ears.post(Kind.LISTEN, self._stream_id, sound)
+                    self._posted.extend(sound[i : i + WINDOW_BYTES] for i in range(0, whole, WINDOW_BYTES))
+                    del self._pending[:whole]
+                failures = 0 if not self._must_repost else failures + 1
+            except (SpeechError, OSError) as exc:
+                failures += 1
+                logger.warning("The ears could not be reached", extra={"error": repr(exc)})
+                self._must_repost = bool(self._posted)
+                await asyncio.sleep(0.2 * failures)
+        self._events.put_nowait(SpeechError("The ears' process keeps ending."))
+
+    async def _wait_for_sound(self) -> None:
+        self._arrived.clear()
+        if len(self._pending) >= WINDOW_BYTES or self._must_repost:
+            return
+        try:
+            await asyncio.wait_for(self._arrived.wait(), GAP_SECONDS if self._utterance is not None else None)
+        except TimeoutError:
+            self._pending += bytes(WINDOW_BYTES * round(GAP_SECONDS * 1000 / WINDOW_MS))
+
+    def _on_frame(self, kind: Kind, body: bytes) -> None:
+        if kind is Kind.FAILED:
+            self._must_repost = True
+            self._arrived.set()
+            return
+        for probability in np.frombuffer(body, "<f4").tolist():
+            if self._posted:
+                self._judge(self._posted.popleft(), probability)
+
+    def _judge(self, window: bytes, probability: float) -> None:
+        if self._utterance is None:
+            self._await_beginning(window, probability)
+        else:
+            self._await_end(window, probability)
+
+    def _await_beginning(self, window: bytes, probability: float) -> None:
+        self._before.append(window)
+        loud = probability >= SPEECH_PROBABILITY
+        self._loud_run_ms = max(0, self._loud_run_ms + (WINDOW_MS if loud else -2 * WINDOW_MS))
+        if self._loud_run_ms >= (BARGE_IN_MS if self._is_agent_speaking() else BEGIN_MS):
+            self._utterance = bytearray().join(self._before)
+            self._voiced_ms, self._silence_ms = self._loud_run_ms, 0
+            self._loud_run_ms = 0
+            self._before.clear()
+            self._events.put_nowait(SpeechBegan())
+            self._arrived.set()  # from now on a gap in the sound counts
+
+    def _await_end(self, window: bytes, probability: float) -> None:
+        assert self._utterance is not None
+        self._utterance += window
+        if probability >= SPEECH_PROBABILITY:
+            self._voiced_ms += WINDOW_MS
+            self._silence_ms = 0
+            self._drop_guess()
+        elif probability < SILENCE_PROBABILITY or self._silence_ms:
+            self._silence_ms += WINDOW_MS
+        is_too_long = len(self._utterance) // WINDOW_BYTES * WINDOW_MS >= LONGEST_UTTERANCE_MS
+        if self._guess is None:
+            if self._silence_ms >= TRANSCRIBE_AFTER_MS or is_too_long:
+                self._guess = asyncio.create_task(self._transcribe(bytes(self._utterance), self._voiced_ms))
+        elif self._guess.done() and (is_too_long or self._silence_ms >= self._end_ms(self._guess.result().text)):
+            self._finish(self._guess.result())
+
+    def _end_ms(self, text: str) -> int:
+        return PATIENT_END_MS if self.is_patient or UNFINISHED.search(text) else END_MS
+
+    def _finish(self, said: Transcription) -> None:
+        self._events.put_nowait(Utterance(said.text, said.confidence, self._voiced_ms))
+        self._reset()
+
+    async def _transcribe(self, pcm: bytes, voiced_ms: int) -> Transcription:
+        """What was said; nothing, where it was too short to be speech or the recogniser failed."""
+        nothing = Transcription("", 0.0)
+        if voiced_ms < SHORTEST_WORD_MS:
+            return nothing
+        try:
+            said = await self._speech.transcribe(pcm)
+        except SpeechError:
+            logger.warning("An utterance could not be transcribed")
+            return nothing
+        if voiced_ms >= SHORTEST_VOICE_MS or said.confidence >= SURE_CONFIDENCES.get(len(said.text.split()), 1.0):
+            return said
+        return nothing
+
+    def _drop_guess(self) -> None:
+        if self._guess is not None:
+            self._guess.cancel()
+            self._guess = None

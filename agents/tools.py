@@ -1,0 +1,199 @@
+"""Tools of an agent: what developers may define, how that becomes JSON Schema, and the tools that every call has."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from agents.configuration import CallConfig
+from agents.json_checks import json_problem
+from agents.providers.base import ToolSpec
+
+MAX_TOOLS = 64
+MAX_PARAMETERS = 64
+MAX_DEPTH = 8
+MAX_TOOL_BYTES = 16_384
+MAX_DESCRIPTION = 2000
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+NAME_RULE = "Must start with a letter or underscore and hold only letters, digits, underscores and hyphens, at most 64."
+TYPES = ("string", "number", "integer", "boolean", "array", "object")
+
+END_CALL = ToolSpec(
+    name="end_call",
+    description="Hang up the phone. Call it once the conversation is over, after you have said goodbye.",
+    parameters={
+        "type": "object",
+        "properties": {"reason": {"type": "string", "description": "Why the call ends, in a few words."}},
+    },
+)
+TRANSFER_CALL = ToolSpec(
+    name="transfer_call",
+    description="Hand the caller over to a person. Call it when the caller asks for one, or when you cannot help.",
+    parameters={
+        "type": "object",
+        "properties": {"reason": {"type": "string", "description": "Why the call is handed over, in a few words."}},
+    },
+)
+SEND_DTMF = ToolSpec(
+    name="send_dtmf",
+    description="Press keys of the telephone. Call it only when a machine at the other end asks for them.",
+    parameters={
+        "type": "object",
+        "properties": {
+            "digits": {"type": "string", "description": "The keys in their order: 0-9, *, #; w waits half a second."}
+        },
+        "required": ["digits"],
+    },
+)
+RESERVED_NAMES = frozenset({"end_call", "transfer_call", "send_dtmf"})
+
+Problem = tuple[str, str]  # (path within the tools, text)
+
+
+def build_toolset(config: CallConfig, *, on_telephone: bool = False) -> tuple[ToolSpec, ...]:
+    """The tools that the model is given in a call. `on_telephone`: a carrier's, which can be handed over and has keys."""
+    toolset = [widen(tool) for tool in config.tools] + [END_CALL]
+    if on_telephone and config.auto_transfer_tool and (config.transfer_number or config.tool_webhook_url):
+        toolset.append(TRANSFER_CALL)
+    if on_telephone:
+        toolset.append(SEND_DTMF)
+    return tuple(toolset)
+
+
+def widen(tool: Mapping[str, Any]) -> ToolSpec:
+    """A checked definition as a ToolSpec. Parameters in the short form become JSON Schema, all of them required."""
+    parameters = tool.get("parameters") or {}
+    if _is_json_schema(parameters):
+        schema = {**parameters, "type": "object", "properties": parameters.get("properties", {})}
+    else:
+        properties = {name: {"type": kind} if isinstance(kind, str) else kind for name, kind in parameters.items()}
+        schema = {"type": "object", "properties": properties, **({"required": list(properties)} if properties else {})}
+    return ToolSpec(name=tool["name"], description=tool.get("description") or "", parameters=schema)
+
+
+def tool_problems(tools: object) -> dict[str, list[str]]:
+    """What is wrong with a list of definitions, by path ("0.parameters.date"; "" is the list itself)."""
+    found: dict[str, list[str]] = {}
+    for path, text in _problems(tools):
+        found.setdefault(path, []).append(text)
+    return found
+
+
+def _problems(tools: object) -> Iterator[Problem]:
+    if not isinstance(tools, list):
+        yield "", "Must be a list of function definitions."
+        return
+    if len(tools) > MAX_TOOLS:
+        yield "", f"Must not hold more than {MAX_TOOLS} tools."
+        return
+    names: set[str] = set()
+    for index, tool in enumerate(tools):
+        if not isinstance(tool, Mapping):
+            yield str(index), 'Must be a function definition: {"name": …, "description": …, "parameters": …}.'
+            continue
+        # The other checks walk through the value, so that it must be known to be bounded.
+        if problem := json_problem(tool, max_bytes=MAX_TOOL_BYTES):
+            yield str(index), problem
+            continue
+        yield from _definition_problems(tool, str(index))
+        name = tool.get("name")
+        if isinstance(name, str):
+            if name in names:
+                yield f"{index}.name", f"The name {name} is used twice."
+            names.add(name)
+
+
+def _definition_problems(tool: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    for unknown in sorted(tool.keys() - {"name", "description", "parameters", "type"}):
+        yield f"{path}.{unknown}", "Unknown field."
+    # OpenAI's way of writing the same definition.
+    if tool.get("type", "function") != "function":
+        yield f"{path}.type", 'Only "function" is known.'
+    name = tool.get("name")
+    if name is None:
+        yield f"{path}.name", "This field is required."
+    elif not isinstance(name, str) or not NAME.fullmatch(name):
+        yield f"{path}.name", NAME_RULE
+    elif name in RESERVED_NAMES:
+        yield f"{path}.name", f"{name} is the name of a built-in tool."
+    description = tool.get("description", "")
+    if not isinstance(description, str) or len(description) > MAX_DESCRIPTION:
+        yield f"{path}.description", f"Must be a text of at most {MAX_DESCRIPTION} characters."
+    yield from _parameters_problems(tool.get("parameters"), f"{path}.parameters")
+
+
+def _parameters_problems(parameters: object, path: str) -> Iterator[Problem]:
+    if parameters is None:
+        return
+    if not isinstance(parameters, Mapping):
+        yield path, 'Must be a JSON Schema object or the short form {"date": "string"}.'
+    elif _is_json_schema(parameters):
+        if parameters.get("type", "object") != "object":
+            yield f"{path}.type", 'Must be "object".'
+        yield from _schema_problems(parameters, path, depth=1)
+    elif len(parameters) > MAX_PARAMETERS:
+        yield path, f"Must not hold more than {MAX_PARAMETERS} parameters."
+    else:
+        for name, kind in parameters.items():
+            yield from _short_form_problems(name, kind, f"{path}.{name}")
+
+
+def _is_json_schema(parameters: Mapping[str, Any]) -> bool:
+    """Else it is the short form, whose keys are the parameters' names."""
+    return parameters.get("type") == "object" or isinstance(parameters.get("properties"), Mapping)
+
+
+def _short_form_problems(name: str, kind: object, path: str) -> Iterator[Problem]:
+    if not NAME.fullmatch(name):
+        yield path, NAME_RULE
+    elif isinstance(kind, Mapping):
+        yield from _schema_problems(kind, path, depth=2)
+    elif kind not in TYPES:
+        yield path, f"Unknown type. Use one of {', '.join(TYPES)}, or a JSON Schema."
+
+
+def _schema_problems(schema: object, path: str, depth: int) -> Iterator[Problem]:
+    """The part of JSON Schema that every provider understands is checked; other keywords pass as they are."""
+    if not isinstance(schema, Mapping):
+        yield path, "Must be a JSON Schema object."
+        return
+    if depth > MAX_DEPTH:
+        yield path, f"Must not be nested deeper than {MAX_DEPTH} levels."
+        return
+    yield from _keyword_problems(schema, path)
+    properties = schema.get("properties", {})
+    if not isinstance(properties, Mapping):
+        yield f"{path}.properties", "Must be an object of JSON Schemas."
+        properties = {}
+    elif len(properties) > MAX_PARAMETERS:
+        yield f"{path}.properties", f"Must not hold more than {MAX_PARAMETERS} parameters."
+    for name, inner in properties.items():
+        yield from _schema_problems(inner, f"{path}.properties.{name}", depth + 1)
+    if "items" in schema:
+        yield from _schema_problems(schema["items"], f"{path}.items", depth + 1)
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        choices = schema.get(keyword, [])
+        if not isinstance(choices, list):
+            yield f"{path}.{keyword}", "Must be a list of JSON Schemas."
+            continue
+        for index, inner in enumerate(choices):
+            yield from _schema_problems(inner, f"{path}.{keyword}.{index}", depth + 1)
+
+
+def _keyword_problems(schema: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    if "$ref" in schema:
+        yield f"{path}.$ref", "References are not supported; write the schema out."
+    kinds = schema.get("type", [])
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        if kind not in (*TYPES, "null"):
+            yield f"{path}.type", f"Unknown type. Use one of {', '.join(TYPES)}."
+    if "enum" in schema and not (isinstance(schema["enum"], list) and schema["enum"]):
+        yield f"{path}.enum", "Must be a list of at least one value."
+    if "description" in schema and not isinstance(schema["description"], str):
+        yield f"{path}.description", "Must be a text."
+    required = schema.get("required", [])
+    properties = schema.get("properties")
+    known = properties if isinstance(properties, Mapping) else {}
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        yield f"{path}.required", "Must be a list of parameter names."
+    elif missing := [name for name in required if name not in known]:
+        yield f"{path}.required", f"Names parameters that properties does not have: {', '.join(missing)}."
