@@ -1,0 +1,153 @@
+"""/api/v1/countries: who may hold numbers of which country, and handing in papers for it."""
+
+import re
+from typing import Any, cast
+
+from django.http import QueryDict
+from rest_framework import serializers
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import Developer
+from bubblyphone.core.api import WHOLE_BODY, AnyJSONParser, StrictSerializer, data, format_time
+from bubblyphone.core.errors import ApplicationError, InvalidRequest
+from phone_numbers import countries, verification
+from phone_numbers.countries import Holding
+from phone_numbers.documents import MAX_SUBMISSION_BYTES
+from phone_numbers.models import NumberType, Verification
+
+# As curl's -F sends it in the reference: documents[0][type], documents[0][file].
+_DOCUMENT_FIELD = re.compile(r"documents\[(\d{1,2})\]\[(type|file|value)\]")
+
+
+class SubmissionTooLarge(ApplicationError):
+    status = 413
+    code = "too_large"
+
+
+def holding_data(holding: Holding) -> dict[str, str]:
+    """An entry of the list of countries."""
+    return {
+        "country_code": holding.country_code,
+        "country_name": holding.country_name,
+        "number_type": holding.number_type,
+        "status": holding.status,
+    }
+
+
+def submission_data(submitted: Verification) -> dict[str, Any]:
+    """The answer to a submission."""
+    return {
+        "id": submitted.public_id,
+        "country_code": submitted.country_code,
+        "number_type": submitted.number_type,
+        "status": submitted.status,
+        "created_at": format_time(submitted.submitted_at),
+    }
+
+
+def verification_data(holding: Holding) -> dict[str, Any]:
+    """Where a verification stands; the reason is there only with a rejection."""
+    newest = holding.verification
+    answer: dict[str, Any] = {
+        "country_code": holding.country_code,
+        "number_type": holding.number_type,
+        "status": holding.status,
+        "submitted_at": format_time(newest.submitted_at) if newest else None,
+        "reviewed_at": format_time(newest.reviewed_at) if newest else None,
+    }
+    if newest is not None and holding.status == Verification.Status.REJECTED:
+        answer["rejection_reason"] = newest.rejection_reason
+    return answer
+
+
+class NumberTypeQuery(serializers.Serializer[Any]):
+    """The query of the two reads."""
+
+    number_type = serializers.ChoiceField(NumberType.choices, default=NumberType.LOCAL)
+
+
+class PaperSerializer(StrictSerializer):
+    """One of `documents`: a requirement's id, and a file, or a text where the requirement is one."""
+
+    type = serializers.CharField(max_length=100)
+    file = serializers.FileField(required=False)
+    value = serializers.CharField(required=False, max_length=2000)
+
+
+class SubmissionSerializer(StrictSerializer):
+    """The form of POST /countries/{code}/verify, its indexed names put together."""
+
+    number_type = serializers.ChoiceField(NumberType.choices)
+    documents = PaperSerializer(many=True, allow_empty=False)
+
+
+class CountriesView(APIView):
+    """GET /countries, a whole list."""
+
+    def get(self, request: Request) -> Response:
+        return data([holding_data(holding) for holding in countries.list_holdings(cast(Developer, request.user))])
+
+
+class RequirementsView(APIView):
+    """GET /countries/{code}/requirements."""
+
+    def get(self, request: Request, code: str) -> Response:
+        return data(countries.get_requirements(country=code.upper(), number_type=_number_type(request)))
+
+
+class VerifyView(APIView):
+    """POST /countries/{code}/verify, multipart/form-data."""
+
+    parser_classes = [MultiPartParser, AnyJSONParser]
+
+    def post(self, request: Request, code: str) -> Response:
+        body = SubmissionSerializer(data=_read_form(request))
+        body.is_valid(raise_exception=True)
+        submitted = verification.submit(
+            developer=cast(Developer, request.user),
+            country=code.upper(),
+            number_type=body.validated_data["number_type"],
+            papers=[
+                verification.HandedIn(paper["type"], paper.get("file"), paper.get("value", ""))
+                for paper in body.validated_data["documents"]
+            ],
+        )
+        return data(submission_data(submitted), status=201)
+
+
+class VerificationView(APIView):
+    """GET /countries/{code}/verification."""
+
+    def get(self, request: Request, code: str) -> Response:
+        developer = cast(Developer, request.user)
+        number_type = _number_type(request)
+        return data(
+            verification_data(countries.get_holding(developer=developer, country=code.upper(), number_type=number_type))
+        )
+
+
+def _number_type(request: Request) -> str:
+    query = NumberTypeQuery(data=request.query_params.dict())
+    query.is_valid(raise_exception=True)
+    return str(query.validated_data["number_type"])
+
+
+def _read_form(request: Request) -> dict[str, Any]:
+    """`documents[0][type]=…` as `{"documents": [{"type": …}]}`; other names as they are. Raises InvalidRequest, SubmissionTooLarge."""
+    if not (request.content_type or "").startswith("multipart/form-data"):
+        raise InvalidRequest({WHOLE_BODY: ["Send the documents as multipart/form-data."]})
+    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_SUBMISSION_BYTES:
+        raise SubmissionTooLarge("The documents are larger than 64 MiB together.")
+    form: dict[str, Any] = {}
+    papers: dict[int, dict[str, Any]] = {}
+    for name, value in cast(QueryDict, request.data).items():
+        if match := _DOCUMENT_FIELD.fullmatch(name):
+            papers.setdefault(int(match[1]), {})[match[2]] = value
+        else:
+            form[name] = value
+    if papers:
+        form["documents"] = [papers[index] for index in sorted(papers)]
+    return form

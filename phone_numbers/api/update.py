@@ -1,0 +1,35 @@
+"""PATCH /phone-numbers/{id}: only what the body names changes; null clears."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents.serializers import MAX_ID, AgentSettingsSerializer, EmptyableText, ModelSlugField, WebhookUrlField
+from bubblyphone.core.api import data
+from phone_numbers.api.serializers import number_data
+from phone_numbers.configuration import update_number
+from phone_numbers.models import CallMode, PhoneNumber
+
+
+class EmptyableUrl(WebhookUrlField, EmptyableText):
+    """An address to post to; cleared, the column holds ""."""
+
+
+class NumberUpdateSerializer(AgentSettingsSerializer):
+    """The body. Its `validated_data` are the changes that `phone_numbers.configuration.update_number` takes."""
+
+    label = EmptyableText(max_length=100)  # type: ignore[assignment]  # DRF fields have an attribute of that name
+    webhook_url = EmptyableUrl(max_length=2000)
+    mode = serializers.ChoiceField(CallMode.choices, required=False)
+    agent_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
+    model = ModelSlugField(max_length=80, source="model_slug")
+
+
+def patch_number(request: Request, number: PhoneNumber) -> Response:
+    """Answer PATCH for a number of the developer's own. Raises InvalidRequest and NotFound."""
+    body = NumberUpdateSerializer(data=request.data, partial=True)
+    body.is_valid(raise_exception=True)
+    changes: dict[str, Any] = body.validated_data
+    return data(number_data(update_number(number=number, changes=changes)))

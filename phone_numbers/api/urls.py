@@ -1,0 +1,17 @@
+"""API routes."""
+
+from django.urls import path
+
+from phone_numbers.api import countries, views
+
+urlpatterns = [
+    path("phone-numbers", views.NumbersView.as_view()),
+    path("phone-numbers/available", views.AvailableNumbersView.as_view()),
+    path("phone-numbers/<int:pk>", views.NumberView.as_view()),
+    path("phone-numbers/<int:pk>/rotate-secret", views.SecretRotationView.as_view()),
+    path("number-pricing", views.PricingView.as_view()),
+    path("countries", countries.CountriesView.as_view()),
+    path("countries/<str:code>/requirements", countries.RequirementsView.as_view()),
+    path("countries/<str:code>/verify", countries.VerifyView.as_view()),
+    path("countries/<str:code>/verification", countries.VerificationView.as_view()),
+]

@@ -1,0 +1,77 @@
+"""/api/v1/phone-numbers and /api/v1/number-pricing."""
+
+from typing import cast
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import Developer
+from accounts.webhooks import signing_keys
+from bubblyphone.core.api import StrictSerializer, data, page_of, validated
+from phone_numbers import selectors, services
+from phone_numbers.api.serializers import (
+    NumberPurchaseSerializer,
+    NumberSearchSerializer,
+    PricingQuerySerializer,
+    available_number_data,
+    bought_number_data,
+    cost_data,
+    number_data,
+    price_data,
+)
+from phone_numbers.api.update import patch_number
+
+
+class AvailableNumbersView(APIView):
+    """GET /phone-numbers/available."""
+
+    def get(self, request: Request) -> Response:
+        query = NumberSearchSerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        numbers, price = services.search_available(**query.validated_data)
+        return Response({"data": [available_number_data(number) for number in numbers], "pricing": cost_data(price)})
+
+
+class NumbersView(APIView):
+    """POST /phone-numbers, GET /phone-numbers."""
+
+    def get(self, request: Request) -> Response:
+        return page_of(request, selectors.numbers_of(cast(Developer, request.user)), number_data)
+
+    def post(self, request: Request) -> Response:
+        developer = cast(Developer, request.user)
+        number = services.buy_number(developer=developer, **validated(NumberPurchaseSerializer, request))
+        return data(bought_number_data(number, signing_keys(number.signing_secret).current), status=201)
+
+
+class NumberView(APIView):
+    """GET, PATCH and DELETE /phone-numbers/{id}."""
+
+    def get(self, request: Request, pk: int) -> Response:
+        return data(number_data(selectors.get_number(developer=cast(Developer, request.user), pk=pk)))
+
+    def patch(self, request: Request, pk: int) -> Response:
+        return patch_number(request, selectors.get_number(developer=cast(Developer, request.user), pk=pk))
+
+    def delete(self, request: Request, pk: int) -> Response:
+        services.release_number(number=selectors.get_number(developer=cast(Developer, request.user), pk=pk))
+        return Response(status=204)
+
+
+class SecretRotationView(APIView):
+    """POST /phone-numbers/{id}/rotate-secret."""
+
+    def post(self, request: Request, pk: int) -> Response:
+        number = selectors.get_number(developer=cast(Developer, request.user), pk=pk)
+        validated(StrictSerializer, request)
+        return data(bought_number_data(number, services.rotate_webhook_secret(number=number)))
+
+
+class PricingView(APIView):
+    """GET /number-pricing."""
+
+    def get(self, request: Request) -> Response:
+        query = PricingQuerySerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        return data([price_data(price) for price in selectors.list_prices(**query.validated_data)])

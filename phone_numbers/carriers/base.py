@@ -1,0 +1,209 @@
+"""The seam to the telephone network. One carrier is configured (`settings.CARRIER`); nothing asks which.
+
+REST calls are synchronous: services and jobs make them, never the audio path and never inside a transaction. Media frames have
+their own codec, without I/O.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bubblyphone.core.audio import AudioFormat
+from phone_numbers.carriers.events import CarrierEvent
+from phone_numbers.carriers.media import MediaCodec
+
+
+class CarrierError(Exception):
+    """The carrier refused or could not be reached. `retryable`: the same request may succeed later.
+
+    `reason` is machine-readable where callers decide by it: "call_ended", "not_answered", "number_unavailable", "rejected",
+    "unreachable" (nothing was sent), "outcome_unknown" (sent, and perhaps carried out, but not properly answered).
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False, reason: str = "rejected") -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.reason = reason
+
+
+class InvalidSignature(Exception):
+    """A webhook that does not come from the carrier, or is too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableNumber:
+    """A number on offer; the fields are the reference's."""
+
+    phone_number: str
+    phone_number_type: str
+    features: list[dict[str, str]]
+    cost_information: dict[str, str]
+    region_information: list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberOrder:
+    """An order's state: "pending", "success" or "failure"."""
+
+    order_id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostalAddress:
+    """Of the holder of a number, in the holder's country."""
+
+    first_name: str
+    last_name: str
+    business_name: str
+    street_address: str
+    locality: str
+    postal_code: str = ""
+    administrative_area: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HolderPaper:
+    """The answer to one of the carrier's requirements: an address, a file, or a text."""
+
+    requirement_id: str
+    text: str = ""
+    address: PostalAddress | None = None
+    filename: str = ""
+    content: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """Where the carrier is to bring the call's audio, and how: both directions in `audio_format`."""
+
+    url: str
+    audio_format: AudioFormat
+
+
+@dataclass(frozen=True, slots=True)
+class CallState:
+    """What the carrier knows of a call now."""
+
+    is_alive: bool
+
+
+class Carrier(ABC):
+    """Everything the platform asks of a telephone network. All methods raise CarrierError."""
+
+    media_codec: MediaCodec
+    max_speech_characters: int
+
+    @abstractmethod
+    def search_numbers(
+        self,
+        *,
+        country: str,
+        number_type: str = "",
+        area_code: str = "",
+        locality: str = "",
+        contains: str = "",
+        limit: int = 50,
+    ) -> list[AvailableNumber]: ...
+
+    @abstractmethod
+    def order_number(self, *, e164: str, reference: str, requirement_group_id: str = "") -> NumberOrder:
+        """Order a number found by a search, with the holder's papers where its country wants them (`submit_requirements`).
+
+        Not repeatable: after an error ask `find_order` before trying again.
+        """
+
+    @abstractmethod
+    def find_order(self, *, reference: str) -> NumberOrder | None: ...
+
+    @abstractmethod
+    def find_owned_number(self, *, e164: str) -> str | None:
+        """The carrier's own id of a number that we own."""
+
+    @abstractmethod
+    def release_number(self, *, carrier_ref: str) -> None:
+        """Give the number back. A number that is gone already is no error."""
+
+    @abstractmethod
+    def dial(
+        self,
+        *,
+        from_number: str,
+        to_number: str,
+        client_state: str,
+        command_id: str,
+        stream: StreamSettings | None,
+        timeout_seconds: int,
+        time_limit_seconds: int,
+        detect_voicemail: bool = False,
+    ) -> str:
+        """Place a call; returns the carrier's id of it. `command_id` makes a repeat harmless."""
+
+    @abstractmethod
+    def answer(
+        self, *, carrier_call_id: str, client_state: str, command_id: str, stream: StreamSettings | None
+    ) -> None: ...
+
+    @abstractmethod
+    def reject(self, *, carrier_call_id: str, command_id: str) -> None:
+        """Refuse a call that rings, as busy."""
+
+    @abstractmethod
+    def hang_up(self, *, carrier_call_id: str, command_id: str) -> None:
+        """End a call. One that has ended already is no error."""
+
+    @abstractmethod
+    def start_stream(self, *, carrier_call_id: str, command_id: str, stream: StreamSettings) -> None: ...
+
+    @abstractmethod
+    def speak(self, *, carrier_call_id: str, command_id: str, text: str, voice: str, language: str) -> None:
+        """Say a text of at most `max_speech_characters` by the carrier's own voice, after what is still being said.
+
+        `voice` and `language` (BCP 47) may be empty, and what the carrier does not know is replaced by what it does.
+        """
+
+    @abstractmethod
+    def stop_speaking(self, *, carrier_call_id: str, command_id: str) -> None:
+        """Be silent: what is being said, and what waits to be."""
+
+    @abstractmethod
+    def start_transcription(self, *, carrier_call_id: str, command_id: str, language: str, interim: bool) -> None:
+        """Report what the caller says; with `interim` also, at once, that there is speech. Once started is no error."""
+
+    @abstractmethod
+    def transfer(
+        self,
+        *,
+        carrier_call_id: str,
+        command_id: str,
+        from_number: str,
+        to_number: str,
+        leg_state: str,
+        timeout_seconds: int,
+        time_limit_seconds: int,
+    ) -> None:
+        """Call somebody else and connect the caller to them. Unanswered, the call is as it was before.
+
+        What is reported of the new leg carries `leg_state` as its `client_state`.
+        """
+
+    @abstractmethod
+    def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None: ...
+
+    @abstractmethod
+    def call_state(self, *, carrier_call_id: str) -> CallState: ...
+
+    @abstractmethod
+    def parse_event(self, *, headers: Mapping[str, str], body: bytes) -> CarrierEvent | None:
+        """Verify and translate a webhook; None for a kind we have no use for. Raises InvalidSignature, ValueError."""
+
+    @abstractmethod
+    def requirements(self, *, country: str, number_type: str) -> list[dict[str, Any]]:
+        """What the holder of such a number must hand in, as the carrier describes it; nothing where anybody may hold one."""
+
+    @abstractmethod
+    def submit_requirements(
+        self, *, country: str, number_type: str, reference: str, papers: Sequence[HolderPaper]
+    ) -> str:
+        """Hand a holder's papers in; returns the id to order numbers with. `reference` makes a repeat harmless."""

@@ -1,0 +1,40 @@
+"""What a carrier reports of a call, in our words."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class CarrierEventType(StrEnum):
+    INITIATED = "initiated"
+    ANSWERED = "answered"
+    ENDED = "ended"
+    STREAM_FAILED = "stream_failed"
+    DTMF = "dtmf"
+    MACHINE_DETECTED = "machine_detected"
+    MACHINE_GREETING_ENDED = "machine_greeting_ended"
+    SPEAK_STARTED = "speak_started"
+    SPEAK_ENDED = "speak_ended"
+    CALLER_SPEAKS = "caller_speaks"  # comes often and says nothing new: not worth keeping
+    TRANSCRIPTION = "transcription"
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierEvent:
+    """One report. `event_id` is the carrier's and never repeats but for repeats of the same report.
+
+    `client_state` is what we gave the call (our call id as decimal digits, or empty) or the new leg of a transfer. `cause` is one
+    of our hang-up causes, set for ENDED. `detail` holds the digit of DTMF, the verdict of MACHINE_DETECTED ("human" or
+    "machine"), the reason of STREAM_FAILED, what the caller said of TRANSCRIPTION.
+    """
+
+    type: CarrierEventType
+    event_id: str
+    carrier_call_id: str
+    occurred_at: datetime
+    client_state: str = ""
+    direction: str = ""  # "inbound" or "outbound", set for INITIATED
+    from_number: str = ""
+    to_number: str = ""
+    cause: str = ""
+    detail: str = ""

@@ -1,0 +1,58 @@
+"""A carrier's media protocol as two directions of text frames. No I/O."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from bubblyphone.core.audio import AudioFormat
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStarted:
+    """The stream begins: the call it belongs to, and the format of the audio that comes to us, whatever we asked for."""
+
+    carrier_call_id: str
+    audio_format: AudioFormat
+
+
+@dataclass(frozen=True, slots=True)
+class MarkReached:
+    """Playback has come to a mark of ours, or a clear has thrown it out."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DtmfPressed:
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStopped:
+    """The carrier ends the stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamError:
+    """The carrier did not like a frame of ours."""
+
+    detail: str
+
+
+# A plain str is caller audio, base64 in the stream's format: the frequent case costs no object.
+MediaFrame = str | StreamStarted | MarkReached | DtmfPressed | StreamStopped | StreamError | None
+
+
+class MediaCodec(ABC):
+    """Frames in and out. `decode` gives None for what needs no attention; malformed frames raise ValueError."""
+
+    @abstractmethod
+    def decode(self, frame: str) -> MediaFrame: ...
+
+    @abstractmethod
+    def encode_audio(self, payload: str) -> str: ...
+
+    @abstractmethod
+    def encode_mark(self, name: str) -> str: ...
+
+    @abstractmethod
+    def encode_clear(self) -> str: ...

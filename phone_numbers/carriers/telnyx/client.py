@@ -1,0 +1,151 @@
+"""Telnyx's REST API over one pool of connections, shared by all threads.
+
+Only what does no harm is repeated: commands with a `command_id`, which Telnyx carries out once, reads, and deletions.
+Orders have no such key at Telnyx, so they are never repeated here.
+"""
+
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+import orjson
+
+from bubblyphone.core.http import is_this_machine
+from phone_numbers.carriers.base import CarrierError
+
+CONNECT_SECONDS = 3.0
+# From the first attempt to the last byte of the last one.
+TOTAL_SECONDS = 10.0
+MAX_RETRIES = 2
+FIRST_PAUSE_SECONDS = 0.25
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+
+# https://developers.telnyx.com/docs/overview/errors
+REASONS: Mapping[str, str] = {
+    "90015": "call_ended",  # a call_control_id that is not known, or no longer
+    "90018": "call_ended",
+    "90054": "already_transcribing",
+    "90034": "not_answered",
+    "85000": "number_unavailable",  # not found by a search before
+    "85001": "number_unavailable",
+    "85006": "number_unavailable",  # reserved by somebody
+}
+Query = Mapping[str, str | int]
+
+
+class TelnyxError(CarrierError):
+    """A CarrierError with the status of the answer; 0 when there was none."""
+
+    def __init__(self, message: str, *, status: int, retryable: bool, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(message, retryable=retryable, reason=reason)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class TelnyxClient:
+    """`base_url` is taken as it is, with or without a version in it."""
+
+    def __init__(self, api_key: str, base_url: str) -> None:
+        url = httpx2.URL(base_url.rstrip("/") + "/")
+        self._http = httpx2.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {api_key}", "Accept": "application/json"},
+            limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0),
+            follow_redirects=False,
+            trust_env=not is_this_machine(url.host),
+        )
+
+    def get(self, path: str, query: Query | None = None) -> Any:
+        """The `data` of the answer, or the whole where it has no such envelope. Raises CarrierError, as do the others."""
+        return self._repeat("GET", path, query=query)
+
+    def delete(self, path: str) -> Any:
+        return self._repeat("DELETE", path)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._repeat("PATCH", path, body=body)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Send a body. Repeated only when it has a `command_id`."""
+        if "command_id" in body:
+            return self._repeat("POST", path, body=body)
+        return self._attempt("POST", path, time.monotonic() + TOTAL_SECONDS, body=body)
+
+    def _repeat(self, method: str, path: str, *, query: Query | None = None, body: Any = None) -> Any:
+        deadline = time.monotonic() + TOTAL_SECONDS
+        for retries_left in range(MAX_RETRIES, -1, -1):
+            try:
+                return self._attempt(method, path, deadline, query=query, body=body)
+            except TelnyxError as error:
+                pause = error.retry_after or FIRST_PAUSE_SECONDS * 2 ** (MAX_RETRIES - retries_left)
+                pause *= random.uniform(1.0, 1.25)  # noqa: S311  (so that many do not come back at once)
+                if not error.retryable or not retries_left or time.monotonic() + pause >= deadline:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _attempt(self, method: str, path: str, deadline: float, *, query: Query | None = None, body: Any = None) -> Any:
+        left = max(0.1, deadline - time.monotonic())
+        content = None if body is None else orjson.dumps(body)
+        try:
+            with self._http.stream(
+                method,
+                path.lstrip("/"),
+                params=query,
+                content=content,
+                headers={} if content is None else {"Content-Type": "application/json"},
+                timeout=httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS)),
+            ) as response:
+                return _read(response, _receive(response, deadline))
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            raise _failure("The carrier cannot be reached.", reason="unreachable") from error
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            raise _failure("The carrier gave no answer.", reason="outcome_unknown") from error
+
+
+def _receive(response: httpx2.Response, deadline: float) -> bytes:
+    received = bytearray()
+    for chunk in response.iter_bytes():
+        received += chunk
+        if len(received) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+            raise _failure("The carrier's answer did not end.", reason="outcome_unknown")
+    return bytes(received)
+
+
+def _read(response: httpx2.Response, content: bytes) -> Any:
+    """The `data` of a success; requirement groups come without that envelope. Raises TelnyxError."""
+    try:
+        answer = orjson.loads(content) if content else {}
+    except orjson.JSONDecodeError:
+        answer = None
+    if response.status_code >= 400:
+        raise _refusal(response, answer)
+    if not isinstance(answer, dict | list) or not 200 <= response.status_code < 300:
+        raise _failure("The carrier answered with something else than JSON.", response.status_code, "outcome_unknown")
+    return answer.get("data", answer) if isinstance(answer, dict) else answer
+
+
+def _refusal(response: httpx2.Response, answer: Any) -> TelnyxError:
+    status = response.status_code
+    errors = answer.get("errors") if isinstance(answer, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    reason = "outcome_unknown" if status >= 500 else REASONS.get(str(first.get("code")), "rejected")
+    return TelnyxError(
+        str(first.get("detail") or first.get("title") or f"The carrier answered with status {status}."),
+        status=status,
+        retryable=status in {408, 429} or status >= 500,
+        reason=reason,
+        retry_after=_retry_after(response) if status in {429, 503} else 0.0,
+    )
+
+
+def _failure(message: str, status: int = 0, reason: str = "unreachable") -> TelnyxError:
+    return TelnyxError(message, status=status, retryable=True, reason=reason)
+
+
+def _retry_after(response: httpx2.Response) -> float:
+    """Seconds; Telnyx never sends a date."""
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdecimal() else 0.0

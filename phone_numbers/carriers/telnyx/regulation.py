@@ -1,0 +1,91 @@
+"""Papers of the holders of numbers: requirement groups, and the documents and addresses that they consist of.
+
+https://developers.telnyx.com/docs/numbers/phone-numbers/requirement-groups
+"""
+
+import base64
+import logging
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from phone_numbers.carriers.base import CarrierError, HolderPaper
+from phone_numbers.carriers.telnyx.client import TelnyxClient
+
+logger = logging.getLogger(__name__)
+
+# A group in one of these has not been looked at yet, or was refused: it may be filled in.
+OPEN = {"unapproved", "declined"}
+
+
+def submit(
+    client: TelnyxClient, *, country: str, number_type: str, reference: str, papers: Sequence[HolderPaper]
+) -> str:
+    """Make the group of this reference, or find it, fill it in and ask for approval; returns its id. Raises CarrierError.
+
+    Documents are uploaded here and not before, because Telnyx deletes those that are linked to nothing for 30 minutes.
+    """
+    found = client.get("requirement_groups", {"filter[customer_reference]": reference})
+    group = next((each for each in found if isinstance(each, dict)), None) if isinstance(found, list) else None
+    if group is None:
+        body = {
+            "country_code": country,
+            "phone_number_type": number_type,
+            "action": "ordering",
+            "customer_reference": reference,
+        }
+        group = client.post("requirement_groups", body)
+    if not isinstance(group, dict) or not group.get("id"):
+        raise CarrierError(
+            "The carrier answered with something else than a requirement group.", reason="outcome_unknown"
+        )
+    group_id = str(group["id"])
+    if group.get("status") in OPEN:
+        values = [
+            {"requirement_id": paper.requirement_id, "field_value": _field_value(client, paper, country, reference)}
+            for paper in papers
+        ]
+        client.patch(f"requirement_groups/{group_id}", {"regulatory_requirements": values})
+        _ask_for_approval(client, group_id)
+    return group_id
+
+
+def _ask_for_approval(client: TelnyxClient, group_id: str) -> None:
+    try:
+        client.post(f"requirement_groups/{group_id}/submit_for_approval", {})
+    except CarrierError as error:
+        if error.reason != "rejected":
+            raise
+        # Not offered for every country: there the group is looked at with the order.
+        logger.warning("A requirement group is not approved in advance.", extra={"requirement_group": group_id})
+
+
+def _field_value(client: TelnyxClient, paper: HolderPaper, country: str, reference: str) -> str:
+    """The text itself, or the id of what was put at the carrier for it."""
+    record: Any
+    if paper.address is not None:
+        address = paper.address
+        body = {
+            "first_name": address.first_name,
+            "last_name": address.last_name,
+            "business_name": address.business_name,
+            "street_address": address.street_address,
+            "locality": address.locality,
+            "postal_code": address.postal_code,
+            "administrative_area": address.administrative_area,
+            "country_code": country,
+            "customer_reference": reference,
+        }
+        record = client.post("addresses", {name: value for name, value in body.items() if value})
+    elif paper.content:
+        document = {
+            "file": base64.b64encode(paper.content).decode(),
+            "filename": PurePosixPath(paper.filename).name,
+            "customer_reference": reference,
+        }
+        record = client.post("documents", document)
+    else:
+        return paper.text
+    if not isinstance(record, dict) or not record.get("id"):
+        raise CarrierError("The carrier did not say which document it has taken.", reason="outcome_unknown")
+    return str(record["id"])

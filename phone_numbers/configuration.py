@@ -1,0 +1,53 @@
+"""How a number's calls are handled: the one way to change it, for the API and the dashboard's form."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from agents import configuration
+from agents.models import Agent
+from agents.services import set_fields
+from bubblyphone.core.errors import InvalidRequest, NotFound
+from phone_numbers.models import CallMode, PhoneNumber
+
+NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", *configuration.FIELDS}) - {"analysis_schema"}
+# Fields that no rule looks at: a number whose model has been switched off since can still be renamed.
+FREE_FIELDS = frozenset({"label", "webhook_url", "voice", "language", "greeting_message", "transfer_number"})
+PUBLIC_NAMES = {"model_slug": "model"}  # where the API of numbers has a name of its own
+
+
+def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNumber:
+    """Change only what `changes` names (NUMBER_FIELDS; values as `NumberUpdateSerializer` gives them). All or nothing.
+
+    Raises InvalidRequest, with the names that the API has, and NotFound for a number that has been released meanwhile.
+    """
+    with transaction.atomic():
+        locked = PhoneNumber.objects.select_for_update(of=("self",)).filter(pk=number.pk).first()
+        if locked is None or locked.status == PhoneNumber.Status.RELEASED:
+            raise NotFound("Not found.")
+        if (agent_id := changes.get("agent_id", locked.agent_id)) is not None:
+            locked.agent = _lock_agent(locked, agent_id)
+        set_fields(locked, changes, allowed=NUMBER_FIELDS, developer_id=locked.developer_id)
+        if changes.keys() - FREE_FIELDS and (found := _problems(locked)):
+            raise InvalidRequest({PUBLIC_NAMES.get(name, name): texts for name, texts in found.items()})
+        locked.save(update_fields=sorted(name.removesuffix("_id") for name in changes))
+    return locked
+
+
+def _lock_agent(number: PhoneNumber, agent_id: int) -> Agent:
+    """Hold the agent still until the end of the transaction, so that the rules are checked against what will be true.
+
+    Agents are locked before model keys everywhere, so that no two changes wait for each other.
+    """
+    agent = Agent.objects.select_for_update(of=("self",)).filter(pk=agent_id, developer_id=number.developer_id).first()
+    if agent is None:
+        raise InvalidRequest({"agent_id": ["This agent does not exist."]})
+    return agent
+
+
+def _problems(number: PhoneNumber) -> dict[str, list[str]]:
+    found = configuration.number_problems(number, streaming=number.mode == CallMode.STREAMING)
+    if problem := configuration.key_problem(number):
+        found["model_key_id"] = [problem]
+    return found

@@ -1,0 +1,76 @@
+"""Countries as developers see them: which numbers are sold there, and whether they may hold one."""
+
+from dataclasses import dataclass
+
+from accounts.models import Developer
+from bubblyphone.core.errors import InvalidRequest, NotFound
+from phone_numbers.models import NumberPrice, NumberType, Verification
+from phone_numbers.requirements import Kind, Requirement, all_requirements, requirements_of
+
+NOT_REQUIRED = "not_required"
+UNVERIFIED = "unverified"
+# Names of the countries that are usually on sale; any other shows by its code.
+COUNTRY_NAMES = {
+    "AT": "Austria", "AU": "Australia", "BE": "Belgium", "BR": "Brazil", "CA": "Canada", "CH": "Switzerland",
+    "CZ": "Czechia", "DE": "Germany", "DK": "Denmark", "ES": "Spain", "FI": "Finland", "FR": "France",
+    "GB": "United Kingdom", "IE": "Ireland", "IL": "Israel", "IN": "India", "IT": "Italy", "JP": "Japan",
+    "MX": "Mexico", "NL": "Netherlands", "NO": "Norway", "NZ": "New Zealand", "PL": "Poland", "PT": "Portugal",
+    "SE": "Sweden", "SG": "Singapore", "US": "United States", "ZA": "South Africa",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """May a developer hold a kind of number? `status` is one of the five of the reference and contract §7."""
+
+    country_code: str
+    number_type: str
+    status: str
+    verification: Verification | None  # the newest one; None when nothing was handed in
+
+    @property
+    def country_name(self) -> str:
+        return country_name(self.country_code)
+
+    @property
+    def may_buy(self) -> bool:
+        return self.status in {NOT_REQUIRED, Verification.Status.APPROVED}
+
+
+def country_name(code: str) -> str:
+    return COUNTRY_NAMES.get(code, code)
+
+
+def list_holdings(developer: Developer) -> list[Holding]:
+    """Every kind of number on sale, the United States first, then by name. Raises UpstreamFailed."""
+    kinds: list[Kind] = list(NumberPrice.objects.values_list("country_code", "number_type"))
+    order = [kind.value for kind in NumberType]
+    kinds.sort(key=lambda kind: (kind[0] != "US", country_name(kind[0]), order.index(kind[1])))
+    wanted = all_requirements(kinds)
+    newest = {
+        (each.country_code, each.number_type): each
+        for each in Verification.objects.filter(developer=developer).order_by("pk")
+    }
+    return [_holding(kind, wanted[kind], newest.get(kind)) for kind in kinds]
+
+
+def get_holding(*, developer: Developer, country: str, number_type: str) -> Holding:
+    """Raises NotFound for a country without numbers here, InvalidRequest for a type it does not have, UpstreamFailed."""
+    wanted = get_requirements(country=country, number_type=number_type)
+    handed_in = Verification.objects.filter(developer=developer, country_code=country, number_type=number_type)
+    return _holding((country, number_type), wanted, handed_in.order_by("-pk").first())
+
+
+def get_requirements(*, country: str, number_type: str) -> list[Requirement]:
+    """Raises NotFound for a country without numbers here, InvalidRequest for a type it does not have, UpstreamFailed."""
+    types = set(NumberPrice.objects.filter(country_code=country).values_list("number_type", flat=True))
+    if not types:
+        raise NotFound("Not found.")
+    if number_type not in types:
+        raise InvalidRequest({"number_type": [f"There are no {number_type} numbers of {country} on sale here."]})
+    return requirements_of(country=country, number_type=number_type)
+
+
+def _holding(kind: Kind, wanted: list[Requirement], newest: Verification | None) -> Holding:
+    status = NOT_REQUIRED if not wanted else UNVERIFIED if newest is None else newest.status
+    return Holding(*kind, status=status, verification=newest)

@@ -1,0 +1,64 @@
+"""Countries: the list with what may be held where, and handing in papers."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.access import signed_in
+from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, UpstreamFailed
+from bubblyphone.core.pages import page
+from phone_numbers import verification
+from phone_numbers.countries import Holding, get_holding, get_requirements, list_holdings
+from phone_numbers.country_forms import PapersForm
+from phone_numbers.forms import TYPE_LABELS
+from phone_numbers.models import Verification
+
+
+@never_cache
+@require_GET
+@page
+def countries(request: HttpRequest) -> HttpResponse:
+    try:
+        holdings = list_holdings(signed_in(request))
+    except UpstreamFailed as error:
+        return render(request, "countries/list.html", {"refusal": error.message})
+    rows = [(holding, TYPE_LABELS[holding.number_type]) for holding in holdings]
+    return render(request, "countries/list.html", {"rows": rows})
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@page
+def country(request: HttpRequest, code: str, number_type: str) -> HttpResponse:
+    """What a kind of number requires, where its verification stands, and the form for it."""
+    developer = signed_in(request)
+    try:
+        holding = get_holding(developer=developer, country=code, number_type=number_type)
+        requirements = get_requirements(country=code, number_type=number_type)
+    except InvalidRequest as error:
+        raise NotFound("Not found.") from error
+    except UpstreamFailed as error:
+        return render(request, "countries/list.html", {"refusal": error.message})
+    form = PapersForm(requirements, *((request.POST, request.FILES) if request.method == "POST" else ()))
+    if form.is_valid():
+        try:
+            verification.submit(developer=developer, country=code, number_type=number_type, papers=form.papers)
+        except ApplicationError as error:
+            form.show(error)
+        else:
+            messages.success(request, "Your documents were submitted. You get an e-mail when they have been reviewed.")
+            return redirect("country", code, number_type)
+    context = {
+        "holding": holding,
+        "kind": TYPE_LABELS[number_type],
+        "requirements": requirements,
+        "form": form,
+        "may_submit": _may_submit(holding),
+    }
+    return render(request, "countries/detail.html", context)
+
+
+def _may_submit(holding: Holding) -> bool:
+    return holding.status in {"unverified", Verification.Status.REJECTED}

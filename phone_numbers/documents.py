@@ -1,0 +1,45 @@
+"""Files that developers hand in: what they may be, told by their content alone, and where they are kept."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.core.files.base import File
+from django.core.files.storage import Storage, storages
+
+if TYPE_CHECKING:
+    from phone_numbers.models import VerificationDocument
+
+MAX_FILE_BYTES = 10 * 1024 * 1024
+# All the files of one submission and its form around them.
+MAX_SUBMISSION_BYTES = 64 * 1024 * 1024
+# How files of these types begin: ISO 32000-1 §7.5.2, W3C PNG §5.2, ITU-T T.81 annex B (SOI and the next marker).
+_SIGNATURES = ((b"%PDF-", "application/pdf"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
+_EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
+
+
+def detect_type(file: File[bytes]) -> str | None:
+    """The media type of a PDF, PNG or JPEG by how it begins, whatever its name says; None for anything else."""
+    file.seek(0)
+    beginning = file.read(16)
+    file.seek(0)
+    return next((kind for signature, kind in _SIGNATURES if beginning.startswith(signature)), None)
+
+
+def file_problem(file: File[bytes]) -> str | None:
+    """What is wrong with an upload, in a sentence; None when nothing is."""
+    if file.size > MAX_FILE_BYTES:
+        return "The file is larger than 10 MiB."
+    if detect_type(file) is None:
+        return "The file is not a PDF, PNG or JPEG."
+    return None
+
+
+def document_storage() -> Storage:
+    """Outside everything that is served."""
+    return storages["documents"]
+
+
+def document_path(document: "VerificationDocument", filename: str) -> str:
+    """A name of ours: the developer's own never touches the disk."""
+    extension = _EXTENSIONS[document.content_type]
+    return f"{document.verification.public_id}/{uuid.uuid4().hex}.{extension}"

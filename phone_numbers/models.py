@@ -1,0 +1,215 @@
+"""Numbers that developers own, what numbers cost, purchases under way, and who may hold numbers of which country."""
+
+import secrets
+import uuid
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import SigningSecret
+from agents.models import Agent, AgentSettings
+from billing.periods import add_months
+from bubblyphone.core.money import MONEY_FIELD
+from phone_numbers.documents import document_path, document_storage
+
+
+class NumberType(models.TextChoices):
+    LOCAL = "local"
+    MOBILE = "mobile"
+    TOLL_FREE = "toll_free"
+    NATIONAL = "national"
+
+
+class CallMode(models.TextChoices):
+    WEBHOOK = "webhook"
+    STREAMING = "streaming"
+
+
+class PhoneNumber(AgentSettings):
+    """A number bought at the carrier. Its own agent settings hold where no linked agent says otherwise."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        SUSPENDED = "suspended"
+        RELEASED = "released"
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="phone_numbers")
+    e164 = models.CharField(max_length=20)
+    country_code = models.CharField(max_length=2)
+    number_type = models.CharField(max_length=10, choices=NumberType)
+    label = models.CharField(max_length=100, blank=True, default="")
+    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
+    mode = models.CharField(max_length=10, choices=CallMode, default=CallMode.WEBHOOK)
+    agent = models.ForeignKey(Agent, models.PROTECT, null=True, blank=True, related_name="phone_numbers")
+    webhook_url = models.URLField(max_length=2000, blank=True, default="")
+    signing_secret = models.ForeignKey(SigningSecret, models.PROTECT, related_name="+")
+    monthly_cost = models.DecimalField(**MONEY_FIELD)
+    carrier_ref = models.CharField(max_length=100, blank=True, default="")  # the carrier's own id of the owned number
+    created_at = models.DateTimeField(default=timezone.now)
+    # Renewals (`phone_numbers.renewals`): the next is due that many months after `created_at`.
+    months_paid = models.PositiveIntegerField(default=1)
+    unpaid_since = models.DateTimeField(null=True)
+    suspended_at = models.DateTimeField(null=True)
+    release_ordered_at = models.DateTimeField(null=True)  # from then on no payment brings the number back
+    released_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["e164"], condition=~Q(status="released"), name="number_owned_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.e164
+
+    @property
+    def renews_at(self) -> datetime:
+        """The first moment that is not paid for: the day of the purchase, months later (contract §3)."""
+        return add_months(self.created_at, self.months_paid)
+
+
+class NumberPrice(models.Model):
+    """What a kind of number costs here. Data, which staff edit."""
+
+    country_code = models.CharField(max_length=2)
+    number_type = models.CharField(max_length=10, choices=NumberType)
+    setup_cost = models.DecimalField(**MONEY_FIELD)
+    monthly_cost = models.DecimalField(**MONEY_FIELD)
+
+    class Meta:
+        ordering = ["country_code", "number_type"]
+        constraints = [models.UniqueConstraint(fields=["country_code", "number_type"], name="number_price_once")]
+
+    def __str__(self) -> str:
+        return f"{self.country_code} {self.number_type}"
+
+
+class NumberPurchase(models.Model):
+    """A purchase from payment to outcome, so that one that is interrupted anywhere ends bought and paid, or neither.
+
+    The money is taken first (pending), then the carrier is asked with `reference`; a refusal gives the money back. What stays
+    pending is asked after at the carrier by its reference.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        BOUGHT = "bought"
+        REFUNDED = "refunded"
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="number_purchases")
+    reference = models.UUIDField(default=uuid.uuid4, unique=True)
+    e164 = models.CharField(max_length=20)
+    country_code = models.CharField(max_length=2)
+    number_type = models.CharField(max_length=10, choices=NumberType)
+    label = models.CharField(max_length=100, blank=True, default="")
+    webhook_url = models.URLField(max_length=2000, blank=True, default="")
+    setup_cost = models.DecimalField(**MONEY_FIELD)
+    monthly_cost = models.DecimalField(**MONEY_FIELD)
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    phone_number = models.OneToOneField(PhoneNumber, models.PROTECT, null=True, related_name="purchase")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["e164"], condition=Q(status="pending"), name="purchase_pending_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.e164} ({self.status})"
+
+
+class CountryRequirements(models.Model):
+    """What the carrier wants to know of a holder of such numbers, as it said last (`phone_numbers.requirements`)."""
+
+    country_code = models.CharField(max_length=2)
+    number_type = models.CharField(max_length=10, choices=NumberType)
+    items = models.JSONField(default=list)  # in the shape of GET /countries/{code}/requirements
+    fetched_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["country_code", "number_type"], name="country_requirements_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.country_code} {self.number_type}"
+
+
+def make_verification_id() -> str:
+    """An id that says nothing, "ver_" and 16 hexadecimal digits."""
+    return f"ver_{secrets.token_hex(8)}"
+
+
+class Verification(models.Model):
+    """Papers handed in once for one kind of number, and what staff decided. After a rejection the next one is a row of its own.
+
+    pending ──▶ approved ──▶ rejected (approval withdrawn)
+           └──▶ rejected
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        APPROVED = "approved"
+        REJECTED = "rejected"
+
+    public_id = models.CharField(max_length=20, unique=True, default=make_verification_id)
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="verifications")
+    country_code = models.CharField(max_length=2)
+    number_type = models.CharField(max_length=10, choices=NumberType)
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    rejection_reason = models.TextField(blank=True, default="")
+    submitted_at = models.DateTimeField(default=timezone.now)
+    reviewed_at = models.DateTimeField(null=True)
+    carrier_ref = models.CharField(max_length=100, blank=True, default="")  # the carrier's requirement group, once made
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["developer", "country_code", "number_type"],
+                condition=~Q(status="rejected"),
+                name="verification_standing_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} ({self.country_code} {self.number_type})"
+
+
+class VerificationDocument(models.Model):
+    """The answer to one requirement: a file or a text. A text that was left out is empty until staff write it."""
+
+    verification = models.ForeignKey(Verification, models.CASCADE, related_name="documents")
+    requirement_id = models.CharField(max_length=100)
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=20)  # the carrier's word: document, textual, address
+    value = models.TextField(blank=True, default="")
+    file = models.FileField(storage=document_storage, upload_to=document_path, max_length=200, blank=True)
+    filename = models.CharField(max_length=255, blank=True, default="")  # as the developer called it
+    content_type = models.CharField(max_length=50, blank=True, default="")
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["verification", "requirement_id"], name="verification_document_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VerificationEvent(models.Model):
+    """History: every status that a verification came to, by whom and why."""
+
+    verification = models.ForeignKey(Verification, models.CASCADE, related_name="events")
+    status = models.CharField(max_length=10, choices=Verification.Status)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    reason = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.status

@@ -1,0 +1,63 @@
+"""Telling a developer what became of their papers: an e-mail, and a webhook to each address that their numbers have."""
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from accounts.webhooks import publish
+from bubblyphone.core.api import format_time
+from bubblyphone.core.jobs import enqueue
+from phone_numbers.countries import country_name
+from phone_numbers.models import PhoneNumber, Verification
+
+EVENT = "country.verification.updated"
+
+
+def announce(verification: Verification) -> None:
+    """In the transaction of a decision: the e-mail is queued, the webhooks are in the outbox.
+
+    Webhooks belong to numbers: each address gets the event once, signed with the secret of the oldest number that has it, which
+    the event names. Who has no number yet has no address and gets the e-mail alone.
+    """
+    enqueue(send_verification_email, verification.pk)
+    numbers = PhoneNumber.objects.filter(developer_id=verification.developer_id, status=PhoneNumber.Status.ACTIVE)
+    oldest: dict[str, PhoneNumber] = {}
+    for number in numbers.exclude(webhook_url="").order_by("pk"):
+        oldest.setdefault(number.webhook_url, number)
+    for url, number in oldest.items():
+        publish(
+            developer_id=verification.developer_id,
+            signing_secret_id=number.signing_secret_id,
+            subject=f"verification:{verification.pk}",
+            event_type=EVENT,
+            url=url,
+            payload={
+                "event": EVENT,
+                "verification_id": verification.public_id,
+                "country_code": verification.country_code,
+                "number_type": verification.number_type,
+                "status": verification.status,
+                "rejection_reason": verification.rejection_reason or None,
+                "phone_number": number.e164,
+                "timestamp": format_time(timezone.now()),
+            },
+        )
+
+
+def send_verification_email(verification_id: int) -> None:
+    """The job. Says what holds when it runs."""
+    verification = Verification.objects.select_related("developer").get(pk=verification_id)
+    context = {
+        "verification": verification,
+        "country": country_name(verification.country_code),
+        "kind": verification.number_type.replace("_", "-"),
+        "public_url": settings.PUBLIC_URL,
+    }
+    outcome = "approved" if verification.status == Verification.Status.APPROVED else "not accepted"
+    send_mail(
+        f"Your documents for {country_name(verification.country_code)} were {outcome}",
+        render_to_string("emails/country_verification.txt", context),
+        None,
+        [verification.developer.email],
+    )

@@ -1,0 +1,217 @@
+"""Purchases: the money first, then the carrier, then the number or the money back.
+
+    begin ──▶ pending ──▶ bought      the carrier has carried out the order
+                     └──▶ refunded    it has refused, or does not know the order
+
+An answer that is lost leaves a purchase pending; `reconcile_purchases` then asks the carrier by the purchase's reference. Each
+step out of pending is taken under the row's lock, so that it does not matter who takes it, or how often it is tried.
+"""
+
+import logging
+import time
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import Developer
+from accounts.webhooks import make_signing_secret
+from billing import ledger
+from billing.models import LedgerEntry
+from bubblyphone.core.errors import Conflict, UpstreamFailed
+from bubblyphone.core.money import ZERO
+from phone_numbers.carriers.base import CarrierError, NumberOrder
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
+
+logger = logging.getLogger(__name__)
+
+# Carriers carry out most orders within a second or two.
+WAIT_SECONDS = 8.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 1.0
+# Longer than a request that is still at it can take: order, look-up and waiting together.
+RECONCILE_AFTER = timedelta(seconds=30)
+# What may hold up a purchase of any size: the carrier still works on it, or its answer was lost.
+OPEN_MESSAGE = (
+    "The carrier has not confirmed the order yet. The number appears in your list, or its price is refunded, soon."
+)
+
+
+def refuse_if_taken(phone_number: str) -> None:
+    """Raises Conflict for a number that somebody here has, or is about to buy."""
+    owned = PhoneNumber.objects.filter(e164=phone_number).exclude(status=PhoneNumber.Status.RELEASED)
+    pending = NumberPurchase.objects.filter(e164=phone_number, status=NumberPurchase.Status.PENDING)
+    if owned.exists() or pending.exists():
+        raise Conflict(f"{phone_number} is not available.", code="number_taken")
+
+
+@transaction.atomic
+def begin(
+    *, developer: Developer, phone_number: str, price: NumberPrice, label: str = "", webhook_url: str = ""
+) -> NumberPurchase:
+    """Take setup fee and first month. Raises InsufficientFunds and Conflict; then nothing is taken."""
+    ledger.lock_developer(developer.pk)
+    ledger.require_balance(developer.pk, price.setup_cost + price.monthly_cost)
+    try:
+        with transaction.atomic():
+            purchase = NumberPurchase.objects.create(
+                developer=developer,
+                e164=phone_number,
+                country_code=price.country_code,
+                number_type=price.number_type,
+                label=label,
+                webhook_url=webhook_url,
+                setup_cost=price.setup_cost,
+                monthly_cost=price.monthly_cost,
+            )
+    except IntegrityError as error:
+        raise Conflict(f"{phone_number} is not available.", code="number_taken") from error
+    # Only now: with our row in, nobody else's purchase of the number can be pending or become so.
+    if PhoneNumber.objects.filter(e164=phone_number).exclude(status=PhoneNumber.Status.RELEASED).exists():
+        raise Conflict(f"{phone_number} is not available.", code="number_taken")
+    _book(purchase, sign=-1)
+    return purchase
+
+
+def carry_out(purchase: NumberPurchase, *, requirement_group_id: str = "") -> PhoneNumber:
+    """Order at the carrier and wait for the outcome, a few seconds. Raises Conflict and UpstreamFailed."""
+    try:
+        order = _place_order(purchase, requirement_group_id)
+        order = _wait_for_outcome(purchase.reference, order)
+    except CarrierError as error:
+        if error.reason == "outcome_unknown":
+            raise UpstreamFailed(OPEN_MESSAGE, code="order_pending") from error
+        _refund(purchase.pk)
+        if error.reason == "number_unavailable":
+            raise Conflict(f"{purchase.e164} is no longer available.", code="number_taken") from error
+        raise UpstreamFailed(f"The carrier refused the order: {error}") from error
+    if order.status == "pending":
+        raise UpstreamFailed(OPEN_MESSAGE, code="order_pending")
+    number = _settle(purchase, order)
+    if number is None:
+        raise Conflict(f"{purchase.e164} is no longer available.", code="number_taken")
+    return number
+
+
+def reconcile_purchases(now: datetime | None = None) -> None:
+    """Settle what is pending for too long to have anybody waiting for it. Runs every minute; may be repeated."""
+    before = (now or timezone.now()) - RECONCILE_AFTER
+    for purchase in NumberPurchase.objects.filter(status=NumberPurchase.Status.PENDING, created_at__lt=before).order_by(
+        "pk"
+    ):
+        try:
+            order = get_carrier().find_order(reference=str(purchase.reference))
+        except CarrierError as error:
+            logger.warning(
+                "A purchase cannot be looked up.", extra={"purchase_id": purchase.pk, "reason": error.reason}
+            )
+            continue
+        if order is None:
+            _refund(purchase.pk)
+        elif order.status != "pending":
+            _settle(purchase, order)
+
+
+# --- at the carrier ---------------------------------------------------------------------------------------------------
+def _place_order(purchase: NumberPurchase, requirement_group_id: str) -> NumberOrder:
+    """Raises CarrierError: "outcome_unknown" when there may be an order, anything else when there is none."""
+    try:
+        return get_carrier().order_number(
+            e164=purchase.e164, reference=str(purchase.reference), requirement_group_id=requirement_group_id
+        )
+    except CarrierError as error:
+        if error.reason != "outcome_unknown":
+            raise
+        order = _look_up(purchase.reference)
+        if order is None:
+            # It may still be on its way, so this is no refusal yet.
+            raise
+        return order
+
+
+def _wait_for_outcome(reference: UUID, order: NumberOrder) -> NumberOrder:
+    deadline = time.monotonic() + WAIT_SECONDS
+    pause = FIRST_PAUSE_SECONDS
+    while order.status == "pending" and time.monotonic() + pause < deadline:
+        time.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        order = _look_up(reference) or order
+    return order
+
+
+def _look_up(reference: UUID) -> NumberOrder | None:
+    """The order; None when there is none or the carrier cannot say."""
+    try:
+        return get_carrier().find_order(reference=str(reference))
+    except CarrierError:
+        return None
+
+
+def _settle(purchase: NumberPurchase, order: NumberOrder) -> PhoneNumber | None:
+    """Close a purchase by its order's outcome; the number, or None when there is to be none."""
+    if order.status != "success":
+        _refund(purchase.pk)
+        return None
+    try:
+        carrier_ref = get_carrier().find_owned_number(e164=purchase.e164) or ""
+    except CarrierError:
+        carrier_ref = ""  # it is asked for again when it is needed
+    return _complete(purchase.pk, carrier_ref)
+
+
+# --- the two ways out of pending --------------------------------------------------------------------------------------
+@transaction.atomic
+def _complete(purchase_id: int, carrier_ref: str) -> PhoneNumber | None:
+    purchase = _locked(purchase_id)
+    if purchase.status != NumberPurchase.Status.PENDING:
+        return purchase.phone_number
+    secret, _ = make_signing_secret(developer=purchase.developer)
+    purchase.phone_number = PhoneNumber.objects.create(
+        developer=purchase.developer,
+        e164=purchase.e164,
+        country_code=purchase.country_code,
+        number_type=purchase.number_type,
+        label=purchase.label,
+        webhook_url=purchase.webhook_url,
+        signing_secret=secret,
+        monthly_cost=purchase.monthly_cost,
+        carrier_ref=carrier_ref,
+    )
+    purchase.status = NumberPurchase.Status.BOUGHT
+    purchase.save(update_fields=["status", "phone_number"])
+    return purchase.phone_number
+
+
+@transaction.atomic
+def _refund(purchase_id: int) -> None:
+    purchase = _locked(purchase_id)
+    if purchase.status != NumberPurchase.Status.PENDING:
+        return
+    purchase.status = NumberPurchase.Status.REFUNDED
+    purchase.save(update_fields=["status"])
+    _book(purchase, sign=1)
+
+
+def _locked(purchase_id: int) -> NumberPurchase:
+    purchases = NumberPurchase.objects.select_for_update(of=("self",)).select_related("developer", "phone_number")
+    return purchases.get(pk=purchase_id)
+
+
+def _book(purchase: NumberPurchase, *, sign: int) -> None:
+    """Both parts of the price: taken with -1, given back with 1."""
+    parts = (
+        ("setup", "setup fee", LedgerEntry.Kind.NUMBER_SETUP, purchase.setup_cost),
+        ("month", "first month", LedgerEntry.Kind.NUMBER_MONTH, purchase.monthly_cost),
+    )
+    for part, title, kind, cost in parts:
+        if cost > ZERO:
+            is_refund = sign > 0
+            ledger.post_entry(
+                developer_id=purchase.developer_id,
+                key=f"purchase:{purchase.pk}:{part}" + (":refund" if is_refund else ""),
+                kind=LedgerEntry.Kind.REFUND if is_refund else kind,
+                amount=sign * cost,
+                description=f"{'Refund: n' if is_refund else 'N'}umber {purchase.e164}, {title}",
+            )

@@ -1,0 +1,63 @@
+"""What the holder of a number is told about its renewal: an e-mail, and a webhook to the number's address; each once."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from accounts import webhooks
+from billing import notices
+from bubblyphone.core.api import format_time
+from bubblyphone.core.money import format_money
+from phone_numbers.models import PhoneNumber
+
+REMINDER_DAYS = (7, 3, 1)
+EVENTS = {
+    "upcoming": "number.renewal.reminder",
+    "unpaid": "number.renewal.reminder",
+    "suspended": "number.suspended",
+    "reactivated": "number.reactivated",
+    "released": "number.released",
+}
+
+
+def remind(number: PhoneNumber, state: str, now: datetime, *, ends_at: datetime) -> None:
+    """Tell 7, 3 and 1 days before something happens at `ends_at`: "upcoming", a renewal; "unpaid", a suspension."""
+    passed = [days for days in REMINDER_DAYS if ends_at - now <= timedelta(days=days)]
+    if passed:
+        tell(number, state, now, ends_at=ends_at, days_left=min(passed))
+
+
+def tell(
+    number: PhoneNumber, state: str, now: datetime, *, ends_at: datetime | None = None, days_left: int | None = None
+) -> None:
+    """In the transaction of what is told. Once for each renewal, state and number of days."""
+    key = f"number:{number.pk}:{number.renews_at:%Y-%m}:{state}" + (f":{days_left}" if days_left else "")
+    context = {
+        "state": state,
+        "phone_number": number.e164,
+        "amount": format_money(number.monthly_cost),
+        "due": f"{number.renews_at:%d %B %Y, %H:%M} UTC",
+        "ends": f"{ends_at:%d %B %Y, %H:%M} UTC" if ends_at else "",
+        "link": f"{settings.PUBLIC_URL}/billing",
+    }
+    is_new = notices.tell(developer_id=number.developer_id, key=key, template="number_renewal", context=context)
+    if is_new and number.webhook_url:
+        webhooks.publish(
+            developer_id=number.developer_id,
+            signing_secret_id=number.signing_secret_id,
+            subject=f"number:{number.pk}",
+            event_type=EVENTS[state],
+            url=number.webhook_url,
+            payload={
+                "event": EVENTS[state],
+                "phone_number_id": str(number.pk),
+                "phone_number": number.e164,
+                "state": state,
+                "amount": format_money(number.monthly_cost),
+                "currency": "USD",
+                "due_at": format_time(number.renews_at),
+                "ends_at": format_time(ends_at),
+                "days_left": days_left,
+                "timestamp": format_time(now),
+            },
+        )

@@ -1,0 +1,96 @@
+"""What the carrier requires of the holders of numbers: asked of it at most once a day, and kept for when it does not answer."""
+
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, TypedDict, cast
+
+from django.utils import timezone
+
+from bubblyphone.core.errors import UpstreamFailed
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.models import CountryRequirements
+
+# Their holders need not identify themselves (reference, "Country Verification").
+FREE_COUNTRIES = {"US"}
+FRESH = timedelta(days=1)
+# After a failure, what was known is good for so long before the carrier is troubled again.
+RETRY_AFTER = timedelta(minutes=5)
+REQUESTS_AT_ONCE = 8
+Kind = tuple[str, str]  # country code, number type
+
+
+class Requirement(TypedDict):
+    """One thing to hand in, as GET /countries/{code}/requirements shows it. `type`: textual, document or address."""
+
+    id: str
+    name: str
+    type: str
+    description: str
+    example: str
+    time_limit: str | None
+
+
+def requirements_of(*, country: str, number_type: str) -> list[Requirement]:
+    """What a kind of number requires; nothing when anybody may hold one. Raises UpstreamFailed."""
+    return all_requirements([(country, number_type)])[country, number_type]
+
+
+def all_requirements(kinds: Collection[Kind]) -> dict[Kind, list[Requirement]]:
+    """The same for many kinds. Raises UpstreamFailed when the carrier has never said it and does not now. No transaction."""
+    known = {(row.country_code, row.number_type): row for row in CountryRequirements.objects.all()}
+    oldest = timezone.now() - FRESH
+    unknown = [
+        kind
+        for kind in kinds
+        if kind[0] not in FREE_COUNTRIES and (kind not in known or known[kind].fetched_at < oldest)
+    ]
+    if unknown:
+        known |= _fetch(unknown, known)
+    return {kind: _in_order(known[kind].items) if kind[0] not in FREE_COUNTRIES else [] for kind in kinds}
+
+
+def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements]) -> dict[Kind, CountryRequirements]:
+    now = timezone.now()
+    carrier = get_carrier()
+
+    def ask(kind: Kind) -> CountryRequirements:
+        country, number_type = kind
+        try:
+            answer = carrier.requirements(country=country, number_type=number_type)
+        except CarrierError as error:
+            if kind not in known:
+                raise UpstreamFailed(f"The carrier did not say what {country} requires: {error}") from error
+            items, at = known[kind].items, now - FRESH + RETRY_AFTER
+        else:
+            items, at = [_requirement(row) for row in answer], now
+        return CountryRequirements(country_code=country, number_type=number_type, items=items, fetched_at=at)
+
+    # Threads for the network alone; the rows are written here, at once.
+    with ThreadPoolExecutor(min(REQUESTS_AT_ONCE, len(kinds))) as threads:
+        rows = list(threads.map(ask, kinds))
+    CountryRequirements.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["country_code", "number_type"],
+        update_fields=["items", "fetched_at"],
+    )
+    return {(row.country_code, row.number_type): row for row in rows}
+
+
+def _in_order(items: list[Requirement]) -> list[Requirement]:
+    """PostgreSQL forgets the order of keys in JSON; readers are used to the reference's."""
+    return [cast(Requirement, {name: item[name] for name in Requirement.__annotations__}) for item in items]  # type: ignore[literal-required]
+
+
+def _requirement(row: dict[str, Any]) -> Requirement:
+    criteria = row.get("acceptance_criteria") or {}
+    return {
+        "id": str(row["id"]),
+        "name": str(row.get("name") or ""),
+        "type": str(row.get("type") or "document"),
+        "description": str(row.get("description") or ""),
+        "example": str(row.get("example") or ""),
+        "time_limit": str(criteria["time_limit"]) if criteria.get("time_limit") else None,
+    }

@@ -1,0 +1,44 @@
+"""Reading numbers and their prices."""
+
+from django.db.models import QuerySet
+
+from accounts.models import Developer
+from bubblyphone.core.errors import InvalidRequest, NotFound
+from phone_numbers.models import NumberPrice, NumberType, PhoneNumber
+
+
+def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
+    """A developer's numbers; those given back are gone."""
+    numbers = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
+    return numbers.select_related("agent")
+
+
+def get_number(*, developer: Developer, pk: int) -> PhoneNumber:
+    """Raises NotFound, also for a number of another account."""
+    number = numbers_of(developer).filter(pk=pk).first()
+    if number is None:
+        raise NotFound("Not found.")
+    return number
+
+
+def list_prices(*, country: str = "", number_type: str = "") -> QuerySet[NumberPrice]:
+    """The price list, or the part of it that was asked for."""
+    wanted = {"country_code": country, "number_type": number_type}
+    return NumberPrice.objects.filter(**{name: value for name, value in wanted.items() if value})
+
+
+def get_price(*, country: str, number_type: str) -> NumberPrice:
+    """Raises InvalidRequest for what is not sold."""
+    price = NumberPrice.objects.filter(country_code=country, number_type=number_type).first()
+    if price is None:
+        raise InvalidRequest({"number_type": [f"There are no {number_type} numbers of {country} on sale here."]})
+    return price
+
+
+def find_main_price(*, country: str) -> NumberPrice:
+    """Of a country's local numbers or, where there are none, of its cheapest kind. Raises InvalidRequest."""
+    prices = list_prices(country=country).order_by("monthly_cost", "number_type")
+    price = prices.filter(number_type=NumberType.LOCAL).first() or prices.first()
+    if price is None:
+        raise InvalidRequest({"country": [f"There are no numbers of {country} on sale here."]})
+    return price

@@ -1,0 +1,115 @@
+"""Finding, buying and giving back numbers."""
+
+import phonenumbers
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import Developer
+from accounts.webhooks import rotate_signing_secret
+from billing import ledger
+from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
+from phone_numbers import purchases, verification
+from phone_numbers.carriers.base import AvailableNumber, CarrierError
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.models import NumberPrice, PhoneNumber
+from phone_numbers.selectors import find_main_price, get_price
+
+
+def search_available(
+    *,
+    country: str,
+    number_type: str = "",
+    area_code: str = "",
+    locality: str = "",
+    contains: str = "",
+    limit: int = 50,
+) -> tuple[list[AvailableNumber], NumberPrice]:
+    """Numbers on offer at the carrier, all of one kind, and what that kind costs here.
+
+    Without a type it is the country's local numbers. Raises InvalidRequest, UpstreamFailed.
+    """
+    price = get_price(country=country, number_type=number_type) if number_type else find_main_price(country=country)
+    try:
+        found = get_carrier().search_numbers(
+            country=country,
+            number_type=price.number_type,
+            area_code=area_code,
+            locality=locality,
+            contains=contains,
+            limit=limit,
+        )
+    except CarrierError as error:
+        raise UpstreamFailed(f"The search failed at the carrier: {error}") from error
+    return found[:limit], price
+
+
+def buy_number(
+    *,
+    developer: Developer,
+    phone_number: str,
+    country_code: str = "US",
+    number_type: str = "local",
+    label: str = "",
+    webhook_url: str = "",
+) -> PhoneNumber:
+    """Buy a number that a search has shown; setup fee and first month are taken from the balance.
+
+    Raises InvalidRequest, Forbidden (not verified for the country), InsufficientFunds, Conflict (not to be had), UpstreamFailed. After any
+    of them nothing has been charged; where the carrier leaves the outcome open it follows by itself, see `purchases`.
+    """
+    price = get_price(country=country_code, number_type=number_type)
+    national_number = _national_number(phone_number, country_code)
+    verified = verification.require_approval(developer=developer, country=country_code, number_type=number_type)
+    # Looked at before the carrier is troubled; what counts is looked at again, under lock.
+    ledger.require_balance(developer.pk, price.setup_cost + price.monthly_cost)
+    purchases.refuse_if_taken(phone_number)
+    offered, _ = search_available(country=country_code, number_type=number_type, contains=national_number)
+    if phone_number not in {number.phone_number for number in offered}:
+        raise Conflict(f"{phone_number} is not available as a {number_type} number of {country_code}.")
+    # Papers before money: whatever goes wrong with them, nothing has been taken yet.
+    requirement_group_id = verification.requirement_group_of(verified) if verified else ""
+    purchase = purchases.begin(
+        developer=developer, phone_number=phone_number, price=price, label=label, webhook_url=webhook_url
+    )
+    return purchases.carry_out(purchase, requirement_group_id=requirement_group_id)
+
+
+def rotate_webhook_secret(*, number: PhoneNumber) -> str:
+    """A new secret, to be shown once. The old one signs beside it for 24 h (contract §5)."""
+    return rotate_signing_secret(secret_id=number.signing_secret_id)
+
+
+def release_number(*, number: PhoneNumber) -> None:
+    """Give a number back for good. Raises Conflict while calls run on it, NotFound, UpstreamFailed (then it is kept)."""
+    _lock_idle(number)
+    carrier = get_carrier()
+    try:
+        carrier_ref = number.carrier_ref or carrier.find_owned_number(e164=number.e164)
+        if carrier_ref:
+            carrier.release_number(carrier_ref=carrier_ref)
+    except CarrierError as error:
+        raise UpstreamFailed(f"The carrier did not take the number back: {error}") from error
+    PhoneNumber.objects.filter(pk=number.pk).exclude(status=PhoneNumber.Status.RELEASED).update(
+        status=PhoneNumber.Status.RELEASED,
+        released_at=timezone.now(),
+        # A number that is gone must not keep anybody from deleting these.
+        agent=None,
+        model_key=None,
+    )
+
+
+@transaction.atomic
+def _lock_idle(number: PhoneNumber) -> None:
+    locked = PhoneNumber.objects.select_for_update(of=("self",)).get(pk=number.pk)
+    if locked.status == PhoneNumber.Status.RELEASED:
+        raise NotFound("Not found.")
+    if locked.calls.filter(ended_at=None).exists():
+        raise Conflict("Calls are running on this number. Hang them up first.")
+
+
+def _national_number(phone_number: str, country_code: str) -> str:
+    """The number without its country's code. Raises InvalidRequest when it is of another country."""
+    parsed = phonenumbers.parse(phone_number)
+    if parsed.country_code != phonenumbers.country_code_for_region(country_code):
+        raise InvalidRequest({"country_code": [f"{phone_number} is not a number of {country_code}."]})
+    return phonenumbers.national_significant_number(parsed)

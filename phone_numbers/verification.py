@@ -1,0 +1,234 @@
+"""Verification: papers are handed in, staff decide, the developer is told, and the carrier gets them when a number is ordered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.core.files.base import File
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import Developer
+from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, NotFound, UpstreamFailed
+from phone_numbers import notices
+from phone_numbers.carriers.base import CarrierError, HolderPaper, PostalAddress
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.countries import NOT_REQUIRED, country_name, get_holding, get_requirements
+from phone_numbers.documents import detect_type, file_problem
+from phone_numbers.models import Verification, VerificationDocument, VerificationEvent
+from phone_numbers.requirements import Requirement
+
+ADDRESS_FORM = "Street and number, city, postal code, state"
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """The answer to one requirement, as it came: a file, or a text where the requirement takes one."""
+
+    requirement_id: str
+    file: File[bytes] | None = None
+    value: str = ""
+
+
+def submit(*, developer: Developer, country: str, number_type: str, papers: Sequence[HandedIn]) -> Verification:
+    """Hand papers in. Raises NotFound, InvalidRequest (`documents.0.file`), Conflict (nothing needed, or handed in), UpstreamFailed.
+
+    Every document that the country requires must be there; texts may be left out (contract §7).
+    """
+    wanted = get_requirements(country=country, number_type=number_type)
+    if not wanted:
+        raise Conflict(f"{country_name(country)} requires no documents for {number_type} numbers.", code=NOT_REQUIRED)
+    _refuse_second(developer, country, number_type)
+    _check(wanted, papers)
+    given = {paper.requirement_id: paper for paper in papers}
+    saved: list[VerificationDocument] = []
+    try:
+        with transaction.atomic():
+            verification = Verification.objects.create(
+                developer=developer, country_code=country, number_type=number_type
+            )
+            _note(verification, developer)
+            for requirement in wanted:
+                # One by one: when one fails, the others are known.
+                saved.append(_save(verification, requirement, given.get(requirement["id"])))  # noqa: PERF401
+    except BaseException as error:
+        # A row that is rolled back leaves its file behind.
+        for document in saved:
+            document.file.delete(save=False)
+        if isinstance(error, IntegrityError):
+            _refuse_second(developer, country, number_type)
+        raise
+    return verification
+
+
+@transaction.atomic
+def approve(*, verification_id: int, staff: Developer) -> None:
+    """Let the developer hold such numbers. Raises Conflict unless pending, InvalidRequest for an address that is missing.
+
+    A text that nobody gave becomes the account's own name and address.
+    """
+    verification = _locked(verification_id)
+    if verification.status != Verification.Status.PENDING:
+        raise Conflict(f"This verification is {verification.status} already.")
+    for document in verification.documents.all():
+        if document.kind == "address" and parse_address(document.value) is None:
+            raise InvalidRequest({"value": [f"{document.name}: fill it in first ({ADDRESS_FORM})."]})
+        if document.kind == "textual" and not document.value:
+            document.value = _holder_text(verification.developer)
+            document.save(update_fields=["value"])
+    _decide(verification, Verification.Status.APPROVED, staff)
+
+
+@transaction.atomic
+def reject(*, verification_id: int, staff: Developer, reason: str) -> None:
+    """Refuse, or withdraw an approval; numbers that were bought stay. Raises InvalidRequest without a reason, Conflict."""
+    if not reason.strip():
+        raise InvalidRequest({"reason": ["Say what is wrong, so that the developer can put it right."]})
+    verification = _locked(verification_id)
+    if verification.status == Verification.Status.REJECTED:
+        raise Conflict("This verification is rejected already.")
+    _decide(verification, Verification.Status.REJECTED, staff, reason.strip())
+
+
+def require_approval(*, developer: Developer, country: str, number_type: str) -> Verification | None:
+    """The approved verification; None where none is needed. Raises Forbidden, InvalidRequest, UpstreamFailed."""
+    try:
+        holding = get_holding(developer=developer, country=country, number_type=number_type)
+    except NotFound as error:
+        raise InvalidRequest({"country_code": [f"There are no numbers of {country} on sale here."]}) from error
+    if holding.may_buy:
+        return holding.verification if holding.status != NOT_REQUIRED else None
+    state = {"pending": "Your documents are being reviewed.", "rejected": "Your documents were rejected."}
+    raise Forbidden(
+        f"{number_type.capitalize()} numbers of {country_name(country)} need a verified holder. "
+        + state.get(
+            holding.status, f"Submit documents with POST /countries/{country}/verify or on the page Countries."
+        ),
+        code="verification_required",
+    )
+
+
+def requirement_group_of(verification: Verification) -> str:
+    """The carrier's id of the papers, which are brought there on first use. Raises UpstreamFailed. No transaction.
+
+    Only now, because the carrier drops documents that are linked to nothing; harmless when repeated or interrupted.
+    """
+    if verification.carrier_ref:
+        return verification.carrier_ref
+    try:
+        carrier_ref = get_carrier().submit_requirements(
+            country=verification.country_code,
+            number_type=verification.number_type,
+            reference=verification.public_id,
+            papers=[_paper(document, verification.developer) for document in verification.documents.all()],
+        )
+    except CarrierError as error:
+        raise UpstreamFailed(f"The carrier did not take the documents: {error}") from error
+    Verification.objects.filter(pk=verification.pk, carrier_ref="").update(carrier_ref=carrier_ref)
+    return carrier_ref
+
+
+def parse_address(text: str) -> tuple[str, ...] | None:
+    """Street, city, postal code, state; the last two may be empty. None for what is no address in that form."""
+    parts = [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
+    return tuple([*parts, "", ""][:4]) if 2 <= len(parts) <= 4 else None
+
+
+# --- handing in -------------------------------------------------------------------------------------------------------
+def _refuse_second(developer: Developer, country: str, number_type: str) -> None:
+    standing = Verification.objects.filter(developer=developer, country_code=country, number_type=number_type)
+    match standing.exclude(status=Verification.Status.REJECTED).values_list("status", flat=True).first():
+        case Verification.Status.PENDING:
+            raise Conflict("Your documents are being reviewed already.", code="pending")
+        case Verification.Status.APPROVED:
+            raise Conflict(f"You are verified for {number_type} numbers of {country} already.", code="approved")
+
+
+def _check(wanted: Sequence[Requirement], papers: Sequence[HandedIn]) -> None:
+    """Raises InvalidRequest with all that is wrong."""
+    by_id = {requirement["id"]: requirement for requirement in wanted}
+    errors: dict[str, list[str]] = {}
+    seen: set[str] = set()
+    for index, paper in enumerate(papers):
+        requirement = by_id.get(paper.requirement_id)
+        if requirement is None:
+            errors[f"documents.{index}.type"] = ["This is not the id of a requirement of this country and number type."]
+        elif paper.requirement_id in seen:
+            errors[f"documents.{index}.type"] = [f"{requirement['name']} is there twice."]
+        elif problem := _paper_problem(requirement, paper):
+            errors[f"documents.{index}.{problem[0]}"] = [problem[1]]
+        seen.add(paper.requirement_id)
+    missing = [each["name"] for each in wanted if each["type"] == "document" and each["id"] not in seen]
+    if missing:
+        errors["documents"] = [f"{', '.join(missing)}: the document is missing."]
+    if errors:
+        raise InvalidRequest(errors)
+
+
+def _paper_problem(requirement: Requirement, paper: HandedIn) -> tuple[str, str] | None:
+    """Where and what."""
+    if paper.file is not None:
+        problem = file_problem(paper.file)
+        return ("file", problem) if problem else None
+    if requirement["type"] == "document":
+        return "file", "A file is needed."
+    if not paper.value:
+        return "value", "A text or a file is needed."
+    if requirement["type"] == "address" and parse_address(paper.value) is None:
+        return "value", f"Must be an address in this form: {ADDRESS_FORM}."
+    return None
+
+
+def _save(verification: Verification, requirement: Requirement, paper: HandedIn | None) -> VerificationDocument:
+    document = VerificationDocument(
+        verification=verification,
+        requirement_id=requirement["id"],
+        name=requirement["name"][:200],
+        kind=requirement["type"],
+        value=paper.value if paper else "",
+    )
+    if paper is not None and paper.file is not None:
+        document.content_type = detect_type(paper.file) or ""
+        document.filename = (paper.file.name or "")[:255]
+        document.file.save("", paper.file, save=False)
+    try:
+        document.save()
+    except BaseException:
+        document.file.delete(save=False)
+        raise
+    return document
+
+
+# --- deciding ---------------------------------------------------------------------------------------------------------
+def _locked(verification_id: int) -> Verification:
+    rows = Verification.objects.select_for_update(of=("self",)).select_related("developer")
+    return rows.get(pk=verification_id)
+
+
+def _decide(verification: Verification, status: Verification.Status, staff: Developer, reason: str = "") -> None:
+    verification.status = status
+    verification.rejection_reason = reason
+    verification.reviewed_at = timezone.now()
+    verification.save(update_fields=["status", "rejection_reason", "reviewed_at"])
+    _note(verification, staff, reason)
+    notices.announce(verification)
+
+
+def _note(verification: Verification, actor: Developer, reason: str = "") -> None:
+    VerificationEvent.objects.create(verification=verification, status=verification.status, actor=actor, reason=reason)
+
+
+# --- for the carrier --------------------------------------------------------------------------------------------------
+def _holder_text(developer: Developer) -> str:
+    return ", ".join(part for part in (developer.name, developer.company_name, developer.email) if part)
+
+
+def _paper(document: VerificationDocument, developer: Developer) -> HolderPaper:
+    address = parse_address(document.value) if document.kind == "address" else None
+    if address is not None:
+        first, _, last = developer.name.rpartition(" ")
+        postal = PostalAddress(first or last, last, developer.company_name or developer.name, *address)
+        return HolderPaper(document.requirement_id, address=postal)
+    if document.kind == "document":
+        with document.file.open("rb") as file:
+            return HolderPaper(document.requirement_id, filename=document.file.name or "", content=file.read())
+    return HolderPaper(document.requirement_id, text=document.value)

@@ -1,0 +1,148 @@
+"""Numbers: the list, buying, configuring and releasing."""
+
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.access import signed_in
+from accounts.webhooks import signing_keys
+from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.pages import add_errors, page, show_refusal
+from phone_numbers import selectors, services
+from phone_numbers.carriers.base import AvailableNumber
+from phone_numbers.configuration import update_number
+from phone_numbers.countries import country_name, get_holding
+from phone_numbers.forms import TYPE_LABELS, BuyForm, NumberForm, NumberSearchForm
+from phone_numbers.models import PhoneNumber
+
+SEARCH_LIMIT = 20
+RECENT_CALLS = 6
+# In the session: the number whose webhook secret is new, which its page shows once.
+SHOW_SECRET_OF = "show_secret_of"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A number on offer as the page shows it."""
+
+    e164: str
+    place: str
+    features: list[str]
+
+
+def _offer(number: AvailableNumber) -> Offer:
+    regions = {region["region_type"]: region["region_name"] for region in number.region_information}
+    places = [regions.get("rate_center", "").title(), regions.get("state", "")]
+    return Offer(
+        e164=number.phone_number,
+        place=", ".join(place for place in places if place),
+        features=[feature["name"] for feature in number.features],
+    )
+
+
+@never_cache
+@require_GET
+@page
+def numbers(request: HttpRequest) -> HttpResponse:
+    owned = selectors.numbers_of(signed_in(request)).order_by("-pk")
+    return render(request, "numbers/list.html", {"numbers": owned})
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@page
+def buy_number(request: HttpRequest) -> HttpResponse:
+    """Search by the URL's query; POST buys one of what was found."""
+    buy_form = BuyForm(request.POST or None)
+    if buy_form.is_valid():
+        try:
+            bought = services.buy_number(developer=signed_in(request), **buy_form.cleaned_data)
+        except ApplicationError as error:
+            add_errors(buy_form, error)
+        else:
+            request.session[SHOW_SECRET_OF] = bought.pk
+            messages.success(request, "The number is yours. Now say who answers it.")
+            return redirect("number", bought.pk)
+    context = {"buy_form": buy_form, **_search(request)}
+    return render(request, "numbers/buy.html", context)
+
+
+def _search(request: HttpRequest) -> dict[str, object]:
+    form = NumberSearchForm(request.GET if "country" in request.GET else None)
+    if not form.is_valid():
+        return {"form": form}
+    try:
+        found, price = services.search_available(**form.cleaned_data, limit=SEARCH_LIMIT)
+        kind = {"country": price.country_code, "number_type": price.number_type}
+        holding = get_holding(developer=signed_in(request), **kind)
+    except ApplicationError as error:
+        add_errors(form, error)
+        return {"form": form, "is_refused": True}
+    return {
+        "form": form,
+        "found": [_offer(number) for number in found],
+        "price": price,
+        "holding": holding,
+        "total": price.setup_cost + price.monthly_cost,
+    }
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@page
+def number(request: HttpRequest, pk: int) -> HttpResponse:
+    """One number and its configuration."""
+    owned = selectors.get_number(developer=signed_in(request), pk=pk)
+    form = NumberForm(request.POST or None, number=owned)
+    if form.is_valid():
+        try:
+            update_number(number=owned, changes=form.changes)
+        except ApplicationError as error:
+            add_errors(form, error)
+        else:
+            messages.success(request, "Saved. It holds from the next call on.")
+            return redirect("number", pk)
+    context = {
+        "number": owned,
+        "form": form,
+        "calls": owned.calls.order_by("-pk")[:RECENT_CALLS],
+        "country": country_name(owned.country_code),
+        "kind": TYPE_LABELS[owned.number_type],
+        "webhook_secret": _secret_to_show(request, owned),
+    }
+    return render(request, "numbers/detail.html", context)
+
+
+def _secret_to_show(request: HttpRequest, owned: PhoneNumber) -> str:
+    """The webhook secret on the first look at a number that was bought or given a new one, and never again."""
+    if request.session.get(SHOW_SECRET_OF) != owned.pk:
+        return ""
+    del request.session[SHOW_SECRET_OF]
+    return signing_keys(owned.signing_secret).current
+
+
+@require_POST
+@page
+def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
+    """The next look at the number shows the new secret, once."""
+    services.rotate_webhook_secret(number=selectors.get_number(developer=signed_in(request), pk=pk))
+    request.session[SHOW_SECRET_OF] = pk
+    messages.success(request, "There is a new webhook secret. The old one signs beside it for 24 hours.")
+    return redirect("number", pk)
+
+
+@require_POST
+@page
+def release_number(request: HttpRequest, pk: int) -> HttpResponse:
+    owned = selectors.get_number(developer=signed_in(request), pk=pk)
+    try:
+        services.release_number(number=owned)
+    except ApplicationError as error:
+        show_refusal(request, error)
+        return redirect("number", pk)
+    messages.success(request, "The number is released.")
+    return redirect("numbers")
