@@ -1,0 +1,57 @@
+"""What a developer's server answers to `call.incoming` and `call.speech`: one action, read strictly (reference, Actions)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from bubblyphone.core.e164 import is_e164
+
+MAX_TEXT_CHARACTERS = 5000
+NAMES = ("answer", "speak", "transfer", "hangup")
+
+
+class MalformedAction(Exception):
+    """Not an action; the message is for the author of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`text` is set for speak and perhaps for answer, `to` for transfer."""
+
+    name: str
+    text: str = ""
+    to: str = ""
+
+
+def parse_action(body: str) -> Action:
+    """Read an answer's body; what else it holds is of no interest. Raises MalformedAction."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise MalformedAction('The answer is not JSON. Answer with an action, like {"action": "hangup"}.') from None
+    if not isinstance(answer, dict) or "action" not in answer:
+        raise MalformedAction('The answer has no "action".')
+    name = answer["action"]
+    if name not in NAMES:
+        raise MalformedAction(f'"action" must be one of {", ".join(NAMES)}.')
+    if name == "transfer":
+        return Action(name, to=_number(answer.get("to")))
+    if name == "speak" or (name == "answer" and answer.get("text") not in (None, "")):
+        return Action(name, text=_text(answer.get("text"), name))
+    return Action(name)
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise MalformedAction(f'"{name}" needs a "text" to be spoken.')
+    if len(value) > MAX_TEXT_CHARACTERS:
+        raise MalformedAction(f'"text" may have at most {MAX_TEXT_CHARACTERS} characters.')
+    # PostgreSQL's text has no null character.
+    return value.replace("\x00", "")
+
+
+def _number(value: Any) -> str:
+    if not isinstance(value, str) or not is_e164(value):
+        raise MalformedAction('"transfer" needs a "to": a phone number in E.164, like +14155550100.')
+    return value

@@ -1,0 +1,220 @@
+"""What the API's description says about calls."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+
+from agents.variables import MAX_VALUE_CHARACTERS, NAME
+from bubblyphone.core.schema import Operation
+from bubblyphone.core.shapes import (
+    Schema,
+    choice,
+    data_of,
+    extended,
+    flag,
+    free_object,
+    listing,
+    moment,
+    money,
+    nullable,
+    page_of,
+    record,
+    shape,
+    text,
+    whole,
+)
+from calls.api.serializers import CallFilters, CallSerializer, ContextSerializer, SpeakSerializer, TransferSerializer
+from calls.models import CallEvent, CallStatus, Direction, HangupCause, TranscriptEntry
+from phone_numbers.models import CallMode
+
+CALL = shape(
+    "Call",
+    {
+        "id": whole(42),
+        "direction": choice(Direction.values, "outbound"),
+        "from": text("+14155551234"),
+        "to": text("+15551234567"),
+        "from_number": text("+14155551234", "The same as `from`."),
+        "to_number": text("+15551234567", "The same as `to`."),
+        "phone_number_id": nullable(whole(1)),
+        "agent_id": nullable(whole(1)),
+        "mode": choice(CallMode.values, "streaming"),
+        "model_slug": nullable(text("gemini-3.1-flash-live")),
+        "status": choice(CallStatus.values, "completed"),
+        "started_at": moment(example="2026-03-27T12:00:00Z"),
+        "answered_at": nullable(moment(example="2026-03-27T12:00:05Z")),
+        "ended_at": nullable(moment(example="2026-03-27T12:02:05Z")),
+        "duration_seconds": nullable(whole(120, "From the answer to the end.")),
+        "cost": money("0.18", "The same as `total_cost`."),
+        "telephony_cost": money("0.10"),
+        "model_cost": money("0.08"),
+        "transcription_cost": money("0.00"),
+        "analysis_cost": money("0.00"),
+        "total_cost": money("0.18"),
+        "hangup_cause": nullable(choice(HangupCause.values, "normal_clearing")),
+        "voicemail_detected": flag(),
+        "recording_enabled": flag(),
+        "analysis_result": nullable(free_object({"qualified_lead": True}), example=None),
+        "sandbox": flag("A call by a browser, without a telephone line."),
+    },
+)
+TRANSFER = shape(
+    "Transfer",
+    {
+        "to": text("+12025559999"),
+        "requested_at": moment(),
+        "answered_at": nullable(moment()),
+        "failed_at": nullable(moment(), example=None),
+        "failed_reason": nullable(choice(HangupCause.values, "no_answer"), example=None),
+    },
+)
+CALL_DETAIL = shape(
+    "CallWithConfig",
+    extended(
+        CALL,
+        {
+            "config": free_object(
+                {"voice": {"value": "Kore", "source": "agent"}},
+                "What the call went by: each field's value, and which of `request`, `agent`, `number_agent`, `number`, "
+                "`default` said so.",
+            ),
+            "dynamic_variables": free_object({"customer_name": "John"}),
+            "transfers": listing(TRANSFER, "Attempts to hand the call over, oldest first."),
+        },
+    ),
+)
+EVENT = shape(
+    "CallEvent",
+    {
+        "event_type": text("call.initiated"),
+        "source": choice(CallEvent.Source.values, "system"),
+        "event_timestamp": moment(example="2026-03-28T10:00:00.000Z"),
+        "metadata": free_object({"model": "gemini-3.1-flash-live"}),
+    },
+)
+SPOKEN = shape(
+    "TranscriptEntry",
+    {
+        "role": choice(TranscriptEntry.Role.values, "user"),
+        "text": text("What are your hours?"),
+        "timestamp": moment(),
+        "interrupted": flag("The caller spoke over the rest of it."),
+    },
+)
+TRANSCRIPT = record(
+    {
+        "call_id": whole(42),
+        "transcript": listing(SPOKEN),
+        "whisper_transcript": nullable(text("What are your hours?"), example=None),
+        "whisper_segments": listing({"type": "object"}, example=[]),
+    }
+)
+ATTEMPT = shape(
+    "WebhookAttempt",
+    {
+        "event_type": text("call.incoming"),
+        "url": text("https://yourapp.com/webhook"),
+        "request_payload": free_object({"event": "call.incoming", "call_id": "42"}),
+        "response_status": nullable(whole(200)),
+        "response_body": nullable(text('{"action":"answer","text":"Hello!"}')),
+        "latency_ms": nullable(whole(183)),
+        "attempt": whole(1, "From 1.", minimum=1),
+        "success": flag(example=True),
+        "error_message": nullable(text("The webhook did not answer within 10 seconds."), example=None),
+    },
+)
+
+_AT_CARRIER = "The carrier refused or could not be reached."
+
+OPERATIONS = {
+    "Calls": {
+        "POST /calls": Operation(
+            "Place a call",
+            "What the request does not say, the agent named in it says; else the number's agent, the number, the default.",
+            answer=data_of(CALL),
+            status=201,
+            body=CallSerializer,
+            example={
+                "from": "+14155551234",
+                "to": "+12025551234",
+                "mode": "streaming",
+                "agent_id": 1,
+                "system_prompt": "You are calling {{customer_name}} to confirm an appointment.",
+                "dynamic_variables": {"customer_name": "John Smith"},
+            },
+            errors={
+                402: "The balance is below $0.50.",
+                409: "The number is suspended.",
+                502: _AT_CARRIER,
+            },
+        ),
+        "GET /calls": Operation("List calls", "Newest first.", answer=page_of(CALL), query=CallFilters),
+        "GET /calls/{id}": Operation("Show a call", answer=data_of(CALL_DETAIL)),
+        "POST /calls/{id}/hangup": Operation(
+            "Hang up", "End a running call.", answer=data_of(CALL), errors={409: "The call has ended already."}
+        ),
+        "POST /calls/{id}/speak": Operation(
+            "Speak",
+            "Mode `webhook`: speak a text to the caller, and send what the caller says next as `call.speech`. "
+            "Before the answer it waits for it.",
+            answer=data_of(CALL),
+            body=SpeakSerializer,
+            example={"text": "Hello! This is an automated call from Acme Corp."},
+            errors={409: "The call has ended, or a model talks in it.", 502: _AT_CARRIER},
+        ),
+        "POST /calls/{id}/transfer": Operation(
+            "Transfer a call",
+            "Connect the caller to another number. If it does not answer, the caller comes back.",
+            answer=data_of(CALL),
+            body=TransferSerializer,
+            example={"to": "+15559876543"},
+            errors={409: "The call is not answered, or is being transferred.", 502: _AT_CARRIER},
+        ),
+        "POST /calls/{id}/context": Operation(
+            "Give the model context",
+            "The model takes the message into its next answer. Answered once its session has taken it.",
+            answer=record({"status": choice(["delivered"], "delivered")}),
+            body=ContextSerializer,
+            example={"message": "The customer's account has been credited $50."},
+            errors={409: "No model is in the call now."},
+        ),
+        "GET /calls/{id}/transcript": Operation(
+            "Show the transcript", answer=data_of(TRANSCRIPT), errors={409: "The call has not ended yet."}
+        ),
+        "GET /calls/{id}/events": Operation(
+            "Show the timeline", "Everything that happened, oldest first.", answer=data_of(listing(EVENT))
+        ),
+        "GET /calls/{id}/webhook-logs": Operation(
+            "Show webhook deliveries", "Every attempt, oldest first.", answer=data_of(listing(ATTEMPT))
+        ),
+    },
+}
+FIELDS = {
+    "calls {id}": "The call's id, or the `call_id` text of a sandbox call.",
+    "from": "A phone number of yours (E.164).",
+    "to": "Whom to call (E.164).",
+    "direction": "Which way the call went.",
+    "status": "Where the call stands.",
+    "phone_number_id": "A phone number of yours.",
+    "date_from": "Calls that began then or later (ISO 8601).",
+    "date_to": "Calls that began then or earlier (ISO 8601).",
+    "sandbox": "Calls by browser alone, or none of them.",
+    "CallFilters.agent_id": "Calls that this agent held.",
+    "voicemail_detected": "Calls that reached a voicemail, or those that did not.",
+    "dynamic_variables": "Texts for `{{names}}` in `system_prompt` and `greeting_message`.",
+    "text": "What is spoken.",
+    "TransferSerializer.to": "Where the call goes (E.164).",
+    "message": "What the model is to know.",
+}
+
+
+class VariablesExtension(OpenApiSerializerFieldExtension):
+    target_class = "calls.api.serializers.VariablesField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
+        return {
+            "type": "object",
+            "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+            "additionalProperties": {"type": "string", "maxLength": MAX_VALUE_CHARACTERS},
+        }

@@ -1,0 +1,156 @@
+"""Calls as JSON, and the bodies that create them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from agents.serializers import MAX_ID, AgentSettingsSerializer, ClearableText, ModelSlugField, PhoneNumberField
+from agents.variables import MAX_VALUE_CHARACTERS, NAME
+from bubblyphone.core.api import StrictSerializer, format_time
+from bubblyphone.core.money import format_money
+from calls.actions import MAX_TEXT_CHARACTERS
+from calls.models import Call, CallEvent, CallStatus, Direction, TranscriptEntry, Transfer
+from phone_numbers.models import CallMode
+
+
+def call_data(call: Call, *, with_config: bool = False) -> dict[str, Any]:
+    """A call object; both of the reference's shapes at once (contract §4)."""
+    total = format_money(call.total_cost)
+    found: dict[str, Any] = {
+        "id": call.pk,
+        "direction": call.direction,
+        "from": call.from_number,
+        "to": call.to_number,
+        "from_number": call.from_number,
+        "to_number": call.to_number,
+        "phone_number_id": call.phone_number_id,
+        "agent_id": call.agent_id,
+        "mode": call.mode,
+        "model_slug": call.model_slug or None,
+        "status": call.status,
+        "started_at": format_time(call.started_at),
+        "answered_at": format_time(call.answered_at),
+        "ended_at": format_time(call.ended_at),
+        "duration_seconds": call.duration_seconds,
+        "cost": total,
+        "telephony_cost": format_money(call.telephony_cost),
+        "model_cost": format_money(call.model_cost),
+        "transcription_cost": format_money(call.transcription_cost),
+        "analysis_cost": format_money(call.analysis_cost),
+        "total_cost": total,
+        "hangup_cause": call.hangup_cause or None,
+        "voicemail_detected": call.voicemail_detected,
+        "recording_enabled": call.recording_enabled,
+        "analysis_result": call.analysis_result,
+        "sandbox": call.sandbox,
+    }
+    if with_config:
+        found["config"] = call.config
+        found["dynamic_variables"] = call.dynamic_variables
+        found["transfers"] = [transfer_data(transfer) for transfer in call.transfers.order_by("id")]
+    return found
+
+
+def transfer_data(transfer: Transfer) -> dict[str, Any]:
+    """An attempt to hand a call over; `failed_reason` is a hang-up cause."""
+    return {
+        "to": transfer.to_number,
+        "requested_at": format_time(transfer.requested_at),
+        "answered_at": format_time(transfer.answered_at),
+        "failed_at": format_time(transfer.failed_at),
+        "failed_reason": transfer.reason or None,
+    }
+
+
+def event_data(event: CallEvent) -> dict[str, Any]:
+    """A moment of the timeline, to the millisecond."""
+    moment = event.event_timestamp
+    return {
+        "event_type": event.event_type,
+        "source": event.source,
+        "event_timestamp": f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z",
+        "metadata": event.metadata,
+    }
+
+
+def transcript_data(entry: TranscriptEntry) -> dict[str, Any]:
+    return {
+        "role": entry.role,
+        "text": entry.text,
+        "timestamp": format_time(entry.spoken_at),
+        "interrupted": entry.interrupted,
+    }
+
+
+class CallFilters(serializers.Serializer[Any]):
+    """The filters of a list of calls."""
+
+    direction = serializers.ChoiceField(choices=Direction.choices, required=False)
+    status = serializers.ChoiceField(choices=CallStatus.choices, required=False)
+    phone_number_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
+    agent_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
+    date_from = serializers.DateTimeField(required=False)
+    date_to = serializers.DateTimeField(required=False)
+    sandbox = serializers.BooleanField(required=False, allow_null=True, default=None)
+    voicemail_detected = serializers.BooleanField(required=False, allow_null=True, default=None)
+
+
+class RequiredText(ClearableText):
+    """A text that must be there and say something."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": True, "allow_null": False, "allow_blank": False, **kwargs})
+
+
+class VariablesField(serializers.DictField):
+    """`{name: text}` (reference, Dynamic Variables)."""
+
+    child = serializers.CharField(max_length=MAX_VALUE_CHARACTERS, allow_blank=True, trim_whitespace=False)
+
+    def to_internal_value(self, data: Any) -> dict[Any, Any]:
+        if isinstance(data, Mapping):
+            errors: dict[str, list[str]] = {}
+            for name, value in data.items():
+                if not NAME.fullmatch(name):
+                    errors[name] = [
+                        "Names begin with a letter or underscore and hold only letters, digits, underscores."
+                    ]
+                elif not isinstance(value, str):
+                    errors[name] = ["Must be a text."]
+            if errors:
+                raise serializers.ValidationError(errors)
+        return super().to_internal_value(data)
+
+
+class ContextSerializer(StrictSerializer):
+    """The body of POST /calls/{id}/context."""
+
+    message = RequiredText(max_length=2000)
+
+
+class SpeakSerializer(StrictSerializer):
+    """The body of POST /calls/{id}/speak."""
+
+    text = RequiredText(max_length=MAX_TEXT_CHARACTERS)
+
+
+class TransferSerializer(StrictSerializer):
+    """The body of POST /calls/{id}/transfer."""
+
+    to = PhoneNumberField(required=True, allow_null=False, allow_blank=False)
+
+
+class CallSerializer(AgentSettingsSerializer):
+    """The body of POST /calls: whom to call, and what of the agent is otherwise in this call alone."""
+
+    to = PhoneNumberField(required=True, allow_null=False, allow_blank=False)
+    mode = serializers.ChoiceField(CallMode.choices, required=False)
+    model = ModelSlugField(max_length=80)
+    agent_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
+    dynamic_variables = VariablesField(required=False, allow_null=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        # `from` is a word of Python's own.
+        return {"from": PhoneNumberField(required=True, allow_null=False, allow_blank=False), **fields}

@@ -1,0 +1,17 @@
+"""API routes of calls."""
+
+from django.urls import path
+
+from calls.api import views
+
+urlpatterns = [
+    path("calls", views.CallsView.as_view()),
+    path("calls/<str:identifier>", views.CallView.as_view()),
+    path("calls/<str:identifier>/hangup", views.HangupView.as_view()),
+    path("calls/<str:identifier>/speak", views.SpeakView.as_view()),
+    path("calls/<str:identifier>/transfer", views.TransferView.as_view()),
+    path("calls/<str:identifier>/context", views.ContextView.as_view()),
+    path("calls/<str:identifier>/transcript", views.TranscriptView.as_view()),
+    path("calls/<str:identifier>/events", views.EventsView.as_view()),
+    path("calls/<str:identifier>/webhook-logs", views.WebhookLogsView.as_view()),
+]

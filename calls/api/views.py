@@ -1,0 +1,178 @@
+"""Calls over the API."""
+
+from typing import Any
+
+import orjson
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import Developer
+from agents.selectors import get_agent, get_model_key
+from bubblyphone.core.api import NewestFirstPagination, data, validated
+from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
+from calls import selectors, services
+from calls.api.serializers import (
+    CallFilters,
+    CallSerializer,
+    ContextSerializer,
+    SpeakSerializer,
+    TransferSerializer,
+    call_data,
+    event_data,
+    transcript_data,
+)
+from calls.models import Call
+from phone_numbers.models import PhoneNumber
+
+
+class CallsView(APIView):
+    """POST /calls, GET /calls."""
+
+    def get(self, request: Request) -> Response:
+        filters = CallFilters(data=request.query_params.dict())
+        filters.is_valid(raise_exception=True)
+        calls = apply_filters(selectors.calls_of(developer_of(request)), filters.validated_data)
+        page = NewestFirstPagination()
+        rows = page.paginate_queryset(calls, request)
+        return page.get_paginated_response([call_data(call) for call in rows])
+
+    def post(self, request: Request) -> Response:
+        body = CallSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        call = create_call(developer_of(request), dict(body.validated_data))
+        return data(call_data(call), status=201)
+
+
+class CallView(APIView):
+    """GET /calls/{id}."""
+
+    def get(self, request: Request, identifier: str) -> Response:
+        return data(call_data(selectors.get_call(developer_of(request), identifier), with_config=True))
+
+
+class HangupView(APIView):
+    """POST /calls/{id}/hangup."""
+
+    def post(self, request: Request, identifier: str) -> Response:
+        call = selectors.get_call(developer_of(request), identifier)
+        services.hang_up(call=call)
+        call.refresh_from_db()
+        return data(call_data(call))
+
+
+class SpeakView(APIView):
+    """POST /calls/{id}/speak."""
+
+    def post(self, request: Request, identifier: str) -> Response:
+        body = validated(SpeakSerializer, request)
+        call = selectors.get_call(developer_of(request), identifier)
+        services.speak(call=call, text=body["text"])
+        return data(call_data(call))
+
+
+class TransferView(APIView):
+    """POST /calls/{id}/transfer."""
+
+    def post(self, request: Request, identifier: str) -> Response:
+        body = validated(TransferSerializer, request)
+        call = selectors.get_call(developer_of(request), identifier)
+        services.transfer(call=call, to=body["to"])
+        return data(call_data(call))
+
+
+class ContextView(APIView):
+    """POST /calls/{id}/context; without the envelope, as the reference shows it."""
+
+    def post(self, request: Request, identifier: str) -> Response:
+        body = validated(ContextSerializer, request)
+        services.inject_context(call=selectors.get_call(developer_of(request), identifier), message=body["message"])
+        return Response({"status": "delivered"})
+
+
+class TranscriptView(APIView):
+    """GET /calls/{id}/transcript: after the call has ended."""
+
+    def get(self, request: Request, identifier: str) -> Response:
+        call = selectors.get_call(developer_of(request), identifier)
+        if not call.is_over:
+            raise Conflict("The transcript is available when the call has ended.", code="call_running")
+        entries = [transcript_data(entry) for entry in call.transcript.all()]
+        return data({"call_id": call.pk, "transcript": entries, "whisper_transcript": None, "whisper_segments": []})
+
+
+class EventsView(APIView):
+    """GET /calls/{id}/events, oldest first."""
+
+    def get(self, request: Request, identifier: str) -> Response:
+        call = selectors.get_call(developer_of(request), identifier)
+        return data([event_data(event) for event in call.events.all()])
+
+
+class WebhookLogsView(APIView):
+    """GET /calls/{id}/webhook-logs, oldest first: every attempt."""
+
+    def get(self, request: Request, identifier: str) -> Response:
+        call = selectors.get_call(developer_of(request), identifier)
+        return data([attempt_data(attempt) for attempt in selectors.webhook_attempts(call)])
+
+
+def developer_of(request: Request) -> Developer:
+    """The authenticated account."""
+    assert isinstance(request.user, Developer)
+    return request.user
+
+
+def apply_filters(calls: QuerySet[Call], chosen: dict[str, Any]) -> QuerySet[Call]:
+    """Narrow a list of calls by validated filters."""
+    for name in ("direction", "status", "phone_number_id", "agent_id", "sandbox", "voicemail_detected"):
+        if chosen.get(name) is not None:
+            calls = calls.filter(**{name: chosen[name]})
+    if "date_from" in chosen:
+        calls = calls.filter(started_at__gte=chosen["date_from"])
+    if "date_to" in chosen:
+        calls = calls.filter(started_at__lte=chosen["date_to"])
+    return calls
+
+
+def create_call(developer: Developer, body: dict[str, Any]) -> Call:
+    """Bring the ids and numbers of a request to their objects, and dial."""
+    number = (
+        PhoneNumber.objects.select_related("agent")
+        .filter(developer=developer, e164=body.pop("from"))
+        .exclude(status=PhoneNumber.Status.RELEASED)
+        .first()
+    )
+    if number is None:
+        raise InvalidRequest({"from": ["This is not a phone number of yours."]})
+    try:
+        agent_id = body.pop("agent_id", None)
+        agent = get_agent(developer=developer, pk=agent_id) if agent_id else None
+    except NotFound:
+        raise InvalidRequest({"agent_id": ["There is no such agent."]}) from None
+    try:
+        if body.get("model_key_id"):
+            get_model_key(developer=developer, pk=body["model_key_id"])
+    except NotFound:
+        raise InvalidRequest({"model_key_id": ["There is no such model key."]}) from None
+    mode = body.pop("mode", None) or number.mode
+    return services.place_call(
+        developer=developer, number=number, to=body.pop("to"), mode=mode, request=body, agent=agent
+    )
+
+
+def attempt_data(attempt: Any) -> dict[str, Any]:
+    """One attempt at one webhook, in the reference's words."""
+    delivery = attempt.delivery
+    return {
+        "event_type": delivery.event_type,
+        "url": delivery.url,
+        "request_payload": orjson.loads(delivery.body),
+        "response_status": attempt.response_status,
+        "response_body": attempt.response_body,
+        "latency_ms": attempt.latency_ms,
+        "attempt": attempt.number,
+        "success": attempt.success,
+        "error_message": attempt.error_message,
+    }

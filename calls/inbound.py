@@ -1,0 +1,119 @@
+"""A call comes in: which number, may it be answered, by whom."""
+
+import logging
+
+from django.db import transaction
+
+from agents import configuration
+from billing import ledger
+from billing.selectors import find_rate
+from bubblyphone.core.errors import ApplicationError, TooManyRequests
+from bubblyphone.core.money import ZERO
+from calls import caps, commands, lifecycle, timeline
+from calls.models import Call, CallStatus, Direction, HangupCause
+from calls.pricing import MINIMUM_BALANCE, model_price
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.models import CallMode, PhoneNumber
+
+logger = logging.getLogger(__name__)
+
+
+def receive(event: CarrierEvent) -> None:
+    """Take a carrier's report: store it and let it take effect, once, in one transaction."""
+    with transaction.atomic():
+        if event.type == CarrierEventType.CALLER_SPEAKS:
+            lifecycle.apply_carrier_event(event)  # a repeat of it finds nothing to do
+            return
+        if not lifecycle.store_carrier_event(event):
+            return
+        if event.type == CarrierEventType.INITIATED and event.direction == Direction.INBOUND:
+            _begin(event)
+        else:
+            lifecycle.apply_carrier_event(event)
+
+
+def _begin(event: CarrierEvent) -> None:
+    if Call.objects.filter(carrier_call_id=event.carrier_call_id).exists():
+        return  # the same call reported under another event id
+    number = (
+        PhoneNumber.objects.select_related("agent", "developer")
+        .filter(e164=event.to_number, status=PhoneNumber.Status.ACTIVE)
+        .first()
+    )
+    if number is None:
+        # Nobody's: a number just released, or a carrier account shared with others. Refused, and nothing kept.
+        commands.after_commit(commands.reject, event.carrier_call_id, event.event_id)
+        return
+    try:
+        call = _create(event, number)
+    except ApplicationError:
+        logger.exception("An inbound call could not be rated.", extra={"phone_number_id": number.pk})
+        commands.after_commit(commands.reject, event.carrier_call_id, event.event_id)
+        return
+    timeline.add_event(call.pk, "call.initiated", "system", at=event.occurred_at)
+    refusal = _refusal(call, number)
+    if refusal:
+        call.end_requested_at, call.end_requested_cause = event.occurred_at, refusal
+        lifecycle.finish(call, ended_at=event.occurred_at, cause=refusal)
+        commands.reject_after_commit(call)
+        return
+    timeline.add_event(call.pk, "call.ringing", "telephony", at=event.occurred_at)
+    timeline.notify(
+        call,
+        "call.incoming",
+        at=event.occurred_at,
+        wants_reply=number.mode == CallMode.WEBHOOK,
+        phone_number_id=str(number.pk),
+        **{"from": call.from_number, "to": call.to_number},
+        direction="inbound",
+    )
+    lifecycle.replay_carrier_events(call)
+    call.refresh_from_db()
+    if call.mode == CallMode.STREAMING and not call.is_over and call.hangup_reported_at is None:
+        commands.after_commit(answer, call)
+
+
+def answer(call: Call) -> None:
+    """Have the carrier connect a call. A refusal ends it; what may pass is tried again by `calls.sweeper`."""
+    try:
+        commands.answer(call)
+    except CarrierError as error:
+        logger.warning("The carrier did not answer a call: %s", error, extra={"call_id": call.pk})
+        if not error.retryable and error.reason != "call_ended":
+            lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)
+
+
+def _create(event: CarrierEvent, number: PhoneNumber) -> Call:
+    config = configuration.resolve(request={}, request_agent=None, number=number)
+    return Call.objects.create(
+        developer=number.developer,
+        phone_number=number,
+        agent=number.agent,
+        direction=Direction.INBOUND,
+        from_number=event.from_number,
+        to_number=event.to_number,
+        mode=number.mode,
+        model_slug=config.model_slug if number.mode == CallMode.STREAMING else "",
+        config=config.to_json(),
+        recording_enabled=config.recording_enabled,
+        status=CallStatus.RINGING,
+        started_at=event.occurred_at,
+        carrier_call_id=event.carrier_call_id,
+        telephony_rate=find_rate("inbound", number.e164, event.occurred_at),
+        model_rate=model_price(config) if number.mode == CallMode.STREAMING else ZERO,
+    )
+
+
+def _refusal(call: Call, number: PhoneNumber) -> str:
+    """Why the call is not to be answered; empty if it is."""
+    if number.mode == CallMode.WEBHOOK and not number.webhook_url:
+        return HangupCause.WEBHOOK_FAILED
+    try:
+        ledger.require_balance(call.developer_id, MINIMUM_BALANCE)
+        caps.check_start(developer_id=call.developer_id, phone_number_id=number.pk, apart_from=call.pk)
+    except TooManyRequests:
+        return HangupCause.BUSY
+    except ApplicationError:
+        return HangupCause.INSUFFICIENT_BALANCE
+    return ""

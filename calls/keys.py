@@ -1,0 +1,28 @@
+"""Keys of the telephone that follow each other closely are one input."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+# The caller has typed what there was to type.
+PAUSE_SECONDS = 1.2
+
+
+class Keys:
+    """Collects keys; `tell` is given them as a whole after a pause."""
+
+    def __init__(self, tell: Callable[[str], Awaitable[None]]) -> None:
+        self._tell = tell
+        self._pressed = ""
+        self.task: asyncio.Task[None] | None = None
+
+    def press(self, key: str) -> None:
+        """Returns at once."""
+        self._pressed += key
+        if self.task is not None:
+            self.task.cancel()
+        self.task = asyncio.create_task(self._wait())
+
+    async def _wait(self) -> None:
+        await asyncio.sleep(PAUSE_SECONDS)
+        keys, self._pressed = self._pressed, ""
+        await self._tell(keys)

@@ -1,0 +1,179 @@
+"""What the pages of calls show: read models, worked out for their templates."""
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
+
+from accounts.models import ApiKey, Developer, WebhookAttempt, WebhookDelivery
+from billing.models import LedgerEntry
+from bubblyphone.core.money import ZERO, format_money
+from calls import settlement
+from calls.models import Call, CallStatus
+from phone_numbers.models import CallMode, PhoneNumber
+
+# A call that is over goes on being watched while its webhooks are still on their way (retries 5, 30, 120 s).
+WEBHOOK_WATCH = timedelta(minutes=4)
+CONFIG_LABELS = {
+    "model_slug": "Model",
+    "voice": "Voice",
+    "language": "Language",
+    "greeting_message": "Greeting",
+    "tool_webhook_url": "Tool webhook",
+    "transfer_number": "Transfer to",
+    "max_call_duration": "Longest call (s)",
+    "silence_timeout": "Silence limit (s)",
+    "voicemail_action": "Voicemail",
+    "recording_enabled": "Recording",
+}
+SOURCES = {
+    "request": "this call's request",
+    "agent": "the agent named in the request",
+    "number_agent": "the number's agent",
+    "number": "the number",
+    "default": "default",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """One row of a call's bill. `how` is the arithmetic."""
+
+    label: str
+    how: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigLine:
+    label: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the first-steps list."""
+
+    title: str
+    text: str
+    is_done: bool
+    url_name: str
+    action: str
+
+
+def elapsed_seconds(call: Call) -> int | None:
+    """Whole seconds of conversation: the final ones, or so far; None while nobody has answered."""
+    if call.duration_seconds is not None:
+        return call.duration_seconds
+    if call.answered_at is None:
+        return None
+    return max(0, int(((call.ended_at or timezone.now()) - call.answered_at).total_seconds()))
+
+
+def bill_lines(call: Call) -> list[BillLine]:
+    """What the call costs line by line; while it runs, what it would cost if it ended now."""
+    costs = settlement.bill(call, elapsed_seconds(call) or 0)
+    lines = [BillLine("Telephony", _minutes(costs.agent_seconds, call.telephony_rate), costs.telephony)]
+    if call.transferred_at is not None:
+        lines.append(BillLine("Handed over", _minutes(costs.transfer_seconds, call.transfer_rate), costs.transfer))
+    if call.mode == CallMode.STREAMING:
+        lines.append(BillLine("AI model", f"{costs.agent_seconds} s × {_price(call.model_rate)}/min", costs.model))
+    if costs.transcription:
+        lines.append(BillLine("Transcription", "", costs.transcription))
+    if call.analysis_cost:
+        lines.append(BillLine("Analysis", "", call.analysis_cost))
+    return lines
+
+
+def _minutes(seconds: int, rate: Decimal) -> str:
+    return f"{math.ceil(seconds / 60)} min × {_price(rate)}"
+
+
+def _price(rate: Decimal) -> str:
+    return f"${format_money(rate)}"
+
+
+def config_lines(call: Call) -> list[ConfigLine]:
+    """The configuration the call was made with, and where each value came from."""
+    lines = []
+    for name, label in CONFIG_LABELS.items():
+        entry: dict[str, Any] = call.config.get(name, {})
+        value = entry.get("value")
+        if value not in (None, "", [], False):
+            text = "on" if value is True else str(value)
+            lines.append(ConfigLine(label, text, SOURCES.get(str(entry.get("source")), "")))
+    return lines
+
+
+def pretty_config(call: Call, name: str) -> str:
+    """A long value of the configuration as text: the prompt as it is, tools as JSON; "" when there is none."""
+    value = call.config.get(name, {}).get("value")
+    if not value:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def deliveries_of(call: Call) -> QuerySet[WebhookDelivery]:
+    """The webhooks about a call with all attempts, oldest first."""
+    attempts = Prefetch("attempts", WebhookAttempt.objects.order_by("number"))
+    found = WebhookDelivery.objects.filter(developer_id=call.developer_id, subject=f"call:{call.pk}")
+    return found.order_by("pk").prefetch_related(attempts)
+
+
+def is_settling(call: Call, deliveries: list[WebhookDelivery]) -> bool:
+    """Whether the page of a call may still change by itself."""
+    if not call.is_over or call.ended_at is None:
+        return True
+    is_recent = timezone.now() - call.ended_at < WEBHOOK_WATCH
+    is_pending = any(delivery.status == WebhookDelivery.Status.PENDING for delivery in deliveries)
+    return is_recent and (call.settled_at is None or is_pending)
+
+
+def live_context(call: Call) -> dict[str, Any]:
+    """Everything on a call's page that changes while the call runs."""
+    deliveries = list(deliveries_of(call))
+    lines = bill_lines(call)
+    return {
+        "call": call,
+        "transcript": list(call.transcript.all()),
+        "events": list(call.events.all()),
+        "deliveries": deliveries,
+        "lines": lines,
+        "total": call.total_cost if call.settled_at else sum((line.amount for line in lines), ZERO),
+        "seconds": elapsed_seconds(call),
+        "is_changing": is_settling(call, deliveries),
+    }
+
+
+def running_calls_of(developer: Developer) -> QuerySet[Call]:
+    return Call.objects.filter(developer=developer).exclude(status__in=[CallStatus.COMPLETED, CallStatus.FAILED])
+
+
+def first_steps(developer: Developer) -> list[Step]:
+    """The way from a new account to a first call."""
+    owned = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
+    is_configured = any(
+        number.mode == CallMode.STREAMING or number.webhook_url for number in owned.only("mode", "webhook_url")
+    )
+    credited = LedgerEntry.objects.filter(developer=developer, amount__gt=ZERO).exists()
+    called = Call.objects.filter(developer=developer, answered_at__isnull=False, demo=False).exists()
+    has_key = ApiKey.objects.filter(developer=developer, revoked_at=None).exists()
+    return [
+        Step("Add credit", "Numbers and calls are paid from your balance.", credited, "billing", "Billing"),
+        Step("Get a phone number", "It works the moment you have it.", owned.exists(), "buy-number", "Buy a number"),
+        Step(
+            "Say who answers",
+            "Choose a model and write a prompt, or give a webhook URL.",
+            is_configured,
+            "numbers",
+            "Numbers",
+        ),
+        Step("Talk to it", "Call the number, or try the agent in the sandbox.", called, "sandbox", "Sandbox"),
+        Step("Create an API key", "Your own programs can do all of this, too.", has_key, "api-keys", "API keys"),
+    ]

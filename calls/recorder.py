@@ -1,0 +1,107 @@
+"""What a live session tells, into the database: queued without waiting, written in batches by one thread of the process."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.db import DatabaseError, close_old_connections, transaction
+from django.utils import timezone
+
+from calls import timeline
+
+logger = logging.getLogger(__name__)
+RETRY_SECONDS = 1.0
+MAX_QUEUED = 20_000
+
+Write = Callable[[], object]
+
+
+class BatchWriter:
+    """One per process: whatever is queued while a batch is being written makes the next batch."""
+
+    def __init__(self) -> None:
+        self._queue: list[Write] = []
+        self._lock = threading.Lock()
+        self._wake: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._idle: asyncio.Event | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+
+    def put(self, write: Write) -> None:
+        """Queue a write. Called on the event loop; returns at once."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # the first use, or a new loop in the same process (tests)
+            self._loop, self._wake, self._idle = loop, asyncio.Event(), asyncio.Event()
+            self._task = loop.create_task(self._run(self._wake, self._idle))
+        assert self._wake is not None
+        assert self._idle is not None
+        if len(self._queue) < MAX_QUEUED:
+            self._queue.append(write)
+        self._idle.clear()
+        self._wake.set()
+
+    async def drained(self) -> None:
+        """Wait until everything that was queued so far is written."""
+        if self._queue and self._idle is not None:
+            await self._idle.wait()
+
+    async def _run(self, wake: asyncio.Event, idle: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await wake.wait()
+            wake.clear()
+            count = len(self._queue)
+            while count:
+                if await loop.run_in_executor(self._thread, self._write, self._queue[:count]):
+                    del self._queue[:count]
+                else:
+                    await asyncio.sleep(RETRY_SECONDS)
+                count = len(self._queue)
+            idle.set()
+
+    def _write(self, batch: list[Write]) -> bool:
+        """In the thread. False: the database is not there, try again."""
+        try:
+            with transaction.atomic():
+                for write in batch:
+                    write()
+        except DatabaseError:
+            logger.exception("Could not write a batch of call records; trying again.")
+            close_old_connections()
+            return False
+        return True
+
+
+WRITER = BatchWriter()
+
+
+class Recorder:
+    """The observer of one live call (calls.session.Observer)."""
+
+    def __init__(self, call_id: int, writer: BatchWriter = WRITER) -> None:
+        self._call_id = call_id
+        self._writer = writer
+
+    def event(self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming") -> None:
+        at, call_id, data = timezone.now(), self._call_id, dict(metadata or {})
+        self._writer.put(lambda: timeline.add_event(call_id, event_type, source, at=at, **data))
+
+    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted: bool = False) -> None:
+        at, call_id = timezone.now(), self._call_id
+        self._writer.put(
+            lambda: timeline.add_transcript(call_id, role, text, at=at, item_id=item_id, interrupted=interrupted)
+        )
+
+    def interrupted(self, item_id: str) -> None:
+        call_id = self._call_id
+        self._writer.put(lambda: timeline.mark_interrupted(call_id, item_id))
+
+    def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
+        self.event("tool.called", {"tool": tool, "arguments": dict(arguments)})
+
+    async def drained(self) -> None:
+        await self._writer.drained()

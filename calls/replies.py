@@ -1,0 +1,62 @@
+"""The developer's server drives a webhook-mode call: its answers to `call.incoming` and `call.speech` are carried out here.
+
+`accounts.delivery` hands them over (accounts.webhook_replies.ReplyHandler) and retries what is refused, on the schedule.
+"""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import WebhookDelivery
+from bubblyphone.core.errors import ApplicationError, InvalidRequest
+from calls import commands, inbound, lifecycle, speech, transfers
+from calls.actions import Action, MalformedAction, parse_action
+from calls.models import Call, CallStatus, HangupCause
+
+
+class CallReplies:
+    """See `accounts.webhook_replies.ReplyHandler`."""
+
+    def take(self, delivery: WebhookDelivery, body: str) -> str:
+        try:
+            action = parse_action(body)
+            with transaction.atomic():
+                call = lifecycle.locked(call_id_of(delivery))
+                if call.is_over or call.end_requested_at is not None or call.transferred_at is not None:
+                    return ""  # well meant, and too late
+                carry_out(call, action, key=f"reply:{delivery.pk}")
+        except MalformedAction as error:
+            return str(error)
+        except InvalidRequest as error:
+            return " ".join(text for texts in error.errors.values() for text in texts)
+        except ApplicationError as error:
+            return error.message
+        return ""
+
+    def is_wanted(self, delivery: WebhookDelivery) -> bool:
+        call = Call.objects.get(pk=call_id_of(delivery))
+        return not call.is_over and call.end_requested_at is None and call.transferred_at is None
+
+    def gave_up(self, delivery: WebhookDelivery) -> None:
+        call = lifecycle.locked(call_id_of(delivery))
+        if call.transferred_at is None:
+            lifecycle.request_end(call, HangupCause.WEBHOOK_FAILED, at=timezone.now())
+
+
+def call_id_of(delivery: WebhookDelivery) -> int:
+    return int(delivery.subject.removeprefix("call:"))
+
+
+def carry_out(call: Call, action: Action, *, key: str) -> None:
+    """Do what is asked, on the locked call. All but hanging up answers a call that still rings."""
+    if action.name == "hangup":
+        cause = HangupCause.REJECTED if call.answered_at is None else HangupCause.NORMAL_CLEARING
+        lifecycle.request_end(call, cause, at=timezone.now())
+        return
+    if call.status == CallStatus.RINGING and call.answer_requested_at is None:
+        call.answer_requested_at = timezone.now()
+        call.save(update_fields=["answer_requested_at"])
+        commands.after_commit(inbound.answer, call)
+    if action.text:
+        speech.say(call, action.text, key=key)
+    if action.to:
+        transfers.request(call, action.to, source="webhook", key=key)

@@ -1,0 +1,64 @@
+"""What happens in a call, written down, and told to the developer's webhooks where they asked for it."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from accounts import webhooks
+from bubblyphone.core.api import format_time
+from calls.models import Call, CallEvent, TranscriptEntry
+
+
+def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None = None, **metadata: Any) -> None:
+    """Write a moment of the timeline. The connected stream names its model and is told to the developer as the start;
+
+    a key that was pressed is told, too.
+    """
+    at = at or timezone.now()
+    if event_type == "stream.connected":
+        call = Call.objects.select_related("phone_number").get(pk=call_id)
+        metadata["model"] = call.model_slug
+        notify(call, "call.started", at=at, model=call.model_slug)
+    if event_type == "dtmf.received":
+        call = Call.objects.select_related("phone_number").get(pk=call_id)
+        notify(call, "call.dtmf", at=at, digit=metadata["digit"])
+    CallEvent.objects.create(
+        call_id=call_id, event_type=event_type, source=source, event_timestamp=at, metadata=metadata
+    )
+
+
+def add_transcript(
+    call_id: int, role: str, text: str, *, at: datetime, item_id: str = "", interrupted: bool = False
+) -> None:
+    """Write what one side said."""
+    TranscriptEntry.objects.create(
+        call_id=call_id, role=role, text=text, spoken_at=at, item_id=item_id[:100], interrupted=interrupted
+    )
+    call = Call.objects.select_related("phone_number").get(pk=call_id)
+    if call.config.get("realtime_transcript", {}).get("value"):
+        notify(call, "call.transcript.segment", at=at, role=role, text=text)
+
+
+def mark_interrupted(call_id: int, item_id: str) -> None:
+    """The caller spoke over an answer whose text is written already."""
+    TranscriptEntry.objects.filter(call_id=call_id, item_id=item_id[:100], role="model").update(interrupted=True)
+
+
+def notify(call: Call, event_type: str, *, at: datetime, wants_reply: bool = False, **fields: Any) -> None:
+    """Send an event to the number's webhook address, if it has one. Belongs into the transaction of what it reports.
+
+    `wants_reply`: what comes back is an order (`calls.replies`).
+    """
+    number = call.phone_number
+    if number is None or not number.webhook_url:
+        return
+    webhooks.publish(
+        developer_id=call.developer_id,
+        signing_secret_id=number.signing_secret_id,
+        subject=f"call:{call.pk}",
+        event_type=event_type,
+        url=number.webhook_url,
+        wants_reply=wants_reply,
+        payload={"event": event_type, "call_id": str(call.pk), **fields, "timestamp": format_time(at)},
+    )

@@ -1,0 +1,136 @@
+"""The developer's tools: a signed POST to `tool_webhook_url`, whose answer the model reads (contract §4: 10 s, never fatal)."""
+
+import asyncio
+import re
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from django.utils import timezone
+
+from accounts import webhooks
+from accounts.outbound_http import PostResult, get_client
+from accounts.webhooks import SigningKeys
+from agents.tools import SEND_DTMF, TRANSFER_CALL
+from bubblyphone.core.api import format_time
+from calls.recorder import WRITER
+from calls.session_parts import ToolRunner
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.registry import get_carrier
+
+KEYS = re.compile(r"[0-9A-D*#wW]{1,50}")
+_threads = ThreadPoolExecutor(4, thread_name_prefix="telephone-tools")
+# Beyond this the model would choke; it is told so instead.
+MAX_RESULT_CHARACTERS = 16_000
+
+
+async def no_tools(name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The model asks for a tool although no address is set that could run one."""
+    return {"error": f"The tool {name} is not available in this call."}
+
+
+class TelephoneTools:
+    """The built-in tools that act on a carrier's call; all other calls go on to the developer's."""
+
+    def __init__(self, carrier_call_id: str, others: ToolRunner) -> None:
+        self._carrier_call_id = carrier_call_id
+        self._others = others
+
+    async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        if name != SEND_DTMF.name:
+            return await self._others(name, arguments)
+        digits = str(arguments.get("digits", "")).replace(" ", "")
+        if not KEYS.fullmatch(digits):
+            return {"error": "The digits must be 1 to 50 of 0-9, *, #, A-D and w."}
+        try:
+            await asyncio.get_running_loop().run_in_executor(_threads, self._press, digits)
+        except CarrierError as error:
+            return {"error": f"The keys could not be pressed: {error}"}
+        return {"result": f"The keys {digits} are being pressed."}
+
+    def _press(self, digits: str) -> None:
+        get_carrier().send_dtmf(carrier_call_id=self._carrier_call_id, command_id=str(uuid.uuid4()), digits=digits)
+
+
+class ToolWebhook:
+    """Runs the tools of one call. Calls run side by side; each attempt is kept in the call's webhook log."""
+
+    def __init__(
+        self,
+        *,
+        call_id: int,
+        url: str,
+        keys: SigningKeys,
+        developer_id: int,
+        signing_secret_id: int,
+        variables: Mapping[str, str],
+    ) -> None:
+        self._call_id = call_id
+        self._variables = variables
+        self._url = url
+        self._keys = keys
+        self._developer_id = developer_id
+        self._signing_secret_id = signing_secret_id
+
+    async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        now = timezone.now()
+        body = webhooks.encode_body(
+            {
+                "event": "call.tool_call",
+                "call_id": str(self._call_id),
+                "tool": name,
+                "arguments": dict(arguments),
+                # The dynamic variables of the call, where it has any.
+                **({"variables": dict(self._variables)} if self._variables else {}),
+                "timestamp": format_time(now),
+            }
+        )
+        webhook_id = uuid.uuid4()
+        headers = webhooks.signature_headers(self._keys, body, webhook_id, int(now.timestamp()))
+        answer = await get_client().post(self._url, body=body.encode(), headers=headers)
+        result = read_result(name, answer)
+        if answer.error is None and "error" in result:
+            answer = replace(answer, error=str(result["error"]))
+        WRITER.put(
+            lambda: webhooks.record_exchange(
+                developer_id=self._developer_id,
+                signing_secret_id=self._signing_secret_id,
+                subject=f"call:{self._call_id}",
+                event_type="call.tool_call",
+                webhook_id=webhook_id,
+                url=self._url,
+                body=body,
+                result=answer,
+                started_at=now,
+            )
+        )
+        return result
+
+
+async def find_destination(tools: ToolRunner | None, fixed_number: str, arguments: Mapping[str, Any]) -> str:
+    """Whom to hand a call over to: as the developer's server says, if it is asked and says so, else the fixed number."""
+    if tools is None:
+        return fixed_number
+    result = (await tools(TRANSFER_CALL.name, arguments)).get("result")
+    to = result.get("transfer_to") if isinstance(result, Mapping) else None
+    return to if isinstance(to, str) and to else fixed_number
+
+
+def read_result(name: str, response: PostResult) -> Mapping[str, Any]:
+    """What the model is told: the `result` of a 2xx JSON answer, or an error that it can talk about."""
+    if response.error is not None:
+        return {"error": f"The tool {name} could not be reached: {response.error}"}
+    if response.status is None or not 200 <= response.status < 300:
+        return {"error": f"The tool {name} failed with status {response.status}."}
+    if len(response.body) > MAX_RESULT_CHARACTERS:
+        return {"error": f"The tool {name} answered with too much text."}
+    try:
+        answer = orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        return {"error": f"The tool {name} did not answer with JSON."}
+    if not isinstance(answer, dict) or "result" not in answer:
+        return {"error": f'The tool {name} did not answer with {{"result": …}}.'}
+    return {"result": answer["result"]}

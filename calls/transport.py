@@ -1,0 +1,125 @@
+"""The caller's side of a live call: what a session needs of a media connection, and the carrier's as one."""
+
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol
+
+from bubblyphone.core.audio import AudioFormat, payload_ms
+from phone_numbers.carriers.media import DtmfPressed, MarkReached, MediaCodec, StreamError, StreamStarted, StreamStopped
+
+MAX_FRAME_LENGTH = 512 * 1024
+# A carrier refuses shorter pieces (Telnyx, media streaming: "20 milliseconds to 30 seconds").
+SHORTEST_PIECE_MS = 20
+SILENCE = {"pcmu": b"\xff", "pcma": b"\xd5", "pcm16": b"\x00"}
+
+# What a session reads: caller audio (base64 text), or a rare control frame.
+CallerFrame = str | MarkReached | DtmfPressed | StreamStopped | StreamError
+
+
+class MediaTransport(Protocol):
+    """A media connection. `audio_format` holds for both directions; payloads are base64 text."""
+
+    audio_format: AudioFormat
+
+    def frames(self) -> AsyncIterator[CallerFrame]:
+        """Frames from the caller until the connection ends."""
+
+    async def send_audio(self, payload: str) -> None:
+        """Queue audio at the far end, which plays it in real time; any length, as models give it."""
+
+    async def send_mark(self, name: str) -> None:
+        """Ask to be told when playback has come to this point."""
+
+    async def clear(self) -> None:
+        """Have the far end throw away what it has not played yet."""
+
+
+class StreamNotStarted(Exception):
+    """The connection closed, or said nothing sensible, before its stream began."""
+
+
+class CarrierTransport:
+    """A carrier's media WebSocket, straight on ASGI: no queue, task or object of ours per frame (media-path, advice 1)."""
+
+    def __init__(
+        self,
+        codec: MediaCodec,
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        self._codec = codec
+        self._receive = receive
+        self._send = send
+        self.audio_format: AudioFormat
+        self.is_open = True
+        self._short = b""  # a piece that is too short to be sent, for the next one to begin with
+
+    async def wait_for_start(self) -> StreamStarted:
+        """Read until the stream begins; its format is what we decode by. Raises StreamNotStarted."""
+        while True:
+            text = await self._next_text()
+            if text is None:
+                raise StreamNotStarted
+            frame = self._decode(text)
+            if isinstance(frame, StreamStarted):
+                self.audio_format = frame.audio_format
+                return frame
+
+    async def frames(self) -> AsyncIterator[CallerFrame]:
+        while True:
+            text = await self._next_text()
+            if text is None:
+                return
+            frame = self._decode(text)
+            if frame is not None and not isinstance(frame, StreamStarted):
+                yield frame
+
+    async def send_audio(self, payload: str) -> None:
+        if self._short or payload_ms(payload, self.audio_format) < SHORTEST_PIECE_MS:
+            try:
+                data = self._short + base64.b64decode(payload)
+            except ValueError:
+                return  # a model's nonsense is a lost piece, not a lost call
+            if len(data) < self._shortest_piece:
+                self._short = data
+                return
+            self._short, payload = b"", base64.b64encode(data).decode()
+        await self._send_text(self._codec.encode_audio(payload))
+
+    async def send_mark(self, name: str) -> None:
+        if self._short:
+            silence = SILENCE[self.audio_format.encoding]
+            data, self._short = self._short.ljust(self._shortest_piece, silence), b""
+            await self._send_text(self._codec.encode_audio(base64.b64encode(data).decode()))
+        await self._send_text(self._codec.encode_mark(name))
+
+    @property
+    def _shortest_piece(self) -> int:
+        return SHORTEST_PIECE_MS * self.audio_format.bytes_per_ms
+
+    async def clear(self) -> None:
+        self._short = b""
+        await self._send_text(self._codec.encode_clear())
+
+    async def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            await self._send({"type": "websocket.close", "code": 1000})
+
+    async def _next_text(self) -> str | None:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            self.is_open = False
+            return None
+        text = message.get("text") or ""
+        return text if len(text) <= MAX_FRAME_LENGTH else ""
+
+    def _decode(self, text: str) -> Any:
+        try:
+            return self._codec.decode(text)
+        except ValueError:
+            return StreamError("The carrier sent a frame that is not of its protocol.")
+
+    async def _send_text(self, text: str) -> None:
+        if self.is_open:
+            await self._send({"type": "websocket.send", "text": text})

@@ -1,0 +1,12 @@
+"""Dashboard routes."""
+
+from django.urls import path
+
+from calls import views
+
+urlpatterns = [
+    path("", views.overview, name="overview"),
+    path("calls", views.calls, name="calls"),
+    path("calls/<str:identifier>", views.call, name="call"),
+    path("calls/<str:identifier>/hang-up", views.hang_up, name="hang-up"),
+]

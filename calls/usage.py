@@ -1,0 +1,167 @@
+"""What a month's calls and numbers came to (`settings.USAGE_REPORT`): billing shows it and cannot know calls.
+
+Every amount is summed up from the ledger, so that the report and the balance cannot differ; what calls tell is how many
+there were, how long they lasted and whom they belong to.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
+
+from agents.models import Agent
+from billing.models import LedgerEntry
+from billing.periods import Period
+from bubblyphone.core.money import ZERO, format_money
+from phone_numbers.models import PhoneNumber
+
+# An entry's key says whose it is: "call:42:model", "number:7:2026-11", "purchase:3:setup".
+CALL_COSTS = """
+SELECT (entry.created_at AT TIME ZONE 'UTC')::date, entry.kind, call.phone_number_id, call.agent_id, call.model_slug,
+       -SUM(entry.amount)
+FROM billing_ledgerentry entry LEFT JOIN calls_call call ON call.id = split_part(entry.key, ':', 2)::bigint
+WHERE entry.developer_id = %s AND entry.created_at >= %s AND entry.created_at < %s AND entry.key LIKE 'call:%%'
+GROUP BY 1, 2, 3, 4, 5
+"""
+NUMBER_COSTS = """
+SELECT (entry.created_at AT TIME ZONE 'UTC')::date,
+       CASE WHEN entry.key LIKE 'number:%%' THEN split_part(entry.key, ':', 2)::bigint ELSE purchase.phone_number_id END,
+       -SUM(entry.amount)
+FROM billing_ledgerentry entry LEFT JOIN numbers_numberpurchase purchase
+  ON entry.key LIKE 'purchase:%%' AND purchase.id = split_part(entry.key, ':', 2)::bigint
+WHERE entry.developer_id = %s AND entry.created_at >= %s AND entry.created_at < %s
+  AND (entry.key LIKE 'number:%%' OR entry.key LIKE 'purchase:%%')
+GROUP BY 1, 2
+"""
+# Minutes are started ones, as telephony is charged; a sandbox call has no telephony, a webhook-mode call no model, and from a call
+# that is handed over the model is gone.
+CALL_TIMES = """
+SELECT (settled_at AT TIME ZONE 'UTC')::date, sandbox, mode = 'streaming', phone_number_id, agent_id, model_slug,
+       COUNT(*), SUM(duration_seconds), SUM((duration_seconds + 59) / 60), SUM(model_seconds), SUM((model_seconds + 59) / 60)
+FROM calls_call CROSS JOIN LATERAL (SELECT LEAST(
+    duration_seconds, COALESCE(CEIL(EXTRACT(EPOCH FROM transferred_at - answered_at))::int, duration_seconds)
+) AS model_seconds) AS phase
+WHERE developer_id = %s AND settled_at >= %s AND settled_at < %s AND status = 'completed' AND NOT demo
+GROUP BY 1, 2, 3, 4, 5, 6
+"""
+# Kinds of entries of a call → category; those that the reference does not name are added beside its two.
+CATEGORIES = {
+    LedgerEntry.Kind.TELEPHONY: "telephony",
+    LedgerEntry.Kind.MODEL: "ai_model",
+    LedgerEntry.Kind.TRANSCRIPTION: "transcription",
+    LedgerEntry.Kind.ANALYSIS: "analysis",
+}
+
+
+@dataclass(slots=True)
+class Share:
+    """What falls to a day, a number, an agent or a model."""
+
+    calls: int = 0
+    minutes: int = 0
+    cost: Decimal = ZERO
+
+    def as_data(self) -> dict[str, Any]:
+        return {"calls": self.calls, "minutes": self.minutes, "cost": format_money(self.cost)}
+
+
+@dataclass(slots=True)
+class Usage:
+    """The sums of a month."""
+
+    total: Share = field(default_factory=Share)
+    number_cost: Decimal = ZERO
+    costs: dict[str, Decimal] = field(default_factory=lambda: dict.fromkeys(CATEGORIES.values(), ZERO))
+    seconds: dict[str, int] = field(default_factory=lambda: {"telephony": 0, "ai_model": 0})
+    minutes: dict[str, int] = field(default_factory=lambda: {"telephony": 0, "ai_model": 0})
+    by_day: dict[date, Share] = field(default_factory=lambda: defaultdict(Share))
+    by_number: dict[int | None, Share] = field(default_factory=lambda: defaultdict(Share))
+    by_agent: dict[int | None, Share] = field(default_factory=lambda: defaultdict(Share))
+    by_model: dict[str, Share] = field(default_factory=lambda: defaultdict(Share))
+
+    def shares(self, day: date, number: int | None, agent: int | None, model: str | None) -> Iterable[Share]:
+        """All that a call counts towards."""
+        return self.total, self.by_day[day], self.by_number[number], self.by_agent[agent], self.by_model[model or ""]
+
+
+def measure(developer_id: int, period: Period) -> Usage:
+    """Sum up a developer's month."""
+    usage = Usage()
+    span: list[Any] = [developer_id, period.start, period.end]
+    with connection.cursor() as cursor:
+        cursor.execute(CALL_COSTS, span)
+        for day, kind, number, agent, model, cost in cursor.fetchall():
+            usage.costs[CATEGORIES[kind]] += cost
+            for share in usage.shares(day, number, agent, model):
+                share.cost += cost
+        cursor.execute(NUMBER_COSTS, span)
+        for day, number, cost in cursor.fetchall():
+            usage.number_cost += cost
+            for share in (usage.total, usage.by_day[day], usage.by_number[number]):
+                share.cost += cost
+        cursor.execute(CALL_TIMES, span)
+        for row in cursor.fetchall():
+            day, sandbox, streaming, number, agent, model, calls, seconds, minutes, model_seconds, model_minutes = row
+            for share in usage.shares(day, number, agent, model):
+                share.calls += calls
+                share.minutes += minutes
+            if not sandbox:
+                usage.seconds["telephony"] += seconds
+                usage.minutes["telephony"] += minutes
+            if streaming:
+                usage.seconds["ai_model"] += model_seconds
+                usage.minutes["ai_model"] += model_minutes
+    return usage
+
+
+def report(developer_id: int, period: Period) -> dict[str, Any]:
+    """GET /billing/usage: the reference's keys, then the series and the breakdowns that we add."""
+    usage = measure(developer_id, period)
+    held = PhoneNumber.objects.filter(Q(released_at=None) | Q(released_at__gte=period.start))
+    categories: dict[str, dict[str, Any]] = {name: {"cost": format_money(cost)} for name, cost in usage.costs.items()}
+    for name, minutes in usage.minutes.items():
+        categories[name] |= {"minutes": minutes, "seconds": usage.seconds[name]}
+    return {
+        "period": period.name,
+        "total_calls": usage.total.calls,
+        "total_minutes": usage.total.minutes,
+        "total_cost": format_money(usage.total.cost),
+        "phone_numbers": held.filter(developer_id=developer_id, created_at__lt=period.end).count(),
+        "phone_number_cost": format_money(usage.number_cost),
+        "categories": categories,
+        "daily": [
+            {"date": day.isoformat(), **usage.by_day[day].as_data()} for day in period.days(timezone.now().date())
+        ],
+        "by_number": _by_number(usage),
+        "by_agent": _by_agent(usage),
+        "by_model": [{"model": model or None, **share.as_data()} for model, share in _dearest_first(usage.by_model)],
+    }
+
+
+def _by_number(usage: Usage) -> list[dict[str, Any]]:
+    """Null is what belongs to no number: calls in the sandbox without one, and orders that came to nothing."""
+    named = dict(PhoneNumber.objects.filter(pk__in=[pk for pk in usage.by_number if pk]).values_list("pk", "e164"))
+    return [
+        {"phone_number_id": pk, "phone_number": named.get(pk) if pk else None, **share.as_data()}
+        for pk, share in _dearest_first(usage.by_number)
+        if pk is not None or share != Share()
+    ]
+
+
+def _by_agent(usage: Usage) -> list[dict[str, Any]]:
+    """Null is what had no agent of its own: numbers with inline settings, and agents that have been deleted."""
+    named = dict(Agent.objects.filter(pk__in=[pk for pk in usage.by_agent if pk]).values_list("pk", "name"))
+    return [
+        {"agent_id": pk, "name": named.get(pk) if pk else None, **share.as_data()}
+        for pk, share in _dearest_first(usage.by_agent)
+    ]
+
+
+def _dearest_first(shares: dict[Any, Share]) -> list[tuple[Any, Share]]:
+    return sorted(shares.items(), key=lambda item: (-item[1].cost, -item[1].calls, str(item[0])))

@@ -1,0 +1,80 @@
+"""Calls in plain words, for people who read pages."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from calls.models import Call, CallEvent, CallStatus, Direction, HangupCause
+
+RUNNING = {
+    CallStatus.INITIATED: "The call is being set up.",
+    CallStatus.RINGING: "It rings.",
+    CallStatus.ANSWERED: "The call is going on.",
+}
+OUTCOMES = {
+    HangupCause.NORMAL_CLEARING: "Ended normally.",
+    HangupCause.BUSY: "The line was busy.",
+    HangupCause.NO_ANSWER: "Nobody answered.",
+    HangupCause.REJECTED: "The call was declined.",
+    HangupCause.INVALID_NUMBER: "There is no such number.",
+    HangupCause.INSUFFICIENT_BALANCE: "Ended because the balance was used up.",
+    HangupCause.MAX_DURATION: "Ended at the longest duration that its configuration allows.",
+    HangupCause.SILENCE_TIMEOUT: "Ended because nobody said anything.",
+    HangupCause.VOICEMAIL: "Voicemail answered, so we hung up.",
+    HangupCause.TRANSFERRED: "Handed over to a person.",
+    HangupCause.WEBHOOK_FAILED: "Ended because your webhook did not answer as needed.",
+    HangupCause.MODEL_FAILED: "Ended because the AI model failed.",
+    HangupCause.CARRIER_FAILED: "The phone network could not carry the call.",
+}
+EVENTS = {
+    "call.initiated": "Call began",
+    "call.ringing": "Ringing",
+    "call.answered": "Answered",
+    "call.ended": "Call ended",
+    "call.failed": "Call failed",
+    "hangup.requested": "Hang-up requested",
+    "stream.connected": "Connected to the model",
+    "stream.reconnected": "Reconnected to the model",
+    "stream.disconnected": "Disconnected from the model",
+    "stream.failed": "Audio connection failed",
+    "stream.error": "Audio problem",
+    "model.interrupted": "Caller interrupted the agent",
+    "context.injected": "Context given to the agent",
+    "transfer.requested": "Transfer requested",
+    "transfer.answered": "Transfer answered",
+    "transfer.failed": "Transfer failed",
+    "voicemail.detected": "Voicemail detected",
+    "voicemail.greeting_ended": "Voicemail greeting over",
+    "recording.started": "Recording started",
+    "recording.saved": "Recording saved",
+    "speak.started": "Speaking",
+    "speak.ended": "Finished speaking",
+    "speak.interrupted": "Caller talked over it",
+}
+TROUBLE = frozenset({"call.failed", "stream.failed", "stream.error", "transfer.failed"})
+
+
+def describe_outcome(call: Call) -> str:
+    """How a call went, or how it is going, in one sentence."""
+    if not call.is_over:
+        return RUNNING[CallStatus(call.status)]
+    if call.hangup_cause in OUTCOMES:
+        return OUTCOMES[HangupCause(call.hangup_cause)]
+    return "Ended."
+
+
+def describe_event(event: CallEvent) -> str:
+    """A moment of the timeline; one that has no words here shows by its name."""
+    metadata: Mapping[str, Any] = event.metadata or {}
+    if event.event_type in {"tool.called", "tool.returned"}:
+        verb = "Tool called" if event.event_type == "tool.called" else "Tool answered"
+        return f"{verb}: {metadata.get('tool', '')}"
+    if event.event_type == "dtmf.received":
+        return f"Key pressed: {metadata.get('digit', '')}"
+    return EVENTS.get(event.event_type, event.event_type)
+
+
+def other_party(call: Call) -> str:
+    """The end of the call that is not our number: a phone number, or the browser."""
+    if call.sandbox:
+        return "Sandbox"
+    return call.from_number if call.direction == Direction.INBOUND else call.to_number
