@@ -1,0 +1,36 @@
+"""What the API's description says about the sandbox."""
+
+from bubblyphone.core.schema import Operation
+from bubblyphone.core.shapes import data_of, record, text, whole
+from sandbox.api.views import SandboxCallSerializer
+
+_WS_URL = text("wss://agents.example.com/sandbox/ws/sandbox_abc123?token=…", "Opens once, within 30 seconds.")
+_MODEL = text("gemini-3.1-flash-live")
+
+OPERATIONS = {
+    "Sandbox": {
+        "POST /sandbox/calls": Operation(
+            "Start a sandbox call",
+            "Talk to a number's agent over a WebSocket, without a telephone. Telephony is free, the model is billed.",
+            answer=data_of(
+                record({"call_id": text("sandbox_abc123"), "ws_url": _WS_URL, "model": _MODEL, "expires_in": whole(30)})
+            ),
+            status=201,
+            body=SandboxCallSerializer,
+            example={"phone_number_id": 1, "overrides": {"system_prompt": "You are a test assistant."}},
+            errors={402: "The balance is below $0.50."},
+        ),
+        "POST /sandbox/demo": Operation(
+            "Start a demo call",
+            "A free call to our demo agent: no balance and no number needed, three for each account.",
+            answer=data_of(
+                record(
+                    {"call_id": whole(5001), "ws_url": _WS_URL, "model": _MODEL, "demos_remaining": whole(2, minimum=0)}
+                )
+            ),
+            status=201,
+            errors={403: "The free demo calls are used up.", 502: "No AI model is available."},
+        ),
+    },
+}
+FIELDS = {"overrides": "What is to be otherwise in this call."}

@@ -1,0 +1,74 @@
+"""The sandbox over the API."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents.serializers import MAX_ID, ClearableText, ModelSlugField
+from bubblyphone.core.api import StrictSerializer, data
+from bubblyphone.core.errors import InvalidRequest
+from calls.api.views import developer_of
+from phone_numbers.models import PhoneNumber
+from sandbox import services
+
+
+class OverridesSerializer(StrictSerializer):
+    """What may be otherwise in a test call."""
+
+    system_prompt = ClearableText(max_length=10_000)
+    model = ModelSlugField(max_length=80)
+    voice = ClearableText(max_length=80)
+
+
+class SandboxCallSerializer(StrictSerializer):
+    """The body of POST /sandbox/calls."""
+
+    phone_number_id = serializers.IntegerField(min_value=1, max_value=MAX_ID)
+    overrides = OverridesSerializer(required=False, allow_null=True)
+
+
+class SandboxCallsView(APIView):
+    """POST /sandbox/calls."""
+
+    def post(self, request: Request) -> Response:
+        body = SandboxCallSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        developer = developer_of(request)
+        number = (
+            PhoneNumber.objects.select_related("agent")
+            .filter(developer=developer, pk=body.validated_data["phone_number_id"])
+            .exclude(status=PhoneNumber.Status.RELEASED)
+            .first()
+        )
+        if number is None:
+            raise InvalidRequest({"phone_number_id": ["There is no such phone number."]})
+        overrides: dict[str, Any] = body.validated_data.get("overrides") or {}
+        started = services.start_sandbox_call(developer=developer, number=number, overrides=overrides)
+        return data(
+            {
+                "call_id": started.call.public_id,
+                "ws_url": started.ws_url,
+                "model": started.call.model_slug,
+                "expires_in": started.expires_in,
+            },
+            status=201,
+        )
+
+
+class SandboxDemoView(APIView):
+    """POST /sandbox/demo."""
+
+    def post(self, request: Request) -> Response:
+        started, left = services.start_demo_call(developer=developer_of(request))
+        return data(
+            {
+                "call_id": started.call.pk,
+                "ws_url": started.ws_url,
+                "model": started.call.model_slug,
+                "demos_remaining": left,
+            },
+            status=201,
+        )

@@ -1,0 +1,152 @@
+"""The demo account: made once, found again at every start. Its secrets are kept in DATA_DIR/demo.json alone."""
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts import services as accounts
+from accounts.models import ApiKey, Developer
+from billing import ledger
+from bubblyphone.core.crypto import hash_secret
+from bubblyphone.core.errors import ApplicationError, Conflict, UpstreamFailed
+from phone_numbers.configuration import update_number
+from phone_numbers.models import PhoneNumber
+from phone_numbers.services import buy_number, search_available
+from sandbox import demo_agents
+
+logger = logging.getLogger(__name__)
+
+EMAIL = "demo@bubblyphone.test"
+STAFF_EMAIL = "staff@bubblyphone.test"
+TEST_CREDIT = Decimal("25")
+KEY_LABEL = "Demo"
+EXCHANGE_WAIT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoAccess:
+    """How to get in: the content of demo.json (contract §1)."""
+
+    url: str
+    email: str
+    password: str
+    staff_email: str
+    staff_password: str
+    api_key: str
+    numbers: list[str]
+
+
+def load(path: Path) -> DemoAccess:
+    """Make what is missing and write `path`. Run again, it changes nothing that its users have changed.
+
+    Raises ApplicationError when the exchange does not sell the numbers.
+    """
+    kept = _read(path)
+    password = kept.get("password") or secrets.token_urlsafe(9)
+    staff_password = kept.get("staff_password") or secrets.token_urlsafe(12)
+    developer = _account(EMAIL, "Demo", password, is_new_password="password" not in kept)
+    _account(STAFF_EMAIL, "Staff", staff_password, is_new_password="staff_password" not in kept, is_staff=True)
+    ledger.test_credit(developer_id=developer.pk, amount=TEST_CREDIT, key=f"demo:{developer.pk}:credit")
+    api_key = _api_key(developer, str(kept.get("api_key", "")))
+    access = DemoAccess(settings.PUBLIC_URL, EMAIL, password, STAFF_EMAIL, staff_password, api_key, [])
+    # Written before the numbers, so that an interrupted run does not lose the passwords.
+    _write(path, access)
+    if settings.EXCHANGE_URL:
+        _buy_missing_numbers(developer)
+    numbers = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
+    access.numbers.extend(numbers.order_by("pk").values_list("e164", flat=True))
+    _write(path, access)
+    return access
+
+
+def _account(email: str, name: str, password: str, *, is_new_password: bool, is_staff: bool = False) -> Developer:
+    developer = Developer.objects.filter(email=email).first()
+    if developer is None:
+        create = Developer.objects.create_superuser if is_staff else Developer.objects.create_user
+        return create(email, password, name=name, email_verified_at=timezone.now())
+    if is_new_password:
+        # The file was lost; the old password is known to nobody.
+        developer.set_password(password)
+        developer.save(update_fields=["password"])
+    return developer
+
+
+def _api_key(developer: Developer, kept: str) -> str:
+    """The key of the last run while it is valid, else a new one in its place."""
+    keys = ApiKey.objects.filter(developer=developer, label=KEY_LABEL, revoked_at=None)
+    if kept and keys.filter(secret_hash=hash_secret(kept)).exists():
+        return kept
+    keys.update(revoked_at=timezone.now())
+    return accounts.issue_api_key(developer=developer, label=KEY_LABEL)[1]
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+def _buy_missing_numbers(developer: Developer) -> None:
+    """One for each demo agent, the first time. One that its user has given back since stays away."""
+    owned = PhoneNumber.objects.filter(developer=developer)
+    for area_code, agent in demo_agents.NUMBERS:
+        number = owned.filter(e164__startswith=f"+1{area_code}").order_by("-pk").first()
+        if number is None:
+            number = _buy(developer, area_code, str(agent["label"]))
+        # A number that has never been configured: bought just now, or by a run that ended here.
+        if number.status == PhoneNumber.Status.ACTIVE and number.system_prompt is None and number.agent_id is None:
+            _configure(number, agent)
+
+
+def _buy(developer: Developer, area_code: str, label: str) -> PhoneNumber:
+    """The first number of an area that can be had, once the exchange is up."""
+    deadline = time.monotonic() + EXCHANGE_WAIT_SECONDS
+    while True:
+        try:
+            offered, _ = search_available(country="US", number_type="local", area_code=area_code, limit=5)
+            for offer in offered:
+                try:
+                    return buy_number(developer=developer, phone_number=offer.phone_number, label=label)
+                except Conflict:
+                    continue
+            raise Conflict(f"No number of the area {area_code} can be had.")
+        except UpstreamFailed:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def _configure(number: PhoneNumber, agent: Mapping[str, Any]) -> None:
+    changes = {
+        **agent,
+        "mode": "streaming",
+        "model_slug": demo_agents.MODEL,
+        "tool_webhook_url": f"{settings.PUBLIC_URL}/sandbox/demo-tool",
+    }
+    try:
+        update_number(number=number, changes=changes)
+    except ApplicationError as error:
+        logger.warning("A demo number could not be configured: %s", error.message)
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        kept = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _write(path: Path, access: DemoAccess) -> None:
+    """Whole or not at all, and readable by its owner alone from the first byte."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    fresh.write_text(json.dumps(asdict(access), indent=2) + "\n")
+    fresh.replace(path)

@@ -1,0 +1,80 @@
+"""The demo agents' tool webhook: answers as a booking system would, the same for the same question.
+
+It keeps nothing, so it checks no signature; a real one would, see the API reference.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import orjson
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+SLOTS = ("17:30", "18:00", "18:30", "19:00", "19:30", "20:00", "20:30", "21:00")
+MAX_TEXT = 80
+
+
+@csrf_exempt
+@require_POST
+def demo_tool(request: HttpRequest) -> JsonResponse:
+    """Takes `call.tool_call` bodies (reference, "Tools")."""
+    try:
+        body = orjson.loads(request.body)
+    except orjson.JSONDecodeError:
+        body = None
+    arguments = body.get("arguments") if isinstance(body, dict) else None
+    if not isinstance(arguments, dict):
+        return JsonResponse({"message": "Expected the body of a call.tool_call event."}, status=422)
+    return JsonResponse({"result": answer(str(body.get("tool", "")), arguments)})
+
+
+def answer(tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What the tool says; an `error` where it cannot help."""
+    day = _text(arguments.get("date"))
+    match tool:
+        case "check_availability":
+            slots = free_slots(day)
+            spoken = [_spoken_time(slot) for slot in slots]
+            return {
+                "date": day,
+                "slots": slots,
+                "message": f"We have tables at {', '.join(spoken[:-1])} and {spoken[-1]}",
+            }
+        case "book_table" | "book_appointment":
+            time, name = _text(arguments.get("time")), _text(arguments.get("name"))
+            code = _confirmation_code(day, time, name)
+            spelled = " ".join(code)
+            return {
+                "confirmed": True,
+                "confirmation_code": code,
+                "message": f"It is booked for {name}. The confirmation code is {spelled}.",
+            }
+    return {"error": f"The tool {tool} does not exist."}
+
+
+def free_slots(day: str) -> list[str]:
+    """Three free times of a day, in order, always the same ones for the same day."""
+    try:
+        start = date.fromisoformat(day).toordinal()
+    except ValueError:
+        start = len(day)
+    return sorted(SLOTS[(start * 3 + step * 2) % len(SLOTS)] for step in range(3))
+
+
+def _spoken_time(slot: str) -> str:
+    """19:30 as "7:30 p.m."; all slots are in the evening."""
+    hour, _, minute = slot.partition(":")
+    return f"{int(hour) - 12}{'' if minute == '00' else f':{minute}'} p.m."
+
+
+def _confirmation_code(*parts: str) -> str:
+    """Four digits that depend on what was booked alone."""
+    digest = hashlib.sha256("|".join(parts).encode()).digest()
+    return f"{int.from_bytes(digest[:4], 'big') % 10_000:04d}"
+
+
+def _text(value: Any) -> str:
+    return str(value)[:MAX_TEXT] if value is not None else ""

@@ -1,0 +1,66 @@
+"""Two legs that hear each other."""
+
+from typing import Any, Protocol
+
+from sandbox.exchange.handset import Handset
+from sandbox.exchange.playout import Playout
+
+# Both legs have a clock of their own; more than this between them is a fault of one, and is dropped.
+MAX_LAG_MS = 200
+
+
+class BridgedLeg(Protocol):
+    """What a bridge needs of its two legs."""
+
+    handset: Handset
+    bridge: "Bridge | None"
+
+    def report(self, event_type: str, *, parties: bool = True, **extra: Any) -> None: ...
+    def hang_up(self) -> None: ...
+
+
+class Bridge:
+    """Joins two answered legs and reports it. A leg that is `parked` lives on when the other one ends; else it ends."""
+
+    def __init__(self, first: BridgedLeg, second: BridgedLeg, *, is_first_parked: bool, has_dtmf: bool = True) -> None:
+        self._first = first
+        self._second = second
+        self._is_first_parked = is_first_parked
+        self._has_dtmf = has_dtmf
+        self._toward_first = Playout()
+        self._toward_second = Playout()
+        for leg in (first, second):
+            leg.bridge = self
+            leg.report("call.bridged")
+
+    def other(self, leg: BridgedLeg) -> BridgedLeg:
+        """The leg at the other end."""
+        return self._second if leg is self._first else self._first
+
+    def send(self, leg: BridgedLeg, frame: bytes) -> None:
+        """What this leg gives to the other: 20 ms of PCMU."""
+        line = self._toward_second if leg is self._first else self._toward_first
+        if line.queued_ms >= MAX_LAG_MS:
+            line.clear()
+        line.write(frame)
+
+    def receive(self, leg: BridgedLeg) -> bytes:
+        """What this leg gets from the other: 20 ms of PCMU."""
+        return (self._toward_first if leg is self._first else self._toward_second).next_frame()
+
+    def press(self, leg: BridgedLeg, digit: str) -> None:
+        """A key of this leg's person, heard by the other's."""
+        if self._has_dtmf:
+            self.other(leg).handset.on_dtmf(digit)
+
+    def part(self) -> None:
+        """Take the legs apart; both stay."""
+        for leg in (self._first, self._second):
+            leg.bridge = None
+
+    def leave(self, leg: BridgedLeg) -> None:
+        """One leg ends or turns to another: the bridge is over."""
+        other = self.other(leg)
+        self.part()
+        if other is self._second or not self._is_first_parked:
+            other.hang_up()

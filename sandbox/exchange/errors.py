@@ -1,0 +1,89 @@
+"""Refusals, in the carrier's words: a numbered error with the HTTP status that goes with it."""
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """One entry of Telnyx's `errors` list. `pointer` names the field: a JSON pointer or a query parameter."""
+
+    def __init__(self, status: int, code: str, title: str, detail: str, pointer: str = "") -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.pointer = pointer
+
+    def body(self) -> dict[str, Any]:
+        error: dict[str, Any] = {
+            "code": self.code,
+            "title": self.title,
+            "detail": self.detail,
+            "meta": {"url": f"https://developers.telnyx.com/docs/overview/errors/{self.code}"},
+        }
+        if self.pointer:
+            key = "pointer" if self.pointer.startswith("/") else "parameter"
+            error["source"] = {key: self.pointer}
+        return {"errors": [error]}
+
+
+def unauthenticated() -> ApiError:
+    return ApiError(401, "10009", "Authentication failed", "The API key looks malformed or is unknown.")
+
+
+def not_authorized(detail: str) -> ApiError:
+    return ApiError(403, "10010", "Authorization failed", detail)
+
+
+def not_found(what: str) -> ApiError:
+    return ApiError(404, "10005", "Resource not found", f"The requested {what} could not be found.")
+
+
+def missing(pointer: str) -> ApiError:
+    return ApiError(422, "10004", "Missing required parameter", f"The parameter {pointer} is required.", pointer)
+
+
+def invalid(pointer: str, detail: str) -> ApiError:
+    return ApiError(422, "10015", "Bad Request", detail, pointer)
+
+
+def not_offered(pointer: str) -> ApiError:
+    """For what Telnyx has and this exchange has not: said plainly, never ignored."""
+    return ApiError(501, "10015", "Not offered", f"The built-in exchange does not offer {pointer}.", pointer)
+
+
+def invalid_number(pointer: str) -> ApiError:
+    return ApiError(422, "10016", "Phone number must be in +E164 format", "Use a number like +14155550100.", pointer)
+
+
+def invalid_client_state(pointer: str) -> ApiError:
+    return ApiError(422, "90017", "Invalid value for client_state", "client_state must be base64.", pointer)
+
+
+def unknown_call(status: int = 422) -> ApiError:
+    return ApiError(status, "90015", "Invalid Call Control ID", "The call_control_id provided is not known.")
+
+
+def call_ended() -> ApiError:
+    return ApiError(422, "90018", "Call has already ended", "This call is no longer active and can't receive commands.")
+
+
+def not_answered() -> ApiError:
+    return ApiError(422, "90034", "Call not answered yet", "This command can be issued on an answered call only.")
+
+
+def answer_on_outbound() -> ApiError:
+    return ApiError(422, "90102", "Cannot answer an outbound call", "answer is for incoming calls.")
+
+
+def not_streaming() -> ApiError:
+    return ApiError(422, "90048", "Media streaming is not in use", "There is no media stream to stop.")
+
+
+def already_transcribing() -> ApiError:
+    return ApiError(422, "90054", "Call transcription is already in progress", "Stop the one that runs first.")
+
+
+def speak_length() -> ApiError:
+    detail = "The payload of a speak command has 1 to 3000 characters."
+    return ApiError(422, "90010", "Invalid payload length", detail, "/payload")

@@ -1,0 +1,127 @@
+"""The frame of the REST API: who may come in, bodies in, errors out, pages of lists, and faults on purpose."""
+
+import asyncio
+import hmac
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from sandbox.exchange import errors
+from sandbox.exchange.errors import ApiError
+from sandbox.exchange.faults import Faults, RestFault
+
+logger = logging.getLogger(__name__)
+
+HANG_SECONDS = 3600.0
+MAX_PAGE_SIZE = 250
+
+
+def json_response(body: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+
+
+def data_response(data: Any) -> web.Response:
+    """A success in Telnyx's envelope."""
+    return json_response({"data": data})
+
+
+async def read_json(request: web.Request) -> Any:
+    """The body; an absent one is an empty object. Raises ApiError when it is no JSON."""
+    raw = await request.read()
+    if not raw.strip():
+        return {}
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise errors.invalid("/", "The body is not valid JSON.") from error
+
+
+def paged(request: web.Request, rows: Sequence[Any]) -> web.Response:
+    """One page of a list: `page[number]` from 1, `page[size]` up to 250."""
+    number, size = _page_parameter(request, "number", 1), min(_page_parameter(request, "size", 20), MAX_PAGE_SIZE)
+    meta = {
+        "page_number": number,
+        "page_size": size,
+        "total_pages": -(-len(rows) // size),
+        "total_results": len(rows),
+    }
+    return json_response({"data": rows[(number - 1) * size : number * size], "meta": meta})
+
+
+def _page_parameter(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(f"page[{name}]", str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise errors.invalid(f"page[{name}]", "The value must be a whole number from 1.")
+    return int(text)
+
+
+def filters(request: web.Request, known: Sequence[str]) -> dict[str, str]:
+    """The `filter[…]` parameters; `filter[a][b]` is called "a.b". Raises ApiError for unknown ones."""
+    found: dict[str, str] = {}
+    for key, value in request.query.items():
+        match = re.fullmatch(r"filter\[(\w+)\](?:\[(\w*)\])?", key)
+        if match is None:
+            continue
+        name = f"{match[1]}.{match[2]}" if match[2] else match[1]
+        name = name.removesuffix(".eq")
+        if name not in known:
+            raise errors.invalid(key, "This filter is not known.")
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
+
+
+def matches(row: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
+    """Whether a record has the values of all filters."""
+    return all(str(row.get(name, "")) == value for name, value in wanted.items())
+
+
+# What lies here is opened by the signature in its address, which the handler checks.
+SIGNED_ADDRESSES = "/recordings/"
+
+
+def is_authorized(request: web.Request, api_key: str) -> bool:
+    """Bearer token; a WebSocket of a browser cannot send headers, so `?token=` counts there too."""
+    if request.path.startswith(SIGNED_ADDRESSES):
+        return True
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        token = request.query.get("token", "") if request.headers.get("Upgrade") else ""
+    return hmac.compare_digest(token.strip().encode(), api_key.encode())
+
+
+def make_middleware(api_key: str, faults: Faults) -> Middleware:
+    """Authentication, faults and errors around every handler."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if not is_authorized(request, api_key):
+                raise errors.unauthenticated()
+            fault = faults.rest.get(request.path.rstrip("/").rpartition("/")[2])
+            if fault is not None:
+                return await _fail(request, fault)
+            return await handler(request)
+        except ApiError as error:
+            return json_response(error.body(), error.status)
+        except web.HTTPNotFound:
+            return json_response(errors.not_found("resource or URL").body(), 404)
+        except web.HTTPMethodNotAllowed:
+            return json_response(ApiError(405, "10007", "Unexpected error", "Method not allowed.").body(), 405)
+
+    return middleware
+
+
+async def _fail(request: web.Request, fault: RestFault) -> web.Response:
+    if fault == "hang":
+        await asyncio.sleep(HANG_SECONDS)
+    if fault == "garbage":
+        return web.Response(text="<html>It works!</html>", content_type="text/html")
+    if fault == "drop" and request.transport is not None:
+        request.transport.close()
+    status = fault if isinstance(fault, int) else 500
+    return json_response(ApiError(status, "10007", "Unexpected error", "A fault on purpose.").body(), status)

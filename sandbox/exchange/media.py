@@ -1,0 +1,270 @@
+"""One media stream: the WebSocket on which a leg's audio travels to the platform and back."""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import aiohttp
+import orjson
+
+from sandbox.exchange.codecs import bytes_per_frame, decoder, encoder
+from sandbox.exchange.mixing import mix
+from sandbox.exchange.playout import Playout
+from sandbox.exchange.webhooks import now_text
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+MAX_CHUNK_SECONDS = 30
+# The account that Telnyx names in `start` and `stop`; here it is always the same one.
+USER_ID = "3e6f995f-85f7-4705-9741-53b116d28237"
+MALFORMED_FRAME = (100003, "malformed_frame")
+INVALID_MEDIA = (100004, "invalid_media")
+RATE_LIMIT_REACHED = (100005, "rate_limit_reached")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamParams:
+    """What a command asked of the stream, with Telnyx's defaults filled in."""
+
+    url: str
+    track: str = "inbound_track"
+    codec: str = "PCMU"  # platform hears this
+    mode: str = "mp3"  # raw audio of the platform is taken in "rtp" only
+    back_codec: str = "PCMU"  # platform speaks this
+    sample_rate: int = 8000  # of L16 in both directions
+    target_legs: str = "opposite"
+    auth_token: str = ""
+    custom_parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_command(cls, body: Mapping[str, Any], line_codec: str) -> "StreamParams | None":
+        """None when the command has no `stream_url`. `line_codec` stands in where no codec was asked for."""
+        if not body.get("stream_url"):
+            return None
+        codec = body.get("stream_codec") or "default"
+        return cls(
+            url=body["stream_url"],
+            track=body.get("stream_track") or "inbound_track",
+            codec=line_codec if codec == "default" else codec,
+            mode=body.get("stream_bidirectional_mode") or "mp3",
+            back_codec=body.get("stream_bidirectional_codec") or "PCMU",
+            sample_rate=body.get("stream_bidirectional_sampling_rate") or 8000,
+            target_legs=body.get("stream_bidirectional_target_legs") or "opposite",
+            auth_token=body.get("stream_auth_token") or "",
+            custom_parameters={p["name"]: p.get("value", "") for p in body.get("custom_parameters") or []},
+        )
+
+
+class StreamedLeg(Protocol):
+    """What a stream needs of its leg."""
+
+    call_control_id: str
+    call_session_id: str
+    client_state: str | None
+    from_number: str
+    to_number: str
+
+    def stream_started(self, stream: "MediaStream") -> None: ...
+    def stream_stopped(self, stream: "MediaStream") -> None: ...
+    def stream_failed(self, stream: "MediaStream", reason: str) -> None: ...
+
+
+class MediaStream:
+    """Runs from the connection to its end in `run()`. The leg calls `exchange_frames` every 20 ms."""
+
+    def __init__(self, leg: StreamedLeg, params: StreamParams, http: aiohttp.ClientSession) -> None:
+        self.stream_id = str(uuid.uuid4())
+        self.params = params
+        self._leg = leg
+        self._http = http
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._started = False
+        self._stopping = False
+        self._sequence = 0
+        self._chunks = {"inbound": 0, "outbound": 0}
+        self._playout = Playout()
+        tracks = {"inbound_track": ["inbound"], "outbound_track": ["outbound"], "both_tracks": ["inbound", "outbound"]}
+        rate = params.sample_rate if params.codec == "L16" else 8000
+        self._encoders = {track: encoder(params.codec, rate) for track in tracks[params.track]}
+        self._media_format = {"encoding": params.codec, "sample_rate": rate, "channels": 1}
+        back_rate = params.sample_rate if params.back_codec == "L16" else 8000
+        self._decode = decoder(params.back_codec, back_rate)
+        self._frame_bytes = bytes_per_frame(params.back_codec, back_rate)
+
+    @property
+    def queued_ms(self) -> int:
+        """How much of the platform's audio waits to be played."""
+        return self._playout.queued_ms
+
+    async def run(self) -> None:
+        """Connect, introduce the call, and take the platform's frames until the socket closes."""
+        try:
+            self._socket = await self._connect()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            logger.warning("media stream could not connect: %s", type(error).__name__)
+            if not self._stopping:
+                self._leg.stream_failed(self, "connection_failed")
+            return
+        try:
+            await self._introduce()
+            async for message in self._socket:
+                await self._receive(message)
+        except (ConnectionError, aiohttp.ClientError):
+            logger.info("media stream broke off")
+        if not self._stopping:
+            self._started = False
+            if self._socket.close_code in {1000, 1001}:
+                self._leg.stream_stopped(self)
+            else:
+                self._leg.stream_failed(self, "connection_lost")
+
+    async def stop(self) -> None:
+        """End the stream from this side: a last `stop` frame, then the close. May be called at any time."""
+        if self._stopping:
+            return
+        self._stopping = True
+        if self._socket is None or self._socket.closed:
+            return
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+            if self._started:
+                self._started = False
+                call = {"user_id": USER_ID, "call_control_id": self._leg.call_control_id}
+                await self._send({"event": "stop", "stop": call})
+            await self._socket.close()
+
+    async def abort(self) -> None:
+        """Let the connection break without a word, as a fault of the network would."""
+        if self._socket is not None and (transport := self._socket.get_extra_info("socket")) is not None:
+            transport.shutdown(2)
+
+    async def exchange_frames(self, said: bytes, heard_else: bytes) -> bytes:
+        """Send 20 ms of what the person says; the 20 ms of PCMU that the platform says meanwhile, to `target_legs`.
+
+        `heard_else` is what the person hears from elsewhere, which belongs to the outbound track.
+        """
+        for name in self._playout.due_marks():
+            await self._send_mark(name)
+        spoken = self._playout.next_frame()
+        if self._started:
+            heard = heard_else if self.params.target_legs == "opposite" else mix(heard_else, spoken)
+            for track, encode in self._encoders.items():
+                await self._send_media(track, encode(said if track == "inbound" else heard))
+        return spoken
+
+    async def send_dtmf(self, digit: str) -> None:
+        if self._started:
+            await self._send({"event": "dtmf", "occurred_at": now_text(), "dtmf": {"digit": digit}})
+
+    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
+        headers = {"x-telnyx-streaming-auth-token": self.params.auth_token} if self.params.auth_token else {}
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            return await self._http.ws_connect(
+                self.params.url, headers=headers, compress=0, max_msg_size=4 * 1024 * 1024, autoping=True
+            )
+
+    async def _introduce(self) -> None:
+        if self._stopping:
+            await self._close()
+            return
+        hello: dict[str, Any] = {"event": "connected", "version": "1.0.0"}
+        if self.params.auth_token:
+            hello["connected"] = {"x-telnyx-streaming-auth-token": self.params.auth_token}
+        await self._send_raw(hello)
+        self._leg.stream_started(self)
+        start: dict[str, Any] = {
+            "user_id": USER_ID,
+            "call_control_id": self._leg.call_control_id,
+            "call_session_id": self._leg.call_session_id,
+            "from": self._leg.from_number,
+            "to": self._leg.to_number,
+            "client_state": self._leg.client_state,
+            "tags": [],
+            "custom_parameters": dict(self.params.custom_parameters),
+            "media_format": self._media_format,
+        }
+        await self._send({"event": "start", "start": start})
+        self._started = True
+
+    async def _close(self) -> None:
+        if self._socket is not None:
+            await self._socket.close()
+
+    # --- from the platform --------------------------------------------------------------------------------------------
+
+    async def _receive(self, message: aiohttp.WSMessage) -> None:
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            await self._send_error(MALFORMED_FRAME, "Frames are JSON text.")
+            return
+        try:
+            frame = orjson.loads(message.data)
+            event = frame["event"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            await self._send_error(MALFORMED_FRAME, "Received frame was not formed correctly")
+            return
+        if event == "media":
+            await self._receive_media(frame)
+        elif event == "clear":
+            for name in self._playout.clear():
+                await self._send_mark(name)
+        elif event == "mark" and isinstance(frame.get("mark"), dict) and isinstance(frame["mark"].get("name"), str):
+            if self._playout.mark(frame["mark"]["name"]):
+                await self._send_mark(frame["mark"]["name"])
+        else:
+            await self._send_error(MALFORMED_FRAME, "Received frame was not formed correctly")
+
+    async def _receive_media(self, frame: Mapping[str, Any]) -> None:
+        try:
+            data = base64.b64decode(frame["media"]["payload"], validate=True)
+        except (KeyError, TypeError, ValueError, binascii.Error):
+            await self._send_error(INVALID_MEDIA, "The payload is not base64.")
+            return
+        if self.params.mode != "rtp":
+            await self._send_error(
+                INVALID_MEDIA, "In mp3 mode the payload must be an mp3 file; the exchange plays none."
+            )
+        elif not self._frame_bytes <= len(data) <= self._frame_bytes * 50 * MAX_CHUNK_SECONDS:
+            await self._send_error(INVALID_MEDIA, "A chunk holds 20 milliseconds to 30 seconds of audio.")
+        elif self.params.back_codec == "L16" and len(data) % 2:
+            await self._send_error(INVALID_MEDIA, "L16 has two bytes a sample.")
+        elif not self._playout.write(self._decode(data)):
+            await self._send_error(RATE_LIMIT_REACHED, "Too much audio is waiting to be played.")
+
+    # --- to the platform ----------------------------------------------------------------------------------------------
+
+    async def _send_media(self, track: str, data: bytes) -> None:
+        # By hand: this is the frame that goes out fifty times a second.
+        self._sequence += 1
+        self._chunks[track] = chunk = self._chunks[track] + 1
+        payload = base64.b64encode(data).decode()
+        await self._send_text(
+            f'{{"event":"media","sequence_number":"{self._sequence}","stream_id":"{self.stream_id}","media":{{"track":"{track}",'
+            f'"chunk":"{chunk}","timestamp":"{(chunk - 1) * 20}","payload":"{payload}"}}}}'
+        )
+
+    async def _send_mark(self, name: str) -> None:
+        await self._send({"event": "mark", "mark": {"name": name}})
+
+    async def _send_error(self, error: tuple[int, str], detail: str) -> None:
+        code, title = error
+        payload = {"code": code, "title": title, "detail": detail}
+        await self._send_raw({"event": "error", "stream_id": self.stream_id, "payload": payload})
+
+    async def _send(self, frame: dict[str, Any]) -> None:
+        self._sequence += 1
+        await self._send_raw(frame | {"sequence_number": str(self._sequence), "stream_id": self.stream_id})
+
+    async def _send_raw(self, frame: Mapping[str, Any]) -> None:
+        await self._send_text(orjson.dumps(frame).decode())
+
+    async def _send_text(self, text: str) -> None:
+        # A socket that has just gone is noticed and reported by run(), the reader.
+        if self._socket is not None and not self._socket.closed:
+            with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+                await self._socket.send_str(text)

@@ -1,0 +1,79 @@
+"""What the platform has sent and the handset has not heard yet: a queue of audio with marks in it."""
+
+from collections import deque
+
+FRAME_BYTES = 160  # 20 ms of G.711 at 8 kHz
+FRAME_SECONDS = 0.02
+SILENCE = b"\xff" * FRAME_BYTES  # µ-law zero
+# More than this ahead of real time is a runaway sender; Telnyx answers it with rate_limit_reached.
+MAX_QUEUE_BYTES = 8000 * 60 * 30
+
+
+class Playout:
+    """A byte queue of PCMU that is emptied at 20 ms a tick, with a jitter buffer of one frame.
+
+    Positions count bytes since the start, so a mark is due once `played` has passed where it was put.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._marks: deque[tuple[int, str]] = deque()
+        self._written = 0
+        self._played = 0
+        self._playing = False
+        self._armed = False
+
+    @property
+    def queued_ms(self) -> int:
+        return len(self._buffer) // 8
+
+    def write(self, audio: bytes) -> bool:
+        """Queue PCMU audio. False when the queue is full and nothing was taken."""
+        if len(self._buffer) + len(audio) > MAX_QUEUE_BYTES:
+            return False
+        self._buffer += audio
+        self._written += len(audio)
+        return True
+
+    def mark(self, name: str) -> bool:
+        """Put a mark behind what is queued. True when nothing is: then the caller returns it at once."""
+        if self._played == self._written:
+            return True
+        self._marks.append((self._written, name))
+        return False
+
+    def clear(self) -> list[str]:
+        """Drop everything that is queued; the names of all marks that were waiting."""
+        names = [name for _, name in self._marks]
+        self._marks.clear()
+        self._buffer.clear()
+        self._played = self._written
+        self._playing = self._armed = False
+        return names
+
+    def due_marks(self) -> list[str]:
+        """Names of the marks whose audio has been played to the end by now. Asked at each tick, before `next_frame`."""
+        names = []
+        while self._marks and self._marks[0][0] <= self._played:
+            names.append(self._marks.popleft()[1])
+        return names
+
+    def next_frame(self) -> bytes:
+        """The next 20 ms for the handset, silence where there is nothing.
+
+        After a pause playing begins when two frames are there or one tick later, so that audio which arrives just in
+        time, 20 ms by 20 ms, does not tear at the slightest delay.
+        """
+        if not self._playing:
+            ready = self._armed or len(self._buffer) >= 2 * FRAME_BYTES
+            self._armed = bool(self._buffer) and not ready
+            if not self._buffer or not ready:
+                return SILENCE
+            self._playing = True
+        frame = bytes(self._buffer[:FRAME_BYTES])
+        if not frame:
+            self._playing = False
+            return SILENCE
+        del self._buffer[:FRAME_BYTES]
+        self._played += len(frame)
+        return frame if len(frame) == FRAME_BYTES else frame + SILENCE[len(frame) :]

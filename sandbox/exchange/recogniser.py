@@ -1,0 +1,31 @@
+"""The ear of the exchange: what `transcription_start` understands speech with."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from agents import speech
+
+
+class Ears(Protocol):
+    """One listener; it is fed without blocking and tells when somebody begins to speak and what was said."""
+
+    def feed(self, pcm16_16k: bytes) -> None: ...
+    def events(self) -> AsyncIterator[speech.SpeechBegan | speech.Utterance]: ...
+    async def close(self) -> None: ...
+
+
+class Recogniser(Protocol):
+    """Speech to text. Both methods raise SpeechError, or their iterators do."""
+
+    def listen(self) -> Ears: ...
+    async def transcribe(self, pcm16_16k: bytes) -> speech.Transcription: ...
+
+
+class OfflineRecogniser:
+    """English, in the worker processes of `agents.speech`; needs the `offline` extra."""
+
+    def listen(self) -> Ears:
+        return speech.TurnDetector(speech.get_speech())
+
+    async def transcribe(self, pcm16_16k: bytes) -> speech.Transcription:
+        return await speech.transcribe(pcm16_16k)

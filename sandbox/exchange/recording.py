@@ -1,0 +1,161 @@
+"""Recording a leg: what its person says left, what they hear right, from the command (or the answer) to the end."""
+
+import asyncio
+import io
+import logging
+import uuid
+import wave
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from bubblyphone.core.audio import mulaw_to_pcm16
+from sandbox.exchange.playout import FRAME_SECONDS
+from sandbox.exchange.shelf import Shelf
+from sandbox.exchange.tasks import Tasks
+from sandbox.exchange.webhooks import now_text
+
+logger = logging.getLogger(__name__)
+
+# The name of tasks that an exchange which stops waits for.
+SAVE_TASK = "save recording"
+
+
+class RecordedLeg(Protocol):
+    """What a recording needs of its leg."""
+
+    call_control_id: str
+    call_leg_id: str
+    call_session_id: str
+    connection_id: str
+    from_number: str
+    to_number: str
+
+    def report(self, event_type: str, *, parties: bool = True, **extra: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecordParams:
+    """What a command asked for. `max_seconds` 0 is no limit."""
+
+    channels: str = "dual"
+    max_seconds: int = 0
+    recording_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @classmethod
+    def from_answer(cls, body: Mapping[str, Any]) -> "RecordParams | None":
+        """The `record_…` fields of dial, answer and transfer."""
+        if not body.get("record"):
+            return None
+        return cls(body.get("record_channels") or "dual", body.get("record_max_length") or 0)
+
+
+@dataclass(slots=True, eq=False)
+class Recording:
+    """One recording that runs. The leg calls `hear` every 20 ms."""
+
+    params: RecordParams
+    started_at: str = field(default_factory=now_text)
+    is_paused: bool = False
+    _said: bytearray = field(default_factory=bytearray)
+    _heard: bytearray = field(default_factory=bytearray)
+
+    def hear(self, said: bytes, heard: bytes) -> None:
+        """Take 20 ms of PCMU of each side."""
+        if not self.is_paused:
+            self._said += said
+            self._heard += heard
+
+    @property
+    def seconds(self) -> float:
+        return len(self._said) / 8000
+
+    @property
+    def is_full(self) -> bool:
+        return 0 < self.params.max_seconds <= self.seconds + FRAME_SECONDS / 2
+
+    def wav(self) -> bytes:
+        """16 bit, 8 kHz; dual: person left, the other side right; single: both mixed."""
+        left = np.frombuffer(mulaw_to_pcm16(bytes(self._said)), "<i2")
+        right = np.frombuffer(mulaw_to_pcm16(bytes(self._heard)), "<i2")
+        if self.params.channels == "dual":
+            samples = np.column_stack((left, right))
+        else:
+            samples = np.clip(left.astype(np.int32) + right, -32768, 32767)
+        file = io.BytesIO()
+        with wave.open(file, "wb") as out:
+            out.setnchannels(2 if self.params.channels == "dual" else 1)
+            out.setsampwidth(2)
+            out.setframerate(8000)
+            out.writeframes(samples.astype("<i2").tobytes())
+        return file.getvalue()
+
+
+class Recorder:
+    """All recordings of one leg."""
+
+    def __init__(self, leg: RecordedLeg, shelf: Shelf, tasks: Tasks) -> None:
+        self._leg = leg
+        self._shelf = shelf
+        self._tasks = tasks
+        self.running: dict[str, Recording] = {}
+
+    def start(self, params: RecordParams) -> None:
+        """Begin another recording."""
+        self.running[params.recording_id] = Recording(params)
+
+    def hear(self, said: bytes, heard: bytes) -> None:
+        """Take 20 ms of PCMU of each side."""
+        for recording in list(self.running.values()):
+            recording.hear(said, heard)
+            if recording.is_full:
+                self.stop(recording.params.recording_id)
+
+    def chosen(self, recording_id: str | None) -> list[Recording]:
+        """The running recording of that id, or all of them."""
+        if recording_id is None:
+            return list(self.running.values())
+        return [self.running[recording_id]] if recording_id in self.running else []
+
+    def stop(self, recording_id: str | None = None) -> None:
+        """End a recording, or all; each is saved and then reported."""
+        for recording in self.chosen(recording_id):
+            del self.running[recording.params.recording_id]
+            self._tasks.start(self._save(recording, now_text()), SAVE_TASK)
+
+    async def _save(self, recording: Recording, ended_at: str) -> None:
+        leg = self._leg
+        about = {
+            "channels": recording.params.channels,
+            "recording_started_at": recording.started_at,
+            "recording_ended_at": ended_at,
+        }
+        parties = {
+            "call_control_id": leg.call_control_id,
+            "call_leg_id": leg.call_leg_id,
+            "call_session_id": leg.call_session_id,
+            "connection_id": leg.connection_id,
+            "from": leg.from_number,
+            "to": leg.to_number,
+            "duration_millis": round(recording.seconds * 1000),
+        }
+        # An hour is a hundred megabytes: not on the loop that carries the calls' audio.
+        try:
+            wav = await asyncio.to_thread(recording.wav)
+            await asyncio.to_thread(self._shelf.put, recording.params.recording_id, wav, parties | about)
+        except OSError:
+            logger.exception("a recording could not be saved")
+            leg.report("call.recording.error", parties=False, reason="Internal server error")
+            return
+        urls = {"wav": self._shelf.url(recording.params.recording_id)}
+        leg.report(
+            "call.recording.saved",
+            parties=False,
+            recording_id=recording.params.recording_id,
+            format="wav",
+            recording_urls=urls,
+            public_recording_urls={},
+            **about,
+        )

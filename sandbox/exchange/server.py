@@ -1,0 +1,193 @@
+"""The exchange as a server: `async with Exchange(...)` in a test, `manage.py exchange` in a process of its own."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from aiohttp import web
+
+from sandbox.exchange.calls_api import CallsApi
+from sandbox.exchange.compliance_api import ComplianceApi
+from sandbox.exchange.faults import Faults
+from sandbox.exchange.handset import Handset, Persona
+from sandbox.exchange.handsets_api import HandsetsApi
+from sandbox.exchange.http import make_middleware
+from sandbox.exchange.legs import Leg, Plant
+from sandbox.exchange.numbers_api import NumbersApi
+from sandbox.exchange.recogniser import Recogniser
+from sandbox.exchange.recording import SAVE_TASK
+from sandbox.exchange.remote import HandsetSocket
+from sandbox.exchange.scripted import Ring, ScriptedHandset, Step
+from sandbox.exchange.shelf import Shelf
+from sandbox.exchange.speaker import Speaker
+from sandbox.exchange.state import State
+from sandbox.exchange.switch import Switch
+from sandbox.exchange.tasks import Tasks
+from sandbox.exchange.webhooks import Mailbox, WebhookSender
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+SHUTDOWN_SECONDS = 1.0
+
+
+class Exchange:
+    """A carrier on loopback. With `port` 0 a free one is taken; `private_key` is a 32-byte ed25519 seed.
+
+    `webhook_url` may be set later, before the first call. `speaker` turns text into 8 kHz PCM16 for scripts that speak and
+    for `speak`; `recogniser` is for `transcription_start`. Without a `recordings_folder` recordings end with the exchange.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str = "exchange-key",
+        private_key: bytes | None = None,
+        webhook_url: str = "",
+        connection_id: str = "exchange",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        state_path: Path | None = None,
+        speaker: Speaker | None = None,
+        recogniser: Recogniser | None = None,
+        recordings_folder: Path | None = None,
+        faults: Faults | None = None,
+    ) -> None:
+        self.api_key = api_key
+        self.connection_id = connection_id
+        self.faults = faults or Faults()
+        self.speaker = speaker
+        self.recogniser = recogniser
+        self.state = State(state_path)
+        self._recordings_folder = recordings_folder
+        self._private_key = private_key or secrets.token_bytes(32)
+        self._webhook_url = webhook_url
+        self._host = host
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the port is taken."""
+        self.tasks = Tasks()
+        # No proxy, no cookies: the platform is on this machine, whatever the environment says about the world.
+        self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        self._webhooks = WebhookSender(self._private_key, self._http, self.tasks, self.faults)
+        self._shelf = Shelf(self._recordings_folder, self.api_key, lambda: self.url)
+        plant = Plant(self._http, self._webhooks, self.tasks, self._shelf, self.speaker, self.recogniser)
+        self.switch = Switch(plant, self.state, self._webhook_url, self.connection_id)
+        numbers = NumbersApi(self.state, self.tasks, self._announce)
+        compliance = ComplianceApi(self.state, self.tasks, numbers.continue_orders)
+        app = web.Application(middlewares=[make_middleware(self.api_key, self.faults)], client_max_size=MAX_BODY_BYTES)
+        calls, handsets, phones = CallsApi(self.switch), HandsetsApi(self.switch), HandsetSocket(self.switch)
+        for part in (numbers, compliance, calls, self._shelf, handsets, phones):
+            app.add_routes(part.routes())
+        # With handler_cancellation a script whose `manage.py dial` was killed hangs up.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handler_cancellation=True)
+        await self._runner.setup()
+        try:
+            site = web.TCPSite(self._runner, self._host, self._port)
+            await site.start()
+        except OSError:
+            await self.stop()
+            raise
+        self._port = self._runner.addresses[0][1]
+        numbers.continue_orders()
+
+    async def stop(self) -> None:
+        """Hang up all calls, cancel what runs, close all sockets."""
+        if self._runner is None:
+            return
+        runner, self._runner = self._runner, None
+        self.switch.hang_up_all()
+        await self.tasks.settle(SAVE_TASK, SHUTDOWN_SECONDS)
+        await self._webhooks.flush(SHUTDOWN_SECONDS)
+        await self.tasks.close()
+        await runner.cleanup()
+        await self._http.close()
+        self._shelf.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # --- addresses ----------------------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """EXCHANGE_URL."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def base_url(self) -> str:
+        """TELNYX_BASE_URL."""
+        return f"{self.url}/v2"
+
+    @property
+    def public_key(self) -> str:
+        """TELNYX_PUBLIC_KEY."""
+        return self._webhooks.public_key
+
+    @property
+    def webhook_url(self) -> str:
+        return self.switch.webhook_url
+
+    @webhook_url.setter
+    def webhook_url(self, url: str) -> None:
+        self._webhook_url = self.switch.webhook_url = url
+
+    # --- handsets -----------------------------------------------------------------------------------------------------
+
+    def handset(
+        self,
+        number: str,
+        steps: Sequence[Step] = (),
+        *,
+        on_ring: Ring = "answer",
+        ring_seconds: float = 0.1,
+        persona: Persona = "human",
+    ) -> ScriptedHandset:
+        """A scripted handset, plugged in: it can be called, and can `call`."""
+        handset = ScriptedHandset(
+            number,
+            steps,
+            tasks=self.tasks,
+            on_ring=on_ring,
+            ring_seconds=ring_seconds,
+            persona=persona,
+            speaker=self.speaker,
+        )
+        self.switch.attach(handset)
+        return handset
+
+    async def call(self, handset: Handset, to_number: str) -> Leg | None:
+        """Let a handset dial a number of the platform. None when the number is not in service (see `on_ended`)."""
+        if isinstance(handset, ScriptedHandset):
+            await handset.prepare()
+        return self.switch.call(handset, to_number)
+
+    def own(self, number: str) -> None:
+        """Give the account a number without search and order, ringing at this connection: a shortcut for tests."""
+        self.state.phone_numbers[number] = {
+            "id": self.state.next_id(),
+            "record_type": "phone_number",
+            "phone_number": number,
+            "phone_number_type": "local",
+            "country_iso_alpha2": "US",
+            "status": "active",
+            "connection_id": self.connection_id,
+            "external_pin": None,
+            "deletion_lock_enabled": False,
+            "tags": [],
+            "purchased_at": "2026-01-01T00:00:00Z",
+            "created_at": "2026-01-01T00:00:00Z",
+        }
+        self.state.save()
+
+    def _announce(self, event_type: str, payload: dict[str, Any]) -> None:
+        self._webhooks.send(Mailbox(self.switch.webhook_url), event_type, payload)

@@ -1,0 +1,6 @@
+"""The voice of the exchange: of handsets that speak, and of `speak`."""
+
+from collections.abc import Awaitable, Callable
+
+Speaker = Callable[[str], Awaitable[bytes]]
+"""Text to 8 kHz PCM16."""

@@ -1,0 +1,61 @@
+"""What the exchange remembers over a restart, in one JSON file: numbers sold, orders, regulatory papers."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+Record = dict[str, Any]
+
+
+class State:
+    """Tables of plain records by id. Every change is written at once; with `path` None nothing is written."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self.phone_numbers: dict[str, Record] = {}  # by E.164
+        self.orders: dict[str, Record] = {}
+        self.requirement_groups: dict[str, Record] = {}
+        self.documents: dict[str, Record] = {}
+        self.addresses: dict[str, Record] = {}
+        self.last_id = 1_293_384_261_075_731_000
+        if path is not None and path.exists():
+            self._load(json.loads(path.read_text()))
+
+    def _load(self, data: Mapping[str, Any]) -> None:
+        self.phone_numbers = data["phone_numbers"]
+        self.orders = data["orders"]
+        self.requirement_groups = data["requirement_groups"]
+        self.documents = data["documents"]
+        self.addresses = data["addresses"]
+        self.last_id = data["last_id"]
+
+    def save(self) -> None:
+        """Write the file whole, by way of a second one, so that a crash leaves the old or the new state."""
+        if self._path is None:
+            return
+        tables = {
+            "phone_numbers": self.phone_numbers,
+            "orders": self.orders,
+            "requirement_groups": self.requirement_groups,
+            "documents": self.documents,
+            "addresses": self.addresses,
+            "last_id": self.last_id,
+        }
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._path.with_suffix(".new")
+        draft.write_text(json.dumps(tables, indent=1))
+        draft.replace(self._path)
+
+    def next_id(self) -> str:
+        """A numeric string, as Telnyx numbers its phone numbers."""
+        self.last_id += 1
+        return str(self.last_id)
+
+    def connection_of(self, number: str) -> str | None:
+        """The connection that a sold number rings at; None for any other number, and "" for one that has none."""
+        record = self.phone_numbers.get(number)
+        return None if record is None else record["connection_id"] or ""

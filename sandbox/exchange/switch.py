@@ -1,0 +1,204 @@
+"""Who reaches whom: numbers of the platform, handsets that are plugged in, test numbers, and nobody."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.exchange import errors
+from sandbox.exchange.amd import MachineDetection
+from sandbox.exchange.bridging import Bridge
+from sandbox.exchange.codecs import line_codec
+from sandbox.exchange.handset import Handset
+from sandbox.exchange.legs import Leg, Plant
+from sandbox.exchange.media import StreamParams
+from sandbox.exchange.personas import UNALLOCATED_NUMBER, UnattendedPhone, make_persona
+from sandbox.exchange.recording import RecordParams
+from sandbox.exchange.state import State
+from sandbox.exchange.transcription import TranscriptionParams
+from sandbox.exchange.webhooks import Mailbox
+
+# Longest time that a caller listens to the ringing tone when the platform does nothing.
+INBOUND_RING_SECONDS = 60.0
+DEFAULT_RING_SECONDS = 30
+# Telnyx keeps the status of a call for ten minutes after its end.
+KEEP_ENDED_SECONDS = 600.0
+# The answer to `dial` goes out before the first webhook about the call.
+BEGIN_DELAY_SECONDS = 0.01
+
+
+class Switch:
+    """All legs and all handsets."""
+
+    def __init__(self, plant: Plant, state: State, webhook_url: str, connection_id: str) -> None:
+        self.legs: dict[str, Leg] = {}
+        self.handsets: dict[str, Handset] = {}
+        self.plant = plant
+        self.webhook_url = webhook_url
+        self.connection_id = connection_id
+        self._state = state
+
+    def attach(self, handset: Handset) -> Handset | None:
+        """Plug a handset in, so that its number rings. The one that had the number before, if any."""
+        before = self.handsets.get(handset.number)
+        self.handsets[handset.number] = handset
+        return before
+
+    def detach(self, handset: Handset) -> None:
+        """Unplug: a call that is on is hung up."""
+        if self.handsets.get(handset.number) is handset:
+            del self.handsets[handset.number]
+        if handset.line is not None:
+            handset.line.put_down()
+
+    def call(self, handset: Handset, to_number: str) -> Leg | None:
+        """A handset dials. None when nothing is at that number; the handset is told by `on_ended`."""
+        if handset.line is not None:
+            raise ValueError("The handset is in a call.")
+        connection_id = self._state.connection_of(to_number)
+        if connection_id != self.connection_id:
+            handset.on_ended("not_found")
+            return None
+        leg = Leg(
+            plant=self.plant,
+            direction="incoming",
+            handset=handset,
+            from_number=handset.number,
+            to_number=to_number,
+            connection_id=connection_id,
+            mailbox=Mailbox(self.webhook_url),
+            on_end=self._forget_later,
+        )
+        self.legs[leg.call_control_id] = leg
+        leg.begin(INBOUND_RING_SECONDS)
+        return leg
+
+    def dial(self, body: Mapping[str, Any]) -> Leg:
+        """The platform dials, `body` being a valid dial command. Raises ApiError."""
+        if body["connection_id"] != self.connection_id:
+            raise errors.invalid("/connection_id", "The connection_id is not that of a call control application.")
+        if self._state.connection_of(body["from"]) is None:
+            raise errors.not_authorized("The source number is not one of this account.")
+        leg = self._outgoing(body, from_number=body["from"], mailbox=self.mailbox(body))
+        leg.client_state = body.get("client_state")
+        leg.no_answer_cause = "no_answer" if body.get("retry_on_timeout") is False else "timeout"
+        leg.stream_on_answer = StreamParams.from_command(body, line_codec(body["to"]))
+        leg.transcribe_on_answer = self.transcription_on_answer(body)
+        self._ring(leg, body)
+        return leg
+
+    def transfer(self, leg: Leg, body: Mapping[str, Any]) -> Leg:
+        """Call somebody for a leg that lives, and bridge the two at the answer. Until then nothing changes for it.
+
+        Of an incoming call that still rings, the answer is the answer of the one it is transferred to. Raises ApiError.
+        """
+        from_number = body.get("from") or leg.to_number
+        if from_number not in {leg.from_number, leg.to_number} and self._state.connection_of(from_number) is None:
+            raise errors.not_authorized("The source number is not one of this account.")
+        if leg.transfer_to is not None or (leg.direction == "outgoing" and leg.state == "ringing"):
+            raise errors.invalid("/call_control_id", "The call is being transferred already, or is not answered.")
+        mailbox = self.mailbox(body) if body.get("webhook_url") else leg.mailbox
+        target = self._outgoing(body, from_number=from_number, mailbox=mailbox)
+        target.client_state = body.get("target_leg_client_state")
+        target.call_session_id = leg.call_session_id
+        target.on_answer = lambda target: self._complete_transfer(leg, target, body)
+        target.on_end = lambda target: self._transfer_ended(leg, target)
+        leg.transfer_to = target
+        self._ring(target, body)
+        return target
+
+    def _complete_transfer(self, leg: Leg, target: Leg, body: Mapping[str, Any]) -> None:
+        leg.transfer_to = None
+        if leg.state == "ringing":
+            leg.answer()
+        self.bridge(leg, target, body)
+
+    def _transfer_ended(self, leg: Leg, target: Leg) -> None:
+        if leg.transfer_to is target:
+            leg.transfer_to = None
+        self._forget_later(target)
+
+    def bridge(self, leg: Leg, other: Leg, body: Mapping[str, Any]) -> None:
+        """Let two answered legs hear each other. What either hears by command, or from a leg before, ends."""
+        if leg.bridge is not None and leg.bridge is other.bridge:
+            leg.bridge.part()
+        for each in (leg, other):
+            if each.bridge is not None:
+                each.bridge.leave(each)
+            each.announcer.stop("all")
+        is_parked = body.get("park_after_unbridge") == "self"
+        Bridge(leg, other, is_first_parked=is_parked, has_dtmf=body.get("mute_dtmf") != "both")
+
+    def _outgoing(self, body: Mapping[str, Any], *, from_number: str, mailbox: Mailbox) -> Leg:
+        """A leg to the command's `to`, with what dial and transfer have in common."""
+        return Leg(
+            plant=self.plant,
+            direction="outgoing",
+            handset=self._phone_at(body["to"]),
+            from_number=from_number,
+            to_number=body["to"],
+            connection_id=self.connection_id,
+            mailbox=mailbox,
+            time_limit_seconds=body.get("time_limit_secs") or 14400,
+            record_on_answer=RecordParams.from_answer(body),
+            detection=_detection(body),
+            caller_name=body.get("from_display_name") or "",
+            on_end=self._forget_later,
+        )
+
+    def _ring(self, leg: Leg, body: Mapping[str, Any]) -> None:
+        self.legs[leg.call_control_id] = leg
+        ring_seconds = body.get("timeout_secs") or DEFAULT_RING_SECONDS
+        refusal = "not_found" if body["to"] == UNALLOCATED_NUMBER else ""
+        asyncio.get_running_loop().call_later(BEGIN_DELAY_SECONDS, leg.begin, ring_seconds, refusal)
+
+    def transcription_on_answer(self, body: Mapping[str, Any]) -> TranscriptionParams | None:
+        """What dial and answer say of it. Raises ApiError when there is no recogniser."""
+        if not body.get("transcription"):
+            return None
+        if self.plant.recogniser is None:
+            raise errors.not_offered("/transcription")
+        return TranscriptionParams.from_command(body.get("transcription_config") or {}, "/transcription_config")
+
+    def mailbox(self, body: Mapping[str, Any]) -> Mailbox:
+        """Where a call's events go: the command's own address, else the application's."""
+        policies = body.get("webhook_retries_policies") or {}
+        retries_ms = {event: policy.get("retries_ms", []) for event, policy in policies.items()}
+        return Mailbox(body.get("webhook_url") or self.webhook_url, retries_ms)
+
+    def leg(self, call_control_id: str, *, status_if_unknown: int = 422) -> Leg:
+        """A leg that lives, or ended less than ten minutes ago. Raises ApiError."""
+        leg = self.legs.get(call_control_id)
+        if leg is None:
+            raise errors.unknown_call(status_if_unknown)
+        return leg
+
+    def live_leg(self, call_control_id: str) -> Leg:
+        """A leg that takes commands. Raises ApiError."""
+        leg = self.leg(call_control_id)
+        if leg.state == "ended":
+            raise errors.call_ended()
+        return leg
+
+    def hang_up_all(self) -> None:
+        """The end of the exchange ends all calls."""
+        for leg in list(self.legs.values()):
+            leg.end("normal_clearing", "unknown")
+
+    def _phone_at(self, number: str) -> Handset:
+        return (
+            self.handsets.get(number)
+            or make_persona(number, self.plant.tasks, self.plant.speaker)
+            or UnattendedPhone(number)
+        )
+
+    def _forget_later(self, leg: Leg) -> None:
+        asyncio.get_running_loop().call_later(KEEP_ENDED_SECONDS, self.legs.pop, leg.call_control_id, None)
+
+
+def _detection(body: Mapping[str, Any]) -> MachineDetection | None:
+    mode = body.get("answering_machine_detection") or "disabled"
+    if mode == "disabled":
+        return None
+    config = body.get("answering_machine_detection_config") or {}
+    default_ms = 30000 if mode == "premium" else 3500
+    return MachineDetection(mode, config.get("total_analysis_time_millis", default_ms) / 1000)

@@ -1,0 +1,160 @@
+"""`transcription_start`: what is said on a leg, reported as `call.transcription` while the call goes on."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agents.speech import SpeechBegan, SpeechError
+from bubblyphone.core.audio import Resampler, mulaw_to_pcm16
+from sandbox.exchange import errors
+from sandbox.exchange.recogniser import Ears, Recogniser
+from sandbox.exchange.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+# Kept from before the detector is sure that somebody speaks: soft first consonants.
+PRE_ROLL_FRAMES = 20
+# Between two guesses at a sentence that is still being said.
+INTERIM_SECONDS = 0.4
+# After the end of a call its last sentence is still finished, for at most this long.
+LAST_WORDS_SECONDS = 10.0
+# Telnyx names the track for its own engine only.
+ENGINES_WITH_TRACK = frozenset({"B", "Telnyx"})
+
+
+class HeardLeg(Protocol):
+    """What a transcription needs of its leg."""
+
+    def report(self, event_type: str, *, parties: bool = True, **extra: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionParams:
+    """What a command asked for. `tracks`: "inbound" is what the person says, "outbound" what the person hears."""
+
+    tracks: tuple[str, ...] = ("inbound",)
+    is_interim: bool = False
+    names_track: bool = False
+
+    @classmethod
+    def from_command(cls, body: Mapping[str, Any], pointer: str = "") -> "TranscriptionParams":
+        """Raises ApiError for a language other than English, which is all that the recogniser knows."""
+        config = body.get("transcription_engine_config") or {}
+        language = config.get("language") or "en"
+        if not str(language).lower().startswith(("en", "auto")):
+            raise errors.not_offered(f"{pointer}/transcription_engine_config/language={language}")
+        tracks = body.get("transcription_tracks") or "inbound"
+        return cls(
+            tracks=("inbound", "outbound") if tracks == "both" else (tracks,),
+            is_interim=bool(config.get("interim_results")),
+            names_track=(body.get("transcription_engine") or "Google") in ENGINES_WITH_TRACK,
+        )
+
+
+class Transcription:
+    """All listening on one leg. The leg calls `hear` every 20 ms."""
+
+    def __init__(self, leg: HeardLeg, params: TranscriptionParams, recogniser: Recogniser, tasks: Tasks) -> None:
+        self._tasks = tasks
+        self._listeners = {track: _Listener(leg, track, params, recogniser, tasks) for track in params.tracks}
+
+    def hear(self, said: bytes, heard: bytes) -> None:
+        """Take 20 ms of PCMU of each track."""
+        for track, listener in self._listeners.items():
+            listener.hear(said if track == "inbound" else heard)
+
+    def stop(self) -> None:
+        """Stop at once: a sentence that is not finished is not reported."""
+        for listener in self._listeners.values():
+            listener.close()
+
+    def finish(self) -> None:
+        """The call is over: what was being said is reported yet."""
+        for listener in self._listeners.values():
+            self._tasks.start(listener.finish(), "transcription finish")
+
+
+class _Listener:
+    def __init__(
+        self, leg: HeardLeg, track: str, params: TranscriptionParams, recogniser: Recogniser, tasks: Tasks
+    ) -> None:
+        self._leg = leg
+        self._track = track
+        self._params = params
+        self._recogniser = recogniser
+        self._tasks = tasks
+        self._ears: Ears = recogniser.listen()
+        self._resampler = Resampler(8000, 16000)
+        self._before: deque[bytes] = deque(maxlen=PRE_ROLL_FRAMES)
+        self._sentence: list[bytes] | None = None
+        self._guessing: asyncio.Task[None] | None = None
+        self._silent = asyncio.Event()
+        self._silent.set()
+        self._follower = tasks.start(self._follow(), "transcription")
+
+    def hear(self, frame: bytes) -> None:
+        pcm = self._resampler.process(mulaw_to_pcm16(frame))
+        self._ears.feed(pcm)
+        if self._sentence is not None:
+            self._sentence.append(pcm)
+        else:
+            self._before.append(pcm)
+
+    def close(self) -> None:
+        self._follower.cancel()
+
+    async def finish(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await self._silent.wait()
+        self.close()
+
+    async def _follow(self) -> None:
+        try:
+            async for event in self._ears.events():
+                if isinstance(event, SpeechBegan):
+                    self._silent.clear()
+                    self._sentence = list(self._before)
+                    self._before.clear()
+                    if self._params.is_interim:
+                        self._guessing = self._tasks.start(self._guess(), "interim transcription")
+                    continue
+                self._stop_guessing()
+                self._sentence = None
+                if event.text:
+                    self._report(event.text, event.confidence, is_final=True)
+                self._silent.set()
+        except SpeechError:
+            logger.exception("transcription ended: the recogniser cannot be reached")
+            self._silent.set()
+        finally:
+            self._stop_guessing()
+            await self._ears.close()
+
+    async def _guess(self) -> None:
+        """Say now and then what has been understood of the sentence so far."""
+        last = ""
+        while self._sentence is not None:
+            await asyncio.sleep(INTERIM_SECONDS)
+            try:
+                guess = await self._recogniser.transcribe(b"".join(self._sentence))
+            except SpeechError:
+                return
+            if guess.text and guess.text != last:
+                last = guess.text
+                self._report(guess.text, guess.confidence, is_final=False)
+
+    def _stop_guessing(self) -> None:
+        if self._guessing is not None:
+            self._guessing.cancel()
+            self._guessing = None
+
+    def _report(self, text: str, confidence: float, *, is_final: bool) -> None:
+        data: dict[str, Any] = {"transcript": text, "is_final": is_final, "confidence": round(confidence, 3)}
+        if self._params.names_track:
+            data["transcription_track"] = self._track
+        self._leg.report("call.transcription", parties=False, transcription_data=data)

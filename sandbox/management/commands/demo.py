@@ -1,0 +1,23 @@
+"""`manage.py demo`: make the demo account, or find it again, and say how to get in."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from bubblyphone.core.errors import ApplicationError
+from sandbox import demo
+
+
+class Command(BaseCommand):
+    help = "Make the demo account (only with DEMO=1) and write how to get in to DATA_DIR/demo.json."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEMO:
+            raise CommandError("There is no demo account in production. Set DEMO=1 where this is not.")
+        path = settings.DATA_DIR / "demo.json"
+        try:
+            access = demo.load(path)
+        except ApplicationError as error:
+            raise CommandError(f"The demo account could not be made: {error.message}") from error
+        self.stdout.write(f"Demo account {access.email} with {len(access.numbers)} numbers: see {path}")

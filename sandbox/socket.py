@@ -1,0 +1,179 @@
+"""`/sandbox/ws/<call_id>?token=…`: a browser talks to an agent in JSON frames (reference, Sandbox; contract §6)."""
+
+import asyncio
+import base64
+import binascii
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from django.db import transaction
+from django.utils import timezone
+
+from bubblyphone.core.audio import PCM16_16K, PCM16_24K, AudioFormat, make_transcoder, payload_ms
+from calls import lifecycle, live, timeline
+from calls.models import CallStatus, HangupCause
+from calls.recorder import Recorder
+from calls.transport import CallerFrame
+
+logger = logging.getLogger(__name__)
+MAX_FRAME_LENGTH = 128 * 1024
+# Malformed frames that are answered with an error before the call is ended for flooding.
+TOLERATED_ERRORS = 50
+# Audio may come in bursts, but not faster than the clock for long.
+TOLERATED_AHEAD_SECONDS = 10.0
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class SandboxTransport:
+    """The browser's connection as a media connection: 16 kHz in both directions for the session, 24 kHz on the wire out."""
+
+    audio_format: AudioFormat = PCM16_16K
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._to_wire = make_transcoder(PCM16_16K, PCM16_24K)
+        self._errors = 0
+        self.is_open = True
+
+    async def frames(self) -> AsyncIterator[CallerFrame]:
+        began = asyncio.get_running_loop().time()
+        heard_ms = 0.0
+        while True:
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                self.is_open = False
+                return
+            payload, problem = read_audio(message)
+            if payload is not None:
+                heard_ms += payload_ms(payload, PCM16_16K)
+                if heard_ms / 1000 - (asyncio.get_running_loop().time() - began) > TOLERATED_AHEAD_SECONDS:
+                    problem = "Audio must not be sent faster than real time."
+                else:
+                    yield payload
+            if problem:
+                self._errors += 1
+                if self._errors > TOLERATED_ERRORS:
+                    return
+                await self.send_json({"type": "error", "message": problem})
+
+    async def send_audio(self, payload: str) -> None:
+        wire = self._to_wire(payload) if self._to_wire else payload
+        await self.send_json({"type": "audio", "data": wire, "sample_rate": PCM16_24K.sample_rate})
+
+    async def send_mark(self, name: str) -> None:
+        """A browser plays what it is sent; the clock alone tells what was heard."""
+
+    async def clear(self) -> None:
+        await self.send_json({"type": "clear"})
+
+    async def send_json(self, frame: Mapping[str, Any]) -> None:
+        if self.is_open:
+            await self._send({"type": "websocket.send", "text": orjson.dumps(frame).decode()})
+
+    async def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            await self._send({"type": "websocket.close", "code": 1000})
+
+
+def read_audio(message: Mapping[str, Any]) -> tuple[str | None, str]:
+    """The audio of a client's frame, or what is wrong with it."""
+    text = message.get("text")
+    if not text or len(text) > MAX_FRAME_LENGTH:
+        return None, "Frames are JSON text of at most 128 KiB."
+    try:
+        frame = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None, "This frame is not JSON."
+    if not isinstance(frame, dict) or frame.get("type") != "audio":
+        return None, 'Only frames of type "audio" are understood.'
+    payload = frame.get("data")
+    if not isinstance(payload, str) or not payload:
+        return None, 'An audio frame has its samples in "data".'
+    try:
+        samples = base64.b64decode(payload, validate=True)
+    except (binascii.Error, ValueError):
+        return None, '"data" is not base64.'
+    if len(samples) % 2:
+        return None, '"data" must hold whole 16-bit samples.'
+    return payload, ""
+
+
+class BrowserObserver:
+    """Writes everything down and shows the browser what concerns it."""
+
+    def __init__(self, recorder: Recorder, transport: SandboxTransport) -> None:
+        self._recorder = recorder
+        self._transport = transport
+        self._frames: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue()
+        self._task = asyncio.create_task(self._forward())
+
+    def event(self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming") -> None:
+        self._recorder.event(event_type, metadata, source=source)
+        if event_type == "stream.connected":
+            self._frames.put_nowait({"type": "ready"})
+
+    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted: bool = False) -> None:
+        self._recorder.transcript(role, text, item_id=item_id, interrupted=interrupted)
+        self._frames.put_nowait({"type": "transcript", "role": role, "text": text})
+
+    def interrupted(self, item_id: str) -> None:
+        self._recorder.interrupted(item_id)
+
+    def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
+        self._recorder.tool_called(tool, arguments)
+        self._frames.put_nowait({"type": "tool_call", "tool": tool, "arguments": dict(arguments)})
+
+    async def _forward(self) -> None:
+        while (frame := await self._frames.get()) is not None:
+            await self._transport.send_json(frame)
+
+    async def finish(self) -> None:
+        """Send what is still waiting, then stop."""
+        self._frames.put_nowait(None)
+        await self._task
+
+
+async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """One sandbox call, from the token to the `ended` frame."""
+    await receive()  # websocket.connect
+    token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+    public_id = scope["url_route"]["kwargs"]["call_id"]
+    call = await live.in_database(live.claim_media_token, token, public_id=public_id)
+    if call is None:
+        await send({"type": "websocket.close", "code": 4401})
+        return
+    await send({"type": "websocket.accept"})
+    await live.in_database(answer, call.call_id)
+    transport = SandboxTransport(receive, send)
+    observer = BrowserObserver(Recorder(call.call_id), transport)
+    try:
+        cause = await live.hold(call, transport, observer)
+    except Exception:
+        logger.exception("A sandbox call's session broke.", extra={"call_id": call.call_id})
+        cause = HangupCause.MODEL_FAILED
+    await live.in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
+    await observer.finish()
+    await transport.send_json(
+        {"type": "ended", "reason": "completed" if cause in {"", HangupCause.NORMAL_CLEARING} else cause}
+    )
+    await transport.close()
+
+
+def answer(call_id: int) -> None:
+    """The browser is there: the call is answered."""
+    now = timezone.now()
+    with transaction.atomic():
+        call = lifecycle.locked(call_id)
+        if call.is_over or call.answered_at is not None:
+            return
+        call.answered_at, call.status = now, CallStatus.ANSWERED
+        call.save(update_fields=["answered_at", "status"])
+        timeline.add_event(call.pk, "call.answered", "system", at=now)
+        timeline.notify(call, "call.answered", at=now)

@@ -1,0 +1,13 @@
+"""Dashboard routes."""
+
+from django.urls import path
+
+from sandbox import demo_tool, views
+
+urlpatterns = [
+    path("phone", views.phone, name="phone"),
+    path("phone/call", views.phone_call, name="phone-call"),
+    path("sandbox", views.sandbox, name="sandbox"),
+    path("sandbox/start", views.start_sandbox, name="start-sandbox"),
+    path("sandbox/demo-tool", demo_tool.demo_tool),
+]

@@ -1,0 +1,100 @@
+"""The Phone and the Sandbox."""
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.access import signed_in
+from accounts.models import Developer
+from bubblyphone.core.errors import ApplicationError, InvalidRequest
+from bubblyphone.core.pages import MAX_ID, page
+from calls.pages import live_context
+from sandbox import pages, services
+from sandbox.forms import DEMO, SandboxForm
+from sandbox.handset_numbers import handset_number
+
+KEYS = (
+    ("1", ""), ("2", "ABC"), ("3", "DEF"), ("4", "GHI"), ("5", "JKL"), ("6", "MNO"),
+    ("7", "PQRS"), ("8", "TUV"), ("9", "WXYZ"), ("*", ""), ("0", "+"), ("#", ""),
+)  # fmt: skip
+
+
+@never_cache
+@require_GET
+@page
+def phone(request: HttpRequest) -> HttpResponse:
+    """The browser as a telephone at the built-in exchange."""
+    if not settings.EXCHANGE_URL:
+        raise Http404
+    developer = signed_in(request)
+    last = pages.handset_calls(developer).first()
+    context = {
+        "numbers": pages.callable_numbers(developer),
+        "own_number": handset_number(developer.pk),
+        "to": request.GET.get("to", ""),
+        "keys": KEYS,
+        "last_call": last.pk if last else 0,
+    }
+    return render(request, "sandbox/phone.html", context)
+
+
+@never_cache
+@require_GET
+@page
+def phone_call(request: HttpRequest) -> HttpResponse:
+    """The handset's newest call after the one with the id `after`, as a fragment; 204 while there is none."""
+    after = request.GET.get("after", "")
+    seen = int(after) if after.isdecimal() and int(after) <= MAX_ID else 0
+    call = pages.handset_calls(signed_in(request)).filter(pk__gt=seen).first()
+    if call is None:
+        return HttpResponse(status=204)
+    return render(request, "sandbox/_phone_call.html", live_context(call))
+
+
+@never_cache
+@require_GET
+@page
+def sandbox(request: HttpRequest) -> HttpResponse:
+    """Talk to an agent without any phone."""
+    form = SandboxForm(developer=signed_in(request), initial={"agent": request.GET.get("number", "")})
+    return render(request, "sandbox/sandbox.html", {"form": form, "numbers": form.numbers})
+
+
+@require_POST
+@page
+def start_sandbox(request: HttpRequest) -> JsonResponse:
+    """Begin a sandbox call; answers what its page needs to connect, or `{"message"}`."""
+    developer = signed_in(request)
+    form = SandboxForm(request.POST, developer=developer)
+    if not form.is_valid():
+        return JsonResponse({"message": "Choose who to talk to."}, status=422)
+    try:
+        started = _start(developer, form)
+    except ApplicationError as error:
+        return JsonResponse({"message": _in_words(error)}, status=error.status)
+    call = started.call
+    return JsonResponse(
+        {
+            "ws_url": started.ws_url,
+            "call_url": reverse("call", args=[str(call.pk)]),
+            "model": call.model_slug,
+            "price_per_minute": str(call.model_rate),
+        }
+    )
+
+
+def _start(developer: Developer, form: SandboxForm) -> services.SandboxCall:
+    values = form.cleaned_data
+    if values["agent"] == DEMO:
+        return services.start_demo_call(developer=developer)[0]
+    overrides = {"system_prompt": values["system_prompt"]} if values["system_prompt"] else {}
+    return services.start_sandbox_call(developer=developer, number=form.numbers[values["agent"]], overrides=overrides)
+
+
+def _in_words(error: ApplicationError) -> str:
+    if isinstance(error, InvalidRequest):
+        return " ".join(text for texts in error.errors.values() for text in texts)
+    return error.message
