@@ -1,0 +1,45 @@
+// Small things on every page: dialogs, copying, and <details> that stay open when htmx replaces what is around them.
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-open]");
+  if (opener) return openDialog(opener);
+  const closer = event.target.closest("[data-close]");
+  if (closer) return closer.closest("dialog").close();
+  const copier = event.target.closest("[data-copy]");
+  if (copier) copy(copier);
+});
+
+/** Opens the dialog that the button names and puts the button's data-fill-… into it. */
+function openDialog(button) {
+  const dialog = document.getElementById(button.dataset.open);
+  for (const place of dialog.querySelectorAll("[data-filled]")) {
+    const value = button.getAttribute(`data-fill-${place.dataset.filled}`) ?? "";
+    if (place instanceof HTMLInputElement) place.value = value;
+    else place.textContent = value;
+  }
+  dialog.showModal();
+}
+
+async function copy(button) {
+  const input = document.getElementById(button.dataset.copy);
+  input.select();
+  try {
+    await navigator.clipboard.writeText(input.value);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Press Ctrl-C"; // without https there is no clipboard; the text is selected
+  }
+}
+
+let openDetails = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  // The session has ended meanwhile: the sign-in page must not be put into the middle of this one.
+  if (new URL(event.detail.xhr.responseURL).pathname === "/login") {
+    event.detail.shouldSwap = false;
+    location.reload();
+  }
+  openDetails = Array.from(document.querySelectorAll("details[id][open]"), (details) => details.id);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const id of openDetails) document.getElementById(id)?.setAttribute("open", "");
+});

@@ -1,0 +1,141 @@
+// A voice line between the microphone and loudspeaker of this machine and whoever uses it (Phone, Sandbox).
+
+const PROBLEMS = {
+  NotAllowedError: "The microphone was refused. Allow it for this page (the icon in the address bar) and try again.",
+  NotFoundError: "No microphone was found. Plug one in and try again.",
+  NotReadableError: "The microphone is used by another program. Close that and try again.",
+};
+
+/** What went wrong with a microphone, in plain words. */
+export function microphoneProblem(error) {
+  return PROBLEMS[error.name] ?? `The microphone could not be opened (${error.message}).`;
+}
+
+/** 0 to 1 for a meter, from a root mean square: -60 dB is 0. */
+function meterValue(level) {
+  return level > 0 ? Math.min(1, Math.max(0, (20 * Math.log10(level) + 60) / 60)) : 0;
+}
+
+export class VoiceLine {
+  /**
+   * @param {{worklet: string, prefillMs?: number, maxQueuedMs?: number, onFrame: (pcm: ArrayBuffer) => void,
+   *   levelIn: HTMLMeterElement, levelOut: HTMLMeterElement}} options  onFrame gets 20 ms of PCM16, 16 kHz, mono
+   */
+  constructor({ prefillMs = 60, maxQueuedMs = 0, ...options }) {
+    this.options = { prefillMs, maxQueuedMs, ...options };
+  }
+
+  /** Asks for the microphone and starts. Call it from a click: browsers keep audio still until there was one. */
+  async open() {
+    if (!navigator.mediaDevices) throw new Error("browsers allow it only on https or localhost");
+    this.context = new AudioContext({ latencyHint: "interactive" });
+    try {
+      const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+      const [stream] = await Promise.all([
+        navigator.mediaDevices.getUserMedia({ audio }),
+        this.context.audioWorklet.addModule(this.options.worklet),
+        this.context.resume(),
+      ]);
+      this.stream = stream;
+      this.connect();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  connect() {
+    const { levelIn, levelOut, onFrame, prefillMs, maxQueuedMs } = this.options;
+    this.capture = new AudioWorkletNode(this.context, "capture", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+    this.capture.port.onmessage = ({ data }) => {
+      if (data.frame) onFrame(data.frame);
+      else levelIn.value = meterValue(data.level);
+    };
+    this.playback = new AudioWorkletNode(this.context, "playback", {
+      numberOfInputs: 0,
+      outputChannelCount: [1],
+      processorOptions: { prefillMs, maxQueuedMs },
+    });
+    this.playback.port.onmessage = ({ data }) => {
+      levelOut.value = meterValue(data.level);
+      levelOut.dataset.playedMs = data.playedMs;
+    };
+    this.context.createMediaStreamSource(this.stream).connect(this.capture);
+    this.playback.connect(this.context.destination);
+  }
+
+  /** Plays PCM16 of a sample rate behind what is still to be played. */
+  play(pcm, rate) {
+    this.playback?.port.postMessage({ frame: pcm, rate }, [pcm]);
+  }
+
+  /** Drops what is still to be played. */
+  clear() {
+    this.playback?.port.postMessage({ clear: true });
+  }
+
+  set muted(muted) {
+    for (const track of this.stream?.getAudioTracks() ?? []) track.enabled = !muted;
+  }
+
+  async close() {
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.stream = this.capture = this.playback = null;
+    if (this.context?.state !== "closed") await this.context?.close();
+    this.options.levelIn.value = this.options.levelOut.value = 0;
+  }
+}
+
+/** Counts the time of a call into an element, "0:42"; `onTick` gets the seconds. */
+export class CallTimer {
+  constructor(element, onTick = () => {}) {
+    this.element = element;
+    this.onTick = onTick;
+  }
+
+  start() {
+    this.stop();
+    this.began = Date.now();
+    this.show();
+    this.interval = setInterval(() => this.show(), 500);
+  }
+
+  stop() {
+    clearInterval(this.interval);
+  }
+
+  show() {
+    const seconds = Math.floor((Date.now() - this.began) / 1000);
+    this.element.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+    this.onTick(seconds);
+  }
+}
+
+/** Shows what belongs to a state: elements with data-when="state other-state". */
+export function showState(root, state) {
+  root.dataset.state = state;
+  for (const element of root.querySelectorAll("[data-when]")) {
+    element.hidden = !element.dataset.when.split(" ").includes(state);
+  }
+}
+
+/** A problem under the screen; "" takes it away. */
+export function showTrouble(text) {
+  const element = document.getElementById("trouble");
+  element.textContent = text;
+  element.hidden = text === "";
+}
+
+/** A mute button: toggles, says so to assistive technology, and to `onChange`. */
+export function wireMute(button, onChange) {
+  button.addEventListener("click", () => {
+    const muted = button.getAttribute("aria-pressed") !== "true";
+    setMuted(button, muted);
+    onChange(muted);
+  });
+}
+
+export function setMuted(button, muted) {
+  button.setAttribute("aria-pressed", String(muted));
+  button.lastChild.textContent = muted ? " Unmute" : " Mute";
+}

@@ -1,0 +1,185 @@
+// The Phone page: a handset at the built-in exchange. Its protocol is in sandbox/exchange/remote.py.
+import { CallTimer, VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMute } from "./audio.js";
+
+const RATE = 16000;
+const RECONNECT_MS = [500, 1000, 2000, 5000];
+const POLL_MS = 1000;
+const CAUSES = {
+  normal_clearing: "Call ended",
+  user_busy: "The line is busy",
+  busy: "The line is busy",
+  call_rejected: "The call was declined",
+  no_answer: "Nobody answered",
+  timeout: "Nobody answered",
+  originator_cancel: "Call cancelled",
+  unallocated_number: "There is no such number",
+  not_found: "There is no such number",
+};
+const TAKEN_OVER = 4001;
+const NOT_ALLOWED = 4403;
+
+const root = document.getElementById("phone");
+const element = (id) => document.getElementById(id);
+const screen = { state: element("state"), party: element("party"), timer: element("timer") };
+const timer = new CallTimer(screen.timer);
+const line = new VoiceLine({
+  worklet: root.dataset.worklet,
+  maxQueuedMs: 400,
+  levelIn: element("level-in"),
+  levelOut: element("level-out"),
+  onFrame: (pcm) => root.dataset.state === "talking" && send(pcm),
+});
+let socket = null;
+let attempts = 0;
+let lastCall = Number(root.dataset.lastCall);
+let poller = null;
+
+// --- the connection to the exchange ---------------------------------------------------------------------------------
+
+function connect() {
+  const address = new URL(root.dataset.socket, location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  socket = new WebSocket(address);
+  socket.binaryType = "arraybuffer";
+  socket.onmessage = ({ data }) => (typeof data === "string" ? onMessage(JSON.parse(data)) : line.play(data, RATE));
+  socket.onclose = ({ code }) => onLost(code);
+}
+
+function onLost(code) {
+  if (isBusy()) finish("The connection was lost");
+  show("lost", code === TAKEN_OVER ? "The phone is open in another window" : "Not connected to the exchange");
+  if (code === TAKEN_OVER) return showTrouble("Only one window can be the phone. Reload this page to take it over.");
+  if (code === NOT_ALLOWED) return showTrouble("You are signed out. Reload this page to sign in again.");
+  showTrouble("The connection to the exchange was lost. Trying again…");
+  setTimeout(connect, RECONNECT_MS[Math.min(attempts++, RECONNECT_MS.length - 1)]);
+}
+
+function send(message) {
+  if (socket?.readyState !== WebSocket.OPEN) return;
+  socket.send(message instanceof ArrayBuffer ? message : JSON.stringify(message));
+}
+
+function onMessage(message) {
+  switch (message.type) {
+    case "registered":
+      attempts = 0;
+      showTrouble("");
+      return show("ready", "Ready");
+    case "ringing":
+      if (message.direction === "inbound") return ring(message.from);
+      return show("calling", "Ringing…", message.to);
+    case "answered":
+      timer.start();
+      return show("talking", "In call");
+    case "ended":
+      return finish(CAUSES[message.cause] ?? "Call ended");
+    case "error":
+      return showTrouble(message.message);
+  }
+}
+
+// --- calls ----------------------------------------------------------------------------------------------------------
+
+function isBusy() {
+  return ["calling", "incoming", "talking"].includes(root.dataset.state);
+}
+
+async function openLine() {
+  showTrouble("");
+  try {
+    await line.open();
+    return true;
+  } catch (error) {
+    showTrouble(microphoneProblem(error));
+    return false;
+  }
+}
+
+async function dial() {
+  const to = element("to").value.replace(/[^+\d]/g, "");
+  if (!/^\+[1-9]\d{6,14}$/.test(to)) return showTrouble("Write the number with + and country code, like +14155550100.");
+  element("dial").disabled = true;
+  if (!(await openLine())) return show("ready", "Ready");
+  show("calling", "Calling…", to);
+  send({ type: "dial", to });
+  follow();
+}
+
+function ring(from) {
+  show("incoming", "Incoming call", from);
+  follow();
+}
+
+async function accept() {
+  if (await openLine()) send({ type: "answer" });
+}
+
+function finish(text) {
+  timer.stop();
+  line.close();
+  setMuted(element("mute"), false);
+  show("ended", text, screen.party.textContent);
+}
+
+/** A North American number as people write it; others as they are. */
+function inGroups(number) {
+  return number.replace(/^\+1(\d{3})(\d{3})(\d{4})$/, "+1 $1-$2-$3");
+}
+
+function show(state, text, party) {
+  showState(root, state);
+  root.classList.toggle("ringing", state === "incoming" || state === "calling");
+  screen.state.textContent = text;
+  if (party !== undefined) screen.party.textContent = inGroups(party);
+  if (state === "ready") screen.party.textContent = screen.timer.textContent = "";
+  if (state === "calling" || state === "incoming") screen.timer.textContent = "";
+  element("dial").disabled = !["ready", "ended"].includes(state);
+}
+
+// --- the call as the platform sees it -------------------------------------------------------------------------------
+
+/** Shows the platform's view of the call beside the phone, each second until the call is over there, too. */
+function follow() {
+  clearTimeout(poller);
+  let shown = "";
+  let quiet = 0;
+  const poll = async () => {
+    const response = await fetch(`${root.dataset.call}?after=${lastCall}`).catch(() => null);
+    if (response?.status === 200 && !response.redirected) {
+      const html = await response.text();
+      if (html !== shown) replaceTalk((shown = html));
+    }
+    const call = element("talk").querySelector("[data-call-id]");
+    const isOver = call !== null && shown !== "" && call.dataset.over === "1";
+    // Calls that the platform never hears of (another handset) end here, too.
+    quiet = isBusy() ? 0 : quiet + 1;
+    if (isOver && !isBusy()) lastCall = Number(call.dataset.callId);
+    else if (quiet < 10) poller = setTimeout(poll, POLL_MS);
+  };
+  poll();
+}
+
+function replaceTalk(html) {
+  const talk = element("talk");
+  talk.innerHTML = html;
+  const chat = talk.querySelector(".chat");
+  if (chat) chat.scrollTop = chat.scrollHeight;
+}
+
+// --- buttons --------------------------------------------------------------------------------------------------------
+
+element("dial").addEventListener("click", dial);
+element("accept").addEventListener("click", accept);
+element("decline").addEventListener("click", () => send({ type: "decline" }));
+element("hang-up").addEventListener("click", () => send({ type: "hangup" }));
+wireMute(element("mute"), (muted) => (line.muted = muted));
+element("own")?.addEventListener("change", ({ target }) => (element("to").value = target.value));
+root.querySelector(".pad").addEventListener("click", ({ target }) => {
+  const digit = target.closest("[data-digit]")?.dataset.digit;
+  if (!digit) return;
+  if (root.dataset.state === "talking") send({ type: "dtmf", digit });
+  else if (!isBusy()) element("to").value += digit;
+});
+window.addEventListener("pagehide", () => send({ type: "hangup" }));
+
+connect();

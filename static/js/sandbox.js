@@ -1,0 +1,147 @@
+// The Sandbox page: talks to an agent over the WebSocket protocol of the reference (Sandbox).
+import { CallTimer, VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMute } from "./audio.js";
+
+const DEFAULT_RATE = 24000;
+const REASONS = {
+  completed: "Call ended",
+  normal_clearing: "Call ended",
+  insufficient_balance: "Your balance is used up",
+  max_duration: "The longest duration is reached",
+  silence_timeout: "Ended, since nobody said anything",
+  model_failed: "The AI model failed",
+};
+
+const root = document.getElementById("sandbox");
+const element = (id) => document.getElementById(id);
+const form = element("start");
+let socket = null;
+let pricePerMinute = 0;
+const timer = new CallTimer(element("timer"), (seconds) => {
+  element("cost").textContent = pricePerMinute > 0 ? `$${((pricePerMinute * seconds) / 60).toFixed(3)} so far` : "free";
+});
+const line = new VoiceLine({
+  worklet: root.dataset.worklet,
+  levelIn: element("level-in"),
+  levelOut: element("level-out"),
+  onFrame: (pcm) => root.dataset.state === "talking" && sendAudio(pcm),
+});
+
+// --- starting -------------------------------------------------------------------------------------------------------
+
+async function start(event) {
+  event.preventDefault();
+  showTrouble("");
+  const body = new FormData(form);
+  show("connecting", "Starting…");
+  try {
+    await line.open();
+  } catch (error) {
+    showTrouble(microphoneProblem(error));
+    return show("ready", "Ready");
+  }
+  const response = await fetch(form.action, { method: "POST", body }).catch(() => null);
+  const answer = await response?.json().catch(() => null);
+  if (!response?.ok || !answer) {
+    showTrouble(answer?.message ?? "The server could not be reached.");
+    line.close();
+    return show("ready", "Ready");
+  }
+  begin(answer);
+}
+
+function begin({ ws_url: address, call_url: page, price_per_minute: price, model }) {
+  pricePerMinute = Number(price);
+  element("call-link").href = page;
+  element("talk").replaceChildren();
+  element("state").textContent = `Connecting to ${model}…`;
+  socket = new WebSocket(address);
+  socket.onmessage = ({ data }) => onFrame(JSON.parse(data));
+  socket.onclose = () => finish("The connection was lost");
+}
+
+// --- the conversation -----------------------------------------------------------------------------------------------
+
+function onFrame(frame) {
+  switch (frame.type) {
+    case "ready":
+      timer.start();
+      return show("talking", "Talk now");
+    case "audio":
+      return line.play(decode(frame.data), frame.sample_rate ?? DEFAULT_RATE);
+    case "clear":
+      return line.clear();
+    case "transcript":
+      return addSaid(frame.role, frame.text);
+    case "tool_call":
+      return addAside(`${frame.tool}(${JSON.stringify(frame.arguments)})`);
+    case "error":
+      return showTrouble(frame.message);
+    case "ended":
+      return finish(REASONS[frame.reason] ?? `Call ended (${frame.reason})`);
+  }
+}
+
+function sendAudio(pcm) {
+  if (socket.readyState !== WebSocket.OPEN) return;
+  socket.send(JSON.stringify({ type: "audio", data: btoa(String.fromCharCode(...new Uint8Array(pcm))) }));
+}
+
+function decode(base64) {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)).buffer;
+}
+
+function finish(text) {
+  if (!["connecting", "talking"].includes(root.dataset.state)) return;
+  timer.stop();
+  line.close();
+  setMuted(element("mute"), false);
+  show("ended", text);
+  element("call-link").hidden = false;
+  if (socket.readyState <= WebSocket.OPEN) socket.close();
+}
+
+function show(state, text) {
+  showState(root, state);
+  element("state").textContent = text;
+  if (state === "connecting") {
+    element("timer").textContent = "0:00";
+    element("cost").textContent = "";
+    element("call-link").hidden = true;
+  }
+}
+
+// --- the transcript -------------------------------------------------------------------------------------------------
+
+function addSaid(role, text) {
+  const item = document.createElement("li");
+  item.className = role === "model" ? "model" : "user";
+  item.append(piece("span", "who", role === "model" ? "Agent" : "You"), piece("div", "said", text));
+  append(item);
+}
+
+function addAside(text) {
+  const item = document.createElement("li");
+  item.className = "aside";
+  item.append(piece("code", "tool", text));
+  append(item);
+}
+
+function piece(tag, className, text) {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+function append(item) {
+  const talk = element("talk");
+  talk.hidden = false;
+  element("waiting").hidden = true;
+  talk.append(item);
+  talk.scrollTop = talk.scrollHeight;
+}
+
+form.addEventListener("submit", start);
+element("hang-up").addEventListener("click", () => finish("Call ended"));
+wireMute(element("mute"), (muted) => (line.muted = muted));
+window.addEventListener("pagehide", () => socket?.close());
