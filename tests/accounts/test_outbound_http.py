@@ -1,0 +1,184 @@
+"""Where webhooks may go, and how little a bad endpoint can do."""
+
+import time
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from accounts.outbound_http import OutboundClient, validate_webhook_url
+from accounts.public_addresses import is_public
+from tests.accounts.receiver import Receiver
+
+PUBLIC = """
+1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.1 100.63.255.255 100.128.0.1 126.255.255.255 128.0.0.1 169.253.255.255
+172.15.255.255 172.32.0.1 192.0.1.1 192.167.255.255 192.169.0.1 198.17.255.255 198.20.0.1 223.255.255.255
+2606:4700:4700::1111 2001:4860:4860::8888 2a00:1450::1 ::ffff:8.8.8.8 64:ff9b::808:808
+"""
+NOT_PUBLIC = """
+0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.8.8.8 169.254.169.254
+172.16.0.1 172.31.255.255 192.0.0.1 192.0.0.170 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.19.255.255
+198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255 :: ::1 ::127.0.0.1
+::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 64:ff9b::7f00:1 64:ff9b::a00:1 64:ff9b:1::1 100::1
+2001::1 2001:10::1 2001:db8::1 2002:7f00:1:: 2002:808:808::1 3fff::1 5f00::1 fc00::1 fd00:ec2::254 fe80::1
+fe80::1%1 fec0::1 ff02::1 4000::1
+"""
+
+
+@pytest.mark.parametrize("address", PUBLIC.split())
+def test_public(address: str) -> None:
+    assert is_public(ip_address(address))
+
+
+@pytest.mark.parametrize("address", NOT_PUBLIC.split())
+def test_not_public(address: str) -> None:
+    assert not is_public(ip_address(address))
+
+
+@pytest.fixture
+def production(settings: Any) -> None:
+    settings.ALLOW_PRIVATE_WEBHOOKS = False
+    settings.WEBHOOK_SCHEMES = ["https"]
+
+
+@pytest.mark.usefixtures("production")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://your-app.com/webhook",  # unknown to DNS here: checked again at every connection
+        "https://8.8.8.8/hook?a=1",
+        "https://[2606:4700:4700::1111]:8443/",
+        "https://bücher.example/hook",
+    ],
+)
+def test_accepted(url: str) -> None:
+    validate_webhook_url(url)
+
+
+@pytest.mark.usefixtures("production")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://8.8.8.8/",
+        "ftp://8.8.8.8/",
+        "javascript:alert(1)",
+        "//8.8.8.8/",
+        "/hook",
+        "https://",
+        "https:///path",
+        "https://user:secret@8.8.8.8/",
+        "https://user@8.8.8.8/",
+        "https://8.8.8.8:0/",
+        "https://8.8.8.8:65536/",
+        "https://exa mple.com/",
+        "https://example.com/a b",
+        "https://example.com/\n",
+        "https://-example.com/",
+        "https://127%2e0.0.1/",
+        "https://localhost/",
+        "https://localhost.:8443/",
+        "https://127.0.0.1/",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://0177.0.0.1/",
+        "https://0/",
+        "https://10.0.0.1/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[fe80::1%25lo]/",
+        "https://8.8.8.8/" + "x" * 2000,
+    ],
+)
+def test_refused_at_configuration(url: str) -> None:
+    with pytest.raises(ValidationError):
+        validate_webhook_url(url)
+
+
+def test_development_takes_http_and_loopback() -> None:
+    validate_webhook_url("http://127.0.0.1:9000/hook")
+    with pytest.raises(ValidationError, match=r"starts with https:// or http://"):
+        validate_webhook_url("ftp://127.0.0.1/")
+
+
+class RebindingDNS:
+    """Says one thing first and another later, as an attacker's name server would."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self._answers = list(answers)
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+
+async def post(client: OutboundClient, url: str) -> Any:
+    return await client.post(url, body=b"{}", headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.usefixtures("production")
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["::ffff:127.0.0.1"], ["::1"]])
+async def test_a_name_that_leads_inside_is_refused_at_the_connection(addresses: list[str]) -> None:
+    async with Receiver() as receiver:
+        client = OutboundClient(RebindingDNS(addresses))
+        result = await post(client, f"http://hooks.example.com:{receiver.port}/ok")
+        await client.aclose()
+    assert (result.status, result.error) == (None, "hooks.example.com does not resolve to a public address.")
+    assert receiver.received == []
+
+
+async def test_rebinding_after_a_good_answer_is_refused(settings: Any) -> None:
+    """The connection of the first answer is not for the second name look-up to use."""
+    async with Receiver() as receiver:
+        client = OutboundClient(RebindingDNS(["127.0.0.1"]))
+        assert (await post(client, f"http://hooks.example.com:{receiver.port}/ok")).is_success
+        await client.aclose()
+        settings.ALLOW_PRIVATE_WEBHOOKS = False
+        client = OutboundClient(RebindingDNS(["127.0.0.1"]))
+        assert not (await post(client, f"http://hooks.example.com:{receiver.port}/ok")).is_success
+        await client.aclose()
+    (one,) = receiver.received
+    assert one.headers["Host"] == f"hooks.example.com:{receiver.port}"
+
+
+async def test_the_next_address_is_tried() -> None:
+    async with Receiver() as receiver:
+        client = OutboundClient(RebindingDNS(["127.0.0.2", "127.0.0.1"]))
+        result = await post(client, f"http://hooks.example.com:{receiver.port}/ok")
+        await client.aclose()
+    assert (result.status, result.body) == (200, '{"ok": true}')
+
+
+async def test_bad_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    async with Receiver() as receiver:
+        client = OutboundClient(timeout_seconds=0.5)
+        started = time.monotonic()
+        for path in ("hang", "drip"):
+            result = await post(client, f"{receiver.url}/{path}")
+            assert result.error == "No complete answer within 0.5 seconds."
+            assert not result.is_success
+            assert 490 <= result.latency_ms < 900
+        assert time.monotonic() - started < 2
+        large = await post(client, f"{receiver.url}/large")
+        assert (large.status, len(large.body), large.is_success) == (200, 65536, True)
+        redirect = await post(client, f"{receiver.url}/redirect")
+        assert (redirect.status, redirect.is_success) == (302, False)
+        nul = await post(client, f"{receiver.url}/nul")
+        assert nul.body == "a\ufffdb\ufffd"
+        assert [one.path for one in receiver.received] == ["/hang", "/drip", "/large", "/redirect", "/nul"]
+        await client.aclose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:1/", "http://no.such.name/", "nonsense", "http://a b/", "http://x:99999/", "ftp://127.0.0.1/"],
+)
+async def test_what_cannot_be_reached_is_a_result_and_no_exception(url: str) -> None:
+    client = OutboundClient()
+    result = await post(client, url)
+    await client.aclose()
+    assert result.status is None
+    assert result.error

@@ -1,0 +1,374 @@
+"""GET /models, /model-keys and /agents as a client sees them."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from agents.models import Agent, AIModel, ModelKey
+from agents.selectors import find_model
+from bubblyphone.core import crypto
+from tests.factories import bearer, make_agent, make_developer, make_phone_number
+
+pytestmark = pytest.mark.django_db
+
+PREVIEW = "gemini-3.1-flash-live-preview"
+MOMENT = datetime(2026, 4, 5, 12, 0, 0, 123456, tzinfo=UTC)
+SCHEMA: dict[str, Any] = {
+    "qualified_lead": {"type": "boolean", "description": "Did the caller express clear interest in purchasing?"},
+    "budget": {"type": "number", "description": "What budget did the caller mention?"},
+    "disposition": {"type": "selector", "description": "How it ended", "options": ["interested", "wrong_number"]},
+    "summary": {"type": "text", "description": "Brief 1-2 sentence summary of the call"},
+}
+
+
+class Api:
+    """One developer's way into the API, in JSON."""
+
+    def __init__(self, client) -> None:
+        self.developer = make_developer()
+        self._client, self._headers = client, bearer(self.developer)
+
+    def __call__(self, method: str, path: str, body: object = None, status: int = 200) -> Any:
+        response = self._client.generic(
+            method, f"/api/v1/{path}", b"" if body is None else json.dumps(body).encode(), headers=self._headers
+        )
+        assert response.status_code == status, response.content
+        return response.json() if response.content else None
+
+
+@pytest.fixture
+def api(client) -> Api:
+    return Api(client)
+
+
+def refusal(**errors: list[str]) -> dict:
+    return {"message": "The given data was invalid.", "errors": errors}
+
+
+# --- the catalogue ----------------------------------------------------------------------------------------------------
+def test_the_catalogue_is_the_reference_s_and_the_offline_model(api):
+    listed = api("GET", "models")
+    assert listed.keys() == {"data"}
+    statuses = [model.pop("status") for model in listed["data"]]
+    assert set(statuses) <= {"available", "unavailable"}
+    assert listed["data"] == [
+        {
+            "slug": "gemini-3.1-flash-live",
+            "provider": "google",
+            "display_name": "Gemini 3.1 Flash Live",
+            "price_per_minute": "0.040000",
+        },
+        {
+            "slug": "gpt-realtime-1.5",
+            "provider": "openai",
+            "display_name": "GPT Realtime 1.5",
+            "price_per_minute": "0.120000",
+        },
+        {
+            "slug": "gpt-realtime-mini",
+            "provider": "openai",
+            "display_name": "GPT Realtime Mini",
+            "price_per_minute": "0.040000",
+        },
+        {
+            "slug": "local-offline",
+            "provider": "local",
+            "display_name": "Local Offline (scripted demo agent)",
+            "price_per_minute": "0.000000",
+        },
+    ]
+
+
+def test_a_model_that_is_switched_off_is_unavailable(api):
+    AIModel.objects.update(is_enabled=False)
+    assert {model["status"] for model in api("GET", "models")["data"]} == {"unavailable"}
+
+
+def test_both_spellings_name_the_same_model():
+    short, long = find_model("gemini-3.1-flash-live"), find_model(PREVIEW)
+    assert short == long
+    assert short is not None
+    assert short.upstream_id == PREVIEW
+    assert find_model("gemini") is None
+
+
+def test_without_a_key_nothing_is_told(client):
+    for path in ("models", "model-keys", "agents", "agents/1"):
+        response = client.get(f"/api/v1/{path}")
+        assert (response.status_code, response.json()) == (401, {"message": "Unauthenticated."})
+
+
+# --- model keys -------------------------------------------------------------------------------------------------------
+def test_a_model_key_is_kept_encrypted_and_never_shown_again(api):
+    body = {"provider": "openai", "api_key": "sk-proj-abc123r4nk", "label": "Production OpenAI"}
+    created = api("POST", "model-keys", body, 201)["data"]
+    assert created.pop("created_at").endswith("Z")
+    key = ModelKey.objects.get()
+    assert created == {"id": key.pk, "provider": "openai", "label": "Production OpenAI", "last_four": "...r4nk"}
+    assert "sk-proj" not in key.encrypted
+    assert crypto.decrypt(key.encrypted) == "sk-proj-abc123r4nk"
+    listed = api("GET", "model-keys")
+    assert [entry["last_four"] for entry in listed["data"]] == ["...r4nk"]
+    assert listed.keys() == {"data", "meta", "links"}
+    assert "sk-proj" not in str(listed)
+    assert api("DELETE", f"model-keys/{key.pk}", status=204) is None
+    assert api("DELETE", f"model-keys/{key.pk}", status=404) == {"message": "Not found."}
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({}, {"provider": ["This field is required."], "api_key": ["This field is required."]}),
+        (
+            {"provider": "google", "api_key": "123456789"},
+            {"api_key": ["Ensure this field has at least 10 characters."]},
+        ),
+        ({"provider": "local", "api_key": "1234567890"}, {"provider": ['"local" is not a valid choice.']}),
+        (
+            {"provider": "google", "api_key": "12345\r\n67890"},
+            {"api_key": ["Must not hold spaces or special characters."]},
+        ),
+        ({"provider": "google", "api_key": "1234567890", "lable": "x"}, {"lable": ["Unknown field."]}),
+    ],
+)
+def test_bad_model_keys_are_refused(api, body, errors):
+    assert api("POST", "model-keys", body, 422) == refusal(**errors)
+    assert not ModelKey.objects.exists()
+
+
+def test_a_model_key_in_use_stays(api):
+    key = api("POST", "model-keys", {"provider": "openai", "api_key": "sk-1234567890"}, 201)["data"]["id"]
+    agent = api("POST", "agents", {"name": "Support", "model_key_id": key}, 201)["data"]["id"]
+    number = make_phone_number(developer=api.developer, e164="+14155550177", model_key_id=key)
+    assert api("DELETE", f"model-keys/{key}", status=409) == {
+        "message": "This model key is in use by +14155550177, Support. Choose another key there first."
+    }
+    api("PATCH", f"agents/{agent}", {"model_key_id": None})
+    number.model_key = None
+    number.save()
+    api("DELETE", f"model-keys/{key}", status=204)
+
+
+def test_another_developer_s_rows_do_not_exist(api):
+    key = ModelKey.objects.create(developer=make_developer(), provider="openai", encrypted="x", last_four="abcd")
+    agent = make_agent()
+    missing = {"message": "Not found."}
+    assert api("DELETE", f"model-keys/{key.pk}", status=404) == missing
+    assert api("GET", f"agents/{agent.pk}", status=404) == missing
+    assert api("PATCH", f"agents/{agent.pk}", {"name": "Mine"}, 404) == missing
+    assert api("DELETE", f"agents/{agent.pk}", status=404) == missing
+    assert api("GET", f"agents/{agent.pk + 1000}", status=404) == missing
+    assert api("POST", "agents", {"name": "A", "model_key_id": key.pk}, 422) == refusal(
+        model_key_id=["This model key does not exist."]
+    )
+    assert api("GET", "model-keys")["data"] == []
+    assert api("GET", "agents")["data"] == []
+
+
+# --- agents -----------------------------------------------------------------------------------------------------------
+def test_the_reference_s_agent(api):
+    body = {
+        "name": "Support Agent v1",
+        "description": "Handles customer support calls",
+        "model_slug": PREVIEW,
+        "system_prompt": "You are a helpful customer support agent...",
+        "voice": "Kore",
+        "language": "en-US",
+        "transfer_number": "+14155550100",
+        "recording_enabled": True,
+    }
+    pk = api("POST", "agents", body, 201)["data"]["id"]
+    Agent.objects.update(created_at=MOMENT, updated_at=MOMENT)
+    make_phone_number(developer=api.developer, agent_id=pk)
+    make_phone_number(developer=api.developer, agent_id=pk, status="released")
+    expected = {
+        "id": pk,
+        "developer_id": api.developer.pk,
+        **body,
+        "model_key_id": None,
+        "greeting_message": None,
+        "tools": None,
+        "tool_webhook_url": None,
+        "auto_transfer_tool": None,
+        "transcription_enabled": None,
+        "realtime_transcript": None,
+        "voicemail_action": None,
+        "max_call_duration": None,
+        "silence_timeout": None,
+        "first_speaker": None,
+        "interruptible": None,
+        "analysis_schema": None,
+        "phone_numbers_count": 1,
+        "created_at": "2026-04-05T12:00:00Z",
+        "updated_at": "2026-04-05T12:00:00Z",
+    }
+    assert api("GET", f"agents/{pk}") == {"data": expected}
+    assert api("GET", "agents")["data"] == [expected]
+
+
+def test_patch_changes_what_it_names_and_null_clears(api):
+    pk = api("POST", "agents", {"name": "A", "voice": "Kore", "system_prompt": "P", "description": "D"}, 201)["data"][
+        "id"
+    ]
+    changed = api("PATCH", f"agents/{pk}", {"system_prompt": "Q", "voice": None, "description": ""})["data"]
+    assert (changed["name"], changed["system_prompt"], changed["voice"], changed["description"]) == (
+        "A",
+        "Q",
+        None,
+        None,
+    )
+    assert api("PATCH", f"agents/{pk}", {})["data"]["system_prompt"] == "Q"
+
+
+def test_every_setting_is_kept_as_given(api):
+    body = {
+        "name": "Full",
+        "tools": [{"name": "book", "description": "Book", "parameters": {"date": "string"}}],
+        "tool_webhook_url": "https://example.com/tools",
+        "greeting_message": "Say hello.",
+        "auto_transfer_tool": False,
+        "transcription_enabled": True,
+        "recording_enabled": True,
+        "realtime_transcript": True,
+        "voicemail_action": "ai_message",
+        "max_call_duration": 60,
+        "silence_timeout": 120,
+        "analysis_schema": SCHEMA,
+        "model_slug": "gemini-3.1-flash-live",
+    }
+    created = api("POST", "agents", body, 201)["data"]
+    assert {name: created[name] for name in body} == body
+    assert api("PATCH", f"agents/{created['id']}", {"analysis_schema": {}})["data"]["analysis_schema"] is None
+
+
+AT_MOST = "Ensure this value is less than or equal to {}."
+AT_LEAST = "Ensure this value is greater than or equal to {}."
+
+
+@pytest.mark.parametrize(
+    ("change", "errors"),
+    [
+        ({"name": None}, {"name": ["This field may not be null."]}),
+        ({"name": ""}, {"name": ["This field may not be blank."]}),
+        ({"nmae": "B"}, {"nmae": ["Unknown field."]}),
+        ({"model": PREVIEW}, {"model": ["Unknown field."]}),
+        ({"model_slug": "gpt-5"}, {"model_slug": ["This model does not exist. See GET /models."]}),
+        ({"system_prompt": "a" * 10_001}, {"system_prompt": ["Ensure this field has no more than 10000 characters."]}),
+        ({"system_prompt": 5}, {"system_prompt": ["Not a valid string."]}),
+        ({"voice": "a" * 81}, {"voice": ["Ensure this field has no more than 80 characters."]}),
+        ({"language": "english!"}, {"language": ["Must be a BCP-47 language code, like en-US."]}),
+        ({"transfer_number": "555"}, {"transfer_number": ["Must be a phone number in E.164, like +14155550100."]}),
+        ({"max_call_duration": 59}, {"max_call_duration": [AT_LEAST.format(60)]}),
+        ({"max_call_duration": 3601}, {"max_call_duration": [AT_MOST.format(3600)]}),
+        ({"silence_timeout": 9}, {"silence_timeout": [AT_LEAST.format(10)]}),
+        ({"silence_timeout": 121}, {"silence_timeout": [AT_MOST.format(120)]}),
+        ({"voicemail_action": "beep"}, {"voicemail_action": ['"beep" is not a valid choice.']}),
+        ({"recording_enabled": "perhaps"}, {"recording_enabled": ["Must be a valid boolean."]}),
+        ({"model_key_id": 2**63}, {"model_key_id": [AT_MOST.format(2**63 - 1)]}),
+        ({"tools": [{"name": "1"}]}, {"tools.0.name": None}),
+        ({"tools": {}}, {"tools": ["Must be a list of function definitions."]}),
+        ({"analysis_schema": {"a": {"type": "date", "description": "D"}}}, {"analysis_schema.a.type": None}),
+        ({"analysis_schema": []}, {"analysis_schema": None}),
+    ],
+)
+def test_bad_values_are_refused_and_change_nothing(api, change, errors):
+    pk = api("POST", "agents", {"name": "A", "system_prompt": "P"}, 201)["data"]["id"]
+    before = Agent.objects.filter(pk=pk).values().get()
+    answer = api("PATCH", f"agents/{pk}", {"voice": "Kore", **change}, 422)
+    assert answer["message"] == "The given data was invalid."
+    assert answer["errors"].keys() == errors.keys()
+    for name, texts in errors.items():
+        assert texts is None or answer["errors"][name] == texts
+    assert Agent.objects.filter(pk=pk).values().get() == before
+
+
+def test_a_model_key_must_be_of_the_model_s_provider(api):
+    key = api("POST", "model-keys", {"provider": "google", "api_key": "AIza1234567890"}, 201)["data"]["id"]
+    body = {"name": "A", "model_slug": "gpt-realtime-mini", "model_key_id": key}
+    assert api("POST", "agents", body, 422) == refusal(
+        model_key_id=["This key is for google, the model gpt-realtime-mini is openai's."]
+    )
+    assert not Agent.objects.exists()
+    pk = api("POST", "agents", {**body, "model_slug": PREVIEW}, 201)["data"]["id"]
+    assert api("PATCH", f"agents/{pk}", {"model_slug": "gpt-realtime-mini"}, 422)["errors"].keys() == {"model_key_id"}
+
+
+def test_an_agent_in_use_is_not_deleted(api):
+    pk = api("POST", "agents", {"name": "A"}, 201)["data"]["id"]
+    number = make_phone_number(developer=api.developer, agent_id=pk, e164="+14155550188")
+    text = "This agent is still linked to +14155550188. Unlink it there first."
+    assert api("DELETE", f"agents/{pk}", status=422) == {"message": text, "errors": {"agent": [text]}}
+    number.status = "released"
+    number.save()
+    api("DELETE", f"agents/{pk}", status=204)
+    number.refresh_from_db()
+    assert number.agent is None
+
+
+def test_an_agent_cannot_lose_what_a_linked_number_needs(api):
+    pk = api("POST", "agents", {"name": "A", "system_prompt": "P", "model_slug": PREVIEW}, 201)["data"]["id"]
+    number = make_phone_number(developer=api.developer, agent_id=pk, e164="+14155550199", mode="streaming")
+    assert api("PATCH", f"agents/{pk}", {"system_prompt": None}, 422) == refusal(
+        system_prompt=[
+            "+14155550199 is linked to this agent. "
+            "A system prompt is required in streaming mode, here or on the linked agent."
+        ]
+    )
+    assert Agent.objects.get().system_prompt == "P"
+    number.system_prompt = "Its own."
+    number.save()
+    assert api("PATCH", f"agents/{pk}", {"system_prompt": None})["data"]["system_prompt"] is None
+
+
+# --- analysis schemas -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("schema", "errors"),
+    [
+        (
+            {f"f{n}": SCHEMA["summary"] for n in range(51)},
+            {"analysis_schema": ["Must not have more than 50 fields."]},
+        ),
+        (
+            {"a b": SCHEMA["summary"]},
+            {
+                "analysis_schema.a b": [
+                    "A name must start with a letter or underscore and hold only letters, digits and underscores."
+                ]
+            },
+        ),
+        ({"a": "text"}, {"analysis_schema.a": ['Must be like {"type": "text", "description": …}.']}),
+        (
+            {"a": {"type": "text"}},
+            {"analysis_schema.a.description": ["A description of 1 to 1000 characters is required."]},
+        ),
+        (
+            {"a": {"type": "text", "description": "D", "options": ["x"]}},
+            {"analysis_schema.a.options": ["Only a selector has options."]},
+        ),
+        (
+            {"a": {"type": "selector", "description": "D"}},
+            {"analysis_schema.a.options": ["A selector needs a list of 1 to 50 options."]},
+        ),
+        (
+            {"a": {"type": "selector", "description": "D", "options": ["x", ""]}},
+            {"analysis_schema.a.options": ["Options must be texts of 1 to 200 characters."]},
+        ),
+        (
+            {"a": {"type": "selector", "description": "D", "options": ["x", "x"]}},
+            {"analysis_schema.a.options": ["Options must be unique."]},
+        ),
+        (
+            {"a": {"type": "text", "description": "D", "optional": True}},
+            {"analysis_schema.a.optional": ["Unknown field."]},
+        ),
+        (
+            {"a": {"type": ["text"], "description": "D"}},
+            {"analysis_schema.a.type": ["Must be one of text, boolean, number, selector."]},
+        ),
+    ],
+)
+def test_bad_analysis_schemas_are_refused(api, schema, errors):
+    assert api("POST", "agents", {"name": "A", "analysis_schema": schema}, 422) == refusal(**errors)
+    assert not Agent.objects.exists()

@@ -1,0 +1,89 @@
+"""Telnyx, as far as a call on the platform needs it: signed webhooks, the commands, and media streams that it opens."""
+
+import asyncio
+import base64
+import time
+import uuid
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+ANSWER_SECONDS = 30
+
+
+class BenchCarrier:
+    """`async with BenchCarrier() as carrier`; `base_url` and `public_key` are what TELNYX_… would be."""
+
+    def __init__(self) -> None:
+        self._key = Ed25519PrivateKey.generate()
+        self.public_key = base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
+        self.base_url = ""
+        self.webhook_url = ""
+        self._streams: dict[str, asyncio.Future[str]] = {}  # call → the address that its answer named
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_post("/v2/calls/{call}/actions/{command}", self._command)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v2"
+        self._http = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.close()
+        await self._runner.cleanup()
+
+    async def place_call(self, to: str) -> tuple[str, aiohttp.ClientWebSocketResponse]:
+        """Ring, be answered, open the media stream; the call's id and the stream."""
+        call = f"v3:{uuid.uuid4()}"
+        self._streams[call] = asyncio.get_running_loop().create_future()
+        await self._report("call.initiated", call, to, direction="incoming", state="parked")
+        async with asyncio.timeout(ANSWER_SECONDS):
+            url = await self._streams[call]
+        await self._report("call.answered", call, to, state="answered")
+        socket = await self.open_stream(url, call)
+        return call, socket
+
+    async def open_stream(self, url: str, call: str) -> aiohttp.ClientWebSocketResponse:
+        """A media stream, begun."""
+        socket = await self._http.ws_connect(url, compress=0, max_msg_size=0)
+        media_format = {"encoding": "PCMU", "sample_rate": 8000, "channels": 1}
+        start = {"call_control_id": call, "media_format": media_format}
+        await socket.send_str(orjson.dumps({"event": "connected", "version": "1.0.0"}).decode())
+        await socket.send_str(orjson.dumps({"event": "start", "sequence_number": "1", "start": start}).decode())
+        return socket
+
+    async def hang_up(self, call: str, to: str) -> None:
+        await self._report("call.hangup", call, to, hangup_cause="normal_clearing", hangup_source="caller")
+
+    async def _command(self, request: web.Request) -> web.Response:
+        if request.match_info["command"] == "answer":
+            future = self._streams[request.match_info["call"]]
+            if not future.done():
+                future.set_result((await request.json())["stream_url"])
+        return web.json_response({"data": {"result": "ok"}})
+
+    async def _report(self, event_type: str, call: str, to: str, **fields: Any) -> None:
+        payload = {"call_control_id": call, "call_leg_id": call, "call_session_id": call, "client_state": None}
+        event = {
+            "record_type": "event",
+            "event_type": event_type,
+            "id": str(uuid.uuid4()),
+            "occurred_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "payload": {**payload, "from": "+15551230000", "to": to, **fields},
+        }
+        body = orjson.dumps({"data": event, "meta": {"attempt": 1, "delivered_to": self.webhook_url}})
+        timestamp = str(int(time.time()))
+        signature = base64.b64encode(self._key.sign(timestamp.encode() + b"|" + body)).decode()
+        headers = {"telnyx-timestamp": timestamp, "telnyx-signature-ed25519": signature}
+        async with self._http.post(self.webhook_url, data=body, headers=headers) as response:
+            response.raise_for_status()

@@ -1,0 +1,47 @@
+"""Audio frames that can be told apart, in the two dialects that carry them."""
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+
+FRAME_SECONDS = 0.02
+FRAME_BYTES = 160  # 20 ms of G.711
+
+# Six bytes (two of the call's number, four of the frame's) are eight characters of base64; the rest is the same always.
+_TAG_BYTES, _TAG_CHARACTERS = 6, 8
+_REST = b64encode(bytes(range(256))[: FRAME_BYTES - _TAG_BYTES]).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How audio is written (`prefix` + base64 + `suffix`) and what stands before it in what is read."""
+
+    prefix: str
+    suffix: str
+    key: str
+
+    def payload_of(self, message: str) -> str:
+        """The base64 in a message; empty if it holds none."""
+        start = message.find(self.key)
+        return message[start + len(self.key) : message.find('"', start + len(self.key))] if start >= 0 else ""
+
+
+TELNYX = Dialect(
+    '{"event":"media","sequence_number":"4","stream_id":"32de0dea-53cb-4b21-89a4-9e1819c043bc",'
+    '"media":{"track":"inbound","chunk":"2","timestamp":"5","payload":"',
+    '"}}',
+    '"payload":"',
+)
+REALTIME = Dialect('{"type":"input_audio_buffer.append","audio":"', '"}', '"delta":"')
+
+
+def make_payload(call: int, number: int) -> str:
+    """The base64 of the `number`-th frame of a call."""
+    return b64encode(call.to_bytes(2, "big") + number.to_bytes(4, "big")).decode() + _REST
+
+
+def read_tag(payload: str) -> tuple[int, int] | None:
+    """Call and number of a frame; None for audio that is none of these frames."""
+    if not payload.endswith(_REST):
+        return None
+    tag = b64decode(payload[:_TAG_CHARACTERS])
+    return int.from_bytes(tag[:2], "big"), int.from_bytes(tag[2:], "big")

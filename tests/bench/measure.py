@@ -1,0 +1,110 @@
+"""The measurements: so many calls at once for so long, over a bare connection, the relay or the platform."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from tests.bench.frames import FRAME_SECONDS
+from tests.bench.line import LOST, Line
+from tests.bench.model import TURN_SECONDS, EchoModel
+from tests.bench.system import cpu_seconds, tree
+
+SETTLE_SECONDS = 1.0
+# A frame that is not back by then is lost.
+PATIENCE_SECONDS = 2.0
+# Between the beginnings of two calls.
+STAGGER_SECONDS = 0.1
+
+OpenLine = Callable[[int], Awaitable[Line]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one measurement gave. Times in seconds."""
+
+    calls: int
+    seconds: float
+    round_trips: list[float]
+    frames: int
+    lost: int
+    repeated: int
+    disordered: int
+    cpu: list[float] = field(default_factory=list)  # user and system time of each watched group of processes
+
+    def quantile(self, share: float) -> float:
+        """The round trip that this share of the frames did not exceed."""
+        return quantile(self.round_trips, share)
+
+    def cpu_ms_per_call_second(self, group: int = 0) -> float:
+        return self.cpu[group] * 1000 / (self.calls * self.seconds)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Nearest rank; not a number if there are no values."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequence[Sequence[int]] = ()) -> Run:
+    """Hold so many calls; frames that are sent in the middle `seconds` count, whenever they come back."""
+    lines = await _begin(open_line, calls)
+    try:
+        processes = [[pid for root in group for pid in tree(root)] for group in watched]
+        await asyncio.sleep(SETTLE_SECONDS)
+        cpu_before = [cpu_seconds(group) for group in processes]
+        first = [line.sent for line in lines]
+        began = time.perf_counter()
+        await asyncio.sleep(seconds)
+        last = [line.sent for line in lines]
+        lasted = time.perf_counter() - began
+        cpu = [cpu_seconds(group) - before for group, before in zip(processes, cpu_before, strict=True)]
+        for line in lines:
+            await line.silence()
+        await asyncio.sleep(PATIENCE_SECONDS)
+    finally:
+        await asyncio.gather(*(line.close() for line in lines))
+    trips = [trip for line, start, end in zip(lines, first, last, strict=True) for trip in line.round_trips[start:end]]
+    return Run(
+        calls=calls,
+        seconds=lasted,
+        round_trips=[trip for trip in trips if trip != LOST],
+        frames=len(trips),
+        lost=trips.count(LOST),
+        repeated=sum(line.repeats for line in lines),
+        disordered=sum(line.disorders for line in lines),
+        cpu=cpu,
+    )
+
+
+async def measure_interruptions(
+    open_line: OpenLine, model: EchoModel, calls: int, seconds: float
+) -> tuple[list[float], int]:
+    """From the model's report that the caller speaks to `clear` at the carrier, in seconds; and how often none came."""
+    lines = await _begin(open_line, calls)
+    try:
+        await asyncio.sleep(SETTLE_SECONDS)
+        talks = [
+            model.conversations[line.call].interruptions(seconds, delay=TURN_SECONDS * position / calls)
+            for position, line in enumerate(lines)
+        ]
+        reported = await asyncio.gather(*talks)
+        await asyncio.sleep(PATIENCE_SECONDS)
+    finally:
+        await asyncio.gather(*(line.close() for line in lines))
+    delays, missing = [], 0
+    for line, reports in zip(lines, reported, strict=True):
+        missing += abs(len(reports) - len(line.cleared_at))
+        delays += [cleared - report for report, cleared in zip(reports, line.cleared_at, strict=False)]
+    return delays, missing
+
+
+async def _begin(open_line: OpenLine, calls: int) -> list[Line]:
+    """Open the calls one after the other; each speaks in a phase of its own, as calls do that know nothing of each other."""
+    lines = []
+    for number in range(calls):
+        line = await open_line(number)
+        line.talk(delay=number * FRAME_SECONDS / calls)
+        lines.append(line)
+        await asyncio.sleep(STAGGER_SECONDS)
+    return lines

@@ -1,0 +1,102 @@
+"""A model at the other end of OpenAI's Realtime protocol: it answers each frame at once with itself, or speaks and is interrupted."""
+
+import asyncio
+import time
+from base64 import b64encode
+
+import orjson
+from aiohttp import WSMsgType, web
+
+from tests.bench.frames import REALTIME, read_tag
+from tests.fakes.vendor import FakeVendor
+
+# What the model says before the caller falls into its word: 2 s, far more than is played by then.
+SPEECH = b64encode(bytes([0xFF]) * 16000).decode()
+SPEAKS_SECONDS = 0.15
+PAUSE_SECONDS = 0.25
+TURN_SECONDS = SPEAKS_SECONDS + PAUSE_SECONDS
+
+
+class EchoModel(FakeVendor):
+    """`base_url` is what OPENAI_BASE_URL would be."""
+
+    path = "/v1/realtime"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conversations: dict[int, Conversation] = {}  # by the number of the call, once its first frame is there
+
+    def url_at(self, origin: str, port: int) -> str:
+        return f"{origin}:{port}/v1"
+
+    @property
+    def socket_url(self) -> str:
+        return self.base_url.replace("http", "ws", 1) + "/realtime"
+
+    async def converse(self, socket: web.WebSocketResponse, number: int) -> None:
+        await Conversation(self, socket).run()
+
+
+class Conversation:
+    """One session. In echo it is a single response that never ends."""
+
+    def __init__(self, model: EchoModel, socket: web.WebSocketResponse) -> None:
+        self._model = model
+        self._socket = socket
+        self._call: int | None = None
+        self._is_echo = True
+        self._turn = 0
+        self._prefix = self._delta_prefix()
+
+    async def run(self) -> None:
+        session = {"type": "realtime", "object": "realtime.session", "id": "sess_1"}
+        await self._send({"type": "session.created", "session": session})
+        async for message in self._socket:
+            if message.type is not WSMsgType.TEXT:
+                return
+            if message.data.startswith(REALTIME.prefix):
+                payload = message.data[len(REALTIME.prefix) : -len(REALTIME.suffix)]
+                if self._call is None:
+                    self._introduce(payload)
+                if self._is_echo:
+                    await self._socket.send_str(self._prefix + payload + '"}')
+            elif '"session.update"' in message.data:
+                await self._send({"type": "session.updated", "session": session})
+                await self._send({"type": "response.created", "response": self._response("in_progress")})
+
+    async def interruptions(self, seconds: float, delay: float) -> list[float]:
+        """Speak and be interrupted, over and over; when each time the caller's speech was reported."""
+        await asyncio.sleep(delay)
+        self._is_echo = False
+        await self._send({"type": "response.done", "response": self._response("completed")})
+        reported = []
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            self._turn += 1
+            await self._send({"type": "response.created", "response": self._response("in_progress")})
+            await self._socket.send_str(self._delta_prefix() + SPEECH + '"}')
+            await asyncio.sleep(SPEAKS_SECONDS)
+            reported.append(time.perf_counter())
+            await self._send(
+                {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "item_caller"}
+            )
+            await self._send({"type": "response.done", "response": self._response("cancelled")})
+            await asyncio.sleep(PAUSE_SECONDS)
+        return reported
+
+    def _introduce(self, payload: str) -> None:
+        if tag := read_tag(payload):
+            self._call = tag[0]
+            self._model.conversations[self._call] = self
+
+    def _response(self, status: str) -> dict[str, object]:
+        return {"object": "realtime.response", "id": f"resp_{self._turn}", "status": status, "output": []}
+
+    def _delta_prefix(self) -> str:
+        return (
+            f'{{"type":"response.output_audio.delta","event_id":"event_1","response_id":"resp_{self._turn}",'
+            f'"item_id":"item_{self._turn}","output_index":0,"content_index":0,"delta":"'
+        )
+
+    async def _send(self, event: dict[str, object]) -> None:
+        await self._socket.send_str(orjson.dumps({"event_id": "event_1", **event}).decode())

@@ -1,0 +1,147 @@
+"""What is measured: the platform's web process with its PostgreSQL and Valkey, or the bare relay, held to one core. Linux."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from bubblyphone.services.environment import PROJECT, base_environment
+from bubblyphone.services.guard import Guard
+from bubblyphone.services.kept import KeptValues
+from bubblyphone.services.ports import find_free, is_free
+from bubblyphone.services.postgres import EmbeddedPostgres
+from bubblyphone.services.valkey import EmbeddedValkey
+
+START_SECONDS = 90
+IDLE_SHARE = 0.02  # of a core
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cores() -> tuple[set[int], set[int]]:
+    """The core of what is measured, and that of the measurement; the same one where there is no other."""
+    available = sorted(os.sched_getaffinity(0))
+    return {available[0]}, {available[-1]}
+
+
+@contextlib.contextmanager
+def on_cores(chosen: set[int]) -> Iterator[None]:
+    """Processes started within stay on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, chosen)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all its descendants."""
+    parents = {int(entry.name): _stat(entry)[1:2] for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
+    found = [pid]
+    for parent in found:
+        found += [child for child, of in parents.items() if of == [str(parent)]]
+    return found
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """User and system time of processes, their threads and the children that have ended."""
+    return sum(int(number) for pid in pids for number in _stat(Path(f"/proc/{pid}"))[11:15]) / TICKS
+
+
+def _stat(process: Path) -> list[str]:
+    """The fields of /proc/<pid>/stat from the state on; none if the process has just ended."""
+    with contextlib.suppress(OSError):
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    return []
+
+
+class System:
+    """Starts everything in a folder of its own and ends it again, also when we are killed."""
+
+    def __init__(self) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="bubblyphone-bench-"))
+        self._guard = Guard()
+        self._stack = contextlib.ExitStack()
+        self._stack.callback(shutil.rmtree, self._home, ignore_errors=True)
+        self._stack.callback(self._guard.close)
+
+    def __enter__(self) -> "System":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def start_platform(self, number: str, variables: Mapping[str, str]) -> tuple[int, list[int], int]:
+        """Pid of the web process, those of the services, and the port."""
+        kept = KeptValues(self._home / "secrets.json")
+        port = find_free()
+        given = {"PATH": os.environ["PATH"], "PORT": str(port), "DEMO": "0", "LOG_LEVEL": "WARNING", **variables}
+        environment = base_environment(given, self._home, kept)
+        (self._home / "static").mkdir()
+        services = []
+        for name, service in (
+            ("DATABASE_URL", EmbeddedPostgres(self._home, kept)),
+            ("REDIS_URL", EmbeddedValkey(self._home, kept)),
+        ):
+            environment[name] = service.start()
+            self._stack.callback(service.stop)
+            assert service.process is not None
+            services.append(service.process.pid)
+            self._guard.watch(service.process.pid, signal.SIGINT)
+        subprocess.run([sys.executable, "-m", "tests.bench.rows", number], cwd=PROJECT, env=environment, check=True)
+        web = self._start([sys.executable, "-m", "bubblyphone.serve"], environment)
+        self._wait_for(web, lambda: _is_alive(port))
+        # Models are loaded beside the first requests; that is not what is measured.
+        self._wait_for(web, lambda: _is_idle(web.pid))
+        return web.pid, services, port
+
+    def start_relay(self, model_url: str) -> tuple[int, int]:
+        """Pid and port."""
+        port = find_free()
+        relay = self._start([sys.executable, "-m", "tests.bench.relay", str(port), model_url], dict(os.environ))
+        self._wait_for(relay, lambda: not is_free(port))
+        return relay.pid, port
+
+    def log(self) -> str:
+        """What the measured processes had to say."""
+        return "".join(path.read_text() for path in self._home.glob("*.output"))[-4000:]
+
+    def _start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        with (self._home / f"{command[2]}.output").open("wb") as output:
+            process = subprocess.Popen(
+                command, cwd=PROJECT, env=environment, stdout=output, stderr=output, start_new_session=True
+            )
+        self._guard.watch(process.pid)
+        self._stack.callback(process.wait)
+        self._stack.callback(process.terminate)
+        return process
+
+    def _wait_for(self, process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"What is to be measured did not start:\n{self.log()}")
+            time.sleep(0.1)
+
+
+def _is_idle(pid: int) -> bool:
+    """Whether a process and its children do nothing for two seconds."""
+    before = cpu_seconds(tree(pid))
+    time.sleep(2)
+    return cpu_seconds(tree(pid)) - before < IDLE_SHARE * 2
+
+
+def _is_alive(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://localhost:{port}/healthz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,143 @@
+"""`manage.py ledger verify` and the nightly job: silent when all is right, and able to name what is wrong."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django_q.models import Schedule
+
+from accounts.models import Developer
+from billing import ledger, verification
+from billing.adjustments import adjust
+from billing.models import Adjustment
+from calls import settlement
+from calls.models import Call
+from phone_numbers.models import NumberPurchase
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.factories import make_developer
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def developer(db: None) -> Developer:
+    """An account with a settled call, a purchase and an adjustment, in a database that is protected as in production."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE billing_ledgerentry ENABLE TRIGGER ledger_is_never_emptied")
+    developer = make_account("10")
+    call = make_call(make_streaming_number(developer), NOW, status="completed", ended_at=NOW, duration_seconds=95)
+    settlement.settle(call, NOW)
+    call.save()
+    purchase = NumberPurchase.objects.create(
+        developer=developer, e164="+14155550177", country_code="US", number_type="local", setup_cost=3, monthly_cost=3
+    )
+    book(developer, f"purchase:{purchase.pk}:setup", "number_setup", "-3")
+    book(developer, f"purchase:{purchase.pk}:month", "number_month", "-3")
+    adjust(developer=developer, amount=Decimal("1.5"), reason="Sorry", staff=make_developer(is_staff=True))
+    return developer
+
+
+def book(developer: Developer, key: str, kind: str, amount: str) -> None:
+    ledger.post_entry(developer_id=developer.pk, key=key, kind=kind, amount=Decimal(amount), description="Test")
+
+
+def test_a_ledger_that_is_right(developer: Developer) -> None:
+    output = StringIO()
+    call_command("ledger", "verify", stdout=output)
+    assert output.getvalue() == "The ledger is right: 6 entries checked.\n"
+    verification.verify_nightly()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_reads_one_state_of_the_database() -> None:
+    problem = "the ledger is not protected: its trigger ledger_is_never_emptied is missing or switched off"
+    assert verification.find_problems() == [problem]  # it is off where tests empty tables
+
+
+def charge_a_call_again(developer: Developer) -> str:
+    call = Call.objects.get()
+    book(developer, f"call:{call.pk}:model:2", "model", "-0.5")
+    return f"call {call.pk} of developer {developer.pk}: model cost 0.063000, booked 0.563000"
+
+
+def charge_a_call_less(developer: Developer) -> str:
+    call = Call.objects.get()
+    Call.objects.update(telephony_cost=Decimal("0.12"))
+    return f"call {call.pk} of developer {developer.pk}: telephony cost 0.120000, booked 0.080000"
+
+
+def charge_a_call_that_is_not_there(developer: Developer) -> str:
+    book(developer, "call:99999:telephony", "telephony", "-0.04")
+    return f"call 99999 of developer {developer.pk}: telephony cost 0, booked 0.040000"
+
+
+def forget_to_settle(developer: Developer) -> str:
+    call = make_call(make_streaming_number(developer), NOW, status="failed", ended_at=NOW)
+    return f"call {call.pk}: is over and not settled, or a demo that costs"
+
+
+def give_by_a_charge(developer: Developer) -> str:
+    book(developer, "odd", "telephony", "2")
+    return "odd: a charge for telephony gives 2.00"
+
+
+def take_by_a_credit(developer: Developer) -> str:
+    book(developer, "payment:1", "top_up", "-5")
+    return "payment:1: a top_up takes 5.00"
+
+
+def forget_the_refund(developer: Developer) -> str:
+    purchase = NumberPurchase.objects.get()
+    NumberPurchase.objects.update(status="refunded")
+    return f"purchase {purchase.pk}: cost 0.00, booked 6.00"
+
+
+def charge_for_anothers_number(developer: Developer) -> str:
+    number = make_streaming_number(make_account())
+    book(developer, f"number:{number.pk}:2026-11", "number_month", "-3")
+    return f"number:{number.pk}:2026-11: is no month of a number of developer {developer.pk}"
+
+
+def adjust_without_reason(developer: Developer) -> str:
+    book(developer, "adjustment:99999", "adjustment", "7")
+    return "adjustment:99999: an adjustment without a reason"
+
+
+def lose_an_adjustment(developer: Developer) -> str:
+    lost = Adjustment.objects.create(developer=developer, amount=2, reason="Lost", staff=developer)
+    return f"adjustment:{lost.pk}: the adjustment of 2.00 is not in the ledger as it was made"
+
+
+def switch_protection_off(developer: Developer) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE billing_ledgerentry DISABLE TRIGGER ledger_rows_stay")
+    return "the ledger is not protected: its trigger ledger_rows_stay is missing or switched off"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        charge_a_call_again, charge_a_call_less, charge_a_call_that_is_not_there, forget_to_settle, give_by_a_charge,
+        take_by_a_credit, forget_the_refund, charge_for_anothers_number, adjust_without_reason, lose_an_adjustment,
+        switch_protection_off,
+    ],
+)  # fmt: skip
+def test_a_fault_is_named(developer: Developer, spoil: Callable[[Developer], str]) -> None:
+    expected = spoil(developer)
+    assert verification.find_problems() == [expected]
+    errors = StringIO()
+    with pytest.raises(CommandError, match="wrong in 1 places"):
+        call_command("ledger", "verify", stderr=errors)
+    assert errors.getvalue() == f"{expected}\n"
+    with pytest.raises(verification.LedgerWrong):
+        verification.verify_nightly()
+
+
+def test_the_job_is_scheduled(db: None) -> None:
+    schedule = Schedule.objects.get(name="verify the ledger")
+    assert (schedule.func, schedule.minutes) == ("billing.verification.verify_nightly", 1440)

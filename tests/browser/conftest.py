@@ -1,0 +1,112 @@
+"""A platform as `make run` starts it, and a Chromium whose microphone says what the test wants said."""
+
+import asyncio
+import base64
+import io
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from agents import speech
+from tests.flows.platform import Platform
+
+QUESTION = "What are your opening hours?"
+RATE = 16_000
+# What `getUserMedia` gives: a line into which the test plays recordings, silent in between.
+MICROPHONE = (Path(__file__).parent / "microphone.js").read_text()
+ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    started = Platform(tmp_path_factory.mktemp("browser-platform"))
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="session")
+def api(platform: Platform) -> Iterator[httpx2.Client]:
+    """The API with the demo account's key."""
+    headers = {"Authorization": f"Bearer {platform.demo['api_key']}"}
+    with httpx2.Client(base_url=f"{platform.url}/api/v1", headers=headers, timeout=20, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def question() -> str:
+    """QUESTION spoken by the offline voice, as a WAV file in base64."""
+    if not speech.is_installed():
+        pytest.skip("needs the offline extra to speak")
+    return base64.b64encode(asyncio.run(_spoken(QUESTION))).decode()
+
+
+async def _spoken(text: str) -> bytes:
+    try:
+        pcm = b"".join([piece async for piece in speech.synthesize(text, RATE)])
+    finally:
+        await speech.close()
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(RATE)
+        writer.writeframes(pcm)
+    return file.getvalue()
+
+
+# Playwright keeps an event loop running in the thread, which asynchronous tests elsewhere could not bear: no longer than a module.
+@pytest.fixture(scope="module")
+def chromium(chromium_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, platform: Platform) -> Iterator[Callable[..., Page]]:
+    """Opens a page on the platform. At the end of the test nothing may have gone wrong on any of them."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_page(*, width: int = 1280, height: int = 900, dark: bool = False, microphone: bool = True) -> Page:
+        scheme = "dark" if dark else "light"
+        context = chromium.new_context(
+            base_url=platform.url, viewport={"width": width, "height": height}, color_scheme=scheme
+        )
+        contexts.append(context)
+        if microphone:
+            context.add_init_script(MICROPHONE)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def demo_page(open_page: Callable[..., Page], platform: Platform) -> Page:
+    """A page on which the demo account has signed in."""
+    page = open_page()
+    sign_in(page, platform)
+    return page
+
+
+def sign_in(page: Page, platform: Platform) -> None:
+    page.goto("/login")
+    page.get_by_label("E-mail").fill(platform.demo["email"])
+    page.get_by_label("Password").fill(platform.demo["password"])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{platform.url}/")

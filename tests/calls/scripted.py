@@ -1,0 +1,136 @@
+"""A caller and a model for sessions without a network: both ends of `calls.session`, driven by the test."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
+from agents.providers.events import ModelEvent
+from bubblyphone.core.audio import PCMU_8K, AudioFormat
+from calls.transport import CallerFrame
+from phone_numbers.carriers.media import StreamStopped
+
+FRAME = base64.b64encode(b"\xff" * 160).decode()
+
+
+def audio(milliseconds: int) -> str:
+    """A payload of PCMU of that length."""
+    return base64.b64encode(b"\x10" * (8 * milliseconds)).decode()
+
+
+class ScriptedCaller:
+    """A media transport whose far end is the test."""
+
+    audio_format: AudioFormat = PCMU_8K
+
+    def __init__(self) -> None:
+        self.incoming: asyncio.Queue[CallerFrame] = asyncio.Queue()
+        self.sent: list[str] = []
+        self.marks: list[str] = []
+        self.clears = 0
+
+    async def frames(self) -> AsyncIterator[CallerFrame]:
+        while True:
+            frame = await self.incoming.get()
+            yield frame
+            if isinstance(frame, StreamStopped):
+                return
+
+    async def send_audio(self, payload: str) -> None:
+        self.sent.append(payload)
+
+    async def send_mark(self, name: str) -> None:
+        self.marks.append(name)
+
+    async def clear(self) -> None:
+        self.clears += 1
+
+
+class ScriptedSession(RealtimeSession):
+    """A model session: the test puts events in, and reads what the session was told."""
+
+    input_format = PCMU_8K
+    output_format = PCMU_8K
+
+    def __init__(self, config: SessionConfig) -> None:
+        self.config = config
+        self.queue: asyncio.Queue[ModelEvent | ProviderError | None] = asyncio.Queue()
+        self.heard: list[str] = []
+        self.replies: list[str] = []
+        self.contexts: list[str] = []
+        self.truncated: list[tuple[str, int]] = []
+        self.results: list[tuple[str, str, Mapping[str, Any]]] = []
+        self.is_closed = False
+
+    async def send_audio(self, payload: str) -> None:
+        if self.is_closed:
+            raise ProviderError("closed", retryable=True)
+        self.heard.append(payload)
+
+    async def events(self) -> AsyncIterator[ModelEvent]:
+        while True:
+            event = await self.queue.get()
+            if event is None:
+                return
+            if isinstance(event, ProviderError):
+                raise event
+            yield event
+
+    async def generate_reply(self, instructions: str) -> None:
+        self.replies.append(instructions)
+
+    async def send_context(self, message: str) -> None:
+        self.contexts.append(message)
+
+    async def truncate(self, item_id: str, heard_ms: int) -> None:
+        self.truncated.append((item_id, heard_ms))
+
+    async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
+        self.results.append((call_id, name, result))
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class ScriptedModel(RealtimeModel):
+    """Gives a new ScriptedSession for every connection; `refusals` are raised first, in order."""
+
+    def __init__(self, *refusals: ProviderError | None) -> None:
+        self.refusals = list(refusals)
+        self.sessions: list[ScriptedSession] = []
+
+    def is_available(self) -> bool:
+        return True
+
+    async def connect(self, config: SessionConfig) -> ScriptedSession:
+        refusal = self.refusals.pop(0) if self.refusals else None
+        if refusal is not None:
+            raise refusal
+        self.sessions.append(ScriptedSession(config))
+        return self.sessions[-1]
+
+
+class Notebook:
+    """An observer that keeps all it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.transcripts: list[tuple[str, str, bool]] = []
+        self.interruptions: list[str] = []
+        self.tools: list[tuple[str, dict[str, Any]]] = []
+
+    def event(self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming") -> None:
+        self.events.append((event_type, dict(metadata or {})))
+
+    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted: bool = False) -> None:
+        self.transcripts.append((role, text, interrupted))
+
+    def interrupted(self, item_id: str) -> None:
+        self.interruptions.append(item_id)
+
+    def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
+        self.tools.append((tool, dict(arguments)))
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.events]

@@ -1,0 +1,67 @@
+"""What was heard, on a clock that the test turns."""
+
+from calls.playout import Playout
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_heard_follows_the_clock_and_ends_with_what_was_sent() -> None:
+    clock = Clock()
+    playout = Playout(clock)
+    playout.sent("a", 1000)
+    clock.now += 0.3
+    assert (playout.heard_ms(), playout.is_playing()) == (300, True)
+    clock.now += 5
+    assert (playout.heard_ms(), playout.is_playing()) == (1000, False)
+
+
+def test_a_mark_corrects_the_clock_when_playback_began_late() -> None:
+    clock = Clock()
+    playout = Playout(clock)
+    playout.sent("a", 500)
+    mark = playout.next_mark()
+    assert mark == "m1"
+    playout.sent("a", 500)
+    clock.now += 0.8  # the clock alone would say 800 ms
+    playout.reached(mark)
+    assert playout.heard_ms() == 500
+
+
+def test_marks_are_sent_every_240_ms_and_at_the_end_of_an_answer() -> None:
+    playout = Playout(Clock())
+    playout.sent("a", 200)
+    assert playout.next_mark() is None
+    assert playout.next_mark(final=True) == "m1"
+    assert playout.next_mark(final=True) is None
+    playout.sent("a", 240)
+    assert playout.next_mark() == "m2"
+
+
+def test_marks_returned_by_a_clear_mean_nothing() -> None:
+    clock = Clock()
+    playout = Playout(clock)
+    playout.sent("a", 2000)
+    mark = playout.next_mark()
+    clock.now += 0.5
+    playout.cleared()
+    assert playout.is_playing() is False
+    playout.sent("b", 1000)
+    assert mark is not None
+    playout.reached(mark)
+    clock.now += 0.1
+    assert (playout.item_id, playout.heard_ms()) == ("b", 100)
+
+
+def test_answers_play_one_after_the_other() -> None:
+    clock = Clock()
+    playout = Playout(clock)
+    playout.sent("a", 1000)
+    playout.sent("b", 1000)
+    clock.now += 1.5
+    assert playout.heard_ms() == 500

@@ -1,0 +1,219 @@
+"""The conversation itself, both ends in the test's hand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from agents.providers.base import ProviderError, SessionConfig, Turn
+from agents.providers.events import (
+    AudioDelta,
+    InputTranscript,
+    OutputTranscript,
+    SpeechStarted,
+    ToolCall,
+    ToolCallsCancelled,
+    TurnDone,
+)
+from bubblyphone.core.audio import PCMU_8K
+from calls.session import CallSession, Limits
+from phone_numbers.carriers.media import DtmfPressed, StreamStopped
+from tests.calls.scripted import FRAME, Notebook, ScriptedCaller, ScriptedModel, audio
+
+
+class Conversation:
+    def __init__(self, model: ScriptedModel, limits: Limits, **options: Any) -> None:
+        self.caller, self.notes, self.model = ScriptedCaller(), Notebook(), model
+        self.tool_waits: dict[str, asyncio.Event] = {}
+        self.session = CallSession(
+            transport=self.caller,
+            model=model,
+            config=SessionConfig(upstream_model="m", instructions="Be brief.", caller_format=PCMU_8K),
+            greeting="Greet the caller.",
+            limits=limits,
+            run_tool=self.run_tool,
+            observer=self.notes,
+            **options,
+        )
+        self.task = asyncio.create_task(self.session.run())
+
+    async def run_tool(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        if name in self.tool_waits:
+            await self.tool_waits[name].wait()
+        return {"result": {"tool": name, **arguments}}
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 3) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    async def model_session(self, number: int = 0) -> Any:
+        await self.until(lambda: len(self.model.sessions) > number)
+        session = self.model.sessions[number]
+        if number == 0:
+            await self.until(lambda: bool(session.replies))
+        return session
+
+
+@asynccontextmanager
+async def conversation(
+    *refusals: ProviderError | None, max_duration: float = 60, silence: float = 30, **options: Any
+) -> AsyncIterator[Conversation]:
+    talk = Conversation(ScriptedModel(*refusals), Limits(max_duration=max_duration, silence=silence), **options)
+    yield talk
+    talk.task.cancel()
+    await asyncio.gather(talk.task, return_exceptions=True)
+
+
+async def test_the_model_greets_and_both_sides_are_heard() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        talk.caller.incoming.put_nowait(FRAME)
+        model.queue.put_nowait(AudioDelta("a", audio(100)))
+        model.queue.put_nowait(OutputTranscript("a", "Hello."))
+        model.queue.put_nowait(InputTranscript("Hi."))
+        await talk.until(lambda: len(talk.notes.transcripts) == 2 and bool(model.heard))
+        talk.caller.incoming.put_nowait(StreamStopped())
+        assert await talk.task == ""
+        assert model.replies == ["Greet the caller."]
+        assert (model.heard, talk.caller.sent) == ([FRAME], [audio(100)])
+        assert talk.notes.transcripts == [("model", "Hello.", False), ("user", "Hi.", False)]
+        assert talk.notes.names() == ["stream.connected", "stream.disconnected"]
+        assert model.is_closed
+
+
+async def test_barge_in_clears_the_line_and_tells_the_model_what_was_heard() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("a", audio(2000)))
+        model.queue.put_nowait(OutputTranscript("a", "A long story."))
+        await talk.until(lambda: bool(talk.notes.transcripts))
+        await asyncio.sleep(0.2)
+        model.queue.put_nowait(SpeechStarted())
+        await talk.until(lambda: bool(model.truncated))
+        ((item, heard_ms),) = model.truncated
+        assert item == "a"
+        assert 190 <= heard_ms <= 400
+        assert talk.caller.clears == 1
+        assert talk.notes.interruptions == ["a"]
+        # What is left of the interrupted answer is not sent any more; the next answer is.
+        model.queue.put_nowait(AudioDelta("a", audio(20)))
+        model.queue.put_nowait(AudioDelta("b", audio(40)))
+        await talk.until(lambda: len(talk.caller.sent) == 2)
+        assert talk.caller.sent[1] == audio(40)
+
+
+async def test_speech_while_nothing_is_played_clears_nothing() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(SpeechStarted())
+        model.queue.put_nowait(InputTranscript("Hello?"))
+        await talk.until(lambda: bool(talk.notes.transcripts))
+        assert (talk.caller.clears, model.truncated) == (0, [])
+
+
+async def test_tools_run_side_by_side_and_a_cancelled_one_is_dropped() -> None:
+    async with conversation() as talk:
+        talk.tool_waits = {"slow": asyncio.Event(), "gone": asyncio.Event()}
+        model = await talk.model_session()
+        model.queue.put_nowait(ToolCall("1", "slow", {"x": 1}))
+        model.queue.put_nowait(ToolCall("2", "gone", {}))
+        model.queue.put_nowait(ToolCall("3", "quick", {}))
+        model.queue.put_nowait(ToolCallsCancelled(("2",)))
+        await talk.until(lambda: bool(model.results))
+        assert model.results == [("3", "quick", {"result": {"tool": "quick"}})]
+        for event in talk.tool_waits.values():
+            event.set()
+        await talk.until(lambda: len(model.results) == 2)
+        assert model.results[1] == ("1", "slow", {"result": {"tool": "slow", "x": 1}})
+        await asyncio.sleep(0.05)
+        assert len(model.results) == 2
+
+
+async def test_end_call_lets_the_goodbye_be_heard() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("a", audio(700)))
+        model.queue.put_nowait(ToolCall("1", "end_call", {}))
+        model.queue.put_nowait(TurnDone())
+        began = asyncio.get_running_loop().time()
+        assert await asyncio.wait_for(talk.task, 3) == "normal_clearing"
+        assert 0.6 <= asyncio.get_running_loop().time() - began <= 1.5
+
+
+async def test_a_model_that_drops_is_reconnected_once_with_the_conversation_so_far() -> None:
+    async with conversation() as talk:
+        first = await talk.model_session()
+        first.queue.put_nowait(InputTranscript("My name is Ada."))
+        first.queue.put_nowait(OutputTranscript("a", "Hello Ada."))
+        first.queue.put_nowait(ProviderError("gone", retryable=True))
+        second = await talk.model_session(1)
+        assert second.config.history == (Turn("user", "My name is Ada."), Turn("model", "Hello Ada."))
+        assert second.replies == []
+        await talk.until(lambda: "stream.reconnected" in talk.notes.names())
+        second.queue.put_nowait(ProviderError("gone again", retryable=True))
+        assert await asyncio.wait_for(talk.task, 3) == "model_failed"
+        assert len(talk.model.sessions) == 2
+
+
+@pytest.mark.parametrize("retryable", [True, False])
+async def test_a_model_that_refuses_ends_the_call(retryable: bool) -> None:
+    async with conversation(ProviderError("no such key", retryable=retryable)) as talk:
+        assert await asyncio.wait_for(talk.task, 3) == "model_failed"
+        assert talk.notes.names() == ["stream.failed", "stream.disconnected"]
+
+
+async def test_silence_ends_the_call_and_the_models_speech_is_no_silence() -> None:
+    async with conversation(silence=0.6) as talk:
+        model = await talk.model_session()
+        began = asyncio.get_running_loop().time()
+        model.queue.put_nowait(AudioDelta("a", audio(1000)))
+        assert await asyncio.wait_for(talk.task, 5) == "silence_timeout"
+        assert 1.5 <= asyncio.get_running_loop().time() - began <= 2.3
+
+
+async def test_the_longest_duration_ends_the_call() -> None:
+    async with conversation(max_duration=0.4) as talk:
+        assert await asyncio.wait_for(talk.task, 2) == "max_duration"
+
+
+async def test_end_from_outside_stands_whatever_follows() -> None:
+    async with conversation() as talk:
+        await talk.model_session()
+        talk.session.end("insufficient_balance")
+        talk.session.end("normal_clearing")
+        assert await asyncio.wait_for(talk.task, 2) == "insufficient_balance"
+
+
+async def test_dtmf_is_written_down() -> None:
+    async with conversation() as talk:
+        await talk.model_session()
+        talk.caller.incoming.put_nowait(DtmfPressed("5"))
+        await talk.until(lambda: ("dtmf.received", {"digit": "5"}) in talk.notes.events)
+
+
+async def test_keys_that_follow_each_other_are_told_to_the_model_as_one_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calls.keys.PAUSE_SECONDS", 0.1)
+    async with conversation() as talk:
+        model = await talk.model_session()
+        for digit in "42#":
+            talk.caller.incoming.put_nowait(DtmfPressed(digit))
+        await talk.until(lambda: bool(model.contexts))
+        await asyncio.sleep(0.15)
+        assert model.contexts == ["The caller has pressed these keys of the telephone: 42#"]
+
+
+async def test_the_caller_may_begin() -> None:
+    async with conversation(agent_begins=False) as talk:
+        await talk.until(lambda: "stream.connected" in talk.notes.names())
+        await asyncio.sleep(0.05)
+        assert talk.model.sessions[0].replies == []
+
+
+async def test_context_reaches_the_model() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        assert await talk.session.inject_context("Credited $50.") is True
+        assert model.contexts == ["Credited $50."]

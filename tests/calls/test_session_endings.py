@@ -1,0 +1,114 @@
+"""A session that hands its call over, and one that has reached a machine: both ends in the test's hand."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from agents.providers.events import AudioDelta, ToolCall, TurnDone
+from calls.answering import LEAVE_MESSAGE, Answering
+from tests.calls.scripted import FRAME, audio
+from tests.calls.test_session import conversation
+
+
+class Desk:
+    """Takes requests to hand a call over."""
+
+    def __init__(self, problem: str = "") -> None:
+        self.problem = problem
+        self.requests: list[Mapping[str, Any]] = []
+
+    async def __call__(self, arguments: Mapping[str, Any]) -> str:
+        self.requests.append(arguments)
+        return self.problem
+
+
+ASKED = ToolCall("c1", "transfer_call", {"reason": "billing"})
+
+
+async def test_what_the_model_has_said_is_heard_before_others_are_called() -> None:
+    desk = Desk()
+    async with conversation(request_transfer=desk) as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("a", audio(600)))
+        model.queue.put_nowait(ASKED)
+        await asyncio.sleep(0.4)
+        assert desk.requests == []
+        await talk.until(lambda: bool(desk.requests))
+        assert desk.requests == [{"reason": "billing"}]
+        # While it rings, the model neither hears nor is heard.
+        talk.session.transfer_begun()
+        talk.caller.incoming.put_nowait(FRAME)
+        model.queue.put_nowait(AudioDelta("b", audio(100)))
+        await asyncio.sleep(0.05)
+        assert (model.heard, talk.caller.sent) == ([], [audio(600)])
+        await talk.session.transfer_failed("no_answer")
+        ((call_id, name, result),) = model.results
+        assert (call_id, name) == ("c1", "transfer_call")
+        assert "no answer" in result["error"]
+        talk.caller.incoming.put_nowait(FRAME)
+        await talk.until(lambda: model.heard == [FRAME])
+
+
+async def test_a_transfer_that_cannot_be_is_told_to_the_model() -> None:
+    async with conversation(request_transfer=Desk("No number is known.")) as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(ASKED)
+        await talk.until(lambda: bool(model.results))
+        assert model.results == [("c1", "transfer_call", {"error": "No number is known."})]
+
+
+async def test_a_developers_transfer_that_fails_is_told_to_the_model() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        talk.session.transfer_begun()
+        await talk.session.transfer_failed("busy")
+        assert model.contexts == ["The call could not be handed over (busy). The caller is with you again."]
+        assert len(model.replies) == 2
+        talk.session.end("transferred")
+        assert await talk.task == "transferred"
+
+
+async def test_the_model_waits_until_it_is_known_who_has_answered() -> None:
+    answering = Answering(detects=True)
+    async with conversation(answering=answering) as talk:
+        talk.caller.incoming.put_nowait(FRAME)
+        await talk.until(lambda: bool(talk.model.sessions))
+        await asyncio.sleep(0.2)
+        assert (talk.model.sessions[0].replies, talk.notes.names()) == ([], [])
+        answering.person()
+        model = await talk.model_session()
+        assert model.replies == ["Greet the caller."]
+        talk.caller.incoming.put_nowait(FRAME)
+        await talk.until(lambda: model.heard == [FRAME, FRAME])  # a "Hello?" before the verdict is not lost
+
+
+async def test_without_a_verdict_it_is_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calls.answering.VERDICT_SECONDS", 0.1)
+    async with conversation(answering=Answering(detects=True)) as talk:
+        assert (await talk.model_session()).replies == ["Greet the caller."]
+
+
+@pytest.mark.parametrize("greeting_is_reported", [True, False])
+async def test_a_machine_is_left_a_message_after_its_greeting(
+    monkeypatch: pytest.MonkeyPatch, greeting_is_reported: bool
+) -> None:
+    monkeypatch.setattr("calls.answering.GREETING_SECONDS", 0.3)
+    answering = Answering(detects=True)
+    async with conversation(answering=answering) as talk:
+        await talk.session.met_machine()
+        await talk.session.met_machine()
+        await talk.until(lambda: bool(talk.model.sessions))
+        model = talk.model.sessions[0]
+        talk.caller.incoming.put_nowait(FRAME)
+        await asyncio.sleep(0.1)
+        assert model.replies == []
+        if greeting_is_reported:
+            answering.greeting_ended()
+        await talk.until(lambda: bool(model.replies))
+        assert model.replies == [LEAVE_MESSAGE]
+        model.queue.put_nowait(AudioDelta("a", audio(300)))
+        model.queue.put_nowait(TurnDone())
+        assert await talk.task == "normal_clearing"
+        assert (talk.caller.sent, model.heard) == ([audio(300)], [])

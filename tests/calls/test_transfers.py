@@ -1,0 +1,177 @@
+"""Handing calls over, and machines that answer: states, bills, what the developer is told."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import WebhookDelivery
+from billing.models import LedgerEntry
+from calls import inbound, metering, sweeper, transfers
+from calls.models import Call, CallEvent, Transfer
+from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from tests import factories
+from tests.calls.rows import make_account, make_call, make_streaming_number
+
+BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+PERSON = "+12025559999"
+pytestmark = pytest.mark.django_db
+
+
+def after(seconds: float) -> datetime:
+    return BEGIN + timedelta(seconds=seconds)
+
+
+def running_call(**fields: Any) -> Call:
+    return make_call(make_streaming_number(make_account()), BEGIN, **fields)
+
+
+def report(call: Call, kind: CarrierEventType, seconds: float, *, leg: Transfer | None = None, **fields: Any) -> None:
+    """Of the call's own leg, or of the other one."""
+    control = f"v3:leg:{leg.pk}" if leg else call.carrier_call_id or ""
+    state = f"{call.pk}:transfer:{leg.pk}" if leg else str(call.pk)
+    event_id = f"{control}:{kind}:{seconds}"
+    inbound.receive(CarrierEvent(kind, event_id, control, after(seconds), client_state=state, **fields))
+    call.refresh_from_db()
+
+
+def post(call: Call, action: str, body: dict[str, Any]) -> Any:
+    headers = factories.bearer(call.developer)
+    return Client().post(f"/api/v1/calls/{call.pk}/{action}", body, content_type="application/json", headers=headers)
+
+
+def begin_transfer(call: Call) -> Transfer:
+    answer = post(call, "transfer", {"to": PERSON})
+    assert (answer.status_code, answer.json()["data"]["id"]) == (200, call.pk)
+    return Transfer.objects.get(call=call, failed_at=None)
+
+
+def events(call: Call) -> list[str]:
+    return list(CallEvent.objects.filter(call=call).order_by("id").values_list("event_type", flat=True))
+
+
+def entries(call: Call) -> dict[str, Decimal]:
+    rows = LedgerEntry.objects.filter(key__startswith=f"call:{call.pk}:")
+    return {row.key.rpartition(":")[2]: -row.amount for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("answered", "ended", "bill"),
+    [
+        # Outbound US 0.05, inbound 0.04; each phase has started minutes of its own, the model is in the first alone.
+        (95, 155, {"telephony": "0.08", "transfer": "0.05", "model": "0.063"}),
+        (60.3, 120.2, {"telephony": "0.08", "transfer": "0.05", "model": "0.041"}),
+        (60, 180.5, {"telephony": "0.04", "transfer": "0.15", "model": "0.04"}),
+        (10, 4000, {"telephony": "0.04", "transfer": "3.00", "model": "0.007"}),  # the longest duration holds
+    ],
+)
+def test_a_call_that_was_handed_over_is_billed_in_two_phases(
+    answered: float, ended: float, bill: dict[str, str]
+) -> None:
+    call = running_call()
+    leg = begin_transfer(call)
+    report(call, CarrierEventType.INITIATED, 8, leg=leg, direction="outbound")
+    report(call, CarrierEventType.ANSWERED, answered, leg=leg)
+    report(call, CarrierEventType.ANSWERED, answered + 1, leg=leg)
+    assert (call.transferred_at, call.transfer_rate) == (after(answered), Decimal("0.05"))
+    report(call, CarrierEventType.ENDED, ended, leg=leg, cause="normal_clearing")
+    report(call, CarrierEventType.ENDED, ended, cause="normal_clearing")
+    assert (call.status, call.hangup_cause) == ("completed", "transferred")
+    assert entries(call) == {name: Decimal(amount) for name, amount in bill.items()}
+    assert call.total_cost == sum(entries(call).values())
+    assert events(call) == ["transfer.requested", "transfer.answered", "call.ended"]
+    (hook,) = WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type="call.hangup")
+    assert json.loads(hook.body)["hangup_cause"] == "transferred"
+
+
+def test_a_running_transfer_is_metered_at_its_own_rate() -> None:
+    call = running_call()
+    report(call, CarrierEventType.ANSWERED, 60, leg=begin_transfer(call))
+    assert metering.accrued_cost(call, after(90)) == Decimal("0.04") + Decimal("0.05") + Decimal("0.04")
+    sweeper.end_abandoned(after(300))  # its session has left, as it should
+    metering.meter_once(after(3601))
+    call.refresh_from_db()
+    assert call.end_requested_cause == "max_duration"
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"), [("busy", "busy"), ("no_answer", "no_answer"), ("normal_clearing", "no_answer")]
+)
+def test_a_leg_that_is_not_answered_leaves_the_call_as_it_was(cause: str, reason: str) -> None:
+    call = running_call()
+    leg = begin_transfer(call)
+    assert post(call, "transfer", {"to": PERSON}).status_code == 409
+    report(call, CarrierEventType.ENDED, 20, leg=leg, cause=cause)
+    leg.refresh_from_db()
+    assert (call.status, call.transferred_at, leg.reason) == ("answered", None, reason)
+    assert post(call, "transfer", {"to": PERSON}).status_code == 200
+    report(call, CarrierEventType.ENDED, 95, cause="normal_clearing")
+    assert (call.hangup_cause, entries(call)) == (
+        "normal_clearing", {"telephony": Decimal("0.08"), "model": Decimal("0.063")},
+    )  # fmt: skip
+
+
+def test_the_developers_server_is_told_that_nobody_was_reached() -> None:
+    call = running_call(mode="webhook", model_rate=Decimal(0))
+    report(call, CarrierEventType.ENDED, 20, leg=begin_transfer(call), cause="busy")
+    (hook,) = WebhookDelivery.objects.filter(event_type="call.transfer.failed")
+    assert (json.loads(hook.body)["to"], json.loads(hook.body)["reason"]) == (PERSON, "busy")
+
+
+def test_a_transfer_of_which_nothing_is_heard_fails() -> None:
+    call = running_call()
+    leg = begin_transfer(call)
+    Transfer.objects.filter(pk=leg.pk).update(sent_at=after(1))
+    sweeper.fail_lost_transfers(after(60))
+    sweeper.fail_lost_transfers(after(80))
+    leg.refresh_from_db()
+    assert (leg.failed_at, leg.reason) == (after(80), "no_answer")
+
+
+def test_calls_that_cannot_be_handed_over() -> None:
+    call = running_call()
+    for body in ({}, {"to": "911"}, {"to": 5}, {"to": "+99955512345"}):
+        assert post(call, "transfer", body).status_code == 422
+    assert post(running_call(status="ringing", answered_at=None), "transfer", {"to": PERSON}).status_code == 409
+    assert post(running_call(sandbox=True, public_id="sandbox_x"), "transfer", {"to": PERSON}).status_code == 409
+    report(call, CarrierEventType.ENDED, 20, cause="normal_clearing")
+    assert post(call, "transfer", {"to": PERSON}).status_code == 409
+    assert not Transfer.objects.exists()
+
+
+def test_a_leg_of_an_unknown_call_is_of_no_interest() -> None:
+    state = "999999:transfer:1"
+    inbound.receive(CarrierEvent(CarrierEventType.ANSWERED, "e", "v3:x", BEGIN, client_state=state))
+    assert transfers.leg_of(CarrierEvent(CarrierEventType.ENDED, "f", "v3:x", BEGIN, client_state="46")) is None
+
+
+# --- voicemail --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("seconds", [3, 70])
+def test_a_machine_is_hung_up_on_for_a_minute_and_no_model(seconds: float) -> None:
+    call = running_call(direction="outbound", telephony_rate=Decimal("0.05"))
+    report(call, CarrierEventType.MACHINE_DETECTED, seconds, detail="machine")
+    assert (call.voicemail_detected, call.end_requested_cause) == (True, "voicemail")
+    report(call, CarrierEventType.ENDED, seconds + 1, cause="normal_clearing")
+    assert (call.status, call.hangup_cause) == ("completed", "voicemail")
+    assert entries(call) == {"telephony": Decimal("0.05")}
+
+
+def test_a_machine_that_is_left_a_message_is_billed_like_any_call() -> None:
+    number = make_streaming_number(make_account(), voicemail_action="ai_message")
+    call = make_call(number, BEGIN, direction="outbound", telephony_rate=Decimal("0.05"))
+    # A beep before the verdict is all that is reported.
+    report(call, CarrierEventType.MACHINE_GREETING_ENDED, 3, detail="beep_detected")
+    report(call, CarrierEventType.MACHINE_DETECTED, 3.1, detail="machine")
+    assert (call.voicemail_detected, call.end_requested_at) == (True, None)
+    report(call, CarrierEventType.ENDED, 30, cause="normal_clearing")
+    assert entries(call) == {"telephony": Decimal("0.05"), "model": Decimal("0.02")}
+    assert events(call).count("voicemail.detected") == 1
+
+
+def test_a_person_is_no_machine() -> None:
+    call = running_call(direction="outbound")
+    report(call, CarrierEventType.MACHINE_DETECTED, 2, detail="human")
+    assert (call.voicemail_detected, call.end_requested_at) == (False, None)

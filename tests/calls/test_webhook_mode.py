@@ -1,0 +1,276 @@
+"""The developer's server drives the call: its answers, what the caller says, what is billed."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts import delivery
+from accounts.models import WebhookAttempt, WebhookDelivery
+from accounts.outbound_http import PostResult
+from billing import ledger
+from billing.models import LedgerEntry
+from calls import inbound, speech, sweeper
+from calls.actions import MalformedAction, parse_action
+from calls.models import Call, CallEvent, TranscriptEntry, Utterance
+from calls.replies import CallReplies
+from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from tests import factories
+from tests.calls.rows import make_account, make_streaming_number
+
+BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+pytestmark = pytest.mark.django_db
+
+
+def after(seconds: float) -> datetime:
+    return BEGIN + timedelta(seconds=seconds)
+
+
+class Line:
+    """An inbound call, as the carrier reports it."""
+
+    def __init__(self, balance: str = "10", **fields: Any) -> None:
+        settings = {"mode": "webhook", "model_slug": None, "system_prompt": None, **fields}
+        self.number = make_streaming_number(make_account(balance), **settings)
+        self.control = f"v3:{self.number.pk}"
+        self._events = 0
+        self.report(CarrierEventType.INITIATED, 0, direction="inbound")
+
+    def report(self, kind: CarrierEventType, seconds: float, **fields: Any) -> None:
+        self._events += 1
+        inbound.receive(
+            CarrierEvent(
+                type=kind,
+                event_id=f"{self.control}:{self._events}",
+                carrier_call_id=self.control,
+                occurred_at=after(seconds),
+                **{"from_number": "+15551230000", "to_number": self.number.e164, **fields},
+            )
+        )
+
+    @property
+    def call(self) -> Call:
+        return Call.objects.get(carrier_call_id=self.control)
+
+    def hook(self, event: str) -> WebhookDelivery:
+        return WebhookDelivery.objects.filter(subject=f"call:{self.call.pk}", event_type=event).latest("id")
+
+    def reply(self, event: str, **action: Any) -> str:
+        return CallReplies().take(self.hook(event), json.dumps(action))
+
+    def answered(self, **action: Any) -> "Line":
+        assert self.reply("call.incoming", **(action or {"action": "answer"})) == ""
+        self.report(CarrierEventType.ANSWERED, 2)
+        return self
+
+    def events(self) -> list[str]:
+        return list(CallEvent.objects.filter(call=self.call).values_list("event_type", flat=True))
+
+
+# --- actions ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("", "not JSON"),
+        ("<html>", "not JSON"),
+        ("[]", 'no "action"'),
+        ('{"status": "ok"}', 'no "action"'),
+        ('{"action": "say"}', "must be one of answer, speak, transfer, hangup"),
+        ('{"action": ["speak"]}', "must be one of"),
+        ('{"action": "speak"}', 'needs a "text"'),
+        ('{"action": "speak", "text": " "}', 'needs a "text"'),
+        ('{"action": "speak", "text": 5}', 'needs a "text"'),
+        ('{"action": "answer", "text": 5}', 'needs a "text"'),
+        (json.dumps({"action": "speak", "text": "x" * 5001}), "at most 5000"),
+        ('{"action": "transfer"}', "E.164"),
+        ('{"action": "transfer", "to": "911"}', "E.164"),
+    ],
+)
+def test_what_is_no_action_is_named(body: str, problem: str) -> None:
+    with pytest.raises(MalformedAction, match=problem):
+        parse_action(body)
+
+
+def test_the_references_actions_are_read() -> None:
+    assert parse_action('{"action": "answer"}').name == "answer"
+    assert parse_action('{"action": "answer", "text": "Hello! How can I help?"}').text == "Hello! How can I help?"
+    assert parse_action('{"action": "speak", "text": "Confirmed.", "more": 1}').text == "Confirmed."
+    assert parse_action('{"action": "transfer", "to": "+15559876543"}').to == "+15559876543"
+    assert parse_action('{"action": "hangup"}').name == "hangup"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "pieces"),
+    [
+        ("One. Two! Three?", 100, ["One. Two! Three?"]),
+        ("One. Two! Three?", 9, ["One. Two!", "Three?"]),
+        ("a sentence without an end", 10, ["a sentence", "without an", "end"]),
+        ("x" * 25, 10, ["x" * 10, "x" * 10, "x" * 5]),
+        ("  One.\n\nTwo.  ", 100, ["One. Two."]),
+    ],
+)
+def test_texts_are_split_where_sentences_end(text: str, limit: int, pieces: list[str]) -> None:
+    assert list(speech.split_text(text, limit)) == pieces
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+def test_a_call_rings_until_its_server_answers() -> None:
+    line = Line()
+    assert (line.call.status, line.call.answer_requested_at) == ("ringing", None)
+    hook = line.hook("call.incoming")
+    assert hook.wants_reply
+    assert json.loads(hook.body) == {
+        "event": "call.incoming",
+        "call_id": str(line.call.pk),
+        "phone_number_id": str(line.number.pk),
+        "from": "+15551230000",
+        "to": line.number.e164,
+        "direction": "inbound",
+        "timestamp": "2026-11-20T12:00:00Z",
+    }
+    line.answered(action="answer", text="Hello!")
+    assert (line.call.status, line.call.model_rate) == ("answered", 0)
+    assert Utterance.objects.get(call=line.call).text == "Hello!"
+    # The same answer again, after a crash in between, is carried out once.
+    assert line.reply("call.incoming", action="answer", text="Hello!") == ""
+    assert Utterance.objects.filter(call=line.call).count() == 1
+
+
+def test_the_callers_words_go_to_the_server_and_its_words_to_the_caller() -> None:
+    line = Line().answered()
+    line.report(CarrierEventType.TRANSCRIPTION, 15, detail="I'd like to make a reservation for two")
+    hook = line.hook("call.speech")
+    assert hook.wants_reply
+    assert json.loads(hook.body) == {
+        "event": "call.speech",
+        "call_id": str(line.call.pk),
+        "text": "I'd like to make a reservation for two",
+        "timestamp": "2026-11-20T12:00:15Z",
+    }
+    assert line.reply("call.speech", action="speak", text="Your reservation is confirmed.") == ""
+    assert line.reply("call.speech", action="hangup") == ""
+    line.report(CarrierEventType.ENDED, 62.5, cause="normal_clearing")
+    call = line.call
+    assert (call.status, call.hangup_cause) == ("completed", "normal_clearing")
+    entries = LedgerEntry.objects.filter(key__startswith=f"call:{call.pk}:").order_by("key")
+    assert [entry.key.rpartition(":")[2] for entry in entries] == ["telephony", "transcription"]
+    assert (call.transcription_cost, call.model_cost) == (Decimal("0.02"), Decimal(0))
+    assert ledger.balance(call.developer_id) == Decimal(10) - call.total_cost
+
+
+def test_nothing_transcribed_costs_no_transcription() -> None:
+    line = Line().answered()
+    line.report(CarrierEventType.TRANSCRIPTION, 10, detail="")
+    line.report(CarrierEventType.ENDED, 30, cause="normal_clearing")
+    assert (line.call.total_cost, line.call.transcription_cost) == (Decimal("0.04"), Decimal(0))
+    assert not WebhookDelivery.objects.filter(event_type="call.speech").exists()
+
+
+@pytest.mark.parametrize("interruptible", [True, False, None])
+def test_who_is_talked_over_falls_silent_if_the_number_has_it_so(interruptible: bool | None) -> None:
+    line = Line(interruptible=interruptible).answered(action="answer", text="A long story.")
+    utterance = Utterance.objects.get(call=line.call)
+    speech._note_sent(line.call, utterance, 2)
+    line.report(CarrierEventType.SPEAK_STARTED, 3)
+    line.report(CarrierEventType.SPEAK_ENDED, 4)
+    utterance.refresh_from_db()
+    assert (utterance.pieces_to_come, utterance.ended_at) == (1, None)
+    line.report(CarrierEventType.CALLER_SPEAKS, 5)
+    line.report(CarrierEventType.CALLER_SPEAKS, 5.1)
+    utterance.refresh_from_db()
+    stops = interruptible is not False
+    assert (utterance.ended_at is not None) == stops
+    assert line.events().count("speak.interrupted") == int(stops)
+    assert TranscriptEntry.objects.get(call=line.call, role="model").interrupted == stops
+
+
+def test_a_server_that_hangs_up_at_once_refuses_the_call() -> None:
+    line = Line()
+    line.reply("call.incoming", action="hangup")
+    line.report(CarrierEventType.ENDED, 1, cause="rejected")
+    assert (line.call.status, line.call.hangup_cause, line.call.total_cost) == ("failed", "rejected", 0)
+
+
+def test_a_malformed_answer_is_a_failed_attempt_that_says_why() -> None:
+    line = Line()
+    hook = line.hook("call.incoming")
+    result = delivery.take_reply(hook, PostResult(200, '{"status": "ok"}', 5, None))
+    for number in range(4):
+        delivery.record_outcome(hook, result, after(number), (5.0, 30.0, 120.0))
+        hook.refresh_from_db()
+    assert (hook.status, hook.attempt_count) == ("failed", 4)
+    attempt = WebhookAttempt.objects.filter(delivery=hook).earliest("number")
+    assert (attempt.success, attempt.error_message) == (False, 'The answer has no "action".')
+    # The schedule is used up.
+    call = line.call
+    assert call.end_requested_cause == "webhook_failed"
+    line.report(CarrierEventType.ENDED, 160, cause="rejected")
+    assert (line.call.status, line.call.hangup_cause, line.call.total_cost) == ("failed", "webhook_failed", 0)
+    assert not CallReplies().is_wanted(hook)
+
+
+def test_a_caller_who_gives_up_on_a_failing_server_fails_with_its_cause() -> None:
+    line = Line()
+    delivery.record_outcome(line.hook("call.incoming"), PostResult(500, "", 5, None), after(0), (5.0, 30.0, 120.0))
+    line.report(CarrierEventType.ENDED, 20, cause="no_answer")
+    assert (line.call.status, line.call.hangup_cause) == ("failed", "webhook_failed")
+
+
+def test_answers_that_come_too_late_do_nothing() -> None:
+    line = Line().answered()
+    line.report(CarrierEventType.TRANSCRIPTION, 5, detail="Hello?")
+    line.report(CarrierEventType.ENDED, 6, cause="normal_clearing")
+    assert line.reply("call.speech", action="speak", text="Too late.") == ""
+    assert not Utterance.objects.filter(call=line.call).exists()
+    # The carrier may hand in the last words after the end: they are written down and asked of nobody.
+    line.report(CarrierEventType.TRANSCRIPTION, 7, detail="Bye.")
+    assert list(line.call.transcript.values_list("text", flat=True)) == ["Hello?", "Bye."]
+    assert WebhookDelivery.objects.filter(event_type="call.speech").count() == 1
+
+
+@pytest.mark.parametrize(("webhook_url", "balance", "cause"), [("", "10", "webhook_failed"), ("x", "0.49", "")])
+def test_a_call_that_cannot_be_driven_or_paid_is_refused(webhook_url: str, balance: str, cause: str) -> None:
+    line = Line(balance, **({"webhook_url": ""} if not webhook_url else {}))
+    expected = ("failed", cause or "insufficient_balance", Decimal(0))
+    assert (line.call.status, line.call.hangup_cause, line.call.total_cost) == expected
+
+
+def test_keys_are_told_and_the_transcript_announced_once() -> None:
+    line = Line().answered()
+    line.report(CarrierEventType.DTMF, 4, detail="5")
+    assert json.loads(line.hook("call.dtmf").body)["digit"] == "5"
+    line.report(CarrierEventType.TRANSCRIPTION, 5, detail="Hello?")
+    line.report(CarrierEventType.ENDED, 6, cause="normal_clearing")
+    for seconds in (8, 12, 14):
+        sweeper.announce_transcripts(after(seconds))
+    (ready,) = WebhookDelivery.objects.filter(event_type="call.transcript.ready")
+    assert json.loads(ready.body)["call_id"] == str(line.call.pk)
+
+
+def test_a_ringing_webhook_call_is_answered_by_nobody_but_its_server() -> None:
+    line = Line()
+    sweeper.end_ringing_forever(after(150))
+    assert line.call.status == "ringing"
+    sweeper.end_ringing_forever(after(250))
+    assert line.call.end_requested_cause == "no_answer"
+
+
+def test_speak_over_the_api() -> None:
+    line = Line()
+    developer = line.number.developer
+
+    def speak(body: dict[str, Any]) -> Any:
+        path = f"/api/v1/calls/{line.call.pk}/speak"
+        return Client().post(path, body, content_type="application/json", headers=factories.bearer(developer))
+
+    assert speak({"text": "Hello."}).status_code == 200  # queued until the call is answered
+    assert [speak(body).status_code for body in ({}, {"text": ""}, {"text": "x" * 5001}, {"text": 1})] == [422] * 4
+    line.answered()
+    answer = speak({"text": "x" * 5000})
+    assert (answer.status_code, answer.json()["data"]["id"]) == (200, line.call.pk)
+    line.report(CarrierEventType.ENDED, 30, cause="normal_clearing")
+    assert speak({"text": "Hello."}).status_code == 409
+    assert Utterance.objects.filter(call=line.call).count() == 2

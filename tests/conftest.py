@@ -1,0 +1,72 @@
+"""Fixtures for every test. The services themselves are started by tests/embedded.py."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_django
+import redis
+from django.apps import apps
+from django.conf import settings
+from django.core import serializers
+from django.db import connection
+from django.db.models.signals import post_migrate
+
+from tests import chromium
+
+TESTS = Path(__file__).parent
+# Data that migrations bring.
+SEEDED_MODELS = ("agents.AIModel", "billing.TelephonyRate", "numbers.NumberPrice")
+
+
+# Whole platforms and speech, which are timed: they run one after the other, with the machine to themselves (see Makefile).
+REALTIME = {"bench", "browser", "flows", "speech"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what must not share the processor."""
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in REALTIME:
+            item.add_marker(pytest.mark.realtime)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> None:
+    """Tests that commit (transaction=True) leave by emptying all tables.
+
+    The ledger's guard against that is off in tests, and what migrations brought is put back each time; so there is no need
+    for serialized_rollback, which must not be used beside this.
+    """
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE billing_ledgerentry DISABLE TRIGGER ledger_is_never_emptied")
+        rows = [row for name in SEEDED_MODELS for row in apps.get_model(name).objects.all()]
+        seeded = serializers.serialize("json", rows)
+
+    def restore(**kwargs: Any) -> None:
+        for row in serializers.deserialize("json", seeded):
+            row.save()
+
+    # Sent when the tables have been emptied.
+    post_migrate.connect(restore, sender=apps.get_app_config("numbers"), weak=False)
+
+
+@pytest.fixture
+def empty_redis() -> Iterator["redis.Redis"]:
+    """A client on a Valkey without keys; emptied again afterwards (rate limits, cache, channel messages)."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.flushall()
+        yield client
+        client.flushall()
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Path of a Chromium. Without one the test is skipped, and fails where CI=true."""
+    path = chromium.find()
+    if path is None and os.environ.get("CI") == "true":
+        pytest.fail(chromium.MISSING)
+    if path is None:
+        pytest.skip(chromium.MISSING)
+    return path

@@ -1,0 +1,94 @@
+"""pytest plugin: a PostgreSQL and a Valkey of this run's own, and no network beyond this machine.
+
+Loaded with `-p tests.embedded`, since pytest-django reads the settings before any conftest.py is imported.
+TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bubblyphone.services.guard import Guard
+from bubblyphone.services.kept import KeptValues
+from bubblyphone.services.postgres import EmbeddedPostgres
+from bubblyphone.services.valkey import EmbeddedValkey
+
+_started: list[EmbeddedPostgres | EmbeddedValkey] = []
+_guard = Guard()
+_home = Path(tempfile.mkdtemp(prefix="bubblyphone-tests-"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests() -> Generator[None, object, object]:
+    """Before Django is set up: point the settings at this run's own services and data folder."""
+    kept = KeptValues(_home / "secrets.json")
+    os.environ["DATA_DIR"] = str(_home)
+    (_home / "static").mkdir(exist_ok=True)  # where WhiteNoise looks for gathered files
+    os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL") or _start(
+        EmbeddedPostgres(_home, kept, durable=False)
+    )
+    os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or _start(EmbeddedValkey(_home, kept))
+    _block_network()
+    return (yield)
+
+
+def pytest_unconfigure() -> None:
+    """The last hook of the run, called after Ctrl-C too."""
+    while _started:
+        service = _started.pop()
+        if service.process is not None:
+            group = service.process.pid
+            service.stop()
+            _guard.forget(group)
+    _guard.close()
+    shutil.rmtree(_home, ignore_errors=True)
+
+
+def _start(service: EmbeddedPostgres | EmbeddedValkey) -> str:
+    url = service.start()
+    _started.append(service)
+    if service.process is not None:
+        # A run that is killed stops nothing itself.
+        _guard.watch(service.process.pid, signal.SIGINT)
+    return url
+
+
+def _block_network() -> None:
+    """Tests that reach for the outside fail at once, wherever they run; names outside are unknown."""
+    real_connect, real_connect_ex, real_getaddrinfo = (
+        socket.socket.connect,
+        socket.socket.connect_ex,
+        socket.getaddrinfo,
+    )
+
+    def connect(self: socket.socket, address: Any) -> None:
+        _refuse_outside(self, address)
+        real_connect(self, address)
+
+    def connect_ex(self: socket.socket, address: Any) -> int:
+        _refuse_outside(self, address)
+        return real_connect_ex(self, address)
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name in (None, "", "localhost") or name[0].isdigit() or ":" in name:
+            return real_getaddrinfo(host, *args, **kwargs)
+        raise socket.gaierror(socket.EAI_NONAME, f"{name}: names outside this machine are unknown in tests")
+
+    socket.socket.connect = connect  # type: ignore[method-assign]
+    socket.socket.connect_ex = connect_ex  # type: ignore[method-assign]
+    socket.getaddrinfo = getaddrinfo
+
+
+def _refuse_outside(sock: socket.socket, address: Any) -> None:
+    if sock.family == socket.AF_UNIX:
+        return
+    if not (address[0] in ("localhost", "::1", "") or address[0].startswith(("127.", "::ffff:127."))):
+        raise RuntimeError(f"A test tried to reach {address!r}; only this machine is allowed.")

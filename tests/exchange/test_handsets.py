@@ -1,0 +1,332 @@
+"""Handsets: scripts, the Phone page's WebSocket, and the control API that `manage.py dial` uses."""
+
+import asyncio
+import base64
+import io
+import json
+import wave
+
+import aiohttp
+import numpy as np
+import pytest
+
+from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
+from sandbox.exchange import personas
+from sandbox.exchange.playout import FRAME_BYTES
+from sandbox.exchange.scripted import ScriptedHandset
+from sandbox.exchange.server import Exchange
+from sandbox.exchange.steps import (
+    Beep,
+    HangUp,
+    Press,
+    Say,
+    Wait,
+    WaitForSilence,
+    WaitForSpeech,
+    parse_steps,
+)
+from sandbox.exchange.tones import tone
+from tests.exchange.conftest import OWNED
+from tests.exchange.platform import FakePlatform, MediaConnection
+from tests.exchange.test_media import RTP, until
+
+CALLER = "+12025550123"
+BROWSER = "+15551230100"
+ANSWER = pcm16_to_mulaw(tone(600, 0.8))
+
+
+def answering(platform: FakePlatform, telnyx) -> asyncio.Task:
+    """Answer the next incoming call with a stream."""
+
+    async def answer() -> MediaConnection:
+        call_id = (await platform.event("call.initiated"))["call_control_id"]
+        await telnyx.calls.actions.answer(call_id, stream_url=platform.media_url(), **RTP)
+        stream = await platform.stream()
+        await stream.wait_for("start")
+        return stream
+
+    return asyncio.create_task(answer())
+
+
+def kinds(handset: ScriptedHandset) -> list[str]:
+    return [event.kind for event in handset.events]
+
+
+async def test_a_conversation_by_script(exchange: Exchange, platform, telnyx):
+    """The agent greets; the caller asks, waits for the answer and hangs up. The recording holds both, each on its side."""
+    question = tone(440, 0.4)
+    caller = exchange.handset(
+        CALLER, [WaitForSilence(300), Say(pcm16=question), WaitForSilence(300), Press("9"), HangUp()]
+    )
+    agent = answering(platform, telnyx)
+    await exchange.call(caller, OWNED)
+    stream = await agent
+    await stream.send_audio(ANSWER)
+    await until(lambda: "said" in kinds(caller))
+    await stream.send_audio(ANSWER)
+    assert await caller.finished(6) == "normal_clearing"
+    assert kinds(caller) == ["ringing", "answered", "hears", "says", "said", "hears", "pressed", "ended"]
+    at = {event.kind: event.at_seconds for event in caller.events}
+    assert at["said"] - at["says"] == pytest.approx(0.4, abs=0.021)
+
+    with wave.open(io.BytesIO(caller.recording())) as recording:
+        assert (recording.getnchannels(), recording.getframerate(), recording.getsampwidth()) == (2, 8000, 2)
+        samples = np.frombuffer(recording.readframes(recording.getnframes()), "<i2").reshape(-1, 2)
+    left, right = samples[:, 0], samples[:, 1]
+    start = round(at["says"] * 8000)
+    expected = np.frombuffer(mulaw_to_pcm16(pcm16_to_mulaw(question)), "<i2")
+    assert np.array_equal(left[start : start + len(expected)], expected)
+    assert ANSWER in pcm16_to_mulaw(right.astype("<i2").tobytes())
+
+
+async def test_a_caller_who_interrupts(exchange: Exchange, platform, telnyx):
+    caller = exchange.handset(CALLER, [WaitForSpeech(200), Say(pcm16=tone(440, 0.3)), HangUp()])
+    agent = answering(platform, telnyx)
+    await exchange.call(caller, OWNED)
+    await (await agent).send_audio(ANSWER * 5)
+    await caller.finished(5)
+    at = {event.kind: event.at_seconds for event in caller.events}
+    assert at["says"] - at["hears"] == pytest.approx(0.2, abs=0.081)
+
+
+async def test_a_script_that_waits_in_vain(exchange: Exchange, platform, telnyx):
+    caller = exchange.handset(CALLER, [WaitForSilence(300, timeout_seconds=0.5)])
+    agent = answering(platform, telnyx)
+    await exchange.call(caller, OWNED)
+    await agent
+    with pytest.raises(TimeoutError):
+        await caller.finished(5)
+    assert (await platform.event("call.hangup"))["hangup_source"] == "caller"
+
+
+async def test_a_sentence_needs_a_voice(exchange: Exchange):
+    with pytest.raises(RuntimeError, match="No voice"):
+        await exchange.call(exchange.handset(CALLER, [Say("Hello")]), OWNED)
+
+
+async def test_a_sentence_is_spoken_by_the_voice(platform, telnyx):
+    spoken = []
+
+    async def voice(text: str) -> bytes:
+        spoken.append(text)
+        return tone(300, 0.2)
+
+    async with Exchange(webhook_url=platform.webhook_url, speaker=voice) as exchange:
+        exchange.own(OWNED)
+        await exchange.call(exchange.handset(CALLER, [Say("Hello"), Say("Hello")]), OWNED)
+    assert spoken == ["Hello"]
+
+
+async def test_the_echo_number_answers_with_what_it_hears(exchange, platform, telnyx):
+    await telnyx.calls.dial(
+        connection_id="exchange", from_=OWNED, to=personas.ECHO, stream_url=platform.media_url(), **RTP
+    )
+    stream = await platform.stream()
+    await stream.wait_for("start")
+    await stream.send_audio(ANSWER)
+    await until(lambda: ANSWER in stream.audio())
+
+
+def test_scripts_from_json():
+    pcm = base64.b64encode(b"\x01\x00").decode()
+    script = [
+        {"say": "Hi"},
+        {"say_pcm": pcm},
+        {"wait": 1.5},
+        {"wait_for_silence": 700},
+        {"wait_for_speech": 300},
+        {"press": "12#"},
+        {"beep": True},
+        {"hang_up": True},
+    ]
+    assert parse_steps(script) == [
+        Say("Hi"),
+        Say(pcm16=b"\x01\x00"),
+        Wait(1.5),
+        WaitForSilence(700),
+        WaitForSpeech(300),
+        Press("12#"),
+        Beep(),
+        HangUp(),
+    ]
+
+
+@pytest.mark.parametrize(
+    "script", [{}, ["say"], [{"say": ""}], [{"dance": 1}], [{"wait": "x"}], [{"press": "x"}], [{}]]
+)
+def test_scripts_that_make_no_sense(script):
+    with pytest.raises(ValueError, match=r"[Ss]tep"):
+        parse_steps(script)
+
+
+# --- the Phone page ---------------------------------------------------------------------------------------------------
+
+
+class Browser:
+    """A client of the handset WebSocket."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.audio = b""
+
+    async def send(self, **message: str) -> None:
+        await self.socket.send_json(message)
+
+    async def next(self, seconds: float = 3.0) -> dict:
+        """The next control message; audio on the way is kept."""
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await self.socket.receive()
+                if message.type is aiohttp.WSMsgType.BINARY:
+                    self.audio += message.data
+                elif message.type is aiohttp.WSMsgType.TEXT:
+                    return json.loads(message.data)
+                else:
+                    return {"closed": self.socket.close_code}
+
+    async def listen(self, size: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.audio) < size:
+                self.audio += await self.socket.receive_bytes()
+
+
+@pytest.fixture
+async def browser(exchange: Exchange):
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{exchange.url}/handset?token={exchange.api_key}") as ws,
+    ):
+        browser = Browser(ws)
+        await browser.send(type="register", number=BROWSER)
+        assert await browser.next() == {"type": "registered", "number": BROWSER}
+        yield browser
+
+
+async def test_a_browser_calls_and_talks(exchange, platform, telnyx, browser: Browser):
+    agent = answering(platform, telnyx)
+    await browser.send(type="dial", to=OWNED)
+    assert await browser.next() == {"type": "ringing", "from": BROWSER, "to": OWNED, "direction": "outbound"}
+    assert await browser.next() == {"type": "answered"}
+    stream = await agent
+    time = np.arange(16000 // 2) / 16000
+    said = (8000 * np.sin(2 * np.pi * 440 * time)).astype("<i2").tobytes()
+    for start in range(0, len(said), 640):
+        await browser.socket.send_bytes(said[start : start + 640])
+        await asyncio.sleep(0.02)
+    await stream.send_audio(ANSWER)
+    await browser.send(type="dtmf", digit="5")
+    assert (await stream.wait_for("dtmf"))[0]["dtmf"] == {"digit": "5"}
+    await browser.listen(16000 * 2 * 2)
+
+    heard = np.frombuffer(mulaw_to_pcm16(stream.audio()), "<i2").astype(float)
+    loud = heard[np.flatnonzero(np.abs(heard) > 1000)[0] :][:3200]
+    assert abs(np.argmax(np.abs(np.fft.rfft(loud * np.hanning(3200)))) * 2.5 - 440) < 5
+    back = np.frombuffer(browser.audio, "<i2").astype(float)
+    loud = back[np.flatnonzero(np.abs(back) > 1000)[0] :][:8000]
+    assert abs(np.argmax(np.abs(np.fft.rfft(loud * np.hanning(8000)))) * 2 - 600) < 4
+    assert len(browser.audio) % 640 == 0
+
+    await browser.send(type="hangup")
+    assert await browser.next() == {"type": "ended", "cause": "normal_clearing"}
+    assert (await platform.event("call.hangup"))["hangup_source"] == "caller"
+
+
+async def test_a_browser_is_called(exchange, platform, telnyx, browser: Browser):
+    first = (await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=BROWSER)).data.call_control_id
+    assert await browser.next() == {"type": "ringing", "from": OWNED, "to": BROWSER, "direction": "inbound"}
+    await browser.send(type="answer")
+    assert await browser.next() == {"type": "answered"}
+    await telnyx.calls.actions.send_dtmf(first, digits="7")
+    assert await browser.next() == {"type": "dtmf", "digit": "7"}
+    await telnyx.calls.actions.hangup(first)
+    assert await browser.next() == {"type": "ended", "cause": "normal_clearing"}
+
+    await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=BROWSER)
+    assert (await browser.next())["type"] == "ringing"
+    await browser.send(type="decline")
+    assert await browser.next() == {"type": "ended", "cause": "call_rejected"}
+    hangup = await platform.event("call.hangup", count=2)
+    assert (hangup["hangup_cause"], hangup["hangup_source"]) == ("call_rejected", "callee")
+
+
+async def test_closing_the_page_hangs_up(exchange, platform, telnyx, browser: Browser):
+    agent = answering(platform, telnyx)
+    await browser.send(type="dial", to=OWNED)
+    await agent
+    await browser.socket.close()
+    assert (await platform.event("call.hangup"))["hangup_source"] == "caller"
+    assert BROWSER not in exchange.switch.handsets
+
+
+async def test_messages_that_make_no_sense(exchange, browser: Browser):
+    for message, problem in (
+        ({"type": "dance"}, "This message is not known or has a wrong value."),
+        ({"type": "dial", "to": "home"}, "This message is not known or has a wrong value."),
+        ({"type": "answer"}, "There is no call."),
+        ({"type": "dtmf", "digit": "5"}, "There is no call."),
+    ):
+        await browser.send(**message)
+        assert await browser.next() == {"type": "error", "message": problem}
+    await browser.socket.send_str("{")
+    assert (await browser.next())["type"] == "error"
+    await browser.send(type="dial", to="+14155550111")
+    assert await browser.next() == {"type": "ended", "cause": "not_found"}
+
+
+async def test_a_number_can_be_taken_over(exchange: Exchange, browser: Browser):
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{exchange.url}/handset?token={exchange.api_key}") as ws,
+    ):
+        other = Browser(ws)
+        await other.send(type="dial", to=OWNED)
+        assert await other.next() == {"type": "error", "message": "Register first."}
+        await other.send(type="register", number=BROWSER)
+        assert (await other.next())["type"] == "registered"
+        assert (await browser.next())["type"] == "error"
+        assert await browser.next() == {"closed": 4001}
+        await asyncio.sleep(0.05)
+        assert BROWSER in exchange.switch.handsets
+
+
+async def test_a_stranger_has_no_telephone(exchange: Exchange):
+    async with aiohttp.ClientSession() as http:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as error:
+            await http.ws_connect(f"{exchange.url}/handset?token=guess")
+    assert error.value.status == 401
+
+
+# --- the control API --------------------------------------------------------------------------------------------------
+
+
+async def test_dialling_from_another_process(exchange: Exchange, platform, telnyx):
+    agent = answering(platform, telnyx)
+    steps = [{"wait_for_silence": 200}, {"say_pcm": base64.b64encode(tone(440, 0.2)).decode()}, {"hang_up": True}]
+    body = {"to": OWNED, "from": CALLER, "steps": steps, "max_seconds": 20}
+    headers = {"Authorization": f"Bearer {exchange.api_key}"}
+    lines = []
+    async with aiohttp.ClientSession(headers=headers) as http:
+        async with http.post(f"{exchange.url}/handsets/dial", json=body) as response:
+            assert response.status == 200
+            async for line in response.content:
+                lines.append(json.loads(line))
+                if lines[-1]["kind"] == "answered":
+                    await (await agent).send_audio(ANSWER)
+        async with http.post(f"{exchange.url}/handsets/dial", json=body | {"steps": [{"x": 1}]}) as response:
+            assert response.status == 422
+    assert [line["kind"] for line in lines] == ["ringing", "answered", "hears", "says", "said", "ended", "result"]
+    result = lines[-1]
+    assert (result["cause"], result["error"], result["digits"]) == ("normal_clearing", "", "")
+    with wave.open(io.BytesIO(base64.b64decode(result["recording"]))) as recording:
+        assert recording.getnframes() % FRAME_BYTES == 0
+        assert recording.getnframes() > 8000
+
+
+async def test_a_caller_process_that_dies_hangs_up(exchange: Exchange, platform, telnyx):
+    agent = answering(platform, telnyx)
+    body = {"to": OWNED, "from": CALLER, "steps": [], "max_seconds": 60}
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {exchange.api_key}"}) as http:
+        response = await http.post(f"{exchange.url}/handsets/dial", json=body)
+        await agent
+        response.close()
+        assert (await platform.event("call.hangup"))["hangup_source"] == "caller"

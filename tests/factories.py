@@ -1,0 +1,54 @@
+"""Rows for tests: plain functions with defaults for all that a test does not care about."""
+
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import ApiKey, Developer, SigningSecret
+from accounts.services import issue_api_key
+from accounts.webhooks import make_signing_secret
+from agents.models import Agent
+from phone_numbers.models import PhoneNumber
+
+_numbers = count(1)
+PASSWORD = "secret123"
+
+
+def make_developer(*, name: str = "Jane", email: str = "", password: str = PASSWORD, **fields: Any) -> Developer:
+    email = email or f"developer{next(_numbers)}@example.com"
+    fields = {"email_verified_at": timezone.now(), **fields}
+    return Developer.objects.create_user(email, password, name=name, **fields)
+
+
+def make_api_key(developer: Developer | None = None, *, label: str = "Test") -> tuple[ApiKey, str]:
+    """The key and its plaintext."""
+    return issue_api_key(developer=developer or make_developer(), label=label)
+
+
+def bearer(developer: Developer) -> dict[str, str]:
+    """Headers for Django's test client: `client.get(url, headers=bearer(developer))`."""
+    return {"Authorization": f"Bearer {make_api_key(developer)[1]}"}
+
+
+def make_secret_for(developer: Developer | None = None) -> tuple[SigningSecret, str]:
+    """A signing secret and its plaintext."""
+    return make_signing_secret(developer=developer or make_developer())
+
+
+def make_phone_number(*, developer: Developer | None = None, e164: str = "", **fields: Any) -> PhoneNumber:
+    """A US number in webhook mode, bought without the carrier."""
+    developer = developer or make_developer()
+    defaults: dict[str, Any] = {
+        "e164": e164 or f"+1415555{next(_numbers):04}",
+        "country_code": "US",
+        "number_type": "local",
+        "signing_secret": make_secret_for(developer)[0],
+        "monthly_cost": Decimal("3"),
+    }
+    return PhoneNumber.objects.create(developer=developer, **{**defaults, **fields})
+
+
+def make_agent(*, developer: Developer | None = None, name: str = "Support", **fields: Any) -> Agent:
+    return Agent.objects.create(developer=developer or make_developer(), name=name, **fields)

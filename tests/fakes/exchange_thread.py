@@ -1,0 +1,41 @@
+"""The built-in exchange for synchronous tests: in a loop of its own, in a thread."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, Self, TypeVar
+
+from sandbox.exchange.server import Exchange
+
+Result = TypeVar("Result")
+
+
+class ExchangeThread:
+    """`with ExchangeThread() as running: running.exchange.base_url`. Its knobs may be turned while it runs."""
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.exchange = Exchange()
+        self.run(self.exchange.start())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.run(self.exchange.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do something in the exchange's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def carrier_options(self, base_url: str = "") -> dict[str, str]:
+        """`settings.CARRIER["OPTIONS"]` for this exchange."""
+        return {
+            "api_key": self.exchange.api_key,
+            "public_key": self.exchange.public_key,
+            "base_url": base_url or self.exchange.base_url,
+            "connection_id": self.exchange.connection_id,
+        }

@@ -1,0 +1,290 @@
+"""A server that speaks OpenAI Realtime (GA): conversation items, server VAD, one active response, barge-in, tools.
+
+All it receives is validated by the vendor's client types (a bad message is answered with an `error` event, as the service
+does, and kept in `rejected`), all it sends by the vendor's server types.
+"""
+
+import asyncio
+import itertools
+from base64 import b64decode, b64encode
+from typing import Any
+
+import orjson
+from aiohttp import WSMsgType, web
+from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
+from pydantic import TypeAdapter, ValidationError
+
+from bubblyphone.core.audio import (
+    PCM16_24K,
+    PCMA_8K,
+    PCMU_8K,
+    AudioFormat,
+    alaw_to_pcm16,
+    make_transcoder,
+    mulaw_to_pcm16,
+)
+from tests.fakes.vendor import EnergyVad, FakeVendor, Reply, Script, cut
+
+CLIENT_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
+SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+FORMATS = {"audio/pcmu": PCMU_8K, "audio/pcma": PCMA_8K, "audio/pcm": PCM16_24K}
+VOICES = {"alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar"}
+CHUNK_MS = 100
+APPEND = '{"type":"input_audio_buffer.append","audio":"'
+
+__all__ = ["FakeOpenAI", "Reply", "Script"]
+
+
+class FakeOpenAI(FakeVendor):
+    """`base_url` is what OPENAI_BASE_URL would be."""
+
+    path = "/v1/realtime"
+
+    def __init__(self, script: Script | None = None, **options: Any) -> None:
+        super().__init__(script, **options)
+        self.rejected: list[str] = []
+        self.ids = itertools.count(1)
+
+    def url_at(self, origin: str, port: int) -> str:
+        return f"{origin}:{port}/v1"
+
+    async def converse(self, socket: web.WebSocketResponse, number: int) -> None:
+        await (_Parrot if self.script.parrot else _Conversation)(self, socket, number).run()
+
+
+class _Parrot:
+    """Answers each frame at once with itself, in one response that never ends."""
+
+    def __init__(self, fake: FakeOpenAI, socket: web.WebSocketResponse, number: int) -> None:
+        self._fake = fake
+        self._socket = socket
+
+    async def run(self) -> None:
+        prefix = (
+            '{"type":"response.output_audio.delta","event_id":"event_1","response_id":"resp_1","item_id":"item_1",'
+            '"output_index":0,"content_index":0,"delta":"'
+        )
+        session = {"type": "realtime", "object": "realtime.session", "id": "sess_1"}
+        await self._socket.send_json({"type": "session.created", "event_id": "event_0", "session": session})
+        async for message in self._socket:
+            if message.data.startswith(APPEND):
+                await self._socket.send_str(prefix + message.data[len(APPEND) : -2] + '"}')
+            elif '"session.update"' in message.data:
+                await self._socket.send_json({"type": "session.updated", "event_id": "event_1", "session": session})
+                response = {"object": "realtime.response", "id": "resp_1", "status": "in_progress", "output": []}
+                await self._socket.send_json({"type": "response.created", "event_id": "event_2", "response": response})
+
+
+class _Conversation:
+    def __init__(self, fake: FakeOpenAI, socket: web.WebSocketResponse, number: int) -> None:
+        self._fake = fake
+        self._script = fake.script
+        self._socket = socket
+        self._drops = number <= fake.script.drop_connections and fake.script.drop_after_frames
+        self._frames = 0
+        self._session: dict[str, Any] = {"type": "realtime", "object": "realtime.session", "id": self._id("sess")}
+        self._input_format: AudioFormat = PCM16_24K
+        self._output_format: AudioFormat = PCM16_24K
+        self._vad = EnergyVad()
+        self._reply: Reply | None = None  # the next, once its `hears` has been told
+        self._response = ""
+        self._task: asyncio.Task[None] | None = None
+        self._item_ms: dict[str, float] = {}
+        self._calls: set[str] = set()
+
+    async def run(self) -> None:
+        await self._emit({"type": "session.created", "session": self._session})
+        try:
+            async for message in self._socket:
+                if message.type is WSMsgType.TEXT:
+                    await self._receive(message.data)
+        finally:
+            if self._task is not None:
+                self._task.cancel()
+
+    async def _receive(self, data: str) -> None:
+        event = orjson.loads(data)
+        try:
+            CLIENT_EVENT.validate_python(event)
+        except ValidationError as error:
+            self._fake.rejected.append(str(error))
+            await self._refuse(event, "invalid_value", str(error)[:200])
+            return
+        if event["type"] == "input_audio_buffer.append":
+            await self._hear(event["audio"])
+            return
+        self._fake.received.append(event)
+        match event["type"]:
+            case "session.update":
+                await self._update_session(event)
+            case "response.create":
+                if self._response:
+                    await self._refuse(event, "conversation_already_has_active_response", "One at a time.")
+                else:
+                    self._start_response()
+            case "response.cancel":
+                await self._cancel("client_cancelled")
+            case "conversation.item.create":
+                await self._add_item(event)
+            case "conversation.item.truncate":
+                await self._truncate(event)
+
+    async def _update_session(self, event: dict[str, Any]) -> None:
+        settings = event["session"]
+        audio = settings.get("audio", {})
+        voice = audio.get("output", {}).get("voice", "marin")
+        reason = self._script.refuse_settings or (
+            "" if isinstance(voice, dict) or voice in VOICES else "No such voice."
+        )
+        if reason:
+            await self._refuse(event, "invalid_value", reason)
+            return
+        self._session.update(settings)
+        self._input_format = FORMATS[audio.get("input", {}).get("format", {}).get("type", "audio/pcm")]
+        self._output_format = FORMATS[audio.get("output", {}).get("format", {}).get("type", "audio/pcm")]
+        await self._emit({"type": "session.updated", "session": self._session})
+
+    async def _add_item(self, event: dict[str, Any]) -> None:
+        item = {"id": self._id("item"), "object": "realtime.item", "status": "completed", **event["item"]}
+        if item["type"] == "function_call_output":
+            if item["call_id"] not in self._calls:
+                await self._refuse(event, "invalid_value", "No such call.")
+                return
+            self._calls.discard(item["call_id"])
+        await self._emit({"type": "conversation.item.added", "item": item})
+        await self._emit({"type": "conversation.item.done", "item": item})
+
+    async def _truncate(self, event: dict[str, Any]) -> None:
+        item_id, end = event["item_id"], event["audio_end_ms"]
+        if end > self._item_ms.get(item_id, -1):
+            await self._refuse(event, "invalid_value", "Audio content is shorter than that.")
+            return
+        await self._emit(
+            {"type": "conversation.item.truncated", "item_id": item_id, "content_index": 0, "audio_end_ms": end}
+        )
+
+    async def _hear(self, audio: str) -> None:
+        raw = b64decode(audio)
+        self._fake.caller_audio.append(raw)
+        self._frames += 1
+        if self._drops and self._frames >= self._drops:
+            cut(self._socket)
+            return
+        decode = {"pcmu": mulaw_to_pcm16, "pcma": alaw_to_pcm16}.get(self._input_format.encoding)
+        change = self._vad.hear(decode(raw) if decode else raw, self._input_format.sample_rate)
+        item_id = f"item_caller_{self._frames}"
+        if change == "started":
+            await self._emit({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": item_id})
+            await self._cancel("turn_detected")
+        elif change == "stopped":
+            await self._emit({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 0, "item_id": item_id})
+            await self._emit({"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": None})
+            await self._answer_speech(item_id)
+
+    async def _answer_speech(self, item_id: str) -> None:
+        reply = self._fake.next_reply()
+        if reply.hears:
+            await self._emit(
+                {
+                    "type": "conversation.item.input_audio_transcription.completed",
+                    "item_id": item_id,
+                    "content_index": 0,
+                    "transcript": reply.hears,
+                    "usage": {"type": "duration", "seconds": 1.0},
+                }
+            )
+        self._start_response(reply)
+
+    def _start_response(self, reply: Reply | None = None) -> None:
+        self._response = self._id("resp")
+        self._task = asyncio.create_task(self._respond(self._response, reply or self._fake.next_reply()))
+
+    async def _respond(self, response: str, reply: Reply) -> None:
+        if self._script.nonsense:
+            for frame in ("{not json", "[]", '{"type":7}', '{"type":"brand.new.event","event_id":"event_x"}'):
+                await self._socket.send_str(frame)
+            await self._socket.send_str(
+                '{"type":"response.output_audio.delta","response_id":"r","item_id":"i","delta":"\\"}"}'
+            )
+        await self._emit({"type": "response.created", "response": self._response_object("in_progress")})
+        if reply.audio or reply.text:
+            await self._speak(response, reply)
+        for index, (name, arguments) in enumerate(reply.tool_calls):
+            await self._call(response, index, name, orjson.dumps(arguments).decode())
+        self._response = ""
+        await self._emit({"type": "response.done", "response": self._response_object("completed", response)})
+
+    async def _speak(self, response: str, reply: Reply) -> None:
+        item_id = self._id("item")
+        place = {"response_id": response, "item_id": item_id, "output_index": 0, "content_index": 0}
+        item = {"id": item_id, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+        await self._emit(
+            {"type": "response.output_item.added", "response_id": response, "output_index": 0, "item": item}
+        )
+        chunk = CHUNK_MS * PCM16_24K.bytes_per_ms
+        transcode = make_transcoder(PCM16_24K, self._output_format) or str
+        words = reply.text.split(" ")
+        for number, start in enumerate(range(0, len(reply.audio), chunk)):
+            if number < len(words):
+                delta = words[number] if number == 0 else f" {words[number]}"
+                await self._emit({"type": "response.output_audio_transcript.delta", **place, "delta": delta})
+            piece = reply.audio[start : start + chunk]
+            payload = transcode(b64encode(piece).decode())
+            self._item_ms[item_id] = self._item_ms.get(item_id, 0) + len(piece) / PCM16_24K.bytes_per_ms
+            await self._emit({"type": "response.output_audio.delta", **place, "delta": payload})
+            await asyncio.sleep(CHUNK_MS / 1000 / self._script.speed)
+        await self._emit({"type": "response.output_audio.done", **place})
+        await self._emit({"type": "response.output_audio_transcript.done", **place, "transcript": reply.text})
+        done = {**item, "status": "completed", "content": [{"type": "output_audio", "transcript": reply.text}]}
+        await self._emit(
+            {"type": "response.output_item.done", "response_id": response, "output_index": 0, "item": done}
+        )
+
+    async def _call(self, response: str, index: int, name: str, arguments: str) -> None:
+        call_id, item_id = self._id("call"), self._id("item")
+        self._calls.add(call_id)
+        place = {"response_id": response, "output_index": index}
+        item = {"id": item_id, "type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+        await self._emit({"type": "response.output_item.added", **place, "item": {**item, "status": "in_progress"}})
+        done = {"item_id": item_id, "call_id": call_id, "name": name, "arguments": arguments}
+        await self._emit({"type": "response.function_call_arguments.done", **place, **done})
+        await self._emit({"type": "response.output_item.done", **place, "item": {**item, "status": "completed"}})
+
+    async def _cancel(self, reason: str) -> None:
+        response, self._response = self._response, ""
+        if not response or self._task is None:
+            return
+        self._task.cancel()
+        if reason == "turn_detected" and self._item_ms:
+            # Audio that was on its way when the speech was noticed.
+            late = {"response_id": response, "item_id": list(self._item_ms)[-1], "output_index": 0, "content_index": 0}
+            await self._emit({"type": "response.output_audio.delta", **late, "delta": b64encode(bytes(320)).decode()})
+        await self._emit({"type": "response.done", "response": self._response_object("cancelled", response, reason)})
+
+    def _response_object(self, status: str, response: str = "", reason: str = "") -> dict[str, Any]:
+        details = {"type": "cancelled", "reason": reason} if reason else None
+        return {
+            "object": "realtime.response",
+            "id": response or self._response,
+            "status": status,
+            "status_details": details,
+            "output": [],
+        }
+
+    async def _refuse(self, event: dict[str, Any], code: str, message: str) -> None:
+        error = {
+            "type": "invalid_request_error",
+            "code": code,
+            "message": message,
+            "param": None,
+            "event_id": event.get("event_id"),
+        }
+        await self._emit({"type": "error", "error": error})
+
+    def _id(self, kind: str) -> str:
+        return f"{kind}_{next(self._fake.ids)}"
+
+    async def _emit(self, event: dict[str, Any]) -> None:
+        event = {"event_id": self._id("event"), **event}
+        SERVER_EVENT.validate_python(event)
+        await self._socket.send_str(orjson.dumps(event).decode())

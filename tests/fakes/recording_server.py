@@ -1,0 +1,101 @@
+"""An HTTP server that keeps what it is asked and answers from a list; for what a carrier would never do on demand."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+import httpx2
+import orjson
+
+
+@dataclass
+class Asked:
+    """A request as it came."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, object]:
+        return orjson.loads(self.body)  # type: ignore[no-any-return]
+
+
+@dataclass
+class Answer:
+    """What to answer. Without a status the connection is closed instead."""
+
+    status: int | None = 200
+    body: bytes = b'{"data":{"result":"ok"}}'
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class RecordingServer:
+    """`with RecordingServer([Answer(500), Answer()]) as server: server.url, server.asked`. The last answer goes on."""
+
+    def __init__(self, answers: list[Answer] | None = None) -> None:
+        self.answers = answers or [Answer()]
+        self.asked: list[Asked] = []
+
+    def answer_to(self, asked: Asked) -> Answer:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def __enter__(self) -> Self:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                asked = Asked(self.command, self.path, dict(self.headers), body)
+                outer.asked.append(asked)
+                answer = outer.answer_to(asked)
+                if answer.status is None:
+                    self.close_connection = True
+                    return
+                self.send_response(answer.status)
+                for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            do_GET = do_POST = do_DELETE = do_PATCH = handle_any
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+
+class ForgetfulProxy(RecordingServer):
+    """Passes everything on, but the answers to `lost` requests ("POST number_orders") never come back."""
+
+    def __init__(self, target: str, lost: set[str]) -> None:
+        super().__init__()
+        self._target = target
+        self.lost = lost
+
+    def answer_to(self, asked: Asked) -> Answer:
+        headers = {
+            name: value for name, value in asked.headers.items() if name.lower() not in ("host", "content-length")
+        }
+        with httpx2.Client(trust_env=False) as client:
+            response = client.request(asked.method, self._target + asked.path, headers=headers, content=asked.body)
+        if f"{asked.method} {asked.path.partition('?')[0].strip('/').rpartition('/')[2]}" in self.lost:
+            return Answer(None)
+        return Answer(response.status_code, response.content)

@@ -1,0 +1,247 @@
+"""A browser talks to an agent: the WebSocket protocol of the sandbox, its limits and its bill."""
+
+import asyncio
+import base64
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from bubblyphone.core.audio import Resampler
+from tests.fakes.vendor import Reply, Script
+from tests.flows.handset import FRAME_BYTES, SILENCE, loud_part, pitch, tone
+from tests.flows.platform import Platform
+from tests.flows.vendors import Vendors
+from tests.flows.voices import Voices
+from tests.flows.webhooks import WebhookReceiver
+
+TOOL = {"name": "get_weather", "description": "Weather of a city", "parameters": {"city": "string"}}
+
+
+class Browser:
+    """Sends its microphone in real time, and keeps what comes; `sound` is the agent's, resampled to 16 kHz."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.frames: list[dict[str, Any]] = []
+        self.sound = bytearray()
+        self.sound_at = 0.0
+        self._to_say = bytearray()
+        self._down = Resampler(24000, 16000)
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._speak())]
+
+    async def _read(self) -> None:
+        async for message in self.socket:
+            frame = orjson.loads(message)
+            if frame["type"] == "audio":
+                assert frame.keys() == {"type", "data", "sample_rate"}
+                assert frame["sample_rate"] == 24000
+                self.sound += self._down.process(base64.b64decode(frame["data"]))
+                self.sound_at = time.monotonic()
+            else:
+                self.frames.append(frame)
+
+    async def _speak(self) -> None:
+        next_at = time.monotonic()
+        while True:
+            frame = bytes(self._to_say[:FRAME_BYTES]).ljust(FRAME_BYTES, b"\0")
+            del self._to_say[:FRAME_BYTES]
+            try:
+                await self.send({"type": "audio", "data": base64.b64encode(frame).decode()})
+            except ConnectionClosed:
+                return
+            next_at += 0.02
+            await asyncio.sleep(max(0.0, next_at - time.monotonic()))
+
+    async def send(self, frame: Any) -> None:
+        await self.socket.send(orjson.dumps(frame).decode())
+
+    async def say(self, pcm16_16k: bytes) -> None:
+        self._to_say += pcm16_16k
+        while self._to_say:
+            await asyncio.sleep(0.02)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [frame for frame in self.frames if frame["type"] == kind]
+
+    async def wait_for(self, kind: str, count: int = 1, seconds: float = 25) -> dict[str, Any]:
+        """The newest frame of a kind, once there are so many."""
+        async with asyncio.timeout(seconds):
+            while len(self.of(kind)) < count:
+                await asyncio.sleep(0.02)
+        return self.of(kind)[-1]
+
+    async def listen(self, *, quiet: float = 1.0) -> bytes:
+        """The sound that comes from now on, until none has come for `quiet` seconds. It comes faster than it plays."""
+        start, began = len(self.sound), time.monotonic()
+        async with asyncio.timeout(30):
+            while self.sound_at < began or time.monotonic() - self.sound_at < quiet:
+                await asyncio.sleep(0.02)
+        return loud_part(bytes(self.sound[start:]))
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def browser(address: str) -> AsyncIterator[Browser]:
+    async with connect(address, compression=None, proxy=None, max_size=None) as socket:
+        opened = Browser(socket)
+        try:
+            yield opened
+        finally:
+            await opened.close()
+
+
+async def start(platform: Platform, number_id: int, **overrides: Any) -> dict[str, Any]:
+    """POST /sandbox/calls, in the reference's shape."""
+    started: dict[str, Any] = await platform.post(
+        "/sandbox/calls", {"phone_number_id": number_id, "overrides": overrides}
+    )
+    assert started.keys() == {"call_id", "ws_url", "model", "expires_in"}
+    assert started["call_id"].startswith("sandbox_")
+    assert f"/sandbox/ws/{started['call_id']}" in started["ws_url"]
+    assert started["expires_in"] == 30
+    return started
+
+
+async def test_a_conversation_in_a_browser(vendor_platform: Platform, vendors: Vendors) -> None:
+    replies = [
+        Reply(tone(0.6, 1000, 24000), "Hello there."),
+        Reply(tool_calls=(("get_weather", {"city": "Paris"}),), hears="Is it raining?"),
+        Reply(tone(6.0, 700, 24000), "It rains."),
+        Reply(tone(0.4, 500, 24000), "Goodbye.", hears="Bye.", tool_calls=(("end_call", {}),)),
+    ]
+    fake = vendors.openai(Script(replies))
+    answers = {"call.tool_call": lambda body: {"result": "rain"}}
+    async with WebhookReceiver(answers) as tools:
+        number = await vendor_platform.number(
+            mode="streaming",
+            model="gemini-3.1-flash-live",
+            system_prompt="Be brief.",
+            tools=[TOOL],
+            tool_webhook_url=tools.url,
+        )
+        started = await start(vendor_platform, number.id, model="gpt-realtime-1.5", system_prompt="Be a test.")
+        assert started["model"] == "gpt-realtime-1.5"
+        async with browser(started["ws_url"]) as one:
+            await one.listen(quiet=0.5)
+            greeting = loud_part(bytes(one.sound))
+            await one.say(tone(0.5))
+            await one.wait_for("tool_call")
+            await asyncio.sleep(1.5)
+            await one.say(tone(0.4))
+            ended = await one.wait_for("ended")
+            await one.socket.wait_closed()
+        call = await vendor_platform.ended_call(started["call_id"])
+    assert abs(pitch(greeting) - 1000) < 10
+    assert abs(len(greeting) / 32000 - 0.6) < 0.06
+    assert ended == {"type": "ended", "reason": "completed"}
+    assert one.of("ready") == [{"type": "ready"}]
+    assert one.of("clear") == [{"type": "clear"}]
+    assert one.of("tool_call") == [{"type": "tool_call", "tool": "get_weather", "arguments": {"city": "Paris"}}] + [
+        {"type": "tool_call", "tool": "end_call", "arguments": {}}
+    ] * (len(one.of("tool_call")) - 1)
+    assert [(frame["role"], frame["text"]) for frame in one.of("transcript")] == [
+        ("model", "Hello there."),
+        ("user", "Is it raining?"),
+        ("model", "It rains."),
+        ("user", "Bye."),
+        ("model", "Goodbye."),
+    ]
+    assert one.of("error") == []
+    assert fake.messages("session.update")[0]["session"]["instructions"] == "Be a test."
+    assert (len(fake.messages("conversation.item.truncate")), fake.rejected) == (1, [])
+    assert (call["sandbox"], call["status"], call["hangup_cause"]) == (True, "completed", "normal_clearing")
+    model_cost = (Decimal("0.12") * call["duration_seconds"] / 60).quantize(Decimal("0.001"), "ROUND_HALF_UP")
+    assert (call["telephony_cost"], Decimal(call["model_cost"])) == ("0.00", model_cost)
+    assert vendor_platform.entries(call["id"]) == {"model": -model_cost}
+    assert await vendor_platform.get(f"/calls/{call['id']}") == call  # either id leads to it
+
+
+async def refused(address: str) -> None:
+    """No conversation is to be had at that address."""
+    with pytest.raises(InvalidStatus) as refusal:
+        await connect(address, proxy=None)
+    assert refusal.value.response.status_code == 403
+
+
+async def test_malformed_frames_a_used_token_and_a_flood(vendor_platform: Platform, vendors: Vendors) -> None:
+    vendors.openai(Script([Reply(tone(0.4, 1000, 24000), "Hello.")] * 9))
+    number = await vendor_platform.number(mode="streaming", model="gpt-realtime-mini", system_prompt="Be brief.")
+    started = await start(vendor_platform, number.id)
+    bad: list[Any] = [
+        "{",
+        b"\x00\x01",
+        '["audio"]',
+        '{"type":"dance"}',
+        '{"type":"audio"}',
+        '{"type":"audio","data":7}',
+    ]
+    bad += ['{"type":"audio","data":"not base64!"}', '{"type":"audio","data":"AAAA"}']
+    await refused(started["ws_url"] + "x")
+    async with browser(started["ws_url"]) as one:
+        await one.listen(quiet=0.4)
+        await refused(started["ws_url"])  # used
+        for frame in bad:
+            await one.socket.send(frame)
+        await one.wait_for("error", len(bad))
+        assert all(frame.keys() == {"type", "message"} and frame["message"] for frame in one.of("error"))
+        await one.say(tone(0.4))
+        assert abs(pitch(await one.listen(quiet=0.4)) - 1000) < 10  # the call went on
+        for _ in range(60):
+            await one.socket.send("{")
+        await one.wait_for("ended")
+        await one.socket.wait_closed()
+    call = await vendor_platform.ended_call(started["call_id"])
+    assert call["status"] == "completed"
+    assert "Traceback" not in vendor_platform.log.read_text()
+
+
+async def test_who_may_not_try(platform: Platform) -> None:
+    number = await platform.number(mode="webhook")
+    for body, field in (
+        ({}, "phone_number_id"),
+        ({"phone_number_id": number.id}, "phone_number_id"),
+        ({"phone_number_id": 987654}, "phone_number_id"),
+        ({"phone_number_id": number.id, "colour": 1}, "colour"),
+        ({"phone_number_id": number.id, "overrides": {"tools": []}}, "overrides.tools"),
+    ):
+        answer = await platform.request("POST", "/sandbox/calls", json=body)
+        assert (answer.status_code, list(answer.json()["errors"])) == (422, [field]), answer.text
+
+
+async def test_three_demo_calls_without_money(platform: Platform, voices: Voices) -> None:
+    question = await voices.say("How much does a phone number cost?")
+    _, key = await platform.register()
+    answers = [await platform.request("POST", "/sandbox/demo", key=key) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 403]
+    assert answers[3].json().keys() == {"message"}
+    started = [answer.json()["data"] for answer in answers[:3]]
+    assert [demo["demos_remaining"] for demo in started] == [2, 1, 0]
+    assert all(demo.keys() == {"call_id", "ws_url", "model", "demos_remaining"} for demo in started)
+    assert all(isinstance(demo["call_id"], int) and demo["model"] == "local-offline" for demo in started)
+    async with browser(started[0]["ws_url"]) as one:
+        await one.wait_for("ready")
+        await one.listen()
+        await asyncio.sleep(len(one.sound) / 32000)  # until it is played
+        await one.say(question + SILENCE * 10)
+        answer = await one.listen()
+        assert re.search(r"three|3", await voices.understand(answer))
+    call = (await platform.request("GET", f"/calls/{started[0]['call_id']}", key=key)).json()["data"]
+    async with asyncio.timeout(10):
+        while call["status"] != "completed":
+            await asyncio.sleep(0.3)
+            call = (await platform.request("GET", f"/calls/{call['id']}", key=key)).json()["data"]
+    assert (call["sandbox"], call["total_cost"], call["hangup_cause"]) == (True, "0.00", "normal_clearing")
+    balance = (await platform.request("GET", "/billing/balance", key=key)).json()["data"]
+    assert (balance["balance"], balance["currency"]) == ("0.00", "USD")

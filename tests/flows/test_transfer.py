@@ -1,0 +1,88 @@
+"""Handing a call over, and calling somebody whose voicemail answers."""
+
+from decimal import Decimal
+
+from tests.flows.handset import handset, tone
+from tests.flows.platform import Platform
+from tests.flows.voices import Voices
+from tests.flows.webhooks import WebhookReceiver
+
+AGENT = {
+    "mode": "streaming",
+    "model": "local-offline",
+    "system_prompt": "You are Robin of Harbour Dental. We open at nine.",
+}
+BUSY, MACHINE = "+15005550002", "+15005550005"
+
+
+async def test_a_call_is_handed_over_and_billed_in_two_phases(platform: Platform) -> None:
+    async with WebhookReceiver() as receiver, handset(platform) as caller, handset(platform) as person:
+        number = await platform.number(**AGENT, webhook_url=receiver.url)
+        await caller.dial(number.e164)
+        await caller.listen()
+        call = await platform.call_on(number)
+        await platform.post(f"/calls/{call['id']}/transfer", {"to": person.number}, status=200)
+        again = await platform.request("POST", f"/calls/{call['id']}/transfer", json={"to": person.number})
+        assert again.status_code == 409
+        await person.wait_for("ringing")
+        await person.control(type="answer")
+        await platform.until(lambda: _has(platform, call["id"], "transfer.answered"))
+        person.say(tone(1.5))
+        await caller.wait_until_loud()
+        context = await platform.request("POST", f"/calls/{call['id']}/context", json={"message": "Hi"})
+        assert context.status_code == 409
+        await person.hang_up()
+        await caller.wait_for("ended")
+        ended = await platform.ended_call(call["id"])
+    assert (ended["status"], ended["hangup_cause"]) == ("completed", "transferred")
+    entries = dict(
+        platform.query(
+            "SELECT split_part(key, ':', 3), amount FROM billing_ledgerentry WHERE key LIKE %s", f"call:{call['id']}:%"
+        )
+    )
+    assert entries == {"telephony": -Decimal("0.04"), "transfer": -Decimal("0.05")}
+    assert ended["telephony_cost"] == "0.09"
+    assert [transfer["to"] for transfer in ended["transfers"]] == [person.number]
+    events = await platform.events(call["id"])
+    assert "transfer.requested" in events
+    assert "stream.failed" not in events
+
+
+async def test_a_busy_line_gives_the_caller_back_to_the_agent(platform: Platform, voices: Voices) -> None:
+    async with handset(platform) as caller:
+        number = await platform.number(**AGENT, transfer_number=BUSY)
+        await caller.dial(number.e164)
+        await caller.listen()
+        caller.say(await voices.say("Can I speak to a real person please?"))
+        call = await platform.call_on(number)
+        await platform.until(lambda: _has(platform, call["id"], "transfer.failed"))
+        await caller.ask(await voices.say("When do you open?"))
+        await caller.hang_up()
+        ended = await platform.ended_call(call["id"])
+    assert (ended["hangup_cause"], ended["transfers"][0]["failed_reason"]) == ("normal_clearing", "busy")
+    assert ended["telephony_cost"] == "0.04"
+
+
+async def test_voicemail_is_hung_up_on_and_costs_a_minute(platform: Platform) -> None:
+    number = await platform.number(**AGENT)
+    placed = await platform.post("/calls", {"from": number.e164, "to": MACHINE})
+    ended = await platform.ended_call(placed["id"])
+    assert (ended["hangup_cause"], ended["voicemail_detected"]) == ("voicemail", True)
+    assert (ended["total_cost"], ended["model_cost"]) == ("0.05", "0.00")
+    assert "stream.connected" not in await platform.events(placed["id"])
+
+
+async def test_voicemail_is_left_a_message(platform: Platform) -> None:
+    number = await platform.number(**AGENT, voicemail_action="ai_message")
+    placed = await platform.post("/calls", {"from": number.e164, "to": MACHINE})
+    ended = await platform.ended_call(placed["id"], 60)
+    assert (ended["status"], ended["hangup_cause"], ended["voicemail_detected"]) == (
+        "completed",
+        "normal_clearing",
+        True,
+    )
+    assert [entry["role"] for entry in await platform.transcript(placed["id"])] == ["model"]
+
+
+async def _has(platform: Platform, call_id: int, event: str) -> bool:
+    return event in await platform.events(call_id)

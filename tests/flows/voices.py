@@ -1,0 +1,47 @@
+"""Speech for tests: says sentences as a caller, and understands what an agent has said.
+
+It lives on a loop of its own, so that its models are loaded once and not for every test.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, Self, TypeVar
+
+from agents import speech
+from bubblyphone.core.audio import Resampler
+
+Result = TypeVar("Result")
+
+
+class Voices:
+    """`with Voices() as voices: await voices.say("Hello")`."""
+
+    def __init__(self) -> None:
+        self._spoken: dict[str, bytes] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(speech.close(), self._loop).result(20)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def say(self, text: str) -> bytes:
+        """A caller's sentence as a telephone brings it: spoken at 8 kHz, given as 16 kHz PCM16."""
+        if text not in self._spoken:
+            self._spoken[text] = Resampler(8000, 16000).process(await self._run(speech.say_8k(text)))
+        return self._spoken[text]
+
+    async def understand(self, pcm16_16k: bytes) -> str:
+        """What is said, in small letters."""
+        return (await self._run(speech.transcribe(pcm16_16k))).text.lower()
+
+    async def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        async with asyncio.timeout(60):
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))

@@ -1,0 +1,369 @@
+"""Every page as a signed-in developer, a stranger and another developer see it."""
+
+from datetime import timedelta
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import ApiKey, Developer, WebhookAttempt, WebhookDelivery
+from billing import ledger
+from calls.models import Call, CallEvent, TranscriptEntry
+from phone_numbers.models import PhoneNumber
+from tests.factories import PASSWORD, make_developer, make_phone_number
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+
+PAGES = ["/", "/numbers", "/numbers/buy", "/calls", "/api-keys", "/billing", "/sandbox"]
+
+
+@pytest.fixture
+def developer() -> Developer:
+    return make_developer(email="jane@example.com")
+
+
+@pytest.fixture
+def client(developer: Developer) -> Client:
+    client = Client()
+    client.force_login(developer)
+    return client
+
+
+def make_number(developer: Developer, e164: str = "", **fields: Any) -> PhoneNumber:
+    return make_phone_number(developer=developer, e164=e164, **fields)
+
+
+def make_call(developer: Developer, number: PhoneNumber | None, **fields: Any) -> Call:
+    ended = timezone.now()
+    defaults = {
+        "direction": "inbound",
+        "from_number": "+19075550101",
+        "to_number": number.e164 if number else "demo",
+        "mode": "streaming",
+        "model_slug": "gemini-3.1-flash-live",
+        "status": "completed",
+        "hangup_cause": "normal_clearing",
+        "started_at": ended - timedelta(seconds=97),
+        "answered_at": ended - timedelta(seconds=95),
+        "ended_at": ended,
+        "settled_at": ended,
+        "duration_seconds": 95,
+        "telephony_rate": Decimal("0.04"),
+        "model_rate": Decimal("0.04"),
+        "telephony_cost": Decimal("0.08"),
+        "model_cost": Decimal("0.063"),
+        "config": {"system_prompt": {"value": "You sell <b>bread</b>.", "source": "number"}},
+    }
+    return Call.objects.create(developer=developer, phone_number=number, **{**defaults, **fields})
+
+
+class Outline(HTMLParser):
+    """Counts what every page must have, and finds what the content security policy would block."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.h1 = 0
+        self.labelled: set[str] = set()
+        self.inputs: list[str] = []
+        self.blocked: list[str] = []
+        self.ids: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.ids += [values["id"]] if values.get("id") else []
+        self.h1 += tag == "h1"
+        if tag == "label" and values.get("for"):
+            self.labelled.add(str(values["for"]))
+        if tag in {"input", "select", "textarea"} and values.get("type") != "hidden":
+            self.inputs.append(str(values.get("id")))
+        if tag == "style" or "style" in values or (tag == "script" and "src" not in values):
+            self.blocked.append(tag)
+        self.blocked += [name for name in values if name.startswith("on")]
+
+
+def assert_sound(html: str) -> None:
+    outline = Outline(html)
+    assert outline.h1 == 1
+    assert set(outline.inputs) <= outline.labelled
+    assert outline.blocked == []
+    assert len(outline.ids) == len(set(outline.ids))
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_empty_pages_are_sound_and_need_sign_in(client: Client, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 200
+    assert_sound(response.content.decode())
+    assert (
+        "script-src" in response["Content-Security-Policy"]
+        or "default-src 'self'" in response["Content-Security-Policy"]
+    )
+    stranger = Client().get(path)
+    assert stranger.status_code == 302
+    assert stranger["Location"].startswith("/login?next=")
+
+
+@pytest.mark.parametrize("path", ["/login", "/signup"])
+def test_doors_are_sound(path: str) -> None:
+    response = Client().get(path)
+    assert response.status_code == 200
+    assert_sound(response.content.decode())
+
+
+def test_sign_up_signs_in_and_refuses_a_taken_address() -> None:
+    client = Client()
+    form = {"name": "Ada", "email": "Ada@Example.com", "company_name": "", "password": "secret123"}
+    assert client.post("/signup", form)["Location"] == "/"
+    assert client.get("/").status_code == 200
+    again = Client().post("/signup", form)
+    assert again.status_code == 200
+    assert "The email has already been taken." in again.content.decode()
+    assert Developer.objects.filter(email="ada@example.com").count() == 1
+
+
+@pytest.mark.parametrize("password", ["short", "x" * 129])
+def test_sign_up_refuses_passwords_out_of_bounds(password: str) -> None:
+    Client().post("/signup", {"name": "Ada", "email": "ada@example.com", "password": password})
+    assert not Developer.objects.exists()
+
+
+def test_sign_in_goes_on_to_where_it_came_from_and_nowhere_else(developer: Developer) -> None:
+    form = {"email": "JANE@example.com", "password": PASSWORD}
+    assert Client().post("/login", {**form, "next": "/calls"})["Location"] == "/calls"
+    assert Client().post("/login", {**form, "next": "https://evil.example/"})["Location"] == "/"
+    refused = Client().post("/login", {**form, "password": "wrong-password"})
+    assert refused.status_code == 200
+    assert "These credentials do not match our records." in refused.content.decode()
+
+
+def test_sign_out_needs_post(client: Client) -> None:
+    assert client.get("/logout").status_code == 405
+    assert client.post("/logout")["Location"] == "/login"
+    assert client.get("/").status_code == 302
+
+
+def test_an_api_key_is_shown_once_and_can_be_revoked(client: Client, developer: Developer) -> None:
+    shown = client.post("/api-keys", {"label": "Server"}).content.decode()
+    assert "bp_live_sk_" in shown.partition('id="secret"')[2]
+    key = ApiKey.objects.get()
+    assert 'id="secret"' not in client.get("/api-keys").content.decode()
+    other = Client()
+    other.force_login(make_developer())
+    assert other.post(f"/api-keys/{key.pk}/revoke").status_code == 404
+    assert client.post(f"/api-keys/{key.pk}/revoke")["Location"] == "/api-keys"
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+
+
+def test_what_belongs_to_another_is_not_found(client: Client) -> None:
+    other = make_developer()
+    number = make_number(other)
+    call = make_call(other, number)
+    assert client.get(f"/numbers/{number.pk}").status_code == 404
+    assert client.post(f"/numbers/{number.pk}", {"label": "mine"}).status_code == 404
+    assert client.post(f"/numbers/{number.pk}/release").status_code == 404
+    assert client.get(f"/calls/{call.pk}").status_code == 404
+    assert client.post(f"/calls/{call.pk}/hang-up").status_code == 404
+    assert client.get("/calls/99999999999999999999").status_code == 404
+    assert str(number.e164) not in client.get("/numbers").content.decode()
+
+
+def number_form(**changes: str) -> dict[str, str]:
+    """What a browser sends for a number that nothing has been set on."""
+    empty = dict.fromkeys(
+        [
+            "label", "agent_id", "model", "model_key_id", "system_prompt", "greeting_message", "voice", "language", "tools",
+            "tool_webhook_url", "webhook_url", "max_call_duration", "silence_timeout", "transfer_number", "voicemail_action",
+        ],
+        "",
+    )  # fmt: skip
+    return {**empty, "mode": "webhook", "auto_transfer_tool": "on", **changes}
+
+
+def test_a_number_is_configured(client: Client, developer: Developer) -> None:
+    number = make_number(developer)
+    assert_sound(client.get(f"/numbers/{number.pk}").content.decode())
+    form = number_form(
+        mode="streaming",
+        model="local-offline",
+        label="Bakery",
+        system_prompt="You sell bread.\r\nBe short.",
+        tools='[{"name": "check", "parameters": {"date": "string"}}]',
+        tool_webhook_url="http://127.0.0.1:9/tools",
+        silence_timeout="20",
+        recording_enabled="on",
+    )
+    assert client.post(f"/numbers/{number.pk}", form)["Location"] == f"/numbers/{number.pk}"
+    number.refresh_from_db()
+    assert number.mode == "streaming"
+    assert number.label == "Bakery"
+    assert number.model_slug == "local-offline"
+    assert number.system_prompt.splitlines() == ["You sell bread.", "Be short."]
+    assert number.tools == [{"name": "check", "parameters": {"date": "string"}}]
+    assert number.silence_timeout == 20
+    assert number.recording_enabled is True
+    assert number.transcription_enabled is None  # untouched
+    assert_sound(client.get(f"/numbers/{number.pk}").content.decode())
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"mode": "streaming", "model": "local-offline"}, "A system prompt is required in streaming mode"),
+        ({"tools": "[{"}, "This is not JSON"),
+        ({"tools": '[{"name": "end_call"}]', "tool_webhook_url": "http://127.0.0.1:9/"}, "built-in tool"),
+        ({"tools": '[{"name": "check"}]'}, "A tool webhook URL is required"),
+        ({"silence_timeout": "9"}, "greater than or equal to 10"),
+        ({"transfer_number": "12345"}, "E.164"),
+        ({"webhook_url": "ftp://example.com"}, "http"),
+        ({"language": "not a language"}, "BCP-47"),
+        ({"agent_id": "999"}, "Select a valid choice"),
+    ],
+)
+def test_a_wrong_configuration_says_so_and_changes_nothing(
+    client: Client, developer: Developer, changes: dict[str, str], text: str
+) -> None:
+    number = make_number(developer)
+    response = client.post(f"/numbers/{number.pk}", number_form(label="New", **changes))
+    assert response.status_code == 200
+    assert text in response.content.decode()
+    number.refresh_from_db()
+    assert number.label == ""
+
+
+def test_a_call_shows_transcript_timeline_cost_and_webhooks(client: Client, developer: Developer) -> None:
+    number = make_number(developer, label="Bakery")
+    call = make_call(developer, number)
+    TranscriptEntry.objects.create(call=call, role="user", text="Are you <open>?", spoken_at=call.answered_at)
+    TranscriptEntry.objects.create(
+        call=call, role="model", text="Until six.", spoken_at=call.ended_at, interrupted=True
+    )
+    CallEvent.objects.create(call=call, event_type="tool.called", source="streaming", metadata={"tool": "check"})
+    delivery = WebhookDelivery.objects.create(
+        webhook_id=uuid4(), developer=developer, signing_secret=number.signing_secret, subject=f"call:{call.pk}",
+        event_type="call.hangup", url="https://example.com/hook", body='{"event":"call.hangup"}', status="failed", attempt_count=1,
+    )  # fmt: skip
+    WebhookAttempt.objects.create(
+        delivery=delivery, number=1, response_status=500, response_body="oops", latency_ms=12, success=False
+    )
+    html = client.get(f"/calls/{call.pk}").content.decode()
+    assert_sound(html)
+    for text in (
+        "Are you &lt;open&gt;?", "interrupted", "Tool called: check", "2 min × $0.04", "95 s × $0.04/min", "$0.143", "Ended normally.",
+        "1:35", "HTTP 500", "oops", "&quot;call.hangup&quot;", "You sell &lt;b&gt;bread&lt;/b&gt;.",
+    ):  # fmt: skip
+        assert text in html
+    assert "every 2s" not in html
+
+
+def test_a_running_call_refreshes_itself(client: Client, developer: Developer) -> None:
+    now = timezone.now()
+    running = {"status": "answered", "hangup_cause": "", "ended_at": None, "settled_at": None, "duration_seconds": None}
+    call = make_call(developer, make_number(developer), answered_at=now - timedelta(seconds=61), **running)
+    assert "every 2s" in client.get(f"/calls/{call.pk}").content.decode()
+    fragment = client.get(f"/calls/{call.pk}", headers={"HX-Request": "true"}).content.decode()
+    assert fragment.strip().startswith('<div class="stack" id="call-live"')
+    assert "<html" not in fragment
+    assert "Cost so far" in fragment
+    assert "$0.08" in fragment  # two started minutes
+
+
+def test_the_list_of_calls_is_filtered_and_paged(client: Client, developer: Developer) -> None:
+    number = make_number(developer)
+    calls = [make_call(developer, number, from_number=f"+190755501{index:02d}") for index in range(27)]
+    make_call(developer, None, direction="outbound", status="failed", hangup_cause="busy")
+    first = client.get("/calls").content.decode()
+    assert first.count('class="linked"') == 25
+    assert f"before={calls[3].pk}" in first
+    second = client.get(f"/calls?before={calls[3].pk}").content.decode()
+    assert second.count('class="linked"') == 3
+    assert client.get("/calls?status=failed&direction=outbound").content.decode().count('class="linked"') == 1
+    assert client.get(f"/calls?number={number.pk}&direction=outbound").content.decode().count('class="linked"') == 0
+    assert client.get("/calls?direction=sideways&before=x").status_code == 200
+
+
+def test_first_steps_go_away_one_by_one(client: Client, developer: Developer) -> None:
+    assert client.get("/").content.decode().count('class="done"') == 0
+    ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="start")
+    number = make_number(developer, mode="streaming", system_prompt="You sell bread.")
+    html = client.get("/").content.decode()
+    assert html.count('class="done"') == 3
+    assert "$25.00" in html
+    make_call(developer, number)
+    client.post("/api-keys", {"label": "Server"})
+    assert "First steps" not in client.get("/").content.decode()
+
+
+def test_test_credit_exists_in_a_demo_alone(client: Client, developer: Developer, settings: Any) -> None:
+    settings.DEMO = False
+    assert "test-credit" not in client.get("/billing").content.decode()
+    assert client.post("/billing/test-credit").status_code == 404
+    settings.DEMO = True
+    client.post("/billing/test-credit")
+    html = client.get("/billing").content.decode()
+    assert "+$10.00" in html
+    assert ledger.balance(developer.pk) == Decimal(10)
+
+
+def test_a_number_is_only_released_by_post(client: Client, developer: Developer) -> None:
+    number = make_number(developer)
+    assert client.get(f"/numbers/{number.pk}/release").status_code == 405
+
+
+def test_the_phone_is_there_only_with_an_exchange(client: Client, developer: Developer, settings: Any) -> None:
+    settings.EXCHANGE_URL = ""
+    assert client.get("/phone").status_code == 404
+    settings.EXCHANGE_URL = "http://127.0.0.1:9"
+    number = make_number(developer)
+    html = client.get(f"/phone?to={number.e164.replace('+', '%2B')}").content.decode()
+    assert_sound(html)
+    assert "selected" in html
+
+
+def test_the_phone_sees_its_own_newest_call(client: Client, developer: Developer) -> None:
+    from sandbox.handset_numbers import handset_number
+
+    number = make_number(developer)
+    assert client.get("/phone/call").status_code == 204
+    make_call(developer, number)  # from elsewhere
+    assert client.get("/phone/call").status_code == 204
+    call = make_call(developer, number, from_number=handset_number(developer.pk))
+    html = client.get("/phone/call?after=0").content.decode()
+    assert f'data-call-id="{call.pk}" data-over="1"' in html
+    assert client.get(f"/phone/call?after={call.pk}").status_code == 204
+
+
+def test_a_sandbox_call_starts_or_says_why_not(client: Client, developer: Developer) -> None:
+    number = make_number(developer, mode="streaming", model_slug="local-offline", system_prompt="You sell bread.")
+    poor = client.post("/sandbox/start", {"agent": str(number.pk)})
+    assert poor.status_code == 402
+    assert poor.json()["message"]
+    ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="start")
+    started = client.post("/sandbox/start", {"agent": str(number.pk), "system_prompt": "You sell cake."})
+    assert started.status_code == 200
+    call = Call.objects.get()
+    assert call.config["system_prompt"] == {"value": "You sell cake.", "source": "request"}
+    answer = started.json()
+    assert answer["ws_url"].startswith(f"{settings.PUBLIC_WS_URL}/sandbox/ws/{call.public_id}?token=")
+    assert answer["call_url"] == f"/calls/{call.pk}"
+    assert client.post("/sandbox/start", {"agent": "999"}).status_code == 422
+    other = make_number(make_developer(), "+14155550101", mode="streaming", system_prompt="x")
+    assert client.post("/sandbox/start", {"agent": str(other.pk)}).status_code == 422
+
+
+def test_errors_are_pages_of_ours(client: Client) -> None:
+    missing = client.get("/nothing-here")
+    assert missing.status_code == 404
+    assert_sound(missing.content.decode())
+    strict = Client(enforce_csrf_checks=True)
+    refused = strict.post("/login", {"email": "jane@example.com", "password": PASSWORD})
+    assert refused.status_code == 403
+    assert "This page was too old" in refused.content.decode()
+    assert_sound(render_to_string("500.html"))

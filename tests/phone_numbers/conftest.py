@@ -1,0 +1,48 @@
+"""The built-in exchange as the configured carrier."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.documents import document_storage
+from tests.fakes.exchange_thread import ExchangeThread
+from tests.fakes.recording_server import ForgetfulProxy
+
+
+@pytest.fixture
+def configure_carrier(settings: Any) -> Iterator[Callable[[dict[str, str]], None]]:
+    """Make a carrier of these options the configured one, until the test ends."""
+
+    def configure(options: dict[str, str]) -> None:
+        settings.CARRIER = {"BACKEND": "phone_numbers.carriers.telnyx.TelnyxCarrier", "OPTIONS": options}
+        get_carrier.cache_clear()
+
+    yield configure
+    get_carrier.cache_clear()
+
+
+@pytest.fixture
+def exchange(configure_carrier: Callable[[dict[str, str]], None]) -> Iterator[ExchangeThread]:
+    with ExchangeThread() as running:
+        configure_carrier(running.carrier_options())
+        yield running
+
+
+@pytest.fixture
+def forgetful(
+    exchange: ExchangeThread, configure_carrier: Callable[[dict[str, str]], None]
+) -> Iterator[ForgetfulProxy]:
+    """In front of the exchange, a network that loses the answers to what stands in its `lost`."""
+    with ForgetfulProxy(exchange.exchange.url, set()) as proxy:
+        configure_carrier(exchange.carrier_options(f"{proxy.url}/v2"))
+        yield proxy
+
+
+@pytest.fixture
+def documents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where handed-in files are kept, for this test alone."""
+    monkeypatch.setattr(document_storage(), "location", str(tmp_path / "documents"))
+    return tmp_path / "documents"

@@ -1,0 +1,34 @@
+"""Papers for tests: small files of each type, the ids of the exchange's requirements, and a multipart form as curl sends it."""
+
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from accounts.models import Developer
+from phone_numbers.models import Verification
+from phone_numbers.requirements import requirements_of
+from phone_numbers.verification import HandedIn, submit
+
+PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+JPEG = b"\xff\xd8\xff\xe0" + bytes(40)
+
+
+def upload(content: bytes = PDF, name: str = "utility-bill.pdf", content_type: str = "application/pdf") -> Any:
+    return SimpleUploadedFile(name, content, content_type)
+
+
+def ids_of(country: str, number_type: str = "local") -> dict[str, str]:
+    """Name of each requirement → its id."""
+    return {each["name"]: each["id"] for each in requirements_of(country=country, number_type=number_type)}
+
+
+def submit_papers(developer: Developer, country: str = "GB", number_type: str = "local") -> Verification:
+    """A submission with every document and address, and without texts."""
+    papers = []
+    for each in requirements_of(country=country, number_type=number_type):
+        if each["type"] == "document":
+            papers.append(HandedIn(each["id"], upload()))
+        elif each["type"] == "address":
+            papers.append(HandedIn(each["id"], value="Unter den Linden 1, Berlin, 10117"))
+    return submit(developer=developer, country=country, number_type=number_type, papers=papers)

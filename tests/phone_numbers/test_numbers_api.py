@@ -1,0 +1,331 @@
+"""Searching, buying, listing and giving back numbers over the API, against the built-in exchange."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from accounts.models import Developer
+from accounts.webhooks import signing_keys
+from agents.models import ModelKey
+from billing import ledger
+from billing.models import LedgerEntry
+from calls.models import Call
+from phone_numbers.models import NumberPurchase, PhoneNumber
+from tests.factories import make_agent, make_developer, make_phone_number
+from tests.fakes.exchange_thread import ExchangeThread
+
+pytestmark = pytest.mark.django_db
+AVAILABLE = "/api/v1/phone-numbers/available"
+NUMBERS = "/api/v1/phone-numbers"
+NUMBER = "+14155550100"
+
+
+@pytest.fixture
+def developer() -> Developer:
+    developer = make_developer()
+    ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="credit")
+    return developer
+
+
+@pytest.fixture
+def client(developer: Developer, empty_redis: object) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(developer)
+    return client
+
+
+def buy(client: APIClient, **body: Any) -> Any:
+    return client.post(NUMBERS, {"phone_number": NUMBER, **body}, format="json")
+
+
+def refuse(response: Any, status: int, developer: Developer, balance: str = "25") -> Any:
+    """A refusal after which nothing is other than before."""
+    assert response.status_code == status, response.content
+    assert ledger.balance(developer.pk) == Decimal(balance)
+    assert not PhoneNumber.objects.filter(developer=developer).exists()
+    return response.json()
+
+
+# --- search -----------------------------------------------------------------------------------------------------------
+def test_search_as_in_the_reference(client: APIClient, exchange: ExchangeThread) -> None:
+    answer = client.get(AVAILABLE, {"country": "us", "area_code": "415"}).json()
+    assert answer["data"][0] == {
+        "phone_number": "+14155550100",
+        "phone_number_type": "local",
+        "features": [{"name": "voice"}, {"name": "sms"}, {"name": "mms"}, {"name": "fax"}],
+        "cost_information": {"upfront_cost": "1.00000", "monthly_cost": "1.00000", "currency": "USD"},
+        "region_information": [
+            {"region_type": "rate_center", "region_name": "SAN FRANCISCO"},
+            {"region_type": "state", "region_name": "CA"},
+            {"region_type": "country_code", "region_name": "US"},
+        ],
+    }
+    assert answer["pricing"] == {"setup_cost": "3.00", "monthly_cost": "3.00", "currency": "USD"}
+    assert len(answer["data"]) == 50
+
+
+@pytest.mark.parametrize(
+    ("query", "start", "kind", "monthly"),
+    [
+        ({"limit": 1}, "+1", "local", "3.00"),
+        ({"country": "GB", "number_type": "mobile"}, "+447", "mobile", "6.00"),
+        ({"country": "US", "number_type": "toll_free"}, "+18", "toll_free", "4.00"),
+        ({"country": "GB", "locality": "London"}, "+4420", "local", "3.00"),
+        ({"contains": "0142", "area_code": "202"}, "+12025550142", "local", "3.00"),
+    ],
+)
+def test_filters(
+    client: APIClient, exchange: ExchangeThread, query: dict[str, str], start: str, kind: str, monthly: str
+) -> None:
+    answer = client.get(AVAILABLE, query).json()
+    assert answer["data"]
+    assert all(row["phone_number"].startswith(start) and row["phone_number_type"] == kind for row in answer["data"])
+    assert answer["pricing"]["monthly_cost"] == monthly
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"country": "USA"}, "country"),
+        ({"country": "ZZ"}, "country"),
+        ({"country": "US", "number_type": "mobile"}, "number_type"),
+        ({"number_type": "landline"}, "number_type"),
+        ({"area_code": "4a5"}, "area_code"),
+        ({"contains": "CALL"}, "contains"),
+        ({"limit": "0"}, "limit"),
+        ({"limit": "51"}, "limit"),
+        ({"limit": "many"}, "limit"),
+    ],
+)
+def test_search_refuses(client: APIClient, query: dict[str, str], field: str) -> None:
+    response = client.get(AVAILABLE, query)
+    assert response.status_code == 422
+    assert set(response.json()["errors"]) == {field}
+
+
+@pytest.mark.parametrize("fault", [500, 401, "garbage", "drop"])
+def test_search_with_the_carrier_down(client: APIClient, exchange: ExchangeThread, fault: Any) -> None:
+    exchange.exchange.faults.rest["available_phone_numbers"] = fault
+    response = client.get(AVAILABLE)
+    assert response.status_code == 502
+    assert response.json()["message"].startswith("The search failed at the carrier")
+
+
+def test_prices(client: APIClient) -> None:
+    everything = client.get("/api/v1/number-pricing").json()["data"]
+    row = {
+        "country_code": "US",
+        "number_type": "local",
+        "setup_cost": "3.00",
+        "monthly_cost": "3.00",
+        "currency": "USD",
+    }
+    assert row in everything
+    british = client.get("/api/v1/number-pricing?country=gb").json()["data"]
+    assert [(price["country_code"], price["number_type"]) for price in british] == [
+        ("GB", "local"), ("GB", "mobile"), ("GB", "national"), ("GB", "toll_free"),
+    ]  # fmt: skip
+    mobile = client.get("/api/v1/number-pricing?country=GB&number_type=mobile").json()["data"]
+    assert [(price["setup_cost"], price["monthly_cost"]) for price in mobile] == [("6.00", "6.00")]
+    assert client.get("/api/v1/number-pricing?number_type=x").status_code == 422
+
+
+# --- purchase ---------------------------------------------------------------------------------------------------------
+def test_purchase(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+    response = buy(client, webhook_url="https://203.0.113.7/hook", label="Support")
+    assert response.status_code == 201, response.content
+    shown = response.json()["data"]
+    number = PhoneNumber.objects.get()
+    secret = shown.pop("webhook_secret")
+    assert secret.startswith("whsec_")
+    assert signing_keys(number.signing_secret).current == secret
+    assert shown["id"] == number.pk
+    assert {
+        name: shown[name] for name in ("phone_number", "label", "webhook_url", "status", "monthly_cost", "mode")
+    } == {
+        "phone_number": NUMBER,
+        "label": "Support",
+        "webhook_url": "https://203.0.113.7/hook",
+        "status": "active",
+        "monthly_cost": "3.00",
+        "mode": "webhook",
+    }
+    assert ledger.balance(developer.pk) == 19
+    purchase = NumberPurchase.objects.get()
+    assert (purchase.status, purchase.phone_number) == ("bought", number)
+    entries = LedgerEntry.objects.filter(key__startswith=f"purchase:{purchase.pk}:").order_by("pk")
+    assert [(entry.kind, entry.amount, entry.description) for entry in entries] == [
+        ("number_setup", Decimal(-3), f"Number {NUMBER}, setup fee"),
+        ("number_month", Decimal(-3), f"Number {NUMBER}, first month"),
+    ]
+    owned = exchange.exchange.state.phone_numbers[NUMBER]
+    assert (owned["id"], owned["connection_id"]) == (number.carrier_ref, exchange.exchange.connection_id)
+    assert client.get(f"{NUMBERS}/{number.pk}").json()["data"] == shown
+    assert client.get(NUMBERS).json()["data"] == [shown]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"phone_number": "4155550100"}, "phone_number"),
+        ({"phone_number": "+1415"}, "phone_number"),
+        ({"phone_number": 14155550100}, "phone_number"),
+        ({"phone_number": None}, "phone_number"),
+        ({"country_code": "USA"}, "country_code"),
+        ({"country_code": "GB"}, "country_code"),
+        ({"number_type": "landline"}, "number_type"),
+        ({"number_type": "national"}, "number_type"),
+        ({"webhook_url": "ftp://203.0.113.7/"}, "webhook_url"),
+        ({"label": "x" * 101}, "label"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_purchase_refuses(
+    client: APIClient, developer: Developer, exchange: ExchangeThread, body: dict[str, Any], field: str
+) -> None:
+    answer = refuse(buy(client, **body), 422, developer)
+    assert field in answer["errors"]
+
+
+def test_purchase_without_money(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+    ledger.post_entry(developer_id=developer.pk, key="x", kind="adjustment", amount=Decimal("-19.01"), description="x")
+    refuse(buy(client), 402, developer, "5.99")
+    assert not NumberPurchase.objects.exists()
+
+
+def test_what_running_calls_have_accrued_is_spent(
+    client: APIClient, developer: Developer, exchange: ExchangeThread
+) -> None:
+    call = Call.objects.create(
+        developer=developer,
+        direction="inbound",
+        mode="streaming",
+        status="answered",
+        answered_at=timezone.now() - timedelta(minutes=9, seconds=30),
+        telephony_rate=Decimal(1),
+        model_rate=Decimal(1),
+    )
+    # Ten started minutes and 9.5 to the second: 19.50 and a little of the 25 are gone.
+    answer = refuse(buy(client), 402, developer)
+    assert answer["message"].startswith("This needs a balance of at least $6.00; yours is $5.4")
+    Call.objects.filter(pk=call.pk).update(answered_at=timezone.now() - timedelta(minutes=8, seconds=30))
+    assert buy(client).status_code == 201
+
+
+def test_the_last_six_dollars_are_enough(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+    ledger.post_entry(developer_id=developer.pk, key="x", kind="adjustment", amount=Decimal(-19), description="x")
+    assert buy(client).status_code == 201
+    assert ledger.balance(developer.pk) == 0
+
+
+def test_a_country_that_wants_papers(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+    answer = refuse(buy(client, phone_number="+442079460000", country_code="GB"), 403, developer)
+    assert "verified" in answer["message"]
+
+
+@pytest.mark.parametrize("body", [{"phone_number": "+14155559999"}, {"phone_number": "+18335550100"}])
+def test_a_number_that_is_not_on_offer(
+    client: APIClient, developer: Developer, exchange: ExchangeThread, body: dict[str, str]
+) -> None:
+    refuse(buy(client, **body), 409, developer)
+
+
+def test_somebody_elses_number(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+    make_phone_number(e164=NUMBER)
+    refuse(buy(client), 409, developer)
+
+
+@pytest.mark.parametrize("fault", [422, 500, "garbage", "drop"])
+def test_the_carrier_refuses_the_order(
+    client: APIClient, developer: Developer, exchange: ExchangeThread, fault: Any
+) -> None:
+    client.get(AVAILABLE)
+    exchange.exchange.faults.rest["number_orders"] = fault
+    response = buy(client)
+    assert response.status_code == 502
+    assert not PhoneNumber.objects.exists()
+    # A plain no ends it; after anything else it is not known yet what the carrier has done.
+    is_plain = fault == 422
+    assert NumberPurchase.objects.get().status == ("refunded" if is_plain else "pending")
+    assert ledger.balance(developer.pk) == (25 if is_plain else 19)
+
+
+def test_the_carrier_is_gone(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+    exchange.run(exchange.exchange.stop())
+    refuse(buy(client), 502, developer)
+
+
+# --- list, get, release -----------------------------------------------------------------------------------------------
+def test_numbers_of_others_do_not_exist(client: APIClient, developer: Developer) -> None:
+    other = make_phone_number()
+    released = make_phone_number(developer=developer, status="released")
+    assert client.get(NUMBERS).json()["data"] == []
+    for path in (f"{NUMBERS}/{other.pk}", f"{NUMBERS}/{released.pk}", f"{NUMBERS}/999999999", f"{NUMBERS}/{10**25}"):
+        for method in (client.get, client.delete, client.patch):
+            response = method(path)
+            assert (response.status_code, response.json()["message"]) == (404, "Not found.")
+    other.refresh_from_db()
+    assert other.status == "active"
+
+
+def test_pages(client: APIClient, developer: Developer) -> None:
+    ids = [make_phone_number(developer=developer).pk for _ in range(3)]
+    first = client.get(f"{NUMBERS}?per_page=2").json()
+    second = client.get(first["links"]["next"]).json()
+    assert [row["id"] for row in first["data"] + second["data"]] == ids[::-1]
+
+
+def test_release(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+    bought = buy(client).json()["data"]
+    key = ModelKey.objects.create(developer=developer, provider="openai", encrypted="x", last_four="1234")
+    PhoneNumber.objects.update(agent=make_agent(developer=developer), model_key=key)
+    response = client.delete(f"{NUMBERS}/{bought['id']}")
+    assert (response.status_code, response.content) == (204, b"")
+    assert NUMBER not in exchange.exchange.state.phone_numbers
+    assert client.get(f"{NUMBERS}/{bought['id']}").status_code == 404
+    assert client.delete(f"{NUMBERS}/{bought['id']}").status_code == 404
+    number = PhoneNumber.objects.get()
+    assert number.status == "released"
+    assert number.released_at is not None
+    key.delete()
+    again = buy(client)
+    assert again.status_code == 201
+    assert again.json()["data"]["id"] != bought["id"]
+    assert ledger.balance(developer.pk) == 13
+
+
+def test_release_of_a_number_that_the_carrier_has_lost(
+    client: APIClient, developer: Developer, exchange: ExchangeThread
+) -> None:
+    bought = buy(client).json()["data"]
+    exchange.exchange.state.phone_numbers.clear()
+    assert client.delete(f"{NUMBERS}/{bought['id']}").status_code == 204
+
+
+def test_no_release_while_a_call_runs(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+    number_id = buy(client).json()["data"]["id"]
+    call = Call.objects.create(
+        developer=developer, phone_number_id=number_id, direction="inbound", mode="streaming", status="answered"
+    )
+    response = client.delete(f"{NUMBERS}/{number_id}")
+    assert (response.status_code, PhoneNumber.objects.get().status) == (409, "active")
+    Call.objects.filter(pk=call.pk).update(status="completed", ended_at=timezone.now())
+    assert client.delete(f"{NUMBERS}/{number_id}").status_code == 204
+
+
+def test_no_release_without_the_carrier(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
+    number_id = buy(client).json()["data"]["id"]
+    exchange.exchange.faults.rest[PhoneNumber.objects.get().carrier_ref] = 500
+    response = client.delete(f"{NUMBERS}/{number_id}")
+    assert (response.status_code, PhoneNumber.objects.get().status) == (502, "active")
+    assert NUMBER in exchange.exchange.state.phone_numbers
+
+
+def test_nobody_unauthenticated(empty_redis: object) -> None:
+    for path in (NUMBERS, AVAILABLE, f"{NUMBERS}/1", "/api/v1/number-pricing"):
+        response = APIClient().get(path)
+        assert (response.status_code, response.json()) == (401, {"message": "Unauthenticated."})

@@ -1,0 +1,183 @@
+"""Purchases that are interrupted, or made twice at once: bought and paid, or neither."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+from threading import Barrier
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from django_q.models import Schedule
+
+from accounts.models import Developer
+from billing import ledger
+from bubblyphone.core.errors import ApplicationError, Conflict, InsufficientFunds, UpstreamFailed
+from phone_numbers import purchases
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
+from phone_numbers.services import buy_number, search_available
+from tests.factories import make_developer
+from tests.fakes.exchange_thread import ExchangeThread
+from tests.fakes.recording_server import ForgetfulProxy
+
+NUMBER = "+14155550100"
+
+
+def make_buyer(credit: str = "25") -> Developer:
+    developer = make_developer()
+    ledger.test_credit(developer_id=developer.pk, amount=Decimal(credit), key=f"credit:{developer.pk}")
+    return developer
+
+
+def begin(developer: Developer) -> NumberPurchase:
+    price = NumberPrice.objects.get(country_code="US", number_type="local")
+    search_available(country="US", area_code="415")
+    return purchases.begin(developer=developer, phone_number=NUMBER, price=price)
+
+
+def later() -> None:
+    purchases.reconcile_purchases(timezone.now() + timedelta(seconds=31))
+
+
+def outcome(developer: Developer) -> tuple[str, int, Decimal]:
+    """Status of the purchase, numbers owned, balance."""
+    owned = PhoneNumber.objects.filter(developer=developer).count()
+    return NumberPurchase.objects.get().status, owned, ledger.balance(developer.pk)
+
+
+@pytest.mark.django_db
+def test_the_schedule_is_there() -> None:
+    schedule = Schedule.objects.get(name="reconcile number purchases")
+    assert (schedule.func, schedule.schedule_type, schedule.minutes, schedule.repeats) == (
+        "phone_numbers.purchases.reconcile_purchases", "I", 1, -1,
+    )  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_a_lost_answer_is_asked_for(forgetful: ForgetfulProxy, exchange: ExchangeThread) -> None:
+    developer = make_buyer()
+    forgetful.lost.add("POST number_orders")
+    number = buy_number(developer=developer, phone_number=NUMBER)
+    assert number.carrier_ref == exchange.exchange.state.phone_numbers[NUMBER]["id"]
+    assert outcome(developer) == ("bought", 1, Decimal(19))
+    assert len([asked for asked in forgetful.asked if asked.method == "POST"]) == 1
+
+
+@pytest.mark.django_db
+def test_all_answers_lost_and_found_later(forgetful: ForgetfulProxy, exchange: ExchangeThread) -> None:
+    developer = make_buyer()
+    forgetful.lost |= {"POST number_orders", "GET number_orders"}
+    with pytest.raises(UpstreamFailed):
+        buy_number(developer=developer, phone_number=NUMBER)
+    assert outcome(developer) == ("pending", 0, Decimal(19))
+    later()
+    assert outcome(developer) == ("pending", 0, Decimal(19))
+    forgetful.lost.clear()
+    for _ in range(2):
+        later()
+        assert outcome(developer) == ("bought", 1, Decimal(19))
+
+
+@pytest.mark.django_db
+def test_nothing_is_settled_while_its_request_may_still_run(exchange: ExchangeThread) -> None:
+    developer = make_buyer()
+    begin(developer)
+    purchases.reconcile_purchases(timezone.now() + timedelta(seconds=29))
+    assert outcome(developer) == ("pending", 0, Decimal(19))
+
+
+@pytest.mark.django_db
+def test_a_process_that_died_before_it_ordered(exchange: ExchangeThread) -> None:
+    developer = make_buyer()
+    begin(developer)
+    for _ in range(2):
+        later()
+        assert outcome(developer) == ("refunded", 0, Decimal(25))
+    assert buy_number(developer=developer, phone_number=NUMBER).e164 == NUMBER
+
+
+@pytest.mark.django_db
+def test_a_process_that_died_after_it_ordered(exchange: ExchangeThread) -> None:
+    developer = make_buyer()
+    purchase = begin(developer)
+    reference = str(purchase.reference)
+    get_carrier().order_number(e164=NUMBER, reference=reference)
+    order = purchases._wait_for_outcome(purchase.reference, get_carrier().find_order(reference=reference))  # type: ignore[arg-type]
+    assert order.status == "success"
+    later()
+    assert outcome(developer) == ("bought", 1, Decimal(19))
+
+
+@pytest.mark.django_db
+def test_a_number_that_was_just_sold_to_somebody_else(exchange: ExchangeThread) -> None:
+    developer = make_buyer()
+    purchase = begin(developer)
+    get_carrier().order_number(e164=NUMBER, reference="somebody else")
+    with pytest.raises(Conflict):
+        purchases.carry_out(purchase)
+    assert outcome(developer) == ("refunded", 0, Decimal(25))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_number_and_many_buyers(exchange: ExchangeThread) -> None:
+    buyers = [make_buyer() for _ in range(4)]
+    barrier = Barrier(len(buyers))
+
+    def buy(developer: Developer) -> ApplicationError | None:
+        barrier.wait()
+        try:
+            buy_number(developer=developer, phone_number=NUMBER)
+        except ApplicationError as error:
+            return error
+        finally:
+            connection.close()
+        return None
+
+    with ThreadPoolExecutor(len(buyers)) as threads:
+        refusals = list(threads.map(buy, buyers))
+    assert sorted(type(refusal).__name__ for refusal in refusals) == ["Conflict", "Conflict", "Conflict", "NoneType"]
+    assert PhoneNumber.objects.count() == 1
+    for buyer, refusal in zip(buyers, refusals, strict=True):
+        assert ledger.balance(buyer.pk) == (19 if refusal is None else 25)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_buyer_and_many_numbers(exchange: ExchangeThread) -> None:
+    developer = make_buyer("13")
+    offered, _ = search_available(country="US", area_code="415", limit=4)
+    barrier = Barrier(4)
+
+    def buy(phone_number: str) -> ApplicationError | None:
+        barrier.wait()
+        try:
+            buy_number(developer=developer, phone_number=phone_number)
+        except ApplicationError as error:
+            return error
+        finally:
+            connection.close()
+        return None
+
+    with ThreadPoolExecutor(4) as threads:
+        refusals = list(threads.map(buy, [number.phone_number for number in offered]))
+    assert [type(refusal) for refusal in refusals if refusal] == [InsufficientFunds] * 2
+    assert PhoneNumber.objects.count() == 2
+    assert ledger.balance(developer.pk) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_reconcilers_at_once(exchange: ExchangeThread) -> None:
+    developer = make_buyer()
+    begin(developer)
+    barrier = Barrier(3)
+
+    def run(_: int) -> None:
+        barrier.wait()
+        try:
+            later()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(run, range(3)))
+    assert outcome(developer) == ("refunded", 0, Decimal(25))

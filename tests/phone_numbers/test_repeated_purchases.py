@@ -1,0 +1,36 @@
+"""A purchase that is sent again and again, by a client that does not hear the answer, is one purchase."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from billing import ledger
+from phone_numbers.models import NumberPurchase, PhoneNumber
+from phone_numbers.services import search_available
+from tests.factories import bearer, make_developer
+from tests.fakes.exchange_thread import ExchangeThread
+from tests.repeats import post_repeatedly
+
+
+@pytest.mark.django_db(transaction=True)
+def test_100_concurrent_purchases_with_10_keys_buy_10_numbers(
+    live_server: Any, exchange: ExchangeThread, empty_redis: object, settings: Any
+) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 100_000
+    developer = make_developer()
+    ledger.test_credit(developer_id=developer.pk, amount=Decimal(100), key="credit")
+    offered, _ = search_available(country="US", area_code="415", limit=10)
+    bodies = {f"order-{number.phone_number}": {"phone_number": number.phone_number} for number in offered}
+    assert len(bodies) == 10
+    answers = post_repeatedly(
+        live_server.url, "/api/v1/phone-numbers", bearer(developer), bodies, threads=20, together=2
+    )
+    assert {len(found) for found in answers.values()} == {10}
+    assert {len(set(found)) for found in answers.values()} == {1}
+    assert {found[0][0] for found in answers.values()} == {201}
+    bought = {json.loads(found[0][1])["data"]["phone_number"] for found in answers.values()}
+    assert bought == {body["phone_number"] for body in bodies.values()}
+    assert (PhoneNumber.objects.count(), NumberPurchase.objects.count()) == (10, 10)
+    assert ledger.balance(developer.pk) == 40

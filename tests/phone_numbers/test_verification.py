@@ -1,0 +1,373 @@
+"""What staff decide, who is told, and what the carrier gets when a number is ordered."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from django_q.models import OrmQ
+
+from accounts.models import Developer, WebhookDelivery
+from billing import ledger
+from bubblyphone.core.api import format_time
+from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, UpstreamFailed
+from phone_numbers.documents import MAX_FILE_BYTES
+from phone_numbers.models import NumberPurchase, PhoneNumber, Verification
+from phone_numbers.notices import send_verification_email
+from phone_numbers.services import buy_number, search_available
+from phone_numbers.verification import approve, parse_address, reject
+from tests.factories import make_developer, make_phone_number
+from tests.fakes.exchange_thread import ExchangeThread
+from tests.fakes.recording_server import ForgetfulProxy
+from tests.phone_numbers.papers import PDF, PNG, submit_papers, upload
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "documents")]
+LONDON = "+442079460000"
+
+
+@pytest.fixture
+def developer() -> Developer:
+    developer = make_developer(name="Jane Ann Doe", email="jane@example.com", company_name="Acme")
+    ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="credit")
+    return developer
+
+
+@pytest.fixture
+def staff() -> Developer:
+    return make_developer(email="staff@example.com", is_staff=True, is_superuser=True)
+
+
+def approved(developer: Developer, staff: Developer, country: str = "GB", number_type: str = "local") -> Verification:
+    verification = submit_papers(developer, country, number_type)
+    approve(verification_id=verification.pk, staff=staff)
+    verification.refresh_from_db()
+    return verification
+
+
+def buy(developer: Developer, number: str = LONDON, country: str = "GB", number_type: str = "local") -> PhoneNumber:
+    return buy_number(developer=developer, phone_number=number, country_code=country, number_type=number_type)
+
+
+# --- buying -----------------------------------------------------------------------------------------------------------
+def test_without_approval_nothing_is_bought(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
+    start = "Local numbers of United Kingdom need a verified holder. "
+    with pytest.raises(Forbidden) as never:
+        buy(developer)
+    assert never.value.message.startswith(f"{start}Submit documents with POST /countries/GB/verify")
+    verification = submit_papers(developer)
+    with pytest.raises(Forbidden) as waiting:
+        buy(developer)
+    assert waiting.value.message == f"{start}Your documents are being reviewed."
+    reject(verification_id=verification.pk, staff=staff, reason="Too old.")
+    with pytest.raises(Forbidden) as rejected:
+        buy(developer)
+    assert rejected.value.message == f"{start}Your documents were rejected."
+    assert ledger.balance(developer.pk) == 25
+    assert not NumberPurchase.objects.exists()
+    assert not exchange.exchange.state.requirement_groups
+
+
+def test_an_approved_holder_s_papers_go_with_the_order(
+    developer: Developer, staff: Developer, exchange: ExchangeThread
+) -> None:
+    verification = approved(developer, staff)
+    assert buy(developer).e164 == LONDON
+    assert ledger.balance(developer.pk) == 19
+    state = exchange.exchange.state
+    (group,), (document,) = state.requirement_groups.values(), state.documents.values()
+    assert (group["customer_reference"], group["country_code"], group["phone_number_type"], group["status"]) == (
+        verification.public_id, "GB", "local", "approved",
+    )  # fmt: skip
+    values = {each["field_type"]: each["field_value"] for each in group["regulatory_requirements"]}
+    assert values == {"textual": "Jane Ann Doe, Acme, jane@example.com", "document": document["id"]}
+    assert document["size"] == {"amount": len(PDF), "unit": "bytes"}
+    assert document["filename"] == Path(verification.documents.get(kind="document").file.name).name
+    (order,) = state.orders.values()
+    assert order["phone_numbers"][0]["requirement_group_id"] == group["id"]
+    verification.refresh_from_db()
+    assert verification.carrier_ref == group["id"]
+    buy(developer, "+442079460001")
+    assert (len(state.requirement_groups), len(state.documents)) == (1, 1)
+
+
+def test_an_address_becomes_one_at_the_carrier(
+    developer: Developer, staff: Developer, exchange: ExchangeThread
+) -> None:
+    approved(developer, staff, "DE")
+    number = search_available(country="DE", number_type="local", limit=1)[0][0].phone_number
+    buy(developer, number, "DE")
+    (address,) = exchange.exchange.state.addresses.values()
+    given = {name: address[name] for name in ("first_name", "last_name", "business_name", "street_address", "locality")}
+    assert given == {
+        "first_name": "Jane Ann",
+        "last_name": "Doe",
+        "business_name": "Acme",
+        "street_address": "Unter den Linden 1",
+        "locality": "Berlin",
+    }
+    assert (address["postal_code"], address["country_code"]) == ("10117", "DE")
+
+
+def test_another_kind_of_number_is_another_matter(
+    developer: Developer, staff: Developer, exchange: ExchangeThread
+) -> None:
+    approved(developer, staff)
+    with pytest.raises(Forbidden):
+        buy(developer, "+447700900000", "GB", "mobile")
+    stranger = make_developer()
+    with pytest.raises(Forbidden):
+        buy(stranger)
+
+
+@pytest.mark.parametrize("lost", ["POST requirement_groups", "POST documents", "POST submit_for_approval"])
+def test_papers_whose_answer_is_lost_are_brought_again(
+    developer: Developer, staff: Developer, exchange: ExchangeThread, forgetful: ForgetfulProxy, lost: str
+) -> None:
+    approved(developer, staff)
+    forgetful.lost.add(lost)
+    with pytest.raises(UpstreamFailed):
+        buy(developer)
+    assert ledger.balance(developer.pk) == 25
+    assert not NumberPurchase.objects.exists()
+    forgetful.lost.clear()
+    assert buy(developer).e164 == LONDON
+    assert len(exchange.exchange.state.requirement_groups) == 1
+    assert ledger.balance(developer.pk) == 19
+
+
+# --- deciding ---------------------------------------------------------------------------------------------------------
+def test_a_decision_is_told_by_mail_and_webhook(
+    developer: Developer, staff: Developer, exchange: ExchangeThread
+) -> None:
+    hook = "https://example.com/hook"
+    first = make_phone_number(developer=developer, e164="+14155550101", webhook_url=hook)
+    make_phone_number(developer=developer, e164="+14155550102", webhook_url=hook)
+    make_phone_number(developer=developer, e164="+14155550103")
+    make_phone_number(developer=developer, e164="+14155550104", webhook_url=f"{hook}2", status="released")
+    make_phone_number(webhook_url="https://example.com/stranger")
+    verification = submit_papers(developer)
+    assert not WebhookDelivery.objects.exists()
+    reject(verification_id=verification.pk, staff=staff, reason=" The bill is from 2019. ")
+    verification.refresh_from_db()
+    (delivery,) = WebhookDelivery.objects.all()
+    assert (delivery.event_type, delivery.url, delivery.signing_secret) == (
+        "country.verification.updated", hook, first.signing_secret,
+    )  # fmt: skip
+    assert delivery.body == (
+        f'{{"event":"country.verification.updated","verification_id":"{verification.public_id}","country_code":"GB",'
+        '"number_type":"local","status":"rejected","rejection_reason":"The bill is from 2019.","phone_number":"+14155550101",'
+        f'"timestamp":"{format_time(verification.reviewed_at)}"}}'
+    )
+    jobs = [(job.task["func"], job.task["args"]) for job in OrmQ.objects.all()]
+    assert jobs.count(("phone_numbers.notices.send_verification_email", (verification.pk,))) == 1
+    send_verification_email(verification.pk)
+    (message,) = mail.outbox
+    assert (message.to, message.subject) == (
+        ["jane@example.com"], "Your documents for United Kingdom were not accepted",
+    )  # fmt: skip
+    assert "Hello Jane Ann Doe," in message.body
+    assert "The bill is from 2019." in message.body
+    assert "/countries/GB/local" in message.body
+    assert "&" not in message.body
+
+
+def test_an_approval_is_told(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
+    send_verification_email(approved(developer, staff).pk)
+    (message,) = mail.outbox
+    assert message.subject == "Your documents for United Kingdom were approved"
+    assert "/numbers/buy?country=GB&number_type=local" in message.body
+
+
+def test_what_cannot_be_decided(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
+    verification = submit_papers(developer)
+    with pytest.raises(InvalidRequest):
+        reject(verification_id=verification.pk, staff=staff, reason=" ")
+    approve(verification_id=verification.pk, staff=staff)
+    with pytest.raises(Conflict):
+        approve(verification_id=verification.pk, staff=staff)
+    reject(verification_id=verification.pk, staff=staff, reason="Forged.")
+    with pytest.raises(Conflict):
+        reject(verification_id=verification.pk, staff=staff, reason="Forged.")
+    history = [(event.status, event.actor, event.reason) for event in verification.events.all()]
+    assert history == [("pending", developer, ""), ("approved", staff, ""), ("rejected", staff, "Forged.")]
+    with pytest.raises(Forbidden):
+        buy(developer)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("1 High Street, London", ("1 High Street", "London", "", "")),
+        ("Linden 1,\nBerlin, 10117, Berlin", ("Linden 1", "Berlin", "10117", "Berlin")),
+        ("London", None),
+        ("a, b, c, d, e", None),
+        ("", None),
+    ],
+)
+def test_addresses(text: str, parts: tuple[str, ...] | None) -> None:
+    assert parse_address(text) == parts
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_submissions_at_once(exchange: ExchangeThread, documents: Path) -> None:
+    developer = make_developer()
+    submit_papers(make_developer())  # so that the requirements are known
+    barrier = Barrier(3)
+
+    def submit(_: int) -> str:
+        barrier.wait()
+        try:
+            submit_papers(developer)
+        except Conflict as error:
+            return error.code
+        finally:
+            connection.close()
+        return "submitted"
+
+    with ThreadPoolExecutor(3) as threads:
+        assert sorted(threads.map(submit, range(3))) == ["pending", "pending", "submitted"]
+    assert len([path for path in documents.rglob("*") if path.is_file()]) == 2
+
+
+# --- staff, in the admin ----------------------------------------------------------------------------------------------
+@pytest.fixture
+def office(staff: Developer) -> Client:
+    office = Client()
+    office.force_login(staff)
+    return office
+
+
+def change_url(verification: Verification) -> str:
+    return f"/admin/numbers/verification/{verification.pk}/change/"
+
+
+def form_of(verification: Verification, **extra: str) -> dict[str, str]:
+    """The change form as a browser sends it."""
+    form = {"documents-INITIAL_FORMS": str(verification.documents.count()), "events-INITIAL_FORMS": "0"}
+    form |= {"documents-TOTAL_FORMS": form["documents-INITIAL_FORMS"], "events-TOTAL_FORMS": "0"}
+    for index, document in enumerate(verification.documents.all()):
+        form |= {f"documents-{index}-id": str(document.pk), f"documents-{index}-value": document.value}
+    return form | extra
+
+
+def test_staff_read_and_approve(
+    office: Client, staff: Developer, developer: Developer, exchange: ExchangeThread
+) -> None:
+    verification = submit_papers(developer)
+    queue = office.get("/admin/numbers/verification/?status__exact=pending").content.decode()
+    assert verification.public_id in queue
+    page = office.get(change_url(verification)).content.decode()
+    document = verification.documents.get(kind="document")
+    link = f"/admin/numbers/verification/{verification.pk}/documents/{document.pk}"
+    assert f'href="{link}"' in page
+    assert 'name="_approve"' in page and 'name="_reject"' in page
+    file = office.get(link)
+    assert (file.content, file["Content-Type"], file["X-Content-Type-Options"]) == (
+        PDF, "application/pdf", "nosniff",
+    )  # fmt: skip
+    assert {"private", "no-store"} <= set(file["Cache-Control"].split(", "))
+    form = form_of(verification, **{"documents-0-value": "Jane Doe, +442079460000", "_approve": "Approve"})
+    response = office.post(change_url(verification), form)
+    assert response.url == "/admin/numbers/verification/?status__exact=pending"
+    verification.refresh_from_db()
+    assert verification.status == "approved"
+    assert verification.documents.get(kind="textual").value == "Jane Doe, +442079460000"
+    assert verification.events.get(status="approved").actor == staff
+    page = office.get(change_url(verification)).content.decode()
+    assert 'name="_approve"' not in page and 'value="Withdraw the approval"' in page
+    assert '<textarea name="documents-0-value"' not in page
+
+
+def test_staff_reject_with_a_reason(office: Client, developer: Developer, exchange: ExchangeThread) -> None:
+    verification = submit_papers(developer)
+    response = office.post(change_url(verification), form_of(verification, _reject="Reject", reason=""), follow=True)
+    assert "Say what is wrong" in response.content.decode()
+    verification.refresh_from_db()
+    assert verification.status == "pending"
+    office.post(change_url(verification), form_of(verification, _reject="Reject", reason="Blurred."))
+    verification.refresh_from_db()
+    assert (verification.status, verification.rejection_reason) == ("rejected", "Blurred.")
+    assert 'name="_reject"' not in office.get(change_url(verification)).content.decode()
+
+
+def test_an_address_is_needed_before_approval(office: Client, developer: Developer, exchange: ExchangeThread) -> None:
+    verification = submit_papers(developer, "DE")
+    address = verification.documents.get(kind="address")
+    index = list(verification.documents.all()).index(address)
+    form = form_of(verification, _approve="Approve") | {f"documents-{index}-value": "Berlin"}
+    page = office.post(change_url(verification), form, follow=True).content.decode()
+    assert "End User Address: fill it in first" in page
+    verification.refresh_from_db()
+    assert verification.status == "pending"
+
+
+def test_papers_are_for_staff_alone(developer: Developer, office: Client, exchange: ExchangeThread) -> None:
+    verification = submit_papers(developer)
+    document = verification.documents.get(kind="document")
+    link = f"/admin/numbers/verification/{verification.pk}/documents/{document.pk}"
+    other = submit_papers(make_developer())
+    assert office.get(f"/admin/numbers/verification/{other.pk}/documents/{document.pk}").status_code == 404
+    for who in (None, developer, make_developer(is_staff=True)):
+        client = Client()
+        if who is not None:
+            client.force_login(who)
+        response = client.get(link)
+        assert response.status_code in {302, 403}
+        assert PDF not in response.content
+    for path in (document.file.name, f"media/{document.file.name}", f"static/{document.file.name}"):
+        assert office.get(f"/{path}").status_code == 404
+
+
+# --- the developer's pages --------------------------------------------------------------------------------------------
+def test_the_pages(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
+    client = Client()
+    client.force_login(developer)
+    listed = client.get("/countries").content.decode()
+    assert listed.count("<h1>") == 1
+    assert 'href="/countries/GB/local"' in listed
+    page = "/countries/GB/local"
+    assert "Proof of Address (Local)" in client.get(page).content.decode()
+    refused = client.post(page, {"paper-1": upload(b"<html>")}).content.decode()
+    assert "The file is not a PDF, PNG or JPEG." in refused
+    assert "This field is required." in client.post(page, {}).content.decode()
+    assert client.post(page, {"paper-0": "Jane Doe", "paper-1": upload(PNG, "bill.png")}).url == page
+    verification = Verification.objects.get()
+    assert verification.documents.get(kind="textual").value == "Jane Doe"
+    waiting = client.get(page).content.decode()
+    assert "There is nothing to do now." in waiting and "bill.png" in waiting and "<form class" not in waiting
+    reject(verification_id=verification.pk, staff=staff, reason="The bill is <old>.")
+    again = client.get(page).content.decode()
+    assert "The bill is &lt;old&gt;." in again and "Submit documents" in again
+    client.post(page, {"paper-1": upload()})
+    approve(verification_id=Verification.objects.get(status="pending").pk, staff=staff)
+    assert "You are verified" in client.get(page).content.decode()
+    assert "No documents needed" in client.get("/countries/US/local").content.decode()
+    for path in ("ZZ/local", "US/mobile", "US/fax", "gb/local"):
+        assert client.get(f"/countries/{path}").status_code == 404
+    assert Client().get("/countries")["Location"].startswith("/login?next=")
+    shop = "/numbers/buy?country=GB&number_type="
+    assert 'href="/countries/GB/mobile"' in client.get(f"{shop}mobile").content.decode()
+    assert "/countries/GB" not in client.get(f"{shop}local").content.decode()
+
+
+def test_the_pages_without_the_carrier(developer: Developer, exchange: ExchangeThread) -> None:
+    client = Client()
+    client.force_login(developer)
+    exchange.exchange.faults.rest["requirements"] = 500
+    for path in ("/countries", "/countries/GB/local"):
+        response = client.get(path)
+        assert response.status_code == 200
+        assert "The carrier cannot be asked" in response.content.decode()
+
+
+def test_a_page_s_upload_has_the_same_limit(developer: Developer, exchange: ExchangeThread) -> None:
+    client = Client()
+    client.force_login(developer)
+    big: Any = upload(PDF + bytes(MAX_FILE_BYTES))
+    assert "larger than 10 MiB" in client.post("/countries/GB/local", {"paper-1": big}).content.decode()
+    assert not Verification.objects.exists()

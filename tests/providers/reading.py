@@ -1,0 +1,73 @@
+"""Reading a session's events in the background, with a limit on every wait."""
+
+import asyncio
+from base64 import b64decode
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+from agents.providers.base import RealtimeSession
+from agents.providers.events import AudioDelta, ModelEvent
+
+Event = TypeVar("Event", bound=ModelEvent)
+
+
+class Reading:
+    """`async with Reading(session) as reading`; the session is closed at the end."""
+
+    def __init__(self, session: RealtimeSession) -> None:
+        self.session = session
+        self.events: list[ModelEvent] = []
+        self.failure: BaseException | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.session.close()
+        assert self._task is not None
+        await asyncio.wait_for(self._task, 3)
+        if self.failure is not None and kind is None:
+            raise self.failure
+
+    async def _read(self) -> None:
+        try:
+            async for event in self.session.events():
+                self.events.append(event)
+        except Exception as error:  # noqa: BLE001 - handed to the test that reads
+            self.failure = error
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def audio(self) -> bytes:
+        return b"".join(b64decode(event.payload) for event in self.of(AudioDelta))
+
+    async def until(self, condition: Callable[[], object], seconds: float = 5) -> None:
+        """Wait until the condition holds; fail with the events so far when it does not within the time."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            raise AssertionError(f"not within {seconds} s; events: {self.events}; failure: {self.failure!r}") from None
+
+    async def until_seen(self, kind: type[ModelEvent], count: int = 1, seconds: float = 5) -> None:
+        await self.until(lambda: len(self.of(kind)) >= count, seconds)
+
+    async def until_failed(self, seconds: float = 5) -> BaseException:
+        """Wait for the error that ends the events, and take it."""
+        await self.until(lambda: self.failure is not None, seconds)
+        failure, self.failure = self.failure, None
+        assert failure is not None
+        return failure
+
+    async def say(self, frames: list[str], pause_seconds: float = 0.002) -> None:
+        for frame in frames:
+            await self.session.send_audio(frame)
+            await asyncio.sleep(pause_seconds)

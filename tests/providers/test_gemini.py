@@ -1,0 +1,341 @@
+"""Gemini Live sessions against a server that speaks the vendor's protocol on loopback."""
+
+import asyncio
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from agents.providers.base import ProviderError, SessionConfig, ToolSpec, Turn
+from agents.providers.events import (
+    AudioDelta,
+    InputTranscript,
+    OutputTranscript,
+    Reconnected,
+    SpeechStarted,
+    ToolCall,
+    ToolCallsCancelled,
+    TurnDone,
+)
+from agents.providers.gemini import GeminiLiveModel
+from bubblyphone.core.audio import PCM16_16K, PCM16_24K, PCMU_8K
+from tests.fakes.gemini_live import FakeGemini, Reply, Script
+from tests.providers.reading import Reading
+from tests.providers.sounds import pcm_frames, tone
+
+WEATHER = ToolSpec("get_weather", "Weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
+SPEECH = pcm_frames(200, loud=True) + pcm_frames(300, loud=False)
+SILENCE = pcm_frames(100, loud=False)
+
+
+def config(**changes: Any) -> SessionConfig:
+    fields = {"upstream_model": "gemini-3.1-flash-live-preview", "instructions": "Be brief.", "caller_format": PCMU_8K}
+    return SessionConfig(**{**fields, **changes})
+
+
+async def open_session(fake: FakeGemini, **changes: Any) -> Reading:
+    model = GeminiLiveModel(api_key="platform-key", base_url=fake.base_url, api_version="v1beta")
+    return Reading(await model.connect(config(**changes)))
+
+
+async def test_session_is_configured_as_asked() -> None:
+    history = (Turn("user", "Hello?"), Turn("model", "Good morning."))
+    async with FakeGemini() as fake:
+        async with await open_session(
+            fake, voice="Aoede", language="de-DE", tools=(WEATHER,), history=history
+        ) as reading:
+            assert (reading.session.input_format, reading.session.output_format) == (PCM16_16K, PCM16_24K)
+            await reading.until(lambda: len(fake.received) == 2)
+        assert fake.headers[0]["x-goog-api-key"] == "platform-key"
+        assert dict(fake.queries[0]) == {}
+        assert fake.setups() == [
+            {
+                "model": "models/gemini-3.1-flash-live-preview",
+                "generationConfig": {
+                    "responseModalities": ["AUDIO"],
+                    "speechConfig": {
+                        "languageCode": "de-DE",
+                        "voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Aoede"}},
+                    },
+                    "thinkingConfig": {"thinkingLevel": "MINIMAL"},
+                },
+                "systemInstruction": {"role": "user", "parts": [{"text": "Be brief."}]},
+                "tools": [
+                    {
+                        "functionDeclarations": [
+                            {
+                                "name": "get_weather",
+                                "description": "Weather of a city",
+                                "parametersJsonSchema": {
+                                    "type": "object",
+                                    "properties": {"city": {"type": "string"}},
+                                },
+                            }
+                        ]
+                    }
+                ],
+                "inputAudioTranscription": {},
+                "outputAudioTranscription": {},
+                "realtimeInputConfig": {
+                    "automaticActivityDetection": {"prefixPaddingMs": 20, "silenceDurationMs": 500},
+                    "activityHandling": "START_OF_ACTIVITY_INTERRUPTS",
+                    "turnCoverage": "TURN_INCLUDES_ONLY_ACTIVITY",
+                },
+                "sessionResumption": {},
+                "contextWindowCompression": {"slidingWindow": {}},
+                "historyConfig": {"initialHistoryInClientContent": True},
+            }
+        ]
+        assert fake.received[1] == {
+            "clientContent": {
+                "turns": [
+                    {"role": "user", "parts": [{"text": "Hello?"}]},
+                    {"role": "model", "parts": [{"text": "Good morning."}]},
+                ],
+                "turnComplete": True,
+            }
+        }
+        assert fake.rejected == []
+
+
+async def test_other_models_get_no_thinking_level_and_foreign_voices_the_default() -> None:
+    async with FakeGemini() as fake:
+        async with await open_session(fake, upstream_model="gemini-3.8-live", voice="marin", language="de"):
+            pass
+        assert fake.setups()[0]["generationConfig"] == {
+            "responseModalities": ["AUDIO"],
+            "speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}},
+        }
+
+
+async def test_greeting_and_a_question_are_answered_by_voice() -> None:
+    greeting = tone(24000, 300)
+    script = Script(
+        [Reply(greeting, "Hello there."), Reply(tone(24000, 200), "Nine to five.", hears="What are your hours?")]
+    )
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Greet the caller.")
+        await reading.until_seen(TurnDone)
+        assert reading.audio == greeting
+        await reading.say(SPEECH)
+        await reading.until_seen(TurnDone, 2)
+        events = [event for event in reading.events if not isinstance(event, AudioDelta)]
+        assert events == [
+            OutputTranscript("turn_1", "Hello there."),
+            TurnDone(),
+            InputTranscript("What are your hours?"),
+            OutputTranscript("turn_2", "Nine to five."),
+            TurnDone(),
+        ]
+        assert {event.item_id for event in reading.of(AudioDelta)} == {"turn_1", "turn_2"}
+        assert b"".join(fake.caller_audio) == tone(16000, 200) + bytes(32 * 300)
+        assert fake.messages("realtimeInput") == [{"realtimeInput": {"text": "Greet the caller."}}]
+        assert fake.rejected == []
+
+
+async def test_barge_in_drops_the_rest() -> None:
+    script = Script(
+        [Reply(tone(24000, 5000), "A very long story"), Reply(tone(24000, 80), "Yes?", hears="Stop")], speed=2
+    )
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until_seen(AudioDelta, 3)
+        await reading.say(SPEECH)
+        await reading.until_seen(TurnDone, 2)
+        started = reading.events.index(SpeechStarted())
+        assert [event for event in reading.events[started:] if not isinstance(event, AudioDelta)] == [
+            SpeechStarted(),
+            OutputTranscript("turn_1", "A very long story"[: len(reading.of(OutputTranscript)[0].text)]),
+            TurnDone(),
+            InputTranscript("Stop"),
+            OutputTranscript("turn_2", "Yes?"),
+            TurnDone(),
+        ]
+        assert {event.item_id for event in reading.events[started:] if isinstance(event, AudioDelta)} == {"turn_2"}
+        await reading.session.truncate("turn_1", 200)
+        assert fake.rejected == []
+
+
+async def test_tool_calls_are_answered_side_by_side() -> None:
+    calls = (("get_weather", {"city": "Rome"}), ("get_weather", {"city": "Oslo"}))
+    script = Script([Reply(tone(24000, 40), "Moment.", tool_calls=calls), Reply(tone(24000, 40), "Sunny and snow.")])
+    async with FakeGemini(script) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
+        await reading.session.generate_reply("Look up the weather.")
+        await reading.until_seen(ToolCall, 2)
+        assert reading.of(OutputTranscript) == [OutputTranscript("turn_1", "Moment.")]
+        first, second = reading.of(ToolCall)
+        assert (first.name, first.arguments, second.arguments) == ("get_weather", {"city": "Rome"}, {"city": "Oslo"})
+        await reading.session.send_tool_result(second.call_id, "get_weather", {"sky": "snow"})
+        await reading.session.send_tool_result(first.call_id, "get_weather", {"error": "time-out"})
+        await reading.until_seen(TurnDone)
+        assert [each["toolResponse"]["functionResponses"][0] for each in fake.messages("toolResponse")] == [
+            {"id": second.call_id, "name": "get_weather", "response": {"sky": "snow"}},
+            {"id": first.call_id, "name": "get_weather", "response": {"error": "time-out"}},
+        ]
+        assert [each.text for each in reading.of(OutputTranscript)] == ["Moment.", "Sunny and snow."]
+        assert fake.rejected == []
+
+
+async def test_cancelled_tool_call_is_not_answered() -> None:
+    script = Script(
+        [Reply(tool_calls=(("get_weather", {}),)), Reply(tone(24000, 40), "Never mind.", hears="Forget it")]
+    )
+    async with FakeGemini(script) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
+        await reading.session.generate_reply("Look up the weather.")
+        await reading.until_seen(ToolCall)
+        call_id = reading.of(ToolCall)[0].call_id
+        await reading.say(SPEECH)
+        await reading.until_seen(TurnDone)
+        assert reading.of(ToolCallsCancelled) == [ToolCallsCancelled((call_id,))]
+        await reading.session.send_tool_result(call_id, "get_weather", {"sky": "blue"})
+        await reading.session.send_context("Still here.")
+        await reading.until(lambda: len(fake.messages("realtimeInput")) == 2)
+        assert fake.messages("toolResponse") == []
+        assert fake.messages("realtimeInput")[1] == {"realtimeInput": {"text": "Context update: Still here."}}
+
+
+@pytest.mark.parametrize("seconds_left", [8, 3.2])
+async def test_go_away_changes_the_connection_without_a_seam(seconds_left: float) -> None:
+    """The model's turn is heard to its end on the old connection; no frame of the caller is lost or sent twice."""
+    story = tone(24000, 2000)
+    replies = [Reply(story, "A story."), Reply(tone(24000, 40), "Yes.")]
+    script = Script(replies, speed=2, go_away_after_frames=5, go_away_seconds=seconds_left)
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Tell a story.")
+        frames = [numbered_silence(number) for number in range(80)]
+        await reading.say(frames, pause_seconds=0.02)
+        await reading.until_seen(Reconnected)
+        assert reading.audio == story
+        assert reading.of(OutputTranscript) == [OutputTranscript("turn_1", "A story.")]
+        assert reading.of(Reconnected) == [Reconnected("go_away")]
+        assert reading.of(SpeechStarted) == []
+        await reading.until(lambda: len(fake.caller_audio) == 80)
+        assert [int.from_bytes(frame[:2], "little") for frame in fake.caller_audio] == list(range(80))
+        assert fake.frames_by_connection[1] > 0
+        assert fake.setups()[1]["sessionResumption"]["handle"] in fake.handles
+        assert "historyConfig" not in fake.setups()[1]
+        await reading.until(lambda: fake.sockets[0].closed, 1)
+        await reading.session.generate_reply("Still there?")
+        await reading.until_seen(TurnDone, 2)
+        assert reading.of(OutputTranscript)[-1] == OutputTranscript("turn_2", "Yes.")
+
+
+def numbered_silence(number: int) -> str:
+    """One 20 ms frame that tells its number in its first sample, too quiet to be speech."""
+    pcm = number.to_bytes(2, "little") + bytes(638)
+    return b64encode(pcm).decode()
+
+
+async def test_dropped_line_is_resumed_by_its_handle() -> None:
+    script = Script([Reply(tone(24000, 80), "Hello."), Reply(tone(24000, 80), "Still here.")], drop_after_frames=3)
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Greet.")
+        await reading.until_seen(TurnDone)
+        await asyncio.sleep(0.05)
+        await reading.say(SILENCE, pause_seconds=0.02)
+        await reading.until_seen(Reconnected)
+        assert reading.of(Reconnected) == [Reconnected("dropped")]
+        assert fake.setups()[1]["sessionResumption"]["handle"] in fake.handles
+        await reading.session.generate_reply("Again.")
+        await reading.until_seen(TurnDone, 2)
+        assert [each.text for each in reading.of(OutputTranscript)] == ["Hello.", "Still here."]
+
+
+async def test_session_that_cannot_be_resumed_begins_anew_with_the_transcript() -> None:
+    script = Script(
+        [Reply(tone(24000, 80), "Nine to five.", hears="Your hours?"), Reply(tool_calls=(("get_weather", {}),))],
+        drop_after_frames=len(SPEECH) + 3,
+        refuse_resumption=True,
+    )
+    async with FakeGemini(script) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
+        await reading.say(SPEECH)
+        await reading.until_seen(TurnDone)
+        await reading.session.generate_reply("Look up the weather.")
+        await reading.until_seen(ToolCall)
+        await reading.say(SILENCE, pause_seconds=0.02)
+        await reading.until_seen(Reconnected)
+        assert [setup["sessionResumption"] for setup in fake.setups()] == [
+            {},
+            {"handle": fake.setups()[1]["sessionResumption"]["handle"]},
+            {},
+        ]
+        assert fake.messages("clientContent") == [
+            {
+                "clientContent": {
+                    "turns": [
+                        {"role": "user", "parts": [{"text": "Your hours?"}]},
+                        {"role": "model", "parts": [{"text": "Nine to five."}]},
+                    ],
+                    "turnComplete": True,
+                }
+            }
+        ]
+        # The new session never asked: it gets the result in words.
+        await reading.session.send_tool_result(reading.of(ToolCall)[0].call_id, "get_weather", {"sky": "blue"})
+        await reading.until(lambda: len(fake.messages("realtimeInput")) == 2)
+        assert fake.messages("realtimeInput")[1] == {
+            "realtimeInput": {"text": 'Result of get_weather, which you asked for: {"sky":"blue"}'}
+        }
+        assert fake.rejected == []
+
+
+async def test_line_that_drops_again_at_once_is_given_up() -> None:
+    script = Script(drop_after_frames=2, drop_connections=2)
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.say(SILENCE * 4, pause_seconds=0.01)
+        failure = await reading.until_failed()
+        assert isinstance(failure, ProviderError)
+        assert failure.retryable is True
+        assert len(fake.setups()) == 2
+
+
+async def test_nonsense_is_passed_over() -> None:
+    script = Script([Reply(tone(24000, 40), "Fine.")], nonsense=True)
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Speak.")
+        await reading.until_seen(TurnDone)
+        assert reading.audio == tone(24000, 40)
+        assert len(reading.of(AudioDelta)) == 1
+        assert reading.of(OutputTranscript) == [OutputTranscript("turn_1", "Fine.")]
+
+
+@pytest.mark.parametrize(("status", "retryable"), [(401, False), (403, False), (404, False), (429, True), (503, True)])
+async def test_refused_connection(status: int, retryable: bool) -> None:
+    async with FakeGemini(Script(refuse_status=status)) as fake:
+        with pytest.raises(ProviderError, match=f"status {status}") as caught:
+            await open_session(fake)
+        assert caught.value.retryable is retryable
+
+
+async def test_refused_setup_tells_the_vendors_message() -> None:
+    async with FakeGemini(Script(refuse_settings="API key not valid.")) as fake:
+        with pytest.raises(ProviderError, match=r"\(1007\). API key not valid") as caught:
+            await open_session(fake)
+        assert caught.value.retryable is False
+
+
+async def test_hanging_vendor_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.providers.sockets.CONNECT_TIMEOUT_SECONDS", 0.3)
+    async with FakeGemini(Script(hang=True)) as fake:
+        with pytest.raises(ProviderError, match="in time") as caught:
+            await open_session(fake)
+        assert caught.value.retryable is True
+
+
+async def test_closed_session_takes_no_more() -> None:
+    async with FakeGemini() as fake, await open_session(fake) as reading:
+        await reading.session.close()
+        await reading.session.close()
+        with pytest.raises(ProviderError, match="closed"):
+            await reading.session.send_audio(SILENCE[0])
+        assert reading.failure is None
+
+
+async def test_own_key_and_missing_key() -> None:
+    async with FakeGemini() as fake:
+        async with await open_session(fake, api_key="own-key"):
+            assert fake.headers[0]["x-goog-api-key"] == "own-key"
+        keyless = GeminiLiveModel(base_url=fake.base_url)
+        assert keyless.is_available() is False
+        with pytest.raises(ProviderError, match="No Gemini API key"):
+            await keyless.connect(config())

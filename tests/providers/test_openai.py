@@ -1,0 +1,282 @@
+"""OpenAI Realtime sessions against a server that speaks the vendor's protocol on loopback."""
+
+from typing import Any
+
+import pytest
+
+from agents.providers.base import ProviderError, SessionConfig, ToolSpec, Turn
+from agents.providers.events import AudioDelta, InputTranscript, OutputTranscript, SpeechStarted, ToolCall, TurnDone
+from agents.providers.openai import OpenAIRealtimeModel, wire_voice
+from bubblyphone.core.audio import PCM16_16K, PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat, mulaw_to_pcm16
+from tests.fakes.openai_realtime import FakeOpenAI, Reply, Script
+from tests.providers.reading import Reading
+from tests.providers.sounds import mulaw_frames, tone
+
+WEATHER = ToolSpec("get_weather", "Weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
+SPEECH = mulaw_frames(200, loud=True) + mulaw_frames(300, loud=False)
+
+
+def config(**changes: Any) -> SessionConfig:
+    return SessionConfig(
+        **{"upstream_model": "gpt-realtime-2", "instructions": "Be brief.", "caller_format": PCMU_8K, **changes}
+    )
+
+
+async def open_session(fake: FakeOpenAI, **changes: Any) -> Reading:
+    model = OpenAIRealtimeModel(api_key="sk-platform", base_url=fake.base_url)
+    return Reading(await model.connect(config(**changes)))
+
+
+async def test_session_is_configured_as_asked() -> None:
+    history = (Turn("user", "Hello?"), Turn("model", "Good morning."))
+    async with FakeOpenAI() as fake:
+        async with await open_session(
+            fake, voice="Cedar", language="de-DE", tools=(WEATHER,), history=history
+        ) as reading:
+            await reading.until(lambda: len(fake.received) == 3)
+        assert fake.headers[0]["Authorization"] == "Bearer sk-platform"
+        assert "OpenAI-Beta" not in fake.headers[0]
+        assert dict(fake.queries[0]) == {"model": "gpt-realtime-2"}
+        assert fake.received[0]["session"] == {
+            "type": "realtime",
+            "instructions": "Be brief.",
+            "output_modalities": ["audio"],
+            "audio": {
+                "input": {
+                    "format": {"type": "audio/pcmu"},
+                    "transcription": {"model": "gpt-4o-mini-transcribe", "language": "de"},
+                    "turn_detection": {"type": "server_vad", "create_response": True, "interrupt_response": True},
+                },
+                "output": {"format": {"type": "audio/pcmu"}, "voice": "cedar"},
+            },
+            "tools": [
+                {
+                    "type": "function",
+                    "name": "get_weather",
+                    "description": "Weather of a city",
+                    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+                }
+            ],
+            "tool_choice": "auto",
+        }
+        assert [message["item"] for message in fake.received[1:]] == [
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello?"}]},
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Good morning."}]},
+        ]
+        assert fake.rejected == []
+
+
+@pytest.mark.parametrize(
+    ("caller", "wire"), [(PCMU_8K, PCMU_8K), (PCMA_8K, PCMA_8K), (PCM16_24K, PCM16_24K), (PCM16_16K, PCM16_24K)]
+)
+async def test_caller_format_goes_through_where_the_vendor_knows_it(caller: AudioFormat, wire: AudioFormat) -> None:
+    async with FakeOpenAI() as fake, await open_session(fake, caller_format=caller) as reading:
+        assert (reading.session.input_format, reading.session.output_format) == (wire, wire)
+
+
+async def test_greeting_and_a_question_are_answered_by_voice() -> None:
+    script = Script(
+        [
+            Reply(tone(24000, 300), "Hello there."),
+            Reply(tone(24000, 200), "Nine to five.", hears="What are your hours?"),
+        ]
+    )
+    async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Greet the caller.")
+        await reading.until_seen(TurnDone)
+        greeting = reading.audio
+        assert len(greeting) == 8 * 300
+        assert max(abs(value) for value in memoryview(mulaw_to_pcm16(greeting)).cast("h")) == pytest.approx(
+            8000, rel=0.05
+        )
+        await reading.say(SPEECH)
+        await reading.until_seen(TurnDone, 2)
+        assert [type(event) for event in reading.events if not isinstance(event, AudioDelta)] == [
+            OutputTranscript,
+            TurnDone,
+            SpeechStarted,
+            InputTranscript,
+            OutputTranscript,
+            TurnDone,
+        ]
+        assert reading.of(InputTranscript) == [InputTranscript("What are your hours?")]
+        assert [each.text for each in reading.of(OutputTranscript)] == ["Hello there.", "Nine to five."]
+        assert {each.item_id for each in reading.of(OutputTranscript)} == {
+            each.item_id for each in reading.of(AudioDelta)
+        }
+        assert fake.messages("response.create")[0]["response"] == {"instructions": "Greet the caller."}
+        assert fake.rejected == []
+
+
+async def test_barge_in_drops_the_rest_and_truncates_what_was_not_heard() -> None:
+    script = Script([Reply(tone(24000, 5000), "A very long story")], speed=2)
+    async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until_seen(AudioDelta, 3)
+        await reading.say(mulaw_frames(100, loud=True))
+        await reading.until_seen(TurnDone)
+        started = next(index for index, event in enumerate(reading.events) if isinstance(event, SpeechStarted))
+        # The text there is of the interrupted answer, and no audio: the fake sends some late on purpose.
+        later = reading.events[started + 1 :]
+        assert [type(event) for event in later] == [OutputTranscript, TurnDone]
+        assert "A very long story".startswith(reading.of(OutputTranscript)[0].text)
+        item_id = reading.of(AudioDelta)[0].item_id
+        await reading.session.truncate(item_id, 140)
+        await reading.until(lambda: fake.messages("conversation.item.truncate"))
+        assert fake.messages("conversation.item.truncate") == [
+            {"type": "conversation.item.truncate", "item_id": item_id, "content_index": 0, "audio_end_ms": 140}
+        ]
+
+
+async def test_tool_calls_are_answered_side_by_side_and_followed_by_one_response() -> None:
+    calls = (("get_weather", {"city": "Rome"}), ("get_weather", {"city": "Oslo"}))
+    script = Script([Reply(tool_calls=calls, hears="Weather?"), Reply(tone(24000, 100), "Sunny and snow.")])
+    async with FakeOpenAI(script) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
+        await reading.say(SPEECH)
+        await reading.until_seen(ToolCall, 2)
+        first, second = reading.of(ToolCall)
+        assert (first.name, first.arguments, second.arguments) == ("get_weather", {"city": "Rome"}, {"city": "Oslo"})
+        await reading.session.send_tool_result(second.call_id, "get_weather", {"sky": "snow"})
+        await reading.until_seen(TurnDone)
+        assert fake.messages("response.create") == []
+        await reading.session.send_tool_result(first.call_id, "get_weather", {"sky": "sunny"})
+        await reading.until_seen(OutputTranscript)
+        outputs = [each["item"] for each in fake.messages("conversation.item.create")]
+        assert outputs == [
+            {"type": "function_call_output", "call_id": second.call_id, "output": '{"sky":"snow"}'},
+            {"type": "function_call_output", "call_id": first.call_id, "output": '{"sky":"sunny"}'},
+        ]
+        assert len(fake.messages("response.create")) == 1
+        assert fake.rejected == []
+
+
+async def test_tool_result_waits_for_the_caller_to_finish() -> None:
+    script = Script([Reply(tool_calls=(("get_weather", {}),)), Reply(tone(24000, 100), "Both.", hears="Wait!")])
+    async with FakeOpenAI(script) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
+        await reading.session.generate_reply("Look up the weather.")
+        await reading.until_seen(TurnDone)
+        await reading.say(mulaw_frames(200, loud=True))
+        await reading.until_seen(SpeechStarted)
+        await reading.session.send_tool_result(reading.of(ToolCall)[0].call_id, "get_weather", {"sky": "blue"})
+        await reading.say(mulaw_frames(300, loud=False))
+        await reading.until_seen(TurnDone, 2)
+        # The vendor's own answer to the caller holds the tool's result already: nothing more is asked for.
+        assert len(fake.messages("response.create")) == 1
+        assert [each.text for each in reading.of(OutputTranscript)] == ["Both."]
+
+
+async def test_replies_wait_for_each_other() -> None:
+    script = Script([Reply(tone(24000, 300), "One."), Reply(tone(24000, 100), "Two.")])
+    async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("first")
+        await reading.session.generate_reply("second")
+        await reading.until_seen(TurnDone, 2)
+        assert [each.text for each in reading.of(OutputTranscript)] == ["One.", "Two."]
+        assert [each["response"]["instructions"] for each in fake.messages("response.create")] == ["first", "second"]
+
+
+async def test_reply_that_crosses_the_vendors_own_is_said_after_it() -> None:
+    script = Script([Reply(tone(24000, 300), "To you.", hears="Hello"), Reply(tone(24000, 100), "Goodbye.")])
+    async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
+        for frame in SPEECH:
+            await reading.session.send_audio(frame)
+        # Not read yet that the caller spoke: the vendor is answering by itself when this arrives.
+        await reading.session.generate_reply("Say goodbye.")
+        await reading.until_seen(TurnDone, 2)
+        assert [each.text for each in reading.of(OutputTranscript)] == ["To you.", "Goodbye."]
+
+
+async def test_context_is_a_system_message() -> None:
+    async with FakeOpenAI() as fake, await open_session(fake) as reading:
+        await reading.session.send_context("The account was credited $50.")
+        await reading.until(lambda: len(fake.received) == 2)
+        assert fake.received[1]["item"] == {
+            "type": "message",
+            "role": "system",
+            "content": [{"type": "input_text", "text": "The account was credited $50."}],
+        }
+
+
+async def test_nonsense_is_passed_over() -> None:
+    script = Script([Reply(tone(24000, 100), "Fine.")], nonsense=True)
+    async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Speak.")
+        await reading.until_seen(TurnDone)
+        assert [len(each.payload) for each in reading.of(AudioDelta)] == [1068]
+        assert [each.text for each in reading.of(OutputTranscript)] == ["Fine."]
+
+
+@pytest.mark.parametrize(("status", "retryable"), [(401, False), (403, False), (404, False), (429, True), (503, True)])
+async def test_refused_connection(status: int, retryable: bool) -> None:
+    async with FakeOpenAI(Script(refuse_status=status)) as fake:
+        with pytest.raises(ProviderError, match=f"status {status}") as caught:
+            await open_session(fake)
+        assert caught.value.retryable is retryable
+
+
+async def test_refused_settings_tell_the_vendors_message() -> None:
+    async with FakeOpenAI(Script(refuse_settings="Unsupported model.")) as fake:
+        with pytest.raises(ProviderError, match="Unsupported model") as caught:
+            await open_session(fake)
+        assert caught.value.retryable is False
+
+
+async def test_hanging_vendor_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.providers.sockets.CONNECT_TIMEOUT_SECONDS", 0.3)
+    async with FakeOpenAI(Script(hang=True)) as fake:
+        with pytest.raises(ProviderError, match="in time") as caught:
+            await open_session(fake)
+        assert caught.value.retryable is True
+
+
+async def test_nobody_there() -> None:
+    async with FakeOpenAI() as fake:
+        pass
+    with pytest.raises(ProviderError, match="could not be reached") as caught:
+        await open_session(fake)
+    assert caught.value.retryable is True
+
+
+async def test_dropped_line_ends_the_events_with_a_retryable_error() -> None:
+    async with FakeOpenAI(Script(drop_after_frames=3)) as fake, await open_session(fake) as reading:
+        await reading.say(mulaw_frames(60, loud=False))
+        failure = await reading.until_failed()
+        assert isinstance(failure, ProviderError)
+        assert failure.retryable is True
+        with pytest.raises(ProviderError):
+            await reading.session.send_audio("AAAA")
+
+
+async def test_closing_ends_the_events_and_may_be_repeated() -> None:
+    async with FakeOpenAI() as fake, await open_session(fake) as reading:
+        await reading.session.close()
+        await reading.session.close()
+        await reading.until(lambda: reading._task is not None and reading._task.done())
+        assert reading.failure is None
+
+
+async def test_own_key_and_missing_key() -> None:
+    async with FakeOpenAI() as fake:
+        async with await open_session(fake, api_key="sk-own"):
+            assert fake.headers[0]["Authorization"] == "Bearer sk-own"
+        keyless = OpenAIRealtimeModel(base_url=fake.base_url)
+        assert keyless.is_available() is False
+        with pytest.raises(ProviderError, match="No OpenAI API key"):
+            await keyless.connect(config())
+
+
+def test_voices_of_others_are_not_passed_on() -> None:
+    assert [wire_voice(voice) for voice in ("", "Kore", "ash", "voice_12")] == [
+        "marin",
+        "marin",
+        "ash",
+        {"id": "voice_12"},
+    ]
+
+
+async def test_parrot_echoes_each_frame() -> None:
+    async with FakeOpenAI(Script(parrot=True)) as fake, await open_session(fake) as reading:
+        frames = mulaw_frames(100, loud=True)
+        await reading.say(frames)
+        await reading.until_seen(AudioDelta, 5)
+        assert [each.payload for each in reading.of(AudioDelta)] == frames

@@ -1,0 +1,52 @@
+"""Clients that send the same POSTs at the same time, each under its `Idempotency-Key`."""
+
+import http.client
+import json
+import threading
+import time
+from typing import Any
+
+Answer = tuple[int, bytes]
+
+
+def post_repeatedly(
+    url: str, path: str, headers: dict[str, str], bodies: dict[str, Any], *, threads: int, together: int
+) -> dict[str, list[Answer]]:
+    """POST every body (key → body) from `threads / together` clients at once, `together` keys in each turn.
+
+    Who hears 409, for a key in flight, asks again. Gives the final answers by key.
+    """
+    address = url.removeprefix("http://")
+    keys = list(bodies)
+    answers: dict[str, list[Answer]] = {key: [] for key in keys}
+    barrier = threading.Barrier(threads, timeout=60)
+
+    def connect() -> http.client.HTTPConnection:
+        # One after the other: the test server lets few wait at its door.
+        connection = http.client.HTTPConnection(address, timeout=60)
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+        return connection
+
+    def send(number: int, connection: http.client.HTTPConnection) -> None:
+        for turn in range(0, len(keys), together):
+            key = keys[turn + number % together]
+            body = json.dumps(bodies[key])
+            barrier.wait()
+            posted = {**headers, "Content-Type": "application/json", "Idempotency-Key": key}
+            while True:
+                connection.request("POST", path, body, posted)
+                response = connection.getresponse()
+                status, content = response.status, response.read()
+                if status != 409 or b"in progress" not in content:
+                    break
+                time.sleep(0.1)
+            answers[key].append((status, content))
+        connection.close()
+
+    senders = [threading.Thread(target=send, args=(number, connect())) for number in range(threads)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    return answers

@@ -1,0 +1,118 @@
+"""An account that has one of everything, on a live server whose carrier is the built-in exchange."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import ApiKey, Developer
+from agents.configuration import CallConfig
+from agents.models import Agent
+from agents.providers.registry import get_model
+from agents.services import create_model_key
+from billing.ledger import test_credit as give_credit
+from calls.models import Call
+from phone_numbers.models import PhoneNumber
+from tests.factories import make_agent, make_api_key, make_developer
+from tests.fakes.exchange_thread import ExchangeThread
+from tests.phone_numbers.conftest import configure_carrier, exchange
+
+__all__ = ["configure_carrier", "exchange"]
+
+
+@dataclass
+class World:
+    """What examples and random requests meet."""
+
+    url: str
+    key: str
+    developer: Developer
+    number: PhoneNumber
+    spare_number: PhoneNumber
+    agent: Agent
+    spare_agent: Agent
+    model_key_id: int
+    spare_key_id: int
+    ended_call: Call
+    running_call: Call
+    session_token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+@pytest.fixture
+def world(
+    transactional_db: None, live_server: Any, exchange: ExchangeThread, settings: Any, empty_redis: Any
+) -> Iterator[World]:
+    settings.RATE_LIMIT_PER_MINUTE = 10_000_000
+    settings.PUBLIC_URL = live_server.url
+    # Nobody listens there: no test reaches a vendor.
+    away = {
+        name: {**provider, "OPTIONS": {**provider["OPTIONS"], "base_url": "http://127.0.0.1:9/v1"}}
+        for name, provider in settings.MODEL_PROVIDERS.items()
+        if name != "local"
+    }
+    settings.MODEL_PROVIDERS = {**settings.MODEL_PROVIDERS, **away}
+    get_model.cache_clear()
+    developer = make_developer(email="jane@example.com")
+    give_credit(developer_id=developer.pk, amount=1000, key="schema-tests")  # type: ignore[arg-type]
+    api_key, key = make_api_key(developer)
+    # Out of reach for requests that delete keys by chance.
+    ApiKey.objects.filter(pk=api_key.pk).update(id=987_654_321)
+    client = Client(headers={"Authorization": f"Bearer {key}"})
+    numbers = [_buy(client), _buy(client)]
+    agents = [make_agent(developer=developer, system_prompt="You are helpful.") for _ in range(2)]
+    keys = [
+        create_model_key(developer=developer, provider="openai", api_key=f"sk-proj-{index:032}", label="Mine").pk
+        for index in range(2)
+    ]
+    login = {"email": developer.email, "password": "secret123"}
+    token = client.post("/api/v1/auth/login", login, content_type="application/json").json()["token"]
+    number = numbers[0]
+    number.mode, number.system_prompt = "streaming", "You are helpful."
+    number.save()
+    yield World(
+        url=live_server.url,
+        key=key,
+        developer=developer,
+        number=number,
+        spare_number=numbers[1],
+        agent=agents[0],
+        spare_agent=agents[1],
+        model_key_id=keys[0],
+        spare_key_id=keys[1],
+        ended_call=_call(number, status="completed", ended_at=timezone.now(), duration_seconds=95),
+        running_call=_call(number, status="answered"),
+        session_token=token,
+    )
+    get_model.cache_clear()
+
+
+def _buy(client: Client) -> PhoneNumber:
+    offer = client.get("/api/v1/phone-numbers/available?area_code=415&limit=1").json()["data"][0]
+    body = {"phone_number": offer["phone_number"]}
+    bought = client.post("/api/v1/phone-numbers", body, content_type="application/json")
+    assert bought.status_code == 201, bought.content
+    return PhoneNumber.objects.get(pk=bought.json()["data"]["id"])
+
+
+def _call(number: PhoneNumber, **fields: Any) -> Call:
+    defaults: dict[str, Any] = {
+        "direction": "inbound",
+        "from_number": "+19075550101",
+        "to_number": number.e164,
+        "mode": "streaming",
+        "model_slug": "gemini-3.1-flash-live",
+        "answered_at": timezone.now(),
+        "session_seen_at": timezone.now(),
+        "config": CallConfig(model_slug="gemini-3.1-flash-live", voice="Kore").to_json(),
+    }
+    call = Call.objects.create(developer=number.developer, phone_number=number, **{**defaults, **fields})
+    call.events.create(event_type="call.initiated", source="system")
+    call.transcript.create(role="user", text="Hello", spoken_at=timezone.now())
+    return call

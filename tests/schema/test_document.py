@@ -1,0 +1,102 @@
+"""The OpenAPI document: valid, complete, and true to itself."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from bubblyphone.core.schema import description, openapi
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def operations() -> list[tuple[str, str, dict[str, Any]]]:
+    return [(method.upper(), path, one) for path, item in openapi()["paths"].items() for method, one in item.items()]
+
+
+def check_against(schema: dict[str, Any], value: Any) -> None:
+    """Raises jsonschema.ValidationError. References lead into the document."""
+    document = {**openapi(), "$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    jsonschema.Draft202012Validator(document).validate(value)
+
+
+def routes() -> Iterator[str]:
+    """ "METHOD /path" of all routes under /api/v1, with `{id}` for what the reference calls so."""
+    resolver = next(one for one in get_resolver().url_patterns if str(one.pattern) == "api/v1/")
+    assert isinstance(resolver, URLResolver)
+    for pattern in _leaves(resolver):
+        path = re.sub(r"<\w+:(\w+)>", lambda match: "{code}" if match[1] == "code" else "{id}", str(pattern.pattern))
+        view = getattr(pattern.callback, "view_class", None)
+        for method in METHODS:
+            if hasattr(view, method):
+                yield f"{method.upper()} /{path}"
+
+
+def _leaves(resolver: URLResolver) -> Iterator[URLPattern]:
+    for one in resolver.url_patterns:
+        if isinstance(one, URLResolver):
+            yield from _leaves(one)
+        else:
+            yield one
+
+
+def test_it_is_openapi_3_1() -> None:
+    document = openapi()
+    assert document["openapi"] == "3.1.0"
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_every_route_is_described_in_its_app_s_schema_module_and_nothing_else_is() -> None:
+    found = set(routes())
+    assert found - description().by_route.keys() == set()
+    assert description().by_route.keys() - found == set()
+    assert {f"{method} {path.removeprefix('/api/v1')}" for method, path, _ in operations()} == found
+
+
+def test_anybody_may_read_it(client: Client, empty_redis: Any) -> None:
+    answer = client.get("/api/v1/schema")
+    assert answer.status_code == 200
+    assert answer.json() == openapi()
+
+
+def test_every_operation_and_field_has_a_text() -> None:
+    missing = [f"{method} {path}" for method, path, one in operations() if not one["summary"]]
+    for method, path, one in operations():
+        queries = [found for found in one.get("parameters", []) if found.get("in") == "query"]
+        missing += [f"{method} {path}: {query['name']}" for query in queries if not query.get("description")]
+    for name, schema in openapi()["components"]["schemas"].items():
+        if name.endswith("Body"):
+            missing += [f"{name}.{field}" for field, part in schema["properties"].items() if "description" not in part]
+    assert missing == []
+
+
+def test_every_example_is_what_its_schema_allows() -> None:
+    for method, path, one in operations():
+        contents = [("body", content) for content in one.get("requestBody", {}).get("content", {}).values()]
+        for status, answer in one["responses"].items():
+            contents += [(status, content) for content in answer.get("content", {}).values()]
+        for what, content in contents:
+            if "examples" not in content:
+                pytest.fail(f"{method} {path} {what} has no example")
+            check_against(content["schema"], content["examples"]["example"]["value"])
+
+
+def test_who_may_call_is_said_as_it_is(client: Client, db: None, empty_redis: Any, settings: Any) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 10_000
+    for method, path, one in operations():
+        answer = client.generic(method, re.sub(r"\{\w+\}", "1", path), b"{}", content_type="application/json")
+        assert (answer.status_code == 401) == (one.get("security") == [{"bearer": []}]), f"{method} {path}"
+        refusal = one["responses"].get(str(answer.status_code))
+        assert refusal, f"{method} {path} answers {answer.status_code}"
+        check_against(refusal["content"]["application/json"]["schema"], answer.json())
+
+
+def test_a_value_of_another_json_type_is_refused_by_name(client: Client, db: None, empty_redis: Any) -> None:
+    sent = '{"name": 5, "email": "a@example.com", "password": "secret123", "password_confirmation": "secret123"}'
+    answer = client.post("/api/v1/auth/register", sent, content_type="application/json")
+    assert (answer.status_code, answer.json()["errors"]) == (422, {"name": ["Not a valid string."]})

@@ -1,0 +1,119 @@
+"""Each operation's own example, sent to a server: it is accepted, and the answer has the shape that is shown."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import ApiKey
+from accounts.passwords import make_token
+from tests.factories import make_developer
+from tests.schema.conftest import World
+from tests.schema.test_document import check_against, operations
+
+# What needs somebody to talk to is answered as the document says for a call without: 409. tests/flows have the rest.
+NEED_A_LIVE_CALL = {
+    "POST /api/v1/calls/{id}/context",
+    "POST /api/v1/calls/{id}/speak",
+    "POST /api/v1/calls/{id}/transfer",
+}
+# The vendor is not there.
+REFUSED_HERE = {"POST /api/v1/model-keys/{id}/test": "502"}
+# Sent without the API key: the session is what they are about.
+WITH_SESSION = {"POST /api/v1/auth/logout", "POST /api/v1/auth/logout-all"}
+
+
+def path_of(world: World, method: str, path: str) -> str:
+    ids: dict[str, Any] = {
+        "/agents": world.spare_agent.pk if method == "DELETE" else world.agent.pk,
+        "/phone-numbers": world.spare_number.pk if method == "DELETE" else world.number.pk,
+        "/model-keys": world.spare_key_id if method == "DELETE" else world.model_key_id,
+        "/calls": world.running_call.pk if path.endswith("/hangup") else world.ended_call.pk,
+        "/api-keys": _newest_key(world),
+    }
+    prefix = "/" + path.split("/")[3]
+    return path.replace("{id}", str(ids.get(prefix, ""))).replace("{code}", "GB")
+
+
+def _newest_key(world: World) -> int:
+    """Not the one that the requests are sent with."""
+    made = ApiKey.objects.filter(developer=world.developer, label="Production").last()
+    return made.pk if made else 0
+
+
+def adapt(world: World, client: Client, key: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The example with ids and numbers that exist here."""
+    body = dict(body)
+    if "from" in body:
+        body["from"] = world.number.e164
+    if "agent_id" in body:
+        body["agent_id"] = world.agent.pk
+    if "phone_number_id" in body:
+        body["phone_number_id"] = world.number.pk
+    if key == "POST /api/v1/phone-numbers":
+        offers = client.get("/api/v1/phone-numbers/available?area_code=212&limit=1", headers=world.headers)
+        body["phone_number"] = offers.json()["data"][0]["phone_number"]
+    if "token" in body:
+        body["token"] = make_token(make_developer())
+    if key == "POST /api/v1/auth/register":
+        body["email"] = "new@example.com"
+    return body
+
+
+def keys_of(value: Any) -> Any:
+    """The shape of an example: its keys, of a list its first row's. Objects of free form are left out."""
+    if isinstance(value, dict):
+        return {name: keys_of(item) for name, item in value.items() if name not in FREE}
+    return [keys_of(value[0])] if isinstance(value, list) and value else None
+
+
+FREE = {"metadata", "config", "dynamic_variables", "analysis_schema", "analysis_result", "tools", "request_payload"}
+ORDER = {"GET": 0, "POST": 1, "PUT": 2, "PATCH": 3, "DELETE": 4}
+
+
+def test_examples_are_accepted_and_answered_as_shown(world: World, client: Client) -> None:
+    for method, path, one in sorted(operations(), key=lambda entry: ORDER[entry[0]]):
+        key = f"{method} {path}"
+        if "multipart/form-data" in one.get("requestBody", {}).get("content", {}):
+            continue  # sent as a real form by test_reference_curls.py
+        content = one.get("requestBody", {}).get("content", {}).get("application/json", {})
+        example = content.get("examples", {}).get("example", {}).get("value", {})
+        headers = dict(world.headers)
+        if key in WITH_SESSION:
+            headers["Authorization"] = f"Bearer {session_token(world, client)}"
+        body = adapt(world, client, key, example)
+        answer = client.generic(
+            method, path_of(world, method, path), json.dumps(body), content_type="application/json", headers=headers
+        )
+        expected = "409" if key in NEED_A_LIVE_CALL else REFUSED_HERE.get(key, next(iter(one["responses"])))
+        assert str(answer.status_code) == expected, f"{key}: {answer.content!r}"
+        shown = one["responses"][expected].get("content", {}).get("application/json")
+        if shown is None:
+            assert answer.content == b"", key
+            continue
+        check_against(shown["schema"], answer.json())
+        if expected[0] == "2":
+            compare_shape(key, keys_of(shown["examples"]["example"]["value"]), keys_of(answer.json()))
+
+
+def compare_shape(key: str, shown: Any, given: Any) -> None:
+    """Lists may be empty, and what is null has no keys."""
+    if isinstance(shown, dict) and isinstance(given, dict) and key != "GET /api/v1/schema":
+        assert given.keys() == shown.keys(), key
+        for name in shown:
+            compare_shape(f"{key} {name}", shown[name], given[name])
+    elif isinstance(shown, list) and isinstance(given, list) and given:
+        compare_shape(f"{key}[]", shown[0], given[0])
+
+
+def session_token(world: World, client: Client) -> str:
+    body = {"email": world.developer.email, "password": "secret123"}
+    return str(client.post("/api/v1/auth/login", body, content_type="application/json").json()["token"])
+
+
+@pytest.mark.usefixtures("db", "empty_redis")
+def test_the_shape_of_an_error_is_the_same_where_no_view_is_reached(client: Client) -> None:
+    answer = client.get("/api/v1/nowhere")
+    assert answer.status_code == 404
+    check_against({"$ref": "#/components/schemas/Error"}, answer.json())

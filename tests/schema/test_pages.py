@@ -1,0 +1,91 @@
+"""The documentation's pages, for everybody, and the code that they show."""
+
+import re
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from accounts.webhooks import SigningKeys, signature_headers
+from bubblyphone.core import code_samples
+from tests.schema.test_document import operations
+
+CODE = settings.BASE_DIR / "templates" / "docs" / "code"
+BODY = '{"event":"call.speech","call_id":"42","text":"Grüße, it\'s €5"}'
+KEYS = SigningKeys("whsec_current")
+pytestmark = pytest.mark.django_db
+
+
+def headers() -> dict[str, str]:
+    return signature_headers(KEYS, BODY, uuid.uuid4(), 1_767_225_600)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/quick-start", "/docs/webhooks", "/docs/sandbox"])
+def test_anybody_may_read_them_and_nothing_in_them_is_inline(client: Client, path: str) -> None:
+    answer = client.get(path)
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert page.count("<h1>") == 1
+    assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|(?:src|href)=\"https?://", page) == []
+
+
+def test_the_reference_has_every_operation(client: Client) -> None:
+    page = client.get("/docs").content.decode()
+    for method, path, one in operations():
+        assert f'id="{one["operationId"]}"' in page
+        assert f"{method}</b> {path}</code>" in page
+
+
+def test_the_sign_in_page_leads_there(client: Client) -> None:
+    assert b'href="/docs"' in client.get("/login").content
+
+
+def test_the_python_that_checks_signatures_tells_ours_from_others() -> None:
+    names: dict[str, Any] = {}
+    exec((CODE / "verify.py.txt").read_text(), names)  # noqa: S102  (it is the page's own code that is tried)
+    assert names["is_genuine"](BODY.encode(), headers(), "whsec_current")
+    assert not names["is_genuine"](BODY.encode() + b" ", headers(), "whsec_current")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_javascript_that_checks_signatures_tells_ours_from_others(tmp_path: Path) -> None:
+    lowered = {name.lower(): value for name, value in headers().items()}
+    script = f"{(CODE / 'verify.js.txt').read_text()}\nconst body = {BODY!r}, headers = {lowered!r};\n"
+    script += "console.log(isGenuine(body, headers, 'whsec_current'), isGenuine(body + ' ', headers, 'whsec_current'))"
+    (tmp_path / "verify.cjs").write_text(script)
+    done = subprocess.run(["node", tmp_path / "verify.cjs"], capture_output=True, text=True, check=True)
+    assert done.stdout == "true false\n"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+@pytest.mark.parametrize(("added", "said"), [("", "genuine\n"), (" ", "forged\n")])
+def test_the_shell_that_checks_signatures_tells_ours_from_others(tmp_path: Path, added: str, said: str) -> None:
+    (tmp_path / "body").write_text(BODY + added)
+    sent = headers()
+    values = {"TIMESTAMP": sent["X-Timestamp"], "SIGNATURE": sent["X-Signature"], "SECRET": "whsec_current"}
+    done = subprocess.run(
+        ["sh", CODE / "verify.sh.txt"],
+        env={"PATH": "/usr/bin:/bin", "BODY_FILE": str(tmp_path / "body"), **values},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == said
+
+
+def test_samples_are_code_that_can_be_read() -> None:
+    body = {"name": "It's", "tools": [{"a": None, "b": True}]}
+    made = dict(code_samples.samples("POST", "https://example.com/agents", body, True, "application/json"))
+    compile(made["Python"], "sample", "exec")
+    assert "'\"'" not in made["curl"]
+    assert "It'\\''s" in made["curl"]
+    checked = subprocess.run(["bash", "-n", "-c", made["curl"]], check=False)
+    assert checked.returncode == 0
+    if shutil.which("node"):
+        node = ["node", "--check", "--input-type=module", "-"]
+        assert subprocess.run(node, input=made["Node"], text=True, check=False).returncode == 0

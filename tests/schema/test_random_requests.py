@@ -1,0 +1,58 @@
+"""schemathesis: requests from the document, right and wrong ones, and every answer held to it.
+
+By hand, with boundary values too and thousands of them:
+`SCHEMATHESIS_EXAMPLES=200 make test ARGS=tests/schema/test_random_requests.py`
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.schema.conftest import World
+
+EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "")
+# Boundary values are some 2,500 requests of their own.
+PHASES = "examples,coverage,fuzzing,stateful" if EXAMPLES else "examples,fuzzing,stateful"
+# A vendor that is not there is 502, and the document says where.
+CONFIGURATION = """
+[checks.not_a_server_error]
+expected-statuses = ["2xx", "3xx", "4xx", 502]
+"""
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "ignored_auth",
+    "unsupported_method",
+    "allow_header_conformance",
+]
+
+
+@pytest.mark.slow
+def test_no_request_gets_an_answer_that_the_document_does_not_have(world: World, tmp_path: Path) -> None:
+    configuration = tmp_path / "schemathesis.toml"
+    configuration.write_text(CONFIGURATION)
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration), "run"]
+    command += [f"{world.url}/api/v1/schema", "--url", world.url, "--phases", PHASES]
+    command += ["--header", f"Authorization: Bearer {world.key}", "--checks", ",".join(CHECKS)]
+    command += [
+        "--max-examples",
+        EXAMPLES or "3",
+        "--seed",
+        "1",
+        "--continue-on-failure",
+        "--suppress-health-check",
+        "all",
+    ]
+    command += ["--no-color", "--warnings", "off"]
+    # Proxies are for the world outside.
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2000:]
+    print(run.stdout[-1500:])  # noqa: T201  (shown with -s: how many there were)

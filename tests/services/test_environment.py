@@ -1,0 +1,67 @@
+"""What the supervisor sets for the platform, and that what the user gave wins."""
+
+import re
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from bubblyphone.services.environment import PROJECT, base_environment, exchange_environment, read_env_file
+from bubblyphone.services.kept import KeptValues
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> KeptValues:
+    return KeptValues(tmp_path / "secrets.json")
+
+
+def test_what_is_absent_is_made_and_kept(tmp_path: Path, kept: KeptValues) -> None:
+    made = base_environment({}, tmp_path, kept)
+    assert (made["PORT"], made["HOST"], made["PUBLIC_URL"]) == ("8000", "127.0.0.1", "http://localhost:8000")
+    assert (made["DEMO"], made["ALLOW_PRIVATE_WEBHOOKS"], made["DATA_DIR"]) == ("1", "1", str(tmp_path))
+    Fernet(made["ENCRYPTION_KEYS"])
+    assert base_environment({}, tmp_path, KeptValues(kept.path)) == made
+
+
+def test_what_the_user_gave_wins(tmp_path: Path, kept: KeptValues) -> None:
+    given = {
+        "DEMO": "0",
+        "ALLOW_PRIVATE_WEBHOOKS": "0",
+        "SECRET_KEY": "mine",
+        "PUBLIC_URL": "https://a.example",
+        "PORT": "9",
+    }
+    made = base_environment(given, tmp_path, kept)
+    assert {name: made[name] for name in given} == given
+    assert made["HOST"] == "0.0.0.0"  # noqa: S104
+    assert kept.get("SECRET_KEY") is None
+
+
+def test_a_secret_in_a_file_counts_as_given(tmp_path: Path, kept: KeptValues) -> None:
+    assert "SECRET_KEY" not in base_environment({"SECRET_KEY_FILE": "/run/secrets/key"}, tmp_path, kept)
+
+
+def test_the_exchange_keeps_its_credentials(kept: KeptValues) -> None:
+    made = exchange_environment(8000, kept)
+    assert made == exchange_environment(8000, KeptValues(kept.path))
+    assert made["TELNYX_BASE_URL"] == f"{made['EXCHANGE_URL']}/v2"
+    assert made["EXCHANGE_WEBHOOK_URL"] == "http://127.0.0.1:8000/webhooks/telnyx"
+
+
+def test_an_env_file_is_read_like_a_shell_would(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("# a comment\n\nPORT=8001\nexport GEMINI_API_KEY='a=b'\nEMPTY=\n")
+    assert read_env_file(path) == {"PORT": "8001", "GEMINI_API_KEY": "a=b", "EMPTY": ""}
+    assert read_env_file(tmp_path / "absent") == {}
+
+
+def test_every_variable_that_is_read_stands_in_readme_and_in_the_example_file() -> None:
+    settings = (PROJECT / "bubblyphone/settings.py").read_text()
+    # EXCHANGE_URL passes from the supervisor to the platform; nobody else sets it.
+    read = set(re.findall(r'env_[a-z]+\(\s*"([A-Z_]+)"', settings)) - {"EXCHANGE_URL"}
+    readme = (PROJECT / "README.md").read_text()
+    table = [line.split("|")[1] for line in readme.splitlines() if line.startswith("| `")]
+    described = {name for cell in table for name in re.findall(r"`([A-Z_]+)`", cell)}
+    listed = set(re.findall(r"^# ([A-Z_]+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE))
+    assert described == listed
+    assert read - described == set()

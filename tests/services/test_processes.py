@@ -1,0 +1,98 @@
+"""Processes under the supervisor: their ends, their restarts, and what happens when the supervisor is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bubblyphone.services.console import Console
+from bubblyphone.services.guard import Guard, is_group_alive
+from bubblyphone.services.processes import PlatformProcess
+
+# A parent that passes SIGTERM by, with a child that would outlive it.
+STUBBORN = (
+    "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); print('up', flush=True); time.sleep(60)"
+)
+
+
+@pytest.fixture
+def guard() -> Iterator[Guard]:
+    guard = Guard()
+    yield guard
+    guard.close()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.02)
+
+
+def make_process(guard: Guard, code: str) -> PlatformProcess:
+    return PlatformProcess("web", [sys.executable, "-c", code], dict(os.environ), Console(), guard)
+
+
+def test_a_process_that_ignores_the_request_to_end_is_killed_with_its_children(
+    guard: Guard, capfd: pytest.CaptureFixture[str]
+) -> None:
+    process = make_process(guard, STUBBORN)
+    process.start()
+    assert process.popen is not None
+    group = process.popen.pid
+    seen: list[str] = []
+
+    def is_up() -> bool:
+        seen.append(capfd.readouterr().out)
+        return "web      | up\n" in "".join(seen)
+
+    wait_for(is_up)
+    process.signal(signal.SIGTERM)
+    process.wait(time.monotonic() + 0.3)
+
+    assert "run      | web did not end in time and is killed\n" in capfd.readouterr().out
+    wait_for(lambda: not is_group_alive(group))
+
+
+def test_a_crashed_process_is_started_again_after_one_and_then_two_seconds(
+    guard: Guard, capfd: pytest.CaptureFixture[str]
+) -> None:
+    process = make_process(guard, "raise SystemExit(3)")
+    process.start()
+    began = time.monotonic()
+    while process.restarts < 2:
+        process.revive()
+        time.sleep(0.01)
+    assert 1.0 <= time.monotonic() - began < 3.0
+    said = [line for line in capfd.readouterr().out.splitlines() if line.startswith("run")]
+    assert said == [
+        "run      | web ended (exit code 3); starting it again in 1 s",
+        "run      | web ended (exit code 3); starting it again in 2 s",
+    ]
+
+
+def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    report = tmp_path / "pid"
+    code = f"""
+import os, pathlib, sys, time
+from bubblyphone.services.console import Console
+from bubblyphone.services.guard import Guard
+from bubblyphone.services.processes import PlatformProcess
+process = PlatformProcess("web", [sys.executable, "-c", "import time; time.sleep(60)"], os.environ, Console(), Guard())
+process.start()
+pathlib.Path({str(report)!r}).write_text(str(process.popen.pid))
+time.sleep(60)
+"""
+    supervisor = subprocess.Popen([sys.executable, "-c", code])
+    wait_for(lambda: report.exists() and report.read_text() != "", 20)
+    group = int(report.read_text())
+    assert is_group_alive(group)
+    supervisor.kill()
+    supervisor.wait()
+    wait_for(lambda: not is_group_alive(group))

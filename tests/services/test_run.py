@@ -1,0 +1,182 @@
+"""`make run` from outside: a real start in a data folder of its own, crashes in between, and the stop."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bubblyphone.services.environment import PROJECT
+from bubblyphone.services.ports import find_free
+
+NOT_OURS = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "ENCRYPTION_KEYS",
+    "DJANGO_SETTINGS_MODULE",
+    "ALLOW_PRIVATE_WEBHOOKS",
+)
+
+
+class Run:
+    """One `python -m bubblyphone.services.run`, its output collected in a file."""
+
+    def __init__(self, data_dir: Path, port: int) -> None:
+        self.port = port
+        self.data_dir = data_dir
+        self.log = data_dir.parent / f"{time.monotonic_ns()}.log"
+        environment = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
+        environment |= {"DATA_DIR": str(data_dir), "PORT": str(port)}
+        with self.log.open("wb") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "bubblyphone.services.run"],
+                cwd=PROJECT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, text: str, seconds: float = 120) -> None:
+        deadline = time.monotonic() + seconds
+        while text not in self.output:
+            assert self.popen.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.1)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.popen.send_signal(number)
+        return self.popen.wait(40)
+
+    def processes(self) -> dict[int, str]:
+        """Process id and command line of every process that works on this data folder."""
+        found = {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                environment, command = (entry / "environ").read_bytes(), (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if f"DATA_DIR={self.data_dir}\0".encode() in environment or str(self.data_dir).encode() in command:
+                found[int(entry.name)] = command.replace(b"\0", b" ").decode()
+        return found
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="bubbly run-") as folder:
+        # As an ordinary folder is; PostgreSQL's user passes through it when root runs this.
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "var"
+
+
+@pytest.fixture
+def start(data_dir: Path) -> Iterator[Callable[[int], Run]]:
+    runs: list[Run] = []
+
+    def start(port: int) -> Run:
+        runs.append(Run(data_dir, port))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.popen.poll() is None:
+            run.stop()
+
+
+def get(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def database_url(data_dir: Path) -> str:
+    kept = json.loads((data_dir / "secrets.json").read_text())
+    return f"postgresql://bubblyphone:{kept['POSTGRES_PASSWORD']}@127.0.0.1:{kept['POSTGRES_PORT']}/bubblyphone"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks processes up in /proc")
+def test_a_run_recovers_from_crashes_stops_without_remains_and_keeps_everything(
+    data_dir: Path, start: Callable[[int], Run]
+) -> None:
+    port = find_free()
+    run = start(port)
+    run.wait_for("Press Ctrl-C to stop.")
+    assert (get(port, "/healthz"), get(port, "/readyz")) == (200, 200)
+    demo_before = (data_dir / "demo.json").read_text()
+    demo = json.loads(demo_before)
+    assert stat.S_IMODE((data_dir / "demo.json").stat().st_mode) == 0o600
+    assert demo["api_key"] in run.output
+    assert demo["email"] in run.output
+    secrets_before = json.loads((data_dir / "secrets.json").read_text())
+
+    web = next(pid for pid, command in run.processes().items() if "bubblyphone.serve" in command)
+    os.kill(web, signal.SIGKILL)
+    run.wait_for("web ended (signal 9); starting it again in 1 s")
+    postmaster = next(pid for pid, command in run.processes().items() if "bin/postgres -D" in command)
+    os.kill(postmaster, signal.SIGKILL)
+    run.wait_for("postgres ended (signal 9); starting it again")
+    wait_until_ready(port)
+
+    second = start(find_free())
+    assert second.popen.wait(30) == 1
+    assert f"Another run (process {run.popen.pid}) uses {data_dir}." in second.output
+
+    assert run.stop() == 0
+    assert run.processes() == {}
+
+    again = start(port)
+    again.wait_for("Press Ctrl-C to stop.")
+    assert (data_dir / "demo.json").read_text() == demo_before
+    assert json.loads((data_dir / "secrets.json").read_text()) == secrets_before
+    with psycopg.connect(database_url(data_dir)) as connection:
+        query = "SELECT count(*) FROM accounts_developer WHERE email = %s"
+        assert connection.execute(query, [demo["email"]]).fetchone() == (1,)
+    assert again.stop(signal.SIGINT) == 0
+    assert again.processes() == {}
+
+
+def wait_until_ready(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if get(port, "/readyz") == 200:
+                return
+        except OSError:
+            pass
+        assert time.monotonic() < deadline, "not ready again in time"
+        time.sleep(0.2)
+
+
+def test_a_taken_port_is_named_and_nothing_is_started(data_dir: Path, start: Callable[[int], Run]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        run = start(port)
+        assert run.popen.wait(30) == 1
+    assert f"Port {port} is taken by another program. Choose another: make run PORT={port + 1}" in run.output
+    assert not (data_dir / "postgres").exists()
+    assert run.processes() == {}
+
+
+def test_a_wrong_port_is_named(data_dir: Path) -> None:
+    environment = {**os.environ, "DATA_DIR": str(data_dir), "PORT": "eighty"}
+    command = [sys.executable, "-m", "bubblyphone.services.run"]
+    result = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert (result.returncode, "PORT='eighty' must be a whole number from 1 to 65535." in result.stderr) == (1, True)

@@ -1,0 +1,220 @@
+"""The model `local-offline` as a call sees it: sound in, sound out."""
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+import pytest_asyncio
+
+from agents import speech
+from agents.providers.base import ProviderError, RealtimeSession, SessionConfig
+from agents.providers.events import (
+    AudioDelta,
+    InputTranscript,
+    ModelEvent,
+    OutputTranscript,
+    SpeechStarted,
+    ToolCall,
+    TurnDone,
+)
+from agents.providers.local import LocalModel
+from agents.speech import Speech, assets
+from bubblyphone.core.audio import PCM16_16K, PCMU_8K, make_transcoder
+from tests.brain.chat_server import ChatServer, chat_server, text
+from tests.brain.restaurant import PROMPT, TOOLS
+from tests.speech.conftest import in_real_time, phone_line, quiet
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(not speech.is_installed(), reason="needs the offline extra"),
+]
+
+CONFIG = SessionConfig("local-offline", PROMPT, PCMU_8K, tools=TOOLS)
+
+
+@dataclass
+class Caller:
+    """Speaks to a session and keeps what comes back."""
+
+    session: RealtimeSession
+    sound: bytearray = field(default_factory=bytearray)
+    events: list[ModelEvent] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def listen(self) -> None:
+        to_16k = make_transcoder(self.session.output_format, PCM16_16K)
+        assert to_16k is not None
+        async for event in self.session.events():
+            if isinstance(event, AudioDelta):
+                self.sound += base64.b64decode(to_16k(event.payload))
+            else:
+                self.events.append(event)
+            self.arrived.set()
+
+    async def wait_for(self, kind: type, seconds: float = 15) -> ModelEvent:
+        """The first event of a kind from now on or since the last `forget`."""
+        async with asyncio.timeout(seconds):
+            while not (found := [event for event in self.events if isinstance(event, kind)]):
+                self.arrived.clear()
+                await self.arrived.wait()
+        return found[0]
+
+    async def say(self, text: str) -> None:
+        """A sentence at the pace of a telephone, and the silence after it."""
+        pcm = await phone_line(text)
+        self.sound.clear()
+        self.events.clear()
+        async for frame in in_real_time(pcm + quiet(0.9)):
+            await self.session.send_audio(base64.b64encode(frame).decode())
+
+    async def tell_what_was_heard(self, item_id: str, heard_ms: int) -> None:
+        """What a call does once the caller interrupts."""
+        self.events.clear()
+        await self.wait_for(SpeechStarted)
+        await self.session.truncate(item_id, heard_ms)
+
+    async def heard(self) -> str:
+        return (await speech.transcribe(bytes(self.sound))).text.lower()
+
+
+@asynccontextmanager
+async def calling(model: LocalModel) -> AsyncIterator[Caller]:
+    """A caller on a session of a model."""
+    session = await model.connect(CONFIG)
+    caller = Caller(session)
+    listening = asyncio.create_task(caller.listen())
+    try:
+        yield caller
+    finally:
+        await session.close()
+        await asyncio.wait_for(listening, 2)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def caller(engine: Speech) -> AsyncIterator[Caller]:
+    async with calling(LocalModel()) as caller:
+        yield caller
+
+
+async def test_answers_from_its_prompt_by_voice(caller: Caller) -> None:
+    await caller.say("What are your opening hours?")
+    await caller.wait_for(TurnDone)
+    kinds = [type(event) for event in caller.events]
+    assert kinds == [SpeechStarted, InputTranscript, OutputTranscript, TurnDone]
+    said = await caller.wait_for(OutputTranscript)
+    assert said == OutputTranscript("local_item_1", "We are open Tuesday to Sunday from 5 p.m. to 11 p.m.")
+    heard = await caller.heard()
+    assert "tuesday" in heard
+    assert "eleven" in heard or "11" in heard
+
+
+async def test_calls_a_tool_and_speaks_its_result(caller: Caller) -> None:
+    await caller.say("Please check the availability for tomorrow.")
+    call = await caller.wait_for(ToolCall)
+    assert isinstance(call, ToolCall)
+    tomorrow = (datetime.now().astimezone() + timedelta(days=1)).date()
+    assert (call.name, call.arguments) == ("check_availability", {"date": tomorrow.isoformat()})
+    caller.sound.clear()
+    caller.events.clear()
+    await caller.session.send_tool_result(
+        call.call_id, call.name, {"message": "There is one table left by the window."}
+    )
+    await caller.wait_for(TurnDone)
+    heard = await caller.heard()
+    assert "table" in heard
+    assert "window" in heard
+
+
+async def test_falls_silent_when_the_caller_speaks(caller: Caller) -> None:
+    text = "The first thing is this. And then there is much more to tell, so much that it takes a while to say it all."
+    await caller.session.generate_reply(f'Say: "{text}"')
+    await caller.wait_for(OutputTranscript)
+    interruption = await phone_line("Stop, wait a moment please.")
+    loop = asyncio.get_running_loop()
+    caller.events.clear()
+    noticed = asyncio.create_task(caller.wait_for(SpeechStarted))
+    began = loop.time()
+    async for frame in in_real_time(interruption + quiet(0.2)):
+        await caller.session.send_audio(base64.b64encode(frame).decode())
+        if noticed.done():
+            break
+    assert loop.time() - began < 0.5  # the sentence itself begins some 50 ms into its sound
+    caller.sound.clear()
+    await asyncio.sleep(0.3)
+    assert caller.sound == b""
+    await caller.session.truncate("local_item_1", 1200)
+
+
+async def test_a_cough_does_not_silence_it(caller: Caller) -> None:
+    await caller.session.generate_reply('Say: "One two three four five six seven eight nine ten."')
+    await caller.wait_for(TurnDone)
+    caller.events.clear()
+    cough = (await phone_line("Uh."))[:4800]  # 150 ms
+    async for frame in in_real_time(cough + quiet(1)):
+        await caller.session.send_audio(base64.b64encode(frame).decode())
+    assert caller.events == []
+
+
+async def test_speaks_the_greeting_of_the_platform(caller: Caller) -> None:
+    await caller.session.generate_reply("Greet the person and ask how you can help.")
+    await caller.wait_for(TurnDone)
+    assert await caller.wait_for(OutputTranscript) == OutputTranscript(
+        "local_item_1", "Hello, this is Ada, the demo agent of Luigi's Pizzeria. How can I help you?"
+    )
+    assert "how can i help you" in await caller.heard()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def chat(engine: Speech) -> AsyncIterator[ChatServer]:
+    async with chat_server() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def chat_caller(chat: ChatServer) -> AsyncIterator[Caller]:
+    async with calling(LocalModel(chat.base_url, "llama3")) as caller:
+        yield caller
+
+
+async def test_a_chat_endpoint_speaks_and_is_stopped_by_the_caller(chat: ChatServer, chat_caller: Caller) -> None:
+    chat.script = [[*text("The soup of the day is tomato. ", "And"), 30.0, *text(" more.")], text("Of course.")]
+    await chat_caller.say("What is the soup of the day?")
+    while not chat_caller.sound:
+        await asyncio.sleep(0.05)
+    heard = asyncio.create_task(chat_caller.tell_what_was_heard("local_item_1", 700))
+    await chat_caller.say("Can you say that again, please?")
+    await asyncio.wait_for(chat.hung_up.wait(), 3)
+    await heard
+    said = await chat_caller.wait_for(OutputTranscript)
+    assert said == OutputTranscript("local_item_1", "The soup of the day is tomato.")
+    await chat_caller.wait_for(TurnDone)
+    first, cut, second = chat.messages()
+    assert "soup" in first["content"]
+    assert "again" in second["content"]
+    assert cut["content"].startswith("The soup of")
+    assert cut["content"].endswith("…(interrupted)")
+    assert "tomato" not in cut["content"]
+
+
+async def test_a_closed_session_takes_no_sound(engine: Speech) -> None:
+    session = await LocalModel().connect(CONFIG)
+    await session.close()
+    await session.close()
+    assert [event async for event in session.events()] == []
+    with pytest.raises(ProviderError) as refused:
+        await session.send_audio("AAAA")
+    assert refused.value.retryable
+
+
+async def test_is_unavailable_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assets, "PACKAGES", (*assets.PACKAGES, "a_package_that_is_not_there"))
+    model = LocalModel()
+    assert not model.is_available()
+    with pytest.raises(ProviderError) as refused, contextlib.closing(model.connect(CONFIG)) as connecting:
+        await connecting
+    assert not refused.value.retryable
