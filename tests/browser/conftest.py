@@ -4,7 +4,7 @@ import asyncio
 import base64
 import io
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import httpx2
@@ -19,6 +19,16 @@ RATE = 16_000
 # What `getUserMedia` gives: a line into which the test plays recordings, silent in between.
 MICROPHONE = (Path(__file__).parent / "microphone.js").read_text()
 ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of the platform's log beside a failure."""
+    report = yield
+    running = item.funcargs.get("platform")
+    if report.failed and isinstance(running, Platform):
+        report.sections.append(("the platform's log", running.log_end()))
+    return report
 
 
 @pytest.fixture(scope="session")

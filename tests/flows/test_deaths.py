@@ -23,7 +23,7 @@ from tests.flows.webhooks import WebhookReceiver
 pytestmark = pytest.mark.slow
 
 SETTINGS = {"mode": "streaming", "model": "gpt-realtime-mini", "system_prompt": "Be brief."}
-EVENTS = {"call.incoming", "call.answered", "call.started", "call.ended", "call.hangup"}
+EVENTS = {"call.incoming", "call.answered", "call.started", "call.ended", "call.hangup", "call.transcript.ready"}
 PRICE = Decimal("0.04")
 
 
@@ -76,6 +76,9 @@ async def call_at_risk(platform: Platform, vendors: Vendors) -> AsyncIterator[Ca
         await phone.listen()
         call = await platform.call_on(number)
         await platform.until(lambda: "call.started" in receiver.names)
+        await platform.until(
+            lambda: platform.query("SELECT 1 FROM calls_transcriptentry WHERE call_id = %s", call["id"])
+        )
         yield CallAtRisk(platform, number, phone, receiver, call["id"])
 
 
