@@ -7,19 +7,17 @@ from typing import Any
 
 from google.genai import types
 
-from agents.providers.base import SessionConfig, ToolSpec, Turn
+from agents.providers.base import Sensitivity, SessionConfig, ToolSpec, Turn
+from agents.providers.voices import GEMINI_VOICES
 
-# fmt: off
-VOICES = frozenset({
-    "Achernar", "Achird", "Algenib", "Algieba", "Alnilam", "Aoede",
-    "Autonoe", "Callirrhoe", "Charon", "Despina", "Enceladus", "Erinome",
-    "Fenrir", "Gacrux", "Iapetus", "Kore", "Laomedeia", "Leda",
-    "Orus", "Puck", "Pulcherrima", "Rasalgethi", "Sadachbia", "Sadaltager",
-    "Schedar", "Sulafat", "Umbriel", "Vindemiatrix", "Zephyr", "Zubenelgenubi",
-})
-# fmt: on
 DEFAULT_VOICE = "Kore"
 
+# None leaves it to the vendor.
+START_SENSITIVITIES: Mapping[Sensitivity, types.StartSensitivity | None] = {
+    "low": types.StartSensitivity.START_SENSITIVITY_LOW,
+    "medium": None,
+    "high": types.StartSensitivity.START_SENSITIVITY_HIGH,
+}
 
 def setup_message(config: SessionConfig, *, handle: str, has_history: bool) -> dict[str, Any]:
     """The first message of a connection: a new session, or with a `handle` the one that it resumes."""
@@ -64,7 +62,7 @@ def tool_response_message(call_id: str, name: str, response: dict[str, Any]) -> 
 
 
 def _generation_config(config: SessionConfig) -> types.GenerationConfig:
-    voice = config.voice.capitalize() if config.voice.capitalize() in VOICES else DEFAULT_VOICE
+    voice = config.voice.capitalize() if config.voice.capitalize() in GEMINI_VOICES else DEFAULT_VOICE
     # A language without a region is no BCP-47 code that the service takes; the model then follows the caller.
     language = config.language if "-" in config.language else None
     thinks_by_level = "3.1" in config.upstream_model

@@ -27,11 +27,11 @@ from agents.providers.events import (
 )
 from agents.providers.sockets import child, closed_message, connecting, parse_object, socket_options, text
 from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat, is_payload
+from agents.providers.voices import OPENAI_VOICES
 
 logger = logging.getLogger(__name__)
 
 VENDOR = "OpenAI"
-VOICES = frozenset({"alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse"})
 DEFAULT_VOICE = "marin"
 # What the vendor takes; PCM is 24 kHz only.
 WIRE_FORMATS: Mapping[AudioFormat, Mapping[str, Any]] = {
@@ -119,7 +119,7 @@ def wire_voice(voice: str) -> str | dict[str, str]:
     """The vendor's voice of that name, a custom one by its id; the default for any other (Gemini's names, say)."""
     if voice.startswith("voice_"):
         return {"id": voice}
-    return voice.lower() if voice.lower() in VOICES else DEFAULT_VOICE
+    return voice.lower() if voice.lower() in OPENAI_VOICES else DEFAULT_VOICE
 
 
 def history_item(turn: Turn) -> dict[str, Any]:

@@ -1,0 +1,256 @@
+"""What the forms of agents and of numbers have in common: the agent settings, by the names that the API has."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from django import forms
+from rest_framework import serializers
+
+from accounts.models import Developer
+from agents import selectors
+from agents.models import AgentSettings, FirstSpeaker, VoicemailAction
+from agents.providers.voices import known_voices
+from agents.serializers import AgentSettingsSerializer
+from bubblyphone.core.money import format_money
+
+# PostgreSQL forgets the order of keys in JSON; people read definitions in this one.
+KEY_ORDER = ("name", "description", "type", "parameters", "properties", "required")
+
+
+class Section(NamedTuple):
+    """A group of a form: the names of fields as wide as the page, of fields side by side, and a template to end it with."""
+
+    title: str
+    wide: tuple[str, ...] = ()
+    narrow: tuple[str, ...] = ()
+    template: str = ""
+
+
+class ShownSection(NamedTuple):
+    title: str
+    wide: list[forms.BoundField]
+    narrow: list[forms.BoundField]
+    template: str
+
+
+class SettingsForm(forms.Form):
+    """Agent settings. Valid, `changes` holds what differs from the row, as its service takes it.
+
+    Emptied, a field says nothing here, and the next layer or the default holds.
+    """
+
+    model_key_id = forms.TypedChoiceField(
+        label="Model key",
+        required=False,
+        coerce=int,
+        empty_value=None,
+        help_text="With a key of your own the model costs nothing here.",
+    )
+    system_prompt = forms.CharField(
+        label="System prompt",
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 8, "placeholder": "You are the receptionist of … We are open …"}),
+        help_text="Who the agent is, what it knows, and how it should behave. {{name}} stands for a variable of the call.",
+    )
+    greeting_message = forms.CharField(
+        label="Greeting",
+        required=False,
+        max_length=2000,
+        widget=forms.TextInput(attrs={"placeholder": "Greet the caller and ask how you can help."}),
+        help_text="What the agent is told when the call begins.",
+    )
+    voice = forms.CharField(
+        label="Voice",
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={"placeholder": "Kore", "list": "voices"}),
+    )
+    language = forms.CharField(
+        label="Language", required=False, max_length=20, widget=forms.TextInput(attrs={"placeholder": "en-US"})
+    )
+    tools = forms.CharField(
+        label="Tools",
+        required=False,
+        strip=True,
+        widget=forms.Textarea(attrs={"rows": 5, "class": "code", "spellcheck": "false"}),
+        help_text="A JSON list of functions that the model may call, like "
+        '[{"name": "check_availability", "description": "Is a day free?", "parameters": {"date": "string"}}]',
+    )
+    tool_webhook_url = forms.CharField(
+        label="Tool webhook URL",
+        required=False,
+        max_length=2000,
+        help_text="Where tool calls are sent. Needed when there are tools.",
+    )
+    max_call_duration = forms.IntegerField(
+        label="Longest call",
+        required=False,
+        min_value=60,
+        max_value=3600,
+        help_text="Seconds, 60 to 3600; 3600 when empty.",
+    )
+    silence_timeout = forms.IntegerField(
+        label="Silence limit",
+        required=False,
+        min_value=10,
+        max_value=120,
+        help_text="Seconds, 10 to 120; 30 when empty.",
+    )
+    transfer_number = forms.CharField(
+        label="Transfer to",
+        required=False,
+        max_length=20,
+        widget=forms.TextInput(attrs={"placeholder": "+12025550123", "inputmode": "tel"}),
+        help_text="A person's number, for callers who ask for one.",
+    )
+    voicemail_action = forms.ChoiceField(
+        label="When voicemail answers",
+        required=False,
+        choices=[
+            ("", "Default: hang up"),
+            (VoicemailAction.HANGUP, "Hang up"),
+            (VoicemailAction.AI_MESSAGE, "Let the agent leave a message"),
+        ],
+    )
+    first_speaker = forms.ChoiceField(
+        label="Who speaks first",
+        required=False,
+        choices=[
+            ("", "Default: the agent"),
+            (FirstSpeaker.AGENT, "The agent"),
+            (FirstSpeaker.CALLER, "The other party"),
+        ],
+    )
+    auto_transfer_tool = forms.BooleanField(label="The agent may transfer calls", required=False)
+    interruptible = forms.BooleanField(
+        label="Callers may interrupt", required=False, help_text="In webhook mode: speaking stops what is being said."
+    )
+    realtime_transcript = forms.BooleanField(
+        label="Send the transcript live",
+        required=False,
+        help_text="As events to the webhook URL, sentence by sentence.",
+    )
+    recording_enabled = forms.BooleanField(label="Record calls", required=False)
+    transcription_enabled = forms.BooleanField(
+        label="Transcribe recordings", required=False, help_text="With Whisper, after the call. Needs recording."
+    )
+
+    serializer_class: ClassVar[type[AgentSettingsSerializer]] = AgentSettingsSerializer
+    layout: ClassVar[tuple[Section, ...]] = ()
+    slug_field: ClassVar[str] = "model_slug"  # what the API of these settings calls the model
+    SWITCHES_ON: ClassVar[frozenset[str]] = frozenset({"auto_transfer_tool", "interruptible"})  # when nothing is said
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, settings: AgentSettings, developer: Developer) -> None:
+        super().__init__(data)
+        self.changes: dict[str, Any] = {}
+        self.initial = {name: self._initial(settings, name) for name in self.fields}
+        set_choices(self.fields[self.slug_field], "Default: the first available", _model_choices())
+        set_choices(self.fields["model_key_id"], "None: BubblyPhone's key", _key_choices(developer))
+        for name in self.fields.keys() & {"tool_webhook_url", "webhook_url"}:
+            self.fields[name].widget.attrs |= {"placeholder": "https://", "inputmode": "url", "autocomplete": "off"}
+
+    def _initial(self, settings: AgentSettings, name: str) -> Any:
+        if name == self.slug_field:
+            model = selectors.find_model(settings.model_slug) if settings.model_slug else None
+            return model.slug if model else ""
+        value = getattr(settings, name)
+        if name == "tools":
+            return json.dumps(_in_reading_order(value), indent=2, ensure_ascii=False) if value else ""
+        if isinstance(self.fields[name], forms.BooleanField):
+            return name in self.SWITCHES_ON if value is None else value
+        return "" if value is None else value
+
+    def clean_tools(self) -> list[Any] | None:
+        """The JSON text as what it says."""
+        return parse_tools(self.cleaned_data["tools"])
+
+    def clean(self) -> dict[str, Any]:
+        """The bounds are the API's own, so that page and API can never disagree."""
+        values: dict[str, Any] = super().clean() or {}
+        payload = {name: none_if_empty(value) for name, value in values.items() if self._differs(name, value)}
+        self.changes = check_by(self.serializer_class(data=payload, partial=True), self)
+        return values
+
+    def _differs(self, name: str, value: Any) -> bool:
+        before = self.initial[name]
+        if name == "tools":
+            before = json.loads(before) if before else None
+        return bool(none_if_empty(value) != none_if_empty(before))
+
+    def voices(self) -> list[tuple[str, str]]:
+        """What the field `voice` suggests."""
+        return known_voices()
+
+    def sections(self) -> Iterator[ShownSection]:
+        """The groups that the page shows."""
+        for title, wide, narrow, template in self.layout:
+            yield ShownSection(title, [self[name] for name in wide], [self[name] for name in narrow], template)
+
+
+def check_by(serializer: serializers.Serializer[Any], form: forms.Form) -> dict[str, Any]:
+    """What the API's serializer makes of a form's values; its refusals become the form's errors."""
+    if serializer.is_valid():
+        return dict(serializer.validated_data)
+    for name, detail in serializer.errors.items():
+        for text in _texts(detail):
+            form.add_error(name if name in form.fields else None, text)
+    return {}
+
+
+def parse_tools(text: str) -> list[Any] | None:
+    """Raises forms.ValidationError for what is not JSON."""
+    try:
+        tools: list[Any] | None = json.loads(text) if text else None
+    except ValueError as error:
+        raise forms.ValidationError(f"This is not JSON: {error}.") from error
+    return tools
+
+
+def set_choices(field: forms.Field, empty: str, choices: list[tuple[Any, str]]) -> None:
+    """The choices of a field after the one that says nothing."""
+    if isinstance(field, forms.ChoiceField):
+        field.choices = [("", empty), *choices]
+
+
+def none_if_empty(value: Any) -> Any:
+    return None if value in ("", None) else value
+
+
+def _in_reading_order(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_in_reading_order(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    keys = sorted(value, key=lambda key: KEY_ORDER.index(key) if key in KEY_ORDER else len(KEY_ORDER))
+    return {key: _in_reading_order(value[key]) for key in keys}
+
+
+def _model_choices() -> list[tuple[str, str]]:
+    return [
+        (
+            model.slug,
+            f"{model.display_name} · ${format_money(model.price_per_minute)} a minute"
+            + ("" if selectors.is_available(model) else " · needs a key of yours"),
+        )
+        for model in selectors.list_models()
+        if model.is_enabled
+    ]
+
+
+def _key_choices(developer: Developer) -> list[tuple[int, str]]:
+    keys = selectors.model_keys_of(developer)
+    return [(key.pk, f"{key.label or key.get_provider_display()} …{key.last_four}") for key in keys]
+
+
+def _texts(detail: Any, path: str = "") -> Iterator[str]:
+    """The texts of nested errors, each with where it is about ("0.name: …")."""
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            yield from _texts(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(detail, list | tuple):
+        for inner in detail:
+            yield from _texts(inner, path)
+    else:
+        yield f"{path}: {detail}" if path else str(detail)
