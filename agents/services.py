@@ -12,7 +12,8 @@ from agents.models import Agent, AgentSettings, ModelKey
 from bubblyphone.core import crypto
 from bubblyphone.core.errors import Conflict, InvalidRequest
 
-AGENT_FIELDS = frozenset({"name", "description", "analysis_schema", *configuration.FIELDS})
+AGENT_FIELDS = frozenset({"name", "description", "analysis_schema", "daily_cap", *configuration.FIELDS})
+NAME_LENGTH = 100
 RELEASED = "released"  # PhoneNumber.Status.RELEASED, which lies above this app
 
 
@@ -33,6 +34,13 @@ def delete_model_key(*, key: ModelKey) -> None:
     except ProtectedError as error:
         users = ", ".join(sorted(str(user) for user in error.protected_objects))
         raise Conflict(f"This model key is in use by {users}. Choose another key there first.") from error
+
+
+def replace_model_key(*, key: ModelKey, api_key: str) -> ModelKey:
+    """Put another secret in the place of a key, for everything that uses it, from the next call on."""
+    key.encrypted, key.last_four = crypto.encrypt(api_key), api_key[-4:]
+    key.save(update_fields=["encrypted", "last_four"])
+    return key
 
 
 def create_agent(*, developer: Developer, changes: Mapping[str, Any]) -> Agent:
@@ -60,11 +68,25 @@ def update_agent(*, agent: Agent, changes: Mapping[str, Any]) -> Agent:
     return locked
 
 
+def duplicate_agent(*, agent: Agent) -> Agent:
+    """A copy that no number is linked to."""
+    name = f"Copy of {agent.name}"[:NAME_LENGTH]
+    return create_agent(
+        developer=agent.developer,
+        changes={**{field: getattr(agent, field) for field in AGENT_FIELDS}, "name": name},
+    )
+
+
+def linked_numbers(agent: Agent) -> list[Any]:
+    """The numbers (phone_numbers.PhoneNumber) that an agent answers, by their digits."""
+    return sorted(agent.phone_numbers.exclude(status=RELEASED), key=str)
+
+
 def delete_agent(*, agent: Agent) -> None:
     """Raises InvalidRequest while numbers are linked to it. Calls keep what they were told and forget the agent."""
     with transaction.atomic():
         locked = Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
-        linked = sorted(str(number) for number in locked.phone_numbers.exclude(status=RELEASED))
+        linked = [str(number) for number in linked_numbers(locked)]
         if linked:
             text = f"This agent is still linked to {', '.join(linked)}. Unlink it there first."
             raise InvalidRequest({"agent": [text]}, message=text)

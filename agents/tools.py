@@ -46,6 +46,12 @@ SEND_DTMF = ToolSpec(
 )
 RESERVED_NAMES = frozenset({"end_call", "transfer_call", "send_dtmf"})
 
+# By a string's format, else by type.
+EXAMPLES = {
+    "date": "2026-12-24", "time": "18:30", "date-time": "2026-12-24T18:30:00Z", "email": "jane@example.com",
+    "string": "…", "number": 1, "integer": 1, "boolean": True,
+}  # fmt: skip
+
 Problem = tuple[str, str]  # (path within the tools, text)
 
 
@@ -68,6 +74,19 @@ def widen(tool: Mapping[str, Any]) -> ToolSpec:
         properties = {name: {"type": kind} if isinstance(kind, str) else kind for name, kind in parameters.items()}
         schema = {"type": "object", "properties": properties, **({"required": list(properties)} if properties else {})}
     return ToolSpec(name=tool["name"], description=tool.get("description") or "", parameters=schema)
+
+
+def example_arguments(schema: Mapping[str, Any]) -> Any:
+    """A value that fits the shape of a checked schema, for a first try: "…" for a text, the first of an enum."""
+    kinds = schema.get("type", "object" if "properties" in schema else "string")
+    kind = kinds[0] if isinstance(kinds, list) and kinds else kinds
+    if "default" in schema or schema.get("enum"):
+        return schema.get("default", (schema.get("enum") or [None])[0])
+    if kind == "object":
+        return {name: example_arguments(inner) for name, inner in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [example_arguments(schema["items"])] if isinstance(schema.get("items"), Mapping) else []
+    return EXAMPLES.get(str(schema.get("format")), EXAMPLES.get(str(kind)))
 
 
 def tool_problems(tools: object) -> dict[str, list[str]]:

@@ -17,5 +17,6 @@ urlpatterns = [
     path("", include("billing.urls")),
     path("", include("phone_numbers.urls")),
     path("", include("calls.urls")),
+    path("", include("agents.urls")),
     path("", include("sandbox.urls")),
 ]

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -77,17 +78,7 @@ class ToolWebhook:
 
     async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         now = timezone.now()
-        body = webhooks.encode_body(
-            {
-                "event": "call.tool_call",
-                "call_id": str(self._call_id),
-                "tool": name,
-                "arguments": dict(arguments),
-                # The dynamic variables of the call, where it has any.
-                **({"variables": dict(self._variables)} if self._variables else {}),
-                "timestamp": format_time(now),
-            }
-        )
+        body = tool_call_body(str(self._call_id), name, arguments, self._variables, at=now)
         webhook_id = uuid.uuid4()
         headers = webhooks.signature_headers(self._keys, body, webhook_id, int(now.timestamp()))
         answer = await get_client().post(self._url, body=body.encode(), headers=headers)
@@ -108,6 +99,23 @@ class ToolWebhook:
             )
         )
         return result
+
+
+def tool_call_body(
+    call_id: str, name: str, arguments: Mapping[str, Any], variables: Mapping[str, str], *, at: datetime
+) -> str:
+    """The event that a developer's server is sent."""
+    return webhooks.encode_body(
+        {
+            "event": "call.tool_call",
+            "call_id": call_id,
+            "tool": name,
+            "arguments": dict(arguments),
+            # The dynamic variables of the call, where it has any.
+            **({"variables": dict(variables)} if variables else {}),
+            "timestamp": format_time(at),
+        }
+    )
 
 
 async def find_destination(tools: ToolRunner | None, fixed_number: str, arguments: Mapping[str, Any]) -> str:

@@ -9,4 +9,5 @@ urlpatterns = [
     path("calls", views.calls, name="calls"),
     path("calls/<str:identifier>", views.call, name="call"),
     path("calls/<str:identifier>/hang-up", views.hang_up, name="hang-up"),
+    path("agents/try-tool", views.try_tool, name="try-tool"),
 ]

@@ -1,7 +1,11 @@
 """Overview, the list of calls, and one call."""
 
+import json
+from collections.abc import Callable
+
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -10,10 +14,9 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import page, show_refusal, slice_of
-from bubblyphone.core.templatetags.ui import phone
-from calls import pages, selectors, services
-from calls.models import CallStatus, Direction
+from bubblyphone.core.pages import MAX_ID, page, show_refusal, slice_of
+from calls import checklist, pages, selectors, services, tool_trial
+from calls.forms import CallFilterForm, ContextForm, TransferForm
 from phone_numbers.models import PhoneNumber
 
 RECENT = 8
@@ -97,3 +100,29 @@ def hang_up(request: HttpRequest, identifier: str) -> HttpResponse:
     except ApplicationError as error:
         show_refusal(request, error)
     return redirect("call", identifier)
+
+
+@require_POST
+@page
+def try_tool(request: HttpRequest) -> HttpResponse:
+    """A trial of the agent editor: the button `tool` says which of the tools, and the whole editor comes along."""
+    index = request.POST.get("tool", "")
+    name, agent_id = request.POST.get(f"trial-{index}-name", ""), request.POST.get("trial-agent", "")
+    context: dict[str, object] = {"name": name}
+    try:
+        arguments = json.loads(request.POST.get(f"trial-{index}-arguments") or "{}")
+        if not isinstance(arguments, dict):
+            raise ValueError("The arguments must be an object.")
+        context["trial"] = tool_trial.try_tool(
+            developer=signed_in(request),
+            agent_id=int(agent_id) if agent_id.isdecimal() and int(agent_id) <= MAX_ID else None,
+            url=request.POST.get("tool_webhook_url", ""),
+            name=name,
+            arguments=arguments,
+        )
+    except ValidationError as error:
+        context["trouble"] = f"Tool webhook URL: {' '.join(error.messages)}"
+    except ValueError as error:
+        context["trouble"] = f"These arguments cannot be sent: {error}"
+    template = "agents/_trial.html" if request.headers.get("HX-Request") else "agents/trial.html"
+    return render(request, template, context)

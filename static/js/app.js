@@ -1,6 +1,8 @@
 // Small things on every page: dialogs, copying, and <details> that stay open when htmx replaces what is around them.
 
 document.addEventListener("click", (event) => {
+  const target = event.target.closest("button")?.popoverTargetElement;
+  if (target instanceof HTMLDialogElement) return toggleDialog(event, target);
   const opener = event.target.closest("[data-open]");
   if (opener) return openDialog(opener);
   const closer = event.target.closest("[data-close]");
@@ -8,6 +10,13 @@ document.addEventListener("click", (event) => {
   const copier = event.target.closest("[data-copy]");
   if (copier) copy(copier);
 });
+
+/** A dialog that is a popover, so that it opens without JavaScript: with it, it keeps the focus to itself. */
+function toggleDialog(event, dialog) {
+  event.preventDefault();
+  if (dialog.open) dialog.close();
+  else dialog.showModal();
+}
 
 /** Opens the dialog that the button names and puts the button's data-fill-… into it. */
 function openDialog(button) {
@@ -42,4 +51,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 document.addEventListener("htmx:afterSwap", () => {
   for (const id of openDetails) document.getElementById(id)?.setAttribute("open", "");
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.successful && event.target.matches?.("form[data-reset]")) event.target.reset();
 });

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from html.parser import HTMLParser
 from typing import Any
 from uuid import uuid4
 
@@ -17,10 +16,11 @@ from billing import ledger
 from calls.models import Call, CallEvent, TranscriptEntry
 from phone_numbers.models import PhoneNumber
 from tests.factories import PASSWORD, make_developer, make_phone_number
+from tests.pages.signed_in import assert_sound, signed_in_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
-PAGES = ["/", "/numbers", "/numbers/buy", "/calls", "/api-keys", "/billing", "/sandbox"]
+PAGES = ["/", "/numbers", "/numbers/buy", "/agents", "/model-keys", "/calls", "/api-keys", "/billing", "/sandbox"]
 
 
 @pytest.fixture
@@ -30,9 +30,7 @@ def developer() -> Developer:
 
 @pytest.fixture
 def client(developer: Developer) -> Client:
-    client = Client()
-    client.force_login(developer)
-    return client
+    return signed_in_client(developer)
 
 
 def make_number(developer: Developer, e164: str = "", **fields: Any) -> PhoneNumber:
@@ -61,39 +59,6 @@ def make_call(developer: Developer, number: PhoneNumber | None, **fields: Any) -
         "config": {"system_prompt": {"value": "You sell <b>bread</b>.", "source": "number"}},
     }
     return Call.objects.create(developer=developer, phone_number=number, **{**defaults, **fields})
-
-
-class Outline(HTMLParser):
-    """Counts what every page must have, and finds what the content security policy would block."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.h1 = 0
-        self.labelled: set[str] = set()
-        self.inputs: list[str] = []
-        self.blocked: list[str] = []
-        self.ids: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.ids += [values["id"]] if values.get("id") else []
-        self.h1 += tag == "h1"
-        if tag == "label" and values.get("for"):
-            self.labelled.add(str(values["for"]))
-        if tag in {"input", "select", "textarea"} and values.get("type") != "hidden":
-            self.inputs.append(str(values.get("id")))
-        if tag == "style" or "style" in values or (tag == "script" and "src" not in values):
-            self.blocked.append(tag)
-        self.blocked += [name for name in values if name.startswith("on")]
-
-
-def assert_sound(html: str) -> None:
-    outline = Outline(html)
-    assert outline.h1 == 1
-    assert set(outline.inputs) <= outline.labelled
-    assert outline.blocked == []
-    assert len(outline.ids) == len(set(outline.ids))
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -181,10 +146,11 @@ def number_form(**changes: str) -> dict[str, str]:
         [
             "label", "agent_id", "model", "model_key_id", "system_prompt", "greeting_message", "voice", "language", "tools",
             "tool_webhook_url", "webhook_url", "max_call_duration", "silence_timeout", "transfer_number", "voicemail_action",
+            "first_speaker",
         ],
         "",
     )  # fmt: skip
-    return {**empty, "mode": "webhook", "auto_transfer_tool": "on", **changes}
+    return {**empty, "mode": "webhook", "auto_transfer_tool": "on", "interruptible": "on", **changes}
 
 
 def test_a_number_is_configured(client: Client, developer: Developer) -> None:
@@ -267,8 +233,8 @@ def test_a_running_call_refreshes_itself(client: Client, developer: Developer) -
     now = timezone.now()
     running = {"status": "answered", "hangup_cause": "", "ended_at": None, "settled_at": None, "duration_seconds": None}
     call = make_call(developer, make_number(developer), answered_at=now - timedelta(seconds=61), **running)
-    assert "every 2s" in client.get(f"/calls/{call.pk}").content.decode()
-    fragment = client.get(f"/calls/{call.pk}", headers={"HX-Request": "true"}).content.decode()
+    assert "every 1s" in client.get(f"/calls/{call.pk}").content.decode()
+    fragment = client.get(f"/calls/{call.pk}", headers={"HX-Target": "call-live"}).content.decode()
     assert fragment.strip().startswith('<div class="stack" id="call-live"')
     assert "<html" not in fragment
     assert "Cost so far" in fragment

@@ -1,0 +1,126 @@
+"""The agent editor: what is typed, what it looks like, and what it would change.
+
+Every button of the editor posts the whole form. Only "save" writes; the others show the page anew from what was typed, so that
+the editor works without JavaScript, and with it exchanges parts of the page.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from agents import variables
+from agents.forms import AgentForm, analysis_fields
+from agents.models import Agent
+from agents.providers.base import ToolSpec
+from agents.settings_form import parse_tools
+from agents.tools import example_arguments, tool_problems, widen
+
+VALUE_PREFIX = "variable."
+ADD_ROW, REMOVE_ROW = "add-field", "remove-field-"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a prompt; of a variable, with its name and what was typed for it."""
+
+    text: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCheck:
+    """A checked tool as the model is told of it, with arguments to try it with."""
+
+    name: str
+    description: str
+    parameters: list[tuple[str, str, bool]]  # name, type, whether required
+    example: str
+
+
+class Editor:
+    """One look at an agent's form. `data` is what was posted."""
+
+    def __init__(self, data: QueryDict | None, *, agent: Agent) -> None:
+        self.agent = agent
+        self.action = data.get("action", "save") if data is not None else "look"
+        self._data = with_rows(data, self.action) if data is not None else None
+        self.form = AgentForm(self._data, agent=agent)
+        self.analysis = analysis_fields(self._data, agent.analysis_schema)
+
+    def is_valid(self) -> bool:
+        """Whether it is to be saved and can be."""
+        return self.action == "save" and all([self.form.is_valid(), self.analysis.is_valid()])
+
+    def changes(self) -> dict[str, Any]:
+        """What `agents.services` is to change."""
+        schema = self.analysis.schema()
+        return {**self.form.changes, **({"analysis_schema": schema} if schema != self.agent.analysis_schema else {})}
+
+    # --- the look of what is typed ------------------------------------------------------------------------------------
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """The variables of prompt and greeting, with what was typed for them."""
+        texts = (self._text("system_prompt"), self._text("greeting_message"))
+        typed: Mapping[str, str] = self._data or {}
+        return {name: typed.get(VALUE_PREFIX + name, "") for name in variables.missing(texts, {})}
+
+    def prompt_pieces(self) -> list[Piece]:
+        return self._pieces("system_prompt")
+
+    def greeting_pieces(self) -> list[Piece]:
+        return self._pieces("greeting_message")
+
+    def _pieces(self, field: str) -> list[Piece]:
+        found = variables.split(self._text(field))
+        return [Piece((name and self.values.get(name)) or text, name) for text, name in found]
+
+    @cached_property
+    def tool_trouble(self) -> list[str]:
+        """What is wrong with the tools as they are typed."""
+        try:
+            tools = parse_tools(self._text("tools"))
+        except forms.ValidationError as error:
+            return list(error.messages)
+        found = tool_problems(tools or [])
+        return [f"{path}: {text}" if path else text for path, texts in found.items() for text in texts]
+
+    def tools(self) -> list[ToolCheck]:
+        """The tools as they are typed; none while something is wrong with them."""
+        if self.tool_trouble:
+            return []
+        return [_checked(widen(tool)) for tool in parse_tools(self._text("tools")) or []]
+
+    def _text(self, field: str) -> str:
+        return str(self.form[field].value() or "")
+
+
+def with_rows(data: QueryDict, action: str) -> QueryDict:
+    """What was posted with one row of the analysis schema more, or one emptied, as the button said."""
+    changed = data.copy()
+    if action == ADD_ROW:
+        count = str(data.get("analysis-TOTAL_FORMS", "0"))
+        changed["analysis-TOTAL_FORMS"] = str(int(count) + 1) if count.isdecimal() else "1"
+    elif action.startswith(REMOVE_ROW):
+        for part in ("name", "options", "description"):
+            changed[f"analysis-{action.removeprefix(REMOVE_ROW)}-{part}"] = ""
+    return changed
+
+
+def _checked(tool: ToolSpec) -> ToolCheck:
+    properties: Mapping[str, Any] = tool.parameters.get("properties", {})
+    required = tool.parameters.get("required", [])
+    example = example_arguments(tool.parameters)
+    shown = [(name, _kind(inner), name in required) for name, inner in properties.items()]
+    return ToolCheck(tool.name, tool.description, shown, json.dumps(example, indent=2, ensure_ascii=False))
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type", "any")
+    text = " or ".join(kind) if isinstance(kind, list) else str(kind)
+    return f"{text}: {', '.join(map(str, schema['enum']))}" if schema.get("enum") else text

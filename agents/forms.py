@@ -1,0 +1,168 @@
+"""The agent editor's forms, and those of model keys."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+
+from agents.analysis_schema import FIELD_TYPES, MAX_FIELDS, schema_problems
+from agents.models import Agent, ModelKey
+from agents.serializers import AgentSerializer, ModelKeySerializer
+from agents.settings_form import Section, SettingsForm, check_by
+
+LAYOUT = (
+    Section("Basics", narrow=("name", "description")),
+    Section("Model and voice", narrow=("model_slug", "model_key_id", "voice", "language")),
+    Section("What it says", ("system_prompt", "greeting_message"), ("first_speaker",), "agents/_prompt_preview.html"),
+    Section("Tools", ("tools", "tool_webhook_url"), template="agents/_tools.html"),
+    Section(
+        "Hand-over and limits", narrow=("transfer_number", "voicemail_action", "max_call_duration", "silence_timeout")
+    ),
+    Section(
+        "Switches",
+        narrow=(
+            "auto_transfer_tool", "interruptible", "realtime_transcript", "recording_enabled", "transcription_enabled",
+        ),
+    ),
+)  # fmt: skip
+TYPE_LABELS = {"text": "Text", "boolean": "Yes or no", "number": "Number", "selector": "One of several"}
+
+
+class AgentForm(SettingsForm):
+    """An agent by the names that the API has, but for its analysis schema (`AnalysisFields`)."""
+
+    name = forms.CharField(
+        label="Name", max_length=100, widget=forms.TextInput(attrs={"placeholder": "Support", "autocomplete": "off"})
+    )
+    description = forms.CharField(label="Description", required=False, max_length=500)
+    model_slug = forms.ChoiceField(label="Model", required=False)
+
+    serializer_class = AgentSerializer
+    layout = LAYOUT
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, agent: Agent) -> None:
+        super().__init__(data, settings=agent, developer=agent.developer)
+        self.fields["system_prompt"].widget.attrs |= show_anew("prompt-preview", on="input changed delay:500ms")
+        for name in ("tools", "tool_webhook_url"):
+            self.fields[name].widget.attrs |= show_anew("tools-check", on="change")
+
+
+def show_anew(place: str, *, on: str) -> dict[str, str]:
+    """htmx attributes: at an event, have the page made anew from what is typed and exchange one part of it."""
+    return {
+        "hx-post": "",
+        "hx-trigger": on,
+        "hx-target": f"#{place}",
+        "hx-select": f"#{place}",
+        "hx-swap": "outerHTML",
+        "hx-vals": '{"action": "look"}',
+    }
+
+
+class AnalysisFieldForm(forms.Form):
+    """A row of the analysis schema. One without name, options and description is no row."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=64,
+        widget=forms.TextInput(attrs={"placeholder": "qualified_lead", "autocomplete": "off"}),
+    )
+    type = forms.ChoiceField(label="Type", choices=[(kind, TYPE_LABELS[kind]) for kind in FIELD_TYPES])
+    options = forms.CharField(
+        label="Options",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "interested\nnot interested"}),
+        help_text="One on each line.",
+    )
+    description = forms.CharField(
+        label="Description",
+        max_length=1000,
+        widget=forms.TextInput(attrs={"placeholder": "Did the caller want to buy?", "autocomplete": "off"}),
+    )
+
+    def has_changed(self) -> bool:
+        return any(str(self[name].value() or "").strip() for name in ("name", "options", "description"))
+
+    def clean(self) -> dict[str, Any]:
+        """By the schema's own rules, so that page and API can never disagree."""
+        values: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            for path, texts in schema_problems({values["name"]: self.definition()}).items():
+                _, _, part = path.partition(".")
+                self.add_error(part if part in self.fields else "name", texts)
+        return values
+
+    def definition(self) -> dict[str, Any]:
+        """The row in the shape of the schema's values."""
+        found = {"type": self.cleaned_data["type"], "description": self.cleaned_data["description"]}
+        options = [option.strip() for option in self.cleaned_data["options"].splitlines()]
+        if self.cleaned_data["type"] == "selector":
+            found["options"] = [option for option in options if option]
+        return found
+
+
+class AnalysisFields(forms.BaseFormSet[AnalysisFieldForm]):
+    """The rows of an analysis schema."""
+
+    def _construct_form(self, i: int, **kwargs: Any) -> AnalysisFieldForm:
+        return super()._construct_form(i, **{**kwargs, "empty_permitted": True})
+
+    def clean(self) -> None:
+        names = [form.cleaned_data["name"] for form in self.rows() if "name" in form.cleaned_data]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise forms.ValidationError(f"The name {twice[0]} is used twice.")
+
+    def rows(self) -> list[AnalysisFieldForm]:
+        return [form for form in self.forms if form.has_changed()]
+
+    def schema(self) -> dict[str, Any] | None:
+        """What the valid rows say; None when there are none."""
+        return {form.cleaned_data["name"]: form.definition() for form in self.rows()} or None
+
+
+def analysis_fields(data: Mapping[str, Any] | None, schema: Mapping[str, Any] | None) -> AnalysisFields:
+    """The rows as posted, else those of a stored schema and an empty one."""
+    factory = forms.formset_factory(
+        AnalysisFieldForm, formset=AnalysisFields, extra=0 if schema else 1, max_num=MAX_FIELDS, validate_max=True
+    )
+    stored = [
+        {"name": name, **field, "options": "\n".join(field.get("options", []))}
+        for name, field in (schema or {}).items()
+    ]
+    return factory(data, prefix="analysis", initial=None if data is not None else stored)
+
+
+class ApiKeyInput(forms.CharField):
+    """A vendor's key: neither shown while it is typed nor filled in by the browser."""
+
+    widget = forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-1p-ignore": ""})
+
+
+class ModelKeyForm(forms.Form):
+    provider = forms.ChoiceField(label="Vendor", choices=[("openai", "OpenAI"), ("google", "Google")])
+    api_key = ApiKeyInput(label="API key", max_length=500)
+    label = forms.CharField(
+        label="Name", required=False, max_length=100, widget=forms.TextInput(attrs={"placeholder": "Production"})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            check_by(ModelKeySerializer(data=values), self)
+        return values
+
+
+class ReplaceKeyForm(forms.Form):
+    """Another secret for a key."""
+
+    api_key = ApiKeyInput(label="New API key", max_length=500)
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, key: ModelKey) -> None:
+        super().__init__(data, auto_id=f"id_%s_{key.pk}")
+        self.key = key
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            check_by(ModelKeySerializer(data={**values, "provider": self.key.provider}), self)
+        return values

@@ -1,0 +1,17 @@
+"""Dashboard routes."""
+
+from django.urls import path
+
+from agents import model_key_views, views
+
+urlpatterns = [
+    path("agents", views.agents, name="agents"),
+    path("agents/new", views.new_agent, name="new-agent"),
+    path("agents/<int:pk>", views.agent, name="agent"),
+    path("agents/<int:pk>/duplicate", views.duplicate_agent, name="duplicate-agent"),
+    path("agents/<int:pk>/delete", views.delete_agent, name="delete-agent"),
+    path("model-keys", model_key_views.model_keys, name="model-keys"),
+    path("model-keys/<int:pk>/test", model_key_views.check_key, name="test-model-key"),
+    path("model-keys/<int:pk>/replace", model_key_views.replace_key, name="replace-model-key"),
+    path("model-keys/<int:pk>/delete", model_key_views.delete_key, name="delete-model-key"),
+]

@@ -1,0 +1,65 @@
+"""Trying a developer's tool from the agent editor: the POST that a call would send, outside of any call."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.utils import timezone
+
+from accounts.models import Developer
+from accounts.outbound_http import OutboundClient, PostResult, validate_webhook_url
+from accounts.webhooks import signature_headers, signing_keys
+from calls.tool_calls import read_result, tool_call_body
+from phone_numbers.models import PhoneNumber
+from phone_numbers.selectors import numbers_of
+
+CALL_ID = "trial"  # what the server is told in the place of a call's id
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of it. `result` is what the model would have been told; `signed_as` the number whose secret signed."""
+
+    request: str
+    answer: PostResult
+    result: Mapping[str, Any]
+    signed_as: PhoneNumber | None
+
+    @property
+    def is_usable(self) -> bool:
+        return "error" not in self.result
+
+
+def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str, arguments: Mapping[str, Any]) -> Trial:
+    """POST a tool call to `url`, for up to 10 s and outside of transactions.
+
+    Signed with the secret of a number that the agent is linked to, else of any number of the developer's, else not at all.
+    Raises Django's ValidationError for an address that must not be posted to.
+    """
+    validate_webhook_url(url)
+    now = timezone.now()
+    body = tool_call_body(CALL_ID, name, arguments, {}, at=now)
+    number = _signing_number(developer, agent_id)
+    headers = {"Content-Type": "application/json"}
+    if number is not None:
+        headers = signature_headers(signing_keys(number.signing_secret), body, uuid.uuid4(), int(now.timestamp()))
+    answer = async_to_sync(_post)(url, body, headers)
+    pretty = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    return Trial(request=pretty, answer=answer, result=read_result(name, answer), signed_as=number)
+
+
+def _signing_number(developer: Developer, agent_id: int | None) -> PhoneNumber | None:
+    numbers = numbers_of(developer).select_related("signing_secret").order_by("pk")
+    linked = numbers.filter(agent_id=agent_id).first() if agent_id is not None else None
+    return linked or numbers.first()
+
+
+async def _post(url: str, body: str, headers: Mapping[str, str]) -> PostResult:
+    client = OutboundClient()
+    try:
+        return await client.post(url, body=body.encode(), headers=headers)
+    finally:
+        await client.aclose()

@@ -1,0 +1,46 @@
+"""A client that has signed in, and what every page must keep to."""
+
+from html.parser import HTMLParser
+
+from django.test import Client
+
+from accounts.models import Developer
+
+
+def signed_in_client(developer: Developer) -> Client:
+    client = Client()
+    client.force_login(developer)
+    return client
+
+
+class Outline(HTMLParser):
+    """Counts what every page must have, and finds what the content security policy would block."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.h1 = 0
+        self.labelled: set[str] = set()
+        self.inputs: list[str] = []
+        self.blocked: list[str] = []
+        self.ids: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.ids += [values["id"]] if values.get("id") else []
+        self.h1 += tag == "h1"
+        if tag == "label" and values.get("for"):
+            self.labelled.add(str(values["for"]))
+        if tag in {"input", "select", "textarea"} and values.get("type") != "hidden":
+            self.inputs.append(str(values.get("id")))
+        if tag == "style" or "style" in values or (tag == "script" and "src" not in values):
+            self.blocked.append(tag)
+        self.blocked += [name for name in values if name.startswith("on")]
+
+
+def assert_sound(html: str) -> None:
+    outline = Outline(html)
+    assert outline.h1 == 1
+    assert set(outline.inputs) <= outline.labelled
+    assert outline.blocked == []
+    assert len(outline.ids) == len(set(outline.ids))

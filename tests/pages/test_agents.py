@@ -1,0 +1,219 @@
+"""The pages of agents: the list, the editor without JavaScript, trying tools, copies and the end."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from accounts.models import Developer
+from accounts.webhooks import signature_headers, signing_keys
+from agents.models import Agent
+from tests.factories import make_agent, make_developer, make_phone_number
+from tests.fakes.recording_server import Answer, RecordingServer
+from tests.pages.signed_in import assert_sound, signed_in_client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+
+TOOLS = [{"name": "check", "description": "Is it free?", "parameters": {"date": "string", "guests": "integer"}}]
+
+
+@pytest.fixture
+def developer() -> Developer:
+    return make_developer(email="jane@example.com")
+
+
+@pytest.fixture
+def client(developer: Developer) -> Client:
+    return signed_in_client(developer)
+
+
+def agent_form(*rows: dict[str, str], **changes: str) -> dict[str, str]:
+    """What a browser sends for an agent on which nothing but its name is set, with these rows of an analysis schema."""
+    names = [
+        "description", "model_slug", "model_key_id", "system_prompt", "greeting_message", "voice", "language", "tools",
+        "tool_webhook_url", "max_call_duration", "silence_timeout", "transfer_number", "voicemail_action", "first_speaker",
+    ]  # fmt: skip
+    form = {**dict.fromkeys(names, ""), "name": "Support", "auto_transfer_tool": "on", "interruptible": "on"}
+    form |= {"analysis-TOTAL_FORMS": str(len(rows)), "analysis-INITIAL_FORMS": "0", "action": "save"}
+    for index, row in enumerate(rows):
+        filled = {"name": "", "type": "text", "options": "", "description": "", **row}
+        form |= {f"analysis-{index}-{part}": value for part, value in filled.items()}
+    return {**form, **changes}
+
+
+def test_no_agents_yet(client: Client) -> None:
+    html = client.get("/agents").content.decode()
+    assert_sound(html)
+    assert "No agents yet" in html
+    assert_sound(client.get("/agents/new").content.decode())
+
+
+def test_an_agent_is_made_and_changed(client: Client, developer: Developer) -> None:
+    made = client.post(
+        "/agents/new",
+        agent_form(
+            {"name": "qualified", "type": "boolean", "description": "Does the caller want to buy?"},
+            {"name": "outcome", "type": "selector", "options": "sold\r\nlater, perhaps", "description": "How it ended"},
+            {},
+            model_slug="local-offline",
+            system_prompt="You help {{customer}}.",
+            tools=json.dumps(TOOLS),
+            tool_webhook_url="http://127.0.0.1:9/tools",
+            silence_timeout="20",
+        ),
+    )
+    agent = Agent.objects.get()
+    assert made["Location"] == f"/agents/{agent.pk}"
+    assert (agent.developer, agent.name, agent.model_slug) == (developer, "Support", "local-offline")
+    assert (agent.tools, agent.silence_timeout, agent.voice) == (TOOLS, 20, None)
+    assert (agent.recording_enabled, agent.auto_transfer_tool, agent.interruptible) == (None, None, None)  # not said
+    assert agent.analysis_schema == {
+        "qualified": {"type": "boolean", "description": "Does the caller want to buy?"},
+        "outcome": {"type": "selector", "description": "How it ended", "options": ["sold", "later, perhaps"]},
+    }
+    shown = client.get(f"/agents/{agent.pk}").content.decode()
+    assert_sound(shown)
+    assert "later, perhaps" in shown
+    assert "Offline" in client.get("/agents").content.decode()
+    row = {"name": "qualified", "type": "boolean", "description": "Wants to buy?"}
+    client.post(f"/agents/{agent.pk}", agent_form(row, name="Sales", recording_enabled="on"))
+    agent.refresh_from_db()
+    assert (agent.name, agent.recording_enabled, agent.tools, agent.system_prompt) == ("Sales", True, None, None)
+    assert agent.analysis_schema == {"qualified": {"type": "boolean", "description": "Wants to buy?"}}
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "text"),
+    [
+        ([], {"name": ""}, "This field is required"),
+        ([], {"tools": "[{"}, "This is not JSON"),
+        ([], {"tools": '[{"name": "end_call"}]'}, "built-in tool"),
+        ([], {"silence_timeout": "9"}, "greater than or equal to 10"),
+        ([], {"language": "not a language"}, "BCP-47"),
+        ([], {"tool_webhook_url": "ftp://example.com"}, "http"),
+        ([{"name": "a b", "description": "x"}], {}, "must start with a letter"),
+        ([{"name": "a", "description": ""}], {}, "This field is required"),
+        ([{"name": "a", "description": "x", "type": "selector"}], {}, "1 to 50 options"),
+        ([{"name": "a", "description": "x"}, {"name": "a", "description": "y"}], {}, "The name a is used twice."),
+    ],
+)
+def test_a_wrong_agent_says_so_and_changes_nothing(
+    client: Client, developer: Developer, rows: list[dict[str, str]], changes: dict[str, str], text: str
+) -> None:
+    agent = make_agent(developer=developer, name="Before")
+    response = client.post(f"/agents/{agent.pk}", agent_form(*rows, **changes))
+    assert response.status_code == 200
+    assert text in response.content.decode()
+    assert_sound(response.content.decode())
+    agent.refresh_from_db()
+    assert agent.name == "Before"
+
+
+def test_a_look_shows_what_is_typed_and_writes_nothing(client: Client) -> None:
+    typed = agent_form(
+        action="look", system_prompt="You help <{{customer}}> with {{ topic }}.", tools=json.dumps(TOOLS)
+    )
+    html = client.post("/agents/new", {**typed, "variable.topic": "bread & milk"}).content.decode()
+    assert '<mark title="customer">{{customer}}</mark>' in html
+    assert 'You help &lt;<mark title="customer">' in html
+    assert '<mark title="topic">bread &amp; milk</mark>' in html
+    assert "Is it free?" in html
+    assert "&quot;guests&quot;: 1" in html  # arguments to try it with
+    assert not Agent.objects.exists()
+    wrong = client.post("/agents/new", {**typed, "tools": '[{"name": "1"}]'}).content.decode()
+    assert "0.name: Must start with a letter" in wrong
+
+
+def test_rows_of_the_schema_are_added_and_removed(client: Client) -> None:
+    row = {"name": "outcome", "description": "How it ended"}
+    more = client.post("/agents/new", agent_form(row, action="add-field")).content.decode()
+    assert more.count('class="schema-row"') == 2
+    assert 'value="outcome"' in more
+    assert_sound(more)
+    fewer = client.post("/agents/new", agent_form(row, action="remove-field-0")).content.decode()
+    assert 'value="outcome"' not in fewer
+
+
+def test_a_copy_is_linked_to_nothing(client: Client, developer: Developer) -> None:
+    schema = {"a": {"type": "text", "description": "x"}}
+    agent = make_agent(
+        developer=developer, name="x" * 98, system_prompt="Be brief.", tools=TOOLS, analysis_schema=schema
+    )
+    make_phone_number(developer=developer, agent=agent)
+    answer = client.post(f"/agents/{agent.pk}/duplicate")
+    copy = Agent.objects.exclude(pk=agent.pk).get()
+    assert answer["Location"] == f"/agents/{copy.pk}"
+    assert (copy.name, copy.system_prompt, copy.tools) == (f"Copy of {'x' * 92}", "Be brief.", TOOLS)
+    assert copy.analysis_schema == schema
+    assert not copy.phone_numbers.exists()
+
+
+def test_an_agent_that_answers_a_number_is_not_deleted(client: Client, developer: Developer) -> None:
+    agent = make_agent(developer=developer)
+    number = make_phone_number(developer=developer, agent=agent)
+    html = client.get(f"/agents/{agent.pk}").content.decode()
+    assert f'href="/numbers/{number.pk}"' in html
+    assert "Delete this agent" not in html
+    refused = client.post(f"/agents/{agent.pk}/delete", follow=True).content.decode()
+    assert f"still linked to {number.e164}" in refused
+    number.agent = None
+    number.save()
+    assert "The agent is deleted." in client.post(f"/agents/{agent.pk}/delete", follow=True).content.decode()
+    assert not Agent.objects.exists()
+
+
+def test_agents_of_others_are_not_found(client: Client) -> None:
+    theirs = make_agent(name="Theirs")
+    for path in (f"/agents/{theirs.pk}", f"/agents/{theirs.pk}/duplicate", f"/agents/{theirs.pk}/delete"):
+        assert client.post(path, agent_form()).status_code == 404
+    assert client.get(f"/agents/{theirs.pk}").status_code == 404
+    assert "Theirs" not in client.get("/agents").content.decode()
+    assert Agent.objects.get().name == "Theirs"
+
+
+# --- trying a tool ----------------------------------------------------------------------------------------------------
+def trial(agent: Agent | None, url: str, arguments: str = '{"date": "2026-12-24"}') -> dict[str, str]:
+    return {
+        "tool": "0", "trial-0-name": "check", "trial-0-arguments": arguments, "tool_webhook_url": url,
+        "trial-agent": str(agent.pk) if agent else "",
+    }  # fmt: skip
+
+
+def test_a_tool_is_tried_as_in_a_call(client: Client, developer: Developer) -> None:
+    agent = make_agent(developer=developer)
+    make_phone_number(developer=developer)
+    number = make_phone_number(developer=developer, agent=agent)
+    with RecordingServer([Answer(200, b'{"result": {"free": true}}')]) as server:
+        answer = client.post("/agents/try-tool", trial(agent, server.url), headers={"HX-Request": "true"})
+    html = answer.content.decode()
+    assert "The model gets this result." in html
+    assert "HTTP 200" in html
+    assert f"signed with the secret of {number.e164}" in html
+    assert "<html" not in html
+    (asked,) = server.asked
+    sent = json.loads(asked.body)
+    assert (sent["event"], sent["tool"], sent["arguments"]) == ("call.tool_call", "check", {"date": "2026-12-24"})
+    got = {name.lower(): value for name, value in asked.headers.items()}
+    keys = signing_keys(number.signing_secret)
+    signed = signature_headers(keys, asked.body.decode(), UUID(got["x-webhook-id"]), int(got["x-timestamp"]))
+    assert got["x-signature"] == signed["X-Signature"]
+
+
+def test_a_trial_says_what_the_model_could_not_use(client: Client) -> None:
+    with RecordingServer([Answer(200, b"fine")]) as server:
+        html = client.post("/agents/try-tool", trial(None, server.url)).content.decode()
+        assert_sound(html)  # without JavaScript it is a page
+        assert "did not answer with JSON" in html
+        assert "not signed" in html
+        for arguments, text in (("[]", "must be an object"), ("{", "cannot be sent")):
+            assert text in client.post("/agents/try-tool", trial(None, server.url, arguments)).content.decode()
+    assert len(server.asked) == 1
+
+
+def test_a_trial_never_reaches_a_private_network(client: Client, settings: Any) -> None:
+    settings.ALLOW_PRIVATE_WEBHOOKS = False
+    with RecordingServer([]) as server:
+        assert "Tool webhook URL:" in client.post("/agents/try-tool", trial(None, server.url)).content.decode()
+    assert server.asked == []
