@@ -10,12 +10,14 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
-from accounts.models import ApiKey, Developer, WebhookAttempt, WebhookDelivery
-from billing.models import LedgerEntry
+from accounts.models import Developer, WebhookAttempt, WebhookDelivery
 from bubblyphone.core.money import ZERO, format_money
 from calls import settlement
+from calls.diagnosis import diagnose
 from calls.models import Call, CallStatus
-from phone_numbers.models import CallMode, PhoneNumber
+from calls.strip import clock_zero, strip_of
+from calls.tool_log import tool_uses
+from phone_numbers.models import CallMode
 
 # A call that is over goes on being watched while its webhooks are still on their way (retries 5, 30, 120 s).
 WEBHOOK_WATCH = timedelta(minutes=4)
@@ -54,17 +56,6 @@ class ConfigLine:
     label: str
     value: str
     source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A line of the first-steps list."""
-
-    title: str
-    text: str
-    is_done: bool
-    url_name: str
-    action: str
 
 
 def elapsed_seconds(call: Call) -> int | None:
@@ -138,12 +129,19 @@ def is_settling(call: Call, deliveries: list[WebhookDelivery]) -> bool:
 def live_context(call: Call) -> dict[str, Any]:
     """Everything on a call's page that changes while the call runs."""
     deliveries = list(deliveries_of(call))
+    events = list(call.events.all())
+    transcript = list(call.transcript.all())
     lines = bill_lines(call)
+    uses = tool_uses(events, deliveries)
     return {
         "call": call,
-        "transcript": list(call.transcript.all()),
-        "events": list(call.events.all()),
+        "zero": clock_zero(call),
+        "transcript": transcript,
+        "events": events,
         "deliveries": deliveries,
+        "tool_uses": uses,
+        "strip": strip_of(call, transcript, events, uses),
+        "diagnosis": diagnose(call, events, deliveries),
         "lines": lines,
         "total": call.total_cost if call.settled_at else sum((line.amount for line in lines), ZERO),
         "seconds": elapsed_seconds(call),
@@ -153,27 +151,3 @@ def live_context(call: Call) -> dict[str, Any]:
 
 def running_calls_of(developer: Developer) -> QuerySet[Call]:
     return Call.objects.filter(developer=developer).exclude(status__in=[CallStatus.COMPLETED, CallStatus.FAILED])
-
-
-def first_steps(developer: Developer) -> list[Step]:
-    """The way from a new account to a first call."""
-    owned = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
-    is_configured = any(
-        number.mode == CallMode.STREAMING or number.webhook_url for number in owned.only("mode", "webhook_url")
-    )
-    credited = LedgerEntry.objects.filter(developer=developer, amount__gt=ZERO).exists()
-    called = Call.objects.filter(developer=developer, answered_at__isnull=False, demo=False).exists()
-    has_key = ApiKey.objects.filter(developer=developer, revoked_at=None).exists()
-    return [
-        Step("Add credit", "Numbers and calls are paid from your balance.", credited, "billing", "Billing"),
-        Step("Get a phone number", "It works the moment you have it.", owned.exists(), "buy-number", "Buy a number"),
-        Step(
-            "Say who answers",
-            "Choose a model and write a prompt, or give a webhook URL.",
-            is_configured,
-            "numbers",
-            "Numbers",
-        ),
-        Step("Talk to it", "Call the number, or try the agent in the sandbox.", called, "sandbox", "Sandbox"),
-        Step("Create an API key", "Your own programs can do all of this, too.", has_key, "api-keys", "API keys"),
-    ]

@@ -10,4 +10,7 @@ urlpatterns = [
     path("calls/<str:identifier>", views.call, name="call"),
     path("calls/<str:identifier>/hang-up", views.hang_up, name="hang-up"),
     path("agents/try-tool", views.try_tool, name="try-tool"),
+    path("calls/<str:identifier>/hang-up", views.hang_up, name="hang-up"),
+    path("calls/<str:identifier>/context", views.give_context, name="give-context"),
+    path("calls/<str:identifier>/transfer", views.transfer, name="transfer-call"),
 ]

@@ -12,7 +12,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import signed_in
-from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import MAX_ID, page, show_refusal, slice_of
 from calls import checklist, pages, selectors, services, tool_trial
@@ -22,30 +21,13 @@ from phone_numbers.models import PhoneNumber
 RECENT = 8
 
 
-class CallFilterForm(forms.Form):
-    """The filters of the list, kept in its URL. One that makes no sense is no filter."""
-
-    direction = forms.ChoiceField(required=False, choices=[("", "Both directions"), *Direction.choices])
-    status = forms.ChoiceField(required=False, choices=[("", "Any status"), *CallStatus.choices])
-    number = forms.TypedChoiceField(required=False, coerce=int, empty_value=None)
-
-    def __init__(self, data: object, *, developer: Developer) -> None:
-        super().__init__(data)  # type: ignore[arg-type]
-        owned = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
-        choices = [(number.pk, number.label or phone(number.e164)) for number in owned.order_by("pk")]
-        self.fields["number"] = forms.TypedChoiceField(
-            required=False, coerce=int, empty_value=None, choices=[("", "All numbers"), *choices]
-        )
-
-
 @never_cache
 @require_GET
 @page
 def overview(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
-    steps = pages.first_steps(developer)
     context = {
-        "steps": [] if all(step.is_done for step in steps) else steps,
+        "steps": checklist.first_steps(developer),
         "running": pages.running_calls_of(developer).count(),
         "calls": selectors.calls_of(developer).order_by("-pk")[:RECENT],
         "numbers": PhoneNumber.objects.filter(developer=developer)
@@ -60,16 +42,14 @@ def overview(request: HttpRequest) -> HttpResponse:
 @require_GET
 @page
 def calls(request: HttpRequest) -> HttpResponse:
-    """All calls, newest first, by direction, status and number."""
+    """All calls, newest first, by the filters of the URL."""
     developer = signed_in(request)
     form = CallFilterForm(request.GET, developer=developer)
-    form.is_valid()
-    names = {"direction": "direction", "status": "status", "number": "phone_number_id"}
-    chosen = {names[name]: value for name, value in form.cleaned_data.items() if value}
-    shown = slice_of(selectors.calls_of(developer).filter(**chosen), request.GET.get("before"))
+    shown = slice_of(form.narrow(selectors.calls_of(developer)), request.GET.get("before"))
     kept = request.GET.copy()
     kept.pop("before", None)
-    context = {"form": form, "shown": shown, "is_filtered": bool(chosen), "kept": kept.urlencode()}
+    is_live = shown.is_first and any(not call.is_over for call in shown.rows)
+    context = {"form": form, "shown": shown, "kept": kept.urlencode(), "is_live": is_live}
     return render(request, "calls/list.html", context)
 
 
@@ -77,15 +57,17 @@ def calls(request: HttpRequest) -> HttpResponse:
 @require_GET
 @page
 def call(request: HttpRequest, identifier: str) -> HttpResponse:
-    """One call; asked by htmx, only what changes while it runs."""
+    """One call; asked by its own live part, that part alone."""
     found = selectors.get_call(signed_in(request), identifier)
     context = pages.live_context(found)
-    if request.headers.get("HX-Request"):
-        return render(request, "calls/_live.html", context)
+    if request.headers.get("HX-Target") == "call-live":
+        return render(request, "calls/_live.html", {**context, "is_fragment": True})
     context |= {
         "config": pages.config_lines(found),
         "prompt": pages.pretty_config(found, "system_prompt"),
         "tools": pages.pretty_config(found, "tools"),
+        "context_form": ContextForm(),
+        "transfer_form": TransferForm(),
     }
     return render(request, "calls/detail.html", context)
 
@@ -93,10 +75,33 @@ def call(request: HttpRequest, identifier: str) -> HttpResponse:
 @require_POST
 @page
 def hang_up(request: HttpRequest, identifier: str) -> HttpResponse:
+    return _act(request, identifier, services.hang_up, "Hanging up.")
+
+
+@require_POST
+@page
+def give_context(request: HttpRequest, identifier: str) -> HttpResponse:
+    """A note for the model of a running call."""
+    return _act(request, identifier, services.inject_context, "The agent has been told.", ContextForm(request.POST))
+
+
+@require_POST
+@page
+def transfer(request: HttpRequest, identifier: str) -> HttpResponse:
+    return _act(request, identifier, services.transfer, "The other party is being called.", TransferForm(request.POST))
+
+
+def _act(
+    request: HttpRequest, identifier: str, service: Callable[..., None], done: str, form: forms.Form | None = None
+) -> HttpResponse:
+    """Have a service do something to a running call, with what a form holds; back to the call's page either way."""
     found = selectors.get_call(signed_in(request), identifier)
+    if form is not None and not form.is_valid():
+        messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
+        return redirect("call", identifier)
     try:
-        services.hang_up(call=found)
-        messages.success(request, "Hanging up.")
+        service(call=found, **(form.cleaned_data if form is not None else {}))
+        messages.success(request, done)
     except ApplicationError as error:
         show_refusal(request, error)
     return redirect("call", identifier)

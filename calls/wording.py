@@ -39,6 +39,7 @@ EVENTS = {
     "stream.error": "Audio problem",
     "model.interrupted": "Caller interrupted the agent",
     "context.injected": "Context given to the agent",
+    "limit.reached": "A limit was reached",
     "transfer.requested": "Transfer requested",
     "transfer.answered": "Transfer answered",
     "transfer.failed": "Transfer failed",

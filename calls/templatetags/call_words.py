@@ -1,8 +1,11 @@
 """`calls.wording` for templates."""
 
+from datetime import datetime
+
 from django import template
 
 from calls.models import CallEvent
+from calls.strip import seconds_since
 from calls.wording import TROUBLE, describe_event, describe_outcome, other_party
 
 register = template.Library()
@@ -15,3 +18,16 @@ register.filter("other_party", other_party)
 def is_trouble(event: CallEvent) -> bool:
     """Whether the moment is one that went wrong."""
     return event.event_type in TROUBLE
+
+
+@register.filter
+def on_clock(moment: datetime, zero: datetime) -> float:
+    """Seconds of the call's clock (`calls.strip`)."""
+    return seconds_since(zero, moment)
+
+
+@register.filter
+def clock(moment: datetime, zero: datetime) -> str:
+    """ "1:05", as the player shows it."""
+    minutes, seconds = divmod(int(seconds_since(zero, moment)), 60)
+    return f"{minutes}:{seconds:02d}"

@@ -1,0 +1,42 @@
+"""The first-run checklist: the quick start of the reference, which ticks itself (templates/components/checklist.html)."""
+
+from dataclasses import dataclass
+
+from accounts.models import ApiKey, Developer
+from agents.models import Agent
+from billing.models import LedgerEntry
+from bubblyphone.core.money import ZERO
+from calls.models import Call
+from phone_numbers.models import CallMode
+from phone_numbers.selectors import numbers_of
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    title: str
+    text: str
+    is_done: bool
+    url_name: str
+    action: str
+
+
+def first_steps(developer: Developer) -> list[Step]:
+    """The way from a new account to a first call; [] when it has been gone."""
+    numbers = list(numbers_of(developer))
+    credited = LedgerEntry.objects.filter(developer=developer, amount__gt=ZERO).exists()
+    has_key = ApiKey.objects.filter(developer=developer, revoked_at=None).exists()
+    called = Call.objects.filter(developer=developer, answered_at__isnull=False, demo=False).exists()
+    is_answered = any(number.mode == CallMode.STREAMING or number.webhook_url for number in numbers)
+    agent_step = (
+        ("numbers", "Numbers") if Agent.objects.filter(developer=developer).exists() else ("new-agent", "New agent")
+    )
+    steps = [
+        Step("Add credit", "Numbers and calls are paid from your balance.", credited, "billing", "Billing"),
+        Step(
+            "Create an API key", "Your own programs can do all that you can do here.", has_key, "api-keys", "API keys"
+        ),
+        Step("Buy a phone number", "It works the moment you have it.", bool(numbers), "buy-number", "Buy a number"),
+        Step("Say who answers", "Make an agent and choose it on your number's page.", is_answered, *agent_step),
+        Step("Talk to it", "Call the number, or try the agent in the sandbox.", called, "sandbox", "Sandbox"),
+    ]
+    return [] if all(step.is_done for step in steps) else steps

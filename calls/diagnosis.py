@@ -1,0 +1,222 @@
+"""Why a call failed, or what went wrong in it: one sentence that names whose fault it was, what shows it, and what to do."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from django.utils.timezone import localtime
+
+from accounts.models import WebhookDelivery
+from calls.models import Call, CallEvent, CarrierEventRecord, Direction, HangupCause
+
+MAX_EVIDENCE = 5
+
+
+class Fault(StrEnum):
+    """Whose fault it was; the value is how a reader is told."""
+
+    OTHER_PARTY = "The other party"
+    CARRIER = "The carrier"
+    MODEL = "The model"
+    WEBHOOK = "Your webhook"
+    SETTINGS = "Your settings"
+    PLATFORM = "BubblyPhone"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """`is_end`: it is why the call ended or never began; else the call went on in spite of it."""
+
+    fault: Fault
+    sentence: str
+    fix: str
+    evidence: list[str] = field(default_factory=list)
+    is_end: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is known of a call, oldest first."""
+
+    call: Call
+    events: Sequence[CallEvent]
+    deliveries: Sequence[WebhookDelivery]
+
+    def named(self, *names: str) -> list[CallEvent]:
+        return [event for event in self.events if event.event_type in names]
+
+    def setting(self, name: str) -> object:
+        return self.call.config.get(name, {}).get("value")
+
+
+def diagnose(call: Call, events: Sequence[CallEvent], deliveries: Sequence[WebhookDelivery]) -> Diagnosis | None:
+    """None while a call goes on, and for one in which nothing went wrong."""
+    if not call.is_over:
+        return None
+    case = Case(call, events, deliveries)
+    explain = ENDINGS.get(call.hangup_cause)
+    return explain(case) if explain else _trouble_on_the_way(case)
+
+
+# --- how it ended -----------------------------------------------------------------------------------------------------
+def _busy(case: Case) -> Diagnosis:
+    if case.call.direction == Direction.INBOUND:
+        text = "You have as many calls at the same time as your own limit allows, so the caller heard the busy tone."
+        return Diagnosis(Fault.SETTINGS, text, "Raise the limit on the billing page.", _told(case))
+    return Diagnosis(Fault.OTHER_PARTY, "The line was busy.", "Call again later.", _reported(case))
+
+
+def _no_answer(case: Case) -> Diagnosis:
+    if case.call.direction == Direction.INBOUND:
+        text = "The caller hung up before the call was answered."
+        return Diagnosis(Fault.OTHER_PARTY, text, "Nothing: callers do that. If it happens often, answer sooner.")
+    text = "Nobody picked up before the ringing ended."
+    return Diagnosis(Fault.OTHER_PARTY, text, "Call again at another time of the day.", _reported(case))
+
+
+def _rejected(case: Case) -> Diagnosis:
+    if case.call.direction == Direction.INBOUND:
+        text = "The call was turned away before it was answered."
+        return Diagnosis(
+            Fault.SETTINGS, text, "Look at your webhook's answer, or at your limits per caller.", _told(case)
+        )
+    text = "The person called, or their phone company, declined the call."
+    return Diagnosis(
+        Fault.OTHER_PARTY, text, "Call from a number that they know, or ask them to let it through.", _reported(case)
+    )
+
+
+def _invalid_number(case: Case) -> Diagnosis:
+    text = f"{case.call.to_number} is not a number that can be reached."
+    return Diagnosis(
+        Fault.SETTINGS, text, "Check the number: + and country code, without a 0 after it.", _reported(case)
+    )
+
+
+def _insufficient_balance(case: Case) -> Diagnosis:
+    text = "Your balance, or a limit of your own on spending, was used up."
+    return Diagnosis(Fault.SETTINGS, text, "Add credit, switch on auto top-up, or raise the limit.", _told(case))
+
+
+def _max_duration(case: Case) -> Diagnosis:
+    text = f"The call reached its longest duration, {case.setting('max_call_duration')} seconds."
+    return Diagnosis(Fault.SETTINGS, text, "Raise “Longest call” of the agent or the number, if that is too short.")
+
+
+def _silence_timeout(case: Case) -> Diagnosis:
+    text = f"Nobody said anything for {case.setting('silence_timeout')} seconds."
+    fix = "If people need longer to think, raise “Silence limit” of the agent or the number."
+    return Diagnosis(Fault.OTHER_PARTY, text, fix)
+
+
+def _webhook_failed(case: Case) -> Diagnosis:
+    if not case.deliveries:
+        text = "The number is in webhook mode but had no webhook URL, so nobody could say what to do with the call."
+        return Diagnosis(Fault.SETTINGS, text, "Give the number a webhook URL, or let an AI model answer it.")
+    failed = [delivery for delivery in case.deliveries if delivery.status != WebhookDelivery.Status.DELIVERED]
+    delivery = (failed or list(case.deliveries))[-1]
+    text = f"Your server did not say what to do when it was sent {delivery.event_type}."
+    fix = 'Answer within 10 seconds with status 200 and an action such as {"action": "answer", "text": "…"}.'
+    return Diagnosis(Fault.WEBHOOK, text, fix, list(_attempts([delivery])))
+
+
+def _model_failed(case: Case) -> Diagnosis:
+    slug = case.call.model_slug or "the model"
+    evidence = _told(case, "stream.failed", "stream.disconnected")
+    if case.setting("model_key_id"):
+        text = f"The connection to {slug}, with a model key of yours, failed."
+        return Diagnosis(
+            Fault.MODEL, text, "Test the key on the page “Model keys”; its quota may be used up.", evidence
+        )
+    text = f"The connection to {slug} failed."
+    fix = "Call again; if it goes on, choose another model for the agent. The vendor's status page may know more."
+    return Diagnosis(Fault.MODEL, text, fix, evidence)
+
+
+def _carrier_failed(case: Case) -> Diagnosis:
+    evidence = [*_told(case, "stream.failed", "stream.error"), *_reported(case)]
+    was_talking = bool(case.named("stream.connected"))
+    if (
+        was_talking
+        and not case.named("stream.failed")
+        and case.call.hangup_reported_cause != HangupCause.CARRIER_FAILED
+    ):
+        text = "We lost the call: the process that held the conversation went away, and the call was hung up."
+        return Diagnosis(Fault.PLATFORM, text, "Call again. You are billed up to the last sign of life only.", evidence)
+    if case.call.carrier_call_id is None:
+        text = "The phone network did not take the call."
+        return Diagnosis(Fault.CARRIER, text, "Call again; if it goes on, try another number of yours.", evidence)
+    text = "The phone network dropped the call or its audio."
+    return Diagnosis(Fault.CARRIER, text, "Call again. What was not carried is not billed.", evidence)
+
+
+ENDINGS: dict[str, Callable[[Case], Diagnosis]] = {
+    HangupCause.BUSY: _busy,
+    HangupCause.NO_ANSWER: _no_answer,
+    HangupCause.REJECTED: _rejected,
+    HangupCause.INVALID_NUMBER: _invalid_number,
+    HangupCause.INSUFFICIENT_BALANCE: _insufficient_balance,
+    HangupCause.MAX_DURATION: _max_duration,
+    HangupCause.SILENCE_TIMEOUT: _silence_timeout,
+    HangupCause.WEBHOOK_FAILED: _webhook_failed,
+    HangupCause.MODEL_FAILED: _model_failed,
+    HangupCause.CARRIER_FAILED: _carrier_failed,
+}
+
+
+# --- what went wrong although it ended as it should -------------------------------------------------------------------
+def _trouble_on_the_way(case: Case) -> Diagnosis | None:
+    failed = [delivery for delivery in case.deliveries if delivery.status == WebhookDelivery.Status.FAILED]
+    if tools := [delivery for delivery in failed if delivery.event_type == "call.tool_call"]:
+        text = f"{_times(len(tools), 'tool call')} got no usable answer; the agent was told so and went on."
+        fix = 'Answer within 10 seconds with status 200 and {"result": …}. The agent editor can try a tool.'
+        return Diagnosis(Fault.WEBHOOK, text, fix, list(_attempts(tools)), is_end=False)
+    if failed:
+        text = f"{_times(len(failed), 'webhook')} about this call could not be delivered."
+        fix = "Have your server answer with a status of 200 to 299 within 10 seconds, then send them again below."
+        return Diagnosis(Fault.WEBHOOK, text, fix, list(_attempts(failed)), is_end=False)
+    if transfers := case.named("transfer.failed"):
+        text = "The person to whom the call was to be handed over was not reached; the agent went on."
+        fix = "Check “Transfer to”, or call that number yourself."
+        return Diagnosis(Fault.OTHER_PARTY, text, fix, list(_lines(transfers)), is_end=False)
+    if again := case.named("stream.reconnected"):
+        text = f"The connection to the model broke {_times(len(again), 'time')}; the conversation was resumed."
+        return Diagnosis(Fault.MODEL, text, "Nothing, unless it happens often.", list(_lines(again)), is_end=False)
+    return None
+
+
+# --- evidence ---------------------------------------------------------------------------------------------------------
+def _told(case: Case, *names: str) -> list[str]:
+    """The moments of those names, else all that give a reason."""
+    events = case.named(*names) if names else [event for event in case.events if event.metadata.get("reason")]
+    return list(_lines(events))[:MAX_EVIDENCE]
+
+
+def _lines(events: Sequence[CallEvent]) -> Iterator[str]:
+    for event in events:
+        why = event.metadata.get("reason") or event.metadata.get("detail") or ""
+        yield f"{localtime(event.event_timestamp):%H:%M:%S} {event.event_type}{f': {why}' if why else ''}"
+
+
+def _reported(case: Case) -> list[str]:
+    """What the carrier said of the end."""
+    if case.call.carrier_call_id is None:
+        return []
+    records = CarrierEventRecord.objects.filter(carrier_call_id=case.call.carrier_call_id).exclude(cause="")
+    return [
+        f"{localtime(record.occurred_at):%H:%M:%S} the carrier reported {record.cause}{f' ({record.detail})' if record.detail else ''}"
+        for record in records.order_by("occurred_at")[:MAX_EVIDENCE]
+    ]
+
+
+def _attempts(deliveries: Sequence[WebhookDelivery]) -> Iterator[str]:
+    """The last attempts, as they are in the webhook log."""
+    attempts = [(delivery, attempt) for delivery in deliveries for attempt in delivery.attempts.all()]
+    for delivery, attempt in attempts[-MAX_EVIDENCE:]:
+        answer = f"HTTP {attempt.response_status}" if attempt.response_status else "no answer"
+        why = f", {attempt.error_message}" if attempt.error_message else ""
+        yield f"{localtime(attempt.created_at):%H:%M:%S} {delivery.event_type}: {answer} after {attempt.latency_ms} ms{why}"
+
+
+def _times(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,90 @@
+"""What people type on the pages of calls."""
+
+from datetime import datetime, time
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import Developer
+from agents import selectors as agent_selectors
+from bubblyphone.core.e164 import is_e164
+from bubblyphone.core.templatetags.ui import phone
+from calls.models import Call, CallStatus, Direction, HangupCause
+from phone_numbers import selectors as number_selectors
+
+LOOKUPS = {
+    "direction": "direction",
+    "status": "status",
+    "number": "phone_number_id",
+    "agent": "agent_id",
+    "outcome": "hangup_cause",
+}
+
+
+def _date(label: str) -> forms.DateField:
+    return forms.DateField(label=label, required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+
+class CallFilterForm(forms.Form):
+    """The filters of the list, kept in its URL. One that makes no sense is no filter."""
+
+    direction = forms.ChoiceField(
+        label="Direction", required=False, choices=[("", "Both directions"), *Direction.choices]
+    )
+    status = forms.ChoiceField(label="Status", required=False, choices=[("", "Any status"), *CallStatus.choices])
+    outcome = forms.ChoiceField(label="Outcome", required=False, choices=[("", "Any outcome"), *HangupCause.choices])
+    number = forms.TypedChoiceField(label="Number", required=False, coerce=int, empty_value=None)
+    agent = forms.TypedChoiceField(label="Agent", required=False, coerce=int, empty_value=None)
+    since = _date("From")
+    until = _date("To")
+
+    def __init__(self, data: Any, *, developer: Developer) -> None:
+        super().__init__(data)
+        numbers = number_selectors.numbers_of(developer).order_by("pk")
+        agents = agent_selectors.agents_of(developer)
+        self._offer("number", "All numbers", [(number.pk, number.label or phone(number.e164)) for number in numbers])
+        self._offer("agent", "All agents", [(agent.pk, agent.name) for agent in agents])
+        self.is_valid()
+        self.chosen = {name: value for name, value in self.cleaned_data.items() if value}
+
+    def _offer(self, name: str, everything: str, choices: list[tuple[int, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", everything), *choices]
+
+    def narrow(self, calls: QuerySet[Call]) -> QuerySet[Call]:
+        """Those that fit. Days are the reader's own, both included."""
+        calls = calls.filter(**{lookup: self.chosen[name] for name, lookup in LOOKUPS.items() if name in self.chosen})
+        if since := self.chosen.get("since"):
+            calls = calls.filter(started_at__gte=timezone.make_aware(datetime.combine(since, time.min)))
+        if until := self.chosen.get("until"):
+            calls = calls.filter(started_at__lte=timezone.make_aware(datetime.combine(until, time.max)))
+        return calls
+
+
+class ContextForm(forms.Form):
+    """A note for the model of a running call."""
+
+    message = forms.CharField(
+        label="Tell the agent",
+        max_length=2000,
+        widget=forms.TextInput(attrs={"placeholder": "The refund has been approved.", "autocomplete": "off"}),
+    )
+
+
+class TransferForm(forms.Form):
+    """Whom a running call goes to."""
+
+    to = forms.CharField(
+        label="Hand over to",
+        max_length=20,
+        widget=forms.TextInput(attrs={"placeholder": "+12025550123", "inputmode": "tel", "autocomplete": "off"}),
+    )
+
+    def clean_to(self) -> str:
+        number: str = self.cleaned_data["to"].replace(" ", "").replace("-", "")
+        if not is_e164(number):
+            raise forms.ValidationError("With + and country code, please, like +12025550123.")
+        return number

@@ -1,0 +1,86 @@
+"""The tool calls of a call, as its page shows them: what was asked, what came back, how long it took."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from accounts.models import WebhookDelivery
+from calls.models import CallEvent
+
+EVENT = "call.tool_call"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """One call of a tool. `answer` is the developer's server's own; a built-in tool has none. `latency_ms` None: no answer yet."""
+
+    name: str
+    at: datetime
+    arguments: str
+    answer: str
+    outcome: str  # "HTTP 200", an error, or ""
+    latency_ms: int | None
+    is_ok: bool | None  # None: not known
+
+
+def tool_uses(events: Sequence[CallEvent], deliveries: Sequence[WebhookDelivery]) -> list[ToolUse]:
+    """In the order in which the model called them. What the server was asked comes from the webhook log, the rest from the timeline."""
+    asked = [_from_delivery(delivery) for delivery in deliveries if delivery.event_type == EVENT]
+    open_names = [use.name for use in asked]
+    found = [*asked, *_from_timeline(events, open_names)]
+    return sorted(found, key=lambda use: use.at)
+
+
+def _from_timeline(events: Sequence[CallEvent], asked: list[str]) -> Iterator[ToolUse]:
+    """Those that no server was asked about; `asked` names the others, once for each."""
+    returned = [event for event in events if event.event_type == "tool.returned"]
+    for event in events:
+        if event.event_type != "tool.called":
+            continue
+        name = str(event.metadata.get("tool", ""))
+        back = next((other for other in returned if other.metadata.get("tool") == name), None)
+        if back is not None:
+            returned.remove(back)
+        if name in asked:
+            asked.remove(name)
+            continue
+        result = back.metadata if back is not None else {}
+        yield ToolUse(
+            name=name,
+            at=event.event_timestamp,
+            arguments=_pretty(event.metadata.get("arguments", {})),
+            answer="",
+            outcome="",
+            latency_ms=result.get("latency_ms"),
+            is_ok=result.get("ok"),
+        )
+
+
+def _from_delivery(delivery: WebhookDelivery) -> ToolUse:
+    body = json.loads(delivery.body)
+    attempt = next(reversed(delivery.attempts.all()), None)
+    status = f"HTTP {attempt.response_status}" if attempt and attempt.response_status else ""
+    trouble = (attempt.error_message or "") if attempt else ""
+    return ToolUse(
+        name=body.get("tool", ""),
+        at=delivery.created_at,
+        arguments=_pretty(body.get("arguments", {})),
+        answer=_readable(attempt.response_body) if attempt else "",
+        outcome=", ".join(text for text in (status, trouble) if text),
+        latency_ms=attempt.latency_ms if attempt else None,
+        is_ok=delivery.status == WebhookDelivery.Status.DELIVERED if attempt else None,
+    )
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _readable(body: str) -> str:
+    """JSON with indents; what is none as it is."""
+    try:
+        return _pretty(json.loads(body))
+    except ValueError:
+        return body

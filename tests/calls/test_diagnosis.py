@@ -1,0 +1,157 @@
+"""Why a call failed: whose fault, what shows it, what to do."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from accounts.models import WebhookAttempt, WebhookDelivery
+from calls import diagnosis
+from calls.diagnosis import Diagnosis, Fault
+from calls.models import Call, CallEvent, CarrierEventRecord
+from calls.pages import deliveries_of
+from tests.calls.rows import make_account, make_call, make_streaming_number
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+def ended_call(cause: str = "normal_clearing", **fields: Any) -> Call:
+    """An outbound call that is over; answered, unless `answered_at` says otherwise."""
+    number = make_streaming_number(make_account())
+    end: dict[str, Any] = {"status": "completed", "hangup_cause": cause, "ended_at": NOON + timedelta(minutes=1)}
+    if "answered_at" in fields:
+        end["status"] = "failed"
+    return make_call(number, NOON, **{"direction": "outbound", "to_number": "+12025550123", **end, **fields})
+
+
+def add_event(call: Call, event_type: str, **metadata: Any) -> None:
+    CallEvent.objects.create(
+        call=call,
+        event_type=event_type,
+        source="system",
+        event_timestamp=NOON + timedelta(seconds=5),
+        metadata=metadata,
+    )
+
+
+def add_delivery(call: Call, event_type: str, status: int | None, error: str | None = None) -> None:
+    assert call.phone_number is not None
+    is_good = status == 200 and error is None
+    delivery = WebhookDelivery.objects.create(
+        webhook_id=uuid4(), developer=call.developer, signing_secret=call.phone_number.signing_secret,
+        subject=f"call:{call.pk}", event_type=event_type, url="https://example.com/hook", body='{"tool":"check"}',
+        status="delivered" if is_good else "failed", attempt_count=1,
+    )  # fmt: skip
+    WebhookAttempt.objects.create(
+        delivery=delivery, number=1, response_status=status, response_body="", latency_ms=183, success=is_good,
+        error_message=error, created_at=NOON + timedelta(seconds=7),
+    )  # fmt: skip
+
+
+def diagnose(call: Call) -> Diagnosis | None:
+    return diagnosis.diagnose(call, list(call.events.all()), list(deliveries_of(call)))
+
+
+@pytest.mark.parametrize(
+    ("cause", "fields", "fault", "words"),
+    [
+        ("busy", {"answered_at": None}, Fault.OTHER_PARTY, "The line was busy."),
+        ("busy", {"answered_at": None, "direction": "inbound"}, Fault.SETTINGS, "as your own limit allows"),
+        ("no_answer", {"answered_at": None}, Fault.OTHER_PARTY, "Nobody picked up"),
+        ("no_answer", {"answered_at": None, "direction": "inbound"}, Fault.OTHER_PARTY, "hung up before"),
+        ("rejected", {"answered_at": None}, Fault.OTHER_PARTY, "declined"),
+        ("rejected", {"answered_at": None, "direction": "inbound"}, Fault.SETTINGS, "turned away"),
+        ("invalid_number", {"answered_at": None}, Fault.SETTINGS, "+12025550123 is not a number"),
+        ("insufficient_balance", {}, Fault.SETTINGS, "used up"),
+        ("max_duration", {}, Fault.SETTINGS, "3600 seconds"),
+        ("silence_timeout", {}, Fault.OTHER_PARTY, "30 seconds"),
+        ("webhook_failed", {"mode": "webhook"}, Fault.SETTINGS, "no webhook URL"),
+        ("model_failed", {}, Fault.MODEL, "gemini-3.1-flash-live failed"),
+        ("carrier_failed", {"answered_at": None, "carrier_call_id": None}, Fault.CARRIER, "did not take the call"),
+        ("carrier_failed", {}, Fault.CARRIER, "dropped the call"),
+    ],
+)
+def test_every_bad_end_has_somebody_to_blame(cause: str, fields: dict[str, Any], fault: Fault, words: str) -> None:
+    found = diagnose(ended_call(cause, **fields))
+    assert found is not None
+    assert (found.fault, found.is_end) == (fault, True)
+    assert words in found.sentence
+    assert found.fix
+
+
+@pytest.mark.parametrize("cause", ["normal_clearing", "voicemail", "transferred"])
+def test_a_good_end_needs_no_explanation(cause: str) -> None:
+    assert diagnose(ended_call(cause)) is None
+
+
+def test_a_running_call_is_not_judged() -> None:
+    call = ended_call(status="answered", hangup_cause="", ended_at=None)
+    add_event(call, "stream.reconnected", reason="model_dropped")
+    assert diagnose(call) is None
+
+
+def test_what_the_carrier_reported_is_the_evidence() -> None:
+    call = ended_call("busy", answered_at=None, carrier_call_id="v3:1")
+    CarrierEventRecord.objects.create(
+        event_id="e1",
+        event_type="ended",
+        carrier_call_id="v3:1",
+        cause="busy",
+        detail="486 Busy Here",
+        occurred_at=NOON,
+    )
+    found = diagnose(call)
+    assert found is not None
+    assert found.evidence == ["12:00:00 the carrier reported busy (486 Busy Here)"]
+
+
+def test_a_process_that_went_away_is_our_fault() -> None:
+    call = ended_call("carrier_failed")
+    add_event(call, "stream.connected", model="gemini-3.1-flash-live")
+    found = diagnose(call)
+    assert found is not None
+    assert found.fault == Fault.PLATFORM
+    add_event(call, "stream.failed", reason="connection_failed")
+    found = diagnose(call)
+    assert found is not None
+    assert (found.fault, found.evidence) == (Fault.CARRIER, ["12:00:05 stream.failed: connection_failed"])
+
+
+def test_a_key_of_ones_own_is_to_be_tested() -> None:
+    call = ended_call("model_failed")
+    call.config["model_key_id"] = {"value": 3, "source": "number"}
+    found = diagnose(call)
+    assert found is not None
+    assert "model key of yours" in found.sentence
+    assert "Model keys" in found.fix
+
+
+def test_a_webhook_that_never_said_what_to_do() -> None:
+    call = ended_call("webhook_failed", mode="webhook", answered_at=None)
+    add_delivery(call, "call.incoming", 200, 'The answer has no "action".')
+    found = diagnose(call)
+    assert found is not None
+    assert (found.fault, found.sentence) == (
+        Fault.WEBHOOK,
+        "Your server did not say what to do when it was sent call.incoming.",
+    )
+    assert found.evidence == ['12:00:07 call.incoming: HTTP 200 after 183 ms, The answer has no "action".']
+
+
+def test_trouble_in_a_call_that_ended_well() -> None:
+    call = ended_call()
+    add_event(call, "stream.reconnected", reason="model_dropped")
+    found = diagnose(call)
+    assert found is not None
+    assert (found.fault, found.is_end) == (Fault.MODEL, False)
+    add_event(call, "transfer.failed", to="+12025559999", reason="busy")
+    assert diagnose(call).fault == Fault.OTHER_PARTY  # type: ignore[union-attr]
+    add_delivery(call, "call.hangup", 500)
+    assert diagnose(call).sentence == "1 webhook about this call could not be delivered."  # type: ignore[union-attr]
+    add_delivery(call, "call.tool_call", None, "No complete answer within 10 seconds.")
+    found = diagnose(call)
+    assert found is not None
+    assert found.sentence == "1 tool call got no usable answer; the agent was told so and went on."
+    assert found.evidence == ["12:00:07 call.tool_call: no answer after 183 ms, No complete answer within 10 seconds."]

@@ -1,0 +1,166 @@
+"""A call's page: its clock, its tools, and what can be done with it while it runs; and the list's filters."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import WebhookAttempt, WebhookDelivery
+from calls.models import Call, CallEvent, TranscriptEntry
+from phone_numbers.models import PhoneNumber
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.factories import make_agent, make_developer
+from tests.pages.signed_in import assert_sound, signed_in_client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def number() -> PhoneNumber:
+    return make_streaming_number(make_account())
+
+
+@pytest.fixture
+def client(number: PhoneNumber) -> Client:
+    return signed_in_client(number.developer)
+
+
+def ended_call(number: PhoneNumber, began_at: datetime = NOON, **fields: Any) -> Call:
+    end = NOON + timedelta(seconds=80)
+    defaults = {"status": "completed", "hangup_cause": "normal_clearing", "ended_at": end, "settled_at": end}
+    return make_call(number, began_at, **{**defaults, "duration_seconds": 80, **fields})
+
+
+def test_everything_with_a_moment_is_on_one_clock(client: Client, number: PhoneNumber) -> None:
+    call = ended_call(number)
+    said = TranscriptEntry.objects.create(
+        call=call, role="user", text="Are you <open> on Sundays?", spoken_at=NOON + timedelta(seconds=20)
+    )
+    event = CallEvent.objects.create(
+        call=call, event_type="stream.failed", source="telephony", event_timestamp=NOON + timedelta(seconds=40.25)
+    )
+    html = client.get(f"/calls/{call.pk}").content.decode()
+    assert_sound(html)
+    assert 'data-seconds="80.0"' in html
+    assert f'<li class="user" id="said-{said.pk}" data-at="20.0">' in html
+    assert f'<a href="#said-{said.pk}" data-at="20.0" tabindex="-1"><rect class="user" x="226.0" width="24.0"' in html
+    assert f'<li id="event-{event.pk}" data-at="40.2" class="bad">' in html
+    assert f'<a href="#event-{event.pk}" data-at="40.2" tabindex="-1"><rect class="bad" x="502.5" width="3.0"' in html
+    assert "<title>Are you &lt;open&gt; on Sundays?</title>" in html
+
+
+def test_tools_show_request_answer_and_latency(client: Client, number: PhoneNumber) -> None:
+    call = ended_call(number)
+    for index, name in enumerate(("check", "end_call")):
+        at = NOON + timedelta(seconds=10 + index)
+        CallEvent.objects.create(
+            call=call, event_type="tool.called", source="streaming", event_timestamp=at,
+            metadata={"tool": name, "arguments": {"reason": "done"}},
+        )  # fmt: skip
+    CallEvent.objects.create(
+        call=call, event_type="tool.returned", source="streaming", event_timestamp=NOON + timedelta(seconds=11),
+        metadata={"tool": "check", "ok": True, "latency_ms": 190},
+    )  # fmt: skip
+    body = json.dumps({"event": "call.tool_call", "tool": "check", "arguments": {"date": "2026-12-24"}})
+    delivery = WebhookDelivery.objects.create(
+        webhook_id=uuid4(), developer=number.developer, signing_secret=number.signing_secret, subject=f"call:{call.pk}",
+        event_type="call.tool_call", url="https://example.com/tools", body=body, status="delivered", attempt_count=1,
+        created_at=NOON + timedelta(seconds=10),
+    )  # fmt: skip
+    WebhookAttempt.objects.create(
+        delivery=delivery, number=1, response_status=200, response_body='{"result":{"free":true}}', latency_ms=183,
+        success=True,
+    )  # fmt: skip
+    html = client.get(f"/calls/{call.pk}").content.decode()
+    assert_sound(html)
+    section = html.partition('id="tools-title"')[2].partition("</section>")[0]
+    assert section.count("<details") == 2  # the server's is not shown twice
+    assert section.index("check") < section.index("end_call")
+    for text in ("183 ms", "HTTP 200", "&quot;date&quot;: &quot;2026-12-24&quot;", "&quot;free&quot;: true", "done"):
+        assert text in section
+
+
+def test_a_failed_call_says_why(client: Client, number: PhoneNumber) -> None:
+    call = ended_call(number, status="failed", hangup_cause="busy", direction="outbound", answered_at=None)
+    html = client.get(f"/calls/{call.pk}").content.decode()
+    assert_sound(html)
+    assert 'Why it failed: <span class="fault">The other party</span>' in html
+    assert 'id="strip"' not in html  # nobody spoke
+
+
+def running_call(number: PhoneNumber, **fields: Any) -> Call:
+    return make_call(number, timezone.now() - timedelta(seconds=30), **fields)
+
+
+def test_a_running_call_can_be_acted_on(client: Client, number: PhoneNumber) -> None:
+    call = running_call(number)
+    html = client.get(f"/calls/{call.pk}").content.decode()
+    assert_sound(html)
+    for path in ("context", "transfer", "hang-up"):
+        assert f'action="/calls/{call.pk}/{path}"' in html
+    nobody = client.post(f"/calls/{call.pk}/context", {"message": "The refund is approved."}, follow=True)
+    assert "No model is connected" in nobody.content.decode()  # there is no session in this test
+    wrong = client.post(f"/calls/{call.pk}/transfer", {"to": "12345"}, follow=True).content.decode()
+    assert "With + and country code" in wrong
+    assert (
+        "The other party is being called."
+        in client.post(f"/calls/{call.pk}/transfer", {"to": "+1 202-555-0123"}, follow=True).content.decode()
+    )
+    assert call.transfers.get().to_number == "+12025550123"
+    assert "Hanging up." in client.post(f"/calls/{call.pk}/hang-up", follow=True).content.decode()
+    call.refresh_from_db()
+    assert call.end_requested_cause == "normal_clearing"
+
+
+def test_the_controls_go_away_with_the_call(client: Client, number: PhoneNumber) -> None:
+    call = ended_call(number)
+    assert 'id="call-controls"' not in client.get(f"/calls/{call.pk}").content.decode()
+    part = client.get(f"/calls/{call.pk}", headers={"HX-Target": "call-live"}).content.decode()
+    assert '<div id="call-controls" hx-swap-oob="delete"></div>' in part
+
+
+@pytest.mark.parametrize("path", ["context", "transfer", "hang-up"])
+def test_calls_of_others_cannot_be_acted_on(number: PhoneNumber, path: str) -> None:
+    call = running_call(number)
+    other = signed_in_client(make_developer())
+    assert other.post(f"/calls/{call.pk}/{path}", {"message": "x", "to": "+12025550123"}).status_code == 404
+
+
+def test_filters_of_the_list(client: Client, number: PhoneNumber) -> None:
+    agent = make_agent(developer=number.developer)
+    ended_call(number)
+    ended_call(number, NOON - timedelta(days=2), hangup_cause="busy", status="failed", agent=agent)
+
+    def shown(query: str) -> int:
+        html = client.get(f"/calls?{query}").content.decode()
+        assert_sound(html)
+        return html.count('class="linked"')
+
+    assert shown("") == 2
+    assert shown("outcome=busy") == 1
+    assert shown(f"agent={agent.pk}") == 1
+    assert shown("since=2026-11-25") == 1
+    assert shown("until=2026-11-24") == 1
+    assert shown("since=2026-11-23&until=2026-11-25") == 2
+    assert shown("since=nonsense&outcome=nothing") == 2
+
+
+def test_the_list_watches_running_calls_alone(client: Client, number: PhoneNumber) -> None:
+    ended_call(number)
+    assert "every 3s" not in client.get("/calls").content.decode()
+    running_call(number)
+    assert "every 3s" in client.get("/calls").content.decode()
+
+
+def test_pages_ask_the_database_seldom(client: Client, number: PhoneNumber, django_assert_max_num_queries: Any) -> None:
+    calls = [ended_call(number) for _ in range(30)]
+    client.get("/calls")
+    with django_assert_max_num_queries(7):
+        client.get("/calls")
+    with django_assert_max_num_queries(12):
+        client.get(f"/calls/{calls[0].pk}")
