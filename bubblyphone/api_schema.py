@@ -3,10 +3,13 @@
 from accounts.api import schema as accounts
 from agents.api import schema as agents
 from billing.api import schema as billing
+from billing.api import webhooks as billing_webhooks
 from bubblyphone.core import schema as core
 from bubblyphone.core.shapes import free_object
 from calls.api import schema as calls
+from calls.api import webhooks as call_webhooks
 from phone_numbers.api import schema as phone_numbers
+from phone_numbers.api import webhooks as number_webhooks
 from sandbox.api import schema as sandbox
 
 _PARTS = (accounts, agents, phone_numbers, calls, sandbox, billing)
@@ -21,4 +24,5 @@ _OWN = {
 DESCRIPTION = core.Description(
     operations={tag: group for part in _PARTS for tag, group in part.OPERATIONS.items()} | _OWN,
     fields={name: text for part in _PARTS for name, text in part.FIELDS.items()},
+    webhooks={**call_webhooks.WEBHOOKS, **number_webhooks.WEBHOOKS, **billing_webhooks.WEBHOOKS},
 )

@@ -8,11 +8,33 @@ from accounts.api.serializers import (
     ResetPasswordSerializer,
 )
 from bubblyphone.core.schema import Operation
-from bubblyphone.core.shapes import data_of, moment, nullable, page_of, record, shape, text, whole
+from bubblyphone.core.shapes import (
+    choice,
+    data_of,
+    flag,
+    free_object,
+    listing,
+    moment,
+    money,
+    nullable,
+    page_of,
+    record,
+    shape,
+    text,
+    whole,
+)
 
 _DEVELOPER = {"id": whole(1), "name": text("Jane"), "email": text("jane@example.com")}
 DEVELOPER = shape("Developer", _DEVELOPER)
-PROFILE = shape("Profile", {**_DEVELOPER, "company_name": nullable(text("Acme Corp")), "created_at": moment()})
+PROFILE = shape(
+    "Profile",
+    {
+        **_DEVELOPER,
+        "email_verified": flag("Whether the link that we mailed to the address was followed.", example=True),
+        "company_name": nullable(text("Acme Corp")),
+        "created_at": moment(),
+    },
+)
 SIGNED_IN = record({"data": DEVELOPER, "token": text("1|Zk3Pq9…", "The session token, a Bearer like an API key.")})
 _KEY = {"id": whole(1), "label": text("Production")}
 API_KEY = shape(

@@ -58,7 +58,7 @@ class ApiMiddleware:
 
 
 def is_api(request: HttpRequest) -> bool:
-    return request.path_info.startswith(API_PREFIX)
+    return f"{request.path_info}/".startswith(API_PREFIX)
 
 
 def is_form_with_files(request: HttpRequest, view: Callable[..., Any]) -> bool:

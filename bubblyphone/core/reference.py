@@ -15,8 +15,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bubblyphone.core import code_samples
-from bubblyphone.core.schema import openapi
+from bubblyphone.core.schema import description, openapi
 from bubblyphone.core.shapes import Schema
+from bubblyphone.core.webhook_schema import table
 
 # Deeper parts of bodies are told by their examples.
 DEEPEST = 3
@@ -47,6 +48,7 @@ def guide(request: HttpRequest, name: str) -> HttpResponse:
         "title": GUIDES[name],
         "base_url": settings.PUBLIC_URL,
         "ws_url": settings.PUBLIC_WS_URL,
+        "webhooks": table(description().webhooks),
     }
     return render(request, f"docs/{name}.html", shown)
 

@@ -16,7 +16,9 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework.permissions import AllowAny
 from rest_framework.serializers import BaseSerializer
 
+from bubblyphone.core.links import add_links
 from bubblyphone.core.shapes import SHAPES, Schema, example_of, is_page, shape, text
+from bubblyphone.core.webhook_schema import Webhook, webhooks_section
 
 PREFIX = "/api/v1"
 
@@ -62,7 +64,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Description:
-    """All of it: operations by tag and "METHOD /path"; texts by "field" or "Serializer.field"."""
+    """All of it: operations by tag and "METHOD /path"; texts by "field" or "Serializer.field"; webhooks by their event."""
 
     operations: Mapping[str, Mapping[str, Operation]]
     fields: Mapping[str, str]
@@ -73,6 +75,7 @@ class Description:
         return {key: (tag, one) for tag, group in self.operations.items() for key, one in group.items()}
 
 
+    webhooks: Mapping[str, Webhook]
 @cache
 def description() -> Description:
     """What settings.API_DESCRIPTION names: the apps' parts lie above this package."""
@@ -227,7 +230,7 @@ def rename_ids(endpoints: list[Any], **kwargs: Any) -> list[Any]:
 
 
 def add_components(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """drf-spectacular's postprocessing hook: what is defined once and referred to."""
+    """drf-spectacular's postprocessing hook: what is defined once and referred to, webhooks, and links between operations."""
     components = result.setdefault("components", {})
     components.setdefault("schemas", {}).update(SHAPES)
     components["securitySchemes"] = {
@@ -246,6 +249,8 @@ _PARAMETERS: dict[str, Schema] = {
     "PerPage": {
         "name": "per_page",
         "in": "query",
+    result["webhooks"] = webhooks_section(description().webhooks)
+    add_links(result)
         "description": "Rows of a page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 25},
     },

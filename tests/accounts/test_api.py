@@ -44,6 +44,7 @@ def test_register_shows_the_reference_shape_and_a_working_token(client: Client) 
             "id": developer.pk,
             "name": "Jane",
             "email": "jane@example.com",
+            "email_verified": False,
             "company_name": None,
             "created_at": developer.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }

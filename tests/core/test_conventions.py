@@ -56,7 +56,9 @@ def test_a_body_over_1_mib_is_413(client: Client) -> None:
     ("method", "path", "status", "message"),
     [
         ("get", "/api/v1/no-such-thing", 404, "Not found."),
+        ("get", "/api", 404, "Not found."),
         ("get", "/api/", 404, "Not found."),
+        ("post", "/api/nowhere", 404, "Not found."),
         ("get", "/api/v1/", 404, "Not found."),
         ("delete", "/api/v1/api-keys/abc", 404, "Not found."),
         ("delete", "/api/v1/api-keys/99999999999999999999999", 404, "Not found."),

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
+import jsonschema
 from aiohttp import web
+
+from tests.described import check_webhook
 
 Answer = tuple[int, Any] | Callable[[dict[str, Any]], Any]
 
@@ -30,11 +33,15 @@ class Message:
 
 
 class WebhookReceiver:
-    """`async with WebhookReceiver() as receiver: receiver.url`. `answers` maps an event to (status, body) or a function."""
+    """`async with WebhookReceiver() as receiver: receiver.url`. `answers` maps an event to (status, body) or a function.
+
+    What came must have been as our description of webhooks says.
+    """
 
     def __init__(self, answers: dict[str, Answer] | None = None) -> None:
         self.messages: list[Message] = []
         self.answers = answers or {}
+        self._problems: list[str] = []
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -48,12 +55,17 @@ class WebhookReceiver:
 
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
+        assert self._problems == []
 
     async def _take(self, request: web.Request) -> web.Response:
         body = (await request.read()).decode()
         content = json.loads(body)
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.messages.append(Message(content["event"], body, content, headers))
+        try:
+            check_webhook(content)
+        except (KeyError, jsonschema.ValidationError) as error:
+            self._problems.append(f"{body}: {error}")
         answer = self.answers.get(content["event"], (200, {"status": "ok"}))
         status, answer = answer if isinstance(answer, tuple) else (200, answer(content))
         return web.json_response(answer, status=status)

@@ -4,25 +4,19 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import jsonschema
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from bubblyphone.core.schema import description, openapi
+from tests.described import check_against
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
     return [(method.upper(), path, one) for path, item in openapi()["paths"].items() for method, one in item.items()]
-
-
-def check_against(schema: dict[str, Any], value: Any) -> None:
-    """Raises jsonschema.ValidationError. References lead into the document."""
-    document = {**openapi(), "$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-    jsonschema.Draft202012Validator(document).validate(value)
 
 
 def routes() -> Iterator[str]:
@@ -73,6 +67,23 @@ def test_every_operation_and_field_has_a_text() -> None:
         if name.endswith("Body"):
             missing += [f"{name}.{field}" for field, part in schema["properties"].items() if "description" not in part]
     assert missing == []
+
+
+def test_what_makes_or_lists_things_links_to_the_operations_on_them() -> None:
+    document = openapi()
+    by_id = {one["operationId"]: (method, path) for method, path, one in operations()}
+    linked = {
+        (source, by_id[link["operationId"]], link["parameters"]["id"])
+        for _, source, one in operations()
+        for answer in one["responses"].values()
+        for link in answer.get("links", {}).values()
+    }
+    on_one_thing = {(method, path) for method, path, _ in operations() if "{id}" in path}
+    assert {target for _, target, _ in linked} == on_one_thing
+    created = "$response.body#/data/id"
+    assert ("/api/v1/agents", ("PATCH", "/api/v1/agents/{id}"), created) in linked
+    assert ("/api/v1/calls", ("POST", "/api/v1/calls/{id}/hangup"), "$response.body#/data/0/id") in linked
+    assert "links" not in document["paths"]["/api/v1/auth/login"]["post"]["responses"]["200"]
 
 
 def test_every_example_is_what_its_schema_allows() -> None:

@@ -8,9 +8,10 @@ from django.test import Client
 
 from accounts.models import ApiKey
 from accounts.passwords import make_token
+from tests.described import check_against
 from tests.factories import make_developer
 from tests.schema.conftest import World
-from tests.schema.test_document import check_against, operations
+from tests.schema.test_document import operations
 
 # What needs somebody to talk to is answered as the document says for a call without: 409. tests/flows have the rest.
 NEED_A_LIVE_CALL = {

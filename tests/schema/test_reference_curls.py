@@ -83,8 +83,23 @@ ACCOUNT_COMMANDS = [
     ),
     (
         """curl -X PATCH {BASE}/phone-numbers/{NUMBER} -H "Authorization: Bearer {KEY}" \\
+        -H "Content-Type: application/json" -d '{
+        "mode": "streaming", "model": "gemini-3.1-flash-live-preview",
+        "system_prompt": "You are a friendly AI assistant. Greet callers and ask how you can help. Keep responses \
+brief and conversational.",
+        "voice": "Kore", "language": "en-US"}'""",
+        {"id", "mode", "model", "system_prompt", "voice", "language"},
+    ),
+    (
+        """curl -X PATCH {BASE}/phone-numbers/{NUMBER} -H "Authorization: Bearer {KEY}" \\
         -H "Content-Type: application/json" -d '{"voicemail_action": "ai_message"}'""",
         {"id", "voicemail_action"},
+    ),
+    (
+        """curl -X POST {BASE}/calls -H "Authorization: Bearer {KEY}" -H "Content-Type: application/json" -d '{
+        "from": "{FROM}", "to": "+12025551234", "mode": "streaming", "voicemail_action": "hangup",
+        "system_prompt": "..."}'""",
+        {"id", "from_number", "to_number", "mode", "model_slug", "started_at"},
     ),
     (
         """curl -X PATCH {BASE}/phone-numbers/{NUMBER} -H "Authorization: Bearer {KEY}" \\

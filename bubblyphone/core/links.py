@@ -1,0 +1,39 @@
+"""OpenAPI's links: which operations go on with the id that an answer has. Programs that try an API in sequences follow them."""
+
+import re
+from typing import Any
+
+from bubblyphone.core.shapes import Schema
+
+# Where ids stand that are not `data.id` of a POST to the collection: (operation, where, collection).
+_ELSEWHERE = (
+    ("/api/v1/sandbox/calls", "post", "$response.body#/data/call_id", "/api/v1/calls"),
+    ("/api/v1/sandbox/demo", "post", "$response.body#/data/call_id", "/api/v1/calls"),
+)
+
+
+def add_links(document: dict[str, Any]) -> None:
+    """Link what creates and what lists to every operation on one of them: POST /agents and GET /agents to GET /agents/{id}."""
+    paths: dict[str, Any] = document["paths"]
+    for path, item in paths.items():
+        targets = _operations_on(paths, path)
+        for method, where in (("post", "$response.body#/data/id"), ("get", "$response.body#/data/0/id")):
+            if targets and method in item:
+                _link(item[method], targets, where)
+    for path, method, where, collection in _ELSEWHERE:
+        if method in paths.get(path, {}):
+            _link(paths[path][method], _operations_on(paths, collection), where)
+
+
+def _operations_on(paths: dict[str, Any], collection: str) -> list[Schema]:
+    """Those whose path is the collection's and `{id}`, with or without an action behind."""
+    pattern = re.compile(rf"{re.escape(collection)}/\{{id\}}(/[\w-]+)?")
+    return [one for path, item in paths.items() if pattern.fullmatch(path) for one in item.values()]
+
+
+def _link(operation: Schema, targets: list[Schema], where: str) -> None:
+    status = next(iter(operation["responses"]))  # the success stands first
+    links = {
+        target["operationId"]: {"operationId": target["operationId"], "parameters": {"id": where}} for target in targets
+    }
+    operation["responses"][status]["links"] = links

@@ -1,0 +1,80 @@
+"""The events of calls, as their webhooks send them (`calls.timeline.notify`, `calls.tool_calls`)."""
+
+from bubblyphone.core.shapes import choice, free_object, money, nullable, number, text, whole
+from bubblyphone.core.webhook_schema import Webhook
+from calls.models import HangupCause, TranscriptEntry
+
+_ID = {"call_id": text("42")}
+_END = choice(HangupCause.values, "normal_clearing")
+_SECONDS = nullable(whole(120, "From the answer to the end; null: nobody answered."))
+
+WEBHOOKS = {
+    "call.incoming": Webhook(
+        "A call came in. In mode `webhook` answer with an action.",
+        {
+            **_ID,
+            "phone_number_id": text("1"),
+            "from": text("+15551234567"),
+            "to": text("+14155551234"),
+            "direction": text("inbound", const="inbound"),
+        },
+    ),
+    "call.answered": Webhook("The call is answered; billing starts.", _ID, at="2026-03-27T12:00:05Z"),
+    "call.speech": Webhook(
+        "Mode `webhook`: the caller said something. Answer with an action.",
+        {**_ID, "text": text("I'd like to make a reservation for two")},
+        at="2026-03-27T12:00:15Z",
+    ),
+    "call.dtmf": Webhook(
+        "The other side pressed a key.", {**_ID, "digit": text("5", "0–9, *, #, A–D.")}, at="2026-03-27T12:00:20Z"
+    ),
+    "call.hangup": Webhook(
+        "The call has ended.",
+        {**_ID, "duration_seconds": _SECONDS, "cost": number(0.1, "USD."), "hangup_cause": _END},
+        at="2026-03-27T12:02:05Z",
+    ),
+    "call.transcript.ready": Webhook("The transcript can be fetched.", _ID, at="2026-03-27T12:03:00Z"),
+    "call.started": Webhook(
+        "Mode `streaming`: the model is connected.",
+        {**_ID, "model": text("gemini-3.1-flash-live")},
+        at="2026-03-28T10:00:04Z",
+    ),
+    "call.tool_call": Webhook(
+        "The model wants to call a function. Sent to `tool_webhook_url` alone. Answer within 10 seconds with "
+        '`{"result": …}`. `variables` are the dynamic variables of the call, where it has any.',
+        {
+            **_ID,
+            "tool": text("check_availability"),
+            "arguments": free_object({"date": "2026-04-01"}),
+            "variables": free_object({"customer_name": "John"}),
+        },
+        optional=("variables",),
+        at="2026-03-28T10:00:20Z",
+    ),
+    "call.transcript.segment": Webhook(
+        "With `realtime_transcript`: what was just said.",
+        {
+            "call_id": text("45"),
+            "role": choice(TranscriptEntry.Role.values, "user"),
+            "text": text("I'd like to check my account balance"),
+        },
+        at="2026-04-02T14:01:23Z",
+    ),
+    "call.transfer.failed": Webhook(
+        "Nobody took the call that was to be handed over; the caller is back. `reason` is a hang-up cause.",
+        {**_ID, "to": text("+12025559999"), "reason": text("no_answer")},
+        at="2026-03-28T10:01:10Z",
+    ),
+    "call.ended": Webhook(
+        "Mode `streaming`: the end with the itemised bill.",
+        {
+            **_ID,
+            "duration_seconds": whole(95),
+            "telephony_cost": money("0.08"),
+            "model_cost": money("0.063"),
+            "total_cost": money("0.143"),
+            "hangup_cause": _END,
+        },
+        at="2026-03-28T10:01:39Z",
+    ),
+}

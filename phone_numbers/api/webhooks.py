@@ -1,0 +1,57 @@
+"""The events of numbers and of who may hold them (`phone_numbers.renewal_notices`, `phone_numbers.notices`)."""
+
+from bubblyphone.core.shapes import choice, moment, money, nullable, text, whole
+from bubblyphone.core.webhook_schema import Webhook
+from phone_numbers.models import NumberType, Verification
+
+_RENEWAL = {
+    "phone_number_id": text("1"),
+    "phone_number": text("+14155551234"),
+    "amount": money("3.00", "A month."),
+    "currency": text("USD", const="USD"),
+    "due_at": nullable(moment("The first moment that is not paid for.", "2026-04-30T12:00:00Z")),
+}
+
+
+def _renewal(when: str, state: str, *, ends_at: str | None, days_left: int | None) -> Webhook:
+    fields = {
+        **_RENEWAL,
+        "state": choice(["upcoming", "unpaid", "suspended", "reactivated", "released"], state),
+        "ends_at": nullable(moment("When that changes, if nothing is done."), example=ends_at),
+        "days_left": nullable(whole(7), example=days_left),
+    }
+    order = ("phone_number_id", "phone_number", "state", "amount", "currency", "due_at", "ends_at", "days_left")
+    return Webhook(when, {name: fields[name] for name in order}, at="2026-04-23T12:00:00Z")
+
+
+WEBHOOKS = {
+    "number.renewal.reminder": _renewal(
+        "7, 3 and 1 days before a renewal that the balance does not cover, and before an unpaid number is suspended.",
+        "upcoming",
+        ends_at="2026-04-30T12:00:00Z",
+        days_left=7,
+    ),
+    "number.suspended": _renewal(
+        "The renewal was not paid in time; the number takes and makes no calls until it is.",
+        "suspended",
+        ends_at="2026-05-30T12:00:00Z",
+        days_left=None,
+    ),
+    "number.reactivated": _renewal("The number is paid and works again.", "reactivated", ends_at=None, days_left=None),
+    "number.released": _renewal(
+        "The number stayed unpaid and was given back.", "released", ends_at=None, days_left=None
+    ),
+    "country.verification.updated": Webhook(
+        "Your documents were approved or rejected. Sent once to each address that your numbers have, and signed with the "
+        "secret of the number that it names.",
+        {
+            "verification_id": text("ver_0123456789abcdef"),
+            "country_code": text("GB"),
+            "number_type": choice(NumberType.values, "local"),
+            "status": choice(Verification.Status.values, "rejected"),
+            "rejection_reason": nullable(text("The utility bill is older than three months.")),
+            "phone_number": text("+14155551234"),
+        },
+        at="2026-03-29T09:00:00Z",
+    ),
+}

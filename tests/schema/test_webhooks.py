@@ -1,0 +1,164 @@
+"""The description of webhooks: each event that the code can send is in it, and what is sent is as it says."""
+
+import ast
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import WebhookDelivery
+from bubblyphone.core.schema import description, openapi
+from calls import lifecycle, timeline
+from phone_numbers import notices, renewal_notices
+from phone_numbers.models import Verification
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.described import check_against, check_webhook
+
+APPS = ("accounts", "agents", "billing", "calls", "phone_numbers", "sandbox")
+
+
+# --- what the code can send -------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Sender:
+    """A function that puts a webhook out: where among its arguments the event's name is."""
+
+    keyword: str
+    position: int | None = None
+
+    def event_of(self, call: ast.Call) -> ast.expr | None:
+        named = next((one.value for one in call.keywords if one.arg == self.keyword), None)
+        if named is None and self.position is not None and len(call.args) > self.position:
+            return call.args[self.position]
+        return named
+
+
+def name_of(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def constants_of(tree: ast.Module) -> dict[str, set[str]]:
+    """Texts that a module gives names to: one, or the values of a table."""
+    found: dict[str, set[str]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
+            texts = {one.value for one in values if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+            if len(texts) and len(values) >= len(texts):
+                found[node.targets[0].id] = texts
+    return found
+
+
+def read(expression: ast.expr, constants: dict[str, set[str]]) -> set[str]:
+    match expression:
+        case ast.Constant(value=str(text)):
+            return {text}
+        case ast.Name(id=name) | ast.Subscript(value=ast.Name(id=name)) | ast.Attribute(attr=name):
+            return constants.get(name, set())
+        case ast.IfExp(body=one, orelse=other):
+            return read(one, constants) | read(other, constants)
+    return set()
+
+
+def events_in_code() -> tuple[set[str], list[str]]:
+    """Names of events, and the places whose event cannot be read from the code."""
+    files = [
+        path for app in APPS for path in Path(settings.BASE_DIR, app).rglob("*.py") if "migrations" not in path.parts
+    ]
+    trees = {path: ast.parse(path.read_text()) for path in files}
+    senders = {"publish": Sender("event_type"), "record_exchange": Sender("event_type")}
+    # A function that hands its own parameter on is a sender, too.
+    for _ in range(3):
+        for tree in trees.values():
+            senders |= dict(forwarders(tree, senders))
+    found: set[str] = set()
+    unread: list[str] = []
+    for path, tree in trees.items():
+        constants = constants_of(tree)
+        parameters = {
+            one.arg for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for one in arguments(node)
+        }
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            event = senders[name_of(call)].event_of(call) if name_of(call) in senders else None
+            if event is None or (isinstance(event, ast.Name) and event.id in parameters):
+                continue
+            names = read(event, constants)
+            found |= names
+            unread += [] if names else [f"{path.relative_to(settings.BASE_DIR)}:{call.lineno}"]
+    return found, unread
+
+
+def arguments(function: ast.FunctionDef) -> list[ast.arg]:
+    return [*function.args.args, *function.args.kwonlyargs]
+
+
+def forwarders(tree: ast.Module, senders: dict[str, Sender]) -> Iterator[tuple[str, Sender]]:
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        names = [one.arg for one in arguments(function)]
+        for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+            event = senders[name_of(call)].event_of(call) if name_of(call) in senders else None
+            if isinstance(event, ast.Name) and event.id in names and function.name not in senders:
+                is_positional = event.id in [one.arg for one in function.args.args]
+                position = names.index(event.id) - (names[0] == "self") if is_positional else None
+                yield function.name, Sender(event.id, position)
+
+
+def test_every_event_that_the_code_can_send_is_described_and_no_other() -> None:
+    found, unread = events_in_code()
+    assert unread == [], "write the event's name there, or in a constant of the module"
+    assert found == set(description().webhooks), "describe it in <app>/api/webhooks.py"
+
+
+def test_the_page_and_the_document_have_each_of_them(client: Client, db: None) -> None:
+    page = client.get("/docs/webhooks").content.decode()
+    for event, webhook in description().webhooks.items():
+        assert f"<code>{event}</code>" in page
+        content = openapi()["webhooks"][event]["post"]["requestBody"]["content"]["application/json"]
+        check_against(content["schema"], content["examples"]["example"]["value"])
+        assert next(iter(webhook.example(event))) == "event"
+
+
+# --- what is sent -----------------------------------------------------------------------------------------------------
+def sent() -> dict[str, dict[str, Any]]:
+    bodies = [json.loads(body) for body in WebhookDelivery.objects.values_list("body", flat=True)]
+    return {body["event"]: body for body in bodies}
+
+
+@pytest.mark.django_db
+def test_a_call_s_webhooks_are_as_described() -> None:
+    now = timezone.now()
+    call = make_call(make_streaming_number(make_account()), now - timedelta(seconds=95))
+    timeline.add_event(call.pk, "stream.connected", "streaming")
+    timeline.add_event(call.pk, "dtmf.received", "telephony", digit="5")
+    with transaction.atomic():
+        lifecycle.finish(lifecycle.locked(call.pk), ended_at=now, cause="normal_clearing")
+    assert sent().keys() == {"call.started", "call.dtmf", "call.ended", "call.hangup"}
+    for body in sent().values():
+        check_webhook(body)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", list(renewal_notices.EVENTS))
+def test_a_number_s_webhooks_are_as_described(state: str) -> None:
+    number, now = make_streaming_number(make_account()), timezone.now()
+    renewal_notices.tell(number, state, now, ends_at=now, days_left=3)
+    check_webhook(sent()[renewal_notices.EVENTS[state]])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", ["approved", "rejected"])
+def test_a_decision_s_webhook_is_as_described(status: str) -> None:
+    number = make_streaming_number(make_account())
+    reason = "Too old." if status == "rejected" else ""
+    verification = Verification.objects.create(
+        developer=number.developer, country_code="GB", number_type="local", status=status, rejection_reason=reason
+    )
+    notices.announce(verification)
+    check_webhook(sent()["country.verification.updated"])
