@@ -163,6 +163,8 @@ class WebhookDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
+            models.Index(fields=["developer", "-id"], name="delivery_by_developer"),
+            models.Index(fields=["developer", "-id"], condition=models.Q(status="failed"), name="delivery_failed"),
         return f"{self.event_type} to {self.url}"
 
 

@@ -195,9 +195,14 @@ def publish(
             body=encode_body(payload),
             wants_reply=wants_reply,
         )
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+        wake_dispatcher()
     return delivery
+
+
+def wake_dispatcher() -> None:
+    """Have the outbox looked at when this transaction has committed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
 
 
 def record_exchange(

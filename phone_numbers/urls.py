@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from phone_numbers import country_views, views
+from phone_numbers import country_views, views, webhook_views
 
 urlpatterns = [
     path("numbers", views.numbers, name="numbers"),
@@ -10,6 +10,9 @@ urlpatterns = [
     path("numbers/<int:pk>", views.number, name="number"),
     path("numbers/<int:pk>/rotate-secret", views.rotate_secret, name="rotate-secret"),
     path("numbers/<int:pk>/release", views.release_number, name="release-number"),
+    path("webhooks", webhook_views.webhooks, name="webhooks"),
+    path("webhooks/failed/resend", webhook_views.resend_failed, name="resend-failed-webhooks"),
+    path("webhooks/<int:pk>/resend", webhook_views.resend, name="resend-webhook"),
     path("countries", country_views.countries, name="countries"),
     path("countries/<str:code>/<str:number_type>", country_views.country, name="country"),
 ]

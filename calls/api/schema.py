@@ -128,6 +128,7 @@ ATTEMPT = shape(
 _AT_CARRIER = "The carrier refused or could not be reached."
 
 OPERATIONS = {
+        "webhook_log_id": whole(7, "For `POST /webhook-logs/{id}/resend`."),
     "Calls": {
         "POST /calls": Operation(
             "Place a call",

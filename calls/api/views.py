@@ -176,3 +176,4 @@ def attempt_data(attempt: Any) -> dict[str, Any]:
         "success": attempt.success,
         "error_message": attempt.error_message,
     }
+        "webhook_log_id": delivery.pk,

@@ -10,7 +10,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from accounts.models import Developer
+from accounts.models import Developer, WebhookDelivery
+from accounts.webhooks import publish
 from agents.models import ModelKey
 from bubblyphone.core.crypto import encrypt
 from calls.models import Call
@@ -48,7 +49,20 @@ class Foreign:
             "calls": self.call.pk,
             "model-keys": self.model_key.pk,
             "phone-numbers": self.number.pk,
+            "webhook-logs": self._delivery(),
         }
+
+    def _delivery(self) -> int:
+        sent = publish(
+            developer_id=self.number.developer_id,
+            signing_secret_id=self.number.signing_secret_id,
+            subject=f"call:{self.call.pk}",
+            event_type="call.hangup",
+            url=self.number.webhook_url,
+            payload={"event": "call.hangup"},
+        )
+        WebhookDelivery.objects.filter(pk=sent.pk).update(status="failed", next_attempt_at=None)
+        return sent.pk
 
 
 def routes(found: Any = None, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,48 @@
+"""Sending a webhook again because its receiver asks for it: the same message under the same id, as one more attempt."""
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import Developer, WebhookDelivery
+from accounts.webhooks import wake_dispatcher
+from bubblyphone.core.errors import Conflict, NotFound
+
+Status = WebhookDelivery.Status
+# Questions of a moment: they can be sent again one by one, to try a server out, but not with all that has failed.
+QUESTIONS = ("call.incoming", "call.speech", "call.tool_call")
+
+
+def deliveries_of(developer: Developer) -> QuerySet[WebhookDelivery]:
+    """Everything that was sent, or is on its way, to the developer's servers."""
+    return WebhookDelivery.objects.filter(developer=developer)
+
+
+def resend(*, developer: Developer, delivery_id: int) -> WebhookDelivery:
+    """Send it again at once. Raises NotFound, Conflict while it is on its way."""
+    found = deliveries_of(developer).filter(pk=delivery_id)
+    if not _send_again(found):
+        if found.exists():
+            raise Conflict("This webhook is on its way already.", code="pending")
+        raise NotFound("Not found.")
+    return found.get()
+
+
+def resend_failed(*, developer: Developer) -> int:
+    """Send again whatever was given up, and say how many that were. What asked for an answer is left: its moment is over."""
+    return _send_again(failed_notices(developer))
+
+
+def failed_notices(developer: Developer) -> QuerySet[WebhookDelivery]:
+    """What `resend_failed` would send."""
+    return deliveries_of(developer).filter(status=Status.FAILED).exclude(event_type__in=QUESTIONS)
+
+
+@transaction.atomic
+def _send_again(rows: QuerySet[WebhookDelivery]) -> int:
+    """Put what is settled back into the outbox. Its answer is no order to us any more."""
+    settled = rows.exclude(status=Status.PENDING)
+    count = settled.update(status=Status.PENDING, next_attempt_at=timezone.now(), wants_reply=False)
+    if count:
+        wake_dispatcher()
+    return count

@@ -1,0 +1,96 @@
+"""The page Webhooks: where events go, what was sent, and sending it again."""
+
+from django import forms
+from django.contrib import messages
+from django.db.models import CharField, F, Prefetch, Value
+from django.db.models.functions import Left
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts import redelivery
+from accounts.access import signed_in
+from accounts.models import WebhookAttempt
+from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.pages import page, show_refusal, slice_of
+from bubblyphone.core.schema import description
+from phone_numbers import selectors
+
+# Of a body or an answer; the whole of it is in the API.
+SHOWN_CHARACTERS = 4000
+
+
+class DeliveryFilterForm(forms.Form):
+    status = forms.ChoiceField(
+        required=False,
+        choices=[("", "All"), ("failed", "Failed"), ("pending", "On its way"), ("delivered", "Delivered")],
+    )
+    event = forms.ChoiceField(required=False)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        events = [(name, name) for name in description().webhooks]
+        self.fields["event"] = forms.ChoiceField(required=False, choices=[("", "All events"), *events])
+
+
+@never_cache
+@require_GET
+@page
+def webhooks(request: HttpRequest) -> HttpResponse:
+    """Addresses, and deliveries newest first by status and event."""
+    developer = signed_in(request)
+    form = DeliveryFilterForm(request.GET)
+    form.is_valid()
+    names = {"status": "status", "event": "event_type"}
+    chosen = {names[name]: value for name, value in form.cleaned_data.items() if value}
+    attempts = (
+        WebhookAttempt.objects.order_by("number").defer("response_body").annotate(shown=_beginning("response_body"))
+    )
+    rows = redelivery.deliveries_of(developer).filter(**chosen).defer("body").annotate(shown=_beginning("body"))
+    shown = slice_of(rows.prefetch_related(Prefetch("attempts", attempts)), request.GET.get("before"))
+    kept = request.GET.copy()
+    kept.pop("before", None)
+    context = {
+        "form": form,
+        "shown": shown,
+        "is_filtered": bool(chosen),
+        "kept": kept.urlencode(),
+        "failed": redelivery.failed_notices(developer).count(),
+        "numbers": selectors.numbers_of(developer).order_by("-pk"),
+    }
+    return render(request, "webhooks/list.html", context)
+
+
+def _beginning(name: str) -> Left:
+    return Left(F(name), Value(SHOWN_CHARACTERS), output_field=CharField())
+
+
+@require_POST
+@page
+def resend(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send one again, and go back to the page that asked (`next`)."""
+    try:
+        redelivery.resend(developer=signed_in(request), delivery_id=pk)
+    except ApplicationError as error:
+        if error.status == 404:
+            raise
+        show_refusal(request, error)
+    else:
+        messages.success(request, "It is on its way again.")
+    return redirect(_target(request))
+
+
+@require_POST
+@page
+def resend_failed(request: HttpRequest) -> HttpResponse:
+    count = redelivery.resend_failed(developer=signed_in(request))
+    messages.success(request, f"{count} webhook{'' if count == 1 else 's'} on the way again.")
+    return redirect(_target(request))
+
+
+def _target(request: HttpRequest) -> str:
+    target = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return target if is_ours else resolve_url("webhooks")
