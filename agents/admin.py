@@ -1,9 +1,9 @@
 """The catalogue is edited here; what developers keep is looked at, without secrets."""
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from agents.models import Agent, AIModel, ModelKey
+from bubblyphone.core.admin import ReadOnlyAdmin
 
 
 @admin.register(AIModel)
@@ -12,19 +12,6 @@ class AIModelAdmin(admin.ModelAdmin[AIModel]):
     list_editable = ["price_per_minute", "is_enabled", "position"]
     list_filter = ["provider", "is_enabled"]
     search_fields = ["slug", "display_name", "upstream_id"]
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that belong to a developer: staff may look, developers change."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
 
 @admin.register(ModelKey)

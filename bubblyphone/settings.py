@@ -36,6 +36,7 @@ ENCRYPTED_FIELDS = {
     "accounts.IdempotentAnswer": ["encrypted_body"],
     "accounts.SigningSecret": ["encrypted", "previous_encrypted"],
     "agents.ModelKey": ["encrypted"],
+    "staff.Authenticator": ["encrypted"],
 }
 ALLOWED_HOSTS = ["*"] if IS_LOCAL else [_public.hostname, "localhost", "127.0.0.1"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
@@ -44,7 +45,7 @@ TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 0)
 
 # --- what we are made of ----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "staff.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -59,6 +60,8 @@ INSTALLED_APPS = [
     "django_q",
     "django_htmx",
     "csp",
+    "djstripe",
+    "django_otp",
     "bubblyphone.core",
     "accounts",
     "billing",
@@ -66,6 +69,7 @@ INSTALLED_APPS = [
     "phone_numbers",
     "calls",
     "sandbox",
+    "staff",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -79,6 +83,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -176,6 +181,8 @@ SECURE_SSL_REDIRECT = IS_HTTPS and not IS_LOCAL and env_bool("SECURE_SSL_REDIREC
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
+# Whether staff must set up a second factor. In the demo they are asked to, and may wait; once set up it is wanted there, too.
+STAFF_SECOND_FACTOR = env_bool("STAFF_SECOND_FACTOR", default=not DEMO)
 # HSTS speaks for our own host; whether other names under the domain are https only is not ours to say.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from agents.admin import ReadOnlyAdmin
+from bubblyphone.core.admin import ReadOnlyAdmin
 from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
 from phone_numbers.verification_admin import VerificationAdmin
 

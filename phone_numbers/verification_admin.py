@@ -2,17 +2,22 @@
 
 from typing import Any
 
+from csp.decorators import csp_replace
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, When
+from django.db.models import Case, QuerySet, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from accounts.access import signed_in
-from agents.admin import ReadOnlyAdmin
+from bubblyphone.core.admin import ReadOnlyAdmin
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import show_refusal
 from phone_numbers import verification
@@ -53,13 +58,17 @@ class DocumentInline(admin.TabularInline[VerificationDocument, Verification]):
 
     @admin.display(description="file")
     def paper(self, document: VerificationDocument) -> str | SafeString:
-        """A link to the file, and the picture itself where it is one."""
+        """The file itself, a picture or a PDF, and a link to it."""
         if not document.file:
             return "–"
         url = reverse("admin:numbers_verification_document", args=[document.verification_id, document.pk])
-        if document.content_type.startswith("image/"):
-            return format_html('<a href="{}"><img src="{}" alt="" width="240"><br>{}</a>', url, url, document.filename)
-        return format_html('<a href="{}">{}</a>', url, document.filename or "document")
+        name = document.filename or "document"
+        shown = (
+            format_html('<img src="{}" alt="{}">', url, name)
+            if document.content_type.startswith("image/")
+            else format_html('<iframe src="{}" title="{}"></iframe>', url, name)
+        )
+        return format_html('<div class="paper">{}<a href="{}">{}</a></div>', shown, url, name)
 
 
 class EventInline(admin.TabularInline[VerificationEvent, Verification]):
@@ -78,7 +87,9 @@ class EventInline(admin.TabularInline[VerificationEvent, Verification]):
 class VerificationAdmin(ReadOnlyAdmin):
     """Approving and rejecting are buttons of the page (templates/admin/numbers/verification/change_form.html)."""
 
-    list_display = ["public_id", "status", "developer", "country", "number_type", "submitted_at", "reviewed_at"]
+    list_display = [
+        "public_id", "status", "developer", "country", "number_type", "waiting", "submitted_at", "reviewed_at",
+    ]  # fmt: skip
     list_filter = ["status", "country_code", "number_type"]
     list_select_related = ["developer"]
     search_fields = ["public_id", "developer__email"]
@@ -99,6 +110,17 @@ class VerificationAdmin(ReadOnlyAdmin):
             "carrier_ref",
         ]  # fmt: skip
 
+    @admin.display(description="waiting")
+    def waiting(self, row: Verification) -> str:
+        return timesince(row.submitted_at) if row.status == Verification.Status.PENDING else "–"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, with how many wait and since when the first of them does."""
+        pending: QuerySet[Verification] = Verification.objects.filter(status=Verification.Status.PENDING)
+        oldest = pending.order_by("submitted_at").first()
+        queue = {"pending_count": pending.count(), "oldest": oldest, "now": timezone.now()}
+        return super().changelist_view(request, {**(extra_context or {}), **queue})
+
     @admin.display(description="country", ordering="country_code")
     def country(self, row: Verification) -> str:
         return country_name(row.country_code)
@@ -112,9 +134,12 @@ class VerificationAdmin(ReadOnlyAdmin):
         try:
             if "_approve" in request.POST:
                 verification.approve(verification_id=obj.pk, staff=staff)
+                self.log_change(request, obj, "Approved.")
                 messages.success(request, "Approved. The developer is told.")
             elif "_reject" in request.POST:
-                verification.reject(verification_id=obj.pk, staff=staff, reason=request.POST.get("reason", ""))
+                reason = request.POST.get("reason", "")
+                verification.reject(verification_id=obj.pk, staff=staff, reason=reason)
+                self.log_change(request, obj, f"Rejected: {reason}")
                 messages.success(request, "Rejected. The developer is told why.")
             else:
                 return super().response_change(request, obj)
@@ -131,6 +156,9 @@ class VerificationAdmin(ReadOnlyAdmin):
         )
         return [document, *super().get_urls()]
 
+    # The page of the verification shows it in a frame.
+    @method_decorator(xframe_options_sameorigin)
+    @method_decorator(csp_replace({"frame-ancestors": ["'self'"], "object-src": ["'self'"]}))
     def document_view(self, request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
         """A file, to staff who may see verifications."""
         if not self.has_view_permission(request):

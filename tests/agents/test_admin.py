@@ -7,14 +7,14 @@ import pytest
 from agents.models import AIModel
 from agents.services import create_model_key
 from tests.factories import make_agent, make_developer
+from tests.staff.sign_in import make_staff, staff_client
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def staff(client):
-    client.force_login(make_developer(is_staff=True, is_superuser=True))
-    return client
+def staff():
+    return staff_client(make_staff())
 
 
 def test_staff_edit_the_catalogue(staff):

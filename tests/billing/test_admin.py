@@ -11,6 +11,7 @@ from accounts.models import Developer
 from billing import ledger
 from billing.models import Adjustment, LedgerEntry, TelephonyRate
 from tests.factories import make_developer
+from tests.staff.sign_in import staff_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 RATES = "/admin/billing/telephonyrate/"
@@ -24,9 +25,7 @@ def staff() -> Developer:
 
 @pytest.fixture
 def client(staff: Developer) -> Client:
-    client = Client()
-    client.force_login(staff)
-    return client
+    return staff_client(staff)
 
 
 def upload(client: Client, text: str | bytes) -> str:
@@ -115,8 +114,7 @@ def test_an_import_that_is_wrong_changes_nothing(client: Client, text: str | byt
 
 def test_only_staff_with_the_right_may(empty_redis: object) -> None:
     for person, status in ((make_developer(), 302), (make_developer(is_staff=True), 403)):
-        client = Client()
-        client.force_login(person)
+        client = staff_client(person)
         assert client.get(f"{RATES}export/").status_code == status
         assert client.post(f"{RATES}import/").status_code == status
         assert client.post("/admin/billing/adjustment/add/", {}).status_code == status

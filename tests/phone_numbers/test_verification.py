@@ -7,6 +7,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core import mail
 from django.db import connection
 from django.test import Client
@@ -25,6 +26,7 @@ from tests.factories import make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
 from tests.phone_numbers.papers import PDF, PNG, submit_papers, upload
+from tests.staff.sign_in import staff_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "documents")]
 LONDON = "+442079460000"
@@ -237,9 +239,7 @@ def test_two_submissions_at_once(exchange: ExchangeThread, documents: Path) -> N
 # --- staff, in the admin ----------------------------------------------------------------------------------------------
 @pytest.fixture
 def office(staff: Developer) -> Client:
-    office = Client()
-    office.force_login(staff)
-    return office
+    return staff_client(staff)
 
 
 def change_url(verification: Verification) -> str:
@@ -261,15 +261,20 @@ def test_staff_read_and_approve(
     verification = submit_papers(developer)
     queue = office.get("/admin/numbers/verification/?status__exact=pending").content.decode()
     assert verification.public_id in queue
+    assert "1 waiting, the oldest for 0" in queue
     page = office.get(change_url(verification)).content.decode()
     document = verification.documents.get(kind="document")
     link = f"/admin/numbers/verification/{verification.pk}/documents/{document.pk}"
-    assert f'href="{link}"' in page
+    assert f'<iframe src="{link}"' in page
     assert 'name="_approve"' in page and 'name="_reject"' in page
     file = office.get(link)
     assert (file.content, file["Content-Type"], file["X-Content-Type-Options"]) == (
         PDF, "application/pdf", "nosniff",
     )  # fmt: skip
+    assert (file["X-Frame-Options"], "frame-ancestors 'self'" in file["Content-Security-Policy"]) == (
+        "SAMEORIGIN",
+        True,
+    )
     assert {"private", "no-store"} <= set(file["Cache-Control"].split(", "))
     form = form_of(verification, **{"documents-0-value": "Jane Doe, +442079460000", "_approve": "Approve"})
     response = office.post(change_url(verification), form)
@@ -278,6 +283,7 @@ def test_staff_read_and_approve(
     assert verification.status == "approved"
     assert verification.documents.get(kind="textual").value == "Jane Doe, +442079460000"
     assert verification.events.get(status="approved").actor == staff
+    assert "Approved." in LogEntry.objects.filter(user=staff).values_list("change_message", flat=True)
     page = office.get(change_url(verification)).content.decode()
     assert 'name="_approve"' not in page and 'value="Withdraw the approval"' in page
     assert '<textarea name="documents-0-value"' not in page
@@ -292,6 +298,7 @@ def test_staff_reject_with_a_reason(office: Client, developer: Developer, exchan
     office.post(change_url(verification), form_of(verification, _reject="Reject", reason="Blurred."))
     verification.refresh_from_db()
     assert (verification.status, verification.rejection_reason) == ("rejected", "Blurred.")
+    assert LogEntry.objects.filter(change_message="Rejected: Blurred.").count() == 1
     assert 'name="_reject"' not in office.get(change_url(verification)).content.decode()
 
 
@@ -313,9 +320,7 @@ def test_papers_are_for_staff_alone(developer: Developer, office: Client, exchan
     other = submit_papers(make_developer())
     assert office.get(f"/admin/numbers/verification/{other.pk}/documents/{document.pk}").status_code == 404
     for who in (None, developer, make_developer(is_staff=True)):
-        client = Client()
-        if who is not None:
-            client.force_login(who)
+        client = staff_client(who) if who is not None else Client()
         response = client.get(link)
         assert response.status_code in {302, 403}
         assert PDF not in response.content

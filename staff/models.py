@@ -1,0 +1,76 @@
+"""The second factor of staff: devices in the sense of django-otp, whose secrets are encrypted or hashed as all of ours."""
+
+import re
+import time
+from typing import ClassVar
+
+from django.db import models
+from django_otp.models import Device, DeviceManager, ThrottlingMixin
+from django_otp.oath import TOTP
+
+from bubblyphone.core.crypto import decrypt, hash_secret
+
+# Codes of the step before and the one after are taken, too: clocks differ (RFC 6238, 5.2).
+TOLERANCE_STEPS = 1
+
+
+class SecondFactor(ThrottlingMixin, Device):  # type: ignore[misc]
+    """What both kinds share: after n failures in a row the next try has to wait 2ⁿ⁻¹ s, of whichever kind it is."""
+
+    objects: ClassVar[DeviceManager]
+
+    class Meta:
+        abstract = True
+
+    def get_throttle_factor(self) -> float:
+        return 1
+
+    def verify_token(self, token: str) -> bool:
+        """Take a code if it is right; on a row that is locked (`django_otp.verify_token`)."""
+        if not self.verify_is_allowed()[0]:
+            return False
+        if self.take(token):
+            self.throttle_reset()
+            return True
+        self.throttle_increment()
+        return False
+
+    def take(self, token: str) -> bool:
+        """Whether the code is right; the row, which the caller saves, is then changed so that it is right no more."""
+        raise NotImplementedError
+
+
+class Authenticator(SecondFactor):
+    """An app on a phone that shows a code of six digits every 30 s (TOTP, RFC 6238). Unconfirmed until its first code was right."""
+
+    encrypted = models.TextField()  # the key, in hexadecimal
+    last_step = models.BigIntegerField(default=-1)  # of the last code that was taken: none is taken twice
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "confirmed"], name="authenticator_once")]
+
+    def take(self, token: str) -> bool:
+        if not re.fullmatch(r"(?a:\d{6})", token):
+            return False
+        totp = TOTP(bytes.fromhex(decrypt(self.encrypted)))
+        totp.time = time.time()
+        if not totp.verify(int(token), tolerance=TOLERANCE_STEPS, min_t=self.last_step + 1):
+            return False
+        self.last_step = totp.t()
+        return True
+
+
+class RecoveryCodes(SecondFactor):
+    """Codes for when the phone is lost, each good once. Only their hashes are kept."""
+
+    hashes = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name_plural = "recovery codes"
+
+    def take(self, token: str) -> bool:
+        found = hash_secret(token)
+        if found not in self.hashes:
+            return False
+        self.hashes = [one for one in self.hashes if one != found]
+        return True

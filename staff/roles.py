@@ -1,0 +1,39 @@
+"""What staff may do: two groups with exactly these permissions, put right after every `migrate`. Superusers may do everything."""
+
+from typing import Any
+
+from django.apps import apps as installed_apps
+from django.apps.registry import Apps
+
+_PAPERS = ("numbers.view_verification", "numbers.change_verification", "numbers.view_verificationevent")
+_DOCUMENTS = ("numbers.view_verificationdocument", "numbers.change_verificationdocument")
+
+ROLES: dict[str, tuple[str, ...]] = {
+    # Decides on papers, and sees whose they are.
+    "reviewer": (*_PAPERS, *_DOCUMENTS, "accounts.view_developer"),
+    # Keeps the platform going: money, prices, the catalogue, jobs; looks into calls and numbers.
+    "operator": (
+        "accounts.view_developer", "accounts.change_developer",
+        "billing.view_ledgerentry", "billing.view_adjustment", "billing.add_adjustment",
+        "billing.view_telephonyrate", "billing.add_telephonyrate", "billing.change_telephonyrate",
+        "agents.view_aimodel", "agents.add_aimodel", "agents.change_aimodel", "agents.view_agent", "agents.view_modelkey",
+        "numbers.view_numberprice", "numbers.add_numberprice", "numbers.change_numberprice",
+        "numbers.view_phonenumber", "numbers.view_numberpurchase", "numbers.view_verification",
+        "calls.view_call", "calls.view_callevent",
+        "django_q.view_failure", "django_q.change_failure", "django_q.delete_failure", "django_q.view_success",
+        "django_q.view_schedule", "django_q.view_ormq",
+    ),
+}  # fmt: skip
+
+
+def apply_roles(using: str, apps: Apps = installed_apps, **kwargs: Any) -> None:
+    """Receiver of post_migrate. A permission that is not there yet (`migrate` was told to stop early) comes the next time."""
+    group_model, permissions = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
+    for name, labels in ROLES.items():
+        group, _ = group_model.objects.using(using).get_or_create(name=name)
+        wanted = [
+            found
+            for found in permissions.objects.using(using).select_related("content_type")
+            if f"{found.content_type.app_label}.{found.codename}" in labels
+        ]
+        group.permissions.set(wanted)

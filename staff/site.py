@@ -1,0 +1,131 @@
+"""The admin's site: staff sign in with their password and a second factor."""
+
+from typing import Any
+
+import django_otp
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.safestring import mark_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts import services
+from accounts.access import signed_in
+from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.http import client_address
+from staff import second_factor
+
+
+class StaffSignInForm(AdminAuthenticationForm):
+    """Password first, with the limits of every sign-in."""
+
+    def clean(self) -> dict[str, Any]:
+        email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if email and password and self.request is not None:
+            try:
+                developer = services.sign_in(email=email, password=password, address=client_address(self.request))
+            except services.WrongCredentials:
+                raise self.get_invalid_login_error() from None
+            except ApplicationError as error:
+                raise forms.ValidationError(error.message) from error
+            self.confirm_login_allowed(developer)
+            self.user_cache = developer
+        return self.cleaned_data
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        max_length=40, widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True, "size": 24})
+    )
+
+
+class StaffSite(admin.AdminSite):
+    site_header = site_title = "BubblyPhone staff"
+    index_title = "Administration"
+    login_form = StaffSignInForm
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Active staff, and verified where that is wanted."""
+        return self._has_password(request) and (
+            _is_verified(request) or not second_factor.is_required(signed_in(request))
+        )
+
+    def _has_password(self, request: HttpRequest) -> bool:
+        return super().has_permission(request)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Django's own page, and then the second factor's."""
+        if self._has_password(request) and not _is_verified(request):
+            return self._to_second_factor(request)
+        response = super().login(request, extra_context)
+        if request.method == "POST" and isinstance(response, HttpResponseRedirect):
+            return self._to_second_factor(request)
+        return response
+
+    def _to_second_factor(self, request: HttpRequest) -> HttpResponse:
+        return redirect(f"{reverse('admin:second-factor')}?{urlencode({'next': self._target(request)})}")
+
+    def _target(self, request: HttpRequest) -> str:
+        target = request.POST.get("next") or request.GET.get("next") or ""
+        is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+        return target if is_ours else reverse("admin:index")
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        page = never_cache(require_http_methods(["GET", "POST"])(self.second_factor))
+        return [path("second-factor/", page, name="second-factor"), *super().get_urls()]
+
+    def second_factor(self, request: HttpRequest) -> HttpResponseBase:
+        """Enrol a phone on the first visit, ask for its code on every other."""
+        if not self._has_password(request):
+            return redirect("admin:login")
+        target = self._target(request)
+        if _is_verified(request):
+            return redirect(target)
+        if second_factor.is_enrolled(signed_in(request)):
+            return self._verify(request, target)
+        return self._enrol(request, target)
+
+    def _verify(self, request: HttpRequest, target: str) -> HttpResponse:
+        form = CodeForm(request.POST or None)
+        if form.is_valid():
+            device = second_factor.check(signed_in(request), form.cleaned_data["code"])
+            if device is not None:
+                django_otp.login(request, device)
+                return redirect(target)
+            form.add_error("code", "This code is wrong or was used already. After a wrong one, wait a moment.")
+        return self._show(request, "verify", form=form, target=target)
+
+    def _enrol(self, request: HttpRequest, target: str) -> HttpResponse:
+        developer = signed_in(request)
+        form = CodeForm(request.POST or None)
+        if form.is_valid():
+            confirmed = second_factor.confirm(developer, form.cleaned_data["code"])
+            if confirmed is not None:
+                device, codes = confirmed
+                django_otp.login(request, device)
+                return self._show(request, "codes", codes=codes, target=target)
+            form.add_error("code", "This is not the code of now. Look again; after a wrong one, wait a moment.")
+        device = second_factor.begin(developer)
+        return self._show(
+            request,
+            "enrol",
+            form=form,
+            target=target,
+            picture=mark_safe(second_factor.qr_svg(device)),  # noqa: S308  (drawn by us)
+            key=second_factor.key_text(device),
+            may_skip=not second_factor.is_required(developer),
+        )
+
+    def _show(self, request: HttpRequest, name: str, **context: Any) -> HttpResponse:
+        titles = {"verify": "Your second factor", "enrol": "Set up a second factor", "codes": "Recovery codes"}
+        shown = {**self.each_context(request), "title": titles[name], "is_nav_sidebar_enabled": False, **context}
+        return render(request, f"admin/second_factor/{name}.html", shown)
+
+
+def _is_verified(request: HttpRequest) -> bool:
+    return bool(request.user.is_verified())  # type: ignore[union-attr]  # django-otp's middleware brings it

@@ -1,0 +1,44 @@
+"""Staff for tests: accounts with a role, and a browser that has passed both factors."""
+
+import time
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.test import Client
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.oath import TOTP
+
+from accounts.models import Developer
+from bubblyphone.core.crypto import decrypt, encrypt
+from staff.models import Authenticator
+from tests.factories import make_developer
+
+KEY = "3132333435363738393031323334353637383930"
+
+
+def make_staff(role: str = "", **fields: Any) -> Developer:
+    """Staff of a group; without one a superuser."""
+    developer = make_developer(**{"is_staff": True, "is_superuser": not role, **fields})
+    if role:
+        developer.groups.add(Group.objects.get(name=role))
+    return developer
+
+
+def staff_client(developer: Developer) -> Client:
+    """A browser that has typed in the password and a code."""
+    device, _ = Authenticator.objects.get_or_create(
+        user=developer, confirmed=True, defaults={"name": "Phone", "encrypted": encrypt(KEY)}
+    )
+    client = Client()
+    client.force_login(developer)
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+    session.save()
+    return client
+
+
+def code_of(device: Authenticator, *, steps: int = 0) -> str:
+    """What the phone shows now, or that many half minutes later."""
+    totp = TOTP(bytes.fromhex(decrypt(device.encrypted)))
+    totp.time = time.time() + 30 * steps
+    return f"{totp.token():06d}"

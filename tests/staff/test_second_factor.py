@@ -1,0 +1,121 @@
+"""Staff sign in with a password and a phone."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import Developer
+from staff import second_factor
+from staff.models import Authenticator, RecoveryCodes
+from tests.factories import PASSWORD, make_developer
+from tests.staff.sign_in import code_of, make_staff, staff_client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+PAGE = "/admin/second-factor/"
+
+
+@pytest.fixture
+def person() -> Developer:
+    return make_staff(email="staff@example.com")
+
+
+def sign_in(password: str = PASSWORD, then: str = "/admin/") -> tuple[Client, Any]:
+    client = Client()
+    form = {"username": "staff@example.com", "password": password, "next": then}
+    return client, client.post("/admin/login/", form, follow=True)
+
+
+def enrol(client: Client) -> list[str]:
+    """Set up a phone; the recovery codes."""
+    page = client.post(PAGE, {"code": code_of(Authenticator.objects.get()), "next": "/admin/"}).content.decode()
+    return re.findall(r"<li><code>([a-z2-7-]{19})</code></li>", page)
+
+
+def test_the_first_sign_in_sets_up_a_phone(person: Developer) -> None:
+    client, answer = sign_in(then="/admin/calls/call/")
+    assert answer.redirect_chain[-1][0] == f"{PAGE}?next=%2Fadmin%2Fcalls%2Fcall%2F"
+    page = answer.content.decode()
+    device = Authenticator.objects.get()
+    assert second_factor.key_text(device) in page
+    assert page.count("<svg") == 1 and "style=" not in page[page.index("<svg") : page.index("</svg>")]
+    assert client.get("/admin/calls/call/").status_code == 302
+    assert "not the code of now" in client.post(PAGE, {"code": "000000"}).content.decode()
+    Authenticator.objects.update(throttling_failure_timestamp=None)
+    codes = enrol(client)
+    assert len(set(codes)) == 10
+    assert client.get("/admin/calls/call/").status_code == 200
+    # Neither key nor codes can be read from the database.
+    device.refresh_from_db()
+    assert second_factor.key_text(device) not in device.encrypted
+    assert codes[0].replace("-", "") not in str(RecoveryCodes.objects.get().hashes)
+
+
+def test_every_other_sign_in_asks_for_a_code_that_works_once(person: Developer) -> None:
+    enrol(sign_in()[0])
+    device = Authenticator.objects.get()
+    client, answer = sign_in()
+    assert "Type the six digits" in answer.content.decode()
+    used = code_of(device)
+    assert "wrong or was used" in client.post(PAGE, {"code": used}).content.decode()
+    # Whoever guesses waits: even the right code is not looked at before a second has passed.
+    fresh = code_of(device, steps=1)
+    assert client.post(PAGE, {"code": fresh}).status_code == 200
+    Authenticator.objects.update(throttling_failure_timestamp=None)
+    assert client.post(PAGE, {"code": fresh, "next": "https://evil.example/"})["Location"] == "/admin/"
+    assert client.get("/admin/").status_code == 200
+    assert client.get(PAGE)["Location"] == "/admin/"
+
+
+def test_a_recovery_code_opens_once(person: Developer) -> None:
+    codes = enrol(sign_in()[0])
+    client, _ = sign_in()
+    assert client.post(PAGE, {"code": codes[3].upper()})["Location"] == "/admin/"
+    other, _ = sign_in()
+    assert "wrong or was used" in other.post(PAGE, {"code": codes[3]}).content.decode()
+    assert other.get("/admin/").status_code == 302
+    assert len(RecoveryCodes.objects.get().hashes) == 9
+
+
+def test_a_lost_phone_is_forgotten_by_a_superuser_and_logged(person: Developer) -> None:
+    client, _ = sign_in()
+    enrol(client)
+    chief = make_staff()
+    form = {"action": "reset_second_factor", "_selected_action": [person.pk]}
+    answer = staff_client(chief).post("/admin/accounts/developer/", form, follow=True)
+    assert "They enrol anew" in answer.content.decode()
+    assert not second_factor.is_enrolled(person)
+    assert client.get("/admin/").status_code == 302
+    (logged,) = chief.logentry_set.all()
+    assert (logged.object_id, logged.change_message) == (str(person.pk), "Second factor forgotten.")
+
+
+def test_in_the_demo_it_can_wait_until_it_is_set_up(person: Developer, settings: Any) -> None:
+    settings.STAFF_SECOND_FACTOR = False
+    client, answer = sign_in()
+    assert "Not now (demo only)" in answer.content.decode()
+    assert client.get("/admin/").status_code == 200
+    client.get(PAGE)
+    enrol(client)
+    assert client.get("/admin/").status_code == 200
+    assert sign_in()[0].get("/admin/").status_code == 302
+
+
+def test_who_is_not_staff_stays_outside(person: Developer) -> None:
+    _, refused = sign_in(password="wrong-password")
+    assert "Please enter the correct email" in refused.content.decode()
+    stranger = make_developer()
+    client = staff_client(stranger)
+    assert client.get("/admin/")["Location"].startswith("/admin/login/")
+    assert client.get(PAGE)["Location"] == "/admin/login/"
+    form = {"username": stranger.email, "password": PASSWORD}
+    assert "staff account" in Client().post("/admin/login/", form).content.decode()
+    assert not Authenticator.objects.exclude(user=stranger).exists()
+
+
+def test_guessing_passwords_has_the_limit_of_every_sign_in(person: Developer, monkeypatch: Any) -> None:
+    monkeypatch.setattr("accounts.services.FAILURES_PER_ACCOUNT", 2)
+    for _ in range(2):
+        sign_in(password="wrong-password")
+    assert "Too many failed attempts" in sign_in()[1].content.decode()
