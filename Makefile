@@ -22,7 +22,7 @@ test: ## run every test; ARGS="tests/calls -k hangup" chooses some
 	@scripts/install core offline dev
 	@$(PYTHON) -m tests.chromium
 	@$(PYTHON) -m pytest -n $(TEST_WORKERS) -m "not realtime" $(ARGS) || [ $$? -eq 5 ]
-	@$(PYTHON) -m pytest -m realtime $(ARGS) || [ $$? -eq 5 ]
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup -m realtime $(ARGS) || [ $$? -eq 5 ]
 
 check: ## formatting, lint, types, import directions, settings, migrations
 	@scripts/install core offline dev

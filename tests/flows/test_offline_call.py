@@ -82,7 +82,7 @@ async def check_webhooks(
     platform: Platform, receiver: WebhookReceiver, secret: str, call: dict[str, Any], transcript: list[dict[str, Any]]
 ) -> None:
     """Each event once, in the reference's shape, signed, and in the log."""
-    names = ["call.answered", "call.ended", "call.hangup", "call.incoming", "call.started"]
+    names = ["call.answered", "call.ended", "call.hangup", "call.incoming", "call.started", "call.transcript.ready"]
     segments = ["call.transcript.segment"] * 3
     await platform.until(lambda: len(receiver.messages) >= len(names) + len(segments))
     await asyncio.sleep(0.5)
@@ -98,6 +98,8 @@ async def check_webhooks(
         (one["role"], one["text"]) for one in transcript
     )
     del bodies["call.transcript.segment"]
+    transcript_ready = bodies.pop("call.transcript.ready")
+    assert transcript_ready["call_id"] == call_id
     money = {name: call[name] for name in ("telephony_cost", "model_cost", "total_cost")}
     ended = {"duration_seconds": call["duration_seconds"], "hangup_cause": "normal_clearing"}
     assert bodies == {
