@@ -12,7 +12,7 @@ from agents.settings_form import Section, SettingsForm, check_by
 
 LAYOUT = (
     Section("Basics", narrow=("name", "description")),
-    Section("Model and voice", narrow=("model_slug", "model_key_id", "voice", "language")),
+    Section("Model and voice", ("model_slug",), ("model_key_id", "voice", "language")),
     Section("What it says", ("system_prompt", "greeting_message"), ("first_speaker",), "agents/_prompt_preview.html"),
     Section("Tools", ("tools", "tool_webhook_url"), template="agents/_tools.html"),
     Section(
