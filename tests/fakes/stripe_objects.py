@@ -1,0 +1,213 @@
+"""What a Stripe account holds, in the shapes of Stripe's API reference, and what happens to it. No HTTP here."""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Thing = dict[str, Any]
+GOOD, DECLINES_LATER, ASKS_FOR_AUTHENTICATION = "4242424242424242", "4000000000000341", "4000002760003184"
+NO_FUNDS = "4000000000009995"
+BRANDS = {"4": "visa", "5": "mastercard"}
+
+
+class Refused(Exception):
+    """An error answer: its status and the `error` object."""
+
+    def __init__(self, status: int, kind: str, message: str, **detail: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = {"type": kind, "message": message, **detail}
+
+
+def missing(what: str, name: str, param: str) -> Refused:
+    text = f"No such {what}: '{name}'"
+    return Refused(404 if param == "id" else 400, "invalid_request_error", text, code="resource_missing", param=param)
+
+
+@dataclass
+class StripeAccount:
+    """`tell(event)` is called for each event, as soon as what it tells of has happened."""
+
+    tell: Callable[[Thing], None]
+    things: dict[str, Thing] = field(default_factory=dict)
+    numbers: dict[str, str] = field(default_factory=dict)  # payment method → card number
+    events: list[Thing] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._count = itertools.count(1)
+
+    # --- objects ------------------------------------------------------------------------------------------------------
+    def make(self, prefix: str, kind: str, **content: Any) -> Thing:
+        number = f"{next(self._count):04}"
+        thing = {
+            "id": f"{prefix}_{number}fake{number}",
+            "object": kind,
+            "created": int(time.time()),
+            "livemode": False,
+            **content,
+        }
+        self.things[thing["id"]] = thing
+        return thing
+
+    def find(self, name: str, kind: str, param: str = "id") -> Thing:
+        thing = self.things.get(name)
+        if thing is None or thing["object"] != kind:
+            raise missing(kind.replace(".", "_"), name, param)
+        return thing
+
+    def of_kind(self, kind: str, **fields: Any) -> list[Thing]:
+        """Newest first, as Stripe lists."""
+        found = [one for one in self.things.values() if one["object"] == kind]
+        return [one for one in reversed(found) if all(one.get(name) == value for name, value in fields.items())]
+
+    def announce(self, kind: str, thing: Thing) -> Thing:
+        event = {
+            "id": f"evt_{next(self._count):06}fake",
+            "object": "event",
+            "api_version": "2026-08-26.dahlia",
+            "created": int(time.time()),
+            "livemode": False,
+            "pending_webhooks": 1,
+            "request": {"id": None, "idempotency_key": None},
+            "type": kind,
+            "data": {"object": dict(thing)},
+        }
+        self.events.append(event)
+        self.tell(event)
+        return event
+
+    def add_card(self, number: str, customer: str | None = None) -> Thing:
+        card = {"brand": BRANDS[number[0]], "last4": number[-4:], "exp_month": 3, "exp_year": 2031, "country": "US"}
+        method = self.make("pm", "payment_method", type="card", card=card, customer=customer, metadata={})
+        self.numbers[method["id"]] = number
+        return method
+
+    # --- Checkout -----------------------------------------------------------------------------------------------------
+    def open_session(self, wanted: Thing, page: Callable[[str], str]) -> Thing:
+        if customer := wanted.get("customer"):
+            self.find(customer, "customer", "customer")
+        lines = wanted["line_items"]
+        total = sum(int(line["quantity"]) * int(line["price_data"]["unit_amount"]) for line in lines)
+        if total < 50:
+            raise Refused(400, "invalid_request_error", "The total is too small.", code="amount_too_small")
+        session = self.make(
+            "cs_test", "checkout.session", mode=wanted["mode"], customer=customer, amount_total=total, currency="usd",
+            status="open", payment_status="unpaid", payment_intent=None, metadata=wanted.get("metadata", {}),
+            client_reference_id=wanted.get("client_reference_id"), success_url=wanted["success_url"],
+            cancel_url=wanted.get("cancel_url"), expires_at=int(time.time()) + 24 * 3600,
+        )  # fmt: skip
+        session["url"] = page(session["id"])
+        self.things[f"wanted:{session['id']}"] = {"object": "wanted", **wanted.get("payment_intent_data", {})}
+        return session
+
+    def pay_session(self, session_id: str, number: str = GOOD, *, later: bool = False) -> Thing:
+        """As the customer does on the page. `later`: by a transfer, whose money comes with `finish_session`."""
+        session = self.find(session_id, "checkout.session")
+        if session["status"] != "open":
+            raise Refused(400, "invalid_request_error", "This Checkout Session is not open.")
+        wanted = self.things[f"wanted:{session_id}"]
+        method = self.add_card(number)
+        intent = self.make(
+            "pi", "payment_intent", amount=session["amount_total"], amount_received=0, currency="usd",
+            customer=session["customer"], payment_method=method["id"], status="processing", latest_charge=None,
+            metadata=wanted.get("metadata", {}), setup_future_usage=wanted.get("setup_future_usage"),
+            last_payment_error=None,
+        )  # fmt: skip
+        session |= {"status": "complete", "payment_intent": intent["id"]}
+        if intent["setup_future_usage"]:
+            method["customer"] = session["customer"]
+            self.announce("payment_method.attached", method)
+        if later:
+            self.announce("checkout.session.completed", session)
+            return session
+        self._succeed(intent)
+        session["payment_status"] = "paid"
+        self.announce("checkout.session.completed", session)
+        return session
+
+    def finish_session(self, session_id: str, *, paid: bool) -> None:
+        session = self.find(session_id, "checkout.session")
+        if paid:
+            self._succeed(self.things[session["payment_intent"]])
+            session["payment_status"] = "paid"
+        self.announce(f"checkout.session.async_payment_{'succeeded' if paid else 'failed'}", session)
+
+    def expire_session(self, session_id: str) -> None:
+        session = self.find(session_id, "checkout.session")
+        session["status"] = "expired"
+        self.announce("checkout.session.expired", session)
+
+    # --- payment intents ----------------------------------------------------------------------------------------------
+    def charge_off_session(self, wanted: Thing) -> Thing:
+        """Create and confirm, as an automatic top-up does."""
+        self.find(wanted["customer"], "customer", "customer")
+        method = self.find(wanted["payment_method"], "payment_method", "payment_method")
+        if method["customer"] != wanted["customer"]:
+            raise missing("PaymentMethod", method["id"], "payment_method")
+        intent = self.make(
+            "pi", "payment_intent", amount=int(wanted["amount"]), amount_received=0, currency=wanted["currency"],
+            customer=wanted["customer"], payment_method=method["id"], status="requires_payment_method",
+            metadata=wanted.get("metadata", {}), latest_charge=None, last_payment_error=None, setup_future_usage=None,
+        )  # fmt: skip
+        refusal = {
+            DECLINES_LATER: ("card_declined", "generic_decline"),
+            NO_FUNDS: ("card_declined", "insufficient_funds"),
+            ASKS_FOR_AUTHENTICATION: ("authentication_required", "authentication_required"),
+        }.get(self.numbers[method["id"]])
+        if refusal is None:
+            self._succeed(intent)
+            return intent
+        code, decline = refusal
+        error = {"code": code, "decline_code": decline, "payment_method": method}
+        intent["last_payment_error"] = {"type": "card_error", **error}
+        self.announce("payment_intent.payment_failed", intent)
+        raise Refused(402, "card_error", "Your card was declined.", **error, payment_intent=intent)
+
+    def _succeed(self, intent: Thing) -> None:
+        charge = self.make(
+            "ch", "charge", amount=intent["amount"], amount_refunded=0, refunded=False, paid=True, status="succeeded",
+            currency=intent["currency"], customer=intent["customer"], payment_intent=intent["id"],
+            metadata=dict(intent["metadata"]),
+        )  # fmt: skip
+        intent |= {"status": "succeeded", "amount_received": intent["amount"], "latest_charge": charge["id"]}
+        self.announce("charge.succeeded", charge)
+        self.announce("payment_intent.succeeded", intent)
+
+    # --- money that goes back -----------------------------------------------------------------------------------------
+    def refund(self, intent_id: str, amount: int | None = None) -> Thing:
+        intent = self.find(intent_id, "payment_intent", "payment_intent")
+        charge = self.things[intent["latest_charge"]]
+        amount = amount or charge["amount"] - charge["amount_refunded"]
+        if amount > charge["amount"] - charge["amount_refunded"]:
+            raise Refused(400, "invalid_request_error", "Refund amount is greater than unrefunded amount on charge.")
+        refund = self.make(
+            "re", "refund", amount=amount, charge=charge["id"], payment_intent=intent_id, status="succeeded",
+            currency="usd", reason=None, metadata={},
+        )  # fmt: skip
+        charge["amount_refunded"] += amount
+        charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+        self.announce("refund.created", refund)
+        self.announce("charge.refunded", charge)
+        return refund
+
+    def fail_refund(self, refund_id: str) -> None:
+        refund = self.find(refund_id, "refund")
+        refund["status"] = "failed"
+        self.things[refund["charge"]]["amount_refunded"] -= refund["amount"]
+        self.announce("refund.failed", refund)
+
+    def dispute(self, intent_id: str, status: str = "needs_response") -> Thing:
+        intent = self.find(intent_id, "payment_intent")
+        dispute = self.make(
+            "dp", "dispute", amount=intent["amount"], charge=intent["latest_charge"], payment_intent=intent_id,
+            currency="usd", status=status, reason="fraudulent", metadata={},
+        )  # fmt: skip
+        self.announce("charge.dispute.created", dispute)
+        return dispute
+
+    def close_dispute(self, dispute_id: str, status: str) -> None:
+        dispute = self.find(dispute_id, "dispute")
+        dispute["status"] = status
+        self.announce("charge.dispute.closed", dispute)
