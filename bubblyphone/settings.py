@@ -115,11 +115,11 @@ DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=env_int
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgresql://…")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# In a new database the tables of these come from their models: dj-stripe's 600 steps of history take a minute.
+TABLES_MADE_AT_ONCE = ["djstripe"]
 
 REDIS_URL = env_secret("REDIS_URL")
 if not REDIS_URL:
-# In a new database the tables of these come from their models: dj-stripe's 600 steps of history take a minute.
-TABLES_MADE_AT_ONCE = ["djstripe"]
     raise ImproperlyConfigured("REDIS_URL is not set. `make run` starts an embedded Valkey and sets it.")
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}},
