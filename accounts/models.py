@@ -160,11 +160,11 @@ class WebhookDelivery(models.Model):
         indexes = [
             models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="delivery_due"),
             models.Index(fields=["subject", "id"], name="delivery_subject"),
+            models.Index(fields=["developer", "-id"], name="delivery_by_developer"),
+            models.Index(fields=["developer", "-id"], condition=models.Q(status="failed"), name="delivery_failed"),
         ]
 
     def __str__(self) -> str:
-            models.Index(fields=["developer", "-id"], name="delivery_by_developer"),
-            models.Index(fields=["developer", "-id"], condition=models.Q(status="failed"), name="delivery_failed"),
         return f"{self.event_type} to {self.url}"
 
 

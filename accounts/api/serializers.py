@@ -57,10 +57,10 @@ def profile_data(developer: Developer) -> dict[str, Any]:
     """As `auth/me` shows it."""
     return {
         **developer_data(developer),
+        "email_verified": developer.email_verified_at is not None,
         "company_name": developer.company_name or None,
         "created_at": format_time(developer.created_at),
     }
-        "email_verified": developer.email_verified_at is not None,
 
 
 def api_key_data(key: ApiKey) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Description:
 
     operations: Mapping[str, Mapping[str, Operation]]
     fields: Mapping[str, str]
+    webhooks: Mapping[str, Webhook]
 
     @property
     def by_route(self) -> dict[str, tuple[str, Operation]]:
@@ -75,7 +76,6 @@ class Description:
         return {key: (tag, one) for tag, group in self.operations.items() for key, one in group.items()}
 
 
-    webhooks: Mapping[str, Webhook]
 @cache
 def description() -> Description:
     """What settings.API_DESCRIPTION names: the apps' parts lie above this package."""
@@ -242,6 +242,8 @@ def add_components(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     }
     components["parameters"] = _PARAMETERS
     components["headers"] = _HEADERS
+    result["webhooks"] = webhooks_section(description().webhooks)
+    add_links(result)
     return result
 
 
@@ -249,8 +251,6 @@ _PARAMETERS: dict[str, Schema] = {
     "PerPage": {
         "name": "per_page",
         "in": "query",
-    result["webhooks"] = webhooks_section(description().webhooks)
-    add_links(result)
         "description": "Rows of a page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 25},
     },

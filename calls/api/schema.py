@@ -113,6 +113,7 @@ TRANSCRIPT = record(
 ATTEMPT = shape(
     "WebhookAttempt",
     {
+        "webhook_log_id": whole(7, "For `POST /webhook-logs/{id}/resend`."),
         "event_type": text("call.incoming"),
         "url": text("https://yourapp.com/webhook"),
         "request_payload": free_object({"event": "call.incoming", "call_id": "42"}),
@@ -128,7 +129,7 @@ ATTEMPT = shape(
 _AT_CARRIER = "The carrier refused or could not be reached."
 
 OPERATIONS = {
-        "webhook_log_id": whole(7, "For `POST /webhook-logs/{id}/resend`."),
+    **caps_schema.OPERATIONS,
     "Calls": {
         "POST /calls": Operation(
             "Place a call",

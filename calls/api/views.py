@@ -166,6 +166,7 @@ def attempt_data(attempt: Any) -> dict[str, Any]:
     """One attempt at one webhook, in the reference's words."""
     delivery = attempt.delivery
     return {
+        "webhook_log_id": delivery.pk,
         "event_type": delivery.event_type,
         "url": delivery.url,
         "request_payload": orjson.loads(delivery.body),
@@ -176,4 +177,3 @@ def attempt_data(attempt: Any) -> dict[str, Any]:
         "success": attempt.success,
         "error_message": attempt.error_message,
     }
-        "webhook_log_id": delivery.pk,
