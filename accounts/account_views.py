@@ -8,9 +8,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import email_verification, passwords, selectors, services
+from accounts import browser_sessions, closing, email_verification, passwords, selectors, services
 from accounts.access import signed_in
-from accounts.forms import ChangePasswordForm, ProfileForm
+from accounts.forms import ChangePasswordForm, DeleteAccountForm, ProfileForm
+from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
 from bubblyphone.core.pages import add_errors, page, show_refusal
@@ -21,7 +22,7 @@ from bubblyphone.core.pages import add_errors, page, show_refusal
 def account(request: HttpRequest) -> HttpResponse:
     """The page; a POST saves name and company."""
     developer = signed_in(request)
-    form = ProfileForm(request.POST or None, initial={"name": developer.name, "company_name": developer.company_name})
+    form = ProfileForm(request.POST or None, initial=_profile(developer))
     if form.is_valid():
         services.update_profile(developer=developer, **form.cleaned_data)
         messages.success(request, "Saved.")
@@ -45,6 +46,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
         else:
             developer.refresh_from_db()
             update_session_auth_hash(request, developer)
+            browser_sessions.note_anew(request)
             messages.success(request, "The password is changed.")
             return redirect("account")
     return _show(request, password_form=form)
@@ -61,6 +63,41 @@ def log_out_everywhere(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @page
+def sign_out_browser(request: HttpRequest, pk: int) -> HttpResponse:
+    browser_sessions.sign_out(developer=signed_in(request), pk=pk)
+    messages.success(request, "That browser is signed out.")
+    return redirect("account")
+
+
+@require_POST
+@page
+def end_token(request: HttpRequest, pk: int) -> HttpResponse:
+    services.close_session_by_id(developer=signed_in(request), pk=pk)
+    messages.success(request, "That session has ended.")
+    return redirect("account")
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_POST
+@page
+def delete_account(request: HttpRequest) -> HttpResponse:
+    """For good, after the password."""
+    form = DeleteAccountForm(request.POST)
+    if form.is_valid():
+        try:
+            closing.close_account(developer=signed_in(request), **form.cleaned_data, address=client_address(request))
+        except ApplicationError as error:
+            add_errors(form, error)
+        else:
+            logout(request)
+            messages.success(request, "Your account is deleted. Calls are hung up and numbers given back.")
+            return redirect("login")
+    return _show(request, delete_form=form)
+
+
+@require_POST
+@page
 def send_verification(request: HttpRequest) -> HttpResponse:
     """The mail that confirms the address, once more."""
     try:
@@ -73,13 +110,25 @@ def send_verification(request: HttpRequest) -> HttpResponse:
 
 
 def _show(
-    request: HttpRequest, *, profile_form: ProfileForm | None = None, password_form: ChangePasswordForm | None = None
+    request: HttpRequest,
+    *,
+    profile_form: ProfileForm | None = None,
+    password_form: ChangePasswordForm | None = None,
+    delete_form: DeleteAccountForm | None = None,
 ) -> HttpResponse:
     developer = signed_in(request)
-    initial = {"name": developer.name, "company_name": developer.company_name}
     context = {
-        "profile_form": profile_form or ProfileForm(initial=initial),
+        "profile_form": profile_form or ProfileForm(initial=_profile(developer)),
         "password_form": password_form or ChangePasswordForm(),
-        "session_count": selectors.open_sessions(developer).count(),
+        "delete_form": delete_form or DeleteAccountForm(),
+        "browsers": [
+            (browser_sessions.device_of(row.user_agent), row, row.session_key == request.session.session_key)
+            for row in browser_sessions.open_browser_sessions(developer)
+        ],
+        "tokens": selectors.open_sessions(developer).order_by("-pk"),
     }
     return render(request, "accounts/account.html", context)
+
+
+def _profile(developer: Developer) -> dict[str, str]:
+    return {"name": developer.name, "company_name": developer.company_name, "time_zone": developer.time_zone}

@@ -1,6 +1,14 @@
 """What people type in to get an account and into it, and to name a key."""
 
+from zoneinfo import available_timezones
+
 from django import forms
+
+# Those that name a place, and UTC itself: the others are old spellings.
+TIME_ZONES = [
+    "UTC",
+    *sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))),
+]
 
 
 class SignUpForm(forms.Form):
@@ -69,6 +77,21 @@ class ProfileForm(forms.Form):
     name = forms.CharField(label="Your name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     company_name = forms.CharField(
         label="Company", max_length=150, required=False, widget=forms.TextInput(attrs={"autocomplete": "organization"})
+    )
+
+    time_zone = forms.ChoiceField(
+        label="Time zone",
+        choices=[(name, name.replace("_", " ")) for name in TIME_ZONES],
+        help_text="Of the times on these pages. The API and webhooks speak UTC.",
+    )
+
+
+class DeleteAccountForm(forms.Form):
+    password = forms.CharField(
+        label="Your password",
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "id": "id_delete_password"}),
     )
 
 

@@ -1,13 +1,19 @@
 """What is thrown away by and by; a schedule calls it (settings.SCHEDULES)."""
 
+from datetime import timedelta
+from importlib import import_module
+
+from django.conf import settings
 from django.utils import timezone
 
 from accounts.idempotency import LIFE
-from accounts.models import IdempotentAnswer, SessionToken
+from accounts.models import BrowserSession, IdempotentAnswer, SessionToken
 
 
 def purge() -> None:
-    """Forget idempotent answers after their 24 h, and session tokens that have expired."""
+    """Forget idempotent answers after their 24 h, and sessions that have expired."""
     now = timezone.now()
     IdempotentAnswer.objects.filter(created_at__lt=now - LIFE).delete()
     SessionToken.objects.filter(expires_at__lt=now).delete()
+    BrowserSession.objects.filter(last_seen_at__lt=now - timedelta(seconds=settings.SESSION_COOKIE_AGE)).delete()
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()

@@ -41,6 +41,9 @@ class Developer(AbstractBaseUser, PermissionsMixin):
     email_verified_at = models.DateTimeField(null=True, blank=True)  # null: the link was not followed yet
     session_generation = models.PositiveIntegerField(default=0)  # one more ends every session in a browser
     demo_calls_used = models.PositiveSmallIntegerField(default=0)
+    time_zone = models.CharField(max_length=64, default="UTC")  # of the times on pages; the API is in UTC
+    closed_at = models.DateTimeField(null=True, blank=True)  # deleted by its owner (accounts.closing) …
+    closing_finished_at = models.DateTimeField(null=True, blank=True)  # … and calls, numbers and papers are gone
     created_at = models.DateTimeField(default=timezone.now)
 
     objects: ClassVar[DeveloperManager] = DeveloperManager()
@@ -94,6 +97,20 @@ class SessionToken(models.Model):
 
     def __str__(self) -> str:
         return f"session token {self.pk}"
+
+
+class BrowserSession(models.Model):
+    """A session of Django's, as its owner sees it (`accounts.browser_sessions`)."""
+
+    developer = models.ForeignKey(Developer, models.CASCADE, related_name="browser_sessions")
+    session_key = models.CharField(max_length=40, unique=True)
+    user_agent = models.CharField(max_length=300, blank=True, default="")
+    address = models.CharField(max_length=45, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"browser session {self.pk}"
 
 
 class IdempotentAnswer(models.Model):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import email_verification
 from accounts.authentication import KEY_PREFIX
-from accounts.models import ApiKey, Developer, SessionToken
+from accounts.models import ApiKey, BrowserSession, Developer, SessionToken
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
 from bubblyphone.core.ratelimit import hit, look
@@ -70,10 +70,10 @@ def open_session(*, developer: Developer) -> str:
     return f"{token.pk}|{secret}"
 
 
-def update_profile(*, developer: Developer, name: str, company_name: str) -> None:
-    """What people are called; the e-mail address stays."""
-    developer.name, developer.company_name = name, company_name
-    developer.save(update_fields=["name", "company_name"])
+def update_profile(*, developer: Developer, name: str, company_name: str, time_zone: str) -> None:
+    """What people are called, and whose clock their pages go by; the e-mail address stays."""
+    developer.name, developer.company_name, developer.time_zone = name, company_name, time_zone
+    developer.save(update_fields=["name", "company_name", "time_zone"])
 
 
 def close_session(*, token: SessionToken) -> None:
@@ -81,9 +81,16 @@ def close_session(*, token: SessionToken) -> None:
     token.delete()
 
 
+def close_session_by_id(*, developer: Developer, pk: int) -> None:
+    """End a session of the API. Raises NotFound for one that is not the developer's."""
+    if not SessionToken.objects.filter(developer=developer, pk=pk).delete()[0]:
+        raise NotFound("Not found.")
+
+
 def close_all_sessions(*, developer: Developer) -> None:
     """Sign out everywhere: every session token and every browser. API keys stay; they are revoked one by one."""
     SessionToken.objects.filter(developer=developer).delete()
+    BrowserSession.objects.filter(developer=developer).delete()
     Developer.objects.filter(pk=developer.pk).update(session_generation=F("session_generation") + 1)
 
 

@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
+    "accounts.browser_sessions.BrowserSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -148,6 +149,17 @@ USAGE_REPORT = "calls.usage.report"
 WEBHOOK_REPLY_HANDLER = "calls.replies.CallReplies"
 # Jobs that run when an account has been given credit; they are handed the developer's id.
 ON_CREDIT = ["phone_numbers.renewals.renew_overdue"]
+# Called with the developer's id in the transaction of every new entry.
+ON_ENTRY = ["billing.payments.auto_topup.watch"]
+# Tells all webhook addresses of an account; billing cannot know numbers.
+PUBLISH_TO_ACCOUNT = "phone_numbers.notices.publish_to_account"
+# Steps of deleting an account, in order; handed the developer's id, they may be repeated, and raise while they cannot be done yet.
+ON_ACCOUNT_CLOSED = [
+    "calls.closing.end_calls",
+    "phone_numbers.closing.release_numbers",
+    "phone_numbers.closing.delete_papers",
+    "agents.closing.delete_model_keys",
+]
 # What `manage.py ledger verify` and the nightly job check: functions that give a line for each fault.
 LEDGER_CHECKS = [
     "billing.verification.check_entries",
@@ -159,6 +171,7 @@ LEDGER_CHECKS = [
 # Jobs that come round: name → (function, minutes between two runs).
 SCHEDULES = {
     "reconcile number purchases": ("phone_numbers.purchases.reconcile_purchases", 1),
+    "finish deleted accounts": ("accounts.closing.finish_all", 1),
     "purge what has expired": ("accounts.housekeeping.purge", 60),
     "renew phone numbers": ("phone_numbers.renewals.renew_all", 60),
     "send billing notices": ("billing.notices.send_waiting", 1),

@@ -7,6 +7,8 @@ import time
 from typing import Any
 
 Answer = tuple[int, bytes]
+# Until who hears 409 asks again: what asks more often has the processor to itself.
+PAUSE_SECONDS = 0.25
 
 
 def post_repeatedly(
@@ -40,7 +42,7 @@ def post_repeatedly(
                 status, content = response.status, response.read()
                 if status != 409 or b"in progress" not in content:
                     break
-                time.sleep(0.1)
+                time.sleep(PAUSE_SECONDS)
             answers[key].append((status, content))
         connection.close()
 

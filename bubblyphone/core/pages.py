@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound
 
@@ -22,13 +23,14 @@ MAX_ID = 2**63 - 1
 def page(
     view: Callable[Concatenate[HttpRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """A view for those who are signed in; what a service does not find is a 404."""
+    """A view for those who are signed in, in their time zone; what a service does not find is a 404."""
 
     @login_required
     @wraps(view)
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
-            return view(request, *args, **kwargs)
+            with timezone.override(request.user.time_zone):  # type: ignore[union-attr]
+                return view(request, *args, **kwargs)
         except NotFound as error:
             raise Http404(error.message) from error
 

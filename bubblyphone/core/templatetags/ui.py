@@ -1,11 +1,14 @@
 """How values are shown on pages: money, phone numbers, durations, states, icons."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import phonenumbers
 from django import template
 from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -30,6 +33,8 @@ BADGES = {
     "not_required": ("", "Not required"),
     "unverified": ("", "Documents needed"),
     "delivered": ("good", "Delivered"),
+    "succeeded": ("good", "Paid"),
+    "expired": ("", "Expired"),
     "revoked": ("", "Revoked"),
     "streaming": ("", "Streaming"),
     "webhook": ("", "Webhook"),
@@ -62,6 +67,22 @@ def duration(seconds: int | None) -> str:
     hours, rest = divmod(seconds, 3600)
     minutes, left = divmod(rest, 60)
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+@register.filter
+def utc(moment: datetime) -> str:
+    """For a `title`: "28 Mar 2026, 10:00:04 UTC"."""
+    return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
+
+
+@register.simple_tag
+def when(moment: datetime | None, form: str = "j M, H:i") -> SafeString | str:
+    """A time on the reader's clock, with UTC on hover; an absent one is a dash."""
+    if moment is None:
+        return "–"
+    exact = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    shown = date_format(timezone.localtime(moment), form)
+    return format_html('<time datetime="{}" title="{}">{}</time>', exact, utc(moment), shown)
 
 
 @register.simple_tag

@@ -1,0 +1,101 @@
+"""Sessions in browsers, as their owner sees them: from where, since when, and the way to end one of them."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, user_logged_out
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from accounts.models import BrowserSession, Developer
+from bubblyphone.core.errors import NotFound
+from bubblyphone.core.http import client_address
+from bubblyphone.core.middleware import is_api
+
+# In the session: when its row was written last (Unix seconds).
+SEEN = "seen_at"
+# "Last seen" is for people: ten minutes are near enough, and spare a write per page.
+SEEN_STEP_SECONDS = 600
+# The first word that stands in a User-Agent names the browser: the others say more than one of them.
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+SYSTEMS = {
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Windows": "Windows",
+    "Mac OS": "macOS",
+    "Linux": "Linux",
+}
+
+
+class BrowserSessionMiddleware:
+    """Keeps the row of the session that a page is asked with; the API knows no such sessions."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if _is_due(request) and request.user.is_authenticated:
+            _write(request)
+        return self.get_response(request)
+
+
+def _is_due(request: HttpRequest) -> bool:
+    """Whether the request comes with a session of somebody's, whose row is old or missing."""
+    if is_api(request) or settings.SESSION_COOKIE_NAME not in request.COOKIES or SESSION_KEY not in request.session:
+        return False
+    return time.time() - request.session.get(SEEN, 0) > SEEN_STEP_SECONDS
+
+
+def _write(request: HttpRequest) -> None:
+    seen = {
+        "user_agent": request.headers.get("User-Agent", "")[:300],
+        "address": client_address(request)[:45],
+        "last_seen_at": timezone.now(),
+    }
+    owner = {"developer_id": request.user.pk}
+    BrowserSession.objects.update_or_create(
+        session_key=request.session.session_key, defaults={**owner, **seen}, create_defaults={**owner, **seen}
+    )
+    request.session[SEEN] = int(time.time())
+
+
+def note_anew(request: HttpRequest) -> None:
+    """The session has got another key, or its row is gone: the next page writes one."""
+    request.session.pop(SEEN, None)
+
+
+def open_browser_sessions(developer: Developer) -> QuerySet[BrowserSession]:
+    """Those that have not run out, the one used last first."""
+    begin = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    return BrowserSession.objects.filter(developer=developer, last_seen_at__gt=begin).order_by("-last_seen_at")
+
+
+def sign_out(*, developer: Developer, pk: int) -> None:
+    """End one. Raises NotFound for one that is not the developer's."""
+    found = BrowserSession.objects.filter(pk=pk, developer=developer).first()
+    if found is None:
+        raise NotFound("Not found.")
+    import_module(settings.SESSION_ENGINE).SessionStore(found.session_key).delete()
+    found.delete()
+
+
+def forget(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+    """Receiver of user_logged_out."""
+    BrowserSession.objects.filter(session_key=request.session.session_key).delete()
+
+
+user_logged_out.connect(forget, dispatch_uid="accounts.browser_sessions")
+
+
+def device_of(user_agent: str) -> str:
+    """ "Firefox on Linux", as far as it can be told."""
+    browser = next((name for word, name in BROWSERS.items() if f"{word}/" in user_agent), "A browser")
+    system = next((name for word, name in SYSTEMS.items() if re.search(word, user_agent)), "")
+    return f"{browser} on {system}" if system else browser

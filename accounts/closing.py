@@ -1,0 +1,58 @@
+"""Deleting an account: at once for who had it, and step by step behind it, until calls are over and numbers given back.
+
+What was paid stays in the ledger, and calls stay with their bills; who it was, is forgotten.
+"""
+
+import logging
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from accounts import services
+from accounts.models import ApiKey, Developer
+from bubblyphone.core.errors import ApplicationError, Conflict, InvalidRequest
+from bubblyphone.core.jobs import enqueue
+
+logger = logging.getLogger(__name__)
+
+
+def close_account(*, developer: Developer, password: str, address: str) -> None:
+    """Raises InvalidRequest for a wrong password, TooManyRequests as `services.sign_in`, Conflict for staff."""
+    if developer.is_staff:
+        raise Conflict("Staff cannot delete their account here. Ask a superuser.")
+    try:
+        services.sign_in(email=developer.email, password=password, address=address)
+    except services.WrongCredentials as error:
+        raise InvalidRequest({"password": ["This is not your password."]}) from error
+    with transaction.atomic():
+        closed = Developer.objects.select_for_update().get(pk=developer.pk)
+        services.close_all_sessions(developer=closed)
+        ApiKey.objects.filter(developer=closed, revoked_at=None).update(revoked_at=timezone.now())
+        closed.refresh_from_db()
+        closed.is_active = False
+        closed.closed_at = timezone.now()
+        closed.email = f"closed-{closed.pk}@closed.invalid"  # a new account may have the old address (RFC 2606)
+        closed.name, closed.company_name = "Closed account", ""
+        closed.set_unusable_password()
+        closed.save()
+        enqueue(finish, closed.pk)
+
+
+def finish(developer_id: int) -> None:
+    """Job: the steps of settings.ON_ACCOUNT_CLOSED, in order. What cannot be done yet is tried again by `finish_all`."""
+    for path in settings.ON_ACCOUNT_CLOSED:
+        try:
+            import_string(path)(developer_id)
+        except ApplicationError as error:
+            logger.info("An account is not closed yet: %s", error.message, extra={"developer_id": developer_id})
+            return
+    Developer.objects.filter(pk=developer_id).update(closing_finished_at=timezone.now())
+
+
+def finish_all() -> None:
+    """Go on with what is not finished; a schedule calls it (settings.SCHEDULES)."""
+    waiting = Developer.objects.filter(closed_at__isnull=False, closing_finished_at=None)
+    for developer_id in waiting.values_list("pk", flat=True):
+        finish(developer_id)

@@ -1,0 +1,12 @@
+"""What becomes of model keys when their account is deleted (settings.ON_ACCOUNT_CLOSED)."""
+
+from django.db import transaction
+
+from agents.models import Agent, ModelKey
+
+
+@transaction.atomic
+def delete_model_keys(developer_id: int) -> None:
+    """The developer's own keys at the vendors, in use or not: nobody calls with them any more."""
+    Agent.objects.filter(developer_id=developer_id).update(model_key=None)
+    ModelKey.objects.filter(developer_id=developer_id).delete()

@@ -1,0 +1,19 @@
+"""What becomes of numbers and papers when their account is deleted (settings.ON_ACCOUNT_CLOSED)."""
+
+from phone_numbers import services
+from phone_numbers.models import PhoneNumber, VerificationDocument
+
+
+def release_numbers(developer_id: int) -> None:
+    """Give all numbers back. Raises Conflict while calls run on them, UpstreamFailed when the carrier does not take one."""
+    owned = PhoneNumber.objects.filter(developer_id=developer_id).exclude(status=PhoneNumber.Status.RELEASED)
+    for number in owned:
+        services.release_number(number=number)
+
+
+def delete_papers(developer_id: int) -> None:
+    """Documents and what stood in them; that they were handed in and how it was decided stays."""
+    for document in VerificationDocument.objects.filter(verification__developer_id=developer_id):
+        document.file.delete(save=False)
+        document.value = document.filename = document.content_type = ""
+        document.save()

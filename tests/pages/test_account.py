@@ -1,0 +1,179 @@
+"""The account's page: time zone, sessions one by one, and deleting the account."""
+
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from accounts import closing, housekeeping
+from accounts.browser_sessions import device_of
+from accounts.models import BrowserSession, Developer, SessionToken
+from accounts.services import open_session
+from billing import ledger
+from calls.models import Call
+from phone_numbers.models import PhoneNumber, VerificationDocument
+from phone_numbers.services import buy_number, search_available
+from tests.calls.rows import make_account, make_call
+from tests.factories import PASSWORD, bearer, make_api_key, make_developer
+from tests.fakes.exchange_thread import ExchangeThread
+from tests.phone_numbers.conftest import configure_carrier, documents, exchange
+from tests.phone_numbers.papers import submit_papers
+
+__all__ = ["configure_carrier", "documents", "exchange"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+EDGE = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36 Edg/140.0"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1 (KHTML, like Gecko) Version/18.0 Safari/604.1"
+
+
+@pytest.fixture
+def developer() -> Developer:
+    return make_account("25")
+
+
+def browser(developer: Developer, agent: str = FIREFOX) -> Client:
+    """A browser that has signed in and looked at a page."""
+    client = Client(headers={"User-Agent": agent})
+    client.force_login(developer)
+    assert client.get("/account").status_code == 200
+    return client
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [(FIREFOX, "Firefox on Linux"), (EDGE, "Edge on Windows"), (IPHONE, "Safari on iPhone"), ("curl/8", "A browser")],
+)
+def test_a_browser_is_named(agent: str, words: str) -> None:
+    assert device_of(agent) == words
+
+
+def test_each_browser_is_listed_and_signed_out_alone(developer: Developer) -> None:
+    here, there, stranger = browser(developer), browser(developer, IPHONE), browser(make_developer(), EDGE)
+    page = here.get("/account").content.decode()
+    assert "Firefox on Linux" in page and "Safari on iPhone" in page and "Edge on Windows" not in page
+    assert page.count("This browser") == 1
+    other = BrowserSession.objects.get(user_agent=IPHONE)
+    assert stranger.post(f"/account/browsers/{other.pk}/sign-out").status_code == 404
+    assert there.get("/account").status_code == 200
+    assert here.post(f"/account/browsers/{other.pk}/sign-out").status_code == 302
+    assert there.get("/account").status_code == 302
+    assert here.get("/account").status_code == 200
+    here.post("/logout")
+    assert [row.developer for row in BrowserSession.objects.all()] == [stranger_of(stranger)]
+
+
+def stranger_of(client: Client) -> Developer:
+    return Developer.objects.get(pk=client.session["_auth_user_id"])
+
+
+def test_a_session_of_the_api_is_ended_alone(developer: Developer, client: Client) -> None:
+    tokens = [open_session(developer=developer) for _ in range(2)]
+    headers = [{"Authorization": f"Bearer {token}"} for token in tokens]
+    first = SessionToken.objects.order_by("pk")[0]
+    assert browser(make_developer()).post(f"/account/sessions/{first.pk}/end").status_code == 404
+    assert browser(developer).post(f"/account/sessions/{first.pk}/end").status_code == 302
+    assert [client.get("/api/v1/auth/me", headers=one).status_code for one in headers] == [401, 200]
+
+
+def test_after_a_new_password_only_this_browser_is_left(developer: Developer) -> None:
+    here, there = browser(developer), browser(developer, IPHONE)
+    form = {"current_password": PASSWORD, "password": "another-secret"}
+    assert here.post("/account/password", form).status_code == 302
+    assert (here.get("/account").status_code, there.get("/account").status_code) == (200, 302)
+    assert [row.user_agent for row in BrowserSession.objects.all()] == [FIREFOX]
+    assert BrowserSession.objects.get().session_key == here.session.session_key
+
+
+def test_a_page_writes_no_row_each_time(developer: Developer, django_assert_max_num_queries: Any) -> None:
+    client = browser(developer)
+    seen = BrowserSession.objects.get().last_seen_at
+    with django_assert_max_num_queries(8):
+        client.get("/account")
+    assert BrowserSession.objects.get().last_seen_at == seen
+    session = client.session
+    session["seen_at"] -= 601
+    session.save()
+    client.get("/account")
+    assert BrowserSession.objects.get().last_seen_at > seen
+
+
+def test_what_has_run_out_is_forgotten(developer: Developer) -> None:
+    browser(developer)
+    housekeeping.purge()
+    assert (BrowserSession.objects.count(), Session.objects.count()) == (1, 1)
+    long_ago = timezone.now() - timedelta(days=15)
+    BrowserSession.objects.update(last_seen_at=long_ago)
+    Session.objects.update(expire_date=long_ago)
+    housekeeping.purge()
+    assert (BrowserSession.objects.count(), Session.objects.count()) == (0, 0)
+
+
+def test_times_are_shown_on_the_reader_s_clock_with_utc_on_hover(developer: Developer) -> None:
+    client = browser(developer)
+    form = {"name": "Jane", "company_name": "", "time_zone": "Asia/Tokyo"}
+    assert client.post("/account", form)["Location"] == "/account"
+    seen = timezone.now() - timedelta(hours=1)
+    BrowserSession.objects.update(last_seen_at=seen)
+    page = client.get("/account").content.decode()
+    there, utc = seen.astimezone(ZoneInfo("Asia/Tokyo")), f"{seen:%-d %b %Y, %H:%M:%S} UTC"
+    assert f'<time datetime="{seen:%Y-%m-%dT%H:%M:%SZ}" title="{utc}">{there:%-d %b, %H:%M}</time>' in page
+    assert '<option value="Asia/Tokyo" selected>' in page
+    refused = client.post("/account", {**form, "time_zone": "Mars/Olympus"})
+    assert "Select a valid choice" in refused.content.decode()
+
+
+# --- deleting ---------------------------------------------------------------------------------------------------------
+def test_a_wrong_password_deletes_nothing(developer: Developer) -> None:
+    client = browser(developer)
+    page = client.post("/account/delete", {"password": "wrong-password"}).content.decode()
+    assert "This is not your password." in page
+    developer.refresh_from_db()
+    assert developer.is_active and developer.closed_at is None
+    staff = make_developer(is_staff=True)
+    assert "Ask a superuser" in browser(staff).post("/account/delete", {"password": PASSWORD}).content.decode()
+
+
+@pytest.mark.usefixtures("documents")
+def test_an_account_is_deleted_and_what_it_paid_stays(
+    developer: Developer, exchange: ExchangeThread, client: Client
+) -> None:
+    email, headers = developer.email, bearer(developer)
+    make_api_key(developer)
+    offer = search_available(country="US", limit=1)[0][0].phone_number
+    number = buy_number(developer=developer, phone_number=offer)
+    submit_papers(developer)
+    paper = VerificationDocument.objects.get(kind="document")
+    stored = paper.file.storage
+    name = paper.file.name
+    call = make_call(number, timezone.now())
+    here, there = browser(developer), browser(developer, IPHONE)
+    balance = ledger.balance(developer.pk)
+    assert here.post("/account/delete", {"password": PASSWORD})["Location"] == "/login"
+    # At once: nobody gets in any more.
+    assert [one.get("/account").status_code for one in (here, there)] == [302, 302]
+    assert client.get("/api/v1/auth/me", headers=headers).status_code == 401
+    assert "do not match" in Client().post("/login", {"email": email, "password": PASSWORD}).content.decode()
+    assert "accounts.closing.finish" in {job.func() for job in OrmQ.objects.all()}
+    # While the call runs, its number cannot be given back.
+    closing.finish(developer.pk)
+    developer.refresh_from_db()
+    call.refresh_from_db()
+    assert call.end_requested_cause == "normal_clearing"
+    assert developer.closing_finished_at is None and PhoneNumber.objects.get().status == "active"
+    Call.objects.filter(pk=call.pk).update(status="completed", ended_at=timezone.now())
+    closing.finish_all()
+    developer.refresh_from_db()
+    assert developer.closing_finished_at is not None
+    assert PhoneNumber.objects.get().status == "released"
+    assert not stored.exists(name)
+    assert not VerificationDocument.objects.exclude(value="", filename="").exists()
+    assert (developer.name, developer.email) == ("Closed account", f"closed-{developer.pk}@closed.invalid")
+    assert ledger.balance(developer.pk) == balance
+    assert developer.ledger.count() == 3
+    # The address is free again.
+    make_developer(email=email)
