@@ -11,6 +11,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from bubblyphone.core.money import MONEY_FIELD
+
 
 class DeveloperManager(BaseUserManager["Developer"]):
     """Creation only; reading is plain Django."""
@@ -79,6 +81,7 @@ class ApiKey(models.Model):
     label = models.CharField(max_length=100, default="Default")
     hint = models.CharField(max_length=20)  # how it begins and ends, to be recognised in a list
     secret_hash = models.CharField(max_length=64, unique=True)
+    daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC) for calls placed with it
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)

@@ -1,6 +1,8 @@
 """Accounts: registering, signing in, keys and sessions. Secrets are returned once and kept as hashes."""
 
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate
@@ -94,12 +96,27 @@ def close_all_sessions(*, developer: Developer) -> None:
     Developer.objects.filter(pk=developer.pk).update(session_generation=F("session_generation") + 1)
 
 
-def issue_api_key(*, developer: Developer, label: str = "Default") -> tuple[ApiKey, str]:
-    """A new key and its plaintext `bp_live_sk_…`, which is shown once."""
+def issue_api_key(
+    *, developer: Developer, label: str = "Default", daily_cap: Decimal | None = None
+) -> tuple[ApiKey, str]:
+    """A new key and its plaintext `bp_live_sk_…`, which is shown once. `daily_cap`: USD a day for calls placed with it."""
     plaintext = make_secret(KEY_PREFIX)
     hint = f"{KEY_PREFIX}…{plaintext[-4:]}"
-    key = ApiKey.objects.create(developer=developer, label=label, hint=hint, secret_hash=hash_secret(plaintext))
+    key = ApiKey.objects.create(
+        developer=developer, label=label, hint=hint, secret_hash=hash_secret(plaintext), daily_cap=daily_cap
+    )
     return key, plaintext
+
+
+def update_api_key(*, developer: Developer, key_id: int, **changes: Any) -> ApiKey:
+    """Change `label` and `daily_cap`, as far as they are named. Raises NotFound, as `revoke_api_key` does."""
+    key = ApiKey.objects.filter(pk=key_id, developer=developer, revoked_at=None).first()
+    if key is None:
+        raise NotFound("Not found.")
+    for name, value in changes.items():
+        setattr(key, name, value)
+    key.save(update_fields=sorted(changes))
+    return key
 
 
 def revoke_api_key(*, developer: Developer, key_id: int) -> None:

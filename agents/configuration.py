@@ -6,6 +6,7 @@ request, the number's linked agent, the number's inline fields, the default.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from agents import variables
 from agents.models import Agent, AgentSettings, FirstSpeaker, ModelKey, VoicemailAction
 from agents.selectors import default_model, find_model
 from bubblyphone.core.errors import InvalidRequest
+from bubblyphone.core.money import format_money
 
 
 class Source(StrEnum):
@@ -47,6 +49,7 @@ class CallConfig:
     silence_timeout: int = 30  # seconds
     first_speaker: str = FirstSpeaker.AGENT.value
     interruptible: bool = True
+    max_cost_per_call: Decimal | None = None  # USD
     analysis_schema: Mapping[str, Any] | None = None
     sources: Mapping[str, str] = field(default_factory=dict)  # field → Source
 
@@ -63,6 +66,8 @@ class CallConfig:
         values = {name: stored[name]["value"] for name in FIELDS if name in stored}
         if "tools" in values:
             values["tools"] = tuple(values["tools"])
+        if values.get("max_cost_per_call") is not None:
+            values["max_cost_per_call"] = Decimal(values["max_cost_per_call"])
         return cls(**values, sources={name: str(stored[name]["source"]) for name in values})
 
 
@@ -174,4 +179,6 @@ def _default_slug() -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format_money(value)
     return list(value) if isinstance(value, tuple) else value

@@ -80,6 +80,7 @@ class AgentSettings(models.Model):
     silence_timeout = models.PositiveIntegerField(null=True)
     first_speaker = models.CharField(max_length=6, choices=FirstSpeaker, null=True, blank=True)
     interruptible = models.BooleanField(null=True)  # webhook mode: the caller's voice stops ours
+    max_cost_per_call = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD
 
     class Meta:
         abstract = True
@@ -92,6 +93,7 @@ class Agent(AgentSettings):
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=500, blank=True, default="")
     analysis_schema = models.JSONField(null=True, blank=True)
+    daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC) for all calls of the agent
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 

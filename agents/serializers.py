@@ -12,6 +12,7 @@ from agents.analysis_schema import schema_problems
 from agents.models import FirstSpeaker, VoicemailAction
 from agents.selectors import find_model
 from agents.tools import tool_problems
+from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import StrictSerializer
 from bubblyphone.core.e164 import is_e164
 
@@ -124,6 +125,7 @@ class AgentSettingsSerializer(StrictSerializer):
     silence_timeout = serializers.IntegerField(required=False, allow_null=True, min_value=10, max_value=120)
     first_speaker = serializers.ChoiceField(FirstSpeaker.choices, required=False, allow_null=True)
     interruptible = serializers.BooleanField(required=False, allow_null=True)
+    max_cost_per_call = AmountField(required=False, allow_null=True)
 
 
 class AgentSerializer(AgentSettingsSerializer):
@@ -133,6 +135,7 @@ class AgentSerializer(AgentSettingsSerializer):
     description = EmptyableText(max_length=500)
     model_slug = ModelSlugField(max_length=80)
     analysis_schema = AnalysisSchemaField(required=False, allow_null=True)
+    daily_cap = AmountField(required=False, allow_null=True)
 
 
 class ModelKeySerializer(StrictSerializer):

@@ -57,9 +57,9 @@ class TelephonyRateAdmin(admin.ModelAdmin[TelephonyRate]):
 
 @admin.register(SpendingCap)
 class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
-    """Limits of accounts (phone number id 0) and of single numbers."""
+    """Limits of accounts; those of numbers, agents and API keys stand with them."""
 
-    list_display = ["developer", "phone_number_id", "daily_cap", "max_concurrent_calls"]
+    list_display = ["developer", "daily_cap", "max_concurrent_calls", "max_calls_per_caller_per_hour"]
     list_select_related = ["developer"]
     search_fields = ["developer__email"]
     raw_id_fields = ["developer"]

@@ -1,34 +1,12 @@
-"""Forms of the admin and of the billing page."""
+"""Forms of the admin."""
 
-from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.utils import timezone
 
-from billing.models import SpendingCap
 from billing.rates import import_rates
 from bubblyphone.core.errors import InvalidRequest
-
-
-class CapsForm(forms.ModelForm[SpendingCap]):
-    """The account's own limits, on the billing page."""
-
-    daily_cap = forms.DecimalField(
-        required=False,
-        min_value=Decimal("0.01"),
-        max_value=Decimal(100_000),
-        decimal_places=2,
-        label="Most per day, in USD (UTC)",
-    )
-    max_concurrent_calls = forms.IntegerField(
-        required=False, min_value=1, max_value=10_000, label="Most calls at the same time"
-    )
-
-    class Meta:
-        model = SpendingCap
-        fields = ["daily_cap", "max_concurrent_calls"]
-
 
 MAX_FILE_BYTES = 1024 * 1024
 

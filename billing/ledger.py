@@ -58,9 +58,9 @@ def balance(developer_id: int) -> Decimal:
 
 
 def held(developer_id: int) -> Decimal:
-    """What running calls have accrued together: spent already, though not booked yet (contract §3)."""
-    running_cost: Callable[[int], Decimal] = import_string(settings.RUNNING_COST)
-    return running_cost(developer_id)
+    """What calls that begin or run have set aside: as good as spent, though not booked yet (contract §3)."""
+    find: Callable[[int], Decimal] = import_string(settings.HELD)
+    return find(developer_id)
 
 
 def available(developer_id: int) -> Decimal:

@@ -85,24 +85,25 @@ class Notice(models.Model):
 
 
 class SpendingCap(models.Model):
-    """Limits that a developer sets on calls: of the whole account, or of one number. Empty: no limit.
+    """Limits that a developer sets on all calls of the account. Empty: no limit.
 
-    `phone_number_id` 0 is the account. Numbers belong to an app above, so that this is no foreign key.
+    What numbers, agents and API keys may cost in a day stands with them (`daily_cap`).
     """
 
-    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="spending_caps")
-    phone_number_id = models.PositiveBigIntegerField(default=0)
+    developer = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="spending_cap")
     daily_cap = models.DecimalField(null=True, blank=True, help_text="USD a day (UTC).", **MONEY_FIELD)
     max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
+    max_calls_per_caller_per_hour = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Inbound calls of one caller, to any of the numbers."
+    )
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["developer", "phone_number_id"], name="spending_cap_once"),
             models.CheckConstraint(condition=Q(daily_cap=None) | Q(daily_cap__gt=0), name="daily_cap_is_positive"),
         ]
 
     def __str__(self) -> str:
-        return f"number {self.phone_number_id}" if self.phone_number_id else "account"
+        return f"limits of {self.developer}"
 
 
 class TelephonyRate(models.Model):

@@ -12,8 +12,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import signed_in
 from billing import ledger, selectors
-from billing.forms import CapsForm
-from billing.models import SpendingCap
 from bubblyphone.core.pages import page, slice_of
 
 TEST_CREDIT = Decimal("10.00")
@@ -29,24 +27,8 @@ def billing(request: HttpRequest) -> HttpResponse:
         "shown": shown,
         "held": ledger.held(developer.pk),
         "test_credit": TEST_CREDIT if settings.DEMO else None,
-        "form": CapsForm(instance=SpendingCap.objects.filter(developer=developer, phone_number_id=0).first()),
     }
     return render(request, "billing/billing.html", context)
-
-
-@require_POST
-@page
-def set_caps(request: HttpRequest) -> HttpResponse:
-    """The account's own limits; an empty one is none."""
-    developer = signed_in(request)
-    cap = SpendingCap.objects.filter(developer=developer, phone_number_id=0).first()
-    form = CapsForm(request.POST, instance=cap or SpendingCap(developer=developer))
-    if form.is_valid():
-        form.save()
-        messages.success(request, "Your limits are saved.")
-    else:
-        messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
-    return redirect("billing")
 
 
 @require_POST

@@ -141,8 +141,8 @@ Q_CLUSTER = {
     "catch_up": False,
     "label": "Background jobs",
 }
-# What running calls cost so far, by developer's id: billing counts it as spent, and cannot know calls.
-RUNNING_COST = "calls.metering.running_cost"
+# What calls hold of a balance, by developer's id: billing counts it as spent, and cannot know calls.
+HELD = "calls.holds.held"
 # What a developer's month came to: the answer of GET /billing/usage.
 USAGE_REPORT = "calls.usage.report"
 # Carries out what developers' servers answer to `call.incoming` and `call.speech`.

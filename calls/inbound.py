@@ -5,13 +5,13 @@ import logging
 from django.db import transaction
 
 from agents import configuration
-from billing import ledger
 from billing.selectors import find_rate
 from bubblyphone.core.errors import ApplicationError, TooManyRequests
 from bubblyphone.core.money import ZERO
-from calls import caps, commands, lifecycle, timeline
+from calls import commands, lifecycle, timeline
+from calls.admission import admit
 from calls.models import Call, CallStatus, Direction, HangupCause
-from calls.pricing import MINIMUM_BALANCE, model_price
+from calls.pricing import model_price
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode, PhoneNumber
@@ -46,14 +46,16 @@ def _begin(event: CarrierEvent) -> None:
         commands.after_commit(commands.reject, event.carrier_call_id, event.event_id)
         return
     try:
-        call = _create(event, number)
+        call = _describe(event, number)
     except ApplicationError:
         logger.exception("An inbound call could not be rated.", extra={"phone_number_id": number.pk})
         commands.after_commit(commands.reject, event.carrier_call_id, event.event_id)
         return
+    refusal, reason = _refusal(call, number)
+    call.save()
     timeline.add_event(call.pk, "call.initiated", "system", at=event.occurred_at)
-    refusal = _refusal(call, number)
     if refusal:
+        timeline.add_event(call.pk, "call.refused", "system", at=event.occurred_at, reason=reason)
         call.end_requested_at, call.end_requested_cause = event.occurred_at, refusal
         lifecycle.finish(call, ended_at=event.occurred_at, cause=refusal)
         commands.reject_after_commit(call)
@@ -84,9 +86,10 @@ def answer(call: Call) -> None:
             lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)
 
 
-def _create(event: CarrierEvent, number: PhoneNumber) -> Call:
+def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
+    """The call as it comes in; not saved."""
     config = configuration.resolve(request={}, request_agent=None, number=number)
-    return Call.objects.create(
+    return Call(
         developer=number.developer,
         phone_number=number,
         agent=number.agent,
@@ -105,15 +108,15 @@ def _create(event: CarrierEvent, number: PhoneNumber) -> Call:
     )
 
 
-def _refusal(call: Call, number: PhoneNumber) -> str:
-    """Why the call is not to be answered; empty if it is."""
+def _refusal(call: Call, number: PhoneNumber) -> tuple[str, str]:
+    """Why the call is not to be answered: the hang-up cause, and the reason by its name. Both empty if it is."""
     if number.mode == CallMode.WEBHOOK and not number.webhook_url:
-        return HangupCause.WEBHOOK_FAILED
+        return HangupCause.WEBHOOK_FAILED, "no_webhook_url"
     try:
-        ledger.require_balance(call.developer_id, MINIMUM_BALANCE)
-        caps.check_start(developer_id=call.developer_id, phone_number_id=number.pk, apart_from=call.pk)
-    except TooManyRequests:
-        return HangupCause.BUSY
-    except ApplicationError:
-        return HangupCause.INSUFFICIENT_BALANCE
-    return ""
+        admit(call)
+    except TooManyRequests as error:
+        is_spam = error.code == "too_many_calls_from_caller"
+        return HangupCause.REJECTED if is_spam else HangupCause.BUSY, error.code
+    except ApplicationError as error:
+        return HangupCause.INSUFFICIENT_BALANCE, error.code
+    return "", ""

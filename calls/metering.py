@@ -1,13 +1,14 @@
-"""Every second: what running calls have accrued together, against the balance; and the longest a call may last.
+"""Every second: what running calls have accrued, against the balance and against their own limits of time and money.
 
-Runs in the clock process, so that it holds however many server processes there are and whatever becomes of them.
+Runs in the clock process, so that it holds however many server processes there are and whatever becomes of them. A call that
+could not pay for the time until the next look is ended at this one, so that no account goes below zero by waiting.
 """
 
 import asyncio
 import logging
-import math
 from collections import defaultdict
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.utils import timezone
@@ -15,15 +16,13 @@ from django.utils import timezone
 from billing import ledger
 from bubblyphone.core.money import ZERO
 from calls import lifecycle, settlement
+from calls.caps import end_for_limit
+from calls.holds import BILL_FIELDS, accrued_cost, elapsed_seconds
 from calls.live import in_database
 from calls.models import Call, CallStatus, HangupCause
 
 logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
-BILL_FIELDS = (
-    "answered_at", "telephony_rate", "model_rate", "transferred_at", "transfer_rate", "mode", "speech_transcribed",
-    "hangup_cause",
-)  # fmt: skip
 
 
 async def run() -> None:
@@ -38,38 +37,46 @@ async def run() -> None:
 
 
 def meter_once(now: datetime | None = None) -> None:
-    """End the calls whose account has run out, and those that have lasted long enough."""
+    """End the calls whose account has run out, and those that have lasted or cost enough."""
     now = now or timezone.now()
-    running = Call.objects.filter(status=CallStatus.ANSWERED, end_requested_at=None).only(
-        *BILL_FIELDS, "developer_id", "config"
-    )
     by_developer: dict[int, list[Call]] = defaultdict(list)
-    for call in running:
-        if elapsed_seconds(call, now) >= int(call.config["max_call_duration"]["value"]):
-            lifecycle.end_call(call.pk, HangupCause.MAX_DURATION, at=now)
-        else:
-            by_developer[call.developer_id].append(call)
+    for call in Call.objects.filter(status=CallStatus.ANSWERED).only(*BILL_FIELDS, "developer_id", "demo"):
+        by_developer[call.developer_id].append(call)
     for developer_id, calls in by_developer.items():
-        accrued = sum((accrued_cost(call, now) for call in calls), ZERO)
-        if accrued > ZERO and ledger.balance(developer_id) - accrued <= ZERO:
-            for call in calls:
-                if call.telephony_rate > ZERO or call.model_rate > ZERO or call.transfer_rate > ZERO:
+        # What is ending still counts, until it stands in the ledger.
+        running = [call for call in calls if call.end_requested_at is None and not _end_at_own_limit(call, now)]
+        if running and _has_run_out(developer_id, calls, now):
+            for call in running:
+                if is_costly(call):
                     lifecycle.end_call(call.pk, HangupCause.INSUFFICIENT_BALANCE, at=now)
 
 
-def running_cost(developer_id: int) -> Decimal:
-    """What a developer's running calls would cost if they all ended now: spent already, though not in the ledger yet."""
-    now = timezone.now()
-    running = Call.objects.filter(developer_id=developer_id, status=CallStatus.ANSWERED)
-    return sum((accrued_cost(call, now) for call in running), ZERO)
+def is_costly(call: Call) -> bool:
+    """Whether more time costs more."""
+    return call.telephony_rate > ZERO or call.model_rate > ZERO or call.transfer_rate > ZERO
 
 
-def elapsed_seconds(call: Call, now: datetime) -> float:
-    """Since the answer."""
-    return max(0.0, (now - call.answered_at).total_seconds()) if call.answered_at else 0.0
+def _has_run_out(developer_id: int, calls: Iterable[Call], now: datetime) -> bool:
+    accrued = sum((accrued_cost(call, now) for call in calls), ZERO)
+    soon = _next_look(now)
+    accrued_soon = sum((accrued_cost(call, soon) for call in calls), ZERO)
+    if accrued_soon == ZERO:
+        return False
+    balance: Decimal = ledger.balance(developer_id)
+    return balance <= accrued or balance < accrued_soon
 
 
-def accrued_cost(call: Call, now: datetime) -> Decimal:
-    """What the call would cost if it ended now."""
-    seconds = math.ceil(elapsed_seconds(call, now))
-    return settlement.bill(call, seconds).total
+def _end_at_own_limit(call: Call, now: datetime) -> bool:
+    """Longest duration, and most that the call may cost. True when it ends here."""
+    if elapsed_seconds(call, now) >= int(call.config["max_call_duration"]["value"]):
+        lifecycle.end_call(call.pk, HangupCause.MAX_DURATION, at=now)
+        return True
+    limit = settlement.cost_limit(call)
+    if limit is None or settlement.unlimited_cost(call, _next_look(now)) <= limit:
+        return False
+    end_for_limit(call, "max_cost_per_call_reached", limit, at=now)
+    return True
+
+
+def _next_look(now: datetime) -> datetime:
+    return now + timedelta(seconds=PERIOD_SECONDS)

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.models import ApiKey
 from agents.models import Agent
 from bubblyphone.core.money import MONEY_FIELD
 from phone_numbers.models import CallMode, PhoneNumber
@@ -51,6 +52,7 @@ class Call(models.Model):
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="calls")
     phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, null=True, related_name="calls")
     agent = models.ForeignKey(Agent, models.SET_NULL, null=True, related_name="calls")
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="+")  # that placed it
     direction = models.CharField(max_length=10, choices=Direction)
     from_number = models.CharField(max_length=40, blank=True, default="")
     to_number = models.CharField(max_length=40, blank=True, default="")
@@ -112,6 +114,10 @@ class Call(models.Model):
                 condition=Q(transcript_announced=False, ended_at__isnull=False),
                 name="call_unannounced",
             ),
+            # What a day or a month came to, and how often somebody has called.
+            models.Index(fields=["developer", "settled_at"], name="call_by_settlement"),
+            models.Index(fields=["developer", "from_number", "started_at"], name="call_by_caller"),
+            models.Index(fields=["settled_at"], name="call_settled"),
             models.Index(fields=["media_token_hash"], condition=~Q(media_token_hash=""), name="call_media_token"),
         ]
         constraints = [

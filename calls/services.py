@@ -7,16 +7,16 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Developer
+from accounts.models import ApiKey, Developer
 from agents import configuration
 from agents.models import Agent
-from billing import ledger
 from billing.selectors import find_rate
 from bubblyphone.core.errors import Conflict, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
-from calls import caps, commands, lifecycle, live_control, speech, timeline, transfers
+from calls import commands, lifecycle, live_control, speech, timeline, transfers
+from calls.admission import admit
 from calls.models import Call, CallStatus, Direction, HangupCause
-from calls.pricing import MINIMUM_BALANCE, model_price
+from calls.pricing import model_price
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode, PhoneNumber
@@ -27,9 +27,16 @@ CARRIER_LIMIT_SLACK_SECONDS = 60
 
 
 def place_call(
-    *, developer: Developer, number: PhoneNumber, to: str, mode: str, request: Mapping[str, Any], agent: Agent | None
+    *,
+    developer: Developer,
+    number: PhoneNumber,
+    to: str,
+    mode: str,
+    request: Mapping[str, Any],
+    agent: Agent | None,
+    api_key: ApiKey | None = None,
 ) -> Call:
-    """Dial `to` from `number`. `request` holds the overrides of this call alone.
+    """Dial `to` from `number`. `request` holds the overrides of this call alone; `api_key` is the one that asked for it.
 
     Raises InsufficientFunds, TooManyRequests (caps), InvalidRequest, Conflict (number suspended) before anything is dialled,
     UpstreamFailed when the carrier refuses: the call is then kept as failed.
@@ -44,12 +51,11 @@ def place_call(
         check_streaming(config)
     now = timezone.now()
     with transaction.atomic():
-        ledger.require_balance(developer.pk, MINIMUM_BALANCE)
-        caps.check_start(developer_id=developer.pk, phone_number_id=number.pk)
-        call = Call.objects.create(
+        call = Call(
             developer=developer,
             phone_number=number,
             agent=agent or number.agent,
+            api_key=api_key,
             direction=Direction.OUTBOUND,
             from_number=number.e164,
             to_number=to,
@@ -62,6 +68,8 @@ def place_call(
             telephony_rate=find_rate("outbound", to, now),
             model_rate=model_price(config) if is_streaming else ZERO,
         )
+        admit(call)
+        call.save()
         timeline.add_event(call.pk, "call.initiated", "system", at=now)
     _dial(call)
     call.refresh_from_db()

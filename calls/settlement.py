@@ -1,6 +1,7 @@
 """What a call costs, worked out and booked once, in the transaction that ends it."""
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -31,11 +32,34 @@ class Bill:
 
 
 def billed_seconds(call: Call, ended_at: datetime) -> int:
-    """Whole seconds from answer to end, a started one counted; never beyond the call's longest duration (contract §7)."""
+    """Whole seconds from answer to end, a started one counted; never beyond the call's limits of time (contract §7) and money."""
+    seconds = _seconds_until(call, ended_at)
+    return affordable_seconds(call, min(seconds, int(call.config["max_call_duration"]["value"])))
+
+
+def _seconds_until(call: Call, moment: datetime) -> int:
     if call.answered_at is None:
         return 0
-    seconds = math.ceil(max(0.0, (ended_at - call.answered_at).total_seconds()))
-    return min(seconds, int(call.config["max_call_duration"]["value"]))
+    return math.ceil(max(0.0, (moment - call.answered_at).total_seconds()))
+
+
+def cost_limit(call: Call) -> Decimal | None:
+    """The most that the call may cost by its configuration, in USD."""
+    text = call.config.get("max_cost_per_call", {}).get("value")
+    return Decimal(text) if text else None
+
+
+def affordable_seconds(call: Call, seconds: int) -> int:
+    """As many of these seconds as the call's limit pays for."""
+    limit = cost_limit(call)
+    if limit is None or bill(call, seconds).total <= limit:
+        return seconds
+    return max(0, bisect_right(range(seconds + 1), limit, key=lambda second: bill(call, second).total) - 1)
+
+
+def unlimited_cost(call: Call, moment: datetime) -> Decimal:
+    """What the call would cost at that moment if its own limit did not hold it back."""
+    return bill(call, _seconds_until(call, moment)).total
 
 
 def bill(call: Call, seconds: int) -> Bill:

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from calls import views
+from calls import cap_pages, views
 
 urlpatterns = [
     path("", views.overview, name="overview"),
+    path("billing/caps", cap_pages.limits, name="caps"),
     path("calls", views.calls, name="calls"),
     path("calls/<str:identifier>", views.call, name="call"),
     path("calls/<str:identifier>/hang-up", views.hang_up, name="hang-up"),

@@ -11,9 +11,14 @@ from agents.services import set_fields
 from bubblyphone.core.errors import InvalidRequest, NotFound
 from phone_numbers.models import CallMode, PhoneNumber
 
-NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", *configuration.FIELDS}) - {"analysis_schema"}
+CAP_FIELDS = frozenset({"daily_cap", "max_concurrent_calls"})
+NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", *CAP_FIELDS, *configuration.FIELDS}) - {
+    "analysis_schema"
+}
 # Fields that no rule looks at: a number whose model has been switched off since can still be renamed.
-FREE_FIELDS = frozenset({"label", "webhook_url", "voice", "language", "greeting_message", "transfer_number"})
+FREE_FIELDS = CAP_FIELDS | {
+    "label", "webhook_url", "voice", "language", "greeting_message", "transfer_number", "max_cost_per_call",
+}  # fmt: skip
 PUBLIC_NAMES = {"model_slug": "model"}  # where the API of numbers has a name of its own
 
 

@@ -10,16 +10,16 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.models import Developer
+from accounts.models import ApiKey, Developer
 from agents import configuration
 from agents.selectors import default_model
-from billing import ledger
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
-from calls import caps, timeline
+from calls import timeline
+from calls.admission import admit
 from calls.models import Call, Direction
-from calls.pricing import MINIMUM_BALANCE, model_price
+from calls.pricing import model_price
 from calls.services import check_streaming
 from phone_numbers.models import CallMode, PhoneNumber
 
@@ -44,7 +44,9 @@ class SandboxCall:
     expires_in: int
 
 
-def start_sandbox_call(*, developer: Developer, number: PhoneNumber, overrides: Mapping[str, Any]) -> SandboxCall:
+def start_sandbox_call(
+    *, developer: Developer, number: PhoneNumber, overrides: Mapping[str, Any], api_key: ApiKey | None = None
+) -> SandboxCall:
     """A test call to a number's agent; the model is billed as in any call.
 
     Raises InvalidRequest (the number is not in streaming mode, or cannot speak), Conflict (suspended), InsufficientFunds.
@@ -56,9 +58,7 @@ def start_sandbox_call(*, developer: Developer, number: PhoneNumber, overrides: 
     config = configuration.resolve(request=overrides, request_agent=None, number=number)
     check_streaming(config)
     with transaction.atomic():
-        ledger.require_balance(developer.pk, MINIMUM_BALANCE)
-        caps.check_start(developer_id=developer.pk, phone_number_id=number.pk)
-        return _begin(developer=developer, number=number, config=config, demo=False)
+        return _begin(developer=developer, number=number, config=config, demo=False, api_key=api_key)
 
 
 def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
@@ -81,14 +81,20 @@ def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
 
 
 def _begin(
-    *, developer: Developer, number: PhoneNumber | None, config: configuration.CallConfig, demo: bool
+    *,
+    developer: Developer,
+    number: PhoneNumber | None,
+    config: configuration.CallConfig,
+    demo: bool,
+    api_key: ApiKey | None = None,
 ) -> SandboxCall:
     now = timezone.now()
     token = make_secret()
-    call = Call.objects.create(
+    call = Call(
         developer=developer,
         phone_number=number,
         agent=number.agent if number else None,
+        api_key=api_key,
         direction=Direction.INBOUND,
         from_number="sandbox",
         to_number=number.e164 if number else "demo",
@@ -103,6 +109,9 @@ def _begin(
         media_token_hash=hash_secret(token),
         media_token_expires_at=now + timedelta(seconds=TOKEN_SECONDS),
     )
+    if not demo:
+        admit(call)
+    call.save()
     timeline.add_event(call.pk, "call.initiated", "system", at=now)
     address = f"{settings.PUBLIC_WS_URL}/sandbox/ws/{call.public_id}?token={token}"
     return SandboxCall(call=call, ws_url=address, expires_in=TOKEN_SECONDS)

@@ -44,6 +44,7 @@ API_KEY = shape(
     {
         **_KEY,
         "hint": text("bp_live_sk_…x7Qd", "What the key looks like, without being it."),
+        "daily_cap": nullable(money("5.00", "USD a day (UTC), for calls placed with the key.")),
         "created_at": moment(),
         "last_used_at": nullable(moment("To the minute; null: never.")),
     },
@@ -136,6 +137,13 @@ OPERATIONS = {
         ),
         "GET /api-keys": Operation(
             "List your API keys", "Newest first; never their plaintext.", answer=page_of(API_KEY)
+        ),
+        "PATCH /api-keys/{id}": Operation(
+            "Change an API key",
+            "What is not named stays.",
+            answer=data_of(API_KEY),
+            body=ApiKeySerializer,
+            example={"daily_cap": "5.00"},
         ),
         "DELETE /api-keys/{id}": Operation("Revoke an API key", "It is refused from then on.", status=204),
     },

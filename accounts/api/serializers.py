@@ -5,7 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.models import ApiKey, Developer
+from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import StrictSerializer, format_time
+from bubblyphone.core.money import format_amount
 
 
 class NewPasswordSerializer(StrictSerializer):
@@ -46,6 +48,7 @@ class ResetPasswordSerializer(NewPasswordSerializer):
 class ApiKeySerializer(StrictSerializer):
     # DRF's metaclass takes the field out of the class, so that its own `label` stays what it is.
     label = serializers.CharField(max_length=100, default="Default")  # type: ignore[assignment]
+    daily_cap = AmountField(required=False, allow_null=True)
 
 
 def developer_data(developer: Developer) -> dict[str, Any]:
@@ -69,6 +72,7 @@ def api_key_data(key: ApiKey) -> dict[str, Any]:
         "id": key.pk,
         "label": key.label,
         "hint": key.hint,
+        "daily_cap": format_amount(key.daily_cap),
         "created_at": format_time(key.created_at),
         "last_used_at": format_time(key.last_used_at),
     }

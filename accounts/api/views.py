@@ -90,12 +90,17 @@ class ApiKeysView(APIView):
 
     def post(self, request: Request) -> Response:
         body = validated(ApiKeySerializer, request)
-        key, plaintext = services.issue_api_key(developer=cast(Developer, request.user), label=body["label"])
+        key, plaintext = services.issue_api_key(developer=cast(Developer, request.user), **body)
         shown = {"id": key.pk, "label": key.label, "key": plaintext, "created_at": format_time(key.created_at)}
         return data(shown, status=201)
 
 
 class ApiKeyView(APIView):
+    def patch(self, request: Request, key_id: int) -> Response:
+        changes = validated(ApiKeySerializer, request, partial=True)
+        key = services.update_api_key(developer=cast(Developer, request.user), key_id=key_id, **changes)
+        return data(api_key_data(key))
+
     def delete(self, request: Request, key_id: int) -> Response:
         services.revoke_api_key(developer=cast(Developer, request.user), key_id=key_id)
         return Response(status=204)

@@ -17,6 +17,7 @@ from bubblyphone.core.shapes import (
     free_object,
     listing,
     moment,
+    money,
     nullable,
     page_of,
     record,
@@ -77,6 +78,7 @@ SETTINGS: dict[str, Schema] = {
     "silence_timeout": nullable(whole(30, "Seconds.")),
     "first_speaker": nullable(choice(FirstSpeaker.values, "agent")),
     "interruptible": nullable(flag(example=True)),
+    "max_cost_per_call": nullable(money("0.50", "USD.")),
 }
 AGENT = shape(
     "Agent",
@@ -88,6 +90,7 @@ AGENT = shape(
         "model_slug": nullable(text("gemini-3.1-flash-live-preview")),
         **SETTINGS,
         "recording_enabled": flag(example=True),
+        "daily_cap": nullable(money("10.00", "USD a day (UTC), for all calls of the agent.")),
         "analysis_schema": nullable(free_object(ANALYSIS_EXAMPLE)),
         "phone_numbers_count": whole(0),
         "created_at": moment(),
@@ -179,6 +182,7 @@ FIELDS = {
     "silence_timeout": "Seconds without a sound after which the call ends. Default: 30.",
     "first_speaker": "Who begins once the call is answered. Default: agent.",
     "interruptible": "Whether the caller's voice stops ours. Default: true.",
+    "max_cost_per_call": "The most that a call may cost while it runs, in USD; it is ended before it costs more. Default: no limit.",
     "analysis_schema": "Fields that are read out of the transcript after each call; null and {} switch it off.",
     "provider": "Whose key it is.",
     "api_key": "The key. It is never shown again.",

@@ -12,6 +12,7 @@ from agents.key_check import check_model_key
 from agents.models import Agent, AIModel, ModelKey
 from agents.serializers import AgentSerializer, ModelKeySerializer
 from bubblyphone.core.api import StrictSerializer, data, format_time, page_of, validated
+from bubblyphone.core.money import format_amount
 
 
 def model_data(model: AIModel) -> dict[str, Any]:
@@ -62,6 +63,8 @@ def agent_data(agent: Agent) -> dict[str, Any]:
         "silence_timeout": agent.silence_timeout,
         "first_speaker": agent.first_speaker,
         "interruptible": agent.interruptible,
+        "max_cost_per_call": format_amount(agent.max_cost_per_call),
+        "daily_cap": format_amount(agent.daily_cap),
         "analysis_schema": agent.analysis_schema,
         "phone_numbers_count": getattr(agent, "phone_numbers_count", 0),
         "created_at": format_time(agent.created_at),

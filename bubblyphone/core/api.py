@@ -264,9 +264,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
 
 
 def _refusal(error: ApplicationError) -> dict[str, str]:
-    """With a `code` where there is more than one reason for the status: a cap of the developer's own was reached."""
-    own_code = {"code": error.code} if error.code != type(error).code else {}
-    return {"message": error.message, **own_code}
+    """With the `reason` by its name: the balance is too small, or which limit of the developer's own was reached."""
+    return {"message": error.message, "reason": error.code}
 
 
 def _unprocessable(errors: Mapping[str, list[str]], message: str = "The given data was invalid.") -> Response:

@@ -13,6 +13,11 @@ def round_half_up(amount: Decimal, step: Decimal = MILLS) -> Decimal:
     return amount.quantize(step, rounding=ROUND_HALF_UP)
 
 
+def format_amount(amount: Decimal | None) -> str | None:
+    """`format_money` of what may be absent."""
+    return None if amount is None else format_money(amount)
+
+
 def format_money(amount: Decimal) -> str:
     """At least two decimals, no trailing zeros beyond the second: "0.10", "0.063", "6.00" (contract §3)."""
     whole, _, fraction = f"{amount:.6f}".partition(".")

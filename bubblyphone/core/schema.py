@@ -22,7 +22,16 @@ from bubblyphone.core.webhook_schema import Webhook, webhooks_section
 
 PREFIX = "/api/v1"
 
-ERROR = shape("Error", {"message": text("Not found.", "What is wrong, for people.")})
+ERROR = shape(
+    "Error",
+    {
+        "message": text("Not found.", "What is wrong, for people."),
+        "reason": text(
+            "daily_cap_reached", "With 402, and with 429 for a limit of your own: what is wrong, by its name."
+        ),
+    },
+    optional=["reason"],
+)
 FIELD_ERRORS = shape(
     "ValidationError",
     {

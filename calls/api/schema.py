@@ -24,6 +24,7 @@ from bubblyphone.core.shapes import (
     text,
     whole,
 )
+from calls.api import caps_schema
 from calls.api.serializers import CallFilters, CallSerializer, ContextSerializer, SpeakSerializer, TransferSerializer
 from calls.models import CallEvent, CallStatus, Direction, HangupCause, TranscriptEntry
 from phone_numbers.models import CallMode
@@ -146,7 +147,7 @@ OPERATIONS = {
                 "dynamic_variables": {"customer_name": "John Smith"},
             },
             errors={
-                402: "The balance is below $0.50.",
+                402: "The balance is below $0.50, or a limit of yours is reached (see `reason`).",
                 409: "The number is suspended.",
                 502: _AT_CARRIER,
             },
@@ -193,6 +194,7 @@ OPERATIONS = {
     },
 }
 FIELDS = {
+    **caps_schema.FIELDS,
     "calls {id}": "The call's id, or the `call_id` text of a sandbox call.",
     "from": "A phone number of yours (E.164).",
     "to": "Whom to call (E.164).",

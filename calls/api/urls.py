@@ -3,8 +3,10 @@
 from django.urls import path
 
 from calls.api import views
+from calls.api.caps import CapsView
 
 urlpatterns = [
+    path("billing/caps", CapsView.as_view()),
     path("calls", views.CallsView.as_view()),
     path("calls/<str:identifier>", views.CallView.as_view()),
     path("calls/<str:identifier>/hangup", views.HangupView.as_view()),

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Developer
+from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
 from bubblyphone.core.api import NewestFirstPagination, data, validated
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
@@ -41,7 +41,7 @@ class CallsView(APIView):
     def post(self, request: Request) -> Response:
         body = CallSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        call = create_call(developer_of(request), dict(body.validated_data))
+        call = create_call(developer_of(request), dict(body.validated_data), api_key_of(request))
         return data(call_data(call), status=201)
 
 
@@ -124,6 +124,11 @@ def developer_of(request: Request) -> Developer:
     return request.user
 
 
+def api_key_of(request: Request) -> ApiKey | None:
+    """The key that was sent; None with a session token."""
+    return request.auth if isinstance(request.auth, ApiKey) else None
+
+
 def apply_filters(calls: QuerySet[Call], chosen: dict[str, Any]) -> QuerySet[Call]:
     """Narrow a list of calls by validated filters."""
     for name in ("direction", "status", "phone_number_id", "agent_id", "sandbox", "voicemail_detected"):
@@ -136,7 +141,7 @@ def apply_filters(calls: QuerySet[Call], chosen: dict[str, Any]) -> QuerySet[Cal
     return calls
 
 
-def create_call(developer: Developer, body: dict[str, Any]) -> Call:
+def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | None = None) -> Call:
     """Bring the ids and numbers of a request to their objects, and dial."""
     number = (
         PhoneNumber.objects.select_related("agent")
@@ -158,7 +163,13 @@ def create_call(developer: Developer, body: dict[str, Any]) -> Call:
         raise InvalidRequest({"model_key_id": ["There is no such model key."]}) from None
     mode = body.pop("mode", None) or number.mode
     return services.place_call(
-        developer=developer, number=number, to=body.pop("to"), mode=mode, request=body, agent=agent
+        developer=developer,
+        number=number,
+        to=body.pop("to"),
+        mode=mode,
+        request=body,
+        agent=agent,
+        api_key=api_key,
     )
 
 

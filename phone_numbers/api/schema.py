@@ -38,7 +38,10 @@ NUMBER = shape(
         "agent_id": nullable(whole(1)),
         "model": nullable(text("gemini-3.1-flash-live")),
         **SETTINGS,
+        "daily_cap": nullable(money("10.00", "USD a day (UTC), for all calls of the number.")),
+        "max_concurrent_calls": nullable(whole(10)),
         "created_at": moment(),
+        "renews_at": moment("The first moment that is not paid for.", "2026-05-05T12:00:00Z"),
     },
     "A number with settings of its own, which hold where no linked agent says otherwise. Null: not said here.",
 )

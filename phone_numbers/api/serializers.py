@@ -7,7 +7,7 @@ from rest_framework import serializers
 from accounts.outbound_http import MAX_URL_LENGTH
 from agents.serializers import EmptyableText, PhoneNumberField, WebhookUrlField
 from bubblyphone.core.api import StrictSerializer, format_time
-from bubblyphone.core.money import format_money
+from bubblyphone.core.money import format_amount, format_money
 from phone_numbers.carriers.base import AvailableNumber
 from phone_numbers.models import NumberPrice, NumberType, PhoneNumber
 
@@ -45,7 +45,11 @@ def number_data(number: PhoneNumber) -> dict[str, Any]:
         "silence_timeout": number.silence_timeout,
         "first_speaker": number.first_speaker,
         "interruptible": number.interruptible,
+        "max_cost_per_call": format_amount(number.max_cost_per_call),
+        "daily_cap": format_amount(number.daily_cap),
+        "max_concurrent_calls": number.max_concurrent_calls,
         "created_at": format_time(number.created_at),
+        "renews_at": format_time(number.renews_at),
     }
 
 

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.serializers import MAX_ID, AgentSettingsSerializer, EmptyableText, ModelSlugField, WebhookUrlField
+from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import data
 from phone_numbers.api.serializers import number_data
 from phone_numbers.configuration import update_number
@@ -25,6 +26,8 @@ class NumberUpdateSerializer(AgentSettingsSerializer):
     mode = serializers.ChoiceField(CallMode.choices, required=False)
     agent_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
     model = ModelSlugField(max_length=80, source="model_slug")
+    daily_cap = AmountField(required=False, allow_null=True)
+    max_concurrent_calls = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=10_000)
 
 
 def patch_number(request: Request, number: PhoneNumber) -> Response:

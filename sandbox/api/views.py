@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from agents.serializers import MAX_ID, ClearableText, ModelSlugField
 from bubblyphone.core.api import StrictSerializer, data
 from bubblyphone.core.errors import InvalidRequest
-from calls.api.views import developer_of
+from calls.api.views import api_key_of, developer_of
 from phone_numbers.models import PhoneNumber
 from sandbox import services
 
@@ -46,7 +46,9 @@ class SandboxCallsView(APIView):
         if number is None:
             raise InvalidRequest({"phone_number_id": ["There is no such phone number."]})
         overrides: dict[str, Any] = body.validated_data.get("overrides") or {}
-        started = services.start_sandbox_call(developer=developer, number=number, overrides=overrides)
+        started = services.start_sandbox_call(
+            developer=developer, number=number, overrides=overrides, api_key=api_key_of(request)
+        )
         return data(
             {
                 "call_id": started.call.public_id,

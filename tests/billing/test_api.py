@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -10,6 +11,7 @@ from rest_framework.test import APIClient
 from accounts.models import Developer
 from billing import ledger
 from billing.models import LedgerEntry
+from calls.models import Call
 from tests.calls.rows import make_call, make_streaming_number
 
 pytestmark = pytest.mark.django_db
@@ -35,12 +37,37 @@ def test_balance(client: APIClient, developer: Developer) -> None:
     assert client.get("/api/v1/billing/balance").json() == {"data": credit}
 
 
-def test_running_calls_hold_what_they_have_accrued(client: APIClient, developer: Developer) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "fields", "held"),
+    [
+        (0, {"status": "ringing", "answered_at": None}, "0.08"),  # the first minute, before it is answered
+        (30, {}, "0.08"),
+        (54, {}, "0.08"),
+        (57, {}, "0.16"),  # the next minute, before it begins
+        (90, {}, "0.16"),
+        (90, {"sandbox": True, "telephony_rate": Decimal(0)}, "0.08"),  # a model without a line
+        (90, {"demo": True}, "0.00"),
+    ],
+)
+def test_calls_hold_what_they_are_about_to_need(
+    client: APIClient, developer: Developer, seconds: int, fields: dict[str, Any], held: str
+) -> None:
     ledger.test_credit(developer_id=developer.pk, amount=Decimal("1"), key="a")
-    answered = timezone.now() - timedelta(seconds=60.5)  # the 61st second, in the second minute
-    make_call(make_streaming_number(developer), answered)
+    make_call(make_streaming_number(developer), timezone.now() - timedelta(seconds=seconds), **fields)
     found = client.get("/api/v1/billing/balance").json()["data"]
-    assert found == {"balance": "1.00", "held": "0.121", "available": "0.879", "currency": "USD"}
+    available = f"{1 - Decimal(held):.2f}"
+    assert found == {"balance": "1.00", "held": held, "available": available, "currency": "USD"}
+
+
+def test_a_call_holds_no_more_than_its_own_limit_and_an_ended_one_what_it_cost(
+    client: APIClient, developer: Developer
+) -> None:
+    now = timezone.now()
+    answered = now - timedelta(seconds=90)
+    make_call(make_streaming_number(developer, max_cost_per_call=Decimal("0.13")), answered)
+    assert client.get("/api/v1/billing/balance").json()["data"]["held"] == "0.13"
+    Call.objects.update(end_requested_at=answered + timedelta(seconds=15))
+    assert client.get("/api/v1/billing/balance").json()["data"]["held"] == "0.05"
 
 
 def test_transactions_newest_first_and_only_ones_own(client: APIClient, developer: Developer) -> None:

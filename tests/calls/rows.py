@@ -34,7 +34,14 @@ def make_streaming_number(developer: Developer, **fields: Any) -> PhoneNumber:
 
 
 def make_call(number: PhoneNumber, started_at: datetime, **fields: Any) -> Call:
-    """An inbound streaming call at the reference's prices."""
+    """An inbound streaming call at the reference's prices, answered at once."""
+    call = describe_call(number, started_at, **fields)
+    call.save()
+    return call
+
+
+def describe_call(number: PhoneNumber, started_at: datetime, **fields: Any) -> Call:
+    """The same, not saved."""
     config = configuration.resolve(request={}, request_agent=None, number=number)
     defaults: dict[str, Any] = {
         "direction": "inbound",
@@ -51,4 +58,4 @@ def make_call(number: PhoneNumber, started_at: datetime, **fields: Any) -> Call:
         "model_rate": Decimal("0.04"),
         "carrier_call_id": f"v3:{number.pk}:{Call.objects.count()}",
     }
-    return Call.objects.create(developer=number.developer, phone_number=number, **{**defaults, **fields})
+    return Call(developer=number.developer, phone_number=number, **{**defaults, **fields})

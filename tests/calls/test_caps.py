@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -10,17 +11,19 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Developer, WebhookDelivery
-from billing.models import SpendingCap
+from billing.caps import set_limits
 from bubblyphone.core.errors import InsufficientFunds, TooManyRequests
-from calls import caps, inbound
-from calls.models import Call
+from calls import caps, inbound, metering
+from calls.admission import admit
+from calls.models import Call, CallEvent
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.models import PhoneNumber
-from tests.calls.rows import make_account, make_call, make_streaming_number
-from tests.factories import bearer
+from tests.calls.rows import describe_call, make_account, make_call, make_streaming_number
+from tests.factories import bearer, make_agent, make_api_key
 from tests.jobs import run_jobs
 
 pytestmark = pytest.mark.django_db
+REACHED = "billing.cap.reached"
 
 
 @pytest.fixture
@@ -28,19 +31,31 @@ def number() -> PhoneNumber:
     return make_streaming_number(make_account("50"))
 
 
-def cap(number: PhoneNumber, *, of_number: bool = False, **limits: object) -> SpendingCap:
-    pk = number.pk if of_number else 0
-    return SpendingCap.objects.create(developer=number.developer, phone_number_id=pk, **limits)
+def limit(number: PhoneNumber, **limits: Any) -> None:
+    """Of the whole account."""
+    set_limits(developer=number.developer, changes=limits)
 
 
-def ended_call(number: PhoneNumber, cost: str, *, days_ago: int = 0) -> None:
-    now = timezone.now()
-    settled = now if not days_ago else now - timedelta(days=days_ago)
-    make_call(number, settled, status="completed", ended_at=settled, settled_at=settled, telephony_cost=Decimal(cost))
+def give_cap(owner: Any, amount: str) -> None:
+    owner.daily_cap = Decimal(amount)
+    owner.save(update_fields=["daily_cap"])
 
 
-def start(number: PhoneNumber) -> None:
-    caps.check_start(developer_id=number.developer_id, phone_number_id=number.pk)
+def ended_call(number: PhoneNumber, cost: str, *, days_ago: int = 0, **fields: Any) -> None:
+    settled = timezone.now() - timedelta(days=days_ago)
+    made: dict[str, Any] = {"status": "completed", "ended_at": settled, "settled_at": settled, **fields}
+    make_call(number, settled, telephony_cost=Decimal(cost), **made)
+
+
+def start(number: PhoneNumber, **fields: Any) -> None:
+    admit(describe_call(number, timezone.now(), status="ringing", answered_at=None, **fields))
+
+
+def refusal(number: PhoneNumber, **fields: Any) -> tuple[str, int]:
+    """The reason and the status of a start that is refused."""
+    with pytest.raises((InsufficientFunds, TooManyRequests)) as refused:
+        start(number, **fields)
+    return refused.value.code, refused.value.status
 
 
 def test_without_limits_everything_may_start(number: PhoneNumber) -> None:
@@ -49,60 +64,144 @@ def test_without_limits_everything_may_start(number: PhoneNumber) -> None:
 
 
 def test_a_days_money(number: PhoneNumber) -> None:
-    cap(number, daily_cap=Decimal("1.00"))
+    limit(number, daily_cap=Decimal("1.00"))
     ended_call(number, "0.999")
     ended_call(number, "30", days_ago=1)
     start(number)
     ended_call(number, "0.001")
-    with pytest.raises(InsufficientFunds) as refusal:
+    assert refusal(number) == ("daily_cap_reached", 402)
+
+
+def test_calls_that_have_begun_count_before_they_cost(number: PhoneNumber) -> None:
+    limit(number, daily_cap=Decimal("0.20"))
+    for _ in range(3):  # each holds its first minute, $0.08
         start(number)
-    assert (refusal.value.code, refusal.value.status) == ("daily_cap_reached", 402)
+        make_call(number, timezone.now(), status="ringing", answered_at=None)
+    assert refusal(number) == ("daily_cap_reached", 402)
 
 
 def test_a_numbers_own_money(number: PhoneNumber) -> None:
-    cap(number, of_number=True, daily_cap=Decimal("1.00"))
+    give_cap(number, "1")
     ended_call(number, "1")
     start(make_streaming_number(number.developer))
-    with pytest.raises(InsufficientFunds) as refusal:
-        start(number)
-    assert refusal.value.code == "number_daily_cap_reached"
+    assert refusal(number) == ("number_daily_cap_reached", 402)
+
+
+def test_an_agents_and_a_keys_own_money(number: PhoneNumber) -> None:
+    agent, (key, _) = make_agent(developer=number.developer), make_api_key(number.developer)
+    give_cap(agent, "1")
+    give_cap(key, "1")
+    ended_call(number, "0.60", agent=agent, api_key=key)
+    start(number, agent=agent, api_key=key)
+    ended_call(number, "0.40", agent=agent)
+    assert refusal(number, agent=agent, api_key=key) == ("agent_daily_cap_reached", 402)
+    start(number, api_key=key)
+    ended_call(number, "0.40", api_key=key)
+    assert refusal(number, api_key=key) == ("api_key_daily_cap_reached", 402)
+    start(number)
 
 
 def test_calls_at_the_same_time(number: PhoneNumber) -> None:
-    cap(number, max_concurrent_calls=2)
+    limit(number, max_concurrent_calls=2)
     running = make_call(number, timezone.now())
     start(number)
-    second = make_call(number, timezone.now(), status="ringing", answered_at=None)
-    with pytest.raises(TooManyRequests) as refusal:
-        start(number)
-    assert (refusal.value.code, refusal.value.retry_after) == ("too_many_calls", 10)
-    caps.check_start(developer_id=number.developer_id, phone_number_id=number.pk, apart_from=second.pk)
+    make_call(number, timezone.now(), status="ringing", answered_at=None)
+    assert refusal(number) == ("too_many_calls", 429)
     running.delete()
     start(number)
 
 
+def test_calls_at_the_same_time_on_one_number(number: PhoneNumber) -> None:
+    number.max_concurrent_calls = 1
+    make_call(number, timezone.now())
+    assert refusal(number) == ("number_too_many_calls", 429)
+    start(make_streaming_number(number.developer))
+
+
+def test_a_caller_who_calls_again_and_again(number: PhoneNumber) -> None:
+    limit(number, max_calls_per_caller_per_hour=2)
+    now = timezone.now()
+    ended_call(number, "0.04", days_ago=1)
+    for minutes in (61, 59, 5):
+        make_call(number, now - timedelta(minutes=minutes), status="completed", ended_at=now)
+    assert refusal(number) == ("too_many_calls_from_caller", 429)
+    start(number, from_number="+15551239999")
+    start(number, direction="outbound")
+    Call.objects.filter(started_at__lt=now - timedelta(minutes=58)).delete()
+    make_call(number, now, status="failed", ended_at=now, end_requested_cause="rejected")
+    start(number)  # what was refused before does not count
+
+
+def test_most_that_one_call_may_cost(number: PhoneNumber) -> None:
+    # $0.08 a minute: the second would begin with $0.121.
+    number.max_cost_per_call = Decimal("0.10")
+    now = timezone.now()
+    call = make_call(number, now)
+    metering.meter_once(now + timedelta(seconds=58.5))
+    call.refresh_from_db()
+    assert call.end_requested_at is None
+    metering.meter_once(now + timedelta(seconds=59.5))
+    call.refresh_from_db()
+    assert (call.end_requested_cause, call.end_requested_at) == (
+        "insufficient_balance",
+        now + timedelta(seconds=59.5),
+    )
+    event = CallEvent.objects.get(call=call, event_type="limit.reached")
+    assert event.metadata == {"reason": "max_cost_per_call_reached", "limit": "0.10"}
+
+
+def test_no_call_costs_more_than_its_limit_however_late_it_ends(number: PhoneNumber) -> None:
+    number.max_cost_per_call = Decimal("0.10")
+    now = timezone.now()
+    call = make_call(number, now, sandbox=True, telephony_rate=Decimal(0))
+    metering.meter_once(now + timedelta(minutes=30))
+    call.refresh_from_db()
+    # 150 s of a model at $0.04 a minute.
+    assert (call.status, call.total_cost, call.duration_seconds) == ("completed", Decimal("0.10"), 150)
+
+
+def test_a_limit_that_pays_for_nothing_lets_no_call_begin(number: PhoneNumber) -> None:
+    number.max_cost_per_call = Decimal("0.03")
+    assert refusal(number) == ("max_cost_per_call_too_low", 402)
+
+
 @pytest.mark.parametrize(
-    ("limits", "status", "code"),
+    ("limits", "status", "reason"),
     [({"daily_cap": Decimal(1)}, 402, "daily_cap_reached"), ({"max_concurrent_calls": 1}, 429, "too_many_calls")],
 )
 def test_the_answer_names_the_reason(
-    number: PhoneNumber, empty_redis: object, limits: dict[str, object], status: int, code: str
+    number: PhoneNumber, empty_redis: object, limits: dict[str, object], status: int, reason: str
 ) -> None:
-    cap(number, **limits)
+    limit(number, **limits)
     make_call(number, timezone.now() - timedelta(minutes=20))
     request = {"from": number.e164, "to": "+14155550199", "mode": "streaming"}
     client = Client(headers=bearer(number.developer))
     for path, body in (("calls", request), ("sandbox/calls", {"phone_number_id": number.pk})):
         response = client.post(f"/api/v1/{path}", body, content_type="application/json")
-        assert (response.status_code, response.json()["code"]) == (status, code)
+        assert (response.status_code, response.json()["reason"]) == (status, reason)
         assert response.headers.get("Retry-After") == ("10" if status == 429 else None)
 
 
+def test_the_key_that_places_a_call_is_known(number: PhoneNumber, empty_redis: object) -> None:
+    key, plaintext = make_api_key(number.developer)
+    client = Client(headers={"Authorization": f"Bearer {plaintext}"})
+    made = client.post("/api/v1/sandbox/calls", {"phone_number_id": number.pk}, content_type="application/json")
+    assert made.status_code == 201
+    assert Call.objects.get().api_key == key
+
+
 @pytest.mark.parametrize(
-    ("limits", "cause"), [({"daily_cap": Decimal(1)}, "insufficient_balance"), ({"max_concurrent_calls": 1}, "busy")]
+    ("limits", "cause", "reason"),
+    [
+        ({"daily_cap": Decimal(1)}, "insufficient_balance", "daily_cap_reached"),
+        ({"max_concurrent_calls": 1}, "busy", "too_many_calls"),
+        ({"max_calls_per_caller_per_hour": 1}, "rejected", "too_many_calls_from_caller"),
+    ],
 )
-def test_an_inbound_call_beyond_them_is_refused(number: PhoneNumber, limits: dict[str, object], cause: str) -> None:
-    cap(number, **limits)
+def test_an_inbound_call_beyond_them_is_refused(
+    number: PhoneNumber, limits: dict[str, object], cause: str, reason: str
+) -> None:
+    limit(number, **limits)
     make_call(number, timezone.now() - timedelta(minutes=20))
     inbound.receive(
         CarrierEvent(
@@ -117,26 +216,25 @@ def test_an_inbound_call_beyond_them_is_refused(number: PhoneNumber, limits: dic
     )
     call = Call.objects.get(carrier_call_id="v3:one-too-many")
     assert (call.status, call.hangup_cause, call.total_cost) == ("failed", cause, 0)
+    assert CallEvent.objects.get(call=call, event_type="call.refused").metadata == {"reason": reason}
 
 
 def test_alerts_and_the_end_of_what_runs(number: PhoneNumber) -> None:
-    cap(number, daily_cap=Decimal("0.20"))
+    limit(number, daily_cap=Decimal("0.20"))
     now = timezone.now()
     call = make_call(number, now, sandbox=True)
     told = []
     for seconds in (1, 61, 62, 90, 181, 182):
         caps.enforce(now + timedelta(seconds=seconds))
-        told.append(WebhookDelivery.objects.filter(event_type="billing.cap.reached").count())
+        told.append(WebhookDelivery.objects.filter(event_type=REACHED).count())
     call.refresh_from_db()
     # 0.041, 0.121, 0.121, 0.14, 0.281: the call ends there.
     assert told == [0, 1, 1, 1, 2, 2]
     assert (call.status, call.hangup_cause, call.duration_seconds) == ("completed", "insufficient_balance", 181)
-    sent = [
-        json.loads(one.body) for one in WebhookDelivery.objects.filter(event_type="billing.cap.reached").order_by("pk")
-    ]
-    assert [(one["percent"], one["spent"], one["cap"], one["phone_number_id"]) for one in sent] == [
-        (50, "0.121", "0.20", None),
-        (100, "0.281", "0.20", None),
+    sent = [json.loads(one.body) for one in WebhookDelivery.objects.filter(event_type=REACHED).order_by("pk")]
+    assert [(one["scope"], one["percent"], one["spent"], one["cap"], one["phone_number_id"]) for one in sent] == [
+        ("account", 50, "0.121", "0.20", None),
+        ("account", 100, "0.281", "0.20", None),
     ]
     run_jobs()
     assert [message.subject for message in mail.outbox] == [
@@ -145,12 +243,77 @@ def test_alerts_and_the_end_of_what_runs(number: PhoneNumber) -> None:
     ]
 
 
-def test_the_billing_page_sets_them(number: PhoneNumber, empty_redis: object) -> None:
+def test_a_cap_that_the_last_call_has_passed_is_told_though_nothing_runs(number: PhoneNumber) -> None:
+    agent = make_agent(developer=number.developer, name="Desk")
+    give_cap(agent, "1")
+    number.agent = agent
+    number.save(update_fields=["agent"])
+    ended_call(number, "0.80", agent=agent)
+    now = timezone.now()
+    caps.enforce(now)
+    caps.enforce(now + timedelta(seconds=1))
+    sent = json.loads(WebhookDelivery.objects.get(event_type=REACHED).body)
+    assert (sent["scope"], sent["agent_id"], sent["percent"]) == ("agent", str(agent.pk), 80)
+    run_jobs()
+    assert "of the agent “Desk”" in mail.outbox[0].body
+
+
+def test_the_api_shows_and_sets_them(number: PhoneNumber, empty_redis: object) -> None:
+    give_cap(number, "3")
+    ended_call(number, "0.25")
+    client = Client(headers=bearer(number.developer))
+    nothing = {
+        "daily_cap": None,
+        "spent_today": "0.25",
+        "max_concurrent_calls": None,
+        "running_calls": 0,
+        "max_calls_per_caller_per_hour": None,
+        "currency": "USD",
+        "others": [{"scope": "phone_number", "id": number.pk, "daily_cap": "3.00", "spent_today": "0.25"}],
+    }
+    assert client.get("/api/v1/billing/caps").json() == {"data": nothing}
+
+    def put(**body: object) -> Any:
+        return client.put("/api/v1/billing/caps", body, content_type="application/json")
+
+    assert put(daily_cap="25.5", max_concurrent_calls=4).json()["data"]["daily_cap"] == "25.50"
+    changed = put(max_calls_per_caller_per_hour=9, max_concurrent_calls=None).json()["data"]
+    assert changed == {**nothing, "daily_cap": "25.50", "max_calls_per_caller_per_hour": 9}
+    for field, value in (("daily_cap", "0"), ("daily_cap", "many"), ("daily_cap", True), ("max_concurrent_calls", 0)):
+        refused = put(**{field: value})
+        assert (refused.status_code, list(refused.json()["errors"])) == (422, [field])
+    assert client.get("/api/v1/billing/caps").json()["data"] == changed
+
+
+def test_numbers_agents_and_keys_take_theirs_over_the_api(number: PhoneNumber, empty_redis: object) -> None:
+    agent, (key, plaintext) = make_agent(developer=number.developer), make_api_key(number.developer)
+    client = Client(headers={"Authorization": f"Bearer {plaintext}"})
+    for path in (f"phone-numbers/{number.pk}", f"agents/{agent.pk}", f"api-keys/{key.pk}"):
+        for sent, shown in ((2.5, "2.50"), ("0.125", "0.125"), (None, None)):
+            changed = client.patch(f"/api/v1/{path}", {"daily_cap": sent}, content_type="application/json")
+            assert (changed.status_code, changed.json()["data"]["daily_cap"]) == (200, shown)
+    limited = client.patch(
+        f"/api/v1/phone-numbers/{number.pk}",
+        {"max_cost_per_call": 1, "max_concurrent_calls": 3},
+        content_type="application/json",
+    ).json()["data"]
+    assert (limited["max_cost_per_call"], limited["max_concurrent_calls"]) == ("1.00", 3)
+
+
+def test_the_page_sets_them_all(number: PhoneNumber, empty_redis: object) -> None:
     client = Client()
     developer: Developer = number.developer
     client.force_login(developer)
-    assert client.post("/billing/caps", {"daily_cap": "5", "max_concurrent_calls": ""}).status_code == 302
-    client.post("/billing/caps", {"daily_cap": "-1", "max_concurrent_calls": "0"})
-    kept = SpendingCap.objects.get()
-    assert (kept.developer, kept.phone_number_id, kept.daily_cap, kept.max_concurrent_calls) == (developer, 0, 5, None)
-    assert 'value="5.000000"' in client.get("/billing").content.decode()
+    agent, (key, _) = make_agent(developer=developer), make_api_key(developer)
+    names = {"daily_cap": "5", "max_concurrent_calls": "", "max_calls_per_caller_per_hour": "7"}
+    own = {f"phone_number_{number.pk}": "1.5", f"agent_{agent.pk}": "2", f"api_key_{key.pk}": "3"}
+    assert client.post("/billing/caps", names | own).status_code == 302
+    refused = client.post("/billing/caps", names | own | {"daily_cap": "-1", f"agent_{agent.pk}": "9"})
+    assert refused.status_code == 200
+    for row in (number, agent, key):
+        row.refresh_from_db()
+    kept = developer.spending_cap
+    assert (kept.daily_cap, kept.max_concurrent_calls, kept.max_calls_per_caller_per_hour) == (5, None, 7)
+    assert (number.daily_cap, agent.daily_cap, key.daily_cap) == (Decimal("1.5"), 2, 3)
+    shown = client.get("/billing/caps").content.decode()
+    assert all(f'value="{amount}"' in shown for amount in ("5", "7", "1.5", "2", "3"))

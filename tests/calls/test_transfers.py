@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import WebhookDelivery
 from billing.models import LedgerEntry
-from calls import inbound, metering, sweeper, transfers
+from calls import holds, inbound, metering, sweeper, transfers
 from calls.models import Call, CallEvent, Transfer
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
@@ -90,7 +90,7 @@ def test_a_call_that_was_handed_over_is_billed_in_two_phases(
 def test_a_running_transfer_is_metered_at_its_own_rate() -> None:
     call = running_call()
     report(call, CarrierEventType.ANSWERED, 60, leg=begin_transfer(call))
-    assert metering.accrued_cost(call, after(90)) == Decimal("0.04") + Decimal("0.05") + Decimal("0.04")
+    assert holds.accrued_cost(call, after(90)) == Decimal("0.04") + Decimal("0.05") + Decimal("0.04")
     sweeper.end_abandoned(after(300))  # its session has left, as it should
     metering.meter_once(after(3601))
     call.refresh_from_db()

@@ -1,0 +1,64 @@
+"""/api/v1/billing/caps: limits of the account, and what all caps have come to today."""
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import Developer
+from billing import caps
+from bubblyphone.core.amounts import AmountField
+from bubblyphone.core.api import StrictSerializer, data, validated
+from bubblyphone.core.money import ZERO, format_amount, format_money
+from calls import holds
+from calls.api.views import developer_of
+from calls.daily_caps import DailyCap, Scope, all_daily_caps
+
+
+class CapsSerializer(StrictSerializer):
+    """The body of PUT /billing/caps; a field that is left out stays as it is."""
+
+    daily_cap = AmountField(required=False, allow_null=True)
+    max_concurrent_calls = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=10_000)
+    max_calls_per_caller_per_hour = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=10_000
+    )
+
+
+class CapsView(APIView):
+    """GET and PUT /billing/caps."""
+
+    def get(self, request: Request) -> Response:
+        return data(caps_data(developer_of(request)))
+
+    def put(self, request: Request) -> Response:
+        developer = developer_of(request)
+        caps.set_limits(developer=developer, changes=validated(CapsSerializer, request))
+        return data(caps_data(developer))
+
+
+def caps_data(developer: Developer) -> dict[str, Any]:
+    """The account's limits; null is none."""
+    limits, now = caps.limits_of(developer), timezone.now()
+    whole = DailyCap(developer.pk, Scope.ACCOUNT, developer.pk, limits.daily_cap or ZERO)
+    return {
+        "daily_cap": format_amount(limits.daily_cap),
+        "spent_today": format_money(whole.spent(now)),
+        "max_concurrent_calls": limits.max_concurrent_calls,
+        "running_calls": holds.open_calls(developer.pk).count(),
+        "max_calls_per_caller_per_hour": limits.max_calls_per_caller_per_hour,
+        "currency": "USD",
+        "others": [
+            {
+                "scope": cap.scope,
+                "id": cap.target_id,
+                "daily_cap": format_amount(cap.amount),
+                "spent_today": format_money(cap.spent(now)),
+            }
+            for cap in all_daily_caps(developer)
+            if cap.scope is not Scope.ACCOUNT
+        ],
+    }
