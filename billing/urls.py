@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from billing import views
+from billing import statement_views, usage_views, views
 
 urlpatterns = [
     path("billing", views.billing, name="billing"),
-    path("billing/caps", views.set_caps, name="caps"),
+    path("billing/statements", statement_views.statement_list, name="statements"),
+    path("billing/statements/<str:month>.<str:extension>", statement_views.statement_file, name="statement-file"),
+    path("usage", usage_views.usage, name="usage"),
     path("billing/test-credit", views.add_test_credit, name="test-credit"),
 ]

@@ -80,6 +80,7 @@ class Usage:
     costs: dict[str, Decimal] = field(default_factory=lambda: dict.fromkeys(CATEGORIES.values(), ZERO))
     seconds: dict[str, int] = field(default_factory=lambda: {"telephony": 0, "ai_model": 0})
     minutes: dict[str, int] = field(default_factory=lambda: {"telephony": 0, "ai_model": 0})
+    day_costs: dict[date, dict[str, Decimal]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(Decimal)))
     by_day: dict[date, Share] = field(default_factory=lambda: defaultdict(Share))
     by_number: dict[int | None, Share] = field(default_factory=lambda: defaultdict(Share))
     by_agent: dict[int | None, Share] = field(default_factory=lambda: defaultdict(Share))
@@ -98,11 +99,13 @@ def measure(developer_id: int, period: Period) -> Usage:
         cursor.execute(CALL_COSTS, span)
         for day, kind, number, agent, model, cost in cursor.fetchall():
             usage.costs[CATEGORIES[kind]] += cost
+            usage.day_costs[day][CATEGORIES[kind]] += cost
             for share in usage.shares(day, number, agent, model):
                 share.cost += cost
         cursor.execute(NUMBER_COSTS, span)
         for day, number, cost in cursor.fetchall():
             usage.number_cost += cost
+            usage.day_costs[day]["numbers"] += cost
             for share in (usage.total, usage.by_day[day], usage.by_number[number]):
                 share.cost += cost
         cursor.execute(CALL_TIMES, span)
@@ -135,13 +138,17 @@ def report(developer_id: int, period: Period) -> dict[str, Any]:
         "phone_numbers": held.filter(developer_id=developer_id, created_at__lt=period.end).count(),
         "phone_number_cost": format_money(usage.number_cost),
         "categories": categories,
-        "daily": [
-            {"date": day.isoformat(), **usage.by_day[day].as_data()} for day in period.days(timezone.now().date())
-        ],
+        "daily": [_day(usage, day) for day in period.days(timezone.now().date())],
         "by_number": _by_number(usage),
         "by_agent": _by_agent(usage),
         "by_model": [{"model": model or None, **share.as_data()} for model, share in _dearest_first(usage.by_model)],
     }
+
+
+def _day(usage: Usage, day: date) -> dict[str, Any]:
+    """A day, with what each category cost on it, numbers among them."""
+    costs = {name: format_money(cost) for name, cost in usage.day_costs[day].items() if cost}
+    return {"date": day.isoformat(), **usage.by_day[day].as_data(), "categories": costs}
 
 
 def _by_number(usage: Usage) -> list[dict[str, Any]]:

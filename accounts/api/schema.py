@@ -52,7 +52,6 @@ API_KEY = shape(
 NEW_API_KEY = shape(
     "NewApiKey", {**_KEY, "key": text("bp_live_sk_abc123…", "Shown this once."), "created_at": moment()}
 )
-
 ATTEMPT = shape(
     "DeliveryAttempt",
     {
@@ -79,6 +78,7 @@ WEBHOOK_LOG = shape(
         "attempts": listing(ATTEMPT, "Oldest first."),
     },
 )
+
 OPERATIONS = {
     "Authentication": {
         "POST /auth/register": Operation(
@@ -147,14 +147,6 @@ OPERATIONS = {
         ),
         "DELETE /api-keys/{id}": Operation("Revoke an API key", "It is refused from then on.", status=204),
     },
-}
-FIELDS = {
-    "RegisterSerializer.name": "Your name.",
-    "email": "E-mail address.",
-    "RegisterSerializer.password": "8 to 128 characters of any kind.",
-    "ResetPasswordSerializer.password": "The new one, 8 to 128 characters of any kind.",
-    "token": "From the link in the e-mail.",
-    "LoginSerializer.password": "The account's password.",
     "Webhook deliveries": {
         "GET /webhook-logs": Operation(
             "List webhook deliveries",
@@ -174,9 +166,17 @@ FIELDS = {
             answer=data_of(record({"resent": whole(3, "How many are on their way again.")})),
         ),
     },
+}
+FIELDS = {
+    "RegisterSerializer.name": "Your name.",
+    "email": "E-mail address.",
+    "RegisterSerializer.password": "8 to 128 characters of any kind.",
+    "ResetPasswordSerializer.password": "The new one, 8 to 128 characters of any kind.",
+    "token": "From the link in the e-mail.",
+    "LoginSerializer.password": "The account's password.",
     "password_confirmation": "The password once more.",
     "company_name": "Your company.",
     "ApiKeySerializer.label": "A name for the key.",
-}
     "WebhookLogFilters.status": "Where the delivery stands.",
     "WebhookLogFilters.event_type": "The event, like `call.hangup`.",
+}

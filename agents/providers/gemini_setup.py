@@ -19,6 +19,7 @@ START_SENSITIVITIES: Mapping[Sensitivity, types.StartSensitivity | None] = {
     "high": types.StartSensitivity.START_SENSITIVITY_HIGH,
 }
 
+
 def setup_message(config: SessionConfig, *, handle: str, has_history: bool) -> dict[str, Any]:
     """The first message of a connection: a new session, or with a `handle` the one that it resumes."""
     setup = types.LiveClientSetup(

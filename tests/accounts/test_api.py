@@ -141,6 +141,7 @@ def test_keys_are_shown_once_listed_and_revoked(client: Client) -> None:
         "id": key.pk,
         "label": "Production",
         "hint": f"bp_live_sk_…{plaintext[-4:]}",
+        "daily_cap": None,
         "created_at": moment,
         "last_used_at": None,
     }

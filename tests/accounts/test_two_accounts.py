@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 MISSING = 10**15
 METHODS = ("get", "post", "put", "patch", "delete")
-# Parameters of routes that name nothing of an account's: a country.
-COMMON = {"code"}
+# Parameters of routes that name nothing of an account's: a country, a month.
+COMMON = {"code", "month_id"}
 # Bodies that are good enough to be looked at, where none is not.
 BODIES: dict[str, dict[str, Any]] = {
     "calls/<str:identifier>/context": {"message": "The customer's name is Jane."},

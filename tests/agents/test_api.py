@@ -199,6 +199,8 @@ def test_the_reference_s_agent(api):
         "silence_timeout": None,
         "first_speaker": None,
         "interruptible": None,
+        "max_cost_per_call": None,
+        "daily_cap": None,
         "analysis_schema": None,
         "phone_numbers_count": 1,
         "created_at": "2026-04-05T12:00:00Z",

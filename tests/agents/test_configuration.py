@@ -32,6 +32,7 @@ LAYERS = {
     "silence_timeout": (10, 20, 40, 50, 30),
     "first_speaker": ("caller", "agent", "caller", "agent", "agent"),
     "interruptible": (False, True, False, True, True),
+    "max_cost_per_call": ("0.50", "1.00", "2.00", "0.125", None),
 }
 SOURCES = ("request", "agent", "number_agent", "number")
 
@@ -95,6 +96,7 @@ def test_all_fields_fall_through_one_by_one():
         "silence_timeout": {"value": 20, "source": "number"},
         "first_speaker": {"value": "agent", "source": "default"},
         "interruptible": {"value": True, "source": "default"},
+        "max_cost_per_call": {"value": None, "source": "default"},
         "analysis_schema": {"value": SCHEMA, "source": "number_agent"},
     }
     assert CallConfig.from_json(config.to_json()) == config

@@ -97,8 +97,20 @@ def test_a_month_in_the_references_shape(developer: Developer) -> None:
     }
     assert [one["date"] for one in daily] == [f"2026-03-{number:02}" for number in range(1, 32)]
     assert {one["date"]: one for one in daily if one["cost"] != "0.00"} == {
-        "2026-03-02": {"date": "2026-03-02", "calls": 2, "minutes": 3, "cost": "6.243"},
-        "2026-03-31": {"date": "2026-03-31", "calls": 2, "minutes": 3, "cost": "0.081"},
+        "2026-03-02": {
+            "date": "2026-03-02",
+            "calls": 2,
+            "minutes": 3,
+            "cost": "6.243",
+            "categories": {"telephony": "0.12", "ai_model": "0.123", "numbers": "6.00"},
+        },
+        "2026-03-31": {
+            "date": "2026-03-31",
+            "calls": 2,
+            "minutes": 3,
+            "cost": "0.081",
+            "categories": {"telephony": "0.04", "ai_model": "0.041"},
+        },
     }
 
 

@@ -209,9 +209,12 @@ def test_what_running_calls_have_accrued_is_spent(
         telephony_rate=Decimal(1),
         model_rate=Decimal(1),
     )
-    # Ten started minutes and 9.5 to the second: 19.50 and a little of the 25 are gone.
+    # Ten minutes are held: 20 of the 25 are gone.
     answer = refuse(buy(client), 402, developer)
-    assert answer["message"].startswith("This needs a balance of at least $6.00; yours is $5.4")
+    assert answer == {
+        "message": "This needs a balance of at least $6.00; yours is $5.00.",
+        "reason": "insufficient_balance",
+    }
     Call.objects.filter(pk=call.pk).update(answered_at=timezone.now() - timedelta(minutes=8, seconds=30))
     assert buy(client).status_code == 201
 

@@ -1,0 +1,65 @@
+"""Statements as files: a PDF to be kept, a CSV to be reckoned with."""
+
+from django.http import HttpResponse
+
+from accounts.models import Developer
+from billing import statements
+from billing.exports import csv_file, harmless
+from billing.statements import Statement
+from bubblyphone.core.api import format_time
+from bubblyphone.core.money import format_money
+from bubblyphone.core.pdf import Document
+
+COLUMNS = ["created_at", "kind", "description", "amount", "balance", "currency"]
+
+
+def file_name(statement: Statement, extension: str) -> str:
+    return f"bubblyphone-{statement.period.name}.{extension}"
+
+
+def statement_pdf(developer: Developer, statement: Statement) -> HttpResponse:
+    """Summary, payments and credits one by one, charges by day."""
+    period = statement.period
+    document = Document(f"Statement {period.start:%B %Y}")
+    who = developer.company_name or developer.name
+    document.note(f"{who}, {developer.email}. Account {developer.pk}. All amounts in US dollars, days by UTC.")
+    if not statement.is_final:
+        document.note("This month is not over: what is still to come is not in here.")
+    document.rows(["", "Entries", "USD"], _summary(statement), widths=(60, 20, 20))
+    entries = statements.entries_in(developer.pk, period).filter(amount__gt=0)
+    if received := [(f"{entry.created_at:%d %b}", entry.description, format_money(entry.amount)) for entry in entries]:
+        document.heading("Credits")
+        document.rows(["Day", "What", "USD"], received, widths=(15, 65, 20))
+    if charged := [
+        (f"{day:%d %b}", format_money(amount)) for day, amount in statements.daily_charges(developer.pk, period)
+    ]:
+        document.heading("Charges by day")
+        document.rows(["Day", "USD"], charged, widths=(80, 20))
+    document.note("Every single entry is in the CSV file of this month.")
+    response = HttpResponse(document.as_bytes(), content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="{file_name(statement, "pdf")}"'
+    return response
+
+
+def _summary(statement: Statement) -> list[tuple[str, str, str]]:
+    return [
+        ("Opening balance", "", format_money(statement.opening)),
+        *((line.title, str(line.count), format_money(line.amount)) for line in statement.lines),
+        ("Closing balance", "", format_money(statement.closing)),
+    ]
+
+
+def statement_csv(developer: Developer, statement: Statement) -> HttpResponse:
+    """Every entry with the balance after it, oldest first, between the opening and the closing balance."""
+    period = statement.period
+
+    def rows() -> list[list[str]]:
+        balance = statement.opening
+        found = [[format_time(period.start), "opening", "Opening balance", "0.00", format_money(balance), "USD"]]
+        for entry in statements.entries_in(developer.pk, period).iterator():
+            balance += entry.amount
+            amounts = [format_money(entry.amount), format_money(balance)]
+            found.append([format_time(entry.created_at), entry.kind, harmless(entry.description), *amounts, "USD"])
+        return [*found, [format_time(period.end), "closing", "Closing balance", "0.00", format_money(balance), "USD"]]
+
+    return csv_file(file_name(statement, "csv"), COLUMNS, rows())

@@ -1,0 +1,36 @@
+"""The pages of statements."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from accounts.access import signed_in
+from billing import statements
+from billing.api.statements import find_statement
+from billing.statement_files import statement_csv, statement_pdf
+from bubblyphone.core.pages import page
+
+SHOWN_MONTHS = 24
+
+
+@never_cache
+@require_GET
+@page
+def statement_list(request: HttpRequest) -> HttpResponse:
+    """A line for each of the last months."""
+    developer, now = signed_in(request), timezone.now()
+    months = statements.months_of(developer.pk, now)[:SHOWN_MONTHS]
+    shown = [statements.statement_of(developer.pk, month, now) for month in months]
+    return render(request, "billing/statements.html", {"statements": shown})
+
+
+@require_GET
+@page
+def statement_file(request: HttpRequest, month: str, extension: str) -> HttpResponse:
+    developer = signed_in(request)
+    make = {"pdf": statement_pdf, "csv": statement_csv}.get(extension)
+    if make is None:
+        raise Http404
+    return make(developer, find_statement(developer, month))

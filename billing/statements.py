@@ -1,0 +1,97 @@
+"""Monthly statements: what an account began a month with, what came and went by kind, and what it ended with.
+
+Months are UTC's. A statement is read from the ledger, which is never changed, so that a month that is over stays as it is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Count, QuerySet, Sum
+from django.db.models.functions import TruncDate
+
+from billing.models import LedgerEntry
+from billing.periods import Period, month_of
+from bubblyphone.core.errors import NotFound
+from bubblyphone.core.money import ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """All entries of a kind; `amount` is what they added to the balance."""
+
+    kind: str
+    count: int
+    amount: Decimal
+
+    @property
+    def title(self) -> str:
+        return str(LedgerEntry.Kind(self.kind).label)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A month of an account, in USD. `is_final`: the month is over."""
+
+    period: Period
+    opening: Decimal
+    lines: list[Line]
+    is_final: bool
+
+    @property
+    def credits(self) -> Decimal:
+        """What came in."""
+        return sum((line.amount for line in self.lines if line.amount > ZERO), ZERO)
+
+    @property
+    def charges(self) -> Decimal:
+        """What went out, as a positive amount."""
+        return -sum((line.amount for line in self.lines if line.amount < ZERO), ZERO)
+
+    @property
+    def closing(self) -> Decimal:
+        return self.opening + self.credits - self.charges
+
+
+def months_of(developer_id: int, now: datetime) -> list[Period]:
+    """The months that an account has statements of, newest first: from its first entry to the current one."""
+    first = LedgerEntry.objects.filter(developer_id=developer_id).order_by("created_at").first()
+    return [] if first is None else list(_back_to(month_of(first.created_at), month_of(now)))
+
+
+def _back_to(first: Period, last: Period) -> Iterator[Period]:
+    while last.start >= first.start:
+        yield last
+        last = month_of(last.start - timedelta(days=1))
+
+
+def statement_of(developer_id: int, period: Period, now: datetime) -> Statement:
+    """Raises NotFound for a month that has not begun, or in which the account had no entry yet."""
+    entries = LedgerEntry.objects.filter(developer_id=developer_id)
+    if period.start > now or not entries.filter(created_at__lt=period.end).exists():
+        raise NotFound("There is no statement of this month.")
+    opening = entries.filter(created_at__lt=period.start).aggregate(sum=Sum("amount"))["sum"]
+    kinds = entries_in(developer_id, period).order_by("kind").values("kind").annotate(Count("pk"), Sum("amount"))
+    lines = [Line(row["kind"], row["pk__count"], row["amount__sum"]) for row in kinds]
+    return Statement(period, opening or ZERO, sorted(lines, key=_position), is_final=period.end <= now)
+
+
+def entries_in(developer_id: int, period: Period) -> QuerySet[LedgerEntry]:
+    """The month's entries, oldest first."""
+    entries = LedgerEntry.objects.filter(
+        developer_id=developer_id, created_at__gte=period.start, created_at__lt=period.end
+    )
+    return entries.order_by("created_at", "pk")
+
+
+def daily_charges(developer_id: int, period: Period) -> list[tuple[date, Decimal]]:
+    """What each day on which anything was charged came to, as a positive amount."""
+    charges = entries_in(developer_id, period).filter(amount__lt=0)
+    days = charges.annotate(day=TruncDate("created_at", tzinfo=UTC)).order_by("day")
+    return [(day, -amount) for day, amount in days.values_list("day").annotate(Sum("amount"))]
+
+
+def _position(line: Line) -> tuple[bool, int]:
+    """Credits first, then in the order of the kinds."""
+    return line.amount < ZERO, list(LedgerEntry.Kind.values).index(line.kind)

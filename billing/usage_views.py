@@ -1,0 +1,63 @@
+"""The page of a month's usage."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.module_loading import import_string
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from accounts.access import signed_in
+from billing.periods import Period, month_of, read_month
+from bubblyphone.core.charts import Chart, stacked_bars
+from bubblyphone.core.errors import InvalidRequest
+from bubblyphone.core.pages import page
+
+TITLES = {
+    "telephony": "Telephony",
+    "ai_model": "AI model",
+    "transcription": "Transcription",
+    "analysis": "Analysis",
+    "numbers": "Numbers",
+}
+
+
+@never_cache
+@require_GET
+@page
+def usage(request: HttpRequest) -> HttpResponse:
+    """Tiles, a chart by day, and tables by category, number, agent and model."""
+    now = timezone.now()
+    try:
+        period = read_month(request.GET.get("period"), now)
+    except InvalidRequest as error:
+        raise Http404 from error
+    measure: Callable[[int, Period], dict[str, Any]] = import_string(settings.USAGE_REPORT)
+    report = measure(signed_in(request).pk, period)
+    following = month_of(period.end)
+    context = {
+        "period": period,
+        "before": month_of(period.start - timedelta(days=1)),
+        "following": following if following.start <= now else None,
+        "report": report,
+        "chart": _chart(report["daily"]),
+        "categories": [
+            {"title": TITLES[name], **values}
+            for name, values in report["categories"].items()
+            if Decimal(values["cost"])
+        ],
+    }
+    return render(request, "billing/usage.html", context)
+
+
+def _chart(daily: list[dict[str, Any]]) -> Chart | None:
+    days = [parse_date(day["date"]) for day in daily]
+    series = {title: [Decimal(day["categories"].get(name, 0)) for day in daily] for name, title in TITLES.items()}
+    return stacked_bars("Cost by day", [f"{day:%-d %b}" for day in days if day], series)

@@ -1,0 +1,110 @@
+"""Bar charts as SVG, worked out here and drawn by templates/components/chart.html; colours are the stylesheet's."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+WIDTH, HEIGHT = 720, 220  # of the drawing, in its own units
+LEFT, RIGHT, TOP, BOTTOM = 52, 4, 10, 24  # room for what stands beside the bars
+LABELS_AT_MOST = 8
+STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a bar; `series` counts from 1."""
+
+    series: int
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar with the text that its place shows; `label` stands below it where there is room."""
+
+    x: float
+    width: float
+    middle: float
+    label: str
+    text: str
+    pieces: list[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Stacked bars. `texts` are the values as people read them: a row for each bar, for a table beside the drawing."""
+
+    title: str
+    names: list[str]
+    bars: list[Bar]
+    ticks: list[Tick]
+    rows: list[tuple[str, list[str]]]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    base: int = HEIGHT - BOTTOM
+
+
+def stacked_bars(
+    title: str, labels: Sequence[str], series: Mapping[str, Sequence[Decimal]], *, unit: str = "$"
+) -> Chart | None:
+    """A bar for each label, of a piece for each series that has anything. None where there is nothing to be seen.
+
+    `labels` are in order; `unit` stands before each value, as in "$0.50".
+    """
+    shown = {name: values for name, values in series.items() if any(values)}
+    if not shown:
+        return None
+    totals = [sum(column, Decimal(0)) for column in zip(*shown.values(), strict=True)]
+    top = _round_up(max(totals))
+    texts = [[_text(value, unit) for value in column] for column in zip(*shown.values(), strict=True)]
+    bars = list(_bars(labels, list(shown.values()), top))
+    named = [
+        Bar(bar.x, bar.width, bar.middle, bar.label, _sentence(label, _text(total, unit), shown, row), bar.pieces)
+        for bar, label, total, row in zip(bars, labels, totals, texts, strict=True)
+    ]
+    ticks = [Tick(_y(top * part / 2, top), _text(top * part / 2, unit)) for part in range(3)]
+    return Chart(title, list(shown), named, ticks, list(zip(labels, texts, strict=True)))
+
+
+def _bars(labels: Sequence[str], series: list[Sequence[Decimal]], top: Decimal) -> Iterator[Bar]:
+    room = (WIDTH - LEFT - RIGHT) / len(labels)
+    every = math.ceil(len(labels) / LABELS_AT_MOST)
+    for place, label in enumerate(labels):
+        pieces, sofar = [], Decimal(0)
+        for number, values in enumerate(series, 1):
+            if values[place] > 0:
+                low, sofar = sofar, sofar + values[place]
+                pieces.append(Piece(number, _y(sofar, top), round(_y(low, top) - _y(sofar, top), 2)))
+        x = LEFT + place * room
+        shown_label = label if place % every == 0 else ""
+        yield Bar(round(x + room * 0.15, 2), round(room * 0.7, 2), round(x + room / 2, 2), shown_label, "", pieces)
+
+
+def _y(value: Decimal, top: Decimal) -> float:
+    return round(float(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / top), 2)
+
+
+def _round_up(value: Decimal) -> Decimal:
+    """To a value that people read at a glance: 1, 2, 2.5 or 5 with noughts."""
+    power = Decimal(10) ** value.adjusted()
+    return next(step * power for step in STEPS if step * power >= value)
+
+
+def _text(value: Decimal, unit: str) -> str:
+    places = 0 if value == value.to_integral_value() and not unit else 2
+    return f"{unit}{value:,.{places}f}"
+
+
+def _sentence(label: str, total: str, shown: Mapping[str, object], row: list[str]) -> str:
+    parts = ", ".join(f"{name} {text}" for name, text in zip(shown, row, strict=True))
+    return f"{label}: {total} ({parts})" if len(row) > 1 else f"{label}: {total}"

@@ -1,0 +1,133 @@
+"""Monthly statements: JSON, PDF, CSV and the page."""
+
+import csv
+import io
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pypdf import PdfReader
+
+from accounts.models import Developer
+from billing import ledger
+from tests.factories import bearer, make_developer
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+URL = "/api/v1/billing/statements"
+
+
+def post(developer: Developer, key: str, kind: str, amount: str, at: datetime) -> None:
+    ledger.post_entry(
+        developer_id=developer.pk, key=f"{developer.pk}:{key}", kind=kind, amount=Decimal(amount),
+        description=f"About {key}", at=at,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def developer() -> Developer:
+    made = make_developer(name="Zoë", company_name="Café Łódź", email="zoe@example.com")
+    post(made, "a", "top_up", "20", datetime(2026, 1, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+    post(made, "b", "telephony", "-0.08", datetime(2026, 3, 1, tzinfo=UTC))
+    post(made, "c", "model", "-0.063", datetime(2026, 3, 1, 12, tzinfo=UTC))
+    post(made, "d", "telephony", "-0.12", datetime(2026, 3, 9, tzinfo=UTC))
+    post(made, "e", "top_up", "10", datetime(2026, 3, 9, tzinfo=UTC))
+    post(made, "f", "refund", "-5", datetime(2026, 3, 31, 23, 59, tzinfo=UTC))
+    post(made, "g", "telephony", "-0.04", datetime(2026, 4, 1, tzinfo=UTC))
+    return made
+
+
+MARCH = {
+    "id": "2026-03",
+    "start": "2026-03-01T00:00:00Z",
+    "end": "2026-04-01T00:00:00Z",
+    "final": True,
+    "opening_balance": "20.00",
+    "entries": [
+        {"kind": "top_up", "count": 1, "amount": "10.00"},
+        {"kind": "telephony", "count": 2, "amount": "-0.20"},
+        {"kind": "model", "count": 1, "amount": "-0.063"},
+        {"kind": "refund", "count": 1, "amount": "-5.00"},
+    ],
+    "credits": "10.00",
+    "charges": "5.263",
+    "closing_balance": "24.737",
+    "currency": "USD",
+}
+
+
+def test_a_month(developer: Developer) -> None:
+    client = Client(headers=bearer(developer))
+    assert client.get(f"{URL}/2026-03").json() == {"data": MARCH}
+
+
+def test_each_month_begins_with_what_the_one_before_ended_with(developer: Developer) -> None:
+    client = Client(headers=bearer(developer))
+    months = client.get(URL).json()["data"]
+    assert (months[0]["id"], months[0]["final"]) == (timezone.now().strftime("%Y-%m"), False)
+    assert [month["id"] for month in months[-3:]] == ["2026-03", "2026-02", "2026-01"]
+    balance = "0.00"
+    for month in reversed(months):
+        statement = client.get(f"{URL}/{month['id']}").json()["data"]
+        assert statement["opening_balance"] == balance
+        balance = statement["closing_balance"]
+    assert Decimal(balance) == ledger.balance(developer.pk)
+
+
+@pytest.mark.parametrize("month", ["2025-12", "2026-13", "2099-01", "march"])
+def test_months_that_have_none(developer: Developer, month: str) -> None:
+    assert Client(headers=bearer(developer)).get(f"{URL}/{month}").status_code == 404
+
+
+def test_nobody_elses(developer: Developer) -> None:
+    stranger = Client(headers=bearer(make_developer()))
+    assert stranger.get(URL).json() == {"data": []}
+    assert stranger.get(f"{URL}/2026-03").status_code == 404
+
+
+def test_as_pdf(developer: Developer) -> None:
+    response = Client(headers=bearer(developer)).get(f"{URL}/2026-03?format=pdf")
+    assert response.headers["Content-Type"] == "application/pdf"
+    assert response.headers["Content-Disposition"] == 'attachment; filename="bubblyphone-2026-03.pdf"'
+    lines = [line.strip() for line in PdfReader(io.BytesIO(response.content)).pages[0].extract_text().splitlines()]
+    assert "Statement March 2026" in lines
+    assert any(line.startswith("Café ?ód?, zoe@example.com.") for line in lines)
+    for shown in ("Opening balance 20.00", "Telephony 2 -0.20", "Model 1 -0.063", "Closing balance 24.737"):
+        assert shown in lines
+    assert "09 Mar About e 10.00" in lines
+    assert lines[lines.index("Day USD") + 1 :][:3] == ["01 Mar 0.143", "09 Mar 0.12", "31 Mar 5.00"]
+
+
+def test_a_running_months_pdf_says_so(developer: Developer) -> None:
+    month = timezone.now().strftime("%Y-%m")
+    response = Client(headers=bearer(developer)).get(f"{URL}/{month}?format=pdf")
+    assert "This month is not over" in PdfReader(io.BytesIO(response.content)).pages[0].extract_text()
+
+
+def test_as_csv(developer: Developer) -> None:
+    response = Client(headers=bearer(developer)).get(f"{URL}/2026-03?format=csv")
+    rows = list(csv.DictReader(io.StringIO(response.content.decode())))
+    assert [(row["kind"], row["amount"], row["balance"]) for row in rows] == [
+        ("opening", "0.00", "20.00"),
+        ("telephony", "-0.08", "19.92"),
+        ("model", "-0.063", "19.857"),
+        ("telephony", "-0.12", "19.737"),
+        ("top_up", "10.00", "29.737"),
+        ("refund", "-5.00", "24.737"),
+        ("closing", "0.00", "24.737"),
+    ]
+
+
+def test_the_page_lists_them_and_gives_the_files(developer: Developer) -> None:
+    client = Client()
+    client.force_login(developer)
+    page = client.get("/billing/statements").content.decode()
+    assert "March 2026" in page
+    assert "$24.737" in page
+    for extension in ("pdf", "csv"):
+        url = f"/billing/statements/2026-03.{extension}"
+        assert f'href="{url}"' in page
+        assert client.get(url).status_code == 200
+    assert client.get("/billing/statements/2026-03.exe").status_code == 404
+    assert client.get("/billing/statements/2020-03.pdf").status_code == 404

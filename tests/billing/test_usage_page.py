@@ -1,0 +1,75 @@
+"""The page of a month's usage, its chart, and how long a balance lasts."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from billing import ledger
+from billing.pace import days_left
+from bubblyphone.core.charts import stacked_bars
+from tests.billing.test_usage import day, settle
+from tests.calls.rows import make_account, make_streaming_number
+from tests.factories import make_agent, make_developer
+
+
+@pytest.mark.django_db
+def test_the_page_shows_the_month(empty_redis: object) -> None:
+    developer = make_account("100")
+    number = make_streaming_number(developer, created_at=day(1, 1))
+    settle(number, day(2), 95, agent=make_agent(developer=developer, name="Desk <b>"))
+    client = Client()
+    client.force_login(developer)
+    shown = client.get("/usage?period=2026-03").content.decode()
+    for text in (
+        "March 2026",
+        "$0.143",
+        "2 Mar: $0.14 (Telephony $0.08, AI model $0.06)",
+        "Desk &lt;b&gt;",
+        'href="?period=2026-02"',
+    ):
+        assert text in shown
+    assert "Nothing was spent" in client.get("/usage").content.decode()
+    assert client.get("/usage?period=soon").status_code == 404
+
+
+def test_bars_stand_on_each_other_and_fill_the_drawing() -> None:
+    chart = stacked_bars(
+        "Cost",
+        ["1 Mar", "2 Mar"],
+        {"A": [Decimal(1), Decimal(0)], "B": [Decimal(1), Decimal(4)], "C": [Decimal(0)] * 2},
+    )
+    assert chart is not None
+    assert chart.names == ["A", "B"]
+    assert [tick.text for tick in chart.ticks] == ["$0.00", "$2.50", "$5.00"]
+    below, above = chart.bars[0].pieces
+    assert (below.y + below.height, above.y + above.height) == (chart.base, pytest.approx(below.y))
+    tall = chart.bars[1].pieces[0]
+    assert tall.height == pytest.approx((chart.base - 10) * 0.8, abs=0.01)
+    assert chart.bars[1].text == "2 Mar: $4.00 (A $0.00, B $4.00)"
+
+
+def test_nothing_has_no_chart() -> None:
+    assert stacked_bars("Cost", ["1 Mar"], {"A": [Decimal(0)]}) is None
+    assert stacked_bars("Cost", [], {"A": []}) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("spent", "days_ago", "left"),
+    [
+        ("7", 6, 11),  # $13 at $7 in six days
+        ("7", 0.5, 1),  # at $7 in what counts as a day
+        ("10", 20, None),  # too long ago
+        ("100", 1, 0),
+    ],
+)
+def test_how_long_a_balance_lasts(spent: str, days_ago: float, left: int | None) -> None:
+    developer, now = make_developer(), timezone.now()
+    at = now - timedelta(days=days_ago)
+    ledger.post_entry(
+        developer_id=developer.pk, key="call:1:model", kind="model", amount=-Decimal(spent), description="", at=at
+    )
+    assert days_left(developer.pk, Decimal(13) if left != 0 else Decimal(-1), now) == left
