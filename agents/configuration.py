@@ -11,7 +11,14 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from agents import variables
-from agents.models import Agent, AgentSettings, FirstSpeaker, ModelKey, VoicemailAction
+from agents.models import (
+    Agent,
+    AgentSettings,
+    FirstSpeaker,
+    InterruptionSensitivity,
+    ModelKey,
+    VoicemailAction,
+)
 from agents.selectors import default_model, find_model
 from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.money import format_money
@@ -49,6 +56,8 @@ class CallConfig:
     silence_timeout: int = 30  # seconds
     first_speaker: str = FirstSpeaker.AGENT.value
     interruptible: bool = True
+    interruption_sensitivity: str = InterruptionSensitivity.MEDIUM.value
+    fallback_model: str = ""  # slug of the model that takes over when the call's own fails
     max_cost_per_call: Decimal | None = None  # USD
     analysis_schema: Mapping[str, Any] | None = None
     sources: Mapping[str, str] = field(default_factory=dict)  # field → Source

@@ -12,8 +12,13 @@ from agents.settings_form import Section, SettingsForm, check_by
 
 LAYOUT = (
     Section("Basics", narrow=("name", "description")),
-    Section("Model and voice", ("model_slug",), ("model_key_id", "voice", "language")),
-    Section("What it says", ("system_prompt", "greeting_message"), ("first_speaker",), "agents/_prompt_preview.html"),
+    Section("Model and voice", ("model_slug",), ("model_key_id", "voice", "language", "fallback_model")),
+    Section(
+        "What it says",
+        ("system_prompt", "greeting_message"),
+        ("first_speaker", "interruption_sensitivity"),
+        "agents/_prompt_preview.html",
+    ),
     Section("Tools", ("tools", "tool_webhook_url"), template="agents/_tools.html"),
     Section(
         "Hand-over and limits", narrow=("transfer_number", "voicemail_action", "max_call_duration", "silence_timeout")

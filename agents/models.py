@@ -59,6 +59,14 @@ class FirstSpeaker(models.TextChoices):
     CALLER = "caller"
 
 
+class InterruptionSensitivity(models.TextChoices):
+    """How readily a sound of the caller's is taken for speech, which stops ours."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
 class AgentSettings(models.Model):
     """What an agent, or a number without one, may say about its calls. Null means "not said here": see `agents.configuration`."""
 
@@ -79,8 +87,12 @@ class AgentSettings(models.Model):
     max_call_duration = models.PositiveIntegerField(null=True)
     silence_timeout = models.PositiveIntegerField(null=True)
     first_speaker = models.CharField(max_length=6, choices=FirstSpeaker, null=True, blank=True)
-    interruptible = models.BooleanField(null=True)  # webhook mode: the caller's voice stops ours
-    max_cost_per_call = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD
+    interruptible = models.BooleanField(null=True)  # the caller's voice stops ours
+    interruption_sensitivity = models.CharField(max_length=6, choices=InterruptionSensitivity, null=True, blank=True)
+    fallback_model = models.CharField(max_length=80, null=True, blank=True)  # slug; takes over when the model fails
+    max_cost_per_call = models.DecimalField(
+        null=True, blank=True, **MONEY_FIELD
+    )  # USD; a call ends before it costs more
 
     class Meta:
         abstract = True

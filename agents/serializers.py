@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from accounts.outbound_http import validate_webhook_url
 from agents.analysis_schema import schema_problems
-from agents.models import FirstSpeaker, VoicemailAction
+from agents.models import FirstSpeaker, InterruptionSensitivity, VoicemailAction
 from agents.selectors import find_model
 from agents.tools import tool_problems
 from bubblyphone.core.amounts import AmountField
@@ -125,6 +125,10 @@ class AgentSettingsSerializer(StrictSerializer):
     silence_timeout = serializers.IntegerField(required=False, allow_null=True, min_value=10, max_value=120)
     first_speaker = serializers.ChoiceField(FirstSpeaker.choices, required=False, allow_null=True)
     interruptible = serializers.BooleanField(required=False, allow_null=True)
+    interruption_sensitivity = serializers.ChoiceField(
+        InterruptionSensitivity.choices, required=False, allow_null=True
+    )
+    fallback_model = ModelSlugField(max_length=80)
     max_cost_per_call = AmountField(required=False, allow_null=True)
 
 

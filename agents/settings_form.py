@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from accounts.models import Developer
 from agents import selectors
-from agents.models import AgentSettings, FirstSpeaker, VoicemailAction
+from agents.models import AgentSettings, FirstSpeaker, InterruptionSensitivity, VoicemailAction
 from agents.providers.voices import known_voices
 from agents.serializers import AgentSettingsSerializer
 from bubblyphone.core.money import format_money
@@ -123,9 +123,24 @@ class SettingsForm(forms.Form):
             (FirstSpeaker.CALLER, "The other party"),
         ],
     )
+    interruption_sensitivity = forms.ChoiceField(
+        label="How easily callers interrupt",
+        required=False,
+        choices=[
+            ("", "Default: medium"),
+            (InterruptionSensitivity.LOW, "Low: noisy lines"),
+            (InterruptionSensitivity.MEDIUM, "Medium"),
+            (InterruptionSensitivity.HIGH, "High: quiet voices"),
+        ],
+    )
+    fallback_model = forms.ChoiceField(
+        label="If the model fails",
+        required=False,
+        help_text="Another one that takes over in mid-call, at the price of the first.",
+    )
     auto_transfer_tool = forms.BooleanField(label="The agent may transfer calls", required=False)
     interruptible = forms.BooleanField(
-        label="Callers may interrupt", required=False, help_text="In webhook mode: speaking stops what is being said."
+        label="Callers may interrupt", required=False, help_text="Speaking stops what is being said."
     )
     realtime_transcript = forms.BooleanField(
         label="Send the transcript live",
@@ -147,13 +162,15 @@ class SettingsForm(forms.Form):
         self.changes: dict[str, Any] = {}
         self.initial = {name: self._initial(settings, name) for name in self.fields}
         set_choices(self.fields[self.slug_field], "Default: the first available", _model_choices())
+        set_choices(self.fields["fallback_model"], "None", _model_choices())
         set_choices(self.fields["model_key_id"], "None: BubblyPhone's key", _key_choices(developer))
         for name in self.fields.keys() & {"tool_webhook_url", "webhook_url"}:
             self.fields[name].widget.attrs |= {"placeholder": "https://", "inputmode": "url", "autocomplete": "off"}
 
     def _initial(self, settings: AgentSettings, name: str) -> Any:
-        if name == self.slug_field:
-            model = selectors.find_model(settings.model_slug) if settings.model_slug else None
+        if name in {self.slug_field, "fallback_model"}:
+            slug = settings.fallback_model if name == "fallback_model" else settings.model_slug
+            model = selectors.find_model(slug) if slug else None
             return model.slug if model else ""
         value = getattr(settings, name)
         if name == "tools":

@@ -13,6 +13,7 @@ MAX_PARAMETERS = 64
 MAX_DEPTH = 8
 MAX_TOOL_BYTES = 16_384
 MAX_DESCRIPTION = 2000
+MAX_WAITING_WORDS = 200  # of what is said while a tool takes its time
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 NAME_RULE = "Must start with a letter or underscore and hold only letters, digits, underscores and hyphens, at most 64."
 TYPES = ("string", "number", "integer", "boolean", "array", "object")
@@ -30,7 +31,14 @@ TRANSFER_CALL = ToolSpec(
     description="Hand the caller over to a person. Call it when the caller asks for one, or when you cannot help.",
     parameters={
         "type": "object",
-        "properties": {"reason": {"type": "string", "description": "Why the call is handed over, in a few words."}},
+        "properties": {
+            "reason": {"type": "string", "description": "Why the call is handed over, in a few words."},
+            "briefing": {
+                "type": "string",
+                "description": "What the person should be told before the caller is connected, in a sentence or two. Leave it"
+                " out to connect them at once.",
+            },
+        },
     },
 )
 SEND_DTMF = ToolSpec(
@@ -73,7 +81,12 @@ def widen(tool: Mapping[str, Any]) -> ToolSpec:
     else:
         properties = {name: {"type": kind} if isinstance(kind, str) else kind for name, kind in parameters.items()}
         schema = {"type": "object", "properties": properties, **({"required": list(properties)} if properties else {})}
-    return ToolSpec(name=tool["name"], description=tool.get("description") or "", parameters=schema)
+    return ToolSpec(
+        name=tool["name"],
+        description=tool.get("description") or "",
+        parameters=schema,
+        speak_while_waiting=tool.get("speak_while_waiting") or "",
+    )
 
 
 def example_arguments(schema: Mapping[str, Any]) -> Any:
@@ -122,7 +135,7 @@ def _problems(tools: object) -> Iterator[Problem]:
 
 
 def _definition_problems(tool: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    for unknown in sorted(tool.keys() - {"name", "description", "parameters", "type"}):
+    for unknown in sorted(tool.keys() - {"name", "description", "parameters", "type", "speak_while_waiting"}):
         yield f"{path}.{unknown}", "Unknown field."
     # OpenAI's way of writing the same definition.
     if tool.get("type", "function") != "function":
@@ -137,6 +150,9 @@ def _definition_problems(tool: Mapping[str, Any], path: str) -> Iterator[Problem
     description = tool.get("description", "")
     if not isinstance(description, str) or len(description) > MAX_DESCRIPTION:
         yield f"{path}.description", f"Must be a text of at most {MAX_DESCRIPTION} characters."
+    words = tool.get("speak_while_waiting") or ""
+    if not isinstance(words, str) or len(words) > MAX_WAITING_WORDS:
+        yield f"{path}.speak_while_waiting", f"Must be a text of at most {MAX_WAITING_WORDS} characters."
     yield from _parameters_problems(tool.get("parameters"), f"{path}.parameters")
 
 

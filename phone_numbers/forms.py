@@ -19,7 +19,7 @@ SECTIONS = (
     Section(
         "What the agent says",
         ("system_prompt", "greeting_message", "model"),
-        ("model_key_id", "voice", "language", "first_speaker"),
+        ("model_key_id", "voice", "language", "fallback_model", "first_speaker", "interruption_sensitivity"),
     ),
     Section("Tools and webhooks", ("tools", "tool_webhook_url", "webhook_url")),
     Section(

@@ -6,7 +6,7 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
 from agents import analysis_schema, tools
-from agents.models import AIModel, FirstSpeaker, VoicemailAction
+from agents.models import AIModel, FirstSpeaker, InterruptionSensitivity, VoicemailAction
 from agents.serializers import AgentSerializer, ModelKeySerializer
 from bubblyphone.core.schema import Operation
 from bubblyphone.core.shapes import (
@@ -78,6 +78,8 @@ SETTINGS: dict[str, Schema] = {
     "silence_timeout": nullable(whole(30, "Seconds.")),
     "first_speaker": nullable(choice(FirstSpeaker.values, "agent")),
     "interruptible": nullable(flag(example=True)),
+    "interruption_sensitivity": nullable(choice(InterruptionSensitivity.values, "medium")),
+    "fallback_model": nullable(text("gpt-realtime-mini")),
     "max_cost_per_call": nullable(money("0.50", "USD.")),
 }
 AGENT = shape(
@@ -170,7 +172,8 @@ FIELDS = {
     "greeting_message": "What leads to the model's first words. May hold `{{variables}}`.",
     "voice": "A voice of the model's provider, like Kore.",
     "language": "BCP-47, like en-US.",
-    "tools": "Function definitions that the model may call; they go to `tool_webhook_url`.",
+    "tools": "Function definitions that the model may call; they go to `tool_webhook_url`. `speak_while_waiting` of one is said "
+    "to the caller when its answer takes a moment.",
     "tool_webhook_url": "Where `call.tool_call` is sent; its answer has 10 seconds.",
     "transfer_number": "Where the built-in tool `transfer_call` leads (E.164).",
     "auto_transfer_tool": "False takes the tool `transfer_call` away. Default: true.",
@@ -182,6 +185,9 @@ FIELDS = {
     "silence_timeout": "Seconds without a sound after which the call ends. Default: 30.",
     "first_speaker": "Who begins once the call is answered. Default: agent.",
     "interruptible": "Whether the caller's voice stops ours. Default: true.",
+    "interruption_sensitivity": "How readily a sound of the caller's counts as speech. Default: medium.",
+    "fallback_model": "A model of `GET /models` that takes over in mid-call when the call's own fails or falls silent. "
+    "The price stays that of the call's own model. Default: none.",
     "max_cost_per_call": "The most that a call may cost while it runs, in USD; it is ended before it costs more. Default: no limit.",
     "analysis_schema": "Fields that are read out of the transcript after each call; null and {} switch it off.",
     "provider": "Whose key it is.",

@@ -63,6 +63,8 @@ def agent_data(agent: Agent) -> dict[str, Any]:
         "silence_timeout": agent.silence_timeout,
         "first_speaker": agent.first_speaker,
         "interruptible": agent.interruptible,
+        "interruption_sensitivity": agent.interruption_sensitivity,
+        "fallback_model": agent.fallback_model,
         "max_cost_per_call": format_amount(agent.max_cost_per_call),
         "daily_cap": format_amount(agent.daily_cap),
         "analysis_schema": agent.analysis_schema,

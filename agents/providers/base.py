@@ -11,10 +11,13 @@ formats of both sides agree, a payload goes through untouched. A session states 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from agents.providers.events import ModelEvent
 from bubblyphone.core.audio import AudioFormat
+
+# How readily a sound of the caller's is taken for speech.
+Sensitivity = Literal["low", "medium", "high"]
 
 
 class ProviderError(Exception):
@@ -36,6 +39,7 @@ class ToolSpec:
     name: str
     description: str
     parameters: Mapping[str, Any]
+    speak_while_waiting: str = ""  # what the caller is told where the function takes its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,17 @@ class SessionConfig:
     voice: str = ""
     language: str = ""
     tools: tuple[ToolSpec, ...] = ()
+    interruptible: bool = True
+    interruption_sensitivity: Sensitivity = "medium"
     history: tuple[Turn, ...] = ()
     api_key: str = field(default="", repr=False)  # the developer's own key (BYOK); empty: the platform's
 
 
 class RealtimeModel(ABC):
     """A provider's settings and its factory of sessions. Built once per process from `settings.MODEL_PROVIDERS`."""
+
+    # How long a caller who waits for an answer may hear nothing before the call does something about it (issue 4, part 9).
+    answer_seconds = 3.0
 
     @abstractmethod
     def is_available(self) -> bool:
@@ -80,6 +89,8 @@ class RealtimeSession(ABC):
 
     input_format: AudioFormat
     output_format: AudioFormat
+    # Whether the model can be made to speak while it waits for the result of a tool.
+    speaks_during_tools = True
 
     @abstractmethod
     async def send_audio(self, payload: str) -> None:

@@ -19,6 +19,11 @@ class SpeechStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """The caller has finished: the model takes the turn. Not every provider says so."""
+
+
+@dataclass(frozen=True, slots=True)
 class InputTranscript:
     """What the caller said: one whole utterance."""
 
@@ -59,14 +64,19 @@ class TurnDone:
 
 @dataclass(frozen=True, slots=True)
 class Reconnected:
-    """The provider's connection was replaced without a seam (Gemini's goAway): for the timeline."""
+    """The provider's connection was replaced by the provider's own means (Gemini's resumption).
+
+    `mid_answer`: the model was speaking, or the caller waited for it; it does not go on by itself.
+    """
 
     reason: str
+    mid_answer: bool = False
 
 
 ModelEvent = (
     AudioDelta
     | SpeechStarted
+    | SpeechStopped
     | InputTranscript
     | OutputTranscript
     | ToolCall

@@ -95,6 +95,7 @@ class GeminiLiveSession(RealtimeSession):
 
     input_format = PCM16_16K
     output_format = PCM16_24K
+    speaks_during_tools = False  # it takes up nothing before the result is there
 
     def __init__(self, model: GeminiLiveModel, config: SessionConfig, socket: ClientConnection) -> None:
         self._model = model
@@ -155,12 +156,14 @@ class GeminiLiveSession(RealtimeSession):
                     return
                 # A planned change closes the old socket once the new one is in its place.
                 is_planned = self._socket is not socket
+                # Words of the caller's that no turn has followed wait for an answer; the vendor does not remember the debt.
+                mid_answer = not is_planned and bool(self._heard or (self._in_turn and not self._turn_is_reported))
                 for event in self._end_turn():
                     yield event
                 if not is_planned:
                     await self._recover(socket, error)
                 socket = self._socket
-                yield Reconnected("go_away" if is_planned else "dropped")
+                yield Reconnected("go_away" if is_planned else "dropped", mid_answer)
                 continue
             message = parse_object(frame)
             if message is not None:

@@ -3,6 +3,7 @@
 The vendor's types build and check the setup. https://ai.google.dev/api/live
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from google.genai import types
@@ -11,7 +12,6 @@ from agents.providers.base import Sensitivity, SessionConfig, ToolSpec, Turn
 from agents.providers.voices import GEMINI_VOICES
 
 DEFAULT_VOICE = "Kore"
-
 # None leaves it to the vendor.
 START_SENSITIVITIES: Mapping[Sensitivity, types.StartSensitivity | None] = {
     "low": types.StartSensitivity.START_SENSITIVITY_LOW,
@@ -39,8 +39,14 @@ def setup_message(config: SessionConfig, *, handle: str, has_history: bool) -> d
     )
     # LiveClientSetup has no field for this one, though the service takes it and the SDK sends it.
     realtime_input = types.RealtimeInputConfig(
-        automatic_activity_detection=types.AutomaticActivityDetection(prefix_padding_ms=20, silence_duration_ms=500),
-        activity_handling=types.ActivityHandling.START_OF_ACTIVITY_INTERRUPTS,
+        automatic_activity_detection=types.AutomaticActivityDetection(
+            start_of_speech_sensitivity=START_SENSITIVITIES[config.interruption_sensitivity],
+            prefix_padding_ms=20,
+            silence_duration_ms=500,
+        ),
+        activity_handling=types.ActivityHandling.START_OF_ACTIVITY_INTERRUPTS
+        if config.interruptible
+        else types.ActivityHandling.NO_INTERRUPTION,
         turn_coverage=types.TurnCoverage.TURN_INCLUDES_ONLY_ACTIVITY,
     )
     return {"setup": {**_dump(setup), "realtimeInputConfig": _dump(realtime_input)}}

@@ -28,6 +28,7 @@ from agents.providers.events import (
     ModelEvent,
     OutputTranscript,
     SpeechStarted,
+    SpeechStopped,
     ToolCall,
     TurnDone,
 )
@@ -53,6 +54,9 @@ class LocalModel(RealtimeModel):
     With `llm_base_url` an OpenAI-compatible chat endpoint thinks, otherwise the scripted demo agent.
     """
 
+    # It is slow on a slow machine, and a new session would be no quicker.
+    answer_seconds = 10.0
+
     def __init__(self, llm_base_url: str = "", llm_model: str = "", llm_api_key: str = "") -> None:
         # By its name: without an endpoint the SDK behind it need not be loaded.
         self._endpoint = (
@@ -76,7 +80,7 @@ class LocalModel(RealtimeModel):
             await asyncio.wait_for(self.warm_up(), PATIENCE_SECONDS)
         engine = speech.get_speech()
         if self._endpoint is not None:
-            return LocalSession(engine, self._endpoint.new_brain(config), config.caller_format)
+            return LocalSession(engine, self._endpoint.new_brain(config), config)
         brain = ScriptedBrain(
             config.instructions,
             config.tools,
@@ -85,7 +89,7 @@ class LocalModel(RealtimeModel):
             # A caller's "tomorrow" is the machine's: nobody says in which time zone they are.
             today=lambda: datetime.now().astimezone().date(),
         )
-        session = LocalSession(engine, brain, config.caller_format)
+        session = LocalSession(engine, brain, config)
         session.prepare(brain.prepare)
         return session
 
@@ -123,8 +127,9 @@ class LocalSession(RealtimeSession):
 
     input_format = PCM16_16K
 
-    def __init__(self, engine: Speech, brain: Brain, caller_format: AudioFormat) -> None:
-        self.output_format = PCM16_8K if caller_format.sample_rate == PCM16_8K.sample_rate else PCM16_24K
+    def __init__(self, engine: Speech, brain: Brain, config: SessionConfig) -> None:
+        self._is_interruptible = config.interruptible
+        self.output_format = PCM16_8K if config.caller_format.sample_rate == PCM16_8K.sample_rate else PCM16_24K
         self._engine = engine
         self._brain = brain
         self._events: asyncio.Queue[ModelEvent | ProviderError | None] = asyncio.Queue()
@@ -137,7 +142,7 @@ class LocalSession(RealtimeSession):
         self._results: list[ToolResult] = []
         self._was_interrupted = False
         self._is_closed = False
-        self._detector = TurnDetector(engine, self._is_speaking)
+        self._detector = TurnDetector(engine, self._is_speaking, config.interruption_sensitivity)
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._take_turns())]
 
     # -------------------------------------------------------------------------------------------
@@ -217,6 +222,8 @@ class LocalSession(RealtimeSession):
 
     def _interrupt(self) -> None:
         """The caller speaks: what is being said or thought is over, whatever tools are at work go on."""
+        if not self._is_interruptible:
+            return
         self._was_interrupted = self._is_speaking() or (self._turn is not None and not self._turn.done())
         self._playing_until = 0.0
         if self._turn is not None:
@@ -224,6 +231,7 @@ class LocalSession(RealtimeSession):
         self._events.put_nowait(SpeechStarted())
 
     def _take_utterance(self, utterance: Utterance) -> None:
+        self._events.put_nowait(SpeechStopped())
         if utterance.text:
             self._events.put_nowait(InputTranscript(utterance.text))
             self._turns.put_nowait(self._brain.answer(utterance.text))

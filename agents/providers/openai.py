@@ -15,19 +15,20 @@ from openai import AsyncOpenAI, OpenAIError
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import ConnectionClosed
 
-from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig, Turn
+from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, Sensitivity, SessionConfig, Turn
 from agents.providers.events import (
     AudioDelta,
     InputTranscript,
     ModelEvent,
     OutputTranscript,
     SpeechStarted,
+    SpeechStopped,
     ToolCall,
     TurnDone,
 )
 from agents.providers.sockets import child, closed_message, connecting, parse_object, socket_options, text
-from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat, is_payload
 from agents.providers.voices import OPENAI_VOICES
+from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat, is_payload
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ WIRE_FORMATS: Mapping[AudioFormat, Mapping[str, Any]] = {
     PCMA_8K: {"type": "audio/pcma"},
     PCM16_24K: {"type": "audio/pcm", "rate": 24000},
 }
+# How loud the caller must be to count, 0 to 1; 0.5 is the vendor's default.
+VAD_THRESHOLDS: Mapping[Sensitivity, float] = {"low": 0.7, "medium": 0.5, "high": 0.3}
 AUDIO_DELTA = "response.output_audio.delta"
 ALREADY_ANSWERING = "conversation_already_has_active_response"
 # An account without credit or rights answers the same after a reconnect.
@@ -87,7 +90,7 @@ class OpenAIRealtimeModel(RealtimeModel):
             if isinstance(error, OpenAIError):
                 raise ProviderError(f"{VENDOR} could not be reached.", retryable=True) from error
             raise
-        return OpenAIRealtimeSession(connection, audio_format)
+        return OpenAIRealtimeSession(connection, audio_format, is_interruptible=config.interruptible)
 
 
 def session_settings(config: SessionConfig, audio_format: AudioFormat, transcription_model: str) -> dict[str, Any]:
@@ -103,7 +106,12 @@ def session_settings(config: SessionConfig, audio_format: AudioFormat, transcrip
             "input": {
                 "format": WIRE_FORMATS[audio_format],
                 "transcription": transcription,
-                "turn_detection": {"type": "server_vad", "create_response": True, "interrupt_response": True},
+                "turn_detection": {
+                    "type": "server_vad",
+                    "threshold": VAD_THRESHOLDS[config.interruption_sensitivity],
+                    "create_response": True,
+                    "interrupt_response": config.interruptible,
+                },
             },
             "output": {"format": WIRE_FORMATS[audio_format], "voice": wire_voice(config.voice)},
         },
@@ -133,7 +141,10 @@ class OpenAIRealtimeSession(RealtimeSession):
     """One Realtime conversation. The vendor detects the caller's turns, cancels its answer on barge-in and answers by
     itself; we create responses only for what we want said and for tool results, and never while another is active."""
 
-    def __init__(self, connection: AsyncRealtimeConnection, audio_format: AudioFormat) -> None:
+    def __init__(
+        self, connection: AsyncRealtimeConnection, audio_format: AudioFormat, *, is_interruptible: bool = True
+    ) -> None:
+        self._is_interruptible = is_interruptible
         self.input_format = self.output_format = audio_format
         self._connection = connection
         self._closed = False
@@ -149,6 +160,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._texts: dict[str, str] = {}  # item id → transcript of an answer that is not reported yet
         self._handlers: dict[str, Callable[[Event], Awaitable[list[ModelEvent]]]] = {
             "input_audio_buffer.speech_started": self._on_speech_started,
+            "input_audio_buffer.speech_stopped": self._on_speech_stopped,
             "conversation.item.input_audio_transcription.completed": self._on_input_transcript,
             "response.created": self._on_response_created,
             "response.output_audio_transcript.delta": self._on_transcript_delta,
@@ -200,6 +212,8 @@ class OpenAIRealtimeSession(RealtimeSession):
             except ConnectionClosed as error:
                 if self._closed:
                     return
+                for unfinished in self._finished_texts():
+                    yield unfinished
                 raise ProviderError(closed_message(VENDOR, error), retryable=True) from error
             event = parse_object(frame)
             if event is None:
@@ -215,8 +229,12 @@ class OpenAIRealtimeSession(RealtimeSession):
 
     async def _on_speech_started(self, event: Event) -> list[ModelEvent]:
         self._caller_has_the_turn = True
-        self._cancelled_response = self._active_response
+        if self._is_interruptible:
+            self._cancelled_response = self._active_response
         return [SpeechStarted()]
+
+    async def _on_speech_stopped(self, event: Event) -> list[ModelEvent]:
+        return [SpeechStopped()]
 
     async def _on_input_transcript(self, event: Event) -> list[ModelEvent]:
         transcript = text(event, "transcript").strip()
@@ -286,11 +304,11 @@ class OpenAIRealtimeSession(RealtimeSession):
 
     async def _create_next_response(self) -> None:
         """Ask for the next answer that is wanted, if the model is free and the caller is not speaking."""
-        if self._active_response or self._request_is_open or self._caller_has_the_turn or self._open_calls:
+        if self._active_response or self._request_is_open or self._caller_has_the_turn:
             return
         if self._wanted:
             response = self._wanted.popleft()
-        elif self._reply_is_due:
+        elif self._reply_is_due and not self._open_calls:
             response = {}
             self._reply_is_due = False
         else:

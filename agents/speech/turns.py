@@ -22,11 +22,10 @@ logger = logging.getLogger(__name__)
 WINDOW_BYTES = 1024  # 512 samples of PCM16
 WINDOW_MS = 32
 SPEECH_PROBABILITY = 0.5
-# Between both thresholds a window prolongs what was before it: voices fade, rooms hum.
+# Between this and that of speech a window prolongs what was before it: voices fade, rooms hum.
 SILENCE_PROBABILITY = 0.35
 
 BEGIN_MS = 96
-BARGE_IN_MS = 250  # while the agent speaks: a cough or its own echo must not silence it
 PRE_ROLL_MS = 320  # kept from before the beginning: soft first consonants
 TRANSCRIBE_AFTER_MS = 224  # of silence
 END_MS = 448  # the detector lags the sound by about 60 ms: half a second in all
@@ -49,6 +48,20 @@ UNFINISHED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class Threshold:
+    """From when on a sound is speech. `barge_in_ms` holds while the agent speaks: a cough, a "mhm" or its own echo must not
+    silence it.
+    """
+
+    probability: float
+    barge_in_ms: int
+
+
+THRESHOLDS = {"low": Threshold(0.65, 450), "medium": Threshold(SPEECH_PROBABILITY, 250), "high": Threshold(0.4, 128)}
+LONGEST_BARGE_IN_MS = max(each.barge_in_ms for each in THRESHOLDS.values())
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechBegan:
     """The caller has begun to speak."""
 
@@ -67,7 +80,10 @@ class TurnDetector:
     to expect.
     """
 
-    def __init__(self, speech: Speech, is_agent_speaking: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, speech: Speech, is_agent_speaking: Callable[[], bool] = lambda: False, sensitivity: str = "medium"
+    ) -> None:
+        self._threshold = THRESHOLDS[sensitivity]
         self._speech = speech
         self._is_agent_speaking = is_agent_speaking
         self.is_patient = False
@@ -77,7 +93,7 @@ class TurnDetector:
         self._posted: deque[bytes] = deque()
         self._must_repost = False
         self._stream_id = speech.ears.new_id()
-        self._before: deque[bytes] = deque(maxlen=(PRE_ROLL_MS + BARGE_IN_MS) // WINDOW_MS)
+        self._before: deque[bytes] = deque(maxlen=(PRE_ROLL_MS + LONGEST_BARGE_IN_MS) // WINDOW_MS)
         self._loud_run_ms = 0
         self._reset()
         speech.ears.attach(self._stream_id, self._on_frame)
@@ -165,9 +181,9 @@ class TurnDetector:
 
     def _await_beginning(self, window: bytes, probability: float) -> None:
         self._before.append(window)
-        loud = probability >= SPEECH_PROBABILITY
+        loud = probability >= self._threshold.probability
         self._loud_run_ms = max(0, self._loud_run_ms + (WINDOW_MS if loud else -2 * WINDOW_MS))
-        if self._loud_run_ms >= (BARGE_IN_MS if self._is_agent_speaking() else BEGIN_MS):
+        if self._loud_run_ms >= (self._threshold.barge_in_ms if self._is_agent_speaking() else BEGIN_MS):
             self._utterance = bytearray().join(self._before)
             self._voiced_ms, self._silence_ms = self._loud_run_ms, 0
             self._loud_run_ms = 0
@@ -178,7 +194,7 @@ class TurnDetector:
     def _await_end(self, window: bytes, probability: float) -> None:
         assert self._utterance is not None
         self._utterance += window
-        if probability >= SPEECH_PROBABILITY:
+        if probability >= self._threshold.probability:
             self._voiced_ms += WINDOW_MS
             self._silence_ms = 0
             self._drop_guess()

@@ -45,6 +45,8 @@ def number_data(number: PhoneNumber) -> dict[str, Any]:
         "silence_timeout": number.silence_timeout,
         "first_speaker": number.first_speaker,
         "interruptible": number.interruptible,
+        "interruption_sensitivity": number.interruption_sensitivity,
+        "fallback_model": number.fallback_model,
         "max_cost_per_call": format_amount(number.max_cost_per_call),
         "daily_cap": format_amount(number.daily_cap),
         "max_concurrent_calls": number.max_concurrent_calls,

@@ -199,6 +199,8 @@ def test_the_reference_s_agent(api):
         "silence_timeout": None,
         "first_speaker": None,
         "interruptible": None,
+        "interruption_sensitivity": None,
+        "fallback_model": None,
         "max_cost_per_call": None,
         "daily_cap": None,
         "analysis_schema": None,

@@ -32,6 +32,8 @@ LAYERS = {
     "silence_timeout": (10, 20, 40, 50, 30),
     "first_speaker": ("caller", "agent", "caller", "agent", "agent"),
     "interruptible": (False, True, False, True, True),
+    "interruption_sensitivity": ("low", "high", "low", "high", "medium"),
+    "fallback_model": ("gpt-realtime-mini", "local-offline", "gpt-realtime-1.5", "local-offline", ""),
     "max_cost_per_call": ("0.50", "1.00", "2.00", "0.125", None),
 }
 SOURCES = ("request", "agent", "number_agent", "number")
@@ -96,6 +98,8 @@ def test_all_fields_fall_through_one_by_one():
         "silence_timeout": {"value": 20, "source": "number"},
         "first_speaker": {"value": "agent", "source": "default"},
         "interruptible": {"value": True, "source": "default"},
+        "interruption_sensitivity": {"value": "medium", "source": "default"},
+        "fallback_model": {"value": "", "source": "default"},
         "max_cost_per_call": {"value": None, "source": "default"},
         "analysis_schema": {"value": SCHEMA, "source": "number_agent"},
     }

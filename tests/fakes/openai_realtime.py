@@ -175,7 +175,8 @@ class _Conversation:
         item_id = f"item_caller_{self._frames}"
         if change == "started":
             await self._emit({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": item_id})
-            await self._cancel("turn_detected")
+            if self._session["audio"]["input"]["turn_detection"]["interrupt_response"]:
+                await self._cancel("turn_detected")
         elif change == "stopped":
             await self._emit({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 0, "item_id": item_id})
             await self._emit({"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": None})

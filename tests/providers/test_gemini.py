@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.providers.base import ProviderError, SessionConfig, ToolSpec, Turn
+from agents.providers.base import ProviderError, Sensitivity, SessionConfig, ToolSpec, Turn
 from agents.providers.events import (
     AudioDelta,
     InputTranscript,
@@ -234,11 +234,33 @@ async def test_dropped_line_is_resumed_by_its_handle() -> None:
         await asyncio.sleep(0.05)
         await reading.say(SILENCE, pause_seconds=0.02)
         await reading.until_seen(Reconnected)
-        assert reading.of(Reconnected) == [Reconnected("dropped")]
+        assert reading.of(Reconnected) == [Reconnected("dropped", mid_answer=False)]
         assert fake.setups()[1]["sessionResumption"]["handle"] in fake.handles
         await reading.session.generate_reply("Again.")
         await reading.until_seen(TurnDone, 2)
         assert [each.text for each in reading.of(OutputTranscript)] == ["Hello.", "Still here."]
+
+
+async def test_line_that_drops_in_the_middle_of_an_answer_is_known_for_it() -> None:
+    script = Script([Reply(tone(24000, 3000), "A long story of rain.")], drop_after_frames=3, speed=2)
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until_seen(AudioDelta, 3)
+        await reading.say(SILENCE * 4, pause_seconds=0.01)
+        await reading.until_seen(Reconnected)
+        assert reading.of(Reconnected) == [Reconnected("dropped", mid_answer=True)]
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "wire"), [("low", "START_SENSITIVITY_LOW"), ("high", "START_SENSITIVITY_HIGH")]
+)
+async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: Sensitivity, wire: str) -> None:
+    async with FakeGemini() as fake:
+        async with await open_session(fake, interruption_sensitivity=sensitivity, interruptible=False):
+            pass
+        wanted = fake.setups()[0]["realtimeInputConfig"]
+        assert wanted["automaticActivityDetection"]["startOfSpeechSensitivity"] == wire
+        assert wanted["activityHandling"] == "NO_INTERRUPTION"
 
 
 async def test_session_that_cannot_be_resumed_begins_anew_with_the_transcript() -> None:

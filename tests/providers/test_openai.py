@@ -4,8 +4,16 @@ from typing import Any
 
 import pytest
 
-from agents.providers.base import ProviderError, SessionConfig, ToolSpec, Turn
-from agents.providers.events import AudioDelta, InputTranscript, OutputTranscript, SpeechStarted, ToolCall, TurnDone
+from agents.providers.base import ProviderError, Sensitivity, SessionConfig, ToolSpec, Turn
+from agents.providers.events import (
+    AudioDelta,
+    InputTranscript,
+    OutputTranscript,
+    SpeechStarted,
+    SpeechStopped,
+    ToolCall,
+    TurnDone,
+)
 from agents.providers.openai import OpenAIRealtimeModel, wire_voice
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat, mulaw_to_pcm16
 from tests.fakes.openai_realtime import FakeOpenAI, Reply, Script
@@ -45,7 +53,12 @@ async def test_session_is_configured_as_asked() -> None:
                 "input": {
                     "format": {"type": "audio/pcmu"},
                     "transcription": {"model": "gpt-4o-mini-transcribe", "language": "de"},
-                    "turn_detection": {"type": "server_vad", "create_response": True, "interrupt_response": True},
+                    "turn_detection": {
+                        "type": "server_vad",
+                        "threshold": 0.5,
+                        "create_response": True,
+                        "interrupt_response": True,
+                    },
                 },
                 "output": {"format": {"type": "audio/pcmu"}, "voice": "cedar"},
             },
@@ -95,6 +108,7 @@ async def test_greeting_and_a_question_are_answered_by_voice() -> None:
             OutputTranscript,
             TurnDone,
             SpeechStarted,
+            SpeechStopped,
             InputTranscript,
             OutputTranscript,
             TurnDone,
@@ -106,6 +120,52 @@ async def test_greeting_and_a_question_are_answered_by_voice() -> None:
         }
         assert fake.messages("response.create")[0]["response"] == {"instructions": "Greet the caller."}
         assert fake.rejected == []
+
+
+@pytest.mark.parametrize(("sensitivity", "threshold"), [("low", 0.7), ("high", 0.3)])
+async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: Sensitivity, threshold: float) -> None:
+    async with FakeOpenAI() as fake:
+        async with await open_session(fake, interruption_sensitivity=sensitivity, interruptible=False):
+            pass
+        detection = fake.received[0]["session"]["audio"]["input"]["turn_detection"]
+        assert (detection["threshold"], detection["interrupt_response"]) == (threshold, False)
+        assert fake.rejected == []
+
+
+async def test_an_answer_that_must_not_be_interrupted_is_heard_to_its_end() -> None:
+    script = Script([Reply(tone(24000, 2000), "A very long story of rain.")], speed=4)
+    async with FakeOpenAI(script) as fake, await open_session(fake, interruptible=False) as reading:
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until_seen(AudioDelta)
+        await reading.say(mulaw_frames(200, loud=True))
+        await reading.until_seen(TurnDone)
+        assert [each.text for each in reading.of(OutputTranscript)] == ["A very long story of rain."]
+        assert len(reading.audio) == 2000 * 8
+
+
+async def test_something_is_said_while_a_tool_is_at_work() -> None:
+    replies = [Reply(tool_calls=(("get_weather", {}),)), Reply(tone(24000, 100), "One moment."), Reply(b"", "Sunny.")]
+    async with FakeOpenAI(Script(replies)) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
+        await reading.session.generate_reply("Look up the weather.")
+        await reading.until_seen(TurnDone)
+        await reading.session.generate_reply("Say that it takes a moment.")
+        await reading.until_seen(TurnDone, 2)
+        await reading.session.send_tool_result(reading.of(ToolCall)[0].call_id, "get_weather", {"sky": "blue"})
+        await reading.until_seen(TurnDone, 3)
+        assert [each.text for each in reading.of(OutputTranscript)] == ["One moment.", "Sunny."]
+        assert fake.rejected == []
+
+
+async def test_what_was_said_before_the_line_dropped_is_told() -> None:
+    script = Script([Reply(tone(24000, 3000), "It rains and it will rain for long.")], drop_after_frames=5, speed=2)
+    async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until_seen(AudioDelta, 3)
+        await reading.say(mulaw_frames(100, loud=False))
+        await reading.until_failed()
+        ((said),) = [each.text for each in reading.of(OutputTranscript)]
+        assert "It rains and it will rain for long.".startswith(said)
+        assert said
 
 
 async def test_barge_in_drops_the_rest_and_truncates_what_was_not_heard() -> None:
