@@ -13,6 +13,9 @@ from billing.adjustments import adjust
 from billing.exports import rates_csv
 from billing.forms import RatesImportForm
 from billing.models import Adjustment, LedgerEntry, SpendingCap, TelephonyRate
+from billing.payments import admin as payment_admin
+
+__all__ = ["payment_admin"]
 
 
 @admin.register(TelephonyRate)

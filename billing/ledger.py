@@ -46,6 +46,9 @@ def post_entry(
     if is_new and amount > ZERO:
         for path in settings.ON_CREDIT:
             enqueue(import_string(path), developer_id)
+    if is_new:
+        for path in settings.ON_ENTRY:
+            import_string(path)(developer_id)
     return entry
 
 

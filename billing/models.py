@@ -5,7 +5,21 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from billing.payments.models import AutoTopUp, Card, Payment, Refund, StripeCustomer
 from bubblyphone.core.money import MONEY_FIELD
+
+__all__ = [
+    "Adjustment",
+    "AutoTopUp",
+    "Card",
+    "LedgerEntry",
+    "Notice",
+    "Payment",
+    "Refund",
+    "SpendingCap",
+    "StripeCustomer",
+    "TelephonyRate",
+]
 
 
 class LedgerEntry(models.Model):
@@ -24,6 +38,7 @@ class LedgerEntry(models.Model):
         NUMBER_SETUP = "number_setup"
         NUMBER_MONTH = "number_month"
         REFUND = "refund"
+        DISPUTE = "dispute"
         ADJUSTMENT = "adjustment"
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="ledger")

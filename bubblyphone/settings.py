@@ -164,6 +164,7 @@ ON_ACCOUNT_CLOSED = [
 LEDGER_CHECKS = [
     "billing.verification.check_entries",
     "billing.verification.check_adjustments",
+    "billing.payments.ledger_check.check_payments",
     "phone_numbers.ledger_check.check_purchases",
     "phone_numbers.ledger_check.check_months",
     "calls.ledger_check.check_calls",
@@ -175,6 +176,7 @@ SCHEDULES = {
     "purge what has expired": ("accounts.housekeeping.purge", 60),
     "renew phone numbers": ("phone_numbers.renewals.renew_all", 60),
     "send billing notices": ("billing.notices.send_waiting", 1),
+    "charge and close payments": ("billing.payments.sweep.sweep", 1),
     "verify the ledger": ("billing.verification.verify_nightly", 24 * 60),
 }
 
@@ -305,6 +307,13 @@ CARRIER = {
         "connection_id": env_str("TELNYX_CONNECTION_ID"),
     },
 }
+STRIPE = {
+    "secret_key": env_secret("STRIPE_SECRET_KEY"),
+    "webhook_secret": env_secret("STRIPE_WEBHOOK_SECRET"),
+    "api_base": env_str("STRIPE_API_BASE", "https://api.stripe.com").rstrip("/"),
+}
+# dj-stripe keeps what Stripe reports: the bytes, verified, and the event. What it means is ours (billing/payments).
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 # Where the built-in exchange lets handsets in; empty when a real carrier is configured.
 EXCHANGE_URL = env_str("EXCHANGE_URL").rstrip("/")
 
@@ -360,6 +369,7 @@ LOGGING = {
     "loggers": {
         "django.channels.server": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
         "django-q": {"level": "WARNING"},
         # Its info lines tell of every endpoint and connection; serve.py says where we listen.
         "daphne": {"level": "WARNING"},

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from billing.payments.webhook import stripe_webhook
 from bubblyphone.core import health, reference
 
 urlpatterns = [
@@ -13,6 +14,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("bubblyphone.api_urls")),
     path("webhooks/", include("calls.carrier_urls")),
+    path("webhooks/stripe", stripe_webhook, name="stripe-webhook"),
     path("", include("accounts.urls")),
     path("", include("billing.urls")),
     path("", include("phone_numbers.urls")),

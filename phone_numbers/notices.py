@@ -1,5 +1,8 @@
 """Telling a developer what became of their papers: an e-mail, and a webhook to each address that their numbers have."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
@@ -21,17 +24,13 @@ def announce(verification: Verification) -> None:
     the event names. Who has no number yet has no address and gets the e-mail alone.
     """
     enqueue(send_verification_email, verification.pk)
-    numbers = PhoneNumber.objects.filter(developer_id=verification.developer_id, status=PhoneNumber.Status.ACTIVE)
-    oldest: dict[str, PhoneNumber] = {}
-    for number in numbers.exclude(webhook_url="").order_by("pk"):
-        oldest.setdefault(number.webhook_url, number)
-    for url, number in oldest.items():
+    for number in addressed_numbers(verification.developer_id):
         publish(
             developer_id=verification.developer_id,
             signing_secret_id=number.signing_secret_id,
             subject=f"verification:{verification.pk}",
             event_type=EVENT,
-            url=url,
+            url=number.webhook_url,
             payload={
                 "event": EVENT,
                 "verification_id": verification.public_id,
@@ -42,6 +41,25 @@ def announce(verification: Verification) -> None:
                 "phone_number": number.e164,
                 "timestamp": format_time(timezone.now()),
             },
+        )
+
+
+def addressed_numbers(developer_id: int) -> Iterable[PhoneNumber]:
+    """For each webhook address of an account the oldest of the active numbers that have it: its secret signs."""
+    numbers = PhoneNumber.objects.filter(developer_id=developer_id, status=PhoneNumber.Status.ACTIVE)
+    return {one.webhook_url: one for one in numbers.exclude(webhook_url="").order_by("-pk")}.values()
+
+
+def publish_to_account(*, developer_id: int, subject: str, event_type: str, payload: Mapping[str, Any]) -> None:
+    """An event of no number in particular, once to each address, in the caller's transaction (settings.PUBLISH_TO_ACCOUNT)."""
+    for number in addressed_numbers(developer_id):
+        publish(
+            developer_id=developer_id,
+            signing_secret_id=number.signing_secret_id,
+            subject=subject,
+            event_type=event_type,
+            url=number.webhook_url,
+            payload=payload,
         )
 
 

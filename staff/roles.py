@@ -15,6 +15,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "operator": (
         "accounts.view_developer", "accounts.change_developer",
         "billing.view_ledgerentry", "billing.view_adjustment", "billing.add_adjustment",
+        "djstripe.view_event", "djstripe.view_webhookeventtrigger",
+        "billing.view_spendingcap", "billing.change_spendingcap", "billing.view_payment",
         "billing.view_telephonyrate", "billing.add_telephonyrate", "billing.change_telephonyrate",
         "agents.view_aimodel", "agents.add_aimodel", "agents.change_aimodel", "agents.view_agent", "agents.view_modelkey",
         "numbers.view_numberprice", "numbers.add_numberprice", "numbers.change_numberprice",

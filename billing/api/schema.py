@@ -1,5 +1,6 @@
 """What the API's description says about money."""
 
+from billing.api import payment_schema
 from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer
 from billing.api.statements import FormatQuerySerializer
 from billing.models import LedgerEntry
@@ -122,9 +123,11 @@ OPERATIONS = {
         "GET /billing/usage": Operation(
             "Show a month's usage", "Summed up from the ledger.", answer=data_of(USAGE), query=UsageQuerySerializer
         ),
+        **payment_schema.OPERATIONS,
     },
 }
 FIELDS = {
+    **payment_schema.FIELDS,
     "billing {id}": "A month, like 2026-03.",
     "FormatQuerySerializer.format": "`pdf` or `csv` for a file.",
     "TransactionsQuerySerializer.type": "Credits or debits alone.",

@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from billing.api import statements, views
+from billing.api import payments, statements, views
 
 urlpatterns = [
+    path("billing/top-up", payments.TopUpView.as_view()),
+    path("billing/auto-topup", payments.AutoTopUpView.as_view()),
     path("billing/balance", views.BalanceView.as_view()),
     path("billing/transactions", views.TransactionsView.as_view()),
     path("billing/statements", statements.StatementsView.as_view()),

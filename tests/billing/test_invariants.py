@@ -10,11 +10,19 @@ import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from billing import ledger, verification
 from billing.adjustments import adjust
-from billing.models import LedgerEntry
+from billing.models import LedgerEntry, Payment
+from billing.payments import refunds, settlement
 from billing.periods import month_of
 from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.money import round_half_up
@@ -47,6 +55,7 @@ class Money(RuleBasedStateMachine):
         self.now = datetime(2027, 1, 31, 12, tzinfo=UTC)
         self.expected = self.used = Decimal(0)
         self.count = 0
+        self.paid: dict[str, Decimal] = {}  # payment intent → what is left of it at Stripe
 
     def teardown(self) -> None:
         if hasattr(self, "frame"):
@@ -63,24 +72,41 @@ class Money(RuleBasedStateMachine):
             with transaction.atomic():
                 work()
 
-    def post(self, kind: str, amount: Decimal, repeats: int) -> None:
+    @rule(amount=AMOUNTS, kind=st.sampled_from(list(Payment.Kind)), repeats=REPEATS, killed=st.booleans())
+    def pay(self, amount: Decimal, kind: str, repeats: int, killed: bool) -> None:
         self.count += 1
-        key = f"payment:{self.count}"
+        payment = Payment.objects.create(developer=self.developer, kind=kind, amount=amount)
+        intent = f"pi_{payment.pk}"
         self.perform(
-            lambda: ledger.post_entry(
-                developer_id=self.developer.pk, key=key, kind=kind, amount=amount, description="Random", at=self.now
-            ),
-            repeats=repeats,
+            lambda: settlement.succeed(payment.pk, paid=amount, intent_id=intent), repeats=repeats, killed=killed
         )
+        self.paid[intent] = amount
         self.expected += amount
 
-    @rule(amount=AMOUNTS, repeats=REPEATS)
-    def pay(self, amount: Decimal, repeats: int) -> None:
-        self.post("top_up", amount, repeats)
+    @precondition(lambda self: getattr(self, "paid", None))
+    @rule(data=st.data(), status=st.sampled_from(["succeeded", "failed"]), repeats=REPEATS, killed=st.booleans())
+    def take_a_payment_back(self, data: st.DataObject, status: str, repeats: int, killed: bool) -> None:
+        self.count += 1
+        intent = data.draw(st.sampled_from(sorted(self.paid)))
+        cents = data.draw(st.integers(0, int(self.paid[intent] * 100)))
+        report = {"object": "refund", "id": f"re_{self.count}", "payment_intent": intent, "amount": cents}
+        self.perform(lambda: refunds.on_refund({**report, "status": status}), repeats=repeats, killed=killed)
+        if status == "succeeded":
+            self.expected -= Decimal(cents) / 100
+            self.paid[intent] -= Decimal(cents) / 100
 
-    @rule(amount=AMOUNTS, repeats=REPEATS)
-    def take_a_payment_back(self, amount: Decimal, repeats: int) -> None:
-        self.post("refund", -amount, repeats)
+    @precondition(lambda self: getattr(self, "paid", None))
+    @rule(data=st.data(), outcome=st.sampled_from(["won", "lost"]), late=st.booleans(), repeats=REPEATS)
+    def dispute(self, data: st.DataObject, outcome: str, late: bool, repeats: int) -> None:
+        self.count += 1
+        intent = data.draw(st.sampled_from(sorted(self.paid)))
+        amount = self.paid.pop(intent)
+        report = {"object": "dispute", "id": f"dp_{self.count}", "payment_intent": intent, "amount": int(amount * 100)}
+        told = ["needs_response", outcome]
+        for status in reversed(told) if late else told:
+            self.perform(lambda: refunds.on_dispute({**report, "status": status}), repeats=repeats)  # noqa: B023
+        if outcome == "lost":
+            self.expected -= amount
 
     @rule(amount=AMOUNTS, sign=st.sampled_from([-1, 1]))
     def correct(self, amount: Decimal, sign: int) -> None:

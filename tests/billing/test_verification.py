@@ -86,8 +86,8 @@ def give_by_a_charge(developer: Developer) -> str:
 
 
 def take_by_a_credit(developer: Developer) -> str:
-    book(developer, "payment:1", "top_up", "-5")
-    return "payment:1: a top_up takes 5.00"
+    book(developer, "credit:1", "top_up", "-5")
+    return "credit:1: a top_up takes 5.00"
 
 
 def forget_the_refund(developer: Developer) -> str:

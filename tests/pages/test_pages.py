@@ -267,17 +267,6 @@ def test_first_steps_go_away_one_by_one(client: Client, developer: Developer) ->
     assert "First steps" not in client.get("/").content.decode()
 
 
-def test_test_credit_exists_in_a_demo_alone(client: Client, developer: Developer, settings: Any) -> None:
-    settings.DEMO = False
-    assert "test-credit" not in client.get("/billing").content.decode()
-    assert client.post("/billing/test-credit").status_code == 404
-    settings.DEMO = True
-    client.post("/billing/test-credit")
-    html = client.get("/billing").content.decode()
-    assert "+$10.00" in html
-    assert ledger.balance(developer.pk) == Decimal(10)
-
-
 def test_a_number_is_only_released_by_post(client: Client, developer: Developer) -> None:
     number = make_number(developer)
     assert client.get(f"/numbers/{number.pk}/release").status_code == 405

@@ -1,0 +1,47 @@
+"""/api/v1/billing/top-up and …/auto-topup"""
+
+from typing import Any, cast
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import Developer
+from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer, as_number
+from billing.models import AutoTopUp, Card
+from billing.payments import auto_topup, checkout
+from bubblyphone.core.api import data, validated
+
+
+class TopUpView(APIView):
+    """POST /billing/top-up; without the envelope, as the reference shows it. A card is kept unless that is declined."""
+
+    def post(self, request: Request) -> Response:
+        body = validated(TopUpSerializer, request)
+        url = checkout.start_top_up(
+            developer=cast(Developer, request.user),
+            amount=body["amount"],
+            saves_card=body.get("save_payment_method", True),
+        )
+        return Response({"checkout_url": url}, status=201)
+
+
+class AutoTopUpView(APIView):
+    """GET and PUT /billing/auto-topup."""
+
+    def get(self, request: Request) -> Response:
+        return data(auto_top_up_data(auto_topup.settings_of(cast(Developer, request.user).pk)))
+
+    def put(self, request: Request) -> Response:
+        body = validated(AutoTopUpSerializer, request)
+        return data(auto_top_up_data(auto_topup.configure(developer=cast(Developer, request.user), **body)))
+
+
+def auto_top_up_data(found: AutoTopUp) -> dict[str, Any]:
+    """As the reference shows it."""
+    return {
+        "enabled": found.enabled,
+        "threshold": None if found.threshold is None else as_number(found.threshold),
+        "amount": None if found.amount is None else as_number(found.amount),
+        "has_payment_method": Card.objects.filter(developer_id=found.developer_id).exists(),
+    }

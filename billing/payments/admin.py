@@ -1,0 +1,52 @@
+"""What staff see of payments: ours, and Stripe's reports as they came. Of dj-stripe's some fifty tables only these two are used."""
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from djstripe.models import Event, WebhookEventTrigger
+
+from billing.models import Payment
+
+for model in apps.get_app_config("djstripe").get_models():
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What has happened elsewhere is not edited here."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    list_display = ["id", "developer", "kind", "status", "amount", "card", "failure_code", "created_at", "settled_at"]
+    list_select_related = ["developer"]
+    list_filter = ["status", "kind"]
+    search_fields = ["developer__email", "stripe_intent_id", "stripe_session_id"]
+    ordering = ["-id"]
+
+
+@admin.register(WebhookEventTrigger)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """Each delivery of Stripe's; what could not be carried out has its reason here."""
+
+    list_display = ["id", "created", "event", "processed", "exception"]
+    list_select_related = ["event"]
+    list_filter = ["processed"]
+    ordering = ["-id"]
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ["id", "type", "created"]
+    list_filter = ["type"]
+    search_fields = ["id"]
+    ordering = ["-djstripe_id"]

@@ -1,0 +1,115 @@
+"""Saved cards: which Stripe keeps for us, and which of them is charged."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import stripe
+from django.db import transaction
+
+from accounts.models import Developer
+from billing import ledger
+from billing.models import AutoTopUp, Card, Payment
+from billing.payments.client import is_gone, refused_as_upstream, stripe_client
+from bubblyphone.core.errors import NotFound
+
+# For a payment whose means Stripe does not show us.
+UNKNOWN = "Payment method"
+
+
+def keep_from(payment_id: int) -> None:
+    """The job after a payment: note what it was made with, and keep that for later if this was asked for."""
+    payment = Payment.objects.get(pk=payment_id)
+    client = stripe_client()
+    try:
+        intent = client.v1.payment_intents.retrieve(str(payment.stripe_intent_id), {"expand": ["payment_method"]})
+        method = intent.to_dict().get("payment_method")
+        if isinstance(method, str):
+            method = client.v1.payment_methods.retrieve(method).to_dict()
+    except stripe.InvalidRequestError:
+        method = None
+    with transaction.atomic():
+        if method and payment.saves_card:
+            remember(payment.developer_id, method)
+        Payment.objects.filter(pk=payment_id).update(card=str(read_card(method)) if method else UNKNOWN)
+
+
+def read_card(method: Mapping[str, Any]) -> Card:
+    """Stripe's payment method as a row that is not saved."""
+    details = method.get("card") or {}
+    year, month = details.get("exp_year"), details.get("exp_month")
+    return Card(
+        stripe_id=method["id"],
+        brand=str(details.get("brand") or method.get("type") or "")[:30],
+        last_four=str(details.get("last4") or "")[:4],
+        expires=f"{year}-{month:02}" if year and month else "",
+    )
+
+
+@transaction.atomic
+def remember(developer_id: int, method: Mapping[str, Any]) -> None:
+    """Add a card, or what is new about it; the newest is the one that is charged."""
+    ledger.lock_developer(developer_id)
+    read = read_card(method)
+    looks = {"brand": read.brand, "last_four": read.last_four, "expires": read.expires}
+    card, is_new = Card.objects.update_or_create(
+        stripe_id=read.stripe_id, defaults=looks, create_defaults={**looks, "developer_id": developer_id}
+    )
+    if is_new:
+        _make_default(card)
+
+
+def update(method: Mapping[str, Any]) -> None:
+    """payment_method.updated: the bank has sent a new card, say."""
+    read = read_card(method)
+    Card.objects.filter(stripe_id=read.stripe_id).update(
+        brand=read.brand, last_four=read.last_four, expires=read.expires
+    )
+
+
+def get_card(*, developer: Developer, pk: int) -> Card:
+    """Raises NotFound, also for somebody else's."""
+    if (card := Card.objects.filter(developer=developer, pk=pk).first()) is None:
+        raise NotFound("Not found.")
+    return card
+
+
+@transaction.atomic
+def choose(*, developer: Developer, pk: int) -> Card:
+    """Charge this card from now on. Raises NotFound."""
+    ledger.lock_developer(developer.pk)
+    card = get_card(developer=developer, pk=pk)
+    _make_default(card)
+    return card
+
+
+def remove(*, developer: Developer, pk: int) -> Card:
+    """Have Stripe forget a card. Raises NotFound, and UpstreamFailed when Stripe cannot be reached: then nothing has changed."""
+    card = get_card(developer=developer, pk=pk)
+    with refused_as_upstream():
+        try:
+            stripe_client().v1.payment_methods.detach(card.stripe_id)
+        except stripe.InvalidRequestError as error:
+            # It is off already, or gone altogether.
+            if not (is_gone(error, "payment_method") or "not attached" in str(error.user_message)):
+                raise
+    forget(card.stripe_id)
+    return card
+
+
+@transaction.atomic
+def forget(stripe_id: str) -> None:
+    """Also for payment_method.detached. Without a card nothing is charged by itself any more."""
+    if (card := Card.objects.filter(stripe_id=stripe_id).first()) is None:
+        return
+    ledger.lock_developer(card.developer_id)
+    card.delete()
+    newest = Card.objects.filter(developer_id=card.developer_id).order_by("-pk").first()
+    if newest is None:
+        AutoTopUp.objects.filter(developer_id=card.developer_id, enabled=True).update(enabled=False)
+    elif card.is_default:
+        _make_default(newest)
+
+
+def _make_default(card: Card) -> None:
+    Card.objects.filter(developer_id=card.developer_id, is_default=True).exclude(pk=card.pk).update(is_default=False)
+    Card.objects.filter(pk=card.pk).update(is_default=True)

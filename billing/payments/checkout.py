@@ -1,0 +1,110 @@
+"""Top-ups on Stripe's own page. It is paid there; the credit comes with Stripe's signed webhook."""
+
+from decimal import Decimal
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+from accounts.models import Developer
+from billing.models import Card, Payment, StripeCustomer
+from billing.payments import settlement
+from billing.payments.client import is_configured, is_gone, refused_as_upstream, stripe_client, to_cents
+from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
+
+AMOUNTS = tuple(map(Decimal, (5, 10, 20, 50, 100)))
+# What the page takes beside these amounts; the API takes them alone, as the reference has it.
+LEAST, MOST = Decimal(5), Decimal(500)
+
+
+def is_test_mode() -> bool:
+    """Without Stripe a demo installation gives credit that nobody pays for, and says so (contract §3)."""
+    return settings.DEMO and not is_configured()
+
+
+def start_top_up(*, developer: Developer, amount: Decimal, saves_card: bool) -> str:
+    """The address of the page on which the developer pays. Raises InvalidRequest and UpstreamFailed."""
+    if not LEAST <= amount <= MOST or amount != amount.quantize(Decimal("0.01")):
+        raise InvalidRequest({"amount": [f"Must be from {LEAST} to {MOST} dollars, in whole cents."]})
+    if is_test_mode():
+        payment = _new_payment(developer, amount, is_test=True)
+        return f"{settings.PUBLIC_URL}/billing/test-top-up/{payment.reference}"
+    client = stripe_client()
+    payment = _new_payment(developer, amount, saves_card=saves_card)
+    try:
+        with refused_as_upstream():
+            session = _open_session(client, payment, _customer_of(client, payment))
+    except UpstreamFailed:
+        settlement.close(payment.pk, Payment.Status.FAILED, "not_started")
+        raise
+    Payment.objects.filter(pk=payment.pk).update(stripe_session_id=session.id)
+    return str(session.url)
+
+
+def pay_test_top_up(*, developer: Developer, reference: object) -> Payment:
+    """The button of test mode. Raises NotFound, and Conflict the second time."""
+    payment = Payment.objects.filter(developer=developer, is_test=True, reference=reference).first()
+    if payment is None or not is_test_mode():
+        raise NotFound("Not found.")
+    if payment.status != Payment.Status.PENDING:
+        raise Conflict("This test credit has been added already.")
+    settlement.succeed(payment.pk, paid=payment.amount)
+    return payment
+
+
+def _new_payment(developer: Developer, amount: Decimal, **fields: bool) -> Payment:
+    return Payment.objects.create(developer=developer, kind=Payment.Kind.TOP_UP, amount=amount, **fields)
+
+
+def _customer_of(client: stripe.StripeClient, payment: Payment) -> str:
+    """The developer's, made with the first payment. Of two made at the same moment one stays unused."""
+    known = StripeCustomer.objects.filter(developer_id=payment.developer_id).first()
+    if known is not None:
+        return known.stripe_id
+    customer = client.v1.customers.create(
+        {
+            "email": payment.developer.email,
+            "name": payment.developer.name,
+            "metadata": {"developer": str(payment.developer_id)},
+        },
+        {"idempotency_key": f"customer-{payment.reference}"},
+    )
+    row, _ = StripeCustomer.objects.get_or_create(
+        developer_id=payment.developer_id, defaults={"stripe_id": customer.id}
+    )
+    return row.stripe_id
+
+
+def _open_session(client: stripe.StripeClient, payment: Payment, customer_id: str) -> stripe.checkout.Session:
+    try:
+        return client.v1.checkout.sessions.create(
+            _session_of(payment, customer_id),
+            {"idempotency_key": f"checkout-{payment.reference}-{customer_id}"},
+        )
+    except stripe.InvalidRequestError as error:
+        # Another Stripe account than last time, or test keys exchanged for live ones.
+        if not is_gone(error, "customer"):
+            raise
+        Card.objects.filter(developer_id=payment.developer_id).delete()
+        StripeCustomer.objects.filter(developer_id=payment.developer_id, stripe_id=customer_id).delete()
+        return client.v1.checkout.sessions.create(_session_of(payment, _customer_of(client, payment)))
+
+
+def _session_of(payment: Payment, customer_id: str) -> Any:
+    metadata = {"kind": "topup", "payment": str(payment.reference)}
+    product = {"name": "Account credit"}
+    price = {"currency": "usd", "unit_amount": to_cents(payment.amount), "product_data": product}
+    return {
+        "mode": "payment",
+        "customer": customer_id,
+        "client_reference_id": str(payment.developer_id),
+        "line_items": [{"quantity": 1, "price_data": price}],
+        "payment_intent_data": {
+            "metadata": metadata,
+            "description": "Account credit",
+            **({"setup_future_usage": "off_session"} if payment.saves_card else {}),
+        },
+        "metadata": metadata,
+        "success_url": f"{settings.PUBLIC_URL}/billing?paid={payment.reference}",
+        "cancel_url": f"{settings.PUBLIC_URL}/billing",
+    }

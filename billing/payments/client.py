@@ -1,0 +1,68 @@
+"""Stripe's own client, as the settings have it. Nothing here may be called in a transaction."""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+import requests
+import stripe
+from django.conf import settings
+
+from bubblyphone.core.errors import UpstreamFailed
+from bubblyphone.core.http import is_this_machine
+
+logger = logging.getLogger(__name__)
+TIMEOUT_SECONDS = 15
+CENTS = Decimal(100)
+
+
+def is_configured() -> bool:
+    """Whether there is a Stripe to pay at; without it there is test credit."""
+    return bool(settings.STRIPE["secret_key"])
+
+
+def stripe_client() -> stripe.StripeClient:
+    """For one errand. Raises UpstreamFailed without a key."""
+    if not is_configured():
+        raise UpstreamFailed("Payments are not set up on this server.", code="payments_not_set_up")
+    base = settings.STRIPE["api_base"]
+    session = requests.Session()
+    session.trust_env = not is_this_machine(urlsplit(base).hostname or "")
+    return stripe.StripeClient(
+        settings.STRIPE["secret_key"],
+        base_addresses={"api": base},
+        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS, session=session),
+        max_network_retries=2,  # with one idempotency key for all attempts
+    )
+
+
+@contextmanager
+def refused_as_upstream() -> Iterator[None]:
+    """What Stripe refuses, or a Stripe that cannot be reached, as UpstreamFailed."""
+    try:
+        yield
+    except stripe.StripeError as error:
+        logger.warning("Stripe: %s %s", type(error).__name__, error.code or error.http_status or "")
+        raise UpstreamFailed("The payment service could not do this now. Please try again.") from error
+
+
+def is_gone(error: stripe.InvalidRequestError, param: str) -> bool:
+    """Whether Stripe does not know (any more) what this parameter names."""
+    return error.code == "resource_missing" and error.param == param
+
+
+def to_cents(amount: Decimal) -> int:
+    """USD as Stripe counts it."""
+    return int(amount * CENTS)
+
+
+def from_cents(cents: int) -> Decimal:
+    return Decimal(cents) / CENTS
+
+
+def lock_number(name: str) -> int:
+    """A number for PostgreSQL's advisory lock on a thing of Stripe's."""
+    return int.from_bytes(hashlib.sha256(f"stripe:{name}".encode()).digest()[:8], "big", signed=True)

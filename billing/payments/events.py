@@ -1,0 +1,100 @@
+"""What Stripe's events mean. The bytes are verified and stored; this runs in the transaction that keeps the event.
+
+Nothing is asked of Stripe here, as dj-stripe's own processing would: an event says all that its effect needs. Each effect happens
+once by its key in the ledger or by the state of a row, so that order, number and delay of deliveries do not matter.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from djstripe.models import Event, WebhookEventTrigger
+
+from billing.models import Payment
+from billing.payments import auto_topup, cards, refunds, settlement
+from billing.payments.client import from_cents
+from billing.payments.intents import intent_of, lock_intent, payment_of
+
+Thing = Mapping[str, Any]
+
+
+def process(trigger: WebhookEventTrigger) -> None:
+    """Keep the event of a verified delivery and carry it out, if it is new. What is raised undoes both."""
+    body = trigger.json_body
+    about = body.get("request")
+    told_by = about if isinstance(about, Mapping) else {}
+    event, is_new = Event.objects.get_or_create(
+        id=body["id"],
+        defaults={
+            "type": body["type"],
+            "data": body["data"],
+            "stripe_data": body,
+            "api_version": body.get("api_version") or "",
+            "livemode": bool(body.get("livemode")),
+            "created": datetime.fromtimestamp(body.get("created") or 0, UTC),
+            "request_id": told_by.get("id") or "",
+            "idempotency_key": told_by.get("idempotency_key") or "",
+        },
+    )
+    trigger.event, trigger.processed = event, True
+    if is_new and (handler := HANDLERS.get(event.type)):
+        handler(body["data"]["object"])
+
+
+def on_session(session: Thing) -> None:
+    """checkout.session.completed and …async_payment_succeeded. A bank transfer completes the session first and pays days later."""
+    lock_intent(intent_of(session))
+    if (payment := payment_of(session)) is None:
+        return
+    if session.get("payment_status") == "paid":
+        settlement.succeed(
+            payment.pk,
+            paid=from_cents(session["amount_total"]),
+            currency=session.get("currency") or "",
+            intent_id=intent_of(session),
+        )
+    elif intent_id := intent_of(session):
+        Payment.objects.filter(pk=payment.pk, stripe_intent_id=None).update(stripe_intent_id=intent_id)
+
+
+def on_session_lost(session: Thing) -> None:
+    """checkout.session.expired, …async_payment_failed."""
+    if payment := payment_of(session):
+        if session.get("status") == "expired":
+            settlement.close(payment.pk, Payment.Status.EXPIRED)
+        else:
+            settlement.close(payment.pk, Payment.Status.FAILED, "payment_failed")
+
+
+def on_intent_succeeded(intent: Thing) -> None:
+    lock_intent(intent_of(intent))
+    if payment := payment_of(intent):
+        settlement.succeed(
+            payment.pk,
+            paid=from_cents(intent.get("amount_received") or intent["amount"]),
+            currency=intent.get("currency") or "",
+            intent_id=intent_of(intent),
+        )
+
+
+def on_intent_failed(intent: Thing) -> None:
+    """payment_intent.payment_failed, payment_intent.canceled. At a Checkout page people may try again; an automatic charge is over."""
+    payment = payment_of(intent)
+    if payment is not None and payment.kind == Payment.Kind.AUTO_TOP_UP:
+        error = intent.get("last_payment_error") or {}
+        auto_topup.fail(payment.pk, error.get("decline_code") or error.get("code") or "payment_failed")
+
+
+HANDLERS: dict[str, Callable[[Thing], None]] = {
+    "checkout.session.completed": on_session,
+    "checkout.session.async_payment_succeeded": on_session,
+    "checkout.session.async_payment_failed": on_session_lost,
+    "checkout.session.expired": on_session_lost,
+    "payment_intent.succeeded": on_intent_succeeded,
+    "payment_intent.payment_failed": on_intent_failed,
+    "payment_intent.canceled": on_intent_failed,
+    "payment_method.updated": cards.update,
+    "payment_method.automatically_updated": cards.update,
+    "payment_method.detached": lambda method: cards.forget(method["id"]),
+    **refunds.HANDLERS,
+}

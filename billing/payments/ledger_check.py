@@ -1,0 +1,20 @@
+"""Payments against the ledger, for `manage.py ledger verify`."""
+
+from collections.abc import Iterator
+
+from billing.models import LedgerEntry, Payment
+from bubblyphone.core.money import format_money
+
+
+def check_payments() -> Iterator[str]:
+    """Each payment that succeeded has its credit, once and as paid; no other has one."""
+    entries = {
+        entry.key: (entry.developer_id, entry.amount)
+        for entry in LedgerEntry.objects.filter(key__regex=r"^payment:[0-9]+$").iterator()
+    }
+    for payment in Payment.objects.filter(status=Payment.Status.SUCCEEDED).order_by("pk").iterator():
+        key = f"payment:{payment.pk}"
+        if entries.pop(key, None) != (payment.developer_id, payment.amount):
+            yield f"{key}: the payment of {format_money(payment.amount)} is not in the ledger as it was made"
+    for key in entries:
+        yield f"{key}: credit for a payment that did not succeed"

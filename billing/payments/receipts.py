@@ -1,0 +1,35 @@
+"""Receipts: what was paid, by whom, with what."""
+
+from datetime import UTC
+
+from billing.models import Payment
+from billing.payments.settlement import describe
+from bubblyphone.core.money import format_money
+from bubblyphone.core.pdf import Document
+
+
+def receipt(payment: Payment) -> bytes:
+    """The PDF of a payment that has succeeded."""
+    assert payment.settled_at is not None
+    document = Document("Receipt")
+    facts = [
+        ("Receipt number", receipt_number(payment)),
+        ("Date", f"{payment.settled_at.astimezone(UTC):%d %B %Y, %H:%M} UTC"),
+        ("Paid by", f"{payment.developer.name} <{payment.developer.email}>"),
+        ("Paid with", payment.card or "Payment method"),
+        ("Payment", payment.stripe_intent_id or ""),
+    ]
+    document.rows(("", ""), facts, widths=(1, 2))
+    document.heading("What was paid")
+    refunds = payment.refunds.filter(failed=False).order_by("pk")
+    lines = [
+        (describe(payment), f"${format_money(payment.amount)}"),
+        *(("Refund", f"-${format_money(refund.amount)}") for refund in refunds),
+    ]
+    document.rows(("Prepaid credit", "US dollars"), lines, widths=(3, 1))
+    document.note("Prepaid credit for phone numbers and calls. Thank you.")
+    return document.as_bytes()
+
+
+def receipt_number(payment: Payment) -> str:
+    return f"R-{payment.pk:06}"

@@ -1,0 +1,112 @@
+"""Money that goes back. Stripe's reports may come in any order and number; the ledger ends the same."""
+
+import logging
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Sum
+from djstripe.models import Event
+
+from billing import ledger
+from billing.models import LedgerEntry, Payment, Refund
+from billing.payments.client import from_cents
+from billing.payments.intents import intent_of, lock_intent, payment_of
+from bubblyphone.core.money import ZERO, format_money
+
+logger = logging.getLogger(__name__)
+FAILED = {"failed", "canceled"}
+# A bank that only asks, or asked only, has taken nothing.
+INQUIRY_PREFIX = "warning_"
+
+
+@transaction.atomic
+def on_refund(refund: Mapping[str, Any]) -> None:
+    """refund.created, refund.updated, refund.failed: money is on its way back, or could not go."""
+    if (payment := _payment_of(refund)) is None:
+        return
+    failed = refund.get("status") in FAILED
+    row, is_new = Refund.objects.get_or_create(
+        stripe_id=refund["id"],
+        defaults={"payment": payment, "amount": from_cents(refund["amount"]), "failed": failed},
+    )
+    if failed and not is_new:
+        row.failed = True
+        row.save(update_fields=["failed"])
+    _book_refunds(payment)
+
+
+@transaction.atomic
+def on_charge_refunded(charge: Mapping[str, Any]) -> None:
+    """charge.refunded: how much of a charge has gone back altogether, for who is not told of single refunds."""
+    if (payment := _payment_of(charge)) is None:
+        return
+    payment.refund_total = max(payment.refund_total, from_cents(charge["amount_refunded"]))
+    payment.save(update_fields=["refund_total"])
+    _book_refunds(payment)
+
+
+@transaction.atomic
+def on_dispute(dispute: Mapping[str, Any]) -> None:
+    """charge.dispute.…: the bank takes the money at once and, should we win, brings it back."""
+    status = str(dispute.get("status") or "")
+    if (payment := _payment_of(dispute)) is None or status.startswith(INQUIRY_PREFIX):
+        return
+    key, amount = f"payment:{payment.pk}:dispute:{dispute['id']}", from_cents(dispute["amount"])
+    _book(payment, key, LedgerEntry.Kind.DISPUTE, -amount, "Disputed")
+    if status == "won":
+        # The dispute's own entry is there by now, so that a report of its beginning that comes late changes nothing.
+        _book(payment, f"{key}:won", LedgerEntry.Kind.DISPUTE, amount, "Dispute won")
+
+
+HANDLERS = {
+    "refund.created": on_refund,
+    "refund.updated": on_refund,
+    "refund.failed": on_refund,
+    "charge.refunded": on_charge_refunded,
+    "charge.dispute.created": on_dispute,
+    "charge.dispute.updated": on_dispute,
+    "charge.dispute.funds_withdrawn": on_dispute,
+    "charge.dispute.funds_reinstated": on_dispute,
+    "charge.dispute.closed": on_dispute,
+}
+
+
+def apply_early_reports(payment: Payment) -> None:
+    """What was told of this payment before it was known by Stripe's name for it. In the transaction that makes it known."""
+    reports = Event.objects.filter(type__in=list(HANDLERS), data__object__payment_intent=payment.stripe_intent_id)
+    for report in reports.order_by("djstripe_id"):
+        HANDLERS[report.type](report.data["object"])
+
+
+def _payment_of(thing: Mapping[str, Any]) -> Payment | None:
+    """The payment, locked."""
+    lock_intent(intent_of(thing))
+    if (payment := payment_of(thing)) is None:
+        return None
+    return Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
+
+
+def _book_refunds(payment: Payment) -> None:
+    """Bring the ledger to what has gone back. Entries are never changed; another one makes up the difference."""
+    known = payment.refunds.filter(failed=False).aggregate(sum=Sum("amount"))["sum"] or ZERO
+    # The charge's own total counts a refund that failed later; with one of those, single refunds are told of and suffice.
+    has_failed = payment.refunds.filter(failed=True).exists()
+    gone = known if has_failed else max(known, payment.refund_total)
+    entries = LedgerEntry.objects.filter(key__startswith=f"payment:{payment.pk}:refund:")
+    booked: Decimal = -(entries.aggregate(sum=Sum("amount"))["sum"] or ZERO)
+    if gone != booked:
+        text = "Refund" if gone > booked else "Refund failed"
+        key = f"payment:{payment.pk}:refund:{entries.count() + 1}"
+        _book(payment, key, LedgerEntry.Kind.REFUND, booked - gone, text)
+
+
+def _book(payment: Payment, key: str, kind: str, amount: Decimal, text: str) -> None:
+    ledger.post_entry(
+        developer_id=payment.developer_id,
+        key=key,
+        kind=kind,
+        amount=amount,
+        description=f"{text}: top-up of ${format_money(payment.amount)}",
+    )

@@ -1,0 +1,69 @@
+"""What becomes of a payment. It ends once; its credit is one entry of the ledger, whoever tells of it and however often."""
+
+import logging
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing import ledger
+from billing.models import LedgerEntry, Payment
+from billing.payments import cards, refunds
+from billing.payments.intents import lock_intent
+from bubblyphone.core.jobs import enqueue
+from bubblyphone.core.money import format_money
+
+logger = logging.getLogger(__name__)
+Status = Payment.Status
+DESCRIPTIONS = {Payment.Kind.TOP_UP: "Balance top-up", Payment.Kind.AUTO_TOP_UP: "Automatic top-up"}
+
+
+class WrongCurrency(Exception):
+    """A payment in other than US dollars: somebody must look at it."""
+
+
+@transaction.atomic
+def succeed(payment_id: int, *, paid: Decimal, currency: str = "usd", intent_id: str = "") -> None:
+    """Stripe has the money: credit it. A repeat changes nothing; a payment given up meanwhile is credited all the same.
+
+    Raises WrongCurrency.
+    """
+    if currency.lower() != "usd":
+        raise WrongCurrency(f"payment {payment_id} was made in {currency}")
+    # Before the row: a refund that is being told at this moment waits, or is seen below.
+    lock_intent(intent_id)
+    payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
+    if payment.status == Status.SUCCEEDED:
+        return
+    if paid != payment.amount:
+        logger.error("%s was asked for and %s paid", payment.amount, paid, extra={"payment_id": payment_id})
+    payment.status, payment.amount, payment.settled_at = Status.SUCCEEDED, paid, timezone.now()
+    payment.stripe_intent_id = payment.stripe_intent_id or intent_id or None
+    payment.failure_code = ""
+    payment.save(update_fields=["status", "amount", "settled_at", "stripe_intent_id", "failure_code"])
+    ledger.post_entry(
+        developer_id=payment.developer_id,
+        key=f"payment:{payment.pk}",
+        kind=LedgerEntry.Kind.TEST_CREDIT if payment.is_test else LedgerEntry.Kind.TOP_UP,
+        amount=paid,
+        description="Test credit" if payment.is_test else DESCRIPTIONS[Payment.Kind(payment.kind)],
+        at=payment.settled_at,
+    )
+    if payment.stripe_intent_id:
+        refunds.apply_early_reports(payment)
+        enqueue(cards.keep_from, payment.pk)
+
+
+@transaction.atomic
+def close(payment_id: int, status: str, failure_code: str = "") -> bool:
+    """A pending payment will not be paid. False when it had ended before."""
+    payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
+    if payment.status != Status.PENDING:
+        return False
+    payment.status, payment.failure_code, payment.settled_at = status, failure_code[:60], timezone.now()
+    payment.save(update_fields=["status", "failure_code", "settled_at"])
+    return True
+
+
+def describe(payment: Payment) -> str:
+    return f"{DESCRIPTIONS[Payment.Kind(payment.kind)]} of ${format_money(payment.amount)}"

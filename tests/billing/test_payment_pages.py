@@ -1,0 +1,168 @@
+"""Paying, on the billing page."""
+
+import io
+from decimal import Decimal
+from typing import Any
+
+import pypdf
+import pytest
+from django.test import Client
+
+from accounts.models import Developer
+from billing import ledger
+from billing.models import AutoTopUp, Card, Payment
+from tests.billing.payments import begin_top_up, deliver_all, save_card, switch_on
+from tests.factories import bearer, make_developer
+from tests.fakes.stripe_server import FakeStripe
+from tests.jobs import run_jobs
+from tests.staff.sign_in import staff_client
+
+
+@pytest.fixture
+def developer(db: None) -> Developer:
+    return make_developer(name="Jane Doe", email="jane@example.com")
+
+
+@pytest.fixture
+def page(developer: Developer, client: Client) -> Client:
+    client.force_login(developer)
+    return client
+
+
+def html_of(page: Client, path: str = "/billing") -> str:
+    answer = page.get(path)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_to_stripes_page(page: Client, developer: Developer, stripe: FakeStripe) -> None:
+    answer = page.post("/billing/top-up", {"preset": "other", "other_amount": "37.50", "saves_card": "on"})
+    (session,) = stripe.account.of_kind("checkout.session")
+    assert session["amount_total"] == 3750
+    assert answer["Refresh"] == f"0; url={session['url']}"
+    assert session["url"] in answer.content.decode()
+    assert Payment.objects.get().saves_card
+    page.post("/billing/top-up", {"preset": "50"})
+    assert [one.saves_card for one in Payment.objects.order_by("pk")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"preset": "7"},
+        {"preset": "other"},
+        {"preset": "other", "other_amount": "4"},
+        {"preset": "other", "other_amount": "500.5"},
+    ],
+)
+def test_amounts_that_are_refused(page: Client, developer: Developer, stripe: FakeStripe, form: dict[str, str]) -> None:
+    answer = page.post("/billing/top-up", form, follow=True)
+    assert 'class="message error"' in answer.content.decode()
+    assert (stripe.asked, Payment.objects.count()) == ([], 0)
+
+
+def test_without_stripe_a_demo_gives_test_credit_and_says_so(page: Client, developer: Developer, settings: Any) -> None:
+    settings.DEMO = True
+    html = html_of(page)
+    assert "Test mode: no real money" in html
+    assert "Add test credit" in html
+    answer = page.post("/billing/top-up", {"preset": "20"}, follow=True)
+    assert "Test credit added. No money was taken." in answer.content.decode()
+    entry = ledger.LedgerEntry.objects.get()
+    assert (entry.kind, entry.amount, entry.description) == ("test_credit", 20, "Test credit")
+
+    asked = page.post(
+        "/api/v1/billing/top-up", {"amount": 5}, content_type="application/json", headers=bearer(developer)
+    )
+    path = asked.json()["checkout_url"].removeprefix(settings.PUBLIC_URL)
+    assert "Add $5.00 test credit" in html_of(page, path)
+    page.post(path)
+    page.post(path)
+    assert ledger.balance(developer.pk) == 25
+    stranger = Client()
+    stranger.force_login(make_developer())
+    assert stranger.get(path).status_code == 404
+
+
+def test_without_stripe_production_offers_nothing(page: Client, developer: Developer, settings: Any) -> None:
+    settings.DEMO = False
+    html = html_of(page)
+    assert "Top up" not in html
+    page.post("/billing/top-up", {"preset": "20"})
+    assert ledger.balance(developer.pk) == 0
+
+
+def test_automatic_top_ups(page: Client, developer: Developer, stripe: FakeStripe) -> None:
+    page.post("/billing/automatic-top-ups", {"enabled": "on", "threshold": "7.50", "amount": "50"})
+    found = AutoTopUp.objects.get()
+    assert (found.enabled, found.threshold, found.amount) == (True, Decimal("7.5"), 50)
+    assert "There is no card to be charged" in html_of(page)
+    page.post("/billing/automatic-top-ups", {"enabled": "on", "threshold": "0.5", "amount": "50"})
+    found.refresh_from_db()
+    assert found.threshold == Decimal("7.5")
+    page.post("/billing/automatic-top-ups", {"threshold": "7.50", "amount": "50"})
+    found.refresh_from_db()
+    assert not found.enabled
+
+
+def test_why_they_were_switched_off(page: Client, developer: Developer, stripe: FakeStripe) -> None:
+    save_card(stripe, developer, "4000000000009995")
+    switch_on(developer)
+    run_jobs()
+    html = html_of(page)
+    assert "there was too little money on the card" in html
+    assert ">Failed</span>" in html
+
+
+def test_cards_of_others_are_not_there(page: Client, developer: Developer, stripe: FakeStripe) -> None:
+    theirs = save_card(stripe, make_developer())
+    for action in ("choose", "remove"):
+        assert page.post(f"/billing/cards/{theirs.pk}/{action}").status_code == 404
+    assert Card.objects.filter(pk=theirs.pk).exists()
+    mine = save_card(stripe, developer)
+    assert "Visa •••• 4242" in html_of(page)
+    page.post(f"/billing/cards/{mine.pk}/choose")
+    page.post(f"/billing/cards/{mine.pk}/remove")
+    assert not Card.objects.filter(pk=mine.pk).exists()
+
+
+def test_a_receipt(page: Client, client: Client, developer: Developer, stripe: FakeStripe) -> None:
+    payment, session = begin_top_up(developer, "37.50")
+    assert page.get(f"/billing/payments/{payment.pk}/receipt.pdf").status_code == 404
+    intent = stripe.account.pay_session(session)["payment_intent"]
+    stripe.account.refund(intent, 750)
+    deliver_all(client, stripe.account.events)
+    run_jobs()
+    assert f"/billing/payments/{payment.pk}/receipt.pdf" in html_of(page)
+    assert f"/billing/payments/{payment.pk}/receipt.pdf" in html_of(page, "/billing/payments")
+    answer = page.get(f"/billing/payments/{payment.pk}/receipt.pdf")
+    assert answer["Content-Type"] == "application/pdf"
+    text = pypdf.PdfReader(io.BytesIO(answer.content)).pages[0].extract_text()
+    for part in (
+        f"R-{payment.pk:06}",
+        "Jane Doe <jane@example.com>",
+        "4242",
+        "Balance top-up of $37.50",
+        "$37.50",
+        "-$7.50",
+        intent,
+    ):
+        assert part in text
+    stranger = Client()
+    stranger.force_login(make_developer())
+    assert stranger.get(f"/billing/payments/{payment.pk}/receipt.pdf").status_code == 404
+
+
+def test_staff_see_payments_and_what_stripe_reported(client: Client, developer: Developer, stripe: FakeStripe) -> None:
+    _, session = begin_top_up(developer)
+    stripe.account.pay_session(session)
+    deliver_all(client, stripe.account.events)
+    staff = staff_client(make_developer(is_staff=True, is_superuser=True))
+    for path, text in [
+        ("billing/payment", "jane@example.com"),
+        ("djstripe/event", "checkout.session.completed"),
+        ("djstripe/webhookeventtrigger", "evt_"),
+    ]:
+        assert text in html_of(staff, f"/admin/{path}/")
+    assert staff.get("/admin/djstripe/customer/").status_code == 404

@@ -1,0 +1,109 @@
+"""Refunds and disputes: what went back at Stripe is gone from the balance, and what came back is there again."""
+
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from accounts.models import Developer
+from billing import ledger
+from billing.models import LedgerEntry
+from tests.billing.payments import begin_top_up, deliver_all
+from tests.factories import make_developer
+from tests.fakes.stripe_objects import Thing
+from tests.fakes.stripe_server import FakeStripe
+
+
+@pytest.fixture
+def developer(db: None) -> Developer:
+    return make_developer()
+
+
+@pytest.fixture
+def paid(client: Client, developer: Developer, stripe: FakeStripe) -> str:
+    """A top-up of $20; its payment intent."""
+    intent: str = stripe.account.pay_session(begin_top_up(developer)[1])["payment_intent"]
+    deliver_all(client, stripe.account.events)
+    stripe.account.events.clear()
+    return intent
+
+
+def entries(developer: Developer) -> list[tuple[str, Decimal, str]]:
+    rows = LedgerEntry.objects.filter(developer=developer).exclude(kind="top_up").order_by("pk")
+    return list(rows.values_list("kind", "amount", "description"))
+
+
+def of_kinds(stripe: FakeStripe, *kinds: str) -> list[Thing]:
+    return [event for event in stripe.account.events if event["type"] in kinds]
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ["refund.created"],
+        ["charge.refunded"],
+        ["charge.refunded", "refund.created"],
+        ["refund.created", "charge.refunded"],
+    ],
+)
+def test_refunds_in_part_and_whole(
+    client: Client, developer: Developer, stripe: FakeStripe, paid: str, kinds: list[str]
+) -> None:
+    """Whichever of its two reports Stripe was asked to send, or both."""
+    for amount in (500, 1500):
+        stripe.account.refund(paid, amount)
+        by_kind = {event["type"]: event for event in stripe.account.events}
+        deliver_all(client, [by_kind[kind] for kind in kinds])
+    text = "Refund: top-up of $20.00"
+    assert entries(developer) == [("refund", Decimal(-5), text), ("refund", Decimal(-15), text)]
+    assert ledger.balance(developer.pk) == 0
+
+
+def test_a_refund_that_fails_comes_back(client: Client, developer: Developer, stripe: FakeStripe, paid: str) -> None:
+    refund = stripe.account.refund(paid, 500)
+    deliver_all(client, stripe.account.events)
+    stripe.account.fail_refund(refund["id"])
+    deliver_all(client, stripe.account.events)
+    assert [row[1] for row in entries(developer)] == [Decimal(-5), Decimal(5)]
+    assert entries(developer)[1][2] == "Refund failed: top-up of $20.00"
+
+
+@pytest.mark.parametrize(("outcome", "left"), [("lost", 0), ("won", 20)])
+def test_disputes(client: Client, developer: Developer, stripe: FakeStripe, paid: str, outcome: str, left: int) -> None:
+    dispute = stripe.account.dispute(paid)
+    deliver_all(client, stripe.account.events)
+    assert ledger.balance(developer.pk) == 0
+    stripe.account.close_dispute(dispute["id"], outcome)
+    deliver_all(client, stripe.account.events[::-1])
+    assert ledger.balance(developer.pk) == left
+    assert {row[0] for row in entries(developer)} == {"dispute"}
+
+
+def test_a_question_of_the_bank_takes_nothing(
+    client: Client, developer: Developer, stripe: FakeStripe, paid: str
+) -> None:
+    dispute = stripe.account.dispute(paid, "warning_needs_response")
+    stripe.account.close_dispute(dispute["id"], "warning_closed")
+    deliver_all(client, stripe.account.events)
+    assert entries(developer) == []
+
+
+def test_a_refund_that_is_told_before_the_payment(client: Client, developer: Developer, stripe: FakeStripe) -> None:
+    intent = stripe.account.pay_session(begin_top_up(developer)[1])["payment_intent"]
+    stripe.account.refund(intent, 500)
+    early = of_kinds(stripe, "refund.created")
+    deliver_all(client, early)
+    assert entries(developer) == []
+    deliver_all(client, stripe.account.events)
+    assert ledger.balance(developer.pk) == 15
+    assert [row[1] for row in entries(developer)] == [Decimal(-5)]
+
+
+def test_the_balance_may_end_below_zero(client: Client, developer: Developer, stripe: FakeStripe, paid: str) -> None:
+    """What was spent meanwhile is owed."""
+    ledger.post_entry(
+        developer_id=developer.pk, key="number:1:2027-01", kind="number_month", amount=Decimal(-3), description="Number"
+    )
+    stripe.account.refund(paid)
+    deliver_all(client, stripe.account.events)
+    assert ledger.balance(developer.pk) == -3
