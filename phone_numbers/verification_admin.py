@@ -66,7 +66,7 @@ class DocumentInline(admin.TabularInline[VerificationDocument, Verification]):
         shown = (
             format_html('<img src="{}" alt="{}">', url, name)
             if document.content_type.startswith("image/")
-            else format_html('<iframe src="{}" title="{}"></iframe>', url, name)
+            else format_html('<iframe src="{}#view=FitH&amp;navpanes=0" title="{}"></iframe>', url, name)
         )
         return format_html('<div class="paper">{}<a href="{}">{}</a></div>', shown, url, name)
 

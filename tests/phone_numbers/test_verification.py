@@ -265,7 +265,7 @@ def test_staff_read_and_approve(
     page = office.get(change_url(verification)).content.decode()
     document = verification.documents.get(kind="document")
     link = f"/admin/numbers/verification/{verification.pk}/documents/{document.pk}"
-    assert f'<iframe src="{link}"' in page
+    assert f'<iframe src="{link}#view=FitH' in page
     assert 'name="_approve"' in page and 'name="_reject"' in page
     file = office.get(link)
     assert (file.content, file["Content-Type"], file["X-Content-Type-Options"]) == (

@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import ApiKey, Developer
+from accounts.models import ApiKey, Developer, WebhookAttempt, WebhookDelivery
+from accounts.webhooks import publish
 from agents.configuration import CallConfig
 from agents.models import Agent
 from agents.providers.registry import get_model
@@ -38,6 +39,7 @@ class World:
     spare_key_id: int
     ended_call: Call
     running_call: Call
+    webhook_log_id: int
     session_token: str
 
     @property
@@ -88,6 +90,7 @@ def world(
         spare_key_id=keys[1],
         ended_call=_call(number, status="completed", ended_at=timezone.now(), duration_seconds=95),
         running_call=_call(number, status="answered"),
+        webhook_log_id=_failed_webhook(number),
         session_token=token,
     )
     get_model.cache_clear()
@@ -99,6 +102,20 @@ def _buy(client: Client) -> PhoneNumber:
     bought = client.post("/api/v1/phone-numbers", body, content_type="application/json")
     assert bought.status_code == 201, bought.content
     return PhoneNumber.objects.get(pk=bought.json()["data"]["id"])
+
+
+def _failed_webhook(number: PhoneNumber) -> int:
+    sent = publish(
+        developer_id=number.developer_id,
+        signing_secret_id=number.signing_secret_id,
+        subject="call:0",
+        event_type="call.hangup",
+        url="https://example.com/hook",
+        payload={"event": "call.hangup", "call_id": "0"},
+    )
+    WebhookDelivery.objects.filter(pk=sent.pk).update(status="failed", next_attempt_at=None, attempt_count=1)
+    WebhookAttempt.objects.create(delivery=sent, number=1, response_status=500, latency_ms=183, success=False)
+    return sent.pk
 
 
 def _call(number: PhoneNumber, **fields: Any) -> Call:

@@ -16,10 +16,15 @@ from tests.schema.conftest import World
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "")
 # Boundary values are some 2,500 requests of their own.
 PHASES = "examples,coverage,fuzzing,stateful" if EXAMPLES else "examples,fuzzing,stateful"
+SEQUENCES = 12
 # A vendor that is not there is 502, and the document says where.
 CONFIGURATION = """
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 502]
+
+# Sequences along the document's links are what may find something that a single request does not.
+[phases.stateful.generation]
+max-examples = {sequences}
 """
 CHECKS = [
     "not_a_server_error",
@@ -37,7 +42,7 @@ CHECKS = [
 @pytest.mark.slow
 def test_no_request_gets_an_answer_that_the_document_does_not_have(world: World, tmp_path: Path) -> None:
     configuration = tmp_path / "schemathesis.toml"
-    configuration.write_text(CONFIGURATION)
+    configuration.write_text(CONFIGURATION.format(sequences=EXAMPLES or SEQUENCES))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration), "run"]
     command += [f"{world.url}/api/v1/schema", "--url", world.url, "--phases", PHASES]
     command += ["--header", f"Authorization: Bearer {world.key}", "--checks", ",".join(CHECKS)]

@@ -60,8 +60,9 @@ def test_what_each_role_can_open() -> None:
     assert lists(staff_client(make_staff("reviewer"))) == {"accounts.developer", "numbers.verification"}
     assert lists(staff_client(make_staff("operator"))) == {
         "accounts.developer", "agents.agent", "agents.aimodel", "agents.modelkey", "billing.adjustment", "billing.ledgerentry",
-        "billing.telephonyrate", "calls.call", "django_q.failure", "django_q.ormq", "django_q.schedule", "django_q.success",
-        "numbers.numberprice", "numbers.numberpurchase", "numbers.phonenumber", "numbers.verification",
+        "billing.payment", "billing.spendingcap", "billing.telephonyrate", "calls.call", "django_q.failure", "django_q.ormq",
+        "django_q.schedule", "django_q.success", "numbers.numberprice", "numbers.numberpurchase", "numbers.phonenumber",
+        "numbers.verification",
     }  # fmt: skip
     assert lists(staff_client(make_staff(is_superuser=False))) == set()
 
