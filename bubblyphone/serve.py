@@ -14,17 +14,20 @@ import gc  # noqa: E402
 import logging  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
+from typing import Any  # noqa: E402
 
 from daphne import http_protocol  # noqa: E402
 from daphne.server import Server  # noqa: E402
 from daphne.ws_protocol import WebSocketFactory  # noqa: E402
 from django.conf import settings  # noqa: E402
+from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
 from bubblyphone.asgi import application  # noqa: E402
 from bubblyphone.env import env_str  # noqa: E402
 from bubblyphone.web_request import LeanWebRequest  # noqa: E402
 from bubblyphone.websocket import DirectWebSocketProtocol  # noqa: E402
+from calls import live  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +51,15 @@ def _has_ipv6_loopback() -> bool:
     return True
 
 
+class DrainingServer(Server):  # type: ignore[misc]
+    """Running calls are left to another process before the connections are cut."""
+
+    def kill_all_applications(self) -> Any:
+        draining: Any = Deferred.fromFuture(asyncio.ensure_future(live.drain(settings.DRAIN_SECONDS)))
+        draining.addErrback(lambda failure: logger.error("Calls were not handed over: %s", failure))
+        return draining.addCallback(lambda _: super(DrainingServer, self).kill_all_applications())
+
+
 _tasks: set[asyncio.Task[None]] = set()
 
 
@@ -69,7 +81,7 @@ async def _load_models() -> None:
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT; open connections are then cancelled and waited for."""
+    """Serve until SIGTERM or SIGINT; calls are then left to another process, open connections cancelled and waited for."""
     host = env_str("HOST", LOOPBACK if settings.IS_LOCAL else "0.0.0.0")  # noqa: S104
     endpoints = describe_endpoints(host, settings.PORT)
     logger.info("listening on %s", ", ".join(endpoints))
@@ -78,7 +90,7 @@ def main() -> None:
     WebSocketFactory.protocol = DirectWebSocketProtocol
     http_protocol.WebRequest = LeanWebRequest
     # WebSocket compression needs no switching off: daphne's factory never accepts it.
-    Server(application, endpoints=endpoints, ready_callable=_on_ready, server_name="bubblyphone").run()
+    DrainingServer(application, endpoints=endpoints, ready_callable=_on_ready, server_name="bubblyphone").run()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ DATA_DIR = Path(env_str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
 
 # --- where we are reached ---------------------------------------------------------------------------------------------
 PORT = env_int("PORT", 8000)
+# How long a web process that is told to stop lets agents finish their sentence before it leaves their calls to another one.
+DRAIN_SECONDS = env_int("DRAIN_SECONDS", 2)
 PUBLIC_URL = env_str("PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
 if _public.scheme not in {"http", "https"} or not _public.hostname:

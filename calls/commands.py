@@ -52,11 +52,14 @@ def issue_media_token(call: Call) -> StreamSettings:
     """The single-use address of the call's media stream, PCMU both ways: the one codec that leaves no doubt (Telnyx's L16 does).
 
     A repeat gives the same address, so that a command sent twice is one command; one that was used does not come to life again.
+    A stream that is restarted (`calls.streams`) has an address of its own.
     """
-    token = salted_hmac("calls.media", f"{call.pk}:{call.started_at.isoformat()}", algorithm="sha256").hexdigest()
-    Call.objects.filter(pk=call.pk, session_seen_at=None).update(
-        media_token_hash=hash_secret(token), media_token_expires_at=timezone.now() + MEDIA_TOKEN_LIFE
-    )
+    named = f"{call.pk}:{call.started_at.isoformat()}:{call.stream_restarts}"
+    token = salted_hmac("calls.media", named, algorithm="sha256").hexdigest()
+    unused = Call.objects.filter(pk=call.pk)
+    if not call.stream_restarts:
+        unused = unused.filter(session_seen_at=None)
+    unused.update(media_token_hash=hash_secret(token), media_token_expires_at=timezone.now() + MEDIA_TOKEN_LIFE)
     return StreamSettings(url=f"{settings.PUBLIC_WS_URL}/media/{token}", audio_format=PCMU_8K)
 
 

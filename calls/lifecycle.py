@@ -132,11 +132,14 @@ def on_ended(call: Call, event: CarrierEvent) -> None:
 
 
 def on_stream_failed(call: Call, event: CarrierEvent) -> None:
+    """Its session has it restarted, if that lives; else `calls.sweeper` does."""
     if call.transferred_at is not None:
         return  # we left it ourselves
     timeline.add_event(call.pk, "stream.failed", "telephony", at=event.occurred_at, reason=event.detail)
-    if not call.is_over:
-        request_end(call, HangupCause.CARRIER_FAILED, at=event.occurred_at)
+    is_old = call.stream_restarted_at is not None and call.stream_restarted_at > event.occurred_at
+    if not call.is_over and not is_old:
+        call.stream_lost_at = event.occurred_at
+        call.save(update_fields=["stream_lost_at"])
 
 
 def on_dtmf(call: Call, event: CarrierEvent) -> None:
@@ -229,6 +232,7 @@ def finish(call: Call, *, ended_at: datetime, cause: str) -> None:
     event_type = "call.ended" if call.answered_at else "call.failed"
     timeline.add_event(call.pk, event_type, "system", at=ended_at, hangup_cause=call.hangup_cause)
     report_end(call)
+    transfers.drop_waiting(call)
     commands.tell_session_after_commit(call, call.hangup_cause)
 
 

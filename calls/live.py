@@ -5,8 +5,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 from channels.layers import get_channel_layer
 from django.db import close_old_connections, transaction
@@ -15,20 +15,22 @@ from django.utils import timezone
 from accounts import webhooks
 from accounts.webhooks import SigningKeys
 from agents.configuration import CallConfig
-from agents.models import FirstSpeaker, ModelKey
-from agents.providers.base import SessionConfig
+from agents.models import AIModel, FirstSpeaker, ModelKey
+from agents.providers.base import Sensitivity, SessionConfig, Turn
 from agents.providers.registry import get_model
 from agents.selectors import find_model
 from agents.tools import build_toolset
 from bubblyphone.core.crypto import decrypt, hash_secret
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import ApplicationError
-from calls import lifecycle, live_control, transfers
+from calls import lifecycle, live_control, streams, transfers
 from calls.answering import Answering
+from calls.conversation import HISTORY_TURNS
 from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause
+from calls.own_voice import PlatformVoice
 from calls.recorder import Recorder
 from calls.session import CallSession
-from calls.session_parts import Limits, Observer, ToolRunner, TransferRequester
+from calls.session_parts import Engine, Limits, Observer, ToolRunner, TransferRequester
 from calls.tool_calls import TelephoneTools, ToolWebhook, find_destination, no_tools
 from calls.transport import MediaTransport
 from phone_numbers.carriers.events import CarrierEventType
@@ -37,6 +39,9 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 5.0
 # The carrier's report of a hang-up and the end of its stream come in no fixed order: this long one waits for the other.
 HANGUP_REPORT_SECONDS = 4.0
+# A session's end that is not the call's: another session has it, or is about to.
+LEFT = "left"
+LEAVE_SECONDS = 2.0
 
 R = TypeVar("R")
 _threads = ThreadPoolExecutor(4, thread_name_prefix="live-call")
@@ -51,12 +56,15 @@ class LiveCall:
     provider: str
     upstream_model: str
     api_key: str
+    fallback: tuple[str, str, str] | None  # provider, upstream model and API key of the model that stands in
     keys: SigningKeys | None
     developer_id: int
     signing_secret_id: int | None
     carrier_call_id: str | None  # none: a sandbox call
     variables: Mapping[str, str]
     detects_voicemail: bool
+    resumed_after: float | None  # seconds since the answer, where another session has talked before; else None
+    history: tuple[Turn, ...]  # what was said in it
 
 
 async def in_database(function: Callable[..., R], *arguments: Any, **options: Any) -> R:
@@ -85,8 +93,8 @@ def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall |
         )
         if call is None:
             return None
-        call.media_token_hash, call.session_seen_at = "", timezone.now()
-        call.save(update_fields=["media_token_hash", "session_seen_at"])
+        call.media_token_hash, call.session_seen_at, call.stream_lost_at = "", timezone.now(), None
+        call.save(update_fields=["media_token_hash", "session_seen_at", "stream_lost_at"])
     return load(call.pk)
 
 
@@ -97,37 +105,63 @@ def load(call_id: int) -> LiveCall:
     model = find_model(config.model_slug)
     key = ModelKey.objects.filter(pk=config.model_key_id).first() if config.model_key_id else None
     secret = call.phone_number.signing_secret if call.phone_number else None
+    is_resumed = call.stream_restarts > 0 and call.events.filter(event_type="stream.connected").exists()
+    resumed_after = (timezone.now() - (call.answered_at or call.started_at)).total_seconds() if is_resumed else None
+    said = list(call.transcript.order_by("-spoken_at", "-id")[:HISTORY_TURNS]) if is_resumed else []
     return LiveCall(
         call_id=call.pk,
         config=config,
         provider=model.provider if model else "",
         upstream_model=model.upstream_id if model else "",
         api_key=decrypt(key.encrypted) if key else "",
+        fallback=_fallback(config, key),
         keys=webhooks.signing_keys(secret) if secret else None,
         developer_id=call.developer_id,
         signing_secret_id=secret.pk if secret else None,
         carrier_call_id=call.carrier_call_id,
         variables=call.dynamic_variables,
-        detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox,
+        detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox and not is_resumed,
+        resumed_after=resumed_after,
+        history=tuple(Turn(entry.role, entry.text) for entry in reversed(said)),
     )
+
+
+def _fallback(config: CallConfig, key: ModelKey | None) -> tuple[str, str, str] | None:
+    """What takes over when the call's model fails. A call with its developer's own key costs no model: none of ours stands in."""
+    model = find_model(config.fallback_model) if config.fallback_model else None
+    if model is None or not model.is_enabled:
+        return None
+    is_own = key is not None and key.provider == model.provider
+    if key is not None and not is_own and model.provider != AIModel.Provider.LOCAL:
+        return None
+    return model.provider, model.upstream_id, decrypt(key.encrypted) if key is not None and is_own else ""
 
 
 async def hold(live: LiveCall, transport: MediaTransport, observer: Observer | None = None) -> str:
     """Run the conversation of a call over a media connection until it ends; returns why ("": the caller's side ended)."""
     recorder = Recorder(live.call_id)
+    config = _session_config(live, transport)
     session = CallSession(
         transport=transport,
         model=await in_database(get_model, live.provider),  # may import an SDK, which takes seconds
-        config=_session_config(live, transport),
+        config=config,
+        fallback=await _fallback_engine(live, config),
+        own_voice=PlatformVoice(transport.audio_format, live.carrier_call_id),
         greeting=live.config.greeting_message,
-        limits=Limits(max_duration=live.config.max_call_duration, silence=live.config.silence_timeout),
+        limits=Limits(
+            max_duration=live.config.max_call_duration - (live.resumed_after or 0.0),
+            silence=live.config.silence_timeout,
+        ),
+        is_resumed=live.resumed_after is not None,
         run_tool=_tool_runner(live),
         observer=observer or recorder,
         answering=Answering(detects=live.detects_voicemail),
         request_transfer=_transfer_requester(live),
         agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,
     )
-    with _registered(live.call_id):
+    if live.resumed_after is not None:  # in another process the session before may wait for its line yet
+        await in_database(live_control.tell_session, live.call_id, {"type": "session.leave"})
+    with _registered(live, session):
         control = asyncio.create_task(_obey(live.call_id, session, detects_voicemail=live.detects_voicemail))
         try:
             cause = await session.run()
@@ -135,6 +169,14 @@ async def hold(live: LiveCall, transport: MediaTransport, observer: Observer | N
             control.cancel()
     await recorder.drained()
     return cause
+
+
+async def _fallback_engine(live: LiveCall, config: SessionConfig) -> Engine | None:
+    if live.fallback is None:
+        return None
+    provider, upstream_model, api_key = live.fallback
+    model = await in_database(get_model, provider)
+    return Engine(model, replace(config, upstream_model=upstream_model, api_key=api_key))
 
 
 def _session_config(live: LiveCall, transport: MediaTransport) -> SessionConfig:
@@ -146,6 +188,9 @@ def _session_config(live: LiveCall, transport: MediaTransport) -> SessionConfig:
         voice=config.voice,
         language=config.language,
         tools=build_toolset(config, on_telephone=live.carrier_call_id is not None),
+        interruptible=config.interruptible,
+        interruption_sensitivity=cast(Sensitivity, config.interruption_sensitivity),
+        history=live.history,
         api_key=live.api_key,
     )
 
@@ -172,19 +217,19 @@ def _transfer_requester(live: LiveCall) -> TransferRequester | None:
         route = runner
 
     async def request(arguments: Mapping[str, Any]) -> str:
-        to = await find_destination(route, live.config.transfer_number, arguments)
+        to, briefing = await find_destination(route, live.config.transfer_number, arguments)
         if not is_e164(to):
             return "No number is known to hand this call over to."
-        return await in_database(request_transfer, live.call_id, to)
+        return await in_database(request_transfer, live.call_id, to, briefing)
 
     return request
 
 
-def request_transfer(call_id: int, to: str) -> str:
+def request_transfer(call_id: int, to: str, briefing: str = "") -> str:
     """The model wants a call handed over. Returns why it cannot be, or ""."""
     try:
         with transaction.atomic():
-            transfers.request(lifecycle.locked(call_id), to, source="streaming")
+            transfers.request(lifecycle.locked(call_id), to, source="streaming", briefing=briefing)
     except ApplicationError as error:
         return f"The call cannot be handed over to {to}: {error.message}"
     return ""
@@ -203,13 +248,39 @@ def known_verdict(call_id: int) -> str:
 
 async def after_session(call_id: int, cause: str) -> None:
     """A carrier call's session is over: hang up, unless the carrier has ended the call and says so, or others talk on."""
-    if cause == HangupCause.TRANSFERRED:
+    if cause in {HangupCause.TRANSFERRED, LEFT}:
         return
     if cause:
         await in_database(lifecycle.end_call, call_id, cause)
         return
     await asyncio.sleep(HANGUP_REPORT_SECONDS)
     await in_database(lifecycle.end_call, call_id, HangupCause.CARRIER_FAILED)
+
+
+# --- the end of this process ------------------------------------------------------------------------------------------
+
+_draining = False
+
+
+def is_draining() -> bool:
+    """Whether this process is about to end: it takes no calls any more."""
+    return _draining
+
+
+async def drain(seconds: float) -> None:
+    """Leave every telephone call to another process, or the next one (`calls.sweeper`), once its agent has paused.
+
+    Takes `seconds` at most for that. Sandbox calls end with their browser's connection.
+    """
+    global _draining
+    _draining = True
+    sessions = {live.call_id: session for live, session in _live_calls.values() if live.carrier_call_id}
+    await asyncio.gather(*(session.end_when_quiet(LEFT, seconds) for session in sessions.values()))
+    await in_database(streams.left_behind, list(sessions))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            while _live_calls.keys() & sessions.keys():  # noqa: ASYNC110  they close their sockets
+                await asyncio.sleep(0.02)
 
 
 # --- what reaches a live session from other processes -----------------------------------------------------------------
@@ -231,10 +302,12 @@ async def _obey(call_id: int, session: CallSession, *, detects_voicemail: bool) 
         while True:
             message: Mapping[str, Any] = await layer.receive(channel)
             match message["type"]:
+                case "session.leave":
+                    session.end(LEFT)
                 case "session.end":
                     session.end(message["cause"])
                 case "session.transfer_begun":
-                    session.transfer_begun()
+                    await session.transfer_begun(is_warm=message["is_warm"])
                 case "session.transfer_failed":
                     await session.transfer_failed(message["reason"])
                 case "session.person":
@@ -258,21 +331,22 @@ async def _answer(message: Mapping[str, Any], *, done: bool) -> None:
 
 # --- signs of life ----------------------------------------------------------------------------------------------------
 
-_live_calls: set[int] = set()
+_live_calls: dict[int, tuple[LiveCall, CallSession]] = {}
 _heart: asyncio.Task[None] | None = None
 
 
 @contextlib.contextmanager
-def _registered(call_id: int) -> Iterator[None]:
+def _registered(live: LiveCall, session: CallSession) -> Iterator[None]:
     """While a session lives its call's row says so, so that a process that dies leaves calls that look dead."""
     global _heart
-    _live_calls.add(call_id)
+    _live_calls[live.call_id] = live, session
     if _heart is None or _heart.done() or _heart.get_loop() is not asyncio.get_running_loop():
         _heart = asyncio.create_task(_beat())
     try:
         yield
     finally:
-        _live_calls.discard(call_id)
+        if _live_calls.get(live.call_id) == (live, session):
+            del _live_calls[live.call_id]
 
 
 async def _beat() -> None:

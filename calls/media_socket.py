@@ -1,15 +1,20 @@
 """`/media/<token>`: where the carrier brings a call's audio. Plain ASGI with a receive loop of its own (media-path, advice 1).
 
-Behind Channels' consumers every frame would cost a hop to a thread; here nothing between the socket and the session does.
+Behind Channels' consumers every frame would cost a hop to a thread; here nothing between the socket and the session does. A
+session has a task of its own, because it may outlive its socket: the carrier then brings the audio over another one.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
+
 from agents.providers.base import ProviderError
-from calls import live
+from calls import live, streams
+from calls.line import END_REPORT_SECONDS, CarrierLine
 from calls.models import HangupCause
 from calls.transport import CarrierTransport, StreamNotStarted
 from phone_numbers.carriers.registry import get_carrier
@@ -19,38 +24,64 @@ START_TIMEOUT_SECONDS = 10.0
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-# Sessions outlive the socket by the moments it takes to end their call.
-_endings: set[asyncio.Task[None]] = set()
+_lines: dict[int, CarrierLine] = {}  # call → the line of its session in this process
+_sessions: set[asyncio.Task[None]] = set()
 
 
 async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """One call's media connection, from the token to the end of its conversation."""
+    """One media connection, from the token to the end of its part in a conversation."""
     await receive()  # websocket.connect
-    call = await live.in_database(live.claim_media_token, scope["url_route"]["kwargs"]["token"])
+    call = None
+    if not live.is_draining():
+        call = await live.in_database(live.claim_media_token, scope["url_route"]["kwargs"]["token"])
     if call is None:
         await send({"type": "websocket.close", "code": 4401})
         return
     await send({"type": "websocket.accept"})
     transport = CarrierTransport(get_carrier().media_codec, receive, send)
-    cause = await _converse(call, transport)
-    ending = asyncio.create_task(live.after_session(call.call_id, cause))
-    _endings.add(ending)
-    ending.add_done_callback(_endings.discard)
-    if cause:
-        await asyncio.shield(ending)  # the carrier is told to hang up before its stream is closed
+    try:
+        async with asyncio.timeout(START_TIMEOUT_SECONDS):
+            await transport.wait_for_start()
+    except (StreamNotStarted, TimeoutError):
+        await live.in_database(streams.left_behind, [call.call_id])
+        await transport.close()
+        return
+    line = _lines.get(call.call_id)
+    if line is None or not line.attach(transport):
+        session = asyncio.create_task(_hold(call, transport))
+        _sessions.add(session)
+        session.add_done_callback(_sessions.discard)
+    await transport.left.wait()
     await transport.close()
 
 
-async def _converse(call: live.LiveCall, transport: CarrierTransport) -> str:
+async def _hold(call: live.LiveCall, transport: CarrierTransport) -> None:
+    """The session of a call over this connection, and those that follow it."""
+    call_id = call.call_id
+
+    async def restart() -> bool:
+        broke_at = timezone.now() - timedelta(seconds=END_REPORT_SECONDS)
+        return await live.in_database(streams.restart, call_id, since=broke_at)
+
+    _lines[call_id] = line = CarrierLine(transport, restart)
     try:
-        await asyncio.wait_for(transport.wait_for_start(), START_TIMEOUT_SECONDS)
-        return await live.hold(call, transport)
-    except (StreamNotStarted, TimeoutError):
-        return HangupCause.CARRIER_FAILED
+        cause = await _converse(call, line)
+        if cause:
+            await live.after_session(call_id, cause)  # the carrier is told to hang up before its stream is closed
+    finally:
+        if _lines.get(call_id) is line:
+            del _lines[call_id]
+        line.leave()
+    if not cause:
+        await live.after_session(call_id, cause)
+
+
+async def _converse(call: live.LiveCall, line: CarrierLine) -> str:
+    try:
+        return await live.hold(call, line)
     except ProviderError:
         logger.exception("The model of a call could not be used.", extra={"call_id": call.call_id})
-        return HangupCause.MODEL_FAILED
     except Exception:
         # A defect of ours must not leave a caller on a dead line.
         logger.exception("A call's session broke.", extra={"call_id": call.call_id})
-        return HangupCause.MODEL_FAILED
+    return HangupCause.MODEL_FAILED

@@ -103,6 +103,10 @@ class Call(models.Model):
     last_command_at = models.DateTimeField(null=True)  # when the carrier was last told to answer or to hang up
     media_token_hash = models.CharField(max_length=64, blank=True, default="")
     media_token_expires_at = models.DateTimeField(null=True)
+    # A media stream that broke: since when nobody holds it, and how often and when the carrier was last asked for another.
+    stream_lost_at = models.DateTimeField(null=True)
+    stream_restarts = models.PositiveSmallIntegerField(default=0)
+    stream_restarted_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
@@ -181,6 +185,7 @@ class TranscriptEntry(models.Model):
         ordering = ["spoken_at", "id"]
         indexes = [models.Index(fields=["call", "spoken_at"], name="transcript_by_call")]
 
+    interrupted_at_ms = models.PositiveIntegerField(null=True)  # into the answer; `text` is what was spoken until then
     def __str__(self) -> str:
         return f"{self.role}: {self.text[:40]}"
 
@@ -190,6 +195,27 @@ class Utterance(models.Model):
 
     `key` says whose wish it is, so that one that comes again is said once. The carrier says what it is given in that order.
     """
+class CallTurn(models.Model):
+    """How long the caller waited for one answer, in milliseconds and by its parts (`calls.turns`)."""
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="turns")
+    answered_at = models.DateTimeField()
+    carrier_in_ms = models.PositiveIntegerField()
+    detection_ms = models.PositiveIntegerField(null=True)
+    model_ms = models.PositiveIntegerField()
+    tool_ms = models.PositiveIntegerField()
+    own_ms = models.PositiveIntegerField()
+    playout_ms = models.PositiveIntegerField(null=True)
+    total_ms = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["answered_at", "id"]
+        indexes = [models.Index(fields=["call", "answered_at"], name="turn_by_call")]
+
+    def __str__(self) -> str:
+        return f"{self.total_ms} ms"
+
+
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="utterances")
     key = models.CharField(max_length=60, unique=True)
@@ -219,6 +245,7 @@ class Transfer(models.Model):
     carrier_call_id = models.CharField(max_length=200, blank=True, default="")
     answered_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)
+    briefing = models.TextField(blank=True, default="")  # what the other party is told before the caller is connected
     reason = models.CharField(max_length=200, blank=True, default="")
 
     class Meta:

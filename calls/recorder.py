@@ -11,6 +11,7 @@ from django.db import DatabaseError, close_old_connections, transaction
 from django.utils import timezone
 
 from calls import timeline
+from calls.turns import TurnTimes
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
@@ -90,15 +91,21 @@ class Recorder:
         at, call_id, data = timezone.now(), self._call_id, dict(metadata or {})
         self._writer.put(lambda: timeline.add_event(call_id, event_type, source, at=at, **data))
 
-    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted: bool = False) -> None:
+    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None:
         at, call_id = timezone.now(), self._call_id
         self._writer.put(
-            lambda: timeline.add_transcript(call_id, role, text, at=at, item_id=item_id, interrupted=interrupted)
+            lambda: timeline.add_transcript(
+                call_id, role, text, at=at, item_id=item_id, interrupted_at_ms=interrupted_at_ms
+            )
         )
 
-    def interrupted(self, item_id: str) -> None:
+    def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
         call_id = self._call_id
-        self._writer.put(lambda: timeline.mark_interrupted(call_id, item_id))
+        self._writer.put(lambda: timeline.mark_interrupted(call_id, item_id, heard_ms, share))
+
+    def turn(self, times: TurnTimes) -> None:
+        at, call_id = timezone.now(), self._call_id
+        self._writer.put(lambda: timeline.add_turn(call_id, times, at=at))
 
     def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
         self.event("tool.called", {"tool": tool, "arguments": dict(arguments)})

@@ -133,13 +133,13 @@ def speak(*, call: Call, text: str) -> None:
         speech.say(fresh, text, key=f"api:{uuid.uuid4()}")
 
 
-def transfer(*, call: Call, to: str) -> None:
-    """Hand a running call over to another number. Raises Conflict, InvalidRequest."""
+def transfer(*, call: Call, to: str, briefing: str = "") -> None:
+    """Hand a running call over to another number, whose holder is told the `briefing` first. Raises Conflict, InvalidRequest."""
     with transaction.atomic():
         fresh = lifecycle.locked(call.pk)
         if not fresh.is_over and fresh.status != CallStatus.ANSWERED:
             raise Conflict("This call is not answered yet.", code="call_not_answered")
-        transfers.request(fresh, to, source="api")
+        transfers.request(fresh, to, source="api", briefing=briefing)
 
 
 def inject_context(*, call: Call, message: str) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from calls import commands, inbound, lifecycle, speech, timeline, transfers
+from calls import commands, inbound, lifecycle, speech, streams, timeline, transfers
 from calls.live import in_database
 from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
 from phone_numbers.carriers.base import CarrierError
@@ -25,6 +25,9 @@ PERIOD_SECONDS = 2.0
 ANSWER_AGAIN_AFTER = timedelta(seconds=4)
 # A session that shows no sign of life for this long is gone (its heart beats every 5 s).
 SESSION_LOST_AFTER = timedelta(seconds=15)
+# How often the carrier is asked for another stream, and how long: longer than a process takes to start.
+RESTART_AGAIN_AFTER = timedelta(seconds=3)
+STREAM_LOST_FOR_GOOD_AFTER = timedelta(seconds=25)
 NO_SESSION_AFTER = timedelta(seconds=20)
 HANG_UP_AGAIN_AFTER = timedelta(seconds=5)
 # A call that we ended and whose end the carrier does not report is closed by what we know.
@@ -35,7 +38,8 @@ RINGS_TOO_LONG_AFTER = timedelta(seconds=100)
 # Longer than the whole schedule of retries takes: a call rings while its developer's server is asked again.
 WEBHOOK_RINGS_TOO_LONG_AFTER = timedelta(seconds=240)
 COMMAND_LOST_AFTER = timedelta(seconds=5)
-TRANSFER_LOST_AFTER = timedelta(seconds=75)
+# The other party may ring for 30 s and be briefed for nearly as long.
+TRANSFER_LOST_AFTER = timedelta(seconds=90)
 # Carriers and sessions hand in the last words within this time.
 TRANSCRIPT_COMPLETE_AFTER = timedelta(seconds=5)
 TRANSCRIPT_OLD_AFTER = timedelta(hours=1)
@@ -88,14 +92,34 @@ def finish_hung_up(now: datetime) -> None:
         lifecycle.finish_unanswered(call.pk)
 
 
-def end_abandoned(now: datetime) -> None:
-    """An answered call whose session died with its process, or never came: billed up to the last sign of life."""
-    answered = Call.objects.filter(
+def mend_streams(now: datetime) -> None:
+    """A call whose media stream broke and whose session is gone: the carrier connects anew, to any process that lives.
+
+    If none takes the call in time it ends, billed up to the last sign of life.
+    """
+    for call in _talking().exclude(stream_lost_at=None):
+        assert call.stream_lost_at is not None
+        if call.stream_lost_at < now - STREAM_LOST_FOR_GOOD_AFTER:
+            lost_at = min(call.session_seen_at or call.stream_lost_at, call.stream_lost_at)
+            lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=lost_at)
+        else:
+            streams.restart(call.pk, since=now - RESTART_AGAIN_AFTER)
+
+
+def _talking() -> QuerySet[Call]:
+    return Call.objects.filter(
         status=CallStatus.ANSWERED, mode=CallMode.STREAMING, end_requested_at=None, transferred_at=None
     )
-    for call in answered.filter(session_seen_at__lt=now - SESSION_LOST_AFTER):
+
+
+def end_abandoned(now: datetime) -> None:
+    """An answered call whose session died with its process, or never came: billed up to the last sign of life."""
+    answered = _talking().filter(stream_lost_at=None)
+    gone = answered.filter(session_seen_at__lt=now - SESSION_LOST_AFTER)
+    for call in gone.filter(sandbox=True):
         assert call.session_seen_at is not None
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=call.session_seen_at)
+    gone.filter(sandbox=False).update(stream_lost_at=now)
     for call in answered.filter(session_seen_at=None, answered_at__lt=now - NO_SESSION_AFTER):
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=call.answered_at)
 
@@ -194,6 +218,7 @@ RULES: list[Callable[[datetime], None]] = [
     answer_again,
     finish_hung_up,
     end_abandoned,
+    mend_streams,
     hang_up_again,
     end_never_dialled,
     end_ringing_forever,

@@ -1,5 +1,6 @@
 """What happens in a call, written down, and told to the developer's webhooks where they asked for it."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -7,7 +8,9 @@ from django.utils import timezone
 
 from accounts import webhooks
 from bubblyphone.core.api import format_time
-from calls.models import Call, CallEvent, TranscriptEntry
+from calls.conversation import cut_texts
+from calls.models import Call, CallEvent, CallTurn, TranscriptEntry
+from calls.turns import TurnTimes
 
 
 def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None = None, **metadata: Any) -> None:
@@ -29,20 +32,40 @@ def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None
 
 
 def add_transcript(
-    call_id: int, role: str, text: str, *, at: datetime, item_id: str = "", interrupted: bool = False
+    call_id: int, role: str, text: str, *, at: datetime, item_id: str = "", interrupted_at_ms: int | None = None
 ) -> None:
     """Write what one side said."""
     TranscriptEntry.objects.create(
-        call_id=call_id, role=role, text=text, spoken_at=at, item_id=item_id[:100], interrupted=interrupted
+        call_id=call_id,
+        role=role,
+        text=text,
+        spoken_at=at,
+        item_id=item_id[:100],
+        interrupted=interrupted_at_ms is not None,
+        interrupted_at_ms=interrupted_at_ms,
     )
     call = Call.objects.select_related("phone_number").get(pk=call_id)
     if call.config.get("realtime_transcript", {}).get("value"):
         notify(call, "call.transcript.segment", at=at, role=role, text=text)
 
 
-def mark_interrupted(call_id: int, item_id: str) -> None:
-    """The caller spoke over an answer whose text is written already."""
-    TranscriptEntry.objects.filter(call_id=call_id, item_id=item_id[:100], role="model").update(interrupted=True)
+def mark_interrupted(call_id: int, item_id: str, heard_ms: int | None = None, share: float = 1.0) -> None:
+    """The caller spoke over an answer: what is written of its text already is cut to what was spoken, or taken back.
+
+    Of a carrier's voice nobody knows how far it had come; its text is left as it is.
+    """
+    entries = list(TranscriptEntry.objects.filter(call_id=call_id, item_id=item_id[:100], role="model"))
+    for entry, text in zip(entries, cut_texts([entry.text for entry in entries], share), strict=True):
+        if not text:
+            entry.delete()
+            continue
+        entry.text, entry.interrupted, entry.interrupted_at_ms = text, True, heard_ms
+        entry.save(update_fields=["text", "interrupted", "interrupted_at_ms"])
+
+
+def add_turn(call_id: int, times: TurnTimes, *, at: datetime) -> None:
+    """Write down how long the caller waited for an answer."""
+    CallTurn.objects.create(call_id=call_id, answered_at=at, total_ms=times.total_ms, **asdict(times))
 
 
 def notify(call: Call, event_type: str, *, at: datetime, wants_reply: bool = False, **fields: Any) -> None:

@@ -17,6 +17,7 @@ from accounts.outbound_http import PostResult, get_client
 from accounts.webhooks import SigningKeys
 from agents.tools import SEND_DTMF, TRANSFER_CALL
 from bubblyphone.core.api import format_time
+from calls.limits import MAX_BRIEFING_CHARACTERS
 from calls.recorder import WRITER
 from calls.session_parts import ToolRunner
 from phone_numbers.carriers.base import CarrierError
@@ -118,13 +119,20 @@ def tool_call_body(
     )
 
 
-async def find_destination(tools: ToolRunner | None, fixed_number: str, arguments: Mapping[str, Any]) -> str:
-    """Whom to hand a call over to: as the developer's server says, if it is asked and says so, else the fixed number."""
-    if tools is None:
-        return fixed_number
-    result = (await tools(TRANSFER_CALL.name, arguments)).get("result")
-    to = result.get("transfer_to") if isinstance(result, Mapping) else None
-    return to if isinstance(to, str) and to else fixed_number
+async def find_destination(
+    tools: ToolRunner | None, fixed_number: str, arguments: Mapping[str, Any]
+) -> tuple[str, str]:
+    """Whom to hand a call over to, and what to tell them first ("": nothing).
+
+    As the developer's server says, if it is asked and says so, else the fixed number and what the model wants told.
+    """
+    said: Mapping[str, Any] = {"transfer_to": fixed_number, "briefing": arguments.get("briefing")}
+    if tools is not None:
+        result = (await tools(TRANSFER_CALL.name, arguments)).get("result")
+        if isinstance(result, Mapping):
+            said = {**said, **{name: value for name, value in result.items() if value}}
+    to, briefing = said["transfer_to"], said["briefing"]
+    return to if isinstance(to, str) else "", briefing[:MAX_BRIEFING_CHARACTERS] if isinstance(briefing, str) else ""
 
 
 def read_result(name: str, response: PostResult) -> Mapping[str, Any]:

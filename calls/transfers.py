@@ -2,11 +2,15 @@
 
 Until the other leg is answered the call is what it was; from then on the model is out of it and the leg's own price holds. A leg that
 is not answered leaves the caller with the agent, who is told why.
+
+With a briefing the other party is called on a call of its own and told first; the caller stays with the agent until the two are
+connected, and it is then that the leg counts as answered.
 """
 
 import logging
 import re
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
@@ -29,7 +33,7 @@ LIMIT_SLACK_SECONDS = 60
 LEG_STATE = re.compile(r"(\d{1,18}):transfer:(\d{1,18})")
 
 
-def request(call: Call, to: str, *, source: str, key: str = "") -> Transfer:
+def request(call: Call, to: str, *, source: str, key: str = "", briefing: str = "") -> Transfer:
     """Ask for a call to be handed over, at once or as soon as it is answered. The row is locked. A `key` asks once.
 
     Raises Conflict where the call forbids it, InvalidRequest for a number that cannot be called.
@@ -45,9 +49,10 @@ def request(call: Call, to: str, *, source: str, key: str = "") -> Transfer:
         raise Conflict("This call is being handed over already.", code="transfer_running")
     now = timezone.now()
     transfer = Transfer.objects.create(
-        call=call, key=key, to_number=to, rate=find_rate("outbound", to, now), requested_at=now
+        call=call, key=key, to_number=to, rate=find_rate("outbound", to, now), requested_at=now, briefing=briefing
     )
-    timeline.add_event(call.pk, "transfer.requested", source, at=now, to=to)
+    about = {"briefing": briefing} if briefing else {}
+    timeline.add_event(call.pk, "transfer.requested", source, at=now, to=to, **about)
     if call.status == CallStatus.ANSWERED:
         commands.after_commit(send_waiting, call.pk)
     return transfer
@@ -62,26 +67,55 @@ def send_waiting(call_id: int) -> None:
     )
     if transfer is None:
         return
-    call = transfer.call
-    tell_session(call_id, {"type": "session.transfer_begun"})
-    limit = int(call.config["max_call_duration"]["value"]) + LIMIT_SLACK_SECONDS
+    tell_session(call_id, {"type": "session.transfer_begun", "is_warm": bool(transfer.briefing)})
+    if _is_done(transfer, _ring):
+        Transfer.objects.filter(pk=transfer.pk).update(sent_at=timezone.now())
+
+
+def _is_done(transfer: Transfer, command: Callable[[Transfer], None]) -> bool:
+    """Give the carrier a command; one that it does not take is the transfer's end."""
     try:
+        command(transfer)
+    except CarrierError as error:
+        logger.warning("The carrier did not transfer a call: %s", error, extra={"call_id": transfer.call_id})
+        with transaction.atomic():
+            fail(_locked(transfer.call_id), transfer.pk, "carrier_failed", at=timezone.now())
+        return False
+    return True
+
+
+def _locked(call_id: int) -> Call:
+    return Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=call_id)
+
+
+def _ring(transfer: Transfer) -> None:
+    """Have the other party called: for the caller, or with a briefing on a call of its own."""
+    call = transfer.call
+    from_number = call.to_number if call.direction == Direction.INBOUND else call.from_number
+    command_id = commands.command_id(call, f"transfer:{transfer.pk}")
+    leg_state = f"{call.pk}:transfer:{transfer.pk}"
+    limit = int(call.config["max_call_duration"]["value"]) + LIMIT_SLACK_SECONDS
+    if not transfer.briefing:
         get_carrier().transfer(
             carrier_call_id=call.carrier_call_id or "",
-            command_id=commands.command_id(call, f"transfer:{transfer.pk}"),
-            from_number=call.to_number if call.direction == Direction.INBOUND else call.from_number,
+            command_id=command_id,
+            from_number=from_number,
             to_number=transfer.to_number,
-            leg_state=f"{call.pk}:transfer:{transfer.pk}",
+            leg_state=leg_state,
             timeout_seconds=RING_SECONDS,
             time_limit_seconds=limit,
         )
-    except CarrierError as error:
-        logger.warning("The carrier did not transfer a call: %s", error, extra={"call_id": call_id})
-        with transaction.atomic():
-            locked = Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=call_id)
-            fail(locked, transfer.pk, "carrier_failed", at=timezone.now())
         return
-    Transfer.objects.filter(pk=transfer.pk).update(sent_at=timezone.now())
+    leg = get_carrier().dial(
+        from_number=from_number,
+        to_number=transfer.to_number,
+        client_state=leg_state,
+        command_id=command_id,
+        stream=None,
+        timeout_seconds=RING_SECONDS,
+        time_limit_seconds=limit,
+    )
+    Transfer.objects.filter(pk=transfer.pk).update(carrier_call_id=leg)
 
 
 def leg_of(event: CarrierEvent) -> tuple[int, int] | None:
@@ -97,8 +131,13 @@ def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
         return
     if event.type == CarrierEventType.INITIATED:
         Transfer.objects.filter(pk=transfer_id).update(carrier_call_id=event.carrier_call_id)
+    elif event.type == CarrierEventType.ANSWERED and transfer.briefing:
+        timeline.add_event(call.pk, "transfer.briefing", "telephony", at=event.occurred_at, to=transfer.to_number)
+        commands.after_commit(_brief, transfer_id)
     elif event.type == CarrierEventType.ANSWERED:
-        _answered(call, transfer, event)
+        _answered(call, transfer, at=event.occurred_at)
+    elif event.type == CarrierEventType.SPEAK_ENDED and transfer.answered_at is None:
+        commands.after_commit(_connect, transfer_id)
     elif event.type == CarrierEventType.ENDED and transfer.answered_at is None:
         fail(call, transfer_id, event.cause, at=event.occurred_at)
     elif event.type == CarrierEventType.ENDED and not call.is_over:
@@ -106,14 +145,64 @@ def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
         commands.hang_up_after_commit(call)
 
 
-def _answered(call: Call, transfer: Transfer, event: CarrierEvent) -> None:
+def _brief(transfer_id: int) -> None:
+    """The other party is there: tell them what it is about."""
+    transfer = Transfer.objects.select_related("call").get(pk=transfer_id)
+    _is_done(
+        transfer,
+        lambda transfer: get_carrier().speak(
+            carrier_call_id=transfer.carrier_call_id,
+            command_id=commands.command_id(transfer.call, f"briefing:{transfer.pk}"),
+            text=transfer.briefing,
+            voice="",
+            language=transfer.call.config["language"]["value"],
+        ),
+    )
+
+
+def _connect(transfer_id: int) -> None:
+    """The other party knows: connect the caller to them, if both are still there."""
+    transfer = Transfer.objects.select_related("call").get(pk=transfer_id)
+    if transfer.answered_at is not None or transfer.failed_at is not None or transfer.call.is_over:
+        return
+    is_connected = _is_done(
+        transfer,
+        lambda transfer: get_carrier().bridge(
+            carrier_call_id=transfer.call.carrier_call_id or "",
+            other_carrier_call_id=transfer.carrier_call_id,
+            command_id=commands.command_id(transfer.call, f"bridge:{transfer.pk}"),
+        ),
+    )
+    if is_connected:
+        with transaction.atomic():
+            call = _locked(transfer.call_id)
+            _answered(call, Transfer.objects.get(pk=transfer_id), at=timezone.now())
+
+
+def drop_waiting(call: Call) -> None:
+    """The call is over: whoever is being briefed for it is let go. (A leg that rings for the caller ends with theirs.)"""
+    for transfer in call.transfers.filter(answered_at=None, failed_at=None).exclude(briefing=""):
+        _hang_up_leg(call, transfer)
+
+
+def _hang_up_leg(call: Call, transfer: Transfer) -> None:
+    if transfer.briefing and transfer.carrier_call_id:
+        identifier = commands.command_id(call, f"transfer-hangup:{transfer.pk}")
+        commands.after_commit(_hang_up, transfer.carrier_call_id, identifier)
+
+
+def _hang_up(carrier_call_id: str, command_id: str) -> None:
+    get_carrier().hang_up(carrier_call_id=carrier_call_id, command_id=command_id)
+
+
+def _answered(call: Call, transfer: Transfer, *, at: datetime) -> None:
     if transfer.answered_at is not None or transfer.failed_at is not None or call.is_over:
         return
-    transfer.answered_at = event.occurred_at
+    transfer.answered_at = at
     transfer.save(update_fields=["answered_at"])
-    call.transferred_at, call.transfer_rate = event.occurred_at, transfer.rate
+    call.transferred_at, call.transfer_rate = at, transfer.rate
     call.save(update_fields=["transferred_at", "transfer_rate"])
-    timeline.add_event(call.pk, "transfer.answered", "telephony", at=event.occurred_at, to=transfer.to_number)
+    timeline.add_event(call.pk, "transfer.answered", "telephony", at=at, to=transfer.to_number)
     commands.after_commit(tell_session, call.pk, {"type": "session.end", "cause": "transferred"})
 
 
@@ -126,6 +215,7 @@ def fail(call: Call, transfer_id: int, reason: str, *, at: datetime) -> None:
     reason = "no_answer" if reason in ("", "normal_clearing") else reason
     transfer.failed_at, transfer.reason = at, reason
     transfer.save(update_fields=["failed_at", "reason"])
+    _hang_up_leg(call, transfer)
     timeline.add_event(call.pk, "transfer.failed", "telephony", at=at, to=transfer.to_number, reason=reason)
     if call.is_over:
         return

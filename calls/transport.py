@@ -1,7 +1,9 @@
 """The caller's side of a live call: what a session needs of a media connection, and the carrier's as one."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bubblyphone.core.audio import AudioFormat, payload_ms
@@ -12,8 +14,19 @@ MAX_FRAME_LENGTH = 512 * 1024
 SHORTEST_PIECE_MS = 20
 SILENCE = {"pcmu": b"\xff", "pcma": b"\xd5", "pcm16": b"\x00"}
 
+
+@dataclass(frozen=True, slots=True)
+class LineBroken:
+    """The media connection is gone, and what was sent over it and not played yet with it; the call lives, and waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineBack:
+    """There is a media connection again."""
+
+
 # What a session reads: caller audio (base64 text), or a rare control frame.
-CallerFrame = str | MarkReached | DtmfPressed | StreamStopped | StreamError
+CallerFrame = str | MarkReached | DtmfPressed | StreamStopped | StreamError | LineBroken | LineBack
 
 
 class MediaTransport(Protocol):
@@ -52,6 +65,7 @@ class CarrierTransport:
         self._send = send
         self.audio_format: AudioFormat
         self.is_open = True
+        self.left = asyncio.Event()  # nobody reads it any more
         self._short = b""  # a piece that is too short to be sent, for the next one to begin with
 
     async def wait_for_start(self) -> StreamStarted:

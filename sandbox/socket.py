@@ -17,6 +17,7 @@ from calls import lifecycle, live, timeline
 from calls.models import CallStatus, HangupCause
 from calls.recorder import Recorder
 from calls.transport import CallerFrame
+from calls.turns import TurnTimes
 
 logger = logging.getLogger(__name__)
 MAX_FRAME_LENGTH = 128 * 1024
@@ -119,12 +120,15 @@ class BrowserObserver:
         if event_type == "stream.connected":
             self._frames.put_nowait({"type": "ready"})
 
-    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted: bool = False) -> None:
-        self._recorder.transcript(role, text, item_id=item_id, interrupted=interrupted)
+    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None:
+        self._recorder.transcript(role, text, item_id=item_id, interrupted_at_ms=interrupted_at_ms)
         self._frames.put_nowait({"type": "transcript", "role": role, "text": text})
 
-    def interrupted(self, item_id: str) -> None:
-        self._recorder.interrupted(item_id)
+    def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
+        self._recorder.interrupted(item_id, heard_ms, share)
+
+    def turn(self, times: TurnTimes) -> None:
+        self._recorder.turn(times)
 
     def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
         self._recorder.tool_called(tool, arguments)

@@ -34,7 +34,7 @@ from agents.providers.events import (
 )
 from agents.speech import Speech, SpeechBegan, SpeechError, TurnDetector, Utterance
 from agents.speech.sentences import split_for_speech
-from bubblyphone.core.audio import PCM16_8K, PCM16_16K, PCM16_24K, AudioFormat
+from bubblyphone.core.audio import PCM16_8K, PCM16_16K, PCM16_24K
 
 logger = logging.getLogger(__name__)
 

@@ -100,7 +100,21 @@ SPOKEN = shape(
         "role": choice(TranscriptEntry.Role.values, "user"),
         "text": text("What are your hours?"),
         "timestamp": moment(),
-        "interrupted": flag("The caller spoke over the rest of it."),
+        "interrupted": flag("The caller spoke over the rest of it; `text` is what was heard."),
+        "interrupted_at_ms": nullable(whole(1480, "How much of the answer had been heard then."), example=None),
+    },
+)
+TURN = shape(
+    "CallTurn",
+    {
+        "answered_at": moment(example="2026-03-28T10:00:07.120Z"),
+        "carrier_in_ms": whole(20, "How late the end of the caller's speech reached us."),
+        "detection_ms": nullable(whole(510, "Until the model took the turn for over; null where it does not say.")),
+        "model_ms": whole(320, "Until the first sound of its answer."),
+        "tool_ms": whole(0, "Of the time before the answer, while tools were at work."),
+        "own_ms": whole(1, "Ours, from the model to the carrier."),
+        "playout_ms": nullable(whole(60, "Until the carrier played it; null where it did not say.")),
+        "total_ms": whole(911, "The sum: from the end of the caller's speech to the first sound of the answer."),
     },
 )
 TRANSCRIPT = record(
@@ -168,10 +182,11 @@ OPERATIONS = {
         ),
         "POST /calls/{id}/transfer": Operation(
             "Transfer a call",
-            "Connect the caller to another number. If it does not answer, the caller comes back.",
+            "Connect the caller to another number. If it does not answer, the caller comes back. With a `briefing` the person "
+            "there is told it first; until then the caller stays with the agent.",
             answer=data_of(CALL),
             body=TransferSerializer,
-            example={"to": "+15559876543"},
+            example={"to": "+15559876543", "briefing": "Ada Lovelace calls about order 1815."},
             errors={409: "The call is not answered, or is being transferred.", 502: _AT_CARRIER},
         ),
         "POST /calls/{id}/context": Operation(
@@ -187,6 +202,11 @@ OPERATIONS = {
         ),
         "GET /calls/{id}/events": Operation(
             "Show the timeline", "Everything that happened, oldest first.", answer=data_of(listing(EVENT))
+        ),
+        "GET /calls/{id}/turns": Operation(
+            "Show the turns",
+            "How long the caller waited for each answer, and where that time went, oldest first. While the call runs, too.",
+            answer=data_of(listing(TURN)),
         ),
         "GET /calls/{id}/webhook-logs": Operation(
             "Show webhook deliveries", "Every attempt, oldest first.", answer=data_of(listing(ATTEMPT))
@@ -209,6 +229,8 @@ FIELDS = {
     "dynamic_variables": "Texts for `{{names}}` in `system_prompt` and `greeting_message`.",
     "text": "What is spoken.",
     "TransferSerializer.to": "Where the call goes (E.164).",
+    "transfer_to": "The same as `to`; one of them is needed.",
+    "briefing": "What the person at that number is told before the caller is connected.",
     "message": "What the model is to know.",
 }
 

@@ -1,6 +1,7 @@
 """Calls as JSON, and the bodies that create them."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -10,7 +11,8 @@ from agents.variables import MAX_VALUE_CHARACTERS, NAME
 from bubblyphone.core.api import StrictSerializer, format_time
 from bubblyphone.core.money import format_money
 from calls.actions import MAX_TEXT_CHARACTERS
-from calls.models import Call, CallEvent, CallStatus, Direction, TranscriptEntry, Transfer
+from calls.limits import MAX_BRIEFING_CHARACTERS
+from calls.models import Call, CallEvent, CallStatus, CallTurn, Direction, TranscriptEntry, Transfer
 from phone_numbers.models import CallMode
 
 
@@ -65,13 +67,17 @@ def transfer_data(transfer: Transfer) -> dict[str, Any]:
 
 def event_data(event: CallEvent) -> dict[str, Any]:
     """A moment of the timeline, to the millisecond."""
-    moment = event.event_timestamp
     return {
         "event_type": event.event_type,
         "source": event.source,
-        "event_timestamp": f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z",
+        "event_timestamp": format_moment(event.event_timestamp),
         "metadata": event.metadata,
     }
+
+
+def format_moment(moment: datetime) -> str:
+    """To the millisecond."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
 def transcript_data(entry: TranscriptEntry) -> dict[str, Any]:
@@ -80,7 +86,14 @@ def transcript_data(entry: TranscriptEntry) -> dict[str, Any]:
         "text": entry.text,
         "timestamp": format_time(entry.spoken_at),
         "interrupted": entry.interrupted,
+        "interrupted_at_ms": entry.interrupted_at_ms,
     }
+
+
+def turn_data(turn: CallTurn) -> dict[str, Any]:
+    """How long the caller waited for one answer, by its parts."""
+    parts = ("carrier_in_ms", "detection_ms", "model_ms", "tool_ms", "own_ms", "playout_ms", "total_ms")
+    return {"answered_at": format_moment(turn.answered_at), **{part: getattr(turn, part) for part in parts}}
 
 
 class CallFilters(serializers.Serializer[Any]):
@@ -138,7 +151,14 @@ class SpeakSerializer(StrictSerializer):
 class TransferSerializer(StrictSerializer):
     """The body of POST /calls/{id}/transfer."""
 
-    to = PhoneNumberField(required=True, allow_null=False, allow_blank=False)
+    to = PhoneNumberField(allow_null=False, allow_blank=False)
+    transfer_to = PhoneNumberField(allow_null=False, allow_blank=False)
+    briefing = ClearableText(max_length=MAX_BRIEFING_CHARACTERS)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("to" in attrs) == ("transfer_to" in attrs):
+            raise serializers.ValidationError({"to": ["Name one number, as `to` or as `transfer_to`."]})
+        return {"to": attrs.get("to") or attrs["transfer_to"], "briefing": attrs.get("briefing") or ""}
 
 
 class CallSerializer(AgentSettingsSerializer):

@@ -15,5 +15,6 @@ urlpatterns = [
     path("calls/<str:identifier>/context", views.ContextView.as_view()),
     path("calls/<str:identifier>/transcript", views.TranscriptView.as_view()),
     path("calls/<str:identifier>/events", views.EventsView.as_view()),
+    path("calls/<str:identifier>/turns", views.TurnsView.as_view()),
     path("calls/<str:identifier>/webhook-logs", views.WebhookLogsView.as_view()),
 ]

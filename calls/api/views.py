@@ -22,6 +22,7 @@ from calls.api.serializers import (
     call_data,
     event_data,
     transcript_data,
+    turn_data,
 )
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
@@ -78,7 +79,7 @@ class TransferView(APIView):
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(TransferSerializer, request)
         call = selectors.get_call(developer_of(request), identifier)
-        services.transfer(call=call, to=body["to"])
+        services.transfer(call=call, to=body["to"], briefing=body["briefing"])
         return data(call_data(call))
 
 
@@ -108,6 +109,14 @@ class EventsView(APIView):
     def get(self, request: Request, identifier: str) -> Response:
         call = selectors.get_call(developer_of(request), identifier)
         return data([event_data(event) for event in call.events.all()])
+
+
+class TurnsView(APIView):
+    """GET /calls/{id}/turns, oldest first."""
+
+    def get(self, request: Request, identifier: str) -> Response:
+        call = selectors.get_call(developer_of(request), identifier)
+        return data([turn_data(turn) for turn in call.turns.all()])
 
 
 class WebhookLogsView(APIView):

@@ -189,6 +189,10 @@ class Carrier(ABC):
         """
 
     @abstractmethod
+    def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:
+        """Connect two answered calls to each other. When one of them ends, the other does."""
+
+    @abstractmethod
     def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None: ...
 
     @abstractmethod

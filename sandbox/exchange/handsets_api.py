@@ -5,6 +5,8 @@ seconds are counted from the answer.
 Every line of the answer is an event, `{"at_seconds", "kind", "detail"}`; the last one
 is `{"kind": "result", "cause", "error", "digits", "recording"}` with the stereo WAV (caller left, agent right) in
 base64.
+
+`POST /handsets/break-stream` is a fault to test by: a media connection breaks.
 """
 
 import asyncio
@@ -41,7 +43,15 @@ class HandsetsApi:
         self._switch = switch
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/handsets/dial", self.dial)]
+        return [web.post("/handsets/dial", self.dial), web.post("/handsets/break-stream", self.break_stream)]
+
+    async def break_stream(self, request: web.Request) -> web.Response:
+        """Let a call's media connection break, as a fault of the network would: `{"call_control_id": "v3:…"}`."""
+        body = validate(await read_json(request), {"call_control_id": Field(required=True)})
+        stream = self._switch.live_leg(body["call_control_id"]).stream
+        if stream is not None:
+            await stream.abort()
+        return web.json_response({"data": {"result": "ok"}})
 
     async def dial(self, request: web.Request) -> web.StreamResponse:
         body = validate(await read_json(request), SCHEMA)

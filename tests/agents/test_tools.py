@@ -33,6 +33,13 @@ def test_the_short_form_of_the_reference_is_widened():
     )
 
 
+def test_what_is_said_while_a_tool_takes_its_time_is_not_the_models():
+    tool = {"name": "f", "speak_while_waiting": "One moment."}
+    assert tool_problems([tool]) == {}
+    assert widen(tool).speak_while_waiting == "One moment."
+    assert "One moment." not in str(widen(tool).parameters) + widen(tool).description
+
+
 @pytest.mark.parametrize(
     ("parameters", "schema"),
     [
@@ -86,6 +93,10 @@ TYPE_RULE = "Unknown type. Use one of string, number, integer, boolean, array, o
         ([{"name": "f", "params": {}}], {"0.params": ["Unknown field."]}),
         ([{"name": "f", "type": "code"}], {"0.type": ['Only "function" is known.']}),
         ([{"name": "f", "description": "a" * 2001}], {"0.description": ["Must be a text of at most 2000 characters."]}),
+        (
+            [{"name": "f", "speak_while_waiting": "a" * 201}],
+            {"0.speak_while_waiting": ["Must be a text of at most 200 characters."]},
+        ),
         (
             [{"name": "f", "parameters": ["date"]}],
             {"0.parameters": ['Must be a JSON Schema object or the short form {"date": "string"}.']},

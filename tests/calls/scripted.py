@@ -9,6 +9,7 @@ from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession,
 from agents.providers.events import ModelEvent
 from bubblyphone.core.audio import PCMU_8K, AudioFormat
 from calls.transport import CallerFrame
+from calls.turns import TurnTimes
 from phone_numbers.carriers.media import StreamStopped
 
 FRAME = base64.b64encode(b"\xff" * 160).decode()
@@ -91,6 +92,7 @@ class ScriptedSession(RealtimeSession):
 
     async def close(self) -> None:
         self.is_closed = True
+        self.queue.put_nowait(None)
 
 
 class ScriptedModel(RealtimeModel):
@@ -117,17 +119,21 @@ class Notebook:
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.transcripts: list[tuple[str, str, bool]] = []
-        self.interruptions: list[str] = []
+        self.interruptions: list[tuple[str, int, float]] = []
+        self.turns: list[TurnTimes] = []
         self.tools: list[tuple[str, dict[str, Any]]] = []
 
     def event(self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming") -> None:
         self.events.append((event_type, dict(metadata or {})))
 
-    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted: bool = False) -> None:
-        self.transcripts.append((role, text, interrupted))
+    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None:
+        self.transcripts.append((role, text, interrupted_at_ms is not None))
 
-    def interrupted(self, item_id: str) -> None:
-        self.interruptions.append(item_id)
+    def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
+        self.interruptions.append((item_id, heard_ms, share))
+
+    def turn(self, times: TurnTimes) -> None:
+        self.turns.append(times)
 
     def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
         self.tools.append((tool, dict(arguments)))

@@ -65,3 +65,18 @@ def test_answers_play_one_after_the_other() -> None:
     playout.sent("b", 1000)
     clock.now += 1.5
     assert playout.heard_ms() == 500
+
+
+def test_what_a_broken_line_takes_with_it_is_known_by_the_piece() -> None:
+    clock = Clock()
+    playout = Playout(clock)
+    for name in "abcde":
+        playout.sent("answer", 100, name)
+    clock.now += 0.25
+    assert playout.take_unplayed() == [("answer", "c"), ("answer", "d"), ("answer", "e")]
+    assert (playout.is_playing(), playout.take_unplayed()) == (False, [])
+    playout.sent("answer", 300, "again")
+    clock.now += 0.1
+    assert (playout.heard_ms(), playout.heard_share()) == (300, 0.6)
+    clock.now += 5
+    assert playout.take_unplayed() == []

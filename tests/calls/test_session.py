@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.providers.base import ProviderError, SessionConfig, Turn
+from agents.providers.base import ProviderError, SessionConfig, ToolSpec, Turn
 from agents.providers.events import (
     AudioDelta,
     InputTranscript,
@@ -18,19 +18,23 @@ from agents.providers.events import (
     TurnDone,
 )
 from bubblyphone.core.audio import PCMU_8K
+from calls import wording_for_models as wording
 from calls.session import CallSession, Limits
+from calls.transport import LineBack, LineBroken
 from phone_numbers.carriers.media import DtmfPressed, StreamStopped
-from tests.calls.scripted import FRAME, Notebook, ScriptedCaller, ScriptedModel, audio
+from tests.calls.scripted import FRAME, Notebook, ScriptedCaller, ScriptedModel, ScriptedSession, audio
 
 
 class Conversation:
-    def __init__(self, model: ScriptedModel, limits: Limits, **options: Any) -> None:
+    def __init__(
+        self, model: ScriptedModel, limits: Limits, *, tools: tuple[ToolSpec, ...] = (), **options: Any
+    ) -> None:
         self.caller, self.notes, self.model = ScriptedCaller(), Notebook(), model
         self.tool_waits: dict[str, asyncio.Event] = {}
         self.session = CallSession(
             transport=self.caller,
             model=model,
-            config=SessionConfig(upstream_model="m", instructions="Be brief.", caller_format=PCMU_8K),
+            config=SessionConfig(upstream_model="m", instructions="Be brief.", caller_format=PCMU_8K, tools=tools),
             greeting="Greet the caller.",
             limits=limits,
             run_tool=self.run_tool,
@@ -97,7 +101,8 @@ async def test_barge_in_clears_the_line_and_tells_the_model_what_was_heard() -> 
         assert item == "a"
         assert 190 <= heard_ms <= 400
         assert talk.caller.clears == 1
-        assert talk.notes.interruptions == ["a"]
+        ((interrupted, at_ms, share),) = talk.notes.interruptions
+        assert (interrupted, at_ms, round(share * 2000)) == ("a", heard_ms, heard_ms)
         # What is left of the interrupted answer is not sent any more; the next answer is.
         model.queue.put_nowait(AudioDelta("a", audio(20)))
         model.queue.put_nowait(AudioDelta("b", audio(40)))
@@ -132,6 +137,57 @@ async def test_tools_run_side_by_side_and_a_cancelled_one_is_dropped() -> None:
         assert len(model.results) == 2
 
 
+@pytest.mark.parametrize("model_speaks", [True, False])
+async def test_a_tool_that_takes_its_time_has_something_said(
+    monkeypatch: pytest.MonkeyPatch, model_speaks: bool
+) -> None:
+    monkeypatch.setattr("calls.session_tools.QUICK_SECONDS", 0.1)
+    monkeypatch.setattr(ScriptedSession, "speaks_during_tools", model_speaks)
+
+    async def own_voice(text: str) -> AsyncIterator[str]:
+        assert text == "One moment."
+        yield audio(60)
+
+    tools = (ToolSpec("look", "Look", {}, speak_while_waiting="One moment."),)
+    async with conversation(tools=tools, own_voice=own_voice) as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(ToolCall("1", "look", {}))  # quick: nothing to be said
+        await talk.until(lambda: bool(model.results))
+        await asyncio.sleep(0.15)
+        assert (len(model.replies), talk.caller.sent) == (1, [])
+        talk.tool_waits = {"look": asyncio.Event()}
+        model.queue.put_nowait(ToolCall("2", "look", {}))
+        if model_speaks:
+            await talk.until(lambda: model.replies[1:] == [wording.say_exactly("One moment.")])
+        else:
+            await talk.until(lambda: talk.caller.sent == [audio(60)])
+        talk.tool_waits["look"].set()
+        await talk.until(lambda: len(model.results) == 2)
+
+
+async def test_what_a_broken_line_had_not_played_is_heard_when_it_is_back() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        for _ in range(10):
+            model.queue.put_nowait(AudioDelta("a", audio(100)))
+        await talk.until(lambda: len(talk.caller.sent) == 10)
+        await asyncio.sleep(0.25)
+        talk.caller.incoming.put_nowait(LineBroken())
+        await asyncio.sleep(0.05)
+        model.queue.put_nowait(AudioDelta("a", audio(60)))
+        model.queue.put_nowait(TurnDone())
+        await asyncio.sleep(0.05)
+        assert len(talk.caller.sent) == 10
+        talk.caller.incoming.put_nowait(LineBack())
+        await talk.until(lambda: talk.caller.sent[-1] == audio(60))
+        again = len(talk.caller.sent) - 11  # pieces of 100 ms, the one that was being played with them
+        assert 5 <= again <= 8
+        assert ("stream.reconnected", {"reason": "line_broken"}) in talk.notes.events
+        model.queue.put_nowait(SpeechStarted())
+        await talk.until(lambda: bool(model.truncated))
+        assert 200 <= model.truncated[0][1] <= 700
+
+
 async def test_end_call_lets_the_goodbye_be_heard() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
@@ -146,6 +202,8 @@ async def test_end_call_lets_the_goodbye_be_heard() -> None:
 async def test_a_model_that_drops_is_reconnected_once_with_the_conversation_so_far() -> None:
     async with conversation() as talk:
         first = await talk.model_session()
+        first.queue.put_nowait(AudioDelta("a", audio(20)))
+        first.queue.put_nowait(TurnDone())
         first.queue.put_nowait(InputTranscript("My name is Ada."))
         first.queue.put_nowait(OutputTranscript("a", "Hello Ada."))
         first.queue.put_nowait(ProviderError("gone", retryable=True))

@@ -38,7 +38,7 @@ async def test_what_the_model_has_said_is_heard_before_others_are_called() -> No
         await talk.until(lambda: bool(desk.requests))
         assert desk.requests == [{"reason": "billing"}]
         # While it rings, the model neither hears nor is heard.
-        talk.session.transfer_begun()
+        await talk.session.transfer_begun()
         talk.caller.incoming.put_nowait(FRAME)
         model.queue.put_nowait(AudioDelta("b", audio(100)))
         await asyncio.sleep(0.05)
@@ -62,7 +62,7 @@ async def test_a_transfer_that_cannot_be_is_told_to_the_model() -> None:
 async def test_a_developers_transfer_that_fails_is_told_to_the_model() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
-        talk.session.transfer_begun()
+        await talk.session.transfer_begun()
         await talk.session.transfer_failed("busy")
         assert model.contexts == ["The call could not be handed over (busy). The caller is with you again."]
         assert len(model.replies) == 2

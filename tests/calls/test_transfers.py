@@ -126,9 +126,9 @@ def test_a_transfer_of_which_nothing_is_heard_fails() -> None:
     leg = begin_transfer(call)
     Transfer.objects.filter(pk=leg.pk).update(sent_at=after(1))
     sweeper.fail_lost_transfers(after(60))
-    sweeper.fail_lost_transfers(after(80))
+    sweeper.fail_lost_transfers(after(95))
     leg.refresh_from_db()
-    assert (leg.failed_at, leg.reason) == (after(80), "no_answer")
+    assert (leg.failed_at, leg.reason) == (after(95), "no_answer")
 
 
 def test_calls_that_cannot_be_handed_over() -> None:

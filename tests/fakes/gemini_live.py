@@ -125,7 +125,7 @@ class _Connection:
         if self._number <= self._script.drop_connections and frames == self._script.drop_after_frames:
             cut(self._socket)
             return
-        if self._number == 1 and frames == self._script.go_away_after_frames:
+        if self._number <= self._script.go_away_connections and frames == self._script.go_away_after_frames:
             self._run(self._go_away())
         change = self._vad.hear(pcm, 16000)
         if change == "started":

@@ -35,7 +35,8 @@ class Script:
     nonsense: bool = False  # send unreadable and unknown frames before each reply
     drop_after_frames: int = 0  # cut the line after so many frames of the caller, 0: never
     drop_connections: int = 1  # on so many connections, counted from the first
-    go_away_after_frames: int = 0  # Gemini: announce the end of the first connection
+    go_away_after_frames: int = 0  # Gemini: announce the end of a connection
+    go_away_connections: int = 1  # of so many, counted from the first
     go_away_seconds: float = 4.0
     refuse_resumption: bool = False  # Gemini
 

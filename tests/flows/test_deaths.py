@@ -3,7 +3,9 @@
 import asyncio
 import json
 import math
+import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ import httpx2
 import pytest
 
 from tests.fakes.vendor import Reply, Script
-from tests.flows.handset import TestHandset, handset, tone
+from tests.flows.handset import TestHandset, handset, loud_part, loudness, pitch, tone
 from tests.flows.platform import Number, Platform
 from tests.flows.vendors import Vendors
 from tests.flows.webhooks import WebhookReceiver
@@ -92,13 +94,29 @@ async def restarted(platform: Platform, words: str, old: int) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_the_web_process_is_killed(mortal: Platform, vendors: Vendors) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_the_web_process_ends_and_the_next_one_goes_on_with_the_call(
+    mortal: Platform, vendors: Vendors, number: signal.Signals
+) -> None:
     async with call_at_risk(mortal, vendors) as call:
-        await asyncio.sleep(1)
+        fake = vendors.openai(Script([Reply(tone(0.5, 700, 24000), "I am back.")]))
+        old = mortal.kill("bubblyphone.serve", number)
+        assert abs(pitch(loud_part(await call.phone.listen())) - 700) < 10
+        assert [item["item"]["content"][0]["text"] for item in fake.messages("conversation.item.create")] == ["Hello."]
+        await restarted(mortal, "bubblyphone.serve", old)
+        await call.phone.hang_up()
+        await call.check_end("normal_clearing", seconds=20, at_most=40)
+        events = await mortal.get(f"/calls/{call.id}/events")
+        assert {"reason": "line_moved"} in [each["metadata"] for each in events]
+
+
+async def test_a_web_process_that_does_not_come_back_ends_its_calls(mortal: Platform, vendors: Vendors) -> None:
+    async with call_at_risk(mortal, vendors) as call:
+        mortal.query("UPDATE calls_call SET stream_restarts = 10 WHERE id = %s", call.id)  # nothing is left to be tried
         old = mortal.kill("bubblyphone.serve")
         await restarted(mortal, "bubblyphone.serve", old)
         # Billed to its last sign of life, which is at most five seconds old when it dies.
-        await call.check_end("carrier_failed", seconds=60, at_most=12)
+        await call.check_end("carrier_failed", seconds=90, at_most=12)
         assert (await call.phone.wait_for("ended", 10))["cause"] == "normal_clearing"
 
 
@@ -111,19 +129,55 @@ async def test_the_clock_and_the_worker_are_killed(mortal: Platform, vendors: Ve
         await call.check_end("normal_clearing", seconds=20, at_most=15)
 
 
-async def test_the_carrier_closes_the_media_stream(mortal: Platform, vendors: Vendors) -> None:
-    async with call_at_risk(mortal, vendors) as call:
-        ((carrier_call_id,),) = mortal.query("SELECT carrier_call_id FROM calls_call WHERE id = %s", call.id)
-        response = await asyncio.to_thread(
-            httpx2.post,
-            f"{mortal.exchange_url}/v2/calls/{carrier_call_id}/actions/streaming_stop",
-            json={},
-            headers={"Authorization": f"Bearer {mortal.exchange_key}"},
-            trust_env=False,
-        )
-        assert response.status_code == 200, response.text
-        await call.check_end("carrier_failed", seconds=15, at_most=20)
-        assert (await call.phone.wait_for("ended"))["cause"] == "normal_clearing"
+async def test_a_media_stream_that_breaks_is_restarted_and_nothing_is_lost(mortal: Platform, vendors: Vendors) -> None:
+    replies = [Reply(tone(5, 1000, 24000), "A long story."), Reply(tone(0.5, 700, 24000), "Yes.", hears="Still there?")]
+    fake = vendors.openai(Script(replies))
+    async with handset(mortal) as phone:
+        number = await mortal.number(**SETTINGS)
+        await phone.dial(number.e164)
+        await phone.wait_until_loud()
+        call = await mortal.call_on(number)
+        start = len(phone.heard)
+        for way in ("broken", "closed"):
+            await asyncio.sleep(0.5)
+            await break_stream(mortal, call["id"], way)
+            broke_at = time.monotonic()
+            await phone.wait_until_quiet(quiet=0.1)
+            await phone.wait_until_loud()
+            assert time.monotonic() - broke_at < 4  # one second on an idle machine
+        await phone.wait_until_quiet()
+        story = [frame for frame in frames_of(bytes(phone.heard[start:])) if loudness(frame) > 300]
+        assert abs(len(story) * 0.02 - 5) < 0.5
+        assert abs(pitch(loud_part(await phone.ask(tone(0.5)))) - 700) < 10
+        await phone.hang_up()
+        ended = await mortal.ended_call(call["id"])
+    assert (ended["hangup_cause"], len(fake.sockets)) == ("normal_clearing", 1)
+    said = [(entry["role"], entry["text"]) for entry in await mortal.transcript(call["id"])]
+    assert said == [("model", "A long story."), ("user", "Still there?"), ("model", "Yes.")]
+    events = await mortal.get(f"/calls/{call['id']}/events")
+    reasons = [each["metadata"]["reason"] for each in events if each["event_type"] == "stream.reconnected"]
+    assert reasons == ["line_broken", "line_broken"]
+    (turn,) = await mortal.get(f"/calls/{call['id']}/turns")
+    parts = ("carrier_in_ms", "detection_ms", "model_ms", "tool_ms", "own_ms", "playout_ms")
+    assert turn["total_ms"] == sum(turn[part] for part in parts)
+    assert 180 <= turn["detection_ms"] <= turn["total_ms"] < 3000
+
+
+async def break_stream(platform: Platform, call_id: int, way: str) -> None:
+    """A media connection that breaks without a word, or that the carrier closes."""
+    ((leg,),) = platform.query("SELECT carrier_call_id FROM calls_call WHERE id = %s", call_id)
+    path, body = f"/v2/calls/{leg}/actions/streaming_stop", dict[str, str]()
+    if way == "broken":
+        path, body = "/handsets/break-stream", {"call_control_id": leg}
+    headers = {"Authorization": f"Bearer {platform.exchange_key}"}
+    address = platform.exchange_url + path
+    response = await asyncio.to_thread(httpx2.post, address, json=body, headers=headers, trust_env=False)
+    assert response.status_code == 200, response.text
+
+
+def frames_of(pcm16_16k: bytes) -> list[bytes]:
+    """Pieces of 20 ms."""
+    return [pcm16_16k[start : start + 640] for start in range(0, len(pcm16_16k), 640)]
 
 
 async def test_the_carrier_dies(mortal: Platform, vendors: Vendors) -> None:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from tests.flows.handset import handset, tone
+from tests.flows.handset import handset, loud_part, tone
 from tests.flows.platform import Platform
 from tests.flows.voices import Voices
 from tests.flows.webhooks import WebhookReceiver
@@ -61,6 +61,51 @@ async def test_a_busy_line_gives_the_caller_back_to_the_agent(platform: Platform
         ended = await platform.ended_call(call["id"])
     assert (ended["hangup_cause"], ended["transfers"][0]["failed_reason"]) == ("normal_clearing", "busy")
     assert ended["telephony_cost"] == "0.04"
+
+
+async def test_a_person_is_told_first_what_it_is_about(platform: Platform, voices: Voices) -> None:
+    briefing = "Ada Lovelace is calling about her order."
+    async with handset(platform) as caller, handset(platform) as person:
+        number = await platform.number(**AGENT)
+        await caller.dial(number.e164)
+        await caller.listen()
+        call = await platform.call_on(number)
+        body = {"transfer_to": person.number, "briefing": briefing}
+        await platform.post(f"/calls/{call['id']}/transfer", body, status=200)
+        await person.wait_for("ringing")
+        await caller.ask(await voices.say("When do you open?"))  # the agent is still there
+        await person.control(type="answer")
+        heard = await person.listen()
+        assert len(loud_part(heard)) / 32000 > 1.5
+        await platform.until(lambda: _has(platform, call["id"], "transfer.answered"))
+        person.say(tone(1.0))
+        await caller.wait_until_loud()
+        await caller.hang_up()
+        await person.wait_for("ended")
+        ended = await platform.ended_call(call["id"])
+    assert (ended["status"], ended["hangup_cause"]) == ("completed", "transferred")
+    names = await platform.events(call["id"])
+    assert [name for name in names if name.startswith("transfer.")] == [
+        "transfer.requested", "transfer.briefing", "transfer.answered",
+    ]  # fmt: skip
+
+
+async def test_who_is_briefed_for_a_caller_that_hangs_up_is_let_go(platform: Platform) -> None:
+    async with handset(platform) as caller, handset(platform) as person:
+        number = await platform.number(**AGENT)
+        await caller.dial(number.e164)
+        await caller.listen()
+        call = await platform.call_on(number)
+        await platform.post(
+            f"/calls/{call['id']}/transfer", {"to": person.number, "briefing": "Hello. " * 40}, status=200
+        )
+        await person.wait_for("ringing")
+        await person.control(type="answer")
+        await person.wait_until_loud()
+        await caller.hang_up()
+        await person.wait_for("ended")
+        ended = await platform.ended_call(call["id"])
+    assert (ended["hangup_cause"], ended["telephony_cost"]) == ("normal_clearing", "0.04")
 
 
 async def test_voicemail_is_hung_up_on_and_costs_a_minute(platform: Platform) -> None:

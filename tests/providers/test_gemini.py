@@ -220,6 +220,35 @@ async def test_go_away_changes_the_connection_without_a_seam(seconds_left: float
         assert reading.of(OutputTranscript)[-1] == OutputTranscript("turn_2", "Yes.")
 
 
+async def test_an_hour_is_one_conversation_over_six_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute takes 40 ms here: the vendor says every ten that it will close the connection, a minute ahead."""
+    monkeypatch.setattr("agents.providers.gemini.STABLE_SECONDS", 0.1)
+    monkeypatch.setattr("agents.providers.gemini.SWAP_MARGIN_SECONDS", 0.01)
+    script = Script(
+        [Reply(tone(24000, 40), f"Answer {number}.") for number in range(12)],
+        go_away_after_frames=80,
+        go_away_connections=5,
+        go_away_seconds=0.2,
+    )
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        for number in range(480):
+            await reading.session.send_audio(numbered_silence(number))
+            if number % 40 == 20:
+                await reading.session.generate_reply("Go on.")
+            await asyncio.sleep(0.005)
+        await reading.until(lambda: len(fake.caller_audio) == 480)
+        await reading.until_seen(TurnDone, 12)
+        await reading.until(lambda: len(fake.sockets) >= 5)
+        assert [int.from_bytes(frame[:2], "little") for frame in fake.caller_audio] == list(range(480))
+        assert [each.text for each in reading.of(OutputTranscript)] == [f"Answer {number}." for number in range(12)]
+        assert {each.mid_answer for each in reading.of(Reconnected)} == {False}
+        handles = [setup["sessionResumption"].get("handle") for setup in fake.setups()]
+        assert handles[0] is None
+        assert set(handles[1:]) <= fake.handles
+        assert len(set(handles)) == len(handles) >= 5
+        assert fake.rejected == []
+
+
 def numbered_silence(number: int) -> str:
     """One 20 ms frame that tells its number in its first sample, too quiet to be speech."""
     pcm = number.to_bytes(2, "little") + bytes(638)

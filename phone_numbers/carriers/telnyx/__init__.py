@@ -207,6 +207,9 @@ class TelnyxCarrier(Carrier):
         }
         self._command(carrier_call_id, "transfer", command_id, body)
 
+    def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:
+        self._command(carrier_call_id, "bridge", command_id, {"call_control_id": other_carrier_call_id})
+
     def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None:
         self._command(carrier_call_id, "send_dtmf", command_id, {"digits": digits})
 

@@ -1,0 +1,84 @@
+"""When the caller spoke, by the sound itself: models say it late, each in its own way, and a model that hangs not at all."""
+
+import base64
+import time
+from collections.abc import Callable
+
+from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, mulaw_to_pcm16, payload_ms
+
+# Mean amplitude (of 32,768) from which a piece may be a voice, and how far it stands out of the line's own noise.
+QUIETEST_VOICE = 250.0
+ABOVE_NOISE = 3.0
+# By how much the noise floor rises in a second of louder sound; it falls at once.
+FLOOR_RISE_PER_SECOND = 1.3
+# Sound that comes this much late is not late: the sender had paused.
+LONGEST_LAG_SECONDS = 1.0
+MOST_NOISE = 1500.0
+
+
+def _amplitudes(decode: Callable[[bytes], bytes]) -> bytes:
+    """For each G.711 code the high byte of its sample's amplitude."""
+    samples = memoryview(decode(bytes(range(256)))).cast("h")
+    return bytes(min(255, abs(sample) >> 8) for sample in samples)
+
+
+_HIGH_BYTES = bytes(value if value < 128 else 255 - value for value in range(256))  # of PCM16, sign removed
+_TABLES = {"pcmu": _amplitudes(mulaw_to_pcm16), "pcma": _amplitudes(alaw_to_pcm16), "pcm16": _HIGH_BYTES}
+
+
+class Ear:
+    """Follows one caller's sound, piece by piece as it comes. Some microseconds a piece; times are those of `now`."""
+
+    def __init__(self, audio_format: AudioFormat, now: Callable[[], float] = time.monotonic) -> None:
+        self._format = audio_format
+        self._step = 2 if audio_format.encoding == "pcm16" else 1
+        self._table = _TABLES[audio_format.encoding]
+        self._now = now
+        self._silent_payload = ""
+        self._floor = QUIETEST_VOICE / ABOVE_NOISE
+        self._clock = 0.0  # when the next piece would come if none were ever late
+        self.voiced_ms = 0.0  # of the voice that was heard since `forget`
+        self.voice_at = 0.0  # when the last of it came
+        self.voice_lag_ms = 0.0  # by how much that was late, compared to the quickest piece so far
+
+    def hear(self, payload: str, *, counts: bool = True) -> None:
+        """Take the next piece. `counts=False`: it only moves the clock on, for what it is nobody's turn to say."""
+        now, length_ms = self._now(), payload_ms(payload, self._format)
+        lag = now - self._clock
+        if not 0 <= lag <= LONGEST_LAG_SECONDS:
+            lag, self._clock = 0.0, now
+        self._clock += length_ms / 1000
+        if counts and payload != self._silent_payload and self._is_voice(payload, length_ms):
+            self.voiced_ms += length_ms
+            self.voice_at, self.voice_lag_ms = now, lag * 1000
+
+    def forget(self) -> None:
+        """What was said has been answered, or was not for us."""
+        self.voiced_ms = 0.0
+
+    def note_voice(self, length_ms: float) -> None:
+        """Somebody else has heard so much of a voice just now, which did not count here."""
+        self.voiced_ms, self.voice_at, self.voice_lag_ms = max(self.voiced_ms, length_ms), self._now(), 0.0
+
+    def _is_voice(self, payload: str, length_ms: float) -> bool:
+        try:
+            data = base64.b64decode(payload)[self._step - 1 :: self._step]
+        except ValueError:
+            return False
+        total = sum(data.translate(self._table))
+        if not total:
+            self._silent_payload = payload  # mostly it is the same one that follows
+        level = total / len(data) * 256 if data else 0.0
+        self._floor = min(level, self._floor * FLOOR_RISE_PER_SECOND ** (length_ms / 1000), MOST_NOISE)
+        self._floor = max(self._floor, QUIETEST_VOICE / ABOVE_NOISE)
+        return level >= self._floor * ABOVE_NOISE
+
+
+def is_silent(payload: str, audio_format: AudioFormat) -> bool:
+    """Whether a piece of audio holds nothing that could be heard."""
+    step = 2 if audio_format.encoding == "pcm16" else 1
+    try:
+        data = base64.b64decode(payload)[step - 1 :: step]
+    except ValueError:
+        return True
+    return not any(data.translate(_TABLES[audio_format.encoding]))

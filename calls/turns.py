@@ -1,0 +1,90 @@
+"""How long a caller waits for an answer, and where that time goes. Pure arithmetic on a clock; no I/O.
+
+A turn is measured from the last of the caller's voice to the first sound of the answer in the caller's line:
+
+    the caller falls silent ─ carrier_in ─ detection ─ model (and its tools) ─ own ─ playout ─ the answer is heard
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+# Less voice than this is a noise, and no turn.
+SHORTEST_VOICE_MS = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTimes:
+    """The parts of one turn in whole milliseconds. None: this model does not say when it took the caller's turn for over
+    (its time is in `model_ms`), or nobody reports when playback began.
+    """
+
+    carrier_in_ms: int
+    detection_ms: int | None
+    model_ms: int
+    tool_ms: int
+    own_ms: int
+    playout_ms: int | None
+
+    @property
+    def total_ms(self) -> int:
+        parts = (self.carrier_in_ms, self.detection_ms, self.model_ms, self.tool_ms, self.own_ms, self.playout_ms)
+        return sum(part or 0 for part in parts)
+
+
+class TurnClock:
+    """Collects the moments of the turn at hand. `report` is given each turn once, when its last part is known."""
+
+    def __init__(self, report: Callable[[TurnTimes], None], now: Callable[[], float] = time.monotonic) -> None:
+        self._report = report
+        self._now = now
+        self._detected_at: float | None = None
+        self._tools_since: float | None = None
+        self._tool_seconds = 0.0
+        self._measured: TurnTimes | None = None
+        self._sent_at = 0.0
+
+    def caller_spoke(self) -> None:
+        """The model says that the caller is speaking: what it took for the end was none."""
+        self._detected_at = None
+
+    def end_detected(self) -> None:
+        """The model takes the caller's turn for over."""
+        self._detected_at = self._now()
+        self._tool_seconds = 0.0
+
+    def tools_run(self, *, any_left: bool) -> None:
+        """A tool has begun or ended; `any_left`: the model waits for at least one."""
+        now = self._now()
+        if self._tools_since is not None:
+            self._tool_seconds += now - self._tools_since
+        self._tools_since = now if any_left else None
+
+    def answered(self, voice_at: float, voice_lag_ms: float, received_at: float) -> None:
+        """The first sound of an answer came at `received_at` and has just been sent to the carrier."""
+        self.finish()
+        now = self._now()
+        detected_at = self._detected_at if self._detected_at and voice_at <= self._detected_at <= received_at else None
+        began = detected_at or voice_at
+        tool_seconds = min(self._tool_seconds, received_at - began)
+        self._measured = TurnTimes(
+            carrier_in_ms=round(voice_lag_ms),
+            detection_ms=None if detected_at is None else round((detected_at - voice_at) * 1000),
+            model_ms=round((received_at - began - tool_seconds) * 1000),
+            tool_ms=round(tool_seconds * 1000),
+            own_ms=round((now - received_at) * 1000),
+            playout_ms=None,
+        )
+        self._sent_at, self._detected_at, self._tool_seconds = now, None, 0.0
+
+    def playback_began(self, at: float) -> None:
+        """The carrier has begun to play what was sent last."""
+        if self._measured is not None:
+            self._measured = replace(self._measured, playout_ms=round(max(0.0, at - self._sent_at) * 1000))
+            self.finish()
+
+    def finish(self) -> None:
+        """Nothing more will be known of the last turn."""
+        measured, self._measured = self._measured, None
+        if measured is not None:
+            self._report(measured)

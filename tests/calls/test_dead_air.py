@@ -1,0 +1,178 @@
+"""A model that is not heard when the caller waits for it, and what is tried: both ends in the test's hand."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from agents.providers.base import ProviderError, SessionConfig
+from agents.providers.events import AudioDelta, OutputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
+from bubblyphone.core.audio import PCMU_8K
+from calls import wording_for_models as wording
+from calls.session_parts import Engine
+from tests.calls.scripted import FRAME, ScriptedModel, audio
+from tests.calls.test_session import Conversation, conversation
+
+VOICE = audio(20)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ScriptedModel, "answer_seconds", 0.3)
+    monkeypatch.setattr("calls.session.LIMIT_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("calls.session.PAUSE_SECONDS", 0.1)
+
+
+def speak(talk: Conversation, milliseconds: int = 600) -> None:
+    for _ in range(milliseconds // 20):
+        talk.caller.incoming.put_nowait(VOICE)
+    talk.caller.incoming.put_nowait(FRAME)
+
+
+async def greeted(talk: Conversation) -> Any:
+    """The first model session, having greeted."""
+    model = await talk.model_session()
+    answer(model, "greeting")
+    await talk.until(lambda: bool(talk.caller.sent))
+    await asyncio.sleep(0.1)  # it is heard to its end
+    return model
+
+
+def answer(model: Any, item: str, sound: str = audio(40)) -> None:
+    model.queue.put_nowait(AudioDelta(item, sound))
+    model.queue.put_nowait(OutputTranscript(item, f"This is {item}."))
+    model.queue.put_nowait(TurnDone())
+
+
+def remedies(talk: Conversation) -> list[str]:
+    return [data["remedy"] for name, data in talk.notes.events if name == "dead_air"]
+
+
+async def test_who_is_not_answered_is_asked_after_and_then_reconnected() -> None:
+    async with conversation() as talk:
+        first = await greeted(talk)
+        speak(talk)
+        await talk.until(lambda: len(talk.model.sessions) == 2)
+        assert remedies(talk) == ["prompt", "reconnect"]
+        assert first.replies == ["Greet the caller.", wording.ANSWER_NOW]
+        assert first.is_closed
+        second = talk.model.sessions[1]
+        await talk.until(lambda: bool(second.replies))
+        assert second.replies == [wording.ANSWER_NOW]
+        assert [turn.text for turn in second.config.history] == ["This is greeting."]
+        answer(second, "answer")
+        await asyncio.sleep(0.6)
+        assert remedies(talk) == ["prompt", "reconnect"]
+        speak(talk)  # it begins from the mildest again
+        await talk.until(lambda: len(remedies(talk)) == 3)
+        assert remedies(talk)[2] == "prompt"
+
+
+@pytest.mark.parametrize("sound", [audio(0), FRAME])
+async def test_an_answer_without_sound_is_none(sound: str) -> None:
+    async with conversation() as talk:
+        model = await greeted(talk)
+        speak(talk)
+        answer(model, "answer", sound)
+        await talk.until(lambda: remedies(talk) == ["prompt"])
+
+
+async def test_a_greeting_that_does_not_come_is_asked_for_again() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        await talk.until(lambda: len(model.replies) == 2)
+        assert model.replies == ["Greet the caller.", "Greet the caller."]
+
+
+async def test_a_call_that_is_well_raises_no_alarm() -> None:
+    async with conversation() as talk:
+        talk.tool_waits = {"slow": asyncio.Event()}
+        model = await greeted(talk)
+        speak(talk)
+        model.queue.put_nowait(ToolCall("1", "slow", {}))
+        await asyncio.sleep(0.6)
+        talk.tool_waits["slow"].set()
+        await talk.until(lambda: bool(model.results))
+        answer(model, "answer", audio(900))  # while it speaks, a "mhm" that it lets pass needs no answer
+        await asyncio.sleep(0.1)
+        speak(talk, 500)
+        await asyncio.sleep(1.4)
+        speak(talk, 200)  # a cough
+        await asyncio.sleep(0.5)
+        assert remedies(talk) == []
+
+
+async def test_who_interrupted_waits_for_an_answer() -> None:
+    async with conversation() as talk:
+        model = await greeted(talk)
+        model.queue.put_nowait(AudioDelta("long", audio(3000)))
+        await talk.until(lambda: len(talk.caller.sent) == 2)
+        model.queue.put_nowait(SpeechStarted())
+        await talk.until(lambda: remedies(talk) == ["prompt"])
+
+
+async def test_another_model_takes_over_and_at_last_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calls.session.FAREWELL_SECONDS", 0.5)
+    fallback, asked = ScriptedModel(), list[Any]()
+
+    async def request_transfer(arguments: Any) -> str:
+        asked.append(arguments)
+        return ""
+
+    async def own_voice(text: str) -> AsyncIterator[str]:
+        assert text == wording.APOLOGY
+        yield audio(100)
+
+    config = SessionConfig(upstream_model="other", instructions="Be brief.", caller_format=PCMU_8K)
+    options = {"request_transfer": request_transfer, "own_voice": own_voice, "fallback": Engine(fallback, config)}
+    async with conversation(**options) as talk:
+        await greeted(talk)
+        speak(talk)
+        await talk.until(lambda: bool(asked), 6)
+        assert remedies(talk) == ["prompt", "reconnect", "fallback", "give_up"]
+        assert (len(talk.model.sessions), len(fallback.sessions)) == (2, 1)
+        assert fallback.sessions[0].config.history[-1].text == "This is greeting."
+        assert talk.caller.sent[-1] == audio(100)
+        assert not talk.task.done()
+        await talk.session.transfer_failed("busy")
+        assert await talk.task == "model_failed"
+
+
+async def test_a_model_that_cannot_be_had_is_replaced_at_once() -> None:
+    fallback = ScriptedModel()
+    config = SessionConfig(upstream_model="other", instructions="Be brief.", caller_format=PCMU_8K)
+    refusal = ProviderError("no such key", retryable=False)
+    async with conversation(refusal, fallback=Engine(fallback, config)) as talk:
+        await talk.until(lambda: bool(fallback.sessions and fallback.sessions[0].replies))
+        assert fallback.sessions[0].replies == ["Greet the caller."]
+        assert talk.notes.events[0] == ("stream.failed", {"reason": "no such key", "model": "m"})
+
+
+async def test_an_agent_that_was_cut_off_goes_on_speaking() -> None:
+    async with conversation() as talk:
+        model = await greeted(talk)
+        model.queue.put_nowait(AudioDelta("story", audio(200)))
+        model.queue.put_nowait(OutputTranscript("story", "Once upon a time"))
+        model.queue.put_nowait(ProviderError("gone", retryable=True))
+        second = await talk.model_session(1)
+        await talk.until(lambda: bool(second.replies))
+        assert second.replies == [wording.GO_ON]
+        assert second.config.history[-1].text == "Once upon a time"
+        answer(second, "story")  # the same name in another session: another answer
+        second.queue.put_nowait(Reconnected("dropped", mid_answer=True))
+        await talk.until(lambda: len(second.replies) == 2)
+        assert second.replies[1] == wording.GO_ON
+
+
+async def test_a_tools_result_reaches_the_model_that_took_over() -> None:
+    async with conversation() as talk:
+        talk.tool_waits = {"slow": asyncio.Event()}
+        first = await greeted(talk)
+        first.queue.put_nowait(ToolCall("1", "slow", {}))
+        first.queue.put_nowait(ProviderError("gone", retryable=True))
+        second = await talk.model_session(1)
+        talk.tool_waits["slow"].set()
+        await talk.until(lambda: bool(second.replies))
+        assert second.contexts == [wording.late_result("slow", {"result": {"tool": "slow"}})]
+        assert first.results == second.results == []

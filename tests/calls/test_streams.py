@@ -1,0 +1,64 @@
+"""Media streams that break while their call lives: who asks for another, and what the session over it knows."""
+
+from typing import Any
+
+import pytest
+
+from agents.providers.base import Turn
+from calls import commands, lifecycle, live, streams, timeline
+from calls.models import CallEvent
+from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from tests.calls.test_lifecycle import BEGIN, after, running_call
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_stream_that_broke_is_restarted_by_an_address_of_its_own() -> None:
+    call = running_call(session_seen_at=after(4))
+    first = commands.issue_media_token(call).url
+    lost = CarrierEvent(
+        CarrierEventType.STREAM_FAILED, "e1", call.carrier_call_id or "", after(5), detail="connection_lost"
+    )
+    lifecycle.on_stream_failed(call, lost)
+    call.refresh_from_db()
+    assert (call.end_requested_at, call.stream_lost_at) == (None, after(5))
+    streams.restart(call.pk, since=after(3))  # nobody is there to take the command; it is counted all the same
+    call.refresh_from_db()
+    assert call.stream_restarts == 1
+    token = commands.issue_media_token(call).url.rpartition("/")[2]
+    assert token not in first
+    assert live.claim_media_token(token) is not None
+    call.refresh_from_db()
+    assert (call.stream_lost_at, live.claim_media_token(token)) == (None, None)
+    lifecycle.on_stream_failed(call, lost)  # it is about the one before
+    assert call.stream_lost_at is None
+    names = CallEvent.objects.filter(call=call).order_by("id").values_list("event_type", flat=True)
+    assert list(names) == ["stream.failed", "stream.restarted", "stream.failed"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"status": "completed", "ended_at": BEGIN}, {"end_requested_at": BEGIN}, {"hangup_reported_at": BEGIN},
+     {"transferred_at": BEGIN}, {"sandbox": True}, {"mode": "webhook"}, {"stream_restarts": streams.MAX_RESTARTS}],
+)  # fmt: skip
+def test_a_stream_without_a_conversation_is_not_restarted(fields: dict[str, Any]) -> None:
+    call = running_call(**fields)
+    assert streams.restart(call.pk, since=BEGIN) is False
+    call.refresh_from_db()
+    assert call.stream_restarted_at is None
+
+
+def test_a_session_goes_on_with_what_was_said_in_the_one_before() -> None:
+    call = running_call(stream_restarts=1)
+    CallEvent.objects.create(call=call, event_type="stream.connected", source="streaming", event_timestamp=after(2))
+    timeline.add_transcript(call.pk, "model", "We are open from nine to five.", at=after(3), item_id="a")
+    timeline.mark_interrupted(call.pk, "a", 600, 0.5)
+    timeline.add_transcript(call.pk, "user", "And today?", at=after(5))
+    timeline.add_transcript(call.pk, "model", "Nobody heard this.", at=after(6), item_id="b")
+    timeline.mark_interrupted(call.pk, "b", 0, 0.0)
+    resumed = live.load(call.pk)
+    assert resumed.history == (Turn("model", "We are open from"), Turn("user", "And today?"))
+    assert resumed.resumed_after is not None
+    assert resumed.detects_voicemail is False
+    entry = call.transcript.get(role="model")
+    assert (entry.interrupted, entry.interrupted_at_ms) == (True, 600)

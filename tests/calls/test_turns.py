@@ -1,0 +1,141 @@
+"""When the caller spoke, how long the answer took, and what of it was heard: on a clock that the test turns."""
+
+import base64
+
+import numpy as np
+import pytest
+
+from agents.providers.base import Turn
+from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat, make_transcoder
+from calls.conversation import Conversation, cut_texts, spoken_part
+from calls.ear import Ear, is_silent
+from calls.turns import TurnClock, TurnTimes
+from tests.calls.scripted import Notebook
+from tests.calls.test_playout import Clock
+
+
+def sound(audio_format: AudioFormat, amplitude: float) -> str:
+    """20 ms of a sine."""
+    rate = audio_format.sample_rate
+    samples = np.sin(2 * np.pi * 440 * np.arange(rate // 50) / rate) * amplitude
+    pcm = base64.b64encode(samples.astype("<i2").tobytes()).decode()
+    transcode = make_transcoder(AudioFormat("pcm16", rate), audio_format)
+    return transcode(pcm) if transcode else pcm
+
+
+def listen(ear: Ear, clock: Clock, payload: str, pieces: int, **options: bool) -> None:
+    for _ in range(pieces):
+        clock.now += 0.02
+        ear.hear(payload, **options)
+
+
+@pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
+def test_a_voice_is_told_from_silence_and_from_the_lines_noise(audio_format: AudioFormat) -> None:
+    clock = Clock()
+    ear = Ear(audio_format, clock)
+    listen(ear, clock, sound(audio_format, 0), 10)
+    assert ear.voiced_ms == 0
+    listen(ear, clock, sound(audio_format, 4000), 20)
+    ended = clock.now
+    listen(ear, clock, sound(audio_format, 150), 30)
+    assert (ear.voiced_ms, ear.voice_at) == (400, ended)
+    listen(ear, clock, sound(audio_format, 4000), 5, counts=False)
+    assert ear.voice_at == ended
+    ear.forget()
+    listen(ear, clock, "not base64!", 1)
+    assert ear.voiced_ms == 0
+
+
+def test_a_loud_room_becomes_noise() -> None:
+    clock = Clock()
+    ear = Ear(PCMU_8K, clock)
+    listen(ear, clock, sound(PCMU_8K, 900), 1500)  # half a minute
+    ear.forget()
+    listen(ear, clock, sound(PCMU_8K, 900), 50)
+    assert ear.voiced_ms == 0
+    listen(ear, clock, sound(PCMU_8K, 9000), 10)
+    assert ear.voiced_ms == 200
+
+
+def test_late_sound_is_told_from_a_sender_that_paused() -> None:
+    clock = Clock()
+    ear = Ear(PCMU_8K, clock)
+    listen(ear, clock, sound(PCMU_8K, 4000), 5)
+    clock.now += 0.06
+    listen(ear, clock, sound(PCMU_8K, 4000), 1)
+    assert ear.voice_lag_ms == pytest.approx(60)
+    clock.now += 5
+    listen(ear, clock, sound(PCMU_8K, 4000), 1)
+    assert ear.voice_lag_ms == 0
+
+
+@pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
+def test_an_answer_without_sound_is_known(audio_format: AudioFormat) -> None:
+    assert is_silent(sound(audio_format, 0), audio_format)
+    assert not is_silent(sound(audio_format, 4000), audio_format)
+
+
+def test_the_parts_of_a_turn_add_up() -> None:
+    clock, reported = Clock(), list[TurnTimes]()
+    turns = TurnClock(reported.append, clock)
+    voice_at = clock.now
+    clock.now += 0.5
+    turns.end_detected()
+    clock.now += 0.1
+    turns.tools_run(any_left=True)
+    clock.now += 0.3
+    turns.tools_run(any_left=False)
+    clock.now += 0.2
+    received_at = clock.now
+    clock.now += 0.002
+    turns.answered(voice_at, 15.0, received_at)
+    sent_at = clock.now
+    clock.now += 0.3
+    turns.playback_began(sent_at + 0.06)
+    turns.playback_began(sent_at + 9)
+    expected = TurnTimes(carrier_in_ms=15, detection_ms=500, model_ms=300, tool_ms=300, own_ms=2, playout_ms=60)
+    assert reported == [expected]
+    assert expected.total_ms == 1177
+
+
+def test_a_model_that_does_not_say_when_the_turn_was_over() -> None:
+    clock, reported = Clock(), list[TurnTimes]()
+    turns = TurnClock(reported.append, clock)
+    turns.end_detected()
+    turns.caller_spoke()  # it was not
+    clock.now += 1
+    turns.answered(clock.now - 0.8, 0.0, clock.now)
+    turns.finish()
+    turns.finish()
+    assert reported == [TurnTimes(0, None, 800, 0, 0, None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "share", "spoken"),
+    [
+        ("It rains and it will rain.", 0.0, ""),
+        ("It rains and it will rain.", 0.3, "It rains"),
+        ("It rains and it will rain.", 1.0, "It rains and it will rain."),
+        ("今天下雨明天也下雨", 0.45, "今天下雨"),
+    ],
+)
+def test_only_the_words_that_were_spoken_are_kept(text: str, share: float, spoken: str) -> None:
+    assert spoken_part(text, share) == spoken
+
+
+def test_an_answer_in_several_pieces_is_cut_as_one() -> None:
+    assert cut_texts(["One moment.", "It is raining."], 0.44) == ["One moment.", ""]
+    assert cut_texts(["One moment.", "It is raining."], 0.8) == ["One moment.", "It is"]
+
+
+def test_an_interrupted_answer_is_remembered_as_it_was_heard() -> None:
+    notes = Notebook()
+    talk = Conversation(notes, [Turn("user", "Hello?")])
+    talk.model_said("a", "We are open from nine to five.")
+    talk.interrupted("a", 600, 0.5)
+    talk.interrupted("b", 0, 0.0)
+    talk.model_said("b", "This nobody heard.")
+    talk.caller_said("Thanks.")
+    assert notes.interruptions == [("a", 600, 0.5), ("b", 0, 0.0)]
+    assert notes.transcripts == [("model", "We are open from nine to five.", False), ("user", "Thanks.", False)]
+    assert talk.history() == (Turn("user", "Hello?"), Turn("model", "We are open from"), Turn("user", "Thanks."))
