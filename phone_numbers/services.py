@@ -4,9 +4,10 @@ import phonenumbers
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Developer
-from accounts.webhooks import rotate_signing_secret
+from accounts import webhooks
+from accounts.models import Developer, WebhookDelivery
 from billing import ledger
+from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 from phone_numbers import purchases, verification
 from phone_numbers.carriers.base import AvailableNumber, CarrierError
@@ -76,7 +77,26 @@ def buy_number(
 
 def rotate_webhook_secret(*, number: PhoneNumber) -> str:
     """A new secret, to be shown once. The old one signs beside it for 24 h (contract §5)."""
-    return rotate_signing_secret(secret_id=number.signing_secret_id)
+    return webhooks.rotate_signing_secret(secret_id=number.signing_secret_id)
+
+
+def send_test_webhook(*, number: PhoneNumber) -> WebhookDelivery:
+    """Put a `webhook.test` on its way to the number's webhook URL. Raises Conflict where there is none."""
+    if not number.webhook_url:
+        raise Conflict("This number has no webhook URL yet. Save one first.")
+    return webhooks.publish(
+        developer_id=number.developer_id,
+        signing_secret_id=number.signing_secret_id,
+        subject=f"number:{number.pk}",
+        event_type="webhook.test",
+        url=number.webhook_url,
+        payload={
+            "event": "webhook.test",
+            "phone_number_id": str(number.pk),
+            "phone_number": number.e164,
+            "timestamp": format_time(timezone.now()),
+        },
+    )
 
 
 def release_number(*, number: PhoneNumber) -> None:

@@ -9,6 +9,7 @@ urlpatterns = [
     path("numbers/buy", views.buy_number, name="buy-number"),
     path("numbers/<int:pk>", views.number, name="number"),
     path("numbers/<int:pk>/rotate-secret", views.rotate_secret, name="rotate-secret"),
+    path("numbers/<int:pk>/test-webhook", views.test_webhook, name="test-webhook"),
     path("numbers/<int:pk>/release", views.release_number, name="release-number"),
     path("webhooks", webhook_views.webhooks, name="webhooks"),
     path("webhooks/failed/resend", webhook_views.resend_failed, name="resend-failed-webhooks"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -85,6 +86,9 @@ def _search(request: HttpRequest) -> dict[str, object]:
     return {
         "form": form,
         "found": [_offer(number) for number in found],
+        "chosen": next(
+            (number.phone_number for number in found if number.phone_number == request.GET.get("choose")), ""
+        ),
         "price": price,
         "holding": holding,
         "total": price.setup_cost + price.monthly_cost,
@@ -133,6 +137,22 @@ def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
     request.session[SHOW_SECRET_OF] = pk
     messages.success(request, "There is a new webhook secret. The old one signs beside it for 24 hours.")
     return redirect("number", pk)
+
+
+@require_POST
+@page
+def test_webhook(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send a test event; the page of webhooks shows what came of it."""
+    owned = selectors.get_number(developer=signed_in(request), pk=pk)
+    try:
+        services.send_test_webhook(number=owned)
+    except ApplicationError as error:
+        show_refusal(request, error)
+        return redirect("number", pk)
+    messages.success(
+        request, "The test is on its way. Here is what came of it; load the page again if it is still pending."
+    )
+    return redirect(f"{reverse('webhooks')}?event=webhook.test")
 
 
 @require_POST

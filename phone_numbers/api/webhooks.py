@@ -25,6 +25,10 @@ def _renewal(when: str, state: str, *, ends_at: str | None, days_left: int | Non
 
 
 WEBHOOKS = {
+    "webhook.test": Webhook(
+        "You asked for it on the number's page. Any answer of 200 to 299 will do.",
+        {"phone_number_id": text("1"), "phone_number": text("+14155551234")},
+    ),
     "number.renewal.reminder": _renewal(
         "7, 3 and 1 days before a renewal that the balance does not cover, and before an unpaid number is suspended.",
         "upcoming",

@@ -4,9 +4,12 @@ document.addEventListener("click", (event) => {
   const target = event.target.closest("button")?.popoverTargetElement;
   if (target instanceof HTMLDialogElement) return toggleDialog(event, target);
   const opener = event.target.closest("[data-open]");
-  if (opener) return openDialog(opener);
+  if (opener) return openDialog(event, opener);
   const closer = event.target.closest("[data-close]");
-  if (closer) return closer.closest("dialog").close();
+  if (closer) {
+    event.preventDefault();
+    return closer.closest("dialog").close();
+  }
   const copier = event.target.closest("[data-copy]");
   if (copier) copy(copier);
 });
@@ -18,14 +21,16 @@ function toggleDialog(event, dialog) {
   else dialog.showModal();
 }
 
-/** Opens the dialog that the button names and puts the button's data-fill-… into it. */
-function openDialog(button) {
+/** Opens the dialog that the button (or link) names and puts its data-fill-… into it. */
+function openDialog(event, button) {
+  event.preventDefault();
   const dialog = document.getElementById(button.dataset.open);
   for (const place of dialog.querySelectorAll("[data-filled]")) {
     const value = button.getAttribute(`data-fill-${place.dataset.filled}`) ?? "";
     if (place instanceof HTMLInputElement) place.value = value;
     else place.textContent = value;
   }
+  dialog.close();
   dialog.showModal();
 }
 

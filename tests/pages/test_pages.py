@@ -134,6 +134,7 @@ def test_what_belongs_to_another_is_not_found(client: Client) -> None:
     assert client.get(f"/numbers/{number.pk}").status_code == 404
     assert client.post(f"/numbers/{number.pk}", {"label": "mine"}).status_code == 404
     assert client.post(f"/numbers/{number.pk}/release").status_code == 404
+    assert client.post(f"/numbers/{number.pk}/test-webhook").status_code == 404
     assert client.get(f"/calls/{call.pk}").status_code == 404
     assert client.post(f"/calls/{call.pk}/hang-up").status_code == 404
     assert client.get("/calls/99999999999999999999").status_code == 404
@@ -265,6 +266,17 @@ def test_first_steps_go_away_one_by_one(client: Client, developer: Developer) ->
     make_call(developer, number)
     client.post("/api-keys", {"label": "Server"})
     assert "First steps" not in client.get("/").content.decode()
+
+
+def test_a_webhook_is_tested(client: Client, developer: Developer) -> None:
+    number = make_number(developer)
+    assert "no webhook URL yet" in client.post(f"/numbers/{number.pk}/test-webhook", follow=True).content.decode()
+    number.webhook_url = "https://example.com/hook"
+    number.save()
+    assert client.post(f"/numbers/{number.pk}/test-webhook")["Location"] == "/webhooks?event=webhook.test"
+    delivery = WebhookDelivery.objects.get()
+    assert (delivery.url, delivery.subject) == ("https://example.com/hook", f"number:{number.pk}")
+    assert f'"phone_number":"{number.e164}"' in delivery.body
 
 
 def test_a_number_is_only_released_by_post(client: Client, developer: Developer) -> None:
