@@ -50,7 +50,7 @@ def _is_due(request: HttpRequest) -> bool:
     """Whether the request comes with a session of somebody's, whose row is old or missing."""
     if is_api(request) or settings.SESSION_COOKIE_NAME not in request.COOKIES or SESSION_KEY not in request.session:
         return False
-    return time.time() - request.session.get(SEEN, 0) > SEEN_STEP_SECONDS
+    return bool(time.time() - request.session.get(SEEN, 0) > SEEN_STEP_SECONDS)
 
 
 def _write(request: HttpRequest) -> None:

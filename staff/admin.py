@@ -122,4 +122,4 @@ admin.site.register(Failure, FailedJobAdmin)
 
 
 def _is_superuser(request: HttpRequest) -> bool:
-    return bool(request.user.is_superuser)  # type: ignore[union-attr]
+    return bool(request.user.is_superuser)

@@ -21,4 +21,5 @@ class StaffAdminConfig(SimpleAdminConfig):
 
     def ready(self) -> None:
         super().ready()
+        assert self.module is not None
         self.module.autodiscover()

@@ -4,6 +4,7 @@ import re
 import time
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django_otp.models import Device, DeviceManager, ThrottlingMixin
 from django_otp.oath import TOTP
@@ -16,6 +17,8 @@ TOLERANCE_STEPS = 1
 
 class SecondFactor(ThrottlingMixin, Device):  # type: ignore[misc]
     """What both kinds share: after n failures in a row the next try has to wait 2ⁿ⁻¹ s, of whichever kind it is."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
 
     objects: ClassVar[DeviceManager]
 

@@ -22,7 +22,7 @@ CODE_BYTES = 10  # 80 bits: 16 letters and digits in base 32
 
 
 def is_enrolled(developer: Developer) -> bool:
-    return Authenticator.objects.filter(user=developer, confirmed=True).exists()
+    return bool(Authenticator.objects.filter(user=developer, confirmed=True).exists())
 
 
 def is_required(developer: Developer) -> bool:
@@ -34,7 +34,7 @@ def begin(developer: Developer) -> Authenticator:
     """The key to be enrolled: the same one until its first code was right."""
     key = secrets.token_bytes(KEY_BYTES).hex()
     defaults = {"name": "Authenticator", "encrypted": encrypt(key)}
-    found, _ = Authenticator.objects.get_or_create(user=developer, confirmed=False, defaults=defaults)
+    found: Authenticator = Authenticator.objects.get_or_create(user=developer, confirmed=False, defaults=defaults)[0]
     return found
 
 
