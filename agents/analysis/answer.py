@@ -1,0 +1,62 @@
+"""What an analysis must look like: each field of the schema with a value of its type (reference, Post-Call Analysis).
+
+text: string or null · boolean: true or false · number: integer, float or null · selector: one of its options
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, StrictInt, StrictStr, create_model
+
+# Options that say that nothing is known, the plainest first.
+UNDECIDED = (
+    r"\b(?:unknown|unclear|undecided|undetermined|not sure|n a|none|nothing|neutral)\b",
+    r"\b(?:other|no answer|no response|not applicable|not reached)\b",
+    r"^(?:no|not|non|un)\b",
+)
+
+
+def answer_type(schema: Mapping[str, Any]) -> type[BaseModel]:
+    """A schema as a pydantic type: its JSON Schema is what the model is held to, its validation what we believe."""
+    # The developer's names may be words of pydantic's own; as aliases they may be any.
+    fields: dict[str, Any] = {
+        f"field_{place}": (_value_type(field), Field(alias=name, title=name, description=field["description"]))
+        for place, (name, field) in enumerate(schema.items())
+    }
+    config = ConfigDict(extra="forbid", strict=True, title="Analysis")
+    return create_model("Analysis", __config__=config, **fields)
+
+
+def _value_type(field: Mapping[str, Any]) -> Any:
+    match field["type"]:
+        case "boolean":
+            return StrictBool
+        case "number":
+            return StrictInt | FiniteFloat | None
+        case "selector":
+            return Literal[tuple(field["options"])]
+    return StrictStr | None
+
+
+def empty_answer(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be said of a call in which nothing was: no text, no number, false, the option that claims least."""
+    return {name: _empty_value(field) for name, field in schema.items()}
+
+
+def _empty_value(field: Mapping[str, Any]) -> Any:
+    match field["type"]:
+        case "boolean":
+            return False
+        case "selector":
+            return undecided(field["options"])
+    return None
+
+
+def undecided(options: Sequence[str]) -> str:
+    """The option that claims least; the last where all claim something."""
+    for pattern in UNDECIDED:
+        for option in options:
+            if re.search(pattern, re.sub(r"[\W_]+", " ", option.lower())):
+                return option
+    return options[-1]

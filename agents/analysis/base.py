@@ -1,0 +1,32 @@
+"""The seam to whoever analyses: a model, or rules."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one side said: `role` is "user" or "model"."""
+
+    role: str
+    text: str
+
+
+class AnalysisError(Exception):
+    """There is no result; the message is for the developer. `retryable`: the same may go well later."""
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class Analyser(ABC):
+    """`source` names it in results. Calls block; they belong into jobs."""
+
+    source: str
+
+    @abstractmethod
+    def analyse(self, schema: Mapping[str, Any], transcript: Sequence[Line]) -> dict[str, Any]:
+        """A value for each field of a valid schema, of its type (`agents.analysis.answer`). Raises AnalysisError."""

@@ -1,0 +1,90 @@
+"""Whisper through the OpenAI SDK, which Groq's API is made for: https://console.groq.com/docs/speech-to-text"""
+
+import io
+import wave
+from typing import Any
+
+import httpx2
+import numpy as np
+from openai import APIConnectionError, APIStatusError, OpenAI, OpenAIError
+from openai.types.audio import TranscriptionVerbose
+
+from agents.transcription.base import Segment, Transcriber, TranscriptionError
+from bubblyphone.core.http import is_this_machine
+
+# A piece has to fit into a job's minute.
+TIMEOUT_SECONDS = 40.0
+RETRYABLE_STATUS = {408, 409, 429}
+# The provider takes 25 MB. Smaller pieces (5 min at 8 kHz) are sooner done, and cheap to repeat.
+MAX_UPLOAD_BYTES = 5_000_000
+# Whisper invents sentences where nobody speaks; these are the limits by which its own program drops them.
+NO_SPEECH_PROBABILITY = 0.6
+LEAST_LOG_PROBABILITY = -1.0
+# Mean amplitude of a tenth of a second below which a line is idle.
+IDLE_AMPLITUDE = 60
+
+
+class WhisperTranscriber(Transcriber):
+    """One model of one account."""
+
+    is_charged = True
+    max_bytes = MAX_UPLOAD_BYTES
+
+    def __init__(self, *, api_key: str, base_url: str, model: str) -> None:
+        http = httpx2.Client(trust_env=not is_this_machine(httpx2.URL(base_url).host))
+        self._client = OpenAI(
+            api_key=api_key, base_url=base_url, timeout=TIMEOUT_SECONDS, max_retries=0, http_client=http
+        )
+        self._model = model
+        self.source = f"groq:{model}"
+
+    def transcribe(self, pcm16: bytes, sample_rate: int, language: str) -> list[Segment]:
+        if is_idle(pcm16, sample_rate):
+            return []
+        # What Whisper takes is the language alone, without its region (ISO 639-1).
+        options: dict[str, Any] = {"language": language.partition("-")[0].lower()} if language else {}
+        try:
+            answer: TranscriptionVerbose = self._client.audio.transcriptions.create(
+                file=("call.wav", _wav(pcm16, sample_rate), "audio/wav"),
+                model=self._model,
+                response_format="verbose_json",
+                timestamp_granularities=["segment"],
+                temperature=0,
+                **options,
+            )
+        except APIConnectionError as error:
+            raise TranscriptionError("The transcription provider cannot be reached.", retryable=True) from error
+        except APIStatusError as error:
+            is_passing = error.status_code >= 500 or error.status_code in RETRYABLE_STATUS
+            text = f"The transcription provider answered {error.status_code}."
+            raise TranscriptionError(text, retryable=is_passing) from error
+        except OpenAIError as error:
+            raise TranscriptionError("The transcription provider gave no usable answer.", retryable=True) from error
+        return _spoken(answer)
+
+
+def is_idle(pcm16: bytes, sample_rate: int) -> bool:
+    """Whether a line carries nothing but its own noise."""
+    block = sample_rate // 10
+    samples = np.abs(np.frombuffer(pcm16, "<i2").astype(np.int32))
+    whole = samples[: len(samples) // block * block].reshape(-1, block)
+    return not len(whole) or float(whole.mean(axis=1).max()) < IDLE_AMPLITUDE
+
+
+def _wav(pcm16: bytes, sample_rate: int) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(sample_rate)
+        out.writeframes(pcm16)
+    return file.getvalue()
+
+
+def _spoken(answer: TranscriptionVerbose) -> list[Segment]:
+    return [
+        Segment(float(one.start), float(one.end), one.text.strip().replace("\x00", ""))
+        for one in answer.segments or []
+        if one.text.strip()
+        and not (one.no_speech_prob > NO_SPEECH_PROBABILITY and one.avg_logprob < LEAST_LOG_PROBABILITY)
+    ]
