@@ -1,4 +1,4 @@
-"""POSTs to addresses that customers give: never into our own network, at most 10 s long, 64 KB of the answer read.
+"""Requests to addresses that others give: never into our own network, at most 10 s long, 64 KB of an answer to a POST read.
 
 An address is checked when it is configured (`validate_webhook_url`) and again at every connection, against what DNS
 says then; the connection goes to the very address that was checked. Used by the dispatcher and by live calls alike.
@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import httpcore2
@@ -40,6 +41,10 @@ class AddressRefused(OSError):
 
     def __init__(self, host: str) -> None:
         super().__init__(f"{host} does not resolve to a public address.")
+
+
+class DownloadFailed(Exception):
+    """A file could not be fetched; the message is for whoever reads of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +142,9 @@ async def resolve(host: str, port: int) -> list[str]:
 class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
     """Connects to checked addresses. Host header, SNI and certificate go by the name, in the pool above."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, *, allow_private: bool) -> None:
         self._resolve = resolver
+        self._allow_private = allow_private
         self._network = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
@@ -150,7 +156,8 @@ class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         addresses = await self._resolve(host, port)
-        if not settings.ALLOW_PRIVATE_WEBHOOKS and not all(is_public(ip_address(address)) for address in addresses):
+        is_checked = not (self._allow_private or settings.ALLOW_PRIVATE_WEBHOOKS)
+        if is_checked and not all(is_public(ip_address(address)) for address in addresses):
             raise AddressRefused(host)
         failure: Exception = OSError(f"{host} has no address.")
         for address in addresses:
@@ -164,9 +171,14 @@ class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
 
 
 class OutboundClient:
-    """A pool of connections for one event loop. No redirects, no proxies, no cookies."""
+    """A pool of connections for one event loop. No redirects, no proxies, no cookies.
 
-    def __init__(self, resolver: Resolver = resolve, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    `allow_private`: for an address of which we know that it is our own.
+    """
+
+    def __init__(
+        self, resolver: Resolver = resolve, timeout_seconds: float = TIMEOUT_SECONDS, *, allow_private: bool = False
+    ) -> None:
         self._timeout_seconds = timeout_seconds
         self._pool = httpcore2.AsyncConnectionPool(
             # trust_env: SSL_CERT_FILE names the operator's own authorities.
@@ -174,7 +186,7 @@ class OutboundClient:
             max_connections=None,
             max_keepalive_connections=100,
             keepalive_expiry=KEEP_ALIVE_SECONDS,
-            network_backend=_GuardedNetwork(resolver),
+            network_backend=_GuardedNetwork(resolver, allow_private=allow_private),
         )
 
     async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> PostResult:
@@ -203,8 +215,37 @@ class OutboundClient:
         text = received[:MAX_RESPONSE_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
         return PostResult(status, text, round((time.monotonic() - started) * 1000), error)
 
+    async def download(self, url: str, path: Path, *, max_bytes: int) -> None:
+        """GET a file and put it at `path`, whole or not at all. Raises DownloadFailed, OSError of the disk."""
+        partial = path.with_name(f"{path.name}.part")
+        try:
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._pool.stream("GET", _target(url), headers=_all_headers(url, {})) as response,
+            ):
+                if response.status != 200:
+                    raise DownloadFailed(f"The address answered {response.status}.")
+                await _save(response, partial, max_bytes)
+        except TimeoutError as failure:
+            raise DownloadFailed(f"No complete answer within {self._timeout_seconds:g} seconds.") from failure
+        except (AddressRefused, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as failure:
+            raise DownloadFailed(str(failure) or type(failure).__name__) from failure
+        except (httpx2.InvalidURL, httpcore2.UnsupportedProtocol, ValueError) as failure:
+            raise DownloadFailed("Not a usable URL.") from failure
+        partial.replace(path)
+
     async def aclose(self) -> None:
         await self._pool.aclose()
+
+
+async def _save(response: httpcore2.Response, path: Path, max_bytes: int) -> None:
+    received = 0
+    with await asyncio.to_thread(path.open, "wb") as file:
+        async for chunk in response.aiter_stream():
+            received += len(chunk)
+            if received > max_bytes:
+                raise DownloadFailed("The file is too large.")
+            await asyncio.to_thread(file.write, chunk)
 
 
 def _target(url: str) -> httpcore2.URL:
