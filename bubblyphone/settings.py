@@ -8,6 +8,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
 from bubblyphone.env import env_bool, env_int, env_list, env_secret, env_str
+from bubblyphone.storage import private_storage
 
 # Lets Django's generic classes take their type argument at run time too: ModelAdmin[PhoneNumber].
 django_stubs_ext.monkeypatch()
@@ -179,6 +180,8 @@ SCHEDULES = {
     "renew phone numbers": ("phone_numbers.renewals.renew_all", 60),
     "send billing notices": ("billing.notices.send_waiting", 1),
     "charge and close payments": ("billing.payments.sweep.sweep", 1),
+    "resume what is done after calls": ("calls.after_call.resume_all", 1),
+    "delete old recordings": ("calls.recording_access.delete_expired", 60),
     "verify the ledger": ("billing.verification.verify_nightly", 24 * 60),
 }
 
@@ -227,17 +230,13 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGE_URL = env_secret("STORAGE_URL")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "media"}},
     # Papers of developers: no URL leads there; staff read them through the admin.
-    "documents": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {
-            "location": DATA_DIR / "documents",
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        },
-    },
+    "documents": private_storage("documents", DATA_DIR, STORAGE_URL),
+    # Recordings of calls: handed out under signed addresses of our own.
+    "recordings": private_storage("recordings", DATA_DIR, STORAGE_URL),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
@@ -344,6 +343,27 @@ MODEL_PROVIDERS = {
         },
     },
 }
+# Who writes recordings down, and who reads transcripts: a model where there is a key, else what is built in.
+TRANSCRIBER = {"BACKEND": "agents.transcription.offline.OfflineTranscriber", "OPTIONS": {}}
+if env_secret("GROQ_API_KEY"):
+    TRANSCRIBER = {
+        "BACKEND": "agents.transcription.whisper.WhisperTranscriber",
+        "OPTIONS": {
+            "api_key": env_secret("GROQ_API_KEY"),
+            "base_url": env_str("GROQ_BASE_URL", "https://api.groq.com/openai/v1"),
+            "model": env_str("WHISPER_MODEL", "whisper-large-v3-turbo"),
+        },
+    }
+ANALYSER = {"BACKEND": "agents.analysis.rules.RuleAnalyser", "OPTIONS": {}}
+if env_secret("OPENAI_API_KEY"):
+    ANALYSER = {
+        "BACKEND": "agents.analysis.openai.OpenAIAnalyser",
+        "OPTIONS": {
+            "api_key": env_secret("OPENAI_API_KEY"),
+            "base_url": env_str("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+            "model": env_str("ANALYSIS_MODEL", "gpt-5.4-nano"),
+        },
+    }
 # Mails go to an SMTP server, else into files, else into the worker's log.
 EMAIL_HOST = env_str("EMAIL_HOST")
 EMAIL_FILE_PATH = env_str("EMAIL_FILE_PATH") or None

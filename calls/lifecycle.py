@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import WebhookDelivery
 from agents.models import VoicemailAction
 from bubblyphone.core.money import format_money
-from calls import commands, settlement, speech, timeline, transfers
+from calls import commands, recordings, settlement, speech, timeline, transfers
 from calls.live_control import tell_session
 from calls.models import Call, CallEvent, CallStatus, CarrierEventRecord, Direction, HangupCause
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
@@ -78,6 +78,9 @@ def replay_carrier_events(call: Call) -> None:
 
 def find_call_id(event: CarrierEvent) -> int | None:
     """By the carrier's id of the call, or by ours, which an outbound call carries before we have learnt the carrier's."""
+    if not event.carrier_call_id:
+        named = int(event.client_state) if event.client_state.isdecimal() else 0
+        return Call.objects.filter(pk=named, sandbox=False).values_list("pk", flat=True).first()
     found = Call.objects.filter(carrier_call_id=event.carrier_call_id).values_list("pk", flat=True).first()
     if found is None and event.client_state.isdecimal():
         waiting = Call.objects.filter(pk=int(event.client_state), carrier_call_id=None, sandbox=False)
@@ -117,6 +120,7 @@ def on_answered(call: Call, event: CarrierEvent) -> None:
         finish(call, ended_at=call.hangup_reported_at, cause=call.hangup_reported_cause)
         return
     speech.begin_after_commit(call)
+    recordings.begin_after_commit(call, at=event.occurred_at)
     commands.after_commit(transfers.send_waiting, call.pk)
 
 
@@ -189,6 +193,8 @@ HANDLERS: dict[CarrierEventType, Callable[[Call, CarrierEvent], None]] = {
     CarrierEventType.SPEAK_ENDED: speech.on_speak_ended,
     CarrierEventType.CALLER_SPEAKS: speech.on_caller_speaks,
     CarrierEventType.TRANSCRIPTION: speech.on_transcription,
+    CarrierEventType.RECORDING_SAVED: recordings.on_carrier_saved,
+    CarrierEventType.RECORDING_FAILED: recordings.on_carrier_failed,
 }
 
 

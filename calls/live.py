@@ -31,6 +31,7 @@ from calls.own_voice import PlatformVoice
 from calls.recorder import Recorder
 from calls.session import CallSession
 from calls.session_parts import Engine, Limits, Observer, ToolRunner, TransferRequester
+from calls.taping import taped
 from calls.tool_calls import TelephoneTools, ToolWebhook, find_destination, no_tools
 from calls.transport import MediaTransport
 from phone_numbers.carriers.events import CarrierEventType
@@ -139,6 +140,11 @@ def _fallback(config: CallConfig, key: ModelKey | None) -> tuple[str, str, str] 
 
 async def hold(live: LiveCall, transport: MediaTransport, observer: Observer | None = None) -> str:
     """Run the conversation of a call over a media connection until it ends; returns why ("": the caller's side ended)."""
+    async with taped(live.call_id, transport, is_wanted=live.config.recording_enabled) as connection:
+        return await _converse(live, connection, observer)
+
+
+async def _converse(live: LiveCall, transport: MediaTransport, observer: Observer | None) -> str:
     recorder = Recorder(live.call_id)
     config = _session_config(live, transport)
     session = CallSession(

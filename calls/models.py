@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from agents.models import Agent
 from bubblyphone.core.money import MONEY_FIELD
+from calls import after_call_models as after_call_models  # Django looks for models in here
 from phone_numbers.models import CallMode, PhoneNumber
 
 

@@ -15,6 +15,7 @@ from bubblyphone.core.money import ZERO, format_money
 from calls import settlement
 from calls.diagnosis import diagnose
 from calls.models import Call, CallStatus
+from calls.pricing import WHISPER_PRICE_PER_MINUTE
 from calls.strip import clock_zero, strip_of
 from calls.tool_log import tool_uses
 from phone_numbers.models import CallMode
@@ -77,6 +78,8 @@ def bill_lines(call: Call) -> list[BillLine]:
         lines.append(BillLine("AI model", f"{costs.agent_seconds} s × {_price(call.model_rate)}/min", costs.model))
     if costs.transcription:
         lines.append(BillLine("Transcription", "", costs.transcription))
+    if whisper := call.transcription_cost - costs.transcription if call.settled_at else ZERO:
+        lines.append(BillLine("Whisper transcription", f"{_price(WHISPER_PRICE_PER_MINUTE)}/min of audio", whisper))
     if call.analysis_cost:
         lines.append(BillLine("Analysis", "", call.analysis_cost))
     return lines

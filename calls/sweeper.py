@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from calls import commands, inbound, lifecycle, speech, streams, timeline, transfers
+from calls import analysis, commands, inbound, lifecycle, recordings, speech, streams, transcription, transfers
 from calls.live import in_database
 from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
 from phone_numbers.carriers.base import CarrierError
@@ -196,7 +196,7 @@ def fail_lost_transfers(now: datetime) -> None:
 
 
 def announce_transcripts(now: datetime) -> None:
-    """Calls that are over and whose transcript is complete: `call.transcript.ready`, where anything was said."""
+    """Calls that are over and whose session has told all: the transcript is announced, and read where an agent wants that."""
     ended = Call.objects.filter(
         transcript_announced=False,
         ended_at__lt=now - TRANSCRIPT_COMPLETE_AFTER,
@@ -210,8 +210,8 @@ def announce_transcripts(now: datetime) -> None:
                 continue
             call.transcript_announced = True
             call.save(update_fields=["transcript_announced"])
-            if call.transcript.exists():
-                timeline.notify(call, "call.transcript.ready", at=now)
+            transcription.announce(call, at=now)
+            analysis.begin(call)
 
 
 RULES: list[Callable[[datetime], None]] = [
@@ -226,4 +226,5 @@ RULES: list[Callable[[datetime], None]] = [
     speak_again,
     fail_lost_transfers,
     announce_transcripts,
+    recordings.sweep,
 ]

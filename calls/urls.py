@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from calls import cap_pages, views
+from calls import cap_pages, recording_pages, views
 
 urlpatterns = [
     path("", views.overview, name="overview"),
@@ -11,6 +11,10 @@ urlpatterns = [
     path("calls/<str:identifier>", views.call, name="call"),
     path("calls/<str:identifier>/hang-up", views.hang_up, name="hang-up"),
     path("agents/try-tool", views.try_tool, name="try-tool"),
+    path("calls/<str:identifier>/recording/delete", recording_pages.delete_recording, name="delete-recording"),
+    path("calls/<str:identifier>/panel/<slug:name>", recording_pages.panel, name="call-panel"),
+    path("recordings/<str:token>", recording_pages.recording_file, name="recording-file"),
+    path("account/recordings", recording_pages.set_retention, name="recording-retention"),
     path("calls/<str:identifier>/hang-up", views.hang_up, name="hang-up"),
     path("calls/<str:identifier>/context", views.give_context, name="give-context"),
     path("calls/<str:identifier>/transfer", views.transfer, name="transfer-call"),

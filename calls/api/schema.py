@@ -18,15 +18,19 @@ from bubblyphone.core.shapes import (
     moment,
     money,
     nullable,
+    number,
     page_of,
     record,
     shape,
     text,
     whole,
 )
+from calls.after_call_models import Analysis, Transcription
 from calls.api import caps_schema
+from calls.api.recording_views import RetentionSerializer
 from calls.api.serializers import CallFilters, CallSerializer, ContextSerializer, SpeakSerializer, TransferSerializer
 from calls.models import CallEvent, CallStatus, Direction, HangupCause, TranscriptEntry
+from calls.recording_access import MAX_RETENTION_DAYS
 from phone_numbers.models import CallMode
 
 CALL = shape(
@@ -117,14 +121,62 @@ TURN = shape(
         "total_ms": whole(911, "The sum: from the end of the caller's speech to the first sound of the answer."),
     },
 )
+WHISPER_SEGMENT = shape(
+    "WhisperSegment",
+    {
+        "start": number(0.0, "Seconds since the recording began."),
+        "end": number(2.48),
+        "text": text("We are open from nine."),
+        "role": choice(TranscriptEntry.Role.values, "model"),
+    },
+)
 TRANSCRIPT = record(
     {
         "call_id": whole(42),
         "transcript": listing(SPOKEN),
-        "whisper_transcript": nullable(text("What are your hours?"), example=None),
-        "whisper_segments": listing({"type": "object"}, example=[]),
+        "whisper_transcript": nullable(
+            text("We are open from nine.\nGreat, thank you.", "Null until it is ready. A line for each turn."),
+        ),
+        "whisper_segments": listing(WHISPER_SEGMENT, "By time, both speakers."),
+        "whisper_status": nullable(
+            choice(Transcription.Status.values, "ready", "Null: there is nothing to transcribe, or not yet.")
+        ),
+        "whisper_source": nullable(
+            text(
+                "groq:whisper-large-v3-turbo", "Who wrote it down; `offline:…` is the built-in recogniser, not charged."
+            )
+        ),
+        "whisper_error": nullable(text("The transcription provider cannot be reached."), example=None),
     }
 )
+RECORDING = record(
+    {
+        "recording_url": text(
+            "https://agents.example.com/recordings/17.1vXw2k.Qm…", "Needs no key. WAV, caller left, agent right."
+        ),
+        "expires_at": moment("Until when the address works: an hour."),
+        "duration_seconds": number(95.2),
+        "size_bytes": whole(3046400),
+    }
+)
+ANALYSIS = record(
+    {
+        "call_id": whole(68),
+        "status": choice(Analysis.Status.values, "ready"),
+        "source": nullable(
+            text("openai:gpt-5.4-nano", "Who read it: a model, `offline_rules` without one, `empty_transcript`.")
+        ),
+        "result": nullable(
+            free_object(
+                {"qualified_lead": True, "budget": 5000},
+                "A value for each field of the schema; as `analysis_result` of the call.",
+            )
+        ),
+        "reason": nullable(text("The model cannot be reached.", "Why it failed."), example=None),
+        "finished_at": nullable(moment()),
+    }
+)
+RETENTION = record({"days": nullable(whole(90, "Null: until you delete them.", minimum=1, maximum=MAX_RETENTION_DAYS))})
 ATTEMPT = shape(
     "WebhookAttempt",
     {
@@ -200,6 +252,40 @@ OPERATIONS = {
         "GET /calls/{id}/transcript": Operation(
             "Show the transcript", answer=data_of(TRANSCRIPT), errors={409: "The call has not ended yet."}
         ),
+        "GET /calls/{id}/recording": Operation(
+            "Get the recording",
+            "An address from which the recording can be fetched without a key, for an hour.",
+            answer=data_of(RECORDING),
+            errors={
+                404: "The call was not recorded, its recording failed or was deleted, or there is no such call of yours.",
+                409: "The call has not ended, or its recording is still being stored.",
+            },
+        ),
+        "DELETE /calls/{id}/recording": Operation(
+            "Delete the recording",
+            "For good; addresses given out before stop working. What was transcribed stays.",
+            status=204,
+            errors={404: "There is no recording.", 409: "The recording is not ready yet."},
+        ),
+        "GET /calls/{id}/analysis": Operation(
+            "Show the analysis",
+            "What was read out of the transcript, by whom, or why that failed.",
+            answer=data_of(ANALYSIS),
+            errors={
+                404: "The agent has no analysis schema, nobody answered, or there is no such call of yours.",
+                409: "The call has not ended yet.",
+            },
+        ),
+        "GET /recording-retention": Operation(
+            "Show how long recordings are kept", "Of the whole account.", answer=data_of(RETENTION)
+        ),
+        "PUT /recording-retention": Operation(
+            "Set how long recordings are kept",
+            "Older ones are deleted within the hour, those that are there already too.",
+            answer=data_of(RETENTION),
+            body=RetentionSerializer,
+            example={"days": 90},
+        ),
         "GET /calls/{id}/events": Operation(
             "Show the timeline", "Everything that happened, oldest first.", answer=data_of(listing(EVENT))
         ),
@@ -232,6 +318,7 @@ FIELDS = {
     "transfer_to": "The same as `to`; one of them is needed.",
     "briefing": "What the person at that number is told before the caller is connected.",
     "message": "What the model is to know.",
+    "RetentionSerializer.days": "Days, or null: until you delete them.",
 }
 
 

@@ -10,7 +10,9 @@ from agents.serializers import MAX_ID, AgentSettingsSerializer, ClearableText, M
 from agents.variables import MAX_VALUE_CHARACTERS, NAME
 from bubblyphone.core.api import StrictSerializer, format_time
 from bubblyphone.core.money import format_money
+from calls import transcription
 from calls.actions import MAX_TEXT_CHARACTERS
+from calls.after_call_models import Transcription
 from calls.limits import MAX_BRIEFING_CHARACTERS
 from calls.models import Call, CallEvent, CallStatus, CallTurn, Direction, TranscriptEntry, Transfer
 from phone_numbers.models import CallMode
@@ -94,6 +96,19 @@ def turn_data(turn: CallTurn) -> dict[str, Any]:
     """How long the caller waited for one answer, by its parts."""
     parts = ("carrier_in_ms", "detection_ms", "model_ms", "tool_ms", "own_ms", "playout_ms", "total_ms")
     return {"answered_at": format_moment(turn.answered_at), **{part: getattr(turn, part) for part in parts}}
+
+
+def whisper_data(call: Call) -> dict[str, Any]:
+    """What Whisper made of the recording: nothing before all of it is there."""
+    work = Transcription.objects.filter(call=call).first()
+    is_ready = work is not None and work.status == Transcription.Status.READY
+    return {
+        "whisper_transcript": transcription.full_text(work) if work and is_ready else None,
+        "whisper_segments": work.segments if work and is_ready else [],
+        "whisper_status": work.status if work else None,
+        "whisper_source": work.source if work and is_ready else None,
+        "whisper_error": work.reason if work and work.status == Transcription.Status.FAILED else None,
+    }
 
 
 class CallFilters(serializers.Serializer[Any]):

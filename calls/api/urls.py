@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from calls.api import views
+from calls.api import recording_views, views
 from calls.api.caps import CapsView
 
 urlpatterns = [
@@ -14,6 +14,9 @@ urlpatterns = [
     path("calls/<str:identifier>/transfer", views.TransferView.as_view()),
     path("calls/<str:identifier>/context", views.ContextView.as_view()),
     path("calls/<str:identifier>/transcript", views.TranscriptView.as_view()),
+    path("calls/<str:identifier>/recording", recording_views.RecordingView.as_view()),
+    path("calls/<str:identifier>/analysis", recording_views.AnalysisView.as_view()),
+    path("recording-retention", recording_views.RetentionView.as_view()),
     path("calls/<str:identifier>/events", views.EventsView.as_view()),
     path("calls/<str:identifier>/turns", views.TurnsView.as_view()),
     path("calls/<str:identifier>/webhook-logs", views.WebhookLogsView.as_view()),

@@ -23,6 +23,7 @@ from calls.api.serializers import (
     event_data,
     transcript_data,
     turn_data,
+    whisper_data,
 )
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
@@ -100,7 +101,7 @@ class TranscriptView(APIView):
         if not call.is_over:
             raise Conflict("The transcript is available when the call has ended.", code="call_running")
         entries = [transcript_data(entry) for entry in call.transcript.all()]
-        return data({"call_id": call.pk, "transcript": entries, "whisper_transcript": None, "whisper_segments": []})
+        return data({"call_id": call.pk, "transcript": entries, **whisper_data(call)})
 
 
 class EventsView(APIView):

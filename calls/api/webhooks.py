@@ -33,7 +33,45 @@ WEBHOOKS = {
         {**_ID, "duration_seconds": _SECONDS, "cost": number(0.1, "USD."), "hangup_cause": _END},
         at="2026-03-27T12:02:05Z",
     ),
-    "call.transcript.ready": Webhook("The transcript can be fetched.", _ID, at="2026-03-27T12:03:00Z"),
+    "call.transcript.ready": Webhook(
+        "The transcript can be fetched. With `transcription_enabled` Whisper's part is complete, too, or was given up: "
+        "`whisper_status` says which, and is there in such calls alone.",
+        {**_ID, "whisper_status": choice(["ready", "failed"], "ready")},
+        optional=("whisper_status",),
+        at="2026-03-27T12:03:00Z",
+    ),
+    "call.recording.ready": Webhook(
+        "The recording can be fetched: `GET /calls/{id}/recording`.",
+        {**_ID, "duration_seconds": number(95.2)},
+        at="2026-03-27T12:02:10Z",
+    ),
+    "call.recording.failed": Webhook(
+        "The call was to be recorded, and there will be no recording.",
+        {**_ID, "reason": text("There was no sound to record.")},
+        at="2026-03-27T12:02:40Z",
+    ),
+    "call.analysis.ready": Webhook(
+        "What the agent's analysis schema asks for: a value for each field. `source` is who read it: a model, or "
+        "`offline_rules` where none is configured, or `empty_transcript` where nothing was said.",
+        {
+            "call_id": text("68"),
+            "analysis": free_object(
+                {
+                    "qualified_lead": True,
+                    "budget": 5000,
+                    "disposition": "interested",
+                    "summary": "Customer wants to discuss enterprise pricing next week.",
+                }
+            ),
+            "source": text("openai:gpt-5.4-nano"),
+        },
+        at="2026-04-05T18:00:00Z",
+    ),
+    "call.analysis.failed": Webhook(
+        "There will be no analysis of this call; nothing is charged.",
+        {"call_id": text("68"), "reason": text("The model cannot be reached.")},
+        at="2026-04-05T18:00:00Z",
+    ),
     "call.started": Webhook(
         "Mode `streaming`: the model is connected.",
         {**_ID, "model": text("gemini-3.1-flash-live")},

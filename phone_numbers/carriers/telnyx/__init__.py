@@ -187,6 +187,11 @@ class TelnyxCarrier(Carrier):
             if error.reason != "already_transcribing":
                 raise
 
+    def start_recording(self, *, carrier_call_id: str, client_state: str, command_id: str) -> None:
+        state = events.encode_client_state(client_state)
+        body = {"channels": "dual", "format": "wav", "client_state": state}
+        self._command(carrier_call_id, "record_start", command_id, body)
+
     def transfer(
         self,
         *,

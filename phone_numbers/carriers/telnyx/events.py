@@ -26,6 +26,8 @@ EVENT_TYPES: Mapping[str, CarrierEventType] = {
     "call.speak.started": CarrierEventType.SPEAK_STARTED,
     "call.speak.ended": CarrierEventType.SPEAK_ENDED,
     "call.transcription": CarrierEventType.TRANSCRIPTION,
+    "call.recording.saved": CarrierEventType.RECORDING_SAVED,
+    "call.recording.error": CarrierEventType.RECORDING_FAILED,
 }
 DIRECTIONS = {"incoming": "inbound", "outgoing": "outbound"}
 # An open set: what is not here is looked up by its SIP status.
@@ -83,7 +85,7 @@ def _translate(kind: CarrierEventType, data: dict[str, Any]) -> CarrierEvent:
     return CarrierEvent(
         type=kind,
         event_id=str(data["id"]),
-        carrier_call_id=str(payload["call_control_id"]),
+        carrier_call_id=_call_id(kind, payload),
         occurred_at=_moment(data["occurred_at"]),
         client_state=decode_client_state(payload.get("client_state")),
         direction=DIRECTIONS[payload["direction"]] if kind is CarrierEventType.INITIATED else "",
@@ -125,7 +127,18 @@ def _detail(kind: CarrierEventType, payload: Mapping[str, Any]) -> str:
             return _text(payload.get("failure_reason"))
         case CarrierEventType.TRANSCRIPTION:
             return _text(payload["transcription_data"].get("transcript")).strip()
+        case CarrierEventType.RECORDING_SAVED:
+            return _text((payload.get("recording_urls") or {}).get("wav"))
+        case CarrierEventType.RECORDING_FAILED:
+            return _text(payload.get("reason"))
     return ""
+
+
+def _call_id(kind: CarrierEventType, payload: Mapping[str, Any]) -> str:
+    """What is reported of recordings may lack it, by the specification; then `client_state` says whose it is."""
+    if kind in {CarrierEventType.RECORDING_SAVED, CarrierEventType.RECORDING_FAILED}:
+        return _text(payload.get("call_control_id"))
+    return str(payload["call_control_id"])
 
 
 def _moment(text: str) -> datetime:

@@ -1,0 +1,92 @@
+"""After a call whose agent has an analysis schema: its fields are read out of the transcript, stored, told and charged, once."""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from agents.analysis.answer import empty_answer
+from agents.analysis.base import Analyser, AnalysisError, Line
+from billing.models import LedgerEntry
+from bubblyphone.core.backends import load_backend
+from bubblyphone.core.errors import InsufficientFunds
+from calls import after_call, timeline
+from calls.after_call_models import Analysis
+from calls.models import Call
+from calls.pricing import ANALYSIS_PRICE
+
+logger = logging.getLogger(__name__)
+NOTHING_SAID = "empty_transcript"
+
+
+def schema_of(call: Call) -> dict[str, Any]:
+    """What is to be read out of the call; empty for nothing."""
+    return call.config.get("analysis_schema", {}).get("value") or {}
+
+
+def begin(call: Call) -> None:
+    """The call is over and its transcript complete. Belongs into the transaction that says so."""
+    if schema_of(call) and call.answered_at is not None:
+        work, is_new = Analysis.objects.get_or_create(call=call)
+        if is_new:
+            after_call.start(work)
+
+
+def run(analysis_id: int) -> None:
+    """The job."""
+    work = after_call.claim(Analysis, analysis_id)
+    if work is None:
+        return
+    try:
+        result, source = _analyse(work.call)
+    except AnalysisError as error:
+        after_call.failed(work, str(error), _report_failure, retryable=error.retryable)
+    else:
+        _finish(work, result, source)
+
+
+def _analyse(call: Call) -> tuple[dict[str, Any], str]:
+    """The result and who made it. Raises AnalysisError."""
+    schema = schema_of(call)
+    transcript = [Line(entry.role, entry.text) for entry in call.transcript.all()]
+    if not transcript:
+        return empty_answer(schema), NOTHING_SAID
+    analyser: Analyser = load_backend(settings.ANALYSER)
+    return analyser.analyse(schema, transcript), analyser.source
+
+
+def _finish(work: Analysis, result: dict[str, Any], source: str) -> None:
+    at = timezone.now()
+    with transaction.atomic():
+        call = Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=work.call_id)
+        if not after_call.is_ours(work):
+            return
+        try:
+            cost = after_call.charge(
+                call, name="analysis", kind=LedgerEntry.Kind.ANALYSIS, amount=ANALYSIS_PRICE, what="analysis"
+            )
+        except InsufficientFunds:
+            work.reason = "The balance did not suffice."
+            after_call.finish(work, Analysis.Status.FAILED)
+            _report_failure(work)
+            return
+        call.analysis_result, call.analysis_cost = result, cost
+        call.save(update_fields=["analysis_result", "analysis_cost"])
+        work.source = source
+        after_call.finish(work, Analysis.Status.READY)
+        timeline.add_event(call.pk, "analysis.ready", "system", at=at, made_by=source)
+        timeline.notify(call, "call.analysis.ready", at=at, analysis=result, source=source)
+
+
+def _report_failure(work: Analysis) -> None:
+    call = Call.objects.select_related("phone_number").get(pk=work.call_id)
+    at = timezone.now()
+    timeline.add_event(call.pk, "analysis.failed", "system", at=at, reason=work.reason)
+    timeline.notify(call, "call.analysis.failed", at=at, reason=work.reason)
+
+
+def find(call: Call) -> Analysis | None:
+    """The analysis of a call, at whatever stage."""
+    return Analysis.objects.filter(call=call).first()

@@ -1,0 +1,78 @@
+"""What is there of a call when it is over: its recording, its analysis; and how long recordings are kept."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from bubblyphone.core.api import StrictSerializer, data, format_time, validated
+from bubblyphone.core.errors import Conflict, NotFound
+from calls import analysis, recording_access, selectors
+from calls.api.views import developer_of
+from calls.models import Call
+
+
+class RecordingView(APIView):
+    """GET, DELETE /calls/{id}/recording."""
+
+    def get(self, request: Request, identifier: str) -> Response:
+        recording = recording_access.get_recording(selectors.get_call(developer_of(request), identifier))
+        signed = recording_access.signed_url(recording)
+        return data(
+            {
+                "recording_url": signed.url,
+                "expires_at": format_time(signed.expires_at),
+                "duration_seconds": (recording.duration_ms or 0) / 1000,
+                "size_bytes": recording.size_bytes,
+            }
+        )
+
+    def delete(self, request: Request, identifier: str) -> Response:
+        recording_access.delete(selectors.get_call(developer_of(request), identifier))
+        return Response(status=204)
+
+
+class AnalysisView(APIView):
+    """GET /calls/{id}/analysis."""
+
+    def get(self, request: Request, identifier: str) -> Response:
+        return data(analysis_data(selectors.get_call(developer_of(request), identifier)))
+
+
+def analysis_data(call: Call) -> dict[str, Any]:
+    """The analysis of a call. Raises NotFound where none is asked for, Conflict before the call has ended."""
+    if not analysis.schema_of(call):
+        raise NotFound("The agent of this call has no analysis schema.", code="no_analysis_schema")
+    if not call.is_over:
+        raise Conflict("The analysis begins when the call has ended.", code="call_running")
+    work = analysis.find(call)
+    if work is None and call.answered_at is None:
+        raise NotFound("Nobody answered this call: there is nothing to analyse.", code="call_not_answered")
+    return {
+        "call_id": call.pk,
+        "status": work.status if work else "pending",
+        "source": (work.source or None) if work else None,
+        "result": call.analysis_result,
+        "reason": (work.reason or None) if work and work.status == "failed" else None,
+        "finished_at": format_time(work.finished_at) if work else None,
+    }
+
+
+class RetentionSerializer(StrictSerializer):
+    """The body of PUT /recording-retention."""
+
+    days = serializers.IntegerField(min_value=1, max_value=recording_access.MAX_RETENTION_DAYS, allow_null=True)
+
+
+class RetentionView(APIView):
+    """GET, PUT /recording-retention."""
+
+    def get(self, request: Request) -> Response:
+        return data({"days": recording_access.retention_days(developer_of(request))})
+
+    def put(self, request: Request) -> Response:
+        body = validated(RetentionSerializer, request)
+        recording_access.set_retention(developer_of(request), body["days"])
+        return data({"days": body["days"]})

@@ -1,0 +1,85 @@
+"""What a call's page shows of its recording and its analysis, and the address that a recording is fetched from."""
+
+from asgiref.sync import sync_to_async
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from accounts.access import signed_in
+from bubblyphone.core.errors import ApplicationError, NotFound
+from bubblyphone.core.pages import page, show_refusal
+from bubblyphone.core.ranged import ranged_response
+from calls import recording_access, selectors
+from calls.recording_files import storage
+
+PANELS = ("recording", "whisper", "analysis")
+
+
+@never_cache
+@require_safe
+async def recording_file(request: HttpRequest, token: str) -> HttpResponseBase:
+    """The sound behind a signed address: for players and programs, without any other key."""
+    try:
+        recording = await sync_to_async(recording_access.find_by_token)(token)
+        file = await sync_to_async(storage().open)(recording.name)
+    except (NotFound, FileNotFoundError) as error:
+        raise Http404("There is no such recording, or not any more.") from error
+    response = ranged_response(
+        file,
+        recording.size_bytes or 0,
+        content_type="audio/wav",
+        wanted=request.headers.get("Range", ""),
+        head=request.method == "HEAD",
+    )
+    response["Content-Disposition"] = f'inline; filename="call-{recording.call_id}.wav"'
+    return response
+
+
+@never_cache
+@require_GET
+@page
+def panel(request: HttpRequest, identifier: str, name: str) -> HttpResponse:
+    """One part of a call's page, by itself: it asks for itself again as long as it may change."""
+    call = selectors.get_call(signed_in(request), identifier)
+    if name not in PANELS:
+        raise Http404
+    return render(request, f"calls/_{name}.html", {"call": call})
+
+
+@require_POST
+@page
+def delete_recording(request: HttpRequest, identifier: str) -> HttpResponse:
+    call = selectors.get_call(signed_in(request), identifier)
+    try:
+        recording_access.delete(call)
+        messages.success(request, "The recording is deleted.")
+    except ApplicationError as error:
+        show_refusal(request, error)
+    return redirect("call", identifier)
+
+
+class RetentionForm(forms.Form):
+    """How long recordings are kept."""
+
+    days = forms.IntegerField(
+        label="Delete recordings after",
+        help_text="Days. Empty: they are kept until you delete them.",
+        required=False,
+        min_value=1,
+        max_value=recording_access.MAX_RETENTION_DAYS,
+    )
+
+
+@require_POST
+@page
+def set_retention(request: HttpRequest) -> HttpResponse:
+    form = RetentionForm(request.POST)
+    if form.is_valid():
+        recording_access.set_retention(signed_in(request), form.cleaned_data["days"])
+        messages.success(request, "Saved.")
+    else:
+        messages.error(request, " ".join(form.errors["days"]))
+    return redirect("account")

@@ -1,0 +1,68 @@
+"""What is there of a call when it is over, for templates."""
+
+from typing import Any
+
+from django import template
+
+from accounts.models import Developer
+from calls import analysis, recording_access, transcription
+from calls.after_call_models import Recording, Transcription
+from calls.models import Call
+from calls.recording_pages import RetentionForm
+from calls.strip import clock_zero
+
+register = template.Library()
+
+
+@register.simple_tag
+def recording_of(call: Call) -> Recording | None:
+    return Recording.objects.filter(call=call).first()
+
+
+@register.simple_tag
+def recording_url(recording: Recording) -> str:
+    """An address for this page's player."""
+    return recording_access.signed_url(recording).url
+
+
+@register.simple_tag
+def recording_begins(recording: Recording, call: Call) -> float:
+    """On the clock of the call's page, in seconds."""
+    return (recording.started_at - clock_zero(call)).total_seconds()
+
+
+@register.simple_tag
+def transcription_of(call: Call) -> Transcription | None:
+    return Transcription.objects.filter(call=call).first()
+
+
+@register.simple_tag
+def analysis_of(call: Call) -> dict[str, Any] | None:
+    """The analysis with its fields as (name, value); None where none was asked for."""
+    if not analysis.schema_of(call):
+        return None
+    result = call.analysis_result or {}
+    fields = [(name.replace("_", " "), _shown(result.get(name))) for name in analysis.schema_of(call)]
+    return {"work": analysis.find(call), "fields": fields if call.analysis_result is not None else []}
+
+
+@register.filter
+def is_transcribed_soon(call: Call) -> bool:
+    return transcription.is_expected(call)
+
+
+@register.inclusion_tag("calls/_retention.html", takes_context=True)
+def recording_retention(context: dict[str, Any]) -> dict[str, Any]:
+    """The form of the account page."""
+    developer = context["request"].user
+    assert isinstance(developer, Developer)
+    form = RetentionForm(initial={"days": recording_access.retention_days(developer)})
+    return {"form": form, "request": context["request"], "csrf_token": context.get("csrf_token")}
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)

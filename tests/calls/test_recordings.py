@@ -1,0 +1,331 @@
+"""Recordings: into the storage, out of it for a while, and gone for good."""
+
+import io
+import json
+import wave
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from asgiref.sync import sync_to_async
+from django.core.files.storage import FileSystemStorage
+from django.db import connections
+from django.test import AsyncClient, Client
+from django.utils import timezone
+from moto.server import ThreadedMotoServer
+
+from accounts.models import WebhookDelivery
+from bubblyphone.storage import private_storage
+from calls import after_call, lifecycle, recording_access, recordings
+from calls.after_call_models import Recording
+from calls.models import Call, CallEvent
+from calls.recording_files import draft_path
+from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from tests import factories
+from tests.calls.recorded import BEGAN, RATE, ended_call, record, sine
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.fakes.recording_server import Answer, RecordingServer
+from tests.jobs import run_jobs
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("recordings_folder", "empty_redis")]
+
+
+def recorded_call(**settings: Any) -> Call:
+    call = ended_call(**settings)
+    record(call, sine(2), bytes(2 * 2 * RATE))
+    run_jobs()
+    return call
+
+
+def api(client: Client, call: Call, method: str = "get", path: str = "recording") -> Any:
+    headers = factories.bearer(call.developer)
+    return getattr(client, method)(f"/api/v1/calls/{call.pk}/{path}", headers=headers)
+
+
+def events(call: Call) -> list[str]:
+    return list(CallEvent.objects.filter(call=call).values_list("event_type", flat=True))
+
+
+def hooks(call: Call) -> list[dict[str, Any]]:
+    return [json.loads(hook.body) for hook in WebhookDelivery.objects.filter(subject=f"call:{call.pk}").order_by("pk")]
+
+
+async def fetch(url: str, **headers: str) -> Any:
+    return await AsyncClient().get(url.removeprefix("http://localhost:8000"), headers=headers)
+
+
+def test_a_recording_is_stored_told_and_handed_out(client: Client, recordings_folder: Path) -> None:
+    call = recorded_call()
+    assert not draft_path(call.pk).exists()
+    kept = recordings_folder / "calls" / f"{call.pk}.wav"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with wave.open(str(kept)) as file:
+        assert (file.getparams()[:4]) == (2, 2, RATE, 2 * RATE)
+    assert sorted(events(call)) == ["recording.saved", "recording.started"]
+    (hook,) = hooks(call)
+    del hook["timestamp"]
+    assert hook == {"event": "call.recording.ready", "call_id": str(call.pk), "duration_seconds": 2.0}
+    answer = api(client, call)
+    assert answer.status_code == 200
+    found = answer.json()["data"]
+    assert found["recording_url"].startswith("http://localhost:8000/recordings/")
+    assert (found["duration_seconds"], found["size_bytes"]) == (2.0, kept.stat().st_size)
+    stranger = factories.make_developer()
+    answer = client.get(f"/api/v1/calls/{call.pk}/recording", headers=factories.bearer(stranger))
+    assert answer.status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_address_needs_no_key_gives_ranges_and_expires(
+    recordings_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = await sync_to_async(recorded_call)()
+    recording = await Recording.objects.aget(call=call)
+    url = recording_access.signed_url(recording).url
+    whole = (recordings_folder / "calls" / f"{call.pk}.wav").read_bytes()
+
+    async def got(**headers: str) -> tuple[int, bytes, Any]:
+        response = await fetch(url, **headers)
+        return response.status_code, b"".join([piece async for piece in response.streaming_content]), response.headers
+
+    status, content, headers = await got()
+    assert (status, content) == (200, whole)
+    assert (headers["Content-Type"], headers["Accept-Ranges"]) == ("audio/wav", "bytes")
+    status, content, headers = await got(range="bytes=100-199")
+    assert (status, content, headers["Content-Range"]) == (206, whole[100:200], f"bytes 100-199/{len(whole)}")
+    assert (await got(range="bytes=-50"))[:2] == (206, whole[-50:])
+    assert (await got(range=f"bytes={len(whole) - 10}-"))[:2] == (206, whole[-10:])
+    assert (await got(range="bytes=5-2"))[0] == 200
+    assert (await fetch(url, range=f"bytes={len(whole)}-")).status_code == 416
+    with wave.open(io.BytesIO(whole)) as file:
+        assert file.getnframes() == 2 * RATE
+    assert (await fetch(url[:-1] + ("a" if url[-1] != "a" else "b"))).status_code == 404
+    monkeypatch.setattr(recording_access, "URL_LIFE", timedelta(seconds=-1))
+    assert (await fetch(url)).status_code == 404
+    await sync_to_async(connections.close_all)()
+
+
+def test_what_there_is_not_yet_or_never(client: Client) -> None:
+    number = make_streaming_number(make_account())
+    plain = make_call(number, BEGAN, status="completed", ended_at=BEGAN)
+    assert (api(client, plain).status_code, api(client, plain).json()["message"]) == (
+        404,
+        "This call was not recorded.",
+    )
+    running = make_call(number, BEGAN, recording_enabled=True)
+    assert api(client, running).status_code == 409
+    recordings.session_began(running.pk, at=BEGAN)
+    assert (api(client, running).status_code, api(client, running, "delete").status_code) == (409, 409)
+    storing = ended_call()
+    record(storing, sine(1), sine(1))
+    assert api(client, storing).status_code == 409
+
+
+def test_a_deleted_recording_is_gone_for_good(client: Client, recordings_folder: Path) -> None:
+    call = recorded_call()
+    assert api(client, call, "delete").status_code == 204
+    assert api(client, call).status_code == api(client, call, "delete").status_code == 404
+    run_jobs()
+    assert not (recordings_folder / "calls" / f"{call.pk}.wav").exists()
+    assert "recording.deleted" in events(call)
+
+
+def test_recordings_are_kept_as_long_as_the_account_wants(client: Client, recordings_folder: Path) -> None:
+    old, young, kept = recorded_call(), recorded_call(), recorded_call()
+    for call, days in ((old, 8), (young, 6), (kept, 4000)):
+        Recording.objects.filter(call=call).update(finished_at=timezone.now() - timedelta(days=days))
+    for call in (old, young):
+        headers = factories.bearer(call.developer)
+        assert client.get("/api/v1/recording-retention", headers=headers).json() == {"data": {"days": None}}
+        answer = client.put("/api/v1/recording-retention", {"days": 7}, "application/json", headers=headers)
+        assert answer.json() == {"data": {"days": 7}}
+    for wrong in (0, 3651, "many", 1.5):
+        answer = client.put("/api/v1/recording-retention", {"days": wrong}, "application/json", headers=headers)
+        assert (answer.status_code, list(answer.json()["errors"])) == (422, ["days"])
+    recording_access.delete_expired()
+    assert [api(client, call).status_code for call in (old, young, kept)] == [404, 200, 200]
+    assert sorted(path.stem for path in (recordings_folder / "calls").iterdir()) == sorted(
+        [str(young.pk), str(kept.pk)]
+    )
+
+
+def test_a_recording_whose_session_died_is_stored_once_its_call_was_ended() -> None:
+    call = ended_call()
+    record(call, sine(1), sine(1))
+    Recording.objects.update(made_at=None, next_attempt_at=None)
+    run_jobs()
+    recordings.sweep(BEGAN + timedelta(seconds=80))
+    assert run_jobs() == 0
+    recordings.sweep(BEGAN + timedelta(seconds=120))
+    run_jobs()
+    assert Recording.objects.get().status == "ready"
+
+
+def test_a_call_that_goes_on_after_a_session_may_be_recorded_further() -> None:
+    call = ended_call()
+    Call.objects.filter(pk=call.pk).update(status="answered", ended_at=None)
+    record(call, sine(1), sine(1))
+    recordings.sweep(BEGAN + timedelta(days=1))
+    assert run_jobs() == 0
+    recordings.session_began(call.pk, at=BEGAN)
+    Call.objects.filter(pk=call.pk).update(status="completed", ended_at=BEGAN)
+    recordings.sweep(BEGAN + timedelta(seconds=1))
+    assert run_jobs() == 0
+    recordings.session_ended(call.pk, at=BEGAN)
+    assert run_jobs() == 1
+    assert events(call).count("recording.started") == 1
+
+
+def test_a_call_without_sound_has_no_recording(client: Client) -> None:
+    call = ended_call()
+    recordings.session_began(call.pk, at=BEGAN)
+    recordings.session_ended(call.pk, at=BEGAN)
+    run_jobs()
+    answer = api(client, call)
+    assert (answer.status_code, "no sound" in answer.json()["message"]) == (404, True)
+    assert [hook["event"] for hook in hooks(call)] == ["call.recording.failed"]
+
+
+class FullDisk(FileSystemStorage):
+    """A storage that takes nothing as long as it is full."""
+
+    is_full = True
+
+    def _save(self, name: str, content: Any) -> str:
+        if FullDisk.is_full:
+            raise OSError("No space left on device")
+        return super()._save(name, content)
+
+
+def test_a_storage_that_takes_nothing_is_tried_again_and_given_up_at_last(settings: Any, tmp_path: Path) -> None:
+    full = {"BACKEND": f"{__name__}.FullDisk", "OPTIONS": {"location": tmp_path / "full"}}
+    settings.STORAGES = {**settings.STORAGES, "recordings": full}
+    calls = [ended_call(), ended_call()]
+    for call in calls:
+        record(call, sine(1), sine(1))
+    run_jobs()
+    assert set(Recording.objects.values_list("status", "attempt_count")) == {("pending", 1)}
+    after_call.resume_all()
+    assert run_jobs() == 0  # not before the pause is over
+    FullDisk.is_full = False
+    Recording.objects.filter(call=calls[0]).update(next_attempt_at=timezone.now())
+    after_call.resume_all()
+    run_jobs()
+    FullDisk.is_full = True
+    assert Recording.objects.get(call=calls[0]).status == "ready"
+    for _ in range(len(after_call.PAUSES)):
+        Recording.objects.filter(call=calls[1]).update(next_attempt_at=timezone.now())
+        after_call.resume_all()
+        run_jobs()
+    given_up = Recording.objects.get(call=calls[1])
+    assert (given_up.status, given_up.attempt_count) == ("failed", 1 + len(after_call.PAUSES))
+    assert [hook["event"] for hook in hooks(calls[1])] == ["call.recording.failed"]
+
+
+# --- the carrier's ----------------------------------------------------------------------------------------------------
+
+
+def carrier_call() -> Call:
+    number = factories.make_phone_number(
+        developer=make_account(), webhook_url="http://127.0.0.1:9/hook", recording_enabled=True
+    )
+    run_jobs()  # what follows credit
+    ended = {"status": "completed", "ended_at": BEGAN + timedelta(seconds=60)}
+    call = make_call(number, BEGAN, mode="webhook", recording_enabled=True, **ended)
+    Recording.objects.create(call=call, maker="carrier", next_attempt_at=None, carrier_told_at=BEGAN)
+    return call
+
+
+def saved_event(call: Call, url: str, **fields: Any) -> CarrierEvent:
+    named = {"carrier_call_id": call.carrier_call_id or "", **fields}
+    return CarrierEvent(CarrierEventType.RECORDING_SAVED, f"e{call.pk}", occurred_at=BEGAN, detail=url, **named)
+
+
+def wav(seconds: float = 1.0) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((2, 2, RATE, 0, "NONE", ""))
+        out.writeframes(sine(2 * seconds))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_the_carriers_recording_is_fetched(recordings_folder: Path, is_named: bool) -> None:
+    call = carrier_call()
+    with RecordingServer([Answer(200, wav())]) as carrier:
+        unnamed = {} if is_named else {"carrier_call_id": "", "client_state": str(call.pk)}
+        lifecycle.apply_carrier_event(saved_event(call, f"{carrier.url}/leg.wav?X-Amz-Signature=abc", **unnamed))
+        assert run_jobs() == 1
+        assert [(asked.method, asked.path) for asked in carrier.asked] == [("GET", "/leg.wav?X-Amz-Signature=abc")]
+        assert "authorization" not in {name.lower() for name in carrier.asked[0].headers}
+    assert (recordings_folder / "calls" / f"{call.pk}.wav").read_bytes() == wav()
+    assert Recording.objects.get().duration_ms == 1000
+
+
+def test_an_address_in_our_own_network_is_not_fetched(settings: Any) -> None:
+    settings.ALLOW_PRIVATE_WEBHOOKS = False
+    call = carrier_call()
+    with RecordingServer([Answer(200, wav())]) as carrier:
+        lifecycle.apply_carrier_event(saved_event(call, f"{carrier.url}/leg.wav"))
+        run_jobs()
+        assert carrier.asked == []
+        settings.EXCHANGE_URL = carrier.url  # but for our own exchange's
+        Recording.objects.update(next_attempt_at=timezone.now())
+        after_call.resume_all()
+        run_jobs()
+        assert len(carrier.asked) == 1
+    assert Recording.objects.get().status == "ready"
+
+
+def test_what_the_carrier_gives_may_be_no_recording() -> None:
+    call = carrier_call()
+    with RecordingServer([Answer(200, b"<html>")]) as carrier:
+        lifecycle.apply_carrier_event(saved_event(call, f"{carrier.url}/leg.wav"))
+        run_jobs()
+    assert Recording.objects.get().status == "failed"
+
+
+def test_a_carrier_that_says_nothing_is_waited_for_a_quarter_of_an_hour() -> None:
+    call = carrier_call()
+    recordings.sweep(BEGAN + timedelta(minutes=15))
+    assert Recording.objects.get().status == "pending"
+    recordings.sweep(BEGAN + timedelta(minutes=17))
+    assert Recording.objects.get().status == "failed"
+    lifecycle.apply_carrier_event(saved_event(call, "http://127.0.0.1:9/late.wav"))
+    assert run_jobs() == 0
+
+
+# --- S3 ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def s3(settings: Any) -> Iterator[Any]:
+    """A bucket at moto's server, and STORAGE_URL for it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        aws_access_key_id="key",
+        aws_secret_access_key="s/ecret",
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket="calls")
+    url = f"s3+http://key:s%2Fecret@{host}:{port}/calls/live?region=us-east-1"
+    settings.STORAGES = {**settings.STORAGES, "recordings": private_storage("recordings", Path("unused"), url)}
+    yield client
+    server.stop()
+
+
+def test_recordings_are_kept_in_s3(s3: Any, client: Client) -> None:
+    call = recorded_call()
+    (kept,) = s3.list_objects_v2(Bucket="calls")["Contents"]
+    assert kept["Key"] == f"live/recordings/calls/{call.pk}.wav"
+    assert api(client, call).json()["data"]["size_bytes"] == kept["Size"]
+    api(client, call, "delete")
+    run_jobs()
+    assert "Contents" not in s3.list_objects_v2(Bucket="calls")
