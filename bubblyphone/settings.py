@@ -158,6 +158,7 @@ ON_ENTRY = ["billing.payments.auto_topup.watch"]
 PUBLISH_TO_ACCOUNT = "phone_numbers.notices.publish_to_account"
 # Steps of deleting an account, in order; handed the developer's id, they may be repeated, and raise while they cannot be done yet.
 ON_ACCOUNT_CLOSED = [
+    "billing.closing.forget_cards",
     "calls.closing.end_calls",
     "phone_numbers.closing.release_numbers",
     "phone_numbers.closing.delete_papers",

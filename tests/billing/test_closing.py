@@ -1,0 +1,22 @@
+"""The cards of an account that its owner deletes."""
+
+import pytest
+
+from accounts import closing
+from billing.models import AutoTopUp, Card
+from tests.billing.payments import save_card, switch_on
+from tests.factories import PASSWORD, make_developer
+from tests.fakes.stripe_server import FakeStripe
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+
+
+def test_nothing_is_charged_any_more_and_stripe_forgets_the_card(stripe: FakeStripe) -> None:
+    developer = make_developer()
+    card = save_card(stripe, developer)
+    switch_on(developer)
+    closing.close_account(developer=developer, password=PASSWORD, address="192.0.2.1")
+    closing.finish(developer.pk)
+    assert not Card.objects.exists()
+    assert not AutoTopUp.objects.get().enabled
+    assert stripe.account.things[card.stripe_id]["customer"] is None
