@@ -94,8 +94,11 @@ def _invalid_number(case: Case) -> Diagnosis:
 
 
 def _insufficient_balance(case: Case) -> Diagnosis:
-    text = "Your balance, or a limit of your own on spending, was used up."
-    return Diagnosis(Fault.SETTINGS, text, "Add credit, switch on auto top-up, or raise the limit.", _told(case))
+    if case.named("limit.reached"):
+        text = "A limit of your own on spending was reached."
+        return Diagnosis(Fault.SETTINGS, text, "Raise the limit that is named here, or take it away.", _told(case))
+    text = "Your balance was used up."
+    return Diagnosis(Fault.SETTINGS, text, "Add credit, or switch on auto top-up.", _told(case))
 
 
 def _max_duration(case: Case) -> Diagnosis:
@@ -164,6 +167,14 @@ ENDINGS: dict[str, Callable[[Case], Diagnosis]] = {
 }
 
 
+# What the call recovered from: the event, whose fault, in words.
+RECOVERED = (
+    ("stream.restarted", Fault.CARRIER, "The carrier's audio connection broke {}; the conversation went on."),
+    ("stream.reconnected", Fault.MODEL, "The connection to the model broke {}; the conversation was resumed."),
+    ("dead_air", Fault.MODEL, "The model fell silent {} when it should have answered; it was made to go on."),
+)
+
+
 # --- what went wrong although it ended as it should -------------------------------------------------------------------
 def _trouble_on_the_way(case: Case) -> Diagnosis | None:
     failed = [delivery for delivery in case.deliveries if delivery.status == WebhookDelivery.Status.FAILED]
@@ -179,9 +190,10 @@ def _trouble_on_the_way(case: Case) -> Diagnosis | None:
         text = "The person to whom the call was to be handed over was not reached; the agent went on."
         fix = "Check “Transfer to”, or call that number yourself."
         return Diagnosis(Fault.OTHER_PARTY, text, fix, list(_lines(transfers)), is_end=False)
-    if again := case.named("stream.reconnected"):
-        text = f"The connection to the model broke {_times(len(again), 'time')}; the conversation was resumed."
-        return Diagnosis(Fault.MODEL, text, "Nothing, unless it happens often.", list(_lines(again)), is_end=False)
+    for name, fault, text in RECOVERED:
+        if found := case.named(name):
+            sentence = text.format(_times(len(found), "time"))
+            return Diagnosis(fault, sentence, "Nothing, unless it happens often.", list(_lines(found)), is_end=False)
     return None
 
 

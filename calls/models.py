@@ -113,6 +113,11 @@ class Call(models.Model):
         indexes = [
             models.Index(fields=["developer", "-id"], name="call_by_developer"),
             models.Index(fields=["phone_number", "-id"], name="call_by_number"),
+            # The filters of the list of calls that may fit few of very many.
+            models.Index(fields=["developer", "status", "-id"], name="call_by_status"),
+            models.Index(fields=["developer", "hangup_cause", "-id"], name="call_by_outcome"),
+            models.Index(fields=["developer", "direction", "-id"], name="call_by_direction"),
+            models.Index(fields=["developer", "started_at"], name="call_by_start"),
             models.Index(fields=["developer"], condition=~Q(status__in=["completed", "failed"]), name="call_running"),
             models.Index(
                 fields=["ended_at"],
@@ -181,21 +186,16 @@ class TranscriptEntry(models.Model):
     spoken_at = models.DateTimeField()
     item_id = models.CharField(max_length=100, blank=True, default="")  # the model's name of its answer
     interrupted = models.BooleanField(default=False)
+    interrupted_at_ms = models.PositiveIntegerField(null=True)  # into the answer; `text` is what was spoken until then
 
     class Meta:
         ordering = ["spoken_at", "id"]
         indexes = [models.Index(fields=["call", "spoken_at"], name="transcript_by_call")]
 
-    interrupted_at_ms = models.PositiveIntegerField(null=True)  # into the answer; `text` is what was spoken until then
     def __str__(self) -> str:
         return f"{self.role}: {self.text[:40]}"
 
 
-class Utterance(models.Model):
-    """A text that the developer has us say with the carrier's voice, in as many pieces as the carrier wants.
-
-    `key` says whose wish it is, so that one that comes again is said once. The carrier says what it is given in that order.
-    """
 class CallTurn(models.Model):
     """How long the caller waited for one answer, in milliseconds and by its parts (`calls.turns`)."""
 
@@ -217,6 +217,11 @@ class CallTurn(models.Model):
         return f"{self.total_ms} ms"
 
 
+class Utterance(models.Model):
+    """A text that the developer has us say with the carrier's voice, in as many pieces as the carrier wants.
+
+    `key` says whose wish it is, so that one that comes again is said once. The carrier says what it is given in that order.
+    """
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="utterances")
     key = models.CharField(max_length=60, unique=True)
@@ -241,12 +246,12 @@ class Transfer(models.Model):
     key = models.CharField(max_length=60, unique=True)
     to_number = models.CharField(max_length=20)
     rate = models.DecimalField(**MONEY_FIELD)
+    briefing = models.TextField(blank=True, default="")  # what the other party is told before the caller is connected
     requested_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
     carrier_call_id = models.CharField(max_length=200, blank=True, default="")
     answered_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)
-    briefing = models.TextField(blank=True, default="")  # what the other party is told before the caller is connected
     reason = models.CharField(max_length=200, blank=True, default="")
 
     class Meta:

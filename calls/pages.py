@@ -18,6 +18,7 @@ from calls.models import Call, CallStatus
 from calls.pricing import WHISPER_PRICE_PER_MINUTE
 from calls.strip import clock_zero, strip_of
 from calls.tool_log import tool_uses
+from calls.waterfall import waterfall_of
 from phone_numbers.models import CallMode
 
 # A call that is over goes on being watched while its webhooks are still on their way (retries 5, 30, 120 s).
@@ -144,6 +145,7 @@ def live_context(call: Call) -> dict[str, Any]:
         "deliveries": deliveries,
         "tool_uses": uses,
         "strip": strip_of(call, transcript, events, uses),
+        "waterfall": waterfall_of(list(call.turns.all())),
         "diagnosis": diagnose(call, events, deliveries),
         "lines": lines,
         "total": call.total_cost if call.settled_at else sum((line.amount for line in lines), ZERO),

@@ -9,7 +9,6 @@ urlpatterns = [
     path("billing/caps", cap_pages.limits, name="caps"),
     path("calls", views.calls, name="calls"),
     path("calls/<str:identifier>", views.call, name="call"),
-    path("calls/<str:identifier>/hang-up", views.hang_up, name="hang-up"),
     path("agents/try-tool", views.try_tool, name="try-tool"),
     path("calls/<str:identifier>/recording/delete", recording_pages.delete_recording, name="delete-recording"),
     path("calls/<str:identifier>/panel/<slug:name>", recording_pages.panel, name="call-panel"),

@@ -36,11 +36,15 @@ EVENTS = {
     "stream.reconnected": "Reconnected to the model",
     "stream.disconnected": "Disconnected from the model",
     "stream.failed": "Audio connection failed",
+    "stream.restarted": "Audio connection restarted",
+    "dead_air": "The model fell silent",
     "stream.error": "Audio problem",
     "model.interrupted": "Caller interrupted the agent",
     "context.injected": "Context given to the agent",
     "limit.reached": "A limit was reached",
+    "call.refused": "Call refused",
     "transfer.requested": "Transfer requested",
+    "transfer.briefing": "The other party is told what it is about",
     "transfer.answered": "Transfer answered",
     "transfer.failed": "Transfer failed",
     "voicemail.detected": "Voicemail detected",
@@ -57,7 +61,7 @@ EVENTS = {
     "speak.ended": "Finished speaking",
     "speak.interrupted": "Caller talked over it",
 }
-TROUBLE = frozenset({"call.failed", "stream.failed", "stream.error", "transfer.failed"})
+TROUBLE = frozenset({"call.failed", "call.refused", "stream.failed", "stream.error", "dead_air", "transfer.failed"})
 
 
 def describe_outcome(call: Call) -> str:
@@ -75,6 +79,8 @@ def describe_event(event: CallEvent) -> str:
     if event.event_type in {"tool.called", "tool.returned"}:
         verb = "Tool called" if event.event_type == "tool.called" else "Tool answered"
         return f"{verb}: {metadata.get('tool', '')}"
+    if event.event_type == "tool.cancelled":
+        return f"Tool no longer wanted: {metadata.get('tool', '')}"
     if event.event_type == "dtmf.received":
         return f"Key pressed: {metadata.get('digit', '')}"
     return EVENTS.get(event.event_type, event.event_type)

@@ -4,7 +4,7 @@
 let now = 0;
 
 const strip = () => document.getElementById("strip");
-const player = () => document.querySelector("#call-live audio");
+const player = () => document.querySelector("main audio");
 const length = () => Number(strip()?.dataset.seconds ?? 0);
 /** Seconds of the clock at which the recording begins. */
 const offset = () => Number(player()?.dataset.begins ?? 0);
@@ -23,7 +23,7 @@ function show(seconds) {
   cursor.setAttribute("x1", x);
   cursor.setAttribute("x2", x);
   document.getElementById("clock").textContent = `${shown(now)} / ${shown(length())}`;
-  for (const list of document.querySelectorAll("#call-live .chat, #call-live .timeline")) {
+  for (const list of document.querySelectorAll("#call-live .chat, #call-live .timeline, #call-live .waterfall tbody")) {
     const items = Array.from(list.children);
     const current = items.findLast((item) => Number(item.dataset.at) <= now + 0.05);
     for (const item of items) item.classList.toggle("now", item === current);

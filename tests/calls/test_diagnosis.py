@@ -107,6 +107,16 @@ def test_what_the_carrier_reported_is_the_evidence() -> None:
     assert found.evidence == ["12:00:00 the carrier reported busy (486 Busy Here)"]
 
 
+def test_a_limit_of_ones_own_is_told_from_an_empty_balance() -> None:
+    call = ended_call("insufficient_balance")
+    assert diagnose(call).sentence == "Your balance was used up."  # type: ignore[union-attr]
+    add_event(call, "limit.reached", reason="daily_cap_reached", limit="5.00")
+    found = diagnose(call)
+    assert found is not None
+    assert found.sentence == "A limit of your own on spending was reached."
+    assert found.evidence == ["12:00:05 limit.reached: daily_cap_reached"]
+
+
 def test_a_process_that_went_away_is_our_fault() -> None:
     call = ended_call("carrier_failed")
     add_event(call, "stream.connected", model="gemini-3.1-flash-live")
@@ -142,10 +152,14 @@ def test_a_webhook_that_never_said_what_to_do() -> None:
 
 def test_trouble_in_a_call_that_ended_well() -> None:
     call = ended_call()
-    add_event(call, "stream.reconnected", reason="model_dropped")
+    add_event(call, "dead_air", remedy="prompt")
     found = diagnose(call)
     assert found is not None
     assert (found.fault, found.is_end) == (Fault.MODEL, False)
+    assert "fell silent 1 time when" in found.sentence
+    for _ in range(2):
+        add_event(call, "stream.restarted")
+    assert diagnose(call).sentence.startswith("The carrier's audio connection broke 2 times")  # type: ignore[union-attr]
     add_event(call, "transfer.failed", to="+12025559999", reason="busy")
     assert diagnose(call).fault == Fault.OTHER_PARTY  # type: ignore[union-attr]
     add_delivery(call, "call.hangup", 500)

@@ -1,0 +1,67 @@
+"""How long a caller waited for each answer, as bars: the parts of `calls.models.CallTurn` one behind the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from calls.models import CallTurn
+
+WIDTH = 1000.0  # of the drawing
+# In the order in which the time passes: field, class of the style sheet, what a reader is told.
+PARTS = (
+    ("carrier_in_ms", "carrier", "From the caller to us"),
+    ("detection_ms", "detection", "Noticing that the caller has finished"),
+    ("model_ms", "model", "The model"),
+    ("tool_ms", "tool", "Your tools"),
+    ("own_ms", "own", "Our own work"),
+    ("playout_ms", "playout", "To the caller's ear"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A part of a turn: where it stands in the drawing, and what it is."""
+
+    look: str
+    x: float
+    width: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRow:
+    answered_at: datetime
+    total_ms: int
+    bars: list[Bar]
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """All turns on one scale, which ends with the longest. `median_ms`: half of the answers came sooner."""
+
+    rows: list[TurnRow]
+    median_ms: int
+    longest_ms: int
+    legend: list[tuple[str, str]]
+
+
+def waterfall_of(turns: Sequence[CallTurn]) -> Waterfall | None:
+    """None where no turn was measured."""
+    totals = sorted(turn.total_ms for turn in turns)
+    if not totals:
+        return None
+    longest = max(1, totals[-1])
+    used = [(look, label) for field, look, label in PARTS if any(getattr(turn, field) for turn in turns)]
+    rows = [TurnRow(turn.answered_at, turn.total_ms, _bars(turn, WIDTH / longest)) for turn in turns]
+    return Waterfall(rows, totals[(len(totals) - 1) // 2], totals[-1], used)
+
+
+def _bars(turn: CallTurn, scale: float) -> list[Bar]:
+    bars = []
+    passed = 0
+    for field, look, label in PARTS:
+        length = getattr(turn, field) or 0
+        if length:
+            bars.append(Bar(look, round(passed * scale, 1), round(length * scale, 1), f"{label}: {length} ms"))
+        passed += length
+    return bars
