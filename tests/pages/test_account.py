@@ -127,6 +127,11 @@ def test_times_are_shown_on_the_reader_s_clock_with_utc_on_hover(developer: Deve
     assert "Select a valid choice" in refused.content.decode()
 
 
+def test_months_are_those_of_utc_wherever_the_reader_is() -> None:
+    client = browser(make_developer(time_zone="America/Los_Angeles"))
+    assert "March 2026, by UTC." in client.get("/usage?period=2026-03").content.decode()
+
+
 # --- deleting ---------------------------------------------------------------------------------------------------------
 def test_a_wrong_password_deletes_nothing(developer: Developer) -> None:
     client = browser(developer)

@@ -70,7 +70,7 @@ def duration(seconds: int | None) -> str:
 
 
 @register.filter
-def utc(moment: datetime) -> str:
+def utc_text(moment: datetime) -> str:
     """For a `title`: "28 Mar 2026, 10:00:04 UTC"."""
     return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
 
@@ -82,7 +82,7 @@ def when(moment: datetime | None, form: str = "j M, H:i") -> SafeString | str:
         return "–"
     exact = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     shown = date_format(timezone.localtime(moment), form)
-    return format_html('<time datetime="{}" title="{}">{}</time>', exact, utc(moment), shown)
+    return format_html('<time datetime="{}" title="{}">{}</time>', exact, utc_text(moment), shown)
 
 
 @register.simple_tag

@@ -1,0 +1,67 @@
+"""Papers from the developer's upload to staff's approval, and the number that they were for."""
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django_otp.oath import TOTP
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import sign_in
+from tests.flows.platform import Platform
+from tests.phone_numbers.papers import PDF
+
+pytestmark = pytest.mark.browser
+
+
+def code_of(key: str) -> str:
+    """What an authenticator app shows for a key that was typed in."""
+
+    return f"{TOTP(base64.b32decode(key + '=' * (-len(key) % 8))).token():06d}"
+
+
+def enter_admin(page: Page, platform: Platform) -> None:
+    """Sign in as the demo's staff, who set up a phone on the way."""
+    page.goto("/admin/")
+    page.get_by_label("Email").fill(platform.demo["staff_email"])
+    page.get_by_label("Password").fill(platform.demo["staff_password"])
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator(".qr-code svg")).to_be_visible()
+    page.get_by_label("The code that the app shows now").fill(code_of(page.locator("#key").inner_text()))
+    page.get_by_role("button", name="Set it up").click()
+    expect(page.locator(".recovery-codes li")).to_have_count(10)
+    page.get_by_role("link", name="I have kept them").click()
+
+
+def test_papers_are_handed_in_approved_and_the_number_is_bought(
+    open_page: Callable[..., Page], platform: Platform, tmp_path: Path
+) -> None:
+    bill = tmp_path / "bill.pdf"
+    bill.write_bytes(PDF)
+    page, office = open_page(), open_page()
+    platform.credit(20)
+    sign_in(page, platform)
+    page.goto("/numbers/buy?country=GB&number_type=local&area_code=&contains=")
+    expect(page.get_by_role("button", name="Buy")).to_have_count(0)
+    page.goto("/countries/GB/local")
+    page.locator("input[type=file]").first.set_input_files(bill)
+    page.get_by_role("button", name="Submit documents").click()
+    expect(page.get_by_text("There is nothing to do now.")).to_be_visible()
+
+    enter_admin(office, platform)
+    office.get_by_role("link", name="Verifications", exact=True).first.click()
+    expect(office.locator(".oldest")).to_contain_text("1 waiting")
+    office.get_by_role("link", name="Review it").click()
+    expect(office.locator(".paper iframe")).to_be_visible()
+    office.get_by_role("button", name="Approve").click()
+    expect(office.get_by_text("Approved. The developer is told.")).to_be_visible()
+
+    page.goto("/countries/GB/local")
+    expect(page.get_by_text("You are verified")).to_be_visible()
+    page.goto("/numbers/buy?country=GB&number_type=local&area_code=&contains=")
+    row = page.locator("tbody tr").first
+    shown = row.locator("strong").inner_text()
+    row.get_by_role("button", name="Buy").click()
+    page.get_by_role("dialog").get_by_role("button", name="Buy for").click()
+    expect(page.locator("h1")).to_have_text(shown)
