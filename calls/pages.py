@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import Developer, WebhookAttempt, WebhookDelivery
 from bubblyphone.core.money import ZERO, format_money
 from calls import settlement
+from calls.after_call_models import Recording
 from calls.diagnosis import diagnose
 from calls.models import Call, CallStatus
 from calls.pricing import WHISPER_PRICE_PER_MINUTE
@@ -130,6 +131,11 @@ def is_settling(call: Call, deliveries: list[WebhookDelivery]) -> bool:
     return is_recent and (call.settled_at is None or is_pending)
 
 
+def kept_recording(call: Call) -> Recording | None:
+    """The recording that can be listened to."""
+    return Recording.objects.filter(call=call, status=Recording.Status.READY, deleted_at=None).first()
+
+
 def live_context(call: Call) -> dict[str, Any]:
     """Everything on a call's page that changes while the call runs."""
     deliveries = list(deliveries_of(call))
@@ -144,7 +150,7 @@ def live_context(call: Call) -> dict[str, Any]:
         "events": events,
         "deliveries": deliveries,
         "tool_uses": uses,
-        "strip": strip_of(call, transcript, events, uses),
+        "strip": strip_of(call, transcript, events, uses, kept_recording(call)),
         "waterfall": waterfall_of(list(call.turns.all())),
         "diagnosis": diagnose(call, events, deliveries),
         "lines": lines,

@@ -5,14 +5,14 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, NotFound
 from bubblyphone.core.pages import page, show_refusal
 from bubblyphone.core.ranged import ranged_response
-from calls import recording_access, selectors
+from calls import recording_access, selectors, waveform
 from calls.recording_files import storage
 
 PANELS = ("recording", "whisper", "analysis")
@@ -36,6 +36,18 @@ async def recording_file(request: HttpRequest, token: str) -> HttpResponseBase:
     )
     response["Content-Disposition"] = f'inline; filename="call-{recording.call_id}.wav"'
     return response
+
+
+@cache_control(private=True, max_age=86_400)
+@require_GET
+@page
+def drawing(request: HttpRequest, identifier: str) -> HttpResponse:
+    """How loud the recording is along its time, as an SVG. It never changes."""
+    recording = recording_access.get_recording(selectors.get_call(signed_in(request), identifier))
+    try:
+        return HttpResponse(waveform.waveform_svg(recording), content_type="image/svg+xml")
+    except OSError as error:
+        raise Http404 from error
 
 
 @never_cache

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from calls.after_call_models import Recording
 from calls.models import Call, CallEvent, TranscriptEntry
 from calls.tool_log import ToolUse
 from calls.wording import TROUBLE, describe_event
@@ -33,10 +34,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """`seconds`: how long the clock runs."""
+    """`seconds`: how long the clock runs. `wave`: where the recording lies in the drawing (x, width), if there is one."""
 
     seconds: float
     marks: list[Mark]
+    wave: tuple[float, float] | None
 
 
 def clock_zero(call: Call) -> datetime:
@@ -49,7 +51,11 @@ def seconds_since(zero: datetime, moment: datetime) -> float:
 
 
 def strip_of(
-    call: Call, transcript: Sequence[TranscriptEntry], events: Sequence[CallEvent], tools: Sequence[ToolUse]
+    call: Call,
+    transcript: Sequence[TranscriptEntry],
+    events: Sequence[CallEvent],
+    tools: Sequence[ToolUse],
+    recording: Recording | None = None,
 ) -> Strip | None:
     """None for a call that was never answered."""
     if call.answered_at is None:
@@ -63,7 +69,7 @@ def strip_of(
     marks += [
         drawing.point("bad", event.event_timestamp, describe_event(event), f"event-{event.pk}") for event in troubles
     ]
-    return Strip(seconds, marks)
+    return Strip(seconds, marks, drawing.span(recording) if recording else None)
 
 
 class _Drawing:
@@ -72,6 +78,12 @@ class _Drawing:
     def __init__(self, zero: datetime, seconds: float) -> None:
         self._zero = zero
         self._seconds = seconds
+
+    def span(self, recording: Recording) -> tuple[float, float]:
+        """Where a recording lies."""
+        scale = WIDTH / self._seconds
+        begin = (recording.started_at - self._zero).total_seconds()
+        return round(begin * scale, 1), round((recording.duration_ms or 0) / 1000 * scale, 1)
 
     def said(self, entry: TranscriptEntry) -> Mark:
         """A caller's text is written when it has been said, an agent's when it begins to be."""

@@ -11,6 +11,7 @@ urlpatterns = [
     path("calls/<str:identifier>", views.call, name="call"),
     path("agents/try-tool", views.try_tool, name="try-tool"),
     path("calls/<str:identifier>/recording/delete", recording_pages.delete_recording, name="delete-recording"),
+    path("calls/<str:identifier>/waveform.svg", recording_pages.drawing, name="waveform"),
     path("calls/<str:identifier>/panel/<slug:name>", recording_pages.panel, name="call-panel"),
     path("recordings/<str:token>", recording_pages.recording_file, name="recording-file"),
     path("account/recordings", recording_pages.set_retention, name="recording-retention"),

@@ -1,0 +1,59 @@
+"""The drawing of a recording, from a stereo file with a quiet caller and a loud agent."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calls.after_call_models import Recording
+from calls.recording_files import storage
+from calls.wav_file import WavFile
+from calls.waveform import BUCKETS, peaks, waveform_svg
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.factories import make_developer
+from tests.pages.signed_in import signed_in_client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+RATE = 8000
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Recording:
+    """Two seconds: the caller hums in the first, the agent in the second."""
+    path = tmp_path / "call.wav"
+    hum = np.sin(np.arange(RATE) * 2 * np.pi * 400 / RATE)
+    silence = np.zeros(RATE)
+    left, right = (np.concatenate(parts) for parts in ((hum * 0.25, silence), (silence, hum)))
+    file = WavFile(path, RATE, NOON)
+    file.append(*((samples * 32_000).astype("<i2").tobytes() for samples in (left, right)))
+    file.close()
+    number = make_streaming_number(make_account())
+    call = make_call(number, NOON, status="completed", hangup_cause="normal_clearing", ended_at=NOON)
+    with path.open("rb") as content:
+        name = storage().save("waveform-test.wav", content)
+    return Recording.objects.create(
+        call=call, maker="platform", status="ready", started_at=NOON, name=name, duration_ms=2000, size_bytes=1
+    )
+
+
+def test_each_side_is_as_loud_as_it_was(recording: Recording) -> None:
+    caller, agent = peaks(recording)
+    half = BUCKETS // 2
+    assert caller[: half - 1] == pytest.approx([0.244] * (half - 1), abs=0.02)
+    assert caller[half:] == [0.0] * half
+    assert agent[:half] == [0.0] * half
+    assert agent[half:] == pytest.approx([0.977] * half, abs=0.02)
+    assert "M0 50v-24." in waveform_svg(recording)  # a quarter of full scale, as a square root, upwards
+
+
+def test_only_its_owner_sees_it(recording: Recording) -> None:
+    call = recording.call
+    client = signed_in_client(call.developer)
+    answer = client.get(f"/calls/{call.pk}/waveform.svg")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/svg+xml")
+    assert "private" in answer["Cache-Control"]
+    html = client.get(f"/calls/{call.pk}").content.decode()
+    assert f'href="/calls/{call.pk}/waveform.svg" x="0.0" width="2000.0"' in html
+    assert signed_in_client(make_developer()).get(f"/calls/{call.pk}/waveform.svg").status_code == 404
