@@ -60,6 +60,7 @@ def show_anew(place: str, *, on: str) -> dict[str, str]:
         "hx-target": f"#{place}",
         "hx-select": f"#{place}",
         "hx-swap": "outerHTML",
+        "hx-sync": f"#{place}-title:queue last",  # one after the other, so that the last word counts
         "hx-vals": '{"action": "look"}',
     }
 

@@ -6,12 +6,14 @@ import io
 import wave
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from agents import speech
+from tests.browser.pages import seed
 from tests.flows.platform import Platform
 
 QUESTION = "What are your opening hours?"
@@ -39,6 +41,12 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield started
     finally:
         started.stop()
+
+
+@pytest.fixture(scope="session")
+def seeded(platform: Platform) -> dict[str, Any]:
+    """The demo account has a past: the ids that `tests.browser.pages.PAGES` names."""
+    return seed(platform.data_dir)
 
 
 @pytest.fixture(scope="session")

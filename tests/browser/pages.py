@@ -1,0 +1,47 @@
+"""Every page of the dashboard by a name, as the demo account sees it after `tests.browser.seed`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[2]
+DOORS = {"sign-in": "/login", "sign-up": "/signup", "forgot-password": "/password/forgot"}
+PAGES = {
+    "overview": "/",
+    "numbers": "/numbers",
+    "number": "/numbers/{number}",
+    "buy-number": "/numbers/buy?country=US&number_type=local&area_code=&contains=",
+    "agents": "/agents",
+    "agent": "/agents/{agent}",
+    "agent-new": "/agents/new",
+    "calls": "/calls",
+    "call": "/calls/{call}",
+    "call-failed": "/calls/{failed_call}",
+    "phone": "/phone",
+    "sandbox": "/sandbox",
+    "billing": "/billing",
+    "limits": "/billing/caps",
+    "api-keys": "/api-keys",
+    "model-keys": "/model-keys",
+    "webhooks": "/webhooks",
+    "countries": "/countries",
+    "country": "/countries/GB/local",
+    "account": "/account",
+    "docs": "/docs",
+    "docs-quick-start": "/docs/quick-start",
+    "docs-webhooks": "/docs/webhooks",
+}
+
+
+def seed(data_dir: Path) -> dict[str, Any]:
+    """Give a running platform's demo account a past; the ids that PAGES name."""
+    environment = json.loads((data_dir / "environment.json").read_text())
+    command = [sys.executable, "-m", "tests.browser.seed"]
+    done = subprocess.run(
+        command, cwd=PROJECT, env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    )
+    ids: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return ids

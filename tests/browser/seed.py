@@ -1,0 +1,142 @@
+"""A past for the demo account, so that pages have something to show (`python -m tests.browser.seed` in a platform's environment)."""
+
+import json
+import os
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bubblyphone.settings")
+django.setup()
+
+from django.utils import timezone  # noqa: E402
+
+from accounts.models import Developer, WebhookAttempt, WebhookDelivery  # noqa: E402
+from agents import services as agents  # noqa: E402
+from agents.configuration import resolve  # noqa: E402
+from agents.models import Agent  # noqa: E402
+from calls.models import Call, CallEvent, CallTurn, TranscriptEntry  # noqa: E402
+from phone_numbers.models import PhoneNumber  # noqa: E402
+from sandbox.demo import EMAIL  # noqa: E402
+
+NOW = timezone.now().replace(microsecond=0)
+PROMPT = """You are Robin of Harbour Dental. You are calling {{customer_name}} about the appointment on {{day}}.
+Be polite and brief. If another day suits better, look for one with check_availability."""
+TOOLS = [
+    {
+        "name": "check_availability",
+        "description": "Which times are free on a day",
+        "parameters": {
+            "type": "object",
+            "properties": {"date": {"type": "string", "format": "date"}},
+            "required": ["date"],
+        },
+    }
+]
+SCHEMA = {
+    "confirmed": {"type": "boolean", "description": "Did they confirm the appointment?"},
+    "outcome": {"type": "selector", "description": "How it ended", "options": ["confirmed", "moved", "cancelled"]},
+}
+TALK = [
+    (1, "model", "Hello, this is Marco from Luna Trattoria. How can I help you?"),
+    (8, "user", "Hi, do you have a table for four this Friday at half past seven?"),
+    (12, "model", "Let me look. Yes, Friday at half past seven is free for four people."),
+    (20, "user", "Great. Is the terrace open, and may we bring our dog?"),
+    (22, "model", "Dogs are welcome on the terrace. May I have a name for the table?"),
+    (29, "user", "Weber, thank you."),
+    (31, "model", "Thank you, Ms Weber. I have booked a table for four on Friday at half past seven."),
+]
+
+
+def seed_agent(developer: Developer) -> Agent:
+    agents.create_model_key(developer=developer, provider="openai", api_key="sk-proj-0000000r4nk", label="Production")
+    changes = {
+        "name": "Harbour Dental reception", "description": "Reminds patients of their appointments.",
+        "model_slug": "local-offline", "system_prompt": PROMPT, "greeting_message": "Greet {{customer_name}} by name.",
+        "voice": "Kore", "language": "en-US", "tools": TOOLS, "tool_webhook_url": "http://localhost:9/tools",
+        "analysis_schema": SCHEMA,
+    }  # fmt: skip
+    return agents.create_agent(developer=developer, changes=changes)
+
+
+def seed_call(number: PhoneNumber, days_ago: float, seconds: int, **fields: Any) -> Call:
+    started = NOW - timedelta(days=days_ago)
+    answered = started + timedelta(seconds=2)
+    minutes = -(-seconds // 60)
+    values: dict[str, Any] = {
+        "direction": "inbound", "from_number": "+12025550143", "to_number": number.e164, "mode": "streaming",
+        "model_slug": "gemini-3.1-flash-live", "status": "completed", "hangup_cause": "normal_clearing",
+        "started_at": started, "answered_at": answered, "ended_at": answered + timedelta(seconds=seconds),
+        "settled_at": answered + timedelta(seconds=seconds), "duration_seconds": seconds,
+        "telephony_rate": Decimal("0.04"), "model_rate": Decimal("0.04"), "telephony_cost": minutes * Decimal("0.04"),
+        "model_cost": (seconds * Decimal("0.04") / 60).quantize(Decimal("0.001")), "transcript_announced": True,
+        "config": resolve(request={}, request_agent=None, number=number).to_json(), **fields,
+    }  # fmt: skip
+    return Call.objects.create(developer=number.developer, phone_number=number, **values)
+
+
+def tell(call: Call) -> None:
+    """Fill a call with all that can happen in one."""
+    assert call.answered_at is not None
+    zero = call.answered_at
+    for at, role, text in TALK:
+        TranscriptEntry.objects.create(call=call, role=role, text=text, spoken_at=zero + timedelta(seconds=at))
+    moments = [
+        (-2, "call.initiated", {}), (-2, "call.ringing", {}), (0, "call.answered", {}),
+        (0.4, "stream.connected", {"model": call.model_slug}), (9, "tool.called", {"tool": "check_availability"}),
+        (9.2, "tool.returned", {"tool": "check_availability", "ok": True, "latency_ms": 184}),
+        (18, "model.interrupted", {"heard_ms": 3200}), (38, "call.ended", {"hangup_cause": call.hangup_cause}),
+    ]  # fmt: skip
+    for at, name, metadata in moments:
+        moment = zero + timedelta(seconds=at)
+        CallEvent.objects.create(
+            call=call, event_type=name, source="streaming", event_timestamp=moment, metadata=metadata
+        )
+    for at, model, tools in ((12, 420, 184), (22, 510, 0), (31, 380, 0)):
+        CallTurn.objects.create(
+            call=call, answered_at=zero + timedelta(seconds=at), carrier_in_ms=60, detection_ms=220, model_ms=model,
+            tool_ms=tools, own_ms=3, playout_ms=45, total_ms=328 + model + tools,
+        )  # fmt: skip
+    deliver(call, "call.started", {}, 200, "")
+    asked = {"tool": "check_availability", "arguments": {"date": "2026-11-27"}}
+    deliver(call, "call.tool_call", asked, 200, '{"result":{"times":["19:30","21:00"]}}')
+    deliver(call, "call.hangup", {"duration_seconds": call.duration_seconds}, 500, "upstream is down")
+
+
+def deliver(call: Call, event_type: str, fields: dict[str, Any], status: int, answer: str) -> None:
+    assert call.phone_number is not None
+    body = json.dumps({"event": event_type, "call_id": str(call.pk), **fields}, separators=(",", ":"))
+    delivery = WebhookDelivery.objects.create(
+        webhook_id=uuid.uuid4(), developer=call.developer, signing_secret=call.phone_number.signing_secret,
+        subject=f"call:{call.pk}", event_type=event_type, url="https://hooks.example.com/bubblyphone", body=body,
+        status="delivered" if status == 200 else "failed", attempt_count=1, next_attempt_at=None,
+        created_at=(call.answered_at or NOW) + timedelta(seconds=9),
+    )  # fmt: skip
+    WebhookAttempt.objects.create(
+        delivery=delivery, number=1, response_status=status, response_body=answer, latency_ms=183, success=status == 200,
+        created_at=delivery.created_at,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Print the ids that tests look for, as JSON."""
+    developer = Developer.objects.get(email=EMAIL)
+    number = PhoneNumber.objects.filter(developer=developer).order_by("pk").first()
+    assert number is not None
+    agent = seed_agent(developer)
+    for day in range(1, 30):
+        for index in range(1 + day % 4):
+            seed_call(number, day + index / 7, 40 + 23 * ((day + index) % 6))
+    busy = {"status": "failed", "hangup_cause": "busy", "answered_at": None, "duration_seconds": 0}
+    nothing = {"telephony_cost": Decimal(0), "model_cost": Decimal(0)}
+    failed = seed_call(number, 0.02, 0, direction="outbound", to_number="+12025550177", agent=agent, **busy, **nothing)
+    call = seed_call(number, 0.01, 38)
+    tell(call)
+    print(json.dumps({"agent": agent.pk, "call": call.pk, "failed_call": failed.pk, "number": number.pk}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

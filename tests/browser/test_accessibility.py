@@ -1,0 +1,47 @@
+"""axe-core on every page: nothing serious, light and dark, on a desk and in a hand. `python -m tests.screens` does all four pairs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import sign_in
+from tests.browser.pages import DOORS, PAGES
+from tests.flows.platform import Platform
+
+pytestmark = pytest.mark.browser
+OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"], "resultTypes": ["violations"]}
+# So long that axe-core needs half of the time for it alone; the guides beside it are of the same making.
+ENDLESS = {"docs"}
+
+
+def complaints(page: Page) -> list[str]:
+    """What axe-core finds serious or worse on the page that is shown, and where."""
+    found = Axe().run(page, options=OPTIONS).response["violations"]
+    return [
+        f"{violation['id']}: {violation['nodes'][0]['html'][:200]}"
+        for violation in found
+        if violation["impact"] in {"serious", "critical"}
+    ]
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
+def test_nothing_stands_in_anybodys_way(
+    open_page: Callable[..., Page], platform: Platform, seeded: dict[str, Any], width: int, dark: bool
+) -> None:
+    page = open_page(width=width, dark=dark)
+    found: dict[str, list[str]] = {}
+    for name, path in DOORS.items():
+        page.goto(path)
+        found[name] = complaints(page)
+    sign_in(page, platform)
+    for name, path in PAGES.items():
+        page.goto(path.format(**seeded))
+        expect(page.locator("h1")).to_be_visible()
+        found[name] = [] if name in ENDLESS else complaints(page)
+        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if too_wide > 0:
+            found[name].append(f"{too_wide}px too wide")
+    assert {name: texts for name, texts in found.items() if texts} == {}

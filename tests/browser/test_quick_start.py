@@ -1,0 +1,143 @@
+"""The quick start of the reference, by clicking alone; and an agent with a tool, and a call that is steered while it runs."""
+
+import json
+import re
+from collections.abc import Callable
+
+import httpx2
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import QUESTION
+from tests.browser.test_phone import own_number, say, state, wait_until_heard, wait_until_quiet
+from tests.flows.platform import Platform
+
+pytestmark = pytest.mark.browser
+PROMPT = "You are the voice of Ada's Bakery. We are open every day from 7 a.m. to 3 p.m."
+TOOLS = [{"name": "check_availability", "description": "Is a table free?", "parameters": {"date": "string"}}]
+
+
+def take_step(page: Page, action: str) -> None:
+    """Go on with the checklist, which has come to that step."""
+    page.get_by_role("link", name="Overview").first.click()
+    page.locator(".steps").get_by_role("link", name=action, exact=True).click()
+
+
+def test_from_sign_up_to_a_spoken_call(open_page: Callable[..., Page], question: str) -> None:
+    page = open_page()
+    page.goto("/signup")
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("E-mail").fill("ada@example.com")
+    page.get_by_label("Password").fill("secret123")
+    page.get_by_role("button", name="Create account").click()
+    expect(page.locator(".steps li")).to_have_count(5)
+
+    take_step(page, "Billing")
+    page.get_by_role("button", name=re.compile("test credit")).click()
+    take_step(page, "API keys")
+    page.get_by_label("Name of the key").fill("First")
+    page.get_by_role("button", name="Create key").click()
+    assert page.get_by_label("New API key").input_value().startswith("bp_live_sk_")
+
+    take_step(page, "Buy a number")
+    page.get_by_label("Area code").fill("212")
+    page.get_by_role("button", name="Search").click()
+    page.locator("tbody tr").first.get_by_role("link", name=re.compile("Buy")).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Taken from your balance now")
+    dialog.get_by_label("Name").fill("Bakery")
+    dialog.get_by_role("button", name="Buy for $6.00").click()
+    assert page.get_by_role("textbox", name="Webhook secret").input_value().startswith("whsec_")
+
+    take_step(page, "New agent")
+    page.get_by_label("Name", exact=True).first.fill("Baker")
+    page.get_by_label("Model", exact=True).select_option("local-offline")
+    page.get_by_label("System prompt").fill(PROMPT)
+    page.get_by_role("button", name="Create agent").click()
+    expect(page.locator("h1")).to_have_text("Baker")
+
+    take_step(page, "Numbers")
+    page.get_by_role("link", name=re.compile(r"\+1 212")).click()
+    page.get_by_label("Who answers").select_option("streaming")
+    page.get_by_label("Agent", exact=True).select_option(label="Baker")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("Saved. It holds from the next call on.")).to_be_visible()
+
+    page.get_by_role("link", name="Call this number").click()
+    state(page, "ready")
+    page.get_by_role("button", name="Call", exact=True).click()
+    state(page, "talking")
+    wait_until_heard(page)
+    wait_until_quiet(page)
+    say(page, question)
+    talk = page.locator("#talk")
+    expect(talk.locator("li.user .said").first).to_have_text(QUESTION, timeout=20_000)
+    expect(talk.locator("li.model .said").nth(1)).to_contain_text("7 a.m. to 3 p.m.", timeout=20_000)
+    page.get_by_role("button", name="Hang up").click()
+    state(page, "ended")
+    talk.get_by_role("link", name="Open this call").click()
+    expect(page.get_by_text("Ended normally.")).to_be_visible()
+    first = page.locator(".chat .user .at").first
+    first.click()
+    expect(page.locator(".chat li.user").first).to_have_class(re.compile("now"))  # the clock goes where one clicks
+    page.get_by_role("link", name="Overview").first.click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_role("heading", name="First steps")).to_have_count(0)
+
+
+def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
+    page = demo_page
+    page.goto("/agents/new")
+    page.get_by_label("Name", exact=True).first.fill("Host")
+    page.get_by_label("System prompt").fill("You greet {{guest}} at the door.")
+    expect(page.locator("#prompt-preview mark")).to_have_text("{{guest}}")
+    page.locator("#variable-guest").fill("Ms Weber")
+    page.locator("#variable-guest").press("Tab")
+    expect(page.locator("#prompt-preview mark")).to_have_text("Ms Weber")
+    page.get_by_label("Tool webhook URL").fill(f"{platform.url}/sandbox/demo-tool")
+    page.get_by_role("textbox", name="Tools", exact=True).fill("[{]")
+    page.get_by_role("button", name="Check the tools").click()
+    expect(page.locator("#tools-check")).to_contain_text("This is not JSON")
+    page.get_by_role("textbox", name="Tools", exact=True).fill(json.dumps(TOOLS))
+    page.get_by_role("button", name="Check the tools").click()
+    page.locator("#tools-check summary").click()
+    page.get_by_role("button", name="Try it").click()
+    expect(page.locator("#trial-0")).to_contain_text("The model gets this result.")
+    expect(page.locator("#trial-0")).to_contain_text("We have tables at")
+    page.get_by_role("button", name="Add a field").click()
+    rows = page.locator(".schema-row")
+    expect(rows).to_have_count(2)
+    rows.first.get_by_label("Name").fill("outcome")
+    rows.first.get_by_label("Type").select_option("selector")
+    rows.first.get_by_label("Options").fill("seated\nleft")
+    rows.first.get_by_label("Description").fill("How it ended")
+    page.get_by_role("button", name="Create agent").click()
+    expect(page.locator("h1")).to_have_text("Host")
+    expect(page.locator(".schema-row").first.get_by_label("Options")).to_have_value("seated\nleft")
+    page.get_by_role("button", name="Delete this agent").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete agent").click()
+    expect(page.get_by_text("The agent is deleted.")).to_be_visible()
+
+
+def test_a_call_is_steered_while_it_runs(demo_page: Page, platform: Platform, api: httpx2.Client) -> None:
+    phone = demo_page
+    phone.goto("/phone")
+    state(phone, "ready")
+    order = {"from": platform.demo["numbers"][0], "to": own_number(phone), "mode": "streaming"}
+    call_id = api.post("/calls", json=order).json()["data"]["id"]
+    state(phone, "incoming")
+    phone.get_by_role("button", name="Accept").click()
+    state(phone, "talking")
+    page = phone.context.new_page()
+    page.goto(f"/calls/{call_id}")
+    expect(page.locator(".chat .model .said").first).to_contain_text("Luna Trattoria", timeout=20_000)
+    page.get_by_label("Tell the agent").fill("The caller is a regular guest.")
+    page.get_by_role("button", name="Tell", exact=True).click()
+    expect(page.locator("#messages")).to_contain_text("The agent has been told.")
+    expect(page.get_by_label("Tell the agent")).to_have_value("")
+    expect(page.locator(".timeline")).to_contain_text("Context given to the agent")
+    page.get_by_role("button", name="Hang up").click()
+    expect(page.locator("#messages")).to_contain_text("Hanging up.")
+    state(phone, "ended")
+    expect(page.get_by_text("Ended normally.")).to_be_visible(timeout=20_000)
+    expect(page.locator("#call-controls")).to_have_count(0)

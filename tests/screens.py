@@ -1,0 +1,72 @@
+"""Pictures of every page into docs/screens/ (`python -m tests.screens [name …]`): a platform of its own, with a past."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests import chromium
+from tests.browser.conftest import sign_in
+from tests.browser.pages import DOORS, PAGES, seed
+from tests.browser.test_accessibility import complaints
+from tests.flows.platform import Platform
+
+SCREENS = Path(__file__).resolve().parents[1] / "docs" / "screens"
+LOOKS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+# Where what fills the page is no news: tables go on and on.
+MAX_HEIGHT = 2400
+
+
+def main(wanted: list[str]) -> None:
+    """All pages, or those named."""
+    path = chromium.find()
+    if path is None:
+        sys.exit(chromium.MISSING)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        platform = Platform(Path(folder) / "data")
+        try:
+            platform.start()
+            seeded = seed(platform.data_dir)
+            pages = {name: url.format(**seeded) for name, url in PAGES.items()}
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            for width, scheme in LOOKS:
+                take(browser, platform, pages, wanted, width, scheme)
+        finally:
+            platform.stop()
+
+
+def take(
+    browser: Browser, platform: Platform, pages: dict[str, str], wanted: list[str], width: int, scheme: str
+) -> None:
+    """One look of all pages."""
+    context = browser.new_context(
+        base_url=platform.url,
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = context.new_page()
+    for name, url in DOORS.items():
+        shoot(page, name, url, wanted, f"{width}-{scheme}")
+    sign_in(page, platform)
+    for name, url in pages.items():
+        shoot(page, name, url, wanted, f"{width}-{scheme}")
+    context.close()
+
+
+def shoot(page: Page, name: str, url: str, wanted: list[str], look: str) -> None:
+    if wanted and name not in wanted:
+        return
+    page.goto(url)
+    found = complaints(page)
+    # As high as the page, so that what sticks to the window's end does not lie across the picture's middle.
+    height = min(MAX_HEIGHT, int(page.evaluate("document.documentElement.scrollHeight")))
+    page.set_viewport_size({"width": int(look.split("-")[0]), "height": height})
+    SCREENS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENS / f"{name}-{look}.png")
+    page.set_viewport_size({"width": int(look.split("-")[0]), "height": 900})
+    print(f"{name}-{look}", *found, sep="\n  ")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
