@@ -160,6 +160,8 @@ PUBLISH_TO_ACCOUNT = "phone_numbers.notices.publish_to_account"
 ON_ACCOUNT_CLOSED = [
     "billing.closing.forget_cards",
     "calls.closing.end_calls",
+    "calls.recording_access.delete_all",
+    "calls.closing.forget_what_was_said",
     "phone_numbers.closing.release_numbers",
     "phone_numbers.closing.delete_papers",
     "agents.closing.delete_model_keys",

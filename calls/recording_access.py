@@ -90,6 +90,17 @@ def set_retention(developer: Developer, days: int | None) -> None:
     RecordingPolicy.objects.update_or_create(developer=developer, defaults={"retention_days": days})
 
 
+def delete_all(developer_id: int) -> None:
+    """The account is closed. Raises Conflict as long as one is still being made."""
+    recordings = Recording.objects.filter(call__developer_id=developer_id)
+    kept = recordings.filter(status=Recording.Status.READY, deleted_at=None)
+    for recording in kept:
+        Recording.objects.filter(pk=recording.pk).update(deleted_at=timezone.now())
+        erase(recording.pk)
+    if recordings.filter(status=Recording.Status.PENDING).exists():
+        raise Conflict("Recordings are still being stored.")
+
+
 def delete_expired() -> None:
     """The hourly job: what is older than its account keeps it; and files of which an earlier deletion was lost."""
     limited = Recording.objects.filter(deleted_at=None, status=Recording.Status.READY).filter(

@@ -19,7 +19,7 @@ def draft_path(call_id: int) -> Path:
     return Path(settings.DATA_DIR) / "recordings-in-progress" / f"{call_id}.wav"
 
 
-def open_recording(call_id: int) -> File:
+def open_recording(call_id: int) -> "File[bytes]":
     """The kept recording of a call. Raises FileNotFoundError, and what the storage raises."""
     recording = Recording.objects.filter(call_id=call_id, deleted_at=None).exclude(name="").first()
     if recording is None:

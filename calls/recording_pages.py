@@ -93,5 +93,5 @@ def set_retention(request: HttpRequest) -> HttpResponse:
         recording_access.set_retention(signed_in(request), form.cleaned_data["days"])
         messages.success(request, "Saved.")
     else:
-        messages.error(request, " ".join(form.errors["days"]))
+        messages.error(request, " ".join(str(text) for text in form.errors["days"]))
     return redirect("account")

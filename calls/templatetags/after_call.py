@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.conf import settings
 
 from accounts.models import Developer
 from calls import analysis, recording_access, transcription
@@ -21,8 +22,8 @@ def recording_of(call: Call) -> Recording | None:
 
 @register.simple_tag
 def recording_url(recording: Recording) -> str:
-    """An address for this page's player."""
-    return recording_access.signed_url(recording).url
+    """An address for this page's player: on the host that the page came from, whatever its name."""
+    return recording_access.signed_url(recording).url.removeprefix(settings.PUBLIC_URL)
 
 
 @register.simple_tag

@@ -18,6 +18,7 @@ from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
 from accounts.models import WebhookDelivery
+from bubblyphone.core.errors import Conflict
 from bubblyphone.storage import private_storage
 from calls import after_call, lifecycle, recording_access, recordings
 from calls.after_call_models import Recording
@@ -150,6 +151,16 @@ def test_recordings_are_kept_as_long_as_the_account_wants(client: Client, record
     assert sorted(path.stem for path in (recordings_folder / "calls").iterdir()) == sorted(
         [str(young.pk), str(kept.pk)]
     )
+
+
+def test_a_closed_account_leaves_no_recording(recordings_folder: Path) -> None:
+    call, other = recorded_call(), recorded_call()
+    recording_access.delete_all(call.developer_id)
+    assert [path.stem for path in (recordings_folder / "calls").iterdir()] == [str(other.pk)]
+    making = ended_call()
+    record(making, sine(1), sine(1))
+    with pytest.raises(Conflict):
+        recording_access.delete_all(making.developer_id)
 
 
 def test_a_recording_whose_session_died_is_stored_once_its_call_was_ended() -> None:

@@ -146,6 +146,18 @@ def test_initiated() -> None:
             CarrierEventType.CALLER_SPEAKS,
             "",
         ),
+        (
+            "call.recording.saved",
+            {"recording_urls": {"wav": "https://s3.example.com/leg.wav?X-Amz-Expires=600"}, "channels": "dual"},
+            CarrierEventType.RECORDING_SAVED,
+            "https://s3.example.com/leg.wav?X-Amz-Expires=600",
+        ),
+        (
+            "call.recording.error",
+            {"reason": "Internal server error"},
+            CarrierEventType.RECORDING_FAILED,
+            "Internal server error",
+        ),
     ],
 )
 def test_kinds(event_type: str, payload: dict[str, Any], expected: CarrierEventType, detail: str) -> None:
@@ -154,6 +166,15 @@ def test_kinds(event_type: str, payload: dict[str, Any], expected: CarrierEventT
     assert (event.type, event.client_state, event.direction, event.cause, event.detail) == (
         expected, "46", "", "", detail,
     )  # fmt: skip
+
+
+def test_a_recording_is_told_by_our_own_name_of_the_call_where_the_carriers_is_missing() -> None:
+    """The published schema has no `call_control_id` there."""
+    body = json.loads(webhook("call.recording.saved", recording_urls={"wav": "https://s3.example.com/leg.wav"}))
+    del body["data"]["payload"]["call_control_id"]
+    event = events.parse(json.dumps(body).encode())
+    assert event is not None
+    assert (event.carrier_call_id, event.client_state) == ("", "46")
 
 
 @pytest.mark.parametrize(

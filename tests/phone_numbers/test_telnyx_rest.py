@@ -125,7 +125,15 @@ COMMANDS: list[tuple[str, Work]] = [
             carrier_call_id=CALL_ID, command_id="l", language="en-US", interim=True
         ),
     ),
+    (
+        ACTION + "record_start",
+        lambda carrier: carrier.start_recording(carrier_call_id=CALL_ID, client_state="46", command_id="w"),
+    ),
     (ACTION + "transfer", lambda carrier: transfer(carrier)),
+    (
+        ACTION + "bridge",
+        lambda carrier: carrier.bridge(carrier_call_id=CALL_ID, other_carrier_call_id="v3:other", command_id="b"),
+    ),
     ("/number_orders", order),
 ]
 
