@@ -1,0 +1,102 @@
+"""200 calls at once on one dollar, by four server processes: those begin that can be paid for, and they end in time."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from billing import ledger, verification
+from calls import holds, metering
+from calls.models import Call
+from tests.calls.rows import make_account, make_streaming_number
+from tests.factories import make_api_key
+
+PROCESSES, CALLS, CLIENTS = 4, 200, 16
+START_SECONDS = 150
+KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or switched off"]
+
+
+@contextmanager
+def servers() -> Iterator[list[int]]:
+    """Ports of server processes on the test's database."""
+    database = connection.settings_dict
+    login = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
+    environment = {**os.environ, "DATABASE_URL": f"postgresql://{login}/{database['NAME']}", "LOG_LEVEL": "ERROR"}
+    ports = [free_port() for _ in range(PROCESSES)]
+    command = [sys.executable, "-m", "tests.calls.four_servers", *(str(port) for port in ports)]
+    started = subprocess.Popen(command, env=environment)
+    try:
+        for port in ports:
+            wait_for(port)
+        yield ports
+    finally:
+        started.terminate()
+        started.wait(60)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            http.client.HTTPConnection("127.0.0.1", port, timeout=10).request("GET", "/healthz")
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("a server process does not start")
+
+
+def start_call(port: int, key: str, number_id: int) -> tuple[int, str]:
+    """The status, and the reason of a refusal."""
+    connected = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    connected.request("POST", "/api/v1/sandbox/calls", json.dumps({"phone_number_id": number_id}), headers)
+    response = connected.getresponse()
+    body = json.loads(response.read())
+    connected.close()
+    return response.status, body.get("reason", "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_200_calls_at_once_on_one_dollar(empty_redis: object) -> None:
+    developer = make_account("1")
+    number = make_streaming_number(developer)
+    keys = [make_api_key(developer)[1] for _ in range(4)]  # 100 requests a minute each
+    with servers() as ports, ThreadPoolExecutor(CLIENTS) as clients:
+        answers = Counter(
+            clients.map(lambda turn: start_call(ports[turn % 4], keys[turn // 4 % 4], number.pk), range(CALLS))
+        )
+    # Each holds its first minute, $0.04 of the model; the one that left less than $0.50 was the last.
+    assert answers == {(201, ""): 13, (402, "insufficient_balance"): CALLS - 13}
+    assert ledger.balance(developer.pk) == 1
+    assert holds.held(developer.pk) == Decimal("0.52")
+
+    answered = timezone.now()
+    Call.objects.update(status="answered", answered_at=answered)
+    second = 90
+    while Call.objects.filter(status="answered").exists():
+        second += 1
+        metering.meter_once(answered + timedelta(seconds=second))
+    ended = set(Call.objects.values_list("status", "hangup_cause", "duration_seconds"))
+    assert ended == {("completed", "insufficient_balance", 114)}
+    # 13 times $0.076; with the second after it, $1.001 would have been more than there was.
+    assert ledger.balance(developer.pk) == 1 - 13 * Decimal("0.076")
+    assert verification.find_problems() in ([], KNOWN)

@@ -1,0 +1,39 @@
+"""A purchase whose process dies between any two steps ends bought and paid, or not bought and not paid; and can be made again."""
+
+from decimal import Decimal
+
+import pytest
+
+from billing import ledger
+from phone_numbers.models import NumberPurchase, PhoneNumber
+from phone_numbers.services import buy_number, search_available
+from tests.deaths import deaths
+from tests.fakes.exchange_thread import ExchangeThread
+from tests.phone_numbers.test_purchases import later, make_buyer
+
+
+@pytest.mark.django_db
+def test_a_death_between_any_two_steps(exchange: ExchangeThread) -> None:
+    buyer = make_buyer("500")
+    found, _ = search_available(country="US", area_code="415")
+    offered = iter([number.phone_number for number in found])
+    wanted = next(offered)
+
+    def work() -> None:
+        buy_number(developer=buyer, phone_number=wanted)
+
+    ends = set()
+    for _ in deaths(work):
+        later()
+        later()
+        statuses = list(NumberPurchase.objects.filter(e164=wanted).values_list("status", flat=True))
+        owned = PhoneNumber.objects.filter(developer=buyer, e164=wanted).count()
+        assert (statuses, owned) in [([], 0), (["refunded"], 0), (["bought"], 1)]
+        ends.add(tuple(statuses))
+        if not owned:
+            work()
+        assert PhoneNumber.objects.filter(developer=buyer, e164=wanted).count() == 1
+        assert ledger.balance(buyer.pk) == 500 - 6 * PhoneNumber.objects.filter(developer=buyer).count()
+        wanted = next(offered)
+    assert ends == {(), ("refunded",), ("bought",)}
+    assert ledger.balance(buyer.pk) == 500 - Decimal(6) * PhoneNumber.objects.count()
