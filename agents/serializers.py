@@ -125,9 +125,7 @@ class AgentSettingsSerializer(StrictSerializer):
     silence_timeout = serializers.IntegerField(required=False, allow_null=True, min_value=10, max_value=120)
     first_speaker = serializers.ChoiceField(FirstSpeaker.choices, required=False, allow_null=True)
     interruptible = serializers.BooleanField(required=False, allow_null=True)
-    interruption_sensitivity = serializers.ChoiceField(
-        InterruptionSensitivity.choices, required=False, allow_null=True
-    )
+    interruption_sensitivity = serializers.ChoiceField(InterruptionSensitivity.choices, required=False, allow_null=True)
     fallback_model = ModelSlugField(max_length=80)
     max_cost_per_call = AmountField(required=False, allow_null=True)
 

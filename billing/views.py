@@ -2,11 +2,12 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from accounts.access import signed_in
-from billing import ledger, selectors
+from billing import ledger, pace, selectors
 from billing.payments.views import payment_context
 from bubblyphone.core.pages import page, slice_of
 
@@ -16,10 +17,13 @@ from bubblyphone.core.pages import page, slice_of
 @page
 def billing(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
+    balance, held = ledger.balance(developer.pk), ledger.held(developer.pk)
     shown = slice_of(selectors.entries_of(developer.pk), request.GET.get("before"))
     context = {
         "shown": shown,
-        "held": ledger.held(developer.pk),
+        "balance": balance,
+        "held": held,
+        "days_left": pace.days_left(developer.pk, balance - held, timezone.now()),
         **payment_context(developer),
     }
     return render(request, "billing/billing.html", context)

@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from calls import cap_pages, recording_pages, views
+from calls import cap_pages, overview_views, recording_pages, views
 
 urlpatterns = [
-    path("", views.overview, name="overview"),
+    path("", overview_views.overview, name="overview"),
     path("billing/caps", cap_pages.limits, name="caps"),
     path("calls", views.calls, name="calls"),
     path("calls/<str:identifier>", views.call, name="call"),

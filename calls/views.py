@@ -1,4 +1,4 @@
-"""Overview, the list of calls, and one call."""
+"""The list of calls, and one call."""
 
 import json
 from collections.abc import Callable
@@ -14,28 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import MAX_ID, page, show_refusal, slice_of
-from calls import checklist, pages, selectors, services, tool_trial
+from calls import pages, selectors, services, tool_trial
 from calls.forms import CallFilterForm, ContextForm, TransferForm
-from phone_numbers.models import PhoneNumber
-
-RECENT = 8
-
-
-@never_cache
-@require_GET
-@page
-def overview(request: HttpRequest) -> HttpResponse:
-    developer = signed_in(request)
-    context = {
-        "steps": checklist.first_steps(developer),
-        "running": pages.running_calls_of(developer).count(),
-        "calls": selectors.calls_of(developer).order_by("-pk")[:RECENT],
-        "numbers": PhoneNumber.objects.filter(developer=developer)
-        .exclude(status=PhoneNumber.Status.RELEASED)
-        .select_related("agent")
-        .order_by("-pk"),
-    }
-    return render(request, "calls/overview.html", context)
 
 
 @never_cache

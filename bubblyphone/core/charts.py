@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 WIDTH, HEIGHT = 720, 220  # of the drawing, in its own units
-LEFT, RIGHT, TOP, BOTTOM = 52, 4, 10, 24  # room for what stands beside the bars
+LEFT, RIGHT, TOP, BOTTOM = 52, 16, 10, 24  # room for what stands beside the bars
 LABELS_AT_MOST = 8
-STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
+STEPS = tuple(Decimal(step) for step in ("1", "1.2", "1.6", "2", "2.4", "3", "4", "5", "6", "8", "10"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _y(value: Decimal, top: Decimal) -> float:
 
 
 def _round_up(value: Decimal) -> Decimal:
-    """To a value that people read at a glance: 1, 2, 2.5 or 5 with noughts."""
+    """To a value whose half people read at a glance: 1, 1.2, 2, 5 … with noughts."""
     power = Decimal(10) ** value.adjusted()
     return next(step * power for step in STEPS if step * power >= value)
 

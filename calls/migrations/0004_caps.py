@@ -24,7 +24,22 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="call",
-            index=models.Index(fields=["developer", "settled_at"], name="call_by_settlement"),
+            index=models.Index(
+                fields=["developer", "settled_at"],
+                include=(
+                    "demo",
+                    "status",
+                    "direction",
+                    "hangup_cause",
+                    "voicemail_detected",
+                    "duration_seconds",
+                    "telephony_cost",
+                    "model_cost",
+                    "transcription_cost",
+                    "analysis_cost",
+                ),
+                name="call_by_settlement",
+            ),
         ),
         migrations.AddIndex(
             model_name="call",

@@ -43,11 +43,11 @@ def test_bars_stand_on_each_other_and_fill_the_drawing() -> None:
     )
     assert chart is not None
     assert chart.names == ["A", "B"]
-    assert [tick.text for tick in chart.ticks] == ["$0.00", "$2.50", "$5.00"]
+    assert [tick.text for tick in chart.ticks] == ["$0.00", "$2.00", "$4.00"]
     below, above = chart.bars[0].pieces
     assert (below.y + below.height, above.y + above.height) == (chart.base, pytest.approx(below.y))
     tall = chart.bars[1].pieces[0]
-    assert tall.height == pytest.approx((chart.base - 10) * 0.8, abs=0.01)
+    assert tall.height == pytest.approx(chart.base - 10, abs=0.01)
     assert chart.bars[1].text == "2 Mar: $4.00 (A $0.00, B $4.00)"
 
 
@@ -66,10 +66,13 @@ def test_nothing_has_no_chart() -> None:
         ("100", 1, 0),
     ],
 )
-def test_how_long_a_balance_lasts(spent: str, days_ago: float, left: int | None) -> None:
+def test_how_long_a_balance_lasts(spent: str, days_ago: float, left: int | None, empty_redis: object) -> None:
     developer, now = make_developer(), timezone.now()
     at = now - timedelta(days=days_ago)
     ledger.post_entry(
         developer_id=developer.pk, key="call:1:model", kind="model", amount=-Decimal(spent), description="", at=at
     )
+    client = Client()
+    client.force_login(developer)
+    assert ("at the rate of the last week" in client.get("/billing").content.decode()) == (left is not None)
     assert days_left(developer.pk, Decimal(13) if left != 0 else Decimal(-1), now) == left

@@ -1,0 +1,124 @@
+"""The overview's figures, what it says needs attention, and what it costs to ask."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import Developer, WebhookDelivery
+from accounts.webhooks import publish
+from billing import ledger
+from billing.caps import set_limits
+from billing.models import AutoTopUp
+from calls.models import Call, CallTurn
+from calls.overview import attention, figures
+from phone_numbers.models import PhoneNumber
+from tests.calls.rows import describe_call, make_account, make_streaming_number
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+QUERIES_AT_MOST = 24
+
+
+@pytest.fixture
+def number() -> PhoneNumber:
+    return make_streaming_number(make_account("20"))
+
+
+def ended(number: PhoneNumber, *, days_ago: int = 0, **fields: Any) -> Call:
+    """A settled call of 61 seconds for $0.10, unless it says otherwise."""
+    at = timezone.now() - timedelta(days=days_ago)
+    defaults: dict[str, Any] = {
+        "status": "completed", "hangup_cause": "normal_clearing", "ended_at": at, "settled_at": at,
+        "duration_seconds": 61, "telephony_cost": Decimal("0.08"), "model_cost": Decimal("0.02"), "carrier_call_id": None,
+    }  # fmt: skip
+    return describe_call(number, at, **{**defaults, **fields})
+
+
+def test_figures(number: PhoneNumber) -> None:
+    Call.objects.bulk_create(
+        [
+            ended(number),
+            ended(number, direction="outbound"),
+            ended(number, direction="outbound", status="failed", hangup_cause="no_answer", duration_seconds=0,
+                  telephony_cost=0, model_cost=0),
+            ended(number, direction="outbound", voicemail_detected=True, days_ago=3),
+            ended(number, hangup_cause="model_failed", days_ago=29),
+            ended(number, days_ago=31),
+            ended(number, demo=True),
+            ended(make_streaming_number(make_account())),
+        ]
+    )  # fmt: skip
+    found = figures(number.developer, timezone.now())
+    assert (found.calls_today, found.minutes_today, found.cost_today) == (3, 4, Decimal("0.20"))
+    assert (found.success_rate, found.pick_up_rate) == (60, 33)  # 3 of 5, 1 of 3
+    assert found.chart is not None
+    assert found.chart.names == ["Telephony", "AI model"]
+    assert [row[1] for row in found.chart.rows if row[1] != ["$0.00", "$0.00"]] == [
+        ["$0.08", "$0.02"],
+        ["$0.08", "$0.02"],
+        ["$0.16", "$0.04"],
+    ]
+
+
+def test_an_empty_account_has_none(number: PhoneNumber) -> None:
+    found = figures(number.developer, timezone.now())
+    assert (found.success_rate, found.pick_up_rate, found.answer_ms, found.chart) == (None, None, None, None)
+
+
+def test_how_soon_the_agent_answers(number: PhoneNumber) -> None:
+    call = ended(number)
+    call.save()
+    parts = dict.fromkeys(("carrier_in_ms", "model_ms", "tool_ms", "own_ms"), 0)
+    for total in range(100, 2100, 100):
+        CallTurn.objects.create(call=call, answered_at=call.started_at, total_ms=total, **parts)
+    assert figures(number.developer, timezone.now()).answer_ms == (1000, 1900)
+
+
+def texts(developer: Developer, balance: str = "20") -> list[str]:
+    return [one.text for one in attention(developer, Decimal(balance), timezone.now())]
+
+
+def test_what_needs_attention(number: PhoneNumber) -> None:
+    developer = number.developer
+    assert texts(developer) == []
+    assert texts(developer, "0.49") == ["Your balance is below $0.50: no call can start."]
+    ended(number).save()
+    set_limits(developer=developer, changes={"daily_cap": Decimal("0.10")})
+    number.unpaid_since = timezone.now()
+    number.save(update_fields=["unpaid_since"])
+    lost = publish(
+        developer_id=developer.pk, signing_secret_id=number.signing_secret_id, subject="call:1",
+        event_type="call.hangup", url=number.webhook_url, payload={"event": "call.hangup"},
+    )  # fmt: skip
+    WebhookDelivery.objects.filter(pk=lost.pk).update(status="failed", next_attempt_at=None)
+    shown = texts(developer)
+    assert shown[0] == "Today's calls have reached your daily limit."
+    assert "could not be renewed and will be suspended." in shown[1]
+    assert shown[2] == "1 webhook of the last day did not arrive."
+    assert texts(make_account()) == []
+    AutoTopUp.objects.create(developer=developer, failed_at=timezone.now())
+    assert "Your card was declined: automatic top-ups are switched off." in texts(developer)
+
+
+def test_the_page_and_how_often_it_asks(number: PhoneNumber) -> None:
+    client = Client()
+    client.force_login(number.developer)
+    Call.objects.bulk_create([ended(number) for _ in range(3)])
+    ledger.post_entry(
+        developer_id=number.developer_id, key="call:1:telephony", kind="telephony", amount=Decimal(-2), description="Call",
+    )  # fmt: skip
+    client.get("/")  # what is looked up once and kept
+    with CaptureQueriesContext(connection) as few:
+        page = client.get("/").content.decode()
+    for shown in ("9 days", "$0.30", "3 calls, 6 min", "100 %", "Cost of calls, last 30 days"):
+        assert shown in page
+    Call.objects.bulk_create([ended(number) for _ in range(20)])
+    make_streaming_number(number.developer)
+    with CaptureQueriesContext(connection) as many:
+        client.get("/")
+    assert len(many) == len(few) <= QUERIES_AT_MOST
