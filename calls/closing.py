@@ -1,8 +1,12 @@
 """What becomes of calls when their account is deleted (settings.ON_ACCOUNT_CLOSED)."""
 
+from django.db import transaction
+
+from accounts.models import WebhookDelivery
 from bubblyphone.core.errors import Conflict
 from calls import lifecycle
-from calls.models import Call, CallStatus, HangupCause
+from calls.after_call_models import Transcription
+from calls.models import Call, CallStatus, HangupCause, TranscriptEntry, Utterance
 
 
 def end_calls(developer_id: int) -> None:
@@ -14,3 +18,13 @@ def end_calls(developer_id: int) -> None:
         lifecycle.end_call(call_id, HangupCause.NORMAL_CLEARING)
     if running.exists():
         raise Conflict("Calls are being hung up.")
+
+
+@transaction.atomic
+def forget_what_was_said(developer_id: int) -> None:
+    """Transcripts, what was made of them, and the webhooks that carried them. The calls stay, as the bill's grounds."""
+    TranscriptEntry.objects.filter(call__developer_id=developer_id).delete()
+    Utterance.objects.filter(call__developer_id=developer_id).delete()
+    Transcription.objects.filter(call__developer_id=developer_id).update(segments=[])
+    Call.objects.filter(developer_id=developer_id).update(analysis_result=None, dynamic_variables={})
+    WebhookDelivery.objects.filter(developer_id=developer_id).delete()

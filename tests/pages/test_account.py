@@ -155,7 +155,8 @@ def test_an_account_is_deleted_and_what_it_paid_stays(
     paper = VerificationDocument.objects.get(kind="document")
     stored = paper.file.storage
     name = paper.file.name
-    call = make_call(number, timezone.now())
+    call = make_call(number, timezone.now(), dynamic_variables={"name": "Ada"}, analysis_result={"lead": True})
+    call.transcript.create(role="user", text="My name is Ada.", spoken_at=timezone.now())
     here, there = browser(developer), browser(developer, IPHONE)
     balance = ledger.balance(developer.pk)
     assert here.post("/account/delete", {"password": PASSWORD})["Location"] == "/login"
@@ -176,6 +177,8 @@ def test_an_account_is_deleted_and_what_it_paid_stays(
     assert developer.closing_finished_at is not None
     assert PhoneNumber.objects.get().status == "released"
     assert not stored.exists(name)
+    call.refresh_from_db()
+    assert (call.transcript.count(), call.dynamic_variables, call.analysis_result) == (0, {}, None)
     assert not VerificationDocument.objects.exclude(value="", filename="").exists()
     assert (developer.name, developer.email) == ("Closed account", f"closed-{developer.pk}@closed.invalid")
     assert ledger.balance(developer.pk) == balance
