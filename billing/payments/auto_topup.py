@@ -164,7 +164,7 @@ def _find_out(payment: Payment) -> None:
     if customer is not None:
         params: Any = {"customer": customer.stripe_id, "created": {"gte": since}, "limit": 100}
         for intent in stripe_client().v1.payment_intents.list(params).auto_paging_iter():
-            if (intent.metadata or {}).get("payment") == str(payment.reference):
+            if (intent.to_dict().get("metadata") or {}).get("payment") == str(payment.reference):
                 _take(payment.pk, intent)
                 return
     fail(payment.pk, "not_charged")

@@ -1,5 +1,6 @@
 """Top-ups on Stripe's own page. It is paid there; the credit comes with Stripe's signed webhook."""
 
+import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -41,7 +42,7 @@ def start_top_up(*, developer: Developer, amount: Decimal, saves_card: bool) -> 
     return str(session.url)
 
 
-def pay_test_top_up(*, developer: Developer, reference: object) -> Payment:
+def pay_test_top_up(*, developer: Developer, reference: uuid.UUID | str) -> Payment:
     """The button of test mode. Raises NotFound, and Conflict the second time."""
     payment = Payment.objects.filter(developer=developer, is_test=True, reference=reference).first()
     if payment is None or not is_test_mode():

@@ -16,7 +16,8 @@ def receipt(payment: Payment) -> bytes:
         ("Receipt number", receipt_number(payment)),
         ("Date", f"{payment.settled_at.astimezone(UTC):%d %B %Y, %H:%M} UTC"),
         ("Paid by", f"{payment.developer.name} <{payment.developer.email}>"),
-        ("Paid with", payment.card or "Payment method"),
+        # The fonts have no dots.
+        ("Paid with", payment.card.replace("••••", "ending in") or "Payment method"),
         ("Payment", payment.stripe_intent_id or ""),
     ]
     document.rows(("", ""), facts, widths=(1, 2))

@@ -1,6 +1,7 @@
 """Each minute: what a dead process or a silent Stripe left behind, and balances that running calls take below a threshold."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import stripe
@@ -41,8 +42,7 @@ def sweep(now: datetime | None = None) -> None:
         _try(payment_id, cards.keep_from)
 
 
-def _try(payment_id: int, work: object) -> None:
-    assert callable(work)
+def _try(payment_id: int, work: Callable[[int], None]) -> None:
     try:
         work(payment_id)
     except (stripe.StripeError, UpstreamFailed, DatabaseError):

@@ -98,7 +98,7 @@ def set_auto_top_up(request: HttpRequest) -> HttpResponse:
 @page
 def choose_card(request: HttpRequest, pk: int) -> HttpResponse:
     card = cards.choose(developer=signed_in(request), pk=pk)
-    messages.success(request, f"{card} is charged from now on.")
+    messages.success(request, f"{card} is the default card now.")
     return redirect("billing")
 
 

@@ -142,7 +142,7 @@ def test_a_receipt(page: Client, client: Client, developer: Developer, stripe: F
     for part in (
         f"R-{payment.pk:06}",
         "Jane Doe <jane@example.com>",
-        "4242",
+        "Visa ending in 4242",
         "Balance top-up of $37.50",
         "$37.50",
         "-$7.50",
