@@ -11,7 +11,9 @@ import redis
 from django.apps import apps
 from django.conf import settings
 from django.core import serializers
+from django.core.management.commands import flush
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.signals import post_migrate
 
 from tests import chromium
@@ -51,8 +53,22 @@ def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.Djan
         for row in serializers.deserialize("json", seeded):
             row.save()
 
+    flush.sql_flush = empty_what_is_full  # type: ignore[assignment]
     # Sent when the tables have been emptied.
     post_migrate.connect(restore, sender=apps.get_app_config("numbers"), weak=False)
+
+
+def empty_what_is_full(style: Any, connection: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> list[str]:
+    """What Django's `flush` is to run: TRUNCATE writes new files for each of 110 tables, of which a test fills a dozen.
+
+    As a replica's, the session asks neither foreign keys nor the ledger's guard.
+    """
+    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    found = [f"SELECT '{name}' WHERE EXISTS (SELECT FROM {connection.ops.quote_name(name)})" for name in names]  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(found))
+        full = [connection.ops.quote_name(row[0]) for row in cursor.fetchall()]
+    return ["SET LOCAL session_replication_role = replica", *(f"DELETE FROM {name}" for name in full)]  # noqa: S608
 
 
 @pytest.fixture
