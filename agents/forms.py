@@ -110,8 +110,9 @@ class AnalysisFieldForm(forms.Form):
 class AnalysisFields(forms.BaseFormSet[AnalysisFieldForm]):
     """The rows of an analysis schema."""
 
-    def _construct_form(self, i: int, **kwargs: Any) -> AnalysisFieldForm:
-        return super()._construct_form(i, **{**kwargs, "empty_permitted": True})
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        """A row may be emptied: then it is no row."""
+        return {**super().get_form_kwargs(index), "empty_permitted": True}
 
     def clean(self) -> None:
         names = [form.cleaned_data["name"] for form in self.rows() if "name" in form.cleaned_data]
@@ -135,7 +136,9 @@ def analysis_fields(data: Mapping[str, Any] | None, schema: Mapping[str, Any] | 
         {"name": name, **field, "options": "\n".join(field.get("options", []))}
         for name, field in (schema or {}).items()
     ]
-    return factory(data, prefix="analysis", initial=None if data is not None else stored)
+    rows = factory(data, prefix="analysis", initial=None if data is not None else stored)
+    assert isinstance(rows, AnalysisFields)
+    return rows
 
 
 class ApiKeyInput(forms.CharField):

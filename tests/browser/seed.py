@@ -2,12 +2,15 @@
 
 import json
 import os
+import tempfile
 import uuid
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import django
+import numpy as np
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bubblyphone.settings")
 django.setup()
@@ -18,10 +21,15 @@ from accounts.models import Developer, WebhookAttempt, WebhookDelivery  # noqa: 
 from agents import services as agents  # noqa: E402
 from agents.configuration import resolve  # noqa: E402
 from agents.models import Agent  # noqa: E402
+from calls.after_call_models import Recording  # noqa: E402
 from calls.models import Call, CallEvent, CallTurn, TranscriptEntry  # noqa: E402
+from calls.recording_files import storage  # noqa: E402
+from calls.strip import WORDS_PER_SECOND  # noqa: E402
+from calls.wav_file import WavFile  # noqa: E402
 from phone_numbers.models import PhoneNumber  # noqa: E402
 from sandbox.demo import EMAIL  # noqa: E402
 
+RATE = 8000
 NOW = timezone.now().replace(microsecond=0)
 PROMPT = """You are Robin of Harbour Dental. You are calling {{customer_name}} about the appointment on {{day}}.
 Be polite and brief. If another day suits better, look for one with check_availability."""
@@ -106,6 +114,30 @@ def tell(call: Call) -> None:
     deliver(call, "call.hangup", {"duration_seconds": call.duration_seconds}, 500, "upstream is down")
 
 
+def record(call: Call) -> None:
+    """A recording in which each side hums while it speaks."""
+    assert call.answered_at is not None
+    chance = np.random.default_rng(7)
+    sides = {role: np.zeros((call.duration_seconds or 0) * RATE) for role in ("user", "model")}
+    for at, role, text in TALK:
+        count = int(len(text.split()) / WORDS_PER_SECOND * RATE)
+        begin = at * RATE if role == "model" else max(0, at * RATE - count)
+        swell = np.repeat(chance.random(count // 800 + 1), 800)[:count]
+        part = sides[role][begin : begin + count]
+        part += (np.sin(np.arange(count) * 0.3) * swell * 9000)[: len(part)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "call.wav"
+        file = WavFile(path, RATE, call.answered_at)
+        file.append(*(side.astype("<i2").tobytes() for side in (sides["user"], sides["model"])))
+        file.close()
+        with path.open("rb") as content:
+            name = storage().save(f"seed/{call.pk}.wav", content)
+        Recording.objects.create(
+            call=call, maker="platform", status="ready", name=name, started_at=call.answered_at, finished_at=NOW,
+            duration_ms=(call.duration_seconds or 0) * 1000, size_bytes=path.stat().st_size,
+        )  # fmt: skip
+
+
 def deliver(call: Call, event_type: str, fields: dict[str, Any], status: int, answer: str) -> None:
     assert call.phone_number is not None
     body = json.dumps({"event": event_type, "call_id": str(call.pk), **fields}, separators=(",", ":"))
@@ -135,6 +167,7 @@ def main() -> None:
     failed = seed_call(number, 0.02, 0, direction="outbound", to_number="+12025550177", agent=agent, **busy, **nothing)
     call = seed_call(number, 0.01, 38)
     tell(call)
+    record(call)
     print(json.dumps({"agent": agent.pk, "call": call.pk, "failed_call": failed.pk, "number": number.pk}))  # noqa: T201
 
 
