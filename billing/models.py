@@ -52,6 +52,8 @@ class LedgerEntry(models.Model):
         indexes = [
             models.Index(fields=["developer", "-id"], include=["amount"], name="ledger_by_developer"),
             models.Index(fields=["developer", "created_at"], name="ledger_by_time"),
+            # Whether there ever was a credit, and the credits of a month, among very many charges.
+            models.Index(fields=["developer", "created_at"], condition=Q(amount__gt=0), name="ledger_credits"),
         ]
         verbose_name_plural = "ledger entries"
 

@@ -53,9 +53,11 @@ def statement_csv(developer: Developer, statement: Statement) -> HttpResponse:
     """Every entry with the balance after it, oldest first, between the opening and the closing balance."""
     period = statement.period
 
-    def rows() -> list[list[str]]:
+    def rows() -> list[list[str | None]]:
         balance = statement.opening
-        found = [[format_time(period.start), "opening", "Opening balance", "0.00", format_money(balance), "USD"]]
+        found: list[list[str | None]] = [
+            [format_time(period.start), "opening", "Opening balance", "0.00", format_money(balance), "USD"]
+        ]
         for entry in statements.entries_in(developer.pk, period).iterator():
             balance += entry.amount
             amounts = [format_money(entry.amount), format_money(balance)]

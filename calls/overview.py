@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count, F, Q, QuerySet, Sum
@@ -88,7 +89,7 @@ def figures(developer: Developer, now: datetime) -> Figures:
     )
 
 
-def _by_day(developer: Developer, first: date) -> QuerySet[Call, dict[str, object]]:
+def _by_day(developer: Developer, first: date) -> QuerySet[Any, dict[str, Any]]:
     """A row for each day on which calls ended."""
     calls = Call.objects.filter(developer=developer, demo=False, settled_at__gte=start_of_day(first)).order_by()
     answered, outbound = Q(status=CallStatus.COMPLETED), Q(direction=Direction.OUTBOUND)

@@ -74,7 +74,7 @@ class Document(FPDF):
         after: float = 0,
     ) -> None:
         self.ln(before)
-        self.set_font("Helvetica", style, size)  # type: ignore[arg-type]
+        self.set_font("Helvetica", style, size)
         self.set_text_color(*colour)
         self.multi_cell(0, size * 0.5, text, new_x="LMARGIN", new_y="NEXT")
         self.ln(after)

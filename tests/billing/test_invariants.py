@@ -26,7 +26,7 @@ from billing.payments import refunds, settlement
 from billing.periods import month_of
 from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.money import round_half_up
-from calls import lifecycle, usage
+from calls import holds, lifecycle, usage
 from calls.models import Call
 from phone_numbers import purchases, renewals
 from phone_numbers.models import NumberPrice, PhoneNumber
@@ -138,6 +138,19 @@ class Money(RuleBasedStateMachine):
             assert Call.objects.get(pk=made.pk).total_cost == cost
             self.expected -= cost
             self.used += cost
+
+    @rule(seconds=st.integers(0, 5000), limit=st.decimals(min_value="0.05", max_value="1", places=3))
+    def call_with_a_limit_of_its_own(self, seconds: int, limit: Decimal) -> None:
+        self.number.max_cost_per_call = limit
+        made = make_call(self.number, self.now, carrier_call_id=None)
+        self.number.max_cost_per_call = None
+        assert holds.hold_of(made, self.now) <= limit
+        ended = self.now + timedelta(seconds=seconds)
+        self.perform(lambda: lifecycle.finish(lifecycle.locked(made.pk), ended_at=ended, cause="normal_clearing"))
+        cost = Call.objects.get(pk=made.pk).total_cost
+        assert cost <= limit
+        self.expected -= cost
+        self.used += cost
 
     @rule(succeeds=st.booleans(), repeats=REPEATS, killed=st.booleans())
     def buy(self, succeeds: bool, repeats: int, killed: bool) -> None:
