@@ -119,8 +119,8 @@ def on_answered(call: Call, event: CarrierEvent) -> None:
     if call.hangup_reported_at is not None:
         finish(call, ended_at=call.hangup_reported_at, cause=call.hangup_reported_cause)
         return
+    recordings.begin_after_commit(call, at=event.occurred_at)  # before anything is said
     speech.begin_after_commit(call)
-    recordings.begin_after_commit(call, at=event.occurred_at)
     commands.after_commit(transfers.send_waiting, call.pk)
 
 

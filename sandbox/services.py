@@ -101,6 +101,7 @@ def _begin(
         mode=CallMode.STREAMING,
         model_slug=config.model_slug,
         config=config.to_json(),
+        recording_enabled=config.recording_enabled,
         sandbox=True,
         demo=demo,
         public_id=make_secret("sandbox_")[:24],

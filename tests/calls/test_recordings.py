@@ -236,6 +236,20 @@ def test_a_storage_that_takes_nothing_is_tried_again_and_given_up_at_last(settin
     assert [hook["event"] for hook in hooks(calls[1])] == ["call.recording.failed"]
 
 
+def test_a_call_in_the_sandbox_is_recorded_too(client: Client) -> None:
+    number = make_streaming_number(make_account(), recording_enabled=True, model_slug="local-offline")
+    started = client.post(
+        "/api/v1/sandbox/calls",
+        {"phone_number_id": number.pk},
+        "application/json",
+        headers=factories.bearer(number.developer),
+    )
+    assert started.status_code == 201
+    call = Call.objects.get(sandbox=True)
+    assert call.recording_enabled
+    assert api(client, call).status_code == 409
+
+
 # --- the carrier's ----------------------------------------------------------------------------------------------------
 
 
