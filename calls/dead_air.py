@@ -23,6 +23,7 @@ class DeadAir:
         self.patience = math.inf
         self._remedies = [each for each in Remedy if has_fallback or each is not Remedy.FALLBACK]
         self._tried = 0
+        self.spoken_ms = SPOKEN_MS  # so much of a voice wants an answer
         self.since: float | None = None  # from when on an answer is due
 
     def expect(self, at: float) -> None:
@@ -34,7 +35,9 @@ class DeadAir:
         self.since = None
 
     def answered(self) -> None:
-        """The model is heard."""
+        """The model is heard. One that only had to be asked was well: it knew that the sound was not meant for it."""
+        if self._tried == 1:
+            self.spoken_ms *= 2
         self.since, self._tried = None, 0
 
     def due(self, now: float) -> Remedy | None:

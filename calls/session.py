@@ -41,6 +41,8 @@ from calls.turns import SHORTEST_VOICE_MS, TurnClock
 
 # The longest that a goodbye may take before the line is cut.
 FAREWELL_SECONDS = 15.0
+# The longest that our own voice may take to begin, on a machine that is short of everything.
+APOLOGY_SECONDS = 4.0
 # The last words may come after the call of the tool that ends the conversation.
 LAST_WORDS_SECONDS = 0.3
 # A caller who began to speak counts as speaking for this long at most, in case the end is never reported.
@@ -222,11 +224,10 @@ class CallSession:
         self._link.session = session
         self._dead_air.patience = self._link.answer_seconds
         self._last_sound = self._now()
-        if not is_first or self._is_resumed:
-            reason = "line_moved" if is_first else "model_dropped"
-            self._observer.event("stream.reconnected", {"reason": reason})
-        else:
+        if is_first and not self._is_resumed:
             self._observer.event("stream.connected")
+        else:
+            self._observer.event("stream.reconnected", {"reason": "line_moved" if is_first else "model_dropped"})
         if not is_first:
             await self._go_on(session)
         elif self._agent_begins and not self.answering.is_machine:
@@ -308,11 +309,9 @@ class CallSession:
         self._turns.caller_spoke()
         if self._farewell or self._handover.is_ringing or not self._speaking.is_on or not self._is_interruptible:
             return
-        item_id = self._speaking.item_id
+        item_id, self._is_mid_answer = self._speaking.item_id, False
         heard_ms, share = await self._speaking.fall_silent()
-        self._is_mid_answer = False
-        # What the detector heard to be sure of it went uncounted while we spoke.
-        self._ear.note_voice(SPOKEN_MS)
+        self._ear.note_voice(self._dead_air.spoken_ms)  # what was heard of it went uncounted while we spoke
         self._observer.event("model.interrupted", {"heard_ms": heard_ms})
         self._conversation.interrupted(item_id, heard_ms, share)
         await self._link.truncate(item_id, heard_ms)
@@ -375,13 +374,12 @@ class CallSession:
         return self._is_elsewhere or self._speaking.is_on or bool(self._tools.tasks) or is_caller_speaking
 
     async def _mend_dead_air(self, now: float) -> None:
-        if self._ear.voiced_ms >= SPOKEN_MS and self._ear.voice_at > (self._dead_air.since or 0.0):
+        if self._ear.voiced_ms >= self._dead_air.spoken_ms and self._ear.voice_at > (self._dead_air.since or 0.0):
             self._dead_air.expect(self._ear.voice_at)
         unanswerable = self._link.session is None or self._speaking.is_line_broken or self._farewell
         if unanswerable or self._is_elsewhere or self._speaking.is_on or self._tools.tasks:
             return
-        remedy = self._dead_air.due(now)
-        if remedy is None:
+        if (remedy := self._dead_air.due(now)) is None:
             return
         self._observer.event("dead_air", {"remedy": remedy.value})
         if remedy is Remedy.PROMPT:
@@ -393,8 +391,10 @@ class CallSession:
         """No model can be had: say so, and hand the caller to a person where there is one."""
         self._has_given_up = True
         if not self._end.done() and not self._is_mute:
-            await self._speaking.say_ourselves(wording.APOLOGY)
-            await self._speaking.wait_for_silence(self._now() + FAREWELL_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(APOLOGY_SECONDS):
+                    await self._speaking.say_ourselves(wording.APOLOGY)
+            await self._speaking.wait_for_silence(self._now() + APOLOGY_SECONDS)
             if not await self._handover.request({"reason": "technical trouble"}):
                 await asyncio.shield(self._end)
         self.end("model_failed")

@@ -16,7 +16,7 @@ OFFER_TO_GO_ON = "Tell the caller that nobody could be reached, and offer to go 
 STAY_MEANWHILE = (
     "A person is being called and will be told what this is about. Tell the caller so, and stay with them until then."
 )
-APOLOGY = "I am sorry, something is wrong on our side and I cannot go on with this call."
+APOLOGY = "I am sorry, something is wrong on our side."
 
 
 def say_exactly(text: str) -> str:

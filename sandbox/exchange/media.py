@@ -5,6 +5,8 @@ import base64
 import binascii
 import contextlib
 import logging
+import os
+import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -141,8 +143,10 @@ class MediaStream:
 
     async def abort(self) -> None:
         """Let the connection break without a word, as a fault of the network would."""
-        if self._socket is not None and (transport := self._socket.get_extra_info("socket")) is not None:
-            transport.shutdown(2)
+        if self._socket is not None and (connection := self._socket.get_extra_info("socket")) is not None:
+            # A descriptor of its own: not every event loop lets go of its socket's methods.
+            with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+                duplicate.shutdown(socket.SHUT_RDWR)
 
     async def exchange_frames(self, said: bytes, heard_else: bytes) -> bytes:
         """Send 20 ms of what the person says; the 20 ms of PCMU that the platform says meanwhile, to `target_legs`.

@@ -69,6 +69,20 @@ async def test_who_is_not_answered_is_asked_after_and_then_reconnected() -> None
         assert remedies(talk)[2] == "prompt"
 
 
+async def test_noise_that_the_model_rightly_let_pass_is_taken_for_a_voice_but_once() -> None:
+    async with conversation() as talk:
+        model = await greeted(talk)
+        speak(talk, 500)
+        await talk.until(lambda: remedies(talk) == ["prompt"])
+        answer(model, "answer")
+        await asyncio.sleep(0.15)
+        speak(talk, 700)
+        await asyncio.sleep(0.6)
+        assert remedies(talk) == ["prompt"]
+        speak(talk, 900)
+        await talk.until(lambda: remedies(talk) == ["prompt", "prompt"])
+
+
 @pytest.mark.parametrize("sound", [audio(0), FRAME])
 async def test_an_answer_without_sound_is_none(sound: str) -> None:
     async with conversation() as talk:
@@ -113,7 +127,7 @@ async def test_who_interrupted_waits_for_an_answer() -> None:
 
 
 async def test_another_model_takes_over_and_at_last_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calls.session.FAREWELL_SECONDS", 0.5)
+    monkeypatch.setattr("calls.session.APOLOGY_SECONDS", 0.5)
     fallback, asked = ScriptedModel(), list[Any]()
 
     async def request_transfer(arguments: Any) -> str:

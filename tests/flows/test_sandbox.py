@@ -151,13 +151,10 @@ async def test_a_conversation_in_a_browser(vendor_platform: Platform, vendors: V
     assert one.of("tool_call") == [{"type": "tool_call", "tool": "get_weather", "arguments": {"city": "Paris"}}] + [
         {"type": "tool_call", "tool": "end_call", "arguments": {}}
     ] * (len(one.of("tool_call")) - 1)
-    assert [(frame["role"], frame["text"]) for frame in one.of("transcript")] == [
-        ("model", "Hello there."),
-        ("user", "Is it raining?"),
-        ("model", "It rains."),
-        ("user", "Bye."),
-        ("model", "Goodbye."),
-    ]
+    said = [(frame["role"], frame["text"]) for frame in one.of("transcript")]
+    # Known only after it was interrupted, the answer is shown as far as it was heard.
+    assert said.pop(2) in [("model", "It rains."), ("model", "It")]
+    assert said == [("model", "Hello there."), ("user", "Is it raining?"), ("user", "Bye."), ("model", "Goodbye.")]
     assert one.of("error") == []
     assert fake.messages("session.update")[0]["session"]["instructions"] == "Be a test."
     assert (len(fake.messages("conversation.item.truncate")), fake.rejected) == (1, [])
