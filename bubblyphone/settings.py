@@ -183,6 +183,7 @@ SCHEDULES = {
     "renew phone numbers": ("phone_numbers.renewals.renew_all", 60),
     "send billing notices": ("billing.notices.send_waiting", 1),
     "charge and close payments": ("billing.payments.sweep.sweep", 1),
+    "purge Stripe's old reports": ("billing.payments.sweep.purge", 24 * 60),
     "resume what is done after calls": ("calls.after_call.resume_all", 1),
     "delete old recordings": ("calls.recording_access.delete_expired", 60),
     "verify the ledger": ("billing.verification.verify_nightly", 24 * 60),

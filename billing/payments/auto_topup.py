@@ -71,8 +71,10 @@ def configure(
 
 def watch(developer_id: int, left: Decimal | None = None) -> None:
     """Whether a charge falls due. In the transaction of what has changed the balance; `left`: what to go by instead of it."""
+    if not is_configured():
+        return
     found = AutoTopUp.objects.filter(developer_id=developer_id, enabled=True).first()
-    if found is None or not is_configured():
+    if found is None:
         return
     assert found.threshold is not None
     assert found.charges_below is not None

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import stripe
 from django.db import DatabaseError, transaction
 from django.utils import timezone
+from djstripe.models import Event, WebhookEventTrigger
 
 from billing import ledger
 from billing.models import AutoTopUp, Payment
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = timedelta(minutes=1)
 SESSION_LIFETIME = timedelta(hours=25)
 CARD_ATTEMPTS = timedelta(hours=1)
+# For so long Stripe's reports are kept as they came; Stripe itself gives events out for 30 days.
+REPORTS_KEPT = timedelta(days=90)
 
 
 def sweep(now: datetime | None = None) -> None:
@@ -40,6 +43,13 @@ def sweep(now: datetime | None = None) -> None:
     recent = blank.filter(settled_at__lt=now - PATIENCE, settled_at__gt=now - CARD_ATTEMPTS)
     for payment_id in recent.values_list("pk", flat=True):
         _try(payment_id, cards.keep_from)
+
+
+def purge(now: datetime | None = None) -> None:
+    """Each day: reports of long ago. What they meant is in the ledger, whose keys refuse a repeat even then."""
+    before = (now or timezone.now()) - REPORTS_KEPT
+    WebhookEventTrigger.objects.filter(created__lt=before).delete()
+    Event.objects.filter(djstripe_created__lt=before).delete()
 
 
 def _try(payment_id: int, work: Callable[[int], None]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 from djstripe.models import Event, WebhookEventTrigger
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -296,6 +297,19 @@ def test_events_repeated_reordered_and_delayed(
         assert balance(developer) == 65
         assert verification.find_problems() == KNOWN
         transaction.set_rollback(True)
+
+
+def test_old_reports_go_and_a_repeat_of_them_changes_nothing(
+    client: Client, developer: Developer, stripe: FakeStripe
+) -> None:
+    stripe.account.pay_session(begin_top_up(developer)[1])
+    deliver_all(client, stripe.account.events)
+    sweep.purge()
+    assert Event.objects.count() == len(stripe.account.events)
+    sweep.purge(timezone.now() + sweep.REPORTS_KEPT)
+    assert not (Event.objects.exists() or WebhookEventTrigger.objects.exists())
+    deliver_all(client, stripe.account.events)
+    assert balance(developer) == 20
 
 
 def test_cards_are_chosen_and_removed(client: Client, developer: Developer, stripe: FakeStripe) -> None:

@@ -90,11 +90,16 @@ class FakeStripe:
         if self.webhook_url:
             self._waiting.put(event)
 
+    def wait_until_delivered(self) -> None:
+        """Until nothing waits any more."""
+        self._waiting.join()
+
     def _deliver_all(self) -> None:
         with httpx2.Client(trust_env=False, timeout=30) as client:
             while (event := self._waiting.get()) is not None:
                 for _ in range(self.repeats):
                     self._deliver(client, event)
+                self._waiting.task_done()
 
     def _deliver(self, client: httpx2.Client, event: Thing) -> None:
         for pause in (*RETRY_SECONDS, 0):

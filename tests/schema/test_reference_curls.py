@@ -33,6 +33,11 @@ ACCOUNT_COMMANDS = [
         {"slug", "provider", "display_name", "price_per_minute", "status"},
     ),
     (
+        """curl -X PUT {BASE}/billing/auto-topup -H "Authorization: Bearer {KEY}" -H "Content-Type: application/json" \\
+        -d '{"enabled":true,"threshold":5,"amount":25}'""",
+        {"enabled", "threshold", "amount", "has_payment_method"},
+    ),
+    (
         """curl {BASE}/countries -H "Authorization: Bearer {KEY}\"""",
         {"country_code", "country_name", "number_type", "status"},
     ),
