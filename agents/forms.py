@@ -21,7 +21,7 @@ LAYOUT = (
     ),
     Section("Tools", ("tools", "tool_webhook_url"), template="agents/_tools.html"),
     Section(
-        "Hand-over and limits", narrow=("transfer_number", "voicemail_action", "max_call_duration", "silence_timeout")
+        "Hand-over and limits", narrow=("transfer_number", "voicemail_action", "max_call_duration", "silence_timeout", "max_cost_per_call")
     ),
     Section(
         "Switches",

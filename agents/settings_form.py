@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
 from django import forms
@@ -98,6 +99,13 @@ class SettingsForm(forms.Form):
         max_value=120,
         help_text="Seconds, 10 to 120; 30 when empty.",
     )
+    max_cost_per_call = forms.CharField(
+        label="Most a call may cost",
+        required=False,
+        max_length=20,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": "No limit"}),
+        help_text="In USD; it is ended before it costs more.",
+    )
     transfer_number = forms.CharField(
         label="Transfer to",
         required=False,
@@ -177,6 +185,8 @@ class SettingsForm(forms.Form):
             return json.dumps(_in_reading_order(value), indent=2, ensure_ascii=False) if value else ""
         if isinstance(self.fields[name], forms.BooleanField):
             return name in self.SWITCHES_ON if value is None else value
+        if isinstance(value, Decimal):
+            return f"{value.normalize():f}"
         return "" if value is None else value
 
     def clean_tools(self) -> list[Any] | None:

@@ -23,7 +23,7 @@ SECTIONS = (
     ),
     Section("Tools and webhooks", ("tools", "tool_webhook_url", "webhook_url")),
     Section(
-        "Limits and hand-over", narrow=("max_call_duration", "silence_timeout", "transfer_number", "voicemail_action")
+        "Limits and hand-over", narrow=("max_call_duration", "silence_timeout", "max_cost_per_call", "transfer_number", "voicemail_action")
     ),
     Section(
         "Switches",

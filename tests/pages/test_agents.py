@@ -1,6 +1,7 @@
 """The pages of agents: the list, the editor without JavaScript, trying tools, copies and the end."""
 
 import json
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -62,12 +63,14 @@ def test_an_agent_is_made_and_changed(client: Client, developer: Developer) -> N
             tools=json.dumps(TOOLS),
             tool_webhook_url="http://127.0.0.1:9/tools",
             silence_timeout="20",
+            max_cost_per_call="0.5",
         ),
     )
     agent = Agent.objects.get()
     assert made["Location"] == f"/agents/{agent.pk}"
     assert (agent.developer, agent.name, agent.model_slug) == (developer, "Support", "local-offline")
     assert (agent.tools, agent.silence_timeout, agent.voice) == (TOOLS, 20, None)
+    assert agent.max_cost_per_call == Decimal("0.5")
     assert (agent.recording_enabled, agent.auto_transfer_tool, agent.interruptible) == (None, None, None)  # not said
     assert agent.analysis_schema == {
         "qualified": {"type": "boolean", "description": "Does the caller want to buy?"},
