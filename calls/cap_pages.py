@@ -74,13 +74,11 @@ class CapsForm(forms.Form):
         """Title, and each field with what was spent today where there is a cap."""
         now = timezone.now()
         for scope, title in GROUPS.items():
-            rows = [
-                (self[name], DailyCap(self.developer.pk, scope, owner.pk, owner.daily_cap).spent(now))
-                if owner.daily_cap
-                else (self[name], None)
-                for name, (own_scope, owner, _) in self.owners.items()
-                if own_scope is scope
-            ]
+            rows: list[tuple[forms.BoundField, Decimal | None]] = []
+            for name, (own_scope, owner, _) in self.owners.items():
+                if own_scope is scope:
+                    cap = DailyCap(self.developer.pk, scope, owner.pk, owner.daily_cap)
+                    rows.append((self[name], cap.spent(now) if owner.daily_cap else None))
             if rows:
                 yield title, rows
 

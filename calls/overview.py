@@ -1,13 +1,13 @@
 """The figures of the overview: today, the last 30 days, and what needs attention."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 
 from accounts.models import Developer, WebhookDelivery
@@ -89,7 +89,7 @@ def figures(developer: Developer, now: datetime) -> Figures:
     )
 
 
-def _by_day(developer: Developer, first: date) -> QuerySet[Any, dict[str, Any]]:
+def _by_day(developer: Developer, first: date) -> Iterable[Mapping[str, Any]]:
     """A row for each day on which calls ended."""
     calls = Call.objects.filter(developer=developer, demo=False, settled_at__gte=start_of_day(first)).order_by()
     answered, outbound = Q(status=CallStatus.COMPLETED), Q(direction=Direction.OUTBOUND)
