@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from agents import speech
 from tests.browser.pages import seed
@@ -20,6 +20,8 @@ QUESTION = "What are your opening hours?"
 RATE = 16_000
 # What `getUserMedia` gives: a line into which the test plays recordings, silent in between.
 MICROPHONE = (Path(__file__).parent / "microphone.js").read_text()
+# A machine that is busy with other tests answers late.
+expect.set_options(timeout=20_000)
 ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 
 

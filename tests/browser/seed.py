@@ -159,8 +159,8 @@ def main() -> None:
     number = PhoneNumber.objects.filter(developer=developer).order_by("pk").first()
     assert number is not None
     agent = seed_agent(developer)
-    for day in range(1, 30):
-        for index in range(1 + day % 4):
+    for day in range(29, 0, -1):
+        for index in reversed(range(1 + day % 4)):
             seed_call(number, day + index / 7, 40 + 23 * ((day + index) % 6))
     busy = {"status": "failed", "hangup_cause": "busy", "answered_at": None, "duration_seconds": 0}
     nothing = {"telephony_cost": Decimal(0), "model_cost": Decimal(0)}

@@ -102,7 +102,7 @@ def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     page.get_by_role("button", name="Check the tools").click()
     page.locator("#tools-check summary").click()
     page.get_by_role("button", name="Try it").click()
-    expect(page.locator("#trial-0")).to_contain_text("The model gets this result.")
+    expect(page.locator("#trial-0")).to_contain_text("The model gets this result.", timeout=20_000)
     expect(page.locator("#trial-0")).to_contain_text("We have tables at")
     page.get_by_role("button", name="Add a field").click()
     rows = page.locator(".schema-row")
