@@ -322,14 +322,12 @@ DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 # Where the built-in exchange lets handsets in; empty when a real carrier is configured.
 EXCHANGE_URL = env_str("EXCHANGE_URL").rstrip("/")
 
+_openai = {
+    "api_key": env_secret("OPENAI_API_KEY"),
+    "base_url": env_str("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+}
 MODEL_PROVIDERS = {
-    "openai": {
-        "BACKEND": "agents.providers.openai.OpenAIRealtimeModel",
-        "OPTIONS": {
-            "api_key": env_secret("OPENAI_API_KEY"),
-            "base_url": env_str("OPENAI_BASE_URL", "https://api.openai.com/v1"),
-        },
-    },
+    "openai": {"BACKEND": "agents.providers.openai.OpenAIRealtimeModel", "OPTIONS": _openai},
     "google": {
         "BACKEND": "agents.providers.gemini.GeminiLiveModel",
         "OPTIONS": {
@@ -348,26 +346,18 @@ MODEL_PROVIDERS = {
     },
 }
 # Who writes recordings down, and who reads transcripts: a model where there is a key, else what is built in.
-TRANSCRIBER = {"BACKEND": "agents.transcription.offline.OfflineTranscriber", "OPTIONS": {}}
-if env_secret("GROQ_API_KEY"):
-    TRANSCRIBER = {
-        "BACKEND": "agents.transcription.whisper.WhisperTranscriber",
-        "OPTIONS": {
-            "api_key": env_secret("GROQ_API_KEY"),
-            "base_url": env_str("GROQ_BASE_URL", "https://api.groq.com/openai/v1"),
-            "model": env_str("WHISPER_MODEL", "whisper-large-v3-turbo"),
-        },
-    }
-ANALYSER = {"BACKEND": "agents.analysis.rules.RuleAnalyser", "OPTIONS": {}}
-if env_secret("OPENAI_API_KEY"):
-    ANALYSER = {
-        "BACKEND": "agents.analysis.openai.OpenAIAnalyser",
-        "OPTIONS": {
-            "api_key": env_secret("OPENAI_API_KEY"),
-            "base_url": env_str("OPENAI_BASE_URL", "https://api.openai.com/v1"),
-            "model": env_str("ANALYSIS_MODEL", "gpt-5.4-nano"),
-        },
-    }
+_groq = {
+    "api_key": env_secret("GROQ_API_KEY"),
+    "base_url": env_str("GROQ_BASE_URL", "https://api.groq.com/openai/v1"),
+    "model": env_str("WHISPER_MODEL", "whisper-large-v3-turbo"),
+}
+_reader = {**_openai, "model": env_str("ANALYSIS_MODEL", "gpt-5.4-nano")}
+TRANSCRIBER = {"BACKEND": "agents.transcription.whisper.WhisperTranscriber", "OPTIONS": _groq}
+ANALYSER = {"BACKEND": "agents.analysis.openai.OpenAIAnalyser", "OPTIONS": _reader}
+if not _groq["api_key"]:
+    TRANSCRIBER = {"BACKEND": "agents.transcription.offline.OfflineTranscriber", "OPTIONS": {}}
+if not _openai["api_key"]:
+    ANALYSER = {"BACKEND": "agents.analysis.rules.RuleAnalyser", "OPTIONS": {}}
 # Mails go to an SMTP server, else into files, else into the worker's log.
 EMAIL_HOST = env_str("EMAIL_HOST")
 EMAIL_FILE_PATH = env_str("EMAIL_FILE_PATH") or None

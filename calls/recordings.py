@@ -31,6 +31,8 @@ from phone_numbers.models import CallMode
 logger = logging.getLogger(__name__)
 # A session that died leaves its recording unfinished; its call has been over for so long then.
 ABANDONED_AFTER = timedelta(seconds=30)
+# Of two sessions of a call, one that took over may still be writing when the other has said that it is done.
+WRITTEN_AFTER = timedelta(seconds=5)
 # The carrier reports a recording within seconds of the call's end.
 CARRIER_OVERDUE_AFTER = timedelta(minutes=15)
 COMMAND_LOST_AFTER = timedelta(seconds=5)
@@ -117,7 +119,8 @@ def sweep(now: datetime) -> None:
     """A rule of `calls.sweeper`: recordings that can be completed, and those whose maker fell silent."""
     waiting = _unfinished().filter(call__status__in=OVER)
     is_abandoned = Q(made_at=None, call__ended_at__lt=now - ABANDONED_AFTER)
-    complete(waiting.filter(is_abandoned | Q(made_at__isnull=False), maker=Recording.Maker.PLATFORM))
+    is_made = Q(made_at__isnull=False, call__ended_at__lt=now - WRITTEN_AFTER)
+    complete(waiting.filter(is_abandoned | is_made, maker=Recording.Maker.PLATFORM))
     by_carrier = waiting.filter(maker=Recording.Maker.CARRIER, call__ended_at__lt=now - CARRIER_OVERDUE_AFTER)
     for recording in by_carrier:
         after_call.failed(recording, "The carrier did not hand it over.", report_failure, retryable=False)

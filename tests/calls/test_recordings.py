@@ -175,6 +175,18 @@ def test_a_recording_whose_session_died_is_stored_once_its_call_was_ended() -> N
     assert Recording.objects.get().status == "ready"
 
 
+def test_a_session_that_ended_before_its_call_leaves_its_recording_to_the_sweeper() -> None:
+    call = ended_call()
+    Call.objects.filter(pk=call.pk).update(status="answered", ended_at=None)
+    record(call, sine(1), sine(1))
+    Call.objects.filter(pk=call.pk).update(status="completed", ended_at=BEGAN)
+    recordings.sweep(BEGAN + timedelta(seconds=4))
+    assert run_jobs() == 0
+    recordings.sweep(BEGAN + timedelta(seconds=6))
+    assert run_jobs() == 1
+    assert Recording.objects.get().status == "ready"
+
+
 def test_a_call_that_goes_on_after_a_session_may_be_recorded_further() -> None:
     call = ended_call()
     Call.objects.filter(pk=call.pk).update(status="answered", ended_at=None)

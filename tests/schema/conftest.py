@@ -15,6 +15,7 @@ from agents.models import Agent
 from agents.providers.registry import get_model
 from agents.services import create_model_key
 from billing.ledger import test_credit as give_credit
+from calls.after_call_models import Analysis, Recording, Transcription
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from tests.factories import make_agent, make_api_key, make_developer
@@ -88,7 +89,7 @@ def world(
         spare_agent=agents[1],
         model_key_id=keys[0],
         spare_key_id=keys[1],
-        ended_call=_call(number, status="completed", ended_at=timezone.now(), duration_seconds=95),
+        ended_call=_worked_up(_call(number, status="completed", ended_at=timezone.now(), duration_seconds=95)),
         running_call=_call(number, status="answered"),
         webhook_log_id=_failed_webhook(number),
         session_token=token,
@@ -116,6 +117,20 @@ def _failed_webhook(number: PhoneNumber) -> int:
     WebhookDelivery.objects.filter(pk=sent.pk).update(status="failed", next_attempt_at=None, attempt_count=1)
     WebhookAttempt.objects.create(delivery=sent, number=1, response_status=500, latency_ms=183, success=False)
     return sent.pk
+
+
+def _worked_up(call: Call) -> Call:
+    """Recorded, transcribed and analysed."""
+    done: dict[str, Any] = {"call": call, "status": "ready", "next_attempt_at": None, "finished_at": timezone.now()}
+    segment = {"start": 0.0, "end": 2.48, "text": "We are open from nine.", "role": "model"}
+    Recording.objects.create(maker="platform", name="calls/0.wav", duration_ms=95_200, size_bytes=3_046_400, **done)
+    Transcription.objects.create(source="offline:moonshine-tiny-en", segments=[segment], **done)
+    Analysis.objects.create(source="offline_rules", **done)
+    schema = {"qualified_lead": {"type": "boolean", "description": "Interested?"}}
+    call.config["analysis_schema"] = {"value": schema, "source": "number_agent"}
+    call.analysis_result = {"qualified_lead": True, "budget": 5000}
+    call.save()
+    return call
 
 
 def _call(number: PhoneNumber, **fields: Any) -> Call:
