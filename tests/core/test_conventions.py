@@ -228,7 +228,7 @@ def test_nested_errors_have_paths() -> None:
     ("path", "allowed"),
     [
         ("/api/v1/api-keys", "GET, POST, HEAD, OPTIONS"),
-        ("/api/v1/api-keys/1", "DELETE, OPTIONS"),
+        ("/api/v1/api-keys/1", "PATCH, DELETE, OPTIONS"),
         ("/api/v1/auth/login", "POST, OPTIONS"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from phone_numbers.carriers.registry import get_carrier
-from phone_numbers.documents import document_storage
+from phone_numbers.models import VerificationDocument
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
 
@@ -44,5 +44,6 @@ def forgetful(
 @pytest.fixture
 def documents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where handed-in files are kept, for this test alone."""
-    monkeypatch.setattr(document_storage(), "location", str(tmp_path / "documents"))
+    # The field's own: the one of `storages` is made anew when a test changes the settings.
+    monkeypatch.setattr(VerificationDocument._meta.get_field("file").storage, "location", str(tmp_path / "documents"))
     return tmp_path / "documents"
