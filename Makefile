@@ -21,8 +21,9 @@ run: ## start everything and show where it is (Ctrl-C stops it)
 test: ## run every test; ARGS="tests/calls -k hangup" chooses some
 	@scripts/install core offline dev
 	@$(PYTHON) -m tests.chromium
-	@$(PYTHON) -m pytest -n $(TEST_WORKERS) -m "not realtime" $(ARGS) || [ $$? -eq 5 ]
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) -m "not realtime and not alone" $(ARGS) || [ $$? -eq 5 ]
 	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup -m realtime $(ARGS) || [ $$? -eq 5 ]
+	@$(PYTHON) -m pytest -m alone $(ARGS) || [ $$? -eq 5 ]
 
 check: ## formatting, lint, types, import directions, settings, migrations
 	@scripts/install core offline dev

@@ -25,14 +25,16 @@ SEEDED_MODELS = ("agents.AIModel", "billing.TelephonyRate", "numbers.NumberPrice
 
 # Whole platforms and speech, which are timed and mostly wait: they run in two lines beside each other, after the rest (see
 # Makefile). What uses the same platform stays in one line.
-REALTIME = {"bench": "pages", "browser": "pages", "flows": "calls", "speech": "pages"}
+REALTIME = {"browser": "pages", "flows": "calls", "speech": "pages"}
 OTHER_LINE = {"test_deaths.py": "pages"}  # has a platform of its own
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what must not share the processor with the rest, and the line that it runs in."""
+    """Mark what must not share the processor with the rest, and the line that it runs in; the benchmark shares with nobody."""
     for item in items:
-        if line := REALTIME.get(item.path.relative_to(TESTS).parts[0]):
+        if item.path.parent == TESTS / "bench":
+            item.add_marker(pytest.mark.alone)
+        elif line := REALTIME.get(item.path.relative_to(TESTS).parts[0]):
             item.add_marker(pytest.mark.realtime)
             item.add_marker(pytest.mark.xdist_group(OTHER_LINE.get(item.path.name, line)))
 

@@ -19,6 +19,7 @@ from agents.providers.events import (
     ModelEvent,
     OutputTranscript,
     SpeechStarted,
+    SpeechStopped,
     ToolCall,
     TurnDone,
 )
@@ -105,7 +106,7 @@ async def test_answers_from_its_prompt_by_voice(caller: Caller) -> None:
     await caller.say("What are your opening hours?")
     await caller.wait_for(TurnDone)
     kinds = [type(event) for event in caller.events]
-    assert kinds == [SpeechStarted, InputTranscript, OutputTranscript, TurnDone]
+    assert kinds == [SpeechStarted, SpeechStopped, InputTranscript, OutputTranscript, TurnDone]
     said = await caller.wait_for(OutputTranscript)
     assert said == OutputTranscript("local_item_1", "We are open Tuesday to Sunday from 5 p.m. to 11 p.m.")
     heard = await caller.heard()
