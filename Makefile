@@ -8,6 +8,9 @@ CHECK_ENV := SECRET_KEY=check-only-a-long-random-looking-value-0123456789-abcdef
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock"
 
+# Containers often set it. Without bytecode each of a platform's six processes would compile two thousand files at its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench fmt lock clean
 
