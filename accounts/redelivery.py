@@ -1,21 +1,37 @@
 """Sending a webhook again because its receiver asks for it: the same message under the same id, as one more attempt."""
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import CharField, F, Prefetch, QuerySet, Value
+from django.db.models.functions import Left
 from django.utils import timezone
 
-from accounts.models import Developer, WebhookDelivery
+from accounts.models import Developer, WebhookAttempt, WebhookDelivery
 from accounts.webhooks import wake_dispatcher
 from bubblyphone.core.errors import Conflict, NotFound
 
 Status = WebhookDelivery.Status
 # Questions of a moment: they can be sent again one by one, to try a server out, but not with all that has failed.
 QUESTIONS = ("call.incoming", "call.speech", "call.tool_call")
+# Of a body or an answer, on a page; the whole of it is in the API.
+SHOWN_CHARACTERS = 4000
 
 
 def deliveries_of(developer: Developer) -> QuerySet[WebhookDelivery]:
     """Everything that was sent, or is on its way, to the developer's servers."""
     return WebhookDelivery.objects.filter(developer=developer)
+
+
+def with_attempts(rows: QuerySet[WebhookDelivery], *, whole: bool = False) -> QuerySet[WebhookDelivery]:
+    """As a page shows them: attempts oldest first, and of bodies and answers the beginning as `shown` (`whole`: all, too)."""
+    attempts = WebhookAttempt.objects.order_by("number").annotate(shown=_beginning("response_body"))
+    rows = rows.annotate(shown=_beginning("body"))
+    if not whole:
+        rows, attempts = rows.defer("body"), attempts.defer("response_body")
+    return rows.prefetch_related(Prefetch("attempts", attempts))
+
+
+def _beginning(name: str) -> Left:
+    return Left(F(name), Value(SHOWN_CHARACTERS), output_field=CharField())
 
 
 def resend(*, developer: Developer, delivery_id: int) -> WebhookDelivery:

@@ -63,7 +63,12 @@ def _busy(case: Case) -> Diagnosis:
     if case.call.direction == Direction.INBOUND:
         text = "You have as many calls at the same time as your own limit allows, so the caller heard the busy tone."
         return Diagnosis(Fault.SETTINGS, text, "Raise the limit on the billing page.", _told(case))
-    return Diagnosis(Fault.OTHER_PARTY, "The line was busy.", "Call again later.", _reported(case))
+    return Diagnosis(
+        Fault.OTHER_PARTY,
+        "The number that was called was busy with another call.",
+        "Call again later.",
+        _reported(case),
+    )
 
 
 def _no_answer(case: Case) -> Diagnosis:

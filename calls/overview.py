@@ -20,11 +20,13 @@ from bubblyphone.core.templatetags.ui import phone
 from calls.daily_caps import Scope, all_daily_caps
 from calls.models import Call, CallStatus, Direction, HangupCause
 from calls.pricing import MINIMUM_BALANCE
+from phone_numbers.countries import country_name
 from phone_numbers.models import PhoneNumber, Verification
 
 DAYS = 30
 RECENT = timedelta(days=1)  # failed webhooks older than this are no news
 REJECTED_RECENTLY = timedelta(days=14)
+EXPIRES_SOON = timedelta(days=30)
 # Ends that neither side of the conversation wanted.
 TROUBLE = [
     HangupCause.MODEL_FAILED,
@@ -147,6 +149,11 @@ def _of_numbers(developer: Developer, now: datetime) -> Iterator[Attention]:
         else:
             text = f"{phone(number.e164)} could not be renewed and will be suspended."
         yield Attention(text, "billing", "Add credit", is_urgent=True)
+    soon = Verification.objects.filter(developer=developer, status=Verification.Status.APPROVED)
+    for verification in soon.filter(expires_on__lte=now.date() + EXPIRES_SOON):
+        whose = f"Your documents for {country_name(verification.country_code)}"
+        text = f"{whose} {'expired' if verification.is_expired else 'expire'} on {verification.expires_on:%-d %B}."
+        yield Attention(text, "countries", "Countries", is_urgent=verification.is_expired)
     rejected = Verification.objects.filter(developer=developer, status=Verification.Status.REJECTED)
     if rejected.filter(reviewed_at__gte=now - REJECTED_RECENTLY).exists():
         yield Attention("Documents that you handed in were rejected.", "countries", "See why")

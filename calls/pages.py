@@ -7,10 +7,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import Developer, WebhookAttempt, WebhookDelivery
+from accounts import redelivery
+from accounts.models import Developer, WebhookDelivery
 from bubblyphone.core.money import ZERO, format_money
 from calls import settlement
 from calls.after_call_models import Recording
@@ -18,12 +19,13 @@ from calls.diagnosis import diagnose
 from calls.models import Call, CallStatus
 from calls.pricing import WHISPER_PRICE_PER_MINUTE
 from calls.strip import clock_zero, strip_of
+from calls.talk import talk_of
 from calls.tool_log import tool_uses
 from calls.waterfall import waterfall_of
 from phone_numbers.models import CallMode
 
-# A call that is over goes on being watched while its webhooks are still on their way (retries 5, 30, 120 s).
-WEBHOOK_WATCH = timedelta(minutes=4)
+# A call that is over goes on being watched for so long, while it is not settled.
+SETTLING = timedelta(minutes=4)
 CONFIG_LABELS = {
     "model_slug": "Model",
     "voice": "Voice",
@@ -117,18 +119,17 @@ def pretty_config(call: Call, name: str) -> str:
 
 def deliveries_of(call: Call) -> QuerySet[WebhookDelivery]:
     """The webhooks about a call with all attempts, oldest first."""
-    attempts = Prefetch("attempts", WebhookAttempt.objects.order_by("number"))
     found = WebhookDelivery.objects.filter(developer_id=call.developer_id, subject=f"call:{call.pk}")
-    return found.order_by("pk").prefetch_related(attempts)
+    return redelivery.with_attempts(found.order_by("pk"), whole=True)
 
 
 def is_settling(call: Call, deliveries: list[WebhookDelivery]) -> bool:
-    """Whether the page of a call may still change by itself."""
+    """Whether the page of a call may still change by itself: webhooks are on their way, for the first time or once more."""
     if not call.is_over or call.ended_at is None:
         return True
-    is_recent = timezone.now() - call.ended_at < WEBHOOK_WATCH
-    is_pending = any(delivery.status == WebhookDelivery.Status.PENDING for delivery in deliveries)
-    return is_recent and (call.settled_at is None or is_pending)
+    if any(delivery.status == WebhookDelivery.Status.PENDING for delivery in deliveries):
+        return True
+    return call.settled_at is None and timezone.now() - call.ended_at < SETTLING
 
 
 def kept_recording(call: Call) -> Recording | None:
@@ -141,17 +142,18 @@ def live_context(call: Call) -> dict[str, Any]:
     deliveries = list(deliveries_of(call))
     events = list(call.events.all())
     transcript = list(call.transcript.all())
+    turns = list(call.turns.all())
     lines = bill_lines(call)
     uses = tool_uses(events, deliveries)
     return {
         "call": call,
         "zero": clock_zero(call),
-        "transcript": transcript,
+        "talk": talk_of(transcript, uses, turns),
         "events": events,
         "deliveries": deliveries,
         "tool_uses": uses,
         "strip": strip_of(call, transcript, events, uses, kept_recording(call)),
-        "waterfall": waterfall_of(list(call.turns.all())),
+        "waterfall": waterfall_of(turns),
         "diagnosis": diagnose(call, events, deliveries),
         "lines": lines,
         "total": call.total_cost if call.settled_at else sum((line.amount for line in lines), ZERO),

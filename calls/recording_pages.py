@@ -13,9 +13,12 @@ from bubblyphone.core.errors import ApplicationError, NotFound
 from bubblyphone.core.pages import page, show_refusal
 from bubblyphone.core.ranged import ranged_response
 from calls import recording_access, selectors, waveform
+from calls.pages import live_context
 from calls.recording_files import storage
 
-PANELS = ("recording", "whisper", "analysis")
+# Of these some show the call itself, the others what was made of it afterwards.
+PANELS = ("player", "glance", "whisper", "analysis")
+OF_THE_CALL = ("player", "glance")
 
 
 @never_cache
@@ -58,7 +61,8 @@ def panel(request: HttpRequest, identifier: str, name: str) -> HttpResponse:
     call = selectors.get_call(signed_in(request), identifier)
     if name not in PANELS:
         raise Http404
-    return render(request, f"calls/_{name}.html", {"call": call})
+    context = live_context(call) if name in OF_THE_CALL else {"call": call}
+    return render(request, f"calls/_{name}.html", context)
 
 
 @require_POST

@@ -2,8 +2,6 @@
 
 from django import forms
 from django.contrib import messages
-from django.db.models import CharField, F, Prefetch, Value
-from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -12,14 +10,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts import redelivery
 from accounts.access import signed_in
-from accounts.models import WebhookAttempt
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import page, show_refusal, slice_of
 from bubblyphone.core.schema import description
 from phone_numbers import selectors
-
-# Of a body or an answer; the whole of it is in the API.
-SHOWN_CHARACTERS = 4000
 
 
 class DeliveryFilterForm(forms.Form):
@@ -45,11 +39,8 @@ def webhooks(request: HttpRequest) -> HttpResponse:
     form.is_valid()
     names = {"status": "status", "event": "event_type"}
     chosen = {names[name]: value for name, value in form.cleaned_data.items() if value}
-    attempts = (
-        WebhookAttempt.objects.order_by("number").defer("response_body").annotate(shown=_beginning("response_body"))
-    )
-    rows = redelivery.deliveries_of(developer).filter(**chosen).defer("body").annotate(shown=_beginning("body"))
-    shown = slice_of(rows.prefetch_related(Prefetch("attempts", attempts)), request.GET.get("before"))
+    rows = redelivery.with_attempts(redelivery.deliveries_of(developer).filter(**chosen))
+    shown = slice_of(rows, request.GET.get("before"))
     kept = request.GET.copy()
     kept.pop("before", None)
     context = {
@@ -61,10 +52,6 @@ def webhooks(request: HttpRequest) -> HttpResponse:
         "numbers": selectors.numbers_of(developer).order_by("-pk"),
     }
     return render(request, "webhooks/list.html", context)
-
-
-def _beginning(name: str) -> Left:
-    return Left(F(name), Value(SHOWN_CHARACTERS), output_field=CharField())
 
 
 @require_POST

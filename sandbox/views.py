@@ -51,7 +51,7 @@ def phone_call(request: HttpRequest) -> HttpResponse:
     call = pages.handset_calls(signed_in(request)).filter(pk__gt=seen).first()
     if call is None:
         return HttpResponse(status=204)
-    return render(request, "sandbox/_phone_call.html", live_context(call))
+    return render(request, "calls/_glance.html", live_context(call))
 
 
 @never_cache
@@ -79,7 +79,7 @@ def start_sandbox(request: HttpRequest) -> JsonResponse:
     return JsonResponse(
         {
             "ws_url": started.ws_url,
-            "call_url": reverse("call", args=[str(call.pk)]),
+            "glance_url": reverse("call-panel", args=[str(call.pk), "glance"]),
             "model": call.model_slug,
             "price_per_minute": str(call.model_rate),
         }

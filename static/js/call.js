@@ -1,10 +1,14 @@
 // One clock for a call's page: the recording (where there is one), the strip, the transcript and the timeline follow each other.
 // Everything with a moment carries it as data-at, in seconds of that clock (see calls/strip.py).
 
+const SPEEDS = [1, 1.5, 2];
+const STEP_SECONDS = 5;
+
 let now = 0;
 
-const strip = () => document.getElementById("strip");
-const player = () => document.querySelector("main audio");
+const element = (id) => document.getElementById(id);
+const strip = () => element("strip");
+const player = () => document.querySelector("#call-player audio");
 const length = () => Number(strip()?.dataset.seconds ?? 0);
 /** Seconds of the clock at which the recording begins. */
 const offset = () => Number(player()?.dataset.begins ?? 0);
@@ -16,13 +20,13 @@ function shown(seconds) {
 
 /** Show a moment everywhere. */
 function show(seconds) {
-  now = Math.max(0, seconds);
+  now = Math.min(length(), Math.max(0, seconds));
   const cursor = strip()?.querySelector(".cursor");
   if (!cursor) return;
-  const x = String(Math.min(1000, (now / length()) * 1000));
+  const x = String((now / length()) * 1000);
   cursor.setAttribute("x1", x);
   cursor.setAttribute("x2", x);
-  document.getElementById("clock").textContent = `${shown(now)} / ${shown(length())}`;
+  element("clock").textContent = `${shown(now)} / ${shown(length())}`;
   for (const list of document.querySelectorAll("#call-live .chat, #call-live .timeline, #call-live .waterfall tbody")) {
     const items = Array.from(list.children);
     const current = items.findLast((item) => Number(item.dataset.at) <= now + 0.05);
@@ -36,10 +40,47 @@ function seek(seconds) {
   show(seconds);
 }
 
+/** With JavaScript the strip is the player; the browser's own controls are for pages without. */
+function setUpPlayer() {
+  const audio = player();
+  if (!audio || !strip()) return;
+  audio.controls = false;
+  element("play").hidden = element("speed").hidden = false;
+  showPlaying();
+}
+
+function showPlaying() {
+  const isPlaying = !player().paused;
+  element("play").classList.toggle("playing", isPlaying);
+  element("play").setAttribute("aria-label", isPlaying ? "Pause" : "Play");
+}
+
+function togglePlaying() {
+  const audio = player();
+  if (!audio.paused) return audio.pause();
+  if (audio.ended || now >= length()) seek(0);
+  audio.play();
+}
+
+function nextSpeed() {
+  const audio = player();
+  audio.playbackRate = SPEEDS[(SPEEDS.indexOf(audio.playbackRate) + 1) % SPEEDS.length];
+  element("speed").textContent = `${audio.playbackRate}×`;
+}
+
+/** What an address ends in is shown: a moment on the clock, or an opened entry of a log. */
+function showTarget() {
+  const target = element(location.hash.slice(1));
+  if (target instanceof HTMLDetailsElement) target.open = true;
+  else if (target?.dataset.at) seek(Number(target.dataset.at));
+}
+
 document.addEventListener("click", (event) => {
-  const svg = event.target.closest("#strip svg");
-  const link = event.target.closest("#call-live a[href^='#']");
-  const item = event.target.closest("#call-live [data-at]");
+  if (event.target.closest("#play")) return togglePlaying();
+  if (event.target.closest("#speed")) return nextSpeed();
+  const svg = event.target.closest("#strip svg:not(.icon)");
+  const link = event.target.closest("main a[href^='#']");
+  const item = event.target.closest("main [data-at]");
   if (svg && !link) {
     const box = svg.getBoundingClientRect();
     return seek(((event.clientX - box.left) / box.width) * length());
@@ -48,11 +89,22 @@ document.addEventListener("click", (event) => {
   seek(Number(item.dataset.at));
 });
 
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: -STEP_SECONDS, ArrowRight: STEP_SECONDS }[event.key];
+  if (step && event.target.closest("#play")) seek(now + step);
+});
+
 // Media events do not bubble; they can be caught on the way down.
+for (const name of ["play", "pause", "ended"]) {
+  document.addEventListener(name, (event) => { if (event.target === player()) showPlaying(); }, true);
+}
 document.addEventListener("timeupdate", (event) => {
   if (event.target === player()) show(event.target.currentTime + offset());
 }, true);
-document.addEventListener("htmx:afterSwap", () => { if (now) show(now); });
+document.addEventListener("htmx:afterSwap", () => {
+  setUpPlayer();
+  if (now) show(now);
+});
 
-const target = document.getElementById(location.hash.slice(1));
-if (target?.dataset.at) seek(Number(target.dataset.at));
+setUpPlayer();
+showTarget();

@@ -57,7 +57,7 @@ def diagnose(call: Call) -> Diagnosis | None:
 @pytest.mark.parametrize(
     ("cause", "fields", "fault", "words"),
     [
-        ("busy", {"answered_at": None}, Fault.OTHER_PARTY, "The line was busy."),
+        ("busy", {"answered_at": None}, Fault.OTHER_PARTY, "The number that was called was busy with another call."),
         ("busy", {"answered_at": None, "direction": "inbound"}, Fault.SETTINGS, "as your own limit allows"),
         ("no_answer", {"answered_at": None}, Fault.OTHER_PARTY, "Nobody picked up"),
         ("no_answer", {"answered_at": None, "direction": "inbound"}, Fault.OTHER_PARTY, "hung up before"),

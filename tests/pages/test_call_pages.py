@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import WebhookAttempt, WebhookDelivery
-from calls.models import Call, CallEvent, TranscriptEntry
+from calls.models import Call, CallEvent, CallTurn, TranscriptEntry
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_agent, make_developer
@@ -83,6 +83,39 @@ def test_tools_show_request_answer_and_latency(client: Client, number: PhoneNumb
     assert section.index("check") < section.index("end_call")
     for text in ("183 ms", "HTTP 200", "&quot;date&quot;: &quot;2026-12-24&quot;", "&quot;free&quot;: true", "done"):
         assert text in section
+
+
+def test_an_answer_says_how_long_it_was_waited_for(client: Client, number: PhoneNumber) -> None:
+    call = ended_call(number)
+    for second, role in ((1, "model"), (5, "user"), (7, "model"), (8, "model")):
+        TranscriptEntry.objects.create(call=call, role=role, text=role, spoken_at=NOON + timedelta(seconds=second))
+    parts = dict.fromkeys(("carrier_in_ms", "model_ms", "tool_ms", "own_ms"), 0)
+    CallTurn.objects.create(call=call, answered_at=NOON + timedelta(seconds=7.4), total_ms=812, **parts)
+    CallEvent.objects.create(
+        call=call, event_type="tool.called", source="streaming", event_timestamp=NOON + timedelta(seconds=6),
+        metadata={"tool": "check"},
+    )  # fmt: skip
+    html = client.get(f"/calls/{call.pk}/panel/glance").content.decode()
+    talk = [item.partition("</li>")[0] for item in html.split("<li ")[1:]]
+    assert [("812 ms" in item, "check" in item) for item in talk] == [
+        (False, False), (False, False), (False, True), (True, False), (False, False),
+    ]  # fmt: skip
+
+
+def test_a_webhook_is_sent_again_from_the_call(client: Client, number: PhoneNumber) -> None:
+    call = ended_call(number)
+    delivery = WebhookDelivery.objects.create(
+        webhook_id=uuid4(), developer=number.developer, signing_secret=number.signing_secret, subject=f"call:{call.pk}",
+        event_type="call.hangup", url="https://example.com/", body="{}", status="failed", attempt_count=4,
+    )  # fmt: skip
+    html = client.get(f"/calls/{call.pk}").content.decode()
+    assert f'action="/webhooks/{delivery.pk}/resend"' in html
+    back = f"/calls/{call.pk}#delivery-{delivery.pk}"
+    assert f'value="{back}"' in html
+    assert client.post(f"/webhooks/{delivery.pk}/resend", {"next": back})["Location"] == back
+    delivery.refresh_from_db()
+    assert delivery.status == "pending"
+    assert "every 2s" in client.get(f"/calls/{call.pk}").content.decode()  # until it has arrived
 
 
 def test_a_failed_call_says_why(client: Client, number: PhoneNumber) -> None:
