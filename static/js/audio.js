@@ -11,6 +11,19 @@ export function microphoneProblem(error) {
   return PROBLEMS[error.name] ?? `The microphone could not be opened (${error.message}).`;
 }
 
+const WANTED = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+
+/** The microphone with an id; the system's own for "", and where that one is gone. */
+async function openMicrophone(id) {
+  const wanted = id ? { ...WANTED, deviceId: { exact: id } } : WANTED;
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: wanted });
+  } catch (error) {
+    if (!id || !["OverconstrainedError", "NotFoundError"].includes(error.name)) throw error;
+    return openMicrophone("");
+  }
+}
+
 /** 0 to 1 for a meter, from a root mean square: -60 dB is 0. */
 function meterValue(level) {
   return level > 0 ? Math.min(1, Math.max(0, (20 * Math.log10(level) + 60) / 60)) : 0;
@@ -19,10 +32,13 @@ function meterValue(level) {
 export class VoiceLine {
   /**
    * @param {{worklet: string, prefillMs?: number, maxQueuedMs?: number, onFrame: (pcm: ArrayBuffer) => void,
-   *   levelIn: HTMLMeterElement, levelOut: HTMLMeterElement}} options  onFrame gets 20 ms of PCM16, 16 kHz, mono
+   *   onOpen?: () => void, levelIn: HTMLMeterElement, levelOut: HTMLMeterElement}} options
+   *   onFrame gets 20 ms of PCM16, 16 kHz, mono
    */
   constructor({ prefillMs = 60, maxQueuedMs = 0, ...options }) {
     this.options = { prefillMs, maxQueuedMs, ...options };
+    this.microphoneId = this.loudspeakerId = "";
+    this.isMuted = false;
   }
 
   /** Asks for the microphone and starts. Call it from a click: browsers keep audio still until there was one. */
@@ -30,14 +46,15 @@ export class VoiceLine {
     if (!navigator.mediaDevices) throw new Error("browsers allow it only on https or localhost");
     this.context = new AudioContext({ latencyHint: "interactive" });
     try {
-      const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
       const [stream] = await Promise.all([
-        navigator.mediaDevices.getUserMedia({ audio }),
+        openMicrophone(this.microphoneId),
         this.context.audioWorklet.addModule(this.options.worklet),
         this.context.resume(),
       ]);
-      this.stream = stream;
       this.connect();
+      this.listenTo(stream);
+      await this.chooseLoudspeaker(this.loudspeakerId);
+      this.options.onOpen?.();
     } catch (error) {
       await this.close();
       throw error;
@@ -60,8 +77,28 @@ export class VoiceLine {
       levelOut.value = meterValue(data.level);
       levelOut.dataset.playedMs = data.playedMs;
     };
-    this.context.createMediaStreamSource(this.stream).connect(this.capture);
     this.playback.connect(this.context.destination);
+  }
+
+  listenTo(stream) {
+    this.source?.disconnect();
+    this.hangUpMicrophone();
+    this.stream = stream;
+    this.source = this.context.createMediaStreamSource(stream);
+    this.source.connect(this.capture);
+    this.muted = this.isMuted;
+  }
+
+  /** Takes another microphone, now or when the line is opened. Throws as getUserMedia does. */
+  async chooseMicrophone(id) {
+    this.microphoneId = id;
+    if (this.capture) this.listenTo(await openMicrophone(id));
+  }
+
+  /** Plays on another loudspeaker, where the browser can; one that is gone leaves it as it is. */
+  async chooseLoudspeaker(id) {
+    this.loudspeakerId = id;
+    await this.context?.setSinkId?.(id).catch(() => {});
   }
 
   /** Plays PCM16 of a sample rate behind what is still to be played. */
@@ -75,12 +112,18 @@ export class VoiceLine {
   }
 
   set muted(muted) {
+    this.isMuted = muted;
     for (const track of this.stream?.getAudioTracks() ?? []) track.enabled = !muted;
   }
 
-  async close() {
+  hangUpMicrophone() {
     for (const track of this.stream?.getTracks() ?? []) track.stop();
-    this.stream = this.capture = this.playback = null;
+  }
+
+  async close() {
+    this.hangUpMicrophone();
+    this.stream = this.source = this.capture = this.playback = null;
+    this.isMuted = false;
     if (this.context?.state !== "closed") await this.context?.close();
     this.options.levelIn.value = this.options.levelOut.value = 0;
   }

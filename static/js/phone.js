@@ -1,9 +1,10 @@
 // The Phone page: a handset at the built-in exchange. Its protocol is in sandbox/exchange/remote.py.
 import { CallTimer, VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMute } from "./audio.js";
+import { wireDevices } from "./devices.js";
+import { Talk } from "./talk.js";
 
 const RATE = 16000;
 const RECONNECT_MS = [500, 1000, 2000, 5000];
-const POLL_MS = 1000;
 const CAUSES = {
   normal_clearing: "Call ended",
   user_busy: "The line is busy",
@@ -32,7 +33,7 @@ const line = new VoiceLine({
 let socket = null;
 let attempts = 0;
 let lastCall = Number(root.dataset.lastCall);
-let poller = null;
+const talk = new Talk(element("talk"), { isBusy, onOver: (callId) => (lastCall = callId) });
 
 // --- the connection to the exchange ---------------------------------------------------------------------------------
 
@@ -82,6 +83,11 @@ function onMessage(message) {
 
 function isBusy() {
   return ["calling", "incoming", "talking"].includes(root.dataset.state);
+}
+
+/** Shows the call that comes after the last one. */
+function follow() {
+  talk.follow(`${root.dataset.call}?after=${lastCall}`);
 }
 
 async function openLine() {
@@ -136,36 +142,6 @@ function show(state, text, party) {
   element("dial").disabled = !["ready", "ended"].includes(state);
 }
 
-// --- the call as the platform sees it -------------------------------------------------------------------------------
-
-/** Shows the platform's view of the call beside the phone, each second until the call is over there, too. */
-function follow() {
-  clearTimeout(poller);
-  let shown = "";
-  let quiet = 0;
-  const poll = async () => {
-    const response = await fetch(`${root.dataset.call}?after=${lastCall}`).catch(() => null);
-    if (response?.status === 200 && !response.redirected) {
-      const html = await response.text();
-      if (html !== shown) replaceTalk((shown = html));
-    }
-    const call = element("talk").querySelector("[data-call-id]");
-    const isOver = call !== null && shown !== "" && call.dataset.over === "1";
-    // Calls that the platform never hears of (another handset) end here, too.
-    quiet = isBusy() ? 0 : quiet + 1;
-    if (isOver && !isBusy()) lastCall = Number(call.dataset.callId);
-    else if (quiet < 10) poller = setTimeout(poll, POLL_MS);
-  };
-  poll();
-}
-
-function replaceTalk(html) {
-  const talk = element("talk");
-  talk.innerHTML = html;
-  const chat = talk.querySelector(".chat");
-  if (chat) chat.scrollTop = chat.scrollHeight;
-}
-
 // --- buttons --------------------------------------------------------------------------------------------------------
 
 element("dial").addEventListener("click", dial);
@@ -173,6 +149,7 @@ element("accept").addEventListener("click", accept);
 element("decline").addEventListener("click", () => send({ type: "decline" }));
 element("hang-up").addEventListener("click", () => send({ type: "hangup" }));
 wireMute(element("mute"), (muted) => (line.muted = muted));
+wireDevices(line);
 element("own")?.addEventListener("change", ({ target }) => (element("to").value = target.value));
 root.querySelector(".pad").addEventListener("click", ({ target }) => {
   const digit = target.closest("[data-digit]")?.dataset.digit;

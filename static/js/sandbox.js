@@ -1,5 +1,7 @@
 // The Sandbox page: talks to an agent over the WebSocket protocol of the reference (Sandbox).
 import { CallTimer, VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMute } from "./audio.js";
+import { wireDevices } from "./devices.js";
+import { Talk } from "./talk.js";
 
 const DEFAULT_RATE = 24000;
 const REASONS = {
@@ -16,6 +18,8 @@ const element = (id) => document.getElementById(id);
 const form = element("start");
 let socket = null;
 let pricePerMinute = 0;
+const isBusy = () => ["connecting", "talking"].includes(root.dataset.state);
+const talk = new Talk(element("talk"), { isBusy });
 const timer = new CallTimer(element("timer"), (seconds) => {
   element("cost").textContent = pricePerMinute > 0 ? `$${((pricePerMinute * seconds) / 60).toFixed(3)} so far` : "free";
 });
@@ -49,14 +53,13 @@ async function start(event) {
   begin(answer);
 }
 
-function begin({ ws_url: address, call_url: page, price_per_minute: price, model }) {
+function begin({ ws_url: address, glance_url: glance, price_per_minute: price, model }) {
   pricePerMinute = Number(price);
-  element("call-link").href = page;
-  element("talk").replaceChildren();
   element("state").textContent = `Connecting to ${model}…`;
   socket = new WebSocket(address);
   socket.onmessage = ({ data }) => onFrame(JSON.parse(data));
   socket.onclose = () => finish("The connection was lost");
+  talk.follow(glance);
 }
 
 // --- the conversation -----------------------------------------------------------------------------------------------
@@ -71,9 +74,8 @@ function onFrame(frame) {
     case "clear":
       return line.clear();
     case "transcript":
-      return addSaid(frame.role, frame.text);
     case "tool_call":
-      return addAside(`${frame.tool}(${JSON.stringify(frame.arguments)})`);
+      return talk.look();
     case "error":
       return showTrouble(frame.message);
     case "ended":
@@ -91,12 +93,11 @@ function decode(base64) {
 }
 
 function finish(text) {
-  if (!["connecting", "talking"].includes(root.dataset.state)) return;
+  if (!isBusy()) return;
   timer.stop();
   line.close();
   setMuted(element("mute"), false);
   show("ended", text);
-  element("call-link").hidden = false;
   if (socket.readyState <= WebSocket.OPEN) socket.close();
 }
 
@@ -106,42 +107,11 @@ function show(state, text) {
   if (state === "connecting") {
     element("timer").textContent = "0:00";
     element("cost").textContent = "";
-    element("call-link").hidden = true;
   }
-}
-
-// --- the transcript -------------------------------------------------------------------------------------------------
-
-function addSaid(role, text) {
-  const item = document.createElement("li");
-  item.className = role === "model" ? "model" : "user";
-  item.append(piece("span", "who", role === "model" ? "Agent" : "You"), piece("div", "said", text));
-  append(item);
-}
-
-function addAside(text) {
-  const item = document.createElement("li");
-  item.className = "aside";
-  item.append(piece("code", "tool", text));
-  append(item);
-}
-
-function piece(tag, className, text) {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  return made;
-}
-
-function append(item) {
-  const talk = element("talk");
-  talk.hidden = false;
-  element("waiting").hidden = true;
-  talk.append(item);
-  talk.scrollTop = talk.scrollHeight;
 }
 
 form.addEventListener("submit", start);
 element("hang-up").addEventListener("click", () => finish("Call ended"));
 wireMute(element("mute"), (muted) => (line.muted = muted));
+wireDevices(line);
 window.addEventListener("pagehide", () => socket?.close());

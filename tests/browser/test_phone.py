@@ -110,17 +110,27 @@ def test_a_number_that_makes_no_sense_is_not_dialled(demo_page: Page) -> None:
     state(page, "ready")
 
 
-def test_a_refused_microphone_is_explained(open_page: Callable[..., Page], platform: Platform) -> None:
+def test_a_chosen_microphone_is_asked_for_and_its_refusal_explained(
+    open_page: Callable[..., Page], platform: Platform
+) -> None:
     page = open_page(microphone=False)
-    page.add_init_script(
-        "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('denied', 'NotAllowedError') }"
-    )
+    page.add_init_script("""
+        navigator.mediaDevices.enumerateDevices = async () => [{ kind: "audioinput", deviceId: "h1", label: "Headset" }];
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+            window.asked = wanted.audio.deviceId;
+            throw new DOMException("denied", "NotAllowedError");
+        };
+    """)
     sign_in(page, platform)
     page.goto("/phone")
     state(page, "ready")
+    page.get_by_label("Microphone").select_option(label="Headset")
     page.get_by_role("button", name="Call", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("The microphone was refused.")
+    assert page.evaluate("window.asked") == {"exact": "h1"}
     state(page, "ready")
+    page.goto("/sandbox")
+    expect(page.get_by_label("Microphone")).to_have_value("h1")  # the browser remembers it
 
 
 def test_a_second_window_takes_the_phone_over(demo_page: Page) -> None:
