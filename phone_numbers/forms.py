@@ -48,6 +48,7 @@ class NumberSearchForm(forms.Form):
     area_code = forms.RegexField(
         r"^[0-9]{1,6}$", label="Area code", required=False, error_messages={"invalid": "Digits only, like 415."}
     )
+    locality = forms.CharField(label="City", required=False, max_length=100)
     contains = forms.RegexField(
         r"^[0-9]{1,12}$", label="Contains", required=False, error_messages={"invalid": "Digits only, like 123."}
     )
@@ -55,8 +56,10 @@ class NumberSearchForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["country"] = forms.ChoiceField(label="Country", choices=countries(), initial="US")
-        for name, example in (("area_code", "415"), ("contains", "55")):
-            self.fields[name].widget.attrs |= {"inputmode": "numeric", "placeholder": example, "autocomplete": "off"}
+        for name, example in (("area_code", "415"), ("locality", "San Francisco"), ("contains", "55")):
+            self.fields[name].widget.attrs |= {"placeholder": example, "autocomplete": "off"}
+        for name in ("area_code", "contains"):
+            self.fields[name].widget.attrs["inputmode"] = "numeric"
 
 
 class BuyForm(forms.Form):

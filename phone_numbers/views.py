@@ -82,7 +82,7 @@ def _search(request: HttpRequest) -> dict[str, object]:
         holding = get_holding(developer=signed_in(request), **kind)
     except ApplicationError as error:
         add_errors(form, error)
-        return {"form": form, "is_refused": True}
+        return {"form": form}
     return {
         "form": form,
         "found": [_offer(number) for number in found],
