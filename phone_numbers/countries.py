@@ -72,5 +72,6 @@ def get_requirements(*, country: str, number_type: str) -> list[Requirement]:
 
 
 def _holding(kind: Kind, wanted: list[Requirement], newest: Verification | None) -> Holding:
-    status = NOT_REQUIRED if not wanted else UNVERIFIED if newest is None else newest.status
+    is_open = newest is None or (newest.status == Verification.Status.APPROVED and newest.is_expired)
+    status = NOT_REQUIRED if not wanted else UNVERIFIED if newest is None or is_open else newest.status
     return Holding(*kind, status=status, verification=newest)

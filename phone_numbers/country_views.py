@@ -10,10 +10,19 @@ from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, UpstreamFailed
 from bubblyphone.core.pages import page
 from phone_numbers import verification
-from phone_numbers.countries import Holding, get_holding, get_requirements, list_holdings
+from phone_numbers.countries import NOT_REQUIRED, UNVERIFIED, Holding, get_holding, get_requirements, list_holdings
 from phone_numbers.country_forms import PapersForm
 from phone_numbers.forms import TYPE_LABELS
 from phone_numbers.models import Verification
+
+Status = Verification.Status
+# What there is to do, the most urgent first.
+SECTIONS = (
+    ("Not accepted", {Status.REJECTED}),
+    ("Being reviewed", {Status.PENDING}),
+    ("Ready to buy", {NOT_REQUIRED, Status.APPROVED}),
+    ("Documents needed first", {UNVERIFIED}),
+)
 
 
 @never_cache
@@ -24,8 +33,11 @@ def countries(request: HttpRequest) -> HttpResponse:
         holdings = list_holdings(signed_in(request))
     except UpstreamFailed as error:
         return render(request, "countries/list.html", {"refusal": error.message})
-    rows = [(holding, TYPE_LABELS[holding.number_type]) for holding in holdings]
-    return render(request, "countries/list.html", {"rows": rows})
+    sections = [
+        (title, [(holding, TYPE_LABELS[holding.number_type]) for holding in holdings if holding.status in states])
+        for title, states in SECTIONS
+    ]
+    return render(request, "countries/list.html", {"sections": [pair for pair in sections if pair[1]]})
 
 
 @never_cache
@@ -61,4 +73,4 @@ def country(request: HttpRequest, code: str, number_type: str) -> HttpResponse:
 
 
 def _may_submit(holding: Holding) -> bool:
-    return holding.status in {"unverified", Verification.Status.REJECTED}
+    return holding.status in {UNVERIFIED, Status.REJECTED}

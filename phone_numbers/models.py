@@ -148,7 +148,7 @@ def make_verification_id() -> str:
 class Verification(models.Model):
     """Papers handed in once for one kind of number, and what staff decided. After a rejection the next one is a row of its own.
 
-    pending ──▶ approved ──▶ rejected (approval withdrawn)
+    pending ──▶ approved ──▶ rejected (approval withdrawn, or new papers after it had expired)
            └──▶ rejected
     """
 
@@ -165,6 +165,7 @@ class Verification(models.Model):
     rejection_reason = models.TextField(blank=True, default="")
     submitted_at = models.DateTimeField(default=timezone.now)
     reviewed_at = models.DateTimeField(null=True)
+    expires_on = models.DateField(null=True)  # the last day (UTC) of an approval; None: it has no end
     carrier_ref = models.CharField(max_length=100, blank=True, default="")  # the carrier's requirement group, once made
 
     class Meta:
@@ -178,6 +179,10 @@ class Verification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.public_id} ({self.country_code} {self.number_type})"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_on is not None and self.expires_on < timezone.now().date()
 
 
 class VerificationDocument(models.Model):

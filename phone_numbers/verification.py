@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
@@ -43,6 +44,7 @@ def submit(*, developer: Developer, country: str, number_type: str, papers: Sequ
     saved: list[VerificationDocument] = []
     try:
         with transaction.atomic():
+            _end_expired(developer, country, number_type)
             verification = Verification.objects.create(
                 developer=developer, country_code=country, number_type=number_type
             )
@@ -61,11 +63,14 @@ def submit(*, developer: Developer, country: str, number_type: str, papers: Sequ
 
 
 @transaction.atomic
-def approve(*, verification_id: int, staff: Developer) -> None:
-    """Let the developer hold such numbers. Raises Conflict unless pending, InvalidRequest for an address that is missing.
+def approve(*, verification_id: int, staff: Developer, expires_on: date | None = None) -> None:
+    """Let the developer hold such numbers, up to a last day if the papers have one.
 
+    Raises Conflict unless pending, InvalidRequest for an address that is missing or a day that has passed.
     A text that nobody gave becomes the account's own name and address.
     """
+    if expires_on is not None and expires_on < timezone.now().date():
+        raise InvalidRequest({"expires_on": ["The papers have expired already: reject them."]})
     verification = _locked(verification_id)
     if verification.status != Verification.Status.PENDING:
         raise Conflict(f"This verification is {verification.status} already.")
@@ -75,6 +80,7 @@ def approve(*, verification_id: int, staff: Developer) -> None:
         if document.kind == "textual" and not document.value:
             document.value = _holder_text(verification.developer)
             document.save(update_fields=["value"])
+    verification.expires_on = expires_on
     _decide(verification, Verification.Status.APPROVED, staff)
 
 
@@ -136,11 +142,25 @@ def parse_address(text: str) -> tuple[str, ...] | None:
 # --- handing in -------------------------------------------------------------------------------------------------------
 def _refuse_second(developer: Developer, country: str, number_type: str) -> None:
     standing = Verification.objects.filter(developer=developer, country_code=country, number_type=number_type)
-    match standing.exclude(status=Verification.Status.REJECTED).values_list("status", flat=True).first():
-        case Verification.Status.PENDING:
-            raise Conflict("Your documents are being reviewed already.", code="pending")
-        case Verification.Status.APPROVED:
-            raise Conflict(f"You are verified for {number_type} numbers of {country} already.", code="approved")
+    found = standing.exclude(status=Verification.Status.REJECTED).first()
+    if found is None or (found.status == Verification.Status.APPROVED and found.is_expired):
+        return
+    if found.status == Verification.Status.PENDING:
+        raise Conflict("Your documents are being reviewed already.", code="pending")
+    raise Conflict(f"You are verified for {number_type} numbers of {country} already.", code="approved")
+
+
+def _end_expired(developer: Developer, country: str, number_type: str) -> None:
+    """An approval that has expired makes room for new papers."""
+    approved = Verification.objects.select_for_update().filter(
+        developer=developer, country_code=country, number_type=number_type, status=Verification.Status.APPROVED
+    )
+    for verification in approved:
+        if verification.is_expired:
+            verification.status = Verification.Status.REJECTED
+            verification.rejection_reason = f"Expired on {verification.expires_on}."
+            verification.save(update_fields=["status", "rejection_reason"])
+            _note(verification, developer, verification.rejection_reason)
 
 
 def _check(wanted: Sequence[Requirement], papers: Sequence[HandedIn]) -> None:
@@ -208,7 +228,7 @@ def _decide(verification: Verification, status: Verification.Status, staff: Deve
     verification.status = status
     verification.rejection_reason = reason
     verification.reviewed_at = timezone.now()
-    verification.save(update_fields=["status", "rejection_reason", "reviewed_at"])
+    verification.save(update_fields=["status", "rejection_reason", "reviewed_at", "expires_on"])
     _note(verification, staff, reason)
     notices.announce(verification)
 

@@ -1,5 +1,6 @@
 """The queue of papers: staff read them, put texts right, and approve or reject."""
 
+from datetime import date
 from typing import Any
 
 from csp.decorators import csp_replace
@@ -18,7 +19,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from accounts.access import signed_in
 from bubblyphone.core.admin import ReadOnlyAdmin
-from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.pages import show_refusal
 from phone_numbers import verification
 from phone_numbers.countries import country_name
@@ -83,6 +84,15 @@ class EventInline(admin.TabularInline[VerificationEvent, Verification]):
         return False
 
 
+def _day(text: str) -> date | None:
+    """What was typed as a day; None for nothing. Raises InvalidRequest."""
+    try:
+        found: date | None = forms.DateField(required=False).clean(text)
+    except forms.ValidationError as error:
+        raise InvalidRequest({"expires_on": list(error.messages)}) from error
+    return found
+
+
 @admin.register(Verification)
 class VerificationAdmin(ReadOnlyAdmin):
     """Approving and rejecting are buttons of the page (templates/admin/numbers/verification/change_form.html)."""
@@ -96,7 +106,7 @@ class VerificationAdmin(ReadOnlyAdmin):
     # What waits comes first, the longest waiting before the others.
     ordering = [Case(When(status=Verification.Status.PENDING, then=0), default=1), "submitted_at"]
     fields = [
-        ("status", "rejection_reason"), "developer", ("country", "number_type"), ("submitted_at", "reviewed_at"),
+        ("status", "rejection_reason"), "developer", ("country", "number_type"), ("submitted_at", "reviewed_at", "expires_on"),
         "public_id", "carrier_ref",
     ]  # fmt: skip
     inlines = [DocumentInline, EventInline]
@@ -106,8 +116,8 @@ class VerificationAdmin(ReadOnlyAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [
-            "status", "rejection_reason", "developer", "country", "number_type", "submitted_at", "reviewed_at", "public_id",
-            "carrier_ref",
+            "status", "rejection_reason", "developer", "country", "number_type", "submitted_at", "reviewed_at", "expires_on",
+            "public_id", "carrier_ref",
         ]  # fmt: skip
 
     @admin.display(description="waiting")
@@ -133,8 +143,9 @@ class VerificationAdmin(ReadOnlyAdmin):
         staff = signed_in(request)
         try:
             if "_approve" in request.POST:
-                verification.approve(verification_id=obj.pk, staff=staff)
-                self.log_change(request, obj, "Approved.")
+                last_day = _day(request.POST.get("expires_on", ""))
+                verification.approve(verification_id=obj.pk, staff=staff, expires_on=last_day)
+                self.log_change(request, obj, f"Approved{f', until {last_day}' if last_day else ''}.")
                 messages.success(request, "Approved. The developer is told.")
             elif "_reject" in request.POST:
                 reason = request.POST.get("reason", "")

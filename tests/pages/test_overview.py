@@ -17,7 +17,7 @@ from billing.caps import set_limits
 from billing.models import AutoTopUp
 from calls.models import Call, CallTurn
 from calls.overview import attention, figures
-from phone_numbers.models import PhoneNumber
+from phone_numbers.models import PhoneNumber, Verification
 from tests.calls.rows import describe_call, make_account, make_streaming_number
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -101,6 +101,13 @@ def test_what_needs_attention(number: PhoneNumber) -> None:
     assert "could not be renewed and will be suspended." in shown[1]
     assert shown[2] == "1 webhook of the last day did not arrive."
     assert texts(make_account()) == []
+    last_day = (timezone.now() + timedelta(days=29)).date()
+    Verification.objects.create(
+        developer=developer, country_code="DE", number_type="local", status="approved", expires_on=last_day
+    )
+    assert f"Your documents for Germany expire on {last_day:%-d %B}." in texts(developer)
+    Verification.objects.update(expires_on=last_day + timedelta(days=7))
+    assert "Germany" not in "".join(texts(developer))
     AutoTopUp.objects.create(developer=developer, failed_at=timezone.now())
     assert "Your card was declined: automatic top-ups are switched off." in texts(developer)
 

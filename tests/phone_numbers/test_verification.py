@@ -1,6 +1,7 @@
 """What staff decide, who is told, and what the carrier gets when a number is ordered."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Barrier
@@ -11,12 +12,14 @@ from django.contrib.admin.models import LogEntry
 from django.core import mail
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from django_q.models import OrmQ
 
 from accounts.models import Developer, WebhookDelivery
 from billing import ledger
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, UpstreamFailed
+from phone_numbers.countries import get_holding
 from phone_numbers.documents import MAX_FILE_BYTES
 from phone_numbers.models import NumberPurchase, PhoneNumber, Verification
 from phone_numbers.notices import send_verification_email
@@ -199,6 +202,27 @@ def test_what_cannot_be_decided(developer: Developer, staff: Developer, exchange
     assert history == [("pending", developer, ""), ("approved", staff, ""), ("rejected", staff, "Forged.")]
     with pytest.raises(Forbidden):
         buy(developer)
+
+
+def test_an_approval_has_a_last_day(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
+    today = timezone.now().date()
+    first = submit_papers(developer)
+    with pytest.raises(InvalidRequest):
+        approve(verification_id=first.pk, staff=staff, expires_on=today - timedelta(days=1))
+    approve(verification_id=first.pk, staff=staff, expires_on=today)
+    assert get_holding(developer=developer, country="GB", number_type="local").may_buy
+    with pytest.raises(Conflict):
+        submit_papers(developer)
+    Verification.objects.update(expires_on=today - timedelta(days=1))
+    assert get_holding(developer=developer, country="GB", number_type="local").status == "unverified"
+    with pytest.raises(Forbidden):
+        buy(developer)
+    second = submit_papers(developer)
+    first.refresh_from_db()
+    assert (first.status, first.rejection_reason) == ("rejected", f"Expired on {today - timedelta(days=1)}.")
+    approve(verification_id=second.pk, staff=staff)
+    second.refresh_from_db()
+    assert (second.status, second.expires_on) == ("approved", None)
 
 
 @pytest.mark.parametrize(
