@@ -2,27 +2,14 @@
 
 from django.apps import apps
 from django.contrib import admin
-from django.http import HttpRequest
 from djstripe.models import Event, WebhookEventTrigger
 
 from billing.models import Payment
+from bubblyphone.core.admin import ReadOnlyAdmin
 
 for model in apps.get_app_config("djstripe").get_models():
     if admin.site.is_registered(model):
         admin.site.unregister(model)
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """What has happened elsewhere is not edited here."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
 
 @admin.register(Payment)

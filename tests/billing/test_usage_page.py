@@ -57,6 +57,14 @@ def test_nothing_has_no_chart() -> None:
 
 
 @pytest.mark.django_db
+def test_numbers_cost_each_month_and_are_set_up_once(empty_redis: object) -> None:
+    developer, now = make_developer(), timezone.now()
+    for kind, amount in (("number_setup", -3), ("number_month", -3)):
+        ledger.post_entry(developer_id=developer.pk, key=kind, kind=kind, amount=Decimal(amount), description="")
+    assert days_left(developer.pk, Decimal(13), now + timedelta(seconds=1)) == 130  # $3 in 30 days
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("spent", "days_ago", "left"),
     [
