@@ -27,6 +27,14 @@ class SignUpForm(forms.Form):
         help_text="At least 8 characters.",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+    # What the browser says (static/js/app.js); it can be changed on the account's page.
+    time_zone = forms.CharField(
+        required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-time-zone": "", "autocomplete": "off"})
+    )
+
+    def clean_time_zone(self) -> str:
+        zone: str = self.cleaned_data["time_zone"]
+        return zone if zone in TIME_ZONES else "UTC"
 
 
 class SignInForm(forms.Form):

@@ -29,14 +29,16 @@ class WrongCredentials(ApplicationError):
     code = "wrong_credentials"
 
 
-def register(*, name: str, email: str, password: str, company_name: str = "") -> Developer:
+def register(*, name: str, email: str, password: str, company_name: str = "", time_zone: str = "UTC") -> Developer:
     """Open an account and mail a link that confirms its address.
 
     Raises InvalidRequest for an address that is taken, in whatever case it is written.
     """
     try:
         with transaction.atomic():
-            developer = Developer.objects.create_user(email, password, name=name, company_name=company_name)
+            developer = Developer.objects.create_user(
+                email, password, name=name, company_name=company_name, time_zone=time_zone
+            )
             email_verification.request_link(developer=developer)
             return developer
     except IntegrityError as error:

@@ -45,6 +45,21 @@ async function copy(button) {
   }
 }
 
+for (const input of document.querySelectorAll("[data-time-zone]")) {
+  input.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/** Results can be put away; what is there without JavaScript goes with the page. */
+function addDismissers() {
+  for (const message of document.querySelectorAll("#messages .message:not(:has(button))")) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "button quiet", textContent: "✕", ariaLabel: "Dismiss" });
+    button.addEventListener("click", () => message.remove());
+    message.append(button);
+  }
+}
+addDismissers();
+
 let openDetails = [];
 document.addEventListener("htmx:beforeSwap", (event) => {
   // The session has ended meanwhile: the sign-in page must not be put into the middle of this one.
@@ -56,6 +71,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 document.addEventListener("htmx:afterSwap", () => {
   for (const id of openDetails) document.getElementById(id)?.setAttribute("open", "");
+  addDismissers();
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful && event.target.matches?.("form[data-reset]")) event.target.reset();

@@ -84,13 +84,21 @@ def test_doors_are_sound(path: str) -> None:
 
 def test_sign_up_signs_in_and_refuses_a_taken_address() -> None:
     client = Client()
-    form = {"name": "Ada", "email": "Ada@Example.com", "company_name": "", "password": "secret123"}
+    form = {
+        "name": "Ada",
+        "email": "Ada@Example.com",
+        "company_name": "",
+        "password": "secret123",
+        "time_zone": "Europe/Paris",
+    }
     assert client.post("/signup", form)["Location"] == "/"
     assert client.get("/").status_code == 200
     again = Client().post("/signup", form)
     assert again.status_code == 200
     assert "The email has already been taken." in again.content.decode()
-    assert Developer.objects.filter(email="ada@example.com").count() == 1
+    assert Developer.objects.get(email="ada@example.com").time_zone == "Europe/Paris"
+    Client().post("/signup", {**form, "email": "bob@example.com", "time_zone": "Mars/Base"})
+    assert Developer.objects.get(email="bob@example.com").time_zone == "UTC"
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 129])
@@ -319,7 +327,7 @@ def test_a_sandbox_call_starts_or_says_why_not(client: Client, developer: Develo
     assert call.config["system_prompt"] == {"value": "You sell cake.", "source": "request"}
     answer = started.json()
     assert answer["ws_url"].startswith(f"{settings.PUBLIC_WS_URL}/sandbox/ws/{call.public_id}?token=")
-    assert answer["call_url"] == f"/calls/{call.pk}"
+    assert answer["glance_url"] == f"/calls/{call.pk}/panel/glance"
     assert client.post("/sandbox/start", {"agent": "999"}).status_code == 422
     other = make_number(make_developer(), "+14155550101", mode="streaming", system_prompt="x")
     assert client.post("/sandbox/start", {"agent": str(other.pk)}).status_code == 422
