@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-WIDTH, HEIGHT = 720, 220  # of the drawing, in its own units
-LEFT, RIGHT, TOP, BOTTOM = 52, 16, 10, 24  # room for what stands beside the bars
+HEIGHT = 220  # pixels; what lies sideways is in percent of the width, so that a chart is as wide as its place
+TOP, BOTTOM = 10, 26  # room for what stands above and below the bars
+BAR = 0.66  # of the room of each
 LABELS_AT_MOST = 8
 STEPS = tuple(Decimal(step) for step in ("1", "1.2", "1.6", "2", "2.4", "3", "4", "5", "6", "8", "10"))
 
@@ -22,12 +23,15 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar with the text that its place shows; `label` stands below it where there is room."""
+    """A bar in its room, with the text that shows there; `label` stands below some, `is_minor` where it is narrow below none."""
 
+    left: float
+    room: float
     x: float
     width: float
     middle: float
     label: str
+    is_minor: bool
     text: str
     pieces: list[Piece]
 
@@ -47,10 +51,7 @@ class Chart:
     bars: list[Bar]
     ticks: list[Tick]
     rows: list[tuple[str, list[str]]]
-    width: int = WIDTH
     height: int = HEIGHT
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
     base: int = HEIGHT - BOTTOM
 
 
@@ -69,7 +70,7 @@ def stacked_bars(
     texts = [[_text(value, unit) for value in column] for column in zip(*shown.values(), strict=True)]
     bars = list(_bars(labels, list(shown.values()), top))
     named = [
-        Bar(bar.x, bar.width, bar.middle, bar.label, _sentence(label, _text(total, unit), shown, row), bar.pieces)
+        replace(bar, text=_sentence(label, _text(total, unit), shown, row))
         for bar, label, total, row in zip(bars, labels, totals, texts, strict=True)
     ]
     ticks = [Tick(_y(top * part / 2, top), _text(top * part / 2, unit)) for part in range(3)]
@@ -77,7 +78,7 @@ def stacked_bars(
 
 
 def _bars(labels: Sequence[str], series: list[Sequence[Decimal]], top: Decimal) -> Iterator[Bar]:
-    room = (WIDTH - LEFT - RIGHT) / len(labels)
+    room = 100 / len(labels)
     every = math.ceil(len(labels) / LABELS_AT_MOST)
     for place, label in enumerate(labels):
         pieces, sofar = [], Decimal(0)
@@ -85,9 +86,17 @@ def _bars(labels: Sequence[str], series: list[Sequence[Decimal]], top: Decimal) 
             if values[place] > 0:
                 low, sofar = sofar, sofar + values[place]
                 pieces.append(Piece(number, _y(sofar, top), round(_y(low, top) - _y(sofar, top), 2)))
-        x = LEFT + place * room
-        shown_label = label if place % every == 0 else ""
-        yield Bar(round(x + room * 0.15, 2), round(room * 0.7, 2), round(x + room / 2, 2), shown_label, "", pieces)
+        yield Bar(
+            left=round(place * room, 3),
+            room=round(room, 3),
+            x=round((place + (1 - BAR) / 2) * room, 3),
+            width=round(room * BAR, 3),
+            middle=round((place + 0.5) * room, 3),
+            label=label if place % every == 0 else "",
+            is_minor=place // every % 2 == 1,
+            text="",
+            pieces=pieces,
+        )
 
 
 def _y(value: Decimal, top: Decimal) -> float:

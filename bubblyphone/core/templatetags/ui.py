@@ -60,6 +60,16 @@ def phone(number: str) -> str:
 
 
 @register.filter
+def national(number: str) -> str:
+    """A number as it is dialled at home, "(415) 555-0100"; what is no E.164 number stays as it is."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+
+
+@register.filter
 def duration(seconds: int | None) -> str:
     """ "0:42", "1:02:03"; an absent duration is a dash."""
     if seconds is None:
