@@ -37,12 +37,21 @@ PAGES = {
     "docs-quick-start": "/docs/quick-start",
     "docs-webhooks": "/docs/webhooks",
 }
+# As staff see it, with the papers that `seed(…, "papers")` leaves with them.
+OFFICE = {
+    "admin": "/admin/",
+    "admin-account": "/admin/accounts/developer/{developer}/change/",
+    "admin-verifications": "/admin/numbers/verification/",
+    "admin-verification": "/admin/numbers/verification/{verification}/change/",
+    "admin-call": "/admin/calls/call/{call}/change/",
+    "admin-rates": "/admin/billing/telephonyrate/",
+}
 
 
-def seed(data_dir: Path) -> dict[str, Any]:
-    """Give a running platform's demo account a past; the ids that PAGES name."""
+def seed(data_dir: Path, *also: str) -> dict[str, Any]:
+    """Give a running platform's demo account a past; the ids that PAGES name (and OFFICE, `also` "papers")."""
     environment = json.loads((data_dir / "environment.json").read_text())
-    command = [sys.executable, "-m", "tests.browser.seed"]
+    command = [sys.executable, "-m", "tests.browser.seed", *also]
     done = subprocess.run(
         command, cwd=PROJECT, env={**os.environ, **environment}, capture_output=True, text=True, check=True
     )

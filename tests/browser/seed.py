@@ -1,7 +1,9 @@
 """A past for the demo account, so that pages have something to show (`python -m tests.browser.seed` in a platform's environment)."""
 
+import io
 import json
 import os
+import sys
 import tempfile
 import uuid
 from datetime import timedelta
@@ -11,22 +13,30 @@ from typing import Any
 
 import django
 import numpy as np
+from PIL import Image, ImageDraw
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bubblyphone.settings")
 django.setup()
 
+from django.core.files.base import ContentFile  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from accounts.models import Developer, WebhookAttempt, WebhookDelivery  # noqa: E402
 from agents import services as agents  # noqa: E402
 from agents.configuration import resolve  # noqa: E402
 from agents.models import Agent  # noqa: E402
+from billing import ledger  # noqa: E402
 from calls.after_call_models import Recording  # noqa: E402
-from calls.models import Call, CallEvent, CallTurn, TranscriptEntry  # noqa: E402
+from calls.models import Call, CallEvent, CallTurn, CarrierEventRecord, TranscriptEntry  # noqa: E402
 from calls.recording_files import storage  # noqa: E402
 from calls.strip import WORDS_PER_SECOND  # noqa: E402
 from calls.wav_file import WavFile  # noqa: E402
-from phone_numbers.models import PhoneNumber  # noqa: E402
+from phone_numbers.models import (  # noqa: E402
+    PhoneNumber,
+    Verification,
+    VerificationDocument,
+    VerificationEvent,
+)
 from sandbox.demo import EMAIL  # noqa: E402
 
 RATE = 8000
@@ -83,7 +93,31 @@ def seed_call(number: PhoneNumber, days_ago: float, seconds: int, **fields: Any)
         "model_cost": (seconds * Decimal("0.04") / 60).quantize(Decimal("0.001")), "transcript_announced": True,
         "config": resolve(request={}, request_agent=None, number=number).to_json(), **fields,
     }  # fmt: skip
-    return Call.objects.create(developer=number.developer, phone_number=number, **values)
+    call = Call.objects.create(developer=number.developer, phone_number=number, **values)
+    for kind, amount in (("telephony", call.telephony_cost), ("model", call.model_cost)):
+        if amount:
+            ledger.post_entry(
+                developer_id=call.developer_id, key=f"call:{call.pk}:{kind}", kind=kind, amount=-amount,
+                description=f"Call from {call.from_number}", at=call.settled_at,
+            )  # fmt: skip
+    return call
+
+
+def refuse(call: Call) -> None:
+    """A call that nobody could take: what the carrier said of it."""
+    for seconds, name, metadata in (
+        (0, "call.initiated", {}),
+        (1, "call.ringing", {}),
+        (2, "call.failed", {"reason": "busy"}),
+    ):
+        moment = call.started_at + timedelta(seconds=seconds)
+        CallEvent.objects.create(
+            call=call, event_type=name, source="telephony", event_timestamp=moment, metadata=metadata
+        )
+    CarrierEventRecord.objects.create(
+        event_id=f"seed-{call.pk}", event_type="call.hangup", carrier_call_id=call.carrier_call_id, cause="busy",
+        detail="sip 486", occurred_at=call.started_at + timedelta(seconds=2),
+    )  # fmt: skip
 
 
 def tell(call: Call) -> None:
@@ -153,22 +187,58 @@ def deliver(call: Call, event_type: str, fields: dict[str, Any], status: int, an
     )  # fmt: skip
 
 
+def hand_in_papers(developer: Developer) -> Verification:
+    """A bill as a picture and a name, which wait for staff."""
+    page = Image.new("RGB", (620, 400), "white")
+    pen = ImageDraw.Draw(page)
+    for row, line in enumerate(
+        ("NORTHERN ELECTRIC", "Demo, 12 Quay Street, London SE1 2AB", "", "Your bill: 41.20 GBP")
+    ):
+        pen.text((40, 40 + 40 * row), line, fill="black", font_size=24)
+    picture = io.BytesIO()
+    page.save(picture, "PNG")
+    verification = Verification.objects.create(
+        developer=developer, country_code="GB", number_type="local", submitted_at=NOW - timedelta(hours=5)
+    )
+    VerificationEvent.objects.create(verification=verification, status="pending", actor=developer)
+    bill = VerificationDocument(
+        verification=verification, requirement_id="bill", name="Proof of Address (Local)", kind="document",
+        filename="bill.png", content_type="image/png",
+    )  # fmt: skip
+    bill.file.save("", ContentFile(picture.getvalue()))
+    VerificationDocument.objects.create(
+        verification=verification,
+        requirement_id="name",
+        name="Contact Info",
+        kind="textual",
+        value="Demo, +1 202-555-0143",
+    )
+    return verification
+
+
 def main() -> None:
     """Print the ids that tests look for, as JSON."""
     developer = Developer.objects.get(email=EMAIL)
     number = PhoneNumber.objects.filter(developer=developer).order_by("pk").first()
     assert number is not None
     agent = seed_agent(developer)
+    ledger.test_credit(developer_id=developer.pk, amount=Decimal(50), key="seed")
     for day in range(29, 0, -1):
         for index in reversed(range(1 + day % 4)):
             seed_call(number, day + index / 7, 40 + 23 * ((day + index) % 6))
-    busy = {"status": "failed", "hangup_cause": "busy", "answered_at": None, "duration_seconds": 0}
+    busy = {
+        "status": "failed", "hangup_cause": "busy", "answered_at": None, "duration_seconds": 0, "carrier_call_id": "seed-busy",
+    }  # fmt: skip
     nothing = {"telephony_cost": Decimal(0), "model_cost": Decimal(0)}
     failed = seed_call(number, 0.02, 0, direction="outbound", to_number="+12025550177", agent=agent, **busy, **nothing)
+    refuse(failed)
     call = seed_call(number, 0.01, 38)
     tell(call)
     record(call)
-    print(json.dumps({"agent": agent.pk, "call": call.pk, "failed_call": failed.pk, "number": number.pk}))  # noqa: T201
+    ids = {"agent": agent.pk, "call": call.pk, "failed_call": failed.pk, "number": number.pk, "developer": developer.pk}
+    if "papers" in sys.argv:
+        ids["verification"] = hand_in_papers(developer).pk
+    print(json.dumps(ids))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The dashboard in a real browser: what the test client cannot see."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,31 @@ def test_an_api_key_works_until_it_is_revoked(demo_page: Page, api: httpx2.Clien
     page.get_by_role("button", name="Revoke key").click()
     expect(page.get_by_text("The key is revoked.")).to_be_visible()
     assert api.get("/auth/me", headers=headers).status_code == 401
+
+
+def test_a_webhook_is_sent_again_from_its_call(demo_page: Page, seeded: dict[str, Any]) -> None:
+    page = demo_page
+    page.goto(f"/calls/{seeded['call']}")
+    entry = page.locator(".log li", has_text="call.hangup")
+    entry.locator("summary").click()
+    expect(entry).to_contain_text("upstream is down")
+    entry.get_by_role("button", name="Send again").click()
+    expect(page.locator("#messages")).to_contain_text("It is on its way again.")
+    expect(entry.locator("details")).to_have_attribute("open", "")  # one is back where one was
+
+
+def test_the_recording_plays_on_the_clock_of_the_page(demo_page: Page, seeded: dict[str, Any]) -> None:
+    page = demo_page
+    page.goto(f"/calls/{seeded['call']}")
+    page.locator(".chat .user .at").nth(1).click()
+    expect(page.locator("#clock")).to_contain_text("0:20 / 0:38")
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.locator("#clock")).to_contain_text("0:22 / 0:38")  # it goes on from there
+    expect(page.locator(".chat .model.now")).to_contain_text("Dogs are welcome")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Play").press("ArrowRight")
+    expect(page.locator("#clock")).to_have_text(re.compile("0:2[78] / 0:38"))
 
 
 def test_everything_opens_without_javascript(chromium: Browser, platform: Platform) -> None:
