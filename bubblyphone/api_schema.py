@@ -24,5 +24,6 @@ _OWN = {
 DESCRIPTION = core.Description(
     operations={tag: group for part in _PARTS for tag, group in part.OPERATIONS.items()} | _OWN,
     fields={name: text for part in _PARTS for name, text in part.FIELDS.items()},
+    path_examples={**phone_numbers.PATH_EXAMPLES, **calls.PATH_EXAMPLES, **billing.PATH_EXAMPLES},
     webhooks={**call_webhooks.WEBHOOKS, **number_webhooks.WEBHOOKS, **billing_webhooks.WEBHOOKS},
 )

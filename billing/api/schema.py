@@ -126,6 +126,7 @@ OPERATIONS = {
         **payment_schema.OPERATIONS,
     },
 }
+PATH_EXAMPLES = {"billing {id}": "2026-03"}
 FIELDS = {
     **payment_schema.FIELDS,
     "billing {id}": "A month, like 2026-03.",

@@ -4,18 +4,30 @@ import json
 from typing import Any
 
 KEY = "bp_live_sk_YOUR_KEY"
+MULTIPART = "multipart/form-data"
+_PYTHON_KEY = f'headers={{"Authorization": "Bearer {KEY}"}}'
+_NODE_KEY = f'Authorization: "Bearer {KEY}"'
 
 
-def samples(method: str, url: str, body: Any, needs_key: bool, kind: str) -> list[tuple[str, str]]:
-    """(language, code) for a request. `kind` is the body's content type; of a multipart body, `body` is its fields."""
-    is_multipart = kind == "multipart/form-data"
-    if is_multipart:
-        return [("curl", _curl_form(url, body or {}))]
+def samples(
+    method: str, url: str, body: Any, *, needs_key: bool, kind: str = "", is_answered: bool = True
+) -> list[tuple[str, str]]:
+    """(language, code) for a request that may be run as it is.
+
+    `kind` is the body's content type ("" where there is none); of a multipart body, `body` is its fields, files as curl
+    writes them (`@/path`). `is_answered`: with a body, which is shown.
+    """
+    if kind == MULTIPART:
+        return [
+            ("curl", _curl_form(url, body or {})),
+            ("Python", _python_form(url, body or {})),
+            ("Node", _node_form(url, body or {})),
+        ]
     body = None if not kind else body or {}
     return [
         ("curl", _curl(method, url, body, needs_key)),
-        ("Python", _python(method, url, body, needs_key)),
-        ("Node", _node(method, url, body, needs_key)),
+        ("Python", _python(method, url, body, needs_key, is_answered)),
+        ("Node", _node(method, url, body, needs_key, is_answered)),
     ]
 
 
@@ -38,14 +50,29 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'" if any(sign in text for sign in "{}[]'\"") else text
 
 
-def _python(method: str, url: str, body: Any, needs_key: bool) -> str:
+def _python(method: str, url: str, body: Any, needs_key: bool, is_answered: bool) -> str:
     arguments = [json.dumps(url)]
     if needs_key:
-        arguments.append(f'headers={{"Authorization": "Bearer {KEY}"}}')
+        arguments.append(_PYTHON_KEY)
     if body is not None:
         arguments.append(f"json={_python_literal(body)}")
-    inside = "".join(f"    {argument},\n" for argument in arguments).replace("\n    }", "\n    }")
-    shown = "answer.status_code" if method == "DELETE" else "answer.json()"
+    return _python_request(method, arguments, is_answered)
+
+
+def _python_form(url: str, fields: dict[str, str]) -> str:
+    texts = {name: value for name, value in fields.items() if not value.startswith("@")}
+    files = [
+        f'        {_text(name)}: open({_text(value[1:])}, "rb"),\n'
+        for name, value in fields.items()
+        if value.startswith("@")
+    ]
+    arguments = [json.dumps(url), _PYTHON_KEY, f"data={_python_literal(texts)}", f"files={{\n{''.join(files)}    }}"]
+    return _python_request("POST", arguments, is_answered=True)
+
+
+def _python_request(method: str, arguments: list[str], is_answered: bool) -> str:
+    inside = "".join(f"    {argument},\n" for argument in arguments)
+    shown = "answer.json()" if is_answered else "answer.status_code"
     return (
         f"import requests\n\nanswer = requests.{method.lower()}(\n{inside})\nanswer.raise_for_status()\nprint({shown})"
     )
@@ -67,17 +94,37 @@ def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _node(method: str, url: str, body: Any, needs_key: bool) -> str:
+def _node(method: str, url: str, body: Any, needs_key: bool, is_answered: bool) -> str:
     options = [f'method: "{method}"']
-    headers = [f'Authorization: "Bearer {KEY}"'] if needs_key else []
+    headers = [_NODE_KEY] if needs_key else []
     if body is not None:
         headers.append('"Content-Type": "application/json"')
         content = _json(body).replace("\n", "\n  ")
         options.append(f"body: JSON.stringify({content})")
     if headers:
         options.insert(1, f"headers: {{ {', '.join(headers)} }}")
+    return _node_request(url, options, is_answered)
+
+
+def _node_form(url: str, fields: dict[str, str]) -> str:
+    """Node 20 opens files as Blobs."""
+    lines = [
+        f"form.append({_text(name)}, "
+        + (
+            f"await openAsBlob({_text(value[1:])}), {_text(value.rpartition('/')[2])});"
+            if value.startswith("@")
+            else f"{_text(value)});"
+        )
+        for name, value in fields.items()
+    ]
+    options = ['method: "POST"', f"headers: {{ {_NODE_KEY} }}", "body: form"]
+    form = "\n".join(['import { openAsBlob } from "node:fs";', "", "const form = new FormData();", *lines])
+    return f"{form}\n{_node_request(url, options, is_answered=True)}"
+
+
+def _node_request(url: str, options: list[str], is_answered: bool) -> str:
     inside = "".join(f"  {option},\n" for option in options)
-    shown = "answer.status" if method == "DELETE" else "await answer.json()"
+    shown = "await answer.json()" if is_answered else "answer.status"
     return f"const answer = await fetch({json.dumps(url)}, {{\n{inside}}});\nconsole.log({shown});"
 
 

@@ -98,15 +98,24 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: Sche
         "body_kind": kind,
         "samples": code_samples.samples(
             method.upper(),
-            f"{base_url}{path}",
+            f"{base_url}{_filled(path, parameters)}",
             example.get("example", {}).get("value"),
-            bool(operation.get("security")),
-            kind,
+            needs_key=bool(operation.get("security")),
+            kind=kind,
+            is_answered="content" in answer,
         ),
         "status": status,
         "answer": _answer_example(answer),
         "errors": [(code, refusal["description"]) for code, refusal in answers.items()],
     }
+
+
+def _filled(path: str, parameters: list[Schema]) -> str:
+    """The path with the example of each of its parameters, so that it can be copied and run."""
+    for one in parameters:
+        if one["in"] == "path":
+            path = path.replace(f"{{{one['name']}}}", str(one["example"]))
+    return path
 
 
 def _body(document: dict[str, Any], operation: Schema) -> tuple[Schema | None, str]:

@@ -73,10 +73,14 @@ class Operation:
 
 @dataclass(frozen=True)
 class Description:
-    """All of it: operations by tag and "METHOD /path"; texts by "field" or "Serializer.field"; webhooks by their event."""
+    """All of it: operations by tag and "METHOD /path"; texts by "field" or "Serializer.field"; webhooks by their event.
+
+    `path_examples`: by "collection {name}", for parameters of paths that are no numbers.
+    """
 
     operations: Mapping[str, Mapping[str, Operation]]
     fields: Mapping[str, str]
+    path_examples: Mapping[str, str]
     webhooks: Mapping[str, Webhook]
 
     @property
@@ -145,13 +149,20 @@ class OperationSchema(AutoSchema):
         return [self.operation.query] if self.operation.query else []
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[Schema]:
-        numbers = re.findall(r"<int:", self.path_regex)
-        kind = {"type": "integer", "minimum": 1} if numbers else {"type": "string", "minLength": 1}
-        note = description().fields.get(f"{self.path.split('/')[3]} {{{variables[0]}}}" if variables else "", "")
-        return [
-            {"name": name, "in": "path", "required": True, "schema": kind, **({"description": note} if note else {})}
-            for name in variables
-        ]
+        return [self._path_parameter(name) for name in variables]
+
+    def _path_parameter(self, name: str) -> Schema:
+        is_number = "<int:" in self.path_regex
+        key = f"{self.path.split('/')[3]} {{{name}}}"
+        found: Schema = {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "integer", "minimum": 1} if is_number else {"type": "string", "minLength": 1},
+            "example": 1 if is_number else description().path_examples[key],
+        }
+        note = description().fields.get(key)
+        return {**found, "description": note} if note else found
 
     def _get_parameters(self) -> list[Schema]:
         found = list(super()._get_parameters())

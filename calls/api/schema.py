@@ -299,6 +299,7 @@ OPERATIONS = {
         ),
     },
 }
+PATH_EXAMPLES = {"calls {id}": "42"}
 FIELDS = {
     **caps_schema.FIELDS,
     "calls {id}": "The call's id, or the `call_id` text of a sandbox call.",

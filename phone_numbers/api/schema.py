@@ -213,6 +213,7 @@ OPERATIONS = {
         ),
     },
 }
+PATH_EXAMPLES = {"countries {code}": "GB"}
 FIELDS = {
     "phone_number": "E.164, like +14155551234.",
     "webhook_url": "Where the number's call events are sent.",

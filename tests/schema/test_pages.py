@@ -80,12 +80,26 @@ def test_the_shell_that_checks_signatures_tells_ours_from_others(tmp_path: Path,
 
 def test_samples_are_code_that_can_be_read() -> None:
     body = {"name": "It's", "tools": [{"a": None, "b": True}]}
-    made = dict(code_samples.samples("POST", "https://example.com/agents", body, True, "application/json"))
-    compile(made["Python"], "sample", "exec")
+    url, form = "https://example.com/agents", {"number_type": "local", "documents[0][file]": "@/tmp/it's.pdf"}
+    json_kind, form_kind = "application/json", code_samples.MULTIPART
+    made = dict(code_samples.samples("POST", url, body, needs_key=True, kind=json_kind))
+    forms = dict(code_samples.samples("POST", url, form, needs_key=True, kind=form_kind))
     assert "'\"'" not in made["curl"]
     assert "It'\\''s" in made["curl"]
-    checked = subprocess.run(["bash", "-n", "-c", made["curl"]], check=False)
-    assert checked.returncode == 0
-    if shutil.which("node"):
-        node = ["node", "--check", "--input-type=module", "-"]
-        assert subprocess.run(node, input=made["Node"], text=True, check=False).returncode == 0
+    for sample in (made, forms):
+        compile(sample["Python"], "sample", "exec")
+        assert subprocess.run(["bash", "-n", "-c", sample["curl"]], check=False).returncode == 0
+        if shutil.which("node"):
+            node = ["node", "--check", "--input-type=module", "-"]
+            assert subprocess.run(node, input=sample["Node"], text=True, check=False).returncode == 0
+
+
+def test_samples_can_be_run_as_they_are(client: Client) -> None:
+    """Without ids to be filled in; and who gets no body back does not read one."""
+    page = client.get("/docs").content.decode()
+    codes = re.findall(r"<pre data-copyable>(.*?)</pre>", page, re.DOTALL)
+    assert len(codes) == 3 * len(list(operations()))
+    assert [code for code in codes if re.search(r"/api/v1/[^\s&]*\{", code)] == []
+    logout = page[page.index('id="post_auth_logout"') :].partition("</section>")[0]
+    assert "answer.status_code" in logout
+    assert "answer.json()" not in logout
