@@ -9,16 +9,20 @@ done by then is not known here, so the lease is longer than any request of ours 
 
 import hashlib
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.core.exceptions import TooManyFieldsSent, TooManyFilesSent
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.models import IdempotentAnswer
+from bubblyphone.core.api import TOO_MANY_FIELDS, WHOLE_BODY
 from bubblyphone.core.crypto import decrypt, encrypt
 from bubblyphone.core.errors import Conflict, InvalidRequest
 
@@ -96,18 +100,28 @@ def fingerprint_of(request: HttpRequest, *, is_form: bool = False) -> str:
     """Tells one request from another by path, query and body. Keyed, since bodies may hold passwords.
 
     Of a form the fields and files count, not the boundary, which clients make up anew for each repeat.
-    Raises RequestDataTooBig for a form with a field beyond what Django keeps in memory.
+    Raises InvalidRequest for a form that cannot be read, RequestDataTooBig for one with a field beyond what Django keeps in memory.
     """
     digest = hashlib.sha256(f"{request.get_full_path()}\n".encode())
     if is_form:
-        for name, values in sorted(request.POST.lists()):
-            digest.update(repr((name, values)).encode())
-        for name, files in sorted(request.FILES.lists()):
-            for file in files:
-                digest.update(repr((name, file.name, _hash_of(file))).encode())
+        for part in _parts_of_form(request):
+            digest.update(repr(part).encode())
     else:
         digest.update(request.body)
     return salted_hmac("accounts.idempotency", digest.hexdigest(), algorithm="sha256").hexdigest()
+
+
+def _parts_of_form(request: HttpRequest) -> Iterator[tuple[object, ...]]:
+    try:
+        fields = sorted(request.POST.lists())
+    except MultiPartParserError as error:
+        raise InvalidRequest({WHOLE_BODY: [f"Multipart form parse error - {error}"]}) from error
+    except (TooManyFieldsSent, TooManyFilesSent) as error:
+        raise InvalidRequest({WHOLE_BODY: [TOO_MANY_FIELDS]}) from error
+    yield from fields
+    for name, files in sorted(request.FILES.lists()):
+        for file in files:
+            yield name, file.name, _hash_of(file)
 
 
 def _hash_of(file: "UploadedFile[bytes]") -> str:

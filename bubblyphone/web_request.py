@@ -1,8 +1,14 @@
-"""Daphne's HTTP request, with forms left to Django."""
+"""Daphne's HTTP request: forms are left to Django, bodies are bounded and have a length, refusals of the API are JSON."""
 
 from typing import Any
 
 from daphne.http_protocol import WebRequest
+
+from bubblyphone.core.http import json_error
+from bubblyphone.core.middleware import API_PREFIX
+
+# More than any view takes; what comes behind is not kept. Views refuse by the length, which stays the true one.
+KEPT_BYTES = 65 * 1024 * 1024
 
 
 class LeanWebRequest(WebRequest):  # type: ignore[misc]
@@ -15,3 +21,25 @@ class LeanWebRequest(WebRequest):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._parsePOSTFormSubmission = False
+        self._received_bytes = 0
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._received_bytes += len(data)
+        if self._received_bytes <= KEPT_BYTES:
+            super().handleContentChunk(data)
+
+    def process(self) -> Any:
+        """A body in chunks has no length of its own; Django and DRF take such a one for empty."""
+        if self.requestHeaders.hasHeader(b"Transfer-Encoding"):
+            self.requestHeaders.setRawHeaders(b"Content-Length", [b"%d" % self._received_bytes])
+        return super().process()
+
+    def basic_error(self, status: int, status_text: bytes, body: str) -> None:
+        """What daphne says itself, where an error came through Django or the request is not HTTP."""
+        if not self.uri.startswith(API_PREFIX.encode()):
+            super().basic_error(status, status_text, body)
+            return
+        answer = json_error(status)
+        headers = [(name.encode(), value.encode()) for name, value in answer.items()]
+        self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": answer.content})

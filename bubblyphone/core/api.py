@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
 import orjson
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import DataError
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 from rest_framework import serializers
 from rest_framework.exceptions import (
@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=Model)
 # Where errors stand that belong to no field of the body.
 WHOLE_BODY = "body"
+TOO_MANY_FIELDS = "Too many fields or files."
+NOT_OUR_CURSOR = "This cursor is not one of ours."
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------------
@@ -254,6 +256,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
             return Response({"message": str(error) or MESSAGES[403]}, status=403)
         case RequestDataTooBig():
             return Response({"message": MESSAGES[413]}, status=413)
+        case TooManyFieldsSent() | TooManyFilesSent():
+            return _unprocessable({WHOLE_BODY: [TOO_MANY_FIELDS]})
         case Throttled():
             return Response({"message": MESSAGES[429]}, status=429, headers={"Retry-After": "60"})
         case APIException():

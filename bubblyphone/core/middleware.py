@@ -42,6 +42,8 @@ class ApiMiddleware:
         """Answer OPTIONS; read the body, to 1 MiB. Files are limited by the views that take them."""
         if not is_api(request):
             return None
+        if "\0" in request.path_info:
+            return json_error(404)  # PostgreSQL has no such character, and so no such name
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": ", ".join(_allowed_methods(view))})
         if is_form_with_files(request, view):
@@ -52,8 +54,6 @@ class ApiMiddleware:
             return json_error(413)
         if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return json_error(413)
-        # A chunked body comes without a length, and DRF takes a body without a length for none.
-        request.META["CONTENT_LENGTH"] = str(size)
         return None
 
 

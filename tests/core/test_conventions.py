@@ -61,6 +61,7 @@ def test_a_body_over_1_mib_is_413(client: Client) -> None:
         ("post", "/api/nowhere", 404, "Not found."),
         ("get", "/api/v1/", 404, "Not found."),
         ("delete", "/api/v1/api-keys/abc", 404, "Not found."),
+        ("get", "/api/v1/calls/%00", 404, "Not found."),
         ("delete", "/api/v1/api-keys/99999999999999999999999", 404, "Not found."),
         ("put", "/api/v1/api-keys", 405, "Method not allowed."),
     ],

@@ -1,15 +1,48 @@
-"""What daphne hands on of a form, in memory: no reactor, no sockets."""
+"""What daphne hands on of a request, in memory: no reactor, no sockets."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from twisted.internet.testing import StringTransport
 from twisted.web.http import HTTPChannel
 
+from bubblyphone import web_request
 from bubblyphone.web_request import LeanWebRequest
 
 FORM = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f.pdf"\r\n\r\n%PDF\r\n--b--\r\n'
+
+
+class Connection:
+    """Takes requests, and keeps what would go to Django."""
+
+    def __init__(self) -> None:
+        self.handed_on: list[tuple[LeanWebRequest, dict[bytes, bytes]]] = []
+        channel = HTTPChannel()
+        channel.requestFactory = LeanWebRequest
+        server = SimpleNamespace(
+            protocol_connected=lambda request: None,
+            protocol_disconnected=lambda request: None,
+            create_application=lambda request, scope: self.handed_on.append((request, dict(scope["headers"]))),
+            log_action=lambda *arguments: None,
+            proxy_forwarded_address_header=None,
+            root_path="",
+            server_name="",
+        )
+        channel.factory = SimpleNamespace(server=server, log=lambda request: None)
+        self._channel, self._transport = channel, StringTransport()
+        channel.makeConnection(self._transport)
+
+    def receive(self, *head: str, body: bytes = b"") -> None:
+        self._channel.dataReceived("\r\n".join([*head, "Host: localhost", "", ""]).encode() + body)
+        self._channel.setTimeout(None)
+
+    def answer(self) -> str:
+        return self._transport.value().decode()
+
+    def body(self) -> tuple[bytes, bytes]:
+        """Of the one request: its length as the header says it, and what there is of it."""
+        ((request, headers),) = self.handed_on
+        return headers[b"content-length"], request.content.read()
 
 
 @pytest.mark.parametrize(
@@ -21,17 +54,40 @@ FORM = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f.pdf"\r\n\r
     ],
 )
 def test_forms_reach_us_unparsed(content_type: str, body: bytes) -> None:
-    seen: list[Any] = []
+    connection = Connection()
+    connection.receive("POST /x HTTP/1.1", f"Content-Type: {content_type}", f"Content-Length: {len(body)}", body=body)
+    assert connection.handed_on[0][0].args == {}
+    assert connection.body() == (b"%d" % len(body), body)
 
-    class Seen(LeanWebRequest):
-        def process(self) -> None:
-            seen.append((self.args, self.content.read()))
 
-    channel = HTTPChannel()
-    channel.requestFactory = Seen
-    channel.factory = SimpleNamespace(server=SimpleNamespace(protocol_connected=lambda request: None))
-    channel.makeConnection(StringTransport())
-    head = f"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-    channel.dataReceived(head.encode() + body)
-    assert seen == [({}, body)]
-    channel.setTimeout(None)
+def test_a_body_in_chunks_has_a_length() -> None:
+    connection = Connection()
+    connection.receive("POST /x HTTP/1.1", "Transfer-Encoding: chunked", body=b"3\r\n{}\n\r\n2\r\n\n\n\r\n0\r\n\r\n")
+    assert connection.body() == (b"5", b"{}\n\n\n")
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 14", "Transfer-Encoding: chunked"])
+def test_what_is_too_large_is_not_kept_and_its_length_is_told(monkeypatch: pytest.MonkeyPatch, framing: str) -> None:
+    monkeypatch.setattr(web_request, "KEPT_BYTES", 9)
+    connection = Connection()
+    chunks = b"7\r\n1234567\r\n7\r\n1234567\r\n0\r\n\r\n" if "chunked" in framing else b"12345671234567"
+    connection.receive("POST /x HTTP/1.1", framing)
+    for start in range(0, len(chunks), 7):
+        connection._channel.dataReceived(chunks[start : start + 7])
+    length, kept = connection.body()
+    assert length == b"14"
+    assert b"12345671234567".startswith(kept)
+    assert len(kept) <= 9
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [("/api/v1/calls", '{"message":"Server error."}'), ("/docs", "<h1>500 Internal Server Error</h1>")],
+)
+def test_what_daphne_says_itself_is_json_under_the_api(path: str, answer: str) -> None:
+    connection = Connection()
+    connection.receive(f"GET {path} HTTP/1.1")
+    ((request, _),) = connection.handed_on
+    request.handle_exception(RuntimeError())
+    assert connection.answer().startswith("HTTP/1.1 500 ")
+    assert answer in connection.answer()

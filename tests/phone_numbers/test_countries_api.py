@@ -207,6 +207,35 @@ def test_the_same_requirement_twice(api: Api) -> None:
     assert answer["errors"] == {"documents.1.type": ["Proof of Address (Local) is there twice."]}
 
 
+@pytest.mark.parametrize("keyed", [False, True])
+@pytest.mark.parametrize(
+    ("content_type", "parts", "text"),
+    [
+        (
+            "multipart/form-data; boundary=b",
+            [f'name="f{n}"\r\n\r\n1' for n in range(1001)],
+            "Too many fields or files.",
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            [f'name="f{n}"; filename="f"\r\n\r\n%PDF-' for n in range(101)],
+            "Too many ",
+        ),
+        ("multipart/form-data", ["name"], "Multipart form parse error - Invalid boundary in multipart: None"),
+    ],
+    ids=["fields", "files", "boundary"],
+)
+def test_a_form_that_cannot_be_read(
+    api: Api, client: Any, content_type: str, parts: list[str], text: str, keyed: bool
+) -> None:
+    form = "".join(f"--b\r\nContent-Disposition: form-data; {part}\r\n" for part in parts) + "--b--\r\n"
+    headers = bearer(api.developer) | ({"Idempotency-Key": "k"} if keyed else {})
+    response = client.generic("POST", f"{COUNTRIES}/GB/verify", form.encode(), content_type, headers=headers)
+    assert response.status_code == 422
+    assert list(response.json()["errors"]) == ["body"]
+    assert response.json()["errors"]["body"][0].startswith(text)
+
+
 def test_json_is_no_form(api: Api, client: Any) -> None:
     response = client.post(
         f"{COUNTRIES}/GB/verify", {"number_type": "local"}, "application/json", headers=bearer(api.developer)
