@@ -3,7 +3,7 @@
 import base64
 import binascii
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
@@ -150,19 +150,20 @@ def data(content: Any, *, status: int = 200) -> Response:
 class NewestFirstPagination(BasePagination):
     """Lists by cursor over the id: stable while rows are added. `?per_page=` 1 to 100 (25), `?cursor=`."""
 
-    ordering: ClassVar[str] = "-id"
     default_size: ClassVar[int] = 25
     largest_size: ClassVar[int] = 100
+    # The fields that the order goes by, the id last; and whether the largest comes first.
+    order: Sequence[str] = ("id",)
+    descends: ClassVar[bool] = True
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """One page of a QuerySet whose primary key is `id`."""
         size = self._read_size(request)
         backward, boundary = self._read_cursor(request)
-        newest_first = self.ordering.startswith("-")
-        # Going on where newest comes first, or back where oldest does, ids get smaller.
-        page = queryset.order_by(("id" if newest_first else "-id") if backward else self.ordering)
+        descends = self.descends != backward
+        page = queryset.order_by(*(f"-{name}" if descends else name for name in self.order))
         if boundary is not None:
-            page = page.filter(**{"id__lt" if newest_first != backward else "id__gt": boundary})
+            page = page.filter(self._beyond(queryset, boundary, "lt" if descends else "gt"))
         rows = list(page[: size + 1])
         has_more = len(rows) > size
         rows = rows[:size]
@@ -174,6 +175,9 @@ class NewestFirstPagination(BasePagination):
         self._next = _write_cursor("n", rows[-1].pk) if has_next else None
         self._previous = _write_cursor("p", rows[0].pk) if has_previous else None
         return rows
+
+    def _beyond(self, queryset: Any, boundary: int, comparison: str) -> Q:
+        return Q(**{f"id__{comparison}": boundary})
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response(
@@ -204,14 +208,28 @@ class NewestFirstPagination(BasePagination):
             decoded = ""
         direction, _, boundary = decoded.partition(":")
         if direction not in ("n", "p") or not boundary.isdecimal() or len(boundary) > 18:
-            raise InvalidRequest({"cursor": ["This cursor is not one of ours."]})
+            raise InvalidRequest({"cursor": [NOT_OUR_CURSOR]})
         return direction == "p", int(boundary)
 
 
 class OldestFirstPagination(NewestFirstPagination):
-    """For a call's events, transcript and webhook logs (contract §7)."""
+    """What happened in a call, by the time of a field, which need not be the order of the ids (contract §7).
 
-    ordering = "id"
+    Such a list is read as a whole, so that a page is as large as it may be.
+    """
+
+    default_size = NewestFirstPagination.largest_size
+    descends = False
+
+    def __init__(self, moment: str) -> None:
+        self.order = (moment, "id")
+
+    def _beyond(self, queryset: Any, boundary: int, comparison: str) -> Q:
+        moment = self.order[0]
+        at = queryset.filter(pk=boundary).values_list(moment, flat=True).first()
+        if at is None:
+            raise InvalidRequest({"cursor": [NOT_OUR_CURSOR]})
+        return Q(**{f"{moment}__{comparison}": at}) | Q(**{moment: at, f"id__{comparison}": boundary})
 
 
 def _write_cursor(direction: str, boundary: int) -> str:

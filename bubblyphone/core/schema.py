@@ -17,7 +17,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.serializers import BaseSerializer
 
 from bubblyphone.core.links import add_links
-from bubblyphone.core.shapes import SHAPES, Schema, example_of, is_page, shape, text
+from bubblyphone.core.shapes import SHAPES, Schema, example_of, page_size, shape, text
 from bubblyphone.core.webhook_schema import Webhook, webhooks_section
 
 PREFIX = "/api/v1"
@@ -166,8 +166,8 @@ class OperationSchema(AutoSchema):
 
     def _get_parameters(self) -> list[Schema]:
         found = list(super()._get_parameters())
-        if is_page(self.operation.answer):
-            found += [_parameter("PerPage"), _parameter("Cursor")]
+        if (size := page_size(self.operation.answer)) is not None:
+            found += [_per_page(size), _parameter("Cursor")]
         if self.method == "POST":
             found.append(_parameter("IdempotencyKey"))
         return [self._with_text(one) for one in found] + [_parameter("RequestId")]
@@ -217,7 +217,7 @@ class OperationSchema(AutoSchema):
             statuses |= {409, 422}
         if operation.body is not None:
             statuses |= {413, 422}
-        if operation.query is not None or is_page(operation.answer):
+        if operation.query is not None or page_size(operation.answer) is not None:
             statuses.add(422)
         found = {status: COMMON_ERRORS[status] for status in statuses}
         for status, why in operation.errors.items():
@@ -268,12 +268,6 @@ def add_components(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 
 _PARAMETERS: dict[str, Schema] = {
-    "PerPage": {
-        "name": "per_page",
-        "in": "query",
-        "description": "Rows of a page.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 25},
-    },
     "Cursor": {
         "name": "cursor",
         "in": "query",
@@ -299,6 +293,11 @@ _HEADERS: dict[str, Schema] = {
     "RequestId": {"description": "The request's name in our logs.", "schema": {"type": "string"}, "required": True},
     "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "required": True},
 }
+
+
+def _per_page(size: int) -> Schema:
+    kind = {"type": "integer", "minimum": 1, "maximum": 100, "default": size}
+    return {"name": "per_page", "in": "query", "description": "Rows of a page.", "schema": kind}
 
 
 def _parameter(name: str) -> Schema:

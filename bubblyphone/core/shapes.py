@@ -96,14 +96,14 @@ def data_of(content: Schema) -> Schema:
     return record({"data": content})
 
 
-def page_of(row: Schema) -> Schema:
-    """A list by cursor (contract §2)."""
+def page_of(row: Schema, *, size: int = 25) -> Schema:
+    """A list by cursor (contract §2), and how many rows a page has where the request does not say."""
     return record(
         {
             "data": listing(row),
             "meta": record(
                 {
-                    "per_page": whole(25, minimum=1, maximum=100),
+                    "per_page": whole(size, minimum=1, maximum=100),
                     "next_cursor": nullable(text("bjo0Mg", "For the next page.")),
                     "prev_cursor": nullable(text("cDo1MA", "For the page before."), example=None),
                 }
@@ -118,8 +118,10 @@ def page_of(row: Schema) -> Schema:
     )
 
 
-def is_page(schema: Schema | None) -> bool:
-    return schema is not None and "meta" in schema.get("properties", {})
+def page_size(schema: Schema | None) -> int | None:
+    """The `size` of a list that `page_of` made; None for anything else."""
+    properties = schema.get("properties", {}) if schema else {}
+    return properties["meta"]["properties"]["per_page"]["examples"][0] if "meta" in properties else None
 
 
 def example_of(schema: Schema) -> Any:

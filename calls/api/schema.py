@@ -287,15 +287,15 @@ OPERATIONS = {
             example={"days": 90},
         ),
         "GET /calls/{id}/events": Operation(
-            "Show the timeline", "Everything that happened, oldest first.", answer=data_of(listing(EVENT))
+            "Show the timeline", "Everything that happened, oldest first.", answer=page_of(EVENT, size=100)
         ),
         "GET /calls/{id}/turns": Operation(
             "Show the turns",
             "How long the caller waited for each answer, and where that time went, oldest first. While the call runs, too.",
-            answer=data_of(listing(TURN)),
+            answer=page_of(TURN, size=100),
         ),
         "GET /calls/{id}/webhook-logs": Operation(
-            "Show webhook deliveries", "Every attempt, oldest first.", answer=data_of(listing(ATTEMPT))
+            "Show webhook deliveries", "Every attempt, oldest first.", answer=page_of(ATTEMPT, size=100)
         ),
     },
 }

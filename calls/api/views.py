@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
-from bubblyphone.core.api import NewestFirstPagination, data, validated
+from bubblyphone.core.api import OldestFirstPagination, data, page_of, validated
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
 from calls import selectors, services
 from calls.api.serializers import (
@@ -36,9 +36,7 @@ class CallsView(APIView):
         filters = CallFilters(data=request.query_params.dict())
         filters.is_valid(raise_exception=True)
         calls = apply_filters(selectors.calls_of(developer_of(request)), filters.validated_data)
-        page = NewestFirstPagination()
-        rows = page.paginate_queryset(calls, request)
-        return page.get_paginated_response([call_data(call) for call in rows])
+        return page_of(request, calls, call_data)
 
     def post(self, request: Request) -> Response:
         body = CallSerializer(data=request.data)
@@ -109,7 +107,7 @@ class EventsView(APIView):
 
     def get(self, request: Request, identifier: str) -> Response:
         call = selectors.get_call(developer_of(request), identifier)
-        return data([event_data(event) for event in call.events.all()])
+        return page_of(request, call.events.all(), event_data, OldestFirstPagination("event_timestamp"))
 
 
 class TurnsView(APIView):
@@ -117,7 +115,7 @@ class TurnsView(APIView):
 
     def get(self, request: Request, identifier: str) -> Response:
         call = selectors.get_call(developer_of(request), identifier)
-        return data([turn_data(turn) for turn in call.turns.all()])
+        return page_of(request, call.turns.all(), turn_data, OldestFirstPagination("answered_at"))
 
 
 class WebhookLogsView(APIView):
@@ -125,7 +123,7 @@ class WebhookLogsView(APIView):
 
     def get(self, request: Request, identifier: str) -> Response:
         call = selectors.get_call(developer_of(request), identifier)
-        return data([attempt_data(attempt) for attempt in selectors.webhook_attempts(call)])
+        return page_of(request, selectors.webhook_attempts(call), attempt_data, OldestFirstPagination("created_at"))
 
 
 def developer_of(request: Request) -> Developer:

@@ -3,16 +3,19 @@
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 from django.test import Client
+from django.utils import timezone
 from rest_framework import serializers
 
 from bubblyphone.core.api import StrictSerializer, flatten_errors
 from bubblyphone.core.http import client_address
 from bubblyphone.core.ratelimit import hit, look
+from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_api_key, make_developer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -112,6 +115,34 @@ def test_lists_go_forth_and_back_by_cursor(client: Client) -> None:
     assert start["meta"]["prev_cursor"] is None
     make_api_key(developer)
     assert page(first["links"]["next"])["data"] == second["data"]
+
+
+def test_what_happened_in_a_call_is_listed_by_its_time(client: Client) -> None:
+    developer = make_account()
+    call = make_call(make_streaming_number(developer), timezone.now())
+    call.events.all().delete()
+    # As a carrier's reports come: late, and two of one moment.
+    for second, name in ((5, "e"), (1, "a"), (3, "c"), (3, "d"), (2, "b")):
+        call.events.create(event_type=name, event_timestamp=timezone.now() + timedelta(seconds=second))
+    headers = bearer(developer)
+
+    def page(query: str, status: int = 200) -> Any:
+        response = client.get(f"/api/v1/calls/{call.pk}/events{query}", headers=headers)
+        assert response.status_code == status
+        return response.json()
+
+    def names(answer: Any) -> str:
+        return "".join(event["event_type"] for event in answer["data"])
+
+    whole = page("")
+    assert (names(whole), whole["meta"]) == ("abcde", {"per_page": 100, "next_cursor": None, "prev_cursor": None})
+    pages = [page("?per_page=2")]
+    while cursor := pages[-1]["meta"]["next_cursor"]:
+        pages.append(page(f"?per_page=2&cursor={cursor}"))
+    assert [names(one) for one in pages] == ["ab", "cd", "e"]
+    assert names(page(f"?per_page=2&cursor={pages[-1]['meta']['prev_cursor']}")) == "cd"
+    call.events.filter(event_type="d").delete()
+    assert page(f"?cursor={pages[1]['meta']['next_cursor']}", 422)["errors"].keys() == {"cursor"}
 
 
 @pytest.mark.parametrize(
