@@ -1,6 +1,8 @@
 # Everything one does with this project. `make` alone shows the list.
 PYTHON := .venv/bin/python
 TEST_WORKERS ?= 2
+# How many of the lines of tests/conftest.py run beside each other.
+TEST_LINES ?= 5
 # Enough of an environment for commands that need settings but no services.
 CHECK_ENV := SECRET_KEY=check-only-a-long-random-looking-value-0123456789-abcdefghijkl \
 	ENCRYPTION_KEYS=Y2hlY2stb25seS1rZXktY2hlY2stb25seS1rZXktMDE= PUBLIC_URL=https://check.example.com SECURE_SSL_REDIRECT=1 \
@@ -12,7 +14,7 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-stri
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fmt lock clean
+.PHONY: help run test test-realtime test-rest check check-types check-rest bench fmt lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 16
@@ -21,18 +23,36 @@ run: ## start everything and show where it is (Ctrl-C stops it)
 	@scripts/install core offline
 	@exec $(PYTHON) -m bubblyphone.services.run
 
+# Whole platforms, the exchange and speech mostly wait: they go beside the rest, which gives way to them.
+REALTIME := tests/accounts/test_delivery.py tests/browser tests/exchange tests/flows tests/speech
+
 test: ## run every test; ARGS="tests/calls -k hangup" chooses some
 	@scripts/install core offline dev
+ifeq ($(ARGS),)
+	@$(MAKE) --no-print-directory -j2 test-realtime test-rest
+	@$(PYTHON) -m pytest tests/bench
+else
 	@$(PYTHON) -m tests.chromium
-	@$(PYTHON) -m pytest -n $(TEST_WORKERS) -m "not realtime and not alone" $(ARGS) || [ $$? -eq 5 ]
-	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup -m realtime $(ARGS) || [ $$? -eq 5 ]
-	@$(PYTHON) -m pytest -m alone $(ARGS) || [ $$? -eq 5 ]
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup $(ARGS)
+endif
+
+test-realtime:
+	@$(PYTHON) -m tests.chromium
+	@$(PYTHON) -m pytest -n $(TEST_LINES) --dist loadgroup $(REALTIME)
+
+test-rest:
+	@nice -n 19 $(PYTHON) -m pytest -n $(TEST_WORKERS) $(addprefix --ignore=,$(REALTIME) tests/bench)
 
 check: ## formatting, lint, types, import directions, settings, migrations
 	@scripts/install core offline dev
+	@$(MAKE) --no-print-directory -j2 check-types check-rest
+
+check-types:
+	@$(CHECK_ENV) $(PYTHON) -m mypy
+
+check-rest:
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
-	@$(CHECK_ENV) $(PYTHON) -m mypy
 	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command as check; check()'
 	@$(CHECK_ENV) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	@$(CHECK_ENV) $(PYTHON) -W ignore manage.py makemigrations --check --dry-run

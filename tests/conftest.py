@@ -23,20 +23,29 @@ TESTS = Path(__file__).parent
 SEEDED_MODELS = ("agents.AIModel", "billing.TelephonyRate", "numbers.NumberPrice")
 
 
-# Whole platforms and speech, which are timed and mostly wait: they run in two lines beside each other, after the rest (see
-# Makefile). What uses the same platform stays in one line.
-REALTIME = {"browser": "pages", "flows": "calls", "speech": "pages"}
-OTHER_LINE = {"test_deaths.py": "pages"}  # has a platform of its own
+# What is timed and mostly waits (REALTIME in the Makefile) runs in lines beside each other, which share nothing. Each has its own
+# platform; the tests that need none stand in one line.
+LINES = {
+    "accounts/test_delivery.py": "no platform",
+    "browser": "pages",
+    "exchange": "no platform",
+    "flows": "conversations",
+    "flows/test_reference_programs.py": "calls",
+    "flows/test_transfer.py": "calls",
+    "flows/test_waiting.py": "calls",
+    "flows/test_webhook_mode.py": "calls",
+    "speech": "no platform",
+}
+PLATFORMS = ("mortal", "vendor_platform")  # fixtures that are a line of their own
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what must not share the processor with the rest, and the line that it runs in; the benchmark shares with nobody."""
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Name each test's line, if it has one."""
     for item in items:
-        if item.path.parent == TESTS / "bench":
-            item.add_marker(pytest.mark.alone)
-        elif line := REALTIME.get(item.path.relative_to(TESTS).parts[0]):
-            item.add_marker(pytest.mark.realtime)
-            item.add_marker(pytest.mark.xdist_group(OTHER_LINE.get(item.path.name, line)))
+        path = item.path.relative_to(TESTS)
+        if line := LINES.get(path.as_posix()) or LINES.get(path.parts[0]):
+            platform = next((name for name in PLATFORMS if name in item.fixturenames), line)
+            item.add_marker(pytest.mark.xdist_group(platform))
 
 
 @pytest.fixture(scope="session")

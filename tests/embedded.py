@@ -1,5 +1,7 @@
 """pytest plugin: a PostgreSQL and a Valkey of this run's own, and no network beyond this machine.
 
+Workers of one run share the PostgreSQL, where each has a database of its own; tests empty a Valkey as a whole.
+
 Loaded with `-p tests.embedded`, since pytest-django reads the settings before any conftest.py is imported.
 TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead.
 """
@@ -31,9 +33,9 @@ def pytest_load_initial_conftests() -> Generator[None, object, object]:
     kept = KeptValues(_home / "secrets.json")
     os.environ["DATA_DIR"] = str(_home)
     (_home / "static").mkdir(exist_ok=True)  # where WhiteNoise looks for gathered files
-    os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL") or _start(
-        EmbeddedPostgres(_home, kept, durable=False)
-    )
+    if not os.environ.get("TEST_DATABASE_URL"):  # workers inherit it
+        os.environ["TEST_DATABASE_URL"] = _start(EmbeddedPostgres(_home, kept, durable=False))
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
     os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or _start(EmbeddedValkey(_home, kept))
     _block_network()
     return (yield)
