@@ -4,6 +4,7 @@ Entries are never changed (a trigger sees to that); a mistake is put right by an
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -18,9 +19,21 @@ from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.money import ZERO, format_money
 
-
 class KeyReused(Exception):
     """A key stands for one movement; this is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an account has, in USD: its balance, and what of it is as good as spent, though not booked yet (contract §3)."""
+
+    balance: Decimal
+    held: Decimal
+
+    @property
+    def available(self) -> Decimal:
+        """What can be spent."""
+        return self.balance - self.held
 
 
 def post_entry(
@@ -60,15 +73,16 @@ def balance(developer_id: int) -> Decimal:
     return ZERO if total is None else total
 
 
-def held(developer_id: int) -> Decimal:
-    """What calls that begin or run have set aside: as good as spent, though not booked yet (contract §3)."""
-    find: Callable[[int], Decimal] = import_string(settings.HELD)
-    return find(developer_id)
+def standing(developer_id: int) -> Standing:
+    """Balance and holds. What is booked between the two questions counts twice then, and never not at all."""
+    finders: list[Callable[[int], Decimal]] = [import_string(path) for path in settings.HOLDS]
+    held = sum((find(developer_id) for find in finders), ZERO)
+    return Standing(balance=balance(developer_id), held=held)
 
 
 def available(developer_id: int) -> Decimal:
     """What can be spent: the balance less what is held."""
-    return balance(developer_id) - held(developer_id)
+    return standing(developer_id).available
 
 
 def lock_developer(developer_id: int) -> None:

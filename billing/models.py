@@ -25,7 +25,7 @@ __all__ = [
 class LedgerEntry(models.Model):
     """One movement of a developer's prepaid credit. The balance is the sum of `amount`: credits positive, debits negative.
 
-    `key` says what the entry is for and makes it exist only once ("call:42:model", "number:7:2026-11", "payment:pi_…").
+    `key` says what the entry is for and makes it exist only once ("call:42:model", "number:7:2026-11", "payment:5").
     """
 
     class Kind(models.TextChoices):

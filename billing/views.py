@@ -17,13 +17,12 @@ from bubblyphone.core.pages import page, slice_of
 @page
 def billing(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
-    balance, held = ledger.balance(developer.pk), ledger.held(developer.pk)
+    standing = ledger.standing(developer.pk)
     shown = slice_of(selectors.entries_of(developer.pk), request.GET.get("before"))
     context = {
         "shown": shown,
-        "balance": balance,
-        "held": held,
-        "days_left": pace.days_left(developer.pk, balance - held, timezone.now()),
+        "standing": standing,
+        "days_left": pace.days_left(developer.pk, standing.available, timezone.now()),
         **payment_context(developer),
     }
     return render(request, "billing/billing.html", context)

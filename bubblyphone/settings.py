@@ -144,8 +144,8 @@ Q_CLUSTER = {
     "catch_up": False,
     "label": "Background jobs",
 }
-# What calls hold of a balance, by developer's id: billing counts it as spent, and cannot know calls.
-HELD = "calls.holds.held"
+# What is held of a balance, by developer's id: billing counts it as spent, and cannot know calls and numbers.
+HOLDS = ["calls.holds.held", "phone_numbers.purchases.held"]
 # What a developer's month came to: the answer of GET /billing/usage.
 USAGE_REPORT = "calls.usage.report"
 # Carries out what developers' servers answer to `call.incoming` and `call.speech`.
@@ -171,8 +171,7 @@ LEDGER_CHECKS = [
     "billing.verification.check_entries",
     "billing.verification.check_adjustments",
     "billing.payments.ledger_check.check_payments",
-    "phone_numbers.ledger_check.check_purchases",
-    "phone_numbers.ledger_check.check_months",
+    "phone_numbers.ledger_check.check_numbers",
     "calls.ledger_check.check_calls",
 ]
 # Jobs that come round: name → (function, minutes between two runs).

@@ -11,7 +11,6 @@ from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 
 from accounts.models import Developer, WebhookDelivery
-from billing import ledger, pace
 from billing.models import AutoTopUp
 from billing.periods import start_of_day
 from bubblyphone.core.charts import Chart, stacked_bars
@@ -166,8 +165,3 @@ def _of_webhooks(developer: Developer, now: datetime) -> Iterator[Attention]:
     if failed:
         what = "1 webhook" if failed == 1 else f"{failed} webhooks"
         yield Attention(f"{what} of the last day did not arrive.", "webhooks", "Deliveries", is_urgent=True)
-
-
-def days_left(developer: Developer, balance: Decimal, now: datetime) -> int | None:
-    """How long what can be spent will last; None where nothing is being spent."""
-    return pace.days_left(developer.pk, balance - ledger.held(developer.pk), now)

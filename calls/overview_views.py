@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from accounts.access import signed_in
-from billing import ledger
+from billing import ledger, pace
 from bubblyphone.core.pages import page
 from calls import checklist, pages, selectors
 from calls import overview as shown
@@ -21,11 +21,11 @@ RECENT = 8
 @page
 def overview(request: HttpRequest) -> HttpResponse:
     developer, now = signed_in(request), timezone.now()
-    balance = ledger.balance(developer.pk)
+    standing = ledger.standing(developer.pk)
     context = {
-        "balance": balance,
-        "days_left": shown.days_left(developer, balance, now),
-        "attention": shown.attention(developer, balance, now),
+        "balance": standing.balance,
+        "days_left": pace.days_left(developer.pk, standing.available, now),
+        "attention": shown.attention(developer, standing.balance, now),
         "figures": shown.figures(developer, now),
         "steps": checklist.first_steps(developer),
         "running": pages.running_calls_of(developer).count(),

@@ -21,7 +21,7 @@ from billing.periods import Period
 from bubblyphone.core.money import ZERO, format_money
 from phone_numbers.models import PhoneNumber
 
-# An entry's key says whose it is: "call:42:model", "number:7:2026-11", "purchase:3:setup".
+# An entry's key says whose it is: "call:42:model", "number:7:setup", "number:7:2026-11".
 CALL_COSTS = """
 SELECT (entry.created_at AT TIME ZONE 'UTC')::date, entry.kind, call.phone_number_id, call.agent_id, call.model_slug,
        -SUM(entry.amount)
@@ -30,13 +30,8 @@ WHERE entry.developer_id = %s AND entry.created_at >= %s AND entry.created_at < 
 GROUP BY 1, 2, 3, 4, 5
 """
 NUMBER_COSTS = """
-SELECT (entry.created_at AT TIME ZONE 'UTC')::date,
-       CASE WHEN entry.key LIKE 'number:%%' THEN split_part(entry.key, ':', 2)::bigint ELSE purchase.phone_number_id END,
-       -SUM(entry.amount)
-FROM billing_ledgerentry entry LEFT JOIN numbers_numberpurchase purchase
-  ON entry.key LIKE 'purchase:%%' AND purchase.id = split_part(entry.key, ':', 2)::bigint
-WHERE entry.developer_id = %s AND entry.created_at >= %s AND entry.created_at < %s
-  AND (entry.key LIKE 'number:%%' OR entry.key LIKE 'purchase:%%')
+SELECT (created_at AT TIME ZONE 'UTC')::date, split_part(key, ':', 2)::bigint, -SUM(amount)
+FROM billing_ledgerentry WHERE developer_id = %s AND created_at >= %s AND created_at < %s AND key LIKE 'number:%%'
 GROUP BY 1, 2
 """
 # Minutes are started ones, as telephony is charged; a sandbox call has no telephony, a webhook-mode call no model, and from a call
@@ -152,12 +147,11 @@ def _day(usage: Usage, day: date) -> dict[str, Any]:
 
 
 def _by_number(usage: Usage) -> list[dict[str, Any]]:
-    """Null is what belongs to no number: calls in the sandbox without one, and orders that came to nothing."""
+    """Null is what belongs to no number: calls in the sandbox without one."""
     named = dict(PhoneNumber.objects.filter(pk__in=[pk for pk in usage.by_number if pk]).values_list("pk", "e164"))
     return [
         {"phone_number_id": pk, "phone_number": named.get(pk) if pk else None, **share.as_data()}
         for pk, share in _dearest_first(usage.by_number)
-        if pk is not None or share != Share()
     ]
 
 

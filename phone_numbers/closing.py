@@ -1,11 +1,14 @@
 """What becomes of numbers and papers when their account is deleted (settings.ON_ACCOUNT_CLOSED)."""
 
+from bubblyphone.core.errors import Conflict
 from phone_numbers import services
-from phone_numbers.models import PhoneNumber, VerificationDocument
+from phone_numbers.models import NumberPurchase, PhoneNumber, VerificationDocument
 
 
 def release_numbers(developer_id: int) -> None:
-    """Give all numbers back. Raises Conflict while calls run on them, UpstreamFailed when the carrier does not take one."""
+    """Give all numbers back. Raises Conflict while calls run on them or one is being bought, UpstreamFailed when the carrier fails."""
+    if NumberPurchase.objects.filter(developer_id=developer_id, status=NumberPurchase.Status.PENDING).exists():
+        raise Conflict("The carrier has not confirmed yet whether a number was bought.")
     owned = PhoneNumber.objects.filter(developer_id=developer_id).exclude(status=PhoneNumber.Status.RELEASED)
     for number in owned:
         services.release_number(number=number)

@@ -90,16 +90,15 @@ class NumberPrice(models.Model):
 
 
 class NumberPurchase(models.Model):
-    """A purchase from payment to outcome, so that one that is interrupted anywhere ends bought and paid, or neither.
+    """A purchase from request to outcome, so that one that is interrupted anywhere ends bought and paid, or neither.
 
-    The money is taken first (pending), then the carrier is asked with `reference`; a refusal gives the money back. What stays
-    pending is asked after at the carrier by its reference.
+    While it is pending its price is held; the carrier is asked with `reference`, by which what stays pending is asked after.
     """
 
     class Status(models.TextChoices):
         PENDING = "pending"
         BOUGHT = "bought"
-        REFUNDED = "refunded"
+        REFUSED = "refused"
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="number_purchases")
     reference = models.UUIDField(default=uuid.uuid4, unique=True)

@@ -1,26 +1,30 @@
-"""Purchases: the money first, then the carrier, then the number or the money back.
+"""Purchases: the price is held, the carrier is asked, and its order's outcome is written down with the charge in one transaction.
 
-    begin ──▶ pending ──▶ bought      the carrier has carried out the order
-                     └──▶ refunded    it has refused, or does not know the order
+    begin ──▶ pending ──▶ bought      the carrier has carried out the order: the number is there, setup fee and first month are paid
+                     └──▶ refused     it has refused, or does not know the order: nothing was charged
 
-An answer that is lost leaves a purchase pending; `reconcile_purchases` then asks the carrier by the purchase's reference. Each
-step out of pending is taken under the row's lock, so that it does not matter who takes it, or how often it is tried.
+While a purchase is pending its price can be spent on nothing else (`held`). An answer that is lost leaves a purchase pending;
+`reconcile_purchases` then asks the carrier by the purchase's reference. Each step out of pending is taken once, so that it does not
+matter who takes it, or how often it is tried.
 """
 
 import logging
 import time
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import F, Sum
 from django.utils import timezone
 
 from accounts.models import Developer
 from accounts.webhooks import make_signing_secret
 from billing import ledger
-from billing.models import LedgerEntry
 from bubblyphone.core.errors import Conflict, UpstreamFailed
 from bubblyphone.core.money import ZERO
+from phone_numbers import charges
 from phone_numbers.carriers.base import CarrierError, NumberOrder
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
@@ -35,8 +39,20 @@ LONGEST_PAUSE_SECONDS = 1.0
 RECONCILE_AFTER = timedelta(seconds=30)
 # What may hold up a purchase of any size: the carrier still works on it, or its answer was lost.
 OPEN_MESSAGE = (
-    "The carrier has not confirmed the order yet. The number appears in your list, or its price is refunded, soon."
+    "The carrier has not confirmed the order yet. The number appears in your list, or its price is free again, soon."
 )
+
+
+def held(developer_id: int) -> Decimal:
+    """The price of what is being bought, in USD (settings.HOLDS)."""
+    return held_by([developer_id]).get(developer_id, ZERO)
+
+
+def held_by(developer_ids: Iterable[int]) -> dict[int, Decimal]:
+    """The same of several accounts; those that buy nothing are left out."""
+    pending = NumberPurchase.objects.filter(developer_id__in=developer_ids, status=NumberPurchase.Status.PENDING)
+    prices = pending.order_by().values_list("developer_id")
+    return dict(prices.annotate(price=Sum(F("setup_cost") + F("monthly_cost"))))
 
 
 def refuse_if_taken(phone_number: str) -> None:
@@ -51,7 +67,7 @@ def refuse_if_taken(phone_number: str) -> None:
 def begin(
     *, developer: Developer, phone_number: str, price: NumberPrice, label: str = "", webhook_url: str = ""
 ) -> NumberPurchase:
-    """Take setup fee and first month. Raises InsufficientFunds and Conflict; then nothing is taken."""
+    """Set setup fee and first month aside. Raises InsufficientFunds and Conflict; then nothing is held."""
     ledger.lock_developer(developer.pk)
     ledger.require_balance(developer.pk, price.setup_cost + price.monthly_cost)
     try:
@@ -71,7 +87,6 @@ def begin(
     # Only now: with our row in, nobody else's purchase of the number can be pending or become so.
     if PhoneNumber.objects.filter(e164=phone_number).exclude(status=PhoneNumber.Status.RELEASED).exists():
         raise Conflict(f"{phone_number} is not available.", code="number_taken")
-    _book(purchase, sign=-1)
     return purchase
 
 
@@ -83,7 +98,7 @@ def carry_out(purchase: NumberPurchase, *, requirement_group_id: str = "") -> Ph
     except CarrierError as error:
         if error.reason == "outcome_unknown":
             raise UpstreamFailed(OPEN_MESSAGE, code="order_pending") from error
-        _refund(purchase.pk)
+        _refuse(purchase.pk)
         if error.reason == "number_unavailable":
             raise Conflict(f"{purchase.e164} is no longer available.", code="number_taken") from error
         raise UpstreamFailed(f"The carrier refused the order: {error}") from error
@@ -109,7 +124,7 @@ def reconcile_purchases(now: datetime | None = None) -> None:
             )
             continue
         if order is None:
-            _refund(purchase.pk)
+            _refuse(purchase.pk)
         elif order.status != "pending":
             _settle(purchase, order)
 
@@ -152,7 +167,7 @@ def _look_up(reference: UUID) -> NumberOrder | None:
 def _settle(purchase: NumberPurchase, order: NumberOrder) -> PhoneNumber | None:
     """Close a purchase by its order's outcome; the number, or None when there is to be none."""
     if order.status != "success":
-        _refund(purchase.pk)
+        _refuse(purchase.pk)
         return None
     try:
         carrier_ref = get_carrier().find_owned_number(e164=purchase.e164) or ""
@@ -168,7 +183,7 @@ def _complete(purchase_id: int, carrier_ref: str) -> PhoneNumber | None:
     if purchase.status != NumberPurchase.Status.PENDING:
         return purchase.phone_number
     secret, _ = make_signing_secret(developer=purchase.developer)
-    purchase.phone_number = PhoneNumber.objects.create(
+    number = PhoneNumber.objects.create(
         developer=purchase.developer,
         e164=purchase.e164,
         country_code=purchase.country_code,
@@ -179,39 +194,18 @@ def _complete(purchase_id: int, carrier_ref: str) -> PhoneNumber | None:
         monthly_cost=purchase.monthly_cost,
         carrier_ref=carrier_ref,
     )
-    purchase.status = NumberPurchase.Status.BOUGHT
+    purchase.phone_number, purchase.status = number, NumberPurchase.Status.BOUGHT
     purchase.save(update_fields=["status", "phone_number"])
-    return purchase.phone_number
+    charges.charge_setup(number, purchase.setup_cost)
+    charges.charge_month(number, number.created_at, at=number.created_at)
+    return number
 
 
-@transaction.atomic
-def _refund(purchase_id: int) -> None:
-    purchase = _locked(purchase_id)
-    if purchase.status != NumberPurchase.Status.PENDING:
-        return
-    purchase.status = NumberPurchase.Status.REFUNDED
-    purchase.save(update_fields=["status"])
-    _book(purchase, sign=1)
+def _refuse(purchase_id: int) -> None:
+    pending = NumberPurchase.objects.filter(pk=purchase_id, status=NumberPurchase.Status.PENDING)
+    pending.update(status=NumberPurchase.Status.REFUSED)
 
 
 def _locked(purchase_id: int) -> NumberPurchase:
     purchases = NumberPurchase.objects.select_for_update(of=("self",)).select_related("developer", "phone_number")
     return purchases.get(pk=purchase_id)
-
-
-def _book(purchase: NumberPurchase, *, sign: int) -> None:
-    """Both parts of the price: taken with -1, given back with 1."""
-    parts = (
-        ("setup", "setup fee", LedgerEntry.Kind.NUMBER_SETUP, purchase.setup_cost),
-        ("month", "first month", LedgerEntry.Kind.NUMBER_MONTH, purchase.monthly_cost),
-    )
-    for part, title, kind, cost in parts:
-        if cost > ZERO:
-            is_refund = sign > 0
-            ledger.post_entry(
-                developer_id=purchase.developer_id,
-                key=f"purchase:{purchase.pk}:{part}" + (":refund" if is_refund else ""),
-                kind=LedgerEntry.Kind.REFUND if is_refund else kind,
-                amount=sign * cost,
-                description=f"{'Refund: n' if is_refund else 'N'}umber {purchase.e164}, {title}",
-            )

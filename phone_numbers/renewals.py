@@ -17,9 +17,8 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 from django.utils import timezone
 
 from billing import ledger
-from billing.models import LedgerEntry
 from bubblyphone.core.money import ZERO
-from phone_numbers import renewal_notices
+from phone_numbers import charges, renewal_notices
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import PhoneNumber
@@ -107,16 +106,7 @@ def _try_to_renew(number_id: int, now: datetime) -> None:
 
 
 def _pay(number: PhoneNumber, now: datetime) -> None:
-    month = number.renews_at.strftime("%Y-%m")
-    if number.monthly_cost > ZERO:
-        ledger.post_entry(
-            developer_id=number.developer_id,
-            key=f"number:{number.pk}:{month}",
-            kind=LedgerEntry.Kind.NUMBER_MONTH,
-            amount=-number.monthly_cost,
-            description=f"Number {number.e164}, month from {number.renews_at:%Y-%m-%d}",
-            at=now,
-        )
+    charges.charge_month(number, number.renews_at, at=now)
     was_suspended = number.status == Status.SUSPENDED
     if was_suspended:
         renewal_notices.tell(number, "reactivated", now)

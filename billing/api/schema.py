@@ -23,7 +23,7 @@ from bubblyphone.core.shapes import (
 BALANCE = record(
     {
         "balance": money("24.50"),
-        "held": money("0.08", "What running calls have come to so far."),
+        "held": money("0.08", "Set aside for calls and for numbers that are being bought."),
         "available": money("24.42", "What can still be spent."),
         "currency": choice(["USD"], "USD"),
     }

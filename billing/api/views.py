@@ -35,16 +35,15 @@ def transaction_data(entry: LedgerEntry) -> dict[str, Any]:
 
 
 class BalanceView(APIView):
-    """GET /billing/balance. `held` is what running calls have accrued, `available` what can still be spent."""
+    """GET /billing/balance. `held` is as good as spent, `available` what can still be spent."""
 
     def get(self, request: Request) -> Response:
-        developer = cast(Developer, request.user)
-        balance, held = ledger.balance(developer.pk), ledger.held(developer.pk)
+        found = ledger.standing(cast(Developer, request.user).pk)
         return data(
             {
-                "balance": format_money(balance),
-                "held": format_money(held),
-                "available": format_money(balance - held),
+                "balance": format_money(found.balance),
+                "held": format_money(found.held),
+                "available": format_money(found.available),
                 "currency": CURRENCY,
             }
         )

@@ -98,7 +98,7 @@ def test_no_endless_charging_of_a_deep_debt(developer: Developer, stripe: FakeSt
 
 
 def test_running_calls_count(developer: Developer, stripe: FakeStripe, card: Card, settings: Any) -> None:
-    settings.HELD = "tests.billing.test_auto_topup.six_dollars"
+    settings.HOLDS = ["tests.billing.test_auto_topup.six_dollars"]
     switch_on(developer)
     sweep.sweep()
     run_jobs()

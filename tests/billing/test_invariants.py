@@ -162,7 +162,7 @@ class Money(RuleBasedStateMachine):
             assert self.expected < 6
             return
         if not succeeds:
-            self.perform(lambda: purchases._refund(purchase.pk), repeats=repeats, killed=killed)
+            self.perform(lambda: purchases._refuse(purchase.pk), repeats=repeats, killed=killed)
             return
         self.perform(lambda: purchases._complete(purchase.pk, "ref"), repeats=repeats, killed=killed)
         PhoneNumber.objects.filter(purchase=purchase).update(created_at=self.now)

@@ -123,20 +123,6 @@ def test_the_model_is_gone_from_a_call_that_was_handed_over(developer: Developer
     assert found["ai_model"] == {"cost": "0.02", "minutes": 1, "seconds": 30}
 
 
-def test_a_purchase_that_came_to_nothing_costs_nothing(developer: Developer) -> None:
-    for sign, suffix, kind in ((-1, "", "number_setup"), (1, ":refund", "refund")):
-        ledger.post_entry(
-            developer_id=developer.pk,
-            key=f"purchase:7:setup{suffix}",
-            kind=kind,
-            amount=sign * Decimal(3),
-            description="Number",
-            at=day(2),
-        )
-    found = report(developer.pk, MARCH)
-    assert (found["total_cost"], found["phone_number_cost"], found["by_number"]) == ("0.00", "0.00", [])
-
-
 def test_the_current_month_is_the_default_and_ends_today(empty_redis: object) -> None:
     client = APIClient()
     client.force_authenticate(make_developer())

@@ -21,7 +21,7 @@ from phone_numbers.models import PhoneNumber, Verification
 from tests.calls.rows import describe_call, make_account, make_streaming_number
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
-QUERIES_AT_MOST = 24
+QUERIES_AT_MOST = 26
 
 
 @pytest.fixture

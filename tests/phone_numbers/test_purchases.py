@@ -40,10 +40,11 @@ def later() -> None:
     purchases.reconcile_purchases(timezone.now() + timedelta(seconds=31))
 
 
-def outcome(developer: Developer) -> tuple[str, int, Decimal]:
-    """Status of the purchase, numbers owned, balance."""
+def outcome(developer: Developer) -> tuple[str, int, Decimal, Decimal]:
+    """Status of the purchase, numbers owned, balance, and what can be spent of it."""
     owned = PhoneNumber.objects.filter(developer=developer).count()
-    return NumberPurchase.objects.get().status, owned, ledger.balance(developer.pk)
+    found = ledger.standing(developer.pk)
+    return NumberPurchase.objects.get().status, owned, found.balance, found.available
 
 
 @pytest.mark.django_db
@@ -60,7 +61,7 @@ def test_a_lost_answer_is_asked_for(forgetful: ForgetfulProxy, exchange: Exchang
     forgetful.lost.add("POST number_orders")
     number = buy_number(developer=developer, phone_number=NUMBER)
     assert number.carrier_ref == exchange.exchange.state.phone_numbers[NUMBER]["id"]
-    assert outcome(developer) == ("bought", 1, Decimal(19))
+    assert outcome(developer) == ("bought", 1, 19, 19)
     assert len([asked for asked in forgetful.asked if asked.method == "POST"]) == 1
 
 
@@ -70,13 +71,13 @@ def test_all_answers_lost_and_found_later(forgetful: ForgetfulProxy, exchange: E
     forgetful.lost |= {"POST number_orders", "GET number_orders"}
     with pytest.raises(UpstreamFailed):
         buy_number(developer=developer, phone_number=NUMBER)
-    assert outcome(developer) == ("pending", 0, Decimal(19))
+    assert outcome(developer) == ("pending", 0, 25, 19)
     later()
-    assert outcome(developer) == ("pending", 0, Decimal(19))
+    assert outcome(developer) == ("pending", 0, 25, 19)
     forgetful.lost.clear()
     for _ in range(2):
         later()
-        assert outcome(developer) == ("bought", 1, Decimal(19))
+        assert outcome(developer) == ("bought", 1, 19, 19)
 
 
 @pytest.mark.django_db
@@ -84,7 +85,7 @@ def test_nothing_is_settled_while_its_request_may_still_run(exchange: ExchangeTh
     developer = make_buyer()
     begin(developer)
     purchases.reconcile_purchases(timezone.now() + timedelta(seconds=29))
-    assert outcome(developer) == ("pending", 0, Decimal(19))
+    assert outcome(developer) == ("pending", 0, 25, 19)
 
 
 @pytest.mark.django_db
@@ -93,7 +94,7 @@ def test_a_process_that_died_before_it_ordered(exchange: ExchangeThread) -> None
     begin(developer)
     for _ in range(2):
         later()
-        assert outcome(developer) == ("refunded", 0, Decimal(25))
+        assert outcome(developer) == ("refused", 0, 25, 25)
     assert buy_number(developer=developer, phone_number=NUMBER).e164 == NUMBER
 
 
@@ -106,7 +107,7 @@ def test_a_process_that_died_after_it_ordered(exchange: ExchangeThread) -> None:
     order = purchases._wait_for_outcome(purchase.reference, get_carrier().find_order(reference=reference))  # type: ignore[arg-type]
     assert order.status == "success"
     later()
-    assert outcome(developer) == ("bought", 1, Decimal(19))
+    assert outcome(developer) == ("bought", 1, 19, 19)
 
 
 @pytest.mark.django_db
@@ -116,7 +117,7 @@ def test_a_number_that_was_just_sold_to_somebody_else(exchange: ExchangeThread) 
     get_carrier().order_number(e164=NUMBER, reference="somebody else")
     with pytest.raises(Conflict):
         purchases.carry_out(purchase)
-    assert outcome(developer) == ("refunded", 0, Decimal(25))
+    assert outcome(developer) == ("refused", 0, 25, 25)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -180,4 +181,4 @@ def test_two_reconcilers_at_once(exchange: ExchangeThread) -> None:
 
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(run, range(3)))
-    assert outcome(developer) == ("refunded", 0, Decimal(25))
+    assert outcome(developer) == ("refused", 0, 25, 25)
