@@ -11,6 +11,7 @@ from bubblyphone.core.money import MONEY_FIELD
 __all__ = [
     "Adjustment",
     "AutoTopUp",
+    "BalanceCheckpoint",
     "Card",
     "LedgerEntry",
     "Notice",
@@ -59,6 +60,17 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.amount}"
+
+
+class BalanceCheckpoint(models.Model):
+    """The sum of a developer's entries up to and with `entry_id` (`billing.checkpoints`). It can be deleted at any time."""
+
+    developer = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    entry_id = models.BigIntegerField()
+    amount = models.DecimalField(**MONEY_FIELD)
+
+    def __str__(self) -> str:
+        return f"{self.amount} up to {self.entry_id}"
 
 
 class Adjustment(models.Model):

@@ -169,6 +169,7 @@ ON_ACCOUNT_CLOSED = [
 # What `manage.py ledger verify` and the nightly job check: functions that give a line for each fault.
 LEDGER_CHECKS = [
     "billing.verification.check_entries",
+    "billing.verification.check_balances",
     "billing.verification.check_adjustments",
     "billing.payments.ledger_check.check_payments",
     "phone_numbers.ledger_check.check_numbers",
@@ -185,6 +186,7 @@ SCHEDULES = {
     "purge Stripe's old reports": ("billing.payments.sweep.purge", 24 * 60),
     "resume what is done after calls": ("calls.after_call.resume_all", 1),
     "delete old recordings": ("calls.recording_access.delete_expired", 60),
+    "move balance checkpoints": ("billing.checkpoints.move", 60),
     "verify the ledger": ("billing.verification.verify_nightly", 24 * 60),
 }
 

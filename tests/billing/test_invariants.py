@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from billing import ledger, verification
+from billing import checkpoints, ledger, verification
 from billing.adjustments import adjust
 from billing.models import LedgerEntry, Payment
 from billing.payments import refunds, settlement
@@ -107,6 +107,10 @@ class Money(RuleBasedStateMachine):
             self.perform(lambda: refunds.on_dispute({**report, "status": status}), repeats=repeats)  # noqa: B023
         if outcome == "lost":
             self.expected -= amount
+
+    @rule()
+    def move_the_checkpoints(self) -> None:
+        checkpoints.move()
 
     @rule(amount=AMOUNTS, sign=st.sampled_from([-1, 1]))
     def correct(self, amount: Decimal, sign: int) -> None:

@@ -11,16 +11,18 @@ from django.db import connection
 from django_q.models import Schedule
 
 from accounts.models import Developer
-from billing import ledger, verification
+from billing import checkpoints, ledger, verification
 from billing.adjustments import adjust
-from billing.models import Adjustment
+from billing.models import Adjustment, BalanceCheckpoint
 from calls import settlement
 from calls.models import Call
-from phone_numbers.models import NumberPurchase
+from phone_numbers import purchases
+from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_developer
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+BOUGHT = "+14155550177"
 
 
 @pytest.fixture
@@ -32,11 +34,9 @@ def developer(db: None) -> Developer:
     call = make_call(make_streaming_number(developer), NOW, status="completed", ended_at=NOW, duration_seconds=95)
     settlement.settle(call, NOW)
     call.save()
-    purchase = NumberPurchase.objects.create(
-        developer=developer, e164="+14155550177", country_code="US", number_type="local", setup_cost=3, monthly_cost=3
-    )
-    book(developer, f"purchase:{purchase.pk}:setup", "number_setup", "-3")
-    book(developer, f"purchase:{purchase.pk}:month", "number_month", "-3")
+    price = NumberPrice.objects.get(country_code="US", number_type="local")
+    purchases._complete(purchases.begin(developer=developer, phone_number=BOUGHT, price=price).pk, "ref")
+    checkpoints.move()
     adjust(developer=developer, amount=Decimal("1.5"), reason="Sorry", staff=make_developer(is_staff=True))
     return developer
 
@@ -90,16 +90,26 @@ def take_by_a_credit(developer: Developer) -> str:
     return "credit:1: a top_up takes 5.00"
 
 
-def forget_the_refund(developer: Developer) -> str:
-    purchase = NumberPurchase.objects.get()
-    NumberPurchase.objects.update(status="refunded")
-    return f"purchase {purchase.pk}: cost 0.00, booked 6.00"
+def charge_for_what_was_refused(developer: Developer) -> str:
+    NumberPurchase.objects.update(status="refused", phone_number=None)
+    PhoneNumber.objects.filter(e164=BOUGHT).update(months_paid=2)
+    return f"number {PhoneNumber.objects.get(e164=BOUGHT).pk}: setup costs 0.00, booked 3.00"
+
+
+def forget_a_month(developer: Developer) -> str:
+    PhoneNumber.objects.filter(e164=BOUGHT).update(months_paid=3)
+    return f"number {PhoneNumber.objects.get(e164=BOUGHT).pk}: 3 months, booked 1"
+
+
+def spoil_a_checkpoint(developer: Developer) -> str:
+    BalanceCheckpoint.objects.filter(developer=developer).update(amount=100)
+    return f"developer {developer.pk}: the balance is 101.50, the entries come to 5.357"
 
 
 def charge_for_anothers_number(developer: Developer) -> str:
     number = make_streaming_number(make_account())
     book(developer, f"number:{number.pk}:2026-11", "number_month", "-3")
-    return f"number:{number.pk}:2026-11: is no month of a number of developer {developer.pk}"
+    return f"number:{number.pk}:2026-11: is not of a number of developer {developer.pk}"
 
 
 def adjust_without_reason(developer: Developer) -> str:
@@ -123,8 +133,8 @@ def switch_protection_off(developer: Developer) -> str:
     "spoil",
     [
         charge_a_call_again, charge_a_call_less, charge_a_call_that_is_not_there, forget_to_settle, give_by_a_charge,
-        take_by_a_credit, forget_the_refund, charge_for_anothers_number, adjust_without_reason, lose_an_adjustment,
-        switch_protection_off,
+        take_by_a_credit, charge_for_what_was_refused, forget_a_month, spoil_a_checkpoint, charge_for_anothers_number,
+        adjust_without_reason, lose_an_adjustment, switch_protection_off,
     ],
 )  # fmt: skip
 def test_a_fault_is_named(developer: Developer, spoil: Callable[[Developer], str]) -> None:
