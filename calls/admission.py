@@ -33,12 +33,26 @@ def admit(call: Call) -> None:
     _check_number_limits(call)
     for cap in sorted(daily_caps([call]), key=lambda cap: list(Scope).index(cap.scope)):
         open_calls = cap.calls().exclude(status__in=holds.OVER)
-        taken = cap.settled(now) + sum((holds.hold_of(other, now) for other in open_calls), ZERO)
-        if taken >= cap.amount:
+        # In this order: a call that ends meanwhile counts twice, and never not at all.
+        held = sum((holds.hold_of(other, now) for other in open_calls), ZERO)
+        if held + cap.settled(now) >= cap.amount:
             raise InsufficientFunds(
                 f"Calls have reached ${format_money(cap.amount)} for today; this is a limit of your own.",
                 code=cap.reason,
             )
+
+
+def admit_transfer(call: Call, rate: Decimal) -> None:
+    """Let a call be handed over, or refuse it: the other leg begins with a started minute. The call's row is locked.
+
+    Raises InsufficientFunds.
+    """
+    ledger.lock_developer(call.developer_id)
+    ledger.require_balance(call.developer_id, rate)
+    limit = settlement.cost_limit(call)
+    if limit is not None and holds.accrued_cost(call, timezone.now()) + rate > limit:
+        text = f"The other leg costs ${format_money(rate)} a minute; `max_cost_per_call` does not leave so much."
+        raise InsufficientFunds(text, code="max_cost_per_call_too_low")
 
 
 def _check_cost_limit(call: Call) -> None:

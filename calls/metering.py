@@ -15,11 +15,13 @@ from django.utils import timezone
 
 from billing import ledger
 from bubblyphone.core.money import ZERO
+from bubblyphone.core.snapshots import one_state
 from calls import lifecycle, settlement
 from calls.caps import end_for_limit
-from calls.holds import BILL_FIELDS, accrued_cost, elapsed_seconds
+from calls.holds import BILL_FIELDS, accrued_cost, elapsed_seconds, spoken_cost
 from calls.live import in_database
 from calls.models import Call, CallStatus, HangupCause
+from phone_numbers import purchases
 
 logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
@@ -39,13 +41,11 @@ async def run() -> None:
 def meter_once(now: datetime | None = None) -> None:
     """End the calls whose account has run out, and those that have lasted or cost enough."""
     now = now or timezone.now()
-    by_developer: dict[int, list[Call]] = defaultdict(list)
-    for call in Call.objects.filter(status=CallStatus.ANSWERED).only(*BILL_FIELDS, "developer_id", "demo"):
-        by_developer[call.developer_id].append(call)
-    for developer_id, calls in by_developer.items():
+    calls_of, funds_of = _answered_calls_and_funds()
+    for developer_id, calls in calls_of.items():
         # What is ending still counts, until it stands in the ledger.
         running = [call for call in calls if call.end_requested_at is None and not _end_at_own_limit(call, now)]
-        if running and _has_run_out(developer_id, calls, now):
+        if running and _has_run_out(funds_of[developer_id], calls, now):
             for call in running:
                 if is_costly(call):
                     lifecycle.end_call(call.pk, HangupCause.INSUFFICIENT_BALANCE, at=now)
@@ -56,14 +56,22 @@ def is_costly(call: Call) -> bool:
     return call.telephony_rate > ZERO or call.model_rate > ZERO or call.transfer_rate > ZERO
 
 
-def _has_run_out(developer_id: int, calls: Iterable[Call], now: datetime) -> bool:
-    accrued = sum((accrued_cost(call, now) for call in calls), ZERO)
+def _answered_calls_and_funds() -> tuple[dict[int, list[Call]], dict[int, Decimal]]:
+    """Calls by account, and what each account has for them: as of one moment, since a call that ends meanwhile would count twice."""
+    with one_state():
+        calls_of: dict[int, list[Call]] = defaultdict(list)
+        for call in Call.objects.filter(status=CallStatus.ANSWERED).only(*BILL_FIELDS, "developer_id", "demo"):
+            calls_of[call.developer_id].append(call)
+        balances, held = ledger.balances(calls_of), purchases.held_by(calls_of)
+    return calls_of, {pk: balance - held.get(pk, ZERO) for pk, balance in balances.items()}
+
+
+def _has_run_out(funds: Decimal, calls: Iterable[Call], now: datetime) -> bool:
     soon = _next_look(now)
-    accrued_soon = sum((accrued_cost(call, soon) for call in calls), ZERO)
+    accrued_soon = sum((accrued_cost(call, soon) + spoken_cost(call) for call in calls), ZERO)
     if accrued_soon == ZERO:
         return False
-    balance: Decimal = ledger.balance(developer_id)
-    return balance <= accrued or balance < accrued_soon
+    return funds <= sum((accrued_cost(call, now) for call in calls), ZERO) or funds < accrued_soon
 
 
 def _end_at_own_limit(call: Call, now: datetime) -> bool:

@@ -134,7 +134,8 @@ def speak(*, call: Call, text: str) -> None:
 
 
 def transfer(*, call: Call, to: str, briefing: str = "") -> None:
-    """Hand a running call over to another number, whose holder is told the `briefing` first. Raises Conflict, InvalidRequest."""
+    """Hand a running call over to another number, whose holder is told the `briefing` first. Raises Conflict, InvalidRequest,
+    InsufficientFunds."""
     with transaction.atomic():
         fresh = lifecycle.locked(call.pk)
         if not fresh.is_over and fresh.status != CallStatus.ANSWERED:

@@ -32,9 +32,8 @@ class Bill:
 
 
 def billed_seconds(call: Call, ended_at: datetime) -> int:
-    """Whole seconds from answer to end, a started one counted; never beyond the call's limits of time (contract §7) and money."""
-    seconds = _seconds_until(call, ended_at)
-    return affordable_seconds(call, min(seconds, int(call.config["max_call_duration"]["value"])))
+    """Whole seconds from answer to end, a started one counted; never beyond the call's limits."""
+    return seconds_within_limits(call, _seconds_until(call, ended_at))
 
 
 def _seconds_until(call: Call, moment: datetime) -> int:
@@ -49,8 +48,9 @@ def cost_limit(call: Call) -> Decimal | None:
     return Decimal(text) if text else None
 
 
-def affordable_seconds(call: Call, seconds: int) -> int:
-    """As many of these seconds as the call's limit pays for."""
+def seconds_within_limits(call: Call, seconds: int) -> int:
+    """As many of these seconds as the call's longest duration (contract §7) and its cost limit let it have."""
+    seconds = min(seconds, int(call.config["max_call_duration"]["value"]))
     limit = cost_limit(call)
     if limit is None or bill(call, seconds).total <= limit:
         return seconds

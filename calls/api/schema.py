@@ -239,7 +239,11 @@ OPERATIONS = {
             answer=data_of(CALL),
             body=TransferSerializer,
             example={"to": "+15559876543", "briefing": "Ada Lovelace calls about order 1815."},
-            errors={409: "The call is not answered, or is being transferred.", 502: _AT_CARRIER},
+            errors={
+                402: "The first minute of the other leg cannot be paid for (see `reason`).",
+                409: "The call is not answered, or is being transferred.",
+                502: _AT_CARRIER,
+            },
         ),
         "POST /calls/{id}/context": Operation(
             "Give the model context",

@@ -106,5 +106,5 @@ def test_a_bill_stops_at_the_calls_own_limit() -> None:
     number = make_streaming_number(make_account(), max_cost_per_call=Decimal("0.125"))
     call = make_call(number, BEGUN)
     # A second minute begins with $0.121, and each thousandth after that is 1.5 s.
-    assert settlement.affordable_seconds(call, 3600) == 68
+    assert settlement.seconds_within_limits(call, 3600) == 68
     assert settlement.bill(call, 68).total == Decimal("0.125")

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import WebhookDelivery
+from billing import ledger
 from billing.models import LedgerEntry
 from calls import holds, inbound, metering, sweeper, transfers
 from calls.models import Call, CallEvent, Transfer
@@ -129,6 +131,29 @@ def test_a_transfer_of_which_nothing_is_heard_fails() -> None:
     sweeper.fail_lost_transfers(after(95))
     leg.refresh_from_db()
     assert (leg.failed_at, leg.reason) == (after(95), "no_answer")
+
+
+@pytest.mark.parametrize(
+    ("credit", "limit", "reason"),
+    [("0.47", None, "insufficient_balance"), ("10", Decimal("0.42"), "max_cost_per_call_too_low")],
+)
+def test_no_call_is_handed_over_on_credit(credit: str, limit: Decimal | None, reason: str) -> None:
+    """The other leg begins with a minute to the Bahamas, $0.40; the call itself holds $0.08."""
+    number = make_streaming_number(make_account(credit), max_cost_per_call=limit)
+    call = make_call(number, timezone.now() - timedelta(seconds=30))
+    answer = post(call, "transfer", {"to": "+12425550100"})
+    assert (answer.status_code, answer.json()["reason"]) == (402, reason)
+    assert not Transfer.objects.exists()
+    assert events(call) == []
+
+
+def test_a_transfer_that_rings_holds_its_first_minute() -> None:
+    call = make_call(make_streaming_number(make_account("1")), timezone.now())
+    assert ledger.standing(call.developer_id).held == Decimal("0.08")
+    leg = begin_transfer(call)
+    assert ledger.standing(call.developer_id).held == Decimal("0.13")
+    transfers.fail(call, leg.pk, "busy", at=timezone.now())
+    assert ledger.standing(call.developer_id).held == Decimal("0.08")
 
 
 def test_calls_that_cannot_be_handed_over() -> None:
