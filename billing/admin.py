@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from accounts.access import signed_in
 from billing.adjustments import adjust
@@ -14,8 +15,17 @@ from billing.exports import rates_csv
 from billing.forms import RatesImportForm
 from billing.models import Adjustment, LedgerEntry, SpendingCap, TelephonyRate
 from billing.payments import admin as payment_admin
+from bubblyphone.core.admin import ReadOnlyAdmin
 
 __all__ = ["payment_admin"]
+
+# Where the admin shows what an entry is for (`LedgerEntry.about`).
+PAGES = {
+    "call": "calls_call",
+    "number": "numbers_phonenumber",
+    "payment": "billing_payment",
+    "adjustment": "billing_adjustment",
+}
 
 
 @admin.register(TelephonyRate)
@@ -68,30 +78,26 @@ class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
     raw_id_fields = ["developer"]
 
 
-class AppendOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """What is written stays as it is."""
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(AppendOnlyAdmin):
-    list_display = ["id", "developer", "kind", "amount", "description", "key", "created_at"]
+class LedgerEntryAdmin(ReadOnlyAdmin):
+    """Each entry leads to what it is for."""
+
+    list_display = ["id", "developer", "kind", "amount", "description", "what_for", "created_at"]
     list_select_related = ["developer"]
     list_filter = ["kind"]
     search_fields = ["developer__email", "key", "description"]
     ordering = ["-id"]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    @admin.display(description="for", ordering="key")
+    def what_for(self, entry: LedgerEntry) -> str:
+        family, about = entry.about
+        if not family:
+            return entry.key
+        return format_html('<a href="{}">{}</a>', reverse(f"admin:{PAGES[family]}_change", args=[about]), entry.key)
 
 
 @admin.register(Adjustment)
-class AdjustmentAdmin(AppendOnlyAdmin):
+class AdjustmentAdmin(ReadOnlyAdmin):
     """The one way to correct a balance: a new entry with a reason, under the name of who made it."""
 
     list_display = ["id", "developer", "amount", "reason", "staff", "created_at"]
@@ -100,6 +106,9 @@ class AdjustmentAdmin(AppendOnlyAdmin):
     ordering = ["-id"]
     fields = ["developer", "amount", "reason"]
     raw_id_fields = ["developer"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super(ReadOnlyAdmin, self).has_add_permission(request)
 
     def save_model(self, request: HttpRequest, obj: Adjustment, form: Any, change: bool) -> None:
         made = adjust(developer=obj.developer, amount=obj.amount, reason=obj.reason, staff=signed_in(request))

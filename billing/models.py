@@ -23,6 +23,10 @@ __all__ = [
 ]
 
 
+# How the keys of entries begin that are for something of ours, followed by its id.
+FAMILIES = ("call", "number", "payment", "adjustment")
+
+
 class LedgerEntry(models.Model):
     """One movement of a developer's prepaid credit. The balance is the sum of `amount`: credits positive, debits negative.
 
@@ -60,6 +64,13 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.amount}"
+
+    @property
+    def about(self) -> tuple[str, int]:
+        """What it is for, by its key: ("call", 42), ("number", 7), ("payment", 5), ("adjustment", 3); ("", 0): nothing of ours."""
+        family, _, rest = self.key.partition(":")
+        number = rest.partition(":")[0]
+        return (family, int(number)) if family in FAMILIES and number.isdecimal() else ("", 0)
 
 
 class BalanceCheckpoint(models.Model):

@@ -36,6 +36,8 @@ TRANSACTION = shape(
         "kind": choice(LedgerEntry.Kind.values, "top_up", "What it is for."),
         "amount": money("10.00", "Positive either way; `type` says which."),
         "description": text("Balance top-up"),
+        "call_id": nullable(whole(42, "The call that it was charged for.")),
+        "phone_number_id": nullable(whole(7, "The number that it was charged for.")),
         "created_at": moment(),
     },
 )

@@ -24,12 +24,15 @@ CURRENCY = "USD"
 
 def transaction_data(entry: LedgerEntry) -> dict[str, Any]:
     """A movement: its amount is positive either way, `type` says which."""
+    family, about = entry.about
     return {
         "id": entry.pk,
         "type": "credit" if entry.amount >= ZERO else "debit",
         "kind": entry.kind,
         "amount": format_money(abs(entry.amount)),
         "description": entry.description,
+        "call_id": about if family == "call" else None,
+        "phone_number_id": about if family == "number" else None,
         "created_at": format_time(entry.created_at),
     }
 

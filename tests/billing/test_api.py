@@ -89,6 +89,8 @@ def test_transactions_newest_first_and_only_ones_own(client: APIClient, develope
             "kind": "telephony",
             "amount": "0.10",
             "description": "Call to +15551234567 (2 min)",
+            "call_id": 1,
+            "phone_number_id": None,
             "created_at": debit.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
     ]
