@@ -2,7 +2,7 @@
 
 from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer
 from bubblyphone.core.schema import Operation
-from bubblyphone.core.shapes import data_of, flag, nullable, number, record, shape, text
+from bubblyphone.core.shapes import data_of, flag, moment, nullable, number, page_of, record, shape, text, whole
 
 _NOT_NOW = "Stripe refused, could not be reached, or is not set up."
 AUTO_TOP_UP = shape(
@@ -12,6 +12,17 @@ AUTO_TOP_UP = shape(
         "threshold": nullable(number(5, "The balance below which the card is charged.")),
         "amount": nullable(number(25, "What it is charged.")),
         "has_payment_method": flag("Whether there is a saved card. Without one nothing is charged.", example=True),
+    },
+)
+PAYMENT_METHOD = shape(
+    "PaymentMethod",
+    {
+        "id": whole(1),
+        "brand": text("visa", "Or the kind of what is no card."),
+        "last_four": text("4242"),
+        "expires": nullable(text("2031-03", "The last month in which it holds.")),
+        "is_default": flag("The one that automatic top-ups charge.", example=True),
+        "created_at": moment(),
     },
 )
 OPERATIONS = {
@@ -33,6 +44,18 @@ OPERATIONS = {
         answer=data_of(AUTO_TOP_UP),
         body=AutoTopUpSerializer,
         example={"enabled": True, "threshold": 5, "amount": 25},
+    ),
+    "GET /billing/payment-methods": Operation(
+        "List payment methods", "The cards that Stripe keeps for automatic top-ups.", answer=page_of(PAYMENT_METHOD)
+    ),
+    "DELETE /billing/payment-methods/{id}": Operation(
+        "Remove a payment method",
+        "Stripe forgets it, too. Without one, automatic top-ups are switched off.",
+        status=204,
+        errors={502: _NOT_NOW},
+    ),
+    "POST /billing/payment-methods/{id}/default": Operation(
+        "Choose a payment method", "Automatic top-ups charge it from now on.", answer=data_of(PAYMENT_METHOD)
     ),
 }
 FIELDS = {

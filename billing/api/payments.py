@@ -1,4 +1,4 @@
-"""/api/v1/billing/top-up and …/auto-topup"""
+"""/api/v1/billing/top-up, …/auto-topup and …/payment-methods"""
 
 from typing import Any, cast
 
@@ -9,8 +9,8 @@ from rest_framework.views import APIView
 from accounts.models import Developer
 from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer, as_number
 from billing.models import AutoTopUp, Card
-from billing.payments import auto_topup, checkout
-from bubblyphone.core.api import data, validated
+from billing.payments import auto_topup, cards, checkout
+from bubblyphone.core.api import StrictSerializer, data, format_time, page_of, validated
 
 
 class TopUpView(APIView):
@@ -35,6 +35,41 @@ class AutoTopUpView(APIView):
     def put(self, request: Request) -> Response:
         body = validated(AutoTopUpSerializer, request)
         return data(auto_top_up_data(auto_topup.configure(developer=cast(Developer, request.user), **body)))
+
+
+class PaymentMethodsView(APIView):
+    """GET /billing/payment-methods: the saved cards."""
+
+    def get(self, request: Request) -> Response:
+        return page_of(request, Card.objects.filter(developer=cast(Developer, request.user)), card_data)
+
+
+class PaymentMethodView(APIView):
+    """DELETE /billing/payment-methods/{id}."""
+
+    def delete(self, request: Request, pk: int) -> Response:
+        cards.remove(developer=cast(Developer, request.user), pk=pk)
+        return Response(status=204)
+
+
+class DefaultPaymentMethodView(APIView):
+    """POST /billing/payment-methods/{id}/default."""
+
+    def post(self, request: Request, pk: int) -> Response:
+        validated(StrictSerializer, request)
+        return data(card_data(cards.choose(developer=cast(Developer, request.user), pk=pk)))
+
+
+def card_data(card: Card) -> dict[str, Any]:
+    """All that we know of a saved card."""
+    return {
+        "id": card.pk,
+        "brand": card.brand,
+        "last_four": card.last_four,
+        "expires": card.expires or None,
+        "is_default": card.is_default,
+        "created_at": format_time(card.created_at),
+    }
 
 
 def auto_top_up_data(found: AutoTopUp) -> dict[str, Any]:

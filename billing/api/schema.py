@@ -128,10 +128,10 @@ OPERATIONS = {
         **payment_schema.OPERATIONS,
     },
 }
-PATH_EXAMPLES = {"billing {id}": "2026-03"}
+PATH_EXAMPLES = {"billing/statements {id}": "2026-03"}
 FIELDS = {
     **payment_schema.FIELDS,
-    "billing {id}": "A month, like 2026-03.",
+    "billing/statements {id}": "A month, like 2026-03.",
     "FormatQuerySerializer.format": "`pdf` or `csv` for a file.",
     "TransactionsQuerySerializer.type": "Credits or debits alone.",
     "TransactionsQuerySerializer.kind": "Movements of one kind alone.",

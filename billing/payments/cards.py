@@ -79,6 +79,7 @@ def choose(*, developer: Developer, pk: int) -> Card:
     ledger.lock_developer(developer.pk)
     card = get_card(developer=developer, pk=pk)
     _make_default(card)
+    card.is_default = True
     return card
 
 

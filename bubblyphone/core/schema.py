@@ -153,7 +153,8 @@ class OperationSchema(AutoSchema):
 
     def _path_parameter(self, name: str) -> Schema:
         is_number = "<int:" in self.path_regex
-        key = f"{self.path.split('/')[3]} {{{name}}}"
+        collection = self.path.removeprefix("/api/v1/").partition("/{")[0]
+        key = f"{collection} {{{name}}}"
         found: Schema = {
             "name": name,
             "in": "path",

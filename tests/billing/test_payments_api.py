@@ -8,13 +8,14 @@ from rest_framework.test import APIClient
 
 from accounts.models import Developer
 from billing import ledger
-from billing.models import Payment
-from tests.billing.payments import deliver_all
+from billing.models import Card, Payment
+from tests.billing.payments import deliver_all, save_card
 from tests.factories import make_developer
+from tests.fakes.stripe_objects import GOOD
 from tests.fakes.stripe_server import FakeStripe
 from tests.jobs import run_jobs
 
-TOP_UP, AUTO = "/api/v1/billing/top-up", "/api/v1/billing/auto-topup"
+TOP_UP, AUTO, METHODS = (f"/api/v1/billing/{name}" for name in ("top-up", "auto-topup", "payment-methods"))
 
 
 @pytest.fixture
@@ -114,3 +115,21 @@ def test_auto_topup_that_is_refused(
     assert answer.status_code == 422
     assert sorted(answer.json()["errors"]) == fields
     assert api.get(AUTO).json()["data"]["enabled"] is False
+
+
+def test_payment_methods(api: APIClient, developer: Developer, stripe: FakeStripe) -> None:
+    theirs = save_card(stripe, make_developer())
+    first = save_card(stripe, developer)
+    second = Card.objects.create(developer=developer, stripe_id=stripe.account.add_card(GOOD)["id"], brand="link")
+    listed = api.get(METHODS).json()["data"]
+    assert [(row["id"], row["brand"], row["last_four"], row["expires"], row["is_default"]) for row in listed] == [
+        (second.pk, "link", "", None, False),
+        (first.pk, "visa", "4242", None, True),
+    ]
+    assert api.post(f"{METHODS}/{second.pk}/default", {}, format="json").json()["data"]["is_default"] is True
+    assert [row["is_default"] for row in api.get(METHODS).json()["data"]] == [True, False]
+    assert api.delete(f"{METHODS}/{first.pk}").status_code == 204
+    assert stripe.account.things[first.stripe_id]["customer"] is None
+    for request in (api.delete(f"{METHODS}/{theirs.pk}"), api.post(f"{METHODS}/{theirs.pk}/default")):
+        assert request.status_code == 404
+    assert set(Card.objects.values_list("pk", flat=True)) == {second.pk, theirs.pk}

@@ -15,6 +15,7 @@ from agents.models import Agent
 from agents.providers.registry import get_model
 from agents.services import create_model_key
 from billing.ledger import test_credit as give_credit
+from billing.models import Card
 from calls.after_call_models import Analysis, Recording, Transcription
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
@@ -38,6 +39,7 @@ class World:
     spare_agent: Agent
     model_key_id: int
     spare_key_id: int
+    card_id: int
     ended_call: Call
     running_call: Call
     webhook_log_id: int
@@ -89,6 +91,7 @@ def world(
         spare_agent=agents[1],
         model_key_id=keys[0],
         spare_key_id=keys[1],
+        card_id=Card.objects.create(developer=developer, stripe_id="pm_schema", brand="visa", last_four="4242").pk,
         ended_call=_worked_up(_call(number, status="completed", ended_at=timezone.now(), duration_seconds=95)),
         running_call=_call(number, status="answered"),
         webhook_log_id=_failed_webhook(number),

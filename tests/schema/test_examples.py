@@ -21,7 +21,11 @@ NEED_A_LIVE_CALL = {
     "POST /api/v1/calls/{id}/transfer",
 }
 # The vendor is not there.
-REFUSED_HERE = {"POST /api/v1/model-keys/{id}/test": "502", "POST /api/v1/billing/top-up": "502"}
+REFUSED_HERE = {
+    "POST /api/v1/model-keys/{id}/test": "502",
+    "POST /api/v1/billing/top-up": "502",
+    "DELETE /api/v1/billing/payment-methods/{id}": "502",
+}
 # Sent without the API key: the session is what they are about.
 WITH_SESSION = {"POST /api/v1/auth/logout", "POST /api/v1/auth/logout-all"}
 
@@ -34,7 +38,7 @@ def path_of(world: World, method: str, path: str) -> str:
         "/calls": world.running_call.pk if path.endswith("/hangup") else world.ended_call.pk,
         "/api-keys": _newest_key(world),
         "/webhook-logs": world.webhook_log_id,
-        "/billing": f"{timezone.now():%Y-%m}",  # a statement's
+        "/billing": world.card_id if "payment-methods" in path else f"{timezone.now():%Y-%m}",
     }
     prefix = "/" + path.split("/")[3]
     return path.replace("{id}", str(ids.get(prefix, ""))).replace("{code}", "GB")
