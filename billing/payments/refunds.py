@@ -64,6 +64,7 @@ HANDLERS = {
     "refund.created": on_refund,
     "refund.updated": on_refund,
     "refund.failed": on_refund,
+    "charge.refund.updated": on_refund,  # what accounts with an older API version are sent
     "charge.refunded": on_charge_refunded,
     "charge.dispute.created": on_dispute,
     "charge.dispute.updated": on_dispute,
