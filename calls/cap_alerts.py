@@ -1,4 +1,4 @@
-"""Telling that a day's cap is used up to 50, 80 or 100 %: by e-mail and by a webhook, once for each cap, part and day."""
+"""Telling that a day's cap is used up to 50, 80 or 100 %: by e-mail and by a webhook, once for each cap, its amount, part and day."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +22,7 @@ EVENT = "billing.cap.reached"
 
 
 def tell(cap: DailyCap, spent: Decimal, now: datetime) -> None:
-    """The highest part that is used up, if it has not been told today."""
+    """The highest part that is used up, if it has not been told today of a cap of this amount."""
     passed = [percent for percent in ALERT_PERCENT if spent * 100 >= cap.amount * percent]
     if not passed:
         return
@@ -35,7 +35,7 @@ def tell(cap: DailyCap, spent: Decimal, now: datetime) -> None:
         "link": f"{settings.PUBLIC_URL}/billing/caps",
     }
     with transaction.atomic():
-        key = f"cap:{cap.scope}:{cap.target_id}:{day}:{percent}"
+        key = f"cap:{cap.scope}:{cap.target_id}:{day}:{percent}:{amounts['cap']}"
         if notices.tell(developer_id=cap.developer_id, key=key, template="cap_reached", context=context):
             _publish(cap, {"percent": percent, **amounts, "currency": "USD", "day": day, "timestamp": format_time(now)})
 

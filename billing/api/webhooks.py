@@ -11,7 +11,7 @@ WEBHOOKS = {
         at="2026-03-27T17:20:00Z",
     ),
     "billing.cap.reached": Webhook(
-        "The calls of a day (UTC) have cost that part of a daily cap. Once a day for each part.",
+        "The calls of a day (UTC) have cost that part of a daily cap. Once a day for each part, and anew when the cap was changed.",
         {
             "scope": choice(["account", "phone_number", "agent", "api_key"], "account", "Whose cap it is."),
             "phone_number_id": nullable(text("1", "The number, agent or key whose cap it is; null: not one of those.")),
