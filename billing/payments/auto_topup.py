@@ -38,6 +38,7 @@ REPEATABLE = timedelta(hours=23)
 REASONS = {
     "authentication_required": "the bank wants you to confirm the payment yourself",
     "card_declined": "the card was declined",
+    "disputed": "a payment was disputed at the bank",
     "expired_card": "the card has expired",
     "generic_decline": "the card was declined",
     "insufficient_funds": "there was too little money on the card",

@@ -7,10 +7,11 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Sum
+from django.utils import timezone
 from djstripe.models import Event
 
 from billing import ledger
-from billing.models import LedgerEntry, Payment, Refund
+from billing.models import AutoTopUp, LedgerEntry, Payment, Refund
 from billing.payments.client import from_cents
 from billing.payments.intents import intent_of, lock_intent, payment_of
 from bubblyphone.core.money import ZERO, format_money
@@ -103,7 +104,20 @@ def _book_refunds(payment: Payment) -> None:
         _book(payment, key, LedgerEntry.Kind.REFUND, booked - gone, text)
 
 
+def _charge_nothing_for(developer_id: int, kind: str, amount: Decimal) -> None:
+    """Who was given money back must not be charged for it at once. A dispute ends automatic top-ups; after a refund, spending goes on
+    to set them off."""
+    wanted = AutoTopUp.objects.filter(developer_id=developer_id, enabled=True)
+    if kind == LedgerEntry.Kind.DISPUTE:
+        wanted.update(enabled=False, failure_code="disputed", failed_at=timezone.now())
+        return
+    left = ledger.balance(developer_id) + amount
+    wanted.filter(charges_below__gt=left).update(charges_below=left)
+
+
 def _book(payment: Payment, key: str, kind: str, amount: Decimal, text: str) -> None:
+    if amount < ZERO:
+        _charge_nothing_for(payment.developer_id, kind, amount)
     ledger.post_entry(
         developer_id=payment.developer_id,
         key=key,

@@ -7,11 +7,13 @@ from django.test import Client
 
 from accounts.models import Developer
 from billing import ledger
-from billing.models import LedgerEntry
-from tests.billing.payments import begin_top_up, deliver_all
+from billing.models import AutoTopUp, LedgerEntry
+from billing.payments import sweep
+from tests.billing.payments import begin_top_up, deliver_all, spend, switch_on
 from tests.factories import make_developer
 from tests.fakes.stripe_objects import Thing
 from tests.fakes.stripe_server import FakeStripe
+from tests.jobs import run_jobs
 
 
 @pytest.fixture
@@ -107,3 +109,29 @@ def test_the_balance_may_end_below_zero(client: Client, developer: Developer, st
     stripe.account.refund(paid)
     deliver_all(client, stripe.account.events)
     assert ledger.balance(developer.pk) == -3
+
+
+def test_who_is_given_money_back_is_not_charged_for_it(
+    client: Client, developer: Developer, stripe: FakeStripe, paid: str
+) -> None:
+    run_jobs()  # keeps the card
+    switch_on(developer, threshold=5)
+    stripe.account.refund(paid, 1800)
+    deliver_all(client, stripe.account.events)
+    sweep.sweep()
+    run_jobs()
+    assert (stripe.posts("/v1/payment_intents"), ledger.balance(developer.pk)) == ([], 2)
+    spend(developer, "0.04")
+    assert ledger.balance(developer.pk) == Decimal("26.96")
+
+
+def test_a_dispute_ends_automatic_top_ups(client: Client, developer: Developer, stripe: FakeStripe, paid: str) -> None:
+    run_jobs()  # keeps the card
+    switch_on(developer, threshold=5)
+    stripe.account.dispute(paid)
+    deliver_all(client, stripe.account.events)
+    sweep.sweep()
+    run_jobs()
+    assert (stripe.posts("/v1/payment_intents"), ledger.balance(developer.pk)) == ([], 0)
+    found = AutoTopUp.objects.get()
+    assert (found.enabled, found.failure_code) == (False, "disputed")
