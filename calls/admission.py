@@ -93,5 +93,6 @@ def _check_number_limits(call: Call) -> None:
 
 def _check_open_calls(running: int, limit: int, code: str) -> None:
     if running >= limit:
-        text = f"No more than {limit} calls may run at the same time; this is a limit of your own."
+        calls = "1 call" if limit == 1 else f"{limit} calls"
+        text = f"No more than {calls} may run at the same time; this is a limit of your own."
         raise TooManyRequests(text, RETRY_AFTER_SECONDS, code=code)
