@@ -15,7 +15,7 @@ from calls import settlement
 from calls.models import Call
 from calls.usage import report
 from phone_numbers.models import PhoneNumber
-from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.calls.rows import describe_call, make_account, make_call, make_streaming_number
 from tests.factories import make_agent, make_developer
 
 pytestmark = pytest.mark.django_db
@@ -112,6 +112,29 @@ def test_a_month_in_the_references_shape(developer: Developer) -> None:
             "categories": {"telephony": "0.04", "ai_model": "0.041"},
         },
     }
+
+
+def test_the_references_own_month(developer: Developer) -> None:
+    """142 calls of two started minutes to the US, half of them with a model at $0.04, one of which is 15 s shorter; two numbers."""
+    numbers = [make_streaming_number(developer, created_at=day(2)) for _ in range(2)]
+    for number in numbers:
+        buy(number, day(2), "2026-03", "3")
+    outbound: dict[str, Any] = {"direction": "outbound", "telephony_rate": Decimal("0.05")}
+    for index in range(142):
+        model: dict[str, Any] = {} if index % 2 else {"mode": "webhook", "model_slug": "", "model_rate": Decimal(0)}
+        call = describe_call(numbers[0], day(3), **outbound, **model, carrier_call_id=str(index))
+        call.status, call.duration_seconds, call.ended_at = "completed", 105 if index == 1 else 120, day(3)
+        call.save()
+        settlement.settle(call, day(3))
+        call.save()
+    found = report(developer.pk, MARCH)
+    categories = found["categories"]
+    assert {name: found[name] for name in ("period", "total_calls", "total_minutes", "total_cost")} == {
+        "period": "2026-03", "total_calls": 142, "total_minutes": 284, "total_cost": "25.87",
+    }  # fmt: skip
+    assert (found["phone_numbers"], found["phone_number_cost"]) == (2, "6.00")
+    assert (categories["telephony"]["cost"], categories["telephony"]["minutes"]) == ("14.20", 284)
+    assert (categories["ai_model"]["cost"], categories["ai_model"]["minutes"]) == ("5.67", 142)
 
 
 def test_the_model_is_gone_from_a_call_that_was_handed_over(developer: Developer) -> None:
