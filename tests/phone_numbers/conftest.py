@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from phone_numbers import purchases
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import VerificationDocument
+from sandbox.exchange import numbers_api
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
 
@@ -25,7 +27,12 @@ def configure_carrier(settings: Any) -> Iterator[Callable[[dict[str, str]], None
 
 
 @pytest.fixture
-def exchange(configure_carrier: Callable[[dict[str, str]], None]) -> Iterator[ExchangeThread]:
+def exchange(
+    configure_carrier: Callable[[dict[str, str]], None], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ExchangeThread]:
+    """One that delivers numbers in no time, and is asked for them as soon."""
+    monkeypatch.setattr(numbers_api, "ORDER_SECONDS", 0.01)
+    monkeypatch.setattr(purchases, "FIRST_PAUSE_SECONDS", 0.02)
     with ExchangeThread() as running:
         configure_carrier(running.carrier_options())
         yield running
