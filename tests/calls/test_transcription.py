@@ -230,7 +230,6 @@ def test_the_books_still_agree(groq: FakeGroq) -> None:
 
 
 @pytest.mark.skipif(not speech.is_installed(), reason="needs the offline extra")
-@pytest.mark.realtime
 def test_the_offline_recogniser_stands_in_names_itself_and_costs_nothing(settings: Any, client: Client) -> None:
     async def say(*texts: str) -> list[bytes]:
         try:
