@@ -21,11 +21,13 @@ from bubblyphone.core.money import ZERO, format_money
 
 # What a checkpoint has summed up, and what has come since: in one statement, so that it does not matter when checkpoints move.
 BALANCES = """
-SELECT developer.id, COALESCE(checkpoint.amount, 0) + COALESCE(SUM(entry.amount), 0)
-FROM accounts_developer developer
-LEFT JOIN billing_balancecheckpoint checkpoint ON checkpoint.developer_id = developer.id
-LEFT JOIN billing_ledgerentry entry ON entry.developer_id = developer.id AND entry.id > COALESCE(checkpoint.entry_id, 0)
-WHERE developer.id = ANY(%s) GROUP BY developer.id, checkpoint.amount
+SELECT developer.id, COALESCE(checkpoint.amount, 0) + COALESCE(since.amount, 0)
+FROM accounts_developer developer LEFT JOIN billing_balancecheckpoint checkpoint ON checkpoint.developer_id = developer.id
+CROSS JOIN LATERAL (
+    SELECT SUM(amount) AS amount FROM billing_ledgerentry
+    WHERE developer_id = developer.id AND id > COALESCE(checkpoint.entry_id, 0)
+) since
+WHERE developer.id = ANY(%s)
 """
 
 
