@@ -7,8 +7,10 @@ so that a command given again is obeyed once.
 import logging
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from calls import commands, timeline
@@ -34,6 +36,7 @@ def send_waiting(call_id: int) -> None:
     """Give the carrier all that is still to be said, in its order. What it cannot take now is tried again by the sweeper."""
     call = Call.objects.get(pk=call_id)
     for utterance in Utterance.objects.filter(call=call, sent_at=None, ended_at=None):
+        began = timezone.now()
         try:
             pieces = _send(call, utterance)
         except CarrierError as error:
@@ -41,7 +44,7 @@ def send_waiting(call_id: int) -> None:
             if not error.retryable:
                 Utterance.objects.filter(pk=utterance.pk).update(ended_at=timezone.now())
             return
-        _note_sent(call, utterance, pieces)
+        _note_sent(call, utterance, pieces, at=began)
 
 
 def _send(call: Call, utterance: Utterance) -> int:
@@ -59,12 +62,11 @@ def _send(call: Call, utterance: Utterance) -> int:
     return len(pieces)
 
 
-def _note_sent(call: Call, utterance: Utterance, pieces: int) -> None:
-    now = timezone.now()
+def _note_sent(call: Call, utterance: Utterance, pieces: int, *, at: datetime) -> None:
     with transaction.atomic():
         unsent = Utterance.objects.filter(pk=utterance.pk, sent_at=None)
-        if unsent.update(sent_at=now, pieces_to_come=pieces):
-            timeline.add_transcript(call.pk, "model", utterance.text, at=now, item_id=_item_id(utterance))
+        if unsent.update(sent_at=at, pieces_to_come=pieces):
+            timeline.add_transcript(call.pk, "model", utterance.text, at=at, item_id=_item_id(utterance))
 
 
 def split_text(text: str, limit: int) -> Iterator[str]:
@@ -94,6 +96,11 @@ def _item_id(utterance: Utterance) -> str:
     return f"utterance:{utterance.pk}"
 
 
+def _being_said(call: Call, event: CarrierEvent) -> QuerySet[Utterance]:
+    """What was being said, or waited to be, when the event occurred. One that is reported late is not about what came after it."""
+    return Utterance.objects.filter(call=call, sent_at__lte=event.occurred_at, ended_at=None)
+
+
 def on_speak_started(call: Call, event: CarrierEvent) -> None:
     timeline.add_event(call.pk, "speak.started", "telephony", at=event.occurred_at)
 
@@ -101,7 +108,7 @@ def on_speak_started(call: Call, event: CarrierEvent) -> None:
 def on_speak_ended(call: Call, event: CarrierEvent) -> None:
     """The carrier says what it is given in its order: a piece of the oldest utterance that is not over has been said."""
     timeline.add_event(call.pk, "speak.ended", "telephony", at=event.occurred_at)
-    utterance = Utterance.objects.filter(call=call, sent_at__isnull=False, ended_at=None).first()
+    utterance = _being_said(call, event).first()
     if utterance is None:
         return
     utterance.pieces_to_come = max(0, utterance.pieces_to_come - 1)
@@ -138,7 +145,7 @@ def on_caller_speaks(call: Call, event: CarrierEvent) -> None:
     """Who is talked over falls silent, where the number has it so."""
     if call.is_over or not _is_interruptible(call):
         return
-    speaking = Utterance.objects.filter(call=call, sent_at__isnull=False, ended_at=None)
+    speaking = _being_said(call, event)
     stopped = list(speaking)
     if not stopped:
         return
