@@ -21,7 +21,9 @@ from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode
 
 logger = logging.getLogger(__name__)
-SENTENCE_END = re.compile(r"(?<=[.!?…;:])\s+|\n+")
+SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")
+# Where a sentence is cut that is too long by itself: at the last of these that fits.
+PAUSES = (re.compile(r"(?<=[;:,–—])\s|(?<=[；：，、])"), re.compile(r"\s"))
 
 
 # --- speaking ---------------------------------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ def _note_sent(call: Call, utterance: Utterance, pieces: int, *, at: datetime) -
 
 
 def split_text(text: str, limit: int) -> Iterator[str]:
-    """Pieces of at most `limit` characters that end where a sentence does, or a word, if at all possible."""
+    """Pieces of at most `limit` characters that end where a sentence does; a clause or a word, if it is too long by itself."""
     piece = ""
     for sentence in SENTENCE_END.split(text.strip()):
         for part in _cut(sentence, limit):
@@ -84,8 +86,8 @@ def split_text(text: str, limit: int) -> Iterator[str]:
 
 def _cut(sentence: str, limit: int) -> Iterator[str]:
     while len(sentence) > limit:
-        space = sentence.rfind(" ", 1, limit + 1)
-        end = space if space > 0 else limit
+        ends = (max((found.start() for found in pause.finditer(sentence, 1, limit + 1)), default=0) for pause in PAUSES)
+        end = next(filter(None, ends), limit)
         yield sentence[:end]
         sentence = sentence[end:].lstrip()
     if sentence:

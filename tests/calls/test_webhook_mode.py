@@ -107,6 +107,9 @@ def test_the_references_actions_are_read() -> None:
     [
         ("One. Two! Three?", 100, ["One. Two! Three?"]),
         ("One. Two! Three?", 9, ["One. Two!", "Three?"]),
+        ("One: a long first one. Two.", 24, ["One: a long first one.", "Two."]),
+        ("One of its kind: which is long. Two.", 24, ["One of its kind:", "which is long. Two."]),
+        ("一つ目です。二つ目です。", 8, ["一つ目です。", "二つ目です。"]),
         ("a sentence without an end", 10, ["a sentence", "without an", "end"]),
         ("x" * 25, 10, ["x" * 10, "x" * 10, "x" * 5]),
         ("  One.\n\nTwo.  ", 100, ["One. Two."]),
