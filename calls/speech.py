@@ -42,11 +42,21 @@ def send_waiting(call_id: int) -> None:
         try:
             pieces = _send(call, utterance)
         except CarrierError as error:
-            logger.warning("The carrier did not speak: %s", error, extra={"call_id": call_id})
-            if not error.retryable:
-                Utterance.objects.filter(pk=utterance.pk).update(ended_at=timezone.now())
-            return
-        _note_sent(call, utterance, pieces, at=began)
+            if not _is_refused(call, "speak.failed", error):
+                return
+            Utterance.objects.filter(pk=utterance.pk).update(ended_at=timezone.now())
+        else:
+            _note_sent(call, utterance, pieces, at=began)
+
+
+def _is_refused(call: Call, event_type: str, error: CarrierError) -> bool:
+    """Write down that the carrier will not do as it was told. False when it may do so later."""
+    logger.warning("The carrier neither speaks nor listens: %s", error, extra={"call_id": call.pk})
+    if error.retryable or error.reason == "not_answered":
+        return False
+    if error.reason != "call_ended":
+        timeline.add_event(call.pk, event_type, "telephony", reason=str(error)[:200])
+    return True
 
 
 def _send(call: Call, utterance: Utterance) -> int:
@@ -137,8 +147,7 @@ def listen(call: Call) -> None:
             interim=_is_interruptible(call),
         )
     except CarrierError as error:
-        logger.warning("The carrier does not transcribe: %s", error, extra={"call_id": call.pk})
-        if error.retryable or error.reason == "not_answered":
+        if not _is_refused(call, "listening.failed", error):
             return
     Call.objects.filter(pk=call.pk, listening_since=None).update(listening_since=timezone.now())
 

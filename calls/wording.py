@@ -60,8 +60,13 @@ EVENTS = {
     "speak.started": "Speaking",
     "speak.ended": "Finished speaking",
     "speak.interrupted": "Caller talked over it",
+    "speak.failed": "The carrier could not say it",
+    "listening.failed": "The carrier does not transcribe the caller",
 }
-TROUBLE = frozenset({"call.failed", "call.refused", "stream.failed", "stream.error", "dead_air", "transfer.failed"})
+TROUBLE = frozenset({
+    "call.failed", "call.refused", "stream.failed", "stream.error", "dead_air", "transfer.failed", "speak.failed",
+    "listening.failed",
+})  # fmt: skip
 
 
 def describe_outcome(call: Call) -> str:
