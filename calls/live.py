@@ -23,7 +23,7 @@ from agents.tools import build_toolset
 from bubblyphone.core.crypto import decrypt, hash_secret
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import ApplicationError
-from calls import lifecycle, live_control, streams, transfers
+from calls import lifecycle, live_control, speech, streams, transfers
 from calls.answering import Answering
 from calls.conversation import HISTORY_TURNS
 from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause
@@ -66,6 +66,7 @@ class LiveCall:
     detects_voicemail: bool
     resumed_after: float | None  # seconds since the answer, where another session has talked before; else None
     history: tuple[Turn, ...]  # what was said in it
+    to_say: tuple[str, ...]  # what the developer wanted said before there was an answer
 
 
 async def in_database(function: Callable[..., R], *arguments: Any, **options: Any) -> R:
@@ -124,6 +125,7 @@ def load(call_id: int) -> LiveCall:
         detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox and not is_resumed,
         resumed_after=resumed_after,
         history=tuple(Turn(entry.role, entry.text) for entry in reversed(said)),
+        to_say=speech.take_waiting(call),
     )
 
 
@@ -169,12 +171,21 @@ async def _converse(live: LiveCall, transport: MediaTransport, observer: Observe
         await in_database(live_control.tell_session, live.call_id, {"type": "session.leave"})
     with _registered(live, session):
         control = asyncio.create_task(_obey(live.call_id, session, detects_voicemail=live.detects_voicemail))
+        opening = asyncio.create_task(_say_waiting(session, live.to_say))
         try:
             cause = await session.run()
         finally:
             control.cancel()
+            opening.cancel()
     await recorder.drained()
     return cause
+
+
+async def _say_waiting(session: CallSession, texts: tuple[str, ...]) -> None:
+    """As soon as the model is there, after its greeting."""
+    for text in texts:
+        while not await session.speak(text):  # noqa: ASYNC110  it is being connected
+            await asyncio.sleep(0.1)
 
 
 async def _fallback_engine(live: LiveCall, config: SessionConfig) -> Engine | None:

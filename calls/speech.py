@@ -1,4 +1,5 @@
-"""The carrier's voice and ears: what we have it say in a call, and what it reports that the caller said.
+"""What developers have said in a call, and what the carrier reports that the caller said. In webhook mode the carrier's voice
+speaks; a streaming call has one voice, its model's.
 
 Functions that take a locked call belong into its transaction; the carrier is told after the commit. Command ids are made of rows,
 so that a command given again is obeyed once.
@@ -13,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from calls import commands, timeline
+from calls import commands, live_control, timeline
 from calls.models import Call, CallStatus, TranscriptEntry, Utterance
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.events import CarrierEvent
@@ -37,7 +38,12 @@ def say(call: Call, text: str, *, key: str) -> None:
 def send_waiting(call_id: int) -> None:
     """Give the carrier all that is still to be said, in its order. What it cannot take now is tried again by the sweeper."""
     call = Call.objects.get(pk=call_id)
-    for utterance in Utterance.objects.filter(call=call, sent_at=None, ended_at=None):
+    for utterance in _waiting(call):
+        if call.mode == CallMode.STREAMING:
+            if not live_control.ask_session(call_id, {"type": "session.speak", "text": utterance.text}):
+                return
+            _hand_over([utterance])
+            continue
         began = timezone.now()
         try:
             pieces = _send(call, utterance)
@@ -47,6 +53,24 @@ def send_waiting(call_id: int) -> None:
             Utterance.objects.filter(pk=utterance.pk).update(ended_at=timezone.now())
         else:
             _note_sent(call, utterance, pieces, at=began)
+
+
+def take_waiting(call: Call) -> tuple[str, ...]:
+    """What was to be said before a streaming call was answered, for its session to say: given once."""
+    with transaction.atomic():
+        waiting = list(_waiting(call).select_for_update())
+        _hand_over(waiting)
+    return tuple(utterance.text for utterance in waiting)
+
+
+def _waiting(call: Call) -> QuerySet[Utterance]:
+    return Utterance.objects.filter(call=call, sent_at=None, ended_at=None)
+
+
+def _hand_over(utterances: list[Utterance]) -> None:
+    """The model has them: what it makes of them is in its own transcript."""
+    now = timezone.now()
+    Utterance.objects.filter(pk__in=[utterance.pk for utterance in utterances]).update(sent_at=now, ended_at=now)
 
 
 def _is_refused(call: Call, event_type: str, error: CarrierError) -> bool:

@@ -226,11 +226,11 @@ OPERATIONS = {
         "POST /calls/{id}/speak": Operation(
             "Speak",
             "Mode `webhook`: speak a text to the caller, and send what the caller says next as `call.speech`. "
-            "Before the answer it waits for it.",
+            "Mode `streaming`: the model says it. Before the answer it waits for it.",
             answer=data_of(CALL),
             body=SpeakSerializer,
             example={"text": "Hello! This is an automated call from Acme Corp."},
-            errors={409: "The call has ended, or a model talks in it.", 502: _AT_CARRIER},
+            errors={409: "The call has ended or was handed over, or its model is not connected at the moment."},
         ),
         "POST /calls/{id}/transfer": Operation(
             "Transfer a call",
@@ -241,8 +241,7 @@ OPERATIONS = {
             example={"to": "+15559876543", "briefing": "Ada Lovelace calls about order 1815."},
             errors={
                 402: "The first minute of the other leg cannot be paid for (see `reason`).",
-                409: "The call is not answered, or is being transferred.",
-                502: _AT_CARRIER,
+                409: "The call is not answered, has ended, or is being transferred.",
             },
         ),
         "POST /calls/{id}/context": Operation(

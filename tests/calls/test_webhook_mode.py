@@ -13,13 +13,13 @@ from accounts.models import WebhookAttempt, WebhookDelivery
 from accounts.outbound_http import PostResult
 from billing import ledger
 from billing.models import LedgerEntry
-from calls import inbound, speech, sweeper
+from calls import inbound, live, services, speech, sweeper
 from calls.actions import MalformedAction, parse_action
 from calls.models import Call, CallEvent, TranscriptEntry, Utterance
 from calls.replies import CallReplies
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
-from tests.calls.rows import make_account, make_streaming_number
+from tests.calls.rows import make_account, make_call, make_streaming_number
 
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -296,3 +296,12 @@ def test_speak_over_the_api() -> None:
     line.report(CarrierEventType.ENDED, 30, cause="normal_clearing")
     assert speak({"text": "Hello."}).status_code == 409
     assert Utterance.objects.filter(call=line.call).count() == 2
+
+
+def test_what_is_queued_for_a_streaming_call_is_for_its_model_to_say_once() -> None:
+    call = make_call(make_streaming_number(make_account()), BEGIN, status="ringing", answered_at=None)
+    services.speak(call=call, text="Your order is ready.")
+    assert live.load(call.pk).to_say == ("Your order is ready.",)
+    assert live.load(call.pk).to_say == ()
+    speech.send_waiting(call.pk)  # the carrier, which is not there, is asked for nothing
+    assert not CallEvent.objects.filter(call=call).exists()
