@@ -52,7 +52,9 @@ def apply_carrier_event(event: CarrierEvent) -> None:
     """Bring a stored report to its call, if the call is known; else it waits for `replay_carrier_events`."""
     if leg := transfers.leg_of(event):
         if Call.objects.filter(pk=leg[0]).exists():
-            transfers.on_leg_event(locked(leg[0]), leg[1], event)
+            call = locked(leg[0])
+            transfers.on_leg_event(call, leg[1], event)
+            finish_as_reported(call)
         return
     call_id = find_call_id(event)
     if call_id is not None:
@@ -117,7 +119,7 @@ def on_answered(call: Call, event: CarrierEvent) -> None:
         return
     timeline.notify(call, "call.answered", at=event.occurred_at)
     if call.hangup_reported_at is not None:
-        finish(call, ended_at=call.hangup_reported_at, cause=call.hangup_reported_cause)
+        finish_as_reported(call)
         return
     recordings.begin_after_commit(call, at=event.occurred_at)  # before anything is said
     speech.begin_after_commit(call)
@@ -128,11 +130,15 @@ def on_ended(call: Call, event: CarrierEvent) -> None:
     if call.hangup_reported_at is None:
         call.hangup_reported_at, call.hangup_reported_cause = event.occurred_at, event.cause
         call.save(update_fields=["hangup_reported_at", "hangup_reported_cause"])
-    if call.is_over:
-        return
     if call.answered_at is not None or event.cause in NEVER_ANSWERED:
-        finish(call, ended_at=event.occurred_at, cause=event.cause)
+        finish_as_reported(call)
     # Otherwise the answer may still be on its way; calls.sweeper decides when the grace is over.
+
+
+def finish_as_reported(call: Call) -> None:
+    """End a call that the carrier says is over, unless it has yet to say who was reached in a transfer: the sweeper waits for that."""
+    if call.hangup_reported_at is not None and not call.is_over and not transfers.is_undecided(call):
+        finish(call, ended_at=call.hangup_reported_at, cause=call.hangup_reported_cause)
 
 
 def on_stream_failed(call: Call, event: CarrierEvent) -> None:
@@ -203,7 +209,7 @@ def request_end(call: Call, cause: str, *, at: datetime) -> None:
 
     The row is locked. A call that never reached the carrier, and a sandbox call, end here; another when the carrier reports it.
     """
-    if call.is_over:
+    if call.is_over or call.hangup_reported_at is not None:
         return
     if call.end_requested_at is None:
         call.end_requested_at, call.end_requested_cause = at, cause
@@ -287,8 +293,8 @@ def end_call(call_id: int, cause: str, *, at: datetime | None = None) -> None:
         request_end(locked(call_id), cause, at=at or timezone.now())
 
 
-def finish_unanswered(call_id: int) -> None:
-    """The grace for a late answer is over. A stream that ran proves that there was one."""
+def finish_hung_up(call_id: int) -> None:
+    """The grace for a late answer, of the call or of a transfer, is over. A stream that ran proves that the call had one."""
     with transaction.atomic():
         call = locked(call_id)
         if call.is_over or call.hangup_reported_at is None:

@@ -86,10 +86,9 @@ def answer_again(now: datetime) -> None:
 
 def finish_hung_up(now: datetime) -> None:
     """The carrier reported the end and no answer followed within the grace."""
-    for call in Call.objects.exclude(status__in=OVER).filter(
-        hangup_reported_at__lt=now - lifecycle.LATE_ANSWER_GRACE, answered_at=None
-    ):
-        lifecycle.finish_unanswered(call.pk)
+    hung_up = Call.objects.exclude(status__in=OVER).filter(hangup_reported_at__lt=now - lifecycle.LATE_ANSWER_GRACE)
+    for call_id in hung_up.values_list("pk", flat=True):
+        lifecycle.finish_hung_up(call_id)
 
 
 def mend_streams(now: datetime) -> None:
@@ -189,8 +188,12 @@ def speak_again(now: datetime) -> None:
 
 
 def fail_lost_transfers(now: datetime) -> None:
-    """Nothing was reported of the other leg: the caller must not wait for ever."""
-    for transfer in Transfer.objects.filter(answered_at=None, failed_at=None, sent_at__lt=now - TRANSFER_LOST_AFTER):
+    """Nothing was reported of the other leg, or its end alone: the caller must not wait for ever."""
+    for transfer in Transfer.objects.filter(answered_at=None, failed_at=None, sent_at__isnull=False):
+        assert transfer.sent_at is not None
+        is_lost = transfer.sent_at < now - TRANSFER_LOST_AFTER
+        if not is_lost and not transfers.has_hung_up(transfer, before=now - lifecycle.LATE_ANSWER_GRACE):
+            continue
         with transaction.atomic():
             transfers.fail(lifecycle.locked(transfer.call_id), transfer.pk, "no_answer", at=now)
 

@@ -21,7 +21,7 @@ from bubblyphone.core.errors import Conflict
 from calls import commands, timeline
 from calls.admission import admit_transfer
 from calls.live_control import tell_session
-from calls.models import Call, CallStatus, Direction, Transfer
+from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause, Transfer
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
@@ -131,20 +131,36 @@ def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
     transfer = Transfer.objects.filter(pk=transfer_id, call=call).first()
     if transfer is None:
         return
-    if event.type == CarrierEventType.INITIATED:
-        Transfer.objects.filter(pk=transfer_id).update(carrier_call_id=event.carrier_call_id)
-    elif event.type == CarrierEventType.ANSWERED and transfer.briefing:
+    if not transfer.carrier_call_id:
+        transfer.carrier_call_id = event.carrier_call_id
+        transfer.save(update_fields=["carrier_call_id"])
+    if event.type == CarrierEventType.ANSWERED and transfer.briefing:
         timeline.add_event(call.pk, "transfer.briefing", "telephony", at=event.occurred_at, to=transfer.to_number)
         commands.after_commit(_brief, transfer_id)
     elif event.type == CarrierEventType.ANSWERED:
         _answered(call, transfer, at=event.occurred_at)
+        if has_hung_up(transfer, before=timezone.now()):
+            commands.hang_up_after_commit(call)
     elif event.type == CarrierEventType.SPEAK_ENDED and transfer.answered_at is None:
         commands.after_commit(_connect, transfer_id)
     elif event.type == CarrierEventType.ENDED and transfer.answered_at is None:
-        fail(call, transfer_id, event.cause, at=event.occurred_at)
+        if transfer.briefing or event.cause != HangupCause.NORMAL_CLEARING:
+            fail(call, transfer_id, event.cause, at=event.occurred_at)
+        # Else there was somebody who hung up: the report of the answer is late. If it does not come, `calls.sweeper` fails it.
     elif event.type == CarrierEventType.ENDED and not call.is_over:
         # The carrier ends the caller's leg, too; told once more it has nothing against it.
         commands.hang_up_after_commit(call)
+
+
+def is_undecided(call: Call) -> bool:
+    """Whether the carrier has yet to say what became of the leg that it calls for the caller, and of the bill thereby."""
+    return call.transfers.filter(sent_at__isnull=False, answered_at=None, failed_at=None, briefing="").exists()
+
+
+def has_hung_up(transfer: Transfer, *, before: datetime) -> bool:
+    """Whether the end of the other leg was reported by then."""
+    ends = CarrierEventRecord.objects.filter(event_type=CarrierEventType.ENDED, received_at__lt=before)
+    return transfer.carrier_call_id != "" and ends.filter(carrier_call_id=transfer.carrier_call_id).exists()
 
 
 def _brief(transfer_id: int) -> None:
@@ -219,7 +235,7 @@ def fail(call: Call, transfer_id: int, reason: str, *, at: datetime) -> None:
     transfer.save(update_fields=["failed_at", "reason"])
     _hang_up_leg(call, transfer)
     timeline.add_event(call.pk, "transfer.failed", "telephony", at=at, to=transfer.to_number, reason=reason)
-    if call.is_over:
+    if call.is_over or call.hangup_reported_at is not None:
         return
     if call.mode == CallMode.WEBHOOK:
         timeline.notify(call, "call.transfer.failed", at=at, to=transfer.to_number, reason=reason)

@@ -1,5 +1,6 @@
 """Handing calls over, and machines that answer: states, bills, what the developer is told."""
 
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,7 @@ from accounts.models import WebhookDelivery
 from billing import ledger
 from billing.models import LedgerEntry
 from calls import holds, inbound, metering, sweeper, transfers
-from calls.models import Call, CallEvent, Transfer
+from calls.models import Call, CallEvent, CarrierEventRecord, Transfer
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
@@ -99,9 +100,55 @@ def test_a_running_transfer_is_metered_at_its_own_rate() -> None:
     assert call.end_requested_cause == "max_duration"
 
 
-@pytest.mark.parametrize(
-    ("cause", "reason"), [("busy", "busy"), ("no_answer", "no_answer"), ("normal_clearing", "no_answer")]
-)
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_reports_of_a_handed_over_call_come_in_any_order(order: tuple[int, ...]) -> None:
+    call = running_call()
+    leg = begin_transfer(call)
+    Transfer.objects.update(sent_at=after(5))
+    for number in (*order, *order):
+        if number == 0:
+            report(call, CarrierEventType.ANSWERED, 95, leg=leg)
+        else:
+            report(call, CarrierEventType.ENDED, 155, leg=leg if number == 1 else None, cause="normal_clearing")
+    assert (call.status, call.hangup_cause) == ("completed", "transferred")
+    assert entries(call) == {"telephony": Decimal("0.08"), "transfer": Decimal("0.05"), "model": Decimal("0.063")}
+    assert events(call) == ["transfer.requested", "transfer.answered", "call.ended"]
+    assert WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type="call.hangup").count() == 1
+
+
+@pytest.mark.parametrize("is_caller_first", [True, False])
+def test_a_caller_hangs_up_while_the_other_leg_rings(is_caller_first: bool) -> None:
+    call = running_call()
+    leg = begin_transfer(call)
+    Transfer.objects.update(sent_at=after(5))
+    if is_caller_first:
+        report(call, CarrierEventType.ENDED, 20, cause="normal_clearing")
+        assert (call.status, call.hangup_reported_at) == ("answered", after(20))
+    report(call, CarrierEventType.ENDED, 20, leg=leg, cause="no_answer")
+    report(call, CarrierEventType.ENDED, 20, cause="normal_clearing")
+    assert (call.status, call.hangup_cause, call.duration_seconds) == ("completed", "normal_clearing", 20)
+    assert events(call) == ["transfer.requested", "transfer.failed", "call.ended"]
+
+
+def test_an_answer_of_the_other_leg_that_is_never_reported_is_not_waited_for() -> None:
+    hung_up, waiting = running_call(), running_call()
+    for call in (hung_up, waiting):
+        leg = begin_transfer(call)
+        Transfer.objects.filter(pk=leg.pk).update(sent_at=after(5))
+        report(call, CarrierEventType.ENDED, 20, leg=leg, cause="normal_clearing")
+    report(hung_up, CarrierEventType.ENDED, 20, cause="normal_clearing")
+    CarrierEventRecord.objects.update(received_at=after(20))
+    for seconds, failed in ((24, 0), (26, 2)):
+        sweeper.fail_lost_transfers(after(seconds))
+        assert Transfer.objects.filter(failed_at=after(seconds), reason="no_answer").count() == failed
+    sweeper.finish_hung_up(after(26))
+    hung_up.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (hung_up.status, hung_up.hangup_cause) == ("completed", "normal_clearing")
+    assert (waiting.status, waiting.hangup_reported_at) == ("answered", None)
+
+
+@pytest.mark.parametrize(("cause", "reason"), [("busy", "busy"), ("no_answer", "no_answer"), ("", "no_answer")])
 def test_a_leg_that_is_not_answered_leaves_the_call_as_it_was(cause: str, reason: str) -> None:
     call = running_call()
     leg = begin_transfer(call)
