@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 RING_SECONDS = 30
 # The carrier cuts the line by itself this long after we should have.
 LIMIT_SLACK_SECONDS = 60
+HUNG_UP = "call_hangup"  # how a SPEAK_ENDED ends that was cut off by the end of its leg
 LEG_STATE = re.compile(r"(\d{1,18}):transfer:(\d{1,18})")
 
 
@@ -142,10 +143,13 @@ def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
         if has_hung_up(transfer, before=timezone.now()):
             commands.hang_up_after_commit(call)
     elif event.type == CarrierEventType.SPEAK_ENDED and transfer.answered_at is None:
-        commands.after_commit(_connect, transfer_id)
+        if event.detail != HUNG_UP:
+            commands.after_commit(_connect, transfer_id)
     elif event.type == CarrierEventType.ENDED and transfer.answered_at is None:
-        if transfer.briefing or event.cause != HangupCause.NORMAL_CLEARING:
+        if event.cause != HangupCause.NORMAL_CLEARING:
             fail(call, transfer_id, event.cause, at=event.occurred_at)
+        elif transfer.briefing:
+            fail(call, transfer_id, HangupCause.REJECTED, at=event.occurred_at)  # told, and did not want to
         # Else there was somebody who hung up: the report of the answer is late. If it does not come, `calls.sweeper` fails it.
     elif event.type == CarrierEventType.ENDED and not call.is_over:
         # The carrier ends the caller's leg, too; told once more it has nothing against it.

@@ -203,6 +203,19 @@ def test_a_transfer_that_rings_holds_its_first_minute() -> None:
     assert ledger.standing(call.developer_id).held == Decimal("0.08")
 
 
+def test_a_person_who_hangs_up_on_the_briefing_has_declined() -> None:
+    call = running_call()
+    assert post(call, "transfer", {"to": PERSON, "briefing": "Ada is calling."}).status_code == 200
+    leg = Transfer.objects.get()
+    report(call, CarrierEventType.ANSWERED, 8, leg=leg)
+    report(call, CarrierEventType.SPEAK_ENDED, 9, leg=leg, detail="call_hangup")
+    report(call, CarrierEventType.ENDED, 9, leg=leg, cause="normal_clearing")
+    leg.refresh_from_db()
+    assert (leg.answered_at, leg.failed_at, leg.reason) == (None, after(9), "rejected")
+    assert events(call) == ["transfer.requested", "transfer.briefing", "transfer.failed"]
+    assert (call.status, call.transferred_at) == ("answered", None)
+
+
 def test_calls_that_cannot_be_handed_over() -> None:
     call = running_call()
     for body in ({}, {"to": "911"}, {"to": 5}, {"to": "+99955512345"}):

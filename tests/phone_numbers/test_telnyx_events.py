@@ -133,7 +133,7 @@ def test_initiated() -> None:
             "beep_detected",
         ),
         ("call.speak.started", {}, CarrierEventType.SPEAK_STARTED, ""),
-        ("call.speak.ended", {"status": "completed"}, CarrierEventType.SPEAK_ENDED, ""),
+        ("call.speak.ended", {"status": "completed"}, CarrierEventType.SPEAK_ENDED, "completed"),
         (
             "call.transcription",
             {"transcription_data": {"transcript": "for two ", "is_final": True, "confidence": 0.97}},

@@ -125,6 +125,8 @@ def _detail(kind: CarrierEventType, payload: Mapping[str, Any]) -> str:
             return _text(payload.get("result"))
         case CarrierEventType.STREAM_FAILED:
             return _text(payload.get("failure_reason"))
+        case CarrierEventType.SPEAK_ENDED:
+            return _text(payload.get("status"))
         case CarrierEventType.TRANSCRIPTION:
             return _text(payload["transcription_data"].get("transcript")).strip()
         case CarrierEventType.RECORDING_SAVED:
