@@ -205,6 +205,8 @@ class OutboundClient:
                     received += chunk
                     if len(received) >= MAX_RESPONSE_BYTES:
                         break
+            if 300 <= status < 400:
+                error = "The server answered with a redirect; redirects are not followed."
         except TimeoutError:
             error = f"No complete answer within {self._timeout_seconds:g} seconds."
         except (OSError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as failure:

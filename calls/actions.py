@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from accounts.outbound_http import MAX_RESPONSE_BYTES
 from bubblyphone.core.e164 import is_e164
 
 MAX_TEXT_CHARACTERS = 5000
@@ -26,6 +27,8 @@ class Action:
 
 def parse_action(body: str) -> Action:
     """Read an answer's body; what else it holds is of no interest. Raises MalformedAction."""
+    if len(body.encode()) >= MAX_RESPONSE_BYTES:
+        raise MalformedAction("The answer is longer than the 64 KB that are read of it.")
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -166,6 +166,7 @@ async def test_bad_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (large.status, len(large.body), large.is_success) == (200, 65536, True)
         redirect = await post(client, f"{receiver.url}/redirect")
         assert (redirect.status, redirect.is_success) == (302, False)
+        assert redirect.error == "The server answered with a redirect; redirects are not followed."
         nul = await post(client, f"{receiver.url}/nul")
         assert nul.body == "a\ufffdb\ufffd"
         assert [one.path for one in receiver.received] == ["/hang", "/drip", "/large", "/redirect", "/nul"]
