@@ -17,7 +17,7 @@ class Received:
 
 
 class Receiver:
-    """`/ok` answers at once, `/hang` never, `/drip` a byte at a time; `/status/503` with that status."""
+    """`/ok` answers at once, `/slow` after 10 ms, `/hang` never, `/drip` a byte at a time; `/status/503` with that status."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -55,6 +55,8 @@ class Receiver:
         match request.path.split("/")[1:]:
             case ["hang", *_]:
                 await asyncio.sleep(3600)
+            case ["slow"]:
+                await asyncio.sleep(0.01)
             case ["drip"]:
                 response = web.StreamResponse()
                 await response.prepare(request)

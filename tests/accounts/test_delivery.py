@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -89,6 +90,26 @@ def test_a_message_shares_the_fate_of_its_transaction() -> None:
         put(secret, "http://127.0.0.1:9/")
         transaction.set_rollback(True)
     assert not WebhookDelivery.objects.exists()
+
+
+@pytest.mark.parametrize(("path", "patience"), [("/slow", 5.0), ("/hang", 0.01)])
+async def test_what_is_told_of_one_call_at_once_comes_in_its_order(
+    path: str, patience: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each after the answer to the one before, or soon after that was sent."""
+    monkeypatch.setattr("accounts.delivery.ORDER_SECONDS", patience)
+    secret, _ = await sync_to_async(make_secret_for)()
+
+    def put_together(url: str) -> None:
+        with transaction.atomic():
+            for number in range(3):
+                put(secret, url, number=number)
+
+    async with Receiver() as receiver, dispatching():
+        await sync_to_async(put_together)(receiver.url + path)
+        received = await receiver.wait_for(3)
+    assert [one.body[-2:-1] for one in received] == [b"0", b"1", b"2"]
+    assert path == "/hang" or all(later.at - earlier.at >= 0.01 for earlier, later in pairwise(received))
 
 
 async def test_failures_are_retried_on_the_schedule_under_one_id_then_given_up() -> None:
