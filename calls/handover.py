@@ -20,7 +20,8 @@ class Handover:
         self._tell = tell
         self._deliver = deliver
         self._call: ToolCall | None = None  # the model's own, which is answered only when nobody could be reached
-        self.is_ringing = False
+        self.is_ringing = False  # for the caller, who hears nothing else
+        self.is_under_way = False
 
     async def request(self, arguments: Mapping[str, Any]) -> str:
         """Have somebody called. Returns why that cannot be, or ""."""
@@ -35,11 +36,12 @@ class Handover:
 
     def begun(self) -> None:
         """Somebody else is being called: from now on the caller hears the ringing, and the model nothing."""
-        self.is_ringing = True
+        self.is_ringing = self.is_under_way = True
 
     async def stay_meanwhile(self) -> None:
         """Somebody else is being called and will be briefed first: until then the model stays with the caller."""
         call, self._call = self._call, None
+        self.is_under_way = True
         if call is not None:
             await self._tell(
                 lambda session: session.send_tool_result(call.call_id, call.name, {"result": wording.STAY_MEANWHILE})
@@ -48,7 +50,7 @@ class Handover:
     async def failed(self, reason: str) -> None:
         """Nobody could be reached: the caller is the model's again, which is told why."""
         call, self._call = self._call, None
-        self.is_ringing = False
+        self.is_ringing = self.is_under_way = False
         why = wording.not_handed_over(reason)
         if call is not None:
             await self._tell(lambda session: session.send_tool_result(call.call_id, call.name, {"error": why}))

@@ -355,7 +355,7 @@ class CallSession:
             if now - self._started >= self._limits.max_duration:
                 self.end("max_duration")
                 return
-            if self._is_busy(now):
+            if self._is_busy(now) or self._handover.is_under_way:
                 self._last_sound = now
             elif now - max(self._last_sound, self._hearing.acted_at) >= self._limits.silence:
                 self.end("silence_timeout")

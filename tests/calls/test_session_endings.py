@@ -59,6 +59,16 @@ async def test_a_transfer_that_cannot_be_is_told_to_the_model() -> None:
         assert model.results == [("c1", "transfer_call", {"error": "No number is known."})]
 
 
+async def test_a_caller_who_waits_for_a_person_may_be_silent() -> None:
+    async with conversation(silence=0.3) as talk:
+        await talk.model_session()
+        await talk.session.transfer_begun(is_warm=True)
+        await asyncio.sleep(0.9)
+        assert not talk.task.done()
+        await talk.session.transfer_failed("busy")
+        assert await asyncio.wait_for(talk.task, 5) == "silence_timeout"
+
+
 async def test_a_developers_transfer_that_fails_is_told_to_the_model() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
