@@ -26,6 +26,8 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     """Installed by bubblyphone.serve."""
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
+        if self.state in (self.STATE_CLOSING, self.STATE_CLOSED):
+            return  # Autobahn would raise; that nobody hears any more is told to the reading side
         if self.state != self.STATE_OPEN or self.transport.disconnecting:
             super().serverSend(content, binary)
             return

@@ -11,14 +11,23 @@ import pytest
 from bubblyphone.services.ports import find_free, is_free
 
 SERVER = """
-import sys
+import asyncio, sys
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory
 from bubblyphone.websocket import DirectWebSocketProtocol
 
+async def talk_on(receive, send):
+    leaving = asyncio.ensure_future(receive())
+    while not leaving.done():
+        await send({"type": "websocket.send", "text": "still talking"})
+        await asyncio.sleep(0)
+    print(leaving.result()["type"], flush=True)
+
 async def app(scope, receive, send):
     await receive()
     await send({"type": "websocket.accept"})
+    if scope["path"] == "/talker":
+        return await talk_on(receive, send)
     for number in range(400):
         await send({"type": "websocket.send", "text": f"{number}:" + "é" * (number * number)})
     await send({"type": "websocket.send", "bytes": bytes(70000)})
@@ -31,21 +40,40 @@ Server(app, endpoints=[f"tcp:port={sys.argv[1]}:interface=127.0.0.1"], signal_ha
 """
 
 
+Server = tuple["subprocess.Popen[str]", int]  # and its port
+
+
 @pytest.fixture
-def port() -> Iterator[int]:
+def server() -> Iterator[Server]:
     number = find_free()
-    with subprocess.Popen([sys.executable, "-c", SERVER, str(number)]) as process:
+    with subprocess.Popen([sys.executable, "-c", SERVER, str(number)], stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield number
+            yield process, number
         finally:
             process.kill()
 
 
-async def test_frames_arrive_whole_and_in_order_at_a_slow_reader(port: int) -> None:
+async def address(server: Server) -> str:
+    while is_free(server[1]):
+        await asyncio.sleep(0.1)
+    return f"http://127.0.0.1:{server[1]}/"
+
+
+async def test_who_talks_on_while_the_other_end_leaves_is_told_by_what_it_reads(server: Server) -> None:
+    output = server[0].stdout
+    assert output is not None
+    async with asyncio.timeout(60), aiohttp.ClientSession() as http:
+        url = await address(server)
+        for _ in range(5):
+            async with http.ws_connect(f"{url}talker") as socket:
+                assert await socket.receive_str() == "still talking"
+        said = [await asyncio.to_thread(output.readline) for _ in range(5)]
+    assert said == ["websocket.disconnect\n"] * 5
+
+
+async def test_frames_arrive_whole_and_in_order_at_a_slow_reader(server: Server) -> None:
     async with asyncio.timeout(60):
-        while is_free(port):
-            await asyncio.sleep(0.1)
-        url = f"http://127.0.0.1:{port}/"
+        url = await address(server)
         async with aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0) as socket:
             await asyncio.sleep(0.5)  # 42 MB do not fit into the sockets' buffers: the server has to hold some back
             for number in range(400):
