@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
 from calls import timeline
@@ -16,6 +16,8 @@ from calls.turns import TurnTimes
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 MAX_QUEUED = 20_000
+# What passes: the same write goes well once the database is back.
+DATABASE_AWAY = (OperationalError, InterfaceError)
 
 Write = Callable[[], object]
 
@@ -55,26 +57,42 @@ class BatchWriter:
         while True:
             await wake.wait()
             wake.clear()
-            count = len(self._queue)
-            while count:
-                if await loop.run_in_executor(self._thread, self._write, self._queue[:count]):
-                    del self._queue[:count]
-                else:
+            while self._queue:
+                batch = self._queue[:]
+                done = await loop.run_in_executor(self._thread, self._write, batch)
+                del self._queue[:done]
+                if done < len(batch):
                     await asyncio.sleep(RETRY_SECONDS)
-                count = len(self._queue)
             idle.set()
 
-    def _write(self, batch: list[Write]) -> bool:
-        """In the thread. False: the database is not there, try again."""
+    def _write(self, batch: list[Write]) -> int:
+        """In the thread. How many are done with; when it is not all of them, the database is away."""
         try:
             with transaction.atomic():
                 for write in batch:
                     write()
-        except DatabaseError:
-            logger.exception("Could not write a batch of call records; trying again.")
-            close_old_connections()
-            return False
-        return True
+        except DATABASE_AWAY:
+            return self._away(0)
+        except Exception:  # noqa: BLE001  found again, and told, by the one that is at fault
+            return self._write_singly(batch)
+        return len(batch)
+
+    def _write_singly(self, batch: list[Write]) -> int:
+        """One that cannot be written at all is left out: it must not hold up those of every other call."""
+        for done, write in enumerate(batch):
+            try:
+                with transaction.atomic():
+                    write()
+            except DATABASE_AWAY:
+                return self._away(done)
+            except Exception as error:  # noqa: BLE001  its message would tell what was said
+                logger.error("A call record cannot be written and is left out.", extra={"error": type(error).__name__})
+        return len(batch)
+
+    def _away(self, done: int) -> int:
+        logger.error("The database is away, call records wait.")
+        close_old_connections()
+        return done
 
 
 WRITER = BatchWriter()
@@ -93,9 +111,10 @@ class Recorder:
 
     def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None:
         at, call_id = timezone.now(), self._call_id
+        words = text.replace("\x00", "")  # PostgreSQL has none, whatever a model says
         self._writer.put(
             lambda: timeline.add_transcript(
-                call_id, role, text, at=at, item_id=item_id, interrupted_at_ms=interrupted_at_ms
+                call_id, role, words, at=at, item_id=item_id, interrupted_at_ms=interrupted_at_ms
             )
         )
 

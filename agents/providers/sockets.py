@@ -1,6 +1,7 @@
 """What the vendors' WebSockets have in common: limits, TLS, and their failures told as ProviderError."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -67,8 +68,19 @@ def closed_message(vendor: str, error: ConnectionClosed) -> str:
     return f"{vendor} closed the session ({error.rcvd.code}). {error.rcvd.reason}".strip()
 
 
+# A NUL as JSON writes it, after any number of backslashes that stand for themselves.
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+
 def parse_object(frame: str | bytes) -> dict[str, Any] | None:
-    """The JSON object in a frame, or None when there is none: a vendor talking nonsense is passed over."""
+    """The JSON object in a frame, or None when there is none: a vendor talking nonsense is passed over.
+
+    NUL characters are left out: PostgreSQL cannot store them.
+    """
+    if isinstance(frame, str):
+        frame = frame.encode("utf-8", "replace")
+    if b"\\u0000" in frame:
+        frame = _NUL.sub(rb"\1", frame)
     try:
         value = orjson.loads(frame)
     except ValueError:

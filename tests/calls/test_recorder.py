@@ -1,0 +1,73 @@
+"""What a live session tells is written in its order, and nothing that cannot be written holds it up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import OperationalError, connections
+from django.utils import timezone
+
+from calls.models import Call
+from calls.recorder import BatchWriter, Recorder
+from tests.calls.rows import make_account, make_call, make_streaming_number
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOBODYS_CALL = 999_999_999
+
+
+@pytest.fixture
+async def writer() -> AsyncIterator[BatchWriter]:
+    """Whose thread leaves no connection behind, nor that of the test's own queries."""
+    writer = BatchWriter()
+    yield writer
+    await asyncio.wrap_future(writer._thread.submit(connections.close_all))
+    await sync_to_async(connections.close_all)()
+
+
+@sync_to_async
+def running_call() -> Call:
+    return make_call(make_streaming_number(make_account("10")), timezone.now())
+
+
+@sync_to_async
+def written(call: Call) -> list[str]:
+    said = [entry.text for entry in call.transcript.order_by("id")]
+    return [*said, *call.events.order_by("id").values_list("event_type", flat=True)]
+
+
+async def test_what_cannot_be_written_is_left_out_and_the_rest_is_there(
+    writer: BatchWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = await running_call()
+    recorder = Recorder(call.pk, writer)
+    recorder.event("stream.error", {"detail": "first"})
+    recorder.event("tool.called", {"arguments": {"city": "a secret \x00"}})
+    Recorder(NOBODYS_CALL, writer).event("stream.error")
+    recorder.transcript("model", "Hello\x00 there.")
+    recorder.event("stream.disconnected")
+    await asyncio.wait_for(recorder.drained(), 5)
+    assert await written(call) == ["Hello there.", "stream.error", "stream.disconnected"]
+    assert caplog.text.count("left out") == 2
+    assert "secret" not in caplog.text
+
+
+async def test_what_a_database_that_is_away_did_not_take_is_written_once_it_is_back(
+    writer: BatchWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calls.recorder.RETRY_SECONDS", 0.05)
+    call = await running_call()
+    recorder = Recorder(call.pk, writer)
+    attempts = []
+
+    def refuse_twice() -> None:
+        attempts.append(1)
+        if len(attempts) <= 2:
+            raise OperationalError("the connection is closed")
+
+    recorder.event("stream.error")
+    writer.put(refuse_twice)
+    recorder.event("stream.disconnected")
+    await asyncio.wait_for(recorder.drained(), 5)
+    assert await written(call) == ["stream.error", "stream.disconnected"]
+    assert len(attempts) == 3
