@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from channels.layers import get_channel_layer
 from django.db import close_old_connections, transaction
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from accounts import webhooks
 from accounts.webhooks import SigningKeys
@@ -43,6 +44,8 @@ HANGUP_REPORT_SECONDS = 4.0
 # A session's end that is not the call's: another session has it, or is about to.
 LEFT = "left"
 LEAVE_SECONDS = 2.0
+# After Redis was away, or a message could not be understood.
+OBEY_AGAIN_SECONDS = 1.0
 
 R = TypeVar("R")
 _threads = ThreadPoolExecutor(4, thread_name_prefix="live-call")
@@ -304,7 +307,17 @@ async def drain(seconds: float) -> None:
 
 
 async def _obey(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
-    """Listen to the call's group in the channel layer."""
+    """Keep the session within reach, whatever becomes of Redis meanwhile."""
+    while True:
+        try:
+            await _listen(call_id, session, detects_voicemail=detects_voicemail)
+        except Exception:
+            logger.exception("A live session is out of reach, trying again.", extra={"call_id": call_id})
+            await asyncio.sleep(OBEY_AGAIN_SECONDS)
+
+
+async def _listen(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
+    """Do what is told to the call's group in the channel layer."""
     layer = get_channel_layer()
     channel = await layer.new_channel()
     group = live_control.session_group(call_id)
@@ -338,7 +351,7 @@ async def _obey(call_id: int, session: CallSession, *, detects_voicemail: bool) 
                 case "session.speak":
                     await _answer(message, done=await session.speak(message["text"]))
     finally:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RedisError):
             await layer.group_discard(group, channel)
 
 
