@@ -18,7 +18,7 @@ from pathlib import Path
 from django.utils import timezone
 
 from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, mulaw_to_pcm16
-from calls.transport import SILENCE, CallerFrame, MediaTransport
+from calls.transport import SILENCE, CallerFrame, LineBroken, MediaTransport
 from calls.wav_file import WavFile
 
 logger = logging.getLogger(__name__)
@@ -243,6 +243,8 @@ class RecordedTransport:
         async for frame in self._transport.frames():
             if type(frame) is str:
                 heard(frame)
+            elif isinstance(frame, LineBroken):
+                self._tape.cleared()  # what was still to be played is lost with the connection
             yield frame
 
     async def send_audio(self, payload: str) -> None:

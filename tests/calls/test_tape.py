@@ -17,13 +17,14 @@ from telnyx import AsyncTelnyx
 
 from bubblyphone.core.audio import PCM16_16K, PCMU_8K, mulaw_to_pcm16, pcm16_to_mulaw
 from calls.tape import Mix, RecordedTransport, Tape
-from calls.transport import CarrierTransport
+from calls.transport import CarrierTransport, LineBroken
 from calls.wav_file import StereoReader, WavFile
 from phone_numbers.carriers.media import StreamStopped
 from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
 from sandbox.exchange.server import Exchange
 from sandbox.exchange.steps import Say, Wait
 from sandbox.exchange.tones import tone
+from tests.calls.scripted import ScriptedCaller
 from tests.exchange.calls import CALLER
 from tests.exchange.conftest import OWNED
 from tests.exchange.platform import FakePlatform, MediaConnection
@@ -194,6 +195,25 @@ async def test_a_disk_that_takes_nothing_does_not_end_the_call(
     tape.heard(base64.b64encode(LOUD * FRAME).decode())
     await tape.close()
     assert "could not be written" in caplog.text
+
+
+async def test_what_a_broken_line_never_played_is_not_recorded(tmp_path: Path) -> None:
+    caller = ScriptedCaller()
+    tape = Tape(tmp_path / "a.wav", PCMU_8K)
+    connection = RecordedTransport(caller, tape)
+    listening = asyncio.create_task(drain(connection))
+    await connection.send_audio(base64.b64encode(LOUD * 8 * 5000).decode())
+    await asyncio.sleep(0.2)
+    caller.incoming.put_nowait(LineBroken())
+    await asyncio.sleep(0.3)
+    await connection.send_audio(base64.b64encode(OTHER * 8 * 100).decode())
+    await asyncio.sleep(0.15)
+    caller.incoming.put_nowait(StreamStopped())
+    await listening
+    await tape.close()
+    (first_begin, first_end), (second_begin, second_end) = loud_ms(channels(tmp_path / "a.wav")[1])
+    assert first_end - first_begin == pytest.approx(200, abs=80)
+    assert (second_begin - first_begin, second_end - second_begin) == (pytest.approx(500, abs=80), 100)
 
 
 # --- through the exchange ---------------------------------------------------------------------------------------------
