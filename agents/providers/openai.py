@@ -6,6 +6,7 @@ https://platform.openai.com/docs/guides/realtime
 
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -44,6 +45,8 @@ WIRE_FORMATS: Mapping[AudioFormat, Mapping[str, Any]] = {
 VAD_THRESHOLDS: Mapping[Sensitivity, float] = {"low": 0.7, "medium": 0.5, "high": 0.3}
 AUDIO_DELTA = "response.output_audio.delta"
 ALREADY_ANSWERING = "conversation_already_has_active_response"
+# The vendor answers a caller who has finished within this time, or not at all.
+ANSWER_SECONDS = 2.0
 # An account without credit or rights answers the same after a reconnect.
 LASTING_FAILURES = frozenset({"insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "model_not_found"})
 
@@ -151,6 +154,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._active_response = ""  # id, from response.created to response.done
         self._cancelled_response = ""  # id; what still comes of it is dropped
         self._caller_has_the_turn = False  # from the start of speech until the vendor answers it
+        self._caller_finished_at: float | None = None  # within that time
         self._request: tuple[str, dict[str, Any]] = ("", {})  # the last response.create: event id, response
         self._request_is_open = False  # sent, and neither created nor refused yet
         self._request_count = 0
@@ -158,6 +162,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._open_calls: set[str] = set()
         self._reply_is_due = False  # all calls are answered, and the model has not gone on yet
         self._texts: dict[str, str] = {}  # item id → transcript of an answer that is not reported yet
+        self._sounding_item = ""  # id of the last answer of which there was audio
         self._handlers: dict[str, Callable[[Event], Awaitable[list[ModelEvent]]]] = {
             "input_audio_buffer.speech_started": self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
@@ -222,18 +227,20 @@ class OpenAIRealtimeSession(RealtimeSession):
             if kind == AUDIO_DELTA:
                 payload = event.get("delta")
                 if text(event, "response_id") != self._cancelled_response and is_payload(payload):
-                    yield AudioDelta(text(event, "item_id"), str(payload))
+                    self._sounding_item = text(event, "item_id")
+                    yield AudioDelta(self._sounding_item, str(payload))
             elif handler := self._handlers.get(kind):
                 for model_event in await handler(event):
                     yield model_event
 
     async def _on_speech_started(self, event: Event) -> list[ModelEvent]:
-        self._caller_has_the_turn = True
+        self._caller_has_the_turn, self._caller_finished_at = True, None
         if self._is_interruptible:
             self._cancelled_response = self._active_response
         return [SpeechStarted()]
 
     async def _on_speech_stopped(self, event: Event) -> list[ModelEvent]:
+        self._caller_finished_at = time.monotonic()
         return [SpeechStopped()]
 
     async def _on_input_transcript(self, event: Event) -> list[ModelEvent]:
@@ -244,11 +251,22 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._active_response = text(child(event, "response"), "id")
         if self._request_is_open:
             self._request_is_open = False
+            if self._caller_has_the_turn and self._caller_finished_at is None and self._is_interruptible:
+                await self._withdraw(self._request[1])
         else:
             # The vendor answers the caller by itself, and the tool results that it has are part of that answer.
             self._caller_has_the_turn = False
             self._reply_is_due = False
         return []
+
+    async def _withdraw(self, response: dict[str, Any]) -> None:
+        """What we asked for crossed the beginning of the caller's speech: it is said after the answer to that."""
+        if response:
+            self._wanted.appendleft(response)
+        else:
+            self._reply_is_due = True
+        self._cancelled_response = self._active_response
+        await self._send({"type": "response.cancel", "response_id": self._active_response})
 
     async def _on_transcript_delta(self, event: Event) -> list[ModelEvent]:
         item_id = text(event, "item_id")
@@ -286,6 +304,8 @@ class OpenAIRealtimeSession(RealtimeSession):
             code = text(failure, "code") or text(failure, "type") or "unknown"
             message = f"{VENDOR} failed to answer ({code}). {text(failure, 'message')}".strip()
             raise ProviderError(message, retryable=code not in LASTING_FAILURES)
+        if text(response, "status") == "cancelled":  # what there is no sound of was not said
+            self._texts = {item_id: words for item_id, words in self._texts.items() if item_id == self._sounding_item}
         finished = self._finished_texts()
         await self._create_next_response()
         return [*finished, TurnDone()]
@@ -299,12 +319,23 @@ class OpenAIRealtimeSession(RealtimeSession):
                 # Ours and the vendor's own crossed on the way: it is said after that one.
                 self._wanted.appendleft(response)
                 return []
+        elif text(error, "code") == ALREADY_ANSWERING:
+            # The vendor's own attempt to answer the caller, while it was still at the answer before.
+            self._caller_has_the_turn, self._reply_is_due = False, True
+            return []
         logger.warning("OpenAI reported an error", extra={"code": text(error, "code"), "type": text(error, "type")})
         return []
 
+    @property
+    def _is_callers_turn(self) -> bool:
+        """Whether the caller speaks, or has just spoken and is about to be answered."""
+        finished_at = self._caller_finished_at
+        is_waiting = finished_at is None or time.monotonic() - finished_at < ANSWER_SECONDS
+        return self._caller_has_the_turn and is_waiting
+
     async def _create_next_response(self) -> None:
         """Ask for the next answer that is wanted, if the model is free and the caller is not speaking."""
-        if self._active_response or self._request_is_open or self._caller_has_the_turn:
+        if self._active_response or self._request_is_open or self._is_callers_turn:
             return
         if self._wanted:
             response = self._wanted.popleft()

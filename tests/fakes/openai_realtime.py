@@ -123,6 +123,8 @@ class _Conversation:
                 else:
                     self._start_response()
             case "response.cancel":
+                if event.get("response_id", self._response) != self._response:
+                    await self._refuse(event, "response_cancel_not_active", "Cancellation failed.")
                 await self._cancel("client_cancelled")
             case "conversation.item.create":
                 await self._add_item(event)
@@ -183,6 +185,11 @@ class _Conversation:
             await self._answer_speech(item_id)
 
     async def _answer_speech(self, item_id: str) -> None:
+        if self._script.leaves_speech_unanswered:
+            return
+        if self._response:
+            await self._refuse({}, "conversation_already_has_active_response", "One at a time.")
+            return
         reply = self._fake.next_reply()
         if reply.hears:
             await self._emit(

@@ -39,6 +39,7 @@ class Script:
     go_away_connections: int = 1  # of so many, counted from the first
     go_away_seconds: float = 4.0
     refuse_resumption: bool = False  # Gemini
+    leaves_speech_unanswered: bool = False  # OpenAI: notices the caller's speech and says nothing by itself
 
 
 class EnergyVad:

@@ -1,5 +1,6 @@
 """OpenAI Realtime sessions against a server that speaks the vendor's protocol on loopback."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -244,6 +245,49 @@ async def test_reply_that_crosses_the_vendors_own_is_said_after_it() -> None:
         await reading.session.generate_reply("Say goodbye.")
         await reading.until_seen(TurnDone, 2)
         assert [each.text for each in reading.of(OutputTranscript)] == ["To you.", "Goodbye."]
+
+
+async def test_what_was_asked_for_as_the_caller_began_to_speak_is_withdrawn_and_said_later() -> None:
+    replies = [Reply(tone(24000, 3000), "Any"), Reply(tone(24000, 100), "To you.", hears="Wait"), Reply(b"", "Anyway.")]
+    async with FakeOpenAI(Script(replies, speed=2)) as fake, await open_session(fake) as reading:
+        for frame in mulaw_frames(200, loud=True):
+            await reading.session.send_audio(frame)
+        # Not read yet that the caller speaks: the vendor begins to answer this into the speech.
+        await reading.session.generate_reply("Say it anyway.")
+        await reading.until(lambda: fake.messages("response.cancel"))
+        await reading.say(mulaw_frames(300, loud=False))
+        await reading.until_seen(TurnDone, 3)
+        assert len(reading.audio) == 100 * 8
+        assert [each.text for each in reading.of(OutputTranscript)] == ["To you.", "Anyway."]
+        assert [each["response"] for each in fake.messages("response.create")] == [
+            {"instructions": "Say it anyway."}
+        ] * 2
+        assert fake.rejected == []
+
+
+async def test_a_caller_whom_the_vendor_leaves_unanswered_is_answered_when_we_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agents.providers.openai.ANSWER_SECONDS", 0.2)
+    script = Script([Reply(tone(24000, 100), "Here I am.")], leaves_speech_unanswered=True)
+    async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
+        await reading.say(SPEECH)
+        await reading.until_seen(SpeechStopped)
+        await asyncio.sleep(0.2)
+        await reading.session.generate_reply("Answer now.")
+        await reading.until_seen(TurnDone)
+        assert [each.text for each in reading.of(OutputTranscript)] == ["Here I am."]
+
+
+async def test_what_was_said_during_an_answer_that_must_not_be_interrupted_is_answered_after_it() -> None:
+    script = Script([Reply(tone(24000, 2000), "A story."), Reply(tone(24000, 100), "Yes?")], speed=2)
+    async with FakeOpenAI(script) as fake, await open_session(fake, interruptible=False) as reading:
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until_seen(AudioDelta)
+        await reading.say(SPEECH)  # the vendor's own attempt to answer it is refused: one at a time
+        await reading.until_seen(TurnDone, 2)
+        assert [each.text for each in reading.of(OutputTranscript)] == ["A story.", "Yes?"]
+        assert [each["response"] for each in fake.messages("response.create")][1:] == [{}]
 
 
 async def test_context_is_a_system_message() -> None:
