@@ -25,7 +25,9 @@ from agents.speech.sentences import take_sentence
 logger = logging.getLogger(__name__)
 
 TIMEOUT = httpx2.Timeout(30.0, connect=3.0)
-FILLER_SECONDS = 4.0  # after so much silence the caller is told that the answer is coming
+# After so much silence the caller is told that the answer is coming: with the end of the turn before it and the voice
+# after it, within three seconds.
+FILLER_SECONDS = 2.0
 FILLER = "One moment, please."
 APOLOGY = "I am sorry, I have trouble thinking right now. Could you say that again?"
 NOTHING_SAID = "Sorry, could you say that again?"
