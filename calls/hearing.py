@@ -81,7 +81,7 @@ class Hearing:
         await self._link.tell(lambda session: session.send_context(wording.keys_pressed(keys)))
 
     async def _take(self, payload: str) -> None:
-        self.ear.hear(payload, counts=not self._speaking.is_on)
+        self.ear.hear(payload, counts=not self._speaking.is_audible)
         session = self._link.session
         if session is None:
             self._held_back.append(payload)

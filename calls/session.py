@@ -29,7 +29,6 @@ from calls import wording_for_models as wording
 from calls.answering import LEAVE_MESSAGE, MESSAGE_SECONDS, Answering
 from calls.conversation import Conversation
 from calls.dead_air import SPOKEN_MS, DeadAir, Remedy
-from calls.ear import is_silent
 from calls.handover import Handover
 from calls.hearing import Hearing
 from calls.model_link import ModelLink
@@ -84,7 +83,7 @@ class CallSession:
         self._now = now
         self._message_task: asyncio.Task[None] | None = None
         self._turn_done = asyncio.Event()
-        self._conversation = Conversation(observer, config.history)
+        self._conversation = Conversation(observer, config.history, now)
         engines = [Engine(model, config), *([fallback] if fallback else [])]
         self._link = ModelLink(engines, self._conversation, observer, now)
         self._handover = Handover(request_transfer, self._link.tell, self._link.deliver)
@@ -114,7 +113,6 @@ class CallSession:
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._started = self._last_sound = now()
         self._caller_speaks_since: float | None = None
-        self._answering_item = ""  # of the answer whose sound has begun
         self._is_mid_answer = False
         self._farewell = False
         self._has_given_up = False
@@ -197,6 +195,7 @@ class CallSession:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._link.close()
+        self._conversation.release()
         self._turns.finish()
         self._observer.event("stream.disconnected")
 
@@ -245,7 +244,7 @@ class CallSession:
     @property
     def _prompt(self) -> str:
         """What makes a model speak that should have done so by itself."""
-        is_greeting_due = self._agent_begins and not self._answering_item
+        is_greeting_due = self._agent_begins and not self._speaking.sounding_item
         return self._greeting if is_greeting_due else wording.ANSWER_NOW
 
     async def _handle(self, session: RealtimeSession, event: ModelEvent) -> None:
@@ -256,6 +255,7 @@ class CallSession:
                 await self._barge_in()
             case SpeechStopped():
                 self._turns.end_detected()
+                self._conversation.caller_finished()
             case InputTranscript(text):
                 self._caller_speaks_since = None
                 self._last_sound = self._now()
@@ -287,12 +287,9 @@ class CallSession:
             if not payload:
                 return
         self._caller_speaks_since = None
-        await self._speaking.say(item_id, payload)
-        if item_id != self._answering_item and not is_silent(payload, self._transport.audio_format):
-            self._answer_begins(item_id, received_at)
-
-    def _answer_begins(self, item_id: str, received_at: float) -> None:
-        self._answering_item, self._is_mid_answer = item_id, True
+        if not await self._speaking.say(item_id, payload):
+            return
+        self._is_mid_answer = True
         self._dead_air.answered()
         if self._ear.voiced_ms >= SHORTEST_VOICE_MS:
             self._turns.answered(self._ear.voice_at, self._ear.voice_lag_ms, received_at)
@@ -360,6 +357,7 @@ class CallSession:
             elif now - max(self._last_sound, self._hearing.acted_at) >= self._limits.silence:
                 self.end("silence_timeout")
                 return
+            self._conversation.release_overdue()
             await self._mend_dead_air(now)
 
     @property
@@ -377,11 +375,13 @@ class CallSession:
         if self._ear.voiced_ms >= self._dead_air.spoken_ms and self._ear.voice_at > (self._dead_air.since or 0.0):
             self._dead_air.expect(self._ear.voice_at)
         unanswerable = self._link.session is None or self._speaking.is_line_broken or self._farewell
-        if unanswerable or self._is_elsewhere or self._speaking.is_on or self._tools.tasks:
+        if unanswerable or self._is_elsewhere or self._speaking.is_audible or self._tools.tasks:
             return
         if (remedy := self._dead_air.due(now)) is None:
             return
         self._observer.event("dead_air", {"remedy": remedy.value})
+        if self._speaking.is_on:  # an answer of mere silence, before which nothing else would be heard
+            await self._speaking.fall_silent()
         if remedy is Remedy.PROMPT:
             await self._link.tell(lambda session: session.generate_reply(self._prompt))
         else:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from bubblyphone.core.audio import payload_ms
+from calls.ear import is_silent
 from calls.playout import Playout
 from calls.session_parts import OwnVoice
 from calls.transport import MediaTransport
@@ -23,6 +24,7 @@ class Speaking:
         self._now = now
         self._playout = Playout(now)
         self._waiting: list[tuple[str, str]] | None = None  # while the line is broken: answer and payload
+        self.sounding_item = ""  # the last answer in which there was something to hear
 
     @property
     def item_id(self) -> str:
@@ -31,8 +33,13 @@ class Speaking:
 
     @property
     def is_on(self) -> bool:
-        """Whether the caller hears something, or will as soon as the line is there again."""
+        """Whether something plays, or will as soon as the line is there again."""
         return self._playout.is_playing() or bool(self._waiting)
+
+    @property
+    def is_audible(self) -> bool:
+        """Whether something plays that is more than silence."""
+        return self.is_on and self.item_id == self.sounding_item
 
     @property
     def is_line_broken(self) -> bool:
@@ -43,14 +50,18 @@ class Speaking:
         while self.is_on and self._now() < give_up_at:  # noqa: ASYNC110  marks move the end about
             await asyncio.sleep(min(0.2, self._playout.remaining_ms() / 1000 + 0.02))
 
-    async def say(self, item_id: str, payload: str) -> None:
-        """A piece of an answer, in the caller's format."""
+    async def say(self, item_id: str, payload: str) -> bool:
+        """A piece of an answer, in the caller's format. Whether it is the first of it in which there is something to hear."""
+        begins = item_id != self.sounding_item and not is_silent(payload, self._transport.audio_format)
+        if begins:
+            self.sounding_item = item_id
         if self._waiting is not None:
             self._waiting.append((item_id, payload))
-            return
-        await self._transport.send_audio(payload)
-        self._playout.sent(item_id, payload_ms(payload, self._transport.audio_format), payload)
-        await self._mark(final=False)
+        else:
+            await self._transport.send_audio(payload)
+            self._playout.sent(item_id, payload_ms(payload, self._transport.audio_format), payload)
+            await self._mark(final=False)
+        return begins
 
     async def say_ourselves(self, text: str) -> None:
         """A sentence that no model says; nothing where there is no other voice."""

@@ -1,6 +1,7 @@
 """A model that is not heard when the caller waits for it, and what is tried: both ends in the test's hand."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -90,6 +91,18 @@ async def test_an_answer_without_sound_is_none(sound: str) -> None:
         speak(talk)
         answer(model, "answer", sound)
         await talk.until(lambda: remedies(talk) == ["prompt"])
+
+
+async def test_an_answer_of_lasting_silence_is_none_and_nothing_waits_behind_it() -> None:
+    async with conversation() as talk:
+        model = await greeted(talk)
+        speak(talk)
+        answer(model, "answer", base64.b64encode(b"\xff" * 8 * 20_000).decode())
+        await talk.until(lambda: remedies(talk) == ["prompt"])
+        assert (talk.caller.clears, model.replies[-1]) == (1, wording.ANSWER_NOW)
+        answer(model, "spoken", audio(500))
+        await asyncio.sleep(0.7)
+        assert remedies(talk) == ["prompt"]
 
 
 async def test_a_greeting_that_does_not_come_is_asked_for_again() -> None:

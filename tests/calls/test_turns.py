@@ -139,3 +139,30 @@ def test_an_interrupted_answer_is_remembered_as_it_was_heard() -> None:
     assert notes.interruptions == [("a", 600, 0.5), ("b", 0, 0.0)]
     assert notes.transcripts == [("model", "We are open from nine to five.", False), ("user", "Thanks.", False)]
     assert talk.history() == (Turn("user", "Hello?"), Turn("model", "We are open from"), Turn("user", "Thanks."))
+
+
+@pytest.mark.parametrize("comes_in_time", [True, False])
+def test_an_answers_text_waits_for_the_words_that_it_answers(comes_in_time: bool) -> None:
+    clock, notes = Clock(), Notebook()
+    talk = Conversation(notes, now=clock)
+    talk.caller_finished()
+    talk.model_said("a", "At nine.")
+    talk.release_overdue()
+    assert notes.transcripts == []
+    clock.now += 1 if comes_in_time else 2
+    talk.release_overdue()
+    talk.caller_said("When do you open?")
+    talk.model_said("b", "Anything else?")
+    question, answer = ("user", "When do you open?", False), ("model", "At nine.", False)
+    first, second = (question, answer) if comes_in_time else (answer, question)
+    assert notes.transcripts == [first, second, ("model", "Anything else?", False)]
+
+
+def test_an_answer_whose_question_was_never_written_down_is_not_lost() -> None:
+    notes = Notebook()
+    talk = Conversation(notes)
+    talk.caller_finished()
+    talk.model_said("a", "At nine in the morning.")
+    talk.interrupted("a", 500, 0.3)
+    assert talk.history() == (Turn("model", "At nine"),)
+    assert notes.transcripts == [("model", "At nine", True)]
