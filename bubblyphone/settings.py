@@ -346,6 +346,7 @@ MODEL_PROVIDERS = {
         },
     },
 }
+VOICE_VARIATION = env_int("VOICE_VARIATION", 100)  # read by the voice's process itself; a wrong value is noticed here
 # Who writes recordings down, and who reads transcripts: a model where there is a key, else what is built in.
 _groq = {
     "api_key": env_secret("GROQ_API_KEY"),

@@ -16,6 +16,7 @@ from piper import PiperConfig, PiperVoice, SynthesisConfig
 
 from agents.speech.frames import Kind, WorkerPipes
 from agents.speech.resample import resample
+from bubblyphone.env import env_int
 
 # Piper scales each sentence to full range; a phone line clips and rings there.
 LEVEL = 0.7
@@ -30,10 +31,20 @@ def load_voice() -> PiperVoice:
     return PiperVoice(config=config, session=session)
 
 
-def speak(voice: PiperVoice, pipes: WorkerPipes, request_id: int, body: bytes) -> None:
+def manner(voice: PiperVoice, variation_percent: int) -> SynthesisConfig:
+    """How freely melody and length of the sounds vary: 100 as the voice was made, 0 not at all."""
+    share = variation_percent / 100
+    return SynthesisConfig(
+        volume=LEVEL,
+        noise_scale=voice.config.noise_scale * share,
+        noise_w_scale=voice.config.noise_w_scale * share,
+    )
+
+
+def speak(voice: PiperVoice, config: SynthesisConfig, pipes: WorkerPipes, request_id: int, body: bytes) -> None:
     """Answer one SYNTHESIZE: an AUDIO frame a sentence, then DONE."""
     (rate,) = struct.unpack_from("<I", body)
-    for chunk in voice.synthesize(body[4:].decode(), SynthesisConfig(volume=LEVEL)):
+    for chunk in voice.synthesize(body[4:].decode(), config):
         samples = resample(chunk.audio_float_array, chunk.sample_rate, rate)
         pcm = np.clip(samples * 32767, -32768, 32767).astype("<i2").tobytes()
         pipes.send(Kind.AUDIO, request_id, pcm)
@@ -43,11 +54,12 @@ def speak(voice: PiperVoice, pipes: WorkerPipes, request_id: int, body: bytes) -
 def main() -> None:
     pipes = WorkerPipes()
     voice = load_voice()
+    config = manner(voice, env_int("VOICE_VARIATION", 100))
     os.nice(2)  # the audio of running calls goes before speech that is still to be made
     for kind, request_id, body in pipes.frames():
         try:
             if kind == Kind.SYNTHESIZE:
-                speak(voice, pipes, request_id, body)
+                speak(voice, config, pipes, request_id, body)
             elif kind == Kind.WARM_UP:
                 list(voice.synthesize("Ready."))
                 pipes.send(Kind.DONE, request_id)

@@ -247,7 +247,8 @@ def test_the_offline_recogniser_stands_in_names_itself_and_costs_nothing(setting
     assert found["whisper_source"] == "offline:moonshine-tiny-en"
     said = {segment["role"]: segment["text"].lower() for segment in found["whisper_segments"]}
     assert "opening hours" in said["user"]
-    assert "open from" in said["model"]
+    assert "open" in said["model"]
+    assert "five" in said["model"]
     starts = {segment["role"]: segment["start"] for segment in found["whisper_segments"]}
     assert starts["user"] < 0.6
     assert starts["model"] == pytest.approx(len(question) / 2 / RATE, abs=0.5)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.conf import settings
 
 from agents import speech
 from agents.speech import Speech, SpeechBegan, TurnDetector, Utterance
@@ -55,6 +56,13 @@ async def test_understands_a_sentence_that_came_over_the_telephone(
     assert began == SpeechBegan()
     assert words <= set(utterance.text.lower().strip(".?!").replace(",", "").split())
     assert utterance.confidence > 0.7
+
+
+async def test_a_voice_without_variation_says_a_sentence_always_alike(engine: Speech) -> None:
+    assert settings.VOICE_VARIATION == 0
+    first = await speech.say_8k("We are open from nine to five.")
+    assert len(first) > 8000
+    assert await speech.say_8k("We are open from nine to five.") == first
 
 
 async def test_hears_nothing_in_noise_and_clicks(engine: Speech) -> None:
