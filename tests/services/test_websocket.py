@@ -23,9 +23,15 @@ async def talk_on(receive, send):
         await asyncio.sleep(0)
     print(leaving.result()["type"], flush=True)
 
+async def repeat(receive, send):
+    while (message := await receive())["type"] == "websocket.receive":
+        await send(message | {"type": "websocket.send"})
+
 async def app(scope, receive, send):
     await receive()
     await send({"type": "websocket.accept"})
+    if scope["path"] == "/parrot":
+        return await repeat(receive, send)
     if scope["path"] == "/talker":
         return await talk_on(receive, send)
     for number in range(400):
@@ -57,6 +63,53 @@ async def address(server: Server) -> str:
     while is_free(server[1]):
         await asyncio.sleep(0.1)
     return f"http://127.0.0.1:{server[1]}/"
+
+
+async def test_messages_of_every_length_come_in_whole(server: Server) -> None:
+    lengths = [1, 2, 3, 4, 5, 124, 125, 126, 127, 128, 65534, 65535, 65536, 65537, 200_000]
+    said = ["".join(chr(33 + place % 90) for place in range(length)) for length in lengths] + ["é – 今天"]
+    async with asyncio.timeout(60):
+        url = await address(server)
+        async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}parrot", max_msg_size=0) as socket:
+            for text in said * 2:
+                await socket.send_str(text)
+            await socket.send_bytes(b"\0\xff")
+            assert [await socket.receive_str() for _ in said * 2] == said * 2
+            assert await socket.receive_bytes() == b"\0\xff"
+
+
+async def test_frames_that_come_in_crumbs_or_as_part_of_a_message_are_understood(server: Server) -> None:
+    async with asyncio.timeout(60):
+        await address(server)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server[1])
+        writer.write(HANDSHAKE)
+        await reader.readuntil(b"\r\n\r\n")
+        for byte in masked(0x81, b"one by one"):
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert await reader.readexactly(12) == b"\x81\x0aone by one"
+        # A message in two parts with a ping between them, and two whole ones: all at once.
+        writer.write(masked(0x01, b"in ") + masked(0x89, b"!") + masked(0x80, b"parts") + masked(0x81, b"2") * 2)
+        assert await reader.readexactly(3) == b"\x8a\x01!"
+        assert await reader.readexactly(16) == b"\x81\x08in parts" + b"\x81\x012" * 2
+        writer.write(masked(0x81, b"no UTF-8: \xff"))
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await reader.readexactly(1)
+        writer.close()
+
+
+HANDSHAKE = (
+    b"GET /parrot HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def masked(kind: int, content: bytes) -> bytes:
+    """A client's frame of less than 126 bytes."""
+    mask = b"\x01\x80\xfe\x37"
+    body = bytes(byte ^ mask[place % 4] for place, byte in enumerate(content))
+    return bytes([kind, 0x80 | len(content)]) + mask + body
 
 
 async def test_who_talks_on_while_the_other_end_leaves_is_told_by_what_it_reads(server: Server) -> None:
