@@ -3,6 +3,7 @@ on, or ends as it should.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,16 +39,21 @@ class Gone(Exception):
 
 @dataclass
 class Fault:
-    """What happens at the `at`th await of the world outside, counted from 1."""
+    """What happens at the `at`th await, counted from 1, of that name."""
 
     kind: str
-    at: int
+    name: str = ""
+    at: int = 0
     awaits: list[str] = field(default_factory=list)
     run: asyncio.Task[str] | None = None
 
+    @property
+    def has_happened(self) -> bool:
+        return self.awaits.count(self.name) >= self.at
+
     async def pass_by(self, name: str) -> None:
         self.awaits.append(name)
-        if len(self.awaits) != self.at:
+        if name != self.name or self.awaits.count(name) != self.at:
             return
         if self.kind == "slow":
             await asyncio.sleep(0.3)
@@ -103,7 +109,7 @@ class TalkativeSession(ScriptedSession):
 
     async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
         await self._fault.pass_by("model.send_tool_result")
-        self._answer(600)
+        self._answer(2000)
 
     async def events(self) -> AsyncIterator[Any]:
         async for event in super().events():
@@ -192,13 +198,13 @@ async def hold_a_call(fault: Fault) -> tuple[str, Notebook, TalkativeModel]:
     )
     fault.run = asyncio.create_task(session.run())
     await asyncio.wait([fault.run], timeout=LONGEST_SECONDS + 3)
-    assert fault.run.done(), (fault.kind, fault.at, fault.awaits)
+    assert fault.run.done(), (fault.kind, fault.name, fault.at, fault.awaits)
     (result,) = await asyncio.gather(fault.run, return_exceptions=True)
     return ("cancelled" if isinstance(result, asyncio.CancelledError) else str(result)), notes, model
 
 
 async def test_the_call_that_is_cut_goes_well_by_itself() -> None:
-    fault = Fault("none", 0)
+    fault = Fault("none")
     cause, notes, model = await hold_a_call(fault)
     assert cause == "normal_clearing"
     assert {"model.truncate", "line.clear", "tool", "model.send_tool_result", "line.send_mark"} <= set(fault.awaits)
@@ -208,21 +214,19 @@ async def test_the_call_that_is_cut_goes_well_by_itself() -> None:
 
 @pytest.mark.parametrize("kind", ["closed", "refused", "slow", "lost", "cancelled"])
 async def test_each_await_is_cut_once(kind: str) -> None:
-    undisturbed = Fault("none", 0)
+    undisturbed = Fault("none")
     await hold_a_call(undisturbed)
-    faults = [Fault(kind, at) for at in range(1, len(undisturbed.awaits) + 1)]
+    times = Counter(undisturbed.awaits)
+    faults = [Fault(kind, name, at) for name in times for at in range(1, times[name] + 1)]
     outcomes = await asyncio.gather(*(hold_a_call(fault) for fault in faults))
-    cut = set()
     for fault, (cause, notes, model) in zip(faults, outcomes, strict=True):
-        if len(fault.awaits) < fault.at:
-            continue  # on a busy machine some answers are over before they can be interrupted
-        name = fault.awaits[fault.at - 1]
-        where = (fault.kind, fault.at, name, notes.events)
-        cut.add(name)
-        assert cause in expected_ends(kind, name), where
-        assert all(session.is_closed for session in model.sessions), where
-        assert notes.names()[-1] == "stream.disconnected", where
-    assert cut >= set(undisturbed.awaits)
+        where = (fault.kind, fault.name, fault.at, notes.events)
+        # Not every call has as many awaits of a name as the undisturbed one, but each has the first.
+        assert fault.has_happened or fault.at > 1, where
+        if fault.has_happened:
+            assert cause in expected_ends(kind, fault.name), where
+            assert all(session.is_closed for session in model.sessions), where
+            assert notes.names()[-1] == "stream.disconnected", where
 
 
 def expected_ends(kind: str, name: str) -> set[str]:
