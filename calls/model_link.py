@@ -119,7 +119,9 @@ class ModelLink:
             await session.close()
 
     async def close(self) -> None:
-        """The call is over."""
+        """The call is over, perhaps in the middle of an answer."""
         session, self.session = self.session, None
         if session is not None:
             await session.close()
+            for said in session.unfinished():
+                self._conversation.model_said(self.call_wide(said.item_id), said.text)

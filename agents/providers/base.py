@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agents.providers.events import ModelEvent
+from agents.providers.events import ModelEvent, OutputTranscript
 from bubblyphone.core.audio import AudioFormat
 
 # How readily a sound of the caller's is taken for speech.
@@ -119,3 +119,7 @@ class RealtimeSession(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Close for good. May be called twice, and on a session that failed."""
+
+    def unfinished(self) -> list[OutputTranscript]:
+        """Of a closed session: what it had said and not told yet, as far as the text had come."""
+        return []

@@ -146,6 +146,10 @@ class GeminiLiveSession(RealtimeSession):
             await asyncio.gather(self._swap, return_exceptions=True)
         await self._socket.close()
 
+    def unfinished(self) -> list[OutputTranscript]:
+        words, self._said = self._said.strip(), ""
+        return [OutputTranscript(self._item_id, words)] if words else []
+
     async def events(self) -> AsyncIterator[ModelEvent]:
         socket = self._socket
         while True:

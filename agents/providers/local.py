@@ -203,6 +203,10 @@ class LocalSession(RealtimeSession):
         await self._detector.close()
         self._events.put_nowait(None)
 
+    def unfinished(self) -> list[OutputTranscript]:
+        left = [self._events.get_nowait() for _ in range(self._events.qsize())]
+        return [event for event in left if isinstance(event, OutputTranscript)]
+
     # ------------------------------------------------------------------------------------------------------
 
     def _is_speaking(self) -> bool:

@@ -205,6 +205,9 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._reply_is_due = True
         await self._create_next_response()
 
+    def unfinished(self) -> list[OutputTranscript]:
+        return self._finished_texts()
+
     async def close(self) -> None:
         self._closed = True
         with contextlib.suppress(ConnectionClosed, OSError):
@@ -276,12 +279,12 @@ class OpenAIRealtimeSession(RealtimeSession):
     async def _on_transcript_done(self, event: Event) -> list[ModelEvent]:
         item_id = text(event, "item_id")
         self._texts[item_id] = text(event, "transcript") or self._texts.get(item_id, "")
-        return self._finished_texts()
+        return [*self._finished_texts()]
 
-    def _finished_texts(self) -> list[ModelEvent]:
+    def _finished_texts(self) -> list[OutputTranscript]:
         finished = [OutputTranscript(item_id, words) for item_id, words in self._texts.items() if words.strip()]
         self._texts.clear()
-        return [*finished]
+        return finished
 
     async def _on_item_done(self, event: Event) -> list[ModelEvent]:
         # Not response.function_call_arguments.done: not every version of the service names the function in it.

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
-from agents.providers.events import ModelEvent
+from agents.providers.events import ModelEvent, OutputTranscript
 from bubblyphone.core.audio import PCMU_8K, AudioFormat
 from calls.transport import CallerFrame
 from calls.turns import TurnTimes
@@ -63,6 +63,10 @@ class ScriptedSession(RealtimeSession):
         self.truncated: list[tuple[str, int]] = []
         self.results: list[tuple[str, str, Mapping[str, Any]]] = []
         self.is_closed = False
+        self.left: list[OutputTranscript] = []
+
+    def unfinished(self) -> list[OutputTranscript]:
+        return self.left
 
     async def send_audio(self, payload: str) -> None:
         if self.is_closed:

@@ -156,6 +156,17 @@ async def test_barge_in_drops_the_rest() -> None:
         assert fake.rejected == []
 
 
+async def test_what_was_said_before_the_session_was_closed_is_known() -> None:
+    script = Script([Reply(tone(24000, 3000), "It rains and it will rain for long.")], speed=2)
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until_seen(AudioDelta, 3)
+        await reading.session.close()
+        ((said),) = reading.session.unfinished()
+        assert (said.item_id, said.text[:12]) == ("turn_1", "It rains and")
+        assert (reading.of(OutputTranscript), reading.session.unfinished()) == ([], [])
+
+
 async def test_tool_calls_are_answered_side_by_side() -> None:
     calls = (("get_weather", {"city": "Rome"}), ("get_weather", {"city": "Oslo"}))
     script = Script([Reply(tone(24000, 40), "Moment.", tool_calls=calls), Reply(tone(24000, 40), "Sunny and snow.")])

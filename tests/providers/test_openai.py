@@ -169,6 +169,17 @@ async def test_what_was_said_before_the_line_dropped_is_told() -> None:
         assert said
 
 
+async def test_what_was_said_before_the_session_was_closed_is_known() -> None:
+    script = Script([Reply(tone(24000, 3000), "It rains and it will rain for long.")], speed=2)
+    async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until_seen(AudioDelta, 3)
+        await reading.session.close()
+        ((said),) = [each.text for each in reading.session.unfinished()]
+        assert said.startswith("It rains and")
+        assert (reading.of(OutputTranscript), reading.session.unfinished()) == ([], [])
+
+
 async def test_barge_in_drops_the_rest_and_truncates_what_was_not_heard() -> None:
     script = Script([Reply(tone(24000, 5000), "A very long story")], speed=2)
     async with FakeOpenAI(script) as fake, await open_session(fake) as reading:
