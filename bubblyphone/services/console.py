@@ -35,19 +35,16 @@ class Console:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def format_banner(url: str, demo_file: Path) -> str:
-    """Where the server is and how to get in; the demo account's part only if `demo_file` is there."""
+def format_banner(url: str, demo_file: Path | None) -> str:
+    """Where the server is and how to get in; with the `demo_file` of a demo account, that account's part too."""
     rows = [("Open", url)]
-    if demo_file.exists():
+    if demo_file is not None:
         demo = json.loads(demo_file.read_text())
-        numbers = [
-            n if isinstance(n, str) else n.get("number") or n.get("phone_number") for n in demo.get("numbers", [])
-        ]
         rows += [
             ("Sign in", f"{demo['email']}  /  {demo['password']}"),
             ("Staff", f"{demo['staff_email']}  /  {demo['staff_password']}  at {url}/admin/"),
             ("API key", demo["api_key"]),
-            ("Numbers", "  ".join(map(str, numbers)) or "none yet: buy one under Numbers"),
+            ("Numbers", "  ".join(demo["numbers"]) or "none yet: buy one under Numbers"),
         ]
     body = "\n".join(f"    {label:<9} {value}" for label, value in rows)
     return f"\n  BubblyPhone Agents is running.\n\n{body}\n\n  Press Ctrl-C to stop.\n"

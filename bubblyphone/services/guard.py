@@ -19,10 +19,12 @@ GRACE_SECONDS = 8.0
 class Guard:
     """The supervisor's end of the pipe."""
 
-    def __init__(self) -> None:
+    def __init__(self, lock: IO[str] | None = None) -> None:
+        """`lock` is a file with a lock on it, which then lasts as long as the guard."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bubblyphone.services.guard"], stdin=subprocess.PIPE, start_new_session=True
-        )
+            [sys.executable, "-m", "bubblyphone.services.guard"], stdin=subprocess.PIPE, start_new_session=True,
+            pass_fds=[lock.fileno()] if lock else [],
+        )  # fmt: skip
 
     def watch(self, group: int, number: signal.Signals = signal.SIGTERM) -> None:
         """From now on this group does not outlive us; `number` is the signal on which its leader ends in good order."""

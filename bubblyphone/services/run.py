@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import IO
 from urllib.parse import urlsplit
 
+from bubblyphone.env import TRUE_WORDS
 from bubblyphone.services.console import Console, format_banner
 from bubblyphone.services.environment import (
     PROJECT,
@@ -34,6 +36,8 @@ from bubblyphone.services.valkey import EmbeddedValkey
 LEAST_FREE_BYTES = 300 * 1024 * 1024
 READY_SECONDS = 120.0
 STOP_SECONDS = 8.0
+# Longer than the guard takes (GRACE_SECONDS).
+LEFTOVERS_SECONDS = 12.0
 TICK_SECONDS = 0.1
 
 
@@ -57,10 +61,13 @@ class Supervisor:
 
     def run(self) -> None:
         """Start everything, say where it is, and watch until asked to stop. Raises ServiceError if it cannot go on."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
-        with hold_data_dir(self.data_dir):
-            self.guard = Guard()
+        # Under nohup the end of the terminal is not ours.
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._on_signal)
+        with hold_data_dir(self.data_dir) as lock:
+            self.guard = Guard(lock)
             try:
                 self._start()
                 while not self.stopping.wait(TICK_SECONDS):
@@ -95,8 +102,8 @@ class Supervisor:
         self._wait_until(
             lambda: is_ready(port), READY_SECONDS, "The server did not become ready; the lines above say why."
         )
-        demo = self.data_dir / "demo.json" if environment["DEMO"] == "1" else self.data_dir / "no-demo"
-        self.console.write(format_banner(environment["PUBLIC_URL"], demo))
+        has_demo = environment["DEMO"].strip().lower() in TRUE_WORDS
+        self.console.write(format_banner(environment["PUBLIC_URL"], self.data_dir / "demo.json" if has_demo else None))
 
     def _start_services(self, kept: KeptValues) -> dict[str, str]:
         """Start what the user did not bring along; the URLs of what was started."""
@@ -203,8 +210,8 @@ class Supervisor:
 
 
 @contextlib.contextmanager
-def hold_data_dir(data_dir: Path) -> Iterator[None]:
-    """Be the only one to run in this folder. Raises ServiceError when that cannot be, or when the disk is full."""
+def hold_data_dir(data_dir: Path) -> Iterator[IO[str]]:
+    """Be the only one to run in this folder, by a locked file. Raises ServiceError when that cannot be, or the disk is full."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (data_dir / "run.lock").open("a+")
@@ -213,14 +220,7 @@ def hold_data_dir(data_dir: Path) -> Iterator[None]:
             f"DATA_DIR {data_dir} cannot be written to ({error.strerror}). Set DATA_DIR to another folder."
         ) from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            raise ServiceError(
-                f"Another run (process {lock.read().strip()}) uses {data_dir}. "
-                "Stop it first, or set DATA_DIR and PORT to others."
-            ) from error
+        _take(lock, data_dir)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -229,7 +229,36 @@ def hold_data_dir(data_dir: Path) -> Iterator[None]:
             raise ServiceError(
                 f"Only {free // 1024**2} MB are free in {data_dir}; {LEAST_FREE_BYTES // 1024**2} MB are needed."
             )
-        yield
+        yield lock
+
+
+def _take(lock: IO[str], data_dir: Path) -> None:
+    """Lock the file. After a run that was killed its guard has it until the last of what it had started is gone."""
+    deadline = time.monotonic() + LEFTOVERS_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            holder = lock.read().strip()
+            if _is_running(holder) or time.monotonic() > deadline:
+                raise ServiceError(
+                    f"Another run (process {holder}) uses {data_dir}. "
+                    "Stop it first, or set DATA_DIR and PORT to others."
+                ) from error
+            time.sleep(TICK_SECONDS)
+        else:
+            return
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def check_port(port: int, host: str) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from bubblyphone.services.console import Console
+from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.guard import Guard, is_group_alive
 from bubblyphone.services.processes import PlatformProcess
+from bubblyphone.services.run import hold_data_dir
 
 # A parent that passes SIGTERM by, with a child that would outlive it.
 STUBBORN = (
@@ -82,6 +85,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     code = f"""
 import os, pathlib, sys, time
 from bubblyphone.services.console import Console
+from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.guard import Guard
 from bubblyphone.services.processes import PlatformProcess
 process = PlatformProcess("web", [sys.executable, "-c", "import time; time.sleep(60)"], os.environ, Console(), Guard())
@@ -96,3 +100,25 @@ time.sleep(60)
     supervisor.kill()
     supervisor.wait()
     wait_for(lambda: not is_group_alive(group))
+
+
+def test_after_a_killed_run_the_next_one_waits_for_what_it_left(tmp_path: Path) -> None:
+    """Its guard has the lock as long as anything lives that it had started."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with hold_data_dir(tmp_path) as lock:
+        lock.seek(0)
+        assert lock.read() == str(os.getpid())
+        guard = Guard(lock)
+        lock.truncate(0)
+        lock.write(str(gone.pid))
+    began = time.monotonic()
+    threading.Timer(0.3, guard.close).start()
+    with hold_data_dir(tmp_path):
+        assert time.monotonic() - began >= 0.3
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    message = rf"Another run \(process {os.getpid()}\) uses"
+    with hold_data_dir(tmp_path), pytest.raises(ServiceError, match=message), hold_data_dir(tmp_path):
+        pass
