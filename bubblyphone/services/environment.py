@@ -110,18 +110,19 @@ def store_environment(data_dir: Path, environment: Mapping[str, str]) -> None:
 
 
 def adopt_environment() -> None:
-    """Take over the environment of the `make run` in DATA_DIR for what the own environment leaves open.
+    """Take over the environment of the `make run` in DATA_DIR, and its .env file, for what the own environment leaves open.
 
     Only without a SECRET_KEY of one's own: who configures by environment is not meddled with.
     """
     if is_given(os.environ, "SECRET_KEY"):
         return
-    data_dir = Path(os.environ.get("DATA_DIR", "").strip() or PROJECT / "var").resolve()
+    from_file = read_env_file(PROJECT / ".env")
+    data_dir = Path(({**from_file, **os.environ}).get("DATA_DIR", "").strip() or PROJECT / "var").resolve()
     try:
         stored = json.loads((data_dir / ENVIRONMENT_FILE).read_text())
     except (OSError, ValueError):
         return  # nothing runs there; the settings say what is missing
-    for name, value in stored.items():
+    for name, value in {**from_file, **stored}.items():
         os.environ.setdefault(name, value)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from bubblyphone.services import environment
 from bubblyphone.services.environment import PROJECT, base_environment, exchange_environment, read_env_file
 from bubblyphone.services.kept import KeptValues
 
@@ -53,6 +54,19 @@ def test_an_env_file_is_read_like_a_shell_would(tmp_path: Path) -> None:
     path.write_text("# a comment\n\nPORT=8001\nexport GEMINI_API_KEY='a=b'\nEMPTY=\n")
     assert read_env_file(path) == {"PORT": "8001", "GEMINI_API_KEY": "a=b", "EMPTY": ""}
     assert read_env_file(tmp_path / "absent") == {}
+
+
+def test_commands_beside_a_run_work_on_its_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "PROJECT", tmp_path)
+    monkeypatch.setattr(environment.os, "environ", {"LOG_LEVEL": "DEBUG"})
+    (tmp_path / ".env").write_text("DATA_DIR=elsewhere\nPORT=8002\nGROQ_API_KEY=gsk\nLOG_LEVEL=ERROR\n")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    environment.store_environment(tmp_path / "elsewhere", {"SECRET_KEY": "made", "PORT": "8001", "PATH": "/bin"})
+    environment.adopt_environment()
+    assert environment.os.environ == {
+        "LOG_LEVEL": "DEBUG", "DATA_DIR": "elsewhere", "PORT": "8001", "GROQ_API_KEY": "gsk", "SECRET_KEY": "made",
+    }  # fmt: skip
 
 
 def test_every_variable_that_is_read_stands_in_readme_and_in_the_example_file() -> None:
