@@ -36,7 +36,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HandsetEvent:
-    """Something that happened, for the log of a call. `kind`: ringing, answered, says, hears, dtmf, ended …"""
+    """Something that happened, for the log of a call. `kind`: waiting, ringing, answered, says, hears, dtmf, ended …"""
 
     at_seconds: float
     kind: str
@@ -59,7 +59,6 @@ class ScriptedHandset(Handset):
         ring_seconds: float = 0.1,
         persona: Persona = "human",
         speaker: Speaker | None = None,
-        on_event: Callable[[HandsetEvent], None] | None = None,
     ) -> None:
         super().__init__(number)
         self.steps = list(steps)
@@ -77,7 +76,7 @@ class ScriptedHandset(Handset):
         self._on_ring = on_ring
         self._ring_seconds = ring_seconds
         self._speaker = speaker
-        self._on_event = on_event
+        self.on_event: Callable[[HandsetEvent], None] | None = None
         self._voices: dict[str, bytes] = {}
         self._to_say: list[bytes] = []
         self._waiting: tuple[Callable[[], bool], asyncio.Future[None]] | None = None
@@ -163,8 +162,8 @@ class ScriptedHandset(Handset):
         """Put something down in the log of the call."""
         event = HandsetEvent(round(self.at_seconds, 3), kind, detail)
         self.events.append(event)
-        if self._on_event is not None:
-            self._on_event(event)
+        if self.on_event is not None:
+            self.on_event(event)
 
     # --- the telephone ------------------------------------------------------------------------------------------------
 

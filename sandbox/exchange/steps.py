@@ -14,6 +14,7 @@ from sandbox.exchange.scripted import ScriptedHandset, Step
 from sandbox.exchange.tones import tone
 
 DEFAULT_PATIENCE_SECONDS = 20.0
+GREETING_SECONDS = 4.0
 DIGIT_SECONDS = 0.2
 BEEP_HZ, BEEP_SECONDS = 1000, 0.4
 
@@ -57,6 +58,22 @@ class WaitForSilence:
     async def perform(self, phone: ScriptedHandset) -> None:
         silent = _frames(self.milliseconds)
         await phone.until(lambda: phone.has_heard_speech and phone.silent_frames >= silent, self.timeout_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class HearGreeting:
+    """Let the other side say its greeting, if it begins within four seconds; else go on."""
+
+    milliseconds: int = 700
+
+    async def perform(self, phone: ScriptedHandset) -> None:
+        silent, end = _frames(self.milliseconds), len(phone.heard) + round(GREETING_SECONDS / FRAME_SECONDS)
+
+        def is_over() -> bool:
+            has_greeted = phone.has_heard_speech or len(phone.heard) >= end
+            return has_greeted and phone.silent_frames >= silent
+
+        await phone.until(is_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +151,16 @@ def _parse_step(index: int, step: Any) -> Step:
                 return Wait(float(value))
             case "wait_for_silence":
                 return WaitForSilence(int(value))
+            case "hear_greeting":
+                return HearGreeting(int(value))
             case "wait_for_speech":
                 return WaitForSpeech(int(value))
             case "press" if isinstance(value, str) and set(value) <= set("0123456789ABCD*#"):
                 return Press(value)
             case "beep":
                 return Beep()
+            case "end_greeting":
+                return EndGreeting()
             case "hang_up":
                 return HangUp()
     except (TypeError, ValueError, binascii.Error) as error:

@@ -15,8 +15,7 @@ E164 = re.compile(r"\+[1-9]\d{6,14}")
 class Field:
     """What one field may hold. For strings and lists `minimum`/`maximum` are lengths, for numbers the value itself.
 
-    `form` is one of "", "e164", "base64", "client_state" (base64 too), "url", "ws_url", "digits",
-    "loop". `offered` is False
+    `form` is one of "", "e164", "base64", "client_state" (base64 too), "url", "ws_url", "digits", "loop". `offered` is False
     for what Telnyx has and we have not. `unoffered` lists the values of `choices` that are Telnyx's but not ours.
     """
 

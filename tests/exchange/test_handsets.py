@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
-from sandbox.exchange import personas
+from sandbox.exchange import amd, personas, steps
 from sandbox.exchange.playout import FRAME_BYTES
 from sandbox.exchange.scripted import ScriptedHandset
 from sandbox.exchange.server import Exchange
 from sandbox.exchange.steps import (
     Beep,
     HangUp,
+    HearGreeting,
     Press,
     Say,
     Wait,
@@ -87,6 +88,21 @@ async def test_a_caller_who_interrupts(exchange: Exchange, platform, telnyx):
     await caller.finished(5)
     at = {event.kind: event.at_seconds for event in caller.events}
     assert at["says"] - at["hears"] == pytest.approx(0.2, abs=0.081)
+
+
+@pytest.mark.parametrize(("greeting", "seconds"), [(ANSWER, 0.8 + 0.2), (b"", 0.6)])
+async def test_a_caller_hears_the_greeting_or_waits_for_none(
+    exchange: Exchange, platform, telnyx, monkeypatch, greeting, seconds
+):
+    monkeypatch.setattr(steps, "GREETING_SECONDS", 0.6)
+    caller = exchange.handset(CALLER, [HearGreeting(200), HangUp()])
+    agent = answering(platform, telnyx)
+    await exchange.call(caller, OWNED)
+    if greeting:
+        await (await agent).send_audio(greeting)
+    assert await caller.finished(8) == "normal_clearing"
+    began = next((event.at_seconds for event in caller.events if event.kind == "hears"), 0.0)
+    assert caller.at_seconds - began == pytest.approx(seconds, abs=0.061)
 
 
 async def test_a_script_that_waits_in_vain(exchange: Exchange, platform, telnyx):
@@ -330,3 +346,58 @@ async def test_a_caller_process_that_dies_hangs_up(exchange: Exchange, platform,
         await agent
         response.close()
         assert (await platform.event("call.hangup"))["hangup_source"] == "caller"
+
+
+async def wait_for_a_call(exchange: Exchange, telnyx, **body) -> list[dict]:
+    """What is told of a telephone of another process that the platform calls."""
+    headers = {"Authorization": f"Bearer {exchange.api_key}"}
+    body |= {"number": CALLER, "ring_seconds": 0}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.post(f"{exchange.url}/handsets/wait", json=body) as response,
+    ):
+        assert json.loads(await response.content.readline()) == {"at_seconds": 0.0, "kind": "waiting", "detail": CALLER}
+        await telnyx.calls.dial(
+            connection_id="exchange", from_=OWNED, to=CALLER, answering_machine_detection="detect_beep"
+        )
+        lines = [json.loads(line) async for line in response.content]
+    assert CALLER not in exchange.switch.handsets
+    return lines
+
+
+async def test_a_machine_in_another_process_is_called(exchange: Exchange, platform, telnyx, monkeypatch):
+    monkeypatch.setitem(amd.VERDICT_SECONDS, "machine", 0.1)
+    greeting = base64.b64encode(tone(440, 0.4)).decode()
+    steps = [{"say_pcm": greeting}, {"beep": True}, {"press": "7"}, {"hang_up": True}]
+    lines = await wait_for_a_call(exchange, telnyx, steps=steps, persona="machine")
+    assert [line["kind"] for line in lines] == [
+        "ringing", "answered", "says", "said", "beep", "pressed", "ended", "result",
+    ]  # fmt: skip
+    assert (lines[0]["detail"], lines[-1]["cause"]) == (OWNED, "normal_clearing")
+    assert (await platform.event("call.machine.detection.ended"))["result"] == "machine"
+    assert (await platform.event("call.machine.greeting.ended"))["result"] == "beep_detected"
+    assert (await platform.event("call.dtmf.received"))["digit"] == "7"
+
+
+@pytest.mark.parametrize(("on_ring", "cause"), [("busy", "user_busy"), ("decline", "call_rejected")])
+async def test_a_telephone_in_another_process_refuses(exchange: Exchange, platform, telnyx, on_ring, cause):
+    lines = await wait_for_a_call(exchange, telnyx, on_ring=on_ring)
+    assert [line["kind"] for line in lines] == ["ringing", "ended", "result"]
+    assert (lines[-1]["cause"], lines[-1]["error"]) == (cause, "")
+    assert (await platform.event("call.hangup"))["hangup_cause"] == cause
+
+
+async def test_a_telephone_that_nobody_calls_and_one_whose_number_is_taken(exchange: Exchange):
+    body = {"number": CALLER, "wait_seconds": 1}
+    headers = {"Authorization": f"Bearer {exchange.api_key}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.post(f"{exchange.url}/handsets/wait", json=body) as response,
+    ):
+        async with http.post(f"{exchange.url}/handsets/wait", json=body) as refused:
+            assert refused.status == 422
+            assert (await refused.json())["errors"][0]["source"] == {"pointer": "/number"}
+        waiting, result = [json.loads(line) async for line in response.content]
+    assert waiting["kind"] == "waiting"
+    assert (result["kind"], result["cause"], result["error"]) == ("result", "", "Nobody called within 1 s.")
+    assert CALLER not in exchange.switch.handsets

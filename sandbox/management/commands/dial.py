@@ -1,4 +1,4 @@
-"""`manage.py dial +14155550100 --say "What are your opening hours?"`: call a number of the platform from a script."""
+"""`manage.py dial +14155550100 --say "What are your opening hours?"`: a scripted telephone of the built-in exchange."""
 
 import base64
 import json
@@ -17,39 +17,43 @@ from bubblyphone.env import env_secret
 CALLER = "+12025550199"
 # What the agent is given to begin speaking after the caller's last word, before the next step follows.
 SILENCE_MS = 900
+# On top of the call's own length: the voice has to be made ready, and the telephone may ring for a minute.
+PATIENCE_SECONDS = 90
 
 
 class Command(BaseCommand):
     help = (
-        "Dial a number from a scripted handset of the built-in exchange. --say, --wav and --press are done in this order,"
-        " each sentence after the agent has spoken and fallen silent."
+        "Dial a number from a scripted telephone of the built-in exchange; with --wait, be called instead. --say, --wav and"
+        " --press are done in this order, each after the other side has said what it says and fallen silent."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("number", help="whom to call, like +14155550100")
+        parser.add_argument("number", help="whom to call, like +14155550100; with --wait, the number to be called at")
         parser.add_argument("--from", dest="caller", default=CALLER, help=f"the caller's number (default {CALLER})")
         parser.add_argument("--say", action="append", default=[], help="a sentence to say; may be given several times")
         parser.add_argument("--wav", action="append", default=[], type=Path, help="an 8 kHz 16-bit mono WAV to play")
         parser.add_argument("--press", action="append", default=[], help="keys to press at the end")
-        parser.add_argument("--wait-answer", action="store_true", help="let the agent speak first (its greeting)")
         parser.add_argument("--hangup-after", type=int, default=30, help="seconds from answer to end (default 30)")
-        parser.add_argument("--record", type=Path, help="write a stereo WAV: caller left, agent right")
+        parser.add_argument("--record", type=Path, help="write a stereo WAV: this telephone left, the other side right")
         parser.add_argument("--script", type=Path, help="a JSON file with steps, instead of the options above")
+        called = parser.add_argument_group("to be called")
+        called.add_argument("--wait", type=int, metavar="SECONDS", help="wait so long for a call to the number")
+        rings = ("answer", "busy", "decline", "ignore")
+        called.add_argument("--ring", choices=rings, default="answer", help="what to do when it rings")
+        called.add_argument("--ring-seconds", type=int, default=1, help="how long it rings before that (default 1)")
+        called.add_argument(
+            "--machine", action="store_true", help="an answering machine: what is said ends with a beep"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EXCHANGE_URL:
             raise CommandError("EXCHANGE_URL is not set: there is no built-in exchange to dial from.")
-        body = {
-            "to": options["number"],
-            "from": options["caller"],
-            "steps": _steps(options),
-            "max_seconds": options["hangup_after"],
-        }
+        path, body = _request(options)
         headers = {"Authorization": f"Bearer {env_secret('TELNYX_API_KEY')}"}
-        timeout = httpx2.Timeout(10, read=options["hangup_after"] + 90)
+        timeout = httpx2.Timeout(10, read=options["hangup_after"] + (options["wait"] or 0) + PATIENCE_SECONDS)
         try:
             with httpx2.stream(
-                "POST", f"{settings.EXCHANGE_URL}/handsets/dial", json=body, headers=headers, timeout=timeout
+                "POST", f"{settings.EXCHANGE_URL}{path}", json=body, headers=headers, timeout=timeout
             ) as response:
                 if response.status_code != 200:
                     response.read()
@@ -57,10 +61,13 @@ class Command(BaseCommand):
                 result = self._follow(response)
         except httpx2.HTTPError as error:
             raise CommandError(f"The exchange at {settings.EXCHANGE_URL} does not answer: {error}") from error
-        if options["record"] and result.get("recording"):
+        if options["record"] and result["recording"]:
             options["record"].write_bytes(base64.b64decode(result["recording"]))
             self.stdout.write(f"recorded to {options['record']}")
-        if result.get("cause") != "normal_clearing":
+        if result["error"]:
+            raise CommandError(result["error"])
+        # Who refuses a call by script has done what was wanted.
+        if result["cause"] != "normal_clearing" and options["ring"] == "answer":
             sys.exit(1)
 
     def _follow(self, response: httpx2.Response) -> dict[str, Any]:
@@ -73,18 +80,40 @@ class Command(BaseCommand):
         raise CommandError("The exchange broke off.")
 
 
+def _request(options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Path and body for the exchange (sandbox.exchange.handsets_api)."""
+    script = {"steps": _steps(options), "max_seconds": options["hangup_after"]}
+    if options["wait"] is None:
+        return "/handsets/dial", script | {"to": options["number"], "from": options["caller"]}
+    return "/handsets/wait", script | {
+        "number": options["number"],
+        "wait_seconds": options["wait"],
+        "on_ring": options["ring"],
+        "ring_seconds": options["ring_seconds"],
+        "persona": "machine" if options["machine"] else "human",
+    }
+
+
 def _steps(options: dict[str, Any]) -> list[dict[str, Any]]:
     """The script of the command line."""
     if options["script"]:
-        return list(json.loads(options["script"].read_text()))
+        return _read_script(options["script"])
+    spoken = [{"say": text} for text in options["say"]]
+    spoken += [{"say_pcm": base64.b64encode(_read_wav(path)).decode()} for path in options["wav"]]
+    if options["machine"]:
+        return [{"wait": 0.3}, *spoken, {"beep": True}]
     listen = {"wait_for_silence": SILENCE_MS}
-    steps: list[dict[str, Any]] = [listen] if options["wait_answer"] else [{"wait": 1}]
-    for text in options["say"]:
-        steps += [{"say": text}, listen]
-    for path in options["wav"]:
-        steps += [{"say_pcm": base64.b64encode(_read_wav(path)).decode()}, listen]
-    steps += [{"press": digits} for digits in options["press"]]
-    return steps
+    steps: list[dict[str, Any]] = [{"hear_greeting": SILENCE_MS}]
+    for sentence in spoken:
+        steps += [sentence, listen]
+    return steps + [{"press": digits} for digits in options["press"]]
+
+
+def _read_script(path: Path) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads(path.read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise CommandError(f"{path} is not a list of steps in JSON: {error}") from error
 
 
 def _read_wav(path: Path) -> bytes:
