@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,8 +22,9 @@ from calls.turns import TurnTimes
 
 logger = logging.getLogger(__name__)
 MAX_FRAME_LENGTH = 128 * 1024
-# Malformed frames that are answered with an error before the call is ended for flooding.
-TOLERATED_ERRORS = 50
+# So many malformed frames within so many seconds are answered with an error each; one more is a flood and ends the call.
+TOLERATED_ERRORS, FLOOD_SECONDS = 50, 10.0
+FLOODED = "Too many frames that cannot be used: the call is ended."
 # Audio may come in bursts, but not faster than the clock for long.
 TOLERATED_AHEAD_SECONDS = 10.0
 
@@ -39,7 +41,7 @@ class SandboxTransport:
         self._receive = receive
         self._send = send
         self._to_wire = make_transcoder(PCM16_16K, PCM16_24K)
-        self._errors = 0
+        self._errors: deque[float] = deque(maxlen=TOLERATED_ERRORS)
         self.is_open = True
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
@@ -58,10 +60,17 @@ class SandboxTransport:
                 else:
                     yield payload
             if problem:
-                self._errors += 1
-                if self._errors > TOLERATED_ERRORS:
+                is_flood = self._is_flood()
+                await self.send_json({"type": "error", "message": FLOODED if is_flood else problem})
+                if is_flood:
                     return
-                await self.send_json({"type": "error", "message": problem})
+
+    def _is_flood(self) -> bool:
+        """Whether this malformed frame, counted here, is one too many."""
+        now = asyncio.get_running_loop().time()
+        is_flood = len(self._errors) == TOLERATED_ERRORS and now - self._errors[0] < FLOOD_SECONDS
+        self._errors.append(now)
+        return is_flood
 
     async def send_audio(self, payload: str) -> None:
         wire = self._to_wire(payload) if self._to_wire else payload

@@ -1,0 +1,38 @@
+"""The sandbox's WebSocket frames, without a network."""
+
+import asyncio
+import base64
+from typing import Any
+
+import orjson
+import pytest
+
+from sandbox import socket
+from sandbox.socket import TOLERATED_ERRORS, SandboxTransport
+
+PAYLOAD = base64.b64encode(bytes(640)).decode()
+AUDIO = {"type": "websocket.receive", "text": orjson.dumps({"type": "audio", "data": PAYLOAD}).decode()}
+MALFORMED = {"type": "websocket.receive", "text": "{"}
+
+
+async def test_malformed_frames_now_and_then_are_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "FLOOD_SECONDS", 0)  # what was before was long ago
+    incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    answers: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        answers.append(orjson.loads(message["text"]))
+
+    frames = SandboxTransport(incoming.get, send).frames()
+    for _ in range(2):
+        for message in [MALFORMED] * TOLERATED_ERRORS + [AUDIO]:
+            incoming.put_nowait(message)
+        assert await anext(frames) == PAYLOAD
+    assert answers == [{"type": "error", "message": "This frame is not JSON."}] * 2 * TOLERATED_ERRORS
+
+    monkeypatch.undo()
+    for message in [MALFORMED, AUDIO]:
+        incoming.put_nowait(message)
+    with pytest.raises(StopAsyncIteration):
+        await anext(frames)
+    assert answers[-1] == {"type": "error", "message": socket.FLOODED}
