@@ -10,6 +10,7 @@ import wave
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.files import File
@@ -171,12 +172,13 @@ def _duration_ms(file: IO[Any]) -> int:
 
 
 def _download(url: str, path: Path) -> None:
-    # The built-in exchange is on this machine; any other carrier is not.
-    is_ours = bool(settings.EXCHANGE_URL) and url.startswith(f"{settings.EXCHANGE_URL}/")
+    # A private address is believed at the carrier that the operator named, and nowhere else.
+    carrier: Any = settings.CARRIER["OPTIONS"]
+    is_carriers_own = urlsplit(url)[:2] == urlsplit(carrier["base_url"])[:2]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def download() -> None:
-        client = OutboundClient(timeout_seconds=DOWNLOAD_SECONDS, allow_private=is_ours)
+        client = OutboundClient(timeout_seconds=DOWNLOAD_SECONDS, allow_private=is_carriers_own)
         try:
             await client.download(url, path, max_bytes=MAX_BYTES)
         finally:

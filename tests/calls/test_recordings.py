@@ -309,7 +309,8 @@ def test_an_address_in_our_own_network_is_not_fetched(settings: Any) -> None:
         lifecycle.apply_carrier_event(saved_event(call, f"{carrier.url}/leg.wav"))
         run_jobs()
         assert carrier.asked == []
-        settings.EXCHANGE_URL = carrier.url  # but for our own exchange's
+        options = {**settings.CARRIER["OPTIONS"], "base_url": f"{carrier.url}/v2"}
+        settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}  # but for the carrier's own
         Recording.objects.update(next_attempt_at=timezone.now())
         after_call.resume_all()
         run_jobs()
