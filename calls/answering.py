@@ -9,8 +9,8 @@ GREETING_SECONDS = 15.0
 # The longest that leaving a message may take.
 MESSAGE_SECONDS = 60.0
 LEAVE_MESSAGE = (
-    "You have reached a voicemail box, not a person. Leave one short spoken message now that serves the purpose of your"
-    " call: say who is calling and why, and how to get back to you if you know it. Ask nothing and do not wait for an answer."
+    "A voicemail box has answered, not a person. Leave one short spoken message now that serves the purpose of your call:"
+    " say who is calling and why, and how to get back to you if you know it. Ask nothing and do not wait for an answer."
 )
 
 

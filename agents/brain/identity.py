@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from agents.speech.sentences import split_sentences
+
 # How to address what follows "Say" in instructions of the platform or the developer.
 LITERAL = re.compile(
     r"(?:say|speak|tell the caller|greet(?: \w+){0,3} with|greeting|respond with)[^\"“]{0,40}[\"“](.+?)[\"”]\s*$",
@@ -16,7 +18,11 @@ TOLD = re.compile(r"^\s*(?:tell|inform) (?:the caller|them|him|her)(?: that)?:? 
 JUST_SAY = re.compile(r"^\s*say (?:exactly )?(?:that )?(?!hello|goodbye|something|hi\b)(.+)$", re.I | re.S)
 
 PERSON = re.compile(r"\b(?i:you are|your name is|you're|named|called) ([A-Z][a-z]+)\b(?! (?:Corp|Inc|Ltd|LLC|Company))")
-PLACE_NAME = r"((?:the )?[A-Z][\w'&.-]*(?:(?: (?:of|and|the|&|at|de|la))* [A-Z][\w'&-]*)*(?:'s)?)"
+# A full stop belongs to it in "St. Mary's" and "Booking.com", and else ends the sentence.
+PLACE_NAME = (
+    r"((?:the )?(?:(?:St|Mt|Dr|Mr|Mrs|Ms)\. )?[A-Z][\w'&-]*(?:\.\w+)*"
+    r"(?:(?: (?:of|and|the|&|at|de|la))* [A-Z][\w'&-]*)*(?:'s)?)"
+)
 ORGANISATION = re.compile(
     rf"\b(?:receptionist|assistant|agent|operator|representative|host|hostess|concierge|clerk|voice|desk|line"
     rf"|support|service|secretary"
@@ -25,7 +31,7 @@ ORGANISATION = re.compile(
 WORKS_FOR = re.compile(
     rf"\b(?:work|working|answer(?:ing)?(?: \w+){{0,3}}|speak|calling|call) (?:for|at|on behalf of|from) {PLACE_NAME}"
 )
-
+PURPOSE = re.compile(r"\b(?:you are|you're) calling\b.*?\b(to [a-z].*)", re.S | re.I)
 
 # A greeting written as it is to be spoken, and not as an order to greet.
 SPEECH = re.compile(
@@ -38,37 +44,57 @@ SPEECH = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A person's name and an organisation; either may be empty."""
+    """A person's name, an organisation, and what it calls for ("to confirm your table"); each may be empty."""
 
     person: str
     organisation: str
+    purpose: str = ""
+
+    @property
+    def _reason(self) -> str:
+        return f"I am calling {self.purpose}." if self.purpose else ""
 
     @property
     def offer(self) -> str:
-        return "How can I help you?"
+        return self._reason or "How can I help you?"
 
     @property
     def _role(self) -> str:
         return f"the demo agent of {self.organisation}" if self.organisation else "the demo agent"
 
     @property
+    def _presentation(self) -> str:
+        return f"Hello, this is {self.person}, {self._role}." if self.person else f"Hello, this is {self._role}."
+
+    @property
     def greeting(self) -> str:
-        who = f"{self.person}, {self._role}" if self.person else self._role
-        return f"Hello, this is {who}. {self.offer}"
+        return f"{self._presentation} {self.offer}"
+
+    @property
+    def voice_message(self) -> str:
+        """What it leaves on an answering machine."""
+        return " ".join(filter(None, (self._presentation, self._reason, "Please call back when you can. Goodbye.")))
 
     @property
     def introduction(self) -> str:
         """What it is, plainly: it passes for neither a person nor a language model."""
         who = f"I am {self.person}, a scripted demo agent" if self.person else "I am a scripted demo agent"
-        return f"{who} of {self.organisation}, not a person." if self.organisation else f"{who}, not a person."
+        of = f" of {self.organisation}" if self.organisation else ""
+        return f"{who}{of}, not a person. {self._reason}".rstrip()
 
 
 def identity_of(prompt: str) -> Identity:
-    """Read the name and the organisation from "You are Ada, the receptionist of Luigi's."."""
+    """Read who it is from "You are Ada, the receptionist of Luigi's." and "You are calling Jo to confirm their table."."""
     person = PERSON.search(prompt)
     organisation = ORGANISATION.search(prompt) or WORKS_FOR.search(prompt)
     name = re.sub(r"[.,]+$", "", organisation[1]) if organisation else ""
-    return Identity(person[1] if person and person[1] != name.split(" ")[0] else "", name)
+    return Identity(person[1] if person and person[1] != name.split(" ")[0] else "", name, _purpose_of(prompt))
+
+
+def _purpose_of(prompt: str) -> str:
+    purposes = (PURPOSE.search(sentence) for sentence in split_sentences(prompt))
+    purpose = next((match[1] for match in purposes if match), "")
+    return re.sub(r"\b(?:their|his|her)\b", "your", purpose.rstrip(".!"))
 
 
 def literal_speech(instructions: str) -> str:

@@ -41,14 +41,14 @@ THANKS = re.compile(
 HELLO = re.compile(
     r"^(?:(?:hello|hi|hey|hallo|good (?:morning|afternoon|evening)|howdy|is (?:anybody|anyone|someone) there"
     r"|are you (?:still )?there)"
-    r"(?: there| everyone| again)?\s?)+$"
+    r"(?: there| everyone| again)?\s?)+(?:(?:this|it) is \w+(?: \w+)?(?: speaking| here)?)?$"
 )
 HOW_ARE_YOU = re.compile(
     r"\bhow (?:are|have) you (?:doing|been|today)?|^how are you\b|\bhow's it going\b|\bhow do you do\b"
 )
 WHO_ARE_YOU = re.compile(
     r"\b(?:who|what) (?:exactly )?(?:are you|am i (?:talking|speaking) (?:to|with))\b|\bwho(?:'s| is) (?:this|there"
-    r"|speaking)\b"
+    r"|speaking|calling)\b"
     r"|\bare you (?:a |an |really )*(?:robot|bot|human|machine|computer|ai|a i|recording|real|person|chat ?bot"
     r"|program|alive)\b"
     r"|\b(?:is this|am i (?:talking|speaking) to) (?:a |an )*(?:robot|bot|machine|computer|ai|recording|real person"

@@ -75,6 +75,8 @@ class ScriptedBrain(Brain):
         wanted = plain(instructions)
         if literal:
             yield Say(literal)
+        elif re.search(r"\b(?:voice ?mail|leave (?:\w+ ){0,3}message)\b", wanted):
+            yield Say(self._identity.voice_message)
         elif re.search(r"\b(?:goodbye|farewell|say bye|end the call|hang up)\b", wanted):
             yield Say("Thank you for calling. Goodbye.")
         elif self._last_said and not re.search(r"\b(?:greet|welcome|introduce|hello)\b", wanted):

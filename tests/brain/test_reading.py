@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agents.brain.identity import Identity, identity_of
 from agents.brain.moments import find_date, find_time
 from agents.brain.results import failure_of, summarise
 from agents.brain.slots import Reader, slots_of
@@ -135,3 +136,24 @@ def test_tells_a_failure_from_an_answer() -> None:
     assert failure_of({"success": False}) == ""
     assert failure_of({"status": "failed", "message": "It is full."}) == "It is full."
     assert failure_of({"status": "open"}) is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "person", "organisation", "purpose"),
+    [
+        ("You are the demo agent of BubblyPhone. BubblyPhone sells numbers.", "", "BubblyPhone", ""),
+        ("You are Marco, the receptionist of Luna Trattoria, a small restaurant.", "Marco", "Luna Trattoria", ""),
+        ("You are a helpful receptionist for Acme Corp...", "", "Acme Corp", ""),
+        ("You are the receptionist of St. Mary's Hospital. We are open.", "", "St. Mary's Hospital", ""),
+        ("You are a support agent for Booking.com. Be nice.", "", "Booking.com", ""),
+        ("Be brief.", "", "", ""),
+        (
+            "You are Eve, calling from Dr. Miller. You are calling Jo Doe to confirm their check-up at 2 p.m. Be brief.",
+            "Eve",
+            "Dr. Miller",
+            "to confirm your check-up at 2 p.m",
+        ),
+    ],
+)
+def test_knows_who_it_is(prompt: str, person: str, organisation: str, purpose: str) -> None:
+    assert identity_of(prompt) == Identity(person, organisation, purpose)

@@ -4,6 +4,7 @@ import pytest
 
 from agents.providers.base import ToolSpec, Turn
 from agents.speech import is_installed
+from calls.answering import LEAVE_MESSAGE
 from tests.brain.conftest import NewConversation
 from tests.brain.restaurant import END_CALL, PROMPT
 
@@ -221,10 +222,27 @@ async def test_cannot_transfer_without_the_tool(new_conversation: NewConversatio
         ("Good evening, Luigi's Pizzeria.", "Good evening, Luigi's Pizzeria."),
         ("Tell the caller that we are about to close.", "We are about to close."),
         ("Say goodbye and hang up.", "Thank you for calling. Goodbye."),
+        (
+            LEAVE_MESSAGE,
+            "Hello, this is Ada, the demo agent of Luigi's Pizzeria. Please call back when you can. Goodbye.",
+        ),
     ],
 )
 async def test_speaks_unasked(new_conversation: NewConversation, instructions: str, spoken: str) -> None:
     assert await new_conversation().reply(instructions) == spoken
+
+
+async def test_leaves_a_message_that_says_why_it_calls(new_conversation: NewConversation) -> None:
+    prompt = "You are calling John Smith to confirm their appointment on April 15 at 2 p.m. Be polite and brief."
+    talk = new_conversation(prompt=prompt)
+    reason = "I am calling to confirm your appointment on April 15 at 2 p.m."
+    assert await talk.reply("Greet the person.") == f"Hello, this is the demo agent. {reason}"
+    assert await talk.say("Hello, this is Sam speaking.") == f"Hello! {reason}"
+    assert (await talk.say("Who is calling, please?")).startswith(f"I am a scripted demo agent, not a person. {reason}")
+    assert await talk.reply(LEAVE_MESSAGE) == (
+        "Hello, this is the demo agent. I am calling to confirm your appointment on April 15 at 2 p.m."
+        " Please call back when you can. Goodbye."
+    )
 
 
 async def test_goes_on_where_a_lost_session_stopped(new_conversation: NewConversation) -> None:
