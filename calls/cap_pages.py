@@ -29,9 +29,13 @@ from phone_numbers.models import PhoneNumber
 
 GROUPS = {Scope.NUMBER: "Numbers", Scope.AGENT: "Agents", Scope.API_KEY: "API keys"}
 
+NO_LIMIT = {"placeholder": "No limit"}
+
 
 def _amount(label: str) -> forms.DecimalField:
-    return forms.DecimalField(required=False, min_value=LEAST, max_value=MOST, decimal_places=6, label=label)
+    field = forms.DecimalField(required=False, min_value=LEAST, max_value=MOST, decimal_places=6, label=label)
+    field.widget.attrs |= NO_LIMIT
+    return field
 
 
 class CapsForm(forms.Form):
@@ -39,10 +43,18 @@ class CapsForm(forms.Form):
 
     daily_cap = _amount("Most per day, in USD")
     max_concurrent_calls = forms.IntegerField(
-        required=False, min_value=1, max_value=10_000, label="Most calls at the same time"
+        required=False,
+        min_value=1,
+        max_value=10_000,
+        label="Most calls at the same time",
+        widget=forms.NumberInput(attrs=NO_LIMIT),
     )
     max_calls_per_caller_per_hour = forms.IntegerField(
-        required=False, min_value=1, max_value=10_000, label="Most calls of one caller per hour"
+        required=False,
+        min_value=1,
+        max_value=10_000,
+        label="Most calls of one caller per hour",
+        widget=forms.NumberInput(attrs=NO_LIMIT),
     )
 
     def __init__(self, data: Any, *, developer: Developer) -> None:

@@ -1,6 +1,6 @@
 """The first-run checklist: the quick start of the reference, which ticks itself (templates/components/checklist.html)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accounts.models import ApiKey, Developer
 from agents.models import Agent
@@ -18,6 +18,7 @@ class Step:
     is_done: bool
     url_name: str
     action: str
+    is_next: bool = False  # the first that is left to do
 
 
 def first_steps(developer: Developer) -> list[Step]:
@@ -39,4 +40,7 @@ def first_steps(developer: Developer) -> list[Step]:
         Step("Say who answers", "Make an agent and choose it on your number's page.", is_answered, *agent_step),
         Step("Talk to it", "Call the number, or try the agent in the sandbox.", called, "sandbox", "Sandbox"),
     ]
-    return [] if all(step.is_done for step in steps) else steps
+    left = next((place for place, step in enumerate(steps) if not step.is_done), None)
+    if left is None:
+        return []
+    return [*steps[:left], replace(steps[left], is_next=True), *steps[left + 1 :]]
