@@ -53,7 +53,7 @@ export class VoiceLine {
       ]);
       this.connect();
       this.listenTo(stream);
-      await this.chooseLoudspeaker(this.loudspeakerId);
+      if (this.loudspeakerId) await this.chooseLoudspeaker(this.loudspeakerId);
       this.options.onOpen?.();
     } catch (error) {
       await this.close();

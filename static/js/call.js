@@ -59,7 +59,7 @@ function togglePlaying() {
   const audio = player();
   if (!audio.paused) return audio.pause();
   if (audio.ended || now >= length()) seek(0);
-  audio.play();
+  audio.play().catch(showPlaying); // refused, or paused before it began
 }
 
 function nextSpeed() {
