@@ -153,7 +153,9 @@ def test_a_running_call_can_be_acted_on(client: Client, number: PhoneNumber) -> 
 def test_the_controls_go_away_with_the_call(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number)
     assert 'id="call-controls"' not in client.get(f"/calls/{call.pk}").content.decode()
-    part = client.get(f"/calls/{call.pk}", headers={"HX-Target": "call-live"}).content.decode()
+    headers = {"HX-Target": "call-live"}
+    assert 'id="call-controls"' not in client.get(f"/calls/{call.pk}", headers=headers).content.decode()
+    part = client.get(f"/calls/{call.pk}?controls=1", headers=headers).content.decode()
     assert '<div id="call-controls" hx-swap-oob="delete"></div>' in part
 
 
