@@ -43,10 +43,11 @@ BADGES = {
 
 @register.filter
 def money(amount: Decimal | None) -> str:
-    """Dollars, like "$0.063"; an absent amount is a dash."""
+    """Dollars, like "$0.063" or "$1,250.00"; an absent amount is a dash."""
     if amount is None:
         return "–"
-    return f"{MINUS if amount < 0 else ''}${format_money(abs(amount))}"
+    whole, _, rest = format_money(abs(amount)).partition(".")
+    return f"{MINUS if amount < 0 else ''}${int(whole):,}.{rest}"
 
 
 @register.filter
