@@ -76,19 +76,24 @@ async def test_dial_against_the_exchange(platform: FakePlatform, environment: di
         line = await asyncio.wait_for(exchange.stdout.readline(), 60)
         assert line.decode().strip() == f"exchange listening at {environment['EXCHANGE_URL']}"
         record = tmp_path / "call.wav"
-        options = ["--wav", str(question), "--press", "5", "--hangup-after", "4", "--record", str(record)]
+        options = ["--wav", str(question), "--press", "5", "--hangup-after", "6", "--record", str(record)]
         dial = await manage(environment, "dial", OWNED, *options)
+        assert dial.stdout is not None
         stream = await answer(platform, environment)
-        await asyncio.sleep(1.8)
-        await stream.send_audio(ANSWER)
-        out, problems = await asyncio.wait_for(dial.communicate(), 30)
+        await stream.send_audio(ANSWER)  # the greeting
+        happened = []
+        async with asyncio.timeout(30):
+            async for line in dial.stdout:
+                happened.append(line.decode().split()[2])
+                if happened[-1] == "said":
+                    await stream.send_audio(ANSWER)
+        _, problems = await dial.communicate()
         assert dial.returncode == 0, problems.decode()
-        said = [row.split()[2] for row in out.decode().splitlines()]
-        assert said[:6] == ["ringing", "answered", "says", "said", "hears", "pressed"]
-        assert out.decode().splitlines()[-1] == f"recorded to {record}"
+        assert happened[:7] == ["ringing", "answered", "hears", "says", "said", "hears", "pressed"]
+        assert line.decode().rstrip() == f"recorded to {record}"
         with wave.open(str(record)) as recording:
             assert recording.getnchannels() == 2
-            assert 3.5 < recording.getnframes() / 8000 < 4.5
+            assert 5.5 < recording.getnframes() / 8000 < 6.5
         assert pcm16_to_mulaw(tone(440, 0.5)) in stream.audio()
     finally:
         exchange.send_signal(signal.SIGTERM)

@@ -77,6 +77,8 @@ class Command(BaseCommand):
             if event["kind"] == "result":
                 return dict(event)
             self.stdout.write(f"{event['at_seconds']:8.2f} s  {event['kind']:9} {event['detail']}")
+            # Also into a pipe, while the call goes on.
+            self.stdout.flush()
         raise CommandError("The exchange broke off.")
 
 
