@@ -45,13 +45,14 @@ def admit(call: Call) -> None:
 def admit_transfer(call: Call, rate: Decimal) -> None:
     """Let a call be handed over, or refuse it: the other leg begins with a started minute. The call's row is locked.
 
-    Raises InsufficientFunds.
+    Raises InsufficientFunds. A model may read its message to the caller, so that it tells nothing of the account.
     """
     ledger.lock_developer(call.developer_id)
-    ledger.require_balance(call.developer_id, rate)
+    if ledger.available(call.developer_id) < rate:
+        raise InsufficientFunds("The balance does not cover the first minute of the other leg.")
     limit = settlement.cost_limit(call)
     if limit is not None and holds.accrued_cost(call, timezone.now()) + rate > limit:
-        text = f"The other leg costs ${format_money(rate)} a minute; `max_cost_per_call` does not leave so much."
+        text = "`max_cost_per_call` does not leave enough for the first minute of the other leg."
         raise InsufficientFunds(text, code="max_cost_per_call_too_low")
 
 
