@@ -50,6 +50,7 @@ def test_an_entry_that_commits_late_is_not_missed(monkeypatch: pytest.MonkeyPatc
     assert written.wait(30)
     checkpoints.move()
     assert not BalanceCheckpoint.objects.exists()
+    monkeypatch.undo()
     may_commit.set()
     writer.join(30)
     checkpoints.move()
