@@ -128,7 +128,10 @@ def _lookup_threads() -> ThreadPoolExecutor:
 
 
 def _look_up(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise OSError(f"The name {host} cannot be resolved.") from error
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
@@ -165,8 +168,10 @@ class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
                 return await self._network.connect_tcp(
                     address, port, CONNECT_TIMEOUT_SECONDS, local_address, socket_options
                 )
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+            except httpcore2.ConnectTimeout as error:
                 failure = error
+            except httpcore2.ConnectError:
+                failure = httpcore2.ConnectError(f"{host} takes no connections on port {port}.")
         raise failure
 
 
