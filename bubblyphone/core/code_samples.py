@@ -5,68 +5,75 @@ from typing import Any
 
 KEY = "bp_live_sk_YOUR_KEY"
 MULTIPART = "multipart/form-data"
-_PYTHON_KEY = f'headers={{"Authorization": "Bearer {KEY}"}}'
-_NODE_KEY = f'Authorization: "Bearer {KEY}"'
 
 
 def samples(
-    method: str, url: str, body: Any, *, needs_key: bool, kind: str = "", is_answered: bool = True
+    method: str, url: str, body: Any = None, *, key: str = "", kind: str = "", is_answered: bool = True
 ) -> list[tuple[str, str]]:
     """(language, code) for a request that may be run as it is.
 
-    `kind` is the body's content type ("" where there is none); of a multipart body, `body` is its fields, files as curl
-    writes them (`@/path`). `is_answered`: with a body, which is shown.
+    `key` is the Bearer ("" for none), `kind` the body's content type ("" where there is none); of a multipart body, `body` is
+    its fields, files as curl writes them (`@/path`). `is_answered`: with a body, which is shown.
     """
     if kind == MULTIPART:
         return [
-            ("curl", _curl_form(url, body or {})),
-            ("Python", _python_form(url, body or {})),
-            ("Node", _node_form(url, body or {})),
+            ("curl", _curl_form(url, body or {}, key)),
+            ("Python", _python_form(url, body or {}, key)),
+            ("Node", _node_form(url, body or {}, key)),
         ]
     body = None if not kind else body or {}
     return [
-        ("curl", _curl(method, url, body, needs_key)),
-        ("Python", _python(method, url, body, needs_key, is_answered)),
-        ("Node", _node(method, url, body, needs_key, is_answered)),
+        ("curl", _curl(method, url, body, key)),
+        ("Python", _python(method, url, body, key, is_answered)),
+        ("Node", _node(method, url, body, key, is_answered)),
     ]
 
 
-def _curl(method: str, url: str, body: Any, needs_key: bool) -> str:
+def _curl(method: str, url: str, body: Any, key: str) -> str:
     parts = [f"curl {'' if method == 'GET' else f'-X {method} '}{_quoted(url)}"]
-    if needs_key:
-        parts.append(f'-H "Authorization: Bearer {KEY}"')
+    if key:
+        parts.append(f'-H "Authorization: Bearer {key}"')
     if body is not None:
         parts += ['-H "Content-Type: application/json"', f"-d {_quoted(_json(body))}"]
     return " \\\n  ".join(parts)
 
 
-def _curl_form(url: str, fields: dict[str, str]) -> str:
-    parts = [f"curl -X POST {_quoted(url)}", f'-H "Authorization: Bearer {KEY}"']
+def _curl_form(url: str, fields: dict[str, str], key: str) -> str:
+    parts = [f"curl -X POST {_quoted(url)}", f'-H "Authorization: Bearer {key}"']
     return " \\\n  ".join([*parts, *(f"-F {_quoted(f'{name}={value}')}" for name, value in fields.items())])
 
 
 def _quoted(text: str) -> str:
-    """For a shell: braces and quotes in single quotes, an apostrophe outside of them."""
-    return "'" + text.replace("'", "'\\''") + "'" if any(sign in text for sign in "{}[]'\"") else text
+    """For a shell: what it would read itself in single quotes, an apostrophe outside of them."""
+    return "'" + text.replace("'", "'\\''") + "'" if any(sign in text for sign in "{}[]?&'\"") else text
 
 
-def _python(method: str, url: str, body: Any, needs_key: bool, is_answered: bool) -> str:
+def _python(method: str, url: str, body: Any, key: str, is_answered: bool) -> str:
     arguments = [json.dumps(url)]
-    if needs_key:
-        arguments.append(_PYTHON_KEY)
+    if key:
+        arguments.append(_python_key(key))
     if body is not None:
         arguments.append(f"json={_python_literal(body)}")
     return _python_request(method, arguments, is_answered)
 
 
-def _python_form(url: str, fields: dict[str, str]) -> str:
+def _python_key(key: str) -> str:
+    return f'headers={{"Authorization": "Bearer {key}"}}'
+
+
+def _python_form(url: str, fields: dict[str, str], key: str) -> str:
     texts = {name: value for name, value in fields.items() if not value.startswith("@")}
     files = [
         f'        {_text(name)}: open({_text(value[1:])}, "rb"),\n'
         for name, value in fields.items()
         if value.startswith("@")
     ]
-    arguments = [json.dumps(url), _PYTHON_KEY, f"data={_python_literal(texts)}", f"files={{\n{''.join(files)}    }}"]
+    arguments = [
+        json.dumps(url),
+        _python_key(key),
+        f"data={_python_literal(texts)}",
+        f"files={{\n{''.join(files)}    }}",
+    ]
     return _python_request("POST", arguments, is_answered=True)
 
 
@@ -94,9 +101,9 @@ def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _node(method: str, url: str, body: Any, needs_key: bool, is_answered: bool) -> str:
+def _node(method: str, url: str, body: Any, key: str, is_answered: bool) -> str:
     options = [f'method: "{method}"']
-    headers = [_NODE_KEY] if needs_key else []
+    headers = [_node_key(key)] if key else []
     if body is not None:
         headers.append('"Content-Type": "application/json"')
         content = _json(body).replace("\n", "\n  ")
@@ -106,7 +113,11 @@ def _node(method: str, url: str, body: Any, needs_key: bool, is_answered: bool) 
     return _node_request(url, options, is_answered)
 
 
-def _node_form(url: str, fields: dict[str, str]) -> str:
+def _node_key(key: str) -> str:
+    return f'Authorization: "Bearer {key}"'
+
+
+def _node_form(url: str, fields: dict[str, str], key: str) -> str:
     """Node 20 opens files as Blobs."""
     lines = [
         f"form.append({_text(name)}, "
@@ -117,7 +128,7 @@ def _node_form(url: str, fields: dict[str, str]) -> str:
         )
         for name, value in fields.items()
     ]
-    options = ['method: "POST"', f"headers: {{ {_NODE_KEY} }}", "body: form"]
+    options = ['method: "POST"', f"headers: {{ {_node_key(key)} }}", "body: form"]
     form = "\n".join(['import { openAsBlob } from "node:fs";', "", "const form = new FormData();", *lines])
     return f"{form}\n{_node_request(url, options, is_answered=True)}"
 

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bubblyphone.core import code_samples
-from bubblyphone.core.schema import description, openapi
+from bubblyphone.core.schema import PREFIX, description, openapi
 from bubblyphone.core.shapes import Schema
 from bubblyphone.core.webhook_schema import table
 
@@ -49,8 +49,31 @@ def guide(request: HttpRequest, name: str) -> HttpResponse:
         "base_url": settings.PUBLIC_URL,
         "ws_url": settings.PUBLIC_WS_URL,
         "webhooks": table(description().webhooks),
+        "samples": _guide_samples(f"{settings.PUBLIC_URL}{PREFIX}"),
     }
     return render(request, f"docs/{name}.html", shown)
+
+
+def _guide_samples(api: str) -> dict[str, Any]:
+    """The requests that the guides show, each in every language."""
+
+    def sample(method: str, path: str, body: Any = None, key: str = code_samples.KEY) -> list[tuple[str, str]]:
+        kind = "application/json" if body else ""
+        return code_samples.samples(method, f"{api}{path}", body, key=key, kind=kind)
+
+    account = {"name": "Dev", "email": "dev@example.com"}
+    passwords = {"password": "secret123", "password_confirmation": "secret123"}
+    prompt = "You are a friendly assistant. Keep answers short."
+    overrides = {"system_prompt": "You are a test assistant."}
+    return {
+        "register": sample("POST", "/auth/register", account | passwords, key=""),
+        "key": sample("POST", "/api-keys", {"label": "Production"}, key="SESSION_TOKEN"),
+        "search": sample("GET", "/phone-numbers/available?country=US&area_code=415"),
+        "buy": sample("POST", "/phone-numbers", {"phone_number": "+14155551234"}),
+        "configure": sample("PATCH", "/phone-numbers/1", {"mode": "streaming", "system_prompt": prompt}),
+        "call": sample("POST", "/calls", {"from": "+14155551234", "to": "+12025551234", "mode": "streaming"}),
+        "sandbox": sample("POST", "/sandbox/calls", {"phone_number_id": 1, "overrides": overrides}),
+    }
 
 
 @dataclass(frozen=True)
@@ -64,14 +87,18 @@ class Field:
 
 
 def groups(document: dict[str, Any], base_url: str) -> list[dict[str, Any]]:
-    """Operations by tag, as the template shows them."""
+    """Operations by tag, in the order in which the apps describe them, as the template shows them."""
     found: dict[str, list[dict[str, Any]]] = {}
     order = {name: place for place, name in enumerate(("get", "post", "put", "patch", "delete"))}
     for path, methods in document["paths"].items():
         for method, operation in sorted(methods.items(), key=lambda one: order[one[0]]):
             shown = _operation(document, path, method, operation, base_url)
             found.setdefault(operation["tags"][0], []).append(shown)
-    return [{"name": name, "slug": name.lower().replace(" ", "-"), "operations": found[name]} for name in found]
+    tags = list(description().operations)
+    return [
+        {"name": name, "slug": name.lower().replace(" ", "-"), "operations": found[name]}
+        for name in sorted(found, key=tags.index)
+    ]
 
 
 def _operation(document: dict[str, Any], path: str, method: str, operation: Schema, base_url: str) -> dict[str, Any]:
@@ -100,7 +127,7 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: Sche
             method.upper(),
             f"{base_url}{_filled(path, parameters)}",
             example.get("example", {}).get("value"),
-            needs_key=bool(operation.get("security")),
+            key=code_samples.KEY if operation.get("security") else "",
             kind=kind,
             is_answered="content" in answer,
         ),

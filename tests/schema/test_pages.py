@@ -82,8 +82,8 @@ def test_samples_are_code_that_can_be_read() -> None:
     body = {"name": "It's", "tools": [{"a": None, "b": True}]}
     url, form = "https://example.com/agents", {"number_type": "local", "documents[0][file]": "@/tmp/it's.pdf"}
     json_kind, form_kind = "application/json", code_samples.MULTIPART
-    made = dict(code_samples.samples("POST", url, body, needs_key=True, kind=json_kind))
-    forms = dict(code_samples.samples("POST", url, form, needs_key=True, kind=form_kind))
+    made = dict(code_samples.samples("POST", url, body, key=code_samples.KEY, kind=json_kind))
+    forms = dict(code_samples.samples("POST", url, form, key=code_samples.KEY, kind=form_kind))
     assert "'\"'" not in made["curl"]
     assert "It'\\''s" in made["curl"]
     for sample in (made, forms):
@@ -92,6 +92,13 @@ def test_samples_are_code_that_can_be_read() -> None:
         if shutil.which("node"):
             node = ["node", "--check", "--input-type=module", "-"]
             assert subprocess.run(node, input=sample["Node"], text=True, check=False).returncode == 0
+
+
+def test_the_quick_start_goes_its_way_in_every_language(client: Client) -> None:
+    page = client.get("/docs/quick-start").content.decode()
+    assert re.findall(r"<summary>(\w+)</summary>", page) == ["curl", "Python", "Node"] * 6
+    for step in ("/auth/register", "/api-keys", "/phone-numbers/available?", "/phone-numbers/1", "/calls"):
+        assert page.count(f"{settings.PUBLIC_URL}/api/v1{step}") == 3
 
 
 def test_samples_can_be_run_as_they_are(client: Client) -> None:
