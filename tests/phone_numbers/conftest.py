@@ -8,6 +8,7 @@ import pytest
 
 from phone_numbers import purchases
 from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.telnyx import client
 from phone_numbers.models import VerificationDocument
 from sandbox.exchange import numbers_api
 from tests.fakes.exchange_thread import ExchangeThread
@@ -30,9 +31,10 @@ def configure_carrier(settings: Any) -> Iterator[Callable[[dict[str, str]], None
 def exchange(
     configure_carrier: Callable[[dict[str, str]], None], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ExchangeThread]:
-    """One that delivers numbers in no time, and is asked for them as soon."""
+    """One that delivers numbers in no time, and is asked for them, and again after a failure, as soon."""
     monkeypatch.setattr(numbers_api, "ORDER_SECONDS", 0.01)
     monkeypatch.setattr(purchases, "FIRST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(client, "FIRST_PAUSE_SECONDS", 0.02)
     with ExchangeThread() as running:
         configure_carrier(running.carrier_options())
         yield running

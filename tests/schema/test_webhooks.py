@@ -67,31 +67,54 @@ def read(expression: ast.expr, constants: dict[str, set[str]]) -> set[str]:
     return set()
 
 
+@dataclass(frozen=True)
+class Source:
+    """A file of ours, read once."""
+
+    path: Path
+    constants: dict[str, set[str]]
+    calls: list[ast.Call]
+    functions: list[tuple[ast.FunctionDef, list[ast.Call]]]
+
+    @classmethod
+    def read(cls, path: Path) -> "Source":
+        tree = ast.parse(path.read_text())
+        nodes = list(ast.walk(tree))
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+        return cls(
+            path,
+            constants_of(tree),
+            [node for node in nodes if isinstance(node, ast.Call)],
+            [(one, [node for node in ast.walk(one) if isinstance(node, ast.Call)]) for one in functions],
+        )
+
+    @property
+    def parameters(self) -> set[str]:
+        return {one.arg for function, _ in self.functions for one in arguments(function)}
+
+
 def events_in_code() -> tuple[set[str], list[str]]:
     """Names of events, and the places whose event cannot be read from the code."""
     files = [
         path for app in APPS for path in Path(settings.BASE_DIR, app).rglob("*.py") if "migrations" not in path.parts
     ]
-    trees = {path: ast.parse(path.read_text()) for path in files}
+    sources = [Source.read(path) for path in files]
     senders = {"publish": Sender("event_type"), "record_exchange": Sender("event_type")}
     # A function that hands its own parameter on is a sender, too.
     for _ in range(3):
-        for tree in trees.values():
-            senders |= dict(forwarders(tree, senders))
+        for source in sources:
+            senders |= dict(forwarders(source, senders))
     found: set[str] = set()
     unread: list[str] = []
-    for path, tree in trees.items():
-        constants = constants_of(tree)
-        parameters = {
-            one.arg for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for one in arguments(node)
-        }
-        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+    for source in sources:
+        parameters = source.parameters
+        for call in source.calls:
             event = senders[name_of(call)].event_of(call) if name_of(call) in senders else None
             if event is None or (isinstance(event, ast.Name) and event.id in parameters):
                 continue
-            names = read(event, constants)
+            names = read(event, source.constants)
             found |= names
-            unread += [] if names else [f"{path.relative_to(settings.BASE_DIR)}:{call.lineno}"]
+            unread += [] if names else [f"{source.path.relative_to(settings.BASE_DIR)}:{call.lineno}"]
     return found, unread
 
 
@@ -99,10 +122,10 @@ def arguments(function: ast.FunctionDef) -> list[ast.arg]:
     return [*function.args.args, *function.args.kwonlyargs]
 
 
-def forwarders(tree: ast.Module, senders: dict[str, Sender]) -> Iterator[tuple[str, Sender]]:
-    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+def forwarders(source: Source, senders: dict[str, Sender]) -> Iterator[tuple[str, Sender]]:
+    for function, calls in source.functions:
         names = [one.arg for one in arguments(function)]
-        for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+        for call in calls:
             event = senders[name_of(call)].event_of(call) if name_of(call) in senders else None
             if isinstance(event, ast.Name) and event.id in names and function.name not in senders:
                 is_positional = event.id in [one.arg for one in function.args.args]
