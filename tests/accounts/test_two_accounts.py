@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import Developer, WebhookDelivery
 from accounts.webhooks import publish
 from agents.models import ModelKey
+from billing.models import Card
 from bubblyphone.core.crypto import encrypt
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
@@ -50,6 +51,7 @@ class Foreign:
             "model-keys": self.model_key.pk,
             "phone-numbers": self.number.pk,
             "webhook-logs": self._delivery(),
+            "billing/payment-methods": Card.objects.create(developer=owner, stripe_id="pm_foreign").pk,
         }
 
     def _delivery(self) -> int:
@@ -123,7 +125,7 @@ def test_anothers_id_is_as_missing_as_a_missing_one(client: Client, mine: Develo
     foreign = Foreign()
     headers = bearer(mine)
     before = everything()
-    resource, _, rest = route.partition("/")
+    resource, _, rest = route.partition("/<")
     action = rest.partition(">")[2]
     answers = [
         send(client, method, f"{resource}/{pk}{action}", BODIES.get(route, {}), headers)
