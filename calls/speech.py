@@ -176,6 +176,16 @@ def listen(call: Call) -> None:
     Call.objects.filter(pk=call.pk, listening_since=None).update(listening_since=timezone.now())
 
 
+def stop_listening(call: Call) -> None:
+    """The caller talks to somebody else from now on, which is nobody's business."""
+    try:
+        get_carrier().stop_transcription(
+            carrier_call_id=call.carrier_call_id or "", command_id=commands.command_id(call, "transcription-stop")
+        )
+    except CarrierError as error:
+        logger.warning("The carrier goes on transcribing: %s", error, extra={"call_id": call.pk})
+
+
 def on_caller_speaks(call: Call, event: CarrierEvent) -> None:
     """Who is talked over falls silent, where the number has it so."""
     if call.is_over or not _is_interruptible(call):

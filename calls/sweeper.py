@@ -180,7 +180,7 @@ def speak_again(now: datetime) -> None:
     unsaid = Utterance.objects.filter(call__in=answered, sent_at=None, ended_at=None, created_at__lt=lost)
     for call_id in unsaid.filter(call__answered_at__lt=lost).values_list("call_id", flat=True).distinct():
         speech.send_waiting(call_id)
-    for call in answered.filter(mode=CallMode.WEBHOOK, listening_since=None, answered_at__lt=lost):
+    for call in answered.filter(mode=CallMode.WEBHOOK, listening_since=None, transferred_at=None, answered_at__lt=lost):
         speech.listen(call)
     unsent = Transfer.objects.filter(call__in=answered, sent_at=None, answered_at=None, failed_at=None)
     for transfer in unsent.filter(requested_at__lt=lost, call__answered_at__lt=lost):

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from billing.selectors import find_rate
 from bubblyphone.core.errors import Conflict
-from calls import commands, timeline
+from calls import commands, speech, timeline
 from calls.admission import admit_transfer
 from calls.live_control import tell_session
 from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause, Transfer
@@ -225,7 +225,10 @@ def _answered(call: Call, transfer: Transfer, *, at: datetime) -> None:
     call.transferred_at, call.transfer_rate = at, transfer.rate
     call.save(update_fields=["transferred_at", "transfer_rate"])
     timeline.add_event(call.pk, "transfer.answered", "telephony", at=at, to=transfer.to_number)
-    commands.after_commit(tell_session, call.pk, {"type": "session.end", "cause": "transferred"})
+    if call.mode == CallMode.WEBHOOK:
+        commands.after_commit(speech.stop_listening, call)
+    else:
+        commands.after_commit(tell_session, call.pk, {"type": "session.end", "cause": "transferred"})
 
 
 def fail(call: Call, transfer_id: int, reason: str, *, at: datetime) -> None:

@@ -172,6 +172,10 @@ class Carrier(ABC):
         """Report what the caller says; with `interim` also, at once, that there is speech. Once started is no error."""
 
     @abstractmethod
+    def stop_transcription(self, *, carrier_call_id: str, command_id: str) -> None:
+        """Listen to the caller no more."""
+
+    @abstractmethod
     def start_recording(self, *, carrier_call_id: str, client_state: str, command_id: str) -> None:
         """Record the call to its end: WAV, this side of the call left, the other right."""
 

@@ -126,6 +126,10 @@ COMMANDS: list[tuple[str, Work]] = [
         ),
     ),
     (
+        ACTION + "transcription_stop",
+        lambda carrier: carrier.stop_transcription(carrier_call_id=CALL_ID, command_id="e"),
+    ),
+    (
         ACTION + "record_start",
         lambda carrier: carrier.start_recording(carrier_call_id=CALL_ID, client_state="46", command_id="w"),
     ),

@@ -187,6 +187,9 @@ class TelnyxCarrier(Carrier):
             if error.reason != "already_transcribing":
                 raise
 
+    def stop_transcription(self, *, carrier_call_id: str, command_id: str) -> None:
+        self._command(carrier_call_id, "transcription_stop", command_id, {})
+
     def start_recording(self, *, carrier_call_id: str, client_state: str, command_id: str) -> None:
         state = events.encode_client_state(client_state)
         body = {"channels": "dual", "format": "wav", "client_state": state}
