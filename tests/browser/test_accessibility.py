@@ -1,4 +1,4 @@
-"""axe-core on every page: nothing serious, light and dark, on a desk and in a hand. `python -m tests.screens` does all four pairs."""
+"""Every page on every screen: nothing serious for axe-core, light and dark, and nothing wider than the screen, from 360 px on."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,9 +27,16 @@ def complaints(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
+def too_wide(page: Page, width: int) -> list[str]:
+    """What has to be scrolled sideways on a screen of that width."""
+    page.set_viewport_size({"width": width, "height": 900})
+    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [f"{over}px too wide at {width}px"] if over > 0 else []
+
+
+@pytest.mark.parametrize(("width", "narrower", "dark"), [(1440, 820, False), (390, 360, True)])
 def test_nothing_stands_in_anybodys_way(
-    open_page: Callable[..., Page], platform: Platform, seeded: dict[str, Any], width: int, dark: bool
+    open_page: Callable[..., Page], platform: Platform, seeded: dict[str, Any], width: int, narrower: int, dark: bool
 ) -> None:
     page = open_page(width=width, dark=dark)
     found: dict[str, list[str]] = {}
@@ -41,7 +48,5 @@ def test_nothing_stands_in_anybodys_way(
         page.goto(path.format(**seeded))
         expect(page.locator("h1")).to_be_visible()
         found[name] = [] if name in ENDLESS else complaints(page)
-        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if too_wide > 0:
-            found[name].append(f"{too_wide}px too wide")
+        found[name] += too_wide(page, narrower) + too_wide(page, width)
     assert {name: texts for name, texts in found.items() if texts} == {}

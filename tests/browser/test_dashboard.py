@@ -1,7 +1,6 @@
 """The dashboard in a real browser: what the test client cannot see."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -9,24 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import sign_in
-from tests.browser.pages import PAGES
 from tests.flows.platform import Platform
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.mark.parametrize(("width", "dark"), [(360, False), (820, True)])
-def test_pages_fit_every_screen(
-    open_page: Callable[..., Page], platform: Platform, seeded: dict[str, Any], width: int, dark: bool
-) -> None:
-    """390 and 1440 px: tests/browser/test_accessibility.py."""
-    page = open_page(width=width, dark=dark)
-    sign_in(page, platform)
-    for path in (template.format(**seeded) for template in PAGES.values()):
-        page.goto(path)
-        expect(page.locator("h1")).to_be_visible()
-        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert too_wide <= 0, f"{path} at {width}px is {too_wide}px too wide"
 
 
 def test_an_api_key_works_until_it_is_revoked(demo_page: Page, api: httpx2.Client) -> None:
