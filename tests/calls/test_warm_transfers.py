@@ -37,7 +37,7 @@ def test_a_leg_that_is_being_briefed_has_not_been_connected() -> None:
     assert call.transferred_at is None
     report(call, CarrierEventType.ENDED, 14, leg=leg, cause="normal_clearing")  # put down in the middle of it
     leg.refresh_from_db()
-    assert (call.status, leg.reason, leg.failed_at) == ("answered", "no_answer", after(14))
+    assert (call.status, leg.reason, leg.failed_at) == ("answered", "rejected", after(14))
     assert events(call) == ["transfer.requested", "transfer.briefing", "transfer.failed"]
     report(call, CarrierEventType.ENDED, 95, cause="normal_clearing")
     assert entries(call) == {"telephony": Decimal("0.08"), "model": Decimal("0.063")}
