@@ -145,9 +145,9 @@ Q_CLUSTER = {
     "label": "Background jobs",
 }
 # What is held of a balance, by developer's id: billing counts it as spent, and cannot know calls and numbers.
-HOLDS = ["calls.holds.held", "phone_numbers.purchases.held"]
+HOLDS = ["calls.charging.holds.held", "phone_numbers.purchases.held"]
 # What a developer's month came to: the answer of GET /billing/usage.
-USAGE_REPORT = "calls.usage.report"
+USAGE_REPORT = "calls.charging.usage.report"
 # Carries out what developers' servers answer to `call.incoming` and `call.speech`.
 WEBHOOK_REPLY_HANDLER = "calls.replies.CallReplies"
 # Jobs that run when an account has been given credit; they are handed the developer's id.
@@ -160,7 +160,7 @@ PUBLISH_TO_ACCOUNT = "phone_numbers.notices.publish_to_account"
 ON_ACCOUNT_CLOSED = [
     "billing.closing.forget_cards",
     "calls.closing.end_calls",
-    "calls.recording_access.delete_all",
+    "calls.recording.access.delete_all",
     "calls.closing.forget_what_was_said",
     "phone_numbers.closing.release_numbers",
     "phone_numbers.closing.delete_papers",
@@ -173,7 +173,7 @@ LEDGER_CHECKS = [
     "billing.verification.check_adjustments",
     "billing.payments.ledger_check.check_payments",
     "phone_numbers.ledger_check.check_numbers",
-    "calls.ledger_check.check_calls",
+    "calls.charging.ledger_check.check_calls",
 ]
 # Jobs that come round: name → (function, minutes between two runs).
 SCHEDULES = {
@@ -185,7 +185,7 @@ SCHEDULES = {
     "charge and close payments": ("billing.payments.sweep.sweep", 1),
     "purge Stripe's old reports": ("billing.payments.sweep.purge", 24 * 60),
     "resume what is done after calls": ("calls.after_call.resume_all", 1),
-    "delete old recordings": ("calls.recording_access.delete_expired", 60),
+    "delete old recordings": ("calls.recording.access.delete_expired", 60),
     "move balance checkpoints": ("billing.checkpoints.move", 60),
     "verify the ledger": ("billing.verification.verify_nightly", 24 * 60),
 }

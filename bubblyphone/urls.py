@@ -18,7 +18,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("billing.urls")),
     path("", include("phone_numbers.urls")),
-    path("", include("calls.urls")),
+    path("", include("calls.dashboard.urls")),
     path("", include("agents.urls")),
     path("", include("sandbox.urls")),
 ]

@@ -27,7 +27,7 @@ CLAIM = timedelta(seconds=150)
 PAUSES = (timedelta(seconds=30), timedelta(seconds=120), timedelta(seconds=240))
 # Who does it, by path: these modules use this one.
 JOBS: dict[type[AfterCallWork], str] = {
-    Recording: "calls.recordings.fetch",
+    Recording: "calls.recording.recordings.fetch",
     Transcription: "calls.transcription.run",
     Analysis: "calls.analysis.run",
 }

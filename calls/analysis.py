@@ -14,8 +14,8 @@ from bubblyphone.core.backends import load_backend
 from bubblyphone.core.errors import InsufficientFunds
 from calls import after_call, timeline
 from calls.after_call_models import Analysis
+from calls.charging.pricing import ANALYSIS_PRICE
 from calls.models import Call
-from calls.pricing import ANALYSIS_PRICE
 
 logger = logging.getLogger(__name__)
 NOTHING_SAID = "empty_transcript"

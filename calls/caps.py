@@ -11,8 +11,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from bubblyphone.core.money import format_money
-from calls import cap_alerts, lifecycle, timeline
-from calls.daily_caps import daily_caps, with_owners
+from calls import lifecycle, timeline
+from calls.charging import cap_alerts
+from calls.charging.daily_caps import daily_caps, with_owners
 from calls.live import in_database
 from calls.models import Call, CallStatus, HangupCause
 

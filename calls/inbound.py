@@ -9,9 +9,9 @@ from billing.selectors import find_rate
 from bubblyphone.core.errors import ApplicationError, TooManyRequests
 from bubblyphone.core.money import ZERO
 from calls import commands, lifecycle, timeline
-from calls.admission import admit
+from calls.charging.admission import admit
+from calls.charging.pricing import model_price
 from calls.models import Call, CallStatus, Direction, HangupCause
-from calls.pricing import model_price
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode, PhoneNumber

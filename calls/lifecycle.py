@@ -15,9 +15,11 @@ from django.utils import timezone
 from accounts.models import WebhookDelivery
 from agents.models import VoicemailAction
 from bubblyphone.core.money import format_money
-from calls import commands, recordings, settlement, speech, timeline, transfers
+from calls import commands, speech, timeline, transfers
+from calls.charging import settlement
 from calls.live_control import tell_session
 from calls.models import Call, CallEvent, CallStatus, CarrierEventRecord, Direction, HangupCause
+from calls.recording import recordings
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode
 

@@ -1,4 +1,4 @@
-"""From a call's row to a running conversation and back: the seam between the database and `calls.session`."""
+"""From a call's row to a running conversation and back: the seam between the database and `calls.session.call_session`."""
 
 import asyncio
 import contextlib
@@ -25,16 +25,16 @@ from bubblyphone.core.crypto import decrypt, hash_secret
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import ApplicationError
 from calls import lifecycle, live_control, speech, streams, transfers
-from calls.answering import Answering
-from calls.conversation import HISTORY_TURNS
 from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause
 from calls.own_voice import PlatformVoice
 from calls.recorder import Recorder
-from calls.session import CallSession
-from calls.session_parts import Engine, Limits, Observer, ToolRunner, TransferRequester
-from calls.taping import taped
+from calls.recording.taping import taped
+from calls.session.answering import Answering
+from calls.session.call_session import CallSession
+from calls.session.conversation import HISTORY_TURNS
+from calls.session.parts import Engine, Limits, Observer, ToolRunner, TransferRequester
+from calls.session.transport import MediaTransport
 from calls.tool_calls import TelephoneTools, ToolWebhook, find_destination, no_tools
-from calls.transport import MediaTransport
 from phone_numbers.carriers.events import CarrierEventType
 
 logger = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from agents.providers.base import ProviderError
 from calls import live, streams
-from calls.line import END_REPORT_SECONDS, CarrierLine
 from calls.models import HangupCause
-from calls.transport import CarrierTransport, StreamNotStarted
+from calls.session.line import END_REPORT_SECONDS, CarrierLine
+from calls.session.transport import CarrierTransport, StreamNotStarted
 from phone_numbers.carriers.registry import get_carrier
 
 logger = logging.getLogger(__name__)

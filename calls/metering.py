@@ -16,9 +16,10 @@ from django.utils import timezone
 from billing import ledger
 from bubblyphone.core.money import ZERO
 from bubblyphone.core.snapshots import one_state
-from calls import lifecycle, settlement
+from calls import lifecycle
 from calls.caps import end_for_limit
-from calls.holds import BILL_FIELDS, accrued_cost, elapsed_seconds, spoken_cost
+from calls.charging import settlement
+from calls.charging.holds import BILL_FIELDS, accrued_cost, elapsed_seconds, spoken_cost
 from calls.live import in_database
 from calls.models import Call, CallStatus, HangupCause
 from phone_numbers import purchases

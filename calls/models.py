@@ -204,7 +204,7 @@ class TranscriptEntry(models.Model):
 
 
 class CallTurn(models.Model):
-    """How long the caller waited for one answer, in milliseconds and by its parts (`calls.turns`)."""
+    """How long the caller waited for one answer, in milliseconds and by its parts (`calls.session.turns`)."""
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="turns")
     answered_at = models.DateTimeField()

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, t
 from django.utils import timezone
 
 from calls import timeline
-from calls.turns import TurnTimes
+from calls.session.turns import TurnTimes
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
@@ -99,7 +99,7 @@ WRITER = BatchWriter()
 
 
 class Recorder:
-    """The observer of one live call (calls.session.Observer)."""
+    """The observer of one live call (calls.session.call_session.Observer)."""
 
     def __init__(self, call_id: int, writer: BatchWriter = WRITER) -> None:
         self._call_id = call_id

@@ -14,9 +14,9 @@ from billing.selectors import find_rate
 from bubblyphone.core.errors import Conflict, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
 from calls import commands, lifecycle, live_control, speech, timeline, transfers
-from calls.admission import admit
+from calls.charging.admission import admit
+from calls.charging.pricing import model_price
 from calls.models import Call, CallStatus, Direction, HangupCause
-from calls.pricing import model_price
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode, PhoneNumber

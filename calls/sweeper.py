@@ -13,9 +13,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from calls import analysis, commands, inbound, lifecycle, recordings, speech, streams, transcription, transfers
+from calls import analysis, commands, inbound, lifecycle, speech, streams, transcription, transfers
 from calls.live import in_database
 from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
+from calls.recording import recordings
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode

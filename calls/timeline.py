@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from accounts import webhooks
 from bubblyphone.core.api import format_time
-from calls.conversation import cut_texts
 from calls.models import Call, CallEvent, CallTurn, TranscriptEntry
-from calls.turns import TurnTimes
+from calls.session.conversation import cut_texts
+from calls.session.turns import TurnTimes
 
 
 def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None = None, **metadata: Any) -> None:

@@ -19,7 +19,7 @@ from agents.tools import SEND_DTMF, TRANSFER_CALL
 from bubblyphone.core.api import format_time
 from calls.limits import MAX_BRIEFING_CHARACTERS
 from calls.recorder import WRITER
-from calls.session_parts import ToolRunner
+from calls.session.parts import ToolRunner
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 

@@ -23,10 +23,10 @@ from bubblyphone.core.backends import load_backend
 from bubblyphone.core.errors import InsufficientFunds
 from calls import after_call, timeline
 from calls.after_call_models import Recording, Transcription
+from calls.charging.pricing import WHISPER_PRICE_PER_MINUTE
 from calls.models import Call, TranscriptEntry
-from calls.pricing import WHISPER_PRICE_PER_MINUTE
-from calls.recording_files import open_recording
-from calls.wav_file import StereoReader
+from calls.recording.files import open_recording
+from calls.recording.wav_file import StereoReader
 
 logger = logging.getLogger(__name__)
 # A job ends after the piece in which it is this old; the next one goes on.

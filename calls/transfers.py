@@ -19,7 +19,7 @@ from django.utils import timezone
 from billing.selectors import find_rate
 from bubblyphone.core.errors import Conflict
 from calls import commands, speech, timeline
-from calls.admission import admit_transfer
+from calls.charging.admission import admit_transfer
 from calls.live_control import tell_session
 from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause, Transfer
 from phone_numbers.carriers.base import CarrierError

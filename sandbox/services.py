@@ -17,9 +17,9 @@ from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
 from calls import timeline
-from calls.admission import admit
+from calls.charging.admission import admit
+from calls.charging.pricing import model_price
 from calls.models import Call, Direction
-from calls.pricing import model_price
 from calls.services import check_streaming
 from phone_numbers.models import CallMode, PhoneNumber
 

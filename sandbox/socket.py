@@ -17,8 +17,8 @@ from bubblyphone.core.audio import PCM16_16K, PCM16_24K, AudioFormat, make_trans
 from calls import lifecycle, live, timeline
 from calls.models import CallStatus, HangupCause
 from calls.recorder import Recorder
-from calls.transport import CallerFrame
-from calls.turns import TurnTimes
+from calls.session.transport import CallerFrame
+from calls.session.turns import TurnTimes
 
 logger = logging.getLogger(__name__)
 MAX_FRAME_LENGTH = 128 * 1024

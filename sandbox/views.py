@@ -11,7 +11,7 @@ from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.pages import MAX_ID, page
-from calls.pages import live_context
+from calls.dashboard.pages import live_context
 from sandbox import pages, services
 from sandbox.forms import DEMO, SandboxForm
 from sandbox.handset_numbers import handset_number

@@ -13,9 +13,9 @@ from billing import caps
 from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import StrictSerializer, data, validated
 from bubblyphone.core.money import ZERO, format_amount, format_money
-from calls import holds
 from calls.api.views import developer_of
-from calls.daily_caps import DailyCap, Scope, all_daily_caps
+from calls.charging import holds
+from calls.charging.daily_caps import DailyCap, Scope, all_daily_caps
 
 
 class CapsSerializer(StrictSerializer):

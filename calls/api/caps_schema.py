@@ -3,7 +3,7 @@
 from bubblyphone.core.schema import Operation
 from bubblyphone.core.shapes import choice, data_of, listing, money, nullable, record, shape, whole
 from calls.api.caps import CapsSerializer
-from calls.daily_caps import Scope
+from calls.charging.daily_caps import Scope
 
 CAPS = shape(
     "Caps",

@@ -30,7 +30,7 @@ from calls.api import caps_schema
 from calls.api.recording_views import RetentionSerializer
 from calls.api.serializers import CallFilters, CallSerializer, ContextSerializer, SpeakSerializer, TransferSerializer
 from calls.models import CallEvent, CallStatus, Direction, HangupCause, TranscriptEntry
-from calls.recording_access import MAX_RETENTION_DAYS
+from calls.recording.access import MAX_RETENTION_DAYS
 from phone_numbers.models import CallMode
 
 CALL = shape(

@@ -6,11 +6,12 @@ from django import template
 from django.conf import settings
 
 from accounts.models import Developer
-from calls import analysis, recording_access, transcription
+from calls import analysis, transcription
 from calls.after_call_models import Recording, Transcription
+from calls.dashboard.recording_pages import RetentionForm
+from calls.dashboard.strip import clock_zero
 from calls.models import Call
-from calls.recording_pages import RetentionForm
-from calls.strip import clock_zero
+from calls.recording import access as recording_access
 
 register = template.Library()
 

@@ -1,12 +1,12 @@
-"""`calls.wording` for templates."""
+"""`calls.dashboard.wording` for templates."""
 
 from datetime import datetime
 
 from django import template
 
+from calls.dashboard.strip import seconds_since
+from calls.dashboard.wording import TROUBLE, describe_event, describe_outcome, other_party
 from calls.models import CallEvent
-from calls.strip import seconds_since
-from calls.wording import TROUBLE, describe_event, describe_outcome, other_party
 
 register = template.Library()
 register.filter("outcome", describe_outcome)
@@ -22,7 +22,7 @@ def is_trouble(event: CallEvent) -> bool:
 
 @register.filter
 def on_clock(moment: datetime, zero: datetime) -> float:
-    """Seconds of the call's clock (`calls.strip`)."""
+    """Seconds of the call's clock (`calls.dashboard.strip`)."""
     return seconds_since(zero, moment)
 
 

@@ -11,9 +11,9 @@ from rest_framework.test import APIClient
 from accounts.models import Developer
 from billing import ledger
 from billing.periods import month_of
-from calls import settlement
+from calls.charging import settlement
+from calls.charging.usage import report
 from calls.models import Call
-from calls.usage import report
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import describe_call, make_account, make_call, make_streaming_number
 from tests.factories import make_agent, make_developer

@@ -14,7 +14,7 @@ from accounts.models import Developer
 from billing import checkpoints, ledger, verification
 from billing.adjustments import adjust
 from billing.models import Adjustment, BalanceCheckpoint
-from calls import settlement
+from calls.charging import settlement
 from calls.models import Call
 from phone_numbers import purchases
 from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber

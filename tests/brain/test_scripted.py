@@ -4,7 +4,7 @@ import pytest
 
 from agents.providers.base import ToolSpec, Turn
 from agents.speech import is_installed
-from calls.answering import LEAVE_MESSAGE
+from calls.session.answering import LEAVE_MESSAGE
 from tests.brain.conftest import NewConversation
 from tests.brain.restaurant import END_CALL, PROMPT
 

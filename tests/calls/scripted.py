@@ -1,4 +1,4 @@
-"""A caller and a model for sessions without a network: both ends of `calls.session`, driven by the test."""
+"""A caller and a model for sessions without a network: both ends of `calls.session.call_session`, driven by the test."""
 
 import asyncio
 import base64
@@ -8,8 +8,8 @@ from typing import Any
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
 from agents.providers.events import ModelEvent, OutputTranscript
 from bubblyphone.core.audio import PCMU_8K, AudioFormat
-from calls.transport import CallerFrame
-from calls.turns import TurnTimes
+from calls.session.transport import CallerFrame
+from calls.session.turns import TurnTimes
 from phone_numbers.carriers.media import StreamStopped
 
 FRAME = base64.b64encode(b"\xff" * 160).decode()

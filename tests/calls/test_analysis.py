@@ -14,7 +14,7 @@ from accounts.models import WebhookDelivery
 from billing import ledger
 from calls import after_call, analysis, sweeper
 from calls.after_call_models import Analysis
-from calls.ledger_check import check_calls
+from calls.charging.ledger_check import check_calls
 from calls.models import Call, CallEvent
 from tests import factories
 from tests.calls.recorded import ended_call

@@ -14,7 +14,7 @@ from accounts.models import Developer, WebhookDelivery
 from billing.caps import set_limits
 from bubblyphone.core.errors import InsufficientFunds, TooManyRequests
 from calls import caps, inbound, metering
-from calls.admission import admit
+from calls.charging.admission import admit
 from calls.models import Call, CallEvent
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.models import PhoneNumber

@@ -10,8 +10,8 @@ import pytest
 from agents.providers.base import ProviderError, SessionConfig
 from agents.providers.events import AudioDelta, OutputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
-from calls import wording_for_models as wording
-from calls.session_parts import Engine
+from calls.session import wording
+from calls.session.parts import Engine
 from tests.calls.scripted import FRAME, ScriptedModel, audio
 from tests.calls.test_session import Conversation, conversation
 
@@ -21,8 +21,8 @@ VOICE = audio(20)
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ScriptedModel, "answer_seconds", 0.3)
-    monkeypatch.setattr("calls.session.LIMIT_CHECK_SECONDS", 0.05)
-    monkeypatch.setattr("calls.session.PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("calls.session.call_session.LIMIT_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("calls.session.call_session.PAUSE_SECONDS", 0.1)
 
 
 def speak(talk: Conversation, milliseconds: int = 600) -> None:
@@ -140,7 +140,7 @@ async def test_who_interrupted_waits_for_an_answer() -> None:
 
 
 async def test_another_model_takes_over_and_at_last_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calls.session.APOLOGY_SECONDS", 0.5)
+    monkeypatch.setattr("calls.session.call_session.APOLOGY_SECONDS", 0.5)
     fallback, asked = ScriptedModel(), list[Any]()
 
     async def request_transfer(arguments: Any) -> str:

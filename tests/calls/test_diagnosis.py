@@ -7,10 +7,10 @@ from uuid import uuid4
 import pytest
 
 from accounts.models import WebhookAttempt, WebhookDelivery
-from calls import diagnosis
-from calls.diagnosis import Diagnosis, Fault
+from calls.dashboard import diagnosis
+from calls.dashboard.diagnosis import Diagnosis, Fault
+from calls.dashboard.pages import deliveries_of
 from calls.models import Call, CallEvent, CarrierEventRecord
-from calls.pages import deliveries_of
 from tests.calls.rows import make_account, make_call, make_streaming_number
 
 pytestmark = pytest.mark.django_db

@@ -21,9 +21,9 @@ from agents.providers.events import (
     TurnDone,
 )
 from bubblyphone.core.audio import PCMU_8K
-from calls.session import CallSession
-from calls.session_parts import Limits
-from calls.transport import CallerFrame
+from calls.session.call_session import CallSession
+from calls.session.parts import Limits
+from calls.session.transport import CallerFrame
 from tests.calls.scripted import FRAME, Notebook, ScriptedCaller, ScriptedSession, audio
 
 VOICE = audio(20)

@@ -19,7 +19,8 @@ from django.db import connection
 from django.utils import timezone
 
 from billing import ledger, verification
-from calls import holds, metering
+from calls import metering
+from calls.charging import holds
 from calls.models import Call
 from tests.calls.rows import make_account, make_streaming_number
 from tests.factories import make_api_key

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from calls.line import CarrierLine
-from calls.transport import CarrierTransport, LineBack, LineBroken
+from calls.session.line import CarrierLine
+from calls.session.transport import CarrierTransport, LineBack, LineBroken
 from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
 from tests.calls.scripted import FRAME
 
@@ -45,8 +45,8 @@ class Wire:
 
 @asynccontextmanager
 async def line(monkeypatch: pytest.MonkeyPatch, *, may_restart: bool = True) -> AsyncIterator[Any]:
-    monkeypatch.setattr("calls.line.END_REPORT_SECONDS", 0.05)
-    monkeypatch.setattr("calls.line.RESTART_SECONDS", 0.3)
+    monkeypatch.setattr("calls.session.line.END_REPORT_SECONDS", 0.05)
+    monkeypatch.setattr("calls.session.line.RESTART_SECONDS", 0.3)
     restarts: list[bool] = []
 
     async def restart() -> bool:

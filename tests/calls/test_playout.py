@@ -1,6 +1,6 @@
 """What was heard, on a clock that the test turns."""
 
-from calls.playout import Playout
+from calls.session.playout import Playout
 
 
 class Clock:

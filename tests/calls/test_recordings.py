@@ -20,10 +20,12 @@ from moto.server import ThreadedMotoServer
 from accounts.models import WebhookDelivery
 from bubblyphone.core.errors import Conflict
 from bubblyphone.storage import private_storage
-from calls import after_call, lifecycle, recording_access, recordings
+from calls import after_call, lifecycle
 from calls.after_call_models import Recording
 from calls.models import Call, CallEvent
-from calls.recording_files import draft_path
+from calls.recording import access as recording_access
+from calls.recording import recordings
+from calls.recording.files import draft_path
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.recorded import BEGAN, RATE, ended_call, record, sine

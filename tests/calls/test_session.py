@@ -19,9 +19,9 @@ from agents.providers.events import (
     TurnDone,
 )
 from bubblyphone.core.audio import PCMU_8K
-from calls import wording_for_models as wording
-from calls.session import CallSession, Limits
-from calls.transport import LineBack, LineBroken
+from calls.session import wording
+from calls.session.call_session import CallSession, Limits
+from calls.session.transport import LineBack, LineBroken
 from phone_numbers.carriers.media import DtmfPressed, StreamStopped
 from tests.calls.scripted import FRAME, Notebook, ScriptedCaller, ScriptedModel, ScriptedSession, audio
 
@@ -142,7 +142,7 @@ async def test_tools_run_side_by_side_and_a_cancelled_one_is_dropped() -> None:
 async def test_a_tool_that_takes_its_time_has_something_said(
     monkeypatch: pytest.MonkeyPatch, model_speaks: bool
 ) -> None:
-    monkeypatch.setattr("calls.session_tools.QUICK_SECONDS", 0.1)
+    monkeypatch.setattr("calls.session.tool_desk.QUICK_SECONDS", 0.1)
     monkeypatch.setattr(ScriptedSession, "speaks_during_tools", model_speaks)
 
     async def own_voice(text: str) -> AsyncIterator[str]:
@@ -266,7 +266,7 @@ async def test_dtmf_is_written_down() -> None:
 
 
 async def test_keys_that_follow_each_other_are_told_to_the_model_as_one_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calls.keys.PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("calls.session.keys.PAUSE_SECONDS", 0.1)
     async with conversation() as talk:
         model = await talk.model_session()
         for digit in "42#":

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents.providers.events import AudioDelta, ToolCall, TurnDone
-from calls.answering import LEAVE_MESSAGE, Answering
+from calls.session.answering import LEAVE_MESSAGE, Answering
 from tests.calls.scripted import FRAME, audio
 from tests.calls.test_session import conversation
 
@@ -95,7 +95,7 @@ async def test_the_model_waits_until_it_is_known_who_has_answered() -> None:
 
 
 async def test_without_a_verdict_it_is_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calls.answering.VERDICT_SECONDS", 0.1)
+    monkeypatch.setattr("calls.session.answering.VERDICT_SECONDS", 0.1)
     async with conversation(answering=Answering(detects=True)) as talk:
         assert (await talk.model_session()).replies == ["Greet the caller."]
 
@@ -104,7 +104,7 @@ async def test_without_a_verdict_it_is_a_person(monkeypatch: pytest.MonkeyPatch)
 async def test_a_machine_is_left_a_message_after_its_greeting(
     monkeypatch: pytest.MonkeyPatch, greeting_is_reported: bool
 ) -> None:
-    monkeypatch.setattr("calls.answering.GREETING_SECONDS", 0.3)
+    monkeypatch.setattr("calls.session.answering.GREETING_SECONDS", 0.3)
     answering = Answering(detects=True)
     async with conversation(answering=answering) as talk:
         await talk.session.met_machine()

@@ -16,9 +16,9 @@ import pytest
 from telnyx import AsyncTelnyx
 
 from bubblyphone.core.audio import PCM16_16K, PCMU_8K, mulaw_to_pcm16, pcm16_to_mulaw
-from calls.tape import Mix, RecordedTransport, Tape
-from calls.transport import CarrierTransport, LineBroken
-from calls.wav_file import StereoReader, WavFile
+from calls.recording.tape import Mix, RecordedTransport, Tape
+from calls.recording.wav_file import StereoReader, WavFile
+from calls.session.transport import CarrierTransport, LineBroken
 from phone_numbers.carriers.media import StreamStopped
 from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
 from sandbox.exchange.server import Exchange
@@ -162,7 +162,7 @@ def test_the_file_can_be_played_at_every_moment(tmp_path: Path) -> None:
 
 KILLED = """
 import asyncio, base64, os, pathlib, signal, sys, time
-from calls import tape
+from calls.recording import tape
 from bubblyphone.core.audio import PCMU_8K
 
 tape.WRITE_SECONDS, tape.HOLD_SECONDS = 0.1, 0.2

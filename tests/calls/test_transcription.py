@@ -16,11 +16,12 @@ from agents import speech
 from agents.transcription import whisper
 from billing import ledger
 from billing.models import LedgerEntry
-from calls import after_call, recordings, sweeper, transcription
+from calls import after_call, sweeper, transcription
 from calls.after_call_models import Transcription
-from calls.ledger_check import check_calls
+from calls.charging.ledger_check import check_calls
 from calls.models import Call, CallEvent
-from calls.recording_files import draft_path
+from calls.recording import recordings
+from calls.recording.files import draft_path
 from tests import factories
 from tests.calls.recorded import RATE, ended_call, record, sine
 from tests.fakes.groq import PATH, FakeGroq

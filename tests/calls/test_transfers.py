@@ -13,7 +13,8 @@ from django.utils import timezone
 from accounts.models import WebhookDelivery
 from billing import ledger
 from billing.models import LedgerEntry
-from calls import holds, inbound, metering, sweeper, transfers
+from calls import inbound, metering, sweeper, transfers
+from calls.charging import holds
 from calls.models import Call, CallEvent, CarrierEventRecord, Transfer
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories

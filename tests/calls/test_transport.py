@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from bubblyphone.core.audio import PCMU_8K
-from calls.transport import CarrierTransport
+from calls.session.transport import CarrierTransport
 from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
 
 

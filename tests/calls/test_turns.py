@@ -7,9 +7,9 @@ import pytest
 
 from agents.providers.base import Turn
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat, make_transcoder
-from calls.conversation import Conversation, cut_texts, spoken_part
-from calls.ear import Ear, is_silent
-from calls.turns import TurnClock, TurnTimes
+from calls.session.conversation import Conversation, cut_texts, spoken_part
+from calls.session.ear import Ear, is_silent
+from calls.session.turns import TurnClock, TurnTimes
 from tests.calls.scripted import Notebook
 from tests.calls.test_playout import Clock
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
+from calls.dashboard.waterfall import Bar, waterfall_of
 from calls.models import CallTurn
-from calls.waterfall import Bar, waterfall_of
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from calls.after_call_models import Recording
-from calls.recording_files import storage
-from calls.wav_file import WavFile
-from calls.waveform import BUCKETS, peaks, waveform_svg
+from calls.recording.files import storage
+from calls.recording.wav_file import WavFile
+from calls.recording.waveform import BUCKETS, peaks, waveform_svg
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_developer
 from tests.pages.signed_in import signed_in_client

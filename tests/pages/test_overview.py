@@ -15,8 +15,8 @@ from accounts.webhooks import publish
 from billing import ledger
 from billing.caps import set_limits
 from billing.models import AutoTopUp
+from calls.dashboard.overview import attention, figures
 from calls.models import Call, CallTurn
-from calls.overview import attention, figures
 from phone_numbers.models import PhoneNumber, Verification
 from tests.calls.rows import describe_call, make_account, make_streaming_number
 

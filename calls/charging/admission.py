@@ -1,0 +1,99 @@
+"""Whether one more call may begin: the balance, and the limits of the developer's own."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.utils import timezone
+
+from billing import ledger
+from billing.models import SpendingCap
+from bubblyphone.core.errors import InsufficientFunds, TooManyRequests
+from bubblyphone.core.money import ZERO, format_money
+from calls.charging import holds, settlement
+from calls.charging.daily_caps import Scope, daily_caps
+from calls.charging.pricing import MINIMUM_BALANCE
+from calls.models import Call, Direction, HangupCause
+
+RETRY_AFTER_SECONDS = 10
+CALLER_WINDOW = timedelta(hours=1)
+
+
+def admit(call: Call) -> None:
+    """Let a call begin, or refuse it: before it is saved, in the transaction that saves it.
+
+    From then on the call holds its first minute (`calls.charging.holds`). Of calls that begin at the same moment in whatever processes,
+    each sees the holds of those before it, because this locks the account. Raises InsufficientFunds and TooManyRequests, whose
+    `code` names the limit.
+    """
+    now = timezone.now()
+    ledger.lock_developer(call.developer_id)
+    ledger.require_balance(call.developer_id, max(MINIMUM_BALANCE, holds.hold_of(call, now)))
+    _check_cost_limit(call)
+    _check_account_limits(call, now)
+    _check_number_limits(call)
+    for cap in sorted(daily_caps([call]), key=lambda cap: list(Scope).index(cap.scope)):
+        open_calls = cap.calls().exclude(status__in=holds.OVER)
+        # In this order: a call that ends meanwhile counts twice, and never not at all.
+        held = sum((holds.hold_of(other, now) for other in open_calls), ZERO)
+        if held + cap.settled(now) >= cap.amount:
+            raise InsufficientFunds(
+                f"Calls have reached ${format_money(cap.amount)} for today; this is a limit of your own.",
+                code=cap.reason,
+            )
+
+
+def admit_transfer(call: Call, rate: Decimal) -> None:
+    """Let a call be handed over, or refuse it: the other leg begins with a started minute. The call's row is locked.
+
+    Raises InsufficientFunds. A model may read its message to the caller, so that it tells nothing of the account.
+    """
+    ledger.lock_developer(call.developer_id)
+    if ledger.available(call.developer_id) < rate:
+        raise InsufficientFunds("The balance does not cover the first minute of the other leg.")
+    limit = settlement.cost_limit(call)
+    if limit is not None and holds.accrued_cost(call, timezone.now()) + rate > limit:
+        text = "`max_cost_per_call` does not leave enough for the first minute of the other leg."
+        raise InsufficientFunds(text, code="max_cost_per_call_too_low")
+
+
+def _check_cost_limit(call: Call) -> None:
+    """A limit that does not pay for the first started minute lets no call begin."""
+    limit = settlement.cost_limit(call)
+    begun: Decimal = settlement.bill(call, 1).total
+    if limit is not None and begun > limit:
+        text = f"This call would cost ${format_money(begun)} from its first second; `max_cost_per_call` allows less."
+        raise InsufficientFunds(text, code="max_cost_per_call_too_low")
+
+
+def _check_account_limits(call: Call, now: datetime) -> None:
+    limits = SpendingCap.objects.filter(developer_id=call.developer_id).first()
+    if limits is None:
+        return
+    if limits.max_concurrent_calls is not None:
+        _check_open_calls(holds.open_calls(call.developer_id).count(), limits.max_concurrent_calls, "too_many_calls")
+    per_caller = limits.max_calls_per_caller_per_hour
+    if per_caller is not None and call.direction == Direction.INBOUND and not call.sandbox:
+        before = Call.objects.filter(
+            developer_id=call.developer_id,
+            from_number=call.from_number,
+            started_at__gt=now - CALLER_WINDOW,
+            direction=Direction.INBOUND,
+        )
+        # Those that this limit refused do not count, or a caller who keeps trying would never get through again.
+        if before.exclude(end_requested_cause=HangupCause.REJECTED).count() >= per_caller:
+            text = f"{call.from_number} has called {per_caller} times within an hour; this is a limit of your own."
+            raise TooManyRequests(text, int(CALLER_WINDOW.total_seconds()), code="too_many_calls_from_caller")
+
+
+def _check_number_limits(call: Call) -> None:
+    number = call.phone_number
+    if number is not None and number.max_concurrent_calls is not None:
+        running = holds.open_calls(call.developer_id).filter(phone_number=number).count()
+        _check_open_calls(running, number.max_concurrent_calls, "number_too_many_calls")
+
+
+def _check_open_calls(running: int, limit: int, code: str) -> None:
+    if running >= limit:
+        calls = "1 call" if limit == 1 else f"{limit} calls"
+        text = f"No more than {calls} may run at the same time; this is a limit of your own."
+        raise TooManyRequests(text, RETRY_AFTER_SECONDS, code=code)

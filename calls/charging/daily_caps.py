@@ -1,0 +1,104 @@
+"""What calls may cost in a day (UTC), by the developer's own wish: of the account, of a number, of an agent, of an API key.
+
+An account's cap stands in `billing.models.SpendingCap`; the others carry a `daily_cap` of their own. What counts is what calls
+cost: those that ended today, and what running ones have accrued. Numbers' months do not.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from django.db.models import F, QuerySet, Sum
+
+from accounts.models import Developer
+from accounts.selectors import active_api_keys
+from agents.models import Agent
+from billing.models import SpendingCap
+from billing.periods import start_of_day
+from bubblyphone.core.money import ZERO
+from calls.charging.holds import accrued_cost
+from calls.models import Call, CallStatus
+from phone_numbers.models import PhoneNumber
+
+
+class Scope(StrEnum):
+    """Whose calls a cap counts."""
+
+    ACCOUNT = "account"
+    NUMBER = "phone_number"
+    AGENT = "agent"
+    API_KEY = "api_key"
+
+
+@dataclass(frozen=True, slots=True)
+class DailyCap:
+    """What an account's, a number's, an agent's or a key's calls may cost in a day, in USD."""
+
+    developer_id: int
+    scope: Scope
+    target_id: int  # the account's, number's, agent's or key's id
+    amount: Decimal
+
+    @property
+    def reason(self) -> str:
+        """As a refusal names it."""
+        own = {Scope.ACCOUNT: "", Scope.NUMBER: "number_", Scope.AGENT: "agent_", Scope.API_KEY: "api_key_"}
+        return f"{own[self.scope]}daily_cap_reached"
+
+    def calls(self) -> QuerySet[Call]:
+        """All that count towards it."""
+        found = Call.objects.filter(developer_id=self.developer_id, demo=False)
+        return found if self.scope is Scope.ACCOUNT else found.filter(**{f"{self.scope}_id": self.target_id})
+
+    def spent(self, now: datetime) -> Decimal:
+        """What its calls cost on this day so far, running ones included."""
+        running = self.calls().filter(status=CallStatus.ANSWERED)
+        return self.settled(now) + sum((accrued_cost(call, now) for call in running), ZERO)
+
+    def settled(self, now: datetime) -> Decimal:
+        """What the calls of this day that are over cost."""
+        costs = F("telephony_cost") + F("model_cost") + F("transcription_cost") + F("analysis_cost")
+        ended = self.calls().filter(settled_at__gte=start_of_day(now.date())).aggregate(sum=Sum(costs))["sum"]
+        return ended or ZERO
+
+
+def daily_caps(calls: Iterable[Call]) -> set[DailyCap]:
+    """The caps that these calls count towards; their numbers, agents and keys are at hand (`with_owners`)."""
+    calls = list(calls)
+    accounts = SpendingCap.objects.filter(
+        developer_id__in={call.developer_id for call in calls}, daily_cap__isnull=False
+    )
+    found = {
+        DailyCap(cap.developer_id, Scope.ACCOUNT, cap.developer_id, cap.daily_cap) for cap in accounts if cap.daily_cap
+    }
+    return found.union(*(_own_caps(call) for call in calls))
+
+
+def _own_caps(call: Call) -> Iterator[DailyCap]:
+    owners = ((Scope.NUMBER, call.phone_number), (Scope.AGENT, call.agent), (Scope.API_KEY, call.api_key))
+    for scope, owner in owners:
+        if owner is not None and owner.daily_cap is not None:
+            yield DailyCap(call.developer_id, scope, owner.pk, owner.daily_cap)
+
+
+def all_daily_caps(developer: Developer) -> list[DailyCap]:
+    """Every cap that the developer has set: the account's, then those of numbers, agents and keys."""
+    account = SpendingCap.objects.filter(developer=developer, daily_cap__isnull=False)
+    numbers = PhoneNumber.objects.filter(developer=developer, daily_cap__isnull=False)
+    owners: list[tuple[Scope, QuerySet[Any]]] = [
+        (Scope.NUMBER, numbers.exclude(status=PhoneNumber.Status.RELEASED)),
+        (Scope.AGENT, Agent.objects.filter(developer=developer, daily_cap__isnull=False)),
+        (Scope.API_KEY, active_api_keys(developer).filter(daily_cap__isnull=False)),
+    ]
+    found = [DailyCap(developer.pk, Scope.ACCOUNT, developer.pk, cap.daily_cap) for cap in account if cap.daily_cap]
+    for scope, rows in owners:
+        found += [DailyCap(developer.pk, scope, row.pk, row.daily_cap) for row in rows.order_by("pk")]
+    return found
+
+
+def with_owners(calls: QuerySet[Call]) -> QuerySet[Call]:
+    """With what may carry caps."""
+    return calls.select_related("phone_number", "agent", "api_key")

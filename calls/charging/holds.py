@@ -1,0 +1,68 @@
+"""Money that calls are about to need, set aside before it is spent: part of what is `held` of a balance (settings.HOLDS).
+
+A hold is worked out from the call's row and is no row of its own: every process sees the same one, it grows by itself, and no
+process that dies can leave one behind.
+"""
+
+import math
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import QuerySet, Sum
+from django.utils import timezone
+
+from bubblyphone.core.money import ZERO
+from calls.charging import settlement
+from calls.charging.pricing import TRANSCRIPTION_PRICE
+from calls.models import Call, CallStatus, Transfer
+from phone_numbers.models import CallMode
+
+# A running call holds its next minute this long before it begins.
+AHEAD_SECONDS = 5
+OVER = [CallStatus.COMPLETED, CallStatus.FAILED]
+BILL_FIELDS = (
+    "answered_at", "telephony_rate", "model_rate", "transferred_at", "transfer_rate", "mode", "speech_transcribed",
+    "hangup_cause", "config", "end_requested_at", "status",
+)  # fmt: skip
+
+
+def held(developer_id: int) -> Decimal:
+    """What all calls of an account hold together, with the first minute of those that are being handed over."""
+    now, calls = timezone.now(), open_calls(developer_id)
+    ringing = Transfer.objects.filter(call__in=calls, answered_at=None, failed_at=None).aggregate(sum=Sum("rate"))
+    return sum((hold_of(call, now) for call in calls.only(*BILL_FIELDS)), ringing["sum"] or ZERO)
+
+
+def open_calls(developer_id: int) -> QuerySet[Call]:
+    """Those that are not over, from the moment they are written down."""
+    return Call.objects.filter(developer_id=developer_id).exclude(status__in=OVER)
+
+
+def hold_of(call: Call, now: datetime) -> Decimal:
+    """The call's first minute; from its answer on each minute that has begun or is about to. Never more than its own limits."""
+    if call.demo:
+        return ZERO
+    if call.end_requested_at is not None:
+        return accrued_cost(call, now)
+    ahead = elapsed_seconds(call, now) + AHEAD_SECONDS
+    minutes = max(1, math.ceil(ahead / 60))
+    cost = settlement.bill(call, settlement.seconds_within_limits(call, 60 * minutes)).total + spoken_cost(call)
+    limit = settlement.cost_limit(call)
+    return cost if limit is None else min(cost, limit)
+
+
+def spoken_cost(call: Call) -> Decimal:
+    """What the first words of the caller would cost, whenever they come: where we transcribe and have not yet."""
+    listens = call.mode == CallMode.WEBHOOK and not call.speech_transcribed and call.end_requested_at is None
+    return TRANSCRIPTION_PRICE if listens else ZERO
+
+
+def accrued_cost(call: Call, now: datetime) -> Decimal:
+    """What the call would cost if it ended now."""
+    until = now if call.end_requested_at is None else min(now, call.end_requested_at)
+    return settlement.bill(call, settlement.billed_seconds(call, until)).total
+
+
+def elapsed_seconds(call: Call, now: datetime) -> float:
+    """Since the answer."""
+    return max(0.0, (now - call.answered_at).total_seconds()) if call.answered_at else 0.0

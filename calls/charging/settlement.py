@@ -1,0 +1,122 @@
+"""What a call costs, worked out and booked once, in the transaction that ends it."""
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from agents.models import VoicemailAction
+from billing import ledger, rating
+from billing.models import LedgerEntry
+from bubblyphone.core.money import ZERO
+from calls.charging.pricing import TRANSCRIPTION_PRICE
+from calls.models import Call, Direction, HangupCause
+from phone_numbers.models import CallMode
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A call's costs. A call that was handed over has two phases, each with started minutes of its own (contract §3)."""
+
+    agent_seconds: int
+    transfer_seconds: int
+    telephony: Decimal
+    transfer: Decimal
+    model: Decimal
+    transcription: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return self.telephony + self.transfer + self.model + self.transcription
+
+
+def billed_seconds(call: Call, ended_at: datetime) -> int:
+    """Whole seconds from answer to end, a started one counted; never beyond the call's limits."""
+    return seconds_within_limits(call, _seconds_until(call, ended_at))
+
+
+def _seconds_until(call: Call, moment: datetime) -> int:
+    if call.answered_at is None:
+        return 0
+    return math.ceil(max(0.0, (moment - call.answered_at).total_seconds()))
+
+
+def cost_limit(call: Call) -> Decimal | None:
+    """The most that the call may cost by its configuration, in USD."""
+    text = call.config.get("max_cost_per_call", {}).get("value")
+    return Decimal(text) if text else None
+
+
+def seconds_within_limits(call: Call, seconds: int) -> int:
+    """As many of these seconds as the call's longest duration (contract §7) and its cost limit let it have."""
+    seconds = min(seconds, int(call.config["max_call_duration"]["value"]))
+    limit = cost_limit(call)
+    if limit is None or bill(call, seconds).total <= limit:
+        return seconds
+    return max(0, bisect_right(range(seconds + 1), limit, key=lambda second: bill(call, second).total) - 1)
+
+
+def unlimited_cost(call: Call, moment: datetime) -> Decimal:
+    """What the call would cost at that moment if its own limit did not hold it back."""
+    return bill(call, _seconds_until(call, moment)).total
+
+
+def bill(call: Call, seconds: int) -> Bill:
+    """What a call of that many billed seconds costs."""
+    agent_seconds = seconds
+    if call.transferred_at is not None and call.answered_at is not None:
+        until_transfer = math.ceil(max(0.0, (call.transferred_at - call.answered_at).total_seconds()))
+        agent_seconds = min(seconds, until_transfer)
+    met_machine = was_voicemail(call)
+    return Bill(
+        agent_seconds=agent_seconds,
+        transfer_seconds=seconds - agent_seconds,
+        # Finding out that a machine has answered costs one minute, however long it took, and no model.
+        telephony=rating.telephony_cost(min(seconds, 60) if met_machine else agent_seconds, call.telephony_rate),
+        transfer=rating.telephony_cost(seconds - agent_seconds, call.transfer_rate),
+        model=ZERO if met_machine else rating.model_cost(agent_seconds, call.model_rate),
+        transcription=TRANSCRIPTION_PRICE if call.mode == CallMode.WEBHOOK and call.speech_transcribed else ZERO,
+    )
+
+
+def was_voicemail(call: Call) -> bool:
+    """Whether the call ended because a machine answered and nobody wanted to talk to it."""
+    action = call.config.get("voicemail_action", {}).get("value")
+    return call.hangup_cause == HangupCause.VOICEMAIL and action == VoicemailAction.HANGUP
+
+
+def settle(call: Call, now: datetime) -> None:
+    """Set the call's costs and book them. The caller holds the call's row lock and saves the call.
+
+    `call.duration_seconds` is final. An entry can exist only once by its key, so that no repeat can charge twice.
+    """
+    costs = bill(call, call.duration_seconds or 0)
+    call.telephony_cost = costs.telephony + costs.transfer
+    call.model_cost = costs.model
+    call.transcription_cost = costs.transcription
+    call.settled_at = now
+    for name, kind, amount, what in _lines(call, costs):
+        if amount > ZERO:
+            ledger.post_entry(
+                developer_id=call.developer_id,
+                key=f"call:{call.pk}:{name}",
+                kind=kind,
+                amount=-amount,
+                description=what,
+                at=now,
+            )
+
+
+def _lines(call: Call, costs: Bill) -> list[tuple[str, LedgerEntry.Kind, Decimal, str]]:
+    """(name in the entry's key, kind, amount, description)."""
+    other_end = f"to {call.to_number}" if call.direction == Direction.OUTBOUND else f"from {call.from_number}"
+    title = "Sandbox call" if call.sandbox else f"Call {other_end}"
+    kinds = LedgerEntry.Kind
+    minutes, transfer_minutes = math.ceil(costs.agent_seconds / 60), math.ceil(costs.transfer_seconds / 60)
+    return [
+        ("telephony", kinds.TELEPHONY, costs.telephony, f"{title} ({minutes} min)"),
+        ("transfer", kinds.TELEPHONY, costs.transfer, f"{title}, handed over ({transfer_minutes} min)"),
+        ("model", kinds.MODEL, costs.model, f"{title}, {call.model_slug} ({costs.agent_seconds} s)"),
+        ("transcription", kinds.TRANSCRIPTION, costs.transcription, f"{title}, transcription"),
+    ]

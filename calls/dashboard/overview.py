@@ -1,0 +1,167 @@
+"""The figures of the overview: today, the last 30 days, and what needs attention."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import TruncDate
+
+from accounts.models import Developer, WebhookDelivery
+from billing.models import AutoTopUp
+from billing.periods import start_of_day
+from bubblyphone.core.charts import Chart, stacked_bars
+from bubblyphone.core.money import ZERO, format_money
+from bubblyphone.core.templatetags.ui import phone
+from calls.charging.daily_caps import Scope, all_daily_caps
+from calls.charging.pricing import MINIMUM_BALANCE
+from calls.models import Call, CallStatus, Direction, HangupCause
+from phone_numbers.countries import country_name
+from phone_numbers.models import PhoneNumber, Verification
+
+DAYS = 30
+RECENT = timedelta(days=1)  # failed webhooks older than this are no news
+REJECTED_RECENTLY = timedelta(days=14)
+EXPIRES_SOON = timedelta(days=30)
+# Ends that neither side of the conversation wanted.
+TROUBLE = [
+    HangupCause.MODEL_FAILED,
+    HangupCause.CARRIER_FAILED,
+    HangupCause.WEBHOOK_FAILED,
+    HangupCause.INSUFFICIENT_BALANCE,
+]
+CATEGORIES = {
+    "telephony_cost": "Telephony",
+    "model_cost": "AI model",
+    "transcription_cost": "Transcription",
+    "analysis_cost": "Analysis",
+}
+
+
+# Of the last calls, not of all: it is about how the agent answers now.
+ANSWER_TIMES = """
+SELECT percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY total_ms) FROM calls_callturn
+WHERE call_id IN (SELECT id FROM calls_call WHERE developer_id = %s ORDER BY id DESC LIMIT 200)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Today (UTC) and the last 30 days of an account. Rates in percent; None where there was nothing to be rated."""
+
+    calls_today: int
+    minutes_today: int
+    cost_today: Decimal
+    success_rate: int | None  # of all calls, those that no trouble ended
+    pick_up_rate: int | None  # of outbound calls, those that somebody answered
+    answer_ms: tuple[int, int] | None  # p50 and p95 of the time from a caller's last word to the agent's first
+    chart: Chart | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Something that the developer should look at, and where."""
+
+    text: str
+    url_name: str
+    action: str
+    is_urgent: bool = False
+
+
+def figures(developer: Developer, now: datetime) -> Figures:
+    """All in one query for calls and one for turns."""
+    today = now.date()
+    days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
+    rows = {row["day"]: row for row in _by_day(developer, days[0])}
+    total = {name: sum(row[name] for row in rows.values()) for name in ("calls", "good", "dialled", "picked_up")}
+    latest = rows.get(today, {})
+    series = {title: [rows.get(day, {}).get(name) or ZERO for day in days] for name, title in CATEGORIES.items()}
+    return Figures(
+        calls_today=latest.get("calls", 0),
+        minutes_today=latest.get("minutes") or 0,
+        cost_today=sum((values[-1] for values in series.values()), ZERO),
+        success_rate=_percent(total["good"], total["calls"]),
+        pick_up_rate=_percent(total["picked_up"], total["dialled"]),
+        answer_ms=_answer_times(developer),
+        chart=stacked_bars("What calls cost in the last 30 days", [f"{day:%-d %b}" for day in days], series),
+    )
+
+
+def _by_day(developer: Developer, first: date) -> Iterable[Mapping[str, Any]]:
+    """A row for each day on which calls ended."""
+    calls = Call.objects.filter(developer=developer, demo=False, settled_at__gte=start_of_day(first)).order_by()
+    answered, outbound = Q(status=CallStatus.COMPLETED), Q(direction=Direction.OUTBOUND)
+    return (
+        calls.annotate(day=TruncDate("settled_at", tzinfo=UTC))
+        .values("day")
+        .annotate(
+            calls=Count("settled_at"),
+            good=Count("settled_at", filter=answered & ~Q(hangup_cause__in=TROUBLE)),
+            dialled=Count("settled_at", filter=outbound),
+            picked_up=Count("settled_at", filter=outbound & answered & Q(voicemail_detected=False)),
+            minutes=Sum((F("duration_seconds") + 59) / 60, filter=answered),
+            **{name: Sum(name) for name in CATEGORIES},
+        )
+    )
+
+
+def _answer_times(developer: Developer) -> tuple[int, int] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(ANSWER_TIMES, [developer.pk])
+        (found,) = cursor.fetchone()
+    return (found[0], found[1]) if found else None
+
+
+def _percent(part: int, whole: int) -> int | None:
+    return round(100 * part / whole) if whole else None
+
+
+def attention(developer: Developer, balance: Decimal, now: datetime) -> list[Attention]:
+    """What is wrong or soon will be, the most urgent first."""
+    found = [*_of_money(developer, balance, now), *_of_numbers(developer, now), *_of_webhooks(developer, now)]
+    return sorted(found, key=lambda one: not one.is_urgent)
+
+
+def _of_money(developer: Developer, balance: Decimal, now: datetime) -> Iterator[Attention]:
+    if balance < MINIMUM_BALANCE:
+        yield Attention(
+            f"Your balance is below ${format_money(MINIMUM_BALANCE)}: no call can start.",
+            "billing", "Add credit", is_urgent=True,
+        )  # fmt: skip
+    if AutoTopUp.objects.filter(developer=developer, enabled=False).exclude(failed_at=None).exists():
+        text = "Your card was declined: automatic top-ups are switched off."
+        yield Attention(text, "billing", "Billing", is_urgent=True)
+    names = {Scope.NUMBER: "a number's", Scope.AGENT: "an agent's", Scope.API_KEY: "an API key's"}
+    for cap in all_daily_caps(developer):
+        if cap.spent(now) >= cap.amount:
+            whose = names.get(cap.scope, "your")
+            yield Attention(f"Today's calls have reached {whose} daily limit.", "caps", "Limits", is_urgent=True)
+
+
+def _of_numbers(developer: Developer, now: datetime) -> Iterator[Attention]:
+    for number in PhoneNumber.objects.filter(developer=developer, released_at=None).exclude(unpaid_since=None):
+        if number.status == PhoneNumber.Status.SUSPENDED:
+            text = f"{phone(number.e164)} is suspended until its month is paid."
+        else:
+            text = f"{phone(number.e164)} could not be renewed and will be suspended."
+        yield Attention(text, "billing", "Add credit", is_urgent=True)
+    soon = Verification.objects.filter(developer=developer, status=Verification.Status.APPROVED)
+    for verification in soon.filter(expires_on__lte=now.date() + EXPIRES_SOON):
+        whose = f"Your documents for {country_name(verification.country_code)}"
+        text = f"{whose} {'expired' if verification.is_expired else 'expire'} on {verification.expires_on:%-d %B}."
+        yield Attention(text, "countries", "Countries", is_urgent=verification.is_expired)
+    rejected = Verification.objects.filter(developer=developer, status=Verification.Status.REJECTED)
+    if rejected.filter(reviewed_at__gte=now - REJECTED_RECENTLY).exists():
+        yield Attention("Documents that you handed in were rejected.", "countries", "See why")
+
+
+def _of_webhooks(developer: Developer, now: datetime) -> Iterator[Attention]:
+    failed = WebhookDelivery.objects.filter(
+        developer=developer, status=WebhookDelivery.Status.FAILED, created_at__gte=now - RECENT
+    ).count()
+    if failed:
+        what = "1 webhook" if failed == 1 else f"{failed} webhooks"
+        yield Attention(f"{what} of the last day did not arrive.", "webhooks", "Deliveries", is_urgent=True)

@@ -1,0 +1,39 @@
+"""The first page."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from accounts.access import signed_in
+from billing import ledger, pace
+from bubblyphone.core.pages import page
+from calls import selectors
+from calls.dashboard import checklist, pages
+from calls.dashboard import overview as shown
+from phone_numbers.models import PhoneNumber
+
+RECENT = 8
+
+
+@never_cache
+@require_GET
+@page
+def overview(request: HttpRequest) -> HttpResponse:
+    developer, now = signed_in(request), timezone.now()
+    standing = ledger.standing(developer.pk)
+    context = {
+        "balance": standing.balance,
+        "days_left": pace.days_left(developer.pk, standing.available, now),
+        "attention": shown.attention(developer, standing.balance, now),
+        "figures": shown.figures(developer, now),
+        "steps": checklist.first_steps(developer),
+        "running": pages.running_calls_of(developer).count(),
+        "calls": selectors.calls_of(developer).order_by("-pk")[:RECENT],
+        "numbers": PhoneNumber.objects.filter(developer=developer)
+        .exclude(status=PhoneNumber.Status.RELEASED)
+        .select_related("agent")
+        .order_by("-pk"),
+    }
+    return render(request, "calls/overview.html", context)

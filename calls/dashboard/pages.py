@@ -1,0 +1,166 @@
+"""What the pages of calls show: read models, worked out for their templates."""
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts import redelivery
+from accounts.models import Developer, WebhookDelivery
+from bubblyphone.core.money import ZERO, format_money
+from calls.after_call_models import Recording
+from calls.charging import settlement
+from calls.charging.pricing import WHISPER_PRICE_PER_MINUTE
+from calls.dashboard.diagnosis import diagnose
+from calls.dashboard.strip import clock_zero, strip_of
+from calls.dashboard.talk import talk_of
+from calls.dashboard.tool_log import tool_uses
+from calls.dashboard.waterfall import waterfall_of
+from calls.models import Call, CallStatus
+from phone_numbers.models import CallMode
+
+# A call that is over goes on being watched for so long, while it is not settled.
+SETTLING = timedelta(minutes=4)
+CONFIG_LABELS = {
+    "model_slug": "Model",
+    "voice": "Voice",
+    "language": "Language",
+    "greeting_message": "Greeting",
+    "tool_webhook_url": "Tool webhook",
+    "transfer_number": "Transfer to",
+    "max_call_duration": "Longest call (s)",
+    "silence_timeout": "Silence limit (s)",
+    "voicemail_action": "Voicemail",
+    "recording_enabled": "Recording",
+}
+SOURCES = {
+    "request": "this call's request",
+    "agent": "the agent named in the request",
+    "number_agent": "the number's agent",
+    "number": "the number",
+    "default": "default",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """One row of a call's bill. `how` is the arithmetic."""
+
+    label: str
+    how: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigLine:
+    label: str
+    value: str
+    source: str
+
+
+def elapsed_seconds(call: Call) -> int | None:
+    """Whole seconds of conversation: the final ones, or so far; None while nobody has answered."""
+    if call.duration_seconds is not None:
+        return call.duration_seconds
+    if call.answered_at is None:
+        return None
+    return max(0, int(((call.ended_at or timezone.now()) - call.answered_at).total_seconds()))
+
+
+def bill_lines(call: Call) -> list[BillLine]:
+    """What the call costs line by line; while it runs, what it would cost if it ended now."""
+    costs = settlement.bill(call, elapsed_seconds(call) or 0)
+    lines = [BillLine("Telephony", _minutes(costs.agent_seconds, call.telephony_rate), costs.telephony)]
+    if call.transferred_at is not None:
+        lines.append(BillLine("Handed over", _minutes(costs.transfer_seconds, call.transfer_rate), costs.transfer))
+    if call.mode == CallMode.STREAMING:
+        lines.append(BillLine("AI model", f"{costs.agent_seconds} s × {_price(call.model_rate)}/min", costs.model))
+    if costs.transcription:
+        lines.append(BillLine("Transcription", "", costs.transcription))
+    if whisper := call.transcription_cost - costs.transcription if call.settled_at else ZERO:
+        lines.append(BillLine("Whisper transcription", f"{_price(WHISPER_PRICE_PER_MINUTE)}/min of audio", whisper))
+    if call.analysis_cost:
+        lines.append(BillLine("Analysis", "", call.analysis_cost))
+    return lines
+
+
+def _minutes(seconds: int, rate: Decimal) -> str:
+    return f"{math.ceil(seconds / 60)} min × {_price(rate)}"
+
+
+def _price(rate: Decimal) -> str:
+    return f"${format_money(rate)}"
+
+
+def config_lines(call: Call) -> list[ConfigLine]:
+    """The configuration the call was made with, and where each value came from."""
+    lines = []
+    for name, label in CONFIG_LABELS.items():
+        entry: dict[str, Any] = call.config.get(name, {})
+        value = entry.get("value")
+        if value not in (None, "", [], False):
+            text = "on" if value is True else str(value)
+            lines.append(ConfigLine(label, text, SOURCES.get(str(entry.get("source")), "")))
+    return lines
+
+
+def pretty_config(call: Call, name: str) -> str:
+    """A long value of the configuration as text: the prompt as it is, tools as JSON; "" when there is none."""
+    value = call.config.get(name, {}).get("value")
+    if not value:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def deliveries_of(call: Call) -> QuerySet[WebhookDelivery]:
+    """The webhooks about a call with all attempts, oldest first."""
+    found = WebhookDelivery.objects.filter(developer_id=call.developer_id, subject=f"call:{call.pk}")
+    return redelivery.with_attempts(found.order_by("pk"), whole=True)
+
+
+def is_settling(call: Call, deliveries: list[WebhookDelivery]) -> bool:
+    """Whether the page of a call may still change by itself: webhooks are on their way, for the first time or once more."""
+    if not call.is_over or call.ended_at is None:
+        return True
+    if any(delivery.status == WebhookDelivery.Status.PENDING for delivery in deliveries):
+        return True
+    return call.settled_at is None and timezone.now() - call.ended_at < SETTLING
+
+
+def kept_recording(call: Call) -> Recording | None:
+    """The recording that can be listened to."""
+    return Recording.objects.filter(call=call, status=Recording.Status.READY, deleted_at=None).first()
+
+
+def live_context(call: Call) -> dict[str, Any]:
+    """Everything on a call's page that changes while the call runs."""
+    deliveries = list(deliveries_of(call))
+    events = list(call.events.all())
+    transcript = list(call.transcript.all())
+    turns = list(call.turns.all())
+    lines = bill_lines(call)
+    uses = tool_uses(events, deliveries)
+    return {
+        "call": call,
+        "zero": clock_zero(call),
+        "talk": talk_of(transcript, uses, turns),
+        "events": events,
+        "deliveries": deliveries,
+        "tool_uses": uses,
+        "strip": strip_of(call, transcript, events, uses, kept_recording(call)),
+        "waterfall": waterfall_of(turns),
+        "diagnosis": diagnose(call, events, deliveries),
+        "lines": lines,
+        "total": call.total_cost if call.settled_at else sum((line.amount for line in lines), ZERO),
+        "seconds": elapsed_seconds(call),
+        "is_changing": is_settling(call, deliveries),
+    }
+
+
+def running_calls_of(developer: Developer) -> QuerySet[Call]:
+    return Call.objects.filter(developer=developer).exclude(status__in=[CallStatus.COMPLETED, CallStatus.FAILED])

@@ -1,0 +1,103 @@
+"""What a call's page shows of its recording and its analysis, and the address that a recording is fetched from."""
+
+from asgiref.sync import sync_to_async
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from accounts.access import signed_in
+from bubblyphone.core.errors import ApplicationError, NotFound
+from bubblyphone.core.pages import page, show_refusal
+from bubblyphone.core.ranged import ranged_response
+from calls import selectors
+from calls.dashboard.pages import live_context
+from calls.recording import access as recording_access
+from calls.recording import waveform
+from calls.recording.files import storage
+
+# Of these some show the call itself, the others what was made of it afterwards.
+PANELS = ("player", "glance", "whisper", "analysis")
+OF_THE_CALL = ("player", "glance")
+
+
+@never_cache
+@require_safe
+async def recording_file(request: HttpRequest, token: str) -> HttpResponseBase:
+    """The sound behind a signed address: for players and programs, without any other key."""
+    try:
+        recording = await sync_to_async(recording_access.find_by_token)(token)
+        file = await sync_to_async(storage().open)(recording.name)
+    except (NotFound, FileNotFoundError) as error:
+        raise Http404("There is no such recording, or not any more.") from error
+    response = ranged_response(
+        file,
+        recording.size_bytes or 0,
+        content_type="audio/wav",
+        wanted=request.headers.get("Range", ""),
+        head=request.method == "HEAD",
+    )
+    response["Content-Disposition"] = f'inline; filename="call-{recording.call_id}.wav"'
+    return response
+
+
+@cache_control(private=True, max_age=86_400)
+@require_GET
+@page
+def drawing(request: HttpRequest, identifier: str) -> HttpResponse:
+    """How loud the recording is along its time, as an SVG. It never changes."""
+    recording = recording_access.get_recording(selectors.get_call(signed_in(request), identifier))
+    try:
+        return HttpResponse(waveform.waveform_svg(recording), content_type="image/svg+xml")
+    except OSError as error:
+        raise Http404 from error
+
+
+@never_cache
+@require_GET
+@page
+def panel(request: HttpRequest, identifier: str, name: str) -> HttpResponse:
+    """One part of a call's page, by itself: it asks for itself again as long as it may change."""
+    call = selectors.get_call(signed_in(request), identifier)
+    if name not in PANELS:
+        raise Http404
+    context = live_context(call) if name in OF_THE_CALL else {"call": call}
+    return render(request, f"calls/_{name}.html", context)
+
+
+@require_POST
+@page
+def delete_recording(request: HttpRequest, identifier: str) -> HttpResponse:
+    call = selectors.get_call(signed_in(request), identifier)
+    try:
+        recording_access.delete(call)
+        messages.success(request, "The recording is deleted.")
+    except ApplicationError as error:
+        show_refusal(request, error)
+    return redirect("call", identifier)
+
+
+class RetentionForm(forms.Form):
+    """How long recordings are kept."""
+
+    days = forms.IntegerField(
+        label="Delete recordings after",
+        help_text="Days. Empty: they are kept until you delete them.",
+        required=False,
+        min_value=1,
+        max_value=recording_access.MAX_RETENTION_DAYS,
+    )
+
+
+@require_POST
+@page
+def set_retention(request: HttpRequest) -> HttpResponse:
+    form = RetentionForm(request.POST)
+    if form.is_valid():
+        recording_access.set_retention(signed_in(request), form.cleaned_data["days"])
+        messages.success(request, "Saved.")
+    else:
+        messages.error(request, " ".join(str(text) for text in form.errors["days"]))
+    return redirect("account")

@@ -1,0 +1,103 @@
+"""A call at a glance: what was said, done and went wrong, along one clock, as numbers for an SVG.
+
+The clock's zero is the answer. Everything on a call's page that has a moment carries it in seconds of this clock, so that page
+and player can follow each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from calls.after_call_models import Recording
+from calls.dashboard.tool_log import ToolUse
+from calls.dashboard.wording import TROUBLE, describe_event
+from calls.models import Call, CallEvent, TranscriptEntry
+
+WIDTH = 1000.0  # of the drawing
+WORDS_PER_SECOND = 2.6  # how long a text takes to say, roughly: English is spoken with about 150 words a minute
+LONGEST_LABEL = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something on the strip: `at` seconds of the clock, `x` and `width` of the drawing, `lane` a class of the style sheet."""
+
+    lane: str
+    at: float
+    x: float
+    width: float
+    label: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """`seconds`: how long the clock runs. `wave`: where the recording lies in the drawing (x, width), if there is one."""
+
+    seconds: float
+    marks: list[Mark]
+    wave: tuple[float, float] | None
+
+
+def clock_zero(call: Call) -> datetime:
+    return call.answered_at or call.started_at
+
+
+def seconds_since(zero: datetime, moment: datetime) -> float:
+    """Seconds of the clock, to a tenth; what came before its zero is at zero."""
+    return round(max(0.0, (moment - zero).total_seconds()), 1)
+
+
+def strip_of(
+    call: Call,
+    transcript: Sequence[TranscriptEntry],
+    events: Sequence[CallEvent],
+    tools: Sequence[ToolUse],
+    recording: Recording | None = None,
+) -> Strip | None:
+    """None for a call that was never answered."""
+    if call.answered_at is None:
+        return None
+    zero = clock_zero(call)
+    seconds = max(1.0, seconds_since(zero, call.ended_at or timezone.now()))
+    drawing = _Drawing(zero, seconds)
+    marks = [drawing.said(entry) for entry in transcript]
+    marks += [drawing.point("tool", use.at, f"Tool {use.name}", f"tool-{index}") for index, use in enumerate(tools)]
+    troubles = [event for event in events if event.event_type in TROUBLE]
+    marks += [
+        drawing.point("bad", event.event_timestamp, describe_event(event), f"event-{event.pk}") for event in troubles
+    ]
+    return Strip(seconds, marks, drawing.span(recording) if recording else None)
+
+
+class _Drawing:
+    """Brings moments into the drawing."""
+
+    def __init__(self, zero: datetime, seconds: float) -> None:
+        self._zero = zero
+        self._seconds = seconds
+
+    def span(self, recording: Recording) -> tuple[float, float]:
+        """Where a recording lies."""
+        scale = WIDTH / self._seconds
+        begin = (recording.started_at - self._zero).total_seconds()
+        return round(begin * scale, 1), round((recording.duration_ms or 0) / 1000 * scale, 1)
+
+    def said(self, entry: TranscriptEntry) -> Mark:
+        """A caller's text is written when it has been said, an agent's when it begins to be."""
+        length = len(entry.text.split()) / WORDS_PER_SECOND
+        written = seconds_since(self._zero, entry.spoken_at)
+        begin = written if entry.role == TranscriptEntry.Role.MODEL else max(0.0, written - length)
+        end = min(self._seconds, begin + length)
+        return self._mark(entry.role, written, begin, end, entry.text, f"said-{entry.pk}")
+
+    def point(self, lane: str, moment: datetime, label: str, anchor: str) -> Mark:
+        at = min(seconds_since(self._zero, moment), self._seconds)
+        return self._mark(lane, at, at, at, label, anchor)
+
+    def _mark(self, lane: str, at: float, begin: float, end: float, label: str, anchor: str) -> Mark:
+        scale = WIDTH / self._seconds
+        short = label if len(label) <= LONGEST_LABEL else f"{label[:LONGEST_LABEL]}…"
+        return Mark(lane, at, round(begin * scale, 1), round(max(3.0, (end - begin) * scale), 1), short, anchor)

@@ -1,0 +1,1 @@
+"""A call's recording: laid down while it is talked, kept afterwards, played, deleted."""

@@ -1,0 +1,29 @@
+"""Between a session and its recording: the tap in the media connection, and what the database is told of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from django.utils import timezone
+
+from calls.recorder import WRITER
+from calls.recording import recordings
+from calls.recording.files import draft_path
+from calls.recording.tape import RecordedTransport, Tape
+from calls.session.transport import MediaTransport
+
+
+@asynccontextmanager
+async def taped(call_id: int, transport: MediaTransport, *, is_wanted: bool) -> AsyncIterator[MediaTransport]:
+    """The same connection; with `is_wanted`, recorded as long as the block lasts. Writes wait in line, the call does not."""
+    if not is_wanted:
+        yield transport
+        return
+    began_at = timezone.now()
+    tape = Tape(draft_path(call_id), transport.audio_format)
+    WRITER.put(lambda: recordings.session_began(call_id, at=began_at))
+    try:
+        yield RecordedTransport(transport, tape)
+    finally:
+        await tape.close()
+        ended_at = timezone.now()
+        WRITER.put(lambda: recordings.session_ended(call_id, at=ended_at))

@@ -1,0 +1,400 @@
+"""One live call: the caller on one side, a model on the other, tools between them.
+
+Pure asyncio: no database, no framework. What happens is told to an observer, whose methods return at once; what the session
+needs of the world it is handed. Three tasks run for a call: caller to model, model to caller, and the limits; whichever
+finishes first ends it.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
+from agents.providers.events import (
+    AudioDelta,
+    InputTranscript,
+    ModelEvent,
+    OutputTranscript,
+    Reconnected,
+    SpeechStarted,
+    SpeechStopped,
+    ToolCall,
+    ToolCallsCancelled,
+    TurnDone,
+)
+from bubblyphone.core.audio import make_transcoder
+from calls.session import wording
+from calls.session.answering import LEAVE_MESSAGE, MESSAGE_SECONDS, Answering
+from calls.session.conversation import Conversation
+from calls.session.dead_air import SPOKEN_MS, DeadAir, Remedy
+from calls.session.handover import Handover
+from calls.session.hearing import Hearing
+from calls.session.model_link import ModelLink
+from calls.session.parts import Engine, Limits, Observer, OwnVoice, ToolRunner, TransferRequester
+from calls.session.speaking import Speaking
+from calls.session.tool_desk import ToolDesk
+from calls.session.transport import MediaTransport
+from calls.session.turns import SHORTEST_VOICE_MS, TurnClock
+
+# The longest that a goodbye may take before the line is cut.
+FAREWELL_SECONDS = 15.0
+# The longest that our own voice may take to begin, on a machine that is short of everything.
+APOLOGY_SECONDS = 4.0
+# The last words may come after the call of the tool that ends the conversation.
+LAST_WORDS_SECONDS = 0.3
+# A caller who began to speak counts as speaking for this long at most, in case the end is never reported.
+LONGEST_SPEECH_SECONDS = 30.0
+# A caller who is silent for this long has come to an end.
+PAUSE_SECONDS = 0.7
+LIMIT_CHECK_SECONDS = 0.25
+
+
+class CallSession:
+    """Runs one conversation to its end. `run` returns why it ended: one of our hang-up causes, or "" when the caller's side did."""
+
+    def __init__(
+        self,
+        *,
+        transport: MediaTransport,
+        model: RealtimeModel,
+        config: SessionConfig,
+        greeting: str,
+        limits: Limits,
+        run_tool: ToolRunner,
+        observer: Observer,
+        agent_begins: bool = True,
+        is_resumed: bool = False,
+        answering: Answering | None = None,
+        request_transfer: TransferRequester | None = None,
+        fallback: Engine | None = None,
+        own_voice: OwnVoice | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._transport = transport
+        self._greeting = wording.BACK_ON_THE_LINE if is_resumed else greeting
+        self._limits = limits
+        self._observer = observer
+        self._agent_begins = agent_begins or is_resumed
+        self._is_resumed = is_resumed
+        self._is_interruptible = config.interruptible
+        self.answering = answering or Answering()  # told from outside who has answered
+        self._now = now
+        self._message_task: asyncio.Task[None] | None = None
+        self._turn_done = asyncio.Event()
+        self._conversation = Conversation(observer, config.history, now)
+        engines = [Engine(model, config), *([fallback] if fallback else [])]
+        self._link = ModelLink(engines, self._conversation, observer, now)
+        self._handover = Handover(request_transfer, self._link.tell, self._link.deliver)
+        self._speaking = Speaking(transport, own_voice, now)
+        self._turns = TurnClock(observer.turn, now)
+        self._hearing = Hearing(
+            transport=transport,
+            link=self._link,
+            speaking=self._speaking,
+            turns=self._turns,
+            observer=observer,
+            is_deaf=lambda: self._handover.is_ringing or self.answering.is_machine,
+            now=now,
+        )
+        self._ear = self._hearing.ear
+        self._dead_air = DeadAir(has_fallback=fallback is not None)
+        self._tools = ToolDesk(
+            run_tool=run_tool,
+            observer=observer,
+            tools=config.tools,
+            built_in={"end_call": self._say_goodbye, "transfer_call": self._hand_over},
+            say=self._say_meanwhile,
+            deliver=self._link.deliver,
+            changed=self._tools_changed,
+            now=now,
+        )
+        self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._started = self._last_sound = now()
+        self._caller_speaks_since: float | None = None
+        self._is_mid_answer = False
+        self._farewell = False
+        self._has_given_up = False
+        self._is_recorded = False  # a machine's greeting is over: it takes the message down
+        self._to_caller: Callable[[str], str] | None = None
+
+    # --- from outside -------------------------------------------------------------------------------------------------
+
+    def end(self, cause: str) -> None:
+        """End the call now. The first cause given stands."""
+        if not self._end.done():
+            self._end.set_result(cause)
+
+    async def end_when_quiet(self, cause: str, within_seconds: float) -> None:
+        """Let what has been said be heard, then end."""
+        await self._speaking.wait_for_silence(self._now() + within_seconds)
+        self.end(cause)
+
+    async def inject_context(self, message: str) -> bool:
+        """Give the model a note; False when it has no session at this moment to take it."""
+        if is_taken := await self._link.tell(lambda session: session.send_context(message)):
+            self._observer.event("context.injected", source="api")
+        return is_taken
+
+    async def speak(self, text: str) -> bool:
+        """Have the model say a text of the developer's; False when it has no session at this moment to take it."""
+        return await self._link.tell(lambda session: session.generate_reply(wording.say_exactly(text)))
+
+    async def transfer_begun(self, *, is_warm: bool = False) -> None:
+        """Somebody else is being called."""
+        if is_warm:
+            await self._handover.stay_meanwhile()
+        else:
+            self._handover.begun()
+
+    async def transfer_failed(self, reason: str) -> None:
+        """Nobody could be reached: the caller is the model's again, if there is one."""
+        self._last_sound = self._now()
+        self._ear.forget()
+        await self._handover.failed(reason)
+        if self._has_given_up:
+            self.end("model_failed")
+
+    async def met_machine(self) -> None:
+        """The carrier says that a machine has answered: it is left a message. (A call that is not to leave one is ended.)"""
+        if self.answering.machine():
+            await self._speaking.fall_silent()
+            self._message_task = asyncio.create_task(self._leave_message())
+
+    async def _leave_message(self) -> None:
+        await self.answering.wait_for_greeting()
+        self._is_recorded = True
+        self._turn_done.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MESSAGE_SECONDS):
+                await self._link.tell_when_connected(lambda session: session.generate_reply(LEAVE_MESSAGE))
+                await self._turn_done.wait()
+        await self.end_when_quiet("normal_clearing", MESSAGE_SECONDS)
+
+    async def run(self) -> str:
+        """Hold the conversation until somebody ends it."""
+        tasks = [
+            asyncio.create_task(self._converse(), name="model"),
+            asyncio.create_task(self._hearing.run(), name="caller"),
+            asyncio.create_task(self._keep_limits(), name="limits"),
+        ]
+        try:
+            waited: list[asyncio.Future[Any]] = [*tasks, self._end]
+            done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task in done:
+                    task.result()  # a defect of ours is raised here, not lost
+            return self._end.result() if self._end.done() else ""
+        finally:
+            others = [task for task in (self._hearing.keys.task, self._message_task) if task is not None]
+            await self._stop([*tasks, *self._tools.tasks.values(), *others])
+
+    async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._link.close()
+        self._conversation.release()
+        self._turns.finish()
+        self._observer.event("stream.disconnected")
+
+    # --- model → caller -----------------------------------------------------------------------------------------------
+
+    async def _converse(self) -> None:
+        while (session := await self._link.connect()) is not None:
+            try:
+                await self._begin(session)
+                async for event in session.events():
+                    await self._handle(session, event)
+            except ProviderError as error:
+                await self._link.lost(session, error)
+            finally:
+                await session.close()
+        await self._give_up()
+
+    async def _begin(self, session: RealtimeSession) -> None:
+        """A model session is there: the first one, or one that goes on with the conversation."""
+        is_first = self._link.connections == 1
+        if is_first:
+            await self.answering.wait_for_verdict()
+        self._hearing.listen_for(session)
+        self._to_caller = make_transcoder(session.output_format, self._transport.audio_format)
+        self._link.session = session
+        self._dead_air.patience = self._link.answer_seconds
+        self._last_sound = self._now()
+        if is_first and not self._is_resumed:
+            self._observer.event("stream.connected")
+        else:
+            self._observer.event("stream.reconnected", {"reason": "line_moved" if is_first else "model_dropped"})
+        if not is_first:
+            await self._go_on(session)
+        elif self._agent_begins and not self.answering.is_machine:
+            self._dead_air.expect(self._now())
+            await session.generate_reply(self._greeting)
+
+    async def _go_on(self, session: RealtimeSession) -> None:
+        """After a break: the model does not know that it was in the middle of something, or that the caller waits."""
+        has_spoken = self._ear.voiced_ms >= SPOKEN_MS and self._now() - self._ear.voice_at >= PAUSE_SECONDS
+        is_waited_for = self._dead_air.since is not None or has_spoken
+        if self._is_mid_answer or is_waited_for:
+            self._dead_air.expect(self._now())
+            await session.generate_reply(wording.GO_ON if self._is_mid_answer else self._prompt)
+
+    @property
+    def _prompt(self) -> str:
+        """What makes a model speak that should have done so by itself."""
+        is_greeting_due = self._agent_begins and not self._speaking.sounding_item
+        return self._greeting if is_greeting_due else wording.ANSWER_NOW
+
+    async def _handle(self, session: RealtimeSession, event: ModelEvent) -> None:
+        match event:
+            case AudioDelta(item_id, payload):
+                await self._play(self._link.call_wide(item_id), payload)
+            case SpeechStarted():
+                await self._barge_in()
+            case SpeechStopped():
+                self._turns.end_detected()
+                self._conversation.caller_finished()
+            case InputTranscript(text):
+                self._caller_speaks_since = None
+                self._last_sound = self._now()
+                self._conversation.caller_said(text)
+            case OutputTranscript(item_id, text):
+                self._conversation.model_said(self._link.call_wide(item_id), text)
+            case ToolCall():
+                self._last_sound = self._now()
+                self._tools.begin(session, event)
+            case ToolCallsCancelled(call_ids):
+                self._tools.cancel(call_ids)
+                self._dead_air.nothing_due()
+            case TurnDone():
+                self._is_mid_answer = False
+                self._turn_done.set()
+                await self._speaking.end_answer()
+            case Reconnected(reason, mid_answer):
+                self._observer.event("stream.reconnected", {"reason": reason})
+                if mid_answer:
+                    self._is_mid_answer = True
+                    await self._go_on(session)
+
+    async def _play(self, item_id: str, payload: str) -> None:
+        received_at = self._now()
+        if self._conversation.is_interrupted(item_id) or self._is_mute:
+            return
+        if self._to_caller is not None:
+            payload = self._to_caller(payload)
+            if not payload:
+                return
+        self._caller_speaks_since = None
+        if not await self._speaking.say(item_id, payload):
+            return
+        self._is_mid_answer = True
+        self._dead_air.answered()
+        if self._ear.voiced_ms >= SHORTEST_VOICE_MS:
+            self._turns.answered(self._ear.voice_at, self._ear.voice_lag_ms, received_at)
+        self._ear.forget()
+
+    @property
+    def _is_mute(self) -> bool:
+        """Whether somebody else is being called, or a machine is still greeting."""
+        return self._handover.is_ringing or (self.answering.is_machine and not self._is_recorded)
+
+    async def _barge_in(self) -> None:
+        """The caller speaks: drop what is still to be played, and tell the model how much of its answer was heard."""
+        self._caller_speaks_since = self._last_sound = self._now()
+        self._turns.caller_spoke()
+        if self._farewell or self._handover.is_ringing or not self._speaking.is_on or not self._is_interruptible:
+            return
+        item_id, self._is_mid_answer = self._speaking.item_id, False
+        heard_ms, share = await self._speaking.fall_silent()
+        self._ear.note_voice(self._dead_air.spoken_ms)  # what was heard of it went uncounted while we spoke
+        self._observer.event("model.interrupted", {"heard_ms": heard_ms})
+        self._conversation.interrupted(item_id, heard_ms, share)
+        await self._link.truncate(item_id, heard_ms)
+
+    # --- tools --------------------------------------------------------------------------------------------------------
+
+    def _tools_changed(self) -> None:
+        self._last_sound = self._now()
+        self._turns.tools_run(any_left=bool(self._tools.tasks))
+        if not self._tools.tasks:
+            self._dead_air.expect(self._now())
+
+    async def _say_meanwhile(self, session: RealtimeSession, words: str) -> None:
+        """While a tool is at work: by the model where that can speak meanwhile, else by a voice of our own."""
+        if self._speaking.is_on:
+            return
+        if session.speaks_during_tools:
+            with contextlib.suppress(ProviderError):
+                await session.generate_reply(wording.say_exactly(words))
+        else:
+            await self._speaking.say_ourselves(words)
+
+    async def _say_goodbye(self, session: RealtimeSession, call: ToolCall) -> None:
+        """The model wants to hang up: let what it has said be heard, then end."""
+        self._farewell = True
+        await asyncio.sleep(LAST_WORDS_SECONDS)
+        await self.end_when_quiet("normal_clearing", FAREWELL_SECONDS)
+
+    async def _hand_over(self, session: RealtimeSession, call: ToolCall) -> None:
+        """The model wants somebody else to take over: let what it has said be heard, then have them called."""
+        await asyncio.sleep(LAST_WORDS_SECONDS)
+        await self._speaking.wait_for_silence(self._now() + FAREWELL_SECONDS)
+        await self._handover.ask(session, call)
+
+    # --- limits, and a model that is not heard ------------------------------------------------------------------------
+
+    async def _keep_limits(self) -> None:
+        while True:
+            await asyncio.sleep(LIMIT_CHECK_SECONDS)
+            now = self._now()
+            if now - self._started >= self._limits.max_duration:
+                self.end("max_duration")
+                return
+            if self._is_busy(now) or self._handover.is_under_way:
+                self._last_sound = now
+            elif now - max(self._last_sound, self._hearing.acted_at) >= self._limits.silence:
+                self.end("silence_timeout")
+                return
+            self._conversation.release_overdue()
+            await self._mend_dead_air(now)
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        """Whether the caller is with somebody else than the model."""
+        return self._handover.is_ringing or self.answering.is_machine or not self.answering.is_decided
+
+    def _is_busy(self, now: float) -> bool:
+        """Whether the silence on the line is nobody's neglect."""
+        since = self._caller_speaks_since
+        is_caller_speaking = since is not None and now - since < LONGEST_SPEECH_SECONDS
+        return self._is_elsewhere or self._speaking.is_on or bool(self._tools.tasks) or is_caller_speaking
+
+    async def _mend_dead_air(self, now: float) -> None:
+        if self._ear.voiced_ms >= self._dead_air.spoken_ms and self._ear.voice_at > (self._dead_air.since or 0.0):
+            self._dead_air.expect(self._ear.voice_at)
+        unanswerable = self._link.session is None or self._speaking.is_line_broken or self._farewell
+        if unanswerable or self._is_elsewhere or self._speaking.is_audible or self._tools.tasks:
+            return
+        if (remedy := self._dead_air.due(now)) is None:
+            return
+        self._observer.event("dead_air", {"remedy": remedy.value})
+        if self._speaking.is_on:  # an answer of mere silence, before which nothing else would be heard
+            await self._speaking.fall_silent()
+        if remedy is Remedy.PROMPT:
+            await self._link.tell(lambda session: session.generate_reply(self._prompt))
+        else:
+            await self._link.drop(for_good=remedy is not Remedy.RECONNECT)
+
+    async def _give_up(self) -> None:
+        """No model can be had: say so, and hand the caller to a person where there is one."""
+        self._has_given_up = True
+        if not self._end.done() and not self._is_mute:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(APOLOGY_SECONDS):
+                    await self._speaking.say_ourselves(wording.APOLOGY)
+            await self._speaking.wait_for_silence(self._now() + APOLOGY_SECONDS)
+            if not await self._handover.request({"reason": "technical trouble"}):
+                await asyncio.shield(self._end)
+        self.end("model_failed")

@@ -1,0 +1,111 @@
+"""What both sides have said so far: told to the observer as it becomes known, and to a model that takes over.
+
+Of an answer that the caller interrupted only what was spoken counts: the rest was never heard.
+"""
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from agents.providers.base import Turn
+from calls.session.parts import Observer
+
+HISTORY_TURNS = 40
+# What the caller said may be known later than the answer to it: where the model's transcription is a service apart. So
+# long the answer's text waits for it, that both stand in their order.
+WORDS_SECONDS = 2.0
+# A word, or a character of a script that has none.
+_WORD = re.compile(r"[\u2e80-\uffdc]|[^\s\u2e80-\uffdc]+")
+
+
+@dataclass(slots=True)
+class _Said:
+    role: str
+    text: str
+    item_id: str = ""
+
+
+class Conversation:
+    """One call's, from its beginning or from `history` on."""
+
+    def __init__(
+        self, observer: Observer, history: Iterable[Turn] = (), now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._observer = observer
+        self._now = now
+        self._said = deque((_Said(turn.role, turn.text) for turn in history), maxlen=HISTORY_TURNS)
+        self._interrupted: dict[str, tuple[int, float]] = {}  # answer → ms and share of it that were heard
+        self._words_due_at: float | None = None  # until when the caller's last words are waited for
+        self._held: list[tuple[str, str]] = []  # what the model said meanwhile: answer and text
+
+    def history(self) -> tuple[Turn, ...]:
+        """For a model session that begins now."""
+        self.release()
+        return tuple(Turn(each.role, each.text) for each in self._said if each.text)
+
+    def is_interrupted(self, item_id: str) -> bool:
+        """Whether what still comes of this answer is for nobody."""
+        return item_id in self._interrupted
+
+    def caller_finished(self) -> None:
+        """The caller has come to an end; the words are yet to be known."""
+        self.release()
+        self._words_due_at = self._now() + WORDS_SECONDS
+
+    def caller_said(self, text: str) -> None:
+        self._said.append(_Said("user", text))
+        self._observer.transcript("user", text)
+        self.release()
+
+    def model_said(self, item_id: str, text: str) -> None:
+        """The text of an answer, which may have been interrupted before it was known."""
+        if self._words_due_at is None:
+            self._tell(item_id, text)
+        else:
+            self._held.append((item_id, text))
+
+    def release_overdue(self) -> None:
+        """Wait for the caller's words no longer than they are worth."""
+        if self._words_due_at is not None and self._now() >= self._words_due_at:
+            self.release()
+
+    def release(self) -> None:
+        """Wait for the caller's words no longer."""
+        self._words_due_at = None
+        held, self._held = self._held, []
+        for item_id, text in held:
+            self._tell(item_id, text)
+
+    def _tell(self, item_id: str, text: str) -> None:
+        heard_ms, share = self._interrupted.get(item_id, (None, 1.0))
+        spoken = spoken_part(text, share)
+        if spoken:
+            self._said.append(_Said("model", spoken, item_id))
+            self._observer.transcript("model", spoken, item_id=item_id, interrupted_at_ms=heard_ms)
+
+    def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
+        """The caller spoke over an answer of which `heard_ms`, the given share of it, had been played."""
+        self._interrupted[item_id] = heard_ms, share
+        known = [each for each in self._said if each.item_id == item_id]
+        for each, text in zip(known, cut_texts([each.text for each in known], share), strict=True):
+            each.text = text
+        self._observer.interrupted(item_id, heard_ms, share)
+
+
+def spoken_part(text: str, share: float) -> str:
+    """The words of a text that were spoken when this share of its audio had been played: those half of which lie in it."""
+    limit = len(text) * share
+    ends = [found.end() for found in _WORD.finditer(text) if (found.start() + found.end()) / 2 <= limit]
+    return text[: ends[-1]] if ends else ""
+
+
+def cut_texts(texts: list[str], share: float) -> list[str]:
+    """The same for an answer whose text came in several pieces."""
+    limit = sum(map(len, texts)) * share
+    spoken: list[str] = []
+    for text in texts:
+        spoken.append(spoken_part(text, min(1.0, max(0.0, limit / len(text)))) if text else "")
+        limit -= len(text)
+    return spoken

@@ -1,0 +1,102 @@
+"""What the caller says and presses, on its way to the model."""
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable
+
+from agents.providers.base import ProviderError, RealtimeSession
+from bubblyphone.core.audio import make_transcoder
+from calls.session import wording
+from calls.session.ear import Ear
+from calls.session.keys import Keys
+from calls.session.model_link import ModelLink
+from calls.session.parts import Observer
+from calls.session.speaking import Speaking
+from calls.session.transport import LineBack, LineBroken, MediaTransport
+from calls.session.turns import TurnClock
+from phone_numbers.carriers.media import DtmfPressed, MarkReached, StreamError, StreamStopped
+
+# What the caller says while the model is being connected, in frames of 20 ms.
+HELD_BACK_FRAMES = 100
+
+
+class Hearing:
+    """Reads the media connection to its end. `is_deaf`: nothing that is said now is for the model."""
+
+    def __init__(
+        self,
+        *,
+        transport: MediaTransport,
+        link: ModelLink,
+        speaking: Speaking,
+        turns: TurnClock,
+        observer: Observer,
+        is_deaf: Callable[[], bool],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._transport = transport
+        self._link = link
+        self._speaking = speaking
+        self._turns = turns
+        self._observer = observer
+        self._is_deaf = is_deaf
+        self._now = now
+        self._to_model: Callable[[str], str] | None = None
+        self._held_back: deque[str] = deque(maxlen=HELD_BACK_FRAMES)
+        self.ear = Ear(transport.audio_format, now)
+        self.keys = Keys(self._tell_keys)
+        self.acted_at = now()  # when the caller was last known to do something else than speak
+
+    def listen_for(self, session: RealtimeSession) -> None:
+        """A model session has begun: it hears the caller in its own format."""
+        self._to_model = make_transcoder(self._transport.audio_format, session.input_format)
+
+    async def run(self) -> None:
+        """Until the caller's side ends."""
+        async for frame in self._transport.frames():
+            match frame:
+                case str(payload):
+                    await self._take(payload)
+                case MarkReached(name):
+                    began_at = self._speaking.mark_reached(name)
+                    if began_at is not None:
+                        self._turns.playback_began(began_at)
+                case DtmfPressed(digit):
+                    self.acted_at = self._now()
+                    self._observer.event("dtmf.received", {"digit": digit}, source="telephony")
+                    self.keys.press(digit)
+                case StreamError(detail):
+                    self._observer.event("stream.error", {"detail": detail[:200]}, source="telephony")
+                case LineBroken():
+                    self._speaking.line_broke()
+                case LineBack():
+                    self.acted_at = self._now()
+                    self._observer.event("stream.reconnected", {"reason": "line_broken"})
+                    await self._speaking.line_is_back()
+                case StreamStopped():
+                    return
+
+    async def _tell_keys(self, keys: str) -> None:
+        await self._link.tell(lambda session: session.send_context(wording.keys_pressed(keys)))
+
+    async def _take(self, payload: str) -> None:
+        self.ear.hear(payload, counts=not self._speaking.is_audible)
+        session = self._link.session
+        if session is None:
+            self._held_back.append(payload)
+            return
+        while self._held_back:
+            await self._pass_on(session, self._held_back.popleft())
+        await self._pass_on(session, payload)
+
+    async def _pass_on(self, session: RealtimeSession, payload: str) -> None:
+        if self._is_deaf():
+            return
+        if self._to_model is not None:
+            payload = self._to_model(payload)
+            if not payload:
+                return
+        # A session that has just failed is replaced by the task that reads its events; this frame is lost with it.
+        with contextlib.suppress(ProviderError):
+            await session.send_audio(payload)

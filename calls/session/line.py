@@ -1,0 +1,78 @@
+"""A caller's line that outlives its media connections: when one breaks while the call lives, the carrier is asked for another."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from bubblyphone.core.audio import AudioFormat
+from calls.session.transport import CallerFrame, CarrierTransport, LineBack, LineBroken
+from phone_numbers.carriers.media import StreamStopped
+
+# When a call ends, its stream does too, and the carrier's report of the end is on its way: it comes within this time.
+END_REPORT_SECONDS = 0.3
+# From the carrier being asked to the new connection.
+RESTART_SECONDS = 6.0
+
+Restart = Callable[[], Awaitable[bool]]
+
+
+class CarrierLine:
+    """The media connections of one call, one after the other, as one (calls.session.transport.MediaTransport).
+
+    `restart` asks the carrier for another one and says whether it will come.
+    """
+
+    def __init__(self, transport: CarrierTransport, restart: Restart) -> None:
+        self._transport = transport
+        self._restart = restart
+        self._next: asyncio.Queue[CarrierTransport] = asyncio.Queue()
+        self.audio_format: AudioFormat = transport.audio_format
+
+    def attach(self, transport: CarrierTransport) -> bool:
+        """A connection that takes the place of the one that broke. False when it cannot."""
+        if transport.audio_format != self.audio_format:
+            return False
+        self._next.put_nowait(transport)
+        return True
+
+    async def frames(self) -> AsyncIterator[CallerFrame]:
+        while True:
+            async for frame in self._transport.frames():
+                if isinstance(frame, StreamStopped):
+                    break
+                yield frame
+            self._transport.left.set()
+            yield LineBroken()
+            if not await self._is_replaced():
+                return
+            yield LineBack()
+
+    async def _is_replaced(self) -> bool:
+        try:
+            async with asyncio.timeout(END_REPORT_SECONDS):
+                self._transport = await self._next.get()
+                return True
+        except TimeoutError:
+            pass
+        if not await self._restart():
+            return False
+        try:
+            async with asyncio.timeout(RESTART_SECONDS):
+                self._transport = await self._next.get()
+        except TimeoutError:
+            return False
+        return True
+
+    async def send_audio(self, payload: str) -> None:
+        await self._transport.send_audio(payload)
+
+    async def send_mark(self, name: str) -> None:
+        await self._transport.send_mark(name)
+
+    async def clear(self) -> None:
+        await self._transport.clear()
+
+    def leave(self) -> None:
+        """The conversation is over: let go of every connection."""
+        self._transport.left.set()
+        while not self._next.empty():
+            self._next.get_nowait().left.set()

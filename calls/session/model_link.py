@@ -1,0 +1,127 @@
+"""The connection of a live call to its model, and what takes its place when it breaks. Pure asyncio."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from agents.providers.base import ProviderError, RealtimeSession
+from agents.providers.events import ToolCall
+from calls.session import wording
+from calls.session.conversation import Conversation
+from calls.session.parts import Engine, Observer
+
+CONNECT_TIMEOUT_SECONDS = 12.0
+# In mid-call somebody is listening to the silence.
+RECONNECT_TIMEOUT_SECONDS = 6.0
+# A reconnected model that lived this long may be reconnected again; one that drops at once has failed for good.
+STABLE_SECONDS = 60.0
+
+
+class ModelLink:
+    """Connects to the first of the `engines`; to the next one when that has failed. None of them is gone back to."""
+
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        conversation: Conversation,
+        observer: Observer,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engines = list(engines)
+        self._conversation = conversation
+        self._observer = observer
+        self._now = now
+        self._connected_at = 0.0
+        self._prefix = ""
+        self.connections = 0
+        self.session: RealtimeSession | None = None
+
+    @property
+    def answer_seconds(self) -> float:
+        """How long the model in use may be silent when the caller waits for it."""
+        return self._engines[0].model.answer_seconds if self._engines else 0.0
+
+    async def connect(self) -> RealtimeSession | None:
+        """A session with the conversation so far. None when no engine gives one."""
+        while self._engines:
+            engine = self._engines[0]
+            config = engine.config
+            if self.connections:
+                config = replace(config, history=self._conversation.history())
+            patience = RECONNECT_TIMEOUT_SECONDS if self.connections else CONNECT_TIMEOUT_SECONDS
+            try:
+                # Not `wait_for`, which may swallow a cancellation that comes as the session does (Python 3.11).
+                async with asyncio.timeout(patience):
+                    session = await engine.model.connect(config)
+            except (ProviderError, TimeoutError) as error:
+                self.failed(str(error) or "The model did not answer in time.")
+            else:
+                # Models count their answers anew in each session; those of one call must not be mistaken for each other.
+                self._prefix = f"{secrets.token_hex(3)}." if config.history else ""
+                self.connections += 1
+                self._connected_at = self._now()
+                return session
+        return None
+
+    def call_wide(self, item_id: str) -> str:
+        """The name of an answer of the session in use that no other answer of this call has."""
+        return self._prefix + item_id
+
+    async def truncate(self, item_id: str, heard_ms: int) -> None:
+        """Tell the model how much was heard of an answer, which may be one of a session before."""
+        if item_id.startswith(self._prefix):
+            await self.tell(lambda session: session.truncate(item_id.removeprefix(self._prefix), heard_ms))
+
+    async def tell(self, order: Callable[[RealtimeSession], Awaitable[None]]) -> bool:
+        """Give the model an order; False when it has no session at this moment to take it."""
+        if self.session is None:
+            return False
+        try:
+            await order(self.session)
+        except ProviderError:
+            return False
+        return True
+
+    async def tell_when_connected(self, order: Callable[[RealtimeSession], Awaitable[None]]) -> None:
+        """The same, however long a session may take to be there."""
+        while not await self.tell(order):  # noqa: ASYNC110  it is being connected
+            await asyncio.sleep(0.05)
+
+    async def deliver(self, session: RealtimeSession, call: ToolCall, result: Mapping[str, Any]) -> None:
+        """Answer a tool call of the session that is there, or tell it what one before it had asked for."""
+        if session is self.session:
+            await self.tell(lambda session: session.send_tool_result(call.call_id, call.name, result))
+        elif await self.tell(lambda session: session.send_context(wording.late_result(call.name, result))):
+            await self.tell(lambda session: session.generate_reply(wording.GO_ON))
+
+    def failed(self, reason: str) -> None:
+        """The engine in use is of no more use."""
+        engine = self._engines.pop(0)
+        self._observer.event("stream.failed", {"reason": reason[:200], "model": engine.config.upstream_model})
+
+    async def lost(self, session: RealtimeSession, error: ProviderError) -> None:
+        """A session broke off. One that did so soon after a reconnect is not reconnected again."""
+        self.session = None
+        await session.close()
+        is_repeated = self.connections > 1 and self._now() - self._connected_at < STABLE_SECONDS
+        if self._engines and (not error.retryable or is_repeated):
+            self.failed(str(error))
+
+    async def drop(self, *, for_good: bool = False) -> None:
+        """Leave a session that is of no use; `for_good`: its engine, too."""
+        session, self.session = self.session, None
+        if for_good and self._engines:
+            self.failed("The model is not heard.")
+        if session is not None:
+            await session.close()
+
+    async def close(self) -> None:
+        """The call is over, perhaps in the middle of an answer."""
+        session, self.session = self.session, None
+        if session is not None:
+            await session.close()
+            for said in session.unfinished():
+                self._conversation.model_said(self.call_wide(said.item_id), said.text)

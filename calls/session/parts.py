@@ -1,0 +1,60 @@
+"""What a live session is handed: whom it tells, whom it asks, how long it may last. No database, no framework."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agents.providers.base import RealtimeModel, SessionConfig
+from calls.session.turns import TurnTimes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds after which a call is ended by us."""
+
+    max_duration: float
+    silence: float
+
+
+class Observer(Protocol):
+    """Who wants to know. No method may block or raise."""
+
+    def event(
+        self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming"
+    ) -> None: ...
+
+    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None: ...
+
+    def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
+        """The caller spoke over an answer, whose text may be reported already; that share of it, 0 to 1, was spoken."""
+
+    def turn(self, times: TurnTimes) -> None:
+        """How long the caller waited for an answer."""
+
+    def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None: ...
+
+
+class ToolRunner(Protocol):
+    """Runs the developer's tools; never raises, an error is a result that the model can read."""
+
+    async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]: ...
+
+
+class TransferRequester(Protocol):
+    """Asks for the call to be handed over; returns why that cannot be, or "" when the other leg is being called."""
+
+    async def __call__(self, arguments: Mapping[str, Any]) -> str: ...
+
+
+class OwnVoice(Protocol):
+    """Says a text without the model: pieces of audio in the caller's format, or none where somebody else says it meanwhile."""
+
+    def __call__(self, text: str) -> AsyncIterator[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A model with the settings of its sessions."""
+
+    model: RealtimeModel
+    config: SessionConfig
