@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 TEST_WORKERS ?= 2
 # How many of the lines of tests/conftest.py run beside each other.
-TEST_LINES ?= 5
+TEST_LINES ?= 3
 # Enough of an environment for commands that need settings but no services.
 CHECK_ENV := SECRET_KEY=check-only-a-long-random-looking-value-0123456789-abcdefghijkl \
 	ENCRYPTION_KEYS=Y2hlY2stb25seS1rZXktY2hlY2stb25seS1rZXktMDE= PUBLIC_URL=https://check.example.com SECURE_SSL_REDIRECT=1 \

@@ -42,6 +42,7 @@ def test_from_sign_up_to_a_spoken_call(open_page: Callable[..., Page], question:
     take_step(page, "Buy a number")
     page.get_by_label("Area code").fill("212")
     page.get_by_role("button", name="Search").click()
+    expect(page.locator("tbody tr").first).to_contain_text("+1 212")
     page.locator("tbody tr").first.get_by_role("link", name=re.compile("Buy")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Taken from your balance now")
