@@ -23,25 +23,19 @@ run: ## start everything and show where it is (Ctrl-C stops it)
 	@scripts/install core offline
 	@exec $(PYTHON) -m bubblyphone.services.run
 
-# Whole platforms, the exchange and speech mostly wait: they go beside the rest, which gives way to them.
-REALTIME := tests/accounts/test_delivery.py tests/browser tests/exchange tests/flows tests/speech
+# Whole platforms and speech, which are timed: they run in lines of their own (tests/conftest.py), when the rest is through.
+REALTIME := tests/browser tests/flows tests/speech
 
 test: ## run every test; ARGS="tests/calls -k hangup" chooses some
 	@scripts/install core offline dev
+	@$(PYTHON) -m tests.chromium
 ifeq ($(ARGS),)
-	@$(MAKE) --no-print-directory -j2 test-realtime test-rest
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) $(addprefix --ignore=,$(REALTIME) tests/bench)
+	@$(PYTHON) -m pytest -n $(TEST_LINES) --dist loadgroup $(REALTIME)
 	@$(PYTHON) -m pytest tests/bench
 else
-	@$(PYTHON) -m tests.chromium
 	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup $(ARGS)
 endif
-
-test-realtime:
-	@$(PYTHON) -m tests.chromium
-	@$(PYTHON) -m pytest -n $(TEST_LINES) --dist loadgroup $(REALTIME)
-
-test-rest:
-	@nice -n 19 $(PYTHON) -m pytest -n $(TEST_WORKERS) $(addprefix --ignore=,$(REALTIME) tests/bench)
 
 check: ## formatting, lint, types, import directions, settings, migrations
 	@scripts/install core offline dev

@@ -23,18 +23,16 @@ TESTS = Path(__file__).parent
 SEEDED_MODELS = ("agents.AIModel", "billing.TelephonyRate", "numbers.NumberPrice")
 
 
-# What is timed and mostly waits (REALTIME in the Makefile) runs in lines beside each other, which share nothing. Each has its own
-# platform; the tests that need none stand in one line.
+# What is timed (REALTIME in the Makefile) runs in lines beside each other, which share nothing. Each has a platform of its own;
+# speech needs none.
 LINES = {
-    "accounts/test_delivery.py": "no platform",
     "browser": "pages",
-    "exchange": "no platform",
     "flows": "conversations",
     "flows/test_reference_programs.py": "calls",
     "flows/test_transfer.py": "calls",
     "flows/test_waiting.py": "calls",
     "flows/test_webhook_mode.py": "calls",
-    "speech": "no platform",
+    "speech": "speech",
 }
 PLATFORMS = ("mortal", "vendor_platform")  # fixtures that are a line of their own
 
