@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
@@ -35,8 +34,8 @@ Result = TypeVar("Result")
 RETRY_DELAYS = (5.0, 30.0, 120.0)
 # How long a claim keeps others away: longer than an attempt with its time-out of 10 s.
 LEASE_SECONDS = 15.0
-# NOTIFY wakes us; looking again by ourselves covers a lost connection and clocks that differ.
-POLL_SECONDS = 0.5
+# NOTIFY wakes us; looking again by ourselves covers what another process left behind and clocks that differ.
+POLL_SECONDS = 2.0
 PAUSE_AFTER_ERROR_SECONDS = 1.0
 # What may be on its way at once, in all and to one URL, so that one that hangs cannot take all sockets.
 MAX_IN_FLIGHT = 2000
@@ -178,12 +177,24 @@ class Dispatcher:
                 async with await psycopg.AsyncConnection.connect(**_connection_parameters()) as listener:
                     await listener.execute(f"LISTEN {CHANNEL}")
                     self._wake.set()
-                    async with aclosing(listener.notifies()) as notifications:
-                        async for _ in notifications:
-                            self._wake.set()
+                    await self._heed(listener)
             except psycopg.Error:
                 logger.warning("The connection that listens for webhooks was lost", exc_info=True)
             await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
+
+    async def _heed(self, listener: psycopg.AsyncConnection) -> None:
+        """Wake at each notification. Not by psycopg's `notifies`, which wakes ten times a second to see whether it is to end."""
+        loop, socket, readable = asyncio.get_running_loop(), listener.fileno(), asyncio.Event()
+        loop.add_reader(socket, readable.set)
+        try:
+            while True:
+                await readable.wait()
+                readable.clear()
+                listener.pgconn.consume_input()
+                while listener.pgconn.notifies() is not None:
+                    self._wake.set()
+        finally:
+            loop.remove_reader(socket)
 
     async def _dispatch(self) -> None:
         while True:

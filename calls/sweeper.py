@@ -61,10 +61,18 @@ async def run() -> None:
 
 
 def sweep_once(now: datetime | None = None) -> None:
-    """Apply every rule once."""
+    """Apply every rule once, if there is a call for one."""
     now = now or timezone.now()
-    for rule in RULES:
-        rule(now)
+    if _has_work(now):
+        for rule in RULES:
+            rule(now)
+
+
+def _has_work(now: datetime) -> bool:
+    """Whether a call runs, or waits for its transfer's fate or its transcript's announcement: most of the time none does."""
+    return (
+        Call.objects.exclude(status__in=OVER).exists() or _undecided_transfers().exists() or _unannounced(now).exists()
+    )
 
 
 def answer_again(now: datetime) -> None:
@@ -190,7 +198,7 @@ def speak_again(now: datetime) -> None:
 
 def fail_lost_transfers(now: datetime) -> None:
     """Nothing was reported of the other leg, or its end alone: the caller must not wait for ever."""
-    for transfer in Transfer.objects.filter(answered_at=None, failed_at=None, sent_at__isnull=False):
+    for transfer in _undecided_transfers():
         assert transfer.sent_at is not None
         is_lost = transfer.sent_at < now - TRANSFER_LOST_AFTER
         if not is_lost and not transfers.has_hung_up(transfer, before=now - lifecycle.LATE_ANSWER_GRACE):
@@ -199,15 +207,22 @@ def fail_lost_transfers(now: datetime) -> None:
             transfers.fail(lifecycle.locked(transfer.call_id), transfer.pk, "no_answer", at=now)
 
 
-def announce_transcripts(now: datetime) -> None:
-    """Calls that are over and whose session has told all: the transcript is announced, and read where an agent wants that."""
-    ended = Call.objects.filter(
+def _undecided_transfers() -> QuerySet[Transfer]:
+    return Transfer.objects.filter(answered_at=None, failed_at=None, sent_at__isnull=False)
+
+
+def _unannounced(now: datetime) -> QuerySet[Call]:
+    return Call.objects.filter(
         transcript_announced=False,
         ended_at__lt=now - TRANSCRIPT_COMPLETE_AFTER,
         ended_at__gt=now - TRANSCRIPT_OLD_AFTER,
         status__in=OVER,
     )
-    for call_id in ended.values_list("pk", flat=True):
+
+
+def announce_transcripts(now: datetime) -> None:
+    """Calls that are over and whose session has told all: the transcript is announced, and read where an agent wants that."""
+    for call_id in _unannounced(now).values_list("pk", flat=True):
         with transaction.atomic():
             call = lifecycle.locked(call_id)
             if call.transcript_announced:
