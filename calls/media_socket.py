@@ -48,14 +48,14 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
         return
     line = _lines.get(call.call_id)
     if line is None or not line.attach(transport):
-        session = asyncio.create_task(_hold(call, transport))
+        session = asyncio.create_task(hold_line(call, transport))
         _sessions.add(session)
         session.add_done_callback(_sessions.discard)
     await transport.left.wait()
     await transport.close()
 
 
-async def _hold(call: live.LiveCall, transport: CarrierTransport) -> None:
+async def hold_line(call: live.LiveCall, transport: CarrierTransport) -> None:
     """The session of a call over this connection, and those that follow it."""
     call_id = call.call_id
 

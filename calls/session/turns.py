@@ -65,7 +65,7 @@ class TurnClock:
         self.finish()
         now = self._now()
         detected_at = self._detected_at if self._detected_at and voice_at <= self._detected_at <= received_at else None
-        began = detected_at or voice_at
+        began = detected_at or min(voice_at, received_at)  # over a slow line the caller may speak on meanwhile
         tool_seconds = min(self._tool_seconds, received_at - began)
         self._measured = TurnTimes(
             carrier_in_ms=round(voice_lag_ms),

@@ -1,240 +1,242 @@
-"""Every await of a session is cut once: closed, refused, slow, lost without a word, or cancelled with its task. The call goes
-on, or ends as it should.
+"""Every await of a session is cut once: closed, refused, slow, lost without a word, or cancelled with its process. The call goes
+on, or ends as it should, and is billed once, for as long as it lasted.
 """
 
 import asyncio
+import itertools
+import math
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
+from aiohttp import web
+from asgiref.sync import sync_to_async
+from django.db import connections, transaction
+from django.utils import timezone
 
-from agents.providers.base import ProviderError, RealtimeModel, SessionConfig
-from agents.providers.events import (
-    AudioDelta,
-    InputTranscript,
-    OutputTranscript,
-    SpeechStarted,
-    SpeechStopped,
-    ToolCall,
-    TurnDone,
-)
-from bubblyphone.core.audio import PCMU_8K
-from calls.session.call_session import CallSession
-from calls.session.parts import Limits
-from calls.session.transport import CallerFrame
-from tests.calls.scripted import FRAME, Notebook, ScriptedCaller, ScriptedSession, audio
+from accounts.models import WebhookDelivery
+from agents.providers.registry import get_model
+from billing import ledger, verification
+from billing.models import LedgerEntry
+from calls import lifecycle, live, media_socket, sweeper
+from calls.charging import holds
+from calls.models import Call
+from calls.recorder import WRITER
+from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.models import PhoneNumber
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.calls.talkative import FAULTS, Fault, Gone, PatientCaller
 
-VOICE = audio(20)
-PACE_SECONDS = 0.004
-LONGEST_SECONDS = 12.0
-# After so long it is noticed that the other end is gone.
-LOST_SECONDS = 0.6
-
-
-class Gone(Exception):
-    """The caller's line, or a tool, is not there any more."""
+pytestmark = pytest.mark.django_db(transaction=True)
+LONGEST_SECONDS = 12
+BALANCE = 100
+PRICE = Decimal("0.04")  # of a minute, each of the line and of the model
+KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or switched off"]
+LOOK = {"name": "look", "description": "Look it up", "parameters": {"type": "object", "properties": {}}}
+# What a busy machine may take between an event and the row that tells of it.
+LATE = timedelta(seconds=3)
+# A process that dies has shown a sign of life within this time (HEARTBEAT_SECONDS).
+SIGN_OF_LIFE = timedelta(seconds=live.HEARTBEAT_SECONDS)
 
 
 @dataclass
-class Fault:
-    """What happens at the `at`th await, counted from 1, of that name."""
+class CutCall:
+    """A call that is held from the greeting to its end, the fault on the way."""
 
-    kind: str
-    name: str = ""
-    at: int = 0
-    awaits: list[str] = field(default_factory=list)
-    run: asyncio.Task[str] | None = None
+    fault: Fault
+    id: int
+    over_at: datetime  # its session's end
 
-    @property
-    def has_happened(self) -> bool:
-        return self.awaits.count(self.name) >= self.at
-
-    async def pass_by(self, name: str) -> None:
-        self.awaits.append(name)
-        if name != self.name or self.awaits.count(name) != self.at:
-            return
-        if self.kind == "slow":
-            await asyncio.sleep(0.3)
-        elif self.kind == "cancelled":
-            assert self.run is not None
-            self.run.cancel()
-            await asyncio.sleep(0)
-        else:
-            await asyncio.sleep(LOST_SECONDS if self.kind == "lost" else 0)
-            raise ProviderError("cut", retryable=self.kind != "refused") if name.startswith("model") else Gone
+    async def names(self) -> list[str]:
+        """What stands on the timeline, by the session's own account."""
+        return await live.in_database(
+            lambda: list(
+                Call.objects.get(pk=self.id)
+                .events.filter(source__in=["streaming", "api"])
+                .order_by("event_timestamp", "id")
+                .values_list("event_type", flat=True)
+            )
+        )
 
 
-class TalkativeSession(ScriptedSession):
-    """Answers what it is asked; two questions of the caller's lead to a tool, and to the end of the call."""
-
-    def __init__(self, config: SessionConfig, fault: Fault) -> None:
-        super().__init__(config)
-        self._fault = fault
-        self._loud = self._questions = self._items = 0
-
-    def _answer(self, milliseconds: int) -> None:
-        self._items += 1
-        item = f"item_{self._items}"
-        for event in (AudioDelta(item, audio(milliseconds)), OutputTranscript(item, "Well."), TurnDone()):
-            self.queue.put_nowait(event)
-
-    async def send_audio(self, payload: str) -> None:
-        # One of the frames stands for all: they differ in nothing.
-        if self._loud == 5 and payload == VOICE:
-            await self._fault.pass_by("model.send_audio")
-        await super().send_audio(payload)
-        if payload == VOICE:
-            self._loud += 1
-            if self._loud == 8:
-                self.queue.put_nowait(SpeechStarted())
-        elif self._loud >= 8:
-            self._loud = 0
-            self._questions += 1
-            for event in (SpeechStopped(), InputTranscript("What?")):
-                self.queue.put_nowait(event)
-            name = "look" if "What?" not in str(self.config.history) and self._questions == 1 else "end_call"
-            self.queue.put_nowait(ToolCall(f"call_{self._questions}", name, {}))
-
-    async def generate_reply(self, instructions: str) -> None:
-        await self._fault.pass_by("model.generate_reply")
-        self._answer(80)
-
-    async def send_context(self, message: str) -> None:
-        await self._fault.pass_by("model.send_context")
-
-    async def truncate(self, item_id: str, heard_ms: int) -> None:
-        await self._fault.pass_by("model.truncate")
-
-    async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
-        await self._fault.pass_by("model.send_tool_result")
-        self._answer(2000)
-
-    async def events(self) -> AsyncIterator[Any]:
-        async for event in super().events():
-            if isinstance(event, TurnDone | ToolCall):
-                await self._fault.pass_by("model.events")
-            yield event
-
-
-class TalkativeModel(RealtimeModel):
-    answer_seconds = 0.5
-
-    def __init__(self, fault: Fault) -> None:
-        self._fault = fault
-        self.sessions: list[TalkativeSession] = []
-
-    def is_available(self) -> bool:
-        return True
-
-    async def connect(self, config: SessionConfig) -> TalkativeSession:
-        await self._fault.pass_by("model.connect")
-        self.sessions.append(TalkativeSession(config, self._fault))
-        return self.sessions[-1]
-
-
-class PatientCaller(ScriptedCaller):
-    """Asks, waits for the answer, interrupts it with another question, until the line is closed.
-
-    As a carrier's: what is sent over a line that is gone is lost without an error, and its frames end.
-    """
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__()
-        self._fault = fault
-        self._is_gone = False
-
-    async def _pass_by(self, name: str) -> None:
-        try:
-            await self._fault.pass_by(f"line.{name}")
-        except Gone:
-            self._is_gone = True
-
-    async def frames(self) -> AsyncIterator[CallerFrame]:
-        await self._pass_by("frames")
-        while not self._is_gone:
-            heard = len(self.sent)
-            for frame in [VOICE] * 25 + [FRAME] * 2:
-                await asyncio.sleep(PACE_SECONDS)
-                yield frame
-            for _ in range(100):  # an answer, or two seconds of the caller's time without one
-                await asyncio.sleep(PACE_SECONDS)
-                yield FRAME
-                if self._is_gone or len(self.sent) > heard:
-                    break
-
-    async def send_audio(self, payload: str) -> None:
-        await self._pass_by("send_audio")
-        await super().send_audio(payload)
-
-    async def send_mark(self, name: str) -> None:
-        await self._pass_by("send_mark")
-
-    async def clear(self) -> None:
-        await self._pass_by("clear")
-        await super().clear()
-
-
-async def hold_a_call(fault: Fault) -> tuple[str, Notebook, TalkativeModel]:
-    """From the greeting to the model's own goodbye, the fault on the way."""
-    model, notes = TalkativeModel(fault), Notebook()
-
-    async def run_tool(name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        try:
-            await fault.pass_by("tool")
-        except Gone:
-            return {"error": "The tool did not answer."}
-        return {"result": "seen"}
-
-    session = CallSession(
-        transport=PatientCaller(fault),
-        model=model,
-        config=SessionConfig(upstream_model="m", instructions="Be brief.", caller_format=PCMU_8K),
-        greeting="Greet.",
-        limits=Limits(max_duration=LONGEST_SECONDS, silence=LONGEST_SECONDS),
-        run_tool=run_tool,
-        observer=notes,
+@pytest.fixture
+async def number(settings: Any) -> AsyncIterator[PhoneNumber]:
+    """Whose model is the talkative one, and whose tool is at a server that the faults reach."""
+    settings.MODEL_PROVIDERS = {
+        **settings.MODEL_PROVIDERS,
+        "google": {"BACKEND": "tests.calls.talkative.TalkativeModel", "OPTIONS": {}},
+    }
+    app = web.Application()
+    app.router.add_post("/tool", run_tool)
+    app.router.add_post("/v2/calls/{call}/actions/{command}", obey)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    options = {**settings.CARRIER["OPTIONS"], "api_key": "KEY", "base_url": f"{address}/v2"}
+    settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}
+    for known in (get_model, get_carrier):
+        known.cache_clear()
+    yield await live.in_database(
+        lambda: make_streaming_number(
+            make_account(str(BALANCE)),
+            max_call_duration=LONGEST_SECONDS,
+            silence_timeout=LONGEST_SECONDS,
+            tools=[LOOK],
+            tool_webhook_url=f"{address}/tool",
+        )
     )
-    fault.run = asyncio.create_task(session.run())
-    await asyncio.wait([fault.run], timeout=LONGEST_SECONDS + 3)
+    await runner.cleanup()
+    FAULTS.clear()
+    for known in (get_model, get_carrier):
+        known.cache_clear()
+    await asyncio.wrap_future(WRITER._thread.submit(connections.close_all))
+    await sync_to_async(connections.close_all)()
+
+
+async def run_tool(request: web.Request) -> web.Response:
+    call_id = (await request.json())["call_id"]
+    try:
+        await FAULTS[call_id].pass_by("tool")
+    except Gone:
+        assert request.transport is not None
+        request.transport.abort()
+    return web.json_response({"result": "seen"})
+
+
+async def obey(request: web.Request) -> web.Response:
+    """The carrier takes each command, and lets its reports of what came of it wait."""
+    return web.json_response({"data": {"result": "ok"}})
+
+
+def begin_call(number: PhoneNumber) -> live.LiveCall:
+    """Answered just now; the prompt says which it is."""
+    call = make_call(number, timezone.now(), carrier_call_id=f"v3:{next(_calls)}")
+    call.config["system_prompt"]["value"] = str(call.pk)
+    call.save()
+    return live.load(call.pk)
+
+
+_calls = itertools.count()
+
+
+def report_end(call_id: int) -> None:
+    """The carrier's word that a call is over, which comes once more than it should."""
+    call = Call.objects.get(pk=call_id)
+    for number in range(2):
+        ended = CarrierEvent(
+            CarrierEventType.ENDED,
+            f"{call_id}:{number}",
+            call.carrier_call_id or "",
+            timezone.now(),
+            cause="normal_clearing",
+        )
+        with transaction.atomic():
+            lifecycle.apply_carrier_event(ended)
+
+
+async def hold_a_call(number: PhoneNumber, fault: Fault) -> CutCall:
+    call = await live.in_database(begin_call, number)
+    FAULTS[str(call.call_id)] = fault
+
+    async def hung_up() -> None:
+        await live.in_database(report_end, call.call_id)
+
+    fault.run = asyncio.create_task(media_socket.hold_line(call, PatientCaller(fault, hung_up)))  # type: ignore[arg-type]
+    await asyncio.wait([fault.run], timeout=LONGEST_SECONDS + live.HANGUP_REPORT_SECONDS + 6)
     assert fault.run.done(), (fault.kind, fault.name, fault.at, fault.awaits)
-    (result,) = await asyncio.gather(fault.run, return_exceptions=True)
-    return ("cancelled" if isinstance(result, asyncio.CancelledError) else str(result)), notes, model
+    await asyncio.gather(fault.run, return_exceptions=True)
+    return CutCall(fault, call.call_id, timezone.now())
 
 
-async def test_the_call_that_is_cut_goes_well_by_itself() -> None:
+async def hold_calls(number: PhoneNumber, faults: list[Fault]) -> list[CutCall]:
+    """All at once; then whatever happens to calls whose carrier takes its time, and to those whose process has died."""
+    calls = await asyncio.gather(*(hold_a_call(number, fault) for fault in faults))
+    await WRITER.drained()
+    now = timezone.now()
+    for seconds in (16, 20, 46):
+        await live.in_database(sweeper.sweep_once, now + timedelta(seconds=seconds))
+    for call in calls:
+        await live.in_database(report_end, call.id)
+    return calls
+
+
+def check_bills(number: PhoneNumber, calls: list[CutCall]) -> None:
+    """Each is over and charged once for as long as it lasted, and nothing is set aside any more."""
+    total = Decimal(0)
+    for cut in calls:
+        call = Call.objects.get(pk=cut.id)
+        where = (cut.fault.kind, cut.fault.name, cut.fault.at, call.hangup_cause)
+        assert call.status == "completed", where
+        assert call.answered_at is not None
+        assert call.ended_at is not None
+        assert call.duration_seconds == math.ceil((call.ended_at - call.answered_at).total_seconds()), where
+        # Not until the report, which comes when all of them are over.
+        earliest = cut.over_at - LATE - (SIGN_OF_LIFE if cut.fault.kind == "cancelled" else timedelta())
+        is_reported = call.hangup_cause == "normal_clearing" and call.end_requested_at is None
+        if is_reported:  # and then the session found out that it was over
+            earliest -= timedelta(seconds=live.HANGUP_REPORT_SECONDS + 1)
+        assert earliest <= call.ended_at <= cut.over_at, where
+        minutes = Decimal(call.duration_seconds) / 60
+        model = (PRICE * minutes).quantize(Decimal("0.001"), ROUND_HALF_UP)
+        costs = {"telephony": PRICE * math.ceil(minutes), "model": model}
+        entries = LedgerEntry.objects.filter(key__startswith=f"call:{call.pk}:")
+        booked = {kind: -amount for kind, amount in entries.values_list("kind", "amount")}
+        # One whose process died before its first sign of life is billed for nothing.
+        assert booked == {kind: cost for kind, cost in costs.items() if cost}, where
+        assert {"telephony": call.telephony_cost, "model": call.model_cost} == costs, where
+        assert entries.count() == len(booked), where
+        assert call.events.filter(event_type="call.ended").count() == 1, where
+        sent = WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type__in=["call.ended", "call.hangup"])
+        assert sorted(sent.values_list("event_type", flat=True)) == ["call.ended", "call.hangup"], where
+        total += sum(booked.values())
+    assert ledger.balance(number.developer_id) == BALANCE - total
+    assert holds.held(number.developer_id) == 0
+    assert verification.find_problems() == KNOWN
+
+
+async def test_the_call_that_is_cut_goes_well_by_itself(number: PhoneNumber) -> None:
     fault = Fault("none")
-    cause, notes, model = await hold_a_call(fault)
-    assert cause == "normal_clearing"
+    (call,) = await hold_calls(number, [fault])
     assert {"model.truncate", "line.clear", "tool", "model.send_tool_result", "line.send_mark"} <= set(fault.awaits)
-    assert [len(model.sessions), notes.tools[0][0], notes.tools[-1][0]] == [1, "look", "end_call"]
-    assert "dead_air" not in notes.names()
+    names = await call.names()
+    assert (len(fault.sessions), names.count("tool.called"), names[-1]) == (1, 2, "stream.disconnected")
+    assert "dead_air" not in names
+    await live.in_database(check_bills, number, [call])
+    assert (await live.in_database(Call.objects.get, pk=call.id)).hangup_cause == "normal_clearing"
 
 
 @pytest.mark.parametrize("kind", ["closed", "refused", "slow", "lost", "cancelled"])
-async def test_each_await_is_cut_once(kind: str) -> None:
-    undisturbed = Fault("none")
-    await hold_a_call(undisturbed)
-    times = Counter(undisturbed.awaits)
+async def test_each_await_is_cut_once(number: PhoneNumber, kind: str) -> None:
+    (undisturbed,) = await hold_calls(number, [Fault("none")])
+    times = Counter(undisturbed.fault.awaits)
     faults = [Fault(kind, name, at) for name in times for at in range(1, times[name] + 1)]
-    outcomes = await asyncio.gather(*(hold_a_call(fault) for fault in faults))
-    for fault, (cause, notes, model) in zip(faults, outcomes, strict=True):
-        where = (fault.kind, fault.name, fault.at, notes.events)
+    calls = await hold_calls(number, faults)
+    for call in calls:
+        fault = call.fault
+        ended = await live.in_database(Call.objects.get, pk=call.id)
+        names = await call.names()
+        where = (fault.kind, fault.name, fault.at, ended.hangup_cause, names)
         # Not every call has as many awaits of a name as the undisturbed one, but each has the first.
         assert fault.has_happened or fault.at > 1, where
         if fault.has_happened:
-            assert cause in expected_ends(kind, fault.name), where
-            assert all(session.is_closed for session in model.sessions), where
-            assert notes.names()[-1] == "stream.disconnected", where
+            assert ended.hangup_cause in expected_ends(kind, fault.name), where
+            assert all(session.is_closed for session in fault.sessions), where
+            assert names[-1] == "stream.disconnected", where
+    await live.in_database(check_bills, number, [undisturbed, *calls])
 
 
 def expected_ends(kind: str, name: str) -> set[str]:
     """Why a call may end whose await of that name was cut."""
     if kind == "cancelled":
-        return {"cancelled"}
-    if kind != "slow" and name.startswith("line"):
-        return {"", "normal_clearing"}  # the caller is gone, or was about to be
+        return {"carrier_failed"}  # its process is gone, and no other took it up
+    if kind == "lost" and name.startswith("line"):
+        return {"carrier_failed", "normal_clearing"}  # nobody says that the caller is gone, or was about to be
     if kind == "refused" or (kind in {"closed", "lost"} and name == "model.connect"):
         # A model that is there no more, or will not be again, ends the call; whatever can be mended is.
         return {"normal_clearing", "model_failed"} if name.startswith("model") else {"normal_clearing"}

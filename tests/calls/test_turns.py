@@ -98,6 +98,17 @@ def test_the_parts_of_a_turn_add_up() -> None:
     assert expected.total_ms == 1177
 
 
+def test_a_caller_who_goes_on_while_a_slow_line_takes_the_answer() -> None:
+    clock, reported = Clock(), list[TurnTimes]()
+    turns = TurnClock(reported.append, clock)
+    turns.end_detected()
+    received_at = clock.now
+    clock.now += 0.3
+    turns.answered(received_at + 0.25, 0.0, received_at)
+    turns.finish()
+    assert reported == [TurnTimes(0, None, 0, 0, 300, None)]
+
+
 def test_a_model_that_does_not_say_when_the_turn_was_over() -> None:
     clock, reported = Clock(), list[TurnTimes]()
     turns = TurnClock(reported.append, clock)
