@@ -125,15 +125,15 @@ def begin_call(number: PhoneNumber) -> live.LiveCall:
 _calls = itertools.count()
 
 
-def report_end(call_id: int) -> None:
+def report_end(call_id: int, *, at: datetime | None = None) -> None:
     """The carrier's word that a call is over, which comes once more than it should."""
     call = Call.objects.get(pk=call_id)
     for number in range(2):
         ended = CarrierEvent(
             CarrierEventType.ENDED,
-            f"{call_id}:{number}",
+            f"{call_id}:{number}:{at}",
             call.carrier_call_id or "",
-            timezone.now(),
+            at or timezone.now(),
             cause="normal_clearing",
         )
         with transaction.atomic():
@@ -155,14 +155,17 @@ async def hold_a_call(number: PhoneNumber, fault: Fault) -> CutCall:
 
 
 async def hold_calls(number: PhoneNumber, faults: list[Fault]) -> list[CutCall]:
-    """All at once; then whatever happens to calls whose carrier takes its time, and to those whose process has died."""
+    """All at once. Their carrier takes its time to hang up; it is asked in vain for calls whose process has died."""
     calls = await asyncio.gather(*(hold_a_call(number, fault) for fault in faults))
     await WRITER.drained()
     now = timezone.now()
+    for call in calls:
+        if call.fault.kind != "cancelled":
+            await live.in_database(report_end, call.id, at=now + timedelta(seconds=30))
     for seconds in (16, 20, 46):
         await live.in_database(sweeper.sweep_once, now + timedelta(seconds=seconds))
     for call in calls:
-        await live.in_database(report_end, call.id)
+        await live.in_database(report_end, call.id, at=now + timedelta(seconds=60))
     return calls
 
 
@@ -176,7 +179,7 @@ def check_bills(number: PhoneNumber, calls: list[CutCall]) -> None:
         assert call.answered_at is not None
         assert call.ended_at is not None
         assert call.duration_seconds == math.ceil((call.ended_at - call.answered_at).total_seconds()), where
-        # Not until the report, which comes when all of them are over.
+        # Not until a report that comes later.
         earliest = cut.over_at - LATE - (SIGN_OF_LIFE if cut.fault.kind == "cancelled" else timedelta())
         is_reported = call.hangup_cause == "normal_clearing" and call.end_requested_at is None
         if is_reported:  # and then the session found out that it was over
