@@ -6,10 +6,10 @@ repeats by their command id.
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import close_old_connections, transaction
@@ -26,6 +26,7 @@ from phone_numbers.models import CallMode
 
 logger = logging.getLogger(__name__)
 MEDIA_TOKEN_LIFE = timedelta(seconds=120)
+T = TypeVar("T")
 _threads = ThreadPoolExecutor(32, thread_name_prefix="carrier-command")
 
 
@@ -34,7 +35,17 @@ def after_commit(function: Callable[..., None], *arguments: Any) -> None:
     transaction.on_commit(lambda: _threads.submit(_run, function, arguments))
 
 
-def _run(function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def side_by_side(function: Callable[[T], object], calls: Iterable[T]) -> None:
+    """Do the same for each and wait for all: a carrier that is away takes its time over every command."""
+    waiting = list(calls)
+    if len(waiting) == 1:
+        function(waiting[0])
+        return
+    for done in [_threads.submit(_run, function, (each,)) for each in waiting]:
+        done.result()
+
+
+def _run(function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
     try:
         function(*arguments)
     except Exception:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -89,8 +90,7 @@ def answer_again(now: datetime) -> None:
     ).filter(Q(last_command_at=None) | Q(last_command_at__lt=now - ANSWER_AGAIN_AFTER))
     # A webhook-mode call waits until its developer's server wants it answered.
     waiting = waiting.exclude(mode=CallMode.WEBHOOK, answer_requested_at=None)
-    for call in waiting:
-        inbound.answer(call)
+    commands.side_by_side(inbound.answer, waiting)
 
 
 def finish_hung_up(now: datetime) -> None:
@@ -105,13 +105,14 @@ def mend_streams(now: datetime) -> None:
 
     If none takes the call in time it ends, billed up to the last sign of life.
     """
-    for call in _talking().exclude(stream_lost_at=None):
+    lost_for_good = Q(stream_lost_at__lt=now - STREAM_LOST_FOR_GOOD_AFTER)
+    broken = _talking().exclude(stream_lost_at=None)
+    for call in broken.filter(lost_for_good):
         assert call.stream_lost_at is not None
-        if call.stream_lost_at < now - STREAM_LOST_FOR_GOOD_AFTER:
-            lost_at = min(call.session_seen_at or call.stream_lost_at, call.stream_lost_at)
-            lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=lost_at)
-        else:
-            streams.restart(call.pk, since=now - RESTART_AGAIN_AFTER)
+        lost_at = min(call.session_seen_at or call.stream_lost_at, call.stream_lost_at)
+        lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=lost_at)
+    restart = partial(streams.restart, since=now - RESTART_AGAIN_AFTER)
+    commands.side_by_side(restart, broken.exclude(lost_for_good).values_list("pk", flat=True))
 
 
 def _talking() -> QuerySet[Call]:
@@ -137,13 +138,17 @@ def hang_up_again(now: datetime) -> None:
     ending = Call.objects.exclude(status__in=OVER).filter(
         end_requested_at__lt=now - HANG_UP_AGAIN_AFTER, hangup_reported_at=None, sandbox=False
     )
-    for call in ending.filter(end_requested_at__lt=now - REPORT_OVERDUE_AFTER):
-        if _carrier_has_ended(call) or (
-            call.end_requested_at and call.end_requested_at < now - 3 * REPORT_OVERDUE_AFTER
-        ):
-            _finish_as_requested(call.pk)
-    for call in ending.filter(Q(last_command_at=None) | Q(last_command_at__lt=now - HANG_UP_AGAIN_AFTER)):
-        commands.hang_up(call)
+    commands.side_by_side(partial(_close, now=now), ending.filter(end_requested_at__lt=now - REPORT_OVERDUE_AFTER))
+    commands.side_by_side(
+        commands.hang_up, ending.filter(Q(last_command_at=None) | Q(last_command_at__lt=now - HANG_UP_AGAIN_AFTER))
+    )
+
+
+def _close(call: Call, *, now: datetime) -> None:
+    """Without a report: when the carrier says on being asked that the call is over, or is not heard of for long."""
+    assert call.end_requested_at is not None
+    if call.end_requested_at < now - 3 * REPORT_OVERDUE_AFTER or _carrier_has_ended(call):
+        _finish_as_requested(call.pk)
 
 
 def _carrier_has_ended(call: Call) -> bool:
@@ -187,13 +192,13 @@ def speak_again(now: datetime) -> None:
     answered = Call.objects.filter(status=CallStatus.ANSWERED, end_requested_at=None, sandbox=False)
     lost = now - COMMAND_LOST_AFTER
     unsaid = Utterance.objects.filter(call__in=answered, sent_at=None, ended_at=None, created_at__lt=lost)
-    for call_id in unsaid.filter(call__answered_at__lt=lost).values_list("call_id", flat=True).distinct():
-        speech.send_waiting(call_id)
-    for call in answered.filter(mode=CallMode.WEBHOOK, listening_since=None, transferred_at=None, answered_at__lt=lost):
-        speech.listen(call)
+    overdue = unsaid.filter(call__answered_at__lt=lost)
+    commands.side_by_side(speech.send_waiting, overdue.values_list("call_id", flat=True).distinct())
+    deaf = answered.filter(mode=CallMode.WEBHOOK, listening_since=None, transferred_at=None, answered_at__lt=lost)
+    commands.side_by_side(speech.listen, deaf)
     unsent = Transfer.objects.filter(call__in=answered, sent_at=None, answered_at=None, failed_at=None)
-    for transfer in unsent.filter(requested_at__lt=lost, call__answered_at__lt=lost):
-        transfers.send_waiting(transfer.call_id)
+    unsent = unsent.filter(requested_at__lt=lost, call__answered_at__lt=lost)
+    commands.side_by_side(transfers.send_waiting, unsent.values_list("call_id", flat=True).distinct())
 
 
 def fail_lost_transfers(now: datetime) -> None:

@@ -1,0 +1,23 @@
+"""A carrier that is slow, or away, for one call is no slower for all of them."""
+
+import time
+
+from calls import commands
+
+
+def test_what_many_calls_need_is_done_side_by_side() -> None:
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        time.sleep(0.3)
+        if number == 3:
+            raise OSError
+        done.append(number)
+
+    began = time.monotonic()
+    commands.side_by_side(work, range(20))
+    assert time.monotonic() - began < 3
+    assert sorted(done) == [number for number in range(20) if number != 3]
+    commands.side_by_side(work, [])
+    commands.side_by_side(work, [7])
+    assert done.count(7) == 2
