@@ -8,7 +8,7 @@ from typing import Any
 
 Answer = tuple[int, bytes]
 # Until who hears 409 asks again: what asks more often has the processor to itself.
-PAUSE_SECONDS = 0.25
+PAUSE_SECONDS = 0.5
 
 
 def post_repeatedly(
