@@ -36,15 +36,12 @@ from aiohttp import WSMsgType, web
 
 from bubblyphone.core.audio import Resampler, mulaw_to_pcm16, pcm16_to_mulaw
 from sandbox.exchange.handset import Handset, Line
-from sandbox.exchange.playout import FRAME_BYTES
+from sandbox.exchange.jitter import JitterBuffer
 from sandbox.exchange.switch import Switch
 from sandbox.exchange.validation import E164
 
 CLIENT_RATE = 16000
 DIGITS = frozenset("0123456789ABCD*#")
-# The microphone's clock and ours drift apart; what is more than this behind is dropped, oldest first.
-MAX_BACKLOG_BYTES = 10 * FRAME_BYTES
-PREFILL_BYTES = 2 * FRAME_BYTES
 MAX_OUTBOX_FRAMES = 250
 TAKEN_OVER = 4001
 
@@ -61,8 +58,7 @@ class RemoteHandset(Handset):
 
     def _reset_audio(self) -> None:
         self._answered = False
-        self._backlog = bytearray()
-        self._flowing = False
+        self._microphone = JitterBuffer()
         self._down = Resampler(CLIENT_RATE, 8000)
         self._up = Resampler(8000, CLIENT_RATE)
 
@@ -78,14 +74,7 @@ class RemoteHandset(Handset):
         self.tell({"type": "answered"})
 
     def next_frame(self) -> bytes | None:
-        if not self._flowing and len(self._backlog) < PREFILL_BYTES:
-            return None
-        frame = bytes(self._backlog[:FRAME_BYTES])
-        self._flowing = len(frame) == FRAME_BYTES
-        if not self._flowing:
-            return None
-        del self._backlog[:FRAME_BYTES]
-        return frame
+        return self._microphone.take()
 
     def play(self, frame: bytes) -> None:
         self.tell(self._up.process(mulaw_to_pcm16(frame)))
@@ -101,11 +90,8 @@ class RemoteHandset(Handset):
 
     def hear(self, pcm16: bytes) -> None:
         """Take microphone audio of the client."""
-        if not self._answered:
-            return
-        self._backlog += pcm16_to_mulaw(self._down.process(pcm16))
-        if len(self._backlog) > MAX_BACKLOG_BYTES:
-            del self._backlog[: len(self._backlog) - PREFILL_BYTES]
+        if self._answered:
+            self._microphone.put(pcm16_to_mulaw(self._down.process(pcm16)))
 
     def tell(self, message: bytes | dict[str, Any]) -> None:
         """Queue a frame for the client. One that does not read for five seconds misses audio, never a message."""
