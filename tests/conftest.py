@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.signals import post_migrate
 from xdist.scheduler import LoadScopeScheduling
 
-from tests import chromium
+from tests import chromium, databases
 
 TESTS = Path(__file__).parent
 # Data that migrations bring.
@@ -29,13 +29,9 @@ SEEDED_MODELS = ("agents.AIModel", "billing.TelephonyRate", "numbers.NumberPrice
 LINES = {
     "browser": "pages",
     "flows": "conversations",
-    "flows/test_deaths.py": "deaths",
-    "flows/test_reference_programs.py": "calls",
+    "flows/test_deaths.py": "vendors",
     "flows/test_sandbox.py": "vendors",
-    "flows/test_transfer.py": "calls",
     "flows/test_vendor_calls.py": "vendors",
-    "flows/test_waiting.py": "calls",
-    "flows/test_webhook_mode.py": "calls",
     "speech": "speech",
 }
 
@@ -51,6 +47,12 @@ class Lines(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lines | None:
     """`--dist loadgroup` is by line; anything else is xdist's."""
     return Lines(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """The test database is a copy of a migrated one."""
+    settings.DATABASES["default"]["TEST"]["TEMPLATE"] = databases.template()
 
 
 @pytest.fixture(scope="session")

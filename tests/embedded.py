@@ -1,6 +1,7 @@
 """pytest plugin: a PostgreSQL and a Valkey of this run's own, and no network beyond this machine.
 
-Workers of one run share the PostgreSQL, where each has a database of its own; tests empty a Valkey as a whole.
+Workers of one run, and the platforms that they start, share the PostgreSQL, where each has a database of its own
+(tests/databases.py); tests empty a Valkey as a whole.
 
 Loaded with `-p tests.embedded`, since pytest-django reads the settings before any conftest.py is imported.
 TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead.

@@ -1,4 +1,4 @@
-"""Two platforms for all flows: one without any key, one whose model vendors are fakes. Tests that kill start their own."""
+"""Two platforms for all flows: one without any key, one whose model vendors are fakes."""
 
 from collections.abc import Iterator
 

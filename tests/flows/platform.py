@@ -18,6 +18,8 @@ from typing import Any
 import httpx2
 import psycopg
 
+from tests import databases
+
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 150
 # The account's API keys take turns, so that a test may poll as often as it likes (100 requests a minute each).
@@ -62,6 +64,8 @@ class Platform:
             "PYTHONUNBUFFERED": "1",
             **environment,
         }
+        if "TEST_DATABASE_URL" in os.environ:  # in a test run
+            self._environment["DATABASE_URL"] = databases.make_copy(databases.template())
         self.log = data_dir / "run.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._client = httpx2.Client(base_url=f"{self.url}/api/v1", timeout=20, trust_env=False)

@@ -1,4 +1,7 @@
-"""What is killed in the middle of a call: it ends, is billed once, and is reported once all the same."""
+"""What is killed in the middle of a call: it ends, is billed once, and is reported once all the same.
+
+The platform goes on; what it owned is there again in the next test.
+"""
 
 import asyncio
 import json
@@ -6,7 +9,7 @@ import math
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,17 +30,6 @@ pytestmark = pytest.mark.slow
 SETTINGS = {"mode": "streaming", "model": "gpt-realtime-mini", "system_prompt": "Be brief."}
 EVENTS = {"call.incoming", "call.answered", "call.started", "call.ended", "call.hangup", "call.transcript.ready"}
 PRICE = Decimal("0.04")
-
-
-@pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory, vendors: Vendors) -> Iterator[Platform]:
-    """A platform whose processes are killed; what it owned is there again in the next test."""
-    started = Platform(tmp_path_factory.mktemp("mortal"), **vendors.environment)
-    try:
-        started.start()
-        yield started
-    finally:
-        started.stop()
 
 
 @dataclass
@@ -96,50 +88,56 @@ async def restarted(platform: Platform, words: str, old: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_the_web_process_ends_and_the_next_one_goes_on_with_the_call(
-    mortal: Platform, vendors: Vendors, number: signal.Signals
+    vendor_platform: Platform, vendors: Vendors, number: signal.Signals
 ) -> None:
-    async with call_at_risk(mortal, vendors) as call:
+    async with call_at_risk(vendor_platform, vendors) as call:
         fake = vendors.openai(Script([Reply(tone(0.5, 700, 24000), "I am back.")]))
-        old = mortal.kill("bubblyphone.serve", number)
+        old = vendor_platform.kill("bubblyphone.serve", number)
         assert abs(pitch(loud_part(await call.phone.listen())) - 700) < 10
         assert [item["item"]["content"][0]["text"] for item in fake.messages("conversation.item.create")] == ["Hello."]
-        await restarted(mortal, "bubblyphone.serve", old)
+        await restarted(vendor_platform, "bubblyphone.serve", old)
         await call.phone.hang_up()
         await call.check_end("normal_clearing", seconds=20, at_most=40)
-        events = await mortal.get(f"/calls/{call.id}/events")
+        events = await vendor_platform.get(f"/calls/{call.id}/events")
         assert {"reason": "line_moved"} in [each["metadata"] for each in events]
 
 
-async def test_a_web_process_that_does_not_come_back_ends_its_calls(mortal: Platform, vendors: Vendors) -> None:
-    async with call_at_risk(mortal, vendors) as call:
-        mortal.query("UPDATE calls_call SET stream_restarts = 10 WHERE id = %s", call.id)  # nothing is left to be tried
-        old = mortal.kill("bubblyphone.serve")
-        await restarted(mortal, "bubblyphone.serve", old)
+async def test_a_web_process_that_does_not_come_back_ends_its_calls(
+    vendor_platform: Platform, vendors: Vendors
+) -> None:
+    async with call_at_risk(vendor_platform, vendors) as call:
+        vendor_platform.query(
+            "UPDATE calls_call SET stream_restarts = 10 WHERE id = %s", call.id
+        )  # nothing is left to be tried
+        old = vendor_platform.kill("bubblyphone.serve")
+        await restarted(vendor_platform, "bubblyphone.serve", old)
         # Billed to its last sign of life, which is at most five seconds old when it dies.
         await call.check_end("carrier_failed", seconds=90, at_most=12)
         assert (await call.phone.wait_for("ended", 10))["cause"] == "normal_clearing"
 
 
-async def test_the_clock_and_the_worker_are_killed(mortal: Platform, vendors: Vendors) -> None:
-    async with call_at_risk(mortal, vendors) as call:
-        clock, worker = mortal.kill("manage.py clock"), mortal.kill("qcluster")
+async def test_the_clock_and_the_worker_are_killed(vendor_platform: Platform, vendors: Vendors) -> None:
+    async with call_at_risk(vendor_platform, vendors) as call:
+        clock, worker = vendor_platform.kill("manage.py clock"), vendor_platform.kill("qcluster")
         await call.phone.hang_up()  # the end is reported while nobody is there to send it on
-        await restarted(mortal, "manage.py clock", clock)
-        await restarted(mortal, "qcluster", worker)
+        await restarted(vendor_platform, "manage.py clock", clock)
+        await restarted(vendor_platform, "qcluster", worker)
         await call.check_end("normal_clearing", seconds=20, at_most=15)
 
 
-async def test_a_media_stream_that_breaks_is_restarted_and_nothing_is_lost(mortal: Platform, vendors: Vendors) -> None:
+async def test_a_media_stream_that_breaks_is_restarted_and_nothing_is_lost(
+    vendor_platform: Platform, vendors: Vendors
+) -> None:
     replies = [Reply(tone(5, 1000, 24000), "A long story."), Reply(tone(0.5, 700, 24000), "Yes.", hears="Still there?")]
     fake = vendors.openai(Script(replies))
-    async with handset(mortal) as phone:
-        number = await mortal.number(**SETTINGS)
+    async with handset(vendor_platform) as phone:
+        number = await vendor_platform.number(**SETTINGS)
         await phone.dial(number.e164)
         await phone.wait_until_loud()
-        call = await mortal.call_on(number)
+        call = await vendor_platform.call_on(number)
         for way in ("broken", "closed"):
             await asyncio.sleep(0.5)
-            await break_stream(mortal, call["id"], way)
+            await break_stream(vendor_platform, call["id"], way)
             broke_at = time.monotonic()
             await phone.wait_until_quiet(quiet=0.1)
             await phone.wait_until_loud()
@@ -149,14 +147,14 @@ async def test_a_media_stream_that_breaks_is_restarted_and_nothing_is_lost(morta
         assert abs(len(story) * 0.02 - 5) < 0.5
         assert abs(pitch(loud_part(await phone.ask(tone(0.5)))) - 700) < 10
         await phone.hang_up()
-        ended = await mortal.ended_call(call["id"])
+        ended = await vendor_platform.ended_call(call["id"])
     assert (ended["hangup_cause"], len(fake.sockets)) == ("normal_clearing", 1)
-    said = [(entry["role"], entry["text"]) for entry in await mortal.transcript(call["id"])]
+    said = [(entry["role"], entry["text"]) for entry in await vendor_platform.transcript(call["id"])]
     assert said == [("model", "A long story."), ("user", "Still there?"), ("model", "Yes.")]
-    events = await mortal.get(f"/calls/{call['id']}/events")
+    events = await vendor_platform.get(f"/calls/{call['id']}/events")
     reasons = [each["metadata"]["reason"] for each in events if each["event_type"] == "stream.reconnected"]
     assert reasons == ["line_broken", "line_broken"]
-    (turn,) = await mortal.get(f"/calls/{call['id']}/turns")
+    (turn,) = await vendor_platform.get(f"/calls/{call['id']}/turns")
     parts = ("carrier_in_ms", "detection_ms", "model_ms", "tool_ms", "own_ms", "playout_ms")
     assert turn["total_ms"] == sum(turn[part] for part in parts)
     assert 180 <= turn["detection_ms"] <= turn["total_ms"] < 3000
@@ -179,30 +177,30 @@ def frames_of(pcm16_16k: bytes) -> list[bytes]:
     return [pcm16_16k[start : start + 640] for start in range(0, len(pcm16_16k), 640)]
 
 
-async def test_the_carrier_dies(mortal: Platform, vendors: Vendors) -> None:
-    async with call_at_risk(mortal, vendors) as call:
-        old = mortal.kill("manage.py exchange")
-        await restarted(mortal, "manage.py exchange", old)
+async def test_the_carrier_dies(vendor_platform: Platform, vendors: Vendors) -> None:
+    async with call_at_risk(vendor_platform, vendors) as call:
+        old = vendor_platform.kill("manage.py exchange")
+        await restarted(vendor_platform, "manage.py exchange", old)
         await call.check_end("carrier_failed", seconds=45, at_most=20)
-    async with call_at_risk(mortal, vendors) as call:  # the numbers still ring
+    async with call_at_risk(vendor_platform, vendors) as call:  # the numbers still ring
         await call.phone.hang_up()
         await call.check_end("normal_clearing", seconds=10, at_most=15)
 
 
-async def test_a_stop_in_the_middle_of_a_call_loses_nothing(mortal: Platform, vendors: Vendors) -> None:
-    demo = json.loads((mortal.data_dir / "demo.json").read_text())
-    async with call_at_risk(mortal, vendors) as call:
-        numbers, calls = await mortal.get("/phone-numbers"), await mortal.get("/calls?per_page=100")
-        running = descendants(mortal)
+async def test_a_stop_in_the_middle_of_a_call_loses_nothing(vendor_platform: Platform, vendors: Vendors) -> None:
+    demo = json.loads((vendor_platform.data_dir / "demo.json").read_text())
+    async with call_at_risk(vendor_platform, vendors) as call:
+        numbers, calls = await vendor_platform.get("/phone-numbers"), await vendor_platform.get("/calls?per_page=100")
+        running = descendants(vendor_platform)
         assert len(running) > 6
-        await asyncio.to_thread(mortal.stop)
+        await asyncio.to_thread(vendor_platform.stop)
         assert [pid for pid, birth in running.items() if born(pid) == birth] == []
-        await asyncio.to_thread(mortal.start)
+        await asyncio.to_thread(vendor_platform.start)
         await call.check_end("carrier_failed", "normal_clearing", seconds=60, at_most=20)
-    again = json.loads((mortal.data_dir / "demo.json").read_text())
+    again = json.loads((vendor_platform.data_dir / "demo.json").read_text())
     assert {**again, "numbers": demo["numbers"]} == demo  # those bought meanwhile are in it, too
-    assert await mortal.get("/phone-numbers") == numbers
-    assert [each["id"] for each in await mortal.get("/calls?per_page=100")] == [each["id"] for each in calls]
+    assert await vendor_platform.get("/phone-numbers") == numbers
+    assert [each["id"] for each in await vendor_platform.get("/calls?per_page=100")] == [each["id"] for each in calls]
 
 
 def descendants(platform: Platform) -> dict[int, str]:

@@ -78,6 +78,13 @@ class Browser:
                 await asyncio.sleep(0.02)
         return self.of(kind)[-1]
 
+    async def hear(self, seconds: float = 20) -> None:
+        """Wait for the next sound."""
+        before = len(self.sound)
+        async with asyncio.timeout(seconds):
+            while len(self.sound) == before:
+                await asyncio.sleep(0.02)
+
     async def listen(self, *, quiet: float = 1.0) -> bytes:
         """The sound that comes from now on, until none has come for `quiet` seconds. It comes faster than it plays."""
         start, began = len(self.sound), time.monotonic()
@@ -138,7 +145,8 @@ async def test_a_conversation_in_a_browser(vendor_platform: Platform, vendors: V
             greeting = loud_part(bytes(one.sound))
             await one.say(tone(0.5))
             await one.wait_for("tool_call")
-            await asyncio.sleep(1.5)
+            await one.hear()
+            await asyncio.sleep(1)
             await one.say(tone(0.4))
             ended = await one.wait_for("ended")
             await one.socket.wait_closed()
