@@ -381,9 +381,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    # Not being ready yet is an answer of /readyz, asked for again and again, and no error.
-    "filters": {"no_readyz": {"()": "bubblyphone.core.logs.NotAboutReadiness"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["no_readyz"]}},
+    "filters": {"worth_a_line": {"()": "bubblyphone.core.logs.WorthALine"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["worth_a_line"]}},
     "root": {"handlers": ["console"], "level": env_str("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.channels.server": {"level": "WARNING"},

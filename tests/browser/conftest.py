@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import re
 import wave
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.browser.pages import seed
 from tests.flows.platform import Platform
 
 QUESTION = "What are your opening hours?"
+HEARD = re.compile("opening.hours", re.IGNORECASE)  # of it, however the recogniser writes it
 RATE = 16_000
 # What `getUserMedia` gives: a line into which the test plays recordings, silent in between.
 MICROPHONE = (Path(__file__).parent / "microphone.js").read_text()
@@ -104,7 +106,10 @@ def open_page(chromium: Browser, platform: Platform) -> Iterator[Callable[..., P
     def open_page(*, width: int = 1280, height: int = 900, dark: bool = False, microphone: bool = True) -> Page:
         scheme = "dark" if dark else "light"
         context = chromium.new_context(
-            base_url=platform.url, viewport={"width": width, "height": height}, color_scheme=scheme
+            base_url=platform.url,
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            reduced_motion="reduce",  # a machine without a graphics card has its processor draw what moves
         )
         contexts.append(context)
         if microphone:

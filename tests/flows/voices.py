@@ -14,6 +14,11 @@ from bubblyphone.core.audio import Resampler
 Result = TypeVar("Result")
 
 
+def plain(text: str) -> str:
+    """In small letters and without hyphens: recognisers set them as they like."""
+    return text.lower().replace("-", " ")
+
+
 class Voices:
     """`with Voices() as voices: await voices.say("Hello")`."""
 
@@ -40,7 +45,7 @@ class Voices:
 
     async def understand(self, pcm16_16k: bytes) -> str:
         """What is said, in small letters."""
-        return (await self._run(speech.transcribe(pcm16_16k))).text.lower()
+        return plain((await self._run(speech.transcribe(pcm16_16k))).text)
 
     async def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
         async with asyncio.timeout(60):
