@@ -23,3 +23,8 @@ def handset_calls(developer: Developer) -> QuerySet[Call]:
     number = handset_number(developer.pk)
     ends = Q(from_number=number) | Q(to_number=number)
     return Call.objects.filter(ends, developer=developer, sandbox=False).select_related("phone_number").order_by("-pk")
+
+
+def newest_call_id(developer: Developer) -> int:
+    """Of whatever kind: calls of the handset that begin from now on have greater ones. 0: none yet."""
+    return Call.objects.filter(developer=developer).order_by("-pk").values_list("pk", flat=True).first() or 0

@@ -30,13 +30,12 @@ def phone(request: HttpRequest) -> HttpResponse:
     if not settings.EXCHANGE_URL:
         raise Http404
     developer = signed_in(request)
-    last = pages.handset_calls(developer).first()
     context = {
         "numbers": pages.callable_numbers(developer),
         "own_number": handset_number(developer.pk),
         "to": request.GET.get("to", ""),
         "keys": KEYS,
-        "last_call": last.pk if last else 0,
+        "last_call": pages.newest_call_id(developer),
     }
     return render(request, "sandbox/phone.html", context)
 
