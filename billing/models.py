@@ -56,7 +56,8 @@ class LedgerEntry(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["developer", "-id"], include=["amount"], name="ledger_by_developer"),
-            models.Index(fields=["developer", "created_at"], name="ledger_by_time"),
+            # What a week, a month, or each month came to, without a look at the entries themselves.
+            models.Index(fields=["developer", "created_at"], include=["kind", "amount"], name="ledger_sums"),
             # Whether there ever was a credit, and the credits of a month, among very many charges.
             models.Index(fields=["developer", "created_at"], condition=Q(amount__gt=0), name="ledger_credits"),
         ]
