@@ -1,7 +1,7 @@
 """What a month's calls and numbers came to (`settings.USAGE_REPORT`): billing shows it and cannot know calls.
 
-Every amount is summed up from the ledger, so that the report and the balance cannot differ; what calls tell is how many
-there were, how long they lasted and whom they belong to.
+Calls tell how many there were, how long they lasted, whom they belong to, and what their settlement booked in the same moment; the
+ledger tells the rest. That the two agree, so that the report and the balance cannot differ, `manage.py ledger verify` proves.
 """
 
 from collections import defaultdict
@@ -21,12 +21,13 @@ from billing.periods import Period
 from bubblyphone.core.money import ZERO, format_money
 from phone_numbers.models import PhoneNumber
 
-# An entry's key says whose it is: "call:42:model", "number:7:setup", "number:7:2026-11".
-CALL_COSTS = """
+# What may be booked after the call is settled. An entry's key says whose it is: "call:42:model", "number:7:setup", "number:7:2026-11".
+LATER_COSTS = """
 SELECT (entry.created_at AT TIME ZONE 'UTC')::date, entry.kind, call.phone_number_id, call.agent_id, call.model_slug,
        -SUM(entry.amount)
 FROM billing_ledgerentry entry LEFT JOIN calls_call call ON call.id = split_part(entry.key, ':', 2)::bigint
 WHERE entry.developer_id = %s AND entry.created_at >= %s AND entry.created_at < %s AND entry.key LIKE 'call:%%'
+  AND entry.kind = ANY(%s)
 GROUP BY 1, 2, 3, 4, 5
 """
 NUMBER_COSTS = """
@@ -38,7 +39,8 @@ GROUP BY 1, 2
 # that is handed over the model is gone.
 CALL_TIMES = """
 SELECT (settled_at AT TIME ZONE 'UTC')::date, sandbox, mode = 'streaming', phone_number_id, agent_id, model_slug,
-       COUNT(*), SUM(duration_seconds), SUM((duration_seconds + 59) / 60), SUM(model_seconds), SUM((model_seconds + 59) / 60)
+       COUNT(*), SUM(duration_seconds), SUM((duration_seconds + 59) / 60), SUM(model_seconds), SUM((model_seconds + 59) / 60),
+       SUM(telephony_cost), SUM(model_cost)
 FROM calls_call CROSS JOIN LATERAL (SELECT LEAST(
     duration_seconds, COALESCE(CEIL(EXTRACT(EPOCH FROM transferred_at - answered_at))::int, duration_seconds)
 ) AS model_seconds) AS phase
@@ -52,6 +54,8 @@ CATEGORIES = {
     LedgerEntry.Kind.TRANSCRIPTION: "transcription",
     LedgerEntry.Kind.ANALYSIS: "analysis",
 }
+SETTLED = [LedgerEntry.Kind.TELEPHONY, LedgerEntry.Kind.MODEL]
+LATER = [LedgerEntry.Kind.TRANSCRIPTION, LedgerEntry.Kind.ANALYSIS]
 
 
 @dataclass(slots=True)
@@ -81,6 +85,16 @@ class Usage:
     by_agent: dict[int | None, Share] = field(default_factory=lambda: defaultdict(Share))
     by_model: dict[str, Share] = field(default_factory=lambda: defaultdict(Share))
 
+    def add_cost(self, category: str, cost: Decimal, day: date, shares: Iterable[Share]) -> None:
+        """Of a call, or "numbers"."""
+        if category == "numbers":
+            self.number_cost += cost
+        else:
+            self.costs[category] += cost
+        self.day_costs[day][category] += cost
+        for share in shares:
+            share.cost += cost
+
     def shares(self, day: date, number: int | None, agent: int | None, model: str | None) -> Iterable[Share]:
         """All that a call counts towards."""
         return self.total, self.by_day[day], self.by_number[number], self.by_agent[agent], self.by_model[model or ""]
@@ -91,24 +105,23 @@ def measure(developer_id: int, period: Period) -> Usage:
     usage = Usage()
     span: list[Any] = [developer_id, period.start, period.end]
     with connection.cursor() as cursor:
-        cursor.execute(CALL_COSTS, span)
+        cursor.execute(LATER_COSTS, [*span, LATER])
         for day, kind, number, agent, model, cost in cursor.fetchall():
-            usage.costs[CATEGORIES[kind]] += cost
-            usage.day_costs[day][CATEGORIES[kind]] += cost
-            for share in usage.shares(day, number, agent, model):
-                share.cost += cost
+            usage.add_cost(CATEGORIES[kind], cost, day, usage.shares(day, number, agent, model))
         cursor.execute(NUMBER_COSTS, span)
         for day, number, cost in cursor.fetchall():
-            usage.number_cost += cost
-            usage.day_costs[day]["numbers"] += cost
-            for share in (usage.total, usage.by_day[day], usage.by_number[number]):
-                share.cost += cost
+            usage.add_cost("numbers", cost, day, (usage.total, usage.by_day[day], usage.by_number[number]))
         cursor.execute(CALL_TIMES, span)
         for row in cursor.fetchall():
-            day, sandbox, streaming, number, agent, model, calls, seconds, minutes, model_seconds, model_minutes = row
-            for share in usage.shares(day, number, agent, model):
+            day, sandbox, streaming, number, agent, model, calls, seconds, minutes, model_seconds, model_minutes = row[
+                :11
+            ]
+            shares = list(usage.shares(day, number, agent, model))
+            for share in shares:
                 share.calls += calls
                 share.minutes += minutes
+            for kind, cost in zip(SETTLED, row[11:], strict=True):
+                usage.add_cost(CATEGORIES[kind], cost, day, shares)
             if not sandbox:
                 usage.seconds["telephony"] += seconds
                 usage.minutes["telephony"] += minutes

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from django.db.models import Exists
+
 from accounts.models import ApiKey, Developer
 from agents.models import Agent
 from billing.models import LedgerEntry
@@ -24,13 +26,15 @@ class Step:
 def first_steps(developer: Developer) -> list[Step]:
     """The way from a new account to a first call; [] when it has been gone."""
     numbers = list(numbers_of(developer))
-    credited = LedgerEntry.objects.filter(developer=developer, amount__gt=ZERO).exists()
-    has_key = ApiKey.objects.filter(developer=developer, revoked_at=None).exists()
-    called = Call.objects.filter(developer=developer, answered_at__isnull=False, demo=False).exists()
-    is_answered = any(number.mode == CallMode.STREAMING or number.webhook_url for number in numbers)
-    agent_step = (
-        ("numbers", "Numbers") if Agent.objects.filter(developer=developer).exists() else ("new-agent", "New agent")
+    found = Developer.objects.filter(pk=developer.pk).values_list(
+        Exists(LedgerEntry.objects.filter(developer=developer, amount__gt=ZERO)),
+        Exists(ApiKey.objects.filter(developer=developer, revoked_at=None)),
+        Exists(Call.objects.filter(developer=developer, answered_at__isnull=False, demo=False)),
+        Exists(Agent.objects.filter(developer=developer)),
     )
+    credited, has_key, called, has_agent = found.get()
+    is_answered = any(number.mode == CallMode.STREAMING or number.webhook_url for number in numbers)
+    agent_step = ("numbers", "Numbers") if has_agent else ("new-agent", "New agent")
     steps = [
         Step("Add credit", "Numbers and calls are paid from your balance.", credited, "billing", "Billing"),
         Step(
