@@ -1,6 +1,6 @@
 # Everything one does with this project. `make` alone shows the list.
 PYTHON := .venv/bin/python
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 # How many of the lines of tests/conftest.py run beside each other.
 TEST_LINES ?= 3
 # Enough of an environment for commands that need settings but no services.
@@ -24,15 +24,14 @@ run: ## start everything and show where it is (Ctrl-C stops it)
 	@exec $(PYTHON) -m bubblyphone.services.run
 
 # Whole platforms and speech, which are timed: they run in lines of their own (tests/conftest.py), when the rest is through.
-REALTIME := tests/browser tests/flows tests/speech
+REALTIME := tests/browser tests/flows tests/speech tests/bench
 
 test: ## run every test; ARGS="tests/calls -k hangup" chooses some
 	@scripts/install core offline dev
 	@$(PYTHON) -m tests.chromium
 ifeq ($(ARGS),)
-	@$(PYTHON) -m pytest -n $(TEST_WORKERS) $(addprefix --ignore=,$(REALTIME) tests/bench)
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist worksteal $(addprefix --ignore=,$(REALTIME))
 	@$(PYTHON) -m pytest -n $(TEST_LINES) --dist loadgroup $(REALTIME)
-	@$(PYTHON) -m pytest tests/bench
 else
 	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup $(ARGS)
 endif

@@ -24,29 +24,44 @@ TESTS = Path(__file__).parent
 SEEDED_MODELS = ("agents.AIModel", "billing.TelephonyRate", "numbers.NumberPrice")
 
 
-# What is timed (REALTIME in the Makefile) runs in lines beside each other, which share nothing. Each has a platform of its own;
-# speech needs none.
+# What is timed (REALTIME in the Makefile) runs in lines beside each other, which share nothing: what belongs to one platform is in
+# one line. The longest come first.
 LINES = {
-    "browser": "pages",
     "flows": "conversations",
     "flows/test_deaths.py": "vendors",
     "flows/test_sandbox.py": "vendors",
     "flows/test_vendor_calls.py": "vendors",
+    "browser": "pages",
+    "bench": "bench",
     "speech": "speech",
 }
 
 
+def line_of(nodeid: str) -> str:
+    """The name of a test's line; a test that is in none is a line by itself."""
+    path = nodeid.partition("::")[0].removeprefix("tests/")
+    return LINES.get(path) or LINES.get(path.partition("/")[0]) or nodeid
+
+
 class Lines(LoadScopeScheduling):
-    """Hands out whole lines; a test that is in none is a line by itself. (Of xdist's own groups pytest 9.2 hides the names from it.)"""
+    """Hands out whole lines. (Of xdist's own groups pytest 9.2 hides the names from it.)"""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0].removeprefix("tests/")
-        return LINES.get(path) or LINES.get(path.partition("/")[0]) or nodeid
+        return line_of(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lines | None:
     """`--dist loadgroup` is by line; anything else is xdist's."""
-    return Lines(config, log) if config.getvalue("dist") == "loadgroup" else None
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    config.option.loadscopereorder = False
+    return Lines(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Line by line, in their order above."""
+    order = {line: place for place, line in enumerate(dict.fromkeys(LINES.values()))}
+    items.sort(key=lambda item: order.get(line_of(item.nodeid), len(order)))
 
 
 @pytest.fixture(scope="session")
