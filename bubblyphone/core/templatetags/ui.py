@@ -42,10 +42,11 @@ BADGES = {
 
 
 @register.filter
-def money(amount: Decimal | None) -> str:
-    """Dollars, like "$0.063" or "$1,250.00"; an absent amount is a dash."""
+def money(amount: Decimal | str | None) -> str:
+    """Dollars, like "$0.063" or "$1,250.00", of an amount or of one as the API writes it; an absent amount is a dash."""
     if amount is None:
         return "–"
+    amount = Decimal(amount)
     whole, _, rest = format_money(abs(amount)).partition(".")
     return f"{MINUS if amount < 0 else ''}${int(whole):,}.{rest}"
 
