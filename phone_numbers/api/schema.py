@@ -168,7 +168,10 @@ OPERATIONS = {
             },
         ),
         "DELETE /phone-numbers/{id}": Operation(
-            "Release a number", "It is given back for good.", status=204, errors={502: _AT_CARRIER}
+            "Release a number",
+            "It is given back for good.",
+            status=204,
+            errors={409: "Calls are running on this number.", 502: _AT_CARRIER},
         ),
         "POST /phone-numbers/{id}/rotate-secret": Operation(
             "Rotate the webhook secret",
