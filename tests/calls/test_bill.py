@@ -12,14 +12,13 @@ from bubblyphone.core.money import format_money
 from calls import lifecycle
 from calls.charging import settlement
 from calls.models import Call, CallEvent
-from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.calls.rows import KNOWN, make_account, make_call, make_streaming_number
 from tests.deaths import deaths
 
 pytestmark = pytest.mark.django_db
 BEGUN = datetime(2026, 3, 28, 10, 0, 4, tzinfo=UTC)
 FREE, INBOUND, OUTBOUND = Decimal(0), Decimal("0.04"), Decimal("0.05")
 WEBHOOK: dict[str, Any] = {"mode": "webhook", "model_slug": "", "model_rate": FREE}
-KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or switched off"]
 
 
 def after(seconds: float) -> datetime:

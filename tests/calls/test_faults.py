@@ -29,14 +29,13 @@ from calls.recorder import WRITER
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import PhoneNumber
-from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.calls.rows import KNOWN, make_account, make_call, make_streaming_number
 from tests.calls.talkative import FAULTS, Fault, Gone, PatientCaller
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONGEST_SECONDS = 12
 BALANCE = 100
 PRICE = Decimal("0.04")  # of a minute, each of the line and of the model
-KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or switched off"]
 LOOK = {"name": "look", "description": "Look it up", "parameters": {"type": "object", "properties": {}}}
 # What a busy machine may take between an event and the row that tells of it.
 LATE = timedelta(seconds=3)
