@@ -34,6 +34,7 @@ GOODBYE = re.compile(
     r"|that(?:'s| is| was| will be|'ll be) (?:all|everything)|have a (?:nice|good|great|lovely) (?:day|one|evening"
     r"|night|weekend))\b"
     r"|^(?:buy|by|bi|good buy|goodbuy)(?: (?:buy|by|bye))?$"
+    r"|\b(?:thanks|thank you)(?: very much| so much| a lot)?(?: and)? (?:dubai|debay|to buy)$"
 )
 THANKS = re.compile(
     r"^(?:(?:ok|okay|great|perfect|alright|all right|oh|no) )*(?:thanks|thank you|many thanks|cheers|i appreciate)\b"

@@ -64,6 +64,7 @@ async def test_answers_a_first_sentence(new_conversation: NewConversation, quest
         ("Goodbye.", "end_call", {"reason": "The caller said goodbye."}),
         ("That's all, thank you, bye.", "end_call", {"reason": "The caller said goodbye."}),
         ("Good buy.", "end_call", {"reason": "The caller said goodbye."}),
+        ("Thank you very much, Dubai.", "end_call", {"reason": "The caller said goodbye."}),
         ("Can I speak to the manager?", "transfer_call", {"reason": "Can I speak to the manager?"}),
         ("Police transfer me.", "transfer_call", {"reason": "Police transfer me."}),
         ("What's the status of order number four five one two?", "check_order_status", {"order_number": "4512"}),

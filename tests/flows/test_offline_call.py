@@ -13,7 +13,7 @@ from tests.flows.voices import Voices
 from tests.flows.webhooks import WebhookReceiver
 
 PROMPT = (
-    "You are Robin, the receptionist of Harbour Dental. We are open Monday to Friday from nine to five. "
+    "You are Robin, the receptionist of Harbour Dental. We are open Monday to Friday, and on Saturday morning. "
     "The practice is at twelve Mill Lane. Parking is free behind the building. "
     "Our story is long: the practice was founded by two sisters in the year nineteen hundred and two, moved to the "
     "harbour after the great storm, and has been rebuilt three times since then by the people of this town."
@@ -40,8 +40,7 @@ async def test_a_caller_is_understood_answered_and_billed(platform: Platform, vo
         await phone.hang_up()
 
         heard = await voices.understand(answer)
-        assert re.search(r"nine|9", heard), heard
-        assert re.search(r"five|5", heard), heard
+        assert "saturday morning" in heard, heard
 
         call = await platform.ended_call((await platform.call_on(number))["id"])
         assert (call["status"], call["hangup_cause"], call["direction"]) == ("completed", "normal_clearing", "inbound")
@@ -60,7 +59,7 @@ async def test_a_caller_is_understood_answered_and_billed(platform: Platform, vo
         transcript = await platform.transcript(call["id"])
         assert [entry["role"] for entry in transcript] == ["model", "user", "model"]
         assert "open" in transcript[1]["text"].lower()
-        assert "nine to five" in transcript[2]["text"]
+        assert "Saturday morning" in transcript[2]["text"]
         assert [entry["interrupted"] for entry in transcript] == [False] * 3
 
         timeline = await platform.get(f"/calls/{call['id']}/events")
@@ -188,7 +187,7 @@ async def test_a_caller_can_interrupt(platform: Platform, voices: Voices) -> Non
         call = await platform.ended_call((await platform.call_on(number))["id"])
     assert 0 < silent_after <= 0.6
     heard = await voices.understand(answer)
-    assert re.search(r"nine|9", heard), heard
+    assert "saturday morning" in heard, heard
     timeline = await platform.get(f"/calls/{call['id']}/events")
     (interrupted,) = (event for event in timeline if event["event_type"] == "model.interrupted")
     assert 1000 <= interrupted["metadata"]["heard_ms"] <= 4000
@@ -203,7 +202,7 @@ async def test_a_caller_can_interrupt(platform: Platform, voices: Voices) -> Non
 
 
 async def test_a_goodbye_ends_the_call(platform: Platform, voices: Voices) -> None:
-    goodbye = await voices.say("Thank you very much, goodbye!")
+    goodbye = await voices.say("Thank you, bye bye.")
     async with handset(platform) as phone:
         number = await platform.number(**offline())
         await phone.dial(number.e164)
@@ -211,5 +210,5 @@ async def test_a_goodbye_ends_the_call(platform: Platform, voices: Voices) -> No
         answer = await phone.ask(goodbye)
         assert (await phone.wait_for("ended", 15))["cause"] == "normal_clearing"
         call = await platform.ended_call((await platform.call_on(number))["id"])
-    assert "bye" in await voices.understand(answer)
+    assert "thank you for calling" in await voices.understand(answer)
     assert (call["status"], call["hangup_cause"]) == ("completed", "normal_clearing")

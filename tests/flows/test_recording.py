@@ -15,7 +15,7 @@ from tests.flows.platform import Platform
 from tests.flows.voices import Voices, plain
 from tests.flows.webhooks import WebhookReceiver
 
-PROMPT = "You are Robin, the receptionist of Harbour Dental. We are open Monday to Friday from nine to five."
+PROMPT = "You are Robin, the receptionist of Harbour Dental. We are open Monday to Friday, and on Saturday morning."
 SCHEMA = {
     "reason": {"type": "text", "description": "Why did the caller call?"},
     "booked": {"type": "boolean", "description": "Was an appointment made?"},
@@ -76,7 +76,7 @@ async def test_a_call_is_recorded_transcribed_and_analysed(platform: Platform, v
         assert abs(recording["duration_seconds"] - call["duration_seconds"]) <= 2.5
         left, right = sound(await fetch(recording["recording_url"]))
         assert "opening hours" in await voices.understand(at_16k(left))
-        assert re.search("nine|9", await voices.understand(at_16k(right)))
+        assert "saturday morning" in await voices.understand(at_16k(right))
 
         await platform.until(lambda: "call.transcript.ready" in receiver.names, 90)
         transcript = await platform.get(f"/calls/{call['id']}/transcript")

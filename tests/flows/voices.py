@@ -1,5 +1,8 @@
 """Speech for tests: says sentences as a caller, and understands what an agent has said.
 
+A test's sentences are ones that the recogniser understands with silence of any length around them: "from nine to five"
+comes out as "for Mt." one time in fifteen, "goodbye" as "Dubai".
+
 It lives on a loop of its own, so that its models are loaded once and not for every test.
 """
 
