@@ -13,13 +13,12 @@ _ELSEWHERE = (
 
 
 def add_links(document: dict[str, Any]) -> None:
-    """Link what creates and what lists to every operation on one of them: POST /agents and GET /agents to GET /agents/{id}."""
+    """Link what creates to every operation on what was created: POST /agents to GET /agents/{id}."""
     paths: dict[str, Any] = document["paths"]
     for path, item in paths.items():
         targets = _operations_on(paths, path)
-        for method, where in (("post", "$response.body#/data/id"), ("get", "$response.body#/data/0/id")):
-            if targets and method in item:
-                _link(item[method], targets, where)
+        if targets and "post" in item:
+            _link(item["post"], targets, "$response.body#/data/id")
     for path, method, where, collection in _ELSEWHERE:
         if method in paths.get(path, {}):
             _link(paths[path][method], _operations_on(paths, collection), where)

@@ -22,6 +22,7 @@ from phone_numbers.models import PhoneNumber
 from tests.factories import make_agent, make_api_key, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.phone_numbers.conftest import configure_carrier, exchange
+from tests.schema.hooks import OWN_KEY_ID
 
 __all__ = ["configure_carrier", "exchange"]
 
@@ -67,8 +68,7 @@ def world(
     developer = make_developer(email="jane@example.com")
     give_credit(developer_id=developer.pk, amount=1000, key="schema-tests")  # type: ignore[arg-type]
     api_key, key = make_api_key(developer)
-    # Out of reach for requests that delete keys by chance.
-    ApiKey.objects.filter(pk=api_key.pk).update(id=987_654_321)
+    ApiKey.objects.filter(pk=api_key.pk).update(id=OWN_KEY_ID)
     client = Client(headers={"Authorization": f"Bearer {key}"})
     numbers = [_buy(client), _buy(client)]
     agents = [make_agent(developer=developer, system_prompt="You are helpful.") for _ in range(2)]

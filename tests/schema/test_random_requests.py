@@ -5,6 +5,7 @@ By hand, with boundary values too and thousands of them:
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "")
 # Boundary values are some 2,500 requests of their own.
 PHASES = "examples,coverage,fuzzing,stateful" if EXAMPLES else "examples,fuzzing,stateful"
 SEQUENCES = 12
+ROOT = Path(__file__).parents[2]
 # A vendor that is not there is 502, and the document says where.
 CONFIGURATION = """
 [checks.not_a_server_error]
@@ -58,6 +60,10 @@ def test_no_request_gets_an_answer_that_the_document_does_not_have(world: World,
     command += ["--no-color", "--warnings", "off"]
     # Proxies are for the world outside.
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environment = {"SCHEMATHESIS_HOOKS": "tests.schema.hooks", **environment, "PYTHONPATH": f"{ROOT}"}
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2000:]
     print(run.stdout[-1500:])  # noqa: T201  (shown with -s: how many there were)
+    followed = re.search(r"API Links: +(\d+) covered", run.stdout)
+    # When the key of the run no longer works, none is.
+    assert followed and int(followed[1]) >= 3, run.stdout
