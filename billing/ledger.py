@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from accounts.models import Developer
 from billing.models import LedgerEntry
+from bubblyphone.core import past
 from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.money import ZERO, format_money
@@ -72,6 +73,7 @@ def post_entry(
         for path in settings.ON_CREDIT:
             enqueue(import_string(path), developer_id)
     if is_new:
+        past.has_changed(developer_id, entry.created_at)
         for path in settings.ON_ENTRY:
             import_string(path)(developer_id)
     return entry

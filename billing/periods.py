@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from bubblyphone.core import past
 from bubblyphone.core.errors import InvalidRequest
 
 _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
@@ -41,6 +42,11 @@ def read_month(text: str | None, now: datetime) -> Period:
     if not (found := _MONTH.fullmatch(text)):
         raise InvalidRequest({"period": ["Must be a month like 2026-03."]})
     return month_of(datetime(int(found[1]), int(found[2]), 1, tzinfo=UTC))
+
+
+def is_past(day: date, now: datetime) -> bool:
+    """Whether its sums may be remembered (`core.past`)."""
+    return start_of_day(day) + timedelta(days=1) <= now - past.SETTLES
 
 
 def start_of_day(day: date) -> datetime:

@@ -14,6 +14,7 @@ from django.db.models.functions import TruncDate
 
 from billing.models import LedgerEntry
 from billing.periods import Period, month_of
+from bubblyphone.core import past
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.money import ZERO
 
@@ -79,18 +80,25 @@ def _back_to(first: Period, last: Period) -> Iterator[Period]:
 def statements_of(developer_id: int, now: datetime) -> list[Statement]:
     """Of all months, newest first."""
     months = months_of(developer_id, now)
-    sums: dict[datetime, list[Line]] = {month.start: [] for month in months}
-    with connection.cursor() as cursor:
-        bounds = [month.start for month in months], [month.end for month in months]
-        cursor.execute(MONTHS, [*bounds, developer_id])
-        for start, kind, count, amount in cursor.fetchall():
-            sums[start].append(Line(kind, count, amount))
+    lines_of = past.recall(
+        "statements", developer_id, months, lambda month: month.end <= now - past.SETTLES,
+        lambda missing: _lines(developer_id, missing),
+    )  # fmt: skip
     found, opening = list[Statement](), ZERO
     for month in reversed(months):
-        lines = sorted(sums[month.start], key=_position)
+        lines = sorted(lines_of[month], key=_position)
         found.insert(0, Statement(month, opening, lines, is_final=month.end <= now))
         opening = found[0].closing
     return found
+
+
+def _lines(developer_id: int, months: list[Period]) -> dict[Period, list[Line]]:
+    found: dict[datetime, list[Line]] = {month.start: [] for month in months}
+    with connection.cursor() as cursor:
+        cursor.execute(MONTHS, [list(found), [month.end for month in months], developer_id])
+        for start, kind, count, amount in cursor.fetchall():
+            found[start].append(Line(kind, count, amount))
+    return {month: found[month.start] for month in months}
 
 
 def statement_of(developer_id: int, period: Period, now: datetime) -> Statement:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from billing import ledger
+from bubblyphone.core import past
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.money import ZERO
 from calls.after_call_models import AfterCallWork, Analysis, Recording, Transcription
@@ -112,4 +113,6 @@ def charge(call: Call, *, name: str, kind: str, amount: Decimal, what: str) -> D
         amount=-amount,
         description=f"Call {call.pk}, {what}",
     )
+    if call.settled_at:
+        past.has_changed(call.developer_id, call.settled_at)
     return amount

@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -36,8 +38,16 @@ class SchemaView(APIView):
 
 def reference(request: HttpRequest) -> HttpResponse:
     """Every operation on one page, so that the browser's search finds all."""
-    shown = {"groups": groups(openapi(), settings.PUBLIC_URL), "guides": GUIDES, "base_url": settings.PUBLIC_URL}
+    described, operations = _described(settings.PUBLIC_URL)
+    shown = {"groups": described, "operations": operations, "guides": GUIDES, "base_url": settings.PUBLIC_URL}
     return render(request, "docs/reference.html", shown)
+
+
+@lru_cache(1)
+def _described(base_url: str) -> tuple[list[dict[str, Any]], str]:
+    """The groups and their operations in HTML, which are the same for everybody while the process lives."""
+    described = groups(openapi(), base_url)
+    return described, render_to_string("docs/_operations.html", {"groups": described})
 
 
 def guide(request: HttpRequest, name: str) -> HttpResponse:

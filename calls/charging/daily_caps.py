@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, QuerySet, Sum, Value
 
 from accounts.models import Developer
 from accounts.selectors import active_api_keys
@@ -89,14 +89,19 @@ def all_daily_caps(developer: Developer) -> list[DailyCap]:
     account = SpendingCap.objects.filter(developer=developer, daily_cap__isnull=False)
     numbers = PhoneNumber.objects.filter(developer=developer, daily_cap__isnull=False)
     owners: list[tuple[Scope, QuerySet[Any]]] = [
-        (Scope.NUMBER, numbers.exclude(status=PhoneNumber.Status.RELEASED)),
-        (Scope.AGENT, Agent.objects.filter(developer=developer, daily_cap__isnull=False)),
-        (Scope.API_KEY, active_api_keys(developer).filter(daily_cap__isnull=False)),
+        (Scope.ACCOUNT, account.annotate(target=F("developer_id"))),
+        (Scope.NUMBER, numbers.exclude(status=PhoneNumber.Status.RELEASED).annotate(target=F("pk"))),
+        (Scope.AGENT, Agent.objects.filter(developer=developer, daily_cap__isnull=False).annotate(target=F("pk"))),
+        (Scope.API_KEY, active_api_keys(developer).filter(daily_cap__isnull=False).annotate(target=F("pk"))),
     ]
-    found = [DailyCap(developer.pk, Scope.ACCOUNT, developer.pk, cap.daily_cap) for cap in account if cap.daily_cap]
-    for scope, rows in owners:
-        found += [DailyCap(developer.pk, scope, row.pk, row.daily_cap) for row in rows.order_by("pk")]
-    return found
+    first, *others = (
+        rows.order_by().annotate(place=Value(place)).values_list("place", "target", "daily_cap")
+        for place, (_, rows) in enumerate(owners)
+    )
+    return [
+        DailyCap(developer.pk, owners[place][0], target, amount)
+        for place, target, amount in sorted(first.union(*others, all=True))
+    ]
 
 
 def with_owners(calls: QuerySet[Call]) -> QuerySet[Call]:

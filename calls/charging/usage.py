@@ -7,7 +7,7 @@ ledger tells the rest. `manage.py ledger verify` proves that each call's amounts
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from agents.models import Agent
 from billing.models import LedgerEntry
-from billing.periods import Period
+from billing.periods import Period, is_past, start_of_day
+from bubblyphone.core import past
 from bubblyphone.core.money import ZERO, format_money
 from phone_numbers.models import PhoneNumber
 
@@ -66,6 +67,11 @@ class Share:
     minutes: int = 0
     cost: Decimal = ZERO
 
+    def add(self, other: "Share") -> None:
+        self.calls += other.calls
+        self.minutes += other.minutes
+        self.cost += other.cost
+
     def as_data(self) -> dict[str, Any]:
         return {"calls": self.calls, "minutes": self.minutes, "cost": format_money(self.cost)}
 
@@ -100,34 +106,64 @@ class Usage:
         return self.total, self.by_day[day], self.by_number[number], self.by_agent[agent], self.by_model[model or ""]
 
 
+@dataclass(slots=True)
+class _Day:
+    """The rows of a day: what three queries find, without the day itself."""
+
+    later_costs: list[Any] = field(default_factory=list)
+    number_costs: list[Any] = field(default_factory=list)
+    call_times: list[Any] = field(default_factory=list)
+
+
 def measure(developer_id: int, period: Period) -> Usage:
-    """Sum up a developer's month."""
-    usage = Usage()
-    span: list[Any] = [developer_id, period.start, period.end]
-    with connection.cursor() as cursor:
-        cursor.execute(LATER_COSTS, [*span, LATER])
-        for day, kind, number, agent, model, cost in cursor.fetchall():
+    """Sum up a developer's month so far."""
+    usage, now = Usage(), timezone.now()
+    days = past.recall(
+        f"usage:{period.name}", developer_id, period.days(now.date()), lambda day: is_past(day, now),
+        lambda missing: _rows(developer_id, missing),
+    )  # fmt: skip
+    for day, rows in days.items():
+        for kind, number, agent, model, cost in rows.later_costs:
             usage.add_cost(CATEGORIES[kind], cost, day, usage.shares(day, number, agent, model))
-        cursor.execute(NUMBER_COSTS, span)
-        for day, number, cost in cursor.fetchall():
+        for number, cost in rows.number_costs:
             usage.add_cost("numbers", cost, day, (usage.total, usage.by_day[day], usage.by_number[number]))
-        cursor.execute(CALL_TIMES, span)
-        for row in cursor.fetchall():
-            day, sandbox, streaming, number, agent, model, calls, *sums = row
-            seconds, minutes, model_seconds, model_minutes, *costs = sums
-            shares = list(usage.shares(day, number, agent, model))
-            for share in shares:
-                share.calls += calls
-                share.minutes += minutes
-            for kind, cost in zip(SETTLED, costs, strict=True):
-                usage.add_cost(CATEGORIES[kind], cost, day, shares)
-            if not sandbox:
-                usage.seconds["telephony"] += seconds
-                usage.minutes["telephony"] += minutes
-            if streaming:
-                usage.seconds["ai_model"] += model_seconds
-                usage.minutes["ai_model"] += model_minutes
+        for row in rows.call_times:
+            _add_calls(usage, day, *row)
     return usage
+
+
+def _rows(developer_id: int, days: list[date]) -> dict[date, _Day]:
+    found = {day: _Day() for day in days}
+    span: list[Any] = [developer_id, start_of_day(min(days)), start_of_day(max(days) + timedelta(days=1))]
+    with connection.cursor() as cursor:
+        for name, query, parameters in (
+            ("later_costs", LATER_COSTS, [*span, LATER]),
+            ("number_costs", NUMBER_COSTS, span),
+            ("call_times", CALL_TIMES, span),
+        ):
+            cursor.execute(query, parameters)
+            for day, *row in cursor.fetchall():
+                if day in found:
+                    getattr(found[day], name).append(row)
+    return found
+
+
+def _add_calls(
+    usage: Usage, day: date, sandbox: bool, streaming: bool, number: int, agent: int, model: str, calls: int, *sums: Any
+) -> None:
+    seconds, minutes, model_seconds, model_minutes, *costs = sums
+    shares = list(usage.shares(day, number, agent, model))
+    for share in shares:
+        share.calls += calls
+        share.minutes += minutes
+    for kind, cost in zip(SETTLED, costs, strict=True):
+        usage.add_cost(CATEGORIES[kind], cost, day, shares)
+    if not sandbox:
+        usage.seconds["telephony"] += seconds
+        usage.minutes["telephony"] += minutes
+    if streaming:
+        usage.seconds["ai_model"] += model_seconds
+        usage.minutes["ai_model"] += model_minutes
 
 
 def report(developer_id: int, period: Period) -> dict[str, Any]:
@@ -170,9 +206,12 @@ def _by_number(usage: Usage) -> list[dict[str, Any]]:
 def _by_agent(usage: Usage) -> list[dict[str, Any]]:
     """Null is what had no agent of its own: numbers with inline settings, and agents that have been deleted."""
     named = dict(Agent.objects.filter(pk__in=[pk for pk in usage.by_agent if pk]).values_list("pk", "name"))
+    found: dict[int | None, Share] = defaultdict(Share)
+    for pk, share in usage.by_agent.items():
+        found[pk if pk in named else None].add(share)
     return [
         {"agent_id": pk, "name": named.get(pk) if pk else None, **share.as_data()}
-        for pk, share in _dearest_first(usage.by_agent)
+        for pk, share in _dearest_first(found)
     ]
 
 
