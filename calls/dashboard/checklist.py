@@ -1,5 +1,6 @@
 """The first-run checklist: the quick start of the reference, which ticks itself (templates/components/checklist.html)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from django.db.models import Exists
@@ -9,8 +10,7 @@ from agents.models import Agent
 from billing.models import LedgerEntry
 from bubblyphone.core.money import ZERO
 from calls.models import Call
-from phone_numbers.models import CallMode
-from phone_numbers.selectors import numbers_of
+from phone_numbers.models import CallMode, PhoneNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,8 @@ class Step:
     is_next: bool = False  # the first that is left to do
 
 
-def first_steps(developer: Developer) -> list[Step]:
-    """The way from a new account to a first call; [] when it has been gone."""
-    numbers = list(numbers_of(developer))
+def first_steps(developer: Developer, numbers: Sequence[PhoneNumber]) -> list[Step]:
+    """The way from a new account, with these numbers, to a first call; [] when it has been gone."""
     found = Developer.objects.filter(pk=developer.pk).values_list(
         Exists(LedgerEntry.objects.filter(developer=developer, amount__gt=ZERO)),
         Exists(ApiKey.objects.filter(developer=developer, revoked_at=None)),

@@ -1,6 +1,6 @@
 """The figures of the overview: today, the last 30 days, and what needs attention."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -124,9 +124,14 @@ def _percent(part: int, whole: int) -> int | None:
     return round(100 * part / whole) if whole else None
 
 
-def attention(developer: Developer, balance: Decimal, now: datetime) -> list[Attention]:
+def attention(developer: Developer, balance: Decimal, numbers: Iterable[PhoneNumber], now: datetime) -> list[Attention]:
     """What is wrong or soon will be, the most urgent first."""
-    found = [*_of_money(developer, balance, now), *_of_numbers(developer, now), *_of_webhooks(developer, now)]
+    found = [
+        *_of_money(developer, balance, now),
+        *_of_numbers(numbers),
+        *_of_papers(developer, now),
+        *_of_webhooks(developer, now),
+    ]
     return sorted(found, key=lambda one: not one.is_urgent)
 
 
@@ -146,20 +151,26 @@ def _of_money(developer: Developer, balance: Decimal, now: datetime) -> Iterator
             yield Attention(f"Today's calls have reached {whose} daily limit.", "caps", "Limits", is_urgent=True)
 
 
-def _of_numbers(developer: Developer, now: datetime) -> Iterator[Attention]:
-    for number in PhoneNumber.objects.filter(developer=developer, released_at=None).exclude(unpaid_since=None):
+def _of_numbers(numbers: Iterable[PhoneNumber]) -> Iterator[Attention]:
+    for number in numbers:
+        if number.unpaid_since is None:
+            continue
         if number.status == PhoneNumber.Status.SUSPENDED:
             text = f"{phone(number.e164)} is suspended until its month is paid."
         else:
             text = f"{phone(number.e164)} could not be renewed and will be suspended."
         yield Attention(text, "billing", "Add credit", is_urgent=True)
-    soon = Verification.objects.filter(developer=developer, status=Verification.Status.APPROVED)
-    for verification in soon.filter(expires_on__lte=now.date() + EXPIRES_SOON):
+
+
+def _of_papers(developer: Developer, now: datetime) -> Iterator[Attention]:
+    soon = Q(status=Verification.Status.APPROVED, expires_on__lte=now.date() + EXPIRES_SOON)
+    rejected = Q(status=Verification.Status.REJECTED, reviewed_at__gte=now - REJECTED_RECENTLY)
+    found = list(Verification.objects.filter(soon | rejected, developer=developer))
+    for verification in (one for one in found if one.status == Verification.Status.APPROVED):
         whose = f"Your documents for {country_name(verification.country_code)}"
         text = f"{whose} {'expired' if verification.is_expired else 'expire'} on {verification.expires_on:%-d %B}."
         yield Attention(text, "countries", "Countries", is_urgent=verification.is_expired)
-    rejected = Verification.objects.filter(developer=developer, status=Verification.Status.REJECTED)
-    if rejected.filter(reviewed_at__gte=now - REJECTED_RECENTLY).exists():
+    if any(one.status == Verification.Status.REJECTED for one in found):
         yield Attention("Documents that you handed in were rejected.", "countries", "See why")
 
 

@@ -12,7 +12,7 @@ from bubblyphone.core.pages import page
 from calls import selectors
 from calls.dashboard import checklist, pages
 from calls.dashboard import overview as shown
-from phone_numbers.models import PhoneNumber
+from phone_numbers.selectors import numbers_of
 
 RECENT = 8
 
@@ -23,17 +23,15 @@ RECENT = 8
 def overview(request: HttpRequest) -> HttpResponse:
     developer, now = signed_in(request), timezone.now()
     standing = ledger.standing(developer.pk)
+    numbers = list(numbers_of(developer).order_by("-pk"))
     context = {
         "balance": standing.balance,
         "days_left": pace.days_left(developer.pk, standing.available, now),
-        "attention": shown.attention(developer, standing.balance, now),
+        "attention": shown.attention(developer, standing.balance, numbers, now),
         "figures": shown.figures(developer, now),
-        "steps": checklist.first_steps(developer),
+        "steps": checklist.first_steps(developer, numbers),
         "running": pages.running_calls_of(developer).count(),
         "calls": selectors.calls_of(developer).order_by("-pk")[:RECENT],
-        "numbers": PhoneNumber.objects.filter(developer=developer)
-        .exclude(status=PhoneNumber.Status.RELEASED)
-        .select_related("agent")
-        .order_by("-pk"),
+        "numbers": numbers,
     }
     return render(request, "calls/overview.html", context)

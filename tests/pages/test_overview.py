@@ -18,6 +18,7 @@ from billing.models import AutoTopUp
 from calls.dashboard.overview import attention, figures
 from calls.models import Call, CallTurn
 from phone_numbers.models import PhoneNumber, Verification
+from phone_numbers.selectors import numbers_of
 from tests.calls.rows import describe_call, make_account, make_streaming_number
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -80,7 +81,7 @@ def test_how_soon_the_agent_answers(number: PhoneNumber) -> None:
 
 
 def texts(developer: Developer, balance: str = "20") -> list[str]:
-    return [one.text for one in attention(developer, Decimal(balance), timezone.now())]
+    return [one.text for one in attention(developer, Decimal(balance), numbers_of(developer), timezone.now())]
 
 
 def test_what_needs_attention(number: PhoneNumber) -> None:
