@@ -26,7 +26,8 @@ def recall(
 ) -> dict[Period, Sums]:
     """The sums of each period: `sum_up` is asked, in one go, for those that run still or are not remembered.
 
-    `name` says what is summed up; `is_over` whether a period ended at least SETTLES ago.
+    `name` says what is summed up, and changes with the shape of its sums, which outlive a release; `is_over` whether
+    a period ended at least SETTLES ago.
     """
     key = f"past:{owner_id}:{cache.get_or_set(_mark(owner_id), secrets.token_hex, REMEMBERED_SECONDS)}:{name}"
     known: dict[Period, Sums] = cache.get(key, {})

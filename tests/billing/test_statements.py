@@ -75,6 +75,17 @@ def test_each_month_begins_with_what_the_one_before_ended_with(developer: Develo
     assert Decimal(balance) == ledger.balance(developer.pk)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_is_booked_into_a_month_that_is_over_is_seen(developer: Developer, client: Client) -> None:
+    def closing(month: str) -> str:
+        answer = client.get(f"{URL}/{month}", headers=bearer(developer)).json()["data"]
+        return str(answer["closing_balance"])
+
+    assert (closing("2026-03"), closing("2026-04")) == ("24.737", "24.697")
+    post(developer, "h", "telephony", "-0.50", datetime(2026, 3, 12, tzinfo=UTC))
+    assert (closing("2026-03"), closing("2026-04")) == ("24.237", "24.197")
+
+
 @pytest.mark.parametrize("month", ["2025-12", "2026-13", "2099-01", "march"])
 def test_months_that_have_none(developer: Developer, month: str) -> None:
     assert Client(headers=bearer(developer)).get(f"{URL}/{month}").status_code == 404

