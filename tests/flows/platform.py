@@ -150,12 +150,20 @@ class Platform:
     async def number(self, **settings: Any) -> Number:
         """Buy a number and configure it."""
         self.credit(6)
-        offered = await self.get("/phone-numbers/available?country=US")
-        # Another test that runs beside this one may be buying, too.
-        bought = await self.post("/phone-numbers", {"phone_number": random.choice(offered)["phone_number"]})
+        bought = await self._any_number()
         changed = await self.request("PATCH", f"/phone-numbers/{bought['id']}", json=settings)
         assert changed.status_code == 200, changed.text
         return Number(bought["id"], bought["phone_number"], bought["webhook_secret"])
+
+    async def _any_number(self) -> dict[str, Any]:
+        """Buy one of the numbers offered; what somebody beside us was quicker to buy is refused, and the next is tried."""
+        offered = await self.get("/phone-numbers/available?country=US")
+        for offer in random.sample(offered, len(offered)):
+            response = await self.request("POST", "/phone-numbers", json={"phone_number": offer["phone_number"]})
+            if response.status_code == 201:
+                return dict(response.json()["data"])
+            assert "is not available" in response.text, response.text
+        raise AssertionError("Somebody else bought every number that was offered.")
 
     async def call_on(self, number: Number) -> dict[str, Any]:
         """The newest call of a number, once there is one."""
