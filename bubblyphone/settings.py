@@ -115,7 +115,8 @@ TEMPLATES = [
 DATABASE_URL = env_secret("DATABASE_URL")
 if not DATABASE_URL:
     raise ImproperlyConfigured("DATABASE_URL is not set. `make run` starts an embedded PostgreSQL and sets it.")
-DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=env_int("CONN_MAX_AGE", 0))}
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+DATABASE_POOL_SIZE = env_int("DATABASE_POOL_SIZE", 80)  # of one web process (bubblyphone/serve.py)
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgresql://…")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -388,6 +389,7 @@ LOGGING = {
         "django.channels.server": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},
+        "psycopg.pool": {"level": "WARNING"},
         "django-q": {"level": "WARNING"},
         # Its info lines tell of every endpoint and connection; serve.py says where we listen.
         "daphne": {"level": "WARNING"},

@@ -1,8 +1,11 @@
 """What a call's page shows of its recording and its analysis, and the address that a recording is fetched from."""
 
+from typing import IO, Any
+
 from asgiref.sync import sync_to_async
 from django import forms
 from django.contrib import messages
+from django.db import close_old_connections
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import cache_control, never_cache
@@ -13,6 +16,7 @@ from bubblyphone.core.errors import ApplicationError, NotFound
 from bubblyphone.core.pages import page, show_refusal
 from bubblyphone.core.ranged import ranged_response
 from calls import selectors
+from calls.after_call_models import Recording
 from calls.dashboard.pages import live_context
 from calls.recording import access as recording_access
 from calls.recording import waveform
@@ -28,8 +32,7 @@ OF_THE_CALL = ("player", "glance")
 async def recording_file(request: HttpRequest, token: str) -> HttpResponseBase:
     """The sound behind a signed address: for players and programs, without any other key."""
     try:
-        recording = await sync_to_async(recording_access.find_by_token)(token)
-        file = await sync_to_async(storage().open)(recording.name)
+        recording, file = await sync_to_async(_open_recording)(token)
     except (NotFound, FileNotFoundError) as error:
         raise Http404("There is no such recording, or not any more.") from error
     response = ranged_response(
@@ -41,6 +44,15 @@ async def recording_file(request: HttpRequest, token: str) -> HttpResponseBase:
     )
     response["Content-Disposition"] = f'inline; filename="call-{recording.call_id}.wav"'
     return response
+
+
+def _open_recording(token: str) -> tuple[Recording, IO[Any]]:
+    """Without keeping the database connection while the file is sent, which takes as long as its reader likes."""
+    try:
+        recording = recording_access.find_by_token(token)
+    finally:
+        close_old_connections()
+    return recording, storage().open(recording.name)
 
 
 @cache_control(private=True, max_age=86_400)

@@ -1,0 +1,92 @@
+"""The web process by itself, with fewer database connections than requests."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import psycopg
+import pytest
+from django.conf import settings
+
+from bubblyphone.services.ports import find_free
+from tests import databases
+
+CONNECTIONS = 3
+START_SECONDS = 60
+
+
+class Web:
+    """A running web process and its database."""
+
+    def __init__(self, port: int, database: str) -> None:
+        self._client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
+        self.database = psycopg.connect(database, autocommit=True)
+
+    def status(self, *, timeout: float = 30) -> int:
+        """What somebody with an unknown session gets; for that the database is asked."""
+        headers = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={'unknown0' * 4}"}
+        return self._client.get("/", headers=headers, timeout=timeout).status_code
+
+    def is_up(self) -> bool:
+        try:
+            return self._client.get("/healthz").status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def leaves(self) -> bool:
+        """Ask, and go away before there is an answer."""
+        try:
+            self.status(timeout=0.3)
+        except httpx2.ReadTimeout:
+            return True
+        return False
+
+    def connections(self) -> set[int]:
+        """PostgreSQL's processes that serve the web process."""
+        rows = self.database.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return {row[0] for row in rows}
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    port, database = find_free(), databases.make_copy(databases.template())
+    variables = {"PORT": str(port), "DATABASE_URL": database, "DATABASE_POOL_SIZE": str(CONNECTIONS)}
+    with subprocess.Popen([sys.executable, "-m", "bubblyphone.serve"], env={**os.environ, **variables}) as process:
+        web = Web(port, database)
+        try:
+            until = time.monotonic() + START_SECONDS
+            while not web.is_up():
+                assert process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            yield web
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+
+
+def test_requests_share_a_few_connections(web: Web) -> None:
+    with ThreadPoolExecutor(12) as threads:
+        assert {*threads.map(lambda _: web.status(), range(60))} == {302}
+        shared = web.connections()
+        assert 0 < len(shared) <= CONNECTIONS
+        assert {*threads.map(lambda _: web.status(), range(60))} == {302}
+        assert web.connections() == shared
+
+        # Twice as many as there are connections leave while they wait for the database.
+        with web.database.transaction():
+            web.database.execute("LOCK TABLE django_session")
+            assert [*threads.map(lambda _: web.leaves(), range(2 * CONNECTIONS))] == [True] * 2 * CONNECTIONS
+        assert {*threads.map(lambda _: web.status(), range(12))} == {302}
+
+        # PostgreSQL was restarted.
+        for pid in web.connections():
+            web.database.execute("SELECT pg_terminate_backend(%s)", [pid])
+        assert {*threads.map(lambda _: web.status(), range(12))} == {302}
+        assert web.connections().isdisjoint(shared)
