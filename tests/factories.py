@@ -41,7 +41,7 @@ def make_phone_number(*, developer: Developer | None = None, e164: str = "", **f
     """A US number in webhook mode, bought without the carrier."""
     developer = developer or make_developer()
     defaults: dict[str, Any] = {
-        "e164": e164 or f"+1415555{next(_numbers):04}",
+        "e164": e164 or f"+1628555{next(_numbers):04}",  # tests name no number of 628 themselves
         "country_code": "US",
         "number_type": "local",
         "signing_secret": make_secret_for(developer)[0],
