@@ -1,12 +1,26 @@
-"""The one synchronous Redis client of a process."""
+"""The synchronous Redis clients of a process: ours, and that of Django's cache."""
 
 from functools import cache
+from typing import Any
 
 from django.conf import settings
-from redis import Redis
+from redis import ConnectionPool, Redis
+
+# An answer that takes longer than 2 s is an error.
+LIMITS = {"socket_timeout": 2, "socket_connect_timeout": 2}
+
+
+class SharedPool(ConnectionPool):
+    """The connections of Django's cache (settings.CACHES), of which each request makes an object anew: without this, and a connection."""
+
+    @classmethod
+    @cache
+    def from_url(cls, url: str, **options: Any) -> "SharedPool":
+        """The one pool of this process for that address."""
+        return super().from_url(url, **LIMITS, **options)
 
 
 @cache
 def get_redis() -> "Redis":
-    """Thread-safe, with a pool of connections. An answer that takes longer than 2 s is an error."""
-    return Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+    """Thread-safe, with a pool of connections."""
+    return Redis.from_url(settings.REDIS_URL, **LIMITS)
