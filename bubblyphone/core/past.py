@@ -12,8 +12,8 @@ from django.utils import timezone
 Period = TypeVar("Period")
 Sums = TypeVar("Sums")
 
-# What belongs to a period may be written this long after its end: a transaction under way, an analysis that comes late.
-SETTLES = timedelta(days=1)
+# A transaction under way may write into a period this long after its end. What comes later still says so (`has_changed`).
+SETTLES = timedelta(hours=1)
 REMEMBERED_SECONDS = 86_400
 
 

@@ -8,13 +8,13 @@ import math
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from bubblyphone.core.money import ZERO
 from calls.charging import settlement
 from calls.charging.pricing import TRANSCRIPTION_PRICE
-from calls.models import Call, CallStatus, Transfer
+from calls.models import Call, CallStatus
 from phone_numbers.models import CallMode
 
 # A running call holds its next minute this long before it begins.
@@ -28,9 +28,9 @@ BILL_FIELDS = (
 
 def held(developer_id: int) -> Decimal:
     """What all calls of an account hold together, with the first minute of those that are being handed over."""
-    now, calls = timezone.now(), open_calls(developer_id)
-    ringing = Transfer.objects.filter(call__in=calls, answered_at=None, failed_at=None).aggregate(sum=Sum("rate"))
-    return sum((hold_of(call, now) for call in calls.only(*BILL_FIELDS)), ringing["sum"] or ZERO)
+    now, rings = timezone.now(), Q(transfers__answered_at=None, transfers__failed_at=None)
+    calls = open_calls(developer_id).only(*BILL_FIELDS).annotate(ringing=Sum("transfers__rate", filter=rings))
+    return sum((hold_of(call, now) + (call.ringing or ZERO) for call in calls), ZERO)
 
 
 def open_calls(developer_id: int) -> QuerySet[Call]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from django.core.cache import cache
 from django.db.models import Exists
 
 from accounts.models import ApiKey, Developer
@@ -11,6 +12,8 @@ from billing.models import LedgerEntry
 from bubblyphone.core.money import ZERO
 from calls.models import Call
 from phone_numbers.models import CallMode, PhoneNumber
+
+GONE_SECONDS = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,9 @@ class Step:
 
 
 def first_steps(developer: Developer, numbers: Sequence[PhoneNumber]) -> list[Step]:
-    """The way from a new account, with these numbers, to a first call; [] when it has been gone."""
+    """The way from a new account, with these numbers, to a first call; [] when it has been gone, which is then taken for granted."""
+    if cache.get(key := f"first-steps-gone:{developer.pk}"):
+        return []
     found = Developer.objects.filter(pk=developer.pk).values_list(
         Exists(LedgerEntry.objects.filter(developer=developer, amount__gt=ZERO)),
         Exists(ApiKey.objects.filter(developer=developer, revoked_at=None)),
@@ -45,5 +50,6 @@ def first_steps(developer: Developer, numbers: Sequence[PhoneNumber]) -> list[St
     ]
     left = next((place for place, step in enumerate(steps) if not step.is_done), None)
     if left is None:
+        cache.set(key, True, GONE_SECONDS)
         return []
     return [*steps[:left], replace(steps[left], is_next=True), *steps[left + 1 :]]

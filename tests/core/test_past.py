@@ -43,7 +43,7 @@ def test_owners_and_periods_have_sums_of_their_own(empty_redis: object) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("age", "asked"), [(timedelta(hours=23), 1), (timedelta(hours=25), 2)])
+@pytest.mark.parametrize(("age", "asked"), [(timedelta(minutes=59), 1), (timedelta(minutes=61), 2)])
 def test_what_is_written_late_is_seen(age: timedelta, asked: int, empty_redis: object) -> None:
     book = Book()
     book.recall(1)
@@ -52,7 +52,7 @@ def test_what_is_written_late_is_seen(age: timedelta, asked: int, empty_redis: o
     assert len(book.asked) == asked
 
 
-def test_a_day_is_over_a_day_after_its_end() -> None:
+def test_a_day_is_over_an_hour_after_its_end() -> None:
     day = datetime(2026, 3, 1, tzinfo=UTC)
-    assert not is_past(day.date(), day + timedelta(days=2, seconds=-1))
-    assert is_past(day.date(), day + timedelta(days=2))
+    assert not is_past(day.date(), day + timedelta(hours=25, seconds=-1))
+    assert is_past(day.date(), day + timedelta(hours=25))
