@@ -8,20 +8,16 @@ from typing import Any
 import pytest
 import pytest_django
 import redis
-from django.apps import apps
 from django.conf import settings
-from django.core import serializers
 from django.core.management.commands import flush
 from django.db import connection
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.signals import post_migrate
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import chromium, databases
 
 TESTS = Path(__file__).parent
-# Data that migrations bring.
-SEEDED_MODELS = ("agents.AIModel", "billing.TelephonyRate", "numbers.NumberPrice")
+SEEDED = "seeded"  # the schema with copies of what migrations bring
+NEVER_CHANGED = {"auth_permission", "django_content_type"}
 
 
 # What is timed (REALTIME in the Makefile) runs in lines beside each other, which share nothing: what belongs to one platform is in
@@ -59,9 +55,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lines | None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Line by line, in their order above."""
+    """Line by line, in their order above. Of the rest what is slow comes first: started last, it would go on alone at the end."""
     order = {line: place for place, line in enumerate(dict.fromkeys(LINES.values()))}
-    items.sort(key=lambda item: order.get(line_of(item.nodeid), len(order)))
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        line = order.get(line_of(item.nodeid), len(order))
+        return line, line == len(order) and item.get_closest_marker("slow") is None
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -72,36 +73,41 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> None:
-    """Tests that commit (transaction=True) leave by emptying all tables.
+    """Tests that commit (transaction=True) leave a database as migrations do.
 
-    The ledger's guard against that is off in tests, and what migrations brought is put back each time; so there is no need
-    for serialized_rollback, which must not be used beside this.
+    So there is no need for serialized_rollback, which must not be used beside this. The ledger's guard against emptying is off in tests.
     """
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE billing_ledgerentry DISABLE TRIGGER ledger_is_never_emptied")
-        rows = [row for name in SEEDED_MODELS for row in apps.get_model(name).objects.all()]
-        seeded = serializers.serialize("json", rows)
-
-    def restore(**kwargs: Any) -> None:
-        for row in serializers.deserialize("json", seeded):
-            row.save()
-
-    flush.sql_flush = empty_what_is_full  # type: ignore[assignment]
-    # Sent when the tables have been emptied.
-    post_migrate.connect(restore, sender=apps.get_app_config("numbers"), weak=False)
+        cursor.execute(f"CREATE SCHEMA {SEEDED}")
+        for name in _full_tables():
+            cursor.execute(f"CREATE TABLE {SEEDED}.{name} AS TABLE {name}")
+    flush.sql_flush = as_migrated  # type: ignore[assignment]
+    flush.emit_post_migrate_signal = lambda *args, **kwargs: None  # type: ignore[assignment]  # what it would bring is there
 
 
-def empty_what_is_full(style: Any, connection: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> list[str]:
+def as_migrated(*args: Any, **kwargs: Any) -> list[str]:
     """What Django's `flush` is to run: TRUNCATE writes new files for each of 110 tables, of which a test fills a dozen.
 
     As a replica's, the session asks neither foreign keys nor the ledger's guard.
     """
-    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    found = [f"SELECT '{name}' WHERE EXISTS (SELECT FROM {connection.ops.quote_name(name)})" for name in names]  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(found))
-        full = [connection.ops.quote_name(row[0]) for row in cursor.fetchall()]
-    return ["SET LOCAL session_replication_role = replica", *(f"DELETE FROM {name}" for name in full)]  # noqa: S608
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", [SEEDED])
+        seeded = {row[0] for row in cursor.fetchall()} - NEVER_CHANGED
+    return [
+        "SET LOCAL session_replication_role = replica",
+        *(f"DELETE FROM {name}" for name in sorted({*_full_tables()} - NEVER_CHANGED)),  # noqa: S608
+        *(f"INSERT INTO {name} SELECT * FROM {SEEDED}.{name}" for name in sorted(seeded)),  # noqa: S608
+    ]
+
+
+def _full_tables() -> list[str]:
+    """The tables of our models that have rows."""
+    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    with connection.cursor() as cursor:
+        asked = [f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in names]  # noqa: S608
+        cursor.execute(" UNION ALL ".join(asked))
+        return [row[0] for row in cursor.fetchall()]
 
 
 @pytest.fixture

@@ -88,6 +88,7 @@ def outcome(call: Call) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @settings(
     max_examples=200,

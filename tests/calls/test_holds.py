@@ -75,6 +75,7 @@ def start_call(port: int, key: str, number_id: int) -> tuple[int, str]:
     return response.status, body.get("reason", "")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_200_calls_at_once_on_one_dollar(empty_redis: object) -> None:
     developer = make_account("1")

@@ -17,6 +17,7 @@ __all__ = ["configure_carrier", "exchange"]
 KEYS, THREADS, TOGETHER = 60, 25, 3
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_500_concurrent_orders_with_60_keys_place_60_calls(
     live_server: Any, exchange: ExchangeThread, empty_redis: object, settings: Any

@@ -65,6 +65,7 @@ async def answer(platform: FakePlatform, environment: dict[str, str]) -> MediaCo
     return stream
 
 
+@pytest.mark.slow
 async def test_dial_against_the_exchange(platform: FakePlatform, environment: dict[str, str], tmp_path: Path):
     question = tmp_path / "question.wav"
     with wave.open(str(question), "wb") as file:

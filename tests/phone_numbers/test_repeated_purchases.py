@@ -14,6 +14,7 @@ from tests.fakes.exchange_thread import ExchangeThread
 from tests.repeats import post_repeatedly
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_500_concurrent_purchases_with_10_keys_buy_10_numbers(
     live_server: Any, exchange: ExchangeThread, empty_redis: object, settings: Any
