@@ -22,7 +22,7 @@ from phone_numbers.selectors import numbers_of
 from tests.calls.rows import describe_call, make_account, make_streaming_number
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
-QUERIES_AT_MOST = 26
+QUERIES_AT_MOST = 16
 
 
 @pytest.fixture
