@@ -11,7 +11,7 @@ LIMITS = {"socket_timeout": 2, "socket_connect_timeout": 2}
 
 
 class SharedPool(ConnectionPool):
-    """The connections of Django's cache (settings.CACHES), of which each request makes an object anew: without this, and a connection."""
+    """Of Django's cache (settings.CACHES): each request makes a cache object, and that asks for a pool, which is always this one."""
 
     @classmethod
     @cache

