@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agents.brain.text import without_marks
+
 
 @dataclass(frozen=True, slots=True)
 class Say:
@@ -46,7 +48,11 @@ class Brain(ABC):
 
     @abstractmethod
     def reply(self, instructions: str) -> Steps:
-        """Speak unasked: a greeting, or what the instructions want said."""
+        """Speak unasked: at a `Cue` of the platform, or the greeting that the developer's instructions want."""
+
+    async def recite(self, text: str) -> Steps:
+        """Say a text as it is. Marks of SSML are not read out."""
+        yield Say(without_marks(text))
 
     @abstractmethod
     def answer(self, text: str) -> Steps:
@@ -63,6 +69,9 @@ class Brain(ABC):
     @abstractmethod
     def note(self, message: str) -> None:
         """Learn something from the developer, for the next answer."""
+
+    def notice(self, message: str) -> None:  # noqa: B027  a brain that cannot read has no use for it
+        """Learn what has happened in the call; none of it is for the caller's ear."""
 
     @abstractmethod
     def said(self, text: str) -> None:

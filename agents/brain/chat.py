@@ -19,6 +19,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from agents.brain.base import Brain, Call, Say, Steps, ToolResult
 from agents.brain.identity import identity_of, literal_speech
+from agents.cues import CUES
 from agents.providers.base import SessionConfig
 from agents.speech.sentences import take_sentence
 
@@ -109,6 +110,9 @@ class ChatBrain(Brain):
     def note(self, message: str) -> None:
         self._notes.append(message)
 
+    def notice(self, message: str) -> None:
+        self._notes.append(message)
+
     def said(self, text: str) -> None:
         last = self._entries[-1] if self._entries else None
         if last is not None and last.uses and not last.text:
@@ -123,7 +127,7 @@ class ChatBrain(Brain):
                 return
 
     async def reply(self, instructions: str) -> Steps:
-        if literal := literal_speech(instructions):
+        if instructions not in CUES and (literal := literal_speech(instructions)):
             yield Say(literal)
             return
         order = {"role": "user", "content": f"(Not from the caller. Do this now, aloud: {instructions or 'Greet.'})"}

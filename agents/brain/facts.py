@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.brain.identity import TOLD, is_order
 from agents.brain.text import content_words, plain
 from agents.speech.sentences import split_sentences
 
@@ -91,6 +92,12 @@ def _fact(sentence: str, heading: str) -> Fact | None:
     return Fact(_sentence(_as_spoken(sentence)), f"{heading}: {sentence}" if heading else sentence)
 
 
+def _told(sentence: str) -> str:
+    """What the caller is to be told; any other sentence as it is."""
+    match = TOLD.match(sentence)
+    return match[1] if match and not is_order(match[1]) else sentence
+
+
 def _as_spoken(sentence: str) -> str:
     """A statement about the caller, said to the caller."""
     for pattern, replacement in _ADDRESSED:
@@ -124,8 +131,9 @@ class Knowledge:
         self.facts = facts_of(prompt)
 
     def add(self, message: str) -> None:
-        """Take a developer's note as further facts; it may be written to the agent or for the caller."""
-        self.facts += [Fact(_sentence(_as_spoken(sentence)), sentence) for sentence in split_sentences(message)]
+        """Take the statements of a developer's note as further facts. What only tells the agent how to behave is none."""
+        clauses = [clause for sentence in split_sentences(message) for clause in re.split(r";\s+", sentence)]
+        self.facts += [fact for clause in clauses if (fact := _fact(_told(clause), ""))]
 
     async def prepare(self) -> None:
         """Embed all facts now, so that the first question does not wait for it."""

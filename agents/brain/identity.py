@@ -41,6 +41,31 @@ SPEECH = re.compile(
     re.I,
 )
 
+_VERBS = (
+    r"(?:ask|offer|tell|say|speak|greet|welcome the|introduce|mention|explain|respond|reply|answer|wait for|listen|be|keep|stay|stop"
+    r"|do not|don't|never|always|use|start|begin|open|thank the|apologi[sz]e|invite|make sure|give|collect|take|try|help|hang"
+    r" up|end|transfer|confirm|remind|inform|go on|continue|find out|put|remember|avoid|wish|act|pretend|refer|address|check)\b"
+)
+# An imperative at the beginning of a sentence or a clause, or a word that only speaks about the caller.
+ORDER = re.compile(
+    rf"(?:^|[.!?;:\n]\s*|,\s*|\b(?:and|then|but|or|before|after)\s+)(?:please\s+)?(?:also\s+|then\s+)?{_VERBS}"
+    r"|\b(?:the|this|your) (?:caller|customer|person|client|user)\b|\b(?:him|her|them) (?:that|if|how|what|to)\b",
+    re.I,
+)
+# In a greeting that is written as it is to be spoken the agent is rarely spoken to: "Please hold and don't hang up" is the caller's.
+DIRECTION = re.compile(
+    r"\b(?:the|this|your) (?:caller|customer|person|client|user)\b"
+    r"|^(?!hello|hi\b|hey|good |thank|welcome to|this is|you)[a-z]+ (?:them|him|her)\b"
+    r"|(?:[.!?;:\n]\s*|,\s*(?:and |then )?|\b(?:and|then)\s+)(?:ask (?:for|them|him|her|their|how|what|if|whether|why)"
+    r"|(?:greet|introduce|tell|offer|inform|thank) (?:them|him|her|yourself|to)|be (?:friendly|polite|brief|short|warm|concise|nice|kind)"
+    r"|(?:speak|talk|respond|answer) (?:in|with|slowly|only|briefly)|keep (?:it|your)|use (?:a|the|their|his|her)\b"
+    r"|do not (?:say|ask|tell|mention)|never )"
+    r"|^(?:greet|welcome the|introduce|start|begin|open|ask|tell|say|answer|respond|use|be|act|always|never"
+    r"|please (?:greet|ask|say|tell))\b",
+    re.I,
+)
+FORBIDDEN = re.compile(r"\b(?:do not|don't|never|avoid|without|instead of|not)\b[^.!?\n]*$", re.I)
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -98,11 +123,18 @@ def _purpose_of(prompt: str) -> str:
 
 
 def literal_speech(instructions: str) -> str:
-    """The words that instructions want spoken as they are; "" where they only say what to speak about."""
-    if SPEECH.search(instructions.strip()) and not QUOTED.search(instructions):
-        return instructions.strip()
-    for pattern in (LITERAL, QUOTED, AFTER_COLON, TOLD, JUST_SAY):
-        if match := pattern.search(instructions):
+    """The words that instructions want spoken as they are; "" where they only say what to speak about, or more than that."""
+    whole = instructions.strip()
+    if SPEECH.search(whole) and not QUOTED.search(whole) and not DIRECTION.search(whole):
+        return whole
+    for pattern, is_marked in ((LITERAL, True), (QUOTED, True), (AFTER_COLON, True), (TOLD, False), (JUST_SAY, False)):
+        match = pattern.search(instructions)
+        if match and (is_marked or not is_order(match[1])) and not FORBIDDEN.search(instructions[: match.start(1)]):
             text = match[1].strip()
             return text[:1].upper() + text[1:]
     return ""
+
+
+def is_order(text: str) -> bool:
+    """Whether a text, or a part of it, is meant for the agent and not for the caller."""
+    return bool(ORDER.search(text))

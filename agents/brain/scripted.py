@@ -18,11 +18,13 @@ from agents.brain.identity import Identity, identity_of, literal_speech
 from agents.brain.results import failure_of, summarise
 from agents.brain.text import content_words, join_words, label, plain
 from agents.brain.tool_choice import ToolChoice
+from agents.cues import CUES, Cue
 from agents.providers.base import ToolSpec, Turn
 
 END_CALL_NAMES = frozenset(["end_call", "hang_up", "hangup", "end_conversation"])
 TRANSFER_NAME = re.compile(r"transfer|escalate|hand_?off|hand_?over|forward_call|human")
 ANYTHING_ELSE = "Is there anything else I can do for you?"
+NOT_UNDERSTOOD = "Sorry, I did not catch that. Could you say it again?"
 
 
 class ScriptedBrain(Brain):
@@ -71,6 +73,9 @@ class ScriptedBrain(Brain):
         self._knowledge.add(message)
 
     async def reply(self, instructions: str) -> Steps:
+        if instructions in CUES:
+            yield Say(self._at_cue(Cue(instructions)))
+            return
         literal = literal_speech(instructions)
         wanted = plain(instructions)
         if literal:
@@ -84,8 +89,23 @@ class ScriptedBrain(Brain):
         else:
             yield Say(self._identity.greeting)
 
+    def _at_cue(self, cue: Cue) -> str:
+        """What is said where the platform wants something said."""
+        match cue:
+            case Cue.GO_ON:
+                return self._last_said or self._identity.greeting
+            case Cue.ANSWER_NOW:
+                return NOT_UNDERSTOOD
+            case Cue.BACK_ON_THE_LINE:
+                return f"Sorry, we were cut off for a moment. {self._last_said or self._identity.offer}"
+            case Cue.OFFER_TO_GO_ON:
+                self._has_asked_anything_else = True
+                return f"I am sorry, I could not reach anybody. {ANYTHING_ELSE}"
+            case Cue.LEAVE_MESSAGE:
+                return self._identity.voice_message
+
     async def ask_again(self) -> Steps:
-        yield Say("Sorry, I did not catch that. Could you say it again?")
+        yield Say(NOT_UNDERSTOOD)
 
     async def answer(self, text: str) -> Steps:
         said = plain(text)

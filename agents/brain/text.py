@@ -1,5 +1,6 @@
 """Recognised speech made comparable, and values made speakable."""
 
+import html
 import re
 from datetime import date, datetime, time
 from typing import Any
@@ -9,6 +10,15 @@ a an and are at be can could do does for from have how i in is it me my of on or
 there this to want was we what when where which who will with would you your um uh er hm hmm oh well
 """
 SMALL_WORDS = frozenset(_SMALL.split())
+
+
+# `<break time="1s"/>`, `</speak>`; but not "a < b" or "<3".
+MARKS = re.compile(r"</?[a-zA-Z][\w:.-]*(?:\s[^<>]*)?/?>|<!--.*?-->|<\?[^<>]*\?>", re.DOTALL)
+
+
+def without_marks(text: str) -> str:
+    """A text without the marks of SSML or HTML, its entities resolved."""
+    return html.unescape(MARKS.sub(" ", text)) if "<" in text or "&" in text else text
 
 
 def plain(text: str) -> str:

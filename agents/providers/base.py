@@ -1,7 +1,7 @@
 """The seam between a call and the model that speaks in it.
 
 A provider ships one `RealtimeModel` (settings, a factory) and one `RealtimeSession` (one live connection). A call talks to the
-session in seven verbs and reads `agents.providers.events` from it; it never asks which provider it has.
+session in a few verbs and reads `agents.providers.events` from it; it never asks which provider it has.
 
 Audio travels as *payloads*: base64 text of raw codec bytes, which is what carriers and providers put on the wire. Where the
 formats of both sides agree, a payload goes through untouched. A session states its two formats; the call converts
@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from agents.cues import say_exactly
 from agents.providers.events import ModelEvent, OutputTranscript
 from bubblyphone.core.audio import AudioFormat
 
@@ -102,11 +103,19 @@ class RealtimeSession(ABC):
 
     @abstractmethod
     async def generate_reply(self, instructions: str) -> None:
-        """Make the model speak now, without waiting for the caller: the greeting, or a last sentence."""
+        """Make the model speak now, without waiting for the caller: the greeting, or a `Cue` of the platform."""
+
+    async def say(self, text: str) -> None:
+        """Have this text said to the caller, word for word and nothing else."""
+        await self.generate_reply(say_exactly(text))
 
     @abstractmethod
     async def send_context(self, message: str) -> None:
         """Put a note of the developer's into the conversation, to be regarded in the next answer."""
+
+    async def send_notice(self, message: str) -> None:
+        """Tell the model what has happened in the call. Unlike a note of the developer's, nothing in it is for the caller."""
+        await self.send_context(message)
 
     @abstractmethod
     async def truncate(self, item_id: str, heard_ms: int) -> None:

@@ -141,6 +141,8 @@ class LocalSession(RealtimeSession):
         self._open_calls: set[str] = set()
         self._results: list[ToolResult] = []
         self._was_interrupted = False
+        self._caller_is_quiet = asyncio.Event()
+        self._caller_is_quiet.set()
         self._is_closed = False
         self._detector = TurnDetector(engine, self._is_speaking, config.interruption_sensitivity)
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._take_turns())]
@@ -174,8 +176,14 @@ class LocalSession(RealtimeSession):
     async def generate_reply(self, instructions: str) -> None:
         self._turns.put_nowait(self._brain.reply(instructions))
 
+    async def say(self, text: str) -> None:
+        self._turns.put_nowait(self._brain.recite(text))
+
     async def send_context(self, message: str) -> None:
         self._brain.note(message)
+
+    async def send_notice(self, message: str) -> None:
+        self._brain.notice(message)
 
     async def truncate(self, item_id: str, heard_ms: int) -> None:
         if answer := self._answers.get(item_id):
@@ -228,6 +236,7 @@ class LocalSession(RealtimeSession):
         """The caller speaks: what is being said or thought is over, whatever tools are at work go on."""
         if not self._is_interruptible:
             return
+        self._caller_is_quiet.clear()
         self._was_interrupted = self._is_speaking() or (self._turn is not None and not self._turn.done())
         self._playing_until = 0.0
         if self._turn is not None:
@@ -235,6 +244,7 @@ class LocalSession(RealtimeSession):
         self._events.put_nowait(SpeechStarted())
 
     def _take_utterance(self, utterance: Utterance) -> None:
+        self._caller_is_quiet.set()
         self._events.put_nowait(SpeechStopped())
         if utterance.text:
             self._events.put_nowait(InputTranscript(utterance.text))
@@ -249,6 +259,7 @@ class LocalSession(RealtimeSession):
         """Run the turns one after the other; a cancelled one ends alone."""
         while True:
             steps = await self._turns.get()
+            await self._caller_is_quiet.wait()  # nothing begins while the caller is speaking
             self._turn = asyncio.create_task(self._run_turn(steps))
             await asyncio.wait([self._turn])
             if not self._turn.cancelled() and (error := self._turn.exception()):

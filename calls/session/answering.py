@@ -8,10 +8,6 @@ VERDICT_SECONDS = 4.0
 GREETING_SECONDS = 15.0
 # The longest that leaving a message may take.
 MESSAGE_SECONDS = 60.0
-LEAVE_MESSAGE = (
-    "A voicemail box has answered, not a person. Leave one short spoken message now that serves the purpose of your call:"
-    " say who is calling and why, and how to get back to you if you know it. Ask nothing and do not wait for an answer."
-)
 
 
 class Answering:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from agents.cues import Cue
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
 from agents.providers.events import (
     AudioDelta,
@@ -26,7 +27,7 @@ from agents.providers.events import (
 )
 from bubblyphone.core.audio import make_transcoder
 from calls.session import wording
-from calls.session.answering import LEAVE_MESSAGE, MESSAGE_SECONDS, Answering
+from calls.session.answering import MESSAGE_SECONDS, Answering
 from calls.session.conversation import Conversation
 from calls.session.dead_air import SPOKEN_MS, DeadAir, Remedy
 from calls.session.handover import Handover
@@ -73,7 +74,7 @@ class CallSession:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
-        self._greeting = wording.BACK_ON_THE_LINE if is_resumed else greeting
+        self._greeting = Cue.BACK_ON_THE_LINE if is_resumed else greeting
         self._limits = limits
         self._observer = observer
         self._agent_begins = agent_begins or is_resumed
@@ -139,7 +140,7 @@ class CallSession:
 
     async def speak(self, text: str) -> bool:
         """Have the model say a text of the developer's; False when it has no session at this moment to take it."""
-        return await self._link.tell(lambda session: session.generate_reply(wording.say_exactly(text)))
+        return await self._link.tell(lambda session: session.say(text))
 
     async def transfer_begun(self, *, is_warm: bool = False) -> None:
         """Somebody else is being called."""
@@ -168,7 +169,7 @@ class CallSession:
         self._turn_done.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MESSAGE_SECONDS):
-                await self._link.tell_when_connected(lambda session: session.generate_reply(LEAVE_MESSAGE))
+                await self._link.tell_when_connected(lambda session: session.generate_reply(Cue.LEAVE_MESSAGE))
                 await self._turn_done.wait()
         await self.end_when_quiet("normal_clearing", MESSAGE_SECONDS)
 
@@ -239,13 +240,13 @@ class CallSession:
         is_waited_for = self._dead_air.since is not None or has_spoken
         if self._is_mid_answer or is_waited_for:
             self._dead_air.expect(self._now())
-            await session.generate_reply(wording.GO_ON if self._is_mid_answer else self._prompt)
+            await session.generate_reply(Cue.GO_ON if self._is_mid_answer else self._prompt)
 
     @property
     def _prompt(self) -> str:
         """What makes a model speak that should have done so by itself."""
         is_greeting_due = self._agent_begins and not self._speaking.sounding_item
-        return self._greeting if is_greeting_due else wording.ANSWER_NOW
+        return self._greeting if is_greeting_due else Cue.ANSWER_NOW
 
     async def _handle(self, session: RealtimeSession, event: ModelEvent) -> None:
         match event:
@@ -327,7 +328,7 @@ class CallSession:
             return
         if session.speaks_during_tools:
             with contextlib.suppress(ProviderError):
-                await session.generate_reply(wording.say_exactly(words))
+                await session.say(words)
         else:
             await self._speaking.say_ourselves(words)
 

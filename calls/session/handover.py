@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from agents.cues import Cue
 from agents.providers.base import RealtimeSession
 from agents.providers.events import ToolCall
 from calls.session import wording
@@ -54,5 +55,5 @@ class Handover:
         why = wording.not_handed_over(reason)
         if call is not None:
             await self._tell(lambda session: session.send_tool_result(call.call_id, call.name, {"error": why}))
-        elif await self._tell(lambda session: session.send_context(why)):
-            await self._tell(lambda session: session.generate_reply(wording.OFFER_TO_GO_ON))
+        elif await self._tell(lambda session: session.send_notice(why)):
+            await self._tell(lambda session: session.generate_reply(Cue.OFFER_TO_GO_ON))

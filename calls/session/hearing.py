@@ -78,7 +78,7 @@ class Hearing:
                     return
 
     async def _tell_keys(self, keys: str) -> None:
-        await self._link.tell(lambda session: session.send_context(wording.keys_pressed(keys)))
+        await self._link.tell(lambda session: session.send_notice(wording.keys_pressed(keys)))
 
     async def _take(self, payload: str) -> None:
         self.ear.hear(payload, counts=not self._speaking.is_audible)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from agents.cues import Cue
 from agents.providers.base import ProviderError, RealtimeSession
 from agents.providers.events import ToolCall
 from calls.session import wording
@@ -94,8 +95,8 @@ class ModelLink:
         """Answer a tool call of the session that is there, or tell it what one before it had asked for."""
         if session is self.session:
             await self.tell(lambda session: session.send_tool_result(call.call_id, call.name, result))
-        elif await self.tell(lambda session: session.send_context(wording.late_result(call.name, result))):
-            await self.tell(lambda session: session.generate_reply(wording.GO_ON))
+        elif await self.tell(lambda session: session.send_notice(wording.late_result(call.name, result))):
+            await self.tell(lambda session: session.generate_reply(Cue.GO_ON))
 
     def failed(self, reason: str) -> None:
         """The engine in use is of no more use."""

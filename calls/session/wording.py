@@ -1,26 +1,14 @@
-"""What a model is told in the course of a call, beside its developer's prompt; and the one sentence that callers hear from us."""
+"""What a model is told of the call beside its developer's prompt and `agents.cues`, and the one sentence that callers hear from us."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-GO_ON = "The connection broke off while you were speaking. Go on where you stopped, without repeating what was said."
-ANSWER_NOW = (
-    "The caller is waiting for an answer. Answer now; if you did not catch what was said, ask for it to be repeated."
-)
-BACK_ON_THE_LINE = (
-    "The line was interrupted for a moment. Say in a few words that you are back, and go on with the conversation."
-)
-OFFER_TO_GO_ON = "Tell the caller that nobody could be reached, and offer to go on."
 STAY_MEANWHILE = (
     "A person is being called and will be told what this is about. Tell the caller so, and stay with them until then."
 )
 APOLOGY = "I am sorry, something is wrong on our side."
-
-
-def say_exactly(text: str) -> str:
-    return f"Say exactly this to the caller, word for word, and nothing else: {text}"
 
 
 def not_handed_over(reason: str) -> str:

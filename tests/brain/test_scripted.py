@@ -2,9 +2,10 @@
 
 import pytest
 
+from agents.brain.base import Say
+from agents.cues import Cue
 from agents.providers.base import ToolSpec, Turn
 from agents.speech import is_installed
-from calls.session.answering import LEAVE_MESSAGE
 from tests.brain.conftest import NewConversation
 from tests.brain.restaurant import END_CALL, PROMPT
 
@@ -224,13 +225,107 @@ async def test_cannot_transfer_without_the_tool(new_conversation: NewConversatio
         ("Tell the caller that we are about to close.", "We are about to close."),
         ("Say goodbye and hang up.", "Thank you for calling. Goodbye."),
         (
-            LEAVE_MESSAGE,
+            Cue.LEAVE_MESSAGE,
             "Hello, this is Ada, the demo agent of Luigi's Pizzeria. Please call back when you can. Goodbye.",
         ),
     ],
 )
 async def test_speaks_unasked(new_conversation: NewConversation, instructions: str, spoken: str) -> None:
     assert await new_conversation().reply(instructions) == spoken
+
+
+@pytest.mark.parametrize("cue", Cue)
+@pytest.mark.parametrize("history", [(), (Turn("user", "When do you open?"), Turn("model", HOURS))])
+async def test_never_speaks_what_the_platform_tells_it(
+    new_conversation: NewConversation, cue: Cue, history: tuple[Turn, ...]
+) -> None:
+    offer, sorry = "How can I help you?", "Sorry, we were cut off for a moment."
+    who = "Hello, this is Ada, the demo agent of Luigi's Pizzeria."
+    spoken = {
+        Cue.GO_ON: HOURS if history else f"{who} {offer}",
+        Cue.ANSWER_NOW: "Sorry, I did not catch that. Could you say it again?",
+        Cue.BACK_ON_THE_LINE: f"{sorry} {HOURS if history else offer}",
+        Cue.OFFER_TO_GO_ON: f"I am sorry, I could not reach anybody. {ELSE}",
+        Cue.LEAVE_MESSAGE: f"{who} Please call back when you can. Goodbye.",
+    }
+    assert await new_conversation(history=history).reply(cue) == spoken[cue]
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        "Tell the caller that we are closed, and ask for their name.",
+        "Greet the caller and ask how can I help.",
+        "Hello! Ask the caller how they are.",
+        "Hi there! Be friendly and short.",
+        "Start by greeting Jane by name.",
+        "Say welcome and ask for their name.",
+        'Never say "I am a robot". Greet warmly.',
+        "Say exactly what the customer wants to hear, and offer a discount.",
+        "Inform them that you are an AI.\nThen ask for the order number.",
+    ],
+)
+async def test_a_greeting_that_is_an_order_is_not_read_out(new_conversation: NewConversation, greeting: str) -> None:
+    own = "Hello, this is Ada, the demo agent of Luigi's Pizzeria. How can I help you?"
+    assert await new_conversation().reply(greeting) == own
+
+
+@pytest.mark.parametrize(
+    ("greeting", "spoken"),
+    [
+        ("Thanks for calling Acme. Please hold and don't hang up.", None),
+        ("Hello Jane, thank you for your order. We'll be in touch!", None),
+        ("Hi, ask me anything!", None),
+        ("Welcome to Acme, your order has shipped, and you can track it online.", None),
+        ("Say welcome to Luigi's.", "Welcome to Luigi's."),
+        ("Greet the caller with: Welcome to Acme!", "Welcome to Acme!"),
+    ],
+)
+async def test_a_greeting_that_is_speech_is_spoken(
+    new_conversation: NewConversation, greeting: str, spoken: str | None
+) -> None:
+    assert await new_conversation().reply(greeting) == (spoken or greeting)
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("Your table is ready.", "Your table is ready."),
+        ('He said "hello" and left.', 'He said "hello" and left.'),
+        ("One.\nTwo.\n\nThree.", "One.\nTwo.\n\nThree."),
+        ("Tell the caller that we are closed, and ask for their name.", None),
+        ("Say: goodbye", None),
+        ('<speak>Wait <break time="1s"/>here &amp; there.</speak>', " Wait  here & there. "),
+        ("5 < 6, I <3 it", None),
+        ("Guten Tag, hier ist die Praxis. 你好", None),
+        ("a" * 5000, None),
+    ],
+)
+async def test_recites_a_text_as_it_is(new_conversation: NewConversation, text: str, spoken: str | None) -> None:
+    brain = new_conversation().brain
+    assert [step async for step in brain.recite(text)] == [Say(text if spoken is None else spoken)]
+
+
+@pytest.mark.parametrize(
+    ("note", "question", "answer"),
+    [
+        ("Do not mention the discount of ten percent.", "Is there a discount of ten percent?", UNKNOWN),
+        ("Offer the caller a discount of ten percent.", "Is there a discount of ten percent?", UNKNOWN),
+        ("Tell the caller that the discount is ten percent.", "What is the discount?", "The discount is ten percent."),
+        (
+            "The discount is ten percent; do not haggle about it.",
+            "What is the discount?",
+            "The discount is ten percent.",
+        ),
+    ],
+)
+async def test_a_note_for_the_agent_is_not_read_out(
+    new_conversation: NewConversation, note: str, question: str, answer: str
+) -> None:
+    talk = new_conversation(prompt="You are Ada.")
+    talk.brain.note(note)
+    talk.brain.notice("The caller has pressed these keys of the telephone: ten percent discount.")
+    assert await talk.say(question) == answer
 
 
 async def test_leaves_a_message_that_says_why_it_calls(new_conversation: NewConversation) -> None:
@@ -240,7 +335,7 @@ async def test_leaves_a_message_that_says_why_it_calls(new_conversation: NewConv
     assert await talk.reply("Greet the person.") == f"Hello, this is the demo agent. {reason}"
     assert await talk.say("Hello, this is Sam speaking.") == f"Hello! {reason}"
     assert (await talk.say("Who is calling, please?")).startswith(f"I am a scripted demo agent, not a person. {reason}")
-    assert await talk.reply(LEAVE_MESSAGE) == (
+    assert await talk.reply(Cue.LEAVE_MESSAGE) == (
         "Hello, this is the demo agent. I am calling to confirm your appointment on April 15 at 2 p.m."
         " Please call back when you can. Goodbye."
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agents.cues import Cue
 from agents.providers.base import ProviderError, SessionConfig
 from agents.providers.events import AudioDelta, OutputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
@@ -56,11 +57,11 @@ async def test_who_is_not_answered_is_asked_after_and_then_reconnected() -> None
         speak(talk)
         await talk.until(lambda: len(talk.model.sessions) == 2)
         assert remedies(talk) == ["prompt", "reconnect"]
-        assert first.replies == ["Greet the caller.", wording.ANSWER_NOW]
+        assert first.replies == ["Greet the caller.", Cue.ANSWER_NOW]
         assert first.is_closed
         second = talk.model.sessions[1]
         await talk.until(lambda: bool(second.replies))
-        assert second.replies == [wording.ANSWER_NOW]
+        assert second.replies == [Cue.ANSWER_NOW]
         assert [turn.text for turn in second.config.history] == ["This is greeting."]
         answer(second, "answer")
         await asyncio.sleep(0.6)
@@ -99,7 +100,7 @@ async def test_an_answer_of_lasting_silence_is_none_and_nothing_waits_behind_it(
         speak(talk)
         answer(model, "answer", base64.b64encode(b"\xff" * 8 * 20_000).decode())
         await talk.until(lambda: remedies(talk) == ["prompt"])
-        assert (talk.caller.clears, model.replies[-1]) == (1, wording.ANSWER_NOW)
+        assert (talk.caller.clears, model.replies[-1]) == (1, Cue.ANSWER_NOW)
         answer(model, "spoken", audio(500))
         await asyncio.sleep(0.7)
         assert remedies(talk) == ["prompt"]
@@ -184,12 +185,12 @@ async def test_an_agent_that_was_cut_off_goes_on_speaking() -> None:
         model.queue.put_nowait(ProviderError("gone", retryable=True))
         second = await talk.model_session(1)
         await talk.until(lambda: bool(second.replies))
-        assert second.replies == [wording.GO_ON]
+        assert second.replies == [Cue.GO_ON]
         assert second.config.history[-1].text == "Once upon a time"
         answer(second, "story")  # the same name in another session: another answer
         second.queue.put_nowait(Reconnected("dropped", mid_answer=True))
         await talk.until(lambda: len(second.replies) == 2)
-        assert second.replies[1] == wording.GO_ON
+        assert second.replies[1] == Cue.GO_ON
 
 
 async def test_a_tools_result_reaches_the_model_that_took_over() -> None:

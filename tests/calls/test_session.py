@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agents.cues import say_exactly
 from agents.providers.base import ProviderError, SessionConfig, ToolSpec, Turn
 from agents.providers.events import (
     AudioDelta,
@@ -19,7 +20,6 @@ from agents.providers.events import (
     TurnDone,
 )
 from bubblyphone.core.audio import PCMU_8K
-from calls.session import wording
 from calls.session.call_session import CallSession, Limits
 from calls.session.transport import LineBack, LineBroken
 from phone_numbers.carriers.media import DtmfPressed, StreamStopped
@@ -159,7 +159,7 @@ async def test_a_tool_that_takes_its_time_has_something_said(
         talk.tool_waits = {"look": asyncio.Event()}
         model.queue.put_nowait(ToolCall("2", "look", {}))
         if model_speaks:
-            await talk.until(lambda: model.replies[1:] == [wording.say_exactly("One moment.")])
+            await talk.until(lambda: model.replies[1:] == [say_exactly("One moment.")])
         else:
             await talk.until(lambda: talk.caller.sent == [audio(60)])
         talk.tool_waits["look"].set()

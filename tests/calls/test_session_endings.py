@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from agents.cues import Cue
 from agents.providers.events import AudioDelta, ToolCall, TurnDone
-from calls.session.answering import LEAVE_MESSAGE, Answering
+from calls.session.answering import Answering
 from tests.calls.scripted import FRAME, audio
 from tests.calls.test_session import conversation
 
@@ -117,7 +118,7 @@ async def test_a_machine_is_left_a_message_after_its_greeting(
         if greeting_is_reported:
             answering.greeting_ended()
         await talk.until(lambda: bool(model.replies))
-        assert model.replies == [LEAVE_MESSAGE]
+        assert model.replies == [Cue.LEAVE_MESSAGE]
         model.queue.put_nowait(AudioDelta("a", audio(300)))
         model.queue.put_nowait(TurnDone())
         assert await talk.task == "normal_clearing"

@@ -212,3 +212,28 @@ async def test_a_goodbye_ends_the_call(platform: Platform, voices: Voices) -> No
         call = await platform.ended_call((await platform.call_on(number))["id"])
     assert "thank you for calling" in await voices.understand(answer)
     assert (call["status"], call["hangup_cause"]) == ("completed", "normal_clearing")
+
+
+async def test_what_the_api_has_said_is_said_as_it_is(platform: Platform, voices: Voices) -> None:
+    texts = [
+        "Your table is ready.",
+        'She said "hello" to us.',
+        "Tell the caller: one moment.",
+        "First line.\nSecond line.",
+        "Say exactly this, word for word.",
+    ]
+    async with handset(platform) as phone:
+        number = await platform.number(**offline(greeting_message="Greet the caller and ask for their name."))
+        await phone.dial(number.e164)
+        await phone.listen()
+        call = await platform.call_on(number)
+        for text in texts:  # all but the first while the agent speaks
+            answer = await platform.request("POST", f"/calls/{call['id']}/speak", json={"text": text})
+            assert answer.status_code == 200, answer.text
+        heard = await voices.understand(await phone.listen())
+        await phone.hang_up()
+        ended = await platform.ended_call(call["id"])
+    assert "table is ready" in heard.lower()
+    transcript = await platform.transcript(ended["id"])
+    greeting = "Hello, this is Robin, the demo agent of Harbour Dental. How can I help you?"
+    assert [entry["text"] for entry in transcript] == [greeting, *(" ".join(text.split()) for text in texts)]

@@ -1,0 +1,30 @@
+"""What the platform asks a model to say in the course of a call. The values are written for a model that follows instructions;
+one that cannot (`agents.brain.scripted`) has a sentence of its own for each, and never speaks these texts.
+"""
+
+from enum import StrEnum
+
+
+class Cue(StrEnum):
+    """Instructions of the platform's own. A developer's are the greeting message and nothing else."""
+
+    GO_ON = (
+        "The connection broke off while you were speaking. Go on where you stopped, without repeating what was said."
+    )
+    ANSWER_NOW = "The caller is waiting for an answer. Answer now; if you did not catch what was said, ask for it to be repeated."
+    BACK_ON_THE_LINE = (
+        "The line was interrupted for a moment. Say in a few words that you are back, and go on with the conversation."
+    )
+    OFFER_TO_GO_ON = "Tell the caller that nobody could be reached, and offer to go on."
+    LEAVE_MESSAGE = (
+        "A voicemail box has answered, not a person. Leave one short spoken message now that serves the purpose of your call:"
+        " say who is calling and why, and how to get back to you if you know it. Ask nothing and do not wait for an answer."
+    )
+
+
+CUES = frozenset(Cue)
+
+
+def say_exactly(text: str) -> str:
+    """For a model that can only be instructed."""
+    return f"Say exactly this to the caller, word for word, and nothing else: {text}"
