@@ -9,6 +9,7 @@ from django.db.models import ProtectedError
 from accounts.models import Developer
 from agents import configuration
 from agents.models import Agent, AgentSettings, ModelKey
+from billing import destinations
 from bubblyphone.core import crypto
 from bubblyphone.core.errors import Conflict, InvalidRequest
 
@@ -97,7 +98,9 @@ def delete_agent(*, agent: Agent) -> None:
 def set_fields(
     target: AgentSettings, changes: Mapping[str, Any], *, allowed: frozenset[str], developer_id: int
 ) -> None:
-    """Set checked values on a row, without saving it. Raises InvalidRequest for a model key of somebody else's.
+    """Set checked values on a row, without saving it.
+
+    Raises InvalidRequest for a model key of somebody else's and for a transfer number that can never be called.
 
     Call it in a transaction: the chosen key stays locked until the end of it, so that it cannot be deleted meanwhile.
     """
@@ -108,6 +111,7 @@ def set_fields(
     # Not exists(): that takes no lock.
     if key_id is not None and own_keys.filter(pk=key_id).first() is None:
         raise InvalidRequest({"model_key_id": ["This model key does not exist."]})
+    destinations.check_field("transfer_number", changes.get("transfer_number"), developer_id=developer_id)
     for name, value in changes.items():
         setattr(target, name, value)
 

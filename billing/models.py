@@ -10,6 +10,7 @@ from bubblyphone.core.money import MONEY_FIELD
 
 __all__ = [
     "Adjustment",
+    "AllowedPrefix",
     "AutoTopUp",
     "BalanceCheckpoint",
     "Card",
@@ -168,3 +169,18 @@ class TelephonyRate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.direction} +{self.prefix}: {self.price_per_minute}"
+
+
+class AllowedPrefix(models.Model):
+    """Costly numbers that staff let one account call: those that begin with `prefix`, which has an outbound rate of its own."""
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="allowed_prefixes")
+    prefix = models.CharField(max_length=15, help_text="Digits with the country code, without +, like 1900.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["developer", "prefix"], name="allowed_prefix_once")]
+        verbose_name_plural = "allowed prefixes"
+
+    def __str__(self) -> str:
+        return f"+{self.prefix}"

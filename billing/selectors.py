@@ -8,13 +8,13 @@ from django.db.models.functions import Length
 
 from billing.models import LedgerEntry, TelephonyRate
 from billing.periods import start_of_day
-from bubblyphone.core.errors import InvalidRequest
+from bubblyphone.core.errors import Forbidden
 
 
 def find_rate(direction: str, e164: str, at: datetime) -> Decimal:
     """USD per started minute to ("outbound") or from ("inbound") a number, at a moment: longest prefix, then newest.
 
-    Raises InvalidRequest for a destination without a rate: it cannot be called.
+    Raises Forbidden (`no_rate`) where there is none.
     """
     digits = e164.removeprefix("+")
     rate = (
@@ -26,8 +26,7 @@ def find_rate(direction: str, e164: str, at: datetime) -> Decimal:
         .first()
     )
     if rate is None:
-        field = "to" if direction == TelephonyRate.Direction.OUTBOUND else "from"
-        raise InvalidRequest({field: ["There is no rate for this destination."]})
+        raise Forbidden("Calls to this destination are not offered: it has no rate.", code="no_rate")
     return rate
 
 

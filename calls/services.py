@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, Developer
 from agents import configuration
 from agents.models import Agent
-from billing.selectors import find_rate
+from billing import destinations
 from bubblyphone.core.errors import Conflict, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
 from calls import commands, lifecycle, live_control, speech, timeline, transfers
@@ -38,11 +38,12 @@ def place_call(
 ) -> Call:
     """Dial `to` from `number`. `request` holds the overrides of this call alone; `api_key` is the one that asked for it.
 
-    Raises InsufficientFunds, TooManyRequests (caps), InvalidRequest, Conflict (number suspended) before anything is dialled,
-    UpstreamFailed when the carrier refuses: the call is then kept as failed.
+    Raises Forbidden (policy), InsufficientFunds, TooManyRequests (caps), InvalidRequest, Conflict (number suspended) before
+    anything is dialed, UpstreamFailed when the carrier refuses: the call is then kept as failed.
     """
     if number.status != PhoneNumber.Status.ACTIVE:
         raise Conflict("This number is suspended; it cannot place calls.")
+    destinations.check_field("transfer_number", request.get("transfer_number"), developer_id=developer.pk)
     config = configuration.resolve(request=request, request_agent=agent, number=number)
     variables: dict[str, str] = request.get("dynamic_variables") or {}
     is_streaming = mode == CallMode.STREAMING
@@ -65,7 +66,6 @@ def place_call(
             dynamic_variables=variables,
             recording_enabled=config.recording_enabled,
             started_at=now,
-            telephony_rate=find_rate("outbound", to, now),
             model_rate=model_price(config) if is_streaming else ZERO,
         )
         admit(call)
@@ -134,7 +134,7 @@ def speak(*, call: Call, text: str) -> None:
 
 
 def transfer(*, call: Call, to: str, briefing: str = "") -> None:
-    """Hand a running call over to another number, whose holder is told the `briefing` first. Raises Conflict, InvalidRequest,
+    """Hand a running call over to another number, whose holder is told the `briefing` first. Raises Conflict, Forbidden,
     InsufficientFunds."""
     with transaction.atomic():
         fresh = lifecycle.locked(call.pk)

@@ -16,7 +16,6 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from billing.selectors import find_rate
 from bubblyphone.core.errors import Conflict
 from calls import commands, speech, timeline
 from calls.charging.admission import admit_transfer
@@ -38,7 +37,7 @@ LEG_STATE = re.compile(r"(\d{1,18}):transfer:(\d{1,18})")
 def request(call: Call, to: str, *, source: str, key: str = "", briefing: str = "") -> Transfer:
     """Ask for a call to be handed over, at once or as soon as it is answered. The row is locked. A `key` asks once.
 
-    Raises Conflict where the call forbids it, InvalidRequest for a number that cannot be called, InsufficientFunds where its first
+    Raises Conflict where the call forbids it, Forbidden for a destination that policy refuses, InsufficientFunds where its first
     minute cannot be paid for.
     """
     key = key or f"transfer:{uuid.uuid4()}"
@@ -50,8 +49,7 @@ def request(call: Call, to: str, *, source: str, key: str = "", briefing: str = 
         raise Conflict("This call has ended.", code="call_ended")
     if call.transferred_at is not None or call.transfers.filter(answered_at=None, failed_at=None).exists():
         raise Conflict("This call is being handed over already.", code="transfer_running")
-    rate = find_rate("outbound", to, call.started_at)
-    admit_transfer(call, rate)
+    rate = admit_transfer(call, to)
     now = timezone.now()
     transfer = Transfer.objects.create(call=call, key=key, to_number=to, rate=rate, requested_at=now, briefing=briefing)
     about = {"briefing": briefing} if briefing else {}

@@ -31,7 +31,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
-from bubblyphone.core.errors import ApplicationError, InsufficientFunds, InvalidRequest, TooManyRequests
+from bubblyphone.core.errors import ApplicationError, Forbidden, InsufficientFunds, InvalidRequest, TooManyRequests
 from bubblyphone.core.http import MESSAGES
 from bubblyphone.core.json_types import type_problem
 from bubblyphone.core.money import format_money
@@ -253,7 +253,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         case TooManyRequests():
             headers = {"Retry-After": str(error.retry_after)}
             return Response(_refusal(error), status=429, headers=headers)
-        case InsufficientFunds():
+        case InsufficientFunds() | Forbidden():
             return Response(_refusal(error), status=error.status)
         case ApplicationError():
             return Response({"message": error.message}, status=error.status)
@@ -286,7 +286,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
 
 
 def _refusal(error: ApplicationError) -> dict[str, str]:
-    """With the `reason` by its name: the balance is too small, or which limit of the developer's own was reached."""
+    """With the `reason` for machines, like `insufficient_balance`, `too_many_calls` or `premium_destination`."""
     return {"message": error.message, "reason": error.code}
 
 

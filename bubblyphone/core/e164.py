@@ -4,14 +4,20 @@ import re
 
 import phonenumbers
 
-_SHAPE = re.compile(r"\+[1-9][0-9]{6,14}")
+_SHAPE = re.compile(r"\+[1-9][0-9]{3,14}")
 
 
 def is_e164(text: str) -> bool:
-    """Whether a country could have this number. Ranges kept for fiction (+1 415 555 01xx) pass: the length is right."""
+    """Whether a country could have this number, written without its trunk prefix ("+44 0…" is not E.164).
+
+    Ranges reserved for fiction (+1 415 555 01xx) pass because the length is right. What may be called is decided by
+    `bubblyphone.core.number_ranges`.
+    """
     if not _SHAPE.fullmatch(text):
         return False
     try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(text))
+        number = phonenumbers.parse(text)
     except phonenumbers.NumberParseException:
         return False
+    is_canonical = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) == text
+    return is_canonical and phonenumbers.is_possible_number(number)

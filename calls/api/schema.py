@@ -193,6 +193,7 @@ ATTEMPT = shape(
     },
 )
 
+_POLICY = "The destination is refused: `reason` is `emergency_number`, `premium_destination` or `no_rate`."
 _AT_CARRIER = "The carrier refused or could not be reached."
 
 OPERATIONS = {
@@ -213,6 +214,7 @@ OPERATIONS = {
                 "dynamic_variables": {"customer_name": "John Smith"},
             },
             errors={
+                403: _POLICY,
                 402: "The balance is below $0.50, or a limit of yours is reached (see `reason`).",
                 409: "The number is suspended.",
                 502: _AT_CARRIER,
@@ -240,6 +242,7 @@ OPERATIONS = {
             body=TransferSerializer,
             example={"to": "+15559876543", "briefing": "Ada Lovelace calls about order 1815."},
             errors={
+                403: _POLICY,
                 402: "The first minute of the other leg cannot be paid for (see `reason`).",
                 409: "The call is not answered, has ended, or is being transferred.",
             },

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from billing import ledger
+from billing import destinations, ledger
 from billing.models import SpendingCap
 from bubblyphone.core.errors import InsufficientFunds, TooManyRequests
 from bubblyphone.core.money import ZERO, format_money
@@ -22,11 +22,13 @@ def admit(call: Call) -> None:
     """Let a call begin, or refuse it: before it is saved, in the transaction that saves it.
 
     From then on the call holds its first minute (`calls.charging.holds`). Of calls that begin at the same moment in whatever processes,
-    each sees the holds of those before it, because this locks the account. Raises InsufficientFunds and TooManyRequests, whose
-    `code` names the limit.
+    each sees the holds of those before it, because this locks the account. Sets the rate of an outbound call. Raises Forbidden
+    (its destination is refused), InsufficientFunds and TooManyRequests, whose `code` names the reason.
     """
     now = timezone.now()
     ledger.lock_developer(call.developer_id)
+    if call.direction == Direction.OUTBOUND:
+        call.telephony_rate = destinations.rate_to(call.to_number, developer_id=call.developer_id, at=call.started_at)
     ledger.require_balance(call.developer_id, max(MINIMUM_BALANCE, holds.hold_of(call, now)))
     _check_cost_limit(call)
     _check_account_limits(call, now)
@@ -42,18 +44,21 @@ def admit(call: Call) -> None:
             )
 
 
-def admit_transfer(call: Call, rate: Decimal) -> None:
-    """Let a call be handed over, or refuse it: the other leg begins with a started minute. The call's row is locked.
+def admit_transfer(call: Call, to: str) -> Decimal:
+    """Let a call be transferred, or refuse it: the other leg begins with a started minute. The call's row is locked.
 
-    Raises InsufficientFunds. A model may read its message to the caller, so that it tells nothing of the account.
+    Returns the leg's rate. Raises Forbidden and InsufficientFunds, whose `code` names the reason. A model may read their
+    message to the caller, so it says nothing about the account.
     """
     ledger.lock_developer(call.developer_id)
+    rate = destinations.rate_to(to, developer_id=call.developer_id, at=call.started_at)
     if ledger.available(call.developer_id) < rate:
         raise InsufficientFunds("The balance does not cover the first minute of the other leg.")
     limit = settlement.cost_limit(call)
     if limit is not None and holds.accrued_cost(call, timezone.now()) + rate > limit:
         text = "`max_cost_per_call` does not leave enough for the first minute of the other leg."
         raise InsufficientFunds(text, code="max_cost_per_call_too_low")
+    return rate
 
 
 def _check_cost_limit(call: Call) -> None:

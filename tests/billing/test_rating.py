@@ -8,7 +8,7 @@ import pytest
 from billing.models import TelephonyRate
 from billing.rating import model_cost, telephony_cost
 from billing.selectors import find_rate
-from bubblyphone.core.errors import InvalidRequest
+from bubblyphone.core.errors import Forbidden
 from bubblyphone.core.money import format_money
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -66,6 +66,6 @@ def test_newest_rate_that_holds_already() -> None:
 
 @pytest.mark.django_db
 def test_a_destination_without_rate_cannot_be_called() -> None:
-    with pytest.raises(InvalidRequest) as refusal:
+    with pytest.raises(Forbidden) as refusal:
         find_rate("outbound", "+8816123456", NOW)
-    assert refusal.value.errors == {"to": ["There is no rate for this destination."]}
+    assert refusal.value.code == "no_rate"

@@ -1,0 +1,61 @@
+"""Where calls may go: what is always refused, whatever the account's own policy, and the rate of what is not.
+
+Emergency and short numbers are refused because nobody would know where the caller is; costly ranges because a stolen key
+would be used for them first.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.utils import timezone
+
+from billing.models import AllowedPrefix, TelephonyRate
+from billing.selectors import find_rate
+from bubblyphone.core.errors import Forbidden, InvalidRequest
+from bubblyphone.core.number_ranges import RangeKind, kind_of
+
+EMERGENCY_NUMBER = "emergency_number"
+PREMIUM_DESTINATION = "premium_destination"
+REFUSALS = {
+    EMERGENCY_NUMBER: "Emergency and short numbers cannot be called.",
+    PREMIUM_DESTINATION: (
+        "Premium-rate, shared-cost, personal, pager, company-wide and satellite numbers cannot be called. "
+        "Ask support to allow the prefix."
+    ),
+}
+
+
+def rate_to(e164: str, *, developer_id: int, at: datetime) -> Decimal:
+    """USD per started minute of a call or transfer to a number (`is_e164`), by the rates of a moment.
+
+    Raises Forbidden whose `code` is `emergency_number`, `premium_destination` or `no_rate`.
+    """
+    match kind_of(e164):
+        case RangeKind.SHORT:
+            raise _refusal(EMERGENCY_NUMBER)
+        case RangeKind.COSTLY if not _is_allowed(e164, developer_id, at):
+            raise _refusal(PREMIUM_DESTINATION)
+    return find_rate(TelephonyRate.Direction.OUTBOUND, e164, at)
+
+
+def check_field(name: str, e164: str | None, *, developer_id: int) -> None:
+    """Raises InvalidRequest for a number in a setting that no call could be transferred to; null and "" pass."""
+    if not e164:
+        return
+    try:
+        rate_to(e164, developer_id=developer_id, at=timezone.now())
+    except Forbidden as error:
+        raise InvalidRequest({name: [error.message]}) from error
+
+
+def _refusal(reason: str) -> Forbidden:
+    return Forbidden(REFUSALS[reason], code=reason)
+
+
+def _is_allowed(e164: str, developer_id: int, at: datetime) -> bool:
+    """Whether staff allowed a prefix of the number to the account and entered a rate for exactly that prefix."""
+    digits = e164.removeprefix("+")
+    beginnings = [digits[:length] for length in range(1, len(digits) + 1)]
+    allowed = AllowedPrefix.objects.filter(developer_id=developer_id, prefix__in=beginnings).values("prefix")
+    rates = TelephonyRate.objects.filter(direction=TelephonyRate.Direction.OUTBOUND, valid_from__lte=at)
+    return rates.filter(prefix__in=allowed).exists()
