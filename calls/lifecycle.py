@@ -25,6 +25,13 @@ from phone_numbers.models import CallMode
 
 # How long the report of an answer may lag behind the report of the hang-up before the call counts as never answered.
 LATE_ANSWER_GRACE = timedelta(seconds=5)
+# Decisions to end a call, ours or its owner's. Before the answer, they cancel a call that we placed.
+DECISIONS = {
+    HangupCause.NORMAL_CLEARING,
+    HangupCause.INSUFFICIENT_BALANCE,
+    HangupCause.MAX_DURATION,
+    HangupCause.ACCOUNT_DEACTIVATED,
+}
 # Causes that say that nobody had answered.
 NEVER_ANSWERED = {HangupCause.BUSY, HangupCause.NO_ANSWER, HangupCause.REJECTED, HangupCause.INVALID_NUMBER}
 
@@ -186,7 +193,8 @@ def on_machine_greeting_ended(call: Call, event: CarrierEvent) -> None:
     if event.detail == "beep_detected":
         found_machine(call, event)  # only machines beep, and one that does at once is reported by this alone
     timeline.add_event(call.pk, "voicemail.greeting_ended", "telephony", at=event.occurred_at)
-    commands.after_commit(tell_session, call.pk, {"type": "session.greeting_ended"})
+    seconds_ago = (timezone.now() - event.occurred_at).total_seconds()
+    commands.after_commit(tell_session, call.pk, {"type": "session.greeting_ended", "seconds_ago": seconds_ago})
 
 
 HANDLERS: dict[CarrierEventType, Callable[[Call, CarrierEvent], None]] = {
@@ -228,8 +236,8 @@ def finish(call: Call, *, ended_at: datetime, cause: str) -> None:
     if call.is_over:
         return
     now = timezone.now()
-    if call.end_requested_at is not None:
-        ended_at, cause = min(ended_at, call.end_requested_at), call.end_requested_cause
+    if call.end_requested_at is not None and not _ended_before_request(call, ended_at, cause):
+        ended_at, cause = min(ended_at, call.end_requested_at), _cause_of_request(call)
     elif call.transferred_at is not None and cause == HangupCause.NORMAL_CLEARING:
         cause = HangupCause.TRANSFERRED
     elif call.answered_at is None and webhook_kept_failing(call):
@@ -248,6 +256,22 @@ def finish(call: Call, *, ended_at: datetime, cause: str) -> None:
     report_end(call)
     transfers.drop_waiting(call)
     commands.tell_session_after_commit(call, call.hangup_cause)
+
+
+def _ended_before_request(call: Call, ended_at: datetime, cause: str) -> bool:
+    """Whether nobody answered, which the carrier reported only after we had asked for the end."""
+    assert call.end_requested_at is not None
+    return call.answered_at is None and cause in NEVER_ANSWERED and ended_at < call.end_requested_at
+
+
+def _cause_of_request(call: Call) -> str:
+    """Why a call ended that we ended. One that was not answered did not end normally: it was canceled, or an inbound one declined."""
+    cause = call.end_requested_cause
+    if call.answered_at is not None or cause not in DECISIONS:
+        return cause
+    if call.sandbox or call.direction == Direction.OUTBOUND:
+        return HangupCause.CANCELED
+    return HangupCause.REJECTED if cause == HangupCause.NORMAL_CLEARING else cause
 
 
 def webhook_kept_failing(call: Call) -> bool:

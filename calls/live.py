@@ -24,8 +24,9 @@ from agents.tools import build_toolset
 from bubblyphone.core.crypto import decrypt, hash_secret
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import ApplicationError
-from calls import lifecycle, live_control, speech, streams, transfers
-from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause
+from calls import answered_by, lifecycle, live_control, speech, streams, transfers
+from calls.answered_by import AnsweredBy
+from calls.models import Call, CallStatus, Direction, HangupCause
 from calls.own_voice import PlatformVoice
 from calls.recorder import Recorder
 from calls.recording.taping import taped
@@ -35,7 +36,6 @@ from calls.session.conversation import HISTORY_TURNS
 from calls.session.parts import Engine, Limits, Observer, ToolRunner, TransferRequester
 from calls.session.transport import MediaTransport
 from calls.tool_calls import TelephoneTools, ToolWebhook, find_destination, no_tools
-from phone_numbers.carriers.events import CarrierEventType
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 5.0
@@ -125,7 +125,7 @@ def load(call_id: int) -> LiveCall:
         signing_secret_id=secret.pk if secret else None,
         carrier_call_id=call.carrier_call_id,
         variables=call.dynamic_variables,
-        detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox and not is_resumed,
+        detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox,
         resumed_after=resumed_after,
         history=tuple(Turn(entry.role, entry.text) for entry in reversed(said)),
         to_say=speech.take_waiting(call),
@@ -166,7 +166,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, observer: Observe
         is_resumed=live.resumed_after is not None,
         run_tool=_tool_runner(live),
         observer=observer or recorder,
-        answering=Answering(detects=live.detects_voicemail),
+        answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),
         request_transfer=_transfer_requester(live),
         agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,
     )
@@ -255,17 +255,6 @@ def request_transfer(call_id: int, to: str, briefing: str = "") -> str:
     return ""
 
 
-def known_verdict(call_id: int) -> str:
-    """Whether a person or a machine has answered an outbound call: "human", "machine", or "" while nobody knows."""
-    call = Call.objects.get(pk=call_id)
-    if call.voicemail_detected:
-        return "machine"
-    reports = CarrierEventRecord.objects.filter(
-        carrier_call_id=call.carrier_call_id, event_type=CarrierEventType.MACHINE_DETECTED
-    )
-    return reports.values_list("detail", flat=True).first() or ""
-
-
 async def after_session(call_id: int, cause: str) -> None:
     """A carrier call's session is over: hang up, unless the carrier has ended the call and says so, or others talk on."""
     if cause in {HangupCause.TRANSFERRED, LEFT}:
@@ -323,12 +312,8 @@ async def _listen(call_id: int, session: CallSession, *, detects_voicemail: bool
     group = live_control.session_group(call_id)
     await layer.group_add(group, channel)
     try:
-        if detects_voicemail and (verdict := await in_database(known_verdict, call_id)):
-            # It was reported while this session was coming to be.
-            if verdict == "machine":
-                await session.met_machine()
-            else:
-                session.answering.person()
+        if detects_voicemail:
+            await _catch_up(session, await in_database(answered_by.reported, call_id))
         while True:
             message: Mapping[str, Any] = await layer.receive(channel)
             match message["type"]:
@@ -343,9 +328,9 @@ async def _listen(call_id: int, session: CallSession, *, detects_voicemail: bool
                 case "session.person":
                     session.answering.person()
                 case "session.machine":
-                    await session.met_machine()
+                    await session.mailbox.begin()
                 case "session.greeting_ended":
-                    session.answering.greeting_ended()
+                    session.answering.greeting_ended(seconds_ago=message["seconds_ago"])
                 case "session.context":
                     await _answer(message, done=await session.inject_context(message["text"]))
                 case "session.speak":
@@ -353,6 +338,16 @@ async def _listen(call_id: int, session: CallSession, *, detects_voicemail: bool
     finally:
         with contextlib.suppress(OSError, RedisError):
             await layer.group_discard(group, channel)
+
+
+async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
+    """Tell a session what was reported while it was coming to be, or to the one before it."""
+    if reported.greeting_ended_seconds_ago is not None:
+        session.answering.greeting_ended(seconds_ago=reported.greeting_ended_seconds_ago)
+    if reported.verdict == "machine":
+        await session.mailbox.begin()
+    elif reported.verdict:
+        session.answering.person()
 
 
 async def _answer(message: Mapping[str, Any], *, done: bool) -> None:

@@ -41,6 +41,8 @@ class HangupCause(models.TextChoices):
     WEBHOOK_FAILED = "webhook_failed"
     MODEL_FAILED = "model_failed"
     CARRIER_FAILED = "carrier_failed"
+    CANCELED = "canceled"  # ended by us or its owner before it was answered: an outbound call, or a sandbox call
+    ACCOUNT_DEACTIVATED = "account_deactivated"
 
 
 # What figures of many calls are made of; in the index beside the day, so that they need not be fetched one by one.
@@ -75,6 +77,7 @@ class Call(models.Model):
     status = models.CharField(max_length=10, choices=CallStatus, default=CallStatus.INITIATED)
     hangup_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
     voicemail_detected = models.BooleanField(default=False)
+    voicemail_message_left = models.BooleanField(default=False)  # a whole message, after the end of the greeting
     recording_enabled = models.BooleanField(default=False)
     analysis_result = models.JSONField(null=True)
 

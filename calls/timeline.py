@@ -16,7 +16,7 @@ from calls.session.turns import TurnTimes
 def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None = None, **metadata: Any) -> None:
     """Write a moment of the timeline. The connected stream names its model and is told to the developer as the start;
 
-    a key that was pressed is told, too.
+    a key that was pressed is told, too. A message that was left is noted on the call.
     """
     at = at or timezone.now()
     if event_type == "stream.connected":
@@ -26,6 +26,8 @@ def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None
     if event_type == "dtmf.received":
         call = Call.objects.select_related("phone_number").get(pk=call_id)
         notify(call, "call.dtmf", at=at, digit=metadata["digit"])
+    if event_type == "voicemail.message_left":
+        Call.objects.filter(pk=call_id).update(voicemail_message_left=True)
     CallEvent.objects.create(
         call_id=call_id, event_type=event_type, source=source, event_timestamp=at, metadata=metadata
     )

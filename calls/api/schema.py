@@ -58,7 +58,11 @@ CALL = shape(
         "analysis_cost": money("0.00"),
         "total_cost": money("0.18"),
         "hangup_cause": nullable(choice(HangupCause.values, "normal_clearing")),
-        "voicemail_detected": flag(),
+        "voicemail_detected": flag("A machine answered an outbound call."),
+        "voicemail_message_left": flag(
+            "The whole voicemail message was spoken after the end of the greeting (`voicemail_action: ai_message`). "
+            "False if the mailbox or anybody else ended the call first."
+        ),
         "recording_enabled": flag(),
         "analysis_result": nullable(free_object({"qualified_lead": True}), example=None),
         "sandbox": flag("A call by a browser, without a telephone line."),

@@ -45,6 +45,7 @@ def call_data(call: Call, *, with_config: bool = False) -> dict[str, Any]:
         "total_cost": total,
         "hangup_cause": call.hangup_cause or None,
         "voicemail_detected": call.voicemail_detected,
+        "voicemail_message_left": call.voicemail_message_left,
         "recording_enabled": call.recording_enabled,
         "analysis_result": call.analysis_result,
         "sandbox": call.sandbox,

@@ -11,7 +11,8 @@ from accounts.models import Developer
 from agents import selectors as agent_selectors
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.templatetags.ui import phone
-from calls.models import Call, CallStatus, Direction, HangupCause
+from calls.dashboard.wording import OUTCOMES
+from calls.models import Call, CallStatus, Direction
 from phone_numbers import selectors as number_selectors
 
 LOOKUPS = {
@@ -21,6 +22,9 @@ LOOKUPS = {
     "agent": "agent_id",
     "outcome": "hangup_cause",
 }
+
+
+OUTCOME_CHOICES = [(cause.value, words.removesuffix(".")) for cause, words in OUTCOMES.items()]
 
 
 def _date(label: str) -> forms.DateField:
@@ -34,7 +38,7 @@ class CallFilterForm(forms.Form):
         label="Direction", required=False, choices=[("", "Both directions"), *Direction.choices]
     )
     status = forms.ChoiceField(label="Status", required=False, choices=[("", "Any status"), *CallStatus.choices])
-    outcome = forms.ChoiceField(label="Outcome", required=False, choices=[("", "Any outcome"), *HangupCause.choices])
+    outcome = forms.ChoiceField(label="Outcome", required=False, choices=[("", "Any outcome"), *OUTCOME_CHOICES])
     number = forms.TypedChoiceField(label="Number", required=False, coerce=int, empty_value=None)
     agent = forms.TypedChoiceField(label="Agent", required=False, coerce=int, empty_value=None)
     since = _date("From")

@@ -103,7 +103,7 @@ def _by_day(developer: Developer, days: list[date]) -> dict[date, Mapping[str, A
         .annotate(
             calls=Count("settled_at"),
             good=Count("settled_at", filter=answered & ~Q(hangup_cause__in=TROUBLE)),
-            dialled=Count("settled_at", filter=outbound),
+            dialled=Count("settled_at", filter=outbound & ~Q(hangup_cause=HangupCause.CANCELED)),
             picked_up=Count("settled_at", filter=outbound & answered & Q(voicemail_detected=False)),
             minutes=Sum((F("duration_seconds") + 59) / 60, filter=answered),
             **{name: Sum(name) for name in CATEGORIES},

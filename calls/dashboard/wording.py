@@ -6,24 +6,40 @@ from typing import Any
 from calls.models import Call, CallEvent, CallStatus, Direction, HangupCause
 
 RUNNING = {
-    CallStatus.INITIATED: "The call is being set up.",
-    CallStatus.RINGING: "It rings.",
-    CallStatus.ANSWERED: "The call is going on.",
+    CallStatus.INITIATED: "Starting the call.",
+    CallStatus.RINGING: "Ringing.",
+    CallStatus.ANSWERED: "In progress.",
 }
 OUTCOMES = {
     HangupCause.NORMAL_CLEARING: "Ended normally.",
     HangupCause.BUSY: "The line was busy.",
     HangupCause.NO_ANSWER: "Nobody answered.",
     HangupCause.REJECTED: "The call was declined.",
-    HangupCause.INVALID_NUMBER: "There is no such number.",
+    HangupCause.INVALID_NUMBER: "The number does not exist.",
     HangupCause.INSUFFICIENT_BALANCE: "Ended because the balance was used up.",
-    HangupCause.MAX_DURATION: "Ended at the longest duration that its configuration allows.",
+    HangupCause.MAX_DURATION: "Ended at its maximum duration.",
     HangupCause.SILENCE_TIMEOUT: "Ended because nobody said anything.",
     HangupCause.VOICEMAIL: "Voicemail answered, so we hung up.",
-    HangupCause.TRANSFERRED: "Handed over to a person.",
-    HangupCause.WEBHOOK_FAILED: "Ended because your webhook did not answer as needed.",
+    HangupCause.TRANSFERRED: "Transferred to a person.",
+    HangupCause.WEBHOOK_FAILED: "Ended because your webhook failed.",
     HangupCause.MODEL_FAILED: "Ended because the AI model failed.",
     HangupCause.CARRIER_FAILED: "The phone network could not carry the call.",
+    HangupCause.CANCELED: "Canceled before it was answered.",
+    HangupCause.ACCOUNT_DEACTIVATED: "Ended because the account was deactivated.",
+}
+# Calls that never began, where the general words would mislead.
+OUTCOMES_OF_REFUSED = {
+    HangupCause.BUSY: "Refused with a busy tone.",
+    HangupCause.NO_ANSWER: "The caller hung up before it was answered.",
+    HangupCause.REJECTED: "Declined before it was answered.",
+    HangupCause.INSUFFICIENT_BALANCE: "Refused because the balance was too low.",
+    HangupCause.MODEL_FAILED: "Refused because the AI model is not available.",
+    HangupCause.WEBHOOK_FAILED: "Not answered because your webhook failed.",
+    HangupCause.ACCOUNT_DEACTIVATED: "Refused because the account is deactivated.",
+}
+OUTCOMES_OF_SANDBOX = {
+    HangupCause.NO_ANSWER: "The browser never connected.",
+    HangupCause.CANCELED: "Canceled before the browser connected.",
 }
 EVENTS = {
     "call.initiated": "Call began",
@@ -73,9 +89,17 @@ def describe_outcome(call: Call) -> str:
     """How a call went, or how it is going, in one sentence."""
     if not call.is_over:
         return RUNNING[CallStatus(call.status)]
-    if call.hangup_cause in OUTCOMES:
-        return OUTCOMES[HangupCause(call.hangup_cause)]
-    return "Ended."
+    if call.hangup_cause == HangupCause.NORMAL_CLEARING and call.voicemail_detected:
+        return (
+            "Left a voicemail message." if call.voicemail_message_left else "Voicemail answered; no message was left."
+        )
+    special: dict[HangupCause, str] = {}
+    if call.sandbox:
+        special = OUTCOMES_OF_SANDBOX
+    elif call.direction == Direction.INBOUND and call.answered_at is None:
+        special = OUTCOMES_OF_REFUSED
+    cause = HangupCause(call.hangup_cause)
+    return special.get(cause) or OUTCOMES[cause]
 
 
 def describe_event(event: CallEvent) -> str:

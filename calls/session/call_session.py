@@ -27,11 +27,12 @@ from agents.providers.events import (
 )
 from bubblyphone.core.audio import make_transcoder
 from calls.session import wording
-from calls.session.answering import MESSAGE_SECONDS, Answering
+from calls.session.answering import Answering
 from calls.session.conversation import Conversation
 from calls.session.dead_air import SPOKEN_MS, DeadAir, Remedy
 from calls.session.handover import Handover
 from calls.session.hearing import Hearing
+from calls.session.mailbox import Mailbox
 from calls.session.model_link import ModelLink
 from calls.session.parts import Engine, Limits, Observer, OwnVoice, ToolRunner, TransferRequester
 from calls.session.speaking import Speaking
@@ -82,8 +83,6 @@ class CallSession:
         self._is_interruptible = config.interruptible
         self.answering = answering or Answering()  # told from outside who has answered
         self._now = now
-        self._message_task: asyncio.Task[None] | None = None
-        self._turn_done = asyncio.Event()
         self._conversation = Conversation(observer, config.history, now)
         engines = [Engine(model, config), *([fallback] if fallback else [])]
         self._link = ModelLink(engines, self._conversation, observer, now)
@@ -101,6 +100,16 @@ class CallSession:
         )
         self._ear = self._hearing.ear
         self._dead_air = DeadAir(has_fallback=fallback is not None)
+        self.mailbox = Mailbox(
+            answering=self.answering,
+            speaking=self._speaking,
+            ear=self._ear,
+            link=self._link,
+            dead_air=self._dead_air,
+            end=self.end,
+            observer=observer,
+            now=now,
+        )
         self._tools = ToolDesk(
             run_tool=run_tool,
             observer=observer,
@@ -117,7 +126,6 @@ class CallSession:
         self._is_mid_answer = False
         self._farewell = False
         self._has_given_up = False
-        self._is_recorded = False  # a machine's greeting is over: it takes the message down
         self._to_caller: Callable[[str], str] | None = None
 
     # --- from outside -------------------------------------------------------------------------------------------------
@@ -157,22 +165,6 @@ class CallSession:
         if self._has_given_up:
             self.end("model_failed")
 
-    async def met_machine(self) -> None:
-        """The carrier says that a machine has answered: it is left a message. (A call that is not to leave one is ended.)"""
-        if self.answering.machine():
-            await self._speaking.fall_silent()
-            self._message_task = asyncio.create_task(self._leave_message())
-
-    async def _leave_message(self) -> None:
-        await self.answering.wait_for_greeting()
-        self._is_recorded = True
-        self._turn_done.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(MESSAGE_SECONDS):
-                await self._link.tell_when_connected(lambda session: session.generate_reply(Cue.LEAVE_MESSAGE))
-                await self._turn_done.wait()
-        await self.end_when_quiet("normal_clearing", MESSAGE_SECONDS)
-
     async def run(self) -> str:
         """Hold the conversation until somebody ends it."""
         tasks = [
@@ -188,7 +180,7 @@ class CallSession:
                     task.result()  # a defect of ours is raised here, not lost
             return self._end.result() if self._end.done() else ""
         finally:
-            others = [task for task in (self._hearing.keys.task, self._message_task) if task is not None]
+            others = [task for task in (self._hearing.keys.task, self.mailbox.task) if task is not None]
             await self._stop([*tasks, *self._tools.tasks.values(), *others])
 
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
@@ -236,6 +228,8 @@ class CallSession:
 
     async def _go_on(self, session: RealtimeSession) -> None:
         """After a break: the model does not know that it was in the middle of something, or that the caller waits."""
+        if self.mailbox.is_greeting:
+            return
         has_spoken = self._ear.voiced_ms >= SPOKEN_MS and self._now() - self._ear.voice_at >= PAUSE_SECONDS
         is_waited_for = self._dead_air.since is not None or has_spoken
         if self._is_mid_answer or is_waited_for:
@@ -245,6 +239,8 @@ class CallSession:
     @property
     def _prompt(self) -> str:
         """What makes a model speak that should have done so by itself."""
+        if self.answering.is_machine:
+            return Cue.LEAVE_MESSAGE
         is_greeting_due = self._agent_begins and not self._speaking.sounding_item
         return self._greeting if is_greeting_due else Cue.ANSWER_NOW
 
@@ -271,7 +267,7 @@ class CallSession:
                 self._dead_air.nothing_due()
             case TurnDone():
                 self._is_mid_answer = False
-                self._turn_done.set()
+                self.mailbox.turn_done()
                 await self._speaking.end_answer()
             case Reconnected(reason, mid_answer):
                 self._observer.event("stream.reconnected", {"reason": reason})
@@ -281,7 +277,7 @@ class CallSession:
 
     async def _play(self, item_id: str, payload: str) -> None:
         received_at = self._now()
-        if self._conversation.is_interrupted(item_id) or self._is_mute:
+        if self._conversation.is_interrupted(item_id) or self._handover.is_ringing or not self.mailbox.takes(item_id):
             return
         if self._to_caller is not None:
             payload = self._to_caller(payload)
@@ -295,11 +291,6 @@ class CallSession:
         if self._ear.voiced_ms >= SHORTEST_VOICE_MS:
             self._turns.answered(self._ear.voice_at, self._ear.voice_lag_ms, received_at)
         self._ear.forget()
-
-    @property
-    def _is_mute(self) -> bool:
-        """Whether somebody else is being called, or a machine is still greeting."""
-        return self._handover.is_ringing or (self.answering.is_machine and not self._is_recorded)
 
     async def _barge_in(self) -> None:
         """The caller speaks: drop what is still to be played, and tell the model how much of its answer was heard."""
@@ -333,7 +324,9 @@ class CallSession:
             await self._speaking.say_ourselves(words)
 
     async def _say_goodbye(self, session: RealtimeSession, call: ToolCall) -> None:
-        """The model wants to hang up: let what it has said be heard, then end."""
+        """The model wants to hang up: let what it has said be heard, then end. A mailbox's call ends with its message."""
+        if self.answering.is_machine:
+            return
         self._farewell = True
         await asyncio.sleep(LAST_WORDS_SECONDS)
         await self.end_when_quiet("normal_clearing", FAREWELL_SECONDS)
@@ -364,13 +357,14 @@ class CallSession:
     @property
     def _is_elsewhere(self) -> bool:
         """Whether the caller is with somebody else than the model."""
-        return self._handover.is_ringing or self.answering.is_machine or not self.answering.is_decided
+        return self._handover.is_ringing or self.mailbox.is_greeting or not self.answering.is_decided
 
     def _is_busy(self, now: float) -> bool:
         """Whether the silence on the line is nobody's neglect."""
         since = self._caller_speaks_since
         is_caller_speaking = since is not None and now - since < LONGEST_SPEECH_SECONDS
-        return self._is_elsewhere or self._speaking.is_on or bool(self._tools.tasks) or is_caller_speaking
+        is_elsewhere = self._is_elsewhere or self.answering.is_machine
+        return is_elsewhere or self._speaking.is_on or bool(self._tools.tasks) or is_caller_speaking
 
     async def _mend_dead_air(self, now: float) -> None:
         if self._ear.voiced_ms >= self._dead_air.spoken_ms and self._ear.voice_at > (self._dead_air.since or 0.0):
@@ -391,7 +385,9 @@ class CallSession:
     async def _give_up(self) -> None:
         """No model can be had: say so, and hand the caller to a person where there is one."""
         self._has_given_up = True
-        if not self._end.done() and not self._is_mute:
+        if self.answering.is_machine:
+            self.end("model_failed")
+        if not self._end.done() and not self._handover.is_ringing:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(APOLOGY_SECONDS):
                     await self._speaking.say_ourselves(wording.APOLOGY)

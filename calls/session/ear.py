@@ -38,6 +38,7 @@ class Ear:
         self._floor = QUIETEST_VOICE / ABOVE_NOISE
         self._clock = 0.0  # when the next piece would come if none were ever late
         self.voiced_ms = 0.0  # of the voice that was heard since `forget`
+        self.sound_at = 0.0  # when the line was last loud, with a voice or something steadier, such as a tone
         self.voice_at = 0.0  # when the last of it came
         self.voice_lag_ms = 0.0  # by how much that was late, compared to the quickest piece so far
 
@@ -48,7 +49,13 @@ class Ear:
         if not 0 <= lag <= LONGEST_LAG_SECONDS:
             lag, self._clock = 0.0, now
         self._clock += length_ms / 1000
-        if counts and payload != self._silent_payload and self._is_voice(payload, length_ms):
+        if not counts or payload == self._silent_payload:
+            return
+        level = self._level(payload)
+        is_voice = self._is_voice(level, length_ms)
+        if is_voice or level >= MOST_NOISE:
+            self.sound_at = now
+        if is_voice:
             self.voiced_ms += length_ms
             self.voice_at, self.voice_lag_ms = now, lag * 1000
 
@@ -60,15 +67,18 @@ class Ear:
         """Somebody else has heard so much of a voice just now, which did not count here."""
         self.voiced_ms, self.voice_at, self.voice_lag_ms = max(self.voiced_ms, length_ms), self._now(), 0.0
 
-    def _is_voice(self, payload: str, length_ms: float) -> bool:
+    def _level(self, payload: str) -> float:
+        """The mean amplitude of a piece."""
         try:
             data = base64.b64decode(payload)[self._step - 1 :: self._step]
         except ValueError:
-            return False
+            return 0.0
         total = sum(data.translate(self._table))
         if not total:
             self._silent_payload = payload  # mostly it is the same one that follows
-        level = total / len(data) * 256 if data else 0.0
+        return total / len(data) * 256 if data else 0.0
+
+    def _is_voice(self, level: float, length_ms: float) -> bool:
         self._floor = min(level, self._floor * FLOOR_RISE_PER_SECOND ** (length_ms / 1000), MOST_NOISE)
         self._floor = max(self._floor, QUIETEST_VOICE / ABOVE_NOISE)
         return level >= self._floor * ABOVE_NOISE

@@ -1,4 +1,4 @@
-"""A session that hands its call over, and one that has reached a machine: both ends in the test's hand."""
+"""A session that hands its call over, and one that waits for the verdict of who answered: both ends in the test's hand."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.cues import Cue
-from agents.providers.events import AudioDelta, ToolCall, TurnDone
+from agents.providers.events import AudioDelta, ToolCall
 from calls.session.answering import Answering
 from tests.calls.scripted import FRAME, audio
 from tests.calls.test_session import conversation
@@ -99,27 +98,3 @@ async def test_without_a_verdict_it_is_a_person(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("calls.session.answering.VERDICT_SECONDS", 0.1)
     async with conversation(answering=Answering(detects=True)) as talk:
         assert (await talk.model_session()).replies == ["Greet the caller."]
-
-
-@pytest.mark.parametrize("greeting_is_reported", [True, False])
-async def test_a_machine_is_left_a_message_after_its_greeting(
-    monkeypatch: pytest.MonkeyPatch, greeting_is_reported: bool
-) -> None:
-    monkeypatch.setattr("calls.session.answering.GREETING_SECONDS", 0.3)
-    answering = Answering(detects=True)
-    async with conversation(answering=answering) as talk:
-        await talk.session.met_machine()
-        await talk.session.met_machine()
-        await talk.until(lambda: bool(talk.model.sessions))
-        model = talk.model.sessions[0]
-        talk.caller.incoming.put_nowait(FRAME)
-        await asyncio.sleep(0.1)
-        assert model.replies == []
-        if greeting_is_reported:
-            answering.greeting_ended()
-        await talk.until(lambda: bool(model.replies))
-        assert model.replies == [Cue.LEAVE_MESSAGE]
-        model.queue.put_nowait(AudioDelta("a", audio(300)))
-        model.queue.put_nowait(TurnDone())
-        assert await talk.task == "normal_clearing"
-        assert (talk.caller.sent, model.heard) == ([audio(300)], [])

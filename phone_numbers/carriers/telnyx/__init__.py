@@ -30,6 +30,8 @@ CODECS = {"pcmu": "PCMU", "pcma": "PCMA", "pcm16": "L16"}
 # Telnyx's limits for a call's longest ring and length, in seconds.
 RING_LIMITS = (5, 600)
 LENGTH_LIMITS = (30, 14400)
+# Telnyx watches for the end of a machine's greeting for this long; by default only for 30 s.
+MACHINE_ANALYSIS_MS = 60_000
 # Orders are "pending" until they are one of these.
 ORDER_OUTCOMES = {"success": "success", "failure": "failure", "cancelled": "failure", "deleted": "failure"}
 TYPES_OF_NUMBERS = {
@@ -143,6 +145,7 @@ class TelnyxCarrier(Carrier):
             body |= _stream_fields(stream) | _sampling_rate(stream.audio_format) | {"send_silence_when_idle": True}
         if detect_voicemail:
             body["answering_machine_detection"] = "premium"
+            body["answering_machine_detection_config"] = {"total_analysis_time_millis": MACHINE_ANALYSIS_MS}
         call = self._client.post("calls", body)
         if not isinstance(call, dict) or not call.get("call_control_id"):
             raise CarrierError("The carrier did not say which call it placed.", reason="outcome_unknown")

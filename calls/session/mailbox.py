@@ -1,0 +1,135 @@
+"""An answering machine: its greeting is waited out, it is left one message, then the call ends. Pure asyncio."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from agents.cues import Cue
+from calls.session.answering import Answering
+from calls.session.dead_air import DeadAir
+from calls.session.ear import Ear
+from calls.session.model_link import ModelLink
+from calls.session.parts import Observer
+from calls.session.speaking import Speaking
+
+# The longest wait for the end of a greeting.
+GREETING_SECONDS = 60.0
+# A line that is silent for this long has no greeting on it any more, whether or not the carrier has reported its end.
+SILENCE_SECONDS = 4.0
+POLL_SECONDS = 0.05
+# The longest that a message may take, from our request to its last word on the line.
+MESSAGE_SECONDS = 120.0
+
+
+class Mailbox:
+    """Leaves one message, in the voice of the model behind `link`; `end` ends the call.
+
+    The mailbox records from the end of its greeting, so only answers that begin after it are played, and only an answer that was
+    played to its end counts as a message (`voicemail.message_left`).
+    """
+
+    def __init__(
+        self,
+        *,
+        answering: Answering,
+        speaking: Speaking,
+        ear: Ear,
+        link: ModelLink,
+        dead_air: DeadAir,
+        end: Callable[[str], None],
+        observer: Observer,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._answering = answering
+        self._speaking = speaking
+        self._ear = ear
+        self._link = link
+        self._dead_air = dead_air
+        self._end = end
+        self._observer = observer
+        self._now = now
+        self._quiet_since = now()
+        self._too_early: set[str] = set()  # answers that began before the recording
+        self._item_id = ""  # the message, once some of it has been heard
+        self._is_spoken = asyncio.Event()  # the model has nothing to add to the message
+        self.is_recording = False
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def is_greeting(self) -> bool:
+        """Whether a machine answered and is not recording yet: the model neither speaks nor is expected to."""
+        return self._answering.is_machine and not self.is_recording
+
+    async def begin(self) -> None:
+        """The carrier reports a machine (one that is to be left a message): what was said to a person is dropped."""
+        if not self._answering.machine():
+            return
+        if self._speaking.is_on:
+            self._too_early.add(self._speaking.item_id)
+        await self._speaking.fall_silent()
+        self.task = asyncio.create_task(self._leave_message())
+
+    def takes(self, item_id: str) -> bool:
+        """Whether a piece of this answer is to be played."""
+        if not self._answering.is_machine:
+            return True
+        if not self.is_recording:
+            self._too_early.add(item_id)
+        if item_id in self._too_early:
+            return False
+        self._item_id = item_id
+        return True
+
+    def turn_done(self) -> None:
+        """The model has finished an answer. One without sound, such as a tool call, is not a message."""
+        if self._item_id:
+            self._is_spoken.set()
+
+    async def _leave_message(self) -> None:
+        reason = await self._greeting_over()
+        self._observer.event("voicemail.recording", {"reason": reason}, source="system")
+        began_at, self.is_recording = self._now(), True
+        is_reported = reason == "greeting_ended"
+        await self._ask()
+        while not self._is_left():
+            if self._now() - began_at >= MESSAGE_SECONDS:
+                break
+            greeting_ended_at = self._answering.greeting_ended_at
+            if not is_reported and greeting_ended_at is not None:
+                is_reported = True
+                if greeting_ended_at > began_at:  # the pause was not the end: the beginning of the message is lost
+                    await self._start_over()
+            await asyncio.sleep(POLL_SECONDS)
+        else:
+            self._observer.event("voicemail.message_left", source="system")
+        self._end("normal_clearing")
+
+    def _is_left(self) -> bool:
+        return self._is_spoken.is_set() and not self._speaking.is_on
+
+    async def _ask(self) -> None:
+        await self._link.tell_when_connected(lambda session: session.generate_reply(Cue.LEAVE_MESSAGE))
+        self._dead_air.expect(self._now())
+
+    async def _start_over(self) -> None:
+        if self._item_id:
+            self._too_early.add(self._item_id)
+        self._item_id = ""
+        self._is_spoken.clear()
+        await self._speaking.fall_silent()
+        await self._ask()
+
+    async def _greeting_over(self) -> str:
+        """Wait for the end of the greeting; why it is taken to be over."""
+        began_at = self._now()
+        while True:
+            now = self._now()
+            if self._answering.greeting_ended_at is not None:
+                return "greeting_ended"
+            if self._speaking.is_line_broken:
+                self._quiet_since = now
+            if now - max(self._quiet_since, self._ear.sound_at) >= SILENCE_SECONDS:
+                return "silence"
+            if now - began_at >= GREETING_SECONDS:
+                return "timeout"
+            await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,261 @@
+"""A machine answers an outbound call and is left a message: both ends in the test's hand."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from agents.cues import Cue
+from agents.providers.events import AudioDelta, ToolCall, TurnDone
+from calls.session import mailbox
+from calls.session.answering import Answering
+from phone_numbers.carriers.media import StreamStopped
+from tests.calls.scripted import FRAME, audio
+from tests.calls.test_session import Conversation, conversation
+
+LOUD = audio(20)
+LEFT = "voicemail.message_left"
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(mailbox, "GREETING_SECONDS", 1.5)
+    monkeypatch.setattr(mailbox, "POLL_SECONDS", 0.01)
+
+
+class Machine:
+    """The other end, and the model that is to leave a message."""
+
+    def __init__(self, talk: Conversation, answering: Answering) -> None:
+        self.talk, self.answering = talk, answering
+        self._greeting: asyncio.Task[None] | None = None
+
+    @property
+    def model(self) -> Any:
+        return self.talk.model.sessions[0]
+
+    def greet(self) -> None:
+        """Begin to talk, without an end."""
+        self._greeting = asyncio.create_task(self._talk())
+
+    async def _talk(self) -> None:
+        while True:
+            self.talk.caller.incoming.put_nowait(LOUD)
+            await asyncio.sleep(0.02)
+
+    def fall_silent(self) -> None:
+        if self._greeting is not None:
+            self._greeting.cancel()
+
+    async def detected(self) -> None:
+        await self.talk.until(lambda: bool(self.talk.model.sessions))
+        await self.talk.session.mailbox.begin()
+
+    async def asked(self, times: int = 1) -> None:
+        await self.talk.until(lambda: self.model.replies.count(Cue.LEAVE_MESSAGE) == times)
+
+    def speak(self, item_id: str, milliseconds: int, *, done: bool = True) -> None:
+        self.model.queue.put_nowait(AudioDelta(item_id, audio(milliseconds)))
+        if done:
+            self.model.queue.put_nowait(TurnDone())
+
+    async def ended(self) -> tuple[str, bool]:
+        """Why the session ended, and whether a message was left."""
+        cause = await asyncio.wait_for(self.talk.task, 5)
+        return cause, LEFT in self.talk.notes.names()
+
+    def reason(self) -> str:
+        """Why the greeting was taken to be over."""
+        return next(str(data["reason"]) for name, data in self.talk.notes.events if name == "voicemail.recording")
+
+
+@asynccontextmanager
+async def machine(*, agent_begins: bool = True, **options: Any) -> AsyncIterator[Machine]:
+    answering = Answering(detects=True)
+    async with conversation(answering=answering, agent_begins=agent_begins, **options) as talk:
+        other_end = Machine(talk, answering)
+        yield other_end
+        other_end.fall_silent()
+
+
+async def test_the_message_starts_at_the_reported_end_of_the_greeting() -> None:
+    async with machine(silence=0.2) as other_end:
+        other_end.greet()
+        await other_end.detected()
+        await asyncio.sleep(0.8)  # longer than the silence timeout and the silence that would end a greeting
+        assert (other_end.model.replies, other_end.talk.caller.sent, other_end.model.heard) == ([], [], [])
+        other_end.answering.greeting_ended()
+        await other_end.asked()
+        other_end.speak("m", 300)
+        assert await other_end.ended() == ("normal_clearing", True)
+        assert (other_end.talk.caller.sent, other_end.model.heard) == ([audio(300)], [])
+        assert other_end.reason() == "greeting_ended"
+
+
+async def test_without_a_report_it_starts_after_silence() -> None:
+    async with machine() as other_end:
+        other_end.greet()
+        await other_end.detected()
+        await asyncio.sleep(0.7)
+        assert other_end.model.replies == []
+        other_end.fall_silent()
+        began = asyncio.get_running_loop().time()
+        await other_end.asked()
+        assert 0.45 <= asyncio.get_running_loop().time() - began <= 1
+        other_end.speak("m", 100)
+        assert await other_end.ended() == ("normal_clearing", True)
+        assert other_end.reason() == "silence"
+
+
+async def test_without_report_or_silence_it_starts_at_last() -> None:
+    async with machine() as other_end:
+        other_end.greet()
+        await other_end.detected()
+        await asyncio.sleep(1.2)
+        assert other_end.model.replies == []
+        await other_end.asked()
+        other_end.speak("m", 100)
+        assert await other_end.ended() == ("normal_clearing", True)
+        assert other_end.reason() == "timeout"
+
+
+async def test_an_end_that_is_reported_before_the_verdict_counts() -> None:
+    async with machine() as other_end:
+        other_end.greet()
+        await other_end.talk.until(lambda: bool(other_end.talk.model.sessions))
+        other_end.answering.greeting_ended()
+        await asyncio.sleep(0.1)
+        assert other_end.model.replies == []
+        await other_end.detected()
+        await other_end.asked()
+        other_end.speak("m", 100)
+        assert await other_end.ended() == ("normal_clearing", True)
+
+
+async def test_repeated_reports_give_one_message() -> None:
+    async with machine() as other_end:
+        await other_end.detected()
+        await other_end.detected()
+        other_end.answering.greeting_ended()
+        await other_end.asked()
+        other_end.answering.greeting_ended()
+        other_end.speak("m", 200, done=False)
+        await asyncio.sleep(0.05)
+        other_end.answering.greeting_ended()
+        other_end.model.queue.put_nowait(TurnDone())
+        assert await other_end.ended() == ("normal_clearing", True)
+        assert (other_end.model.replies, other_end.talk.caller.clears) == ([Cue.LEAVE_MESSAGE], 1)
+
+
+async def test_a_message_that_began_in_a_pause_of_the_greeting_is_left_again() -> None:
+    async with machine() as other_end:
+        await other_end.detected()
+        await other_end.asked()  # after silence
+        other_end.speak("m", 400, done=False)
+        await other_end.talk.until(lambda: bool(other_end.talk.caller.sent))
+        other_end.answering.greeting_ended()
+        await other_end.asked(2)
+        other_end.speak("m", 200)  # what is left of the first attempt
+        other_end.speak("n", 150)
+        assert await other_end.ended() == ("normal_clearing", True)
+        assert other_end.talk.caller.sent == [audio(400), audio(150)]
+
+
+async def test_a_late_report_of_an_end_before_the_message_changes_nothing() -> None:
+    async with machine() as other_end:
+        await other_end.detected()
+        await other_end.asked()
+        other_end.speak("m", 300, done=False)
+        await other_end.talk.until(lambda: bool(other_end.talk.caller.sent))
+        other_end.answering.greeting_ended(seconds_ago=30)
+        other_end.model.queue.put_nowait(TurnDone())
+        assert await other_end.ended() == ("normal_clearing", True)
+        assert other_end.model.replies == [Cue.LEAVE_MESSAGE]
+
+
+@pytest.mark.parametrize("all_generated", [True, False])
+async def test_a_message_that_is_cut_off_is_not_left(all_generated: bool) -> None:
+    async with machine() as other_end:
+        await other_end.detected()
+        other_end.answering.greeting_ended()
+        await other_end.asked()
+        other_end.speak("m", 2000, done=all_generated)
+        await other_end.talk.until(lambda: bool(other_end.talk.caller.sent))
+        await asyncio.sleep(0.2)
+        other_end.talk.caller.incoming.put_nowait(StreamStopped())
+        assert await other_end.ended() == ("", False)
+
+
+@pytest.mark.parametrize("cause", ["max_duration", "insufficient_balance", "canceled"])
+async def test_a_message_that_we_cut_off_is_not_left(cause: str) -> None:
+    async with machine() as other_end:
+        await other_end.detected()
+        other_end.answering.greeting_ended()
+        await other_end.asked()
+        other_end.speak("m", 2000)
+        await other_end.talk.until(lambda: bool(other_end.talk.caller.sent))
+        other_end.talk.session.end(cause)
+        assert await other_end.ended() == (cause, False)
+
+
+async def test_what_was_being_said_to_a_person_is_not_the_message() -> None:
+    async with machine() as other_end:
+        other_end.answering.person()  # nobody knew better at first
+        await other_end.talk.model_session()
+        other_end.speak("greeting", 2000, done=False)
+        await other_end.talk.until(lambda: bool(other_end.talk.caller.sent))
+        await other_end.detected()
+        other_end.answering.greeting_ended()
+        await other_end.asked()
+        other_end.speak("greeting", 500)
+        await asyncio.sleep(0.2)
+        assert not other_end.talk.task.done()
+        other_end.speak("m", 100)
+        assert await other_end.ended() == ("normal_clearing", True)
+        assert (other_end.talk.caller.sent, other_end.talk.caller.clears) == ([audio(2000), audio(100)], 1)
+
+
+async def test_a_model_that_hangs_up_by_itself_says_its_message_first() -> None:
+    async with machine() as other_end:
+        await other_end.detected()
+        other_end.answering.greeting_ended()
+        await other_end.asked()
+        other_end.model.queue.put_nowait(ToolCall("c1", "end_call", {}))
+        other_end.model.queue.put_nowait(TurnDone())  # no message yet
+        await asyncio.sleep(0.5)
+        assert not other_end.talk.task.done()
+        other_end.speak("m", 100)
+        assert await other_end.ended() == ("normal_clearing", True)
+
+
+async def test_a_model_that_does_not_speak_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.providers.base.RealtimeModel.answer_seconds", 0.4)
+    async with machine(silence=0.2) as other_end:
+        other_end.greet()
+        await other_end.detected()
+        await asyncio.sleep(0.9)
+        assert other_end.model.replies == []  # nothing is expected of it while the machine talks
+        other_end.fall_silent()
+        other_end.answering.greeting_ended()
+        await other_end.asked(2)
+        other_end.speak("m", 100)
+        assert await other_end.ended() == ("normal_clearing", True)
+
+
+async def test_the_longest_duration_holds_for_machines() -> None:
+    async with machine(max_duration=0.6) as other_end:
+        other_end.greet()
+        await other_end.detected()
+        assert await other_end.ended() == ("max_duration", False)
+
+
+async def test_a_line_that_is_silent_before_the_verdict_need_not_be_silent_again() -> None:
+    async with machine() as other_end:
+        other_end.talk.caller.incoming.put_nowait(FRAME)
+        await asyncio.sleep(0.6)
+        await other_end.detected()
+        await asyncio.sleep(0.1)
+        assert other_end.model.replies == [Cue.LEAVE_MESSAGE]
