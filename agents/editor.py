@@ -56,6 +56,10 @@ class Editor:
         """Whether it is to be saved and can be."""
         return self.action == "save" and all([self.form.is_valid(), self.analysis.is_valid()])
 
+    def is_refused(self) -> bool:
+        """Whether it was to be saved and something is wrong with it."""
+        return self._data is not None and self.action == "save" and not self.is_valid()
+
     def changes(self) -> dict[str, Any]:
         """What `agents.services` is to change."""
         schema = self.analysis.schema()

@@ -83,6 +83,14 @@ def linked_numbers(agent: Agent) -> list[Any]:
     return sorted(agent.phone_numbers.exclude(status=RELEASED), key=str)
 
 
+def other_numbers(agent: Agent) -> list[Any]:
+    """The numbers of its developer that an agent does not answer, by their digits."""
+    mine = {number.pk for number in linked_numbers(agent)}
+    return sorted(
+        (number for number in agent.developer.phone_numbers.exclude(status=RELEASED) if number.pk not in mine), key=str
+    )
+
+
 def delete_agent(*, agent: Agent) -> None:
     """Raises InvalidRequest while numbers are linked to it. Calls keep what they were told and forget the agent."""
     with transaction.atomic():

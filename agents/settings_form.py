@@ -168,6 +168,7 @@ class SettingsForm(forms.Form):
     def __init__(self, data: Mapping[str, Any] | None = None, *, settings: AgentSettings, developer: Developer) -> None:
         super().__init__(data)
         self.changes: dict[str, Any] = {}
+        self.order_fields([name for section in self.layout for name in (*section.wide, *section.narrow)])
         self.initial = {name: self._initial(settings, name) for name in self.fields}
         set_choices(self.fields[self.slug_field], "Default: the first available", _model_choices())
         set_choices(self.fields["fallback_model"], "None", _model_choices())

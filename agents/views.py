@@ -48,11 +48,12 @@ def _edit(request: HttpRequest, edited: Agent) -> HttpResponse:
         except ApplicationError as error:
             add_errors(editor.form, error)
         else:
-            messages.success(request, "Saved. It holds from the next call on.")
+            messages.success(request, "Saved. Changes apply from the next call.")
             return redirect("agent", saved.pk)
     context = {"agent": edited, "editor": editor, "form": editor.form}
     if edited.pk is not None:
         context["numbers"] = services.linked_numbers(edited)
+        context["other_numbers"] = services.other_numbers(edited)
         context["calls"] = edited.calls.order_by("-pk")[:RECENT_CALLS]
     return render(request, "agents/edit.html", context)
 
@@ -67,7 +68,7 @@ def _save(edited: Agent, editor: Editor) -> Agent:
 @page
 def duplicate_agent(request: HttpRequest, pk: int) -> HttpResponse:
     copy = services.duplicate_agent(agent=selectors.get_agent(developer=signed_in(request), pk=pk))
-    messages.success(request, "This is the copy. No number is linked to it yet.")
+    messages.success(request, "Copied. No number uses this copy yet.")
     return redirect("agent", copy.pk)
 
 
@@ -80,5 +81,5 @@ def delete_agent(request: HttpRequest, pk: int) -> HttpResponse:
     except ApplicationError as error:
         show_refusal(request, error)
         return redirect("agent", pk)
-    messages.success(request, "The agent is deleted.")
+    messages.success(request, "Agent deleted.")
     return redirect("agents")

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
+from accounts.models import Developer
 from agents import configuration
 from agents.models import Agent
 from agents.services import set_fields
@@ -25,6 +26,7 @@ PUBLIC_NAMES = {"model_slug": "model"}  # where the API of numbers has a name of
 def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNumber:
     """Change only what `changes` names (NUMBER_FIELDS; values as `NumberUpdateSerializer` gives them). All or nothing.
 
+    An agent that is linked without a word about the mode answers from then on where nobody else would.
     Raises InvalidRequest, with the names that the API has, and NotFound for a number that has been released meanwhile.
     """
     with transaction.atomic():
@@ -34,10 +36,31 @@ def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNu
         if (agent_id := changes.get("agent_id", locked.agent_id)) is not None:
             locked.agent = _lock_agent(locked, agent_id)
         set_fields(locked, changes, allowed=NUMBER_FIELDS, developer_id=locked.developer_id)
+        if changes.get("agent_id") and "mode" not in changes and _only_the_agent_can_answer(locked):
+            locked.mode = CallMode.STREAMING
+            changes = {**changes, "mode": locked.mode}
         if changes.keys() - FREE_FIELDS and (found := _problems(locked)):
             raise InvalidRequest({PUBLIC_NAMES.get(name, name): texts for name, texts in found.items()})
         locked.save(update_fields=sorted(name.removesuffix("_id") for name in changes))
     return locked
+
+
+def answering_agent(*, developer: Developer, agent_id: int) -> Agent:
+    """The agent that is to answer a number that is not there yet. Raises InvalidRequest for one that could not."""
+    agent = Agent.objects.filter(pk=agent_id, developer=developer).first()
+    if agent is None:
+        raise InvalidRequest({"agent_id": ["This agent does not exist."]})
+    number = PhoneNumber(developer=developer, agent=agent, mode=CallMode.STREAMING)
+    if found := _problems(number):
+        raise InvalidRequest({"agent_id": [text for texts in found.values() for text in texts]})
+    return agent
+
+
+def _only_the_agent_can_answer(number: PhoneNumber) -> bool:
+    """Whether callers hear a busy line unless the linked agent answers: there is no server to ask, and the agent has a prompt."""
+    if number.mode != CallMode.WEBHOOK or number.webhook_url:
+        return False
+    return bool(configuration.resolve(request={}, request_agent=None, number=number).system_prompt)
 
 
 def _lock_agent(number: PhoneNumber, agent_id: int) -> Agent:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from accounts.models import Developer
 from agents import selectors as agent_selectors
 from agents.settings_form import Section, SettingsForm, set_choices
 from bubblyphone.core.e164 import is_e164
@@ -13,9 +14,11 @@ from phone_numbers.countries import country_name
 from phone_numbers.models import CallMode, NumberPrice, NumberType, PhoneNumber
 
 TYPE_LABELS = {"local": "Local", "mobile": "Mobile", "toll_free": "Toll-free", "national": "National"}
+# The hidden input that static/js/forms.js fills once the reader touched `mode`: then it does not follow the agent.
+MODE_WAS_CHOSEN = "mode_was_chosen"
 # The groups of the configuration form.
 SECTIONS = (
-    Section("Basics", narrow=("label", "mode", "agent_id")),
+    Section("Basics", narrow=("label", "agent_id", "mode"), template="numbers/_mode_was_chosen.html"),
     Section(
         "What the agent says",
         ("system_prompt", "greeting_message", "model"),
@@ -38,6 +41,10 @@ def countries() -> list[tuple[str, str]]:
     """What is on sale, by name, the United States first."""
     codes = NumberPrice.objects.order_by().values_list("country_code", flat=True).distinct()
     return sorted(((code, country_name(code)) for code in codes), key=lambda pair: (pair[0] != "US", pair[1]))
+
+
+def _agent_choices(developer: Developer) -> list[tuple[int, str]]:
+    return [(agent.pk, agent.name) for agent in agent_selectors.agents_of(developer)]
 
 
 class NumberSearchForm(forms.Form):
@@ -71,6 +78,17 @@ class BuyForm(forms.Form):
     label = forms.CharField(
         label="Name", max_length=100, required=False, widget=forms.TextInput(attrs={"placeholder": "Support line"})
     )
+    agent_id = forms.TypedChoiceField(
+        label="Agent",
+        required=False,
+        coerce=int,
+        empty_value=None,
+        help_text="Answers calls to this number. You can change it later.",
+    )
+
+    def __init__(self, data: Any = None, *, developer: Developer, initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial)
+        set_choices(self.fields["agent_id"], "None yet", _agent_choices(developer))
 
     def clean_phone_number(self) -> str:
         number: str = self.cleaned_data["phone_number"]
@@ -80,20 +98,26 @@ class BuyForm(forms.Form):
 
 
 class NumberForm(SettingsForm):
-    """A number's configuration. Valid, `changes` is what `phone_numbers.configuration.update_number` takes."""
+    """A number's configuration. Valid, `changes` is what `phone_numbers.configuration.update_number` takes.
+
+    Whoever chooses an agent or writes the first prompt wants the model to answer: the mode follows, unless it was chosen, too.
+    """
 
     label = forms.CharField(label="Name", required=False, max_length=100)
     mode = forms.ChoiceField(
         label="Who answers",
-        choices=[(CallMode.STREAMING, "An AI model, live"), (CallMode.WEBHOOK, "Your server, by webhooks")],
-        help_text="Live streaming connects the caller to a speaking model. Webhooks ask your server what to do at every turn.",
+        choices=[(CallMode.STREAMING, "AI agent"), (CallMode.WEBHOOK, "Your server")],
+        widget=forms.Select(attrs={"data-marks": MODE_WAS_CHOSEN}),
+        help_text="AI agent: a model talks to the caller. "
+        "Your server: we send each event to your webhook URL and follow its answer.",
     )
     agent_id = forms.TypedChoiceField(
         label="Agent",
         required=False,
         coerce=int,
         empty_value=None,
-        help_text="What an agent says goes before the fields below.",
+        widget=forms.Select(attrs={"data-sets": "id_mode", "data-sets-value": CallMode.STREAMING.value}),
+        help_text="The agent you choose answers this number's calls. Its settings override the fields below.",
     )
     model = forms.ChoiceField(label="Model", required=False)
     webhook_url = forms.CharField(
@@ -109,5 +133,18 @@ class NumberForm(SettingsForm):
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, number: PhoneNumber) -> None:
         super().__init__(data, settings=number, developer=number.developer)
-        agents = agent_selectors.agents_of(number.developer)
-        set_choices(self.fields["agent_id"], "None", [(agent.pk, agent.name) for agent in agents])
+        set_choices(self.fields["agent_id"], "None", _agent_choices(number.developer))
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean()
+        is_chosen = self._differs("mode", values.get("mode")) or bool(self.data.get(MODE_WAS_CHOSEN))
+        if not is_chosen and values.get("mode") == CallMode.WEBHOOK and self._makes_the_model_answer(values):
+            self.changes["mode"] = CallMode.STREAMING.value
+        elif is_chosen and values.get("mode") == CallMode.WEBHOOK and not values.get("webhook_url"):
+            self.add_error("webhook_url", "Enter the URL of your server. Without one, callers hear a busy line.")
+        return values
+
+    def _makes_the_model_answer(self, values: Mapping[str, Any]) -> bool:
+        prompt = values.get("system_prompt")
+        is_first_prompt = bool(prompt) and self._differs("system_prompt", prompt) and not values.get("webhook_url")
+        return is_first_prompt or bool(values.get("agent_id") and self._differs("agent_id", values["agent_id"]))

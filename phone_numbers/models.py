@@ -107,6 +107,9 @@ class NumberPurchase(models.Model):
     number_type = models.CharField(max_length=10, choices=NumberType)
     label = models.CharField(max_length=100, blank=True, default="")
     webhook_url = models.URLField(max_length=2000, blank=True, default="")
+    agent = models.ForeignKey(
+        Agent, models.SET_NULL, null=True, related_name="+"
+    )  # answers the number once it is bought
     setup_cost = models.DecimalField(**MONEY_FIELD)
     monthly_cost = models.DecimalField(**MONEY_FIELD)
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)

@@ -21,13 +21,14 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from accounts.webhooks import make_signing_secret
+from agents.models import Agent
 from billing import ledger
 from bubblyphone.core.errors import Conflict, UpstreamFailed
 from bubblyphone.core.money import ZERO
 from phone_numbers import charges
 from phone_numbers.carriers.base import CarrierError, NumberOrder
 from phone_numbers.carriers.registry import get_carrier
-from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
+from phone_numbers.models import CallMode, NumberPrice, NumberPurchase, PhoneNumber
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,13 @@ def refuse_if_taken(phone_number: str) -> None:
 
 @transaction.atomic
 def begin(
-    *, developer: Developer, phone_number: str, price: NumberPrice, label: str = "", webhook_url: str = ""
+    *,
+    developer: Developer,
+    phone_number: str,
+    price: NumberPrice,
+    label: str = "",
+    webhook_url: str = "",
+    agent: Agent | None = None,
 ) -> NumberPurchase:
     """Set setup fee and first month aside. Raises InsufficientFunds and Conflict; then nothing is held."""
     ledger.lock_developer(developer.pk)
@@ -79,6 +86,7 @@ def begin(
                 number_type=price.number_type,
                 label=label,
                 webhook_url=webhook_url,
+                agent=agent,
                 setup_cost=price.setup_cost,
                 monthly_cost=price.monthly_cost,
             )
@@ -179,6 +187,7 @@ def _settle(purchase: NumberPurchase, order: NumberOrder) -> PhoneNumber | None:
 # --- the two ways out of pending --------------------------------------------------------------------------------------
 @transaction.atomic
 def _complete(purchase_id: int, carrier_ref: str) -> PhoneNumber | None:
+    agent = _locked_agent(purchase_id)
     purchase = _locked(purchase_id)
     if purchase.status != NumberPurchase.Status.PENDING:
         return purchase.phone_number
@@ -190,6 +199,8 @@ def _complete(purchase_id: int, carrier_ref: str) -> PhoneNumber | None:
         number_type=purchase.number_type,
         label=purchase.label,
         webhook_url=purchase.webhook_url,
+        agent=agent,
+        mode=CallMode.STREAMING if agent else CallMode.WEBHOOK,
         signing_secret=secret,
         monthly_cost=purchase.monthly_cost,
         carrier_ref=carrier_ref,
@@ -204,6 +215,12 @@ def _complete(purchase_id: int, carrier_ref: str) -> PhoneNumber | None:
 def _refuse(purchase_id: int) -> None:
     pending = NumberPurchase.objects.filter(pk=purchase_id, status=NumberPurchase.Status.PENDING)
     pending.update(status=NumberPurchase.Status.REFUSED)
+
+
+def _locked_agent(purchase_id: int) -> Agent | None:
+    """The agent that is to answer, held before the purchase as deleting an agent does; None if it is gone."""
+    chosen = NumberPurchase.objects.filter(pk=purchase_id).values("agent_id")
+    return Agent.objects.select_for_update(of=("self",)).filter(pk__in=chosen).first()
 
 
 def _locked(purchase_id: int) -> NumberPurchase:

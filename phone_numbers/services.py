@@ -9,7 +9,7 @@ from accounts.models import Developer, WebhookDelivery
 from billing import ledger
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
-from phone_numbers import purchases, verification
+from phone_numbers import configuration, purchases, verification
 from phone_numbers.carriers.base import AvailableNumber, CarrierError
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import NumberPrice, PhoneNumber
@@ -52,14 +52,16 @@ def buy_number(
     number_type: str = "local",
     label: str = "",
     webhook_url: str = "",
+    agent_id: int | None = None,
 ) -> PhoneNumber:
-    """Buy a number that a search has shown; setup fee and first month are taken from the balance.
+    """Buy a number that a search has shown; setup fee and first month are taken from the balance. With an agent, that answers it.
 
     Raises InvalidRequest, Forbidden (not verified for the country), InsufficientFunds, Conflict (not to be had), UpstreamFailed. After any
     of them nothing has been charged; where the carrier leaves the outcome open it follows by itself, see `purchases`.
     """
     price = get_price(country=country_code, number_type=number_type)
     national_number = _national_number(phone_number, country_code)
+    agent = configuration.answering_agent(developer=developer, agent_id=agent_id) if agent_id else None
     verified = verification.require_approval(developer=developer, country=country_code, number_type=number_type)
     # Looked at before the carrier is troubled; what counts is looked at again, under lock.
     ledger.require_balance(developer.pk, price.setup_cost + price.monthly_cost)
@@ -70,7 +72,7 @@ def buy_number(
     # Papers before money: whatever goes wrong with them, nothing has been taken yet.
     requirement_group_id = verification.requirement_group_of(verified) if verified else ""
     purchase = purchases.begin(
-        developer=developer, phone_number=phone_number, price=price, label=label, webhook_url=webhook_url
+        developer=developer, phone_number=phone_number, price=price, label=label, webhook_url=webhook_url, agent=agent
     )
     return purchases.carry_out(purchase, requirement_group_id=requirement_group_id)
 

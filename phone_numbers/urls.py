@@ -11,6 +11,7 @@ urlpatterns = [
     path("numbers/<int:pk>/rotate-secret", views.rotate_secret, name="rotate-secret"),
     path("numbers/<int:pk>/test-webhook", views.test_webhook, name="test-webhook"),
     path("numbers/<int:pk>/release", views.release_number, name="release-number"),
+    path("agents/<int:pk>/numbers", views.link_agent, name="link-agent"),
     path("webhooks", webhook_views.webhooks, name="webhooks"),
     path("webhooks/failed/resend", webhook_views.resend_failed, name="resend-failed-webhooks"),
     path("webhooks/<int:pk>/resend", webhook_views.resend, name="resend-webhook"),

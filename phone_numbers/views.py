@@ -11,14 +11,16 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.access import signed_in
 from accounts.webhooks import signing_keys
+from agents.selectors import get_agent
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import add_errors, page, show_refusal
+from bubblyphone.core.pages import MAX_ID, add_errors, page, show_refusal
+from bubblyphone.core.templatetags.ui import phone
 from phone_numbers import selectors, services
 from phone_numbers.carriers.base import AvailableNumber
 from phone_numbers.configuration import update_number
 from phone_numbers.countries import country_name, get_holding
 from phone_numbers.forms import TYPE_LABELS, BuyForm, NumberForm, NumberSearchForm
-from phone_numbers.models import PhoneNumber
+from phone_numbers.models import CallMode, PhoneNumber
 
 SEARCH_LIMIT = 20
 RECENT_CALLS = 6
@@ -58,18 +60,25 @@ def numbers(request: HttpRequest) -> HttpResponse:
 @page
 def buy_number(request: HttpRequest) -> HttpResponse:
     """Search by the URL's query; POST buys one of what was found."""
-    buy_form = BuyForm(request.POST or None)
+    developer = signed_in(request)
+    buy_form = BuyForm(request.POST or None, developer=developer, initial={"agent_id": request.GET.get("agent", "")})
     if buy_form.is_valid():
         try:
-            bought = services.buy_number(developer=signed_in(request), **buy_form.cleaned_data)
+            bought = services.buy_number(developer=developer, **buy_form.cleaned_data)
         except ApplicationError as error:
             add_errors(buy_form, error)
         else:
             request.session[SHOW_SECRET_OF] = bought.pk
-            messages.success(request, "The number is yours. Now say who answers it.")
+            messages.success(request, _bought_text(bought))
             return redirect("number", bought.pk)
     context = {"buy_form": buy_form, **_search(request)}
     return render(request, "numbers/buy.html", context)
+
+
+def _bought_text(number: PhoneNumber) -> str:
+    if number.agent is not None:
+        return f"The number is yours. {number.agent.name} answers it."
+    return "The number is yours. Choose who answers it."
 
 
 def _search(request: HttpRequest) -> dict[str, object]:
@@ -108,7 +117,7 @@ def number(request: HttpRequest, pk: int) -> HttpResponse:
         except ApplicationError as error:
             add_errors(form, error)
         else:
-            messages.success(request, "Saved. It holds from the next call on.")
+            messages.success(request, "Saved. Changes apply from the next call.")
             return redirect("number", pk)
     context = {
         "number": owned,
@@ -131,11 +140,30 @@ def _secret_to_show(request: HttpRequest, owned: PhoneNumber) -> str:
 
 @require_POST
 @page
+def link_agent(request: HttpRequest, pk: int) -> HttpResponse:
+    """From an agent's page: it answers one more number."""
+    agent = get_agent(developer=signed_in(request), pk=pk)
+    number_id = request.POST.get("number", "")
+    if not (number_id.isdecimal() and int(number_id) <= MAX_ID):
+        messages.error(request, "Choose a number.")
+        return redirect("agent", pk)
+    owned = selectors.get_number(developer=agent.developer, pk=int(number_id))
+    try:
+        update_number(number=owned, changes={"agent_id": agent.pk, "mode": CallMode.STREAMING.value})
+    except ApplicationError as error:
+        show_refusal(request, error)
+    else:
+        messages.success(request, f"{agent.name} answers {phone(owned.e164)} from the next call.")
+    return redirect("agent", pk)
+
+
+@require_POST
+@page
 def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
     """The next look at the number shows the new secret, once."""
     services.rotate_webhook_secret(number=selectors.get_number(developer=signed_in(request), pk=pk))
     request.session[SHOW_SECRET_OF] = pk
-    messages.success(request, "There is a new webhook secret. The old one signs beside it for 24 hours.")
+    messages.success(request, "Webhook secret replaced. We sign with both secrets for 24 hours.")
     return redirect("number", pk)
 
 

@@ -59,10 +59,10 @@ def test_from_sign_up_to_a_spoken_call(open_page: Callable[..., Page], question:
 
     take_step(page, "Numbers")
     page.get_by_role("link", name=re.compile(r"\+1 212")).click()
-    page.get_by_label("Who answers").select_option("streaming")
     page.get_by_label("Agent", exact=True).select_option(label="Baker")
+    expect(page.get_by_label("Who answers")).to_have_value("streaming")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_text("Saved. It holds from the next call on.")).to_be_visible()
+    expect(page.get_by_text("Saved. Changes apply from the next call.")).to_be_visible()
 
     page.get_by_role("link", name="Call this number").click()
     state(page, "ready")

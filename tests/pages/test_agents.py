@@ -163,7 +163,7 @@ def test_an_agent_that_answers_a_number_is_not_deleted(client: Client, developer
     assert f"still linked to {number.e164}" in refused
     number.agent = None
     number.save()
-    assert "The agent is deleted." in client.post(f"/agents/{agent.pk}/delete", follow=True).content.decode()
+    assert "Agent deleted." in client.post(f"/agents/{agent.pk}/delete", follow=True).content.decode()
     assert not Agent.objects.exists()
 
 

@@ -11,13 +11,14 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from accounts.models import Developer
+from agents.services import delete_agent
 from billing import ledger
 from bubblyphone.core.errors import ApplicationError, Conflict, InsufficientFunds, UpstreamFailed
 from phone_numbers import purchases
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
 from phone_numbers.services import buy_number, search_available
-from tests.factories import make_developer
+from tests.factories import make_agent, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
 
@@ -78,6 +79,27 @@ def test_all_answers_lost_and_found_later(forgetful: ForgetfulProxy, exchange: E
     for _ in range(2):
         later()
         assert outcome(developer) == ("bought", 1, 19, 19)
+
+
+@pytest.mark.django_db
+def test_the_chosen_agent_answers_however_the_purchase_ends(forgetful: ForgetfulProxy) -> None:
+    developer = make_buyer("50")
+    agent = make_agent(developer=developer, model_slug="local-offline", system_prompt="You sell bread.")
+    at_once = buy_number(developer=developer, phone_number=NUMBER, agent_id=agent.pk)
+    assert (at_once.agent, at_once.mode) == (agent, "streaming")
+    for number, is_gone, answered in (
+        ("+14155550101", False, (agent.pk, "streaming")),
+        ("+14155550102", True, (None, "webhook")),
+    ):
+        forgetful.lost |= {"POST number_orders", "GET number_orders"}
+        with pytest.raises(UpstreamFailed):
+            buy_number(developer=developer, phone_number=number, agent_id=agent.pk)
+        if is_gone:
+            PhoneNumber.objects.update(agent=None)
+            delete_agent(agent=agent)
+        forgetful.lost.clear()
+        later()
+        assert PhoneNumber.objects.values_list("agent_id", "mode").get(e164=number) == answered
 
 
 @pytest.mark.django_db

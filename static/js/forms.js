@@ -1,0 +1,124 @@
+// Forms on every page: the first wrong field has the focus, one press is one submission, and whoever leaves changes is asked first.
+
+// --- what is wrong --------------------------------------------------------------------------------------------------
+
+/** Opens whatever hides a field. */
+function reveal(field) {
+  for (let parent = field.closest("details"); parent; parent = parent.parentElement.closest("details")) parent.open = true;
+  const dialog = field.closest("dialog");
+  if (!dialog || dialog.matches(":modal")) return;
+  dialog.close();
+  dialog.showModal();
+}
+
+/** Focuses the first field that was refused, else the summary of what is wrong. */
+function focusFirstError(root) {
+  const summary = root.querySelector(".form-errors[tabindex]");
+  if (!summary) return;
+  const scope = summary.closest("form, dialog") ?? root;
+  const target = scope.querySelector("[aria-invalid='true']:not([type='hidden'])") ?? summary;
+  reveal(target);
+  target.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest(".form-errors a[href^='#']");
+  const field = link && document.getElementById(link.hash.slice(1));
+  if (!field) return;
+  event.preventDefault();
+  reveal(field);
+  field.focus();
+});
+
+document.addEventListener("htmx:afterSettle", (event) => {
+  // Parts that follow what is typed must not take the focus away from it.
+  if (event.detail.requestConfig?.triggeringEvent?.type === "submit") focusFirstError(event.target);
+});
+
+// --- fields that depend on each other -------------------------------------------------------------------------------
+
+document.addEventListener("change", ({ target }) => {
+  const { sets, setsValue, marks } = target.dataset;
+  if (sets && target.value) document.getElementById(sets).value = setsValue;
+  if (marks) document.getElementById(marks).value = "1";
+});
+
+// --- changes that are not saved -------------------------------------------------------------------------------------
+
+const NO_SETTING = /^(action|trial-|variable\.)/;
+const before = new WeakMap(); // form → its values as they are saved
+let isLeaving = false;
+
+/** The values of a form as text; `defaults`: as the server sent them, whatever the browser has filled in since. */
+function valuesOf(form, defaults = false) {
+  const values = [];
+  for (const element of form.elements) {
+    if (!element.name || NO_SETTING.test(element.name) || element.matches("button, [type='hidden']")) continue;
+    if (isInEmptyRow(element, defaults)) continue;
+    const value = valueOf(element, defaults);
+    if (value !== "") values.push([element.name, value]);
+  }
+  return JSON.stringify(values);
+}
+
+function valueOf(element, defaults) {
+  if (element.type === "checkbox" || element.type === "radio") {
+    return (defaults ? element.defaultChecked : element.checked) ? element.value : "";
+  }
+  if (element instanceof HTMLSelectElement) {
+    if (!defaults) return element.value;
+    const options = Array.from(element.options);
+    return (options.find((option) => option.defaultSelected) ?? options[0])?.value ?? "";
+  }
+  return defaults ? element.defaultValue : element.value;
+}
+
+/** A row in which nothing is written is no row. */
+function isInEmptyRow(element, defaults) {
+  const row = element.closest("[data-row]");
+  if (!row) return false;
+  return Array.from(row.querySelectorAll("input, textarea")).every((field) => valueOf(field, defaults) === "");
+}
+
+/** A form that came back with errors is compared with what it was before it was sent. */
+function rememberSaved() {
+  const key = `saved:${location.pathname}`;
+  for (const form of document.querySelectorAll("form[data-guard]")) {
+    const isRefused = form.dataset.guard === "unsaved";
+    before.set(form, isRefused ? sessionStorage.getItem(key) : valuesOf(form, true));
+    if (!isRefused) sessionStorage.removeItem(key);
+  }
+}
+
+const isChanged = (form) => before.has(form) && valuesOf(form) !== before.get(form);
+const isAnyChanged = () => !isLeaving && Array.from(document.querySelectorAll("form[data-guard]")).some(isChanged);
+
+window.addEventListener("beforeunload", (event) => {
+  if (isAnyChanged()) event.preventDefault();
+});
+document.addEventListener("htmx:confirm", (event) => {
+  if (!event.detail.elt.closest("[hx-boost], [data-hx-boost]") || !isAnyChanged()) return;
+  event.preventDefault();
+  if (window.confirm("Leave without saving your changes?")) event.detail.issueRequest(true);
+});
+
+// --- sending --------------------------------------------------------------------------------------------------------
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.getAttribute("method") !== "post") return; // htmx or a script sends it
+  if (form.dataset.sent) return event.preventDefault();
+  if (isAnyChanged() && !form.matches("[data-guard], [data-discards]")) {
+    if (!window.confirm("Leave without saving your changes?")) return event.preventDefault();
+  }
+  isLeaving = true;
+  form.dataset.sent = "1";
+  if (form.matches("[data-guard]")) sessionStorage.setItem(`saved:${location.pathname}`, before.get(form) ?? "");
+});
+window.addEventListener("pageshow", () => {
+  isLeaving = false;
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
+rememberSaved();
+focusFirstError(document);

@@ -1,0 +1,169 @@
+"""Who answers a number is what its pages said: each way to choose, and then a call comes in."""
+
+import json
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import Developer
+from agents.models import Agent
+from billing import ledger
+from calls.models import Call
+from phone_numbers import services
+from phone_numbers.models import NumberPurchase, PhoneNumber
+from tests.calls.test_carrier_events import carrier_key, deliver, report  # noqa: F401
+from tests.factories import bearer, make_agent, make_developer, make_phone_number
+from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.test_pages import number_form
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "carrier_key")]
+SERVER = "http://127.0.0.1:9/hook"
+
+
+@pytest.fixture
+def developer() -> Developer:
+    made = make_developer(email="jane@example.com")
+    ledger.test_credit(developer_id=made.pk, amount=Decimal(10), key=f"test:{made.pk}")
+    return made
+
+
+@pytest.fixture
+def client(developer: Developer) -> Client:
+    return signed_in_client(developer)
+
+
+@pytest.fixture
+def agent(developer: Developer) -> Agent:
+    return make_agent(developer=developer, model_slug="local-offline", system_prompt="You sell bread.")
+
+
+def call_to(number: PhoneNumber) -> Call:
+    """What becomes of a call that comes in now."""
+    control = f"v3:{uuid.uuid4()}"
+    assert (
+        deliver(report("initiated", control, 0, direction="incoming", state="parked", to=number.e164), Client()) == 200
+    )
+    return Call.objects.get(carrier_call_id=control)
+
+
+# What the number has before, what its form is sent with, and who answers then; {agent} stands for the agent's id.
+WAYS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
+    "an agent alone": ({}, {"agent_id": "{agent}"}, "streaming"),
+    "an agent on a number with a server": (
+        {"webhook_url": SERVER},
+        {"agent_id": "{agent}", "webhook_url": SERVER},
+        "streaming",
+    ),
+    "an agent, then your server": (
+        {},
+        {"agent_id": "{agent}", "mode_was_chosen": "1", "webhook_url": SERVER},
+        "webhook",
+    ),
+    "your server on a number with a model": (
+        {"mode": "streaming", "system_prompt": "Hello.", "model_slug": "local-offline"},
+        {"mode": "webhook", "system_prompt": "Hello.", "model": "local-offline", "webhook_url": SERVER},
+        "webhook",
+    ),
+    "a first prompt": ({}, {"system_prompt": "You sell bread.", "model": "local-offline"}, "streaming"),
+    "a prompt beside a server": (
+        {"webhook_url": SERVER},
+        {"webhook_url": SERVER, "system_prompt": "For later."},
+        "webhook",
+    ),
+    "a name": ({"webhook_url": SERVER}, {"webhook_url": SERVER, "label": "Bakery"}, "webhook"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_saved_number_is_answered(client: Client, developer: Developer, agent: Agent, way: str) -> None:
+    before, sent, mode = WAYS[way]
+    number = make_phone_number(developer=developer, **before)
+    form = number_form(**{name: value.format(agent=agent.pk) for name, value in sent.items()})
+    assert client.post(f"/numbers/{number.pk}", form)["Location"] == f"/numbers/{number.pk}"
+    number.refresh_from_db()
+    assert number.mode == mode
+    call = call_to(number)
+    assert (call.mode, call.status, call.hangup_cause or "") == (mode, "ringing", "")
+    assert call.agent == number.agent
+    html = client.get(f"/numbers/{number.pk}").content.decode()
+    assert_sound(html)
+    assert "Nobody answers yet" not in html
+
+
+def test_your_server_needs_an_address(client: Client, developer: Developer, agent: Agent) -> None:
+    number = make_phone_number(developer=developer, agent=agent, mode="streaming")
+    form = number_form(agent_id=str(agent.pk), mode="webhook", label="New")
+    html = client.post(f"/numbers/{number.pk}", form).content.decode()
+    assert "Enter the URL of your server." in html
+    number.refresh_from_db()
+    assert (number.mode, number.label) == ("streaming", "")
+
+
+def test_an_agent_without_a_prompt_is_refused_and_nothing_changes(client: Client, developer: Developer) -> None:
+    number, silent = make_phone_number(developer=developer), make_agent(developer=developer)
+    html = client.post(f"/numbers/{number.pk}", number_form(agent_id=str(silent.pk))).content.decode()
+    assert "A system prompt is required" in html
+    number.refresh_from_db()
+    assert (number.agent_id, number.mode) == (None, "webhook")
+
+
+def test_a_new_number_says_that_nobody_answers(client: Client, developer: Developer) -> None:
+    number = make_phone_number(developer=developer)
+    assert "Nobody answers yet" in client.get(f"/numbers/{number.pk}").content.decode()
+    assert "Nobody yet" in client.get("/numbers").content.decode()
+
+
+# Over the API: what the number has, what the PATCH says, and the mode then.
+PATCHES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({}, {}, "streaming"),
+    ({}, {"label": "Bakery"}, "streaming"),
+    ({}, {"mode": "webhook"}, "webhook"),
+    ({"webhook_url": SERVER}, {}, "webhook"),
+    ({}, {"webhook_url": SERVER}, "webhook"),
+    ({"webhook_url": SERVER}, {"webhook_url": None}, "streaming"),
+    ({"webhook_url": SERVER}, {"mode": "streaming"}, "streaming"),
+]
+
+
+@pytest.mark.parametrize(("before", "also", "mode"), PATCHES)
+def test_an_agent_linked_over_the_api_answers_where_nobody_else_would(
+    client: Client, developer: Developer, agent: Agent, before: dict[str, str], also: dict[str, Any], mode: str
+) -> None:
+    number = make_phone_number(developer=developer, **before)
+    body = json.dumps({"agent_id": agent.pk, **also})
+    answer = client.generic("PATCH", f"/api/v1/phone-numbers/{number.pk}", body, headers=bearer(developer)).json()[
+        "data"
+    ]
+    number.refresh_from_db()
+    assert (answer["agent_id"], answer["mode"], number.mode) == (agent.pk, mode, mode)
+
+
+def test_an_agents_page_adds_a_number(client: Client, developer: Developer, agent: Agent) -> None:
+    number = make_phone_number(developer=developer, webhook_url=SERVER)
+    assert f'<option value="{number.pk}">' in client.get(f"/agents/{agent.pk}").content.decode()
+    page = f"/agents/{agent.pk}"
+    assert client.post(f"{page}/numbers", {"number": str(number.pk)})["Location"] == page
+    number.refresh_from_db()
+    assert (number.agent, number.mode) == (agent, "streaming")
+    assert call_to(number).status == "ringing"
+    assert f'<option value="{number.pk}">' not in client.get(page).content.decode()
+    foreign = make_phone_number()
+    assert client.post(f"{page}/numbers", {"number": str(foreign.pk)}).status_code == 404
+    for wrong in ("", "x", "9" * 30):
+        assert client.post(f"{page}/numbers", {"number": wrong}, follow=True).status_code == 200
+    foreign.refresh_from_db()
+    assert (foreign.agent, foreign.mode) == (None, "webhook")
+
+
+def test_buying_refuses_an_agent_that_cannot_answer(client: Client, developer: Developer) -> None:
+    silent, foreign = make_agent(developer=developer), make_agent(system_prompt="Hello.")
+    form = {"phone_number": "+14155550177", "country_code": "US", "number_type": "local", "label": ""}
+    for chosen in (silent, foreign):
+        assert client.post("/numbers/buy", {**form, "agent_id": str(chosen.pk)}).status_code == 200
+    assert (PhoneNumber.objects.count(), NumberPurchase.objects.count()) == (0, 0)
+    assert ledger.balance(developer.pk) == Decimal(10)
+    with pytest.raises(services.InvalidRequest):
+        services.buy_number(developer=developer, phone_number="+14155550177", agent_id=foreign.pk)
