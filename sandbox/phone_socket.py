@@ -19,8 +19,8 @@ from sandbox.handset_numbers import handset_number
 
 logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0
-# 20 ms of audio are 640 bytes and a command is shorter still.
-MAX_FRAME_BYTES = 8192
+# Two seconds of audio: a page may gather before it sends. A command is shorter.
+MAX_FRAME_BYTES = 64_000
 CLOSE_NOT_ALLOWED, CLOSE_EXCHANGE_LOST = 4403, 4502
 CLOSE_TAKEN_OVER = 4001  # the exchange's: another window has registered the same number
 
@@ -38,7 +38,7 @@ async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
     code = CLOSE_EXCHANGE_LOST
     try:
         async with connect(
-            exchange_address(), compression=None, proxy=None, open_timeout=CONNECT_SECONDS, max_size=MAX_FRAME_BYTES * 8
+            exchange_address(), compression=None, proxy=None, open_timeout=CONNECT_SECONDS, max_size=MAX_FRAME_BYTES
         ) as exchange:
             number = handset_number(scope["user"].pk)
             await exchange.send(orjson.dumps({"type": "register", "number": number}).decode())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bubblyphone.core.audio import AudioFormat, payload_ms
+from calls.session.pacing import Pacer, paced
 from phone_numbers.carriers.media import DtmfPressed, MarkReached, MediaCodec, StreamError, StreamStarted, StreamStopped
 
 MAX_FRAME_LENGTH = 512 * 1024
@@ -79,7 +80,10 @@ class CarrierTransport:
                 self.audio_format = frame.audio_format
                 return frame
 
-    async def frames(self) -> AsyncIterator[CallerFrame]:
+    def frames(self) -> AsyncIterator[CallerFrame]:
+        return paced(self._pieces(), Pacer(self.audio_format))
+
+    async def _pieces(self) -> AsyncIterator[CallerFrame]:
         while True:
             text = await self._next_text()
             if text is None:

@@ -1,5 +1,7 @@
 """The audio of a client's microphone on its way into a call: it comes when it comes, and is wanted every 20 ms."""
 
+from collections import deque
+
 import numpy as np
 
 from bubblyphone.core.audio import mulaw_to_pcm16
@@ -24,9 +26,12 @@ class JitterBuffer:
         self._flows = False
         self._dry_frames = LONGEST_GAP_FRAMES  # since there was nothing to take
         self._held_frames = 0  # since there is something again
+        self._pieces: deque[int] = deque(maxlen=4)  # bytes of the last ones
 
     def put(self, pcmu: bytes) -> None:
         self._waiting += pcmu
+        if pcmu:
+            self._pieces.append(len(pcmu))
         if len(self._waiting) > LIMIT_BYTES:
             del self._waiting[: len(self._waiting) - self._ahead * FRAME_BYTES]
 
@@ -38,9 +43,15 @@ class JitterBuffer:
             return None
         frame = self._next()
         # The microphone's clock and ours drift apart, and a burst after a gap has all its time before it.
-        while len(self._waiting) > 2 * self._ahead * FRAME_BYTES and _is_quiet(frame):
+        while len(self._waiting) > 2 * self._ahead * FRAME_BYTES + self._spare and _is_quiet(frame):
             frame = self._next()
         return frame
+
+    @property
+    def _spare(self) -> int:
+        """Bytes that wait because the client gathers before it sends; one large piece is a burst."""
+        usual = min(self._pieces, default=0)
+        return usual if usual > 2 * FRAME_BYTES else 0
 
     def _begins(self) -> bool:
         self._dry_frames += 1

@@ -2,6 +2,8 @@
 
 import itertools
 
+import pytest
+
 from bubblyphone.core.audio import pcm16_to_mulaw
 from sandbox.exchange.jitter import JitterBuffer
 from sandbox.exchange.playout import FRAME_BYTES, SILENCE
@@ -61,3 +63,18 @@ def test_who_sends_too_fast_is_not_heard_for_ever() -> None:
     flood = itertools.chain.from_iterable([WORDS] * 3)
     taken = through(list(flood), *([[]] * 120))
     assert len([word for word in taken if word]) == 2
+
+
+@pytest.mark.parametrize("frames", [5, 10, 25, 50])
+@pytest.mark.parametrize("late", [0, 2])
+def test_a_microphone_that_gathers_is_heard_without_gaps(frames: int, late: int) -> None:
+    sentence = [*WORDS[:20], *[SILENCE] * 10, *WORDS[20:], *[SILENCE] * 40, *WORDS, *[SILENCE] * 30]  # four seconds
+    pieces = [sentence[at : at + frames] for at in range(0, len(sentence), frames)]
+    bursts = list[list[bytes]]()
+    for number, piece in enumerate(pieces):
+        bursts += [[]] * (late if number == 1 else 0) + [piece] + [[]] * (frames - 1)
+    taken = through(*bursts, *([[]] * 60))
+    while taken and taken[0] is None:
+        del taken[0]
+    assert [word for word in taken if word is not None] == sentence
+    assert taken[: len(sentence)].count(None) <= 2 * late  # where it came late, and nowhere else

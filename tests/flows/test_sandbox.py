@@ -192,7 +192,7 @@ async def test_malformed_frames_a_used_token_and_a_flood(vendor_platform: Platfo
         '{"type":"audio"}',
         '{"type":"audio","data":7}',
     ]
-    bad += ['{"type":"audio","data":"not base64!"}', '{"type":"audio","data":"AAAA"}']
+    bad += ['{"type":"audio","data":"not base64!"}']
     await refused(started["ws_url"] + "x")
     async with browser(started["ws_url"]) as one:
         await one.listen(quiet=0.4)

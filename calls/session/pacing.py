@@ -1,0 +1,127 @@
+"""Caller audio that comes in large or odd pieces, on its way to a session: cut to frames of 20 ms, at the pace of the audio itself.
+
+What the session measures by the clock (who speaks, since when, how long an answer takes) holds for frames that come as they are
+spoken. A sender that gathers half a second first, or bursts, would look like a caller who pauses after each piece.
+"""
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+from bubblyphone.core.audio import AudioFormat, payload_ms
+from calls.session.ear import is_silent
+
+FRAME_MS = 20
+# Pieces up to this length, which is what carriers send, go through untouched.
+SHORT_MS = 40.0
+# The longest that a sender may be ahead of real time; what comes beyond it is dropped.
+MOST_AHEAD_SECONDS = 10.0
+# What waits beyond the longest piece is shortened in the pauses: the sender's clock is fast, or it has burst.
+SPARE_MS = 200.0
+LATELY_SECONDS = 5.0
+
+Control = TypeVar("Control")
+
+
+class Pacer:
+    """Audio that waits for its time. At most 10 s of it is kept."""
+
+    def __init__(self, audio_format: AudioFormat, now: Callable[[], float] = time.monotonic) -> None:
+        self._format = audio_format
+        self._sample = 2 if audio_format.encoding == "pcm16" else 1
+        self._frame = FRAME_MS * audio_format.bytes_per_ms
+        self._now = now
+        self._waiting = bytearray()
+        self._due = 0.0  # when the next frame is to go
+        self._longest, self._longest_at = 0, 0.0  # bytes of the longest piece of late, and when it came
+
+    def passes(self, payload: str) -> bool:
+        """Whether a piece needs no pacing: a whole frame or two, and nothing waits before it."""
+        if self._waiting:
+            return False
+        length_ms = payload_ms(payload, self._format)
+        return FRAME_MS <= length_ms <= SHORT_MS and not length_ms * self._format.bytes_per_ms % self._sample
+
+    def put(self, payload: str) -> bool:
+        """Take a piece of any length. False, and nothing is taken, when too much waits already."""
+        try:
+            data = base64.b64decode(payload)
+        except ValueError:
+            return True  # a lost piece, not a lost call
+        if len(self._waiting) + len(data) > MOST_AHEAD_SECONDS * 1000 * self._format.bytes_per_ms:
+            return False
+        if len(self._waiting) < self._frame:
+            self._due = max(self._due, self._now())
+        if len(data) >= self._longest or self._now() - self._longest_at > LATELY_SECONDS:
+            self._longest, self._longest_at = len(data), self._now()
+        self._waiting += data
+        return True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no whole frame."""
+        return len(self._waiting) < self._frame
+
+    @property
+    def wait_seconds(self) -> float:
+        """Until the next frame is due."""
+        return max(0.0, self._due - self._now())
+
+    def take(self) -> str:
+        """The next frame, which is due."""
+        self._due += FRAME_MS / 1000
+        frame = self._next()
+        while len(self._waiting) > self._longest + SPARE_MS * self._format.bytes_per_ms and is_silent(
+            frame, self._format
+        ):
+            frame = self._next()
+        return frame
+
+    def rest(self) -> str:
+        """All that waits, at once: no more will come."""
+        size = len(self._waiting) // self._sample * self._sample
+        data, self._waiting = bytes(self._waiting[:size]), bytearray()
+        return base64.b64encode(data).decode()
+
+    def _next(self) -> str:
+        data = bytes(self._waiting[: self._frame])
+        del self._waiting[: self._frame]
+        return base64.b64encode(data).decode()
+
+
+async def paced(
+    pieces: AsyncIterator[str | Control],
+    pacer: Pacer,
+    too_fast: Callable[[], None] = lambda: None,
+) -> AsyncIterator[str | Control]:
+    """The same audio in frames, and what is no audio at once. Small pieces that come on time cost a comparison.
+
+    `too_fast` is told of each piece that had to be dropped.
+    """
+    coming: asyncio.Future[str | Control] | None = None
+    try:
+        while True:
+            piece: str | Control | None = None
+            if coming is None and pacer.is_empty:
+                piece = await anext(pieces)
+            else:
+                coming = coming or asyncio.ensure_future(anext(pieces))
+                await asyncio.wait({coming}, timeout=None if pacer.is_empty else pacer.wait_seconds)
+                if coming.done():
+                    piece, coming = coming.result(), None
+            if isinstance(piece, str) and not pacer.passes(piece):
+                if not pacer.put(piece):
+                    too_fast()
+            elif piece is not None:
+                yield piece
+            while not pacer.is_empty and not pacer.wait_seconds:
+                yield pacer.take()
+    except StopAsyncIteration:
+        if rest := pacer.rest():
+            yield rest
+    finally:
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)

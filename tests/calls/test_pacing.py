@@ -1,0 +1,132 @@
+"""Audio in pieces of any size reaches a session in frames of 20 ms, when it was spoken, and nothing is added to it."""
+
+import asyncio
+import base64
+import itertools
+import random
+from collections.abc import AsyncIterator, Iterable
+
+import numpy as np
+import pytest
+
+from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
+from calls.session.pacing import MOST_AHEAD_SECONDS, Pacer, paced
+from calls.session.transport import CallerFrame
+from phone_numbers.carriers.media import MarkReached
+
+SECONDS = 2.0
+# Bytes of the pieces that a client gathers, over and over; of PCM16 at 16 kHz 640 are 20 ms.
+PIECES = {
+    "20 ms": [640],
+    "10 ms": [320],
+    "30 ms": [960],
+    "60 ms": [1920],
+    "100 ms": [3200],
+    "500 ms": [16000],
+    "1000 ms": [32000],
+    "odd bytes": [333, 1, 4097],
+    "bursts": [640, 640, 640, 20000, 1, 639],
+    "at once": [64000],
+}
+
+
+def voice(seconds: float) -> bytes:
+    """A loud tone: nothing in it is quiet enough to be left out."""
+    times = np.arange(round(seconds * 16000)) / 16000
+    return (8000 * np.sign(np.sin(2 * np.pi * 300 * times) + 0.1)).astype("<i2").tobytes()
+
+
+def encode(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+async def sent(data: bytes, sizes: Iterable[int], jitter: float = 0.0) -> AsyncIterator[CallerFrame]:
+    """A client that sends each piece once it is spoken, some of them late."""
+    chance, began, at = random.Random(1), asyncio.get_running_loop().time(), 0
+    for size in itertools.cycle(sizes):
+        piece = data[at : at + size]
+        if not piece:
+            return
+        at += len(piece)
+        due = began + at / 32000 + chance.random() * jitter
+        await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
+        yield encode(piece)
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.05])
+@pytest.mark.parametrize("sizes", PIECES.values(), ids=PIECES)
+async def test_pieces_of_any_size_become_steady_frames(sizes: list[int], jitter: float) -> None:
+    data, loop = voice(SECONDS), asyncio.get_running_loop()
+    arrivals, heard = list[float](), bytearray()
+    async for frame in paced(sent(data, sizes, jitter), Pacer(PCM16_16K)):
+        assert isinstance(frame, str)
+        arrivals.append(loop.time())
+        heard += base64.b64decode(frame)
+    assert bytes(heard) == data
+    gaps = [after - before for before, after in itertools.pairwise(arrivals)]
+    # Half a second in which nothing comes would be a pause of the caller's. Only the first burst cannot be foreseen.
+    assert sum(gap >= 0.15 for gap in gaps) <= (sizes == PIECES["bursts"])
+
+
+@pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
+async def test_frames_as_a_carrier_sends_them_go_through_untouched(audio_format: AudioFormat) -> None:
+    pieces: list[CallerFrame] = [encode(bytes([n]) * 20 * audio_format.bytes_per_ms) for n in range(1, 6)]
+    pieces.insert(2, MarkReached("m1"))
+
+    async def source() -> AsyncIterator[CallerFrame]:
+        for piece in pieces:
+            yield piece
+
+    through = [frame async for frame in paced(source(), Pacer(audio_format))]
+    assert all(before is after for before, after in zip(pieces, through, strict=True))
+
+
+async def test_what_is_no_audio_does_not_wait_behind_it() -> None:
+    async def source() -> AsyncIterator[CallerFrame]:
+        yield encode(voice(0.5))
+        yield MarkReached("m1")
+        await asyncio.sleep(1)
+
+    frames = [frame async for frame in paced(source(), Pacer(PCM16_16K))]
+    assert frames.index(MarkReached("m1")) <= 2
+    assert len(frames) == 26
+
+
+async def test_the_last_words_of_a_client_that_leaves_are_not_lost() -> None:
+    data = voice(1.0)
+
+    async def source() -> AsyncIterator[CallerFrame]:
+        yield encode(data)
+
+    began = asyncio.get_running_loop().time()
+    frames = [frame async for frame in paced(source(), Pacer(PCM16_16K))]
+    assert b"".join(base64.b64decode(str(frame)) for frame in frames) == data
+    assert asyncio.get_running_loop().time() - began < 0.5
+
+
+def test_who_sends_faster_than_real_time_fills_no_memory() -> None:
+    now = [0.0]
+    pacer = Pacer(PCM16_16K, lambda: now[0])
+    taken = [pacer.put(encode(voice(1.0))) for _ in range(30)]
+    assert taken == [True] * int(MOST_AHEAD_SECONDS) + [False] * 20
+    for _ in range(50):
+        now[0] += 0.02
+        pacer.take()
+    assert [pacer.put(encode(voice(1.0))), pacer.put(encode(voice(1.0)))] == [True, False]
+
+
+def test_a_clock_that_is_fast_is_made_up_for_in_pauses_alone() -> None:
+    now = [0.0]
+    pacer = Pacer(PCM16_16K, lambda: now[0])
+    spoken = [voice(0.5), bytes(32000)] * 4  # each half second of voice and second of pause comes within a second
+    heard = bytearray()
+    for piece in spoken:
+        pacer.put(encode(piece))
+        now[0] += 0.5
+        while not pacer.is_empty and not pacer.wait_seconds:
+            heard += base64.b64decode(pacer.take())
+    now[0] += 10
+    while not pacer.is_empty:
+        heard += base64.b64decode(pacer.take())
+    assert heard.replace(b"\0", b"") == voice(0.5).replace(b"\0", b"") * 4
+    assert len(heard) < sum(map(len, spoken))
