@@ -4,16 +4,27 @@ One process for all three, since most of the time of each would be Django's own 
 """
 
 import os
+from pathlib import Path
 
 import django
 from django.conf import settings
 from django.core.management import call_command
 
 
+def close_to_others(folder: Path) -> None:
+    """Recordings, documents and secrets are in DATA_DIR: no other user may read it, whoever made it.
+
+    PostgreSQL's group may keep the right to pass through it, which the embedded server needs under root.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(folder.stat().st_mode & 0o710)
+
+
 def main() -> None:
     """Each step changes nothing when there is nothing to do."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bubblyphone.settings")
     django.setup()
+    close_to_others(settings.DATA_DIR)
     call_command("migrate", interactive=False, verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     if settings.DEMO:

@@ -144,7 +144,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, access: DemoAccess) -> None:
     """Whole or not at all, and readable by its owner alone from the first byte."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     fresh.touch(mode=0o600)

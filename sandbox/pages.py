@@ -5,7 +5,7 @@ from django.db.models import Q, QuerySet
 from accounts.models import Developer
 from calls.models import Call
 from phone_numbers.models import CallMode, PhoneNumber
-from sandbox.handset_numbers import handset_number
+from sandbox.handsets import handset_number
 
 
 def callable_numbers(developer: Developer) -> QuerySet[PhoneNumber]:
@@ -20,7 +20,7 @@ def speaking_numbers(developer: Developer) -> QuerySet[PhoneNumber]:
 
 def handset_calls(developer: Developer) -> QuerySet[Call]:
     """The developer's calls from and to the handset in the browser, newest first."""
-    number = handset_number(developer.pk)
+    number = handset_number(developer)
     ends = Q(from_number=number) | Q(to_number=number)
     return Call.objects.filter(ends, developer=developer, sandbox=False).select_related("phone_number").order_by("-pk")
 

@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import orjson
+from channels.db import database_sync_to_async
 from django.conf import settings
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from sandbox.handset_numbers import handset_number
+from sandbox.handsets import handset_number
 
 logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0
@@ -40,7 +41,7 @@ async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
         async with connect(
             exchange_address(), compression=None, proxy=None, open_timeout=CONNECT_SECONDS, max_size=MAX_FRAME_BYTES
         ) as exchange:
-            number = handset_number(scope["user"].pk)
+            number = await database_sync_to_async(handset_number)(scope["user"])
             await exchange.send(orjson.dumps({"type": "register", "number": number}).decode())
             await _connect_through(exchange, receive, send)
         code = CLOSE_TAKEN_OVER if exchange.close_code == CLOSE_TAKEN_OVER else code

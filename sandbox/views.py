@@ -14,7 +14,7 @@ from bubblyphone.core.pages import MAX_ID, page
 from calls.dashboard.pages import live_context
 from sandbox import pages, services
 from sandbox.forms import DEMO, SandboxForm
-from sandbox.handset_numbers import handset_number
+from sandbox.handsets import handset_number
 
 KEYS = (
     ("1", ""), ("2", "ABC"), ("3", "DEF"), ("4", "GHI"), ("5", "JKL"), ("6", "MNO"),
@@ -32,7 +32,7 @@ def phone(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     context = {
         "numbers": pages.callable_numbers(developer),
-        "own_number": handset_number(developer.pk),
+        "own_number": handset_number(developer),
         "to": request.GET.get("to", ""),
         "keys": KEYS,
         "last_call": pages.newest_call_id(developer),

@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import logging
+import os
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 
 from agents.speech.frames import HEADER, Kind
@@ -19,6 +20,27 @@ REPLY_TIMEOUT_SECONDS = 20.0
 LOAD_TIMEOUT_SECONDS = 60.0
 
 Sink = Callable[[Kind, bytes], None]
+
+
+# What an interpreter and its numeric libraries read; VOICE_VARIATION is the voice's own setting.
+NEEDED = {
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "PYTHONPATH",
+    "PYTHONUNBUFFERED",
+    "LD_LIBRARY_PATH",
+    "VOICE_VARIATION",
+}
+NEEDED_PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "ORT_")
+
+
+def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a speech worker gets: it decodes what strangers say, so that no secret of ours is within its reach."""
+    return {name: value for name, value in environment.items() if name in NEEDED or name.startswith(NEEDED_PREFIXES)}
 
 
 class SpeechError(Exception):
@@ -63,6 +85,7 @@ class Worker:
                 "-m",
                 self._module,
                 cwd=PROJECT_ROOT,
+                env=worker_environment(os.environ),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )

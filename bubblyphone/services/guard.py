@@ -11,59 +11,68 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import IO, cast
 
+from bubblyphone.services.groups import is_group_alive, kill_group, signal_leader
+from bubblyphone.services.roster import Roster
+
+PROJECT = Path(__file__).resolve().parents[2]
 GRACE_SECONDS = 8.0
 
 
 class Guard:
-    """The supervisor's end of the pipe."""
+    """The supervisor's end of the pipe. A guard that died is replaced, and told the whole list."""
 
-    def __init__(self, lock: IO[str] | None = None) -> None:
-        """`lock` is a file with a lock on it, which then lasts as long as the guard."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bubblyphone.services.guard"], stdin=subprocess.PIPE, start_new_session=True,
-            pass_fds=[lock.fileno()] if lock else [],
-        )  # fmt: skip
+    def __init__(self, lock: IO[str] | None = None, roster: Roster | None = None) -> None:
+        """`lock` is a file with a lock on it, which then lasts as long as the guard. `roster` keeps the list in a file as well."""
+        self._lock = lock
+        self._roster = roster or Roster()
+        self._process = self._start()
 
     def watch(self, group: int, number: signal.Signals = signal.SIGTERM) -> None:
         """From now on this group does not outlive us; `number` is the signal on which its leader ends in good order."""
-        self._tell(f"{group} {number.value}")
+        self._roster.add(group, number.value)
+        self._tell(f"{group} {number.value}\n")
 
     def forget(self, group: int) -> None:
         """The group has ended; its number may come to belong to others."""
-        self._tell(f"{group} 0")
+        self._roster.remove(group)
+        self._tell(f"{group} 0\n")
+
+    def revive(self) -> int | None:
+        """Replace a guard that has ended; its exit status, None if it runs."""
+        code = self._process.poll()
+        if code is None:
+            return None
+        with contextlib.suppress(OSError):
+            cast("IO[bytes]", self._process.stdin).close()
+        self._process = self._start()
+        return code
 
     def close(self) -> None:
         """End the guard, and with it every group still watched."""
-        cast("IO[bytes]", self._process.stdin).close()
+        with contextlib.suppress(BrokenPipeError):
+            cast("IO[bytes]", self._process.stdin).close()
         self._process.wait()
 
+    def _start(self) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bubblyphone.services.guard"], cwd=PROJECT, stdin=subprocess.PIPE, start_new_session=True,
+            pass_fds=[self._lock.fileno()] if self._lock else [], env={"PATH": os.environ.get("PATH", "")}, bufsize=0,
+        )  # fmt: skip
+        with contextlib.suppress(BrokenPipeError):  # dead already: `revive` is called again
+            for group, number in self._roster.signals.items():
+                cast("IO[bytes]", process.stdin).write(f"{group} {number}\n".encode())
+        return process
+
     def _tell(self, line: str) -> None:
-        pipe = cast("IO[bytes]", self._process.stdin)
-        pipe.write(f"{line}\n".encode())
-        pipe.flush()
-
-
-def signal_leader(group: int, number: int) -> None:
-    """Send a signal to the first process of a group alone: django-q2 insists on ending its children itself."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(group, number)
-
-
-def is_group_alive(group: int) -> bool:
-    """Whether anybody is left in the group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, 0)
-        return True
-    return False
-
-
-def kill_group(group: int) -> None:
-    """End all that is left of a group, children of a leader that is gone included."""
-    # macOS answers EPERM instead of ESRCH when only a zombie is left.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
+        try:
+            cast("IO[bytes]", self._process.stdin).write(line.encode())
+        except BrokenPipeError:
+            # It learns the list, this line included, when it is replaced.
+            self._process.wait()
+            self.revive()
 
 
 def main() -> None:

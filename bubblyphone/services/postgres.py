@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,12 +23,14 @@ from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.kept import KeptValues
 from bubblyphone.services.owner import choose_owner
 from bubblyphone.services.ports import keep_port
+from bubblyphone.services.postmaster import clear_data_folder
 
 ROLE = DATABASE = "bubblyphone"
 # Where root keeps what another user must reach when DATA_DIR or the virtual environment is in a closed folder (/root).
 SYSTEM_HOME = Path("/var/lib/bubblyphone")
 START_SECONDS = 60
 STOP_SECONDS = 20
+QUIT_SECONDS = 5
 CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -43,33 +46,43 @@ class EmbeddedPostgres:
         self.owner = choose_owner(self.data)
         self.process: subprocess.Popen[bytes] | None = None
         self.binaries = Path()
+        self._url = ""
 
     def start(self) -> str:
-        """Start the server, creating the data at first; its URL. Raises ServiceError in PostgreSQL's own words."""
+        """Launch the server and wait for it; its URL. Raises ServiceError in PostgreSQL's own words."""
+        self.launch()
+        return self.wait_until_ready()
+
+    def launch(self) -> int:
+        """Start the server, creating the data at first; its process id. Raises ServiceError."""
         self._make_reachable()
         self.binaries = self._reachable_binaries()
         password = self.kept.get_or_make("POSTGRES_PASSWORD", lambda: secrets.token_urlsafe(24))
         if not self.data.exists():
             self._create_cluster(password)
-        self._clear_previous_run()
+        clear_data_folder(self.data)
         port = keep_port(self.kept, "POSTGRES_PORT")
-        self._launch(port)
-        url = f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/"
-        self._wait_until_ready(f"{url}postgres")
-        return f"{url}{DATABASE}"
+        self.process = self._popen(port)
+        self._url = f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/"
+        return self.process.pid
+
+    def exit_code(self) -> int | None:
+        """Its exit status; None while it runs or was never started."""
+        return None if self.process is None else self.process.poll()
 
     def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back, everything committed is on disk when this returns."""
         if self.process is None:
             return
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+        # An immediate shutdown second: the next start recovers from the log.
+        for number, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, QUIT_SECONDS), (signal.SIGKILL, None)):
+            if self.process.poll() is None:
+                self.process.send_signal(number)
             try:
-                self.process.wait(STOP_SECONDS)
+                self.process.wait(seconds)
+                break
             except subprocess.TimeoutExpired:
-                # Immediate shutdown; the next start recovers from the log.
-                self.process.send_signal(signal.SIGQUIT)
-                self.process.wait()
+                continue
         self.process = None
 
     def _make_reachable(self) -> None:
@@ -81,7 +94,7 @@ class EmbeddedPostgres:
         if parent.stat().st_uid == os.geteuid():
             # Our own folder: let the group of the server pass through it, and nobody else.
             os.chown(parent, -1, self.owner.gid)
-            parent.chmod(parent.stat().st_mode & 0o707 | 0o010)
+            parent.chmod(0o710)
         if self.owner.can_enter(parent):
             return
         if self.data.exists():
@@ -136,7 +149,7 @@ class EmbeddedPostgres:
                 "--builtin-locale=C.UTF-8", "-c", "scram_iterations=64", *([] if self.durable else ["--no-sync"]),
             ]  # fmt: skip
             result = subprocess.run(
-                command, cwd="/", env=CLEAN_ENVIRONMENT, capture_output=True, text=True, check=False,
+                command, cwd="/", env=CLEAN_ENVIRONMENT, capture_output=True, text=True, check=False, start_new_session=True,
                 **self.owner.popen_identity(),
             )  # fmt: skip
         if result.returncode:
@@ -144,20 +157,7 @@ class EmbeddedPostgres:
             raise ServiceError(f"PostgreSQL cannot create its data in {self.data}:\n{result.stderr.strip()}")
         unfinished.rename(self.data)
 
-    def _clear_previous_run(self) -> None:
-        """End a server that outlived its supervisor; drop a lock whose process id now belongs to something else."""
-        lock = self.data / "postmaster.pid"
-        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
-            pid = int(lock.read_text().splitlines()[0])
-            if str(self.data) in _command_line(pid):
-                os.kill(pid, signal.SIGINT)
-                deadline = time.monotonic() + STOP_SECONDS
-                while lock.exists() and _command_line(pid) and time.monotonic() < deadline:
-                    time.sleep(0.05)
-            elif _command_line(pid):
-                lock.unlink()
-
-    def _launch(self, port: int) -> None:
+    def _popen(self, port: int) -> "subprocess.Popen[bytes]":
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(port),
@@ -169,22 +169,26 @@ class EmbeddedPostgres:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 [str(self.binaries / "postgres"), "-D", str(self.data), *arguments],
                 cwd="/", env=CLEAN_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True, **self.owner.popen_identity(),
             )  # fmt: skip
 
-    def _wait_until_ready(self, url: str) -> None:
-        """Wait for a real connection, and see that our database is there."""
+    def wait_until_ready(self, check: Callable[[], None] = lambda: None) -> str:
+        """The URL, once a real connection works and our database is there. `check` is called meanwhile and may raise.
+
+        Raises ServiceError in PostgreSQL's own words.
+        """
         deadline = time.monotonic() + START_SECONDS
         while True:
+            check()
             if self.process is None or self.process.poll() is not None:
                 raise ServiceError(f"PostgreSQL did not start:\n{self._log_tail()}")
             try:
-                with psycopg.connect(url, autocommit=True, connect_timeout=2) as connection:
+                with psycopg.connect(f"{self._url}postgres", autocommit=True, connect_timeout=2) as connection:
                     _create_database(connection)
-                return
+                return f"{self._url}{DATABASE}"
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline or "password authentication failed" in str(error):
                     self.stop()
@@ -209,13 +213,3 @@ def _make_open_folder(folder: Path) -> Path:
         part.mkdir(parents=True, exist_ok=True)
         part.chmod(0o755)
     return folder
-
-
-def _command_line(pid: int) -> str:
-    """The command line of a running process, empty when there is none (or only a zombie)."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    if Path("/proc/self").exists():
-        return ""
-    command = ["/bin/ps", "-o", "command=", "-p", str(pid)]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

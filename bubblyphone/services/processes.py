@@ -8,7 +8,8 @@ from typing import IO, cast
 
 from bubblyphone.services.console import Console
 from bubblyphone.services.environment import PROJECT
-from bubblyphone.services.guard import Guard, kill_group, signal_leader
+from bubblyphone.services.groups import kill_group, signal_leader
+from bubblyphone.services.guard import Guard
 
 LONGEST_DELAY_SECONDS = 30.0
 # A process that has run this long was healthy: its next crash starts the back-off afresh.
@@ -23,7 +24,7 @@ class PlatformProcess:
     ) -> None:
         self.name = name
         self.command = list(command)
-        self.environment = dict(environment)
+        self.environment = environment
         self.console = console
         self.guard = guard
         self.popen: subprocess.Popen[str] | None = None
@@ -32,7 +33,7 @@ class PlatformProcess:
         self._started_at = 0.0
 
     def start(self) -> None:
-        """Start it; its output goes to the console line by line."""
+        """Start it with what the environment is now; its output goes to the console line by line."""
         self.popen = subprocess.Popen(
             self.command, cwd=PROJECT, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
@@ -59,7 +60,11 @@ class PlatformProcess:
             self.next_start = time.monotonic() + delay
             self.console.line("run", f"{self.name} ended ({describe_exit(code)}); starting it again in {delay:.0f} s")
         elif time.monotonic() >= self.next_start:
-            self.start()
+            try:
+                self.start()
+            except OSError as error:  # out of memory or process ids, for now
+                self.next_start = time.monotonic() + LONGEST_DELAY_SECONDS
+                self.console.line("run", f"{self.name} could not be started ({error.strerror}); trying again")
 
     def signal(self, number: int) -> None:
         """Send a signal to the process; its children are for it to end."""

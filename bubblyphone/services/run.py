@@ -7,13 +7,13 @@ import os
 import shutil
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import IO
 from urllib.parse import urlsplit
+
+import psutil
 
 from bubblyphone.env import TRUE_WORDS
 from bubblyphone.services.console import Console, format_banner
@@ -31,6 +31,9 @@ from bubblyphone.services.kept import KeptValues
 from bubblyphone.services.ports import is_free
 from bubblyphone.services.postgres import EmbeddedPostgres
 from bubblyphone.services.processes import PlatformProcess, describe_exit
+from bubblyphone.services.roster import Roster, stop_leftovers
+from bubblyphone.services.stop_signals import StopSignals
+from bubblyphone.services.supervised import Service, SupervisedService
 from bubblyphone.services.valkey import EmbeddedValkey
 
 LEAST_FREE_BYTES = 300 * 1024 * 1024
@@ -53,127 +56,119 @@ class Supervisor:
         self.console = Console()
         self.given = given
         self.data_dir = Path(given.get("DATA_DIR", "").strip() or PROJECT / "var").resolve()
-        self.stopping = threading.Event()
-        self.hurrying = threading.Event()
-        self.services: dict[str, EmbeddedPostgres | EmbeddedValkey] = {}
-        self.urls: dict[str, str] = {}
+        self.signals = StopSignals()
+        self.services: dict[str, SupervisedService] = {}  # by the variable that names the service's address
         self.processes: list[PlatformProcess] = []
+        self.environment: dict[str, str] = {}
 
     def run(self) -> None:
         """Start everything, say where it is, and watch until asked to stop. Raises ServiceError if it cannot go on."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-        # Under nohup the end of the terminal is not ours.
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            signal.signal(signal.SIGHUP, self._on_signal)
+        self.signals.install()
+        os.umask(0o077)  # for every file of every process of ours
         with hold_data_dir(self.data_dir) as lock:
-            self.guard = Guard(lock)
+            roster = self.data_dir / "processes.json"
+            if count := stop_leftovers(roster, self.data_dir):
+                self.console.line("run", f"stopped {count} processes of an earlier run")
+            self.guard = Guard(lock, Roster(roster))
             try:
                 self._start()
-                while not self.stopping.wait(TICK_SECONDS):
+                while True:
+                    self._check_stop()
                     self._watch()
+                    time.sleep(TICK_SECONDS)
             except StopRequested:
                 pass
             finally:
                 self._stop()
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        """The first signal asks for an orderly stop, a second one for a quick one."""
-        if self.stopping.is_set():
-            self.hurrying.set()
-        self.stopping.set()
-
     # --- start --------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         kept = KeptValues(self.data_dir / "secrets.json")
-        environment = base_environment(self.given, self.data_dir, kept)
+        environment = self.environment = base_environment(self.given, self.data_dir, kept)
         port = int(environment["PORT"])
         check_port(port, environment["HOST"])
-        environment |= self._start_services(kept)
+        self._start_services(kept)
         if not is_given(self.given, "TELNYX_API_KEY"):
-            self._use_exchange(environment, exchange_environment(port, kept))
+            self._use_exchange(exchange_environment(port, kept))
         store_environment(self.data_dir, environment)
-        self._prepare(environment)
+        self._prepare()
         python = sys.executable
-        self._add("web", [python, "-m", "bubblyphone.serve"], environment)
-        self._add("clock", [python, "manage.py", "clock"], environment)
-        self._add("worker", [python, "manage.py", "qcluster"], environment)
+        self._add("web", [python, "-m", "bubblyphone.serve"])
+        self._add("clock", [python, "manage.py", "clock"])
+        self._add("worker", [python, "manage.py", "qcluster"])
         self._wait_until(
             lambda: is_ready(port), READY_SECONDS, "The server did not become ready; the lines above say why."
         )
         has_demo = environment["DEMO"].strip().lower() in TRUE_WORDS
         self.console.write(format_banner(environment["PUBLIC_URL"], self.data_dir / "demo.json" if has_demo else None))
 
-    def _start_services(self, kept: KeptValues) -> dict[str, str]:
-        """Start what the user did not bring along; the URLs of what was started."""
+    def _start_services(self, kept: KeptValues) -> None:
+        """Start what the user did not bring along."""
         if not is_given(self.given, "DATABASE_URL"):
             self._start_service("DATABASE_URL", "postgres", EmbeddedPostgres(self.data_dir, kept))
         if not is_given(self.given, "REDIS_URL"):
             self._start_service("REDIS_URL", "valkey", EmbeddedValkey(self.data_dir, kept))
-        return self.urls
 
-    def _start_service(self, variable: str, name: str, service: EmbeddedPostgres | EmbeddedValkey) -> None:
+    def _start_service(self, variable: str, name: str, service: Service) -> None:
         self._check_stop()
-        self.services[name] = service
-        self.urls[variable] = service.start()
-        self._guard_service(service)
-        self.console.line(name, f"listening on {urlsplit(self.urls[variable]).netloc.rpartition('@')[2]}")
+        supervised = self.services[variable] = SupervisedService(name, service, self.guard, self.console)
+        supervised.start(self._check_stop)
+        self.environment[variable] = supervised.url
 
-    def _guard_service(self, service: EmbeddedPostgres | EmbeddedValkey) -> None:
-        if service.process is not None:
-            # PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients to leave.
-            self.guard.watch(service.process.pid, signal.SIGINT)
-
-    def _use_exchange(self, environment: dict[str, str], exchange: dict[str, str]) -> None:
+    def _use_exchange(self, exchange: dict[str, str]) -> None:
         """Start the built-in exchange. It comes before the demo account, whose numbers it sells."""
         for name in sorted(set(exchange) & set(self.given)):
             if self.given[name].strip():
                 self.console.line(
                     "run", f"{name} is not used: without TELNYX_API_KEY the built-in exchange is the carrier"
                 )
-        environment |= exchange
-        self._add("exchange", [sys.executable, "manage.py", "exchange"], environment)
+        self.environment |= exchange
+        self._add("exchange", [sys.executable, "manage.py", "exchange"])
         port = urlsplit(exchange["EXCHANGE_URL"]).port or 0
         self._wait_until(lambda: not is_free(port), 60, "The built-in exchange did not start; the lines above say why.")
 
-    def _prepare(self, environment: dict[str, str]) -> None:
+    def _prepare(self) -> None:
         """Migrations, static files, demo account."""
         self.console.line("run", "preparing the database")
         step = PlatformProcess(
-            "prepare", [sys.executable, "-m", "bubblyphone.prepare"], environment, self.console, self.guard
+            "prepare", [sys.executable, "-m", "bubblyphone.prepare"], self.environment, self.console, self.guard
         )
         step.start()
         popen = step.popen
-        while popen is not None and popen.poll() is None and not self.stopping.wait(0.05):
-            pass
+        while popen is not None and popen.poll() is None and not self.signals.is_stop_requested:
+            time.sleep(0.05)
         code = popen.poll() if popen is not None else None
         step.wait(time.monotonic())
         self._check_stop()
         if code:
             raise ServiceError(f"The database could not be prepared ({describe_exit(code)}); the lines above say why.")
 
-    def _add(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+    def _add(self, name: str, command: list[str]) -> None:
         self._check_stop()
-        process = PlatformProcess(name, command, environment, self.console, self.guard)
+        process = PlatformProcess(name, command, self.environment, self.console, self.guard)
         process.start()
         self.processes.append(process)
 
     # --- while it runs ------------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Bring back whatever has ended."""
-        for variable, name in (("DATABASE_URL", "postgres"), ("REDIS_URL", "valkey")):
-            service = self.services.get(name)
-            if service is None or service.process is None or service.process.poll() is None:
-                continue
-            self.console.line("run", f"{name} ended ({describe_exit(service.process.returncode)}); starting it again")
-            self.guard.forget(service.process.pid)
-            if service.start() != self.urls[variable]:
-                raise ServiceError(f"The port of {name} was taken by another program meanwhile. Run again.")
-            self._guard_service(service)
+        """Start again whatever has ended."""
+        code = self.guard.revive()
+        if code is not None:
+            self.console.line("run", f"guard ended ({describe_exit(code)}); started it again")
+        for variable, service in self.services.items():
+            if service.revive(self._check_stop):
+                self._move_service(variable, service)
         for process in self.processes:
             process.revive()
+
+    def _move_service(self, variable: str, service: SupervisedService) -> None:
+        """Another program took the port while the service was down: all processes start again with the new address."""
+        self.environment[variable] = service.url
+        store_environment(self.data_dir, self.environment)
+        for process in self.processes:
+            process.signal(signal.SIGTERM)
 
     def _wait_until(self, condition: Callable[[], bool], seconds: float, failure: str) -> None:
         deadline = time.monotonic() + seconds
@@ -185,7 +180,7 @@ class Supervisor:
             time.sleep(TICK_SECONDS)
 
     def _check_stop(self) -> None:
-        if self.stopping.is_set():
+        if self.signals.is_stop_requested:
             raise StopRequested
 
     # --- stop ---------------------------------------------------------------------------------------------------------
@@ -196,15 +191,12 @@ class Supervisor:
         for process in self.processes:
             process.signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
-        while any(p.is_running for p in self.processes) and time.monotonic() < deadline and not self.hurrying.is_set():
+        while any(p.is_running for p in self.processes) and time.monotonic() < deadline and not self.signals.is_urgent:
             time.sleep(0.05)
         for process in self.processes:
             process.wait(time.monotonic())
         for service in reversed(self.services.values()):
-            group = service.process.pid if service.process else 0
             service.stop()
-            if group:
-                self.guard.forget(group)
         self.guard.close()
         self.console.line("run", "stopped")
 
@@ -213,7 +205,8 @@ class Supervisor:
 def hold_data_dir(data_dir: Path) -> Iterator[IO[str]]:
     """Be the only one to run in this folder, by a locked file. Raises ServiceError when that cannot be, or the disk is full."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.chmod(0o700)  # secrets, recordings and documents are in it, whoever made the folder
         lock = (data_dir / "run.lock").open("a+")
     except OSError as error:
         raise ServiceError(
@@ -266,7 +259,17 @@ def check_port(port: int, host: str) -> None:
     if port < 1024 and os.geteuid() != 0:
         raise ServiceError(f"Port {port} needs root. Choose another: make run PORT=8000")
     if not is_free(port, host):
-        raise ServiceError(f"Port {port} is taken by another program. Choose another: make run PORT={port + 1}")
+        raise ServiceError(f"Port {port} is taken by {_listener(port)}. Choose another: make run PORT={port + 1}")
+
+
+def _listener(port: int) -> str:
+    """Who listens on a port, as far as the system tells us."""
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            is_ours = connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            if is_ours and connection.pid:
+                return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
+    return "another program"
 
 
 def is_ready(port: int) -> bool:

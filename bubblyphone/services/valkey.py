@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import subprocess
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, cast
@@ -19,6 +20,7 @@ from bubblyphone.services.ports import keep_port
 
 START_SECONDS = 15
 STOP_SECONDS = 5
+CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 class EmbeddedValkey:
@@ -28,9 +30,15 @@ class EmbeddedValkey:
         self.kept = kept
         self.log_path = home / "valkey.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self._url = ""
 
     def start(self) -> str:
-        """Start the server and return its URL. Raises ServiceError with Valkey's own words."""
+        """Launch the server and wait for it; its URL. Raises ServiceError in Valkey's own words."""
+        self.launch()
+        return self.wait_until_ready()
+
+    def launch(self) -> int:
+        """Start the server; its process id. Raises ServiceError."""
         password = self.kept.get_or_make("REDIS_PASSWORD", lambda: secrets.token_urlsafe(24))
         port = keep_port(self.kept, "REDIS_PORT")
         options = [
@@ -44,14 +52,17 @@ class EmbeddedValkey:
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [str(_find_binary()), "-"], cwd="/", stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True,
+                start_new_session=True, env=CLEAN_ENVIRONMENT,
             )  # fmt: skip
         # The configuration goes through stdin, so that the password shows neither in `ps` nor in a file.
         with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", self.process.stdin) as configuration:
             configuration.write("\n".join(options).encode())
-        url = f"redis://:{password}@127.0.0.1:{port}/0"
-        self._wait_until_ready(url)
-        return url
+        self._url = f"redis://:{password}@127.0.0.1:{port}/0"
+        return self.process.pid
+
+    def exit_code(self) -> int | None:
+        """Its exit status; None while it runs or was never started."""
+        return None if self.process is None else self.process.poll()
 
     def stop(self) -> None:
         """Ask it to end, and make it end."""
@@ -65,16 +76,18 @@ class EmbeddedValkey:
             self.process.wait()
         self.process = None
 
-    def _wait_until_ready(self, url: str) -> None:
+    def wait_until_ready(self, check: Callable[[], None] = lambda: None) -> str:
+        """The URL, once it answers. `check` is called meanwhile and may raise. Raises ServiceError in Valkey's own words."""
         deadline = time.monotonic() + START_SECONDS
-        with redis.Redis.from_url(url, socket_timeout=1) as client:
+        with redis.Redis.from_url(self._url, socket_timeout=1) as client:
             while True:
+                check()
                 if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
                     self.stop()
                     raise ServiceError(f"Valkey did not start:\n{self.log_path.read_text(errors='replace')[-2000:]}")
                 with contextlib.suppress(redis.RedisError):
                     client.ping()
-                    return
+                    return self._url
                 time.sleep(0.02)
 
 

@@ -32,6 +32,7 @@ class Shelf:
         self._secret = secret.encode()
         self._base_url = base_url
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
         self._clear_old()
 
     def close(self) -> None:

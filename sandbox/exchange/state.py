@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,10 @@ class State:
             "addresses": self.addresses,
             "last_id": self.last_id,
         }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = self._path.with_suffix(".new")
-        draft.write_text(json.dumps(tables, indent=1))
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(tables, file, indent=1)
         draft.replace(self._path)
 
     def next_id(self) -> str:

@@ -7,7 +7,6 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from sandbox.handset_numbers import handset_number
 from tests.browser.conftest import HEARD, sign_in
 from tests.flows.platform import Platform
 
@@ -142,9 +141,3 @@ def test_a_second_window_takes_the_phone_over(demo_page: Page) -> None:
     state(second, "ready")
     state(first, "lost")
     expect(first.locator("#state")).to_have_text("The phone is open in another window")
-
-
-def test_handset_numbers_are_the_fictitious_ones_of_unsold_areas() -> None:
-    assert handset_number(1) == "+19075550101"
-    assert handset_number(100) == "+18085550100"
-    assert handset_number(1001) == handset_number(1)

@@ -303,13 +303,13 @@ def test_the_phone_is_there_only_with_an_exchange(client: Client, developer: Dev
 
 
 def test_the_phone_sees_its_own_newest_call(client: Client, developer: Developer) -> None:
-    from sandbox.handset_numbers import handset_number
+    from sandbox.handsets import handset_number
 
     number = make_number(developer)
     assert client.get("/phone/call").status_code == 204
     make_call(developer, number)  # from elsewhere
     assert client.get("/phone/call").status_code == 204
-    call = make_call(developer, number, from_number=handset_number(developer.pk))
+    call = make_call(developer, number, from_number=handset_number(developer))
     html = client.get("/phone/call?after=0").content.decode()
     assert f'data-call-id="{call.pk}" data-over="1"' in html
     assert client.get(f"/phone/call?after={call.pk}").status_code == 204

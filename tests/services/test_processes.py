@@ -13,7 +13,8 @@ import pytest
 
 from bubblyphone.services.console import Console
 from bubblyphone.services.errors import ServiceError
-from bubblyphone.services.guard import Guard, is_group_alive
+from bubblyphone.services.groups import is_group_alive
+from bubblyphone.services.guard import Guard
 from bubblyphone.services.processes import PlatformProcess
 from bubblyphone.services.run import hold_data_dir
 

@@ -1,5 +1,6 @@
 """`make run` from outside: a real start in a data folder of its own, crashes in between, and the stop."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -75,12 +77,35 @@ class Run:
                 found[int(entry.name)] = command.replace(b"\0", b" ").decode()
         return found
 
+    def process_id(self, command: str) -> int:
+        """Of the first process of this run whose command line contains the words; it was started by the supervisor itself."""
+        for child in psutil.Process(self.popen.pid).children() if self.popen.poll() is None else psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                line = " ".join(child.cmdline())
+                if command in line and (self.popen.poll() is None or child.pid in self.processes()):
+                    return int(child.pid)
+        raise AssertionError(f"{command} does not run")
+
+
+# By the name in the log: what its command line contains. The guard first, since every other death is reported to it.
+ROLES = {
+    "guard": "bubblyphone.services.guard",
+    "web": "bubblyphone.serve",
+    "clock": "manage.py clock",
+    "worker": "manage.py qcluster",
+    "exchange": "manage.py exchange",
+    "valkey": "valkey-server",
+    "postgres": "bin/postgres -D",
+}
+
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="bubbly run-") as folder:
         # As an ordinary folder is; PostgreSQL's user passes through it when root runs this.
         Path(folder).chmod(0o755)
+        # So is DATA_DIR, when somebody has made it: it is closed to others at the start.
+        (Path(folder) / "var").mkdir(mode=0o755)
         yield Path(folder) / "var"
 
 
@@ -122,28 +147,40 @@ def test_a_run_recovers_from_crashes_stops_without_remains_and_keeps_everything(
     assert (get(port, "/healthz"), get(port, "/readyz")) == (200, 200)
     demo_before = (data_dir / "demo.json").read_text()
     demo = json.loads(demo_before)
-    assert stat.S_IMODE((data_dir / "demo.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(data_dir.stat().st_mode) == (0o710 if os.geteuid() == 0 else 0o700)
+    assert {path.name: oct(stat.S_IMODE(path.stat().st_mode) & 0o077) for path in data_dir.iterdir()} == {
+        path.name: "0o0" for path in data_dir.iterdir()
+    }
     assert demo["api_key"] in run.output
     assert demo["email"] in run.output
     secrets_before = json.loads((data_dir / "secrets.json").read_text())
 
-    web = next(pid for pid, command in run.processes().items() if "bubblyphone.serve" in command)
-    os.kill(web, signal.SIGKILL)
-    run.wait_for("web ended (signal 9); starting it again in 1 s")
-    postmaster = next(pid for pid, command in run.processes().items() if "bin/postgres -D" in command)
-    os.kill(postmaster, signal.SIGKILL)
-    run.wait_for("postgres ended (signal 9); starting it again")
+    for name, command in ROLES.items():
+        os.kill(run.process_id(command), signal.SIGKILL)
+        run.wait_for(f"{name} ended (signal 9)")
     wait_until_ready(port)
+    assert run.process_id("bubblyphone.services.guard")
 
     second = start(find_free())
     assert second.popen.wait(30) == 1
     assert f"Another run (process {run.popen.pid}) uses {data_dir}." in second.output
 
+    # As `make` passes on what its process group was sent: twice within a millisecond.
+    run.popen.send_signal(signal.SIGTERM)
     assert run.stop() == 0
+    assert [line for line in run.output.splitlines() if "is killed" in line] == []
     assert run.processes() == {}
+
+    killed = start(port)
+    killed.wait_for("Press Ctrl-C to stop.")
+    os.kill(killed.process_id("bubblyphone.services.guard"), signal.SIGKILL)
+    killed.popen.kill()
+    killed.popen.wait()
+    assert killed.process_id("bin/postgres -D")
 
     again = start(port)
     again.wait_for("Press Ctrl-C to stop.")
+    assert "processes of an earlier run" in again.output
     assert (data_dir / "demo.json").read_text() == demo_before
     assert json.loads((data_dir / "secrets.json").read_text()) == secrets_before
     with psycopg.connect(database_url(data_dir)) as connection:
@@ -170,7 +207,11 @@ def test_a_taken_port_is_named_and_nothing_is_started(data_dir: Path, start: Cal
         port = other.getsockname()[1]
         run = start(port)
         assert run.popen.wait(30) == 1
-    assert f"Port {port} is taken by another program. Choose another: make run PORT={port + 1}" in run.output
+        name = psutil.Process().name()
+    assert (
+        f"Port {port} is taken by process {os.getpid()} ({name}). Choose another: make run PORT={port + 1}"
+        in run.output
+    )
     assert not (data_dir / "postgres").exists()
     assert run.processes() == {}
 

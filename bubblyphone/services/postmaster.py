@@ -1,0 +1,71 @@
+"""A PostgreSQL server that is already there when ours is to start in the same data folder."""
+
+import contextlib
+import signal
+import time
+from pathlib import Path
+
+import psutil
+
+from bubblyphone.services.errors import ServiceError
+
+# A fast shutdown first, then an immediate one, from which the next start recovers by its log.
+SHUTDOWNS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
+
+
+def clear_data_folder(data: Path) -> None:
+    """Stop the server that an earlier run left in `data`, or what is left of it, and drop a lock that is not a server's.
+
+    Raises ServiceError that names the process when it is another user's or does not end.
+    """
+    lock = data / "postmaster.pid"
+    with contextlib.suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+        process = psutil.Process(int(lock.read_text().splitlines()[0]))
+        if _serves(process, data):
+            _stop(process, lock)
+        else:
+            lock.unlink()  # the process id now belongs to another program, which PostgreSQL would take for a server
+    # Backends of a killed server end by themselves in a moment; until then no other may start on their shared memory.
+    for backend in [process for process in psutil.process_iter() if _serves(process, data)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            backend.send_signal(signal.SIGQUIT)
+            backend.wait(SHUTDOWNS[-1][1])
+
+
+def _stop(process: psutil.Process, lock: Path) -> None:
+    for number, seconds in SHUTDOWNS:
+        try:
+            process.send_signal(number)
+        except psutil.AccessDenied as error:
+            raise ServiceError(_text(process.pid, lock.parent)) from error
+        if _has_ended(process, lock, seconds):
+            return
+    raise ServiceError(_text(process.pid, lock.parent))
+
+
+def _has_ended(process: psutil.Process, lock: Path, seconds: float) -> bool:
+    """Wait for it. A server that is a child of ours stays as a zombie until its parent has asked for its status."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if lock.exists() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.05)
+                continue
+        return True
+    return False
+
+
+def _serves(process: psutil.Process, data: Path) -> bool:
+    """Whether it is a PostgreSQL server on `data`: servers work in their data folder. Raises ServiceError when nobody tells us."""
+    try:
+        if "postgres" not in process.name():
+            return False
+        return Path(process.cwd()).samefile(data)
+    except psutil.AccessDenied as error:
+        raise ServiceError(_text(process.pid, data)) from error
+    except (psutil.Error, OSError):
+        return False
+
+
+def _text(pid: int, data: Path) -> str:
+    return f"A PostgreSQL server (process {pid}) that we cannot stop uses {data}. Stop it, or set DATA_DIR to another folder."

@@ -1,0 +1,97 @@
+"""The processes that a run has started, in a file, so that the next run can stop what a killed one left behind."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from bubblyphone.services.groups import is_group_alive, kill_group, signal_leader
+
+STOP_SECONDS = 12.0
+
+
+class Roster:
+    """Process groups and the signals that end them, written through to `path` (mode 600) at every change.
+
+    A process id comes to belong to another program one day, so each is kept with the time at which its process started.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Without a `path` the list is in memory only."""
+        self.path = path
+        self.signals: dict[int, int] = {}
+        self._started: dict[int, float] = {}
+
+    def add(self, group: int, number: int) -> None:
+        """A group was started; `number` is the signal on which its leader ends in good order."""
+        self.signals[group] = number
+        self._started[group] = _start_time(group) or 0.0
+        self._write()
+
+    def remove(self, group: int) -> None:
+        """The group has ended."""
+        self.signals.pop(group, None)
+        self._started.pop(group, None)
+        self._write()
+
+    def _write(self) -> None:
+        if self.path is None:
+            return
+        rows = [
+            {"group": group, "signal": number, "started": self._started[group]}
+            for group, number in self.signals.items()
+        ]
+        beside = self.path.with_suffix(".new")
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(rows, file)
+        beside.replace(self.path)
+
+
+def stop_leftovers(path: Path, data_dir: Path) -> int:
+    """End the groups of an earlier run that its roster at `path` still names; how many there were.
+
+    The leaders get their signals, and after 12 s what is left of the groups is killed.
+    """
+    left = dict(_leftovers(path, data_dir))
+    for group, number in left.items():
+        signal_leader(group, number)
+    deadline = time.monotonic() + STOP_SECONDS
+    while any(map(is_group_alive, left)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for group in left:
+        kill_group(group)
+    return len(left)
+
+
+def _leftovers(path: Path, data_dir: Path) -> Iterator[tuple[int, int]]:
+    try:
+        rows = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return
+    for row in rows:
+        group, started = row["group"], row["started"]
+        leader = _start_time(group)
+        # Without a leader its children keep the group's number from being given to others; ask one of them whose it is.
+        if leader == started or (leader is None and _has_members(group, data_dir)):
+            yield group, row["signal"]
+
+
+def _start_time(pid: int) -> float | None:
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
+
+
+def _has_members(group: int, data_dir: Path) -> bool:
+    return any(_is_member(process, group, data_dir) for process in psutil.process_iter())
+
+
+def _is_member(process: psutil.Process, group: int, data_dir: Path) -> bool:
+    try:
+        return os.getpgid(process.pid) == group and process.environ().get("DATA_DIR") == str(data_dir)
+    except (psutil.Error, OSError):
+        return False

@@ -1,0 +1,84 @@
+"""An embedded service under the supervisor: guarded from its first moment, and started again when it ends."""
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from bubblyphone.services.console import Console
+from bubblyphone.services.errors import ServiceError
+from bubblyphone.services.guard import Guard
+from bubblyphone.services.processes import LONGEST_DELAY_SECONDS, describe_exit
+
+
+class Service(Protocol):
+    """PostgreSQL or Valkey."""
+
+    def launch(self) -> int | None:
+        """Start the process; its id."""
+
+    def wait_until_ready(self, check: Callable[[], None]) -> str:
+        """The URL once it answers; `check` is called again and again meanwhile and may raise. Raises ServiceError."""
+
+    def exit_code(self) -> int | None:
+        """None while it runs or was never started."""
+
+    def stop(self) -> None:
+        """End it in good order."""
+
+
+class SupervisedService:
+    """One service, its address, and its restarts."""
+
+    def __init__(self, name: str, service: Service, guard: Guard, console: Console) -> None:
+        self.name = name
+        self.service = service
+        self.guard = guard
+        self.console = console
+        self.url = ""
+        self._group: int | None = None
+        self._restarts = 0
+        self._next_start = 0.0
+
+    def start(self, check: Callable[[], None]) -> None:
+        """Start it and wait until it answers. Raises ServiceError, and whatever `check` raises."""
+        self._group = self.service.launch()
+        if self._group is not None:
+            # PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients to leave.
+            self.guard.watch(self._group, signal.SIGINT)
+        self.url = self.service.wait_until_ready(check)
+        self.console.line(self.name, f"listening on {urlsplit(self.url).netloc.rpartition('@')[2]}")
+
+    def revive(self, check: Callable[[], None]) -> bool:
+        """Called repeatedly: start a service that ended, and try again after 1, 2, 4 … 30 s. True when its address changed."""
+        code = self.service.exit_code()
+        if code is None and self._group is not None:
+            return False
+        if self._group is not None:
+            self._forget()
+            self.console.line("run", f"{self.name} ended ({describe_exit(code or 0)}); starting it again")
+        if time.monotonic() < self._next_start:
+            return False
+        before = self.url
+        try:
+            self.start(check)
+        except ServiceError as error:
+            delay = min(2.0**self._restarts, LONGEST_DELAY_SECONDS)
+            self._restarts += 1
+            self._next_start = time.monotonic() + delay
+            self.stop()
+            self.console.line("run", f"{self.name} did not start; trying again in {delay:.0f} s\n{error}")
+            return False
+        self._restarts = 0
+        return self.url != before
+
+    def stop(self) -> None:
+        """End it."""
+        self.service.stop()
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._group is not None:
+            self.guard.forget(self._group)
+            self._group = None

@@ -1,0 +1,114 @@
+"""What a killed run leaves behind: its guard dies, its processes live on, and the next run ends them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bubblyphone.services.groups import is_group_alive, kill_group
+from bubblyphone.services.guard import Guard
+from bubblyphone.services.roster import Roster, stop_leftovers
+
+SLEEPER = "import time; print('up', flush=True); time.sleep(60)"
+# A leader that ends, and a child in its group that does not.
+ORPHAN = (
+    "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+    "print('up', flush=True)"
+)
+
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def spawn(code: str, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        return process
+
+    yield spawn
+    for process in started:
+        kill_group(process.pid)
+        process.wait()
+
+
+def test_the_next_run_ends_what_the_list_names(tmp_path: Path, spawn: Callable[..., subprocess.Popen[str]]) -> None:
+    path = tmp_path / "processes.json"
+    roster = Roster(path)
+    process, ended = spawn(SLEEPER), spawn(SLEEPER)
+    roster.add(process.pid, signal.SIGINT)
+    roster.add(ended.pid, signal.SIGTERM)
+    roster.remove(ended.pid)
+
+    assert stop_leftovers(path, tmp_path) == 1
+    assert process.wait(5) == -signal.SIGINT
+    assert ended.poll() is None
+    assert stop_leftovers(path, tmp_path) == 0
+
+
+def test_children_whose_leader_is_gone_are_ended_too(
+    tmp_path: Path, spawn: Callable[..., subprocess.Popen[str]]
+) -> None:
+    path = tmp_path / "processes.json"
+    leader = spawn(ORPHAN, DATA_DIR=str(tmp_path))
+    Roster(path).add(leader.pid, signal.SIGTERM)
+    leader.wait()
+    group = leader.pid
+    child = next(process for process in psutil.process_iter() if os.getpgid(process.pid) == group)
+
+    assert stop_leftovers(path, tmp_path) == 1
+    psutil.wait_procs([child], timeout=5)
+    assert not child.is_running()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not JSON",
+        '[{"group": 999999999, "signal": 15, "started": 1.0}]',
+        f'[{{"group": {os.getpid()}, "signal": 15, "started": 1.0}}]',
+        "[]",
+    ],
+    ids=["empty", "damaged", "gone", "another program by now", "nothing"],
+)
+def test_nobody_else_is_ended(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "processes.json"
+    path.write_text(text)
+    assert stop_leftovers(path, tmp_path) == 0
+    assert stop_leftovers(tmp_path / "absent.json", tmp_path) == 0
+
+
+def test_a_guard_that_died_is_replaced_and_knows_everything(spawn: Callable[..., subprocess.Popen[str]]) -> None:
+    guard = Guard()
+    before, after, ended = spawn(SLEEPER), spawn(SLEEPER), spawn(SLEEPER)
+    guard.watch(before.pid)
+    guard.watch(ended.pid)
+    assert guard.revive() is None
+
+    dead = next(child for child in psutil.Process().children() if "bubblyphone.services.guard" in child.cmdline())
+    dead.kill()
+    while dead.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    guard.forget(ended.pid)
+    guard.watch(after.pid)
+    assert guard.revive() is None
+
+    guard.close()
+    assert (before.wait(5), after.wait(5)) == (-signal.SIGTERM, -signal.SIGTERM)
+    assert ended.poll() is None
+    assert not is_group_alive(before.pid)

@@ -1,0 +1,60 @@
+"""Stop signals: a storm of them counts once, and no lock can be held against their handler."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+# The loop of the supervisor: it looks, and sleeps for a moment. `asked` is printed when the first signal was seen.
+WAITING = """
+import os, signal, sys, threading, time
+from bubblyphone.services.stop_signals import StopSignals
+signals = StopSignals()
+signals.install()
+def storm():
+    for _ in range(5000):
+        os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=storm).start()
+while not signals.is_stop_requested:
+    time.sleep(0.0001)
+print("asked", signals.is_urgent, flush=True)
+"""
+
+PATIENCE = """
+import os, signal, time
+from bubblyphone.services.stop_signals import StopSignals
+signals = StopSignals()
+signals.install()
+began = time.monotonic()
+for pause in {pauses}:
+    time.sleep(pause)
+    os.kill(os.getpid(), signal.{name})
+print(signals.is_stop_requested, signals.is_urgent)
+"""
+
+
+def test_a_storm_of_signals_is_one_request() -> None:
+    for _ in range(5):
+        result = subprocess.run([sys.executable, "-c", WAITING], capture_output=True, text=True, timeout=30, check=True)
+        assert result.stdout == "asked False\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "pauses", "expected"),
+    [
+        ("SIGTERM", [0], "True False\n"),
+        ("SIGINT", [0, 0.001], "True False\n"),
+        ("SIGHUP", [0, 0.5], "True False\n"),
+        ("SIGTERM", [0, 0.3, 0.3, 0.3], "True False\n"),
+        ("SIGINT", [0, 1.1], "True True\n"),
+        ("SIGTERM", [0, 0.001, 1.1], "True True\n"),
+        ("SIGTERM", [], "False False\n"),
+    ],
+)
+def test_a_second_signal_is_urgent_after_a_second(name: str, pauses: list[float], expected: str) -> None:
+    code = PATIENCE.format(name=name, pauses=pauses)
+    began = time.monotonic()
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert result.stdout == expected
+    assert time.monotonic() - began >= sum(pauses)

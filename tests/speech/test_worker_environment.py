@@ -1,0 +1,29 @@
+"""A speech worker's environment, as the system shows it."""
+
+import psutil
+import pytest
+
+from agents.speech.voice_worker import __name__ as voice_module
+from agents.speech.worker import Worker
+
+SECRETS = (
+    "SECRET_KEY",
+    "ENCRYPTION_KEYS",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "OPENAI_API_KEY",
+    "STRIPE_SECRET_KEY",
+    "TELNYX_API_KEY",
+)
+
+
+async def test_a_worker_is_given_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name, "secret-value")
+    monkeypatch.setenv("VOICE_VARIATION", "0")
+    worker = Worker(voice_module)
+    await worker.start()
+    environment = psutil.Process(worker.process_id).environ()
+    await worker.close()
+    assert environment["VOICE_VARIATION"] == "0"
+    assert "secret-value" not in environment.values()
