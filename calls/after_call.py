@@ -6,11 +6,12 @@ worker died is done again by whoever finds the row due; `resume_all` looks once 
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -44,16 +45,21 @@ def start(work: AfterCallWork) -> None:
 def resume_all() -> None:
     """Queue whatever is due: a pause is over, or a worker died."""
     for model in JOBS:
-        due = model._default_manager.filter(status=AfterCallWork.Status.PENDING, next_attempt_at__lte=timezone.now())
-        for work in due.order_by("next_attempt_at")[:500]:
+        for work in _due(model, timezone.now()).order_by("next_attempt_at")[:500]:
             start(work)
+
+
+def _due(model: type[Work], now: datetime) -> QuerySet[Work]:
+    """What costs money waits while the account is deactivated. A recording does not: the carrier keeps it for ten minutes."""
+    due = model._default_manager.filter(status=AfterCallWork.Status.PENDING, next_attempt_at__lte=now)
+    return due if model is Recording else due.filter(call__developer__is_active=True)
 
 
 def claim(model: type[Work], pk: int) -> Work | None:
     """Take a row that is due; None when there is nothing to do, or somebody else does it."""
     now = timezone.now()
     with transaction.atomic():
-        due = model._default_manager.filter(pk=pk, status=AfterCallWork.Status.PENDING, next_attempt_at__lte=now)
+        due = _due(model, now).filter(pk=pk)
         work = due.select_for_update(skip_locked=True, of=("self",)).first()
         if work is not None:
             work.next_attempt_at = now + CLAIM

@@ -4,9 +4,10 @@ import logging
 
 from django.db import transaction
 
+from accounts.selectors import require_active
 from agents import configuration
 from billing.selectors import find_rate
-from bubblyphone.core.errors import ApplicationError, TooManyRequests
+from bubblyphone.core.errors import ApplicationError, Forbidden, TooManyRequests
 from bubblyphone.core.money import ZERO
 from calls import commands, lifecycle, timeline
 from calls.charging.admission import admit
@@ -110,13 +111,16 @@ def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
 
 def _refusal(call: Call, number: PhoneNumber) -> tuple[str, str]:
     """Why the call is not to be answered: the hang-up cause, and the reason by its name. Both empty if it is."""
-    if number.mode == CallMode.WEBHOOK and not number.webhook_url:
-        return HangupCause.WEBHOOK_FAILED, "no_webhook_url"
     try:
+        require_active(call.developer_id)  # before anything else is said about the number
+        if number.mode == CallMode.WEBHOOK and not number.webhook_url:
+            return HangupCause.WEBHOOK_FAILED, "no_webhook_url"
         admit(call)
     except TooManyRequests as error:
         is_spam = error.code == "too_many_calls_from_caller"
         return HangupCause.REJECTED if is_spam else HangupCause.BUSY, error.code
+    except Forbidden as error:
+        return HangupCause.REJECTED, error.code
     except ApplicationError as error:
         return HangupCause.INSUFFICIENT_BALANCE, error.code
     return "", ""

@@ -1,4 +1,5 @@
-"""Every second: what running calls have accrued, against the balance and against their own limits of time and money.
+"""Every second: what running calls have accrued, against the balance and against their own limits of time and money; and whether staff
+deactivated their account.
 
 Runs in the clock process, so that it holds however many server processes there are and whatever becomes of them. A call that
 could not pay for the time until the next look is ended at this one, so that no account goes below zero by waiting.
@@ -19,7 +20,7 @@ from bubblyphone.core.snapshots import one_state
 from calls import lifecycle
 from calls.caps import end_for_limit
 from calls.charging import settlement
-from calls.charging.holds import BILL_FIELDS, accrued_cost, elapsed_seconds, spoken_cost
+from calls.charging.holds import BILL_FIELDS, OVER, accrued_cost, elapsed_seconds, spoken_cost
 from calls.live import in_database
 from calls.models import Call, CallStatus, HangupCause
 from phone_numbers import purchases
@@ -40,8 +41,9 @@ async def run() -> None:
 
 
 def meter_once(now: datetime | None = None) -> None:
-    """End the calls whose account has run out, and those that have lasted or cost enough."""
+    """End the calls whose account was deactivated or has run out, and those that have lasted or cost enough."""
     now = now or timezone.now()
+    end_calls_of_deactivated(now)
     calls_of, funds_of = _answered_calls_and_funds()
     for developer_id, calls in calls_of.items():
         # What is ending still counts, until it stands in the ledger.
@@ -50,6 +52,13 @@ def meter_once(now: datetime | None = None) -> None:
             for call in running:
                 if is_costly(call):
                     lifecycle.end_call(call.pk, HangupCause.INSUFFICIENT_BALANCE, at=now)
+
+
+def end_calls_of_deactivated(now: datetime) -> None:
+    """Whatever state they are in: staff want them to stop. (`calls.closing` ends those of deleted accounts.)"""
+    calls = Call.objects.filter(developer__is_active=False, developer__closed_at=None, end_requested_at=None)
+    for call_id in calls.exclude(status__in=OVER).values_list("pk", flat=True):
+        lifecycle.end_call(call_id, HangupCause.ACCOUNT_DEACTIVATED, at=now)
 
 
 def is_costly(call: Call) -> bool:

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import WebhookDelivery
+from accounts.selectors import require_active
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from calls import commands, inbound, lifecycle, speech, transfers
 from calls.actions import Action, MalformedAction, parse_action
@@ -23,6 +24,7 @@ class CallReplies:
                 call = lifecycle.locked(call_id_of(delivery))
                 if call.is_over or call.end_requested_at is not None or call.transferred_at is not None:
                     return ""  # well meant, and too late
+                require_active(call.developer_id)
                 carry_out(call, action, key=f"reply:{delivery.pk}")
         except MalformedAction as error:
             return str(error)

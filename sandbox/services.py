@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
+from accounts.selectors import require_active
 from agents import configuration
 from agents.selectors import default_model
 from bubblyphone.core.crypto import hash_secret, make_secret
@@ -110,7 +111,9 @@ def _begin(
         media_token_hash=hash_secret(token),
         media_token_expires_at=now + timedelta(seconds=TOKEN_SECONDS),
     )
-    if not demo:
+    if demo:
+        require_active(developer.pk)
+    else:
         admit(call)
     call.save()
     timeline.add_event(call.pk, "call.initiated", "system", at=now)

@@ -74,7 +74,7 @@ def watch(developer_id: int, left: Decimal | None = None) -> None:
     """Whether a charge falls due. In the transaction of what has changed the balance; `left`: what to go by instead of it."""
     if not is_configured():
         return
-    found = AutoTopUp.objects.filter(developer_id=developer_id, enabled=True).first()
+    found = AutoTopUp.objects.filter(developer_id=developer_id, enabled=True, developer__is_active=True).first()
     if found is None:
         return
     assert found.threshold is not None
@@ -111,12 +111,14 @@ def _begin(auto_topup_id: int, left: Decimal) -> None:
 
 def charge(payment_id: int, now: datetime | None = None) -> None:
     """The job: charge the default card. What Stripe did not answer stays pending for the sweep."""
-    payment = Payment.objects.get(pk=payment_id)
+    payment = Payment.objects.select_related("developer").get(pk=payment_id)
     if payment.status != Payment.Status.PENDING:
         return
     if (now or timezone.now()) - payment.created_at > REPEATABLE:
         _find_out(payment)
         return
+    if not payment.developer.is_active:
+        return  # The sweep tries again, until REPEATABLE is over.
     customer = StripeCustomer.objects.filter(developer_id=payment.developer_id).first()
     if customer is None:
         fail(payment_id, "no_payment_method")

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from django.utils import timezone
 
+from accounts.selectors import require_active
 from billing import destinations, ledger
 from billing.models import SpendingCap
 from bubblyphone.core.errors import InsufficientFunds, TooManyRequests
@@ -23,10 +24,11 @@ def admit(call: Call) -> None:
 
     From then on the call holds its first minute (`calls.charging.holds`). Of calls that begin at the same moment in whatever processes,
     each sees the holds of those before it, because this locks the account. Sets the rate of an outbound call. Raises Forbidden
-    (its destination is refused), InsufficientFunds and TooManyRequests, whose `code` names the reason.
+    (account deactivated, destination refused), InsufficientFunds and TooManyRequests, whose `code` names the reason.
     """
     now = timezone.now()
     ledger.lock_developer(call.developer_id)
+    require_active(call.developer_id)
     if call.direction == Direction.OUTBOUND:
         call.telephony_rate = destinations.rate_to(call.to_number, developer_id=call.developer_id, at=call.started_at)
     ledger.require_balance(call.developer_id, max(MINIMUM_BALANCE, holds.hold_of(call, now)))
@@ -51,6 +53,7 @@ def admit_transfer(call: Call, to: str) -> Decimal:
     message to the caller, so it says nothing about the account.
     """
     ledger.lock_developer(call.developer_id)
+    require_active(call.developer_id)
     rate = destinations.rate_to(to, developer_id=call.developer_id, at=call.started_at)
     if ledger.available(call.developer_id) < rate:
         raise InsufficientFunds("The balance does not cover the first minute of the other leg.")

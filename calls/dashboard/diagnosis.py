@@ -158,6 +158,11 @@ def _carrier_failed(case: Case) -> Diagnosis:
     return Diagnosis(Fault.CARRIER, text, "Call again. What was not carried is not billed.", evidence)
 
 
+def _account_deactivated(case: Case) -> Diagnosis:
+    text = "The account was deactivated while the call was running, so we ended the call."
+    return Diagnosis(Fault.SETTINGS, text, "Contact support.", _told(case))
+
+
 ENDINGS: dict[str, Callable[[Case], Diagnosis]] = {
     HangupCause.BUSY: _busy,
     HangupCause.NO_ANSWER: _no_answer,
@@ -169,6 +174,7 @@ ENDINGS: dict[str, Callable[[Case], Diagnosis]] = {
     HangupCause.WEBHOOK_FAILED: _webhook_failed,
     HangupCause.MODEL_FAILED: _model_failed,
     HangupCause.CARRIER_FAILED: _carrier_failed,
+    HangupCause.ACCOUNT_DEACTIVATED: _account_deactivated,
 }
 
 

@@ -285,3 +285,20 @@ def test_a_charge_that_was_given_up_and_comes_after_all(
     assert recovered(developer, stripe)
     assert not settlement.close(crossed.pk, "failed")
     assert stripe.account.numbers[crossed.stripe_card_id] == GOOD
+
+
+def test_no_card_of_a_deactivated_account_is_charged(developer: Developer, stripe: FakeStripe, card: Card) -> None:
+    switch_on(developer)
+    Developer.objects.filter(pk=developer.pk).update(is_active=False)
+    spend(developer, "6")
+    sweep.sweep()
+    run_jobs()
+    assert (stripe.posts(INTENTS), Payment.objects.count(), balance(developer)) == ([], 0, 4)
+    Developer.objects.filter(pk=developer.pk).update(is_active=True)
+    sweep.sweep()
+    Developer.objects.filter(pk=developer.pk).update(is_active=False)  # between the payment's row and its job
+    run_jobs()
+    assert (stripe.posts(INTENTS), Payment.objects.get().status) == ([], "pending")
+    Developer.objects.filter(pk=developer.pk).update(is_active=True)
+    sweep.sweep(timezone.now() + timedelta(minutes=30))
+    assert (len(stripe.posts(INTENTS)), balance(developer)) == (1, 29)

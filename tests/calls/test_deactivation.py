@@ -1,0 +1,189 @@
+"""Staff deactivate an account: nothing of it begins, what runs ends, and it can come back."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import WebhookDelivery
+from billing.models import LedgerEntry
+from bubblyphone.core.errors import Forbidden
+from calls import after_call, inbound, lifecycle, metering, services, speech, transfers
+from calls.after_call_models import Analysis, Recording
+from calls.models import Call, CallEvent, Transfer, Utterance
+from calls.replies import CallReplies
+from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from sandbox.services import start_demo_call
+from tests import factories
+from tests.calls.rows import make_account, make_call, make_streaming_number
+
+pytestmark = pytest.mark.django_db
+BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+NOW = BEGIN + timedelta(seconds=20)
+STATES: dict[str, dict[str, Any]] = {
+    "being dialed": {"direction": "outbound", "status": "initiated", "answered_at": None, "carrier_call_id": None},
+    "ringing": {"status": "ringing", "answered_at": None},
+    "answered": {},
+    "in webhook mode": {"mode": "webhook", "model_slug": ""},
+    "transferred": {"transferred_at": BEGIN + timedelta(seconds=5), "transfer_rate": "0.05"},
+    "a sandbox call": {"sandbox": True, "carrier_call_id": None},
+    "a sandbox call without browser": {
+        "sandbox": True,
+        "carrier_call_id": None,
+        "status": "initiated",
+        "answered_at": None,
+    },
+    "a free demo": {"sandbox": True, "demo": True, "carrier_call_id": None},
+}
+
+CANCELED = {"being dialed", "a sandbox call without browser"}  # before anybody answered
+
+
+def deactivate(developer: Any) -> None:
+    developer.is_active = False
+    developer.save(update_fields=["is_active"])
+
+
+def reactivate(developer: Any) -> None:
+    developer.is_active = True
+    developer.save(update_fields=["is_active"])
+
+
+def ring(number: Any, control: str) -> Call:
+    inbound.receive(
+        CarrierEvent(
+            CarrierEventType.INITIATED,
+            control,
+            control,
+            timezone.now(),
+            direction="inbound",
+            from_number="+15551230000",
+            to_number=number.e164,
+        )
+    )
+    return Call.objects.get(carrier_call_id=control)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_calls_end_whatever_state_they_are_in(state: str) -> None:
+    developer, other = make_account(), make_account()
+    call = make_call(make_streaming_number(developer), BEGIN, **STATES[state])
+    untouched = make_call(make_streaming_number(other), BEGIN)
+    deactivate(developer)
+    metering.meter_once(NOW)
+    metering.meter_once(NOW + timedelta(seconds=1))
+    call.refresh_from_db()
+    untouched.refresh_from_db()
+    assert (call.end_requested_at, call.end_requested_cause) == (NOW, "account_deactivated")
+    assert untouched.end_requested_at is None
+    lifecycle.finish(lifecycle.locked(call.pk), ended_at=NOW + timedelta(seconds=1), cause="normal_clearing")
+    call.refresh_from_db()
+    assert call.hangup_cause == ("canceled" if state in CANCELED else "account_deactivated")
+    assert call.status == ("completed" if call.answered_at else "failed")
+    assert call.ended_at == NOW
+
+
+def test_a_warm_transfer_that_rings_is_given_up_and_queued_speech_stays_unsaid() -> None:
+    developer = make_account()
+    call = make_call(make_streaming_number(developer), BEGIN, status="ringing", answered_at=None)
+    speech.say(call, "Hello.", key="test")
+    talking = make_call(make_streaming_number(developer), BEGIN)
+    leg = transfers.request(lifecycle.locked(talking.pk), "+12025559999", source="api", briefing="Ada calls.")
+    deactivate(developer)
+    metering.meter_once(NOW)
+    for ended in (call, talking):
+        lifecycle.finish(lifecycle.locked(ended.pk), ended_at=NOW, cause="normal_clearing")
+    leg.refresh_from_db()
+    assert leg.answered_at is None
+    assert Utterance.objects.get(call=call).sent_at is None
+    assert not LedgerEntry.objects.filter(key__startswith=f"call:{call.pk}:").exists()
+
+
+@pytest.mark.parametrize("fields", [{}, {"mode": "webhook"}, {"mode": "webhook", "webhook_url": ""}])
+def test_calls_to_its_numbers_are_rejected_and_free(fields: dict[str, Any]) -> None:
+    developer = make_account()
+    number = make_streaming_number(developer, **fields)
+    deactivate(developer)
+    call = ring(number, "v3:deactivated")
+    assert (call.status, call.hangup_cause, call.total_cost) == ("failed", "rejected", 0)
+    refusal = CallEvent.objects.get(call=call, event_type="call.refused")
+    assert refusal.metadata["reason"] == "account_deactivated"
+    assert not WebhookDelivery.objects.filter(event_type="call.incoming").exists()
+    assert LedgerEntry.objects.filter(developer=developer).count() == 1  # the credit
+    reactivate(developer)
+    if fields.get("webhook_url") != "":
+        assert ring(number, "v3:reactivated").status == "ringing"
+
+
+def test_no_door_opens() -> None:
+    developer = make_account()
+    number = make_streaming_number(developer)
+    bearer, client = factories.bearer(developer), Client()
+    client.force_login(developer)
+    running = make_call(number, BEGIN)
+    deactivate(developer)
+    for method, path in (
+        ("GET", "auth/me"),
+        ("POST", "calls"),
+        ("POST", f"calls/{running.pk}/transfer"),
+        ("POST", "sandbox/calls"),
+        ("POST", "sandbox/demo"),
+        ("POST", "phone-numbers"),
+    ):
+        answer = Client().generic(method, f"/api/v1/{path}", b"{}", headers=bearer)
+        assert (path, answer.status_code) == (path, 401)
+    credentials = {"email": developer.email, "password": factories.PASSWORD}
+    answer = Client().post("/api/v1/auth/login", credentials, content_type="application/json")
+    assert answer.status_code == 401
+    assert client.get("/calls").status_code == 302
+    assert Client().get("/api/v1/auth/me", headers=bearer).status_code == 401
+    reactivate(developer)
+    assert Client().get("/api/v1/auth/me", headers=bearer).status_code == 200
+
+
+def test_a_request_that_was_on_its_way_is_refused_at_the_gate() -> None:
+    """It was authenticated before, and comes to the account's row after staff have changed it."""
+    developer = make_account()
+    number = make_streaming_number(developer)
+    call = make_call(number, BEGIN)
+    deactivate(developer)
+    with pytest.raises(Forbidden, match="deactivated"):
+        services.place_call(
+            developer=developer, number=number, to="+12025551234", mode="streaming", request={}, agent=None
+        )
+    with pytest.raises(Forbidden, match="deactivated"):
+        services.transfer(call=call, to="+12025559999")
+    with pytest.raises(Forbidden, match="deactivated"):
+        start_demo_call(developer=developer)
+    assert list(Call.objects.all()) == [call]
+    assert not Transfer.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "action", [{"action": "transfer", "to": "+12025559999"}, {"action": "answer", "text": "Hi"}, {"action": "hangup"}]
+)
+def test_its_servers_answers_are_refused(action: dict[str, str]) -> None:
+    developer = make_account()
+    call = ring(make_streaming_number(developer, mode="webhook"), "v3:waiting")
+    delivery = WebhookDelivery.objects.get(subject=f"call:{call.pk}", event_type="call.incoming")
+    deactivate(developer)
+    assert CallReplies().take(delivery, json.dumps(action)) == "This account is deactivated."
+    call.refresh_from_db()
+    assert (call.answer_requested_at, call.end_requested_at) == (None, None)
+    assert not Transfer.objects.exists()
+    assert not Utterance.objects.exists()
+
+
+def test_paid_work_after_calls_waits_but_a_recording_is_fetched() -> None:
+    developer = make_account()
+    call = make_call(make_streaming_number(developer), BEGIN)
+    analysis = Analysis.objects.create(call=call)
+    recording = Recording.objects.create(call=call, maker="carrier")
+    deactivate(developer)
+    assert after_call.claim(Analysis, analysis.pk) is None
+    assert after_call.claim(Recording, recording.pk) == recording
+    reactivate(developer)
+    assert after_call.claim(Analysis, analysis.pk) == analysis
