@@ -21,7 +21,7 @@ from django.db.models import Min
 from django.utils import timezone
 
 from accounts.models import WebhookDelivery
-from accounts.outbound_http import PostResult, get_client
+from accounts.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
 from accounts.webhook_replies import reply_handler
 from accounts.webhooks import CHANNEL, record_attempt, signature_headers, signing_keys
 
@@ -103,6 +103,8 @@ def abandon(delivery: WebhookDelivery) -> None:
 
 def take_reply(delivery: WebhookDelivery, result: PostResult) -> PostResult:
     """Have the answer carried out; one that cannot be is a failed attempt that says why."""
+    if not result.is_whole:
+        return replace(result, error=f"The response is longer than {MAX_RESPONSE_BYTES // 1024} KB.")
     try:
         problem = reply_handler().take(delivery, result.body)
     except DatabaseError:

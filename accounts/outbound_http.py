@@ -21,6 +21,7 @@ import httpx2
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from accounts import response_text
 from accounts.public_addresses import is_public
 
 TIMEOUT_SECONDS = 10.0
@@ -55,6 +56,7 @@ class PostResult:
     body: str
     latency_ms: int
     error: str | None
+    is_whole: bool = True  # False: the body is longer than what is read of it
 
     @property
     def is_success(self) -> bool:
@@ -198,7 +200,7 @@ class OutboundClient:
         """One POST, at most 10 s from look-up to the last byte read. Never raises but CancelledError."""
         started = time.monotonic()
         status: int | None = None
-        received = bytearray()
+        received, received_headers = bytearray(), dict[bytes, bytes]()
         error: str | None = None
         try:
             async with (
@@ -206,9 +208,10 @@ class OutboundClient:
                 self._pool.stream("POST", _target(url), headers=_all_headers(url, headers), content=body) as response,
             ):
                 status = response.status
+                received_headers = {name.lower(): value for name, value in response.headers}
                 async for chunk in response.aiter_stream():
                     received += chunk
-                    if len(received) >= MAX_RESPONSE_BYTES:
+                    if len(received) > MAX_RESPONSE_BYTES:
                         break
             if 300 <= status < 400:
                 error = "The server answered with a redirect; redirects are not followed."
@@ -218,9 +221,9 @@ class OutboundClient:
             error = str(failure) or type(failure).__name__
         except (httpx2.InvalidURL, httpcore2.UnsupportedProtocol, ValueError) as failure:
             error = f"Not a usable URL: {failure}"
-        # PostgreSQL's text has no null character.
-        text = received[:MAX_RESPONSE_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
-        return PostResult(status, text, round((time.monotonic() - started) * 1000), error)
+        text, is_whole, problem = _read_body(bytes(received), received_headers)
+        latency_ms = round((time.monotonic() - started) * 1000)
+        return PostResult(status, text, latency_ms, error or problem, is_whole)
 
     async def download(self, url: str, path: Path, *, max_bytes: int) -> None:
         """GET a file and put it at `path`, whole or not at all. Raises DownloadFailed, OSError of the disk."""
@@ -255,13 +258,28 @@ async def _save(response: httpcore2.Response, path: Path, max_bytes: int) -> Non
             await asyncio.to_thread(file.write, chunk)
 
 
+def _read_body(received: bytes, headers: Mapping[bytes, bytes]) -> tuple[str, bool, str | None]:
+    """The text of a response, whether that is all of it, and why it cannot be read, if so."""
+    problem = None
+    is_whole = len(received) <= MAX_RESPONSE_BYTES
+    content = received[:MAX_RESPONSE_BYTES]
+    try:
+        encoding = response_text.header(headers, "content-encoding")
+        content, is_complete = response_text.decompress(content, encoding, MAX_RESPONSE_BYTES)
+        is_whole = is_whole and is_complete
+    except response_text.ResponseUnreadable as failure:
+        problem = str(failure)
+    content_type = response_text.header(headers, "content-type")
+    return response_text.decode(content, content_type, is_whole=is_whole), is_whole, problem
+
+
 def _target(url: str) -> httpcore2.URL:
     parsed = httpx2.URL(url)
     return httpcore2.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
 
 
 def _all_headers(url: str, headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    # The body is read to a limit, so it must not unfold to more than was sent.
+    # The body is read to a limit. What is compressed nevertheless is unpacked to the same limit.
     return [("Host", httpx2.URL(url).netloc.decode("ascii")), *headers.items(), ("Accept-Encoding", "identity")]
 
 

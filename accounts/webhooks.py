@@ -1,13 +1,12 @@
 """Webhooks out (contract §5): their bytes, their signature, and the outbox that they are put in.
 
 A message is written in the transaction of what it reports (`publish`) and sent by `accounts.delivery`. A live call
-sends its tool calls by itself and only has them recorded (`record_exchange`).
+sends its tool calls by itself and only has them recorded (`begin_exchange`, `end_exchange`).
 """
 
 import hashlib
 import hmac
 import json
-import logging
 import math
 import re
 import uuid
@@ -17,14 +16,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Developer, SigningSecret, WebhookAttempt, WebhookDelivery
 from accounts.outbound_http import PostResult
 from bubblyphone.core.crypto import decrypt, encrypt, make_secret
-
-logger = logging.getLogger(__name__)
 
 CHANNEL = "webhook_deliveries"
 USER_AGENT = "BubblyPhone-Webhooks/1.0"
@@ -205,40 +202,63 @@ def wake_dispatcher() -> None:
         cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
 
 
-def record_exchange(
-    *,
-    developer_id: int,
-    signing_secret_id: int,
-    subject: str,
-    event_type: str,
-    webhook_id: uuid.UUID,
-    url: str,
-    body: str,
-    result: PostResult,
-    started_at: datetime,
-) -> WebhookDelivery | None:
-    """Keep a POST that a live call made itself. Never raises into the call: None when the database would not."""
-    status = WebhookDelivery.Status.DELIVERED if result.is_success else WebhookDelivery.Status.FAILED
-    try:
-        with transaction.atomic():
-            delivery = WebhookDelivery.objects.create(
-                webhook_id=webhook_id,
-                developer_id=developer_id,
-                signing_secret_id=signing_secret_id,
-                subject=subject,
-                event_type=event_type,
-                url=url,
-                body=body,
-                status=status,
-                attempt_count=1,
-                next_attempt_at=None,
-                created_at=started_at,
-            )
-            record_attempt(delivery=delivery, number=1, result=result, started_at=started_at)
-    except DatabaseError:
-        logger.exception("A tool call's exchange could not be recorded", extra={"subject": subject})
-        return None
-    return delivery
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A POST that a live call makes itself, outside of the outbox: it is sent once, whatever becomes of it."""
+
+    developer_id: int
+    signing_secret_id: int
+    subject: str
+    event_type: str
+    webhook_id: uuid.UUID
+    url: str
+    body: str
+    started_at: datetime
+
+
+def begin_exchange(exchange: Exchange) -> WebhookDelivery:
+    """Write down that a POST is about to leave, so that it is in the log even if this process dies before the answer.
+
+    No dispatcher sends it: it has no time of a next attempt.
+    """
+    return WebhookDelivery.objects.get_or_create(
+        webhook_id=exchange.webhook_id,
+        defaults={
+            "developer_id": exchange.developer_id,
+            "signing_secret_id": exchange.signing_secret_id,
+            "subject": exchange.subject,
+            "event_type": exchange.event_type,
+            "url": exchange.url,
+            "body": exchange.body,
+            "next_attempt_at": None,
+            "created_at": exchange.started_at,
+        },
+    )[0]
+
+
+def end_exchange(exchange: Exchange, result: PostResult) -> None:
+    """Write down what came of it, once."""
+    with transaction.atomic():
+        delivery = begin_exchange(exchange)
+        status = WebhookDelivery.Status.DELIVERED if result.is_success else WebhookDelivery.Status.FAILED
+        unanswered = WebhookDelivery.objects.filter(pk=delivery.pk, attempt_count=0)
+        if unanswered.update(status=status, attempt_count=1):
+            record_attempt(delivery=delivery, number=1, result=result, started_at=exchange.started_at)
+
+
+def lost_exchanges(before: datetime) -> list[WebhookDelivery]:
+    """Exchanges begun before that time whose process died before it could write down the answer; none of them is running.
+
+    Call it in a transaction: they are locked, and `end_exchange` waits.
+    """
+    pending = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING, next_attempt_at=None)
+    return list(pending.filter(attempt_count=0, created_at__lt=before).select_for_update(skip_locked=True))
+
+
+def give_up_exchange(delivery: WebhookDelivery, reason: str) -> None:
+    """End a lost exchange, of which nothing more will be known."""
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(status=WebhookDelivery.Status.FAILED, attempt_count=1)
+    record_attempt(delivery=delivery, number=1, result=PostResult(None, "", 0, reason), started_at=delivery.created_at)
 
 
 def record_attempt(

@@ -12,6 +12,7 @@ class Cue(StrEnum):
         "The connection broke off while you were speaking. Go on where you stopped, without repeating what was said."
     )
     ANSWER_NOW = "The caller is waiting for an answer. Answer now; if you did not catch what was said, ask for it to be repeated."
+    ANSWER_WITH_RESULTS = "Answer the caller now, with the results of the tools that you have just been given."
     BACK_ON_THE_LINE = (
         "The line was interrupted for a moment. Say in a few words that you are back, and go on with the conversation."
     )

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from accounts.outbound_http import MAX_RESPONSE_BYTES
+from accounts.response_text import NotJson, read_json
 from bubblyphone.core.e164 import is_e164
 
 MAX_TEXT_CHARACTERS = 5000
@@ -27,12 +25,10 @@ class Action:
 
 def parse_action(body: str) -> Action:
     """Read an answer's body; what else it holds is of no interest. Raises MalformedAction."""
-    if len(body.encode()) >= MAX_RESPONSE_BYTES:
-        raise MalformedAction("The answer is longer than the 64 KB that are read of it.")
     try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise MalformedAction('The answer is not JSON. Answer with an action, like {"action": "hangup"}.') from None
+        answer = read_json(body)
+    except NotJson as error:
+        raise MalformedAction(f'The answer is {error}. Answer with an action, like {{"action": "hangup"}}.') from None
     if not isinstance(answer, dict) or "action" not in answer:
         raise MalformedAction('The answer has no "action".')
     name = answer["action"]
@@ -50,8 +46,7 @@ def _text(value: Any, name: str) -> str:
         raise MalformedAction(f'"{name}" needs a "text" to be spoken.')
     if len(value) > MAX_TEXT_CHARACTERS:
         raise MalformedAction(f'"text" may have at most {MAX_TEXT_CHARACTERS} characters.')
-    # PostgreSQL's text has no null character.
-    return value.replace("\x00", "")
+    return value
 
 
 def _number(value: Any) -> str:

@@ -24,7 +24,7 @@ from agents.tools import build_toolset
 from bubblyphone.core.crypto import decrypt, hash_secret
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import ApplicationError
-from calls import answered_by, lifecycle, live_control, speech, streams, transfers
+from calls import answered_by, lifecycle, live_control, speech, streams, tool_requests, transfers
 from calls.answered_by import AnsweredBy
 from calls.models import Call, CallStatus, Direction, HangupCause
 from calls.own_voice import PlatformVoice
@@ -33,7 +33,7 @@ from calls.recording.taping import taped
 from calls.session.answering import Answering
 from calls.session.call_session import CallSession
 from calls.session.conversation import HISTORY_TURNS
-from calls.session.parts import Engine, Limits, Observer, ToolRunner, TransferRequester
+from calls.session.parts import LEFT, Engine, Limits, Observer, ToolRunner, TransferRequester
 from calls.session.transport import MediaTransport
 from calls.tool_calls import TelephoneTools, ToolWebhook, find_destination, no_tools
 
@@ -41,8 +41,6 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 5.0
 # The carrier's report of a hang-up and the end of its stream come in no fixed order: this long one waits for the other.
 HANGUP_REPORT_SECONDS = 4.0
-# A session's end that is not the call's: another session has it, or is about to.
-LEFT = "left"
 LEAVE_SECONDS = 2.0
 # After Redis was away, or a message could not be understood.
 OBEY_AGAIN_SECONDS = 1.0
@@ -168,6 +166,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, observer: Observe
         observer=observer or recorder,
         answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),
         request_transfer=_transfer_requester(live),
+        hand_on=tool_requests.late_results(live.call_id),
         agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,
     )
     if live.resumed_after is not None:  # in another process the session before may wait for its line yet
@@ -279,7 +278,7 @@ def is_draining() -> bool:
 async def drain(seconds: float) -> None:
     """Leave every telephone call to another process, or the next one (`calls.sweeper`), once its agent has paused.
 
-    Takes `seconds` at most for that. Sandbox calls end with their browser's connection.
+    Takes `seconds` at most for that, and as long as tools are at work. Sandbox calls end with their browser's connection.
     """
     global _draining
     _draining = True
@@ -290,6 +289,8 @@ async def drain(seconds: float) -> None:
         async with asyncio.timeout(LEAVE_SECONDS):
             while _live_calls.keys() & sessions.keys():  # noqa: ASYNC110  they close their sockets
                 await asyncio.sleep(0.02)
+    # Developers' servers are at work for these calls: what they answer is neither lost nor asked for twice.
+    await tool_requests.finished()
 
 
 # --- what reaches a live session from other processes -----------------------------------------------------------------
@@ -333,6 +334,8 @@ async def _listen(call_id: int, session: CallSession, *, detects_voicemail: bool
                     session.answering.greeting_ended(seconds_ago=message["seconds_ago"])
                 case "session.context":
                     await _answer(message, done=await session.inject_context(message["text"]))
+                case "session.tool_result":
+                    await _answer(message, done=await session.late_result(message["tool"], message["result"]))
                 case "session.speak":
                     await _answer(message, done=await session.speak(message["text"]))
     finally:

@@ -14,7 +14,17 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from calls import analysis, commands, inbound, lifecycle, speech, streams, transcription, transfers
+from calls import (
+    analysis,
+    commands,
+    inbound,
+    lifecycle,
+    speech,
+    streams,
+    tool_requests,
+    transcription,
+    transfers,
+)
 from calls.live import in_database
 from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
 from calls.recording import recordings
@@ -64,6 +74,7 @@ async def run() -> None:
 def sweep_once(now: datetime | None = None) -> None:
     """Apply every rule once, if there is a call for one."""
     now = now or timezone.now()
+    tool_requests.give_up_lost(now)
     if _has_work(now):
         for rule in RULES:
             rule(now)

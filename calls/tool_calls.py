@@ -1,37 +1,33 @@
-"""The developer's tools: a signed POST to `tool_webhook_url`, whose answer the model reads (contract §4: 10 s, never fatal)."""
+"""The tools of a call: the developer's by a signed POST to `tool_webhook_url`, and those that act on the telephone line."""
 
 import asyncio
 import re
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import orjson
 from django.utils import timezone
 
 from accounts import webhooks
-from accounts.outbound_http import PostResult, get_client
-from accounts.webhooks import SigningKeys
+from accounts.webhooks import Exchange, SigningKeys
 from agents.tools import SEND_DTMF, TRANSFER_CALL
 from bubblyphone.core.api import format_time
+from calls import tool_requests
 from calls.limits import MAX_BRIEFING_CHARACTERS
-from calls.recorder import WRITER
 from calls.session.parts import ToolRunner
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 
 KEYS = re.compile(r"[0-9A-D*#wW]{1,50}")
 _threads = ThreadPoolExecutor(4, thread_name_prefix="telephone-tools")
-# Beyond this the model would choke; it is told so instead.
-MAX_RESULT_CHARACTERS = 16_000
+EVENT = "call.tool_call"
 
 
 async def no_tools(name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """The model asks for a tool although no address is set that could run one."""
-    return {"error": f"The tool {name} is not available in this call."}
+    return {"error": "This is not available in this call."}
 
 
 class TelephoneTools:
@@ -58,7 +54,7 @@ class TelephoneTools:
 
 
 class ToolWebhook:
-    """Runs the tools of one call. Calls run side by side; each attempt is kept in the call's webhook log."""
+    """Runs the tools of one call. Calls run side by side; each is kept in the call's webhook log (`calls.tool_requests`)."""
 
     def __init__(
         self,
@@ -79,27 +75,17 @@ class ToolWebhook:
 
     async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         now = timezone.now()
-        body = tool_call_body(str(self._call_id), name, arguments, self._variables, at=now)
-        webhook_id = uuid.uuid4()
-        headers = webhooks.signature_headers(self._keys, body, webhook_id, int(now.timestamp()))
-        answer = await get_client().post(self._url, body=body.encode(), headers=headers)
-        result = read_result(name, answer)
-        if answer.error is None and "error" in result:
-            answer = replace(answer, error=str(result["error"]))
-        WRITER.put(
-            lambda: webhooks.record_exchange(
-                developer_id=self._developer_id,
-                signing_secret_id=self._signing_secret_id,
-                subject=f"call:{self._call_id}",
-                event_type="call.tool_call",
-                webhook_id=webhook_id,
-                url=self._url,
-                body=body,
-                result=answer,
-                started_at=now,
-            )
+        exchange = Exchange(
+            developer_id=self._developer_id,
+            signing_secret_id=self._signing_secret_id,
+            subject=f"call:{self._call_id}",
+            event_type=EVENT,
+            webhook_id=uuid.uuid4(),
+            url=self._url,
+            body=tool_call_body(str(self._call_id), name, arguments, self._variables, at=now),
+            started_at=now,
         )
-        return result
+        return (await tool_requests.send(exchange, self._keys)).result
 
 
 def tool_call_body(
@@ -108,7 +94,7 @@ def tool_call_body(
     """The event that a developer's server is sent."""
     return webhooks.encode_body(
         {
-            "event": "call.tool_call",
+            "event": EVENT,
             "call_id": call_id,
             "tool": name,
             "arguments": dict(arguments),
@@ -133,20 +119,3 @@ async def find_destination(
             said = {**said, **{name: value for name, value in result.items() if value}}
     to, briefing = said["transfer_to"], said["briefing"]
     return to if isinstance(to, str) else "", briefing[:MAX_BRIEFING_CHARACTERS] if isinstance(briefing, str) else ""
-
-
-def read_result(name: str, response: PostResult) -> Mapping[str, Any]:
-    """What the model is told: the `result` of a 2xx JSON answer, or an error that it can talk about."""
-    if response.error is not None:
-        return {"error": f"The tool {name} could not be reached: {response.error}"}
-    if response.status is None or not 200 <= response.status < 300:
-        return {"error": f"The tool {name} failed with status {response.status}."}
-    if len(response.body) > MAX_RESULT_CHARACTERS:
-        return {"error": f"The tool {name} answered with too much text."}
-    try:
-        answer = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        return {"error": f"The tool {name} did not answer with JSON."}
-    if not isinstance(answer, dict) or "result" not in answer:
-        return {"error": f'The tool {name} did not answer with {{"result": …}}.'}
-    return {"result": answer["result"]}

@@ -174,7 +174,8 @@ FIELDS = {
     "language": "BCP-47, like en-US.",
     "tools": "Function definitions that the model may call; they go to `tool_webhook_url`. `speak_while_waiting` of one is said "
     "to the caller when its answer takes a moment.",
-    "tool_webhook_url": "Where `call.tool_call` is sent; its answer has 10 seconds.",
+    "tool_webhook_url": 'Where `call.tool_call` is sent. Respond within 10 seconds with `{"result": …}`. Any 2xx is a success: an '
+    "empty body is an empty result; other JSON, or text, is given to the model as it is.",
     "transfer_number": "Where the built-in tool `transfer_call` leads (E.164).",
     "auto_transfer_tool": "False takes the tool `transfer_call` away. Default: true.",
     "recording_enabled": "Record the call. Default: false.",

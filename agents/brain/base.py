@@ -28,7 +28,7 @@ class Call:
 class ToolResult:
     """What a tool answered."""
 
-    call_id: str
+    call_id: str  # "" for a call of an earlier session
     name: str
     result: Mapping[str, Any]
 

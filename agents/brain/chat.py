@@ -20,7 +20,7 @@ from openai.types.chat import ChatCompletionChunk
 from agents.brain.base import Brain, Call, Say, Steps, ToolResult
 from agents.brain.identity import identity_of, literal_speech
 from agents.cues import CUES
-from agents.providers.base import SessionConfig
+from agents.providers.base import SessionConfig, late_result
 from agents.speech.sentences import take_sentence
 
 logger = logging.getLogger(__name__)
@@ -146,8 +146,11 @@ class ChatBrain(Brain):
 
     async def go_on(self, results: Sequence[ToolResult]) -> Steps:
         for answer in results:
-            for use in (use for entry in self._entries for use in entry.uses if use.call_id == answer.call_id):
+            uses = [use for entry in self._entries for use in entry.uses if use.call_id == answer.call_id]
+            for use in uses:
                 use.result = json.dumps(dict(answer.result), default=str)
+            if not uses:
+                self.note(late_result(answer.name, answer.result))
         if all(answer.name == END_CALL for answer in results):
             return
         async with aclosing(self._think()) as steps:

@@ -92,7 +92,7 @@ class ScriptedBrain(Brain):
     def _at_cue(self, cue: Cue) -> str:
         """What is said where the platform wants something said."""
         match cue:
-            case Cue.GO_ON:
+            case Cue.GO_ON | Cue.ANSWER_WITH_RESULTS:
                 return self._last_said or self._identity.greeting
             case Cue.ANSWER_NOW:
                 return NOT_UNDERSTOOD

@@ -13,12 +13,19 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agents.cues import say_exactly
+import orjson
+
+from agents.cues import Cue, say_exactly
 from agents.providers.events import ModelEvent, OutputTranscript
 from bubblyphone.core.audio import AudioFormat
 
 # How readily a sound of the caller's is taken for speech.
 Sensitivity = Literal["low", "medium", "high"]
+
+
+def late_result(tool: str, result: Mapping[str, Any]) -> str:
+    """What a model is told of a tool's result that belongs to no question of its present session."""
+    return f"Result of {tool}, which you asked for: {orjson.dumps(result).decode()}"
 
 
 class ProviderError(Exception):
@@ -124,6 +131,12 @@ class RealtimeSession(ABC):
     @abstractmethod
     async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
         """Answer a ToolCall; the model goes on by itself once all calls of its turn are answered."""
+
+    async def send_late_result(self, name: str, result: Mapping[str, Any], *, is_last: bool) -> None:
+        """Tell the result of a tool that an earlier session had asked for; after the last one the model answers with it."""
+        await self.send_notice(late_result(name, result))
+        if is_last:
+            await self.generate_reply(Cue.ANSWER_WITH_RESULTS)
 
     @abstractmethod
     async def close(self) -> None:

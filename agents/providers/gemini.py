@@ -18,7 +18,14 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig, Turn
+from agents.providers.base import (
+    ProviderError,
+    RealtimeModel,
+    RealtimeSession,
+    SessionConfig,
+    Turn,
+    late_result,
+)
 from agents.providers.events import (
     AudioDelta,
     InputTranscript,
@@ -115,8 +122,8 @@ class GeminiLiveSession(RealtimeSession):
         self._interrupted = False  # what still comes of this turn is dropped
         self._heard = ""  # of the caller's utterance, not reported yet
         self._said = ""  # of the model's, not reported yet
-        self._open_calls: set[str] = set()
-        self._orphaned_calls: set[str] = set()  # asked for in a session that is lost
+        self._open_calls: dict[str, ClientConnection] = {}  # id → the connection that it was asked over
+        self._late_results: list[str] = []  # of lost connections, to be told when the last one is there
 
     async def send_audio(self, payload: str) -> None:
         await self._send('{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"' + payload + '"}}}')
@@ -131,13 +138,29 @@ class GeminiLiveSession(RealtimeSession):
         """Nothing: the vendor goes by the pace of real playback itself."""
 
     async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
-        if call_id in self._open_calls:
-            self._open_calls.discard(call_id)
-            await self._send(_encode(tool_response_message(call_id, name, dict(result))))
-        elif call_id in self._orphaned_calls:
-            self._orphaned_calls.discard(call_id)
-            output = orjson.dumps(result).decode()
-            await self._send(_encode(text_message(f"Result of {name}, which you asked for: {output}")))
+        asked_over = self._open_calls.pop(call_id, None)
+        if asked_over is None:
+            return  # withdrawn
+        if not self._is_lost(asked_over):
+            with contextlib.suppress(ConnectionClosed):
+                await asked_over.send(_encode(tool_response_message(call_id, name, dict(result))))
+                return
+        await self.send_late_result(name, result, is_last=not any(map(self._is_lost, self._open_calls.values())))
+
+    async def send_late_result(self, name: str, result: Mapping[str, Any], *, is_last: bool) -> None:
+        """In one message with all others, since each text makes the model speak."""
+        self._late_results.append(late_result(name, result))
+        if is_last:
+            await self._tell_late_results()
+
+    async def _tell_late_results(self) -> None:
+        message = "\n".join(self._late_results)
+        self._late_results.clear()
+        await self._send(_encode(text_message(message)))
+
+    def _is_lost(self, connection: ClientConnection) -> bool:
+        """No connection takes the answer to a question asked over another one, not even of the same, resumed session."""
+        return connection is not self._socket or self._held_back is not None
 
     async def close(self) -> None:
         self._closed = True
@@ -171,24 +194,27 @@ class GeminiLiveSession(RealtimeSession):
                 continue
             message = parse_object(frame)
             if message is not None:
-                for event in self._read(message):
+                for event in self._read(message, socket):
                     yield event
+                if self._late_results and not any(map(self._is_lost, self._open_calls.values())):
+                    await self._tell_late_results()  # what they waited for has been withdrawn
                 self._note_pause()
 
     # --- what the vendor says -----------------------------------------------------------------------------------------
 
-    def _read(self, message: Mapping[str, Any]) -> list[ModelEvent]:
+    def _read(self, message: Mapping[str, Any], socket: ClientConnection) -> list[ModelEvent]:
         """One message may carry anything together."""
         events: list[ModelEvent] = []
         if content := child(message, "serverContent"):
             events += self._read_content(content)
         for call in items(child(message, "toolCall"), "functionCalls"):
             events += self._begin_turn() + self._report_said()
-            self._open_calls.add(text(call, "id"))
+            self._open_calls[text(call, "id")] = socket
             events.append(ToolCall(text(call, "id"), text(call, "name"), child(call, "args")))
         if ids := child(message, "toolCallCancellation").get("ids"):
             cancelled = tuple(each for each in ids if isinstance(each, str)) if isinstance(ids, list) else ()
-            self._open_calls.difference_update(cancelled)
+            for call_id in cancelled:
+                self._open_calls.pop(call_id, None)
             events.append(ToolCallsCancelled(cancelled))
         update = child(message, "sessionResumptionUpdate")
         if update.get("resumable") is True:
@@ -326,11 +352,8 @@ class GeminiLiveSession(RealtimeSession):
                 return await self._model.open(self._config, handle=self._handle)
             except ProviderError:
                 logger.warning("Gemini did not resume a session, beginning a new one")
-        socket = await self._model.open(self._config, history=tuple(self._history))
-        self._handle = ""
-        self._orphaned_calls |= self._open_calls
-        self._open_calls.clear()
-        return socket
+                self._handle = ""
+        return await self._model.open(self._config, history=tuple(self._history))
 
     async def _send(self, message: str) -> None:
         if self._held_back is None:

@@ -140,6 +140,7 @@ class LocalSession(RealtimeSession):
         self._item_ids = (f"local_item_{number}" for number in itertools.count(1))
         self._open_calls: set[str] = set()
         self._results: list[ToolResult] = []
+        self._late_results: list[ToolResult] = []  # of tools that a session before this one had asked for
         self._was_interrupted = False
         self._caller_is_quiet = asyncio.Event()
         self._caller_is_quiet.set()
@@ -198,6 +199,12 @@ class LocalSession(RealtimeSession):
         self._results.append(ToolResult(call_id, name, result))
         if not self._open_calls:
             results, self._results = self._results, []
+            self._turns.put_nowait(self._brain.go_on(results))
+
+    async def send_late_result(self, name: str, result: Mapping[str, Any], *, is_last: bool) -> None:
+        self._late_results.append(ToolResult("", name, result))
+        if is_last:
+            results, self._late_results = self._late_results, []
             self._turns.put_nowait(self._brain.go_on(results))
 
     async def close(self) -> None:

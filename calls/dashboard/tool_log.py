@@ -35,7 +35,7 @@ def tool_uses(events: Sequence[CallEvent], deliveries: Sequence[WebhookDelivery]
 
 def _from_timeline(events: Sequence[CallEvent], asked: list[str]) -> Iterator[ToolUse]:
     """Those that no server was asked about; `asked` names the others, once for each."""
-    returned = [event for event in events if event.event_type == "tool.returned"]
+    returned = [event for event in events if event.event_type in {"tool.returned", "tool.abandoned"}]
     for event in events:
         if event.event_type != "tool.called":
             continue

@@ -12,7 +12,8 @@ from django.utils import timezone
 from accounts.models import Developer
 from accounts.outbound_http import OutboundClient, PostResult, validate_webhook_url
 from accounts.webhooks import signature_headers, signing_keys
-from calls.tool_calls import read_result, tool_call_body
+from calls.tool_calls import tool_call_body
+from calls.tool_results import ToolAnswer, read_answer
 from phone_numbers.models import PhoneNumber
 from phone_numbers.selectors import numbers_of
 
@@ -21,12 +22,22 @@ CALL_ID = "trial"  # what the server is told in the place of a call's id
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of it. `result` is what the model would have been told; `signed_as` the number whose secret signed."""
+    """What came of it. `signed_as` is the number whose secret signed."""
 
     request: str
     answer: PostResult
-    result: Mapping[str, Any]
+    read: ToolAnswer
     signed_as: PhoneNumber | None
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """What the model would have been told."""
+        return self.read.result
+
+    @property
+    def problem(self) -> str:
+        """Why the answer could not be used, for the author of the server; "" where there is no such reason."""
+        return self.answer.error or self.read.problem
 
     @property
     def is_usable(self) -> bool:
@@ -48,7 +59,7 @@ def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str,
         headers = signature_headers(signing_keys(number.signing_secret), body, uuid.uuid4(), int(now.timestamp()))
     answer = async_to_sync(_post)(url, body, headers)
     pretty = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    return Trial(request=pretty, answer=answer, result=read_result(name, answer), signed_as=number)
+    return Trial(request=pretty, answer=answer, read=read_answer(answer), signed_as=number)
 
 
 def _signing_number(developer: Developer, agent_id: int | None) -> PhoneNumber | None:

@@ -79,6 +79,15 @@ EVENTS = {
     "speak.failed": "The carrier could not say it",
     "listening.failed": "The carrier does not transcribe the caller",
 }
+# Why a tool that the model asked for was not run.
+REFUSED = {"unknown_tool": "the agent has no such tool", "invalid_arguments": "invalid arguments"}
+# Why nobody waited for a tool's result.
+ABANDONED = {
+    "withdrawn": "withdrawn by the model",
+    "call_ended": "call ended",
+    "session_moved": "call moved to another process",
+    "process_ended": "our process ended",
+}
 TROUBLE = frozenset({
     "call.failed", "call.refused", "stream.failed", "stream.error", "dead_air", "transfer.failed", "speak.failed",
     "listening.failed",
@@ -107,9 +116,11 @@ def describe_event(event: CallEvent) -> str:
     metadata: Mapping[str, Any] = event.metadata or {}
     if event.event_type in {"tool.called", "tool.returned"}:
         verb = "Tool called" if event.event_type == "tool.called" else "Tool answered"
+        if refusal := REFUSED.get(str(metadata.get("reason"))):
+            verb = f"Tool not called, {refusal}"
         return f"{verb}: {metadata.get('tool', '')}"
-    if event.event_type == "tool.cancelled":
-        return f"Tool no longer wanted: {metadata.get('tool', '')}"
+    if event.event_type == "tool.abandoned":
+        return f"Tool result not used ({ABANDONED.get(str(metadata.get('reason')), 'call ended')}): {metadata.get('tool', '')}"
     if event.event_type == "dtmf.received":
         return f"Key pressed: {metadata.get('digit', '')}"
     return EVENTS.get(event.event_type, event.event_type)

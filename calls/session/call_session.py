@@ -8,7 +8,7 @@ finishes first ends it.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agents.cues import Cue
@@ -34,9 +34,9 @@ from calls.session.handover import Handover
 from calls.session.hearing import Hearing
 from calls.session.mailbox import Mailbox
 from calls.session.model_link import ModelLink
-from calls.session.parts import Engine, Limits, Observer, OwnVoice, ToolRunner, TransferRequester
+from calls.session.parts import LEFT, Engine, LateResults, Limits, Observer, OwnVoice, ToolRunner, TransferRequester
 from calls.session.speaking import Speaking
-from calls.session.tool_desk import ToolDesk
+from calls.session.tool_desk import MOVED, ToolDesk
 from calls.session.transport import MediaTransport
 from calls.session.turns import SHORTEST_VOICE_MS, TurnClock
 
@@ -72,6 +72,7 @@ class CallSession:
         request_transfer: TransferRequester | None = None,
         fallback: Engine | None = None,
         own_voice: OwnVoice | None = None,
+        hand_on: LateResults | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
@@ -86,7 +87,7 @@ class CallSession:
         self._conversation = Conversation(observer, config.history, now)
         engines = [Engine(model, config), *([fallback] if fallback else [])]
         self._link = ModelLink(engines, self._conversation, observer, now)
-        self._handover = Handover(request_transfer, self._link.tell, self._link.deliver)
+        self._handover = Handover(request_transfer, self._link.tell, self._link.answer)
         self._speaking = Speaking(transport, own_voice, now)
         self._turns = TurnClock(observer.turn, now)
         self._hearing = Hearing(
@@ -115,9 +116,10 @@ class CallSession:
             observer=observer,
             tools=config.tools,
             built_in={"end_call": self._say_goodbye, "transfer_call": self._hand_over},
-            say=self._say_meanwhile,
+            say=self._speaking.say_meanwhile,
             deliver=self._link.deliver,
             changed=self._tools_changed,
+            hand_on=hand_on,
             now=now,
         )
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -150,6 +152,10 @@ class CallSession:
         """Have the model say a text of the developer's; False when it has no session at this moment to take it."""
         return await self._link.tell(lambda session: session.say(text))
 
+    async def late_result(self, tool: str, result: Mapping[str, Any]) -> bool:
+        """Tell the model the result of a tool that an earlier session of this call had asked for; False: nobody to tell."""
+        return await self._link.tell(lambda session: session.send_late_result(tool, result, is_last=True))
+
     async def transfer_begun(self, *, is_warm: bool = False) -> None:
         """Somebody else is being called."""
         if is_warm:
@@ -181,7 +187,9 @@ class CallSession:
             return self._end.result() if self._end.done() else ""
         finally:
             others = [task for task in (self._hearing.keys.task, self.mailbox.task) if task is not None]
-            await self._stop([*tasks, *self._tools.tasks.values(), *others])
+            has_moved = self._end.done() and self._end.result() == LEFT
+            self._tools.leave(MOVED if has_moved else "call_ended")
+            await self._stop([*tasks, *others])
 
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
@@ -228,8 +236,8 @@ class CallSession:
 
     async def _go_on(self, session: RealtimeSession) -> None:
         """After a break: the model does not know that it was in the middle of something, or that the caller waits."""
-        if self.mailbox.is_greeting:
-            return
+        if self.mailbox.is_greeting or self._tools.is_busy:
+            return  # with tools at work it would ask for them once more; their results make it speak
         has_spoken = self._ear.voiced_ms >= SPOKEN_MS and self._now() - self._ear.voice_at >= PAUSE_SECONDS
         is_waited_for = self._dead_air.since is not None or has_spoken
         if self._is_mid_answer or is_waited_for:
@@ -309,19 +317,9 @@ class CallSession:
 
     def _tools_changed(self) -> None:
         self._last_sound = self._now()
-        self._turns.tools_run(any_left=bool(self._tools.tasks))
-        if not self._tools.tasks:
+        self._turns.tools_run(any_left=self._tools.is_busy)
+        if not self._tools.is_busy:
             self._dead_air.expect(self._now())
-
-    async def _say_meanwhile(self, session: RealtimeSession, words: str) -> None:
-        """While a tool is at work: by the model where that can speak meanwhile, else by a voice of our own."""
-        if self._speaking.is_on:
-            return
-        if session.speaks_during_tools:
-            with contextlib.suppress(ProviderError):
-                await session.say(words)
-        else:
-            await self._speaking.say_ourselves(words)
 
     async def _say_goodbye(self, session: RealtimeSession, call: ToolCall) -> None:
         """The model wants to hang up: let what it has said be heard, then end. A mailbox's call ends with its message."""
@@ -364,13 +362,13 @@ class CallSession:
         since = self._caller_speaks_since
         is_caller_speaking = since is not None and now - since < LONGEST_SPEECH_SECONDS
         is_elsewhere = self._is_elsewhere or self.answering.is_machine
-        return is_elsewhere or self._speaking.is_on or bool(self._tools.tasks) or is_caller_speaking
+        return is_elsewhere or self._speaking.is_on or self._tools.is_busy or is_caller_speaking
 
     async def _mend_dead_air(self, now: float) -> None:
         if self._ear.voiced_ms >= self._dead_air.spoken_ms and self._ear.voice_at > (self._dead_air.since or 0.0):
             self._dead_air.expect(self._ear.voice_at)
         unanswerable = self._link.session is None or self._speaking.is_line_broken or self._farewell
-        if unanswerable or self._is_elsewhere or self._speaking.is_audible or self._tools.tasks:
+        if unanswerable or self._is_elsewhere or self._speaking.is_audible or self._tools.is_busy:
             return
         if (remedy := self._dead_air.due(now)) is None:
             return

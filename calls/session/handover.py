@@ -10,17 +10,18 @@ from calls.session import wording
 from calls.session.parts import TransferRequester
 
 Tell = Callable[[Callable[[RealtimeSession], Awaitable[None]]], Awaitable[bool]]
-Deliver = Callable[[RealtimeSession, ToolCall, Mapping[str, Any]], Awaitable[None]]
+Answer = Callable[[RealtimeSession, ToolCall, Mapping[str, Any]], Awaitable[bool]]
 
 
 class Handover:
-    """`tell` gives the model an order and says whether it took it; `deliver` answers its tool calls."""
+    """`tell` gives the model an order, `answer` answers its tool calls; both say whether it took it."""
 
-    def __init__(self, request: TransferRequester | None, tell: Tell, deliver: Deliver) -> None:
+    def __init__(self, request: TransferRequester | None, tell: Tell, answer: Answer) -> None:
         self._request = request
         self._tell = tell
-        self._deliver = deliver
-        self._call: ToolCall | None = None  # the model's own, which is answered only when nobody could be reached
+        self._answer = answer
+        # The model's own request, with the session that made it: answered only when nobody could be reached.
+        self._asked: tuple[RealtimeSession, ToolCall] | None = None
         self.is_ringing = False  # for the caller, who hears nothing else
         self.is_under_way = False
 
@@ -30,10 +31,10 @@ class Handover:
 
     async def ask(self, session: RealtimeSession, call: ToolCall) -> None:
         """The model wants somebody else to take over."""
-        self._call = call
+        self._asked = session, call
         if error := await self.request(call.arguments):
-            self._call = None
-            await self._deliver(session, call, {"error": error})
+            self._asked = None
+            await self._answer(session, call, {"error": error})
 
     def begun(self) -> None:
         """Somebody else is being called: from now on the caller hears the ringing, and the model nothing."""
@@ -41,19 +42,17 @@ class Handover:
 
     async def stay_meanwhile(self) -> None:
         """Somebody else is being called and will be briefed first: until then the model stays with the caller."""
-        call, self._call = self._call, None
+        asked, self._asked = self._asked, None
         self.is_under_way = True
-        if call is not None:
-            await self._tell(
-                lambda session: session.send_tool_result(call.call_id, call.name, {"result": wording.STAY_MEANWHILE})
-            )
+        if asked is not None:
+            await self._answer(*asked, {"result": wording.STAY_MEANWHILE})
 
     async def failed(self, reason: str) -> None:
         """Nobody could be reached: the caller is the model's again, which is told why."""
-        call, self._call = self._call, None
+        asked, self._asked = self._asked, None
         self.is_ringing = self.is_under_way = False
         why = wording.not_handed_over(reason)
-        if call is not None:
-            await self._tell(lambda session: session.send_tool_result(call.call_id, call.name, {"error": why}))
+        if asked is not None:
+            await self._answer(*asked, {"error": why})
         elif await self._tell(lambda session: session.send_notice(why)):
             await self._tell(lambda session: session.generate_reply(Cue.OFFER_TO_GO_ON))

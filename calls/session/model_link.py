@@ -7,10 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agents.cues import Cue
 from agents.providers.base import ProviderError, RealtimeSession
 from agents.providers.events import ToolCall
-from calls.session import wording
 from calls.session.conversation import Conversation
 from calls.session.parts import Engine, Observer
 
@@ -91,12 +89,23 @@ class ModelLink:
         while not await self.tell(order):  # noqa: ASYNC110  it is being connected
             await asyncio.sleep(0.05)
 
-    async def deliver(self, session: RealtimeSession, call: ToolCall, result: Mapping[str, Any]) -> None:
-        """Answer a tool call of the session that is there, or tell it what one before it had asked for."""
+    async def answer(
+        self, session: RealtimeSession, call: ToolCall, result: Mapping[str, Any], is_last: bool = True
+    ) -> bool:
+        """Answer a tool call of the session that is there, or tell it what one before it had asked for.
+
+        `is_last`: the model waits for no other tool. False when there is no session at this moment to take it.
+        """
         if session is self.session:
-            await self.tell(lambda session: session.send_tool_result(call.call_id, call.name, result))
-        elif await self.tell(lambda session: session.send_notice(wording.late_result(call.name, result))):
-            await self.tell(lambda session: session.generate_reply(Cue.GO_ON))
+            return await self.tell(lambda current: current.send_tool_result(call.call_id, call.name, result))
+        return await self.tell(lambda current: current.send_late_result(call.name, result, is_last=is_last))
+
+    async def deliver(
+        self, session: RealtimeSession, call: ToolCall, result: Mapping[str, Any], is_last: bool = True
+    ) -> None:
+        """The same, once there is a session to take it."""
+        while not await self.answer(session, call, result, is_last):  # noqa: ASYNC110  it is being connected
+            await asyncio.sleep(0.05)
 
     def failed(self, reason: str) -> None:
         """The engine in use is of no more use."""

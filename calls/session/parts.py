@@ -7,6 +7,9 @@ from typing import Any, Protocol
 from agents.providers.base import RealtimeModel, SessionConfig
 from calls.session.turns import TurnTimes
 
+# A session's end that is not the call's: another session has it, or is about to.
+LEFT = "left"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -38,6 +41,12 @@ class ToolRunner(Protocol):
     """Runs the developer's tools; never raises, an error is a result that the model can read."""
 
     async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]: ...
+
+
+class LateResults(Protocol):
+    """Hands the result of a tool to the session that has taken over the call; False when there is none to take it."""
+
+    async def __call__(self, name: str, result: Mapping[str, Any]) -> bool: ...
 
 
 class TransferRequester(Protocol):

@@ -1,9 +1,11 @@
 """What the caller hears: the model's answers on their way into the line, and how much of them has been heard."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
+from agents.providers.base import ProviderError, RealtimeSession
 from bubblyphone.core.audio import payload_ms
 from calls.session.ear import is_silent
 from calls.session.parts import OwnVoice
@@ -69,6 +71,16 @@ class Speaking:
             async for payload in self._own_voice(text):
                 await self.say(OWN_VOICE, payload)
             await self.end_answer()
+
+    async def say_meanwhile(self, session: RealtimeSession, words: str) -> None:
+        """While a tool is at work: by the model where that can speak meanwhile, else by a voice of our own."""
+        if self.is_on:
+            return
+        if session.speaks_during_tools:
+            with contextlib.suppress(ProviderError):
+                await session.say(words)
+        else:
+            await self.say_ourselves(words)
 
     async def end_answer(self) -> None:
         """The answer is complete: its end is marked."""

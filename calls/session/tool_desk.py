@@ -1,22 +1,48 @@
-"""The tools of a live session: they run side by side, may be withdrawn by the model, and may have something said meanwhile."""
+"""The tools of a live session: they run side by side, may be withdrawn by the model, and may have something said meanwhile.
+
+A developer's tool is never cut off: once it has been asked, it runs to its end, and the timeline tells what came of it, whether
+or not anybody waits for the answer.
+"""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from agents.providers.base import RealtimeSession, ToolSpec
 from agents.providers.events import ToolCall
-from calls.session.parts import Observer, ToolRunner
+from agents.tool_arguments import argument_problem
+from calls.session import outliving, wording
+from calls.session.parts import LateResults, Observer, ToolRunner
 
 # A tool that is back sooner needs no words to bridge the wait.
 QUICK_SECONDS = 0.7
+# Why nobody waits for a tool's answer: another session, in another process perhaps, goes on with the call.
+MOVED = "session_moved"
 
 BuiltIn = Callable[[RealtimeSession, ToolCall], Awaitable[None]]
+Result = Mapping[str, Any]
+
+
+@dataclass(eq=False, slots=True)
+class _Run:
+    """One tool at work."""
+
+    session: RealtimeSession
+    call: ToolCall
+    task: asyncio.Task[None] | None = None
+    abandoned: str = ""  # why nobody waits for the answer any more
+    has_answer: bool = False
+    bridging: asyncio.Task[None] | None = None
 
 
 class ToolDesk:
-    """Runs what the model asks for. `changed` is told whenever a tool has begun or ended, `deliver` is given what came of it."""
+    """Runs what the model asks for, if it is one of `tools`. `changed` is told whenever a tool has begun or ended.
+
+    `deliver` is given what came of a call, and whether no other tool runs. `hand_on` takes the result of a call that another
+    session has taken over, where there may be one.
+    """
 
     def __init__(
         self,
@@ -26,58 +52,124 @@ class ToolDesk:
         tools: Iterable[ToolSpec],
         built_in: Mapping[str, BuiltIn],
         say: Callable[[RealtimeSession, str], Awaitable[None]],
-        deliver: Callable[[RealtimeSession, ToolCall, Mapping[str, Any]], Awaitable[None]],
+        deliver: Callable[[RealtimeSession, ToolCall, Result, bool], Awaitable[None]],
         changed: Callable[[], None],
+        hand_on: LateResults | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run_tool = run_tool
         self._observer = observer
-        self._waiting_words = {tool.name: tool.speak_while_waiting for tool in tools if tool.speak_while_waiting}
+        self._tools = {tool.name: tool for tool in tools}
         self._built_in = built_in
         self._say = say
         self._deliver = deliver
         self._changed = changed
+        self._hand_on = hand_on
         self._now = now
-        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self._runs: list[_Run] = []
+        self._seen: dict[tuple[RealtimeSession, str], ToolCall] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the model waits for a tool."""
+        return bool(self._runs)
 
     def begin(self, session: RealtimeSession, call: ToolCall) -> None:
-        """Start what the model has called."""
+        """Start what the model has called. The same call reported twice is started once."""
+        if self._seen.get((session, call.call_id)) == call:
+            return
+        self._seen[session, call.call_id] = call
         self._observer.tool_called(call.name, call.arguments)
-        act = self._built_in.get(call.name, self._answer)
-        task = asyncio.create_task(self._work(act, session, call), name=call.name)
-        self.tasks[call.call_id] = task
+        run = _Run(session, call)
+        self._runs.append(run)
+        tool = self._tools.get(call.name)
+        if tool is None:
+            work = self._refuse(run, wording.no_such_tool(self._tools), "unknown_tool")
+        elif tool.name in self._built_in:
+            work = self._act(run)
+        elif problem := argument_problem(tool, call.arguments):
+            work = self._refuse(run, problem, "invalid_arguments")
+        else:
+            work = self._ask(run, tool)
+        run.task = outliving.start(work, name=call.name)
         self._changed()
 
     def cancel(self, call_ids: Iterable[str]) -> None:
         """The model no longer wants these answers."""
-        for call_id in call_ids:
-            if task := self.tasks.pop(call_id, None):
-                task.cancel()
-                self._observer.event("tool.cancelled", {"tool": task.get_name()})
+        ids = set(call_ids)
+        for run in [run for run in self._runs if run.call.call_id in ids]:
+            self._runs.remove(run)
+            self._abandon(run, "withdrawn")
         self._changed()
 
-    async def _work(self, act: BuiltIn, session: RealtimeSession, call: ToolCall) -> None:
-        try:
-            await act(session, call)
-        finally:
-            if self.tasks.get(call.call_id) is asyncio.current_task():
-                del self.tasks[call.call_id]
-                self._changed()
+    def leave(self, reason: str) -> None:
+        """The session is over. What a developer's server was asked goes on without it."""
+        runs, self._runs = self._runs, []
+        for run in runs:
+            self._abandon(run, reason)
 
-    async def _answer(self, session: RealtimeSession, call: ToolCall) -> None:
-        began = self._now()
-        words = self._waiting_words.get(call.name, "")
-        bridging = asyncio.create_task(self._bridge_wait(session, words)) if words else None
+    def _abandon(self, run: _Run, reason: str) -> None:
+        run.abandoned = reason
+        if run.bridging is not None:
+            run.bridging.cancel()
+        is_built_in = run.call.name in self._built_in
+        if run.task is not None and (run.has_answer or is_built_in):
+            run.task.cancel()
+        if is_built_in and not run.has_answer and run.call.name != "end_call":
+            self._observer.event("tool.abandoned", {"tool": run.call.name, "reason": reason})
+
+    def _ended(self, run: _Run) -> None:
+        if run in self._runs:
+            self._runs.remove(run)
+            self._changed()
+
+    async def _give_answer(self, run: _Run, result: Result) -> None:
+        run.has_answer = True
+        await self._deliver(run.session, run.call, result, self._runs == [run])
+
+    async def _refuse(self, run: _Run, problem: str, reason: str) -> None:
+        """What cannot be run is not sent to anybody: the model is told why."""
+        outcome = {"tool": run.call.name, "ok": False, "latency_ms": 0, "reason": reason}
         try:
-            result = await self._run_tool(call.name, call.arguments)
+            self._observer.event("tool.returned", outcome)
+            await self._give_answer(run, {"error": problem})
         finally:
-            if bridging is not None:
-                bridging.cancel()
-        latency_ms = int((self._now() - began) * 1000)
-        self._observer.event(
-            "tool.returned", {"tool": call.name, "ok": "error" not in result, "latency_ms": latency_ms}
-        )
-        await self._deliver(session, call, result)
+            self._ended(run)
+
+    async def _act(self, run: _Run) -> None:
+        try:
+            await self._built_in[run.call.name](run.session, run.call)
+        finally:
+            run.has_answer = True
+            self._ended(run)
+
+    async def _ask(self, run: _Run, tool: ToolSpec) -> None:
+        began = self._now()
+        if tool.speak_while_waiting:
+            run.bridging = asyncio.create_task(self._bridge_wait(run.session, tool.speak_while_waiting))
+        try:
+            result = await self._run_tool(tool.name, run.call.arguments)
+            latency_ms = int((self._now() - began) * 1000)
+            outcome = {"tool": run.call.name, "ok": "error" not in result, "latency_ms": latency_ms}
+            if run.abandoned:
+                await self._tell_nobody(run, result, outcome)
+            else:
+                self._observer.event("tool.returned", outcome)
+                await self._give_answer(run, result)
+        finally:
+            if run.bridging is not None:
+                run.bridging.cancel()
+            self._ended(run)
+
+    async def _tell_nobody(self, run: _Run, result: Result, outcome: dict[str, Any]) -> None:
+        """The answer came too late for the session that asked; where another one goes on with the call, it is told there."""
+        is_taken = False
+        if run.abandoned == MOVED and self._hand_on is not None:
+            is_taken = await self._hand_on(run.call.name, result)
+        if is_taken:
+            self._observer.event("tool.returned", outcome)
+        else:
+            self._observer.event("tool.abandoned", {**outcome, "reason": run.abandoned})
 
     async def _bridge_wait(self, session: RealtimeSession, words: str) -> None:
         await asyncio.sleep(QUICK_SECONDS)

@@ -243,6 +243,7 @@ async def test_never_speaks_what_the_platform_tells_it(
     who = "Hello, this is Ada, the demo agent of Luigi's Pizzeria."
     spoken = {
         Cue.GO_ON: HOURS if history else f"{who} {offer}",
+        Cue.ANSWER_WITH_RESULTS: HOURS if history else f"{who} {offer}",
         Cue.ANSWER_NOW: "Sorry, I did not catch that. Could you say it again?",
         Cue.BACK_ON_THE_LINE: f"{sorry} {HOURS if history else offer}",
         Cue.OFFER_TO_GO_ON: f"I am sorry, I could not reach anybody. {ELSE}",

@@ -100,16 +100,19 @@ class ScriptedSession(RealtimeSession):
 
 
 class ScriptedModel(RealtimeModel):
-    """Gives a new ScriptedSession for every connection; `refusals` are raised first, in order."""
+    """Gives a new ScriptedSession for every connection, once `gate` is open; `refusals` are raised first, in order."""
 
     def __init__(self, *refusals: ProviderError | None) -> None:
         self.refusals = list(refusals)
         self.sessions: list[ScriptedSession] = []
+        self.gate: asyncio.Event | None = None
 
     def is_available(self) -> bool:
         return True
 
     async def connect(self, config: SessionConfig) -> ScriptedSession:
+        if self.gate is not None:
+            await self.gate.wait()
         refusal = self.refusals.pop(0) if self.refusals else None
         if refusal is not None:
             raise refusal

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agents.cues import Cue
-from agents.providers.base import ProviderError, SessionConfig
+from agents.providers.base import ProviderError, SessionConfig, late_result
 from agents.providers.events import AudioDelta, OutputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
 from calls.session import wording
@@ -202,5 +202,5 @@ async def test_a_tools_result_reaches_the_model_that_took_over() -> None:
         second = await talk.model_session(1)
         talk.tool_waits["slow"].set()
         await talk.until(lambda: bool(second.replies))
-        assert second.contexts == [wording.late_result("slow", {"result": {"tool": "slow"}})]
+        assert second.contexts == [late_result("slow", {"result": {"tool": "slow"}})]
         assert first.results == second.results == []

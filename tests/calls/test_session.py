@@ -25,13 +25,19 @@ from calls.session.transport import LineBack, LineBroken
 from phone_numbers.carriers.media import DtmfPressed, StreamStopped
 from tests.calls.scripted import FRAME, Notebook, ScriptedCaller, ScriptedModel, ScriptedSession, audio
 
+NO_ARGUMENTS = {"type": "object", "properties": {}}
+TOOLS = tuple(
+    ToolSpec(name, name, NO_ARGUMENTS) for name in ("slow", "gone", "quick", "look", "end_call", "transfer_call")
+)
+
 
 class Conversation:
     def __init__(
-        self, model: ScriptedModel, limits: Limits, *, tools: tuple[ToolSpec, ...] = (), **options: Any
+        self, model: ScriptedModel, limits: Limits, *, tools: tuple[ToolSpec, ...] = TOOLS, **options: Any
     ) -> None:
         self.caller, self.notes, self.model = ScriptedCaller(), Notebook(), model
         self.tool_waits: dict[str, asyncio.Event] = {}
+        self.tools_run: list[str] = []
         self.session = CallSession(
             transport=self.caller,
             model=model,
@@ -45,6 +51,7 @@ class Conversation:
         self.task = asyncio.create_task(self.session.run())
 
     async def run_tool(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.tools_run.append(name)
         if name in self.tool_waits:
             await self.tool_waits[name].wait()
         return {"result": {"tool": name, **arguments}}

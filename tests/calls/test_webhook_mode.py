@@ -85,7 +85,7 @@ class Line:
         ('{"action": "speak", "text": 5}', 'needs a "text"'),
         ('{"action": "answer", "text": 5}', 'needs a "text"'),
         (json.dumps({"action": "speak", "text": "x" * 5001}), "at most 5000"),
-        ('{"action": "hangup"}'.ljust(65536), "longer than the 64 KB"),
+        ('{"action": "hangup", "more": ' + "[" * 65 + "]" * 65 + "}", "nested"),
         ('{"action": "transfer"}', "E.164"),
         ('{"action": "transfer", "to": "911"}', "E.164"),
     ],

@@ -204,15 +204,32 @@ def test_a_tool_is_tried_as_in_a_call(client: Client, developer: Developer) -> N
     assert got["x-signature"] == signed["X-Signature"]
 
 
-def test_a_trial_says_what_the_model_could_not_use(client: Client) -> None:
-    with RecordingServer([Answer(200, b"fine")]) as server:
+@pytest.mark.parametrize(
+    ("answer", "told", "reason"),
+    [
+        (Answer(204, b""), "The model gets this result.", ""),
+        (Answer(200, b"fine"), "The model gets this result.", ""),
+        (Answer(500, b"Traceback"), "The model is told: This could not be completed.", "HTTP 500"),
+        (Answer(302, b"", {"Location": "/"}), "The model is told: This could not be completed.", "redirect"),
+        (Answer(200, b"x" * 16_001), "The model is told: The answer is too long to be used.", "16000 characters"),
+        (Answer(None), "The model is told: The service behind this does not answer at the moment.", ""),
+    ],
+)
+def test_a_trial_says_what_the_model_is_told(client: Client, answer: Answer, told: str, reason: str) -> None:
+    with RecordingServer([answer]) as server:
         html = client.post("/agents/try-tool", trial(None, server.url)).content.decode()
         assert_sound(html)  # without JavaScript it is a page
-        assert "did not answer with JSON" in html
+        assert told in html
+        assert reason in html
         assert "not signed" in html
+    assert len(server.asked) == 1
+
+
+def test_a_trial_needs_arguments_that_can_be_sent(client: Client) -> None:
+    with RecordingServer([]) as server:
         for arguments, text in (("[]", "must be an object"), ("{", "cannot be sent")):
             assert text in client.post("/agents/try-tool", trial(None, server.url, arguments)).content.decode()
-    assert len(server.asked) == 1
+    assert server.asked == []
 
 
 def test_a_trial_never_reaches_a_private_network(client: Client, settings: Any) -> None:

@@ -341,6 +341,45 @@ async def test_session_that_cannot_be_resumed_begins_anew_with_the_transcript() 
         assert fake.rejected == []
 
 
+@pytest.mark.parametrize("change", ["drops", "goes away"])
+async def test_results_for_a_resumed_session_are_told_in_words(change: str) -> None:
+    """No connection knows the calls of another one, though the session is the same: all results come in one text."""
+    calls = (("get_weather", {"city": "Rome"}), ("get_weather", {"city": "Oslo"}), ("get_weather", {"city": "Bern"}))
+    frames = len(SPEECH) + 3
+    change_of: dict[str, Any] = (
+        {"drop_after_frames": frames}
+        if change == "drops"
+        else {"go_away_after_frames": frames, "go_away_connections": 1, "go_away_seconds": 3.2}
+    )
+    script = Script(
+        [Reply(tone(24000, 80), "Nine to five.", hears="Your hours?"), Reply(tool_calls=calls)], **change_of
+    )
+    async with FakeGemini(script) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
+        await reading.say(SPEECH)
+        await reading.until_seen(TurnDone)
+        await reading.session.generate_reply("Look up the weather.")
+        await reading.until_seen(ToolCall, 3)
+        rome, oslo, bern = (call.call_id for call in reading.of(ToolCall))
+        await reading.say(SILENCE, pause_seconds=0.02)
+        await reading.until_seen(Reconnected)
+        assert fake.setups()[1]["sessionResumption"]["handle"] in fake.handles
+        texts = len(fake.messages("realtimeInput"))
+        await reading.session.send_tool_result(oslo, "get_weather", {"sky": "snow"})
+        await reading.session.send_tool_result(oslo, "get_weather", {"sky": "twice"})
+        await reading.session.send_tool_result(rome, "get_weather", {"error": "This could not be completed."})
+        await reading.session.send_context("Meanwhile.")
+        await reading.until(lambda: len(fake.messages("realtimeInput")) == texts + 1)
+        await reading.session.send_tool_result(bern, "get_weather", {"sky": "grey"})
+        await reading.until(lambda: len(fake.messages("realtimeInput")) == texts + 2)
+        words = [
+            'Result of get_weather, which you asked for: {"sky":"snow"}',
+            'Result of get_weather, which you asked for: {"error":"This could not be completed."}',
+            'Result of get_weather, which you asked for: {"sky":"grey"}',
+        ]
+        assert fake.messages("realtimeInput")[-1] == {"realtimeInput": {"text": "\n".join(words)}}
+        assert (fake.messages("toolResponse"), fake.rejected) == ([], [])
+
+
 async def test_line_that_drops_again_at_once_is_given_up() -> None:
     script = Script(drop_after_frames=2, drop_connections=2)
     async with FakeGemini(script) as fake, await open_session(fake) as reading:

@@ -1,0 +1,58 @@
+"""What a developer's server answered to a tool call, as the model is told it and as the webhook log shows it.
+
+The model may read an error out to the caller, so its words are for callers: no status codes, no formats, no host names.
+The log has the technical reason.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.html import strip_tags
+
+from accounts.outbound_http import PostResult
+from accounts.response_text import NotJson, read_json
+
+# Beyond this the model would choke; it is told so instead.
+MAX_RESULT_CHARACTERS = 16_000
+NO_ANSWER = "The service behind this does not answer at the moment."
+FAILED = "This could not be completed."
+TOO_LONG = "The answer is too long to be used. Ask for something more specific."
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """`result` has the key `result` or `error`. `problem` is for the developer; "" where there is none."""
+
+    result: Mapping[str, Any]
+    problem: str = ""
+
+
+def read_answer(response: PostResult) -> ToolAnswer:
+    """Read what came back. Any 2xx is a success: with `{"result": …}` its value, with other JSON or text all of it, without a
+    body an empty result. `{"error": …}` in place of a result is an error that the server words itself.
+    """
+    if response.status is None:
+        return ToolAnswer({"error": NO_ANSWER})
+    if response.error is not None or not 200 <= response.status < 300:
+        return ToolAnswer({"error": FAILED})
+    if not response.is_whole or len(response.body) > MAX_RESULT_CHARACTERS:
+        limit = f"The response is longer than {MAX_RESULT_CHARACTERS} characters, the most that a model is given."
+        return ToolAnswer({"error": TOO_LONG}, limit)
+    if not response.body.strip():
+        return ToolAnswer({"result": ""})
+    try:
+        value = read_json(response.body)
+    except NotJson:
+        return ToolAnswer({"result": _as_text(response.body)})
+    if isinstance(value, dict) and "result" in value:
+        return ToolAnswer({"result": value["result"]})
+    if isinstance(value, dict) and value.get("error"):
+        return ToolAnswer({"error": value["error"]})
+    return ToolAnswer({"result": value})
+
+
+def _as_text(body: str) -> str:
+    """Text as it is; of an HTML page what a reader would see."""
+    text = body.strip()
+    return " ".join(strip_tags(text).split()) if text.startswith("<") else text

@@ -1,0 +1,203 @@
+"""Tools of a session: what is run, what is refused, and what becomes of those that nobody waits for any more."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from agents.cues import Cue
+from agents.providers.base import ProviderError, ToolSpec, late_result
+from agents.providers.events import ToolCall, ToolCallsCancelled
+from calls.session.parts import LEFT
+from phone_numbers.carriers.media import StreamStopped
+from tests.calls.test_session import Conversation, conversation
+
+SLOW = ToolCall("1", "slow", {})
+BOOK = ToolSpec(
+    "book_table",
+    "Book a table",
+    {
+        "type": "object",
+        "properties": {
+            "date": {"type": "string"},
+            "guests": {"type": "integer", "minimum": 1, "maximum": 8},
+            "area": {"enum": ["inside", "terrace"]},
+            "note": {"type": "string"},
+            "dishes": {"type": "array", "items": {"type": "string"}},
+        },
+        "required": ["date", "guests"],
+        "anyOf": [{"required": ["area"]}, {"required": ["note"]}],
+    },
+)
+GOOD = {"date": "2026-12-24", "guests": 4, "area": "inside"}
+
+
+def told(talk: Conversation, name: str) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in metadata.items() if key != "latency_ms"}
+        for event, metadata in talk.notes.events
+        if event == name
+    ]
+
+
+async def at_work(talk: Conversation) -> Any:
+    """The model has called the slow tool, and the developer's server has been asked."""
+    talk.tool_waits = {"slow": asyncio.Event()}
+    model = await talk.model_session()
+    model.queue.put_nowait(SLOW)
+    await talk.until(lambda: talk.tools_run == ["slow"])
+    return model
+
+
+# --- nobody waits any more --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("end", ["hangs up", "end", "limit"])
+async def test_a_tool_outlives_the_call(end: str) -> None:
+    async with conversation(max_duration=0.6 if end == "limit" else 60) as talk:
+        model = await at_work(talk)
+        if end == "hangs up":
+            talk.caller.incoming.put_nowait(StreamStopped())
+        elif end == "end":
+            talk.session.end("insufficient_balance")
+        await asyncio.wait_for(talk.task, 3)
+        assert (told(talk, "tool.returned"), told(talk, "tool.abandoned")) == ([], [])
+        talk.tool_waits["slow"].set()
+        await talk.until(lambda: bool(told(talk, "tool.abandoned")))
+        assert told(talk, "tool.abandoned") == [{"tool": "slow", "ok": True, "reason": "call_ended"}]
+        assert (told(talk, "tool.returned"), model.results, talk.tools_run) == ([], [], ["slow"])
+
+
+async def test_a_tool_outlives_its_withdrawal() -> None:
+    async with conversation() as talk:
+        model = await at_work(talk)
+        model.queue.put_nowait(ToolCallsCancelled(("1", "unheard-of")))
+        model.queue.put_nowait(ToolCall("2", "quick", {}))
+        await talk.until(lambda: bool(model.results))
+        talk.tool_waits["slow"].set()
+        await talk.until(lambda: bool(told(talk, "tool.abandoned")))
+        assert told(talk, "tool.abandoned") == [{"tool": "slow", "ok": True, "reason": "withdrawn"}]
+        assert [name for _, name, _ in model.results] == ["quick"]
+        assert talk.tools_run == ["slow", "quick"]
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_the_result_follows_a_call_that_moves(is_taken: bool) -> None:
+    handed_on: list[tuple[str, Mapping[str, Any]]] = []
+
+    async def hand_on(name: str, result: Mapping[str, Any]) -> bool:
+        handed_on.append((name, result))
+        return is_taken
+
+    async with conversation(hand_on=hand_on) as talk:
+        await at_work(talk)
+        talk.session.end(LEFT)
+        await talk.task
+        talk.tool_waits["slow"].set()
+        await talk.until(lambda: bool(handed_on))
+        await talk.until(lambda: bool(told(talk, "tool.returned") or told(talk, "tool.abandoned")))
+        assert handed_on == [("slow", {"result": {"tool": "slow"}})]
+        assert told(talk, "tool.returned") == ([{"tool": "slow", "ok": True}] if is_taken else [])
+        assert told(talk, "tool.abandoned") == (
+            [] if is_taken else [{"tool": "slow", "ok": True, "reason": "session_moved"}]
+        )
+
+
+async def test_a_session_is_told_the_result_that_the_one_before_waited_for() -> None:
+    async with conversation(is_resumed=True) as talk:
+        model = await talk.model_session()
+        assert await talk.session.late_result("slow", {"result": 5})
+        assert model.contexts == [late_result("slow", {"result": 5})]
+        assert model.replies[-1] == Cue.ANSWER_WITH_RESULTS
+
+
+# --- a model that drops -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("when", ["while reconnecting", "afterwards"])
+async def test_the_next_session_answers_with_all_results(when: str) -> None:
+    async with conversation() as talk:
+        talk.tool_waits = {"slow": asyncio.Event(), "gone": asyncio.Event()}
+        first = await talk.model_session()
+        first.queue.put_nowait(SLOW)
+        first.queue.put_nowait(ToolCall("2", "gone", {}))
+        await talk.until(lambda: len(talk.tools_run) == 2)
+        if when == "while reconnecting":
+            talk.model.gate = asyncio.Event()
+        first.queue.put_nowait(ProviderError("gone", retryable=True))
+        await talk.until(lambda: first.is_closed)
+        if when == "while reconnecting":
+            talk.tool_waits["slow"].set()
+            await talk.until(lambda: bool(told(talk, "tool.returned")))
+            talk.model.gate.set()
+        second = await talk.model_session(1)
+        talk.tool_waits["slow"].set()
+        await talk.until(lambda: bool(second.contexts))
+        assert second.replies == []  # it would ask for the other one again
+        talk.tool_waits["gone"].set()
+        await talk.until(lambda: bool(second.replies))
+        assert second.contexts == [late_result(name, {"result": {"tool": name}}) for name in ("slow", "gone")]
+        assert second.replies == [Cue.ANSWER_WITH_RESULTS]
+        assert (first.results, second.results, talk.tools_run) == ([], [], ["slow", "gone"])
+
+
+async def test_a_call_that_is_reported_twice_is_run_once() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        for call in (ToolCall("1", "quick", {}), ToolCall("1", "quick", {}), ToolCall("2", "quick", {})):
+            model.queue.put_nowait(call)
+        await talk.until(lambda: len(model.results) == 2)
+        await asyncio.sleep(0.05)
+        assert [call_id for call_id, _, _ in model.results] == ["1", "2"]
+        assert talk.tools_run == ["quick", "quick"]
+
+
+# --- what is not run --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "name", ["invented", "Book_Table", "book_table ", "", "transfer_call", "send_dtmf", "end_call"]
+)
+async def test_a_tool_that_the_agent_does_not_have_is_not_run(name: str) -> None:
+    async with conversation(tools=(BOOK,)) as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(ToolCall("1", name, GOOD))
+        await talk.until(lambda: bool(model.results))
+        error = {"error": "There is no such tool. The tools you have: book_table."}
+        assert model.results == [("1", name, error)]
+        assert talk.notes.tools == [(name, GOOD)]
+        assert told(talk, "tool.returned") == [{"tool": name, "ok": False, "reason": "unknown_tool"}]
+        assert talk.tools_run == []
+        assert not talk.task.done()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"date": ..., "guests": ...}, "Missing arguments: date, guests. Ask for them if you do not know them."),
+        ({"guests": "many"}, "The arguments do not fit at guests: 'many' is not of type 'integer'"),
+        ({"guests": 4.5}, "The arguments do not fit at guests: 4.5 is not of type 'integer'"),
+        ({"guests": 9}, "The arguments do not fit at guests: 9 is greater than the maximum of 8"),
+        ({"area": "roof"}, "The arguments do not fit at area: 'roof' is not one of ['inside', 'terrace']"),
+        ({"date": ["2026-12-24"]}, "The arguments do not fit at date: ['2026-12-24'] is not of type 'string'"),
+        ({"dishes": "soup"}, "The arguments do not fit at dishes: 'soup' is not of type 'array'"),
+        ({"dishes": [{}]}, "The arguments do not fit at dishes.0: {} is not of type 'string'"),
+        ({"area": ...}, "Missing arguments: area or note. Ask for them if you do not know them."),
+    ],
+)
+async def test_arguments_that_do_not_fit_are_not_sent(changes: dict[str, Any], problem: str) -> None:
+    arguments = {name: value for name, value in {**GOOD, **changes}.items() if value is not ...}
+    async with conversation(tools=(BOOK,)) as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(ToolCall("1", "book_table", arguments))
+        await talk.until(lambda: bool(model.results))
+        assert model.results == [("1", "book_table", {"error": problem})]
+        assert told(talk, "tool.returned") == [{"tool": "book_table", "ok": False, "reason": "invalid_arguments"}]
+        assert talk.tools_run == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"guests": "4"}, {"guests": 4.0}, {"date": 20261224}, {"note": None}, {"more": 1}, {"dishes": ["soup", 5]}],
+)
+async def test_arguments_that_fit_are_sent_as_they_are(changes: dict[str, Any]) -> None:
+    async with conversation(tools=(BOOK,)) as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(ToolCall("1", "book_table", {**GOOD, **changes}))
+        await talk.until(lambda: bool(model.results))
+        assert model.results == [("1", "book_table", {"result": {"tool": "book_table", **GOOD, **changes}})]
