@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from accounts.models import WebhookDelivery
 from accounts.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
-from accounts.webhook_replies import reply_handler
+from accounts.webhook_replies import AnswerRefused, reply_handler
 from accounts.webhooks import CHANNEL, record_attempt, signature_headers, signing_keys
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def record_outcome(
     status, next_attempt_at = WebhookDelivery.Status.FAILED, None
     if result.is_success:
         status = WebhookDelivery.Status.DELIVERED
-    elif number <= len(retry_delays):
+    elif number <= len(retry_delays) and not result.is_final:
         failed_at = started_at + timedelta(milliseconds=result.latency_ms)
         status, next_attempt_at = delivery.Status.PENDING, failed_at + timedelta(seconds=retry_delays[number - 1])
     with transaction.atomic():
@@ -90,7 +90,7 @@ def record_outcome(
         )
         if ours.update(status=status, attempt_count=number, next_attempt_at=next_attempt_at):
             record_attempt(delivery=delivery, number=number, result=result, started_at=started_at)
-            if delivery.wants_reply and status == WebhookDelivery.Status.FAILED:
+            if delivery.wants_reply and status == WebhookDelivery.Status.FAILED and not result.is_final:
                 reply_handler().gave_up(delivery)
 
 
@@ -107,6 +107,8 @@ def take_reply(delivery: WebhookDelivery, result: PostResult) -> PostResult:
         return replace(result, error=f"The response is longer than {MAX_RESPONSE_BYTES // 1024} KB.")
     try:
         problem = reply_handler().take(delivery, result.body)
+    except AnswerRefused as error:
+        return replace(result, error=str(error), is_final=True)
     except DatabaseError:
         raise
     except Exception:

@@ -57,6 +57,7 @@ class PostResult:
     latency_ms: int
     error: str | None
     is_whole: bool = True  # False: the body is longer than what is read of it
+    is_final: bool = False  # a failure that another attempt would only repeat
 
     @property
     def is_success(self) -> bool:

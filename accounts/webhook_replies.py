@@ -9,11 +9,18 @@ from django.utils.module_loading import import_string
 from accounts.models import WebhookDelivery
 
 
+class AnswerRefused(Exception):
+    """An answer that is understood and refused for good: asking again would not help, and whatever it was about goes on."""
+
+
 class ReplyHandler(Protocol):
     """Synchronous, with the database at hand. What it is given may come again, after a process has died in between."""
 
     def take(self, delivery: WebhookDelivery, body: str) -> str:
-        """Carry out a 2xx answer. Returns what is wrong with it, for its author to read, or "" when all is well."""
+        """Carry out a 2xx answer. Returns what is wrong with it, for its author to read, or "" when all is well.
+
+        Raises AnswerRefused.
+        """
 
     def is_wanted(self, delivery: WebhookDelivery) -> bool:
         """Whether an answer would still be of use: else nothing is sent again."""

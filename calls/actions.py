@@ -7,11 +7,20 @@ from accounts.response_text import NotJson, read_json
 from bubblyphone.core.e164 import is_e164
 
 MAX_TEXT_CHARACTERS = 5000
+MAX_SHOWN_CHARACTERS = 100  # of a number that is none
 NAMES = ("answer", "speak", "transfer", "hangup")
 
 
 class MalformedAction(Exception):
     """Not an action; the message is for the author of the answer."""
+
+
+class MalformedTransfer(MalformedAction):
+    """A transfer without a usable number; `to` is what was given instead."""
+
+    def __init__(self, message: str, to: str) -> None:
+        super().__init__(message)
+        self.to = to
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +60,6 @@ def _text(value: Any, name: str) -> str:
 
 def _number(value: Any) -> str:
     if not isinstance(value, str) or not is_e164(value):
-        raise MalformedAction('"transfer" needs a "to": a phone number in E.164, like +14155550100.')
+        text = '"transfer" needs a "to": a phone number in E.164, like +14155550100.'
+        raise MalformedTransfer(text, "" if value is None else str(value)[:MAX_SHOWN_CHARACTERS])
     return value

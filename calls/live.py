@@ -22,9 +22,7 @@ from agents.providers.registry import get_model
 from agents.selectors import find_model
 from agents.tools import build_toolset
 from bubblyphone.core.crypto import decrypt, hash_secret
-from bubblyphone.core.e164 import is_e164
-from bubblyphone.core.errors import ApplicationError
-from calls import answered_by, lifecycle, live_control, speech, streams, tool_requests, transfers
+from calls import answered_by, lifecycle, live_control, speech, streams, tool_requests
 from calls.answered_by import AnsweredBy
 from calls.models import Call, CallStatus, Direction, HangupCause
 from calls.own_voice import PlatformVoice
@@ -35,7 +33,8 @@ from calls.session.call_session import CallSession
 from calls.session.conversation import HISTORY_TURNS
 from calls.session.parts import LEFT, Engine, Limits, Observer, ToolRunner, TransferRequester
 from calls.session.transport import MediaTransport
-from calls.tool_calls import TelephoneTools, ToolWebhook, find_destination, no_tools
+from calls.tool_calls import TelephoneTools, ToolWebhook, no_tools
+from calls.transfer_requests import TransferRouter
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 5.0
@@ -214,44 +213,33 @@ def _session_config(live: LiveCall, transport: MediaTransport) -> SessionConfig:
     )
 
 
+def _tool_webhook(live: LiveCall) -> ToolWebhook | None:
+    if not live.config.tool_webhook_url or live.keys is None or live.signing_secret_id is None:
+        return None
+    return ToolWebhook(
+        call_id=live.call_id,
+        url=live.config.tool_webhook_url,
+        keys=live.keys,
+        developer_id=live.developer_id,
+        signing_secret_id=live.signing_secret_id,
+        variables=live.variables,
+    )
+
+
 def _tool_runner(live: LiveCall) -> ToolRunner:
-    webhook: ToolRunner = no_tools
-    if live.config.tool_webhook_url and live.keys is not None and live.signing_secret_id is not None:
-        webhook = ToolWebhook(
-            call_id=live.call_id,
-            url=live.config.tool_webhook_url,
-            keys=live.keys,
-            developer_id=live.developer_id,
-            signing_secret_id=live.signing_secret_id,
-            variables=live.variables,
-        )
+    webhook: ToolRunner = _tool_webhook(live) or no_tools
     return TelephoneTools(live.carrier_call_id, webhook) if live.carrier_call_id else webhook
 
 
 def _transfer_requester(live: LiveCall) -> TransferRequester | None:
     if live.carrier_call_id is None:
         return None
-    route = None
-    if live.config.tool_webhook_url and isinstance(runner := _tool_runner(live), TelephoneTools):
-        route = runner
-
-    async def request(arguments: Mapping[str, Any]) -> str:
-        to, briefing = await find_destination(route, live.config.transfer_number, arguments)
-        if not is_e164(to):
-            return "No number is known to hand this call over to."
-        return await in_database(request_transfer, live.call_id, to, briefing)
-
-    return request
-
-
-def request_transfer(call_id: int, to: str, briefing: str = "") -> str:
-    """The model wants a call handed over. Returns why it cannot be, or ""."""
-    try:
-        with transaction.atomic():
-            transfers.request(lifecycle.locked(call_id), to, source="streaming", briefing=briefing)
-    except ApplicationError as error:
-        return f"The call cannot be handed over to {to}: {error.message}"
-    return ""
+    return TransferRouter(
+        live.call_id,
+        webhook=_tool_webhook(live),
+        fixed_number=live.config.transfer_number,
+        in_database=in_database,
+    )
 
 
 async def after_session(call_id: int, cause: str) -> None:

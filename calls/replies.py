@@ -8,10 +8,12 @@ from django.utils import timezone
 
 from accounts.models import WebhookDelivery
 from accounts.selectors import require_active
-from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from calls import commands, inbound, lifecycle, speech, transfers
-from calls.actions import Action, MalformedAction, parse_action
+from accounts.webhook_replies import AnswerRefused
+from bubblyphone.core.errors import ApplicationError
+from calls import commands, inbound, lifecycle, speech, transfer_requests, transfers
+from calls.actions import Action, MalformedAction, MalformedTransfer, parse_action
 from calls.models import Call, CallStatus, HangupCause
+from calls.transfer_requests import Refusal, refusal_of
 
 
 class CallReplies:
@@ -20,18 +22,27 @@ class CallReplies:
     def take(self, delivery: WebhookDelivery, body: str) -> str:
         try:
             action = parse_action(body)
+        except MalformedTransfer as error:
+            _note(delivery, error.to, Refusal("invalid_number", str(error)))
+            return str(error)
+        except MalformedAction as error:
+            return str(error)
+        try:
             with transaction.atomic():
                 call = lifecycle.locked(call_id_of(delivery))
                 if call.is_over or call.end_requested_at is not None or call.transferred_at is not None:
                     return ""  # well meant, and too late
                 require_active(call.developer_id)
                 carry_out(call, action, key=f"reply:{delivery.pk}")
-        except MalformedAction as error:
-            return str(error)
-        except InvalidRequest as error:
-            return " ".join(text for texts in error.errors.values() for text in texts)
         except ApplicationError as error:
-            return error.message
+            refusal = refusal_of(error)
+            if not action.to:
+                return refusal.message
+            is_incoming = delivery.event_type == "call.incoming"
+            _note(delivery, action.to, refusal, tell=not is_incoming)
+            if is_incoming:
+                return refusal.message
+            raise AnswerRefused(refusal.message) from error
         return ""
 
     def is_wanted(self, delivery: WebhookDelivery) -> bool:
@@ -42,6 +53,16 @@ class CallReplies:
         call = lifecycle.locked(call_id_of(delivery))
         if call.transferred_at is None:
             lifecycle.request_end(call, HangupCause.WEBHOOK_FAILED, at=timezone.now())
+
+
+def _note(delivery: WebhookDelivery, to: str, refusal: Refusal, *, tell: bool = False) -> None:
+    """Write a refused transfer down, once for all attempts of a message."""
+    with transaction.atomic():
+        call = lifecycle.locked(call_id_of(delivery))
+        webhook_id = str(delivery.webhook_id)
+        about = {"webhook_id": webhook_id, "to": to}
+        if not call.events.filter(event_type="transfer.failed", metadata__contains=about).exists():
+            transfer_requests.note(call, to, refusal, source="webhook", tell=tell, webhook_id=webhook_id)
 
 
 def call_id_of(delivery: WebhookDelivery) -> int:

@@ -11,9 +11,9 @@ from accounts.models import ApiKey, Developer
 from agents import configuration
 from agents.models import Agent
 from billing import destinations
-from bubblyphone.core.errors import Conflict, InvalidRequest, UpstreamFailed
+from bubblyphone.core.errors import Conflict, Forbidden, InsufficientFunds, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
-from calls import commands, lifecycle, live_control, speech, timeline, transfers
+from calls import commands, lifecycle, live_control, speech, timeline, transfer_requests, transfers
 from calls.charging.admission import admit
 from calls.charging.pricing import model_price
 from calls.models import Call, CallStatus, Direction, HangupCause
@@ -136,11 +136,16 @@ def speak(*, call: Call, text: str) -> None:
 def transfer(*, call: Call, to: str, briefing: str = "") -> None:
     """Hand a running call over to another number, whose holder is told the `briefing` first. Raises Conflict, Forbidden,
     InsufficientFunds."""
-    with transaction.atomic():
-        fresh = lifecycle.locked(call.pk)
-        if not fresh.is_over and fresh.status != CallStatus.ANSWERED:
-            raise Conflict("This call is not answered yet.", code="call_not_answered")
-        transfers.request(fresh, to, source="api", briefing=briefing)
+    try:
+        with transaction.atomic():
+            fresh = lifecycle.locked(call.pk)
+            if not fresh.is_over and fresh.status != CallStatus.ANSWERED:
+                raise Conflict("This call is not answered yet.", code="call_not_answered")
+            transfers.request(fresh, to, source="api", briefing=briefing)
+    except (Forbidden, InsufficientFunds) as error:
+        with transaction.atomic():
+            transfer_requests.note(lifecycle.locked(call.pk), to, transfer_requests.refusal_of(error), source="api")
+        raise
 
 
 def inject_context(*, call: Call, message: str) -> None:

@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from accounts import webhooks
 from accounts.webhooks import Exchange, SigningKeys
-from agents.tools import SEND_DTMF, TRANSFER_CALL
+from agents.tools import SEND_DTMF
 from bubblyphone.core.api import format_time
 from calls import tool_requests
-from calls.limits import MAX_BRIEFING_CHARACTERS
 from calls.session.parts import ToolRunner
+from calls.tool_results import ToolAnswer
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 
@@ -74,6 +74,12 @@ class ToolWebhook:
         self._signing_secret_id = signing_secret_id
 
     async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        return (await self.send(name, arguments)).result
+
+    async def send(
+        self, name: str, arguments: Mapping[str, Any], judge: tool_requests.Judge | None = None
+    ) -> ToolAnswer:
+        """The same; `judge` may find the answer unusable."""
         now = timezone.now()
         exchange = Exchange(
             developer_id=self._developer_id,
@@ -85,7 +91,7 @@ class ToolWebhook:
             body=tool_call_body(str(self._call_id), name, arguments, self._variables, at=now),
             started_at=now,
         )
-        return (await tool_requests.send(exchange, self._keys)).result
+        return await tool_requests.send(exchange, self._keys, judge)
 
 
 def tool_call_body(
@@ -103,19 +109,3 @@ def tool_call_body(
             "timestamp": format_time(at),
         }
     )
-
-
-async def find_destination(
-    tools: ToolRunner | None, fixed_number: str, arguments: Mapping[str, Any]
-) -> tuple[str, str]:
-    """Whom to hand a call over to, and what to tell them first ("": nothing).
-
-    As the developer's server says, if it is asked and says so, else the fixed number and what the model wants told.
-    """
-    said: Mapping[str, Any] = {"transfer_to": fixed_number, "briefing": arguments.get("briefing")}
-    if tools is not None:
-        result = (await tools(TRANSFER_CALL.name, arguments)).get("result")
-        if isinstance(result, Mapping):
-            said = {**said, **{name: value for name, value in result.items() if value}}
-    to, briefing = said["transfer_to"], said["briefing"]
-    return to if isinstance(to, str) else "", briefing[:MAX_BRIEFING_CHARACTERS] if isinstance(briefing, str) else ""

@@ -7,7 +7,7 @@ The log entry is begun before the request leaves and ended when the answer is th
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 
 from accounts import webhooks
-from accounts.outbound_http import TIMEOUT_SECONDS, get_client
+from accounts.outbound_http import TIMEOUT_SECONDS, PostResult, get_client
 from accounts.webhooks import Exchange, SigningKeys
 from calls import live_control, timeline
 from calls.recorder import WRITER
@@ -34,18 +34,23 @@ HAND_ON_SECONDS = 6.0
 LOST = "The outcome is not known: our process ended before the response arrived."
 _threads = ThreadPoolExecutor(4, thread_name_prefix="tool-log")
 
-
-async def send(exchange: Exchange, keys: SigningKeys) -> ToolAnswer:
-    """Send it and read the answer. Whoever waits may be cancelled; the request is not."""
-    return await asyncio.shield(outliving.start(_send(exchange, keys)))
+# Uses an answer, and gives it back with a `problem` if that cannot be done.
+Judge = Callable[[PostResult, ToolAnswer], Awaitable[ToolAnswer]]
 
 
-async def _send(exchange: Exchange, keys: SigningKeys) -> ToolAnswer:
+async def send(exchange: Exchange, keys: SigningKeys, judge: Judge | None = None) -> ToolAnswer:
+    """Send it and read the answer. Whoever waits may be cancelled; the request and its `judge` are not."""
+    return await asyncio.shield(outliving.start(_send(exchange, keys, judge)))
+
+
+async def _send(exchange: Exchange, keys: SigningKeys, judge: Judge | None) -> ToolAnswer:
     await _begin(exchange)
     timestamp = int(exchange.started_at.timestamp())
     headers = webhooks.signature_headers(keys, exchange.body, exchange.webhook_id, timestamp)
     response = await get_client().post(exchange.url, body=exchange.body.encode(), headers=headers)
     answer = read_answer(response)
+    if judge is not None:
+        answer = await judge(response, answer)
     if response.error is None and answer.problem:
         response = replace(response, error=answer.problem)
     WRITER.put(lambda: webhooks.end_exchange(exchange, response))

@@ -16,7 +16,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from bubblyphone.core.errors import Conflict
+from bubblyphone.core.errors import Conflict, InvalidRequest
 from calls import commands, speech, timeline
 from calls.charging.admission import admit_transfer
 from calls.live_control import tell_session
@@ -37,8 +37,8 @@ LEG_STATE = re.compile(r"(\d{1,18}):transfer:(\d{1,18})")
 def request(call: Call, to: str, *, source: str, key: str = "", briefing: str = "") -> Transfer:
     """Ask for a call to be handed over, at once or as soon as it is answered. The row is locked. A `key` asks once.
 
-    Raises Conflict where the call forbids it, Forbidden for a destination that policy refuses, InsufficientFunds where its first
-    minute cannot be paid for.
+    Raises Conflict where the call forbids it, InvalidRequest for the call's own number, Forbidden for a destination that policy
+    refuses, InsufficientFunds where its first minute cannot be paid for.
     """
     key = key or f"transfer:{uuid.uuid4()}"
     if known := Transfer.objects.filter(key=key).first():
@@ -49,6 +49,8 @@ def request(call: Call, to: str, *, source: str, key: str = "", briefing: str = 
         raise Conflict("This call has ended.", code="call_ended")
     if call.transferred_at is not None or call.transfers.filter(answered_at=None, failed_at=None).exists():
         raise Conflict("This call is being handed over already.", code="transfer_running")
+    if to == own_number(call):
+        raise InvalidRequest({"to": ["This call is on that number. Transfer it to another one."]})
     rate = admit_transfer(call, to)
     now = timezone.now()
     transfer = Transfer.objects.create(call=call, key=key, to_number=to, rate=rate, requested_at=now, briefing=briefing)
@@ -57,6 +59,11 @@ def request(call: Call, to: str, *, source: str, key: str = "", briefing: str = 
     if call.status == CallStatus.ANSWERED:
         commands.after_commit(send_waiting, call.pk)
     return transfer
+
+
+def own_number(call: Call) -> str:
+    """The platform's end of the call."""
+    return call.to_number if call.direction == Direction.INBOUND else call.from_number
 
 
 def send_waiting(call_id: int) -> None:
@@ -92,7 +99,7 @@ def _locked(call_id: int) -> Call:
 def _ring(transfer: Transfer) -> None:
     """Have the other party called: for the caller, or with a briefing on a call of its own."""
     call = transfer.call
-    from_number = call.to_number if call.direction == Direction.INBOUND else call.from_number
+    from_number = own_number(call)
     command_id = commands.command_id(call, f"transfer:{transfer.pk}")
     leg_state = f"{call.pk}:transfer:{transfer.pk}"
     limit = int(call.config["max_call_duration"]["value"]) + LIMIT_SLACK_SECONDS

@@ -99,7 +99,8 @@ WEBHOOKS = {
         at="2026-04-02T14:01:23Z",
     ),
     "call.transfer.failed": Webhook(
-        "Nobody took the call that was to be handed over; the caller is back. `reason` is a hang-up cause.",
+        "The call was not transferred; the caller is back. `reason` is a hang-up cause if the number was called, else why it "
+        "was not, such as `no_rate`.",
         {**_ID, "to": text("+12025559999"), "reason": text("no_answer")},
         at="2026-03-28T10:01:10Z",
     ),

@@ -192,7 +192,8 @@ def test_no_call_is_handed_over_on_credit(credit: str, limit: Decimal | None, re
     answer = post(call, "transfer", {"to": "+12425550100"})
     assert (answer.status_code, answer.json()["reason"]) == (402, reason)
     assert not Transfer.objects.exists()
-    assert events(call) == []
+    (event,) = CallEvent.objects.filter(call=call)
+    assert (event.event_type, event.source, event.metadata["reason"]) == ("transfer.failed", "api", reason)
 
 
 def test_a_transfer_that_rings_holds_its_first_minute() -> None:
