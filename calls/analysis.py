@@ -1,6 +1,7 @@
 """After a call whose agent has an analysis schema: its fields are read out of the transcript, stored, told and charged, once."""
 
 import logging
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -12,13 +13,15 @@ from agents.analysis.base import Analyser, AnalysisError, Line
 from billing.models import LedgerEntry
 from bubblyphone.core.backends import load_backend
 from bubblyphone.core.errors import InsufficientFunds
+from bubblyphone.core.money import ZERO
 from calls import after_call, timeline
 from calls.after_call_models import Analysis
 from calls.charging.pricing import ANALYSIS_PRICE
-from calls.models import Call
+from calls.models import Call, TranscriptEntry
 
 logger = logging.getLogger(__name__)
-NOTHING_SAID = "empty_transcript"
+# Who made the result of a call in which the other party said nothing. It is free.
+NO_SPEECH = "no_speech"
 
 
 def schema_of(call: Call) -> dict[str, Any]:
@@ -51,8 +54,8 @@ def _analyse(call: Call) -> tuple[dict[str, Any], str]:
     """The result and who made it. Raises AnalysisError."""
     schema = schema_of(call)
     transcript = [Line(entry.role, entry.text) for entry in call.transcript.all()]
-    if not transcript:
-        return empty_answer(schema), NOTHING_SAID
+    if not any(line.role == TranscriptEntry.Role.USER and line.text.strip() for line in transcript):
+        return empty_answer(schema), NO_SPEECH
     analyser: Analyser = load_backend(settings.ANALYSER)
     return analyser.analyse(schema, transcript), analyser.source
 
@@ -65,7 +68,7 @@ def _finish(work: Analysis, result: dict[str, Any], source: str) -> None:
             return
         try:
             cost = after_call.charge(
-                call, name="analysis", kind=LedgerEntry.Kind.ANALYSIS, amount=ANALYSIS_PRICE, what="analysis"
+                call, name="analysis", kind=LedgerEntry.Kind.ANALYSIS, amount=_price(call, source), what="analysis"
             )
         except InsufficientFunds:
             work.reason = "The balance did not suffice."
@@ -78,6 +81,10 @@ def _finish(work: Analysis, result: dict[str, Any], source: str) -> None:
         after_call.finish(work, Analysis.Status.READY)
         timeline.add_event(call.pk, "analysis.ready", "system", at=at, made_by=source)
         timeline.notify(call, "call.analysis.ready", at=at, analysis=result, source=source)
+
+
+def _price(call: Call, source: str) -> Decimal:
+    return ZERO if source == NO_SPEECH or call.is_without_model else ANALYSIS_PRICE
 
 
 def _report_failure(work: Analysis) -> None:

@@ -293,6 +293,21 @@ def charge_late_answer(call: Call) -> None:
     call.save()
 
 
+def model_spoke(call_id: int, *, at: datetime) -> None:
+    """The caller hears the model: from here on it is charged, for the whole call. Belongs into a transaction.
+
+    Written after the call has ended, the charge follows what is finally known; reports already sent stay.
+    """
+    if not Call.objects.filter(pk=call_id, model_spoke_at=None).exists():
+        return
+    call = locked(call_id)
+    if call.model_spoke_at is None:
+        call.model_spoke_at = at
+        if call.is_over and call.answered_at is not None:
+            settlement.settle(call, timezone.now())
+        call.save()
+
+
 def report_end(call: Call) -> None:
     """The webhooks of the end: the itemised one of streaming calls, and the one of every call."""
     assert call.ended_at is not None

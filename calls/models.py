@@ -92,6 +92,7 @@ class Call(models.Model):
     hangup_reported_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
     session_seen_at = models.DateTimeField(null=True)  # sign of life of the process that holds the live session
 
+    model_spoke_at = models.DateTimeField(null=True)  # when the caller first heard the model; none: it never spoke
     duration_seconds = models.PositiveIntegerField(null=True)
     telephony_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
     model_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
@@ -153,6 +154,11 @@ class Call(models.Model):
     @property
     def total_cost(self) -> Decimal:
         return self.telephony_cost + self.model_cost + self.transcription_cost + self.analysis_cost
+
+    @property
+    def is_without_model(self) -> bool:
+        """Whether a model was to hold the call and none was ever heard: then only telephony is charged."""
+        return self.mode == CallMode.STREAMING and self.model_spoke_at is None
 
     @property
     def is_over(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
-from calls import timeline
+from calls import lifecycle, timeline
 from calls.session.turns import TurnTimes
 
 logger = logging.getLogger(__name__)
@@ -125,6 +125,10 @@ class Recorder:
     def turn(self, times: TurnTimes) -> None:
         at, call_id = timezone.now(), self._call_id
         self._writer.put(lambda: timeline.add_turn(call_id, times, at=at))
+
+    def model_spoke(self) -> None:
+        at, call_id = timezone.now(), self._call_id
+        self._writer.put(lambda: lifecycle.model_spoke(call_id, at=at))
 
     def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
         self.event("tool.called", {"tool": tool, "arguments": dict(arguments)})

@@ -209,7 +209,7 @@ def _stop_speaking(call: Call, event_id: str) -> None:
 
 def on_transcription(call: Call, event: CarrierEvent) -> None:
     """The caller has said something: it is told to the developer, whose answer says how to go on."""
-    text = event.detail
+    text = event.detail.strip()
     if not text or call.mode != CallMode.WEBHOOK or call.transferred_at is not None:
         return
     if call.is_over:

@@ -1,7 +1,7 @@
 """What was said in a recorded call, written down by Whisper: the caller's channel and the agent's apart, merged by time.
 
 A job transcribes piece after piece and keeps each as soon as it is there, so that a long call fits into many short jobs and a failure
-costs one piece. Charged once, per second of the recording, when all of it is there.
+costs one piece. Charged once, per second of the recording, when all of it is there; a recording in which nothing was said is free.
 """
 
 import logging
@@ -143,7 +143,8 @@ def _end_step(work: Transcription, transcriber: Transcriber, reader: StereoReade
             return
         seconds = -(-reader.frames // reader.sample_rate)
         try:
-            work.cost = _charge(call, seconds) if transcriber.is_charged else Decimal(0)
+            is_charged = transcriber.is_charged and work.segments and not call.is_without_model
+            work.cost = _charge(call, seconds) if is_charged else Decimal(0)
         except InsufficientFunds:
             work.segments, work.reason = [], "The balance did not suffice."
             after_call.finish(work, Transcription.Status.FAILED)

@@ -139,6 +139,9 @@ class BrowserObserver:
     def turn(self, times: TurnTimes) -> None:
         self._recorder.turn(times)
 
+    def model_spoke(self) -> None:
+        self._recorder.model_spoke()
+
     def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
         self._recorder.tool_called(tool, arguments)
         self._frames.put_nowait({"type": "tool_call", "tool": tool, "arguments": dict(arguments)})

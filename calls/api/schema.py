@@ -168,7 +168,10 @@ ANALYSIS = record(
         "call_id": whole(68),
         "status": choice(Analysis.Status.values, "ready"),
         "source": nullable(
-            text("openai:gpt-5.4-nano", "Who read it: a model, `offline_rules` without one, `empty_transcript`.")
+            text(
+                "openai:gpt-5.4-nano",
+                "Who read it: a model, `offline_rules` without one; `no_speech` if the other party said nothing, which is free.",
+            )
         ),
         "result": nullable(
             free_object(

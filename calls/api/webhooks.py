@@ -52,7 +52,7 @@ WEBHOOKS = {
     ),
     "call.analysis.ready": Webhook(
         "What the agent's analysis schema asks for: a value for each field. `source` is who read it: a model, or "
-        "`offline_rules` where none is configured, or `empty_transcript` where nothing was said.",
+        "`offline_rules` where none is configured, or `no_speech` where the other party said nothing, which is free.",
         {
             "call_id": text("68"),
             "analysis": free_object(

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -92,6 +92,8 @@ def settle(call: Call, now: datetime) -> None:
     `call.duration_seconds` is final. An entry can exist only once by its key, so that no repeat can charge twice.
     """
     costs = bill(call, call.duration_seconds or 0)
+    if call.is_without_model:
+        costs = replace(costs, model=ZERO)
     call.telephony_cost = costs.telephony + costs.transfer
     call.model_cost = costs.model
     call.transcription_cost = costs.transcription

@@ -126,7 +126,7 @@ class CallSession:
         self._started = self._last_sound = now()
         self._caller_speaks_since: float | None = None
         self._is_mid_answer = False
-        self._farewell = False
+        self._farewell = self._has_spoken = False
         self._has_given_up = False
         self._to_caller: Callable[[str], str] | None = None
 
@@ -294,6 +294,9 @@ class CallSession:
         self._caller_speaks_since = None
         if not await self._speaking.say(item_id, payload):
             return
+        if not self._has_spoken:
+            self._has_spoken = True
+            self._observer.model_spoke()
         self._is_mid_answer = True
         self._dead_air.answered()
         if self._ear.voiced_ms >= SHORTEST_VOICE_MS:

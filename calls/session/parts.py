@@ -34,6 +34,9 @@ class Observer(Protocol):
     def turn(self, times: TurnTimes) -> None:
         """How long the caller waited for an answer."""
 
+    def model_spoke(self) -> None:
+        """The caller hears the model for the first time in this session."""
+
     def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None: ...
 
 

@@ -57,6 +57,7 @@ def describe_call(number: PhoneNumber, started_at: datetime, **fields: Any) -> C
         "started_at": started_at,
         "answered_at": started_at,
         "session_seen_at": started_at,
+        "model_spoke_at": started_at,
         "telephony_rate": Decimal("0.04"),
         "model_rate": Decimal("0.04"),
         "carrier_call_id": f"v3:{number.pk}:{Call.objects.count()}",

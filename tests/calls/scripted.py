@@ -128,6 +128,7 @@ class Notebook:
         self.transcripts: list[tuple[str, str, bool]] = []
         self.interruptions: list[tuple[str, int, float]] = []
         self.turns: list[TurnTimes] = []
+        self.spoke_count = 0
         self.tools: list[tuple[str, dict[str, Any]]] = []
 
     def event(self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming") -> None:
@@ -141,6 +142,9 @@ class Notebook:
 
     def turn(self, times: TurnTimes) -> None:
         self.turns.append(times)
+
+    def model_spoke(self) -> None:
+        self.spoke_count += 1
 
     def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
         self.tools.append((tool, dict(arguments)))

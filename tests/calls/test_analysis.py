@@ -199,7 +199,7 @@ def test_where_nothing_was_said_no_model_is_asked(chat: FakeChat, client: Client
     finish()
     report = shown(client, call).json()["data"]
     empty = {"qualified_lead": False, "budget": None, "disposition": "not_interested", "summary": None}
-    assert (report["status"], report["source"], report["result"]) == ("ready", "empty_transcript", empty)
+    assert (report["status"], report["source"], report["result"]) == ("ready", "no_speech", empty)
     assert chat.requests == []
 
 

@@ -91,7 +91,7 @@ def test_200_calls_at_once_on_one_dollar(empty_redis: object) -> None:
     assert holds.held(developer.pk) == Decimal("0.52")
 
     answered = timezone.now()
-    Call.objects.update(status="answered", answered_at=answered)
+    Call.objects.update(status="answered", answered_at=answered, model_spoke_at=answered)
     second = 90
     while Call.objects.filter(status="answered").exists():
         second += 1

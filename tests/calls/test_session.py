@@ -93,6 +93,7 @@ async def test_the_model_greets_and_both_sides_are_heard() -> None:
         assert (model.heard, talk.caller.sent) == ([FRAME], [audio(100)])
         assert talk.notes.transcripts == [("model", "Hello.", False), ("user", "Hi.", False)]
         assert talk.notes.names() == ["stream.connected", "stream.disconnected"]
+        assert talk.notes.spoke_count == 1
         assert model.is_closed
 
 

@@ -224,6 +224,7 @@ def test_without_a_recording_there_is_no_transcription(groq: FakeGroq, client: C
 
 def test_the_books_still_agree(groq: FakeGroq) -> None:
     call = wanting_call()
+    groq.answers = [[(0.5, 2.0, "Hello?")]]
     record(call, sine(30), sine(30))
     run_jobs()
     assert list(check_calls()) == []
