@@ -8,7 +8,10 @@ from bubblyphone.core.admin import ReadOnlyAdmin
 
 @admin.register(AIModel)
 class AIModelAdmin(admin.ModelAdmin[AIModel]):
-    list_display = ["slug", "display_name", "provider", "upstream_id", "price_per_minute", "is_enabled", "position"]
+    list_display = [
+        "slug", "display_name", "provider", "upstream_id", "price_per_minute", "is_enabled", "retires_on", "successor", "position",
+    ]  # fmt: skip
+    list_select_related = ["successor"]
     list_editable = ["price_per_minute", "is_enabled", "position"]
     list_filter = ["provider", "is_enabled"]
     search_fields = ["slug", "display_name", "upstream_id"]

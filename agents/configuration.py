@@ -14,6 +14,7 @@ from agents import variables
 from agents.models import (
     Agent,
     AgentSettings,
+    AIModel,
     FirstSpeaker,
     InterruptionSensitivity,
     ModelKey,
@@ -90,12 +91,14 @@ class LinkedSettings(Protocol):
     def agent(self) -> Agent | None: ...
 
 
-def resolve(*, request: Mapping[str, Any], request_agent: Agent | None, number: LinkedSettings | None) -> CallConfig:
+def resolve(
+    *, request: Mapping[str, Any], request_agent: AgentSettings | None, number: LinkedSettings | None
+) -> CallConfig:
     """The configuration of a call.
 
     `request` holds checked values by field name (`model_slug` or `model`, `model_key_id`, …); null and absent both mean
-    "not said", and keys that are no fields are ignored. A model key of another provider than the resolved model's is
-    passed over.
+    "not said", and keys that are no fields are ignored. A model key that does not fit the model stays: `agents.model_rules`
+    refuses it.
     """
     layers: list[tuple[Source, object]] = [(Source.REQUEST, {"model_slug": request.get("model"), **request})]
     if request_agent is not None:
@@ -107,15 +110,11 @@ def resolve(*, request: Mapping[str, Any], request_agent: Agent | None, number: 
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for name in FIELDS:
-        candidates = _said(layers, name)
-        if name == "model_key_id":
-            candidates = _fitting_keys(list(candidates), values["model_slug"])
-        source, value = next(candidates, (Source.DEFAULT, None))
-        if name == "model_slug" and value is None:
-            value = _default_slug()
+        source, value = next(_said(layers, name), (Source.DEFAULT, None))
         sources[name] = source.value
         if value is not None:
             values[name] = value
+    _settle_model_and_key(values, sources)
     values["tools"] = tuple(values.get("tools", ()))
     return CallConfig(**values, sources=sources)
 
@@ -134,7 +133,7 @@ def fill_in(config: CallConfig, values: Mapping[str, str]) -> CallConfig:
 
 
 def problems(config: CallConfig, *, streaming: bool) -> dict[str, list[str]]:
-    """What in a configuration contradicts itself, `{field: [text]}`; with `streaming` also what the model lacks."""
+    """What in a configuration contradicts itself, `{field: [text]}`. What the model makes impossible: `agents.model_rules`."""
     found: dict[str, list[str]] = {}
     if config.tools and not config.tool_webhook_url:
         found["tool_webhook_url"] = ["A tool webhook URL is required when tools are set."]
@@ -142,26 +141,7 @@ def problems(config: CallConfig, *, streaming: bool) -> dict[str, list[str]]:
         found["transcription_enabled"] = ["Transcription needs recording_enabled to be true."]
     if streaming and not config.system_prompt:
         found["system_prompt"] = ["A system prompt is required in streaming mode, here or on the linked agent."]
-    if streaming:
-        model = find_model(config.model_slug)
-        if not config.model_slug:
-            found["model_slug"] = ["No AI model is available. Name one of GET /models, with a model key of your own."]
-        elif model is None or not model.is_enabled:
-            found["model_slug"] = [f"The model {config.model_slug} is not offered. See GET /models."]
     return found
-
-
-def number_problems(number: LinkedSettings, *, streaming: bool) -> dict[str, list[str]]:
-    """The `problems` of the calls that come in on a number."""
-    return problems(resolve(request={}, request_agent=None, number=number), streaming=streaming)
-
-
-def key_problem(settings: AgentSettings) -> str | None:
-    """Why the model key and the model that are set side by side do not fit; None when they do, or one is not set."""
-    model = find_model(settings.model_slug) if settings.model_slug else None
-    if settings.model_key is None or model is None or settings.model_key.provider == model.provider:
-        return None
-    return f"This key is for {settings.model_key.provider}, the model {settings.model_slug} is {model.provider}'s."
 
 
 def _said(layers: list[tuple[Source, object]], name: str) -> Iterator[tuple[Source, Any]]:
@@ -172,19 +152,20 @@ def _said(layers: list[tuple[Source, object]], name: str) -> Iterator[tuple[Sour
             yield source, value
 
 
-def _fitting_keys(said: list[tuple[Source, Any]], model_slug: str) -> Iterator[tuple[Source, Any]]:
-    """Of the model keys that the layers name, those of the model's provider."""
-    model = find_model(model_slug) if said else None
-    if model is None:
+def _settle_model_and_key(values: dict[str, Any], sources: dict[str, str]) -> None:
+    """Where no model is named, the key says whose it is. A local model uses no key that was set for another one."""
+    key = ModelKey.objects.filter(pk=values["model_key_id"]).first() if "model_key_id" in values else None
+    if "model_slug" not in values:
+        model = default_model(key.provider if key else "")
+        values["model_slug"] = model.slug if model is not None else ""
         return
-    keys = ModelKey.objects.filter(pk__in=[pk for _, pk in said], provider=model.provider)
-    fitting = set(keys.values_list("pk", flat=True))
-    yield from ((source, pk) for source, pk in said if pk in fitting)
-
-
-def _default_slug() -> str:
-    model = default_model()
-    return model.slug if model is not None else ""
+    order = [source.value for source in Source]
+    is_inherited = order.index(sources["model_key_id"]) > order.index(sources["model_slug"])
+    if key is not None and is_inherited:
+        model = find_model(values["model_slug"])
+        if model is not None and model.provider == AIModel.Provider.LOCAL:
+            del values["model_key_id"]
+            sources["model_key_id"] = Source.DEFAULT.value
 
 
 def _plain(value: Any) -> Any:

@@ -1,28 +1,47 @@
 """What answers a call: the catalogue of models, developers' own model keys, and agents."""
 
+from typing import Any
+
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+from pydantic import ValidationError as Mismatch
 
+from agents.capabilities import Capabilities
 from bubblyphone.core.money import MONEY_FIELD
+
+
+def validate_capabilities(value: Any) -> None:
+    """A validator of the model field. Raises django.core.exceptions.ValidationError, which the admin shows."""
+    if not isinstance(value, dict):
+        raise ValidationError("Enter a JSON object.")
+    try:
+        Capabilities.from_json(value)
+    except Mismatch as error:
+        raise ValidationError([f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]) from error
 
 
 class AIModel(models.Model):
     """A model that may speak in calls: what it costs and what the provider calls it. Data, which staff edit."""
 
     class Provider(models.TextChoices):
-        OPENAI = "openai"
-        GOOGLE = "google"
-        LOCAL = "local"
+        OPENAI = "openai", "OpenAI"
+        GOOGLE = "google", "Google"
+        LOCAL = "local", "Local"
 
     slug = models.SlugField(max_length=80, unique=True, allow_unicode=False)
-    # The reference spells some slugs in two ways; both are accepted and echoed as given (contract §7).
+    # Some slugs have a second spelling; both are accepted and echoed as given.
     aliases = models.JSONField(default=list, blank=True)
     provider = models.CharField(max_length=10, choices=Provider)
     display_name = models.CharField(max_length=100)
     upstream_id = models.CharField(max_length=100)
     price_per_minute = models.DecimalField(**MONEY_FIELD)
     is_enabled = models.BooleanField(default=True)
+    capabilities = models.JSONField(default=dict, blank=True, validators=[validate_capabilities])
+    # From that day on (UTC) its vendor no longer serves it; calls then run on its successor, if it has one.
+    retires_on = models.DateField(null=True, blank=True)
+    successor = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
     position = models.PositiveSmallIntegerField(default=100)
 
     class Meta:
@@ -31,6 +50,15 @@ class AIModel(models.Model):
 
     def __str__(self) -> str:
         return self.display_name
+
+    @property
+    def can(self) -> Capabilities:
+        """What the model can do."""
+        return Capabilities.from_json(self.capabilities)
+
+    @property
+    def is_retired(self) -> bool:
+        return self.retires_on is not None and self.retires_on <= timezone.now().date()
 
 
 class ModelKey(models.Model):

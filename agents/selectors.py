@@ -9,26 +9,58 @@ from bubblyphone.core.errors import NotFound
 
 
 def list_models() -> list[AIModel]:
-    """The whole catalogue in its order, models that are switched off included."""
-    return list(AIModel.objects.all())
+    """The whole catalog in its order, models that are switched off included."""
+    return list(AIModel.objects.select_related("successor"))
 
 
 def find_model(slug: str) -> AIModel | None:
-    """The model of that slug in either spelling, also when it is switched off; None when there is none."""
-    return AIModel.objects.filter(Q(slug=slug) | Q(aliases__contains=[slug])).first()
+    """The model of that slug in either spelling, also when it is switched off or retired; None when there is none."""
+    return AIModel.objects.select_related("successor").filter(Q(slug=slug) | Q(aliases__contains=[slug])).first()
+
+
+def in_service(model: AIModel | None) -> AIModel | None:
+    """The model that a call of this one runs on: itself, or the successor of a retired one. None where there is none."""
+    seen: set[int] = set()
+    while model is not None and model.is_retired and model.pk not in seen:
+        seen.add(model.pk)
+        model = model.successor
+    return model if model is not None and model.is_enabled and not model.is_retired else None
+
+
+def running_slug(slug: str) -> str:
+    """The slug of the model that a call of this one runs on; as it was given, unless a retired one has a successor."""
+    model = find_model(slug)
+    running = in_service(model)
+    return slug if running is None or running == model else running.slug
+
+
+def unavailable_reason(model: AIModel) -> str:
+    """Why no call can use the model with the platform's own key; empty when it can. No I/O beyond the database."""
+    running = in_service(model)
+    if running is None:
+        return "This model has been retired." if model.is_retired else "This model is switched off on this server."
+    if get_model(running.provider).is_available():
+        return ""
+    if running.provider == AIModel.Provider.LOCAL:
+        return "Offline speech is not installed on this server."
+    name = running.get_provider_display()
+    return f"This server has no {name} key. Use a model key of your own for {name}."
 
 
 def is_available(model: AIModel) -> bool:
-    """Whether the platform itself can open a session with it: switched on, and its provider configured. No I/O.
+    """Whether a call can use the model without a key of the developer's own."""
+    return not unavailable_reason(model)
 
-    A developer's own key makes a model usable where the platform has none, so this is no condition for naming it.
+
+def default_model(provider: str = "") -> AIModel | None:
+    """The model of calls for which none is named: the first available one of the catalog.
+
+    With a `provider`, whose key the developer has: the first of that provider.
     """
-    return model.is_enabled and get_model(model.provider).is_available()
-
-
-def default_model() -> AIModel | None:
-    """What speaks where nobody named a model: the first available one of the catalogue."""
-    return next((model for model in AIModel.objects.filter(is_enabled=True) if is_available(model)), None)
+    models = [model for model in AIModel.objects.filter(is_enabled=True) if not model.is_retired]
+    if provider:
+        return next((model for model in models if model.provider == provider), None)
+    return next((model for model in models if is_available(model)), None)
 
 
 def model_keys_of(developer: Developer) -> QuerySet[ModelKey]:

@@ -8,9 +8,10 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.outbound_http import validate_webhook_url
+from agents import languages
 from agents.analysis_schema import schema_problems
 from agents.models import FirstSpeaker, InterruptionSensitivity, VoicemailAction
-from agents.selectors import find_model
+from agents.selectors import find_model, in_service, unavailable_reason
 from agents.tools import tool_problems
 from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import StrictSerializer
@@ -43,16 +44,26 @@ class EmptyableText(ClearableText):
 
 
 class ModelSlugField(ClearableText):
-    """A model of the catalogue that is switched on, in either spelling, kept as given."""
+    """A model of the catalog that is switched on and not retired, in either spelling, kept as given."""
 
     def to_internal_value(self, data: Any) -> str:
         slug = super().to_internal_value(data)
         model = find_model(slug)
         if model is None:
             raise serializers.ValidationError("This model does not exist. See GET /models.")
-        if not model.is_enabled:
-            raise serializers.ValidationError("This model is not offered at present. See GET /models.")
+        if in_service(model) is None:
+            raise serializers.ValidationError(f"{unavailable_reason(model)} See GET /models.")
         return slug
+
+
+class LanguageField(ClearableText):
+    """A BCP-47 tag, kept as given; each vendor gets the nearest code that it takes."""
+
+    def to_internal_value(self, data: Any) -> str:
+        tag = super().to_internal_value(data)
+        if not languages.is_valid(tag):
+            raise serializers.ValidationError("Must be a BCP-47 language code, like en-US.")
+        return tag
 
 
 class PhoneNumberField(ClearableText):
@@ -106,13 +117,7 @@ class AgentSettingsSerializer(StrictSerializer):
     system_prompt = ClearableText(max_length=10_000)
     greeting_message = ClearableText(max_length=2000)
     voice = ClearableText(max_length=80)
-    language = serializers.RegexField(
-        r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z",
-        required=False,
-        allow_null=True,
-        max_length=20,
-        error_messages={"invalid": "Must be a BCP-47 language code, like en-US."},
-    )
+    language = LanguageField(max_length=20)
     tools = ToolsField(required=False, allow_null=True)
     tool_webhook_url = WebhookUrlField(max_length=2000)
     transfer_number = PhoneNumberField()

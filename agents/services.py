@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 
 from accounts.models import Developer
-from agents import configuration
+from agents import configuration, model_rules
 from agents.models import Agent, AgentSettings, ModelKey
 from billing import destinations
 from bubblyphone.core import crypto
@@ -44,12 +44,13 @@ def replace_model_key(*, key: ModelKey, api_key: str) -> ModelKey:
     return key
 
 
-def create_agent(*, developer: Developer, changes: Mapping[str, Any]) -> Agent:
-    """Raises InvalidRequest."""
+def create_agent(*, developer: Developer, changes: Mapping[str, Any], is_needed: bool = False) -> Agent:
+    """Raises InvalidRequest. With `is_needed` the agent's model must be usable now, not only once there is a key for it."""
     agent = Agent(developer=developer)
     with transaction.atomic():
         set_fields(agent, changes, allowed=AGENT_FIELDS, developer_id=developer.pk)
-        _refuse_misfit(agent)
+        if found := model_rules.settings_problems(agent, changes.keys(), is_needed=is_needed):
+            raise InvalidRequest(found)
         agent.save()
     return agent
 
@@ -63,7 +64,8 @@ def update_agent(*, agent: Agent, changes: Mapping[str, Any]) -> Agent:
         # The same lock as in linking a number (phone_numbers.configuration): neither sees the other's half.
         locked = Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
         set_fields(locked, changes, allowed=AGENT_FIELDS, developer_id=locked.developer_id)
-        _refuse_misfit(locked)
+        if found := model_rules.settings_problems(locked, changes.keys()):
+            raise InvalidRequest(found)
         _refuse_breaking_numbers(locked)
         locked.save()
     return locked
@@ -71,11 +73,8 @@ def update_agent(*, agent: Agent, changes: Mapping[str, Any]) -> Agent:
 
 def duplicate_agent(*, agent: Agent) -> Agent:
     """A copy that no number is linked to."""
-    name = f"Copy of {agent.name}"[:NAME_LENGTH]
-    return create_agent(
-        developer=agent.developer,
-        changes={**{field: getattr(agent, field) for field in AGENT_FIELDS}, "name": name},
-    )
+    values = {field: getattr(agent, field) for field in AGENT_FIELDS}
+    return Agent.objects.create(developer=agent.developer, **{**values, "name": f"Copy of {agent.name}"[:NAME_LENGTH]})
 
 
 def linked_numbers(agent: Agent) -> list[Any]:
@@ -124,19 +123,13 @@ def set_fields(
         setattr(target, name, value)
 
 
-def _refuse_misfit(agent: Agent) -> None:
-    if problem := configuration.key_problem(agent):
-        raise InvalidRequest({"model_key_id": [problem]})
-
-
 def _refuse_breaking_numbers(agent: Agent) -> None:
     """Raises InvalidRequest for what is wrong with a linked number now and was not with the agent as it is stored."""
     before = Agent.objects.get(pk=agent.pk)
     for number in agent.phone_numbers.exclude(status=RELEASED).order_by("pk"):
-        streaming = number.mode == "streaming"
-        new = configuration.number_problems(number, streaming=streaming)
+        new = _number_problems(number)
         number.agent = before
-        old = configuration.number_problems(number, streaming=streaming)
+        old = _number_problems(number)
         broken = {
             name: [f"{number.e164} is linked to this agent. {text}" for text in texts]
             for name, texts in new.items()
@@ -144,3 +137,10 @@ def _refuse_breaking_numbers(agent: Agent) -> None:
         }
         if broken:
             raise InvalidRequest(broken)
+
+
+def _number_problems(number: Any) -> dict[str, list[str]]:
+    config = configuration.resolve(request={}, request_agent=None, number=number)
+    streaming = number.mode == "streaming"
+    found = configuration.problems(config, streaming=streaming)
+    return found | (model_rules.number_problems(number, frozenset(configuration.FIELDS)) if streaming else {})

@@ -11,7 +11,6 @@ from rest_framework import serializers
 from accounts.models import Developer
 from agents import selectors
 from agents.models import AgentSettings, FirstSpeaker, InterruptionSensitivity, VoicemailAction
-from agents.providers.voices import known_voices
 from agents.serializers import AgentSettingsSerializer
 from bubblyphone.core.money import format_money
 
@@ -208,8 +207,12 @@ class SettingsForm(forms.Form):
         return bool(none_if_empty(value) != none_if_empty(before))
 
     def voices(self) -> list[tuple[str, str]]:
-        """What the field `voice` suggests."""
-        return known_voices()
+        """What the field `voice` suggests: each voice, and the models that have it."""
+        models: dict[str, list[str]] = {}
+        for model in selectors.list_models():
+            for voice in model.can.voices if model.is_enabled else ():
+                models.setdefault(voice, []).append(model.display_name)
+        return [(voice, ", ".join(names)) for voice, names in sorted(models.items())]
 
     def sections(self) -> Iterator[ShownSection]:
         """The groups that the page shows."""
@@ -263,7 +266,7 @@ def _model_choices() -> list[tuple[str, str]]:
             + ("" if selectors.is_available(model) else " · needs a key of yours"),
         )
         for model in selectors.list_models()
-        if model.is_enabled
+        if selectors.in_service(model) is not None
     ]
 
 

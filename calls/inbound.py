@@ -5,7 +5,9 @@ import logging
 from django.db import transaction
 
 from accounts.selectors import require_active
-from agents import configuration
+from agents import configuration, model_rules
+from agents.configuration import CallConfig
+from agents.selectors import running_slug
 from billing.selectors import find_rate
 from bubblyphone.core.errors import ApplicationError, Forbidden, TooManyRequests
 from bubblyphone.core.money import ZERO
@@ -54,7 +56,7 @@ def _begin(event: CarrierEvent) -> None:
         return
     refusal, reason = _refusal(call, number)
     call.save()
-    timeline.add_event(call.pk, "call.initiated", "system", at=event.occurred_at)
+    timeline.add_beginning(call, at=event.occurred_at)
     if refusal:
         timeline.add_event(call.pk, "call.refused", "system", at=event.occurred_at, reason=reason)
         call.end_requested_at, call.end_requested_cause = event.occurred_at, refusal
@@ -98,7 +100,7 @@ def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
         from_number=event.from_number,
         to_number=event.to_number,
         mode=number.mode,
-        model_slug=config.model_slug if number.mode == CallMode.STREAMING else "",
+        model_slug=running_slug(config.model_slug) if number.mode == CallMode.STREAMING else "",
         config=config.to_json(),
         recording_enabled=config.recording_enabled,
         status=CallStatus.RINGING,
@@ -115,6 +117,8 @@ def _refusal(call: Call, number: PhoneNumber) -> tuple[str, str]:
         require_active(call.developer_id)  # before anything else is said about the number
         if number.mode == CallMode.WEBHOOK and not number.webhook_url:
             return HangupCause.WEBHOOK_FAILED, "no_webhook_url"
+        if number.mode == CallMode.STREAMING and model_rules.usability_problems(CallConfig.from_json(call.config)):
+            return HangupCause.MODEL_FAILED, "model_unavailable"
         admit(call)
     except TooManyRequests as error:
         is_spam = error.code == "too_many_calls_from_caller"

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from channels.layers import get_channel_layer
@@ -16,14 +16,13 @@ from redis.exceptions import RedisError
 from accounts import webhooks
 from accounts.webhooks import SigningKeys
 from agents.configuration import CallConfig
-from agents.models import AIModel, FirstSpeaker, ModelKey
+from agents.models import FirstSpeaker
 from agents.providers.base import Sensitivity, SessionConfig, Turn
-from agents.providers.registry import get_model
-from agents.selectors import find_model
 from agents.tools import build_toolset
-from bubblyphone.core.crypto import decrypt, hash_secret
+from bubblyphone.core.crypto import hash_secret
 from calls import answered_by, lifecycle, live_control, speech, streams, tool_requests
 from calls.answered_by import AnsweredBy
+from calls.engines import EngineChoice, engines_of
 from calls.models import Call, CallStatus, Direction, HangupCause
 from calls.own_voice import PlatformVoice
 from calls.recorder import Recorder
@@ -31,7 +30,7 @@ from calls.recording.taping import taped
 from calls.session.answering import Answering
 from calls.session.call_session import CallSession
 from calls.session.conversation import HISTORY_TURNS
-from calls.session.parts import LEFT, Engine, Limits, Observer, ToolRunner, TransferRequester
+from calls.session.parts import LEFT, Limits, Observer, ToolRunner, TransferRequester
 from calls.session.transport import MediaTransport
 from calls.tool_calls import TelephoneTools, ToolWebhook, no_tools
 from calls.transfer_requests import TransferRouter
@@ -54,10 +53,8 @@ class LiveCall:
 
     call_id: int
     config: CallConfig
-    provider: str
-    upstream_model: str
-    api_key: str
-    fallback: tuple[str, str, str] | None  # provider, upstream model and API key of the model that stands in
+    model: EngineChoice
+    fallback: EngineChoice | None  # stands in for it
     keys: SigningKeys | None
     developer_id: int
     signing_secret_id: int | None
@@ -104,8 +101,7 @@ def load(call_id: int) -> LiveCall:
     """Read a call for a session."""
     call = Call.objects.select_related("phone_number__signing_secret").get(pk=call_id)
     config = CallConfig.from_json(call.config)
-    model = find_model(config.model_slug)
-    key = ModelKey.objects.filter(pk=config.model_key_id).first() if config.model_key_id else None
+    model, fallback = engines_of(call, config)
     secret = call.phone_number.signing_secret if call.phone_number else None
     is_resumed = call.stream_restarts > 0 and call.events.filter(event_type="stream.connected").exists()
     resumed_after = (timezone.now() - (call.answered_at or call.started_at)).total_seconds() if is_resumed else None
@@ -113,10 +109,8 @@ def load(call_id: int) -> LiveCall:
     return LiveCall(
         call_id=call.pk,
         config=config,
-        provider=model.provider if model else "",
-        upstream_model=model.upstream_id if model else "",
-        api_key=decrypt(key.encrypted) if key else "",
-        fallback=_fallback(config, key),
+        model=model,
+        fallback=fallback,
         keys=webhooks.signing_keys(secret) if secret else None,
         developer_id=call.developer_id,
         signing_secret_id=secret.pk if secret else None,
@@ -129,17 +123,6 @@ def load(call_id: int) -> LiveCall:
     )
 
 
-def _fallback(config: CallConfig, key: ModelKey | None) -> tuple[str, str, str] | None:
-    """What takes over when the call's model fails. A call with its developer's own key costs no model: none of ours stands in."""
-    model = find_model(config.fallback_model) if config.fallback_model else None
-    if model is None or not model.is_enabled:
-        return None
-    is_own = key is not None and key.provider == model.provider
-    if key is not None and not is_own and model.provider != AIModel.Provider.LOCAL:
-        return None
-    return model.provider, model.upstream_id, decrypt(key.encrypted) if key is not None and is_own else ""
-
-
 async def hold(live: LiveCall, transport: MediaTransport, observer: Observer | None = None) -> str:
     """Run the conversation of a call over a media connection until it ends; returns why ("": the caller's side ended)."""
     async with taped(live.call_id, transport, is_wanted=live.config.recording_enabled) as connection:
@@ -148,12 +131,13 @@ async def hold(live: LiveCall, transport: MediaTransport, observer: Observer | N
 
 async def _converse(live: LiveCall, transport: MediaTransport, observer: Observer | None) -> str:
     recorder = Recorder(live.call_id)
-    config = _session_config(live, transport)
+    shared = _session_config(live, transport)
+    own = live.model.engine(await in_database(live.model.load), shared)
     session = CallSession(
         transport=transport,
-        model=await in_database(get_model, live.provider),  # may import an SDK, which takes seconds
-        config=config,
-        fallback=await _fallback_engine(live, config),
+        model=own.model,
+        config=own.config,
+        fallback=live.fallback.engine(await in_database(live.fallback.load), shared) if live.fallback else None,
         own_voice=PlatformVoice(transport.audio_format, live.carrier_call_id),
         greeting=live.config.greeting_message,
         limits=Limits(
@@ -189,27 +173,17 @@ async def _say_waiting(session: CallSession, texts: tuple[str, ...]) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _fallback_engine(live: LiveCall, config: SessionConfig) -> Engine | None:
-    if live.fallback is None:
-        return None
-    provider, upstream_model, api_key = live.fallback
-    model = await in_database(get_model, provider)
-    return Engine(model, replace(config, upstream_model=upstream_model, api_key=api_key))
-
-
 def _session_config(live: LiveCall, transport: MediaTransport) -> SessionConfig:
+    """What is the same whichever model holds the call."""
     config = live.config
     return SessionConfig(
-        upstream_model=live.upstream_model,
+        upstream_model=live.model.upstream_model,
         instructions=config.system_prompt,
         caller_format=transport.audio_format,
-        voice=config.voice,
-        language=config.language,
         tools=build_toolset(config, on_telephone=live.carrier_call_id is not None),
         interruptible=config.interruptible,
         interruption_sensitivity=cast(Sensitivity, config.interruption_sensitivity),
         history=live.history,
-        api_key=live.api_key,
     )
 
 

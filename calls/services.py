@@ -8,8 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
-from agents import configuration
+from agents import configuration, model_rules
 from agents.models import Agent
+from agents.selectors import running_slug
 from billing import destinations
 from bubblyphone.core.errors import Conflict, Forbidden, InsufficientFunds, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
@@ -50,6 +51,8 @@ def place_call(
     if is_streaming:
         config = configuration.fill_in(config, variables)
         check_streaming(config)
+    elif request.get("model") or request.get("model_key_id"):
+        refuse(model_rules.call_problems(config))
     now = timezone.now()
     with transaction.atomic():
         call = Call(
@@ -61,7 +64,7 @@ def place_call(
             from_number=number.e164,
             to_number=to,
             mode=mode,
-            model_slug=config.model_slug if is_streaming else "",
+            model_slug=running_slug(config.model_slug) if is_streaming else "",
             config=config.to_json(),
             dynamic_variables=variables,
             recording_enabled=config.recording_enabled,
@@ -70,15 +73,20 @@ def place_call(
         )
         admit(call)
         call.save()
-        timeline.add_event(call.pk, "call.initiated", "system", at=now)
+        timeline.add_beginning(call, at=now)
     _dial(call)
     call.refresh_from_db()
     return call
 
 
 def check_streaming(config: configuration.CallConfig) -> None:
-    """A streaming call needs a model that exists and something to tell it. Raises InvalidRequest."""
-    if found := configuration.problems(config, streaming=True):
+    """A streaming call needs a model that it can use and something to tell it. Raises InvalidRequest."""
+    refuse(configuration.problems(config, streaming=True) | model_rules.call_problems(config))
+
+
+def refuse(found: Mapping[str, list[str]]) -> None:
+    """Raises InvalidRequest, by the names that the API has, where there is anything."""
+    if found:
         raise InvalidRequest({"model" if name == "model_slug" else name: texts for name, texts in found.items()})
 
 

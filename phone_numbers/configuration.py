@@ -1,12 +1,12 @@
 """How a number's calls are handled: the one way to change it, for the API and the dashboard's form."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from django.db import transaction
 
 from accounts.models import Developer
-from agents import configuration
+from agents import configuration, model_rules
 from agents.models import Agent
 from agents.services import set_fields
 from bubblyphone.core.errors import InvalidRequest, NotFound
@@ -16,7 +16,7 @@ CAP_FIELDS = frozenset({"daily_cap", "max_concurrent_calls"})
 NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", *CAP_FIELDS, *configuration.FIELDS}) - {
     "analysis_schema"
 }
-# Fields that no rule looks at: a number whose model has been switched off since can still be renamed.
+# Fields that no rule of `agents.configuration` looks at: a number that breaks one since can still be renamed.
 FREE_FIELDS = CAP_FIELDS | {
     "label", "webhook_url", "voice", "language", "greeting_message", "transfer_number", "max_cost_per_call",
 }  # fmt: skip
@@ -39,7 +39,7 @@ def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNu
         if changes.get("agent_id") and "mode" not in changes and _only_the_agent_can_answer(locked):
             locked.mode = CallMode.STREAMING
             changes = {**changes, "mode": locked.mode}
-        if changes.keys() - FREE_FIELDS and (found := _problems(locked)):
+        if found := _problems(locked, changes.keys()):
             raise InvalidRequest({PUBLIC_NAMES.get(name, name): texts for name, texts in found.items()})
         locked.save(update_fields=sorted(name.removesuffix("_id") for name in changes))
     return locked
@@ -51,7 +51,7 @@ def answering_agent(*, developer: Developer, agent_id: int) -> Agent:
     if agent is None:
         raise InvalidRequest({"agent_id": ["This agent does not exist."]})
     number = PhoneNumber(developer=developer, agent=agent, mode=CallMode.STREAMING)
-    if found := _problems(number):
+    if found := _problems(number, frozenset({"agent_id", "mode"})):
         raise InvalidRequest({"agent_id": [text for texts in found.values() for text in texts]})
     return agent
 
@@ -74,8 +74,13 @@ def _lock_agent(number: PhoneNumber, agent_id: int) -> Agent:
     return agent
 
 
-def _problems(number: PhoneNumber) -> dict[str, list[str]]:
-    found = configuration.number_problems(number, streaming=number.mode == CallMode.STREAMING)
-    if problem := configuration.key_problem(number):
-        found["model_key_id"] = [problem]
-    return found
+def _problems(number: PhoneNumber, changed: Set[str]) -> dict[str, list[str]]:
+    streaming = number.mode == CallMode.STREAMING
+    found: dict[str, list[str]] = {}
+    if changed - FREE_FIELDS:
+        config = configuration.resolve(request={}, request_agent=None, number=number)
+        found = configuration.problems(config, streaming=streaming)
+    if streaming:
+        found |= model_rules.number_problems(number, changed)
+    # What the number itself says must make sense also where an agent says otherwise, or no model is used.
+    return model_rules.settings_problems(number, changed, may_name_carrier_voice=not streaming) | found

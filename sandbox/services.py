@@ -13,9 +13,9 @@ from django.utils import timezone
 from accounts.models import ApiKey, Developer
 from accounts.selectors import require_active
 from agents import configuration
-from agents.selectors import default_model
+from agents.selectors import running_slug
 from bubblyphone.core.crypto import hash_secret, make_secret
-from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, UpstreamFailed
+from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest
 from bubblyphone.core.money import ZERO
 from calls import timeline
 from calls.charging.admission import admit
@@ -65,13 +65,11 @@ def start_sandbox_call(
 def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
     """A free call to our own demo agent; also returns how many are left.
 
-    Raises Forbidden after the last one, UpstreamFailed where no model is available.
+    Raises Forbidden after the last one, InvalidRequest where no model is available.
     """
-    model = default_model()
-    if model is None:
-        raise UpstreamFailed("No AI model is available here. Set a provider's key, or install the offline extra.")
-    request = {"model": model.slug, "system_prompt": DEMO_PROMPT, "max_call_duration": 300}
+    request = {"system_prompt": DEMO_PROMPT, "max_call_duration": 300}
     config = configuration.resolve(request=request, request_agent=None, number=None)
+    check_streaming(config)
     with transaction.atomic():
         left = Developer.objects.filter(pk=developer.pk, demo_calls_used__lt=DEMO_CALLS)
         if not left.update(demo_calls_used=F("demo_calls_used") + 1):
@@ -100,7 +98,7 @@ def _begin(
         from_number="sandbox",
         to_number=number.e164 if number else "demo",
         mode=CallMode.STREAMING,
-        model_slug=config.model_slug,
+        model_slug=running_slug(config.model_slug),
         config=config.to_json(),
         recording_enabled=config.recording_enabled,
         sandbox=True,
@@ -116,6 +114,6 @@ def _begin(
     else:
         admit(call)
     call.save()
-    timeline.add_event(call.pk, "call.initiated", "system", at=now)
+    timeline.add_beginning(call, at=now)
     address = f"{settings.PUBLIC_WS_URL}/sandbox/ws/{call.public_id}?token={token}"
     return SandboxCall(call=call, ws_url=address, expires_in=TOKEN_SECONDS)

@@ -13,6 +13,7 @@ from django.core.management.commands import flush
 from django.db import connection
 from xdist.scheduler import LoadScopeScheduling
 
+from agents.providers.registry import get_model
 from tests import chromium, databases
 
 TESTS = Path(__file__).parent
@@ -117,6 +118,18 @@ def empty_redis() -> Iterator["redis.Redis"]:
         client.flushall()
         yield client
         client.flushall()
+
+
+@pytest.fixture
+def without_keys(settings: Any) -> Iterator[None]:
+    """The platform has no key of any vendor."""
+    settings.MODEL_PROVIDERS = {
+        name: {**provider, "OPTIONS": {**provider["OPTIONS"], **({} if name == "local" else {"api_key": ""})}}
+        for name, provider in settings.MODEL_PROVIDERS.items()
+    }
+    get_model.cache_clear()
+    yield
+    get_model.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,20 @@ from bubblyphone.core.shapes import (
     whole,
 )
 
+CAPABILITIES = shape(
+    "ModelCapabilities",
+    {
+        "reasoning_efforts": listing(text("minimal"), example=["minimal", "low", "medium", "high"]),
+        "noise_reduction": listing(choice(["near_field", "far_field"], "near_field"), example=["near_field"]),
+        "semantic_turns": flag("Detects the end of a turn by what was said."),
+        "async_tools": flag("Can speak while it waits for a tool."),
+        "languages": listing(text("en-US"), example=["en-US", "de-DE"]),
+        "voices": listing(text("Kore"), example=["Kore", "Aoede"]),
+        "custom_voices": flag("Also takes the vendor's ids of your own voices (`voice_…`)."),
+    },
+    "What the model can do. The first voice is the default. `language` is mapped to the nearest of `languages`; one that the model "
+    "does not list is left to the model.",
+)
 MODEL = shape(
     "Model",
     {
@@ -33,7 +47,16 @@ MODEL = shape(
         "provider": choice(AIModel.Provider.values, "google"),
         "display_name": text("Gemini 3.1 Flash Live"),
         "price_per_minute": text("0.040000", "USD, to six decimals.", pattern=r"^[0-9]+\.[0-9]{6}$"),
-        "status": choice(["available", "unavailable"], "available", "Unavailable: this server cannot reach it now."),
+        "status": choice(["available", "unavailable"], "available", "Unavailable: `reason` says why."),
+        "reason": nullable(
+            text("This server has no OpenAI key. Use a model key of your own for OpenAI.", "Why it is unavailable."),
+            example=None,
+        ),
+        "capabilities": CAPABILITIES,
+        "successor": nullable(text("gpt-realtime-1.5", "The model that takes its calls once it is retired.")),
+        "retires_on": nullable(
+            text("2027-01-20", "From this day on (UTC) its vendor no longer serves it.", format="date"), example=None
+        ),
     },
 )
 MODEL_KEY = shape(
@@ -167,11 +190,11 @@ FIELDS = {
     "AgentSerializer.name": "A name for people.",
     "description": "What the agent is for.",
     "model_slug": "A model of `GET /models`; null: the number's or the first available one.",
-    "model_key_id": "A model key of yours; without one the platform's is used.",
+    "model_key_id": "A model key of yours, for the model's provider; without one the platform's is used.",
     "system_prompt": "Instructions. May hold `{{variables}}`.",
     "greeting_message": "What leads to the model's first words. May hold `{{variables}}`.",
-    "voice": "A voice of the model's provider, like Kore.",
-    "language": "BCP-47, like en-US.",
+    "voice": "A voice of the model, in any case, like Kore. `GET /models` lists the voices; null: the model's first one.",
+    "language": "BCP-47, like en-US. Each vendor gets the nearest code that it takes, or none.",
     "tools": "Function definitions that the model may call; they go to `tool_webhook_url`. `speak_while_waiting` of one is said "
     "to the caller when its answer takes a moment.",
     "tool_webhook_url": 'Where `call.tool_call` is sent. Respond within 10 seconds with `{"result": …}`. Any 2xx is a success: an '
@@ -203,6 +226,13 @@ class PhoneNumberExtension(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
         return {"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"}
+
+
+class LanguageExtension(OpenApiSerializerFieldExtension):
+    target_class = "agents.serializers.LanguageField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
+        return {"type": "string", "maxLength": 20, "pattern": r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"}
 
 
 class ToolsExtension(OpenApiSerializerFieldExtension):

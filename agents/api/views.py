@@ -16,13 +16,18 @@ from bubblyphone.core.money import format_amount
 
 
 def model_data(model: AIModel) -> dict[str, Any]:
-    """An entry of the catalogue, with its price to six decimals (contract §3)."""
+    """An entry of the catalog, with its price to six decimals."""
+    reason = selectors.unavailable_reason(model)
     return {
         "slug": model.slug,
         "provider": model.provider,
         "display_name": model.display_name,
         "price_per_minute": f"{model.price_per_minute:.6f}",
-        "status": "available" if selectors.is_available(model) else "unavailable",
+        "status": "unavailable" if reason else "available",
+        "reason": reason or None,
+        "capabilities": model.can.model_dump(mode="json"),
+        "successor": model.successor.slug if model.successor else None,
+        "retires_on": model.retires_on.isoformat() if model.retires_on else None,
     }
 
 

@@ -15,12 +15,15 @@ from typing import Any, Literal
 
 import orjson
 
+from agents.capabilities import Capabilities
 from agents.cues import Cue, say_exactly
 from agents.providers.events import ModelEvent, OutputTranscript
 from bubblyphone.core.audio import AudioFormat
 
 # How readily a sound of the caller's is taken for speech.
 Sensitivity = Literal["low", "medium", "high"]
+# Of a session's settings those that a call can do without.
+Choice = Literal["voice", "language"]
 
 
 def late_result(tool: str, result: Mapping[str, Any]) -> str:
@@ -35,9 +38,10 @@ class ProviderError(Exception):
     `model_failed` instead of reconnecting.
     """
 
-    def __init__(self, message: str, *, retryable: bool) -> None:
+    def __init__(self, message: str, *, retryable: bool, refused: Choice | None = None) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.refused = refused  # the same session without it may be taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,9 @@ class SessionConfig:
     upstream_model: str
     instructions: str
     caller_format: AudioFormat
-    voice: str = ""
-    language: str = ""
+    voice: str = ""  # as the vendor writes it; empty: the vendor's default
+    language: str = ""  # the vendor's own code; empty: left to the model
+    capabilities: Capabilities = field(default_factory=Capabilities)
     tools: tuple[ToolSpec, ...] = ()
     interruptible: bool = True
     interruption_sensitivity: Sensitivity = "medium"

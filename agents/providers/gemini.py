@@ -102,11 +102,11 @@ class GeminiLiveSession(RealtimeSession):
 
     input_format = PCM16_16K
     output_format = PCM16_24K
-    speaks_during_tools = False  # it takes up nothing before the result is there
 
     def __init__(self, model: GeminiLiveModel, config: SessionConfig, socket: ClientConnection) -> None:
         self._model = model
         self._config = config
+        self.speaks_during_tools = config.capabilities.async_tools  # others take up nothing before the result is there
         self._socket = socket
         self._closed = False
         self._handle = ""  # of the last state that can be resumed

@@ -9,9 +9,7 @@ from typing import Any
 from google.genai import types
 
 from agents.providers.base import Sensitivity, SessionConfig, ToolSpec, Turn
-from agents.providers.voices import GEMINI_VOICES
 
-DEFAULT_VOICE = "Kore"
 # None leaves it to the vendor.
 START_SENSITIVITIES: Mapping[Sensitivity, types.StartSensitivity | None] = {
     "low": types.StartSensitivity.START_SENSITIVITY_LOW,
@@ -26,7 +24,7 @@ def setup_message(config: SessionConfig, *, handle: str, has_history: bool) -> d
         model=config.upstream_model if "/" in config.upstream_model else f"models/{config.upstream_model}",
         generation_config=_generation_config(config),
         system_instruction=_content("user", config.instructions) if config.instructions else None,
-        tools=[types.Tool(function_declarations=[_declaration(tool) for tool in config.tools])]
+        tools=[types.Tool(function_declarations=[_declaration(tool, config) for tool in config.tools])]
         if config.tools
         else None,
         input_audio_transcription=types.AudioTranscriptionConfig(),
@@ -69,17 +67,18 @@ def tool_response_message(call_id: str, name: str, response: dict[str, Any]) -> 
 
 
 def _generation_config(config: SessionConfig) -> types.GenerationConfig:
-    voice = config.voice.capitalize() if config.voice.capitalize() in GEMINI_VOICES else DEFAULT_VOICE
-    # A language without a region is no BCP-47 code that the service takes; the model then follows the caller.
-    language = config.language if "-" in config.language else None
-    thinks_by_level = "3.1" in config.upstream_model
+    efforts = config.capabilities.reasoning_efforts
+    voice = types.PrebuiltVoiceConfig(voice_name=config.voice) if config.voice else None
     return types.GenerationConfig(
         response_modalities=[types.Modality.AUDIO],
         speech_config=types.SpeechConfig(
-            language_code=language,
-            voice_config=types.VoiceConfig(prebuilt_voice_config=types.PrebuiltVoiceConfig(voice_name=voice)),
+            language_code=config.language or None,
+            voice_config=types.VoiceConfig(prebuilt_voice_config=voice) if voice else None,
         ),
-        thinking_config=types.ThinkingConfig(thinking_level=types.ThinkingLevel.MINIMAL) if thinks_by_level else None,
+        # On the telephone the quickest answer is the best one.
+        thinking_config=types.ThinkingConfig(thinking_level=types.ThinkingLevel(efforts[0].upper()))
+        if efforts
+        else None,
     )
 
 
@@ -87,9 +86,12 @@ def _content(role: str, text: str) -> types.Content:
     return types.Content(role=role, parts=[types.Part(text=text)])
 
 
-def _declaration(tool: ToolSpec) -> types.FunctionDeclaration:
+def _declaration(tool: ToolSpec, config: SessionConfig) -> types.FunctionDeclaration:
     return types.FunctionDeclaration(
-        name=tool.name, description=tool.description, parameters_json_schema=dict(tool.parameters)
+        name=tool.name,
+        description=tool.description,
+        parameters_json_schema=dict(tool.parameters),
+        behavior=types.Behavior.NON_BLOCKING if config.capabilities.async_tools else None,
     )
 
 

@@ -16,6 +16,7 @@ from openai import AsyncOpenAI, OpenAIError
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import ConnectionClosed
 
+from agents.capabilities import CUSTOM_VOICE_PREFIX
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, Sensitivity, SessionConfig, Turn
 from agents.providers.events import (
     AudioDelta,
@@ -27,14 +28,20 @@ from agents.providers.events import (
     ToolCall,
     TurnDone,
 )
-from agents.providers.sockets import child, closed_message, connecting, parse_object, socket_options, text
-from agents.providers.voices import OPENAI_VOICES
+from agents.providers.sockets import (
+    child,
+    closed_message,
+    connecting,
+    parse_object,
+    refused_choice,
+    socket_options,
+    text,
+)
 from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat, is_payload
 
 logger = logging.getLogger(__name__)
 
 VENDOR = "OpenAI"
-DEFAULT_VOICE = "marin"
 # What the vendor takes; PCM is 24 kHz only.
 WIRE_FORMATS: Mapping[AudioFormat, Mapping[str, Any]] = {
     PCMU_8K: {"type": "audio/pcmu"},
@@ -93,14 +100,16 @@ class OpenAIRealtimeModel(RealtimeModel):
             if isinstance(error, OpenAIError):
                 raise ProviderError(f"{VENDOR} could not be reached.", retryable=True) from error
             raise
-        return OpenAIRealtimeSession(connection, audio_format, is_interruptible=config.interruptible)
+        session = OpenAIRealtimeSession(connection, audio_format, is_interruptible=config.interruptible)
+        session.speaks_during_tools = config.capabilities.async_tools
+        return session
 
 
 def session_settings(config: SessionConfig, audio_format: AudioFormat, transcription_model: str) -> dict[str, Any]:
     """The `session` of `session.update`."""
     transcription = {"model": transcription_model}
-    if language := config.language.split("-")[0]:  # ISO 639-1, no region
-        transcription["language"] = language
+    if config.language:
+        transcription["language"] = config.language
     return {
         "type": "realtime",
         "instructions": config.instructions,
@@ -116,7 +125,7 @@ def session_settings(config: SessionConfig, audio_format: AudioFormat, transcrip
                     "interrupt_response": config.interruptible,
                 },
             },
-            "output": {"format": WIRE_FORMATS[audio_format], "voice": wire_voice(config.voice)},
+            "output": {"format": WIRE_FORMATS[audio_format], **_voice(config.voice)},
         },
         "tools": [
             {"type": "function", "name": tool.name, "description": tool.description, "parameters": tool.parameters}
@@ -126,11 +135,11 @@ def session_settings(config: SessionConfig, audio_format: AudioFormat, transcrip
     }
 
 
-def wire_voice(voice: str) -> str | dict[str, str]:
-    """The vendor's voice of that name, a custom one by its id; the default for any other (Gemini's names, say)."""
-    if voice.startswith("voice_"):
-        return {"id": voice}
-    return voice.lower() if voice.lower() in OPENAI_VOICES else DEFAULT_VOICE
+def _voice(voice: str) -> dict[str, Any]:
+    """A built-in voice by its name, an account's own by its id."""
+    if voice.startswith(CUSTOM_VOICE_PREFIX):
+        return {"voice": {"id": voice}}
+    return {"voice": voice} if voice else {}
 
 
 def history_item(turn: Turn) -> dict[str, Any]:
@@ -377,6 +386,9 @@ async def _configure(connection: AsyncRealtimeConnection, settings: Mapping[str,
         if kind == "error":
             error = child(event, "error")
             is_retryable = text(error, "type") in {"server_error", "rate_limit_error", "rate_limit_exceeded"}
+            message = text(error, "message")
             raise ProviderError(
-                f"{VENDOR} refused the session. {text(error, 'message')}".strip(), retryable=is_retryable
+                f"{VENDOR} refused the session. {message}".strip(),
+                retryable=is_retryable,
+                refused=refused_choice(f"{text(error, 'param')} {message}"),
             )

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from agents.providers.base import ProviderError
+from agents.providers.base import Choice, ProviderError
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 # A peer that is gone without a word is noticed within 30 s; one that does not answer our close holds a call up for 1 s.
@@ -54,11 +54,18 @@ async def connecting(vendor: str) -> AsyncIterator[None]:
         is_refusal = closed is not None and (
             closed.code in REFUSAL_CODES or closed.reason.startswith("invalid_request_error")
         )
-        raise ProviderError(closed_message(vendor, error), retryable=not is_refusal) from error
+        refused = refused_choice(closed.reason) if closed is not None and is_refusal else None
+        raise ProviderError(closed_message(vendor, error), retryable=not is_refusal, refused=refused) from error
     except TimeoutError as error:
         raise ProviderError(f"{vendor} did not answer in time.", retryable=True) from error
     except (OSError, WebSocketException) as error:
         raise ProviderError(f"{vendor} could not be reached.", retryable=True) from error
+
+
+def refused_choice(reason: str) -> Choice | None:
+    """The choice that a vendor's refusal of a session is about, if it is about one."""
+    choices: tuple[Choice, ...] = ("voice", "language")
+    return next((choice for choice in choices if choice in reason.lower()), None)
 
 
 def closed_message(vendor: str, error: ConnectionClosed) -> str:

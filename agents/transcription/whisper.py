@@ -9,6 +9,7 @@ import numpy as np
 from openai import APIConnectionError, APIStatusError, OpenAI, OpenAIError
 from openai.types.audio import TranscriptionVerbose
 
+from agents.languages import nearest_code
 from agents.transcription.base import Segment, Transcriber, TranscriptionError
 from bubblyphone.core.http import is_this_machine
 
@@ -22,6 +23,13 @@ NO_SPEECH_PROBABILITY = 0.6
 LEAST_LOG_PROBABILITY = -1.0
 # Mean amplitude of a tenth of a second below which a line is idle.
 IDLE_AMPLITUDE = 60
+# https://github.com/openai/whisper/blob/main/whisper/tokenizer.py
+_CODES = (
+    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it ja jw ka "
+    "kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw "
+    "ta te tg th tk tl tr tt uk ur uz vi yi yo zh"
+)
+LANGUAGES = _CODES.split()
 
 
 class WhisperTranscriber(Transcriber):
@@ -41,8 +49,8 @@ class WhisperTranscriber(Transcriber):
     def transcribe(self, pcm16: bytes, sample_rate: int, language: str) -> list[Segment]:
         if is_idle(pcm16, sample_rate):
             return []
-        # What Whisper takes is the language alone, without its region (ISO 639-1).
-        options: dict[str, Any] = {"language": language.partition("-")[0].lower()} if language else {}
+        code = nearest_code(language, LANGUAGES)
+        options: dict[str, Any] = {"language": code} if code else {}
         try:
             answer: TranscriptionVerbose = self._client.audio.transcriptions.create(
                 file=("call.wav", _wav(pcm16, sample_rate), "audio/wav"),

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from agents.configuration import CallConfig
-from agents.selectors import find_model
+from agents.selectors import find_model, in_service
 from bubblyphone.core.money import ZERO
 
 TRANSCRIPTION_PRICE = Decimal("0.02")  # of a webhook-mode call in which anything was transcribed
@@ -14,5 +14,5 @@ MINIMUM_BALANCE = Decimal("0.50")  # contract §3
 
 def model_price(config: CallConfig) -> Decimal:
     """Per minute; nothing where the developer's own key is used (BYOK)."""
-    model = find_model(config.model_slug)
+    model = in_service(find_model(config.model_slug))
     return ZERO if config.model_key_id or model is None else model.price_per_minute

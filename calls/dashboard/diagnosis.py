@@ -130,6 +130,10 @@ def _webhook_failed(case: Case) -> Diagnosis:
 
 def _model_failed(case: Case) -> Diagnosis:
     slug = case.call.model_slug or "the model"
+    if case.call.answered_at is None:
+        text = f"No call could use {slug}, so the caller heard the busy tone."
+        fix = "Choose another model, or add a model key for it, on the agent's or the number's page."
+        return Diagnosis(Fault.SETTINGS, text, fix, _told(case))
     evidence = _told(case, "stream.failed", "stream.disconnected")
     if case.setting("model_key_id"):
         text = f"The connection to {slug}, with a model key of yours, failed."

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agents.providers.base import ProviderError, RealtimeSession
+from agents.providers.base import Choice, ProviderError, RealtimeSession
 from agents.providers.events import ToolCall
 from calls.session.conversation import Conversation
 from calls.session.parts import Engine, Observer
@@ -56,6 +56,8 @@ class ModelLink:
                 async with asyncio.timeout(patience):
                     session = await engine.model.connect(config)
             except (ProviderError, TimeoutError) as error:
+                if isinstance(error, ProviderError) and self._do_without(error.refused):
+                    continue
                 self.failed(str(error) or "The model did not answer in time.")
             else:
                 # Models count their answers anew in each session; those of one call must not be mistaken for each other.
@@ -64,6 +66,15 @@ class ModelLink:
                 self._connected_at = self._now()
                 return session
         return None
+
+    def _do_without(self, refused: Choice | None) -> bool:
+        """Leave a voice or a language that the model does not take to the model. False when that is not what was refused."""
+        engine = self._engines[0]
+        if refused is None or not getattr(engine.config, refused):
+            return False
+        config = replace(engine.config, voice="") if refused == "voice" else replace(engine.config, language="")
+        self._engines[0] = replace(engine, config=config)
+        return True
 
     def call_wide(self, item_id: str) -> str:
         """The name of an answer of the session in use that no other answer of this call has."""

@@ -157,7 +157,7 @@ class Switch:
             return None
         if self.plant.recogniser is None:
             raise errors.not_offered("/transcription")
-        return TranscriptionParams.from_command(body.get("transcription_config") or {}, "/transcription_config")
+        return TranscriptionParams.from_command(body.get("transcription_config") or {})
 
     def mailbox(self, body: Mapping[str, Any]) -> Mailbox:
         """Where a call's events go: the command's own address, else the application's."""

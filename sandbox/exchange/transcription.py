@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from agents.speech import SpeechBegan, SpeechError
 from bubblyphone.core.audio import Resampler, mulaw_to_pcm16
-from sandbox.exchange import errors
 from sandbox.exchange.recogniser import Ears, Recogniser
 from sandbox.exchange.tasks import Tasks
 
@@ -41,12 +40,9 @@ class TranscriptionParams:
     names_track: bool = False
 
     @classmethod
-    def from_command(cls, body: Mapping[str, Any], pointer: str = "") -> "TranscriptionParams":
-        """Raises ApiError for a language other than English, which is all that the recogniser knows."""
+    def from_command(cls, body: Mapping[str, Any]) -> "TranscriptionParams":
+        """Any language is taken; the recognizer understands English alone."""
         config = body.get("transcription_engine_config") or {}
-        language = config.get("language") or "en"
-        if not str(language).lower().startswith(("en", "auto")):
-            raise errors.not_offered(f"{pointer}/transcription_engine_config/language={language}")
         tracks = body.get("transcription_tracks") or "inbound"
         return cls(
             tracks=("inbound", "outbound") if tracks == "both" else (tracks,),

@@ -14,6 +14,7 @@ from tests.factories import bearer, make_agent, make_developer, make_phone_numbe
 pytestmark = pytest.mark.django_db
 
 PREVIEW = "gemini-3.1-flash-live-preview"
+NO_KEY = "This server has no {0} key. Use a model key of your own for {0}."
 MOMENT = datetime(2026, 4, 5, 12, 0, 0, 123456, tzinfo=UTC)
 SCHEMA: dict[str, Any] = {
     "qualified_lead": {"type": "boolean", "description": "Did the caller express clear interest in purchasing?"},
@@ -51,9 +52,12 @@ def refusal(**errors: list[str]) -> dict:
 def test_the_catalogue_is_the_reference_s_and_the_offline_model(api):
     listed = api("GET", "models")
     assert listed.keys() == {"data"}
-    statuses = [model.pop("status") for model in listed["data"]]
-    assert set(statuses) <= {"available", "unavailable"}
-    assert listed["data"] == [
+    shown = {"slug", "provider", "display_name", "price_per_minute"}
+    assert {frozenset(model) for model in listed["data"]} == {
+        frozenset({*shown, "status", "reason", "capabilities", "successor", "retires_on"})
+    }
+    assert {model["status"] for model in listed["data"]} == {"available"}
+    assert [{name: model[name] for name in model if name in shown} for model in listed["data"]] == [
         {
             "slug": "gemini-3.1-flash-live",
             "provider": "google",
@@ -81,9 +85,36 @@ def test_the_catalogue_is_the_reference_s_and_the_offline_model(api):
     ]
 
 
-def test_a_model_that_is_switched_off_is_unavailable(api):
-    AIModel.objects.update(is_enabled=False)
-    assert {model["status"] for model in api("GET", "models")["data"]} == {"unavailable"}
+def test_the_catalogue_tells_what_each_model_can_do(api):
+    models = {model["slug"]: model for model in api("GET", "models")["data"]}
+    gemini, mini, local = (models[slug] for slug in ("gemini-3.1-flash-live", "gpt-realtime-mini", "local-offline"))
+    assert gemini["capabilities"]["reasoning_efforts"] == ["minimal", "low", "medium", "high"]
+    assert (len(gemini["capabilities"]["voices"]), gemini["capabilities"]["voices"][0]) == (30, "Kore")
+    assert (gemini["capabilities"]["async_tools"], mini["capabilities"]["async_tools"]) == (False, True)
+    assert mini["capabilities"]["noise_reduction"] == ["near_field", "far_field"]
+    assert (mini["capabilities"]["semantic_turns"], mini["capabilities"]["voices"][:2]) == (True, ["marin", "cedar"])
+    assert (mini["retires_on"], mini["successor"], gemini["retires_on"]) == ("2027-01-20", None, None)
+    assert local["capabilities"] == {
+        "reasoning_efforts": [],
+        "noise_reduction": [],
+        "semantic_turns": False,
+        "async_tools": True,
+        "languages": ["en"],
+        "voices": ["Joe"],
+        "custom_voices": False,
+    }
+
+
+@pytest.mark.usefixtures("without_keys")
+def test_a_model_that_is_unavailable_says_why(api):
+    AIModel.objects.filter(slug="gpt-realtime-mini").update(is_enabled=False)
+    AIModel.objects.filter(slug="local-offline").update(retires_on="2026-01-01")
+    assert {model["slug"]: (model["status"], model["reason"]) for model in api("GET", "models")["data"]} == {
+        "gemini-3.1-flash-live": ("unavailable", NO_KEY.format("Google")),
+        "gpt-realtime-1.5": ("unavailable", NO_KEY.format("OpenAI")),
+        "gpt-realtime-mini": ("unavailable", "This model is switched off on this server."),
+        "local-offline": ("unavailable", "This model has been retired."),
+    }
 
 
 def test_both_spellings_name_the_same_model():
@@ -292,7 +323,7 @@ def test_a_model_key_must_be_of_the_model_s_provider(api):
     key = api("POST", "model-keys", {"provider": "google", "api_key": "AIza1234567890"}, 201)["data"]["id"]
     body = {"name": "A", "model_slug": "gpt-realtime-mini", "model_key_id": key}
     assert api("POST", "agents", body, 422) == refusal(
-        model_key_id=["This key is for google, the model gpt-realtime-mini is openai's."]
+        model_key_id=["This key is for Google, but gpt-realtime-mini is a model of OpenAI."]
     )
     assert not Agent.objects.exists()
     pk = api("POST", "agents", {**body, "model_slug": PREVIEW}, 201)["data"]["id"]

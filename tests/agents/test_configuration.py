@@ -116,21 +116,33 @@ def test_a_sandbox_call_without_a_number_has_the_request_alone():
     assert (config.system_prompt, config.sources["system_prompt"]) == ("Hello.", "request")
 
 
-def test_a_model_key_of_another_provider_is_passed_over():
+def test_the_nearest_model_key_stays_whether_it_fits_or_not():
     developer = make_developer()
     google = create_model_key(developer=developer, provider="google", api_key="AIza-0123456789")
     openai = create_model_key(developer=developer, provider="openai", api_key="sk-0123456789")
     linked = Agent.objects.create(developer=developer, name="linked", model_slug="gpt-realtime-1.5", model_key=openai)
     number = make_phone_number(developer=developer, agent=linked, model_key=google)
 
-    def key_for(slug: str | None) -> tuple[int | None, str]:
-        config = resolve(request={"model": slug}, request_agent=None, number=number)
+    def key_for(**request: object) -> tuple[int | None, str]:
+        config = resolve(request=request, request_agent=None, number=number)
         return config.model_key_id, config.sources["model_key_id"]
 
-    assert key_for(None) == (openai.pk, "number_agent")
-    assert key_for("gpt-realtime-mini") == (openai.pk, "number_agent")
-    assert key_for("gemini-3.1-flash-live-preview") == (google.pk, "number")
-    assert key_for("local-offline") == (None, "default")
+    assert key_for() == (openai.pk, "number_agent")
+    assert key_for(model="gpt-realtime-mini") == (openai.pk, "number_agent")
+    assert key_for(model="gemini-3.1-flash-live-preview") == (openai.pk, "number_agent")
+    assert key_for(model="gemini-3.1-flash-live", model_key_id=google.pk) == (google.pk, "request")
+    # The offline model takes no key, and a key that was set for another model does not stand in its way.
+    assert key_for(model="local-offline") == (None, "default")
+    assert key_for(model="local-offline", model_key_id=google.pk) == (google.pk, "request")
+
+
+def test_where_no_model_is_named_the_key_says_whose_it_is(providers):
+    providers(google="AIza", openai="")
+    developer = make_developer()
+    key = create_model_key(developer=developer, provider="openai", api_key="sk-0123456789")
+    number = make_phone_number(developer=developer, model_key=key)
+    config = resolve(request={}, request_agent=None, number=number)
+    assert (config.model_slug, config.model_key_id) == ("gpt-realtime-1.5", key.pk)
 
 
 @pytest.mark.parametrize(

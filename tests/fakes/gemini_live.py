@@ -21,6 +21,17 @@ CHUNK_MS = 40
 
 __all__ = ["FakeGemini", "Reply", "Script"]
 
+# What https://ai.google.dev/api/generate-content#SpeechConfig and …/gemini-api/docs/speech-generation#voices list.
+_LANGUAGES = (
+    "de-DE en-AU en-GB en-IN en-US es-US fr-FR hi-IN pt-BR ar-XA es-ES fr-CA id-ID it-IT ja-JP tr-TR vi-VN bn-IN gu-IN kn-IN ml-IN "
+    "mr-IN ta-IN te-IN nl-NL ko-KR cmn-CN pl-PL ru-RU th-TH"
+)
+_VOICES = (
+    "Achernar Achird Algenib Algieba Alnilam Aoede Autonoe Callirrhoe Charon Despina Enceladus Erinome Fenrir Gacrux Iapetus Kore "
+    "Laomedeia Leda Orus Puck Pulcherrima Rasalgethi Sadachbia Sadaltager Schedar Sulafat Umbriel Vindemiatrix Zephyr Zubenelgenubi"
+)
+LANGUAGES, VOICES = _LANGUAGES.split(), _VOICES.split()
+
 
 class FakeGemini(FakeVendor):
     """`base_url` is what GOOGLE_GEMINI_BASE_URL would be."""
@@ -77,6 +88,12 @@ class _Connection:
         except ValidationError as error:
             self._fake.rejected.append(str(error))
             refusal = refusal or "Invalid setup."
+        speech = setup.get("generationConfig", {}).get("speechConfig", {})
+        voice = speech.get("voiceConfig", {}).get("prebuiltVoiceConfig", {}).get("voiceName", "Kore")
+        if voice not in VOICES:
+            refusal = f"The voice {voice} does not exist."
+        if speech.get("languageCode", "en-US") not in LANGUAGES:
+            refusal = f"Unsupported language code '{speech['languageCode']}'."
         handle = setup.get("sessionResumption", {}).get("handle")
         if handle and (self._script.refuse_resumption or handle not in self._fake.handles):
             refusal = "Session not found."

@@ -28,6 +28,11 @@ from tests.fakes.vendor import EnergyVad, FakeVendor, Reply, Script, cut
 CLIENT_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 FORMATS = {"audio/pcmu": PCMU_8K, "audio/pcma": PCMA_8K, "audio/pcm": PCM16_24K}
+# ISO 639-1, as the service lists them in its refusals.
+LANGUAGES = (
+    "af ar az be bg bs ca cs cy da de el en es et fa fi fr gl he hi hr hu hy id is it ja kk kn ko lt lv mi mk mr ms ne nl no pl pt "
+    "ro ru sk sl sr sv sw ta th tl tr uk ur vi zh"
+)
 VOICES = {"alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar"}
 CHUNK_MS = 100
 APPEND = '{"type":"input_audio_buffer.append","audio":"'
@@ -135,9 +140,12 @@ class _Conversation:
         settings = event["session"]
         audio = settings.get("audio", {})
         voice = audio.get("output", {}).get("voice", "marin")
+        language = audio.get("input", {}).get("transcription", {}).get("language", "en")
         reason = self._script.refuse_settings or (
             "" if isinstance(voice, dict) or voice in VOICES else "No such voice."
         )
+        if not reason and language not in LANGUAGES.split():
+            reason = f"Invalid language '{language}'."
         if reason:
             await self._refuse(event, "invalid_value", reason)
             return

@@ -229,6 +229,10 @@ def test_answer_cannot_ask_for_wideband() -> None:
         ("Kore", "en-GB", ("female", "en-GB")),
         ("", "DE", ("female", "de-DE")),
         ("", "xx-YY", ("female", "en-US")),
+        ("", "no", ("female", "nb-NO")),
+        ("", "zh-Hant", ("female", "cmn-CN")),
+        ("", "es-MX", ("female", "es-MX")),
+        ("", "ar-EG", ("female", "arb")),
         ("AWS.Polly.Joanna-Neural", "en-US", ("AWS.Polly.Joanna-Neural", "en-US")),
     ],
 )
@@ -248,6 +252,27 @@ def test_transcription_that_runs_already_is_no_error() -> None:
         "language": "en",
         "interim_results": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("language", "transcribed"),
+    [
+        ("nb-NO", "no"),
+        ("nn", "no"),
+        ("fil-PH", "fil"),
+        ("tl", "fil"),
+        ("cmn-CN", "zh"),
+        ("he-IL", "iw"),
+        ("EN-US", "en"),
+        ("xx", "en"),
+    ],
+)
+def test_transcription_gets_the_code_that_telnyx_lists(language: str, transcribed: str) -> None:
+    def listen(carrier: TelnyxCarrier) -> None:
+        carrier.start_transcription(carrier_call_id=CALL_ID, command_id="l", language=language, interim=False)
+
+    _, asked = ask(listen)
+    assert asked[0].json["transcription_engine_config"]["language"] == transcribed
 
 
 def test_the_leg_of_a_transfer_is_known_by_its_state() -> None:

@@ -200,7 +200,7 @@ def test_a_released_number_is_gone(patch):
 def test_a_model_key_fits_its_model(patch):
     number = make_phone_number(model_slug="gpt-realtime-mini")
     google = create_model_key(developer=number.developer, provider="google", api_key="AIza1234567890")
-    text = "This key is for google, the model gpt-realtime-mini is openai's."
+    text = "This key is for Google, but gpt-realtime-mini is a model of OpenAI."
     assert patch(number, {"model_key_id": google.pk}, 422)["errors"] == {"model_key_id": [text]}
     patch(number, {"model_key_id": google.pk, "model": PREVIEW})
     assert patch(number, {"model": "gpt-realtime-mini"}, 422)["errors"] == {"model_key_id": [text]}
@@ -210,9 +210,9 @@ def test_a_model_key_fits_its_model(patch):
 def test_a_model_that_is_switched_off_cannot_be_chosen(patch):
     AIModel.objects.filter(slug="gpt-realtime-mini").update(is_enabled=False)
     number = make_phone_number(system_prompt="P", model_slug="gpt-realtime-mini")
-    text = "This model is not offered at present. See GET /models."
-    assert patch(number, {"model": "gpt-realtime-mini"}, 422)["errors"] == {"model": [text]}
+    text = "This model is switched off on this server. "
+    assert patch(number, {"model": "gpt-realtime-mini"}, 422)["errors"] == {"model": [f"{text}See GET /models."]}
     assert patch(number, {"mode": "streaming"}, 422)["errors"] == {
-        "model": ["The model gpt-realtime-mini is not offered. See GET /models."]
+        "model": [f"{text}Choose another one from GET /models."]
     }
     assert patch(number, {"label": "Still mine"})["data"]["label"] == "Still mine"

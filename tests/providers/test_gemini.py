@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agents.capabilities import Capabilities
 from agents.providers.base import ProviderError, Sensitivity, SessionConfig, ToolSpec, Turn
 from agents.providers.events import (
     AudioDelta,
@@ -23,6 +24,7 @@ from tests.fakes.gemini_live import FakeGemini, Reply, Script
 from tests.providers.reading import Reading
 from tests.providers.sounds import pcm_frames, tone
 
+THINKS = Capabilities(reasoning_efforts=("minimal", "low"))
 WEATHER = ToolSpec("get_weather", "Weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
 SPEECH = pcm_frames(200, loud=True) + pcm_frames(300, loud=False)
 SILENCE = pcm_frames(100, loud=False)
@@ -42,7 +44,7 @@ async def test_session_is_configured_as_asked() -> None:
     history = (Turn("user", "Hello?"), Turn("model", "Good morning."))
     async with FakeGemini() as fake:
         async with await open_session(
-            fake, voice="Aoede", language="de-DE", tools=(WEATHER,), history=history
+            fake, voice="Aoede", language="de-DE", capabilities=THINKS, tools=(WEATHER,), history=history
         ) as reading:
             assert (reading.session.input_format, reading.session.output_format) == (PCM16_16K, PCM16_24K)
             await reading.until(lambda: len(fake.received) == 2)
@@ -98,14 +100,27 @@ async def test_session_is_configured_as_asked() -> None:
         assert fake.rejected == []
 
 
-async def test_other_models_get_no_thinking_level_and_foreign_voices_the_default() -> None:
+async def test_what_a_model_lacks_is_not_asked_of_it() -> None:
     async with FakeGemini() as fake:
-        async with await open_session(fake, upstream_model="gemini-3.8-live", voice="marin", language="de"):
-            pass
-        assert fake.setups()[0]["generationConfig"] == {
-            "responseModalities": ["AUDIO"],
-            "speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}},
-        }
+        async with await open_session(fake, upstream_model="gemini-3.1-some-other") as reading:
+            assert reading.session.speaks_during_tools is False
+        assert fake.setups()[0]["generationConfig"] == {"responseModalities": ["AUDIO"], "speechConfig": {}}
+
+
+async def test_a_model_that_goes_on_while_it_waits_is_given_functions_that_let_it() -> None:
+    async with FakeGemini() as fake:
+        can = Capabilities(async_tools=True)
+        async with await open_session(fake, tools=(WEATHER,), capabilities=can) as reading:
+            assert reading.session.speaks_during_tools is True
+        assert fake.setups()[0]["tools"][0]["functionDeclarations"][0]["behavior"] == "NON_BLOCKING"
+
+
+@pytest.mark.parametrize(("choice", "value"), [("voice", "marin"), ("language", "xx-XX")])
+async def test_a_refused_voice_or_language_is_named(choice: str, value: str) -> None:
+    async with FakeGemini() as fake:
+        with pytest.raises(ProviderError) as refusal:
+            await open_session(fake, **{choice: value})
+    assert (refusal.value.refused, refusal.value.retryable) == (choice, False)
 
 
 async def test_greeting_and_a_question_are_answered_by_voice() -> None:

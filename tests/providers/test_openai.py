@@ -15,7 +15,7 @@ from agents.providers.events import (
     ToolCall,
     TurnDone,
 )
-from agents.providers.openai import OpenAIRealtimeModel, wire_voice
+from agents.providers.openai import OpenAIRealtimeModel
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat, mulaw_to_pcm16
 from tests.fakes.openai_realtime import FakeOpenAI, Reply, Script
 from tests.providers.reading import Reading
@@ -39,9 +39,7 @@ async def open_session(fake: FakeOpenAI, **changes: Any) -> Reading:
 async def test_session_is_configured_as_asked() -> None:
     history = (Turn("user", "Hello?"), Turn("model", "Good morning."))
     async with FakeOpenAI() as fake:
-        async with await open_session(
-            fake, voice="Cedar", language="de-DE", tools=(WEATHER,), history=history
-        ) as reading:
+        async with await open_session(fake, voice="cedar", language="de", tools=(WEATHER,), history=history) as reading:
             await reading.until(lambda: len(fake.received) == 3)
         assert fake.headers[0]["Authorization"] == "Bearer sk-platform"
         assert "OpenAI-Beta" not in fake.headers[0]
@@ -380,13 +378,21 @@ async def test_own_key_and_missing_key() -> None:
             await keyless.connect(config())
 
 
-def test_voices_of_others_are_not_passed_on() -> None:
-    assert [wire_voice(voice) for voice in ("", "Kore", "ash", "voice_12")] == [
-        "marin",
-        "marin",
-        "ash",
-        {"id": "voice_12"},
-    ]
+async def test_without_a_voice_and_a_language_the_vendor_chooses_and_an_own_voice_goes_by_its_id() -> None:
+    async with FakeOpenAI() as fake:
+        async with await open_session(fake), await open_session(fake, voice="voice_12"):
+            pass
+        audio = [message["session"]["audio"] for message in fake.messages("session.update")]
+    assert [one["output"].get("voice") for one in audio] == [None, {"id": "voice_12"}]
+    assert [one["input"]["transcription"] for one in audio] == [{"model": "gpt-4o-mini-transcribe"}] * 2
+
+
+@pytest.mark.parametrize(("choice", "value"), [("voice", "Kore"), ("language", "en-US")])
+async def test_a_refused_voice_or_language_is_named(choice: str, value: str) -> None:
+    async with FakeOpenAI() as fake:
+        with pytest.raises(ProviderError) as refusal:
+            await open_session(fake, **{choice: value})
+    assert (refusal.value.refused, refusal.value.retryable) == (choice, False)
 
 
 async def test_parrot_echoes_each_frame() -> None:

@@ -1,11 +1,15 @@
 """Telnyx's voices and its transcription, as far as a command names them."""
 
-from typing import Any
+from typing import Any, get_args
+
+from telnyx.types.calls.google_transcription_language import GoogleTranscriptionLanguage
+
+from agents.languages import nearest_code
 
 # Spoken by the voices "female" and "male"; voices of other makers, "AWS.Polly.Joanna-Neural", bring their language with them.
 LANGUAGES = (
-    "arb", "cmn-CN", "cy-GB", "da-DK", "de-DE", "en-AU", "en-GB", "en-GB-WLS", "en-IN", "en-US", "es-ES", "es-MX", "es-US",
-    "fr-CA", "fr-FR", "hi-IN", "is-IS", "it-IT", "ja-JP", "ko-KR", "nb-NO", "nl-NL", "pl-PL", "pt-BR", "pt-PT", "ro-RO",
+    "arb", "cmn-CN", "cy-GB", "da-DK", "de-DE", "en-US", "en-AU", "en-GB", "en-GB-WLS", "en-IN", "es-ES", "es-MX", "es-US",
+    "fr-FR", "fr-CA", "hi-IN", "is-IS", "it-IT", "ja-JP", "ko-KR", "nb-NO", "nl-NL", "pl-PL", "pt-BR", "pt-PT", "ro-RO",
     "ru-RU", "sv-SE", "tr-TR",
 )  # fmt: skip
 DEFAULT_LANGUAGE = "en-US"
@@ -15,22 +19,17 @@ ENGINE = "Google"
 
 def voice_fields(voice: str, language: str) -> dict[str, str]:
     """A voice is taken as it is when it is written as Telnyx writes them, `<Provider>.<Model>.<Id>`; others are a model's."""
-    return {"voice": voice if voice.count(".") >= 2 else DEFAULT_VOICE, "language": nearest_language(language)}
-
-
-def nearest_language(language: str) -> str:
-    """The language itself, else the first of the same tongue, else English."""
-    known = {name.lower(): name for name in LANGUAGES}
-    tongue = language.split("-")[0].lower()
-    same = (name for name in ("en-US", *LANGUAGES) if tongue and name.split("-")[0] == tongue)
-    return known.get(language.lower()) or next(same, DEFAULT_LANGUAGE)
+    return {
+        "voice": voice if voice.count(".") >= 2 else DEFAULT_VOICE,
+        "language": nearest_code(language, LANGUAGES) or DEFAULT_LANGUAGE,
+    }
 
 
 def transcription_fields(language: str, *, interim: bool) -> dict[str, Any]:
     """The caller's track alone: our own speech is not to be heard."""
     config = {
         "transcription_engine": ENGINE,
-        "language": language.split("-")[0].lower() or "en",
+        "language": nearest_code(language, get_args(GoogleTranscriptionLanguage)) or "en",
         "interim_results": interim,
     }
     return {"transcription_engine": ENGINE, "transcription_engine_config": config, "transcription_tracks": "inbound"}

@@ -1,0 +1,45 @@
+"""What a model of the catalog can do. Data of its row (`AIModel.capabilities`), which staff edit; code asks these fields and
+never the model's name."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from agents.languages import nearest_code
+
+CUSTOM_VOICE_PREFIX = "voice_"
+
+
+class Capabilities(BaseModel):
+    """One model's. Empty: it has none of these, or does not say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    reasoning_efforts: tuple[str, ...] = ()  # the least first, which is the default
+    noise_reduction: tuple[Literal["near_field", "far_field"], ...] = ()
+    semantic_turns: bool = False  # detects the end of a turn by what was said
+    async_tools: bool = False  # can speak while it waits for the result of a tool
+    languages: tuple[str, ...] = ()  # codes as the vendor writes them; the first of a language stands for it
+    voices: tuple[str, ...] = ()  # names as the vendor writes them; the first is the default
+    custom_voices: bool = False  # also takes the vendor's ids of an account's own voices ("voice_…")
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Capabilities":
+        """Read a row's. Raises pydantic.ValidationError."""
+        lists = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+        return cls.model_validate(lists)
+
+    def find_voice(self, name: str) -> str | None:
+        """The voice of that name in the vendor's spelling, whatever its case; None when there is none."""
+        if self.custom_voices and name.startswith(CUSTOM_VOICE_PREFIX):
+            return name
+        return next((voice for voice in self.voices if voice.casefold() == name.casefold()), None)
+
+    def session_voice(self, name: str) -> str:
+        """The voice for a session: the one of that name, else the default; empty where the model has no choice of voices."""
+        return self.find_voice(name) or next(iter(self.voices), "")
+
+    def session_language(self, language: str) -> str:
+        """The vendor's code for a BCP-47 language; empty where it has none, which leaves the language to the model."""
+        return nearest_code(language, self.languages)

@@ -1,0 +1,139 @@
+"""What a model makes impossible: a model that no call can use, a key of another provider, a voice it does not have.
+
+Asked when something is configured and when a call begins. A call that has begun never fails over a voice or a language.
+"""
+
+from collections.abc import Set
+
+from agents import configuration, selectors
+from agents.configuration import CallConfig, LinkedSettings
+from agents.models import AgentSettings, AIModel, ModelKey
+
+Problems = dict[str, list[str]]
+# The fields on which each rule depends.
+MODEL_FIELDS = frozenset({"model_slug", "model_key_id"})
+VOICE_FIELDS = frozenset({"voice", "model_slug", "model_key_id"})
+FALLBACK_FIELDS = frozenset({"fallback_model", "model_slug", "model_key_id"})
+# What changes which layer a number's calls take these from.
+LAYER_FIELDS = frozenset({"agent_id", "mode"})
+
+
+def call_problems(config: CallConfig) -> Problems:
+    """Why no call can begin with this model and key; and what its request itself chose wrongly.
+
+    A voice or a fallback model that is inherited stops no call: the default voice speaks, and nobody stands in.
+    """
+    found = usability_problems(config)
+    said = {name for name, source in config.sources.items() if source == configuration.Source.REQUEST}
+    if not found and "voice" in said:
+        found |= _voice_problems(config)
+    if not found and "fallback_model" in said:
+        found |= _fallback_problems(config, is_needed=True)
+    return found
+
+
+def settings_problems(
+    settings: AgentSettings, changed: Set[str], *, is_needed: bool = True, may_name_carrier_voice: bool = False
+) -> Problems:
+    """What is wrong with an agent's settings, or a number's own, where a change has touched it.
+
+    With `is_needed` the model must be usable now; otherwise it is enough that it could be, with a key.
+    """
+    found: Problems = {}
+    config = configuration.resolve(request={}, request_agent=settings, number=None)
+    has_model = settings.model_slug is not None
+    if has_model and changed & MODEL_FIELDS:
+        found |= usability_problems(config, is_needed=is_needed)
+    if (
+        changed & VOICE_FIELDS
+        and "model_slug" not in found
+        and not (may_name_carrier_voice and _is_carriers(config.voice))
+    ):
+        found |= _voice_problems(config) if has_model else _unknown_voice_problems(config.voice)
+    if changed & FALLBACK_FIELDS and not found:
+        found |= _fallback_problems(config, is_needed=is_needed)
+    return found
+
+
+def number_problems(number: LinkedSettings, changed: Set[str]) -> Problems:
+    """What is wrong with the model of the streaming calls that come in on a number, where a change has touched it."""
+    config = configuration.resolve(request={}, request_agent=None, number=number)
+    found: Problems = {}
+    if changed & (MODEL_FIELDS | LAYER_FIELDS):
+        found |= usability_problems(config)
+    if changed & (VOICE_FIELDS | LAYER_FIELDS) and "model_slug" not in found:
+        has_model = config.sources["model_slug"] != configuration.Source.DEFAULT
+        found |= _voice_problems(config) if has_model else _unknown_voice_problems(config.voice)
+    if changed & (FALLBACK_FIELDS | LAYER_FIELDS) and not found:
+        found |= _fallback_problems(config, is_needed=True)
+    return found
+
+
+def usability_problems(config: CallConfig, *, is_needed: bool = True) -> Problems:
+    """Why no call can use the model with its key. Without `is_needed` a key that is lacking is no problem yet."""
+    if not config.model_slug:
+        text = "No AI model is available on this server. Name one from GET /models and use a model key of your own."
+        return {"model_slug": [text]}
+    model = selectors.find_model(config.model_slug)
+    if model is None:
+        return {"model_slug": [f"The model {config.model_slug} does not exist. See GET /models."]}
+    running = selectors.in_service(model)
+    if running is None:
+        return {"model_slug": [f"{selectors.unavailable_reason(model)} Choose another one from GET /models."]}
+    if config.model_key_id is not None:
+        return _key_problems(running, config.model_key_id, config.model_slug)
+    if is_needed and (reason := selectors.unavailable_reason(running)):
+        return {"model_slug": [reason]}
+    return {}
+
+
+def _key_problems(model: AIModel, key_id: int, slug: str) -> Problems:
+    key = ModelKey.objects.filter(pk=key_id).first()
+    if key is None:
+        return {"model_key_id": ["This model key does not exist."]}
+    if key.provider == model.provider:
+        return {}
+    if model.provider == AIModel.Provider.LOCAL:
+        return {"model_key_id": [f"The model {slug} uses no key. Remove the model key or choose another model."]}
+    names = key.get_provider_display(), model.get_provider_display()
+    return {"model_key_id": [f"This key is for {names[0]}, but {slug} is a model of {names[1]}."]}
+
+
+def _voice_problems(config: CallConfig) -> Problems:
+    model = selectors.in_service(selectors.find_model(config.model_slug))
+    if not config.voice or model is None or model.can.find_voice(config.voice) is not None:
+        return {}
+    return {"voice": [f"{model.display_name} has no voice {config.voice}. Its voices: {', '.join(model.can.voices)}."]}
+
+
+def _unknown_voice_problems(voice: str) -> Problems:
+    """Where no model is named, which one will speak is open: a voice that some model has may be right."""
+    models = [model for model in selectors.list_models() if model.is_enabled]
+    if not voice or _is_carriers(voice) or any(model.can.find_voice(voice) is not None for model in models):
+        return {}
+    voices = "; ".join(f"{model.display_name}: {', '.join(model.can.voices)}" for model in models if model.can.voices)
+    return {"voice": [f"No model has a voice {voice}. Voices by model: {voices}."]}
+
+
+def _is_carriers(voice: str) -> bool:
+    """A carrier's own voice, for webhook mode: `<Provider>.<Model>.<Id>`."""
+    return voice.count(".") >= 2
+
+
+def _fallback_problems(config: CallConfig, *, is_needed: bool) -> Problems:
+    if not config.fallback_model:
+        return {}
+    fallback = selectors.find_model(config.fallback_model)
+    running = selectors.in_service(fallback)
+    if fallback is None or running is None:
+        reason = selectors.unavailable_reason(fallback) if fallback else "This model does not exist."
+        return {"fallback_model": [f"{reason} Choose another one from GET /models."]}
+    key = ModelKey.objects.filter(pk=config.model_key_id).first() if config.model_key_id else None
+    if running.provider == AIModel.Provider.LOCAL or (key is not None and key.provider == running.provider):
+        return {}
+    if key is not None:
+        name = key.get_provider_display()
+        text = f"With a model key for {name}, only a model of {name} or the offline model can take over."
+        return {"fallback_model": [text]}
+    reason = selectors.unavailable_reason(running) if is_needed else ""
+    return {"fallback_model": [reason]} if reason else {}

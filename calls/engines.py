@@ -1,0 +1,97 @@
+"""Which models hold a call: its own, and the one that stands in for it. Read from the call's row, before its session begins."""
+
+from dataclasses import dataclass, field, replace
+
+from agents.capabilities import Capabilities
+from agents.configuration import CallConfig
+from agents.models import AIModel, ModelKey
+from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
+from agents.providers.registry import get_model
+from agents.selectors import find_model, in_service
+from bubblyphone.core.crypto import decrypt
+from calls.models import Call
+from calls.session.parts import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """A model as a call uses it. With a `refusal` it cannot be used, and a session fails with that reason."""
+
+    provider: str = ""
+    upstream_model: str = ""
+    api_key: str = ""  # the developer's own; empty: the platform's
+    voice: str = ""
+    language: str = ""
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    refusal: str = ""
+
+    def load(self) -> RealtimeModel:
+        """The provider's factory of sessions; blocking, it may import an SDK."""
+        return _Refusing(self.refusal) if self.refusal else get_model(self.provider)
+
+    def engine(self, model: RealtimeModel, shared: SessionConfig) -> Engine:
+        """With what is the same for all models of the call."""
+        return Engine(
+            model,
+            replace(
+                shared,
+                upstream_model=self.upstream_model,
+                api_key=self.api_key,
+                voice=self.voice,
+                language=self.language,
+                capabilities=self.capabilities,
+            ),
+        )
+
+
+class _Refusing(RealtimeModel):
+    """In the place of a model that must not be used: another key than the configured one is never taken instead."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def is_available(self) -> bool:
+        return False
+
+    async def connect(self, config: SessionConfig) -> RealtimeSession:
+        raise ProviderError(self._reason, retryable=False)
+
+
+def engines_of(call: Call, config: CallConfig) -> tuple[EngineChoice, EngineChoice | None]:
+    """The call's own model, and the one that takes over when that fails."""
+    keys = ModelKey.objects.filter(developer_id=call.developer_id)
+    key = keys.filter(pk=config.model_key_id).first() if config.model_key_id is not None else None
+    return _own(call, config, key), _stand_in(config, key)
+
+
+def _own(call: Call, config: CallConfig, key: ModelKey | None) -> EngineChoice:
+    model = find_model(call.model_slug)
+    if model is None:
+        return EngineChoice(refusal=f"The model {call.model_slug} is no longer in the catalog.")
+    if config.model_key_id is not None and key is None:
+        return EngineChoice(refusal="The model key of this call has been deleted.")
+    if key is not None and key.provider != model.provider:
+        return EngineChoice(refusal=f"The model key of this call is for {key.get_provider_display()}.")
+    return _choice(model, config, key)
+
+
+def _stand_in(config: CallConfig, key: ModelKey | None) -> EngineChoice | None:
+    """A call with its developer's own key costs no model: none that would be on the platform's bill stands in."""
+    model = in_service(find_model(config.fallback_model)) if config.fallback_model else None
+    if model is None:
+        return None
+    if model.provider == AIModel.Provider.LOCAL or config.model_key_id is None:
+        return _choice(model, config, None)
+    return _choice(model, config, key) if key is not None and key.provider == model.provider else None
+
+
+def _choice(model: AIModel, config: CallConfig, key: ModelKey | None) -> EngineChoice:
+    can = model.can
+    return EngineChoice(
+        provider=model.provider,
+        upstream_model=model.upstream_id,
+        api_key=decrypt(key.encrypted) if key is not None else "",
+        voice=can.session_voice(config.voice),
+        language=can.session_language(config.language),
+        capabilities=can,
+    )
