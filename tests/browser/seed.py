@@ -74,7 +74,7 @@ def seed_agent(developer: Developer) -> Agent:
     changes = {
         "name": "Harbour Dental reception", "description": "Reminds patients of their appointments.",
         "model_slug": "local-offline", "system_prompt": PROMPT, "greeting_message": "Greet {{customer_name}} by name.",
-        "voice": "Kore", "language": "en-US", "tools": TOOLS, "tool_webhook_url": "http://localhost:9/tools",
+        "voice": "Joe", "language": "en-US", "tools": TOOLS, "tool_webhook_url": "http://localhost:9/tools",
         "analysis_schema": SCHEMA,
     }  # fmt: skip
     return agents.create_agent(developer=developer, changes=changes)

@@ -11,6 +11,7 @@ from django.test import Client
 from accounts.models import Developer
 from accounts.webhooks import signature_headers, signing_keys
 from agents.models import Agent
+from agents.services import create_model_key
 from tests.factories import make_agent, make_developer, make_phone_number
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.pages.signed_in import assert_sound, signed_in_client
@@ -237,3 +238,31 @@ def test_a_trial_never_reaches_a_private_network(client: Client, settings: Any) 
     with RecordingServer([]) as server:
         assert "Tool webhook URL:" in client.post("/agents/try-tool", trial(None, server.url)).content.decode()
     assert server.asked == []
+
+
+@pytest.mark.usefixtures("without_keys")
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"model_slug": "gpt-realtime-1.5"}, "This server has no OpenAI key. Use a model key of your own for OpenAI."),
+        ({"model_slug": "gemini-3.1-flash-live"}, "This server has no Google key."),
+        (
+            {"model_slug": "gpt-realtime-mini", "model_key_id": "google"},
+            "This key is for Google, but gpt-realtime-mini",
+        ),
+        ({"model_slug": "local-offline", "voice": "Kore"}, "has no voice Kore. Its voices: Joe."),
+        ({"voice": "Bananarama"}, "No model has a voice Bananarama."),
+    ],
+)
+def test_a_model_that_no_call_can_use_is_refused_by_the_form(
+    client: Client, developer: Developer, changes: dict[str, str], text: str
+) -> None:
+    key = create_model_key(developer=developer, provider="google", api_key="AIza-0123456789")
+    if "model_key_id" in changes:
+        changes = {**changes, "model_key_id": str(key.pk)}
+    agent = make_agent(developer=developer, name="Before")
+    for path in ("/agents/new", f"/agents/{agent.pk}"):
+        response = client.post(path, agent_form({}, **changes))
+        assert response.status_code == 200
+        assert text in response.content.decode()
+    assert list(Agent.objects.values_list("name", "model_slug", "voice")) == [("Before", None, None)]

@@ -199,6 +199,7 @@ def test_a_number_is_configured(client: Client, developer: Developer) -> None:
         ({"transfer_number": "12345"}, "E.164"),
         ({"webhook_url": "ftp://example.com"}, "http"),
         ({"language": "not a language"}, "BCP-47"),
+        ({"model": "gpt-realtime-1.5", "voice": "Kore"}, "has no voice Kore. Its voices: marin, cedar,"),
         ({"agent_id": "999"}, "Select a valid choice"),
     ],
 )
