@@ -154,11 +154,14 @@ def on_stream_failed(call: Call, event: CarrierEvent) -> None:
     """Its session has it restarted, if that lives; else `calls.sweeper` does."""
     if call.transferred_at is not None:
         return  # we left it ourselves
-    timeline.add_event(call.pk, "stream.failed", "telephony", at=event.occurred_at, reason=event.detail)
     is_old = call.stream_restarted_at is not None and call.stream_restarted_at > event.occurred_at
+    if call.stream_lost_reason == "deploy" and (is_old or call.stream_lost_at is not None):
+        return  # our process closed it on its way out
+    timeline.add_event(call.pk, "stream.failed", "telephony", at=event.occurred_at, reason=event.detail)
     if not call.is_over and not is_old:
-        call.stream_lost_at = event.occurred_at
-        call.save(update_fields=["stream_lost_at"])
+        # The session's process may have died: whoever restarts the stream finds out.
+        call.stream_lost_at, call.stream_lost_reason = event.occurred_at, ""
+        call.save(update_fields=["stream_lost_at", "stream_lost_reason"])
 
 
 def on_dtmf(call: Call, event: CarrierEvent) -> None:

@@ -62,6 +62,7 @@ class LiveCall:
     variables: Mapping[str, str]
     detects_voicemail: bool
     resumed_after: float | None  # seconds since the answer, where another session has talked before; else None
+    resume_reason: str  # why it did not go on (calls.streams)
     history: tuple[Turn, ...]  # what was said in it
     to_say: tuple[str, ...]  # what the developer wanted said before there was an answer
 
@@ -118,6 +119,7 @@ def load(call_id: int) -> LiveCall:
         variables=call.dynamic_variables,
         detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox,
         resumed_after=resumed_after,
+        resume_reason=streams.DEPLOY if call.stream_lost_reason == streams.DEPLOY else streams.SESSION_LOST,
         history=tuple(Turn(entry.role, entry.text) for entry in reversed(said)),
         to_say=speech.take_waiting(call),
     )
@@ -144,7 +146,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, observer: Observe
             max_duration=live.config.max_call_duration - (live.resumed_after or 0.0),
             silence=live.config.silence_timeout,
         ),
-        is_resumed=live.resumed_after is not None,
+        resume_reason=live.resume_reason if live.resumed_after is not None else "",
         run_tool=_tool_runner(live),
         observer=observer or recorder,
         answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),

@@ -43,7 +43,7 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
             await transport.wait_for_start()
     except (StreamNotStarted, TimeoutError):
-        await live.in_database(streams.left_behind, [call.call_id])
+        await live.in_database(streams.left_behind, [call.call_id], streams.CONNECTION_LOST)
         await transport.close()
         return
     line = _lines.get(call.call_id)
@@ -61,7 +61,7 @@ async def hold_line(call: live.LiveCall, transport: CarrierTransport) -> None:
 
     async def restart() -> bool:
         broke_at = timezone.now() - timedelta(seconds=END_REPORT_SECONDS)
-        return await live.in_database(streams.restart, call_id, since=broke_at)
+        return await live.in_database(streams.restart, call_id, since=broke_at, reason=streams.CONNECTION_LOST)
 
     _lines[call_id] = line = CarrierLine(transport, restart)
     try:

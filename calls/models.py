@@ -117,6 +117,7 @@ class Call(models.Model):
     media_token_expires_at = models.DateTimeField(null=True)
     # A media stream that broke: since when nobody holds it, and how often and when the carrier was last asked for another.
     stream_lost_at = models.DateTimeField(null=True)
+    stream_lost_reason = models.CharField(max_length=20, blank=True, default="")  # see `calls.streams`
     stream_restarts = models.PositiveSmallIntegerField(default=0)
     stream_restarted_at = models.DateTimeField(null=True)
 

@@ -14,10 +14,14 @@ from phone_numbers.models import CallMode
 
 logger = logging.getLogger(__name__)
 MAX_RESTARTS = 10
+# Why a session lost its media connection, or the connection its session. DEPLOY: the process was told to stop.
+DEPLOY, CONNECTION_LOST, SESSION_LOST = "deploy", "connection_lost", "session_lost"
 
 
-def restart(call_id: int, *, since: datetime) -> bool:
+def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
     """Have the carrier connect anew, unless somebody has had it do so after `since`.
+
+    Without a `reason` it is what the row says.
 
     False when the call is over, or about to be, or the carrier does not take the command.
     """
@@ -32,7 +36,8 @@ def restart(call_id: int, *, since: datetime) -> bool:
         call.stream_restarted_at = now
         call.save(update_fields=["stream_restarts", "stream_restarted_at"])
         stream = commands.issue_media_token(call)
-        timeline.add_event(call.pk, "stream.restarted", "system", at=now)
+        why = reason or call.stream_lost_reason or SESSION_LOST
+        timeline.add_event(call.pk, "stream.restarted", "system", at=now, reason=why)
     try:
         get_carrier().start_stream(
             carrier_call_id=call.carrier_call_id or "",
@@ -59,6 +64,8 @@ def may_restart(call: Call) -> bool:
     )
 
 
-def left_behind(call_ids: list[int]) -> None:
+def left_behind(call_ids: list[int], reason: str = DEPLOY) -> None:
     """The process that holds these calls' sessions goes away: another one takes them up (`calls.sweeper`)."""
-    Call.objects.filter(pk__in=call_ids, status=CallStatus.ANSWERED).update(stream_lost_at=timezone.now())
+    Call.objects.filter(pk__in=call_ids, status=CallStatus.ANSWERED).update(
+        stream_lost_at=timezone.now(), stream_lost_reason=reason
+    )

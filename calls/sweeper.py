@@ -139,7 +139,7 @@ def end_abandoned(now: datetime) -> None:
     for call in gone.filter(sandbox=True):
         assert call.session_seen_at is not None
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=call.session_seen_at)
-    gone.filter(sandbox=False).update(stream_lost_at=now)
+    gone.filter(sandbox=False).update(stream_lost_at=now, stream_lost_reason=streams.SESSION_LOST)
     for call in answered.filter(session_seen_at=None, answered_at__lt=now - NO_SESSION_AFTER):
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=call.answered_at)
 

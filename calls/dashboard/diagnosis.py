@@ -7,20 +7,39 @@ from enum import StrEnum
 from django.utils.timezone import localtime
 
 from accounts.models import WebhookDelivery
-from calls.models import Call, CallEvent, CarrierEventRecord, Direction, HangupCause
+from calls.models import Call, CallEvent, CarrierEventRecord, Direction, HangupCause, TranscriptEntry
 
 MAX_EVIDENCE = 5
 
 
 class Fault(StrEnum):
-    """Whose fault it was; the value is how a reader is told."""
+    """Whose fault it was."""
 
-    OTHER_PARTY = "The other party"
-    CARRIER = "The carrier"
-    MODEL = "The model"
-    WEBHOOK = "Your webhook"
-    SETTINGS = "Your settings"
-    PLATFORM = "BubblyPhone"
+    CALLER = "caller"
+    CALLEE = "callee"
+    CARRIER = "carrier"
+    MODEL = "model"
+    WEBHOOK = "your_webhook"
+    SETTINGS = "your_settings"
+    PLATFORM = "us"
+    NOBODY = "nobody"
+
+    @property
+    def words(self) -> str:
+        """How a reader is told."""
+        return FAULT_WORDS[self]
+
+
+FAULT_WORDS = {
+    Fault.CALLER: "The caller",
+    Fault.CALLEE: "The person called",
+    Fault.CARRIER: "The carrier",
+    Fault.MODEL: "The model",
+    Fault.WEBHOOK: "Your webhook",
+    Fault.SETTINGS: "Your settings",
+    Fault.PLATFORM: "BubblyPhone",
+    Fault.NOBODY: "Nobody",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +64,10 @@ class Case:
     def named(self, *names: str) -> list[CallEvent]:
         return [event for event in self.events if event.event_type in names]
 
+    @property
+    def other_party(self) -> Fault:
+        return Fault.CALLER if self.call.direction == Direction.INBOUND else Fault.CALLEE
+
     def setting(self, name: str) -> object:
         return self.call.config.get(name, {}).get("value")
 
@@ -54,8 +77,24 @@ def diagnose(call: Call, events: Sequence[CallEvent], deliveries: Sequence[Webho
     if not call.is_over:
         return None
     case = Case(call, events, deliveries)
+    if call.hangup_cause in ENDED_BY_SOMEBODY and (silent := _silent_model(case)):
+        return silent
     explain = ENDINGS.get(call.hangup_cause)
     return explain(case) if explain else _trouble_on_the_way(case)
+
+
+def _silent_model(case: Case) -> Diagnosis | None:
+    """The model was expected to speak at the end, and nothing more was heard of it: whoever hung up, it was because of that."""
+    silences = case.named("dead_air")
+    if not silences or case.call.voicemail_detected or case.call.transferred_at is not None:
+        return None
+    if case.call.transcript.filter(
+        role=TranscriptEntry.Role.MODEL, spoken_at__gt=silences[-1].event_timestamp
+    ).exists():
+        return None
+    text = "The model did not answer until the call ended."
+    fix = "Call again. If it continues, choose another model or set a fallback model."
+    return Diagnosis(Fault.MODEL, text, fix, list(_lines(silences))[:MAX_EVIDENCE])
 
 
 # --- how it ended -----------------------------------------------------------------------------------------------------
@@ -64,7 +103,7 @@ def _busy(case: Case) -> Diagnosis:
         text = "You have as many calls at the same time as your own limit allows, so the caller heard the busy tone."
         return Diagnosis(Fault.SETTINGS, text, "Raise the limit on the billing page.", _told(case))
     return Diagnosis(
-        Fault.OTHER_PARTY,
+        Fault.CALLEE,
         "The number that was called was busy with another call.",
         "Call again later.",
         _reported(case),
@@ -72,11 +111,27 @@ def _busy(case: Case) -> Diagnosis:
 
 
 def _no_answer(case: Case) -> Diagnosis:
+    if case.call.sandbox:
+        text = "The browser never connected."
+        fix = "Allow the microphone, and connect to `ws_url` within 30 seconds of starting the call."
+        return Diagnosis(Fault.CALLER, text, fix)
     if case.call.direction == Direction.INBOUND:
         text = "The caller hung up before the call was answered."
-        return Diagnosis(Fault.OTHER_PARTY, text, "Nothing: callers do that. If it happens often, answer sooner.")
+        return Diagnosis(Fault.CALLER, text, "Nothing to do.")
     text = "Nobody picked up before the ringing ended."
-    return Diagnosis(Fault.OTHER_PARTY, text, "Call again at another time of the day.", _reported(case))
+    return Diagnosis(Fault.CALLEE, text, "Call again at another time of day.", _reported(case))
+
+
+def _canceled(case: Case) -> Diagnosis:
+    what = "the browser connected" if case.call.sandbox else "it was answered"
+    if case.call.end_requested_cause == HangupCause.INSUFFICIENT_BALANCE:
+        text = f"We canceled the call before {what}, because your balance or a limit of yours was used up."
+        return Diagnosis(Fault.SETTINGS, text, "Add credit, or raise the limit.", _told(case))
+    if case.call.end_requested_cause == HangupCause.ACCOUNT_DEACTIVATED:
+        text = f"We canceled the call before {what}, because the account was deactivated."
+        return Diagnosis(Fault.SETTINGS, text, "Contact support.", _told(case))
+    text = f"The call was hung up from your side before {what}."
+    return Diagnosis(Fault.NOBODY, text, "Nothing to do.", _told(case, "hangup.requested"))
 
 
 def _rejected(case: Case) -> Diagnosis:
@@ -87,7 +142,7 @@ def _rejected(case: Case) -> Diagnosis:
         )
     text = "The person called, or their phone company, declined the call."
     return Diagnosis(
-        Fault.OTHER_PARTY, text, "Call from a number that they know, or ask them to let it through.", _reported(case)
+        Fault.CALLEE, text, "Call from a number that they know, or ask them to let it through.", _reported(case)
     )
 
 
@@ -114,7 +169,7 @@ def _max_duration(case: Case) -> Diagnosis:
 def _silence_timeout(case: Case) -> Diagnosis:
     text = f"Nobody said anything for {case.setting('silence_timeout')} seconds."
     fix = "If people need longer to think, raise “Silence limit” of the agent or the number."
-    return Diagnosis(Fault.OTHER_PARTY, text, fix)
+    return Diagnosis(case.other_party, text, fix)
 
 
 def _webhook_failed(case: Case) -> Diagnosis:
@@ -134,25 +189,29 @@ def _model_failed(case: Case) -> Diagnosis:
         text = f"No call could use {slug}, so the caller heard the busy tone."
         fix = "Choose another model, or add a model key for it, on the agent's or the number's page."
         return Diagnosis(Fault.SETTINGS, text, fix, _told(case))
-    evidence = _told(case, "stream.failed", "stream.disconnected")
-    if case.setting("model_key_id"):
-        text = f"The connection to {slug}, with a model key of yours, failed."
-        return Diagnosis(
-            Fault.MODEL, text, "Test the key on the page “Model keys”; its quota may be used up.", evidence
-        )
+    failures = case.named("model.failed")
+    evidence = _told(case, "model.failed", "model.reconnected") if failures else []
+    if failures and failures[-1].metadata.get("refused"):
+        if case.setting("model_key_id"):
+            text = f"{slug} refused the call with your model key."
+            return Diagnosis(
+                Fault.SETTINGS, text, "Test the key on the page “Model keys”. Its quota may be used up.", evidence
+            )
+        text = f"{slug} refused our request."
+        return Diagnosis(Fault.PLATFORM, text, "Choose another model until we have fixed this.", evidence)
     text = f"The connection to {slug} failed."
-    fix = "Call again; if it goes on, choose another model for the agent. The vendor's status page may know more."
+    fix = "Call again. If it continues, choose another model or set a fallback model."
     return Diagnosis(Fault.MODEL, text, fix, evidence)
 
 
 def _carrier_failed(case: Case) -> Diagnosis:
     evidence = [*_told(case, "stream.failed", "stream.error"), *_reported(case)]
-    was_talking = bool(case.named("stream.connected"))
-    if (
-        was_talking
-        and not case.named("stream.failed")
-        and case.call.hangup_reported_cause != HangupCause.CARRIER_FAILED
-    ):
+    streams = case.named("stream.connected", "stream.failed", "stream.restarted", "stream.reconnected")
+    last = streams[-1] if streams else None
+    is_ours = last is not None and (
+        last.event_type == "stream.connected" or last.metadata.get("reason") in OUR_RESTARTS
+    )
+    if is_ours and case.call.hangup_reported_cause != HangupCause.CARRIER_FAILED:
         text = "We lost the call: the process that held the conversation went away, and the call was hung up."
         return Diagnosis(Fault.PLATFORM, text, "Call again. You are billed up to the last sign of life only.", evidence)
     if case.call.carrier_call_id is None:
@@ -178,15 +237,42 @@ ENDINGS: dict[str, Callable[[Case], Diagnosis]] = {
     HangupCause.WEBHOOK_FAILED: _webhook_failed,
     HangupCause.MODEL_FAILED: _model_failed,
     HangupCause.CARRIER_FAILED: _carrier_failed,
+    HangupCause.CANCELED: _canceled,
     HangupCause.ACCOUNT_DEACTIVATED: _account_deactivated,
 }
 
 
-# What the call recovered from: the event, whose fault, in words.
-RECOVERED = (
-    ("stream.restarted", Fault.CARRIER, "The carrier's audio connection broke {}; the conversation went on."),
-    ("stream.reconnected", Fault.MODEL, "The connection to the model broke {}; the conversation was resumed."),
-    ("dead_air", Fault.MODEL, "The model fell silent {} when it should have answered; it was made to go on."),
+# Ends that may have another reason than the one they are named by.
+ENDED_BY_SOMEBODY = {HangupCause.NORMAL_CLEARING, HangupCause.SILENCE_TIMEOUT, HangupCause.MAX_DURATION}
+# What of `stream.restarted` was not the carrier's doing.
+OUR_RESTARTS = {"deploy", "session_lost"}
+# What the call recovered from: events, and their reasons (none: any), whose fault, in words.
+RECOVERED: tuple[tuple[tuple[str, ...], set[str], Fault, str], ...] = (
+    (
+        ("stream.reconnected",),
+        {"session_lost"},
+        Fault.PLATFORM,
+        "A process of ours stopped {}; another one went on with the conversation.",
+    ),
+    (
+        ("stream.reconnected", "stream.error"),
+        {"connection_lost", ""},
+        Fault.CARRIER,
+        "The carrier's audio connection broke {}; the conversation went on.",
+    ),
+    (
+        ("model.failed", "model.reconnected"),
+        set(),
+        Fault.MODEL,
+        "The connection to the model broke {}; the conversation went on.",
+    ),
+    (("dead_air",), set(), Fault.MODEL, "The model fell silent {} when it should have answered; it was made to go on."),
+    (
+        ("stream.restarted",),
+        {"deploy"},
+        Fault.NOBODY,
+        "We restarted a server {} during the call; the conversation went on.",
+    ),
 )
 
 
@@ -202,14 +288,29 @@ def _trouble_on_the_way(case: Case) -> Diagnosis | None:
         fix = "Have your server answer with a status of 200 to 299 within 10 seconds, then send them again below."
         return Diagnosis(Fault.WEBHOOK, text, fix, list(_attempts(failed)), is_end=False)
     if transfers := case.named("transfer.failed"):
-        text = "The person to whom the call was to be handed over was not reached; the agent went on."
-        fix = "Check “Transfer to”, or call that number yourself."
-        return Diagnosis(Fault.OTHER_PARTY, text, fix, list(_lines(transfers)), is_end=False)
-    for name, fault, text in RECOVERED:
-        if found := case.named(name):
+        return _failed_transfers(transfers)
+    for names, reasons, fault, text in RECOVERED:
+        found = [event for event in case.named(*names) if not reasons or event.metadata.get("reason", "") in reasons]
+        if found:
             sentence = text.format(_times(len(found), "time"))
             return Diagnosis(fault, sentence, "Nothing, unless it happens often.", list(_lines(found)), is_end=False)
     return None
+
+
+def _failed_transfers(transfers: list[CallEvent]) -> Diagnosis:
+    evidence = list(_lines(transfers))
+    reason = str(transfers[-1].metadata.get("reason"))
+    if reason in HangupCause.values and reason != HangupCause.INSUFFICIENT_BALANCE:
+        text = "The person to transfer the call to was not reached; the conversation went on."
+        fix = "Check the transfer number, or call it yourself."
+        fault = Fault.CARRIER if reason == HangupCause.CARRIER_FAILED else Fault.CALLEE
+        return Diagnosis(fault, text, fix, evidence, is_end=False)
+    text = "A transfer was refused; the conversation went on."
+    if reason in {"no_destination", "webhook_failed"} or transfers[-1].source == CallEvent.Source.WEBHOOK:
+        fix = 'Respond with {"result": {"transfer_to": "+14155550100"}} and a number in E.164 that can be called.'
+        return Diagnosis(Fault.WEBHOOK, text, fix, evidence, is_end=False)
+    fix = "Transfer to a number that can be called, and keep enough balance for its first minute."
+    return Diagnosis(Fault.SETTINGS, text, fix, evidence, is_end=False)
 
 
 # --- evidence ---------------------------------------------------------------------------------------------------------
@@ -221,7 +322,7 @@ def _told(case: Case, *names: str) -> list[str]:
 
 def _lines(events: Sequence[CallEvent]) -> Iterator[str]:
     for event in events:
-        why = event.metadata.get("reason") or event.metadata.get("detail") or ""
+        why = event.metadata.get("detail") or event.metadata.get("reason") or ""
         yield f"{localtime(event.event_timestamp):%H:%M:%S} {event.event_type}{f': {why}' if why else ''}"
 
 

@@ -48,11 +48,14 @@ EVENTS = {
     "call.ended": "Call ended",
     "call.failed": "Call failed",
     "hangup.requested": "Hang-up requested",
-    "stream.connected": "Connected to the model",
-    "stream.reconnected": "Reconnected to the model",
-    "stream.disconnected": "Disconnected from the model",
-    "stream.failed": "Audio connection failed",
+    "stream.connected": "Caller and model connected",
+    "stream.reconnected": "Audio connection restored",
+    "stream.disconnected": "Audio connection closed",
+    "stream.failed": "The carrier's audio connection failed",
     "stream.restarted": "Audio connection restarted",
+    "model.connected": "Model connected",
+    "model.reconnected": "Model reconnected",
+    "model.failed": "Model failed",
     "dead_air": "The model fell silent",
     "stream.error": "Audio problem",
     "model.interrupted": "Caller interrupted the agent",
@@ -65,6 +68,8 @@ EVENTS = {
     "transfer.failed": "Transfer failed",
     "voicemail.detected": "Voicemail detected",
     "voicemail.greeting_ended": "Voicemail greeting over",
+    "voicemail.recording": "Leaving a message",
+    "voicemail.message_left": "Message left",
     "recording.started": "Recording started",
     "recording.saved": "Recording saved",
     "recording.failed": "Recording failed",
@@ -88,8 +93,26 @@ ABANDONED = {
     "session_moved": "call moved to another process",
     "process_ended": "our process ended",
 }
+# What a reader of the timeline learns from an event's reason.
+REASONS = {
+    "stream.restarted": {
+        "deploy": "we restarted a server",
+        "connection_lost": "the carrier's connection broke",
+        "session_lost": "one of our processes stopped",
+    },
+    "stream.reconnected": {
+        "deploy": "we restarted a server",
+        "connection_lost": "the carrier's connection broke",
+        "session_lost": "one of our processes stopped",
+    },
+    "model.reconnected": {
+        "connection_lost": "its connection broke",
+        "silent": "it did not answer",
+        "fallback": "the fallback model takes over",
+    },
+}
 TROUBLE = frozenset({
-    "call.failed", "call.refused", "stream.failed", "stream.error", "dead_air", "transfer.failed", "speak.failed",
+    "call.failed", "call.refused", "stream.failed", "stream.error", "model.failed", "dead_air", "transfer.failed", "speak.failed",
     "listening.failed",
 })  # fmt: skip
 
@@ -123,7 +146,10 @@ def describe_event(event: CallEvent) -> str:
         return f"Tool result not used ({ABANDONED.get(str(metadata.get('reason')), 'call ended')}): {metadata.get('tool', '')}"
     if event.event_type == "dtmf.received":
         return f"Key pressed: {metadata.get('digit', '')}"
-    return EVENTS.get(event.event_type, event.event_type)
+    words = EVENTS.get(event.event_type, event.event_type)
+    if why := REASONS.get(event.event_type, {}).get(str(metadata.get("reason")), ""):
+        return f"{words}: {why}"
+    return words
 
 
 def other_party(call: Call) -> str:

@@ -67,7 +67,7 @@ class CallSession:
         run_tool: ToolRunner,
         observer: Observer,
         agent_begins: bool = True,
-        is_resumed: bool = False,
+        resume_reason: str = "",
         answering: Answering | None = None,
         request_transfer: TransferRequester | None = None,
         fallback: Engine | None = None,
@@ -76,11 +76,11 @@ class CallSession:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
-        self._greeting = Cue.BACK_ON_THE_LINE if is_resumed else greeting
+        self._greeting = Cue.BACK_ON_THE_LINE if resume_reason else greeting
         self._limits = limits
         self._observer = observer
-        self._agent_begins = agent_begins or is_resumed
-        self._is_resumed = is_resumed
+        self._agent_begins = agent_begins or bool(resume_reason)
+        self._resume_reason = resume_reason  # another session has talked before, and why it does not go on
         self._is_interruptible = config.interruptible
         self.answering = answering or Answering()  # told from outside who has answered
         self._now = now
@@ -224,10 +224,10 @@ class CallSession:
         self._link.session = session
         self._dead_air.patience = self._link.answer_seconds
         self._last_sound = self._now()
-        if is_first and not self._is_resumed:
+        if is_first and not self._resume_reason:
             self._observer.event("stream.connected")
-        else:
-            self._observer.event("stream.reconnected", {"reason": "line_moved" if is_first else "model_dropped"})
+        elif is_first:
+            self._observer.event("stream.reconnected", {"reason": self._resume_reason})
         if not is_first:
             await self._go_on(session)
         elif self._agent_begins and not self.answering.is_machine:
@@ -278,7 +278,7 @@ class CallSession:
                 self.mailbox.turn_done()
                 await self._speaking.end_answer()
             case Reconnected(reason, mid_answer):
-                self._observer.event("stream.reconnected", {"reason": reason})
+                self._observer.event("model.reconnected", {"reason": reason})
                 if mid_answer:
                     self._is_mid_answer = True
                     await self._go_on(session)

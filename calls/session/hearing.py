@@ -72,7 +72,7 @@ class Hearing:
                     self._speaking.line_broke()
                 case LineBack():
                     self.acted_at = self._now()
-                    self._observer.event("stream.reconnected", {"reason": "line_broken"})
+                    self._observer.event("stream.reconnected", {"reason": "connection_lost"})
                     await self._speaking.line_is_back()
                 case StreamStopped():
                     return

@@ -35,6 +35,7 @@ class ModelLink:
         self._now = now
         self._connected_at = 0.0
         self._prefix = ""
+        self._broke_by = ""  # why the session in use is not the one before it
         self.connections = 0
         self.session: RealtimeSession | None = None
 
@@ -58,12 +59,13 @@ class ModelLink:
             except (ProviderError, TimeoutError) as error:
                 if isinstance(error, ProviderError) and self._do_without(error.refused):
                     continue
-                self.failed(str(error) or "The model did not answer in time.")
+                self.failed(str(error) or "The model did not answer in time.", is_refusal=_is_refusal(error))
             else:
                 # Models count their answers anew in each session; those of one call must not be mistaken for each other.
                 self._prefix = f"{secrets.token_hex(3)}." if config.history else ""
                 self.connections += 1
                 self._connected_at = self._now()
+                self._report_connection(engine)
                 return session
         return None
 
@@ -75,6 +77,13 @@ class ModelLink:
         config = replace(engine.config, voice="") if refused == "voice" else replace(engine.config, language="")
         self._engines[0] = replace(engine, config=config)
         return True
+
+    def _report_connection(self, engine: Engine) -> None:
+        about = {"model": engine.config.upstream_model}
+        if self.connections == 1:
+            self._observer.event("model.connected", about)
+        else:
+            self._observer.event("model.reconnected", {**about, "reason": self._broke_by})
 
     def call_wide(self, item_id: str) -> str:
         """The name of an answer of the session in use that no other answer of this call has."""
@@ -118,22 +127,24 @@ class ModelLink:
         while not await self.answer(session, call, result, is_last):  # noqa: ASYNC110  it is being connected
             await asyncio.sleep(0.05)
 
-    def failed(self, reason: str) -> None:
-        """The engine in use is of no more use."""
+    def failed(self, reason: str, *, is_refusal: bool = False) -> None:
+        """The engine in use is of no more use. `is_refusal`: its vendor does not take our request, and would not take it again."""
         engine = self._engines.pop(0)
-        self._observer.event("stream.failed", {"reason": reason[:200], "model": engine.config.upstream_model})
+        self._broke_by = "fallback"
+        about = {"reason": reason[:200], "model": engine.config.upstream_model, "refused": is_refusal}
+        self._observer.event("model.failed", about)
 
     async def lost(self, session: RealtimeSession, error: ProviderError) -> None:
         """A session broke off. One that did so soon after a reconnect is not reconnected again."""
-        self.session = None
+        self.session, self._broke_by = None, "connection_lost"
         await session.close()
         is_repeated = self.connections > 1 and self._now() - self._connected_at < STABLE_SECONDS
         if self._engines and (not error.retryable or is_repeated):
-            self.failed(str(error))
+            self.failed(str(error), is_refusal=_is_refusal(error))
 
     async def drop(self, *, for_good: bool = False) -> None:
         """Leave a session that is of no use; `for_good`: its engine, too."""
-        session, self.session = self.session, None
+        session, self.session, self._broke_by = self.session, None, "silent"
         if for_good and self._engines:
             self.failed("The model is not heard.")
         if session is not None:
@@ -146,3 +157,7 @@ class ModelLink:
             await session.close()
             for said in session.unfinished():
                 self._conversation.model_said(self.call_wide(said.item_id), said.text)
+
+
+def _is_refusal(error: ProviderError | TimeoutError) -> bool:
+    return isinstance(error, ProviderError) and not error.retryable

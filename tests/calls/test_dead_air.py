@@ -174,7 +174,7 @@ async def test_a_model_that_cannot_be_had_is_replaced_at_once() -> None:
     async with conversation(refusal, fallback=Engine(fallback, config)) as talk:
         await talk.until(lambda: bool(fallback.sessions and fallback.sessions[0].replies))
         assert fallback.sessions[0].replies == ["Greet the caller."]
-        assert talk.notes.events[0] == ("stream.failed", {"reason": "no such key", "model": "m"})
+        assert talk.notes.events[0] == ("model.failed", {"reason": "no such key", "model": "m", "refused": True})
 
 
 async def test_an_agent_that_was_cut_off_goes_on_speaking() -> None:

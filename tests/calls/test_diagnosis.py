@@ -10,7 +10,7 @@ from accounts.models import WebhookAttempt, WebhookDelivery
 from calls.dashboard import diagnosis
 from calls.dashboard.diagnosis import Diagnosis, Fault
 from calls.dashboard.pages import deliveries_of
-from calls.models import Call, CallEvent, CarrierEventRecord
+from calls.models import Call, CallEvent, CarrierEventRecord, TranscriptEntry
 from tests.calls.rows import make_account, make_call, make_streaming_number
 
 pytestmark = pytest.mark.django_db
@@ -57,16 +57,16 @@ def diagnose(call: Call) -> Diagnosis | None:
 @pytest.mark.parametrize(
     ("cause", "fields", "fault", "words"),
     [
-        ("busy", {"answered_at": None}, Fault.OTHER_PARTY, "The number that was called was busy with another call."),
+        ("busy", {"answered_at": None}, Fault.CALLEE, "The number that was called was busy with another call."),
         ("busy", {"answered_at": None, "direction": "inbound"}, Fault.SETTINGS, "as your own limit allows"),
-        ("no_answer", {"answered_at": None}, Fault.OTHER_PARTY, "Nobody picked up"),
-        ("no_answer", {"answered_at": None, "direction": "inbound"}, Fault.OTHER_PARTY, "hung up before"),
-        ("rejected", {"answered_at": None}, Fault.OTHER_PARTY, "declined"),
+        ("no_answer", {"answered_at": None}, Fault.CALLEE, "Nobody picked up"),
+        ("no_answer", {"answered_at": None, "direction": "inbound"}, Fault.CALLER, "hung up before"),
+        ("rejected", {"answered_at": None}, Fault.CALLEE, "declined"),
         ("rejected", {"answered_at": None, "direction": "inbound"}, Fault.SETTINGS, "turned away"),
         ("invalid_number", {"answered_at": None}, Fault.SETTINGS, "+12025550123 is not a number"),
         ("insufficient_balance", {}, Fault.SETTINGS, "used up"),
         ("max_duration", {}, Fault.SETTINGS, "3600 seconds"),
-        ("silence_timeout", {}, Fault.OTHER_PARTY, "30 seconds"),
+        ("silence_timeout", {}, Fault.CALLEE, "30 seconds"),
         ("webhook_failed", {"mode": "webhook"}, Fault.SETTINGS, "no webhook URL"),
         ("model_failed", {}, Fault.MODEL, "gemini-3.1-flash-live failed"),
         ("carrier_failed", {"answered_at": None, "carrier_call_id": None}, Fault.CARRIER, "did not take the call"),
@@ -129,13 +129,98 @@ def test_a_process_that_went_away_is_our_fault() -> None:
     assert (found.fault, found.evidence) == (Fault.CARRIER, ["12:00:05 stream.failed: connection_failed"])
 
 
-def test_a_key_of_ones_own_is_to_be_tested() -> None:
+@pytest.mark.parametrize("is_own", [True, False])
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_a_refused_key_is_its_owners_and_a_broken_connection_is_the_models(is_own: bool, is_refused: bool) -> None:
     call = ended_call("model_failed")
-    call.config["model_key_id"] = {"value": 3, "source": "number"}
+    if is_own:
+        call.config["model_key_id"] = {"value": 3, "source": "number"}
+    add_event(call, "model.failed", reason="Incorrect API key provided", refused=is_refused)
     found = diagnose(call)
     assert found is not None
-    assert "model key of yours" in found.sentence
-    assert "Model keys" in found.fix
+    owner = Fault.SETTINGS if is_own else Fault.PLATFORM
+    assert found.fault == (owner if is_refused else Fault.MODEL)
+    assert found.evidence == ["12:00:05 model.failed: Incorrect API key provided"]
+
+
+@pytest.mark.parametrize(
+    ("events", "fault"),
+    [
+        ([("stream.restarted", "deploy"), ("stream.reconnected", "deploy")], Fault.NOBODY),
+        ([("stream.restarted", "session_lost"), ("stream.reconnected", "session_lost")], Fault.PLATFORM),
+        ([("stream.failed", "x"), ("stream.restarted", ""), ("stream.reconnected", "session_lost")], Fault.PLATFORM),
+        ([("stream.restarted", "connection_lost"), ("stream.reconnected", "connection_lost")], Fault.CARRIER),
+        ([("model.reconnected", "connection_lost")], Fault.MODEL),
+        ([("model.failed", "gone"), ("model.reconnected", "fallback")], Fault.MODEL),
+        ([("transfer.failed", "no_answer")], Fault.CALLEE),
+        ([("transfer.failed", "carrier_failed")], Fault.CARRIER),
+        ([("transfer.failed", "no_destination")], Fault.WEBHOOK),
+        ([("transfer.failed", "no_rate")], Fault.SETTINGS),
+        ([("transfer.failed", "insufficient_balance")], Fault.SETTINGS),
+    ],
+)
+def test_what_a_call_recovered_from_has_its_owner(events: list[tuple[str, str]], fault: Fault) -> None:
+    call = ended_call()
+    for name, reason in [("stream.connected", ""), *events]:
+        add_event(call, name, **({"reason": reason} if reason else {}))
+    found = diagnose(call)
+    assert found is not None
+    assert (found.fault, found.is_end) == (fault, False)
+
+
+@pytest.mark.parametrize(
+    ("events", "fault"),
+    [
+        ([("stream.connected", "")], Fault.PLATFORM),
+        ([("stream.connected", ""), ("stream.failed", "x"), ("stream.restarted", "session_lost")], Fault.PLATFORM),
+        ([("stream.connected", ""), ("stream.restarted", "deploy")], Fault.PLATFORM),
+        ([("stream.connected", ""), ("stream.restarted", "connection_lost")], Fault.CARRIER),
+        ([("stream.connected", ""), ("stream.failed", "connection_failed")], Fault.CARRIER),
+    ],
+)
+def test_a_call_that_was_lost_has_its_owner(events: list[tuple[str, str]], fault: Fault) -> None:
+    call = ended_call("carrier_failed")
+    for name, reason in events:
+        add_event(call, name, **({"reason": reason} if reason else {}))
+    found = diagnose(call)
+    assert found is not None
+    assert (found.fault, found.is_end) == (fault, True)
+
+
+@pytest.mark.parametrize("cause", ["normal_clearing", "silence_timeout", "max_duration"])
+def test_a_silent_model_is_at_fault_whoever_hangs_up(cause: str) -> None:
+    call = ended_call(cause)
+    add_event(call, "dead_air", remedy="prompt")
+    found = diagnose(call)
+    assert found is not None
+    assert (found.fault, found.is_end) == (Fault.MODEL, True)
+    # It spoke again: only a pause.
+    TranscriptEntry.objects.create(call=call, role="model", text="Sorry.", spoken_at=NOON + timedelta(seconds=9))
+    found = diagnose(call)
+    assert found is not None
+    assert found.fault == {"silence_timeout": Fault.CALLEE, "max_duration": Fault.SETTINGS}.get(cause, Fault.MODEL)
+    assert found.is_end == (cause != "normal_clearing")
+
+
+@pytest.mark.parametrize(
+    ("asked", "fault"),
+    [
+        ("normal_clearing", Fault.NOBODY),
+        ("insufficient_balance", Fault.SETTINGS),
+        ("account_deactivated", Fault.SETTINGS),
+    ],
+)
+def test_a_canceled_call_says_who_canceled_it(asked: str, fault: Fault) -> None:
+    found = diagnose(ended_call("canceled", answered_at=None, end_requested_cause=asked))
+    assert found is not None
+    assert (found.fault, found.is_end) == (fault, True)
+
+
+def test_a_browser_that_never_connected() -> None:
+    found = diagnose(ended_call("no_answer", answered_at=None, sandbox=True, direction="inbound"))
+    assert found is not None
+    assert found.sentence == "The browser never connected."
+    assert "microphone" in found.fix
 
 
 def test_a_webhook_that_never_said_what_to_do() -> None:
@@ -153,15 +238,16 @@ def test_a_webhook_that_never_said_what_to_do() -> None:
 def test_trouble_in_a_call_that_ended_well() -> None:
     call = ended_call()
     add_event(call, "dead_air", remedy="prompt")
+    TranscriptEntry.objects.create(call=call, role="model", text="Sorry.", spoken_at=NOON + timedelta(seconds=9))
     found = diagnose(call)
     assert found is not None
     assert (found.fault, found.is_end) == (Fault.MODEL, False)
     assert "fell silent 1 time when" in found.sentence
     for _ in range(2):
-        add_event(call, "stream.restarted")
+        add_event(call, "stream.reconnected", reason="connection_lost")
     assert diagnose(call).sentence.startswith("The carrier's audio connection broke 2 times")  # type: ignore[union-attr]
     add_event(call, "transfer.failed", to="+12025559999", reason="busy")
-    assert diagnose(call).fault == Fault.OTHER_PARTY  # type: ignore[union-attr]
+    assert diagnose(call).fault == Fault.CALLEE  # type: ignore[union-attr]
     add_delivery(call, "call.hangup", 500)
     assert diagnose(call).sentence == "1 webhook about this call could not be delivered."  # type: ignore[union-attr]
     add_delivery(call, "call.tool_call", None, "No complete answer within 10 seconds.")

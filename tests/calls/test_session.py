@@ -92,7 +92,7 @@ async def test_the_model_greets_and_both_sides_are_heard() -> None:
         assert model.replies == ["Greet the caller."]
         assert (model.heard, talk.caller.sent) == ([FRAME], [audio(100)])
         assert talk.notes.transcripts == [("model", "Hello.", False), ("user", "Hi.", False)]
-        assert talk.notes.names() == ["stream.connected", "stream.disconnected"]
+        assert talk.notes.names() == ["model.connected", "stream.connected", "stream.disconnected"]
         assert talk.notes.spoke_count == 1
         assert model.is_closed
 
@@ -191,7 +191,7 @@ async def test_what_a_broken_line_had_not_played_is_heard_when_it_is_back() -> N
         await talk.until(lambda: talk.caller.sent[-1] == audio(60))
         again = len(talk.caller.sent) - 11  # pieces of 100 ms, the one that was being played with them
         assert 5 <= again <= 8
-        assert ("stream.reconnected", {"reason": "line_broken"}) in talk.notes.events
+        assert ("stream.reconnected", {"reason": "connection_lost"}) in talk.notes.events
         model.queue.put_nowait(SpeechStarted())
         await talk.until(lambda: bool(model.truncated))
         assert 200 <= model.truncated[0][1] <= 700
@@ -219,7 +219,7 @@ async def test_a_model_that_drops_is_reconnected_once_with_the_conversation_so_f
         second = await talk.model_session(1)
         assert second.config.history == (Turn("user", "My name is Ada."), Turn("model", "Hello Ada."))
         assert second.replies == []
-        await talk.until(lambda: "stream.reconnected" in talk.notes.names())
+        await talk.until(lambda: "model.reconnected" in talk.notes.names())
         second.queue.put_nowait(ProviderError("gone again", retryable=True))
         assert await asyncio.wait_for(talk.task, 3) == "model_failed"
         assert len(talk.model.sessions) == 2
@@ -229,7 +229,7 @@ async def test_a_model_that_drops_is_reconnected_once_with_the_conversation_so_f
 async def test_a_model_that_refuses_ends_the_call(retryable: bool) -> None:
     async with conversation(ProviderError("no such key", retryable=retryable)) as talk:
         assert await asyncio.wait_for(talk.task, 3) == "model_failed"
-        assert talk.notes.names() == ["stream.failed", "stream.disconnected"]
+        assert talk.notes.names() == ["model.failed", "stream.disconnected"]
 
 
 async def test_silence_ends_the_call_and_the_models_speech_is_no_silence() -> None:

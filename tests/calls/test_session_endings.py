@@ -86,7 +86,7 @@ async def test_the_model_waits_until_it_is_known_who_has_answered() -> None:
         talk.caller.incoming.put_nowait(FRAME)
         await talk.until(lambda: bool(talk.model.sessions))
         await asyncio.sleep(0.2)
-        assert (talk.model.sessions[0].replies, talk.notes.names()) == ([], [])
+        assert (talk.model.sessions[0].replies, talk.notes.names()) == ([], ["model.connected"])
         answering.person()
         model = await talk.model_session()
         assert model.replies == ["Greet the caller."]

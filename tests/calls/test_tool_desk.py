@@ -103,7 +103,7 @@ async def test_the_result_follows_a_call_that_moves(is_taken: bool) -> None:
 
 
 async def test_a_session_is_told_the_result_that_the_one_before_waited_for() -> None:
-    async with conversation(is_resumed=True) as talk:
+    async with conversation(resume_reason="deploy") as talk:
         model = await talk.model_session()
         assert await talk.session.late_result("slow", {"result": 5})
         assert model.contexts == [late_result("slow", {"result": 5})]

@@ -99,7 +99,11 @@ async def test_the_web_process_ends_and_the_next_one_goes_on_with_the_call(
         await call.phone.hang_up()
         await call.check_end("normal_clearing", seconds=20, at_most=40)
         events = await vendor_platform.get(f"/calls/{call.id}/events")
-        assert {"reason": "line_moved"} in [each["metadata"] for each in events]
+        reason = "deploy" if number == signal.SIGTERM else "session_lost"
+        restarts = [each["metadata"] for each in events if each["event_type"] == "stream.restarted"]
+        assert {"reason": reason} in restarts
+        reconnected = [each["metadata"] for each in events if each["event_type"] == "stream.reconnected"]
+        assert reconnected == [{"reason": reason}]
 
 
 async def test_a_web_process_that_does_not_come_back_ends_its_calls(
@@ -153,7 +157,7 @@ async def test_a_media_stream_that_breaks_is_restarted_and_nothing_is_lost(
     assert said == [("model", "A long story."), ("user", "Still there?"), ("model", "Yes.")]
     events = await vendor_platform.get(f"/calls/{call['id']}/events")
     reasons = [each["metadata"]["reason"] for each in events if each["event_type"] == "stream.reconnected"]
-    assert reasons == ["line_broken", "line_broken"]
+    assert reasons == ["connection_lost", "connection_lost"]
     (turn,) = await vendor_platform.get(f"/calls/{call['id']}/turns")
     parts = ("carrier_in_ms", "detection_ms", "model_ms", "tool_ms", "own_ms", "playout_ms")
     assert turn["total_ms"] == sum(turn[part] for part in parts)

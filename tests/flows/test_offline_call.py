@@ -67,6 +67,7 @@ async def test_a_caller_is_understood_answered_and_billed(platform: Platform, vo
             ("call.initiated", "system"),
             ("call.ringing", "telephony"),
             ("call.answered", "telephony"),
+            ("model.connected", "streaming"),
             ("stream.connected", "streaming"),
             ("stream.disconnected", "streaming"),
             ("call.ended", "system"),

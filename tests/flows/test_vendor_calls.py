@@ -224,7 +224,7 @@ async def test_a_call_goes_on_after_a_vendors_trouble(vendor_platform: Platform,
         )
     ]
     calls = await asyncio.gather(*(survives(vendor_platform, case) for case in cases))
-    reconnections = [(await vendor_platform.events(call["id"])).count("stream.reconnected") for call in calls]
+    reconnections = [(await vendor_platform.events(call["id"])).count("model.reconnected") for call in calls]
     assert reconnections == [0, 1, 0, 1]
     openai, google = cases[1].fake, cases[3].fake
     items = [message["item"] for message in openai.messages("conversation.item.create")]

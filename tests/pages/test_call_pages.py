@@ -122,7 +122,7 @@ def test_a_failed_call_says_why(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number, status="failed", hangup_cause="busy", direction="outbound", answered_at=None)
     html = client.get(f"/calls/{call.pk}").content.decode()
     assert_sound(html)
-    assert 'Why it failed: <span class="fault">The other party</span>' in html
+    assert 'Why it failed: <span class="fault">The person called</span>' in html
     assert 'id="strip"' not in html  # nobody spoke
 
 
