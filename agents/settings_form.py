@@ -12,6 +12,7 @@ from accounts.models import Developer
 from agents import selectors
 from agents.models import AgentSettings, FirstSpeaker, InterruptionSensitivity, VoicemailAction
 from agents.serializers import AgentSettingsSerializer
+from bubblyphone.core.json_documents import InvalidJSON, parse_json, parse_stored_json
 from bubblyphone.core.money import format_money
 
 # PostgreSQL forgets the order of keys in JSON; people read definitions in this one.
@@ -203,7 +204,7 @@ class SettingsForm(forms.Form):
     def _differs(self, name: str, value: Any) -> bool:
         before = self.initial[name]
         if name == "tools":
-            before = json.loads(before) if before else None
+            before = parse_stored_json(before) if before else None
         return bool(none_if_empty(value) != none_if_empty(before))
 
     def voices(self) -> list[tuple[str, str]]:
@@ -233,9 +234,9 @@ def check_by(serializer: serializers.Serializer[Any], form: forms.Form) -> dict[
 def parse_tools(text: str) -> list[Any] | None:
     """Raises forms.ValidationError for what is not JSON."""
     try:
-        tools: list[Any] | None = json.loads(text) if text else None
-    except ValueError as error:
-        raise forms.ValidationError(f"This is not JSON: {error}.") from error
+        tools: list[Any] | None = parse_json(text) if text else None
+    except InvalidJSON as error:
+        raise forms.ValidationError(f"This is {error}.") from error
     return tools
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-import orjson
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
+
+from bubblyphone.core.json_documents import InvalidJSON, parse_json
 
 SLOTS = ("17:30", "18:00", "18:30", "19:00", "19:30", "20:00", "20:30", "21:00")
 MAX_TEXT = 80
@@ -22,8 +23,8 @@ MAX_TEXT = 80
 def demo_tool(request: HttpRequest) -> JsonResponse:
     """Takes `call.tool_call` bodies (reference, "Tools")."""
     try:
-        body = orjson.loads(request.body)
-    except orjson.JSONDecodeError:
+        body = parse_json(request.body)
+    except InvalidJSON:
         body = None
     arguments = body.get("arguments") if isinstance(body, dict) else None
     if not isinstance(arguments, dict):

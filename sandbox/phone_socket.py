@@ -16,6 +16,7 @@ from django.conf import settings
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from sandbox.handsets import handset_number
 
 logger = logging.getLogger(__name__)
@@ -90,8 +91,8 @@ async def _to_exchange(exchange: ClientConnection, receive: Receive) -> None:
 def is_command(text: str) -> bool:
     """Whether a text frame is for the exchange: a JSON object, and not a registration."""
     try:
-        frame = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        frame = parse_json(text)
+    except InvalidJSON:
         return False
     return isinstance(frame, dict) and frame.get("type") != "register"
 

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, AudioFormat, make_transcoder
+from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from calls import lifecycle, live, timeline
 from calls.models import CallStatus, HangupCause
 from calls.recorder import Recorder
@@ -100,8 +101,8 @@ def read_audio(message: Mapping[str, Any]) -> tuple[str | None, str]:
     if not text or len(text) > MAX_FRAME_LENGTH:
         return None, "Frames are JSON text of at most 128 KiB."
     try:
-        frame = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        frame = parse_json(text)
+    except InvalidJSON:
         return None, "This frame is not JSON."
     if not isinstance(frame, dict) or frame.get("type") != "audio":
         return None, 'Only frames of type "audio" are understood.'

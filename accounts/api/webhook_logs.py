@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-import orjson
 from django.db.models import Prefetch
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,6 +11,7 @@ from rest_framework.views import APIView
 from accounts import redelivery
 from accounts.models import Developer, WebhookAttempt, WebhookDelivery
 from bubblyphone.core.api import data, format_time, page_of
+from bubblyphone.core.json_documents import parse_stored_json
 
 _ATTEMPTS = Prefetch("attempts", WebhookAttempt.objects.order_by("number"))
 
@@ -54,7 +54,7 @@ def delivery_data(delivery: WebhookDelivery) -> dict[str, Any]:
         "webhook_id": str(delivery.webhook_id),
         "event_type": delivery.event_type,
         "url": delivery.url,
-        "request_payload": orjson.loads(delivery.body),
+        "request_payload": parse_stored_json(delivery.body),
         "status": delivery.status,
         "next_attempt_at": format_time(delivery.next_attempt_at),
         "created_at": format_time(delivery.created_at),

@@ -68,7 +68,7 @@ class OpenAIAnalyser(Analyser):
         except APIStatusError as error:
             is_passing = error.status_code >= 500 or error.status_code in RETRYABLE_STATUS
             raise AnalysisError(f"The model's provider answered {error.status_code}.", retryable=is_passing) from error
-        except OpenAIError as error:
+        except (OpenAIError, ValueError, RecursionError) as error:  # the last two: a body that is no JSON, or deep JSON
             raise AnalysisError("The model's provider gave no usable answer.", retryable=True) from error
         message = completion.choices[0].message if completion.choices else None
         if message is None or not message.content:

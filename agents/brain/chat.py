@@ -22,6 +22,7 @@ from agents.brain.identity import identity_of, literal_speech
 from agents.cues import CUES
 from agents.providers.base import SessionConfig, late_result
 from agents.speech.sentences import take_sentence
+from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ class ChatBrain(Brain):
                     async for sentence in sentences:
                         has_spoken = has_spoken or sentence != FILLER
                         yield Say(sentence)
-            except (OpenAIError, httpx2.HTTPError, ValueError) as exc:
+            except (OpenAIError, httpx2.HTTPError, ValueError, RecursionError) as exc:  # the last: deep JSON
                 logger.warning("The chat endpoint failed", extra={"error": type(exc).__name__})
                 yield Say(on_failure)
                 return
@@ -243,8 +244,8 @@ class ChatBrain(Brain):
 def _readable(use: _ToolUse) -> Call | None:
     """The call, if its arguments are a JSON object; otherwise the model is told so."""
     try:
-        arguments = json.loads(use.arguments or "{}")
-    except ValueError:
+        arguments = parse_foreign_json(use.arguments or "{}")
+    except InvalidJSON:
         arguments = None
     if isinstance(arguments, dict):
         return Call(use.call_id, use.name, arguments)

@@ -1,17 +1,16 @@
 """What the vendors' WebSockets have in common: limits, TLS, and their failures told as ProviderError."""
 
 import asyncio
-import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 
-import orjson
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from agents.providers.base import Choice, ProviderError
+from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 # A peer that is gone without a word is noticed within 30 s; one that does not answer our close holds a call up for 1 s.
@@ -75,22 +74,11 @@ def closed_message(vendor: str, error: ConnectionClosed) -> str:
     return f"{vendor} closed the session ({error.rcvd.code}). {error.rcvd.reason}".strip()
 
 
-# A NUL as JSON writes it, after any number of backslashes that stand for themselves.
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-
-
 def parse_object(frame: str | bytes) -> dict[str, Any] | None:
-    """The JSON object in a frame, or None when there is none: a vendor talking nonsense is passed over.
-
-    NUL characters are left out: PostgreSQL cannot store them.
-    """
-    if isinstance(frame, str):
-        frame = frame.encode("utf-8", "replace")
-    if b"\\u0000" in frame:
-        frame = _NUL.sub(rb"\1", frame)
+    """The JSON object in a frame; None for anything else, which is ignored."""
     try:
-        value = orjson.loads(frame)
-    except ValueError:
+        value = parse_foreign_json(frame)
+    except InvalidJSON:
         return None
     return value if isinstance(value, dict) else None
 

@@ -66,7 +66,7 @@ class WhisperTranscriber(Transcriber):
             is_passing = error.status_code >= 500 or error.status_code in RETRYABLE_STATUS
             text = f"The transcription provider answered {error.status_code}."
             raise TranscriptionError(text, retryable=is_passing) from error
-        except OpenAIError as error:
+        except (OpenAIError, ValueError, RecursionError) as error:  # the last two: a body that is no JSON, or deep JSON
             raise TranscriptionError("The transcription provider gave no usable answer.", retryable=True) from error
         return _spoken(answer)
 

@@ -3,12 +3,11 @@
 import base64
 import binascii
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
-import orjson
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import DataError
@@ -33,6 +32,7 @@ from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from bubblyphone.core.errors import ApplicationError, Forbidden, InsufficientFunds, InvalidRequest, TooManyRequests
 from bubblyphone.core.http import MESSAGES
+from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from bubblyphone.core.json_types import type_problem
 from bubblyphone.core.money import format_money
 
@@ -58,28 +58,13 @@ class AnyJSONParser(BaseParser):
         if not body.strip():
             return {}
         try:
-            parsed = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise InvalidRequest({WHOLE_BODY: [f"The body is not valid JSON: {error}."]}) from error
+            parsed = parse_json(body)
+        except InvalidJSON as error:
+            text = "Null characters are not allowed." if error.path else f"The body is {error}."
+            raise InvalidRequest({error.path or WHOLE_BODY: [text]}) from error
         if not isinstance(parsed, dict):
             raise InvalidRequest({WHOLE_BODY: ["The body must be a JSON object."]})
-        # PostgreSQL cannot store this character, in text or in JSON; searched for only where it may be.
-        if b"\\u0000" in body and (path := next(_nul_paths(parsed, ""), None)) is not None:
-            raise InvalidRequest({path or WHOLE_BODY: ["Null characters are not allowed."]})
         return parsed
-
-
-def _nul_paths(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, str) and "\x00" in value:
-        yield path
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if "\x00" in key:
-                yield path
-            yield from _nul_paths(item, _join(path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _nul_paths(item, _join(path, index))
 
 
 class AlwaysJSON(BaseContentNegotiation):

@@ -66,10 +66,17 @@ class Slice(Generic[Row]):
     is_first: bool
 
 
+def read_id(text: str | None) -> int | None:
+    """The id in a query or form; None for anything that is no id of PostgreSQL's."""
+    is_number = text is not None and text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_ID))
+    return number if is_number and (number := int(text or 0)) <= MAX_ID else None
+
+
 def slice_of(rows: QuerySet[Row], before: str | None) -> Slice[Row]:
     """The page of `rows` behind the row with the id `before`; anything that is no id means the first page."""
-    is_first = not (before and before.isdecimal() and int(before) <= MAX_ID)
-    wanted: Any = rows if is_first else rows.filter(pk__lt=int(before or 0))
+    boundary = read_id(before)
+    is_first = boundary is None
+    wanted: Any = rows if is_first else rows.filter(pk__lt=boundary)
     found: list[Row] = list(wanted.order_by("-pk")[: PAGE_SIZE + 1])
     older = found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None
     return Slice(rows=found[:PAGE_SIZE], older=older, is_first=is_first)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import orjson
 from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +11,7 @@ from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
 from bubblyphone.core.api import OldestFirstPagination, data, page_of, validated
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
+from bubblyphone.core.json_documents import parse_stored_json
 from calls import selectors, services
 from calls.api.serializers import (
     CallFilters,
@@ -188,7 +188,7 @@ def attempt_data(attempt: Any) -> dict[str, Any]:
         "webhook_log_id": delivery.pk,
         "event_type": delivery.event_type,
         "url": delivery.url,
-        "request_payload": orjson.loads(delivery.body),
+        "request_payload": parse_stored_json(delivery.body),
         "response_status": attempt.response_status,
         "response_body": attempt.response_body,
         "latency_ms": attempt.latency_ms,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from accounts.models import WebhookDelivery
+from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json, parse_stored_json
 from calls.models import CallEvent
 
 EVENT = "call.tool_call"
@@ -59,7 +60,7 @@ def _from_timeline(events: Sequence[CallEvent], asked: list[str]) -> Iterator[To
 
 
 def _from_delivery(delivery: WebhookDelivery) -> ToolUse:
-    body = json.loads(delivery.body)
+    body = parse_stored_json(delivery.body)
     attempt = next(reversed(delivery.attempts.all()), None)
     status = f"HTTP {attempt.response_status}" if attempt and attempt.response_status else ""
     trouble = (attempt.error_message or "") if attempt else ""
@@ -81,6 +82,6 @@ def _pretty(value: Any) -> str:
 def _readable(body: str) -> str:
     """JSON with indents; what is none as it is."""
     try:
-        return _pretty(json.loads(body))
-    except ValueError:
+        return _pretty(parse_foreign_json(body))
+    except InvalidJSON:
         return body

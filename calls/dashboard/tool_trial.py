@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import Developer
 from accounts.outbound_http import OutboundClient, PostResult, validate_webhook_url
 from accounts.webhooks import signature_headers, signing_keys
+from bubblyphone.core.json_documents import parse_stored_json
 from calls.tool_calls import tool_call_body
 from calls.tool_results import ToolAnswer, read_answer
 from phone_numbers.models import PhoneNumber
@@ -58,7 +59,7 @@ def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str,
     if number is not None:
         headers = signature_headers(signing_keys(number.signing_secret), body, uuid.uuid4(), int(now.timestamp()))
     answer = async_to_sync(_post)(url, body, headers)
-    pretty = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    pretty = json.dumps(parse_stored_json(body), indent=2, ensure_ascii=False)
     return Trial(request=pretty, answer=answer, read=read_answer(answer), signed_as=number)
 
 

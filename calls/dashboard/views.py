@@ -1,6 +1,5 @@
 """The list of calls, and one call."""
 
-import json
 from collections.abc import Callable
 
 from django import forms
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.json_documents import parse_json
 from bubblyphone.core.pages import MAX_ID, page, show_refusal, slice_of
 from calls import selectors, services
 from calls.dashboard import pages, tool_trial
@@ -96,7 +96,7 @@ def try_tool(request: HttpRequest) -> HttpResponse:
     name, agent_id = request.POST.get(f"trial-{index}-name", ""), request.POST.get("trial-agent", "")
     context: dict[str, object] = {"name": name}
     try:
-        arguments = json.loads(request.POST.get(f"trial-{index}-arguments") or "{}")
+        arguments = parse_json(request.POST.get(f"trial-{index}-arguments") or "{}")
         if not isinstance(arguments, dict):
             raise ValueError("The arguments must be an object.")
         context["trial"] = tool_trial.try_tool(

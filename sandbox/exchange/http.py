@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from sandbox.exchange import errors
 from sandbox.exchange.errors import ApiError
 from sandbox.exchange.faults import Faults, RestFault
@@ -36,9 +37,9 @@ async def read_json(request: web.Request) -> Any:
     if not raw.strip():
         return {}
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise errors.invalid("/", "The body is not valid JSON.") from error
+        return parse_json(raw)
+    except InvalidJSON as error:
+        raise errors.invalid("/", f"The body is {error}.") from error
 
 
 def paged(request: web.Request, rows: Sequence[Any]) -> web.Response:

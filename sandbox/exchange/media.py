@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import aiohttp
 import orjson
 
+from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from sandbox.exchange.codecs import bytes_per_frame, decoder, encoder
 from sandbox.exchange.mixing import mix
 from sandbox.exchange.playout import Playout
@@ -207,9 +208,9 @@ class MediaStream:
             await self._send_error(MALFORMED_FRAME, "Frames are JSON text.")
             return
         try:
-            frame = orjson.loads(message.data)
+            frame = parse_json(message.data)
             event = frame["event"]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+        except (InvalidJSON, KeyError, TypeError):
             await self._send_error(MALFORMED_FRAME, "Received frame was not formed correctly")
             return
         if event == "media":

@@ -35,6 +35,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from bubblyphone.core.audio import Resampler, mulaw_to_pcm16, pcm16_to_mulaw
+from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from sandbox.exchange.handset import Handset, Line
 from sandbox.exchange.jitter import JitterBuffer
 from sandbox.exchange.switch import Switch
@@ -193,8 +194,8 @@ class HandsetSocket:
 
 def _parse(text: Any) -> dict[str, Any]:
     try:
-        control = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        control = parse_json(text)
+    except InvalidJSON:
         return {}
     return control if isinstance(control, dict) else {}
 

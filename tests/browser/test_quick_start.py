@@ -98,7 +98,7 @@ def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     page.get_by_label("Tool webhook URL").fill(f"{platform.url}/sandbox/demo-tool")
     page.get_by_role("textbox", name="Tools", exact=True).fill("[{]")
     page.get_by_role("button", name="Check the tools").click()
-    expect(page.locator("#tools-check")).to_contain_text("This is not JSON")
+    expect(page.locator("#tools-check")).to_contain_text("This is not valid JSON")
     page.get_by_role("textbox", name="Tools", exact=True).fill(json.dumps(TOOLS))
     page.get_by_role("button", name="Check the tools").click()
     page.locator("#tools-check summary").click()

@@ -38,6 +38,9 @@ def test_a_body_is_json_whatever_its_content_type(client: Client) -> None:
         (b'{"label":NaN}', "The body is not valid JSON"),
         (b"\xff\xfe", "The body is not valid JSON"),
         (b"[" * 100_000, "The body is not valid JSON"),
+        (b'{"label":' * 65 + b"1" + b"}" * 65, "The body is nested more than 64 levels deep."),
+        (b'{"label":' + b"[" * 950 + b"]" * 950 + b"}", "The body is nested more than 64 levels deep."),
+        (b'{"label":"\\ud83d"}', "The body is not valid JSON"),
     ],
 )
 def test_other_bodies_are_422(client: Client, body: bytes, message: str) -> None:

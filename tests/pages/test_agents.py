@@ -92,7 +92,7 @@ def test_an_agent_is_made_and_changed(client: Client, developer: Developer) -> N
     ("rows", "changes", "text"),
     [
         ([], {"name": ""}, "This field is required"),
-        ([], {"tools": "[{"}, "This is not JSON"),
+        ([], {"tools": "[{"}, "This is not valid JSON"),
         ([], {"tools": '[{"name": "end_call"}]'}, "built-in tool"),
         ([], {"silence_timeout": "9"}, "greater than or equal to 10"),
         ([], {"language": "not a language"}, "BCP-47"),

@@ -192,7 +192,7 @@ def test_a_number_is_configured(client: Client, developer: Developer) -> None:
     ("changes", "text"),
     [
         ({"mode": "streaming", "model": "local-offline"}, "A system prompt is required in streaming mode"),
-        ({"tools": "[{"}, "This is not JSON"),
+        ({"tools": "[{"}, "This is not valid JSON"),
         ({"tools": '[{"name": "end_call"}]', "tool_webhook_url": "http://127.0.0.1:9/"}, "built-in tool"),
         ({"tools": '[{"name": "check"}]'}, "A tool webhook URL is required"),
         ({"silence_timeout": "9"}, "greater than or equal to 10"),

@@ -13,6 +13,7 @@ import httpx2
 import orjson
 
 from bubblyphone.core.http import is_this_machine
+from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
 from phone_numbers.carriers.base import CarrierError
 
 CONNECT_SECONDS = 3.0
@@ -117,8 +118,8 @@ def _receive(response: httpx2.Response, deadline: float) -> bytes:
 def _read(response: httpx2.Response, content: bytes) -> Any:
     """The `data` of a success; requirement groups come without that envelope. Raises TelnyxError."""
     try:
-        answer = orjson.loads(content) if content else {}
-    except orjson.JSONDecodeError:
+        answer = parse_foreign_json(content) if content else {}
+    except InvalidJSON:
         answer = None
     if response.status_code >= 400:
         raise _refusal(response, answer)

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
-
+from bubblyphone.core.json_documents import parse_foreign_json
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 
 EVENT_TYPES: Mapping[str, CarrierEventType] = {
@@ -71,7 +70,7 @@ MACHINES = {"machine", "fax_detected"}
 def parse(body: bytes) -> CarrierEvent | None:
     """Translate a verified webhook; None for a kind that we have no use for. Raises ValueError."""
     try:
-        data = orjson.loads(body)["data"]
+        data = parse_foreign_json(body)["data"]
         kind = EVENT_TYPES.get(data["event_type"])
         return None if kind is None else _translate(kind, data)
     except (KeyError, TypeError, AttributeError) as error:

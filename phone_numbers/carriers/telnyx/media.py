@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from bubblyphone.core.audio import PCMA_8K, PCMU_8K, AudioFormat
+from bubblyphone.core.json_documents import parse_foreign_json
 from phone_numbers.carriers.media import (
     DtmfPressed,
     MarkReached,
@@ -55,9 +56,9 @@ class TelnyxMediaCodec(MediaCodec):
 
 def _parse(frame: str) -> MediaFrame:
     try:
-        message = orjson.loads(frame)
+        message = parse_foreign_json(frame)
         return _translate(message)
-    except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError("Not a frame of Telnyx's media protocol.") from error
 
 

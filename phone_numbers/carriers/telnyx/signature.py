@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import time
 from collections.abc import Mapping
 
@@ -12,6 +13,7 @@ from phone_numbers.carriers.base import InvalidSignature
 
 # As Telnyx's own SDK has it; longer would leave more time to replay a webhook that was seen on the way.
 TOLERANCE_SECONDS = 300
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")  # Unix time in seconds
 
 
 def verify(*, public_key: str, headers: Mapping[str, str], body: bytes, now: float | None = None) -> None:
@@ -25,6 +27,8 @@ def verify(*, public_key: str, headers: Mapping[str, str], body: bytes, now: flo
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key))
     except ValueError as error:
         raise InvalidSignature("TELNYX_PUBLIC_KEY is not the base64 of an ed25519 public key.") from error
+    if not _TIMESTAMP.fullmatch(timestamp):
+        raise InvalidSignature("The signature does not match.")
     try:
         age_seconds = (time.time() if now is None else now) - int(timestamp)
         signature = base64.b64decode(given.get("telnyx-signature-ed25519", ""), validate=True)

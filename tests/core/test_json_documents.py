@@ -1,0 +1,94 @@
+"""The parser for JSON from outside, by itself and at the doors that use it."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.outbound_http import PostResult
+from agents.providers.sockets import parse_object
+from bubblyphone.core.json_documents import MAX_DEPTH, InvalidJSON, parse_foreign_json, parse_json, parse_stored_json
+from calls.actions import MalformedAction, parse_action
+from calls.tool_results import read_answer
+from phone_numbers.carriers.telnyx import events
+from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
+from sandbox.phone_socket import is_command
+from sandbox.socket import read_audio
+
+
+def lists(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+def objects(depth: int) -> str:
+    return '{"a":' * (depth - 1) + "{}" + "}" * (depth - 1)
+
+
+@pytest.mark.parametrize("make", [lists, objects])
+def test_nesting_is_bounded(make: Any) -> None:
+    assert parse_json(make(MAX_DEPTH)) == json.loads(make(MAX_DEPTH))
+    assert parse_stored_json(make(2 * MAX_DEPTH)) == json.loads(make(2 * MAX_DEPTH))
+    for depth in (MAX_DEPTH + 1, 950, 1000, 1023, 1024, 100_000):
+        with pytest.raises(InvalidJSON, match=r"nested more than 64 levels deep|not valid JSON"):
+            parse_json(make(depth))
+
+
+def test_width_is_not_depth_and_brackets_in_text_are_not_nesting() -> None:
+    wide = [[{}] for _ in range(5000)]
+    assert parse_json(json.dumps(wide)) == wide
+    assert parse_json(json.dumps("[{" * 5000)) == "[{" * 5000
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["", "{", "NaN", "[Infinity]", "1e400", '"\\ud83d"', '"\\udc00x"', '"\ud800"', b"\xff", b'"\xed\xa0\x80"', "[1,]", "// no\n1"],
+)  # fmt: skip
+def test_what_is_no_json(document: str | bytes) -> None:
+    with pytest.raises(InvalidJSON, match="not valid JSON"):
+        parse_json(document)
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ('{"a":[1,{"b":"x\\u0000"}]}', "a.1.b"),
+        ('{"a":{"\\u0000":1}}', "a"),
+        ('"\\u0000"', ""),
+        ('[["\\u0000"]]', "0.0"),
+    ],
+)
+def test_null_characters(document: str, path: str) -> None:
+    with pytest.raises(InvalidJSON, match="a null character") as refusal:
+        parse_json(document)
+    assert refusal.value.path == path
+    assert "\x00" not in repr(parse_foreign_json(document))
+    assert parse_json('"\\\\u0000"') == parse_foreign_json('"\\\\u0000"') == "\\u0000"
+
+
+# --- doors ------------------------------------------------------------------------------------------------------------
+DEPTHS = (65, 500, 950, 1000, 1023)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_foreign_servers_and_sockets(depth: int) -> None:
+    deep = objects(depth)
+    assert parse_object(deep) is None
+    assert not is_command(deep)
+    assert read_audio({"text": deep}) == (None, "This frame is not JSON.")
+    body = f'{{"result":{deep}}}'
+    assert read_answer(PostResult(status=200, body=body, error=None, latency_ms=1)).result == {"result": body}
+    with pytest.raises(MalformedAction, match=r"not JSON|nested deeper than 64 levels"):
+        parse_action(f'{{"action":"speak","text":{deep}}}')
+    with pytest.raises(ValueError, match="Telnyx's media protocol"):
+        TelnyxMediaCodec().decode(f'{{"event":"mark","mark":{deep}}}')
+    with pytest.raises(ValueError, match="nested more than 64 levels deep"):
+        events.parse(f'{{"data":{deep}}}'.encode())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_the_demo_tool(client: Client, depth: int) -> None:
+    body = f'{{"tool":"check_availability","arguments":{{"date":{objects(depth)}}}}}'
+    response = client.post("/sandbox/demo-tool", body, content_type="application/json")
+    assert (response.status_code, response.json()) == (422, {"message": "Expected the body of a call.tool_call event."})
