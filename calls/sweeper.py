@@ -212,6 +212,12 @@ def speak_again(now: datetime) -> None:
     commands.side_by_side(transfers.send_waiting, unsent.values_list("call_id", flat=True).distinct())
 
 
+def resume_briefings(now: datetime) -> None:
+    """Somebody answered a transfer with a briefing, and the process that was to brief or connect them died."""
+    waiting = _undecided_transfers().exclude(briefing="").exclude(carrier_call_id="")
+    commands.side_by_side(partial(transfers.resume_briefing, lost_before=now - COMMAND_LOST_AFTER), waiting)
+
+
 def fail_lost_transfers(now: datetime) -> None:
     """Nothing was reported of the other leg, or its end alone: the caller must not wait for ever."""
     for transfer in _undecided_transfers():
@@ -259,6 +265,7 @@ RULES: list[Callable[[datetime], None]] = [
     end_ringing_forever,
     end_unused_sandbox,
     speak_again,
+    resume_briefings,
     fail_lost_transfers,
     announce_transcripts,
     recordings.sweep,

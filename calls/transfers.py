@@ -206,6 +206,22 @@ def _connect(transfer_id: int) -> None:
             _answered(call, Transfer.objects.get(pk=transfer_id), at=timezone.now())
 
 
+def resume_briefing(transfer: Transfer, *, lost_before: datetime) -> None:
+    """Repeat the command that a process took with it: the briefing of a party who answered, or the connection after it.
+
+    The carrier drops a repeat of what it has carried out. A command that it refuses fails the transfer with that reason.
+    """
+    legs = CarrierEventRecord.objects.filter(carrier_call_id=transfer.carrier_call_id)
+    told = legs.filter(event_type=CarrierEventType.SPEAK_ENDED).exclude(detail=HUNG_UP)
+    if told.exists():
+        if told.filter(received_at__lt=lost_before).exists():
+            _connect(transfer.pk)
+    elif legs.filter(event_type=CarrierEventType.ANSWERED, received_at__lt=lost_before).exists() and not (
+        legs.filter(event_type__in=[CarrierEventType.SPEAK_STARTED, CarrierEventType.SPEAK_ENDED]).exists()
+    ):
+        _brief(transfer.pk)
+
+
 def drop_waiting(call: Call) -> None:
     """The call is over: whoever is being briefed for it is let go. (A leg that rings for the caller ends with theirs.)"""
     for transfer in call.transfers.filter(answered_at=None, failed_at=None).exclude(briefing=""):

@@ -1,12 +1,20 @@
 """Handing a call over to somebody who is told first what it is about."""
 
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from calls import transfers
+from calls import sweeper, transfers
 from calls.models import Transfer
 from phone_numbers.carriers.events import CarrierEventType
+from phone_numbers.carriers.registry import get_carrier
 from tests.calls.test_transfers import PERSON, after, entries, events, post, report, running_call
 
 pytestmark = pytest.mark.django_db
@@ -53,3 +61,105 @@ def test_the_second_phase_of_the_bill_begins_when_the_two_are_connected() -> Non
     report(call, CarrierEventType.ENDED, 90, cause="normal_clearing")
     assert (call.status, call.hangup_cause) == ("completed", "transferred")
     assert entries(call) == {"telephony": Decimal("0.04"), "transfer": Decimal("0.05"), "model": Decimal("0.04")}
+
+
+# --- a process dies between two steps ---------------------------------------------------------------------------------
+class Commands:
+    """A carrier that notes what it is told, and refuses the commands named in `refused`."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, str]] = []  # command and its id
+        self.refused: set[str] = set()
+        noted = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                name = self.path.rpartition("/")[2]
+                noted.taken.append((name, body["command_id"]))
+                status = 422 if name in noted.refused else 200
+                answer = (
+                    {"errors": [{"code": "90018", "title": "ended"}]} if status == 422 else {"data": {"result": "ok"}}
+                )
+                data = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *arguments: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.taken]
+
+
+@pytest.fixture
+def carrier(settings: Any) -> Iterator[Commands]:
+    commands = Commands()
+    base_url = f"http://127.0.0.1:{commands.server.server_port}/v2"
+    options = {**settings.CARRIER["OPTIONS"], "api_key": "KEY", "base_url": base_url}
+    settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}
+    get_carrier.cache_clear()
+    yield commands
+    get_carrier.cache_clear()
+    commands.server.shutdown()
+    commands.server.server_close()
+
+
+def answered_leg() -> Transfer:
+    """The other party has picked up; what follows from it was lost with its process (nothing is committed in a test)."""
+    call = running_call()
+    post(call, "transfer", {"to": PERSON, "briefing": BRIEFING})
+    leg = Transfer.objects.get()
+    Transfer.objects.update(sent_at=timezone.now())
+    report(call, CarrierEventType.ANSWERED, 10, leg=leg)
+    return leg
+
+
+def sweep(seconds: float) -> None:
+    sweeper.resume_briefings(timezone.now() + timedelta(seconds=seconds))
+
+
+def test_a_lost_briefing_is_repeated_under_its_id(carrier: Commands) -> None:
+    answered_leg()
+    sweep(3)
+    assert carrier.taken == []
+    sweep(6)
+    sweep(8)
+    assert carrier.names() == ["speak", "speak"]
+    assert len(set(carrier.taken)) == 1  # the carrier drops the repeat
+
+
+@pytest.mark.parametrize("kind", [CarrierEventType.SPEAK_STARTED, CarrierEventType.SPEAK_ENDED])
+def test_a_briefing_that_is_spoken_is_not_repeated(carrier: Commands, kind: CarrierEventType) -> None:
+    leg = answered_leg()
+    report(leg.call, kind, 11, leg=leg, detail="call_hangup" if kind == CarrierEventType.SPEAK_ENDED else "")
+    sweep(60)
+    assert carrier.taken == []
+
+
+def test_a_lost_connection_is_made_after_the_briefing(carrier: Commands) -> None:
+    leg = answered_leg()
+    report(leg.call, CarrierEventType.SPEAK_STARTED, 11, leg=leg)
+    report(leg.call, CarrierEventType.SPEAK_ENDED, 14, leg=leg, detail="completed")
+    sweep(6)
+    leg.refresh_from_db()
+    assert (carrier.names(), leg.answered_at is not None) == (["bridge"], True)
+    sweep(8)
+    assert carrier.names() == ["bridge"]
+
+
+@pytest.mark.parametrize(("is_told", "command"), [(False, "speak"), (True, "bridge")])
+def test_what_the_carrier_refuses_fails_at_once(carrier: Commands, is_told: bool, command: str) -> None:
+    carrier.refused.add(command)
+    leg = answered_leg()
+    if is_told:
+        report(leg.call, CarrierEventType.SPEAK_ENDED, 14, leg=leg, detail="completed")
+    sweep(6)
+    leg.refresh_from_db()
+    assert (carrier.names()[0], leg.reason, leg.answered_at) == (command, "carrier_failed", None)
+    assert events(leg.call)[-1] == "transfer.failed"
