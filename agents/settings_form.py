@@ -170,8 +170,10 @@ class SettingsForm(forms.Form):
         self.changes: dict[str, Any] = {}
         self.order_fields([name for section in self.layout for name in (*section.wide, *section.narrow)])
         self.initial = {name: self._initial(settings, name) for name in self.fields}
-        set_choices(self.fields[self.slug_field], "Default: the first available", _model_choices())
-        set_choices(self.fields["fallback_model"], "None", _model_choices())
+        set_choices(
+            self.fields[self.slug_field], "Default: the first available", _model_choices(self.initial[self.slug_field])
+        )
+        set_choices(self.fields["fallback_model"], "None", _model_choices(self.initial["fallback_model"]))
         set_choices(self.fields["model_key_id"], "None: BubblyPhone's key", _key_choices(developer))
         for name in self.fields.keys() & {"tool_webhook_url", "webhook_url"}:
             self.fields[name].widget.attrs |= {"placeholder": "https://", "inputmode": "url", "autocomplete": "off"}
@@ -259,7 +261,8 @@ def _in_reading_order(value: Any) -> Any:
     return {key: _in_reading_order(value[key]) for key in keys}
 
 
-def _model_choices() -> list[tuple[str, str]]:
+def _model_choices(current: str) -> list[tuple[str, str]]:
+    """Those in service, and the one that is set: otherwise saving another field would silently change it."""
     return [
         (
             model.slug,
@@ -267,7 +270,7 @@ def _model_choices() -> list[tuple[str, str]]:
             + ("" if selectors.is_available(model) else " · needs a key of yours"),
         )
         for model in selectors.list_models()
-        if selectors.in_service(model) is not None
+        if model.slug == current or selectors.in_service(model) is not None
     ]
 
 

@@ -222,6 +222,38 @@ def test_without_a_recording_there_is_no_transcription(groq: FakeGroq, client: C
     assert groq.heard == []
 
 
+@pytest.mark.parametrize(
+    ("said", "fields", "cost"),
+    [
+        ([], {}, "0"),
+        ([(0.5, 2.0, "  ")], {}, "0"),
+        ([(0.5, 2.0, "Hello? Is anybody there?")], {"model_spoke_at": None}, "0"),
+        ([(0.5, 2.0, "Hello?")], {"model_spoke_at": None, "mode": "webhook"}, "0.015"),
+        ([(0.5, 2.0, "Hello?")], {}, "0.015"),
+    ],
+)
+def test_whisper_costs_where_there_was_a_conversation(
+    groq: FakeGroq, said: list[tuple[float, float, str]], fields: dict[str, Any], cost: str
+) -> None:
+    call = wanting_call()
+    Call.objects.filter(pk=call.pk).update(**fields)
+    groq.answers = [said]
+    record(call, sine(30), sine(30))
+    run_jobs()
+    assert Transcription.objects.get().status == "ready"
+    assert Call.objects.get(pk=call.pk).transcription_cost == Decimal(cost)
+    assert ledger.balance(call.developer_id) == 10 - Decimal(cost)
+
+
+@pytest.mark.parametrize(
+    ("language", "code"), [("nb-NO", "no"), ("fil-PH", "tl"), ("yue-HK", "zh"), ("iw", "he"), ("gsw", "")]
+)
+def test_whisper_gets_a_code_that_it_takes(groq: FakeGroq, language: str, code: str) -> None:
+    record(wanting_call(language=language), sine(2), sine(2))
+    run_jobs()
+    assert {heard.language for heard in groq.heard} == {code}
+
+
 def test_the_books_still_agree(groq: FakeGroq) -> None:
     call = wanting_call()
     groq.answers = [[(0.5, 2.0, "Hello?")]]

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import Developer
 from accounts.webhooks import signature_headers, signing_keys
-from agents.models import Agent
+from agents.models import Agent, AIModel
 from agents.services import create_model_key
 from tests.factories import make_agent, make_developer, make_phone_number
 from tests.fakes.recording_server import Answer, RecordingServer
@@ -266,3 +266,15 @@ def test_a_model_that_no_call_can_use_is_refused_by_the_form(
         assert response.status_code == 200
         assert text in response.content.decode()
     assert list(Agent.objects.values_list("name", "model_slug", "voice")) == [("Before", None, None)]
+
+
+def test_a_model_that_was_switched_off_since_is_not_changed_by_saving_another_field(
+    client: Client, developer: Developer
+) -> None:
+    agent = make_agent(developer=developer, name="Before", model_slug="gpt-realtime-mini")
+    AIModel.objects.filter(slug="gpt-realtime-mini").update(is_enabled=False)
+    shown = client.get(f"/agents/{agent.pk}").content.decode()
+    assert '<option value="gpt-realtime-mini" selected>' in shown
+    client.post(f"/agents/{agent.pk}", agent_form(name="After", model_slug="gpt-realtime-mini"))
+    agent.refresh_from_db()
+    assert (agent.name, agent.model_slug) == ("After", "gpt-realtime-mini")
