@@ -268,7 +268,7 @@ RECOVERED: tuple[tuple[tuple[str, ...], set[str], Fault, str], ...] = (
     ),
     (("dead_air",), set(), Fault.MODEL, "The model fell silent {} when it should have answered; it was made to go on."),
     (
-        ("stream.restarted",),
+        ("stream.reconnected",),  # the carrier may have been asked several times
         {"deploy"},
         Fault.NOBODY,
         "We restarted a server {} during the call; the conversation went on.",
