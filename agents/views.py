@@ -4,7 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
 from agents import selectors, services
@@ -17,7 +17,7 @@ RECENT_CALLS = 6
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def agents(request: HttpRequest) -> HttpResponse:
     models = {slug: model for model in selectors.list_models() for slug in (model.slug, *model.aliases)}
@@ -26,14 +26,14 @@ def agents(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @page
 def new_agent(request: HttpRequest) -> HttpResponse:
     return _edit(request, Agent(developer=signed_in(request)))
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @page
 def agent(request: HttpRequest, pk: int) -> HttpResponse:
     """The editor, and what the agent is used by."""

@@ -4,7 +4,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from billing import statements
@@ -16,7 +16,7 @@ SHOWN_MONTHS = 24
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def statement_list(request: HttpRequest) -> HttpResponse:
     """A line for each of the last months."""
@@ -25,7 +25,7 @@ def statement_list(request: HttpRequest) -> HttpResponse:
     return render(request, "billing/statements.html", {"statements": shown})
 
 
-@require_GET
+@require_safe
 @page
 def statement_file(request: HttpRequest, month: str, extension: str) -> HttpResponse:
     developer = signed_in(request)

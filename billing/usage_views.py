@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from billing.periods import Period, month_of, read_month
@@ -30,7 +30,7 @@ TITLES = {
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def usage(request: HttpRequest) -> HttpResponse:
     """Tiles, a chart by day, and tables by category, number, agent and model."""

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from billing import ledger, pace, selectors
@@ -13,7 +13,7 @@ from bubblyphone.core.pages import page, slice_of
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def billing(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)

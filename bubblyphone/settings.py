@@ -198,8 +198,8 @@ SCHEDULES = {
 # --- accounts, pages, security ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.Developer"
 AUTH_PASSWORD_VALIDATORS = [
-    # The length alone, as the contract has it (§7): the reference's own example password must register.
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "accounts.common_passwords.CommonPasswordValidator"},
 ]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
@@ -254,7 +254,10 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 # --- the API ----------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "bubblyphone.core.known_parameters.KnownParameters",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["bubblyphone.core.api.AnyJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bubblyphone.core.api.AlwaysJSON",

@@ -4,7 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, UpstreamFailed
@@ -26,7 +26,7 @@ SECTIONS = (
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def countries(request: HttpRequest) -> HttpResponse:
     try:
@@ -41,7 +41,7 @@ def countries(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @page
 def country(request: HttpRequest, code: str, number_type: str) -> HttpResponse:
     """What a kind of number requires, where its verification stands, and the form for it."""

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
 from accounts.webhooks import signing_keys
@@ -48,7 +48,7 @@ def _offer(number: AvailableNumber) -> Offer:
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def numbers(request: HttpRequest) -> HttpResponse:
     owned = selectors.numbers_of(signed_in(request)).order_by("-pk")
@@ -56,7 +56,7 @@ def numbers(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @page
 def buy_number(request: HttpRequest) -> HttpResponse:
     """Search by the URL's query; POST buys one of what was found."""
@@ -105,7 +105,7 @@ def _search(request: HttpRequest) -> dict[str, object]:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @page
 def number(request: HttpRequest, pk: int) -> HttpResponse:
     """One number and its configuration."""

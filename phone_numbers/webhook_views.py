@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts import redelivery
 from accounts.access import signed_in
@@ -30,7 +30,7 @@ class DeliveryFilterForm(forms.Form):
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def webhooks(request: HttpRequest) -> HttpResponse:
     """Addresses, and deliveries newest first by status and event."""

@@ -5,7 +5,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from accounts.models import Developer
@@ -23,7 +23,7 @@ KEYS = (
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def phone(request: HttpRequest) -> HttpResponse:
     """The browser as a telephone at the built-in exchange."""
@@ -41,7 +41,7 @@ def phone(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def phone_call(request: HttpRequest) -> HttpResponse:
     """The handset's newest call after the one with the id `after`, as a fragment; 204 while there is none."""
@@ -54,7 +54,7 @@ def phone_call(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def sandbox(request: HttpRequest) -> HttpResponse:
     """Talk to an agent without any phone."""

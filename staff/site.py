@@ -76,7 +76,7 @@ class StaffSite(admin.AdminSite):
         return target if is_ours else reverse("admin:index")
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        page = never_cache(require_http_methods(["GET", "POST"])(self.second_factor))
+        page = never_cache(require_http_methods(["GET", "HEAD", "POST"])(self.second_factor))
         return [path("second-factor/", page, name="second-factor"), *super().get_urls()]
 
     def second_factor(self, request: HttpRequest) -> HttpResponseBase:

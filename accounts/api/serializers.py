@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.common_passwords import refuse_common
 from accounts.models import ApiKey, Developer
 from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import StrictSerializer, format_time
@@ -11,8 +12,8 @@ from bubblyphone.core.money import format_amount
 
 
 class NewPasswordSerializer(StrictSerializer):
-    # The rule is the length alone (contract §7); a space at either end is part of the password.
-    password = serializers.CharField(min_length=8, max_length=128, trim_whitespace=False)
+    # A space at either end is part of the password.
+    password = serializers.CharField(min_length=8, max_length=128, trim_whitespace=False, validators=[refuse_common])
     password_confirmation = serializers.CharField(max_length=128, trim_whitespace=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from accounts.models import Developer
@@ -117,7 +117,7 @@ def remove_card(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def payments(request: HttpRequest) -> HttpResponse:
     """All of them."""
@@ -126,7 +126,7 @@ def payments(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def receipt(request: HttpRequest, pk: int) -> HttpResponse:
     """As a PDF, of a payment that has succeeded."""

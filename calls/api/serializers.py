@@ -10,6 +10,7 @@ from agents.serializers import MAX_ID, AgentSettingsSerializer, ClearableText, M
 from agents.variables import MAX_VALUE_CHARACTERS, NAME
 from bubblyphone.core.api import StrictSerializer, format_time
 from bubblyphone.core.money import format_money
+from bubblyphone.core.queries import DayOrTimeField
 from calls import transcription
 from calls.actions import MAX_TEXT_CHARACTERS
 from calls.after_call_models import Transcription
@@ -119,10 +120,15 @@ class CallFilters(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=CallStatus.choices, required=False)
     phone_number_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
     agent_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
-    date_from = serializers.DateTimeField(required=False)
-    date_to = serializers.DateTimeField(required=False)
+    date_from = DayOrTimeField(required=False)
+    date_to = DayOrTimeField(required=False, end_of_day=True)
     sandbox = serializers.BooleanField(required=False, allow_null=True, default=None)
     voicemail_detected = serializers.BooleanField(required=False, allow_null=True, default=None)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "date_from" in attrs and "date_to" in attrs and attrs["date_to"] < attrs["date_from"]:
+            raise serializers.ValidationError({"date_to": ["Must not be before `date_from`."]})
+        return attrs
 
 
 class RequiredText(ClearableText):

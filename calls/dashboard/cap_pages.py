@@ -121,7 +121,7 @@ def _plain(value: Any) -> Any:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @page
 def limits(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)

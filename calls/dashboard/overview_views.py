@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from billing import ledger, pace
@@ -18,7 +18,7 @@ RECENT = 8
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def overview(request: HttpRequest) -> HttpResponse:
     developer, now = signed_in(request), timezone.now()

@@ -9,7 +9,7 @@ from django.db import close_old_connections
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import cache_control, never_cache
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, NotFound
@@ -56,7 +56,7 @@ def _open_recording(token: str) -> tuple[Recording, IO[Any]]:
 
 
 @cache_control(private=True, max_age=86_400)
-@require_GET
+@require_safe
 @page
 def drawing(request: HttpRequest, identifier: str) -> HttpResponse:
     """How loud the recording is along its time, as an SVG. It never changes."""
@@ -68,7 +68,7 @@ def drawing(request: HttpRequest, identifier: str) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def panel(request: HttpRequest, identifier: str, name: str) -> HttpResponse:
     """One part of a call's page, by itself: it asks for itself again as long as it may change."""

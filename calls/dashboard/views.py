@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError
@@ -20,7 +20,7 @@ from calls.dashboard.forms import CallFilterForm, ContextForm, TransferForm
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def calls(request: HttpRequest) -> HttpResponse:
     """All calls, newest first, by the filters of the URL."""
@@ -35,7 +35,7 @@ def calls(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@require_safe
 @page
 def call(request: HttpRequest, identifier: str) -> HttpResponse:
     """One call; asked by its own live part, that part alone."""

@@ -38,6 +38,8 @@ NUMBER = shape(
         "agent_id": nullable(whole(1)),
         "model": nullable(text("gemini-3.1-flash-live")),
         **SETTINGS,
+        "max_call_duration": whole(3600, "Seconds."),
+        "silence_timeout": whole(30, "Seconds."),
         "daily_cap": nullable(money("10.00", "USD a day (UTC), for all calls of the number.")),
         "max_concurrent_calls": nullable(whole(10)),
         "created_at": moment(),

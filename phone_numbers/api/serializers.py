@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.outbound_http import MAX_URL_LENGTH
+from agents.configuration import CallConfig
 from agents.serializers import EmptyableText, PhoneNumberField, WebhookUrlField
 from bubblyphone.core.api import StrictSerializer, format_time
 from bubblyphone.core.money import format_amount, format_money
@@ -12,10 +13,11 @@ from phone_numbers.carriers.base import AvailableNumber
 from phone_numbers.models import NumberPrice, NumberType, PhoneNumber
 
 CURRENCY = "USD"
+_DEFAULTS = CallConfig()
 
 
 def number_data(number: PhoneNumber) -> dict[str, Any]:
-    """A number with its own agent settings. Null: the number does not say, its linked agent or the default does."""
+    """A number with its own agent settings. Limits show the value in effect; another null means the agent's or the default."""
     return {
         "id": number.pk,
         "phone_number": number.e164,
@@ -41,8 +43,8 @@ def number_data(number: PhoneNumber) -> dict[str, Any]:
         "transcription_enabled": number.transcription_enabled,
         "realtime_transcript": number.realtime_transcript,
         "voicemail_action": number.voicemail_action,
-        "max_call_duration": number.max_call_duration,
-        "silence_timeout": number.silence_timeout,
+        "max_call_duration": number.max_call_duration or _DEFAULTS.max_call_duration,
+        "silence_timeout": number.silence_timeout or _DEFAULTS.silence_timeout,
         "first_speaker": number.first_speaker,
         "interruptible": number.interruptible,
         "interruption_sensitivity": number.interruption_sensitivity,

@@ -1,0 +1,49 @@
+"""The refusal of query parameters that an endpoint of the API does not have."""
+
+import re
+from typing import Any
+
+from django.utils.module_loading import import_string
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from bubblyphone.core.errors import InvalidRequest
+from bubblyphone.core.shapes import page_size
+
+_PREFIX = "api/v1/"
+_PARAMETER = re.compile(r"<\w+:\w+>")
+
+
+class KnownParameters(BasePermission):
+    """Refuses unknown query parameters of GET endpoints with lists or filters by name, so that a typo never passes silently.
+
+    A permission, since those run for every view after authentication. What is known is what the API's description has.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method not in ("GET", "HEAD") or not request.query_params:
+            return True
+        known = _known_parameters(request)
+        unknown = [] if known is None else [name for name in request.query_params if name not in known]
+        if unknown:
+            raise InvalidRequest({name: ["Unknown parameter."] for name in unknown})
+        return True
+
+
+def _known_parameters(request: Request) -> set[str] | None:
+    """None for an endpoint that shows one object, which takes no parameters and ignores them."""
+    # REST framework imports this module while the views that `core.schema` needs are being made.
+    description = import_string("bubblyphone.core.schema.description")
+    match = request.resolver_match
+    route = match.route.removeprefix(_PREFIX) if match else ""
+    wanted = f"GET /{_PARAMETER.sub('{}', route)}"
+    for key, (_, operation) in description().by_route.items():
+        if re.sub(r"\{\w+\}", "{}", key) != wanted:
+            continue
+        is_paged = page_size(operation.answer) is not None
+        rows = (operation.answer or {}).get("properties", {}).get("data", {})
+        if operation.query is None and not is_paged and rows.get("type") != "array":
+            return None
+        filters = set(operation.query().fields) if operation.query else set()
+        return filters | ({"per_page", "cursor"} if is_paged else set())
+    return None

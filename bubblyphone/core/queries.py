@@ -1,0 +1,31 @@
+"""Times in query parameters of the API."""
+
+import re
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# An offset whose plus sign was not percent-encoded arrives as a space.
+_LOST_PLUS = re.compile(r"(T[0-9:.]+) ([0-9]{2}:?[0-9]{2})")
+
+
+@extend_schema_field({"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]})
+class DayOrTimeField(serializers.DateTimeField):
+    """An ISO 8601 time, UTC unless it has an offset. A bare date is its first moment in UTC, with `end_of_day` its last."""
+
+    def __init__(self, *, end_of_day: bool = False, **kwargs: Any) -> None:
+        super().__init__(default_timezone=UTC, **kwargs)
+        self.end_of_day = end_of_day
+
+    def to_internal_value(self, value: Any) -> datetime:
+        text = str(value)
+        if _DAY.fullmatch(text):
+            try:
+                day = date.fromisoformat(text)
+            except ValueError:
+                self.fail("invalid", format="YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ")
+            return datetime.combine(day, time.max if self.end_of_day else time.min, UTC)
+        return super().to_internal_value(_LOST_PLUS.sub(r"\1+\2", text))
