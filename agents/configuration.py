@@ -4,7 +4,7 @@ For each field the first of these that says something (is not null) holds: the r
 request, the number's linked agent, the number's inline fields, the default.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -47,6 +47,7 @@ class CallConfig:
     language: str = ""
     tools: tuple[Mapping[str, Any], ...] = ()  # as they were given; agents.tools.build_toolset makes them ToolSpecs
     tool_webhook_url: str = ""
+    default_variables: Mapping[str, str] = field(default_factory=dict)
     transfer_number: str = ""
     auto_transfer_tool: bool = True
     recording_enabled: bool = False
@@ -121,7 +122,7 @@ def resolve(
 
 def fill_in(config: CallConfig, values: Mapping[str, str]) -> CallConfig:
     """The configuration with its dynamic variables put in. Raises InvalidRequest, naming those that are not given."""
-    if lacking := variables.missing((config.system_prompt, config.greeting_message), values):
+    if lacking := variables.missing(_texts(config), values):
         raise InvalidRequest(
             {"dynamic_variables": [f"Missing variables: {', '.join(lacking)}"]}, "Missing required dynamic variables."
         )
@@ -129,7 +130,32 @@ def fill_in(config: CallConfig, values: Mapping[str, str]) -> CallConfig:
         config,
         system_prompt=variables.expand(config.system_prompt, values),
         greeting_message=variables.expand(config.greeting_message, values),
+        transfer_number=variables.expand(config.transfer_number, values),
     )
+
+
+def missing_variables(config: CallConfig, given: Mapping[str, str]) -> list[str]:
+    """The variables that the configuration refers to and neither the request, nor a default, nor what is built in gives."""
+    return variables.missing(
+        _texts(config), {**config.default_variables, **dict.fromkeys(variables.BUILT_IN, ""), **given}
+    )
+
+
+def variable_warnings(numbers: Iterable[LinkedSettings]) -> list[str]:
+    """What callers of these numbers would not hear, as sentences: inbound calls bring no variables of their own."""
+    warnings = []
+    for number in numbers:
+        if lacking := missing_variables(resolve(request={}, request_agent=None, number=number), {}):
+            names = ", ".join(f"{{{{{name}}}}}" for name in lacking)
+            warnings.append(
+                f"Inbound calls to {number} have no value for {names}. Set default_variables, or a default in the text:"
+                f" {{{{{lacking[0]}|…}}}}."
+            )
+    return warnings
+
+
+def _texts(config: CallConfig) -> tuple[str, ...]:
+    return config.system_prompt, config.greeting_message, config.transfer_number
 
 
 def problems(config: CallConfig, *, streaming: bool) -> dict[str, list[str]]:

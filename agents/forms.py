@@ -15,7 +15,7 @@ LAYOUT = (
     Section("Model and voice", ("model_slug",), ("model_key_id", "voice", "language", "fallback_model")),
     Section(
         "What it says",
-        ("system_prompt", "greeting_message"),
+        ("system_prompt", "greeting_message", "default_variables"),
         ("first_speaker", "interruption_sensitivity"),
         "agents/_prompt_preview.html",
     ),

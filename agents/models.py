@@ -10,6 +10,7 @@ from pydantic import ValidationError as Mismatch
 
 from agents.capabilities import Capabilities
 from bubblyphone.core.money import MONEY_FIELD
+from bubblyphone.core.ordered_json import OrderedJSONField
 
 
 def validate_capabilities(value: Any) -> None:
@@ -104,9 +105,11 @@ class AgentSettings(models.Model):
     greeting_message = models.TextField(null=True, blank=True)
     voice = models.CharField(max_length=80, null=True, blank=True)
     language = models.CharField(max_length=20, null=True, blank=True)
-    tools = models.JSONField(null=True, blank=True)
+    tools = OrderedJSONField(null=True, blank=True)
     tool_webhook_url = models.URLField(max_length=2000, null=True, blank=True)
-    transfer_number = models.CharField(max_length=20, null=True, blank=True)
+    # {name: text}: what `{{name}}` stands for where a call does not say.
+    default_variables = OrderedJSONField(null=True, blank=True)
+    transfer_number = models.CharField(max_length=200, null=True, blank=True)  # may hold a variable
     auto_transfer_tool = models.BooleanField(null=True)
     recording_enabled = models.BooleanField(null=True)
     transcription_enabled = models.BooleanField(null=True)
@@ -132,7 +135,7 @@ class Agent(AgentSettings):
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="agents")
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=500, blank=True, default="")
-    analysis_schema = models.JSONField(null=True, blank=True)
+    analysis_schema = OrderedJSONField(null=True, blank=True)
     daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC) for all calls of the agent
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)

@@ -3,6 +3,7 @@
 What they may be together is decided in `agents.configuration`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -13,6 +14,7 @@ from agents.analysis_schema import schema_problems
 from agents.models import FirstSpeaker, InterruptionSensitivity, VoicemailAction
 from agents.selectors import find_model, in_service, unavailable_reason
 from agents.tools import tool_problems
+from agents.variables import MAX_DEFAULTS, MAX_VALUE_CHARACTERS, NAME, has_variables
 from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import StrictSerializer
 from bubblyphone.core.e164 import is_e164
@@ -74,6 +76,46 @@ class PhoneNumberField(ClearableText):
         return number
 
 
+class TransferNumberField(PhoneNumberField):
+    """A phone number, or a text with variables that becomes one in each call."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = ClearableText.to_internal_value(self, data)
+        return text if has_variables(text) else super().to_internal_value(data)
+
+
+class VariablesField(serializers.DictField):
+    """`{name: text}` (reference, Dynamic Variables)."""
+
+    child = serializers.CharField(max_length=MAX_VALUE_CHARACTERS, allow_blank=True, trim_whitespace=False)
+
+    def to_internal_value(self, data: Any) -> dict[Any, Any]:
+        if isinstance(data, Mapping):
+            errors: dict[str, list[str]] = {}
+            for name, value in data.items():
+                if not NAME.fullmatch(name):
+                    errors[name] = [
+                        "Names begin with a letter or underscore and hold only letters, digits, underscores."
+                    ]
+                elif not isinstance(value, str):
+                    errors[name] = ["Must be a text."]
+            if errors:
+                raise serializers.ValidationError(errors)
+        return super().to_internal_value(data)
+
+
+class DefaultVariablesField(VariablesField):
+    """What `{{name}}` stands for where a call does not say. Null and {} both clear it."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(data) or None
+
+    def to_internal_value(self, data: Any) -> dict[Any, Any]:
+        if isinstance(data, Mapping) and len(data) > MAX_DEFAULTS:
+            raise serializers.ValidationError(f"Set at most {MAX_DEFAULTS} variables.")
+        return super().to_internal_value(data)
+
+
 class WebhookUrlField(ClearableText):
     """An address that may be posted to (contract §5)."""
 
@@ -120,7 +162,8 @@ class AgentSettingsSerializer(StrictSerializer):
     language = LanguageField(max_length=20)
     tools = ToolsField(required=False, allow_null=True)
     tool_webhook_url = WebhookUrlField(max_length=2000)
-    transfer_number = PhoneNumberField()
+    default_variables = DefaultVariablesField(required=False, allow_null=True)
+    transfer_number = TransferNumberField(max_length=200)
     auto_transfer_tool = serializers.BooleanField(required=False, allow_null=True)
     recording_enabled = serializers.BooleanField(required=False, allow_null=True)
     transcription_enabled = serializers.BooleanField(required=False, allow_null=True)

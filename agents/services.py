@@ -90,6 +90,11 @@ def other_numbers(agent: Agent) -> list[Any]:
     )
 
 
+def variable_warnings(agent: Agent) -> list[str]:
+    """What callers of the agent's numbers would not hear."""
+    return configuration.variable_warnings(number for number in linked_numbers(agent) if number.mode == "streaming")
+
+
 def delete_agent(*, agent: Agent) -> None:
     """Raises InvalidRequest while numbers are linked to it. Calls keep what they were told and forget the agent."""
     with transaction.atomic():

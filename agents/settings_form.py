@@ -15,9 +15,6 @@ from agents.serializers import AgentSettingsSerializer
 from bubblyphone.core.json_documents import InvalidJSON, parse_json, parse_stored_json
 from bubblyphone.core.money import format_money
 
-# PostgreSQL forgets the order of keys in JSON; people read definitions in this one.
-KEY_ORDER = ("name", "description", "type", "parameters", "properties", "required")
-
 
 class Section(NamedTuple):
     """A group of a form: the names of fields as wide as the page, of fields side by side, and a template to end it with."""
@@ -106,10 +103,19 @@ class SettingsForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": "No limit"}),
         help_text="In USD; it is ended before it costs more.",
     )
+    default_variables = forms.CharField(
+        label="Default variables",
+        required=False,
+        widget=forms.Textarea(
+            attrs={"rows": 3, "class": "code", "spellcheck": "false", "placeholder": "company = Example Ltd."}
+        ),
+        help_text="One name = value per line, used where a call gives no value. {{caller_number}}, {{current_date}} and other"
+        " built-in variables need none.",
+    )
     transfer_number = forms.CharField(
         label="Transfer to",
         required=False,
-        max_length=20,
+        max_length=200,
         widget=forms.TextInput(attrs={"placeholder": "+12025550123", "inputmode": "tel"}),
         help_text="A person's number, for callers who ask for one.",
     )
@@ -185,7 +191,9 @@ class SettingsForm(forms.Form):
             return model.slug if model else ""
         value = getattr(settings, name)
         if name == "tools":
-            return json.dumps(_in_reading_order(value), indent=2, ensure_ascii=False) if value else ""
+            return json.dumps(value, indent=2, ensure_ascii=False) if value else ""
+        if name == "default_variables":
+            return _lines_of(value or {})
         if isinstance(self.fields[name], forms.BooleanField):
             return name in self.SWITCHES_ON if value is None else value
         if isinstance(value, Decimal):
@@ -195,6 +203,10 @@ class SettingsForm(forms.Form):
     def clean_tools(self) -> list[Any] | None:
         """The JSON text as what it says."""
         return parse_tools(self.cleaned_data["tools"])
+
+    def clean_default_variables(self) -> dict[str, str] | None:
+        """The lines as names with their values."""
+        return _variables_of(self.cleaned_data["default_variables"])
 
     def clean(self) -> dict[str, Any]:
         """The bounds are the API's own, so that page and API can never disagree."""
@@ -207,6 +219,8 @@ class SettingsForm(forms.Form):
         before = self.initial[name]
         if name == "tools":
             before = parse_stored_json(before) if before else None
+        if name == "default_variables":
+            before = _variables_of(before)
         return bool(none_if_empty(value) != none_if_empty(before))
 
     def voices(self) -> list[tuple[str, str]]:
@@ -242,6 +256,21 @@ def parse_tools(text: str) -> list[Any] | None:
     return tools
 
 
+def _variables_of(text: str) -> dict[str, str] | None:
+    """Raises forms.ValidationError for a line without a name."""
+    found = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, sign, value = line.partition("=")
+        if not sign or not name.strip():
+            raise forms.ValidationError(f"Write one name = value per line, not “{line[:60]}”.")
+        found[name.strip()] = value.strip().replace("\\n", "\n")
+    return found or None
+
+
+def _lines_of(values: Mapping[str, str]) -> str:
+    return "\n".join(f"{name} = {value.replace(chr(10), chr(92) + 'n')}" for name, value in values.items())
+
+
 def set_choices(field: forms.Field, empty: str, choices: list[tuple[Any, str]]) -> None:
     """The choices of a field after the one that says nothing."""
     if isinstance(field, forms.ChoiceField):
@@ -250,15 +279,6 @@ def set_choices(field: forms.Field, empty: str, choices: list[tuple[Any, str]]) 
 
 def none_if_empty(value: Any) -> Any:
     return None if value in ("", None) else value
-
-
-def _in_reading_order(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_in_reading_order(inner) for inner in value]
-    if not isinstance(value, dict):
-        return value
-    keys = sorted(value, key=lambda key: KEY_ORDER.index(key) if key in KEY_ORDER else len(KEY_ORDER))
-    return {key: _in_reading_order(value[key]) for key in keys}
 
 
 def _model_choices(current: str) -> list[tuple[str, str]]:

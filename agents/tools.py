@@ -7,6 +7,7 @@ from typing import Any
 from agents.configuration import CallConfig
 from agents.json_checks import json_problem
 from agents.providers.base import ToolSpec
+from agents.schema_references import UnusableReference, inlined
 
 MAX_TOOLS = 64
 MAX_PARAMETERS = 64
@@ -54,6 +55,9 @@ SEND_DTMF = ToolSpec(
 )
 RESERVED_NAMES = frozenset({"end_call", "transfer_call", "send_dtmf"})
 
+# OpenAI: "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level".
+TOP_LEVEL_REFUSED = frozenset({"anyOf", "oneOf", "allOf", "enum", "not"})
+
 # By a string's format, else by type.
 EXAMPLES = {
     "date": "2026-12-24", "time": "18:30", "date-time": "2026-12-24T18:30:00Z", "email": "jane@example.com",
@@ -77,7 +81,8 @@ def widen(tool: Mapping[str, Any]) -> ToolSpec:
     """A checked definition as a ToolSpec. Parameters in the short form become JSON Schema, all of them required."""
     parameters = tool.get("parameters") or {}
     if _is_json_schema(parameters):
-        schema = {**parameters, "type": "object", "properties": parameters.get("properties", {})}
+        schema = {**inlined(parameters), "type": "object"}
+        schema.setdefault("properties", {})
     else:
         properties = {name: {"type": kind} if isinstance(kind, str) else kind for name, kind in parameters.items()}
         schema = {"type": "object", "properties": properties, **({"required": list(properties)} if properties else {})}
@@ -164,7 +169,17 @@ def _parameters_problems(parameters: object, path: str) -> Iterator[Problem]:
     elif _is_json_schema(parameters):
         if parameters.get("type", "object") != "object":
             yield f"{path}.type", 'Must be "object".'
-        yield from _schema_problems(parameters, path, depth=1)
+        for keyword in TOP_LEVEL_REFUSED & parameters.keys():
+            yield (
+                f"{path}.{keyword}",
+                f"Models refuse {keyword} at the top level of the parameters; use it within a property.",
+            )
+        try:
+            written_out = inlined(parameters)
+        except UnusableReference as error:
+            yield path, str(error)
+        else:
+            yield from _schema_problems(written_out, path, depth=1)
     elif len(parameters) > MAX_PARAMETERS:
         yield path, f"Must not hold more than {MAX_PARAMETERS} parameters."
     else:
@@ -215,8 +230,6 @@ def _schema_problems(schema: object, path: str, depth: int) -> Iterator[Problem]
 
 
 def _keyword_problems(schema: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    if "$ref" in schema:
-        yield f"{path}.$ref", "References are not supported; write the schema out."
     kinds = schema.get("type", [])
     for kind in kinds if isinstance(kinds, list) else [kinds]:
         if kind not in (*TYPES, "null"):
@@ -230,5 +243,5 @@ def _keyword_problems(schema: Mapping[str, Any], path: str) -> Iterator[Problem]
     known = properties if isinstance(properties, Mapping) else {}
     if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
         yield f"{path}.required", "Must be a list of parameter names."
-    elif missing := [name for name in required if name not in known]:
+    elif "properties" in schema and (missing := [name for name in required if name not in known]):
         yield f"{path}.required", f"Names parameters that properties does not have: {', '.join(missing)}."

@@ -49,6 +49,8 @@ def _edit(request: HttpRequest, edited: Agent) -> HttpResponse:
             add_errors(editor.form, error)
         else:
             messages.success(request, "Saved. Changes apply from the next call.")
+            for warning in services.variable_warnings(saved):
+                messages.warning(request, warning)
             return redirect("agent", saved.pk)
     context = {"agent": edited, "editor": editor, "form": editor.form}
     if edited.pk is not None:

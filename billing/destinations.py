@@ -39,8 +39,8 @@ def rate_to(e164: str, *, developer_id: int, at: datetime) -> Decimal:
 
 
 def check_field(name: str, e164: str | None, *, developer_id: int) -> None:
-    """Raises InvalidRequest for a number in a setting that no call could be transferred to; null and "" pass."""
-    if not e164:
+    """Raises InvalidRequest for a number in a setting that no call could be transferred to; null and "" pass, as do variables."""
+    if not e164 or "{{" in e164:
         return
     try:
         rate_to(e164, developer_id=developer_id, at=timezone.now())

@@ -11,7 +11,7 @@ from agents.selectors import running_slug
 from billing.selectors import find_rate
 from bubblyphone.core.errors import ApplicationError, Forbidden, TooManyRequests
 from bubblyphone.core.money import ZERO
-from calls import commands, lifecycle, timeline
+from calls import call_variables, commands, lifecycle, timeline
 from calls.charging.admission import admit
 from calls.charging.pricing import model_price
 from calls.models import Call, CallStatus, Direction, HangupCause
@@ -57,6 +57,8 @@ def _begin(event: CarrierEvent) -> None:
     refusal, reason = _refusal(call, number)
     call.save()
     timeline.add_beginning(call, at=event.occurred_at)
+    if call.mode == CallMode.STREAMING and not refusal:
+        call_variables.put_in(call, configuration.CallConfig.from_json(call.config), {})
     if refusal:
         timeline.add_event(call.pk, "call.refused", "system", at=event.occurred_at, reason=reason)
         call.end_requested_at, call.end_requested_cause = event.occurred_at, refusal

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from agents.models import Agent
 from bubblyphone.core.money import MONEY_FIELD
+from bubblyphone.core.ordered_json import OrderedJSONField
 from calls import after_call_models as after_call_models  # Django looks for models in here
 from phone_numbers.models import CallMode, PhoneNumber
 
@@ -68,8 +69,8 @@ class Call(models.Model):
     to_number = models.CharField(max_length=40, blank=True, default="")
     mode = models.CharField(max_length=10, choices=CallMode)
     model_slug = models.CharField(max_length=80, blank=True, default="")
-    config = models.JSONField(default=dict)
-    dynamic_variables = models.JSONField(default=dict)
+    config = OrderedJSONField(default=dict)
+    dynamic_variables = OrderedJSONField(default=dict)
     sandbox = models.BooleanField(default=False)
     demo = models.BooleanField(default=False)
     public_id = models.CharField(max_length=40, unique=True, null=True)  # "sandbox_…", the id a sandbox call was given
@@ -79,7 +80,7 @@ class Call(models.Model):
     voicemail_detected = models.BooleanField(default=False)
     voicemail_message_left = models.BooleanField(default=False)  # a whole message, after the end of the greeting
     recording_enabled = models.BooleanField(default=False)
-    analysis_result = models.JSONField(null=True)
+    analysis_result = OrderedJSONField(null=True)
 
     started_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)
@@ -180,7 +181,7 @@ class CallEvent(models.Model):
     event_type = models.CharField(max_length=40)
     source = models.CharField(max_length=10, choices=Source)
     event_timestamp = models.DateTimeField(default=timezone.now)
-    metadata = models.JSONField(default=dict)
+    metadata = OrderedJSONField(default=dict)
 
     class Meta:
         ordering = ["event_timestamp", "id"]

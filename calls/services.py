@@ -14,7 +14,7 @@ from agents.selectors import running_slug
 from billing import destinations
 from bubblyphone.core.errors import Conflict, Forbidden, InsufficientFunds, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
-from calls import commands, lifecycle, live_control, speech, timeline, transfer_requests, transfers
+from calls import call_variables, commands, lifecycle, live_control, speech, timeline, transfer_requests, transfers
 from calls.charging.admission import admit
 from calls.charging.pricing import model_price
 from calls.models import Call, CallStatus, Direction, HangupCause
@@ -49,7 +49,7 @@ def place_call(
     variables: dict[str, str] = request.get("dynamic_variables") or {}
     is_streaming = mode == CallMode.STREAMING
     if is_streaming:
-        config = configuration.fill_in(config, variables)
+        call_variables.check(config, variables)
         check_streaming(config)
     elif request.get("model") or request.get("model_key_id"):
         refuse(model_rules.call_problems(config))
@@ -74,6 +74,8 @@ def place_call(
         admit(call)
         call.save()
         timeline.add_beginning(call, at=now)
+        if is_streaming:
+            call_variables.put_in(call, config, variables)
     _dial(call)
     call.refresh_from_db()
     return call

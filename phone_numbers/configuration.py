@@ -18,7 +18,7 @@ NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", *CAP_FIEL
 }
 # Fields that no rule of `agents.configuration` looks at: a number that breaks one since can still be renamed.
 FREE_FIELDS = CAP_FIELDS | {
-    "label", "webhook_url", "voice", "language", "greeting_message", "transfer_number", "max_cost_per_call",
+    "label", "webhook_url", "voice", "language", "greeting_message", "default_variables", "transfer_number", "max_cost_per_call",
 }  # fmt: skip
 PUBLIC_NAMES = {"model_slug": "model"}  # where the API of numbers has a name of its own
 
@@ -43,6 +43,11 @@ def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNu
             raise InvalidRequest({PUBLIC_NAMES.get(name, name): texts for name, texts in found.items()})
         locked.save(update_fields=sorted(name.removesuffix("_id") for name in changes))
     return locked
+
+
+def variable_warnings(number: PhoneNumber) -> list[str]:
+    """What callers of a number would not hear."""
+    return configuration.variable_warnings([number] if number.mode == CallMode.STREAMING else [])
 
 
 def answering_agent(*, developer: Developer, agent_id: int) -> Agent:

@@ -21,7 +21,7 @@ SECTIONS = (
     Section("Basics", narrow=("label", "agent_id", "mode"), template="numbers/_mode_was_chosen.html"),
     Section(
         "What the agent says",
-        ("system_prompt", "greeting_message", "model"),
+        ("system_prompt", "greeting_message", "default_variables", "model"),
         ("model_key_id", "voice", "language", "fallback_model", "first_speaker", "interruption_sensitivity"),
     ),
     Section("Tools and webhooks", ("tools", "tool_webhook_url", "webhook_url")),

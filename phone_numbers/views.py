@@ -17,7 +17,7 @@ from bubblyphone.core.pages import MAX_ID, add_errors, page, show_refusal
 from bubblyphone.core.templatetags.ui import phone
 from phone_numbers import selectors, services
 from phone_numbers.carriers.base import AvailableNumber
-from phone_numbers.configuration import update_number
+from phone_numbers.configuration import update_number, variable_warnings
 from phone_numbers.countries import country_name, get_holding
 from phone_numbers.forms import TYPE_LABELS, BuyForm, NumberForm, NumberSearchForm
 from phone_numbers.models import CallMode, PhoneNumber
@@ -113,11 +113,13 @@ def number(request: HttpRequest, pk: int) -> HttpResponse:
     form = NumberForm(request.POST or None, number=owned)
     if form.is_valid():
         try:
-            update_number(number=owned, changes=form.changes)
+            saved = update_number(number=owned, changes=form.changes)
         except ApplicationError as error:
             add_errors(form, error)
         else:
             messages.success(request, "Saved. Changes apply from the next call.")
+            for warning in variable_warnings(saved):
+                messages.warning(request, warning)
             return redirect("number", pk)
     context = {
         "number": owned,

@@ -17,7 +17,7 @@ from agents.selectors import running_slug
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest
 from bubblyphone.core.money import ZERO
-from calls import timeline
+from calls import call_variables, timeline
 from calls.charging.admission import admit
 from calls.charging.pricing import model_price
 from calls.models import Call, Direction
@@ -46,7 +46,12 @@ class SandboxCall:
 
 
 def start_sandbox_call(
-    *, developer: Developer, number: PhoneNumber, overrides: Mapping[str, Any], api_key: ApiKey | None = None
+    *,
+    developer: Developer,
+    number: PhoneNumber,
+    overrides: Mapping[str, Any],
+    dynamic_variables: Mapping[str, str] | None = None,
+    api_key: ApiKey | None = None,
 ) -> SandboxCall:
     """A test call to a number's agent; the model is billed as in any call.
 
@@ -57,9 +62,11 @@ def start_sandbox_call(
     if number.mode != CallMode.STREAMING:
         raise InvalidRequest({"phone_number_id": ["This number is not in streaming mode."]})
     config = configuration.resolve(request=overrides, request_agent=None, number=number)
+    given = dynamic_variables or {}
+    call_variables.check(config, given)
     check_streaming(config)
     with transaction.atomic():
-        return _begin(developer=developer, number=number, config=config, demo=False, api_key=api_key)
+        return _begin(developer=developer, number=number, config=config, given=given, demo=False, api_key=api_key)
 
 
 def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
@@ -74,7 +81,7 @@ def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
         left = Developer.objects.filter(pk=developer.pk, demo_calls_used__lt=DEMO_CALLS)
         if not left.update(demo_calls_used=F("demo_calls_used") + 1):
             raise Forbidden("Your free demo calls are used up.", code="demo_used_up")
-        started = _begin(developer=developer, number=None, config=config, demo=True)
+        started = _begin(developer=developer, number=None, config=config, given={}, demo=True)
     used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=developer.pk)
     return started, DEMO_CALLS - used
 
@@ -84,6 +91,7 @@ def _begin(
     developer: Developer,
     number: PhoneNumber | None,
     config: configuration.CallConfig,
+    given: Mapping[str, str],
     demo: bool,
     api_key: ApiKey | None = None,
 ) -> SandboxCall:
@@ -115,5 +123,6 @@ def _begin(
         admit(call)
     call.save()
     timeline.add_beginning(call, at=now)
+    call_variables.put_in(call, config, given)
     address = f"{settings.PUBLIC_WS_URL}/sandbox/ws/{call.public_id}?token={token}"
     return SandboxCall(call=call, ws_url=address, expires_in=TOKEN_SECONDS)

@@ -13,6 +13,7 @@ from bubblyphone.core.shapes import (
     Schema,
     choice,
     data_of,
+    data_with_warnings,
     flag,
     free_object,
     listing,
@@ -91,6 +92,7 @@ SETTINGS: dict[str, Schema] = {
     "language": nullable(text("en-US")),
     "tools": nullable(listing({"type": "object"}, example=[TOOL_EXAMPLE])),
     "tool_webhook_url": nullable(text("https://yourapp.com/tools")),
+    "default_variables": nullable(free_object({"company": "Example Ltd."})),
     "transfer_number": nullable(text("+14155550100")),
     "auto_transfer_tool": nullable(flag(example=True)),
     "recording_enabled": nullable(flag(example=True)),
@@ -176,7 +178,7 @@ OPERATIONS = {
         "PATCH /agents/{id}": Operation(
             "Update an agent",
             "What is not named stays; null clears. It holds for all linked numbers from their next call on.",
-            answer=data_of(AGENT),
+            answer=data_with_warnings(AGENT),
             body=AgentSerializer,
             example={"system_prompt": "You are a friendly support agent..."},
             errors={422: _RULES},
@@ -199,7 +201,10 @@ FIELDS = {
     "to the caller when its answer takes a moment.",
     "tool_webhook_url": 'Where `call.tool_call` is sent. Respond within 10 seconds with `{"result": …}`. Any 2xx is a success: an '
     "empty body is an empty result; other JSON, or text, is given to the model as it is.",
-    "transfer_number": "Where the built-in tool `transfer_call` leads (E.164).",
+    "default_variables": "Values for `{{name}}` in prompt, greeting and `transfer_number` where a call gives none. Built in are "
+    "`current_date`, `current_time`, `current_weekday`, `timezone`, `caller_number`, `agent_number`, `direction` and `call_id`; "
+    "`{{name|there}}` sets a default in the text.",
+    "transfer_number": "Where the built-in tool `transfer_call` leads (E.164, or a text with variables that becomes one).",
     "auto_transfer_tool": "False takes the tool `transfer_call` away. Default: true.",
     "recording_enabled": "Record the call. Default: false.",
     "transcription_enabled": "Transcribe the recording with Whisper; needs `recording_enabled`. Default: false.",

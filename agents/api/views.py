@@ -57,6 +57,7 @@ def agent_data(agent: Agent) -> dict[str, Any]:
         "language": agent.language,
         "tools": agent.tools,
         "tool_webhook_url": agent.tool_webhook_url,
+        "default_variables": agent.default_variables,
         "transfer_number": agent.transfer_number,
         "auto_transfer_tool": agent.auto_transfer_tool,
         # The reference names false as the default; not said and false differ only beside a number that says true.
@@ -129,7 +130,8 @@ class AgentDetail(APIView):
         body = AgentSerializer(data=request.data, partial=True)
         body.is_valid(raise_exception=True)
         services.update_agent(agent=agent, changes=body.validated_data)
-        return data(agent_data(selectors.get_agent(developer=_developer(request), pk=pk)))
+        changed = selectors.get_agent(developer=_developer(request), pk=pk)
+        return data(agent_data(changed), warnings=services.variable_warnings(changed))
 
     def delete(self, request: Request, pk: int) -> Response:
         services.delete_agent(agent=selectors.get_agent(developer=_developer(request), pk=pk))

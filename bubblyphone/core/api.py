@@ -126,9 +126,9 @@ def format_time(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def data(content: Any, *, status: int = 200) -> Response:
-    """The envelope of success: `{"data": …}`."""
-    return Response({"data": content}, status=status)
+def data(content: Any, *, status: int = 200, warnings: Sequence[str] = ()) -> Response:
+    """The envelope of success: `{"data": …}`, with `warnings` beside it where there are any."""
+    return Response({"data": content, **({"warnings": list(warnings)} if warnings else {})}, status=status)
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------

@@ -96,6 +96,17 @@ def data_of(content: Schema) -> Schema:
     return record({"data": content})
 
 
+def data_with_warnings(content: Schema) -> Schema:
+    """The same, perhaps with warnings about what was saved."""
+    warnings = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "What is likely not as intended. Absent without any.",
+    }
+    envelope = record({"data": content})
+    return {**envelope, "properties": {**envelope["properties"], "warnings": warnings}}
+
+
 def page_of(row: Schema, *, size: int = 25) -> Schema:
     """A list by cursor (contract §2), and how many rows a page has where the request does not say."""
     return record(

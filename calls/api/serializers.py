@@ -1,13 +1,18 @@
 """Calls as JSON, and the bodies that create them."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 
-from agents.serializers import MAX_ID, AgentSettingsSerializer, ClearableText, ModelSlugField, PhoneNumberField
-from agents.variables import MAX_VALUE_CHARACTERS, NAME
+from agents.serializers import (
+    MAX_ID,
+    AgentSettingsSerializer,
+    ClearableText,
+    ModelSlugField,
+    PhoneNumberField,
+    VariablesField,
+)
 from bubblyphone.core.api import StrictSerializer, format_time
 from bubblyphone.core.money import format_money
 from bubblyphone.core.queries import DayOrTimeField
@@ -136,26 +141,6 @@ class RequiredText(ClearableText):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"required": True, "allow_null": False, "allow_blank": False, **kwargs})
-
-
-class VariablesField(serializers.DictField):
-    """`{name: text}` (reference, Dynamic Variables)."""
-
-    child = serializers.CharField(max_length=MAX_VALUE_CHARACTERS, allow_blank=True, trim_whitespace=False)
-
-    def to_internal_value(self, data: Any) -> dict[Any, Any]:
-        if isinstance(data, Mapping):
-            errors: dict[str, list[str]] = {}
-            for name, value in data.items():
-                if not NAME.fullmatch(name):
-                    errors[name] = [
-                        "Names begin with a letter or underscore and hold only letters, digits, underscores."
-                    ]
-                elif not isinstance(value, str):
-                    errors[name] = ["Must be a text."]
-            if errors:
-                raise serializers.ValidationError(errors)
-        return super().to_internal_value(data)
 
 
 class ContextSerializer(StrictSerializer):

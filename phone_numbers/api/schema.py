@@ -5,6 +5,7 @@ from bubblyphone.core.schema import Operation
 from bubblyphone.core.shapes import (
     choice,
     data_of,
+    data_with_warnings,
     extended,
     listing,
     moment,
@@ -151,7 +152,7 @@ OPERATIONS = {
         "PATCH /phone-numbers/{id}": Operation(
             "Update a number",
             "What is not named stays; null clears. Mode `streaming` needs a `system_prompt` or a linked agent with one.",
-            answer=data_of(NUMBER),
+            answer=data_with_warnings(NUMBER),
             body=NumberUpdateSerializer,
             example={
                 "mode": "streaming",

@@ -37,6 +37,7 @@ def number_data(number: PhoneNumber) -> dict[str, Any]:
         "language": number.language,
         "tools": number.tools,
         "tool_webhook_url": number.tool_webhook_url,
+        "default_variables": number.default_variables,
         "transfer_number": number.transfer_number,
         "auto_transfer_tool": number.auto_transfer_tool,
         "recording_enabled": number.recording_enabled,

@@ -10,7 +10,7 @@ from agents.serializers import MAX_ID, AgentSettingsSerializer, EmptyableText, M
 from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import data
 from phone_numbers.api.serializers import number_data
-from phone_numbers.configuration import update_number
+from phone_numbers.configuration import update_number, variable_warnings
 from phone_numbers.models import CallMode, PhoneNumber
 
 
@@ -35,4 +35,5 @@ def patch_number(request: Request, number: PhoneNumber) -> Response:
     body = NumberUpdateSerializer(data=request.data, partial=True)
     body.is_valid(raise_exception=True)
     changes: dict[str, Any] = body.validated_data
-    return data(number_data(update_number(number=number, changes=changes)))
+    changed = update_number(number=number, changes=changes)
+    return data(number_data(changed), warnings=variable_warnings(changed))

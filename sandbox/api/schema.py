@@ -33,4 +33,7 @@ OPERATIONS = {
         ),
     },
 }
-FIELDS = {"overrides": "What is to be otherwise in this call."}
+FIELDS = {
+    "overrides": "What is to be otherwise in this call.",
+    "dynamic_variables": "Values of the variables in prompt and greeting.",
+}

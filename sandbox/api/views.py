@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents.serializers import MAX_ID, ClearableText, ModelSlugField
+from agents.serializers import MAX_ID, ClearableText, ModelSlugField, VariablesField
 from bubblyphone.core.api import StrictSerializer, data
 from bubblyphone.core.errors import InvalidRequest
 from calls.api.views import api_key_of, developer_of
@@ -28,6 +28,7 @@ class SandboxCallSerializer(StrictSerializer):
 
     phone_number_id = serializers.IntegerField(min_value=1, max_value=MAX_ID)
     overrides = OverridesSerializer(required=False, allow_null=True)
+    dynamic_variables = VariablesField(required=False, allow_null=True)
 
 
 class SandboxCallsView(APIView):
@@ -47,7 +48,11 @@ class SandboxCallsView(APIView):
             raise InvalidRequest({"phone_number_id": ["There is no such phone number."]})
         overrides: dict[str, Any] = body.validated_data.get("overrides") or {}
         started = services.start_sandbox_call(
-            developer=developer, number=number, overrides=overrides, api_key=api_key_of(request)
+            developer=developer,
+            number=number,
+            overrides=overrides,
+            dynamic_variables=body.validated_data.get("dynamic_variables"),
+            api_key=api_key_of(request),
         )
         return data(
             {

@@ -221,6 +221,7 @@ def test_the_reference_s_agent(api):
         "model_key_id": None,
         "greeting_message": None,
         "tools": None,
+        "default_variables": None,
         "tool_webhook_url": None,
         "auto_transfer_tool": None,
         "transcription_enabled": None,

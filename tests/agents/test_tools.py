@@ -113,7 +113,7 @@ TYPE_RULE = "Unknown type. Use one of string, number, integer, boolean, array, o
         ),
         (
             [{"name": "f", "parameters": {"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}}}],
-            {"0.parameters.properties.a.$ref": ["References are not supported; write the schema out."]},
+            {"0.parameters": ["The reference #/$defs/b leads to nothing in $defs."]},
         ),
         (
             [{"name": "f", "parameters": {"a": {"enum": []}}}],

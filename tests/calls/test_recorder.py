@@ -42,7 +42,7 @@ async def test_what_cannot_be_written_is_left_out_and_the_rest_is_there(
     call = await running_call()
     recorder = Recorder(call.pk, writer)
     recorder.event("stream.error", {"detail": "first"})
-    recorder.event("tool.called", {"arguments": {"city": "a secret \x00"}})
+    recorder.event("tool.called", {"arguments": {"city": {"a secret"}}})
     Recorder(NOBODYS_CALL, writer).event("stream.error")
     recorder.transcript("model", "Hello\x00 there.")
     recorder.event("stream.disconnected")

@@ -1,0 +1,45 @@
+"""A call's variables: what they stand for, put into its configuration when it begins."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from agents import configuration, variables
+from agents.configuration import CallConfig
+from bubblyphone.core.e164 import is_e164
+from bubblyphone.core.errors import InvalidRequest
+from calls import timeline
+from calls.models import Call, Direction
+
+
+def check(config: CallConfig, given: Mapping[str, str]) -> None:
+    """Raises InvalidRequest, naming the variables that have no value."""
+    if lacking := configuration.missing_variables(config, given):
+        raise InvalidRequest(
+            {"dynamic_variables": [f"Missing variables: {', '.join(lacking)}"]}, "Missing required dynamic variables."
+        )
+
+
+def put_in(call: Call, config: CallConfig, given: Mapping[str, str]) -> None:
+    """Fill in the configuration of a saved call and save it. What has no value is left out, and the timeline says so."""
+    values = variables.values_of(given, _built_in(call), config.default_variables)
+    lacking = configuration.missing_variables(config, given)
+    filled = configuration.fill_in(config, {**values, **dict.fromkeys(lacking, "")})
+    if variables.has_variables(config.transfer_number) and not is_e164(filled.transfer_number):
+        filled = replace(filled, transfer_number="")
+    call.config = filled.to_json()
+    call.dynamic_variables = {**config.default_variables, **given}
+    call.save(update_fields=["config", "dynamic_variables"])
+    if lacking:
+        timeline.add_event(call.pk, "variables.missing", "system", at=call.started_at, names=lacking)
+
+
+def _built_in(call: Call) -> dict[str, str]:
+    is_inbound = call.direction == Direction.INBOUND
+    return variables.built_in_values(
+        at=call.started_at,
+        time_zone=call.developer.time_zone,
+        remote_number=call.from_number if is_inbound else call.to_number,
+        agent_number=call.to_number if is_inbound else call.from_number,
+        direction=call.direction,
+        call_id=str(call.pk),
+    )

@@ -1,0 +1,174 @@
+"""Variables of calls: built in, given, by default, and missing."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from agents.configuration import CallConfig
+from calls.models import Call
+from tests import factories
+from tests.calls.rows import make_account, make_streaming_number
+from tests.calls.test_webhook_mode import Line
+
+pytestmark = pytest.mark.django_db
+PROMPT = "{{caller_number}} {{agent_number}} {{direction}} {{call_id}} {{timezone}} {{company}} {{name|there}} {{ mood | all good }}."
+
+
+def sandbox(developer: Any, number: Any, **body: Any) -> Any:
+    return Client().post(
+        "/api/v1/sandbox/calls",
+        {"phone_number_id": number.pk, **body},
+        content_type="application/json",
+        headers=factories.bearer(developer),
+    )
+
+
+def patch(developer: Any, path: str, **body: Any) -> Any:
+    return Client().patch(f"/api/v1{path}", body, content_type="application/json", headers=factories.bearer(developer))
+
+
+def heard(call: Call) -> CallConfig:
+    return CallConfig.from_json(call.config)
+
+
+def test_an_inbound_call_fills_in_what_is_known() -> None:
+    line = Line(
+        mode="streaming",
+        model_slug="gemini-3.1-flash-live",
+        system_prompt=PROMPT + " {{lost}} {{lost}} {{gone}}",
+        greeting_message="On {{current_date}} at {{current_time}}, {{current_weekday}}.",
+        transfer_number="{{desk|+12025550123}}",
+        default_variables={"company": "Example", "caller_number": "never used"},
+    )
+    call = line.call
+    assert heard(call).system_prompt == (
+        f"+15551230000 {line.number.e164} inbound {call.pk} UTC Example there all good.   "
+    )
+    assert re.fullmatch(r"On \d{4}-\d\d-\d\d at \d\d:\d\d, [A-Z][a-z]+day\.", heard(call).greeting_message)
+    assert heard(call).transfer_number == "+12025550123"
+    (missing,) = call.events.filter(event_type="variables.missing")
+    assert missing.metadata == {"names": ["lost", "gone"]}
+
+
+def test_the_default_of_the_text_and_of_the_number_stand_in_for_a_withheld_number() -> None:
+    line = Line(
+        mode="streaming",
+        model_slug="gemini-3.1-flash-live",
+        system_prompt="{{caller_number|unknown}}",
+        greeting_message="{{caller_number}}",
+        default_variables={"caller_number": "someone"},
+    )
+    assert heard(line.call).system_prompt == "+15551230000"
+    developer = make_account()
+    number = make_streaming_number(
+        developer, system_prompt="{{caller_number|unknown}}", greeting_message="{{agent_number}}"
+    )
+    answer = sandbox(developer, number)
+    assert answer.status_code == 201, answer.content
+    call = Call.objects.get(public_id=answer.json()["data"]["call_id"])
+    assert (heard(call).system_prompt, heard(call).greeting_message) == ("unknown", number.e164)
+
+
+def test_a_sandbox_call_takes_variables_and_refuses_to_go_without() -> None:
+    developer = make_account()
+    number = make_streaming_number(
+        developer, system_prompt="Hi {{customer}} of {{company}}.", default_variables={"company": "Example"}
+    )
+    refused = sandbox(developer, number)
+    assert (refused.status_code, refused.json()["errors"]) == (
+        422,
+        {"dynamic_variables": ["Missing variables: customer"]},
+    )
+    assert not Call.objects.exists()
+    given = {"customer": "Jane", "company": "Other", "direction": "sideways"}
+    answer = sandbox(
+        developer,
+        number,
+        dynamic_variables=given,
+        overrides={"system_prompt": "{{customer}} {{company}} {{direction}}"},
+    )
+    call = Call.objects.get(public_id=answer.json()["data"]["call_id"])
+    assert heard(call).system_prompt == "Jane Other sideways"
+    assert call.dynamic_variables == given
+
+
+def test_defaults_of_the_agent_come_before_the_number_s() -> None:
+    developer = make_account()
+    agent = factories.make_agent(
+        developer=developer, system_prompt="{{company}}", default_variables={"company": "Agent's"}
+    )
+    number = make_streaming_number(developer, agent=agent, default_variables={"company": "Number's"})
+    answer = sandbox(developer, number)
+    assert heard(Call.objects.get(public_id=answer.json()["data"]["call_id"])).system_prompt == "Agent's"
+
+
+def test_saving_a_prompt_that_callers_hear_with_a_gap_warns() -> None:
+    developer = make_account()
+    agent = factories.make_agent(developer=developer, system_prompt="Hi.")
+    assert "warnings" not in patch(developer, f"/agents/{agent.pk}", system_prompt="Hi {{customer}}.").json()
+    number = make_streaming_number(developer, agent=agent)
+    text = (
+        f"Inbound calls to {number.e164} have no value for {{{{customer}}}}. Set default_variables, or a default in the text:"
+        " {{customer|…}}."
+    )
+    answer = patch(developer, f"/agents/{agent.pk}", system_prompt="Hi {{customer}} at {{current_time}}.")
+    assert (answer.status_code, answer.json()["warnings"]) == (200, [text])
+    assert patch(developer, f"/phone-numbers/{number.pk}", label="Desk").json()["warnings"] == [text]
+    answer = patch(developer, f"/agents/{agent.pk}", default_variables={"customer": "there"})
+    assert ("warnings" in answer.json(), answer.json()["data"]["default_variables"]) == (False, {"customer": "there"})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("default_variables", {"1a": "x"}),
+        ("default_variables", {"a": 5}),
+        ("default_variables", {"a": "x" * 2001}),
+        ("default_variables", {f"a{index}": "" for index in range(51)}),
+        ("default_variables", ["a"]),
+        ("transfer_number", "{{desk"),
+        ("transfer_number", "call me"),
+    ],
+)
+def test_what_cannot_be_saved(field: str, value: Any) -> None:
+    developer = make_account()
+    agent = factories.make_agent(developer=developer)
+    answer = patch(developer, f"/agents/{agent.pk}", **{field: value})
+    assert answer.status_code == 422
+    assert next(iter(answer.json()["errors"])).startswith(field)
+    agent.refresh_from_db()
+    assert getattr(agent, field) is None
+
+
+def test_the_order_that_people_gave_is_kept() -> None:
+    developer = make_account()
+    schema = {name: {"type": "text", "description": name} for name in ("zulu", "b", "alpha", "m")}
+    tools = [
+        {
+            "name": "t",
+            "parameters": {"type": "object", "properties": {"zz": {"type": "string"}, "a": {"type": "string"}}},
+        }
+    ]
+    agent = factories.make_agent(developer=developer)
+    variables = {"zz": "1", "b": "2", "aaa": "3"}
+    answer = patch(
+        developer,
+        f"/agents/{agent.pk}",
+        analysis_schema=schema,
+        tools=tools,
+        tool_webhook_url="https://example.com/tools",
+        default_variables=variables,
+        system_prompt="Hi.",
+    )
+    assert answer.status_code == 200, answer.content
+    shown = Client().get(f"/api/v1/agents/{agent.pk}", headers=factories.bearer(developer)).json()["data"]
+    assert list(shown["analysis_schema"]) == ["zulu", "b", "alpha", "m"]
+    assert list(shown["tools"][0]["parameters"]["properties"]) == ["zz", "a"]
+    assert list(shown["default_variables"]) == ["zz", "b", "aaa"]
+    number = make_streaming_number(developer, agent=agent)
+    started = sandbox(developer, number)
+    config = Call.objects.get(public_id=started.json()["data"]["call_id"]).config
+    assert list(config["analysis_schema"]["value"]) == ["zulu", "b", "alpha", "m"]
+    assert list(config["tools"]["value"][0]["parameters"]["properties"]) == ["zz", "a"]
