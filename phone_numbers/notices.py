@@ -39,7 +39,7 @@ def announce(verification: Verification) -> None:
                 "status": verification.status,
                 "rejection_reason": verification.rejection_reason or None,
                 "phone_number": number.e164,
-                "timestamp": format_time(timezone.now()),
+                "timestamp": format_time(verification.reviewed_at or timezone.now()),
             },
         )
 
