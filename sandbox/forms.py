@@ -7,7 +7,6 @@ from django import forms
 from accounts.models import Developer
 from bubblyphone.core.templatetags.ui import phone
 from sandbox.pages import speaking_numbers
-from sandbox.services import DEMO_CALLS
 
 DEMO = "demo"
 
@@ -28,6 +27,5 @@ class SandboxForm(forms.Form):
         super().__init__(data, initial=initial)
         self.numbers = {str(number.pk): number for number in speaking_numbers(developer)}
         choices = [(pk, f"{number.label or 'Number'} · {phone(number.e164)}") for pk, number in self.numbers.items()]
-        left = max(0, DEMO_CALLS - developer.demo_calls_used)
-        choices.append((DEMO, f"Demo agent · free, {left} of {DEMO_CALLS} left"))
+        choices.append((DEMO, "Demo agent · free"))
         self.fields["agent"] = forms.ChoiceField(label="Talk to", choices=choices)

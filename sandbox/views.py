@@ -12,7 +12,7 @@ from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.pages import MAX_ID, page
 from calls.dashboard.pages import live_context
-from sandbox import pages, services
+from sandbox import pages, prices, services
 from sandbox.forms import DEMO, SandboxForm
 from sandbox.handsets import handset_number
 
@@ -58,8 +58,26 @@ def phone_call(request: HttpRequest) -> HttpResponse:
 @page
 def sandbox(request: HttpRequest) -> HttpResponse:
     """Talk to an agent without any phone."""
-    form = SandboxForm(developer=signed_in(request), initial={"agent": request.GET.get("number", "")})
-    return render(request, "sandbox/sandbox.html", {"form": form, "numbers": form.numbers})
+    developer = signed_in(request)
+    form = SandboxForm(developer=developer, initial={"agent": request.GET.get("number", "")})
+    context = {"form": form, "numbers": form.numbers, **_price_context(developer, form, form.initial["agent"])}
+    return render(request, "sandbox/sandbox.html", context)
+
+
+@never_cache
+@require_safe
+@page
+def sandbox_price(request: HttpRequest) -> HttpResponse:
+    """What a call to the chosen agent costs, as a fragment."""
+    developer = signed_in(request)
+    form = SandboxForm(developer=developer)
+    return render(request, "sandbox/_price.html", _price_context(developer, form, request.GET.get("agent", "")))
+
+
+def _price_context(developer: Developer, form: SandboxForm, agent: str) -> dict[str, object]:
+    """Without a known choice the first agent is chosen, as the browser shows it."""
+    number = form.numbers.get(agent) or (None if agent == DEMO else next(iter(form.numbers.values()), None))
+    return {"price": prices.price_of(number)} if number else {"demos_left": prices.demos_left(developer)}
 
 
 @require_POST

@@ -80,10 +80,17 @@ def bill(call: Call, seconds: int) -> Bill:
     )
 
 
+def costs(call: Call, seconds: int) -> Bill:
+    """`bill`, without a model that nobody has heard."""
+    found = bill(call, seconds)
+    return replace(found, model=ZERO) if call.is_without_model else found
+
+
 def was_voicemail(call: Call) -> bool:
     """Whether the call ended because a machine answered and nobody wanted to talk to it."""
-    action = call.config.get("voicemail_action", {}).get("value")
-    return call.hangup_cause == HangupCause.VOICEMAIL and action == VoicemailAction.HANGUP
+    if call.hangup_cause != HangupCause.VOICEMAIL:
+        return False  # before its configuration is asked for, which lists of calls leave in the database
+    return bool(call.config.get("voicemail_action", {}).get("value") == VoicemailAction.HANGUP)
 
 
 def settle(call: Call, now: datetime) -> None:
@@ -91,14 +98,12 @@ def settle(call: Call, now: datetime) -> None:
 
     `call.duration_seconds` is final. An entry can exist only once by its key, so that no repeat can charge twice.
     """
-    costs = bill(call, call.duration_seconds or 0)
-    if call.is_without_model:
-        costs = replace(costs, model=ZERO)
-    call.telephony_cost = costs.telephony + costs.transfer
-    call.model_cost = costs.model
-    call.transcription_cost = costs.transcription
+    bill = costs(call, call.duration_seconds or 0)
+    call.telephony_cost = bill.telephony + bill.transfer
+    call.model_cost = bill.model
+    call.transcription_cost = bill.transcription
     call.settled_at = now
-    for name, kind, amount, what in _lines(call, costs):
+    for name, kind, amount, what in _lines(call, bill):
         if amount > ZERO:
             ledger.post_entry(
                 developer_id=call.developer_id,

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import redelivery
 from accounts.models import Developer, WebhookDelivery
 from bubblyphone.core.money import ZERO, format_money
-from calls.after_call_models import Recording
+from calls.after_call_models import AfterCallWork, Analysis, Recording, Transcription
 from calls.charging import settlement
 from calls.charging.pricing import WHISPER_PRICE_PER_MINUTE
 from calls.dashboard.diagnosis import diagnose
@@ -72,9 +72,14 @@ def elapsed_seconds(call: Call) -> int | None:
     return max(0, int(((call.ended_at or timezone.now()) - call.answered_at).total_seconds()))
 
 
+def cost_of(call: Call) -> Decimal:
+    """What the call has cost, in USD; while it runs, what it would cost if it ended now."""
+    return call.total_cost if call.settled_at else settlement.costs(call, elapsed_seconds(call) or 0).total
+
+
 def bill_lines(call: Call) -> list[BillLine]:
     """What the call costs line by line; while it runs, what it would cost if it ended now."""
-    costs = settlement.bill(call, elapsed_seconds(call) or 0)
+    costs = settlement.costs(call, elapsed_seconds(call) or 0)
     lines = [BillLine("Telephony", _minutes(costs.agent_seconds, call.telephony_rate), costs.telephony)]
     if call.transferred_at is not None:
         lines.append(BillLine("Handed over", _minutes(costs.transfer_seconds, call.transfer_rate), costs.transfer))
@@ -129,7 +134,15 @@ def is_settling(call: Call, deliveries: list[WebhookDelivery]) -> bool:
         return True
     if any(delivery.status == WebhookDelivery.Status.PENDING for delivery in deliveries):
         return True
-    return call.settled_at is None and timezone.now() - call.ended_at < SETTLING
+    if timezone.now() - call.ended_at >= SETTLING:
+        return False
+    return call.settled_at is None or _is_worked_on(call)
+
+
+def _is_worked_on(call: Call) -> bool:
+    """Whether its transcription or analysis is still to be made, and charged."""
+    kinds = (Transcription, Analysis)
+    return any(kind.objects.filter(call=call, status=AfterCallWork.Status.PENDING).exists() for kind in kinds)
 
 
 def kept_recording(call: Call) -> Recording | None:
@@ -156,7 +169,7 @@ def live_context(call: Call) -> dict[str, Any]:
         "waterfall": waterfall_of(turns),
         "diagnosis": diagnose(call, events, deliveries),
         "lines": lines,
-        "total": call.total_cost if call.settled_at else sum((line.amount for line in lines), ZERO),
+        "total": cost_of(call),
         "seconds": elapsed_seconds(call),
         "is_changing": is_settling(call, deliveries),
     }

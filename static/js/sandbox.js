@@ -13,6 +13,9 @@ const REASONS = {
   model_failed: "The AI model failed",
 };
 
+/** Dollars and cents, as every page shows them (core/templatetags/ui.py). */
+const cents = (amount) => (amount > 0 && amount < 0.005 ? "<$0.01" : `$${amount.toFixed(2)}`);
+
 const root = document.getElementById("sandbox");
 const element = (id) => document.getElementById(id);
 const form = element("start");
@@ -21,7 +24,7 @@ let pricePerMinute = 0;
 const isBusy = () => ["connecting", "talking"].includes(root.dataset.state);
 const talk = new Talk(element("talk"), { isBusy });
 const timer = new CallTimer(element("timer"), (seconds) => {
-  element("cost").textContent = pricePerMinute > 0 ? `$${((pricePerMinute * seconds) / 60).toFixed(3)} so far` : "free";
+  element("cost").textContent = pricePerMinute > 0 ? `${cents((pricePerMinute * seconds) / 60)} so far` : "free";
 });
 const line = new VoiceLine({
   worklet: root.dataset.worklet,
@@ -60,6 +63,7 @@ function begin({ ws_url: address, glance_url: glance, price_per_minute: price, m
   socket.onmessage = ({ data }) => onFrame(JSON.parse(data));
   socket.onclose = () => finish("The connection was lost");
   talk.follow(glance);
+  document.body.dispatchEvent(new Event("sandbox-started")); // one demo call less
 }
 
 // --- the conversation -----------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def test_the_page_shows_the_month(empty_redis: object) -> None:
     shown = client.get("/usage?period=2026-03").content.decode()
     for text in (
         "March 2026",
-        "$0.143",
+        "$0.14</",
         "2 Mar: $0.14 (Telephony $0.08, AI model $0.06)",
         "Desk &lt;b&gt;",
         'href="?period=2026-02"',

@@ -13,11 +13,12 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from bubblyphone.core.money import format_money
+from bubblyphone.core.money import format_money, round_half_up
 
 register = template.Library()
 
 MINUS = "\N{MINUS SIGN}"
+CENT = Decimal("0.01")
 
 # What a state looks like; any other is plain.
 BADGES = {
@@ -44,11 +45,30 @@ BADGES = {
 
 @register.filter
 def money(amount: Decimal | str | None) -> str:
-    """Dollars, like "$0.063" or "$1,250.00", of an amount or of one as the API writes it; an absent amount is a dash."""
+    """Dollars and cents, like "$1,250.00", of an amount or of one as the API writes it; an absent amount is a dash.
+
+    Rounded half up. What is less than half a cent but not nothing is "<$0.01", so that a charge never looks free.
+    """
     if amount is None:
         return "–"
     amount = Decimal(amount)
-    whole, _, rest = format_money(abs(amount)).partition(".")
+    cents = round_half_up(abs(amount), CENT)
+    if not cents and amount:
+        return f"{MINUS if amount < 0 else ''}<$0.01"
+    return _dollars(amount, format_money(cents))
+
+
+@register.filter
+def exact_money(amount: Decimal | str | None) -> str:
+    """Dollars to the last digit, like "$0.063": prices, the lines of a bill, ledger entries. An absent amount is a dash."""
+    if amount is None:
+        return "–"
+    amount = Decimal(amount)
+    return _dollars(amount, format_money(abs(amount)))
+
+
+def _dollars(amount: Decimal, digits: str) -> str:
+    whole, _, rest = digits.partition(".")
     return f"{MINUS if amount < 0 else ''}${int(whole):,}.{rest}"
 
 

@@ -1,0 +1,42 @@
+"""What a call from the Sandbox page costs, before it is started."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from accounts.models import Developer
+from agents import configuration
+from agents.selectors import find_model, in_service
+from bubblyphone.core.money import ZERO
+from calls.charging.pricing import ANALYSIS_PRICE, WHISPER_PRICE_PER_MINUTE, model_price
+from phone_numbers.models import PhoneNumber
+from sandbox.services import DEMO_CALLS
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxPrice:
+    """USD. `own_key`: the developer's own key pays the model. `analysis` is per call, all else a minute; zero: not used."""
+
+    model_name: str
+    model: Decimal
+    own_key: bool
+    analysis: Decimal
+    transcription: Decimal
+
+
+def price_of(number: PhoneNumber) -> SandboxPrice:
+    """The prices of a test call to this number's agent, by the number's settings as they are now."""
+    config = configuration.resolve(request={}, request_agent=None, number=number)
+    model = in_service(find_model(config.model_slug))
+    return SandboxPrice(
+        model_name=model.display_name if model else config.model_slug,
+        model=model_price(config),
+        own_key=config.model_key_id is not None,
+        analysis=ANALYSIS_PRICE if config.analysis_schema else ZERO,
+        transcription=WHISPER_PRICE_PER_MINUTE if config.transcription_enabled and config.recording_enabled else ZERO,
+    )
+
+
+def demos_left(developer: Developer) -> int:
+    """How many free demo calls the account may still make."""
+    used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=developer.pk)
+    return max(0, DEMO_CALLS - used)
