@@ -29,6 +29,12 @@ class Credential:
     token: ApiKey | SessionToken
 
     @property
+    def scope(self) -> str:
+        """Whose idempotent answers it may have. An ordinary key gets none that needed more than such a key."""
+        is_ordinary = isinstance(self.token, ApiKey) and not self.token.is_admin
+        return f"developer:{self.developer.pk}{':key' if is_ordinary else ''}"
+
+    @property
     def bucket(self) -> str:
         """What its requests are counted under."""
         return f"{self.token._meta.model_name}:{self.token.pk}"

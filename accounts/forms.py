@@ -131,3 +131,4 @@ class ApiKeyForm(forms.Form):
         max_length=100,
         widget=forms.TextInput(attrs={"placeholder": "Production server", "autocomplete": "off"}),
     )
+    is_admin = forms.BooleanField(label="Admin key", required=False)

@@ -62,7 +62,7 @@ class IdempotencyMiddleware:
         if key is None or request.method != "POST" or not is_api(request):
             return None
         credential = identify(request)
-        scope = f"developer:{credential.developer.pk}" if credential else f"address:{client_address(request)}"
+        scope = credential.scope if credential else f"address:{client_address(request)}"
         try:
             fingerprint = fingerprint_of(request, is_form=is_form_with_files(request, view))
             found = claim_key(scope=scope, key=key, fingerprint=fingerprint)

@@ -93,6 +93,7 @@ class ApiKey(models.Model):
     hint = models.CharField(max_length=20)  # how it begins and ends, to be recognised in a list
     secret_hash = models.CharField(max_length=64, unique=True)
     daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC) for calls placed with it
+    is_admin = models.BooleanField(default=False)  # may change what protects the account (accounts.admin_keys)
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)

@@ -99,13 +99,21 @@ def close_all_sessions(*, developer: Developer) -> None:
 
 
 def issue_api_key(
-    *, developer: Developer, label: str = "Default", daily_cap: Decimal | None = None
+    *, developer: Developer, label: str = "Default", daily_cap: Decimal | None = None, is_admin: bool = False
 ) -> tuple[ApiKey, str]:
-    """A new key and its plaintext `bp_live_sk_…`, which is shown once. `daily_cap`: USD a day for calls placed with it."""
+    """A new key and its plaintext `bp_live_sk_…`, which is shown once. `daily_cap`: USD a day for calls placed with it.
+
+    `is_admin`: it may change keys, caps and sessions (`accounts.admin_keys`).
+    """
     plaintext = make_secret(KEY_PREFIX)
     hint = f"{KEY_PREFIX}…{plaintext[-4:]}"
     key = ApiKey.objects.create(
-        developer=developer, label=label, hint=hint, secret_hash=hash_secret(plaintext), daily_cap=daily_cap
+        developer=developer,
+        label=label,
+        hint=hint,
+        secret_hash=hash_secret(plaintext),
+        daily_cap=daily_cap,
+        is_admin=is_admin,
     )
     return key, plaintext
 

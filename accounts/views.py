@@ -87,7 +87,7 @@ def api_keys(request: HttpRequest) -> HttpResponse:
     form = ApiKeyForm(request.POST or None)
     new_key = ""
     if form.is_valid():
-        _, new_key = services.issue_api_key(developer=developer, label=form.cleaned_data["label"])
+        _, new_key = services.issue_api_key(developer=developer, **form.cleaned_data)
         form = ApiKeyForm()
     keys = selectors.active_api_keys(developer).order_by("-pk")
     context = {"form": form, "keys": keys, "new_key": new_key, "base_url": settings.PUBLIC_URL}

@@ -13,7 +13,8 @@ from billing import destinations
 from bubblyphone.core import crypto
 from bubblyphone.core.errors import Conflict, InvalidRequest
 
-AGENT_FIELDS = frozenset({"name", "description", "analysis_schema", "daily_cap", *configuration.FIELDS})
+CAP_FIELDS = frozenset({"daily_cap"})
+AGENT_FIELDS = frozenset({"name", "description", "analysis_schema", *CAP_FIELDS, *configuration.FIELDS})
 NAME_LENGTH = 100
 RELEASED = "released"  # PhoneNumber.Status.RELEASED, which lies above this app
 

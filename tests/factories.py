@@ -22,14 +22,16 @@ def make_developer(*, name: str = "Jane", email: str = "", password: str = PASSW
     return Developer.objects.create_user(email, password, name=name, **fields)
 
 
-def make_api_key(developer: Developer | None = None, *, label: str = "Test") -> tuple[ApiKey, str]:
+def make_api_key(
+    developer: Developer | None = None, *, label: str = "Test", is_admin: bool = False
+) -> tuple[ApiKey, str]:
     """The key and its plaintext."""
-    return issue_api_key(developer=developer or make_developer(), label=label)
+    return issue_api_key(developer=developer or make_developer(), label=label, is_admin=is_admin)
 
 
-def bearer(developer: Developer) -> dict[str, str]:
-    """Headers for Django's test client: `client.get(url, headers=bearer(developer))`."""
-    return {"Authorization": f"Bearer {make_api_key(developer)[1]}"}
+def bearer(developer: Developer, *, is_admin: bool = False) -> dict[str, str]:
+    """Headers for Django's test client, with a key: `client.get(url, headers=bearer(developer))`."""
+    return {"Authorization": f"Bearer {make_api_key(developer, is_admin=is_admin)[1]}"}
 
 
 def make_secret_for(developer: Developer | None = None) -> tuple[SigningSecret, str]:

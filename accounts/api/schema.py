@@ -1,9 +1,11 @@
 """What the API's description says about accounts."""
 
+from accounts import admin_keys
 from accounts.api.serializers import (
     ApiKeySerializer,
     ForgotPasswordSerializer,
     LoginSerializer,
+    NewApiKeySerializer,
     RegisterSerializer,
     ResetPasswordSerializer,
 )
@@ -39,10 +41,12 @@ PROFILE = shape(
 )
 SIGNED_IN = record({"data": DEVELOPER, "token": text("1|Zk3Pq9…", "The session token, a Bearer like an API key.")})
 _KEY = {"id": whole(1), "label": text("Production")}
+_ADMIN = flag("Whether it may change API keys, caps and sessions.", example=False)
 API_KEY = shape(
     "ApiKey",
     {
         **_KEY,
+        "admin": _ADMIN,
         "hint": text("bp_live_sk_…x7Qd", "What the key looks like, without being it."),
         "daily_cap": nullable(money("5.00", "USD a day (UTC), for calls placed with the key.")),
         "created_at": moment(),
@@ -50,7 +54,8 @@ API_KEY = shape(
     },
 )
 NEW_API_KEY = shape(
-    "NewApiKey", {**_KEY, "key": text("bp_live_sk_abc123…", "Shown this once."), "created_at": moment()}
+    "NewApiKey",
+    {**_KEY, "admin": _ADMIN, "key": text("bp_live_sk_abc123…", "Shown this once."), "created_at": moment()},
 )
 ATTEMPT = shape(
     "DeliveryAttempt",
@@ -107,7 +112,10 @@ OPERATIONS = {
             "Log out", "End the session whose token is sent.", status=204, errors={403: "An API key cannot log out."}
         ),
         "POST /auth/logout-all": Operation(
-            "Log out everywhere", "End every session, in programs and browsers. API keys stay.", status=204
+            "Log out everywhere",
+            "End every session, in programs and browsers. API keys stay.",
+            status=204,
+            errors=admin_keys.ERRORS,
         ),
         "POST /auth/password/forgot": Operation(
             "Ask for a new password",
@@ -129,11 +137,14 @@ OPERATIONS = {
     "API keys": {
         "POST /api-keys": Operation(
             "Create an API key",
-            "The key itself is shown in this answer alone.",
+            "The key itself is shown in this answer only. An ordinary key cannot change API keys, caps or sessions; an admin key can.",
             answer=data_of(NEW_API_KEY),
             status=201,
-            body=ApiKeySerializer,
+            body=NewApiKeySerializer,
             example={"label": "Production"},
+            errors={
+                403: "Needs a session token, or an admin key to create an ordinary key (`reason`: `admin_key_required`)."
+            },
         ),
         "GET /api-keys": Operation(
             "List your API keys", "Newest first; never their plaintext.", answer=page_of(API_KEY)
@@ -144,8 +155,11 @@ OPERATIONS = {
             answer=data_of(API_KEY),
             body=ApiKeySerializer,
             example={"daily_cap": "5.00"},
+            errors=admin_keys.ERRORS,
         ),
-        "DELETE /api-keys/{id}": Operation("Revoke an API key", "It is refused from then on.", status=204),
+        "DELETE /api-keys/{id}": Operation(
+            "Revoke an API key", "It is refused from then on.", status=204, errors=admin_keys.ERRORS
+        ),
     },
     "Webhook deliveries": {
         "GET /webhook-logs": Operation(
@@ -177,6 +191,8 @@ FIELDS = {
     "password_confirmation": "The password once more.",
     "company_name": "Your company.",
     "ApiKeySerializer.label": "A name for the key.",
+    "NewApiKeySerializer.label": "A name for the key.",
+    "admin": "Create an admin key, which may change API keys, caps and sessions. Only a session token can.",
     "WebhookLogFilters.status": "Where the delivery stands.",
     "WebhookLogFilters.event_type": "The event, like `call.hangup`.",
 }

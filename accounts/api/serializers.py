@@ -47,9 +47,17 @@ class ResetPasswordSerializer(NewPasswordSerializer):
 
 
 class ApiKeySerializer(StrictSerializer):
+    """The body of PATCH /api-keys/{id}."""
+
     # DRF's metaclass takes the field out of the class, so that its own `label` stays what it is.
     label = serializers.CharField(max_length=100, default="Default")  # type: ignore[assignment]
     daily_cap = AmountField(required=False, allow_null=True)
+
+
+class NewApiKeySerializer(ApiKeySerializer):
+    """The body of POST /api-keys."""
+
+    admin = serializers.BooleanField(source="is_admin", default=False)
 
 
 def developer_data(developer: Developer) -> dict[str, Any]:
@@ -73,6 +81,7 @@ def api_key_data(key: ApiKey) -> dict[str, Any]:
         "id": key.pk,
         "label": key.label,
         "hint": key.hint,
+        "admin": key.is_admin,
         "daily_cap": format_amount(key.daily_cap),
         "created_at": format_time(key.created_at),
         "last_used_at": format_time(key.last_used_at),

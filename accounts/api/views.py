@@ -8,10 +8,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import passwords, services
+from accounts.admin_keys import ChangesNeedAdminKey, require_session
 from accounts.api.serializers import (
     ApiKeySerializer,
     ForgotPasswordSerializer,
     LoginSerializer,
+    NewApiKeySerializer,
     RegisterSerializer,
     ResetPasswordSerializer,
     api_key_data,
@@ -79,23 +81,31 @@ class LogoutView(APIView):
 
 
 class LogoutAllView(APIView):
+    permission_classes = [ChangesNeedAdminKey]
+
     def post(self, request: Request) -> Response:
         services.close_all_sessions(developer=cast(Developer, request.user))
         return Response(status=204)
 
 
 class ApiKeysView(APIView):
+    permission_classes = [ChangesNeedAdminKey]
+
     def get(self, request: Request) -> Response:
         return page_of(request, active_api_keys(cast(Developer, request.user)), api_key_data)
 
     def post(self, request: Request) -> Response:
-        body = validated(ApiKeySerializer, request)
+        body = validated(NewApiKeySerializer, request)
+        if body["is_admin"]:
+            require_session(request)
         key, plaintext = services.issue_api_key(developer=cast(Developer, request.user), **body)
-        shown = {"id": key.pk, "label": key.label, "key": plaintext, "created_at": format_time(key.created_at)}
-        return data(shown, status=201)
+        shown = {"id": key.pk, "label": key.label, "admin": key.is_admin, "key": plaintext}
+        return data({**shown, "created_at": format_time(key.created_at)}, status=201)
 
 
 class ApiKeyView(APIView):
+    permission_classes = [ChangesNeedAdminKey]
+
     def patch(self, request: Request, key_id: int) -> Response:
         changes = validated(ApiKeySerializer, request, partial=True)
         key = services.update_api_key(developer=cast(Developer, request.user), key_id=key_id, **changes)

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
+from accounts.admin_keys import CAP_ERRORS
 from agents import analysis_schema, tools
 from agents.models import AIModel, FirstSpeaker, InterruptionSensitivity, VoicemailAction
 from agents.serializers import AgentSerializer, ModelKeySerializer
@@ -171,7 +172,7 @@ OPERATIONS = {
                 "recording_enabled": True,
                 "analysis_schema": ANALYSIS_EXAMPLE,
             },
-            errors={422: _RULES},
+            errors={**CAP_ERRORS, 422: _RULES},
         ),
         "GET /agents": Operation("List agents", "Newest first.", answer=page_of(AGENT)),
         "GET /agents/{id}": Operation("Show an agent", answer=data_of(AGENT)),
@@ -181,7 +182,7 @@ OPERATIONS = {
             answer=data_with_warnings(AGENT),
             body=AgentSerializer,
             example={"system_prompt": "You are a friendly support agent..."},
-            errors={422: _RULES},
+            errors={**CAP_ERRORS, 422: _RULES},
         ),
         "DELETE /agents/{id}": Operation(
             "Delete an agent", status=204, errors={422: "Phone numbers still refer to this agent; unlink them first."}

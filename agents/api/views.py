@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.admin_keys import require_admin_key_to_change
 from accounts.models import Developer
 from agents import selectors, services
 from agents.key_check import check_model_key
@@ -117,6 +118,7 @@ class AgentList(APIView):
     def post(self, request: Request) -> Response:
         body = AgentSerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        require_admin_key_to_change(services.CAP_FIELDS, Agent(), body.validated_data, request)
         agent = services.create_agent(developer=_developer(request), changes=body.validated_data)
         return data(agent_data(agent), status=201)
 
@@ -129,6 +131,7 @@ class AgentDetail(APIView):
         agent = selectors.get_agent(developer=_developer(request), pk=pk)
         body = AgentSerializer(data=request.data, partial=True)
         body.is_valid(raise_exception=True)
+        require_admin_key_to_change(services.CAP_FIELDS, agent, body.validated_data, request)
         services.update_agent(agent=agent, changes=body.validated_data)
         changed = selectors.get_agent(developer=_developer(request), pk=pk)
         return data(agent_data(changed), warnings=services.variable_warnings(changed))

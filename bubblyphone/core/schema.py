@@ -27,7 +27,7 @@ ERROR = shape(
     {
         "message": text("Not found.", "What is wrong, for people."),
         "reason": text(
-            "daily_cap_reached", "With 402, and with 429 for a limit of your own: what is wrong, by its name."
+            "daily_cap_reached", "With 402, 403, and with 429 for a limit of yours: what is wrong, for programs."
         ),
     },
     optional=["reason"],

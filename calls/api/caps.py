@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.admin_keys import ChangesNeedAdminKey
 from accounts.models import Developer
 from billing import caps
 from bubblyphone.core.amounts import AmountField
@@ -30,6 +31,8 @@ class CapsSerializer(StrictSerializer):
 
 class CapsView(APIView):
     """GET and PUT /billing/caps."""
+
+    permission_classes = [ChangesNeedAdminKey]
 
     def get(self, request: Request) -> Response:
         return data(caps_data(developer_of(request)))

@@ -1,5 +1,6 @@
 """What the API's description says about limits."""
 
+from accounts import admin_keys
 from bubblyphone.core.schema import Operation
 from bubblyphone.core.shapes import choice, data_of, listing, money, nullable, record, shape, whole
 from calls.api.caps import CapsSerializer
@@ -38,6 +39,7 @@ OPERATIONS = {
             answer=data_of(CAPS),
             body=CapsSerializer,
             example={"daily_cap": "25.00", "max_concurrent_calls": 20},
+            errors=admin_keys.ERRORS,
         ),
     },
 }

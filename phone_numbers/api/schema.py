@@ -1,5 +1,6 @@
 """What the API's description says about numbers."""
 
+from accounts.admin_keys import CAP_ERRORS
 from agents.api.schema import SETTINGS
 from bubblyphone.core.schema import Operation
 from bubblyphone.core.shapes import (
@@ -169,6 +170,7 @@ OPERATIONS = {
                 "tool_webhook_url": "https://yourapp.com/tools",
                 "silence_timeout": 20,
             },
+            errors=CAP_ERRORS,
         ),
         "DELETE /phone-numbers/{id}": Operation(
             "Release a number",

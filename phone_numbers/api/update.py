@@ -6,11 +6,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.admin_keys import require_admin_key_to_change
 from agents.serializers import MAX_ID, AgentSettingsSerializer, EmptyableText, ModelSlugField, WebhookUrlField
 from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import data
 from phone_numbers.api.serializers import number_data
-from phone_numbers.configuration import update_number, variable_warnings
+from phone_numbers.configuration import CAP_FIELDS, update_number, variable_warnings
 from phone_numbers.models import CallMode, PhoneNumber
 
 
@@ -31,9 +32,10 @@ class NumberUpdateSerializer(AgentSettingsSerializer):
 
 
 def patch_number(request: Request, number: PhoneNumber) -> Response:
-    """Answer PATCH for a number of the developer's own. Raises InvalidRequest and NotFound."""
+    """Answer PATCH for a number of the developer's own. Raises InvalidRequest, NotFound and Forbidden."""
     body = NumberUpdateSerializer(data=request.data, partial=True)
     body.is_valid(raise_exception=True)
     changes: dict[str, Any] = body.validated_data
+    require_admin_key_to_change(CAP_FIELDS, number, changes, request)
     changed = update_number(number=number, changes=changes)
     return data(number_data(changed), warnings=variable_warnings(changed))

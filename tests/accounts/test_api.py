@@ -119,14 +119,15 @@ def test_a_besieged_account_is_closed_for_a_while(client: Client, settings: Any)
 
 
 def test_a_key_cannot_log_out(client: Client) -> None:
-    response = post(client, "auth/logout", **bearer(make_developer()))
+    response = post(client, "auth/logout", **bearer(make_developer(), is_admin=True))
     assert response.status_code == 403
-    assert response.json() == {"message": "An API key cannot log out; revoke it under /api/v1/api-keys."}
+    message = "An API key cannot log out; revoke it under /api/v1/api-keys."
+    assert response.json() == {"message": message, "reason": "forbidden"}
 
 
 def test_keys_are_shown_once_listed_and_revoked(client: Client) -> None:
     developer = make_developer()
-    headers = bearer(developer)
+    headers = bearer(developer, is_admin=True)
     created = post(client, "api-keys", {"label": "Production"}, **headers)
     assert created.status_code == 201
     key = ApiKey.objects.get(label="Production")
@@ -134,12 +135,13 @@ def test_keys_are_shown_once_listed_and_revoked(client: Client) -> None:
     moment = key.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert re.fullmatch(r"bp_live_sk_[\w-]{40}", plaintext)
     assert created.json() == {
-        "data": {"id": key.pk, "label": "Production", "key": plaintext, "created_at": moment},
+        "data": {"id": key.pk, "label": "Production", "admin": False, "key": plaintext, "created_at": moment},
     }
     listed = client.get("/api/v1/api-keys", headers=headers)
     assert listed.json()["data"][0] == {
         "id": key.pk,
         "label": "Production",
+        "admin": False,
         "hint": f"bp_live_sk_…{plaintext[-4:]}",
         "daily_cap": None,
         "created_at": moment,
@@ -156,7 +158,7 @@ def test_keys_are_shown_once_listed_and_revoked(client: Client) -> None:
 
 def test_anothers_key_is_as_missing_as_a_missing_one(client: Client) -> None:
     foreign, _ = make_api_key()
-    headers = bearer(make_developer())
+    headers = bearer(make_developer(), is_admin=True)
     answers = [client.delete(f"/api/v1/api-keys/{pk}", headers=headers) for pk in (foreign.pk, 10**15)]
     assert [answer.status_code for answer in answers] == [404, 404]
     assert answers[0].content == answers[1].content == b'{"message":"Not found."}'
@@ -183,7 +185,7 @@ def test_an_expired_session_and_a_closed_account_are_401(client: Client) -> None
     assert client.get("/api/v1/auth/me", headers=headers).status_code == 200
     SessionToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert client.get("/api/v1/auth/me", headers=headers).status_code == 401
-    key = bearer(developer)
+    key = bearer(developer, is_admin=True)
     Developer.objects.update(is_active=False)
     assert client.get("/api/v1/auth/me", headers=key).status_code == 401
 

@@ -37,7 +37,7 @@ def refusal(text: str) -> dict[str, Any]:
 
 
 def test_a_repeat_gets_the_first_answer_and_has_no_effect(client: Client, developer: Developer) -> None:
-    headers = bearer(developer)
+    headers = bearer(developer, is_admin=True)
     first = post(client, "api-keys", {"label": "Once"}, "k1", headers)
     again = post(client, "api-keys", {"label": "Once"}, "k1", headers)
     assert (first.status_code, again.status_code) == (201, 201)
@@ -52,7 +52,7 @@ def test_a_repeat_gets_the_first_answer_and_has_no_effect(client: Client, develo
 
 
 def test_answers_are_stored_encrypted(client: Client, developer: Developer) -> None:
-    secret = post(client, "api-keys", {}, "k1", bearer(developer)).json()["data"]["key"]
+    secret = post(client, "api-keys", {}, "k1", bearer(developer, is_admin=True)).json()["data"]["key"]
     stored = IdempotentAnswer.objects.get()
     assert (stored.scope, stored.status) == (f"developer:{developer.pk}", 201)
     assert secret not in stored.encrypted_body
@@ -60,7 +60,7 @@ def test_answers_are_stored_encrypted(client: Client, developer: Developer) -> N
 
 
 def test_another_body_or_path_under_the_same_key_is_422(client: Client, developer: Developer) -> None:
-    headers = bearer(developer)
+    headers = bearer(developer, is_admin=True)
     post(client, "api-keys", {"label": "A"}, "k1", headers)
     for path, body in [("api-keys", {"label": "B"}), ("agents", {"label": "A"}), ("api-keys?x=1", {"label": "A"})]:
         response = post(client, path, body, "k1", headers)
@@ -72,24 +72,24 @@ def test_another_body_or_path_under_the_same_key_is_422(client: Client, develope
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "a\tb"])
 def test_keys_are_bounded(client: Client, developer: Developer, key: str) -> None:
-    response = post(client, "api-keys", {}, key, bearer(developer))
+    response = post(client, "api-keys", {}, key, bearer(developer, is_admin=True))
     assert response.status_code == 422
     assert response.json() == refusal("Must be 1 to 255 printable ASCII characters.")
-    assert post(client, "api-keys", {}, "x" * 255, bearer(developer)).status_code == 201
+    assert post(client, "api-keys", {}, "x" * 255, bearer(developer, is_admin=True)).status_code == 201
 
 
 def test_each_account_has_keys_of_its_own(client: Client, developer: Developer) -> None:
     for one in (developer, make_developer()):
-        response = post(client, "api-keys", {"label": f"of {one.pk}"}, "same", bearer(one))
+        response = post(client, "api-keys", {"label": f"of {one.pk}"}, "same", bearer(one, is_admin=True))
         assert response.status_code == 201
         assert "Idempotency-Replayed" not in response.headers
     # Another credential of the same account is the same account.
-    again = post(client, "api-keys", {"label": f"of {developer.pk}"}, "same", bearer(developer))
+    again = post(client, "api-keys", {"label": f"of {developer.pk}"}, "same", bearer(developer, is_admin=True))
     assert again["Idempotency-Replayed"] == "true"
 
 
 def test_a_refusal_of_the_request_is_kept(client: Client, developer: Developer) -> None:
-    headers = bearer(developer)
+    headers = bearer(developer, is_admin=True)
     first = post(client, "api-keys", {"lable": "x"}, "k1", headers)
     again = post(client, "api-keys", {"lable": "x"}, "k1", headers)
     assert (first.status_code, again.status_code, again.content) == (422, 422, first.content)
@@ -99,9 +99,9 @@ def test_a_refusal_of_the_request_is_kept(client: Client, developer: Developer) 
 def test_401_and_429_and_unknown_routes_free_the_key(client: Client, developer: Developer, settings: Any) -> None:
     wrong = {"Authorization": "Bearer bp_live_sk_wrong"}
     assert post(client, "api-keys", {}, "k1", wrong).status_code == 401
-    assert post(client, "no-such-thing", {}, "k1", bearer(developer)).status_code == 404
+    assert post(client, "no-such-thing", {}, "k1", bearer(developer, is_admin=True)).status_code == 404
     settings.RATE_LIMIT_PER_MINUTE = 1
-    headers = bearer(developer)
+    headers = bearer(developer, is_admin=True)
     client.get("/api/v1/auth/me", headers=headers)
     assert post(client, "api-keys", {}, "k1", headers).status_code == 429
     assert not IdempotentAnswer.objects.exists()
@@ -110,13 +110,13 @@ def test_401_and_429_and_unknown_routes_free_the_key(client: Client, developer: 
 
 
 def test_only_posts_have_keys(client: Client, developer: Developer) -> None:
-    headers = {**bearer(developer), "Idempotency-Key": "x" * 300}
+    headers = {**bearer(developer, is_admin=True), "Idempotency-Key": "x" * 300}
     assert client.get("/api/v1/auth/me", headers=headers).status_code == 200
     assert not IdempotentAnswer.objects.exists()
 
 
 def test_a_logout_is_replayed_as_204_without_a_body(client: Client, developer: Developer) -> None:
-    key = bearer(developer)
+    key = bearer(developer, is_admin=True)
     first = post(client, "auth/logout-all", {}, "out", key)
     again = post(client, "auth/logout-all", {}, "out", key)
     assert (first.status_code, again.status_code, again.content) == (204, 204, b"")
@@ -138,7 +138,7 @@ def test_register_is_keyed_by_client_address(client: Client, settings: Any) -> N
 
 
 def test_a_key_in_flight_is_409_until_its_lease_ends(client: Client, developer: Developer) -> None:
-    headers = bearer(developer)
+    headers = bearer(developer, is_admin=True)
     post(client, "api-keys", {}, "k1", headers)
     # As a process leaves it that died before it answered.
     IdempotentAnswer.objects.update(status=None, encrypted_body="", created_at=timezone.now() - timedelta(seconds=58))
@@ -163,7 +163,7 @@ def test_who_was_overtaken_does_not_overwrite_the_answer(rf: Any) -> None:
 
 
 def test_after_a_day_a_key_is_new_and_old_answers_go(client: Client, developer: Developer) -> None:
-    headers = bearer(developer)
+    headers = bearer(developer, is_admin=True)
     first = post(client, "api-keys", {}, "k1", headers).json()
     IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(hours=23, minutes=59))
     housekeeping.purge()
@@ -198,7 +198,7 @@ def test_200_concurrent_posts_with_40_keys_have_40_effects(live_server: Any, set
     settings.RATE_LIMIT_PER_MINUTE = 100_000
     bodies = {f"k{number}": {"label": f"key {number}"} for number in range(40)}
     answers = post_repeatedly(
-        live_server.url, "/api/v1/api-keys", bearer(make_developer()), bodies, threads=40, together=8
+        live_server.url, "/api/v1/api-keys", bearer(make_developer(), is_admin=True), bodies, threads=40, together=8
     )
     assert {key: len(found) for key, found in answers.items()} == dict.fromkeys(bodies, 5)
     assert {len(set(found)) for found in answers.values()} == {1}
@@ -212,7 +212,7 @@ def test_200_concurrent_posts_with_40_keys_have_40_effects(live_server: Any, set
 def test_a_form_is_no_json_where_no_form_is_taken(
     client: Client, developer: Developer, headers: dict[str, str]
 ) -> None:
-    headers = {**headers, **bearer(developer)}
+    headers = {**headers, **bearer(developer, is_admin=True)}
     response = client.post("/api/v1/api-keys", {"label": "X"}, headers=headers)
     assert (response.status_code, list(response.json()["errors"])) == (422, ["body"])
     large = client.post("/api/v1/api-keys", {"label": "X" * 2**20}, headers={**headers, "Idempotency-Key": "other"})

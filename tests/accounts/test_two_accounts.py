@@ -123,7 +123,7 @@ def test_the_table_knows_the_api() -> None:
 @pytest.mark.parametrize(("route", "method"), WITH_IDS)
 def test_anothers_id_is_as_missing_as_a_missing_one(client: Client, mine: Developer, route: str, method: str) -> None:
     foreign = Foreign()
-    headers = bearer(mine)
+    headers = bearer(mine, is_admin=True)
     before = everything()
     resource, _, rest = route.partition("/<")
     action = rest.partition(">")[2]
@@ -153,7 +153,7 @@ def test_anothers_id_in_a_body_is_as_unknown_as_a_missing_one(
     foreign = Foreign()
     number = make_streaming_number(mine)
     names = {"agent": make_agent(developer=mine).pk, "number": number.pk, "e164": number.e164}
-    headers = bearer(mine)
+    headers = bearer(mine, is_admin=True)
     before = everything()
     field = next(name for name in body if name.endswith("_id"))
     answers = [
@@ -172,7 +172,7 @@ def _filled(body: dict[str, str], names: dict[str, Any]) -> dict[str, str]:
 
 def test_anothers_number_calls_nobody(client: Client, mine: Developer) -> None:
     foreign = Foreign()
-    headers = bearer(mine)
+    headers = bearer(mine, is_admin=True)
     before = everything()
     bodies = [{"from": e164, "to": "+14155550199"} for e164 in (foreign.number.e164, "+14155559999")]
     answers = [send(client, "post", "calls", body, headers) for body in bodies]
@@ -183,7 +183,7 @@ def test_anothers_number_calls_nobody(client: Client, mine: Developer) -> None:
 
 def test_lists_show_nothing_of_others(client: Client, mine: Developer) -> None:
     foreign = Foreign()
-    headers = bearer(mine)
+    headers = bearer(mine, is_admin=True)
     lists = ["agents", "calls", "model-keys", "phone-numbers"]
     lists += [f"calls?phone_number_id={pk}" for pk in (foreign.number.pk, MISSING)]
     for path in lists:

@@ -175,7 +175,7 @@ def test_the_answer_names_the_reason(
     limit(number, **limits)
     make_call(number, timezone.now() - timedelta(minutes=20))
     request = {"from": number.e164, "to": "+14155550199", "mode": "streaming"}
-    client = Client(headers=bearer(number.developer))
+    client = Client(headers=bearer(number.developer, is_admin=True))
     for path, body in (("calls", request), ("sandbox/calls", {"phone_number_id": number.pk})):
         response = client.post(f"/api/v1/{path}", body, content_type="application/json")
         assert (response.status_code, response.json()["reason"]) == (status, reason)
@@ -261,7 +261,7 @@ def test_a_cap_that_the_last_call_has_passed_is_told_though_nothing_runs(number:
 def test_the_api_shows_and_sets_them(number: PhoneNumber, empty_redis: object) -> None:
     give_cap(number, "3")
     ended_call(number, "0.25")
-    client = Client(headers=bearer(number.developer))
+    client = Client(headers=bearer(number.developer, is_admin=True))
     nothing = {
         "daily_cap": None,
         "spent_today": "0.25",
@@ -286,7 +286,7 @@ def test_the_api_shows_and_sets_them(number: PhoneNumber, empty_redis: object) -
 
 
 def test_numbers_agents_and_keys_take_theirs_over_the_api(number: PhoneNumber, empty_redis: object) -> None:
-    agent, (key, plaintext) = make_agent(developer=number.developer), make_api_key(number.developer)
+    agent, (key, plaintext) = make_agent(developer=number.developer), make_api_key(number.developer, is_admin=True)
     client = Client(headers={"Authorization": f"Bearer {plaintext}"})
     for path in (f"phone-numbers/{number.pk}", f"agents/{agent.pk}", f"api-keys/{key.pk}"):
         for sent, shown in ((2.5, "2.50"), ("0.125", "0.125"), (None, None)):

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 
 def test_a_body_is_json_whatever_its_content_type(client: Client) -> None:
-    headers = bearer(make_developer())
+    headers = bearer(make_developer(), is_admin=True)
     for content_type in ("application/x-www-form-urlencoded", "text/plain", "application/json; charset=utf-8"):
         response = client.post("/api/v1/api-keys", b'{"label":"X"}', content_type=content_type, headers=headers)
         assert (response.status_code, response.json()["data"]["label"]) == (201, "X")
@@ -44,14 +44,16 @@ def test_a_body_is_json_whatever_its_content_type(client: Client) -> None:
     ],
 )
 def test_other_bodies_are_422(client: Client, body: bytes, message: str) -> None:
-    response = client.post("/api/v1/api-keys", body, content_type="application/json", headers=bearer(make_developer()))
+    response = client.post(
+        "/api/v1/api-keys", body, content_type="application/json", headers=bearer(make_developer(), is_admin=True)
+    )
     assert response.status_code == 422
     (text,) = response.json()["errors"]["body"]
     assert text.startswith(message)
 
 
 def test_a_body_over_1_mib_is_413(client: Client) -> None:
-    headers = bearer(make_developer())
+    headers = bearer(make_developer(), is_admin=True)
     response = client.post("/api/v1/api-keys", b"x" * (2**20 + 1), content_type="application/json", headers=headers)
     assert response.status_code == 413
     assert response.json() == {"message": "The request body is larger than 1 MiB."}
@@ -73,7 +75,7 @@ def test_a_body_over_1_mib_is_413(client: Client) -> None:
     ],
 )
 def test_every_error_is_json_and_counted(client: Client, method: str, path: str, status: int, message: str) -> None:
-    response = getattr(client, method)(path, headers={**bearer(make_developer()), "Accept": "text/html"})
+    response = getattr(client, method)(path, headers={**bearer(make_developer(), is_admin=True), "Accept": "text/html"})
     assert response.status_code == status
     assert response.json() == {"message": message}
     assert (response["X-RateLimit-Limit"], response["X-RateLimit-Remaining"]) == ("100", "99")
@@ -81,7 +83,7 @@ def test_every_error_is_json_and_counted(client: Client, method: str, path: str,
 
 
 def test_a_slash_at_the_end_is_tolerated(client: Client) -> None:
-    assert client.get("/api/v1/auth/me/", headers=bearer(make_developer())).status_code == 200
+    assert client.get("/api/v1/auth/me/", headers=bearer(make_developer(), is_admin=True)).status_code == 200
 
 
 def test_request_ids_are_kept_or_made(client: Client) -> None:
@@ -93,7 +95,7 @@ def test_request_ids_are_kept_or_made(client: Client) -> None:
 def test_lists_go_forth_and_back_by_cursor(client: Client) -> None:
     developer = make_developer()
     ids = [make_api_key(developer, label=str(number))[0].pk for number in range(7)]
-    headers = bearer(developer)
+    headers = bearer(developer, is_admin=True)
     expected = sorted([*ids, max(ids) + 1], reverse=True)
 
     def page(url: str) -> Any:
@@ -127,7 +129,7 @@ def test_what_happened_in_a_call_is_listed_by_its_time(client: Client) -> None:
     # As a carrier's reports come: late, and two of one moment.
     for second, name in ((5, "e"), (1, "a"), (3, "c"), (3, "d"), (2, "b")):
         call.events.create(event_type=name, event_timestamp=timezone.now() + timedelta(seconds=second))
-    headers = bearer(developer)
+    headers = bearer(developer, is_admin=True)
 
     def page(query: str, status: int = 200) -> Any:
         response = client.get(f"/api/v1/calls/{call.pk}/events{query}", headers=headers)
@@ -154,7 +156,7 @@ def test_what_happened_in_a_call_is_listed_by_its_time(client: Client) -> None:
     + [(f"cursor={text}", "cursor") for text in ("x", "", "é", "bjp4", "bjotMQ", "A" * 500, "%00")],
 )
 def test_bad_list_parameters_are_422(client: Client, query: str, field: str) -> None:
-    response = client.get(f"/api/v1/api-keys?{query}", headers=bearer(make_developer()))
+    response = client.get(f"/api/v1/api-keys?{query}", headers=bearer(make_developer(), is_admin=True))
     assert response.status_code == 422
     assert list(response.json()["errors"]) == [field]
 
@@ -204,7 +206,7 @@ def test_a_window_slides() -> None:
 
 def test_the_101st_request_is_429_and_strangers_count_by_address(client: Client, settings: Any) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 3
-    headers = bearer(make_developer())
+    headers = bearer(make_developer(), is_admin=True)
     remaining = [client.get("/api/v1/auth/me", headers=headers)["X-RateLimit-Remaining"] for _ in range(3)]
     assert remaining == ["2", "1", "0"]
     refused = client.get("/api/v1/auth/me", headers=headers)
@@ -274,7 +276,7 @@ def test_options_tells_the_methods_to_anybody(client: Client, path: str, allowed
 
 
 def test_head_is_get_without_its_body(client: Client) -> None:
-    headers = bearer(make_developer())
+    headers = bearer(make_developer(), is_admin=True)
     response = client.head("/api/v1/auth/me", headers=headers)
     assert (response.status_code, response.content) == (200, b"")
     assert response["Content-Length"] == client.get("/api/v1/auth/me", headers=headers)["Content-Length"]
@@ -283,7 +285,9 @@ def test_head_is_get_without_its_body(client: Client) -> None:
 def test_no_other_origin_is_let_in_by_default(client: Client) -> None:
     asking = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
     assert not client.options("/api/v1/calls", headers=asking).has_header("Access-Control-Allow-Origin")
-    me = client.get("/api/v1/auth/me", headers={**bearer(make_developer()), "Origin": "https://app.example.com"})
+    me = client.get(
+        "/api/v1/auth/me", headers={**bearer(make_developer(), is_admin=True), "Origin": "https://app.example.com"}
+    )
     assert me.status_code == 200
     assert not me.has_header("Access-Control-Allow-Origin")
 

@@ -67,7 +67,7 @@ def world(
     get_model.cache_clear()
     developer = make_developer(email="jane@example.com")
     give_credit(developer_id=developer.pk, amount=1000, key="schema-tests")  # type: ignore[arg-type]
-    api_key, key = make_api_key(developer)
+    api_key, key = make_api_key(developer, is_admin=True)
     ApiKey.objects.filter(pk=api_key.pk).update(id=OWN_KEY_ID)
     client = Client(headers={"Authorization": f"Bearer {key}"})
     numbers = [_buy(client), _buy(client)]

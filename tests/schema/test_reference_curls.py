@@ -214,7 +214,7 @@ def test_its_full_workflow_from_registration_to_a_call(run: Run) -> None:
         """curl -X POST {BASE}/api-keys -H "Authorization: Bearer {SESSION_TOKEN}" -d '{"label":"Production"}'""",
         SESSION_TOKEN=session,
     )["data"]
-    assert (made.keys(), made["key"][:11]) == ({"id", "label", "key", "created_at"}, "bp_live_sk_")
+    assert (made.keys(), made["key"][:11]) == ({"id", "label", "admin", "key", "created_at"}, "bp_live_sk_")
     developer = Developer.objects.get(email="dev@example.com")
     give_credit(developer_id=developer.pk, amount=10, key="workflow")  # type: ignore[arg-type]
     key = made["key"]
