@@ -60,8 +60,8 @@ def _note(delivery: WebhookDelivery, to: str, refusal: Refusal, *, tell: bool = 
     with transaction.atomic():
         call = lifecycle.locked(call_id_of(delivery))
         webhook_id = str(delivery.webhook_id)
-        about = {"webhook_id": webhook_id, "to": to}
-        if not call.events.filter(event_type="transfer.failed", metadata__contains=about).exists():
+        failures = call.events.filter(event_type="transfer.failed").values_list("metadata", flat=True)
+        if not any((about.get("webhook_id"), about.get("to")) == (webhook_id, to) for about in failures):
             transfer_requests.note(call, to, refusal, source="webhook", tell=tell, webhook_id=webhook_id)
 
 
