@@ -60,7 +60,7 @@ def test_talking_to_an_agent(demo_page: Page, question: str, platform: Platform)
     expect(page.locator("h1")).to_contain_text("Call from")
     expect(page.get_by_text("Ended normally.")).to_be_visible()
     expect(page.locator("#call-total")).to_have_text("$0.04")  # one started minute inbound; local-offline is free
-    expect(page.locator(".timeline")).to_contain_text("Connected to the model")
+    expect(page.locator(".timeline")).to_contain_text("Caller and model connected")
     expect(page.locator(".chat .user .said").first).to_contain_text(HEARD)
 
 

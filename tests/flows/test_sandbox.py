@@ -230,7 +230,7 @@ async def test_three_demo_calls_without_money(platform: Platform, voices: Voices
     _, key = await platform.register()
     answers = [await platform.request("POST", "/sandbox/demo", key=key) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [201, 201, 201, 403]
-    assert answers[3].json().keys() == {"message"}
+    assert answers[3].json() == {"message": "Your free demo calls are used up.", "reason": "demo_used_up"}
     started = [answer.json()["data"] for answer in answers[:3]]
     assert [demo["demos_remaining"] for demo in started] == [2, 1, 0]
     assert all(demo.keys() == {"call_id", "ws_url", "model", "demos_remaining"} for demo in started)

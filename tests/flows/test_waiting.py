@@ -46,7 +46,7 @@ async def nobody_is_reached(platform: Platform) -> None:
         ended = await asyncio.gather(*(platform.ended_call(call["id"], 50) for call in calls))
         await platform.until(lambda: receiver.names.count("call.hangup") == len(UNREACHED) + 2)
     assert {call["to"]: call["hangup_cause"] for call in ended} == UNREACHED
-    assert (declined["hangup_cause"], cancelled["hangup_cause"]) == ("rejected", "normal_clearing")
+    assert (declined["hangup_cause"], cancelled["hangup_cause"]) == ("rejected", "canceled")
     for call in (*ended, declined, cancelled):
         assert (call["status"], call["duration_seconds"], call["total_cost"]) == ("failed", 0, "0.00")
         assert (call["answered_at"], platform.entries(call["id"])) == (None, {})
