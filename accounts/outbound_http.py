@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 import httpcore2
 import httpx2
+import idna
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
@@ -32,7 +33,15 @@ CONNECT_TIMEOUT_SECONDS = 3.0
 # Below the 5 s after which Node's servers, the shortest in wide use, close an idle connection.
 KEEP_ALIVE_SECONDS = 4.0
 CONFIGURATION_LOOKUP_SECONDS = 3.0
-_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+# Of RFC 3986's authority what webhooks may have: a name or a bracketed address, and a port in ASCII digits.
+_AUTHORITY = re.compile(
+    r"[a-z]+://(?:\[[0-9a-f:.]+\]|[^\[\]:@/?#]+)(?::[0-9]{0,5})?(?:[/?#].*)?", re.ASCII | re.IGNORECASE
+)
+# RFC 1035, section 2.3.4, for the lengths. Underscores are no part of a host's name, and yet some have them.
+MAX_HOST_LENGTH = 253
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+# Resolvers and browsers take a name that ends like this for an IPv4 address, in forms that others do not know.
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
@@ -94,21 +103,38 @@ def _addresses_now(url: httpx2.URL) -> list[str]:
 
 
 def _parse_url(url: str) -> httpx2.URL:
-    """Raises ValidationError for what is no absolute URL of an allowed scheme with a plain host."""
+    """Raises ValidationError, with the reason, for what is no absolute URL of an allowed scheme with a plain host."""
     starts = " or ".join(f"{scheme}://" for scheme in settings.WEBHOOK_SCHEMES)
-    message = f"Must be a valid URL that starts with {starts}."
+    if not url.isprintable() or " " in url or "\\" in url:
+        raise ValidationError("The URL must not contain spaces, control characters or backslashes.")
     try:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL as error:
-        raise ValidationError(message) from error
-    host = parsed.raw_host.decode("ascii")
-    if parsed.scheme not in settings.WEBHOOK_SCHEMES or not (_HOST_NAME.fullmatch(host) or _is_address(host)):
-        raise ValidationError(message)
-    if any(character.isspace() for character in url) or not 1 <= _port_of(parsed) <= 65535:
-        raise ValidationError(message)
-    if parsed.userinfo:
+        raise ValidationError(f"Must be a valid URL that starts with {starts}.") from error
+    if parsed.scheme not in settings.WEBHOOK_SCHEMES or not parsed.raw_host:
+        raise ValidationError(f"Must be a valid URL that starts with {starts}.")
+    if "@" in re.split("[/?#]", url)[2]:
         raise ValidationError("The URL must not contain a user name or password.")
+    if not 1 <= _port_of(parsed) <= 65535:
+        raise ValidationError("The port in the URL must be between 1 and 65535.")
+    host = parsed.raw_host.decode("ascii")
+    if not _AUTHORITY.fullmatch(url) or not (_is_address(host) or _is_host_name(host)):
+        raise ValidationError("The host name in the URL is not valid.")
     return parsed
+
+
+def _is_host_name(host: str) -> bool:
+    """Whether DNS can know the name: lengths, characters, and labels of other scripts that decode."""
+    labels = host.removesuffix(".").split(".")
+    if len(host.removesuffix(".")) > MAX_HOST_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
+        return False
+    try:
+        for label in labels:
+            if label.startswith("xn--"):
+                idna.decode(label)
+    except idna.IDNAError:
+        return False
+    return not _NUMERIC_LABEL.fullmatch(labels[-1])
 
 
 def _port_of(url: httpx2.URL) -> int:

@@ -50,6 +50,11 @@ def production(settings: Any) -> None:
         "https://8.8.8.8/hook?a=1",
         "https://[2606:4700:4700::1111]:8443/",
         "https://bücher.example/hook",
+        "https://xn--bcher-kva.example/",
+        "https://my_host.example:/a?b=c@d#e",
+        "https://example.com./",
+        "https://" + "a" * 63 + ".example/",
+        "https://" + "a." * 126 + "b/",
     ],
 )
 def test_accepted(url: str) -> None:
@@ -96,6 +101,58 @@ def test_accepted(url: str) -> None:
 def test_refused_at_configuration(url: str) -> None:
     with pytest.raises(ValidationError):
         validate_webhook_url(url)
+
+
+CHARACTERS = "The URL must not contain spaces, control characters or backslashes."
+HOST = "The host name in the URL is not valid."
+USER = "The URL must not contain a user name or password."
+PORT = "The port in the URL must be between 1 and 65535."
+MALFORMED = "Must be a valid URL that starts with https:// or http://."
+UNUSABLE = {
+    "http://example..com/": HOST,
+    "http://.example.com/": HOST,
+    "http://example.com../": HOST,
+    "http://./": HOST,
+    "http://" + "a" * 64 + ".com/": HOST,
+    "http://" + "a." * 127 + "com/": HOST,
+    "http://a-.com/": HOST,
+    "http://-a.com/": HOST,
+    "http://exa%6dple.com/": HOST,
+    "http://xn--zz.com/": HOST,
+    "http://xn--.com/": HOST,
+    "http://[fe80::1%25eth0]/": HOST,
+    "http://[fe80::1%eth0]/": HOST,
+    "http://1.2.3/": HOST,
+    "http://1.2.3.4./": HOST,
+    "http://a.0x7f/": HOST,
+    "http://2130706433/": HOST,
+    "http://example.com:\u0661/": HOST,
+    "http://\u2603.com/": MALFORMED,
+    "http://\u00fc" + "a" * 64 + ".de/": MALFORMED,
+    "http://256.1.1.1/": MALFORMED,
+    "http://[::1/": MALFORMED,
+    "http:/example.com": MALFORMED,
+    "http:example.com": MALFORMED,
+    "http:///example.com": MALFORMED,
+    "example.com": MALFORMED,
+    "http://user:secret@example.com/": USER,
+    "http://@example.com/": USER,
+    "http://:@example.com/": USER,
+    "http://example.com:0/": PORT,
+    "http://example.com:99999/": PORT,
+    "http://example.com/\u0085": CHARACTERS,
+    "http://example.com/\u202e": CHARACTERS,
+    "http://example.com/a\tb": CHARACTERS,
+    "http://example.com\\@evil.example/": CHARACTERS,
+    "http:\\\\example.com": CHARACTERS,
+}
+
+
+@pytest.mark.parametrize("url", UNUSABLE)
+def test_refused_with_the_reason(url: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        validate_webhook_url(url)
+    assert refusal.value.messages == [UNUSABLE[url]]
 
 
 def test_development_takes_http_and_loopback() -> None:
