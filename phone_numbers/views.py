@@ -13,7 +13,7 @@ from accounts.access import signed_in
 from accounts.webhooks import signing_keys
 from agents.selectors import get_agent
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import MAX_ID, add_errors, page, show_refusal
+from bubblyphone.core.pages import add_errors, page, read_id, show_refusal
 from bubblyphone.core.templatetags.ui import phone
 from phone_numbers import selectors, services
 from phone_numbers.carriers.base import AvailableNumber
@@ -145,11 +145,11 @@ def _secret_to_show(request: HttpRequest, owned: PhoneNumber) -> str:
 def link_agent(request: HttpRequest, pk: int) -> HttpResponse:
     """From an agent's page: it answers one more number."""
     agent = get_agent(developer=signed_in(request), pk=pk)
-    number_id = request.POST.get("number", "")
-    if not (number_id.isdecimal() and int(number_id) <= MAX_ID):
+    number_id = read_id(request.POST.get("number"))
+    if number_id is None:
         messages.error(request, "Choose a number.")
         return redirect("agent", pk)
-    owned = selectors.get_number(developer=agent.developer, pk=int(number_id))
+    owned = selectors.get_number(developer=agent.developer, pk=number_id)
     try:
         update_number(number=owned, changes={"agent_id": agent.pk, "mode": CallMode.STREAMING.value})
     except ApplicationError as error:

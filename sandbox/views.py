@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.pages import MAX_ID, page
+from bubblyphone.core.pages import page, read_id
 from calls.dashboard.pages import live_context
 from sandbox import pages, prices, services
 from sandbox.forms import DEMO, SandboxForm
@@ -45,9 +45,8 @@ def phone(request: HttpRequest) -> HttpResponse:
 @page
 def phone_call(request: HttpRequest) -> HttpResponse:
     """The handset's newest call after the one with the id `after`, as a fragment; 204 while there is none."""
-    after = request.GET.get("after", "")
-    seen = int(after) if after.isdecimal() and int(after) <= MAX_ID else 0
-    call = pages.handset_calls(signed_in(request)).filter(pk__gt=seen).first()
+    seen = read_id(request.GET.get("after"))
+    call = pages.handset_calls(signed_in(request)).filter(pk__gt=seen or 0).first()
     if call is None:
         return HttpResponse(status=204)
     return render(request, "calls/_glance.html", live_context(call))

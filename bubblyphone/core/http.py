@@ -22,8 +22,17 @@ def client_address(request: HttpRequest) -> str:
     """The IP address of the client. Of X-Forwarded-For only TRUSTED_PROXIES hops are believed."""
     hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
     if settings.TRUSTED_PROXIES and hops:
-        return str(hops[-min(settings.TRUSTED_PROXIES, len(hops))])
+        hop = hops[-min(settings.TRUSTED_PROXIES, len(hops))]
+        if _is_address(hop):
+            return str(hop)
     return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return "%" not in text and bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
 
 
 def is_this_machine(host: str) -> bool:

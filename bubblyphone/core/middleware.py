@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import View
 from rest_framework.parsers import MultiPartParser
 
@@ -25,6 +25,8 @@ class ApiMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        # A quoted cookie can hold any byte, and PostgreSQL's texts have no null character.
+        request.COOKIES = {name: value for name, value in request.COOKIES.items() if "\0" not in value}
         sent_id = request.headers.get("X-Request-Id", "")
         request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid.uuid4().hex
         if request.path_info.startswith(_SLASH_TOLERANT):
@@ -41,6 +43,7 @@ class ApiMiddleware:
     ) -> HttpResponseBase | None:
         """Answer OPTIONS; read the body, to 1 MiB. Files are limited by the views that take them."""
         if not is_api(request):
+            _refuse_null_characters(request)
             return None
         if "\0" in request.path_info:
             return json_error(404)  # PostgreSQL has no such character, and so no such name
@@ -55,6 +58,14 @@ class ApiMiddleware:
         if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return json_error(413)
         return None
+
+
+def _refuse_null_characters(request: HttpRequest) -> None:
+    """For pages: PostgreSQL's texts have no such character, so neither a name nor a filter can match it."""
+    if "\0" in request.path_info:
+        raise Http404
+    if any("\0" in text for name, values in request.GET.lists() for text in (name, *values)):
+        raise BadRequest("Null characters are not allowed.")
 
 
 def is_api(request: HttpRequest) -> bool:

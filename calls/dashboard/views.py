@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.json_documents import parse_json
-from bubblyphone.core.pages import MAX_ID, page, show_refusal, slice_of
+from bubblyphone.core.pages import page, read_id, show_refusal, slice_of
 from calls import selectors, services
 from calls.dashboard import pages, tool_trial
 from calls.dashboard.forms import CallFilterForm, ContextForm, TransferForm
@@ -101,7 +101,7 @@ def try_tool(request: HttpRequest) -> HttpResponse:
             raise ValueError("The arguments must be an object.")
         context["trial"] = tool_trial.try_tool(
             developer=signed_in(request),
-            agent_id=int(agent_id) if agent_id.isdecimal() and int(agent_id) <= MAX_ID else None,
+            agent_id=read_id(agent_id),
             url=request.POST.get("tool_webhook_url", ""),
             name=name,
             arguments=arguments,
