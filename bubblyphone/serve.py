@@ -17,6 +17,7 @@ import sys  # noqa: E402
 from typing import Any  # noqa: E402
 
 from daphne import http_protocol  # noqa: E402
+from daphne import server as daphne_server  # noqa: E402
 from daphne.server import Server  # noqa: E402
 from daphne.ws_protocol import WebSocketFactory  # noqa: E402
 from django.conf import settings  # noqa: E402
@@ -25,9 +26,9 @@ from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
 from bubblyphone.asgi import application  # noqa: E402
+from bubblyphone.connections import LimitedFactory, LimitedWebSocket  # noqa: E402
 from bubblyphone.env import env_str  # noqa: E402
 from bubblyphone.web_request import LeanWebRequest  # noqa: E402
-from bubblyphone.websocket import DirectWebSocketProtocol  # noqa: E402
 from calls import live  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -108,8 +109,9 @@ def main() -> None:
     # A thread that computes gives way to the loop after this long, not after Python's 5 ms: a frame of audio is due every 20.
     sys.setswitchinterval(0.0005)
     share_connections()
-    WebSocketFactory.protocol = DirectWebSocketProtocol
+    WebSocketFactory.protocol = LimitedWebSocket
     http_protocol.WebRequest = LeanWebRequest
+    daphne_server.HTTPFactory = LimitedFactory
     # WebSocket compression needs no switching off: daphne's factory never accepts it.
     DrainingServer(
         application,

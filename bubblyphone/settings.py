@@ -45,6 +45,13 @@ ALLOWED_HOSTS = ["*"] if IS_LOCAL else [_public.hostname, "localhost", "127.0.0.
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 # Number of reverse proxies in front of us: how many entries of X-Forwarded-For can be believed.
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 0)
+# Connections that one client address, of IPv6 one /64, may hold (bubblyphone/connections.py); 0: no limit.
+CONNECTIONS_PER_ADDRESS = env_int("CONNECTIONS_PER_ADDRESS", 50)
+# Seconds until a request's headers must be complete (also the grace before a body's rate is measured), until its response must
+# begin, and until an idle connection is closed.
+REQUEST_HEADER_SECONDS = env_int("REQUEST_HEADER_SECONDS", 10, minimum=1)
+REQUEST_SECONDS = env_int("REQUEST_SECONDS", 90, minimum=1)
+KEEP_ALIVE_SECONDS = env_int("KEEP_ALIVE_SECONDS", 60, minimum=1)
 
 # --- what we are made of ----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

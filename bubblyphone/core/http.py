@@ -1,6 +1,7 @@
 """What a request tells about its sender, and answers that are made outside the API's views."""
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -20,12 +21,33 @@ MESSAGES = {
 
 def client_address(request: HttpRequest) -> str:
     """The IP address of the client. Of X-Forwarded-For only TRUSTED_PROXIES hops are believed."""
-    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-    if settings.TRUSTED_PROXIES and hops:
-        hop = hops[-min(settings.TRUSTED_PROXIES, len(hops))]
-        if _is_address(hop):
-            return str(hop)
-    return str(request.META.get("REMOTE_ADDR", ""))
+    return _forwarded(request.META.get("HTTP_X_FORWARDED_FOR", "")) or str(request.META.get("REMOTE_ADDR", ""))
+
+
+def forwarded_client(headers: Iterable[bytes]) -> str:
+    """The client that trusted proxies name in the values of X-Forwarded-For; "" without such proxies."""
+    return _forwarded(b",".join(headers).decode("latin-1"))
+
+
+def _forwarded(header: str) -> str:
+    hops = [hop.strip() for hop in header.split(",") if hop.strip()]
+    hop = hops[-min(settings.TRUSTED_PROXIES, len(hops))] if settings.TRUSTED_PROXIES and hops else ""
+    return hop if _is_address(hop) else ""
+
+
+def network_of(address: str) -> str:
+    """An IPv4 address itself; of an IPv6 address its /64, all of which one subscriber has. Anything else stays as it is."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    if parsed.is_loopback:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def _is_address(text: str) -> bool:

@@ -1,0 +1,371 @@
+"""Limits on client connections, so that slow clients or floods cannot take the server away from everyone else.
+
+    accept ─▶ HEADERS ─▶ BODY ─▶ BUSY ─▶ IDLE ─▶ HEADERS …
+                 └─▶ HANDSHAKE ─▶ WEBSOCKET   once the application has accepted it
+
+Every phase has a time limit, checked once a second. An address may keep `CONNECTIONS_PER_ADDRESS` connections, and all clients
+together may use three quarters of the process's descriptors. A new connection beyond that replaces the one that has waited
+longest without a request. While all of an address's connections are new or have a request in progress, it may open up to BURST
+times as many: a carrier reports hundreds of calls at once from a few addresses.
+
+A complete WebSocket handshake does not count. The client cannot prolong it, and the application then accepts it for a token or a
+session, or closes it.
+"""
+
+import enum
+import logging
+import resource
+import time
+from collections import OrderedDict
+from typing import Any
+
+from daphne.http_protocol import HTTPFactory
+from django.conf import settings
+from twisted.internet.task import LoopingCall
+from twisted.web import http
+
+from bubblyphone.core.http import forwarded_client, network_of
+from bubblyphone.flow import Flow, buffered, untaken
+from bubblyphone.websocket import DirectWebSocketProtocol
+
+logger = logging.getLogger(__name__)
+HTTPChannel: Any = http.HTTPChannel  # Twisted is typed in part
+
+CLOSE_SECONDS = 5
+# A connection this young may have a request on its way.
+YOUNG_SECONDS = 1
+BURST = 4
+# More connections than this would make the check of all of them delay the audio of calls.
+MAX_CONNECTIONS = 4096
+# Reverse proxies on this machine and the built-in exchange share these addresses, so their requests in progress are not limited.
+THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
+
+
+class Phase(enum.Enum):
+    HEADERS = enum.auto()
+    BODY = enum.auto()
+    BUSY = enum.auto()
+    IDLE = enum.auto()
+    HANDSHAKE = enum.auto()
+    WEBSOCKET = enum.auto()
+    CLOSING = enum.auto()
+
+
+WAITING = frozenset({Phase.HEADERS, Phase.IDLE})
+
+
+class Connection:
+    """A client's connection. `since` is when its phase began or its response last moved, on the monotonic clock."""
+
+    def __init__(self, channel: Any, now: float) -> None:
+        self.channel = channel
+        self.transport = channel.transport
+        self.client = ""  # the network that it counts for; "" while it counts for none
+        self.phase, self.since = Phase.HEADERS, now
+        self.received: Flow | None = None  # of a body
+        self.taken: Flow | None = None  # by the client, while a response waits in our buffer
+        self.written = 0  # bytes of responses
+        self._seen_written = 0
+        self._seen_taken = 0
+
+    def is_replaceable(self, now: float) -> bool:
+        return self.phase in WAITING and now - self.since >= YOUNG_SECONDS and not untaken(self.transport)
+
+    def has_new_output(self) -> bool:
+        """Whether the application has written since the last call."""
+        before, self._seen_written = self._seen_written, self.written
+        return self.written > before
+
+    def reads_too_slowly(self, now: float) -> bool:
+        """Called every second: a response that waits in our buffer must be taken at the least rate."""
+        if not buffered(self.transport):
+            self.taken = None
+            return False
+        taken = self.written - untaken(self.transport)
+        if self.taken is None:
+            # The kernels on both sides pass large pieces on, so a slow reader seems to stop for long.
+            self.taken, self._seen_taken = Flow(now, settings.KEEP_ALIVE_SECONDS), taken
+        self.taken.count(max(0, taken - self._seen_taken))
+        self._seen_taken = max(taken, self._seen_taken)
+        return self.taken.is_too_slow(now)
+
+
+class Connections:
+    """Every open connection of this process, and the one place that refuses or ends them.
+
+    Both orders have the connection first that has waited longest, so that a flood costs little for each newcomer.
+    """
+
+    def __init__(self, *, per_address: int, total: int) -> None:
+        self._per_address = per_address
+        self._total = total
+        self._by_transport: dict[Any, Connection] = {}
+        self._waiting: OrderedDict[Connection, None] = OrderedDict()
+        self._by_client: dict[str, OrderedDict[Connection, None]] = {}
+
+    def has_room_for(self, address: str) -> bool:
+        """Whether one more may come from `address`. Ends the connection that has waited longest where that makes room."""
+        now = time.monotonic()
+        if len(self._by_transport) >= self._total and not self._replace_any(now):
+            return False
+        client = "" if settings.TRUSTED_PROXIES else network_of(address)
+        ours = self._by_client.get(client, OrderedDict())
+        if not client or not self._per_address or len(ours) < self._per_address or self._replace(ours, now):
+            return True
+        return client in THIS_MACHINE or len(ours) < self._per_address * BURST
+
+    def opened(self, channel: Any) -> Connection:
+        now = time.monotonic()
+        connection = Connection(channel, now)
+        self._by_transport[channel.transport] = connection
+        self._count_for(connection, "" if settings.TRUSTED_PROXIES else network_of(channel.transport.getPeer().host))
+        self.enter(connection, Phase.HEADERS, now)
+        return connection
+
+    def closed(self, transport: Any) -> None:
+        if connection := self._by_transport.pop(transport, None):
+            self._waiting.pop(connection, None)
+            self._count_for(connection, "")
+
+    def enter(self, connection: Connection, phase: Phase, now: float | None = None) -> None:
+        if connection.transport not in self._by_transport:
+            return  # ended meanwhile
+        now = time.monotonic() if now is None else now
+        connection.phase, connection.since = phase, now
+        connection.received = Flow(now, settings.REQUEST_HEADER_SECONDS) if phase is Phase.BODY else None
+        self._waiting.pop(connection, None)
+        if phase in WAITING:
+            self._waiting[connection] = None
+            if connection.client:
+                self._by_client[connection.client].move_to_end(connection)
+        elif phase in (Phase.HANDSHAKE, Phase.WEBSOCKET):
+            self._count_for(connection, "")
+
+    def may_send_body(self, connection: Connection) -> bool:
+        """Whether the client of this request has few enough others that are still sending theirs."""
+        ours = self._by_client.get(connection.client, ())
+        if not self._per_address or connection.client in THIS_MACHINE or len(ours) <= self._per_address:
+            return True
+        return sum(other.phase is Phase.BODY for other in ours) < self._per_address
+
+    def forwarded(self, connection: Connection, client: str) -> bool:
+        """A proxy's connection carries a request of this client's. Whether the client may have one more."""
+        if self._per_address and len(self._by_client.get(client, ())) >= self._per_address:
+            return False
+        self._count_for(connection, client)
+        return True
+
+    def request_done(self, connection: Connection) -> None:
+        self.enter(connection, Phase.IDLE)
+        if settings.TRUSTED_PROXIES:
+            self._count_for(connection, "")
+
+    def websocket_accepted(self, transport: Any) -> None:
+        if connection := self._by_transport.get(transport):
+            self.enter(connection, Phase.WEBSOCKET)
+
+    def check(self) -> None:
+        """End what takes too long, and what an address has too many of. Called once a second."""
+        now = time.monotonic()
+        for connection in list(self._by_transport.values()):
+            self._check(connection, now)
+        if not self._per_address:
+            return
+        for ours in list(self._by_client.values()):
+            surplus = len(ours) - self._per_address
+            while surplus > 0 and self._replace(ours, now):
+                surplus -= 1
+
+    def _count_for(self, connection: Connection, client: str) -> None:
+        if connection.client:
+            ours = self._by_client[connection.client]
+            del ours[connection]
+            if not ours:
+                del self._by_client[connection.client]
+        connection.client = client
+        if client:
+            self._by_client.setdefault(client, OrderedDict())[connection] = None
+
+    def _replace(self, connections: OrderedDict[Connection, None], now: float) -> bool:
+        """End the one that has waited longest, unless all have a request or are too young."""
+        for connection in connections:
+            if connection.is_replaceable(now):
+                self._abort(connection)
+                return True
+            if connection.phase in WAITING and now - connection.since < YOUNG_SECONDS:
+                return False
+        return False
+
+    def _replace_any(self, now: float) -> bool:
+        """Every place is taken: end what has waited longest, even if it has just come, or else the oldest body."""
+        if self._replace(self._waiting, now):
+            return True
+        victim = next(iter(self._waiting), None)
+        if victim is None:
+            bodies = (one for one in self._by_transport.values() if one.phase is Phase.BODY)
+            victim = min(bodies, key=lambda one: one.since, default=None)
+        if victim is None:
+            return False
+        self._abort(victim)
+        return True
+
+    def _abort(self, connection: Connection) -> None:
+        connection.transport.abortConnection()
+        self.closed(connection.transport)
+
+    def _check(self, connection: Connection, now: float) -> None:
+        if connection.phase is Phase.WEBSOCKET:
+            return  # Autobahn's pings end one whose peer has gone
+        if connection.reads_too_slowly(now):
+            connection.transport.abortConnection()
+            return
+        if connection.has_new_output() or connection.taken:
+            # A response is on its way: how long it takes is the client's affair as long as it reads.
+            if connection.phase in (Phase.BUSY, Phase.IDLE):
+                self.enter(connection, connection.phase, now)
+            return
+        age = now - connection.since
+        match connection.phase:
+            case Phase.CLOSING if age > CLOSE_SECONDS:
+                connection.transport.abortConnection()
+            case Phase.HEADERS if age > settings.REQUEST_HEADER_SECONDS:
+                self._end(connection, now, b"408 Request Timeout")
+            case Phase.IDLE if age > settings.KEEP_ALIVE_SECONDS:
+                self._end(connection, now)
+            case Phase.BODY if connection.received is not None and connection.received.is_too_slow(now):
+                self._end(connection, now, b"408 Request Timeout")
+            case Phase.BUSY if age > settings.REQUEST_SECONDS:
+                self._answer_late(connection)
+
+    def _end(self, connection: Connection, now: float, status: bytes = b"") -> None:
+        if status:
+            connection.transport.write(_response(status))
+        self.enter(connection, Phase.CLOSING, now)
+        connection.channel.loseConnection()
+
+    def _answer_late(self, connection: Connection) -> None:
+        """The application has not answered in time, or has stopped in the middle of an answer."""
+        request = connection.channel.requests[0] if connection.channel.requests else None
+        if request is None or request._response_started:
+            connection.transport.abortConnection()
+        else:
+            request.basic_error(503, b"Service Unavailable", "The server did not respond in time.")
+
+
+def _response(status: bytes) -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status
+
+
+class LimitedChannel(HTTPChannel):  # type: ignore[misc]
+    """An HTTP/1.1 connection that tells `connections` which phase it is in."""
+
+    connection: Connection | None = None
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.setTimeout(None)  # Twisted's counts from the last byte, so that a drip keeps it away
+        self.connection = self.factory.connections.opened(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.connection is not None and self.connection.phase is Phase.IDLE:
+            self._enter(Phase.HEADERS)
+        super().dataReceived(data)
+
+    def allHeadersReceived(self) -> None:
+        super().allHeadersReceived()
+        headers, connection = self.requests[-1].requestHeaders, self.connection
+        if connection is None:
+            return
+        if self.length == 0 and headers.getRawHeaders(b"upgrade", [b""])[0].lower() == b"websocket":
+            self._enter(Phase.HANDSHAKE)
+            return
+        connections = self.factory.connections
+        client = forwarded_client(headers.getRawHeaders(b"x-forwarded-for", []))
+        has_place = not client or connections.forwarded(connection, network_of(client))
+        if not has_place or (self.length != 0 and not connections.may_send_body(connection)):
+            self._refuse()
+        elif self.length != 0:
+            self._enter(Phase.BODY)
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if self.connection is not None and self.connection.received is not None:
+            self.connection.received.count(len(data))
+        super().rawDataReceived(data)
+
+    def allContentReceived(self) -> None:
+        if self.connection is not None and self.connection.phase in (Phase.HEADERS, Phase.BODY):
+            self._enter(Phase.BUSY)
+        super().allContentReceived()
+
+    def requestDone(self, request: Any) -> None:
+        if self.connection is not None and self.connection.phase is Phase.BUSY:
+            self.factory.connections.request_done(self.connection)
+        super().requestDone(request)
+
+    def write(self, data: bytes) -> None:
+        self._count(len(data))
+        super().write(data)
+
+    def writeSequence(self, iovec: Any) -> None:
+        pieces = list(iovec)
+        self._count(sum(map(len, pieces)))
+        super().writeSequence(pieces)
+
+    def connectionLost(self, reason: Any) -> None:
+        self.factory.connections.closed(self.transport)
+        super().connectionLost(reason)
+
+    def _enter(self, phase: Phase) -> None:
+        self.factory.connections.enter(self.connection, phase)
+
+    def _count(self, size: int) -> None:
+        if self.connection is not None:
+            self.connection.written += size
+
+    def _refuse(self) -> None:
+        self.requests[-1].process = lambda: None
+        self._enter(Phase.CLOSING)
+        self.transport.write(_response(b"503 Service Unavailable"))
+        self.loseConnection()
+
+
+class LimitedWebSocket(DirectWebSocketProtocol):
+    """A WebSocket that tells `connections` when the application has accepted it."""
+
+    def onOpen(self) -> None:
+        super().onOpen()
+        self.factory.server_class.client_connections.websocket_accepted(self.transport)
+
+    def connectionLost(self, reason: Any) -> None:
+        self.factory.server_class.client_connections.closed(self.transport)
+        super().connectionLost(reason)
+
+
+class LimitedFactory(HTTPFactory):  # type: ignore[misc]
+    """Installed by bubblyphone.serve."""
+
+    protocol = LimitedChannel
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        self.timeOut = None
+        total = min(raise_descriptor_limit() * 3 // 4, MAX_CONNECTIONS)
+        self.connections = Connections(per_address=settings.CONNECTIONS_PER_ADDRESS, total=total)
+        server.client_connections = self.connections
+        self._checks = LoopingCall(self.connections.check)
+        self._checks.start(1, now=False)
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return super().buildProtocol(addr) if self.connections.has_room_for(addr.host) else None
+
+
+def raise_descriptor_limit() -> int:
+    """Let this process open as many descriptors as the system allows it at most; returns how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (ValueError, OSError) as error:
+            logger.warning("The descriptor limit stays at %d: %s", soft, error)
+    return 1_000_000 if soft == resource.RLIM_INFINITY else soft

@@ -1,0 +1,124 @@
+"""The limits around an application that accepts WebSockets, never answers, or answers slowly: our factory on real sockets."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import aiohttp
+import pytest
+
+from bubblyphone.services.ports import find_free, is_free
+
+SERVER = """
+import asyncio, sys, django
+django.setup()
+from daphne import http_protocol, server
+from daphne.ws_protocol import WebSocketFactory
+from bubblyphone.connections import LimitedFactory, LimitedWebSocket
+from bubblyphone.web_request import LeanWebRequest
+
+async def app(scope, receive, send):
+    await receive()
+    if scope["type"] == "websocket":
+        await asyncio.sleep(0.5)
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send(message | {"type": "websocket.send"})
+        return
+    if scope["path"] == "/never":
+        await asyncio.sleep(60)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"Connection", b"keep-alive")]})
+    if scope["path"] == "/slow":
+        for _ in range(8):
+            await send({"type": "http.response.body", "body": b"line\\n", "more_body": True})
+            await asyncio.sleep(1)
+    if scope["path"] == "/stops":
+        await send({"type": "http.response.body", "body": b"line\\n", "more_body": True})
+        await asyncio.sleep(60)
+    body = bytes(8_000_000 if scope["path"] == "/large" else 0)
+    await send({"type": "http.response.body", "body": body})
+
+WebSocketFactory.protocol = LimitedWebSocket
+http_protocol.WebRequest = LeanWebRequest
+server.HTTPFactory = LimitedFactory
+server.Server(app, endpoints=[f"tcp:port={sys.argv[1]}:interface=127.0.0.1"], signal_handlers=False).run()
+"""
+SECONDS = 4
+LIMITS = {"REQUEST_HEADER_SECONDS": "2", "REQUEST_SECONDS": str(SECONDS), "KEEP_ALIVE_SECONDS": "3"}
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    number = find_free()
+    environment = {**os.environ, **LIMITS, "DJANGO_SETTINGS_MODULE": "bubblyphone.settings"}
+    with subprocess.Popen([sys.executable, "-c", SERVER, str(number)], env=environment) as process:
+        until = time.monotonic() + 60
+        while is_free(number):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        try:
+            yield number
+        finally:
+            process.kill()
+
+
+def connector(address: str) -> aiohttp.TCPConnector:
+    return aiohttp.TCPConnector(limit=0, local_addr=(address, 0))
+
+
+async def test_accepted_websockets_do_not_count(port: int) -> None:
+    """The calls of one carrier all come from its address, and may come at once."""
+    url = f"http://127.0.0.1:{port}"
+    async with asyncio.timeout(50), aiohttp.ClientSession(connector=connector("127.0.2.1")) as http:
+        sockets = await asyncio.gather(*(http.ws_connect(f"{url}/call") for _ in range(150)))
+        idle = [socket.create_connection(("127.0.0.1", port), 5, ("127.0.2.1", 0)) for _ in range(60)]
+        await asyncio.sleep(2 * SECONDS)  # longer than any limit
+        await asyncio.gather(*(one.send_str("still here") for one in sockets))
+        assert [await one.receive_str() for one in sockets] == ["still here"] * 150
+        async with http.get(f"{url}/quick") as response:
+            assert response.status == 200
+        for one in idle:
+            one.close()
+
+
+async def test_a_request_ends_in_time(port: int) -> None:
+    url = f"http://127.0.0.1:{port}"
+    async with asyncio.timeout(20), aiohttp.ClientSession(connector=connector("127.0.3.1")) as http:
+        began = time.monotonic()
+        async with http.get(f"{url}/never") as response:
+            assert response.status == 503
+        assert SECONDS - 0.5 < time.monotonic() - began < SECONDS + 4
+        began = time.monotonic()
+        async with http.get(f"{url}/stops") as response:
+            with pytest.raises(aiohttp.ClientError):
+                await response.read()
+        assert SECONDS - 0.5 < time.monotonic() - began < SECONDS + 4
+
+
+async def test_an_answer_that_moves_may_take_longer(port: int) -> None:
+    url = f"http://127.0.0.1:{port}/slow"
+    session = aiohttp.ClientSession(connector=connector("127.0.4.1"))
+    async with asyncio.timeout(30), session as http, http.get(url) as response:
+        assert await response.read() == b"line\n" * 8
+
+
+async def test_a_slow_reader_gets_the_whole_file(port: int) -> None:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    client.bind(("127.0.5.1", 0))
+    client.connect(("127.0.0.1", port))
+    client.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    client.setblocking(False)
+    received, began = 0, time.monotonic()
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(60):
+        while data := await loop.sock_recv(client, 65536):
+            received += len(data)
+            await asyncio.sleep(len(data) / 600_000)
+    assert received > 8_000_000
+    assert time.monotonic() - began > 2 * SECONDS

@@ -1,0 +1,330 @@
+"""Slow and many connections, over real sockets: the web process on its own, with shorter time limits than in production."""
+
+import contextlib
+import http.client
+import itertools
+import select
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+
+from bubblyphone.core.http import network_of
+from bubblyphone.flow import Flow
+from tests.services import web as web_process
+
+DESCRIPTORS = 1024
+HEADER_SECONDS, KEEP_ALIVE_SECONDS = 4, 6
+LIMITS = {"REQUEST_HEADER_SECONDS": str(HEADER_SECONDS), "KEEP_ALIVE_SECONDS": str(KEEP_ALIVE_SECONDS)}
+DATABASE_POOL = 80  # database connections of one process
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\n"
+UPGRADE = b"GET /media/x HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+
+
+class Web:
+    """A running web process."""
+
+    def __init__(self, port: int, database: str) -> None:
+        self.port, self.database = port, database
+        self.pid = 0
+
+    def connect(self, address: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30, source_address=(address, 0))
+
+    def health(self, address: str = "127.0.0.1", seconds: float = 5) -> float:
+        """How long /healthz takes; fails when it does not answer in that time."""
+        began = time.monotonic()
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds, source_address=(address, 0))
+        client.request("GET", "/healthz")
+        assert client.getresponse().status == 200
+        client.close()
+        return time.monotonic() - began
+
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+
+def _start(**variables: str) -> Iterator[Web]:
+    with web_process.running(descriptors=(256, DESCRIPTORS), **LIMITS, **variables) as (url, database, pid):
+        web = Web(int(url.rpartition(":")[2]), database)
+        web.pid = pid
+        yield web
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Web]:
+    yield from _start()
+
+
+@pytest.fixture(scope="module")
+def web_behind_proxy() -> Iterator[Web]:
+    yield from _start(TRUSTED_PROXIES="1", CONNECTIONS_PER_ADDRESS="5")
+
+
+def is_open(connection: socket.socket) -> bool:
+    """Whether the other side has neither closed nor reset it; what it has sent before is thrown away."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    while poll.poll(0):
+        try:
+            if not connection.recv(65536):
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def wait_until_open(connections: list[socket.socket], number: int) -> None:
+    """Surplus connections end at the next check."""
+    until = time.monotonic() + HEADER_SECONDS - 0.5
+    while (still_open := sum(map(is_open, connections))) > number:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert still_open == number
+
+
+def drip(web: Web, head: bytes, piece: bytes, every: float, address: str) -> tuple[float, bytes]:
+    """Send a head, then a piece again and again: seconds until the server ends it, and what it says."""
+    connection = web.connect(address)
+    connection.settimeout(every)
+    began = time.monotonic()
+    connection.sendall(head)
+    received = b""
+    while time.monotonic() - began < 20:
+        try:
+            if not (data := connection.recv(65536)):
+                break
+            received += data
+        except TimeoutError:
+            try:
+                connection.sendall(piece)
+            except OSError:
+                break
+        except OSError:
+            break
+    return time.monotonic() - began, received
+
+
+SLOW: dict[str, tuple[bytes, bytes, float, bytes]] = {
+    # name: head, piece, seconds between pieces, first line of the answer
+    "nothing at all": (b"", b"", 1, b"HTTP/1.1 408"),
+    "request line": (b"GET /healthz", b"x", 1, b"HTTP/1.1 408"),
+    "header lines": (b"GET /healthz HTTP/1.1\r\n", b"X-A: b\r\n", 1, b"HTTP/1.1 408"),
+    "one header": (b"GET /healthz HTTP/1.1\r\nX-A: ", b"b", 0.2, b"HTTP/1.1 408"),
+    "handshake": (UPGRADE, b"X-A: b\r\n", 1, b"HTTP/1.1 408"),
+    "body": (POST + b"Content-Length: 100000\r\n\r\n", b"{", 1, b"HTTP/1.1 408"),
+    "body at half the rate": (POST + b"Content-Length: 1000000\r\n\r\n", b"{" * 50, 0.1, b"HTTP/1.1 408"),
+    "chunks": (POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n{\r\n", 1, b"HTTP/1.1 408"),
+    "chunk size": (POST + b"Transfer-Encoding: chunked\r\n\r\n", b"0", 1, b"HTTP/1.1 408"),
+    "form": (
+        b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        b"Content-Length: 9000000\r\n\r\n",
+        b"-",
+        1,
+        b"HTTP/1.1 408",
+    ),
+    "body of a page that takes none": (
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n",
+        b"x",
+        1,
+        b"HTTP/1.1 408",
+    ),
+}
+
+
+def after_an_answer(web: Web, piece: bytes, address: str) -> float:
+    """Seconds until a connection ends that sends a piece every second once it has been answered."""
+    connection = web.connect(address)
+    connection.sendall(HEALTH)
+    assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+    connection.settimeout(1)
+    began = time.monotonic()
+    while time.monotonic() - began < 20:
+        try:
+            connection.sendall(piece)
+            if not connection.recv(65536):
+                break
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+    return time.monotonic() - began
+
+
+@pytest.mark.slow
+def test_drips_end_in_time(web: Web) -> None:
+    with ThreadPoolExecutor(len(SLOW) + 2) as threads:
+        dripping = threads.submit(after_an_answer, web, b"G", "127.0.2.1")
+        idle = threads.submit(after_an_answer, web, b"", "127.0.2.2")
+        ended = threads.map(
+            lambda row: drip(web, row[1][0], row[1][1], row[1][2], f"127.0.1.{row[0]}"),
+            enumerate(SLOW.values(), 1),
+        )
+        for name, (seconds, answer) in zip(SLOW, ended, strict=True):
+            assert HEADER_SECONDS - 0.5 < seconds < HEADER_SECONDS * (2 if "half" in name else 1) + 4, name
+            assert answer.startswith(SLOW[name][3]), name
+        assert HEADER_SECONDS - 0.5 < dripping.result() < HEADER_SECONDS + 4
+        assert KEEP_ALIVE_SECONDS - 0.5 < idle.result() < KEEP_ALIVE_SECONDS + 4
+
+
+@pytest.mark.slow
+def test_upload_at_the_least_rate_is_taken(web: Web) -> None:
+    connection = web.connect("127.0.3.1")
+    size = 1000 * 10
+    connection.sendall(POST + b"Content-Length: %d\r\n\r\n" % size)
+    for _ in range(10):  # 1 kB/s, for more than two windows
+        connection.sendall(b"{" * 1000)
+        time.sleep(1)
+    assert connection.recv(65536).startswith(b"HTTP/1.1 422 ")
+
+
+def test_flow() -> None:
+    flow = Flow(0.0, 10)
+    assert not flow.is_too_slow(10.0)
+    flow.count(1_000_000)
+    assert not flow.is_too_slow(20.0)
+    flow.count(8_000)
+    assert not flow.is_too_slow(30.0)
+    flow.count(7_999)
+    assert flow.is_too_slow(40.0)  # whatever came before
+
+
+@pytest.mark.slow
+def test_answers_that_nobody_reads_are_cut_off(web: Web) -> None:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.bind(("127.0.4.1", 0))
+    connection.connect(("127.0.0.1", web.port))
+    connection.sendall(b"GET /api/v1/schema HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40)
+    until = time.monotonic() + 40
+    while web_has(web, connection):
+        assert time.monotonic() < until
+        time.sleep(0.5)
+
+
+def web_has(web: Web, connection: socket.socket) -> bool:
+    """Whether the kernel has this connection among the established ones of the server's side."""
+    port = connection.getsockname()[1]
+    rows = Path(f"/proc/{web.pid}/net/tcp").read_text().splitlines()[1:]
+    local, remote = f":{web.port:04X}", f":{port:04X}"
+    return any((f := row.split())[1].endswith(local) and f[2].endswith(remote) and f[3] == "01" for row in rows)
+
+
+# --- how many ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"G", b"GET /healthz HTTP/1.1\r\n", UPGRADE, HEALTH],
+    ids=["silent", "letter", "headers", "handshake", "idle"],
+)
+def test_an_address_holds_fifty(web: Web, head: bytes) -> None:
+    address = "127.0.5.1"
+    connections = []
+    for _ in range(70):
+        connection = web.connect(address)
+        with contextlib.suppress(OSError):
+            connection.sendall(head)
+        connections.append(connection)
+    wait_until_open(connections, 50)
+    assert web.health(address) < 2  # in the place of the oldest
+    assert sum(map(is_open, connections)) == 49
+    for connection in connections:
+        connection.close()
+
+
+def test_an_address_of_this_machine_keeps_fifty_that_wait(web: Web) -> None:
+    connections = [web.connect() for _ in range(1100)]
+    assert web.health() < 3
+    wait_until_open(connections, 50)
+    assert web.health("127.0.0.7") < 2
+    for connection in connections:
+        connection.close()
+
+
+def test_requests_of_this_machine_may_be_more_at_once(web: Web) -> None:
+    """A reverse proxy here, or the exchange: everybody's requests come from one address."""
+    with psycopg.connect(web.database) as lock, ThreadPoolExecutor(60) as threads:
+        lock.execute("LOCK TABLE accounts_apikey")
+        headers = {"Authorization": "Bearer bp_live_sk_unknown"}
+
+        def ask(_: int) -> int:
+            with httpx2.Client(trust_env=False, timeout=30) as client:
+                return client.get(f"http://127.0.0.1:{web.port}/api/v1/auth/me", headers=headers).status_code
+
+        asked = [threads.submit(ask, number) for number in range(60)]
+        time.sleep(2)
+        assert not any(one.done() for one in asked)
+        assert web.health() < 2
+        lock.rollback()
+        assert {one.result() for one in asked} == {401}
+
+
+def test_many_addresses_leave_room(web: Web) -> None:
+    """1,100 connections from 44 addresses; the process may open 1,024 descriptors."""
+    connections = []
+    for number in range(1100):
+        connection = web.connect(f"127.0.6.{number % 44 + 1}")
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nX-A: b")
+        connections.append(connection)
+    assert web.health("127.0.7.1") < 3
+    assert web.descriptors() <= DESCRIPTORS * 3 // 4 + DATABASE_POOL + 64
+    assert sum(map(is_open, connections)) <= DESCRIPTORS * 3 // 4
+    for connection in connections:
+        connection.close()
+    assert web.health("127.0.7.1") < 2
+
+
+def test_descriptor_limit_is_raised(web: Web) -> None:
+    limits = Path(f"/proc/{web.pid}/limits").read_text()
+    assert f"Max open files            {DESCRIPTORS}" in limits
+
+
+# --- behind a proxy ---------------------------------------------------------------------------------------------------
+def forwarded(client: str) -> bytes:
+    return POST + f"X-Forwarded-For: 9.9.9.9, {client}\r\nContent-Length: 5\r\n\r\n".encode()
+
+
+def test_behind_a_proxy_clients_are_counted_by_what_it_says(web_behind_proxy: Web) -> None:
+    web = web_behind_proxy
+    idle = [web.connect("127.0.8.1") for _ in range(60)]
+    assert web.health("127.0.8.1") < 2
+    assert sum(map(is_open, idle)) == 60  # the proxy's own connections
+
+    def ask(client: str) -> socket.socket:
+        connection = web.connect("127.0.8.1")
+        connection.sendall(forwarded(client))
+        return connection
+
+    unfinished = [ask(f"2001:db8::{number}") for number in range(5)]  # one subscriber's
+    refused = ask("2001:db8::ffff")
+    assert refused.recv(65536).startswith(b"HTTP/1.1 503 ")
+    for connection, client in zip(unfinished, itertools.count(), strict=False):
+        other = ask(f"2001:db8:0:{client + 1}::1")
+        other.sendall(b"{}   ")
+        assert other.recv(65536).startswith(b"HTTP/1.1 422 ")
+        assert is_open(connection)
+    unfinished[0].sendall(b"{}   ")
+    assert unfinished[0].recv(65536).startswith(b"HTTP/1.1 422 ")
+    unfinished[0].sendall(forwarded("2001:db8::6") + b"{}   ")  # its place is free again
+    assert unfinished[0].recv(65536).startswith(b"HTTP/1.1 422 ")
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::1", "::1"),
+        ("unix", "unix"),
+    ],
+)
+def test_network_of(address: str, network: str) -> None:
+    assert network_of(address) == network

@@ -1,0 +1,44 @@
+"""The web process by itself, as tests start it."""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import httpx2
+
+from bubblyphone.services.ports import find_free
+from tests import databases
+
+START_SECONDS = 60
+
+
+@contextmanager
+def running(*, descriptors: tuple[int, int] | None = None, **variables: str) -> Iterator[tuple[str, str, int]]:
+    """Its address, its database's and its pid. `descriptors`: soft and hard limit."""
+    port, database = find_free(), databases.make_copy(databases.template())
+    limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, descriptors) if descriptors else None
+    environment = {**os.environ, "PORT": str(port), "DATABASE_URL": database, **variables}
+    with subprocess.Popen([sys.executable, "-m", "bubblyphone.serve"], env=environment, preexec_fn=limit) as process:
+        url = f"http://127.0.0.1:{port}"
+        try:
+            until = time.monotonic() + START_SECONDS
+            while not _is_up(url):
+                assert process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            yield url, database, process.pid
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/healthz", trust_env=False).status_code == 200
+    except httpx2.TransportError:
+        return False
