@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -20,12 +20,13 @@ from agents.models import FirstSpeaker
 from agents.providers.base import Sensitivity, SessionConfig, Turn
 from agents.tools import build_toolset
 from bubblyphone.core.crypto import hash_secret
-from calls import answered_by, lifecycle, live_control, speech, streams, tool_requests
+from calls import answered_by, lifecycle, live_control, selectors, speech, streams, tool_requests
 from calls.answered_by import AnsweredBy
 from calls.engines import EngineChoice, engines_of
 from calls.models import Call, CallStatus, Direction, HangupCause
 from calls.own_voice import PlatformVoice
 from calls.recorder import Recorder
+from calls.recording.tape import RecordedTransport
 from calls.recording.taping import taped
 from calls.session.answering import Answering
 from calls.session.call_session import CallSession
@@ -43,6 +44,7 @@ LEAVE_SECONDS = 2.0
 # After Redis was away, or a message could not be understood.
 OBEY_AGAIN_SECONDS = 1.0
 
+OnEnd = Callable[[str], Awaitable[None]]
 R = TypeVar("R")
 _threads = ThreadPoolExecutor(4, thread_name_prefix="live-call")
 
@@ -63,6 +65,7 @@ class LiveCall:
     detects_voicemail: bool
     resumed_after: float | None  # seconds since the answer, where another session has talked before; else None
     resume_reason: str  # why it did not go on (calls.streams)
+    silent_for: float  # seconds since the last sound in it
     history: tuple[Turn, ...]  # what was said in it
     to_say: tuple[str, ...]  # what the developer wanted said before there was an answer
 
@@ -120,18 +123,28 @@ def load(call_id: int) -> LiveCall:
         detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox,
         resumed_after=resumed_after,
         resume_reason=streams.DEPLOY if call.stream_lost_reason == streams.DEPLOY else streams.SESSION_LOST,
+        silent_for=selectors.silent_seconds(call) if is_resumed else 0.0,
         history=tuple(Turn(entry.role, entry.text) for entry in reversed(said)),
         to_say=speech.take_waiting(call),
     )
 
 
-async def hold(live: LiveCall, transport: MediaTransport, observer: Observer | None = None) -> str:
-    """Run the conversation of a call over a media connection until it ends; returns why ("": the caller's side ended)."""
+async def hold(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None = None) -> str:
+    """Run the conversation of a call over a media connection until it ends; returns why ("": the caller's side ended).
+
+    `on_end` is told why at once; this returns when the last words are known, too.
+    """
     async with taped(live.call_id, transport, is_wanted=live.config.recording_enabled) as connection:
-        return await _converse(live, connection, observer)
+
+        async def ended(cause: str) -> None:
+            if isinstance(connection, RecordedTransport):
+                connection.stop()
+            await on_end(cause)
+
+        return await _converse(live, connection, ended, observer)
 
 
-async def _converse(live: LiveCall, transport: MediaTransport, observer: Observer | None) -> str:
+async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None) -> str:
     recorder = Recorder(live.call_id)
     shared = _session_config(live, transport)
     own = live.model.engine(await in_database(live.model.load), shared)
@@ -152,6 +165,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, observer: Observe
         answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),
         request_transfer=_transfer_requester(live),
         hand_on=tool_requests.late_results(live.call_id),
+        silent_for=live.silent_for,
         agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,
     )
     if live.resumed_after is not None:  # in another process the session before may wait for its line yet
@@ -160,7 +174,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, observer: Observe
         control = asyncio.create_task(_obey(live.call_id, session, detects_voicemail=live.detects_voicemail))
         opening = asyncio.create_task(_say_waiting(session, live.to_say))
         try:
-            cause = await session.run()
+            cause = await session.run(on_end)
         finally:
             control.cancel()
             opening.cancel()

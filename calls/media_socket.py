@@ -64,21 +64,29 @@ async def hold_line(call: live.LiveCall, transport: CarrierTransport) -> None:
         return await live.in_database(streams.restart, call_id, since=broke_at, reason=streams.CONNECTION_LOST)
 
     _lines[call_id] = line = CarrierLine(transport, restart)
-    try:
-        cause = await _converse(call, line)
+    ending: list[asyncio.Task[None]] = []
+
+    async def on_end(cause: str) -> None:
+        ending.append(asyncio.create_task(live.after_session(call_id, cause)))
         if cause:
-            await live.after_session(call_id, cause)  # the carrier is told to hang up before its stream is closed
-    finally:
+            await ending[0]  # the carrier is told to hang up before its stream is closed
+        leave()
+
+    def leave() -> None:
         if _lines.get(call_id) is line:
             del _lines[call_id]
         line.leave()
-    if not cause:
-        await live.after_session(call_id, cause)
 
-
-async def _converse(call: live.LiveCall, line: CarrierLine) -> str:
     try:
-        return await live.hold(call, line)
+        cause = await _converse(call, line, on_end)
+    finally:
+        leave()
+    await (ending[0] if ending else live.after_session(call_id, cause))
+
+
+async def _converse(call: live.LiveCall, line: CarrierLine, on_end: live.OnEnd) -> str:
+    try:
+        return await live.hold(call, line, on_end)
     except ProviderError:
         logger.exception("The model of a call could not be used.", extra={"call_id": call.call_id})
     except Exception:

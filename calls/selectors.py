@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
+from django.utils import timezone
 
 from accounts.models import Developer, WebhookAttempt
 from bubblyphone.core.errors import NotFound
@@ -32,3 +33,13 @@ def webhook_attempts(call: Call) -> QuerySet[WebhookAttempt]:
         .select_related("delivery")
         .order_by("created_at", "id")
     )
+
+
+def silent_seconds(call: Call) -> float:
+    """How long nothing has been heard in a running call, as far as it is written down; 0 where nothing was ever heard."""
+    sounds = [
+        call.transcript.aggregate(at=Max("spoken_at"))["at"],
+        call.events.filter(event_type="dtmf.received").aggregate(at=Max("event_timestamp"))["at"],
+    ]
+    last = max(filter(None, sounds), default=None)
+    return max(0.0, (timezone.now() - last).total_seconds()) if last else 0.0

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from calls import commands, live_control, timeline
-from calls.models import Call, CallStatus, TranscriptEntry, Utterance
+from calls.models import Call, CallStatus, Utterance
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.events import CarrierEvent
 from phone_numbers.carriers.registry import get_carrier
@@ -210,11 +210,13 @@ def _stop_speaking(call: Call, event_id: str) -> None:
 def on_transcription(call: Call, event: CarrierEvent) -> None:
     """The caller has said something: it is told to the developer, whose answer says how to go on."""
     text = event.detail.strip()
-    if not text or call.mode != CallMode.WEBHOOK or call.transferred_at is not None:
+    if not text or call.mode != CallMode.WEBHOOK:
         return
-    if call.is_over:
+    if call.transferred_at is not None and event.occurred_at > call.transferred_at:
+        return
+    if call.is_over or call.transferred_at is not None:
         # The last words may be known only after the end: nobody can answer them any more.
-        TranscriptEntry.objects.create(call=call, role="user", text=text, spoken_at=event.occurred_at)
+        timeline.add_transcript(call.pk, "user", text, at=event.occurred_at)
         return
     on_caller_speaks(call, event)
     if not call.speech_transcribed:

@@ -44,7 +44,9 @@ def add_beginning(call: Call, *, at: datetime) -> None:
 def add_transcript(
     call_id: int, role: str, text: str, *, at: datetime, item_id: str = "", interrupted_at_ms: int | None = None
 ) -> None:
-    """Write what one side said."""
+    """Write what one side said; what becomes known after the end was said before it."""
+    call = Call.objects.select_related("phone_number").get(pk=call_id)
+    at = min(filter(None, (at, call.ended_at, call.end_requested_at, call.transferred_at)))
     TranscriptEntry.objects.create(
         call_id=call_id,
         role=role,
@@ -54,7 +56,6 @@ def add_transcript(
         interrupted=interrupted_at_ms is not None,
         interrupted_at_ms=interrupted_at_ms,
     )
-    call = Call.objects.select_related("phone_number").get(pk=call_id)
     if call.config.get("realtime_transcript", {}).get("value"):
         notify(call, "call.transcript.segment", at=at, role=role, text=text)
 

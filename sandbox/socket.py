@@ -170,12 +170,16 @@ async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
     await live.in_database(answer, call.call_id)
     transport = SandboxTransport(receive, send)
     observer = BrowserObserver(Recorder(call.call_id), transport)
+
+    async def on_end(cause: str) -> None:
+        await live.in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
+
     try:
-        cause = await live.hold(call, transport, observer)
+        cause = await live.hold(call, transport, on_end, observer)
     except Exception:
         logger.exception("A sandbox call's session broke.", extra={"call_id": call.call_id})
         cause = HangupCause.MODEL_FAILED
-    await live.in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
+        await on_end(cause)
     await observer.finish()
     await transport.send_json(
         {"type": "ended", "reason": "completed" if cause in {"", HangupCause.NORMAL_CLEARING} else cause}

@@ -17,7 +17,7 @@ import orjson
 
 from agents.capabilities import Capabilities
 from agents.cues import Cue, say_exactly
-from agents.providers.events import ModelEvent, OutputTranscript
+from agents.providers.events import InputTranscript, ModelEvent, OutputTranscript
 from bubblyphone.core.audio import AudioFormat
 
 # How readily a sound of the caller's is taken for speech.
@@ -147,6 +147,14 @@ class RealtimeSession(ABC):
     async def close(self) -> None:
         """Close for good. May be called twice, and on a session that failed."""
 
-    def unfinished(self) -> list[OutputTranscript]:
-        """Of a closed session: what it had said and not told yet, as far as the text had come."""
+    @property
+    def owes_words(self) -> bool:
+        """Whether the caller may have said something that is not told yet (`InputTranscript`)."""
+        return False
+
+    async def end_input(self) -> None:  # noqa: B027  most models finish by themselves
+        """The caller is gone: what was heard last is to be written down now, and not to be answered."""
+
+    def unfinished(self) -> list[InputTranscript | OutputTranscript]:
+        """Of a closed session: what was said by both and is not told yet, as far as the text had come."""
         return []

@@ -120,6 +120,7 @@ class GeminiLiveSession(RealtimeSession):
         self._in_turn = False
         self._turn_is_reported = False  # TurnDone was sent for it
         self._interrupted = False  # what still comes of this turn is dropped
+        self._words_are_complete = True  # all that the caller said before `end_input` is known
         self._heard = ""  # of the caller's utterance, not reported yet
         self._said = ""  # of the model's, not reported yet
         self._open_calls: dict[str, ClientConnection] = {}  # id → the connection that it was asked over
@@ -169,9 +170,20 @@ class GeminiLiveSession(RealtimeSession):
             await asyncio.gather(self._swap, return_exceptions=True)
         await self._socket.close()
 
-    def unfinished(self) -> list[OutputTranscript]:
-        words, self._said = self._said.strip(), ""
-        return [OutputTranscript(self._item_id, words)] if words else []
+    @property
+    def owes_words(self) -> bool:
+        """The vendor writes words down whenever it likes, and only some of its models say that an utterance is complete."""
+        return not self._words_are_complete
+
+    async def end_input(self) -> None:
+        self._words_are_complete = False
+        await self._send('{"realtimeInput":{"audioStreamEnd":true}}')
+
+    def unfinished(self) -> list[InputTranscript | OutputTranscript]:
+        said, self._said = self._said.strip(), ""
+        heard, self._heard = self._heard.strip(), ""
+        events: list[InputTranscript | OutputTranscript] = [OutputTranscript(self._item_id, said)] if said else []
+        return [*events, InputTranscript(heard)] if heard else events
 
     async def events(self) -> AsyncIterator[ModelEvent]:
         socket = self._socket
@@ -226,7 +238,10 @@ class GeminiLiveSession(RealtimeSession):
 
     def _read_content(self, content: Mapping[str, Any]) -> list[ModelEvent]:
         events: list[ModelEvent] = []
-        self._heard += text(child(content, "inputTranscription"), "text")
+        heard = child(content, "inputTranscription")
+        self._heard += text(heard, "text")
+        if heard.get("finished") is True:
+            self._words_are_complete = True
         if content.get("interrupted") is True:
             self._interrupted = True
             events.append(SpeechStarted())

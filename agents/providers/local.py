@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 # for them.
 PATIENCE_SECONDS = 6.0
 PIECE_MS = 120
+END_OF_INPUT_MS = 1200  # so much silence ends what was being said
 SPOKEN_MS = 200  # so much voice that says nothing is asked about
 PAUSE_MS = 150  # between two sentences; the voice itself leaves next to none
 # An echo of the last words may still come back when the agent has fallen silent.
@@ -144,6 +145,7 @@ class LocalSession(RealtimeSession):
         self._was_interrupted = False
         self._caller_is_quiet = asyncio.Event()
         self._caller_is_quiet.set()
+        self._is_left = False  # nobody is there to be answered
         self._is_closed = False
         self._detector = TurnDetector(engine, self._is_speaking, config.interruption_sensitivity)
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._take_turns())]
@@ -218,9 +220,18 @@ class LocalSession(RealtimeSession):
         await self._detector.close()
         self._events.put_nowait(None)
 
-    def unfinished(self) -> list[OutputTranscript]:
+    @property
+    def owes_words(self) -> bool:
+        return self._detector.is_busy or not self._events.empty()
+
+    async def end_input(self) -> None:
+        self._is_left = True
+        if self._detector.is_busy:
+            self._detector.feed(bytes(END_OF_INPUT_MS * PCM16_16K.bytes_per_ms))
+
+    def unfinished(self) -> list[InputTranscript | OutputTranscript]:
         left = [self._events.get_nowait() for _ in range(self._events.qsize())]
-        return [event for event in left if isinstance(event, OutputTranscript)]
+        return [event for event in left if isinstance(event, InputTranscript | OutputTranscript)]
 
     # ------------------------------------------------------------------------------------------------------
 
@@ -255,6 +266,9 @@ class LocalSession(RealtimeSession):
         self._events.put_nowait(SpeechStopped())
         if utterance.text:
             self._events.put_nowait(InputTranscript(utterance.text))
+        if self._is_left:
+            return
+        if utterance.text:
             self._turns.put_nowait(self._brain.answer(utterance.text))
         elif self._was_interrupted or utterance.voiced_ms >= SPOKEN_MS:
             self._turns.put_nowait(self._brain.ask_again())

@@ -16,8 +16,7 @@ from openai import AsyncOpenAI, OpenAIError
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import ConnectionClosed
 
-from agents.capabilities import CUSTOM_VOICE_PREFIX
-from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, Sensitivity, SessionConfig, Turn
+from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
 from agents.providers.events import (
     AudioDelta,
     InputTranscript,
@@ -28,6 +27,7 @@ from agents.providers.events import (
     ToolCall,
     TurnDone,
 )
+from agents.providers.openai_setup import WIRE_FORMATS, history_item, session_settings
 from agents.providers.sockets import (
     child,
     closed_message,
@@ -37,19 +37,11 @@ from agents.providers.sockets import (
     socket_options,
     text,
 )
-from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat, is_payload
+from bubblyphone.core.audio import PCM16_24K, AudioFormat, is_payload
 
 logger = logging.getLogger(__name__)
 
 VENDOR = "OpenAI"
-# What the vendor takes; PCM is 24 kHz only.
-WIRE_FORMATS: Mapping[AudioFormat, Mapping[str, Any]] = {
-    PCMU_8K: {"type": "audio/pcmu"},
-    PCMA_8K: {"type": "audio/pcma"},
-    PCM16_24K: {"type": "audio/pcm", "rate": 24000},
-}
-# How loud the caller must be to count, 0 to 1; 0.5 is the vendor's default.
-VAD_THRESHOLDS: Mapping[Sensitivity, float] = {"low": 0.7, "medium": 0.5, "high": 0.3}
 AUDIO_DELTA = "response.output_audio.delta"
 ALREADY_ANSWERING = "conversation_already_has_active_response"
 # The vendor answers a caller who has finished within this time, or not at all.
@@ -105,50 +97,6 @@ class OpenAIRealtimeModel(RealtimeModel):
         return session
 
 
-def session_settings(config: SessionConfig, audio_format: AudioFormat, transcription_model: str) -> dict[str, Any]:
-    """The `session` of `session.update`."""
-    transcription = {"model": transcription_model}
-    if config.language:
-        transcription["language"] = config.language
-    return {
-        "type": "realtime",
-        "instructions": config.instructions,
-        "output_modalities": ["audio"],
-        "audio": {
-            "input": {
-                "format": WIRE_FORMATS[audio_format],
-                "transcription": transcription,
-                "turn_detection": {
-                    "type": "server_vad",
-                    "threshold": VAD_THRESHOLDS[config.interruption_sensitivity],
-                    "create_response": True,
-                    "interrupt_response": config.interruptible,
-                },
-            },
-            "output": {"format": WIRE_FORMATS[audio_format], **_voice(config.voice)},
-        },
-        "tools": [
-            {"type": "function", "name": tool.name, "description": tool.description, "parameters": tool.parameters}
-            for tool in config.tools
-        ],
-        "tool_choice": "auto",
-    }
-
-
-def _voice(voice: str) -> dict[str, Any]:
-    """A built-in voice by its name, an account's own by its id."""
-    if voice.startswith(CUSTOM_VOICE_PREFIX):
-        return {"voice": {"id": voice}}
-    return {"voice": voice} if voice else {}
-
-
-def history_item(turn: Turn) -> dict[str, Any]:
-    """One earlier utterance as a conversation item."""
-    role, kind = ("assistant", "output_text") if turn.role == "model" else ("user", "input_text")
-    message = {"type": "message", "role": role, "content": [{"type": kind, "text": turn.text}]}
-    return {"type": "conversation.item.create", "item": message}
-
-
 class OpenAIRealtimeSession(RealtimeSession):
     """One Realtime conversation. The vendor detects the caller's turns, cancels its answer on barge-in and answers by
     itself; we create responses only for what we want said and for tool results, and never while another is active."""
@@ -164,6 +112,9 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._cancelled_response = ""  # id; what still comes of it is dropped
         self._caller_has_the_turn = False  # from the start of speech until the vendor answers it
         self._caller_finished_at: float | None = None  # within that time
+        self._is_hearing = False  # an utterance of the caller's
+        self._unwritten: set[str] = set()  # item ids of utterances whose text is still to come
+        self._written: deque[str] = deque(maxlen=20)  # of the last whose text is known
         self._request: tuple[str, dict[str, Any]] = ("", {})  # the last response.create: event id, response
         self._request_is_open = False  # sent, and neither created nor refused yet
         self._request_count = 0
@@ -175,7 +126,9 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._handlers: dict[str, Callable[[Event], Awaitable[list[ModelEvent]]]] = {
             "input_audio_buffer.speech_started": self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
+            "input_audio_buffer.committed": self._on_committed,
             "conversation.item.input_audio_transcription.completed": self._on_input_transcript,
+            "conversation.item.input_audio_transcription.failed": self._on_input_transcript,
             "response.created": self._on_response_created,
             "response.output_audio_transcript.delta": self._on_transcript_delta,
             "response.output_audio_transcript.done": self._on_transcript_done,
@@ -214,8 +167,16 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._reply_is_due = True
         await self._create_next_response()
 
-    def unfinished(self) -> list[OutputTranscript]:
-        return self._finished_texts()
+    @property
+    def owes_words(self) -> bool:
+        return self._is_hearing or bool(self._unwritten)
+
+    async def end_input(self) -> None:
+        if self._is_hearing:  # the vendor would wait for a pause in a sound that comes no more
+            await self._send({"type": "input_audio_buffer.commit"})
+
+    def unfinished(self) -> list[InputTranscript | OutputTranscript]:
+        return [*self._finished_texts()]
 
     async def close(self) -> None:
         self._closed = True
@@ -246,6 +207,7 @@ class OpenAIRealtimeSession(RealtimeSession):
                     yield model_event
 
     async def _on_speech_started(self, event: Event) -> list[ModelEvent]:
+        self._is_hearing = True
         self._caller_has_the_turn, self._caller_finished_at = True, None
         if self._is_interruptible:
             self._cancelled_response = self._active_response
@@ -253,9 +215,22 @@ class OpenAIRealtimeSession(RealtimeSession):
 
     async def _on_speech_stopped(self, event: Event) -> list[ModelEvent]:
         self._caller_finished_at = time.monotonic()
+        self._expect_words(text(event, "item_id"))
         return [SpeechStopped()]
 
+    async def _on_committed(self, event: Event) -> list[ModelEvent]:
+        self._expect_words(text(event, "item_id"))
+        return []
+
+    def _expect_words(self, item_id: str) -> None:
+        """The caller's utterance is complete; its text follows."""
+        self._is_hearing = False
+        if item_id and item_id not in self._written:
+            self._unwritten.add(item_id)
+
     async def _on_input_transcript(self, event: Event) -> list[ModelEvent]:
+        self._unwritten.discard(text(event, "item_id"))
+        self._written.append(text(event, "item_id"))
         transcript = text(event, "transcript").strip()
         return [InputTranscript(transcript)] if transcript else []
 

@@ -104,6 +104,11 @@ class TurnDetector:
         self._voiced_ms = self._silence_ms = 0
         self._guess: asyncio.Task[Transcription] | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is sound that has not been judged yet, or an utterance that is not over."""
+        return self._utterance is not None or bool(self._posted) or len(self._pending) >= WINDOW_BYTES
+
     def feed(self, pcm16_16k: bytes) -> None:
         """Hand over sound as it arrives, any length. Never blocks."""
         self._pending += pcm16_16k

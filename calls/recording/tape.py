@@ -254,6 +254,10 @@ class RecordedTransport:
     async def send_mark(self, name: str) -> None:
         await self._transport.send_mark(name)
 
+    def stop(self) -> None:
+        """The conversation is over: what was not played by now is not heard any more."""
+        self._tape.cleared()
+
     async def clear(self) -> None:
         await self._transport.clear()
         self._tape.cleared()

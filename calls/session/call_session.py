@@ -8,7 +8,7 @@ finishes first ends it.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from agents.cues import Cue
@@ -32,9 +32,11 @@ from calls.session.conversation import Conversation
 from calls.session.dead_air import SPOKEN_MS, DeadAir, Remedy
 from calls.session.handover import Handover
 from calls.session.hearing import Hearing
+from calls.session.last_words import hear_last_words
 from calls.session.mailbox import Mailbox
 from calls.session.model_link import ModelLink
 from calls.session.parts import LEFT, Engine, LateResults, Limits, Observer, OwnVoice, ToolRunner, TransferRequester
+from calls.session.silence import SilenceClock
 from calls.session.speaking import Speaking
 from calls.session.tool_desk import MOVED, ToolDesk
 from calls.session.transport import MediaTransport
@@ -73,6 +75,7 @@ class CallSession:
         fallback: Engine | None = None,
         own_voice: OwnVoice | None = None,
         hand_on: LateResults | None = None,
+        silent_for: float = 0.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
@@ -123,7 +126,9 @@ class CallSession:
             now=now,
         )
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._started = self._last_sound = now()
+        self._started = now()
+        self._silence = SilenceClock(now, silent_for)
+        self._is_over = False  # only the caller's last words still count
         self._caller_speaks_since: float | None = None
         self._is_mid_answer = False
         self._farewell = self._has_spoken = False
@@ -165,14 +170,13 @@ class CallSession:
 
     async def transfer_failed(self, reason: str) -> None:
         """Nobody could be reached: the caller is the model's again, if there is one."""
-        self._last_sound = self._now()
         self._ear.forget()
         await self._handover.failed(reason)
         if self._has_given_up:
             self.end("model_failed")
 
-    async def run(self) -> str:
-        """Hold the conversation until somebody ends it."""
+    async def run(self, on_end: Callable[[str], Awaitable[None]] | None = None) -> str:
+        """Hold the conversation until somebody ends it: then `on_end` is told at once, while last words may still come in."""
         tasks = [
             asyncio.create_task(self._converse(), name="model"),
             asyncio.create_task(self._hearing.run(), name="caller"),
@@ -184,7 +188,14 @@ class CallSession:
             for task in tasks:
                 if task in done:
                     task.result()  # a defect of ours is raised here, not lost
-            return self._end.result() if self._end.done() else ""
+            cause = self._end.result() if self._end.done() else ""
+            self._is_over = True
+            for task in tasks[1:]:
+                task.cancel()
+            # Who takes the call over hears the caller's next words himself.
+            words = () if cause == LEFT else (hear_last_words(self._link, self._ear, self._now),)
+            await asyncio.gather(*((on_end(cause),) if on_end else ()), *words)
+            return cause
         finally:
             others = [task for task in (self._hearing.keys.task, self.mailbox.task) if task is not None]
             has_moved = self._end.done() and self._end.result() == LEFT
@@ -195,7 +206,7 @@ class CallSession:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._link.close()
+        await self._link.close(self._is_of_use)
         self._conversation.release()
         self._turns.finish()
         self._observer.event("stream.disconnected")
@@ -203,7 +214,7 @@ class CallSession:
     # --- model → caller -----------------------------------------------------------------------------------------------
 
     async def _converse(self) -> None:
-        while (session := await self._link.connect()) is not None:
+        while not self._is_over and (session := await self._link.connect()) is not None:
             try:
                 await self._begin(session)
                 async for event in session.events():
@@ -212,7 +223,8 @@ class CallSession:
                 await self._link.lost(session, error)
             finally:
                 await session.close()
-        await self._give_up()
+        if not self._is_over:
+            await self._give_up()
 
     async def _begin(self, session: RealtimeSession) -> None:
         """A model session is there: the first one, or one that goes on with the conversation."""
@@ -223,7 +235,6 @@ class CallSession:
         self._to_caller = make_transcoder(session.output_format, self._transport.audio_format)
         self._link.session = session
         self._dead_air.patience = self._link.answer_seconds
-        self._last_sound = self._now()
         if is_first and not self._resume_reason:
             self._observer.event("stream.connected")
         elif is_first:
@@ -252,7 +263,16 @@ class CallSession:
         is_greeting_due = self._agent_begins and not self._speaking.sounding_item
         return self._greeting if is_greeting_due else Cue.ANSWER_NOW
 
+    def _is_of_use(self, event: ModelEvent) -> bool:
+        """Whether an event counts: after the end only what the caller said and heard before it does."""
+        if not self._is_over or isinstance(event, InputTranscript):
+            return True
+        heard = self._speaking.sounding_item
+        return isinstance(event, OutputTranscript) and (not heard or self._link.call_wide(event.item_id) == heard)
+
     async def _handle(self, session: RealtimeSession, event: ModelEvent) -> None:
+        if not self._is_of_use(event):
+            return
         match event:
             case AudioDelta(item_id, payload):
                 await self._play(self._link.call_wide(item_id), payload)
@@ -263,12 +283,11 @@ class CallSession:
                 self._conversation.caller_finished()
             case InputTranscript(text):
                 self._caller_speaks_since = None
-                self._last_sound = self._now()
+                self._silence.heard(self._ear.heard_at or self._now())
                 self._conversation.caller_said(text)
             case OutputTranscript(item_id, text):
                 self._conversation.model_said(self._link.call_wide(item_id), text)
             case ToolCall():
-                self._last_sound = self._now()
                 self._tools.begin(session, event)
             case ToolCallsCancelled(call_ids):
                 self._tools.cancel(call_ids)
@@ -305,7 +324,8 @@ class CallSession:
 
     async def _barge_in(self) -> None:
         """The caller speaks: drop what is still to be played, and tell the model how much of its answer was heard."""
-        self._caller_speaks_since = self._last_sound = self._now()
+        self._caller_speaks_since = self._now()
+        self._silence.heard(self._caller_speaks_since)
         self._turns.caller_spoke()
         if self._farewell or self._handover.is_ringing or not self._speaking.is_on or not self._is_interruptible:
             return
@@ -319,7 +339,6 @@ class CallSession:
     # --- tools --------------------------------------------------------------------------------------------------------
 
     def _tools_changed(self) -> None:
-        self._last_sound = self._now()
         self._turns.tools_run(any_left=self._tools.is_busy)
         if not self._tools.is_busy:
             self._dead_air.expect(self._now())
@@ -347,9 +366,7 @@ class CallSession:
             if now - self._started >= self._limits.max_duration:
                 self.end("max_duration")
                 return
-            if self._is_busy(now) or self._handover.is_under_way:
-                self._last_sound = now
-            elif now - max(self._last_sound, self._hearing.acted_at) >= self._limits.silence:
+            if self._silent_seconds(now) >= self._limits.silence:
                 self.end("silence_timeout")
                 return
             self._conversation.release_overdue()
@@ -360,12 +377,17 @@ class CallSession:
         """Whether the caller is with somebody else than the model."""
         return self._handover.is_ringing or self.mailbox.is_greeting or not self.answering.is_decided
 
-    def _is_busy(self, now: float) -> bool:
-        """Whether the silence on the line is nobody's neglect."""
+    def _silent_seconds(self, now: float) -> float:
+        """Since the last sound. Ringing is one; the wait for a model, a verdict, a tool or a person is nobody's silence."""
         since = self._caller_speaks_since
         is_caller_speaking = since is not None and now - since < LONGEST_SPEECH_SECONDS
-        is_elsewhere = self._is_elsewhere or self.answering.is_machine
-        return is_elsewhere or self._speaking.is_on or self._tools.is_busy or is_caller_speaking
+        is_waiting = self._handover.is_under_way or not self.answering.is_decided or not self._link.connections
+        is_ringing = self._handover.is_ringing or self.answering.is_machine
+        self._silence.heard(max(self._speaking.sound_ends_at, self._ear.heard_at, self._hearing.acted_at))
+        return self._silence.check(
+            is_sound=is_ringing or self._speaking.is_audible or is_caller_speaking,
+            is_excused=is_waiting or self._tools.is_busy,
+        )
 
     async def _mend_dead_air(self, now: float) -> None:
         if self._ear.voiced_ms >= self._dead_air.spoken_ms and self._ear.voice_at > (self._dead_air.since or 0.0):

@@ -37,22 +37,27 @@ class Ear:
         self._silent_payload = ""
         self._floor = QUIETEST_VOICE / ABOVE_NOISE
         self._clock = 0.0  # when the next piece would come if none were ever late
+        self.heard_at = 0.0  # when a voice was last heard, whether it counted or not
         self.voiced_ms = 0.0  # of the voice that was heard since `forget`
         self.sound_at = 0.0  # when the line was last loud, with a voice or something steadier, such as a tone
         self.voice_at = 0.0  # when the last of it came
         self.voice_lag_ms = 0.0  # by how much that was late, compared to the quickest piece so far
 
     def hear(self, payload: str, *, counts: bool = True) -> None:
-        """Take the next piece. `counts=False`: it only moves the clock on, for what it is nobody's turn to say."""
+        """Take the next piece. `counts=False`: it is nobody's turn to say it, such as while the agent speaks."""
         now, length_ms = self._now(), payload_ms(payload, self._format)
         lag = now - self._clock
         if not 0 <= lag <= LONGEST_LAG_SECONDS:
             lag, self._clock = 0.0, now
         self._clock += length_ms / 1000
-        if not counts or payload == self._silent_payload:
+        if payload == self._silent_payload:
             return
         level = self._level(payload)
         is_voice = self._is_voice(level, length_ms)
+        if is_voice:
+            self.heard_at = now
+        if not counts:
+            return
         if is_voice or level >= MOST_NOISE:
             self.sound_at = now
         if is_voice:

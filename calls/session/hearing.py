@@ -46,7 +46,7 @@ class Hearing:
         self._held_back: deque[str] = deque(maxlen=HELD_BACK_FRAMES)
         self.ear = Ear(transport.audio_format, now)
         self.keys = Keys(self._tell_keys)
-        self.acted_at = now()  # when the caller was last known to do something else than speak
+        self.acted_at = 0.0  # when the caller last pressed a key
 
     def listen_for(self, session: RealtimeSession) -> None:
         """A model session has begun: it hears the caller in its own format."""
@@ -71,7 +71,6 @@ class Hearing:
                 case LineBroken():
                     self._speaking.line_broke()
                 case LineBack():
-                    self.acted_at = self._now()
                     self._observer.event("stream.reconnected", {"reason": "connection_lost"})
                     await self._speaking.line_is_back()
                 case StreamStopped():

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from agents.providers.base import Choice, ProviderError, RealtimeSession
-from agents.providers.events import ToolCall
+from agents.providers.events import InputTranscript, ModelEvent, ToolCall
 from calls.session.conversation import Conversation
 from calls.session.parts import Engine, Observer
 
@@ -150,12 +150,15 @@ class ModelLink:
         if session is not None:
             await session.close()
 
-    async def close(self) -> None:
-        """The call is over, perhaps in the middle of an answer."""
+    async def close(self, is_of_use: Callable[[ModelEvent], bool]) -> None:
+        """The call is over, perhaps in the middle of an answer, or of the caller's sentence."""
         session, self.session = self.session, None
         if session is not None:
             await session.close()
-            for said in session.unfinished():
+            for said in filter(is_of_use, session.unfinished()):
+                if isinstance(said, InputTranscript):
+                    self._conversation.caller_said(said.text)
+                    continue
                 self._conversation.model_said(self.call_wide(said.item_id), said.text)
 
 

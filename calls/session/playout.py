@@ -16,7 +16,7 @@ class Playout:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._ends_at = 0.0  # when all that was sent will have been played
+        self.ends_at = 0.0  # when all that was sent will have been played
         self._item_id = ""
         self._item_sent_ms = 0.0
         self._item_began_ms = 0.0  # audio sent in total before it
@@ -39,7 +39,7 @@ class Playout:
         self._item_sent_ms += length_ms
         self._sent_ms += length_ms
         self._unmarked_ms += length_ms
-        self._ends_at = max(self._ends_at, self._now()) + length_ms / 1000
+        self.ends_at = max(self.ends_at, self._now()) + length_ms / 1000
         self._unplayed.append((item_id, payload, length_ms))
         self._unplayed_ms += length_ms
         self._forget_played()
@@ -70,16 +70,16 @@ class Playout:
             queued, sent_ms = self._marks.popleft()
             if queued == name:
                 break
-        self._ends_at = self._now() + (self._sent_ms - sent_ms) / 1000
+        self.ends_at = self._now() + (self._sent_ms - sent_ms) / 1000
         played_ms = sent_ms - self._item_began_ms
         return self._now() - played_ms / 1000 if played_ms > 0 else None
 
     def remaining_ms(self) -> float:
         """Audio that is still to be played."""
-        return max(0.0, self._ends_at - self._now()) * 1000
+        return max(0.0, self.ends_at - self._now()) * 1000
 
     def is_playing(self) -> bool:
-        return self._ends_at > self._now()
+        return self.ends_at > self._now()
 
     def heard_ms(self) -> int:
         """How much of the last answer has been played."""
@@ -91,7 +91,7 @@ class Playout:
 
     def cleared(self) -> None:
         """The far end has thrown away what was still to be played."""
-        self._ends_at = self._now()
+        self.ends_at = min(self.ends_at, self._now())
         self._marks.clear()
         self._unmarked_ms = 0.0
         self._unplayed.clear()

@@ -26,6 +26,7 @@ class Speaking:
         self._now = now
         self._playout = Playout(now)
         self._waiting: list[tuple[str, str]] | None = None  # while the line is broken: answer and payload
+        self._sound_ends_at = 0.0
         self.sounding_item = ""  # the last answer in which there was something to hear
 
     @property
@@ -42,6 +43,13 @@ class Speaking:
     def is_audible(self) -> bool:
         """Whether something plays that is more than silence."""
         return self.is_on and self.item_id == self.sounding_item
+
+    @property
+    def sound_ends_at(self) -> float:
+        """When the last answer in which there was something to hear has been, or will have been, played; 0 before the first."""
+        if self.sounding_item and self.item_id == self.sounding_item:
+            self._sound_ends_at = self._playout.ends_at
+        return self._sound_ends_at
 
     @property
     def is_line_broken(self) -> bool:

@@ -33,7 +33,13 @@ TOOLS = tuple(
 
 class Conversation:
     def __init__(
-        self, model: ScriptedModel, limits: Limits, *, tools: tuple[ToolSpec, ...] = TOOLS, **options: Any
+        self,
+        model: ScriptedModel,
+        limits: Limits,
+        *,
+        tools: tuple[ToolSpec, ...] = TOOLS,
+        on_end: Any = None,
+        **options: Any,
     ) -> None:
         self.caller, self.notes, self.model = ScriptedCaller(), Notebook(), model
         self.tool_waits: dict[str, asyncio.Event] = {}
@@ -48,7 +54,7 @@ class Conversation:
             observer=self.notes,
             **options,
         )
-        self.task = asyncio.create_task(self.session.run())
+        self.task = asyncio.create_task(self.session.run(on_end))
 
     async def run_tool(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         self.tools_run.append(name)

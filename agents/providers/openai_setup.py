@@ -1,0 +1,61 @@
+"""How an OpenAI Realtime session is configured, without I/O. https://platform.openai.com/docs/guides/realtime"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.capabilities import CUSTOM_VOICE_PREFIX
+from agents.providers.base import Sensitivity, SessionConfig, Turn
+from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat
+
+# What the vendor takes; PCM is 24 kHz only.
+WIRE_FORMATS: Mapping[AudioFormat, Mapping[str, Any]] = {
+    PCMU_8K: {"type": "audio/pcmu"},
+    PCMA_8K: {"type": "audio/pcma"},
+    PCM16_24K: {"type": "audio/pcm", "rate": 24000},
+}
+# How loud the caller must be to count, 0 to 1; 0.5 is the vendor's default.
+VAD_THRESHOLDS: Mapping[Sensitivity, float] = {"low": 0.7, "medium": 0.5, "high": 0.3}
+
+
+def session_settings(config: SessionConfig, audio_format: AudioFormat, transcription_model: str) -> dict[str, Any]:
+    """The `session` of `session.update`."""
+    transcription = {"model": transcription_model}
+    if config.language:
+        transcription["language"] = config.language
+    return {
+        "type": "realtime",
+        "instructions": config.instructions,
+        "output_modalities": ["audio"],
+        "audio": {
+            "input": {
+                "format": WIRE_FORMATS[audio_format],
+                "transcription": transcription,
+                "turn_detection": {
+                    "type": "server_vad",
+                    "threshold": VAD_THRESHOLDS[config.interruption_sensitivity],
+                    "create_response": True,
+                    "interrupt_response": config.interruptible,
+                },
+            },
+            "output": {"format": WIRE_FORMATS[audio_format], **_voice(config.voice)},
+        },
+        "tools": [
+            {"type": "function", "name": tool.name, "description": tool.description, "parameters": tool.parameters}
+            for tool in config.tools
+        ],
+        "tool_choice": "auto",
+    }
+
+
+def _voice(voice: str) -> dict[str, Any]:
+    """A built-in voice by its name, an account's own by its id."""
+    if voice.startswith(CUSTOM_VOICE_PREFIX):
+        return {"voice": {"id": voice}}
+    return {"voice": voice} if voice else {}
+
+
+def history_item(turn: Turn) -> dict[str, Any]:
+    """One earlier utterance as a conversation item."""
+    role, kind = ("assistant", "output_text") if turn.role == "model" else ("user", "input_text")
+    message = {"type": "message", "role": role, "content": [{"type": kind, "text": turn.text}]}
+    return {"type": "conversation.item.create", "item": message}

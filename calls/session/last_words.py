@@ -1,0 +1,27 @@
+"""What the caller said just before the end: its words may be known only after it."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+from agents.providers.base import ProviderError
+from calls.session.ear import Ear
+from calls.session.model_link import ModelLink
+
+# The longest that words are waited for. The transcript is announced and read later than that (`calls.sweeper`).
+WORDS_SECONDS = 2.5
+# A caller who has been silent for so long before the end left no words behind.
+RECENT_SECONDS = 10.0
+
+
+async def hear_last_words(link: ModelLink, ear: Ear, now: Callable[[], float] = time.monotonic) -> None:
+    """Have the model write down what it has heard last. Whoever reads its events goes on reading meanwhile."""
+    session = link.session
+    if session is None or now() - ear.heard_at > RECENT_SECONDS:
+        return
+    with contextlib.suppress(ProviderError, TimeoutError):
+        async with asyncio.timeout(WORDS_SECONDS):
+            await session.end_input()
+            while link.session is session and session.owes_words:  # noqa: ASYNC110  a session has no events of its own for it
+                await asyncio.sleep(0.02)

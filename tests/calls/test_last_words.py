@@ -1,0 +1,99 @@
+"""What the caller said just before the end is in the transcript, and the end is told at once."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agents.providers.base import RealtimeSession
+from agents.providers.events import AudioDelta, InputTranscript, OutputTranscript, ToolCall, TurnDone
+from calls.session.last_words import WORDS_SECONDS
+from phone_numbers.carriers.media import StreamStopped
+from tests.calls.scripted import ScriptedSession, audio
+from tests.calls.test_session import Conversation, conversation
+
+VOICE = audio(20)
+
+
+@pytest.fixture
+def owing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models whose words are still to come."""
+    monkeypatch.setattr(ScriptedSession, "owes_words", True)
+
+
+async def spoken(talk: Conversation) -> Any:
+    model = await talk.model_session()
+    for _ in range(20):
+        talk.caller.incoming.put_nowait(VOICE)
+    await talk.until(lambda: len(model.heard) == 20)
+    return model
+
+
+def ended_by(talk: Conversation, cause: str, model: Any) -> None:
+    if cause:
+        talk.session.end(cause)
+    else:
+        talk.caller.incoming.put_nowait(StreamStopped())
+
+
+@pytest.mark.parametrize("cause", ["", "max_duration", "normal_clearing", "transferred", "insufficient_balance"])
+async def test_words_that_come_late_are_kept_and_the_end_does_not_wait(owing: None, cause: str) -> None:
+    ends = list[str]()
+
+    async def on_end(told: str) -> None:
+        ends.append(told)
+
+    async with conversation(on_end=on_end) as talk:
+        model = await spoken(talk)
+        ended_by(talk, cause, model)
+        await talk.until(lambda: ends == [cause], 0.2)
+        await asyncio.sleep(0.3)
+        # An answer that nobody hears any more, and tools that nobody waits for, are none.
+        model.queue.put_nowait(AudioDelta("late", audio(40)))
+        model.queue.put_nowait(OutputTranscript("late", "Nobody hears this."))
+        model.queue.put_nowait(ToolCall("1", "book", {}))
+        model.queue.put_nowait(InputTranscript("And no onions."))
+        await talk.until(lambda: bool(talk.notes.transcripts))
+        assert not talk.task.done()
+        assert await asyncio.wait_for(talk.task, WORDS_SECONDS + 1) == cause
+        assert ("user", "And no onions.", False) in talk.notes.transcripts
+        assert (talk.caller.sent, talk.notes.tools) == ([], [])
+
+
+async def test_an_answer_that_was_being_heard_is_written_down(owing: None) -> None:
+    async with conversation() as talk:
+        model = await spoken(talk)
+        model.queue.put_nowait(AudioDelta("a", audio(400)))
+        await talk.until(lambda: bool(talk.caller.sent))
+        talk.caller.incoming.put_nowait(StreamStopped())
+        await asyncio.sleep(0.1)
+        model.queue.put_nowait(OutputTranscript("a", "We are open."))
+        model.queue.put_nowait(TurnDone())
+        await talk.task
+        assert talk.notes.transcripts == [("model", "We are open.", False)]
+
+
+async def test_who_owes_nothing_is_not_waited_for() -> None:
+    async with conversation() as talk:
+        await spoken(talk)
+        talk.caller.incoming.put_nowait(StreamStopped())
+        assert await asyncio.wait_for(talk.task, 0.5) == ""
+
+
+async def test_who_takes_the_call_over_hears_the_next_words(owing: None) -> None:
+    async with conversation() as talk:
+        await spoken(talk)
+        talk.session.end("left")
+        assert await asyncio.wait_for(talk.task, 0.5) == "left"
+
+
+async def test_a_model_that_fails_while_it_is_waited_for_is_not_connected_again(owing: None) -> None:
+    async with conversation() as talk:
+        model = await spoken(talk)
+        model.left = [InputTranscript("Bye.")]
+        talk.caller.incoming.put_nowait(StreamStopped())
+        await asyncio.sleep(0.1)
+        model.queue.put_nowait(None)
+        await asyncio.wait_for(talk.task, WORDS_SECONDS + 1)
+        assert len(talk.model.sessions) == 1
+        assert isinstance(model, RealtimeSession)

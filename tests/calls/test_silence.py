@@ -1,0 +1,141 @@
+"""Silence counts from the last sound, whatever is reconnected; both ends in the test's hand."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from agents.providers.base import ProviderError, SessionConfig
+from agents.providers.events import AudioDelta, InputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
+from bubblyphone.core.audio import PCMU_8K
+from calls.session.parts import Engine
+from calls.session.silence import SilenceClock
+from calls.session.transport import LineBack, LineBroken
+from phone_numbers.carriers.media import DtmfPressed
+from tests.calls.scripted import ScriptedModel, audio
+from tests.calls.test_playout import Clock
+from tests.calls.test_session import Conversation, conversation
+
+SILENCE_SECONDS = 1.2
+AT = 0.6  # when something happens in the silence
+
+
+@pytest.fixture(autouse=True)
+def often_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calls.session.call_session.LIMIT_CHECK_SECONDS", 0.02)
+    monkeypatch.setattr(ScriptedModel, "answer_seconds", 60.0)
+
+
+async def ended_after(event: Callable[[Conversation, Any], Awaitable[None]], **options: Any) -> float:
+    """Seconds from the end of the greeting's sound to the end of the call, with something happening in between."""
+    loop = asyncio.get_running_loop()
+    async with conversation(silence=SILENCE_SECONDS, **options) as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("greeting", audio(100)))
+        model.queue.put_nowait(TurnDone())
+        await talk.until(lambda: bool(talk.caller.sent))
+        quiet_from = loop.time() + 0.1
+        await asyncio.sleep(AT)
+        await event(talk, model)
+        assert await asyncio.wait_for(talk.task, 8) == "silence_timeout"
+        return loop.time() - quiet_from
+
+
+async def nothing(talk: Conversation, model: Any) -> None: ...
+
+
+async def model_drops(talk: Conversation, model: Any) -> None:
+    model.queue.put_nowait(ProviderError("gone", retryable=True))
+    await talk.model_session(1)
+
+
+async def model_is_replaced(talk: Conversation, model: Any) -> None:
+    model.queue.put_nowait(ProviderError("gone", retryable=False))
+    await asyncio.sleep(0.05)
+
+
+async def vendor_goes_away(talk: Conversation, model: Any) -> None:
+    model.queue.put_nowait(Reconnected("go_away"))
+
+
+async def guard_reconnects(talk: Conversation, model: Any) -> None:
+    await talk.session._link.drop()
+    await talk.model_session(1)
+
+
+async def line_breaks(talk: Conversation, model: Any) -> None:
+    for frame in (LineBroken(), LineBack()):
+        talk.caller.incoming.put_nowait(frame)
+
+
+async def silent_answer(talk: Conversation, model: Any) -> None:
+    model.queue.put_nowait(AudioDelta("silent", "/" * 16000))  # 1.5 s
+
+
+@pytest.mark.parametrize(
+    "event", [nothing, model_drops, model_is_replaced, vendor_goes_away, guard_reconnects, line_breaks, silent_answer]
+)
+async def test_what_is_no_sound_does_not_start_the_silence_over(
+    event: Callable[[Conversation, Any], Awaitable[None]],
+) -> None:
+    config = SessionConfig(upstream_model="other", instructions="Be brief.", caller_format=PCMU_8K)
+    seconds = await ended_after(event, fallback=Engine(ScriptedModel(), config))
+    assert SILENCE_SECONDS - 0.05 <= seconds < SILENCE_SECONDS + 0.35
+
+
+async def agent_speaks(talk: Conversation, model: Any) -> None:
+    model.queue.put_nowait(AudioDelta("answer", audio(200)))
+
+
+async def caller_speaks(talk: Conversation, model: Any) -> None:
+    for _ in range(10):
+        talk.caller.incoming.put_nowait(audio(20))
+        await asyncio.sleep(0.02)
+
+
+async def caller_is_understood(talk: Conversation, model: Any) -> None:
+    model.queue.put_nowait(SpeechStarted())
+    await asyncio.sleep(0.2)
+    model.queue.put_nowait(InputTranscript("Hm."))
+
+
+async def key_is_pressed(talk: Conversation, model: Any) -> None:
+    await asyncio.sleep(0.2)
+    talk.caller.incoming.put_nowait(DtmfPressed("5"))
+
+
+async def tool_works(talk: Conversation, model: Any) -> None:
+    """Nobody's silence, and no sound: what was counted before it counts."""
+    talk.tool_waits = {"slow": asyncio.Event()}
+    model.queue.put_nowait(ToolCall("1", "slow", {}))
+    await asyncio.sleep(AT + 0.2)
+    talk.tool_waits["slow"].set()
+
+
+async def somebody_is_called(talk: Conversation, model: Any) -> None:
+    await talk.session.transfer_begun(is_warm=True)
+    await asyncio.sleep(AT + 0.2)
+    await talk.session.transfer_failed("busy")
+
+
+@pytest.mark.parametrize(
+    "event", [agent_speaks, caller_speaks, caller_is_understood, key_is_pressed, tool_works, somebody_is_called]
+)
+async def test_sound_starts_the_silence_over_and_waiting_holds_it(
+    event: Callable[[Conversation, Any], Awaitable[None]],
+) -> None:
+    expected = SILENCE_SECONDS + AT + 0.2
+    assert expected - 0.25 <= await ended_after(event) < expected + 0.35
+
+
+def test_a_session_that_goes_on_counts_what_was_silent_before_it() -> None:
+    clock = Clock()
+    silence = SilenceClock(clock, silent_for=7.0)
+    clock.now += 2
+    assert silence.check(is_sound=False, is_excused=True) == pytest.approx(7)
+    clock.now += 2.5
+    assert silence.check(is_sound=False, is_excused=False) == pytest.approx(9.5)
+    silence.heard(clock.now - 1)
+    silence.heard(clock.now - 4)
+    assert silence.seconds == pytest.approx(1)
