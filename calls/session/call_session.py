@@ -6,7 +6,6 @@ finishes first ends it.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -26,10 +25,10 @@ from agents.providers.events import (
     TurnDone,
 )
 from bubblyphone.core.audio import make_transcoder
-from calls.session import wording
 from calls.session.answering import Answering
 from calls.session.conversation import Conversation
 from calls.session.dead_air import SPOKEN_MS, DeadAir, Remedy
+from calls.session.farewell import Farewell
 from calls.session.handover import Handover
 from calls.session.hearing import Hearing
 from calls.session.last_words import hear_last_words
@@ -42,14 +41,6 @@ from calls.session.tool_desk import MOVED, ToolDesk
 from calls.session.transport import MediaTransport
 from calls.session.turns import SHORTEST_VOICE_MS, TurnClock
 
-# The longest that a goodbye may take before the line is cut.
-FAREWELL_SECONDS = 15.0
-# The longest that our own voice may take to begin, on a machine that is short of everything.
-APOLOGY_SECONDS = 4.0
-# The last words may come after the call of the tool that ends the conversation.
-LAST_WORDS_SECONDS = 0.3
-# A caller who began to speak counts as speaking for this long at most, in case the end is never reported.
-LONGEST_SPEECH_SECONDS = 30.0
 # A caller who is silent for this long has come to an end.
 PAUSE_SECONDS = 0.7
 LIMIT_CHECK_SECONDS = 0.25
@@ -114,11 +105,12 @@ class CallSession:
             observer=observer,
             now=now,
         )
+        self._farewell = Farewell(self._speaking, self._handover, self.answering, self.end, now)
         self._tools = ToolDesk(
             run_tool=run_tool,
             observer=observer,
             tools=config.tools,
-            built_in={"end_call": self._say_goodbye, "transfer_call": self._hand_over},
+            built_in={"end_call": self._farewell.hang_up, "transfer_call": self._farewell.hand_over},
             say=self._speaking.say_meanwhile,
             deliver=self._link.deliver,
             changed=self._tools_changed,
@@ -129,10 +121,8 @@ class CallSession:
         self._started = now()
         self._silence = SilenceClock(now, silent_for)
         self._is_over = False  # only the caller's last words still count
-        self._caller_speaks_since: float | None = None
         self._is_mid_answer = False
-        self._farewell = self._has_spoken = False
-        self._has_given_up = False
+        self._has_spoken = self._has_given_up = False
         self._to_caller: Callable[[str], str] | None = None
 
     # --- from outside -------------------------------------------------------------------------------------------------
@@ -144,8 +134,7 @@ class CallSession:
 
     async def end_when_quiet(self, cause: str, within_seconds: float) -> None:
         """Let what has been said be heard, then end."""
-        await self._speaking.wait_for_silence(self._now() + within_seconds)
-        self.end(cause)
+        await self._farewell.end_when_quiet(cause, within_seconds)
 
     async def inject_context(self, message: str) -> bool:
         """Give the model a note; False when it has no session at this moment to take it."""
@@ -282,8 +271,7 @@ class CallSession:
                 self._turns.end_detected()
                 self._conversation.caller_finished()
             case InputTranscript(text):
-                self._caller_speaks_since = None
-                self._silence.heard(self._ear.heard_at or self._now())
+                self._silence.caller_finished(self._ear.heard_at or self._now())
                 self._conversation.caller_said(text)
             case OutputTranscript(item_id, text):
                 self._conversation.model_said(self._link.call_wide(item_id), text)
@@ -310,7 +298,7 @@ class CallSession:
             payload = self._to_caller(payload)
             if not payload:
                 return
-        self._caller_speaks_since = None
+        self._silence.caller_finished()
         if not await self._speaking.say(item_id, payload):
             return
         if not self._has_spoken:
@@ -324,10 +312,14 @@ class CallSession:
 
     async def _barge_in(self) -> None:
         """The caller speaks: drop what is still to be played, and tell the model how much of its answer was heard."""
-        self._caller_speaks_since = self._now()
-        self._silence.heard(self._caller_speaks_since)
+        self._silence.caller_began()
         self._turns.caller_spoke()
-        if self._farewell or self._handover.is_ringing or not self._speaking.is_on or not self._is_interruptible:
+        if (
+            self._farewell.has_begun
+            or self._handover.is_ringing
+            or not self._speaking.is_on
+            or not self._is_interruptible
+        ):
             return
         item_id, self._is_mid_answer = self._speaking.item_id, False
         heard_ms, share = await self._speaking.fall_silent()
@@ -343,20 +335,6 @@ class CallSession:
         if not self._tools.is_busy:
             self._dead_air.expect(self._now())
 
-    async def _say_goodbye(self, session: RealtimeSession, call: ToolCall) -> None:
-        """The model wants to hang up: let what it has said be heard, then end. A mailbox's call ends with its message."""
-        if self.answering.is_machine:
-            return
-        self._farewell = True
-        await asyncio.sleep(LAST_WORDS_SECONDS)
-        await self.end_when_quiet("normal_clearing", FAREWELL_SECONDS)
-
-    async def _hand_over(self, session: RealtimeSession, call: ToolCall) -> None:
-        """The model wants somebody else to take over: let what it has said be heard, then have them called."""
-        await asyncio.sleep(LAST_WORDS_SECONDS)
-        await self._speaking.wait_for_silence(self._now() + FAREWELL_SECONDS)
-        await self._handover.ask(session, call)
-
     # --- limits, and a model that is not heard ------------------------------------------------------------------------
 
     async def _keep_limits(self) -> None:
@@ -366,7 +344,7 @@ class CallSession:
             if now - self._started >= self._limits.max_duration:
                 self.end("max_duration")
                 return
-            if self._silent_seconds(now) >= self._limits.silence:
+            if self._silent_seconds() >= self._limits.silence:
                 self.end("silence_timeout")
                 return
             self._conversation.release_overdue()
@@ -377,22 +355,20 @@ class CallSession:
         """Whether the caller is with somebody else than the model."""
         return self._handover.is_ringing or self.mailbox.is_greeting or not self.answering.is_decided
 
-    def _silent_seconds(self, now: float) -> float:
+    def _silent_seconds(self) -> float:
         """Since the last sound. Ringing is one; the wait for a model, a verdict, a tool or a person is nobody's silence."""
-        since = self._caller_speaks_since
-        is_caller_speaking = since is not None and now - since < LONGEST_SPEECH_SECONDS
         is_waiting = self._handover.is_under_way or not self.answering.is_decided or not self._link.connections
         is_ringing = self._handover.is_ringing or self.answering.is_machine
         self._silence.heard(max(self._speaking.sound_ends_at, self._ear.heard_at, self._hearing.acted_at))
         return self._silence.check(
-            is_sound=is_ringing or self._speaking.is_audible or is_caller_speaking,
+            is_sound=is_ringing or self._speaking.is_audible,
             is_excused=is_waiting or self._tools.is_busy,
         )
 
     async def _mend_dead_air(self, now: float) -> None:
         if self._ear.voiced_ms >= self._dead_air.spoken_ms and self._ear.voice_at > (self._dead_air.since or 0.0):
             self._dead_air.expect(self._ear.voice_at)
-        unanswerable = self._link.session is None or self._speaking.is_line_broken or self._farewell
+        unanswerable = self._link.session is None or self._speaking.is_line_broken or self._farewell.has_begun
         if unanswerable or self._is_elsewhere or self._speaking.is_audible or self._tools.is_busy:
             return
         if (remedy := self._dead_air.due(now)) is None:
@@ -411,10 +387,7 @@ class CallSession:
         if self.answering.is_machine:
             self.end("model_failed")
         if not self._end.done() and not self._handover.is_ringing:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(APOLOGY_SECONDS):
-                    await self._speaking.say_ourselves(wording.APOLOGY)
-            await self._speaking.wait_for_silence(self._now() + APOLOGY_SECONDS)
+            await self._farewell.apologize()
             if not await self._handover.request({"reason": "technical trouble"}):
                 await asyncio.shield(self._end)
         self.end("model_failed")

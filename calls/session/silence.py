@@ -3,6 +3,9 @@
 import time
 from collections.abc import Callable
 
+# A caller who began to speak counts as speaking for this long at most, in case the end is never reported.
+LONGEST_SPEECH_SECONDS = 30.0
+
 
 class SilenceClock:
     """Counts from the last sound, whoever made it and whatever was reconnected since.
@@ -14,6 +17,7 @@ class SilenceClock:
         self._now = now
         self._checked_at = now()
         self._last_sound = self._checked_at - silent_for
+        self._caller_speaks_since: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -23,11 +27,22 @@ class SilenceClock:
         """There was a sound at that time."""
         self._last_sound = max(self._last_sound, min(at, self._now()))
 
+    def caller_began(self) -> None:
+        """The model says that the caller is speaking."""
+        self._caller_speaks_since = self._now()
+        self.heard(self._caller_speaks_since)
+
+    def caller_finished(self, at: float = 0.0) -> None:
+        """The caller has been understood, or is being answered; `at`: when a voice was last heard, if that is known."""
+        self._caller_speaks_since = None
+        self.heard(at)
+
     def check(self, *, is_sound: bool, is_excused: bool) -> float:
         """The seconds of silence by now. The time since the last check was sound, or does not count (`is_excused`): nobody could
         speak."""
         now = self._now()
-        if is_sound:
+        since = self._caller_speaks_since
+        if is_sound or (since is not None and now - since < LONGEST_SPEECH_SECONDS):
             self._last_sound = now
         elif is_excused:
             self._last_sound = min(now, self._last_sound + now - self._checked_at)

@@ -141,7 +141,7 @@ async def test_who_interrupted_waits_for_an_answer() -> None:
 
 
 async def test_another_model_takes_over_and_at_last_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calls.session.call_session.APOLOGY_SECONDS", 0.5)
+    monkeypatch.setattr("calls.session.farewell.APOLOGY_SECONDS", 0.5)
     fallback, asked = ScriptedModel(), list[Any]()
 
     async def request_transfer(arguments: Any) -> str:
