@@ -68,6 +68,11 @@ def claim(model: type[Work], pk: int) -> Work | None:
     return work
 
 
+def is_last_attempt(work: AfterCallWork) -> bool:
+    """Whether a claimed row is given up if this attempt fails."""
+    return work.attempt_count > len(PAUSES)
+
+
 def is_ours(work: AfterCallWork) -> bool:
     """Whether the claim still holds: a job that took too long finds that another one has done its work."""
     rows = type(work)._default_manager.select_for_update(of=("self",))
@@ -89,7 +94,7 @@ def failed(work: Work, reason: str, give_up: Callable[[Work], None], *, retryabl
         if fresh.status != AfterCallWork.Status.PENDING or fresh.next_attempt_at != work.next_attempt_at:
             return
         fresh.reason = reason[:300]
-        if retryable and fresh.attempt_count <= len(PAUSES):
+        if retryable and not is_last_attempt(fresh):
             fresh.next_attempt_at = timezone.now() + PAUSES[fresh.attempt_count - 1]
             fresh.save(update_fields=["reason", "next_attempt_at"])
             return

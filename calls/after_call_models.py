@@ -28,6 +28,9 @@ class Recording(AfterCallWork):
     """A call's sound: caller left, agent right. Pending: it is being made, or on its way into the storage.
 
     `name` is the file's in the storage "recordings". A recording that was deleted keeps its row without a file.
+
+    What a session recorded of a call that was transferred goes on with what the carrier records from then on, in the same file: caller
+    left, recipient right. `missing` says why that part is not in it.
     """
 
     class Maker(models.TextChoices):
@@ -40,6 +43,12 @@ class Recording(AfterCallWork):
     made_at = models.DateTimeField(null=True)  # when its maker said that it is made; a session may come back
     carrier_told_at = models.DateTimeField(null=True)  # when the carrier took the command to record
     carrier_url = models.TextField(blank=True, default="")  # where the carrier has it, for ten minutes
+    # Of the part after a transfer: since when the carrier is to record, when that ended one way or the other, and when the carrier
+    # says that it began.
+    transferred_at = models.DateTimeField(null=True)
+    part_made_at = models.DateTimeField(null=True)
+    part_began_at = models.DateTimeField(null=True)
+    missing = models.CharField(max_length=300, blank=True, default="")
     name = models.CharField(max_length=200, blank=True, default="")
     duration_ms = models.PositiveIntegerField(null=True)
     size_bytes = models.PositiveBigIntegerField(null=True)

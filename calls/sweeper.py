@@ -81,9 +81,12 @@ def sweep_once(now: datetime | None = None) -> None:
 
 
 def _has_work(now: datetime) -> bool:
-    """Whether a call runs, or waits for its transfer's fate or its transcript's announcement: most of the time none does."""
+    """Whether a call runs, or waits for its transfer's fate, its transcript's announcement or its recording: mostly none does."""
     return (
-        Call.objects.exclude(status__in=OVER).exists() or _undecided_transfers().exists() or _unannounced(now).exists()
+        Call.objects.exclude(status__in=OVER).exists()
+        or _undecided_transfers().exists()
+        or _unannounced(now).exists()
+        or recordings.has_unfinished()
     )
 
 

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 JOB_SECONDS = 12.0
 # By channel of the recording (contract §7).
 ROLES = (TranscriptEntry.Role.USER, TranscriptEntry.Role.MODEL)
+# Who is heard in the agent's channel once the call has been transferred.
+RECIPIENT = "recipient"
 # A piece ends at the quietest moment of its last seconds, so that no word is cut in two.
 CUT_WITHIN_SECONDS = 10
 QUIET_SECONDS = 0.2
@@ -109,9 +111,10 @@ def _transcribe_next(work: Transcription, reader: StereoReader, transcriber: Tra
     language = work.call.config.get("language", {}).get("value") or ""
     said = transcriber.transcribe(pcm16, reader.sample_rate, language)
     began = work.positions_ms[channel] / 1000
-    work.segments = sorted(
-        [*work.segments, *(_segment(one, began, ROLES[channel]) for one in said)], key=lambda one: one["start"]
-    )
+    segments = [_segment(one, began, ROLES[channel]) for one in said]
+    if ROLES[channel] == TranscriptEntry.Role.MODEL:
+        _name_recipient(work.call, segments)
+    work.segments = sorted([*work.segments, *segments], key=lambda one: one["start"])
     piece_ms = len(pcm16) // 2 * 1000 // reader.sample_rate
     work.positions_ms[channel] = reader.duration_ms if is_last else work.positions_ms[channel] + piece_ms
 
@@ -120,6 +123,17 @@ def _segment(said: Segment, began: float, role: str) -> dict[str, Any]:
     return {
         "start": round(began + said.start, 2), "end": round(began + said.end, 2), "text": said.text, "role": str(role),
     }  # fmt: skip
+
+
+def _name_recipient(call: Call, segments: list[dict[str, Any]]) -> None:
+    """What the agent's side says after a transfer, by the middle of each segment, is said by somebody else."""
+    if call.transferred_at is None:
+        return
+    began_at = Recording.objects.values_list("started_at", flat=True).get(call=call)
+    transferred = (call.transferred_at - began_at).total_seconds()
+    for segment in segments:
+        if (segment["start"] + segment["end"]) / 2 >= transferred:
+            segment["role"] = RECIPIENT
 
 
 def quietest(pcm16: bytes, sample_rate: int) -> int:

@@ -1,7 +1,7 @@
 """Handing a call over: the carrier calls somebody else and connects the caller to them.
 
-Until the other leg is answered the call is what it was; from then on the model is out of it and the leg's own price holds. A leg that
-is not answered leaves the caller with the agent, who is told why.
+Until the other leg is answered the call is what it was; from then on the model is out of it, the leg's own price holds, and the
+carrier goes on with the recording, if there is one. A leg that is not answered leaves the caller with the agent, who is told why.
 
 With a briefing the other party is called on a call of its own and told first; the caller stays with the agent until the two are
 connected, and it is then that the leg counts as answered.
@@ -21,6 +21,7 @@ from calls import commands, speech, timeline
 from calls.charging.admission import admit_transfer
 from calls.live_control import tell_session
 from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause, Transfer
+from calls.recording import recordings
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
@@ -246,6 +247,7 @@ def _answered(call: Call, transfer: Transfer, *, at: datetime) -> None:
     call.transferred_at, call.transfer_rate = at, transfer.rate
     call.save(update_fields=["transferred_at", "transfer_rate"])
     timeline.add_event(call.pk, "transfer.answered", "telephony", at=at, to=transfer.to_number)
+    recordings.go_on_after_commit(call)
     if call.mode == CallMode.WEBHOOK:
         commands.after_commit(speech.stop_listening, call)
     else:

@@ -27,6 +27,7 @@ class RecordingView(APIView):
                 "expires_at": format_time(signed.expires_at),
                 "duration_seconds": (recording.duration_ms or 0) / 1000,
                 "size_bytes": recording.size_bytes,
+                "missing": recording.missing or None,
             }
         )
 

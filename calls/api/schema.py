@@ -31,6 +31,7 @@ from calls.api.recording_views import RetentionSerializer
 from calls.api.serializers import CallFilters, CallSerializer, ContextSerializer, SpeakSerializer, TransferSerializer
 from calls.models import CallEvent, CallStatus, Direction, HangupCause, TranscriptEntry
 from calls.recording.access import MAX_RETENTION_DAYS
+from calls.transcription import RECIPIENT
 from phone_numbers.models import CallMode
 
 CALL = shape(
@@ -131,7 +132,9 @@ WHISPER_SEGMENT = shape(
         "start": number(0.0, "Seconds since the recording began."),
         "end": number(2.48),
         "text": text("We are open from nine."),
-        "role": choice(TranscriptEntry.Role.values, "model"),
+        "role": choice(
+            [*TranscriptEntry.Role.values, RECIPIENT], "model", "`recipient`: whoever the call was transferred to."
+        ),
     },
 )
 TRANSCRIPT = record(
@@ -156,11 +159,19 @@ TRANSCRIPT = record(
 RECORDING = record(
     {
         "recording_url": text(
-            "https://agents.example.com/recordings/17.1vXw2k.Qm…", "Needs no key. WAV, caller left, agent right."
+            "https://agents.example.com/recordings/17.1vXw2k.Qm…",
+            "Needs no key. WAV, caller left, agent right; after a transfer, the recipient right.",
         ),
         "expires_at": moment("Until when the address works: an hour."),
         "duration_seconds": number(95.2),
         "size_bytes": whole(3046400),
+        "missing": nullable(
+            text(
+                "The carrier did not hand it over.",
+                "Why the part after a transfer is not in the recording; null unless it is missing.",
+            ),
+            example=None,
+        ),
     }
 )
 ANALYSIS = record(

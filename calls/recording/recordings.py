@@ -1,7 +1,8 @@
 """Recordings of calls: begun, brought into the storage, handed out for a while, deleted.
 
 A streaming call is recorded by its session (`calls.recording.tape`) into a file of this platform; any other by the carrier, who
-says where the file is to be had. In both cases a job brings it into the storage. The call's row is the lock.
+says where the file is to be had. After a transfer the session is gone, and the carrier records the rest of a streaming call, too. A
+job brings what there is into the storage, as one file. The call's row is the lock.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from accounts.outbound_http import DownloadFailed, OutboundClient
@@ -23,6 +25,7 @@ from calls import after_call, commands, timeline, transcription
 from calls.after_call_models import Recording
 from calls.models import Call, CallStatus
 from calls.recording.files import draft_path, storage
+from calls.recording.joining import join
 from calls.recording.wav_file import StereoReader
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.events import CarrierEvent
@@ -36,6 +39,8 @@ ABANDONED_AFTER = timedelta(seconds=30)
 WRITTEN_AFTER = timedelta(seconds=5)
 # The carrier reports a recording within seconds of the call's end.
 CARRIER_OVERDUE_AFTER = timedelta(minutes=15)
+# What a session recorded does not wait as long for the part after a transfer.
+PART_OVERDUE_AFTER = timedelta(minutes=3)
 COMMAND_LOST_AFTER = timedelta(seconds=5)
 # A download has to fit into a job's minute; an hour of a call has 115 MB.
 DOWNLOAD_SECONDS = 50.0
@@ -52,13 +57,14 @@ def session_began(call_id: int, *, at: datetime) -> None:
     if is_new:
         timeline.add_event(call_id, "recording.started", "streaming", at=at)
     else:
-        Recording.objects.filter(pk=recording.pk).update(made_at=None)
+        began_at = Least("started_at", Value(at))  # the row may be that of a transfer, which was quicker
+        Recording.objects.filter(pk=recording.pk).update(made_at=None, started_at=began_at)
 
 
 def session_ended(call_id: int, *, at: datetime) -> None:
     """The session has written its last. Once the call is over the recording is complete; until then another may follow."""
     _unfinished().filter(call_id=call_id).update(made_at=at)
-    complete(_unfinished().filter(call_id=call_id, call__status__in=OVER))
+    _complete_made(_unfinished().filter(call_id=call_id))
 
 
 # --- by the carrier ---------------------------------------------------------------------------------------------------
@@ -68,6 +74,18 @@ def begin_after_commit(call: Call, *, at: datetime) -> None:
         Recording.objects.get_or_create(
             call=call, defaults={"maker": Recording.Maker.CARRIER, "started_at": at, "next_attempt_at": None}
         )
+        commands.after_commit(tell_carrier, call)
+
+
+def go_on_after_commit(call: Call) -> None:
+    """A call that its session recorded was transferred: the carrier records what follows. The row is locked."""
+    if call.recording_enabled and call.mode == CallMode.STREAMING:
+        now = timezone.now()
+        Recording.objects.get_or_create(
+            call=call, defaults={"maker": Recording.Maker.PLATFORM, "started_at": now, "next_attempt_at": None}
+        )
+        # By our clock: a report of the carrier may be late, and the command is only given now.
+        _unfinished().filter(call=call, transferred_at=None).update(transferred_at=now)
         commands.after_commit(tell_carrier, call)
 
 
@@ -82,7 +100,7 @@ def tell_carrier(call: Call) -> None:
         )
     except CarrierError as error:
         if not error.retryable and error.reason != "not_answered":
-            after_call.failed(recording, f"The carrier does not record: {error}", report_failure, retryable=False)
+            _carrier_failed(recording, f"The carrier does not record: {error}")
         return
     with transaction.atomic():
         if Recording.objects.filter(pk=recording.pk, carrier_told_at=None).update(carrier_told_at=timezone.now()):
@@ -91,20 +109,46 @@ def tell_carrier(call: Call) -> None:
 
 def on_carrier_saved(call: Call, event: CarrierEvent) -> None:
     """The carrier says where it has the recording, for ten minutes. The call's row is locked."""
-    of_call = _unfinished().filter(call=call, maker=Recording.Maker.CARRIER)
-    if of_call.update(carrier_url=event.detail, made_at=event.occurred_at):
-        complete(of_call)
+    of_call = _unfinished().filter(call=call)
+    whole, part = of_call.filter(maker=Recording.Maker.CARRIER), of_call.filter(PART_AWAITED)
+    if whole.update(carrier_url=event.detail, made_at=event.occurred_at):
+        complete(whole)
+    elif part.update(carrier_url=event.detail, part_made_at=timezone.now(), part_began_at=event.began_at):
+        _complete_made(of_call)
 
 
 def on_carrier_failed(call: Call, event: CarrierEvent) -> None:
-    recording = _unfinished().filter(call=call, maker=Recording.Maker.CARRIER).first()
+    recording = _unfinished().filter(call=call).first()
     if recording is not None:
-        after_call.failed(recording, f"The carrier: {event.detail}", report_failure, retryable=False)
+        _carrier_failed(recording, f"The carrier: {event.detail}")
+
+
+def _carrier_failed(recording: Recording, reason: str) -> None:
+    """There is nothing of the carrier's; what the session recorded of the call before a transfer is there all the same."""
+    if recording.maker == Recording.Maker.CARRIER:
+        after_call.failed(recording, reason, report_failure, retryable=False)
+        return
+    awaited = _unfinished().filter(PART_AWAITED, pk=recording.pk)
+    awaited.update(part_made_at=timezone.now(), missing=reason[:300])
+    _complete_made(_unfinished().filter(pk=recording.pk))
 
 
 # --- complete ---------------------------------------------------------------------------------------------------------
+PART_AWAITED = Q(transferred_at__isnull=False, part_made_at=None)
+
+
 def _unfinished() -> QuerySet[Recording]:
     return Recording.objects.filter(status=Recording.Status.PENDING, next_attempt_at=None)
+
+
+def has_unfinished() -> bool:
+    """Whether `sweep` may find something."""
+    return _unfinished().exists()
+
+
+def _complete_made(recordings: QuerySet[Recording]) -> None:
+    """Those of sessions that are gone and calls that are over, with all their parts."""
+    complete(recordings.filter(~PART_AWAITED, made_at__isnull=False, call__status__in=OVER))
 
 
 def complete(recordings: QuerySet[Recording]) -> None:
@@ -121,13 +165,13 @@ def sweep(now: datetime) -> None:
     waiting = _unfinished().filter(call__status__in=OVER)
     is_abandoned = Q(made_at=None, call__ended_at__lt=now - ABANDONED_AFTER)
     is_made = Q(made_at__isnull=False, call__ended_at__lt=now - WRITTEN_AFTER)
-    complete(waiting.filter(is_abandoned | is_made, maker=Recording.Maker.PLATFORM))
-    by_carrier = waiting.filter(maker=Recording.Maker.CARRIER, call__ended_at__lt=now - CARRIER_OVERDUE_AFTER)
-    for recording in by_carrier:
-        after_call.failed(recording, "The carrier did not hand it over.", report_failure, retryable=False)
-    untold = _unfinished().filter(
-        maker=Recording.Maker.CARRIER, carrier_told_at=None, started_at__lt=now - COMMAND_LOST_AFTER
-    )
+    by_carrier = Q(maker=Recording.Maker.CARRIER, call__ended_at__lt=now - CARRIER_OVERDUE_AFTER)
+    for recording in waiting.filter(by_carrier | PART_AWAITED & Q(call__ended_at__lt=now - PART_OVERDUE_AFTER)):
+        _carrier_failed(recording, "The carrier did not hand it over.")
+    complete(waiting.filter(~PART_AWAITED, is_abandoned | is_made, maker=Recording.Maker.PLATFORM))
+    lost = now - COMMAND_LOST_AFTER
+    is_due = Q(maker=Recording.Maker.CARRIER, started_at__lt=lost) | PART_AWAITED & Q(transferred_at__lt=lost)
+    untold = _unfinished().filter(is_due, carrier_told_at=None)
     for recording in untold.filter(call__status=CallStatus.ANSWERED).select_related("call"):
         tell_carrier(recording.call)
 
@@ -161,10 +205,37 @@ def fetch(recording_id: int) -> None:
 def _store(recording: Recording, name: str, draft: Path) -> None:
     if recording.maker == Recording.Maker.CARRIER:
         _download(recording.carrier_url, draft)
+    elif recording.transferred_at is not None and not recording.missing:
+        _add_part(recording, draft)
     with draft.open("rb") as file:
         _duration_ms(file)
         file.seek(0)
         storage().save(name, File(file))
+
+
+def _add_part(recording: Recording, draft: Path) -> None:
+    """Go on with what the carrier recorded. What it does not hand over is noted as missing, at the last attempt."""
+    part = draft.with_name(f"{recording.call_id}.transfer.wav")
+    try:
+        _download(recording.carrier_url, part)
+        join(draft, part, whole_began_at=recording.started_at, part_began_at=_part_began_at(recording))
+    except DownloadFailed as error:
+        if not after_call.is_last_attempt(recording):
+            raise
+        recording.missing = f"The carrier did not hand it over: {error}"[:300]
+    except (wave.Error, EOFError):
+        recording.missing = "What the carrier handed over is not a sound file."
+    finally:
+        part.unlink(missing_ok=True)
+    Recording.objects.filter(pk=recording.pk).update(missing=recording.missing)
+
+
+def _part_began_at(recording: Recording) -> datetime:
+    """By our clock: the carrier's may be another, but it began between our command and its answer to that, or our next one."""
+    assert recording.transferred_at is not None
+    assert recording.part_made_at is not None
+    latest = max(recording.transferred_at, recording.carrier_told_at or recording.part_made_at)
+    return min(max(recording.part_began_at or latest, recording.transferred_at), latest)
 
 
 def _duration_ms(file: IO[Any]) -> int:
@@ -196,7 +267,8 @@ def _report(recording: Recording, name: str) -> None:
         recording.name = name
         after_call.finish(recording, Recording.Status.READY)
         seconds = (recording.duration_ms or 0) / 1000
-        timeline.add_event(call.pk, "recording.saved", "system", at=at, duration_seconds=seconds)
+        about = {"missing": recording.missing} if recording.missing else {}
+        timeline.add_event(call.pk, "recording.saved", "system", at=at, duration_seconds=seconds, **about)
         timeline.notify(call, "call.recording.ready", at=at, duration_seconds=seconds)
         transcription.begin(call)
 

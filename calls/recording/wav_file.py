@@ -44,6 +44,16 @@ class WavFile:
         # The header follows the data: it never promises what is not there.
         self._write_header()
 
+    def cut_or_pad(self, frames: int) -> None:
+        """Make the file so many samples long: silence is added, or the end dropped."""
+        if frames < self.frames:
+            self.frames = frames
+            self._write_header()
+            self._file.truncate(_HEADER.size + frames * FRAME_BYTES)
+        while self.frames < frames:
+            silence = bytes(2 * min(frames - self.frames, self.sample_rate))
+            self.append(silence, silence)
+
     def close(self) -> None:
         self._file.close()
 

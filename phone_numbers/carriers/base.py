@@ -177,7 +177,7 @@ class Carrier(ABC):
 
     @abstractmethod
     def start_recording(self, *, carrier_call_id: str, client_state: str, command_id: str) -> None:
-        """Record the call to its end: WAV, this side of the call left, the other right."""
+        """Record the call from now to its end: WAV, this side of the call left, whoever it is connected to right."""
 
     @abstractmethod
     def transfer(

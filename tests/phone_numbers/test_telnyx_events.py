@@ -252,3 +252,21 @@ def test_the_carrier_checks_before_it_reads() -> None:
     carrier = TelnyxCarrier(api_key="k", public_key=PUBLIC_KEY, base_url="http://127.0.0.1:1", connection_id="c")
     with pytest.raises(InvalidSignature):
         carrier.parse_event(headers={}, body=webhook("call.answered"))
+
+
+@pytest.mark.parametrize(
+    ("began", "expected"),
+    [
+        ("2026-11-22T03:30:01.000000Z", datetime(2026, 11, 22, 3, 30, 1, tzinfo=UTC)),
+        ("2026-11-22T05:30:01+02:00", datetime(2026, 11, 22, 3, 30, 1, tzinfo=UTC)),
+        ("2026-11-22T03:30:01", None),
+        ("soon", None),
+        (None, None),
+        (17, None),
+    ],
+)
+def test_when_a_recording_began_is_no_reason_to_refuse_its_report(began: Any, expected: datetime | None) -> None:
+    urls = {"wav": "https://s3.example.com/leg.wav"}
+    event = events.parse(webhook("call.recording.saved", recording_urls=urls, recording_started_at=began))
+    assert event is not None
+    assert (event.began_at, event.detail) == (expected, urls["wav"])

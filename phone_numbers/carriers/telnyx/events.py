@@ -92,6 +92,7 @@ def _translate(kind: CarrierEventType, data: dict[str, Any]) -> CarrierEvent:
         to_number=_text(payload.get("to")),
         cause=hangup_cause(payload) if kind is CarrierEventType.ENDED else "",
         detail=_detail(kind, payload),
+        began_at=_recording_began(payload) if kind is CarrierEventType.RECORDING_SAVED else None,
     )
 
 
@@ -140,6 +141,14 @@ def _call_id(kind: CarrierEventType, payload: Mapping[str, Any]) -> str:
     if kind in {CarrierEventType.RECORDING_SAVED, CarrierEventType.RECORDING_FAILED}:
         return _text(payload.get("call_control_id"))
     return str(payload["call_control_id"])
+
+
+def _recording_began(payload: Mapping[str, Any]) -> datetime | None:
+    """Good to know, and no reason to refuse the report where it is missing or no time."""
+    try:
+        return _moment(_text(payload.get("recording_started_at")))
+    except ValueError:
+        return None
 
 
 def _moment(text: str) -> datetime:
