@@ -10,22 +10,18 @@ from django.core import signing
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import emails
+from accounts import emails, throttles
 from accounts.models import Developer
-from bubblyphone.core.errors import NotFound, TooManyRequests
+from bubblyphone.core.errors import NotFound
 from bubblyphone.core.jobs import enqueue
-from bubblyphone.core.ratelimit import hit
 
 LIFE = timedelta(days=3)
-MAILS_PER_HOUR = 3
 _SALT = "accounts.email_verification"
 
 
 def request_link(*, developer: Developer) -> None:
-    """Have the mail sent, again if need be. Raises TooManyRequests after MAILS_PER_HOUR."""
-    allowance = hit(f"verify:{developer.pk}", limit=MAILS_PER_HOUR, window_seconds=3600)
-    if allowance.is_exceeded:
-        raise TooManyRequests("The mail was sent several times already. Try again later.", allowance.retry_after)
+    """Have the mail sent, again if need be. Raises TooManyRequests when the address got several within the hour."""
+    throttles.count_verification_mail(email=developer.email)
     enqueue(send_link, developer.pk)
 
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from accounts.authentication import identify
 from accounts.idempotency import HEADER, Claim, claim_key, fingerprint_of, settle
 from bubblyphone.core.errors import Conflict, InvalidRequest
-from bubblyphone.core.http import client_address, compact_json, json_error
+from bubblyphone.core.http import client_address, client_network, compact_json, json_error
 from bubblyphone.core.middleware import is_api, is_form_with_files
 from bubblyphone.core.ratelimit import hit
 
@@ -25,7 +25,7 @@ class RateLimitMiddleware:
         if not is_api(request):
             return self.get_response(request)
         credential = identify(request)
-        bucket = credential.bucket if credential else f"address:{client_address(request)}"
+        bucket = credential.bucket if credential else f"address:{client_network(request)}"
         allowance = hit(bucket, limit=settings.RATE_LIMIT_PER_MINUTE)
         if allowance.is_exceeded:
             response: HttpResponse = json_error(429)

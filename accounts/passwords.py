@@ -6,32 +6,22 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import emails, services
+from accounts import emails, services, throttles
 from accounts.models import ApiKey, Developer
-from bubblyphone.core.errors import InvalidRequest, TooManyRequests
+from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.jobs import enqueue
-from bubblyphone.core.ratelimit import hit
 
-LINKS_PER_ACCOUNT = 5
-LINKS_PER_ADDRESS = 30
-WINDOW_SECONDS = 3600
 LONGEST_ID = 18  # digits, all of which PostgreSQL takes for an id
 
 
 def request_reset(*, email: str, address: str) -> None:
     """Have a link sent, if there is such an account: who asks cannot tell, neither from the answer nor from its time.
 
-    Raises TooManyRequests after too many in an hour, for one e-mail address or from one client address.
+    Raises TooManyRequests for a client address that has asked too often.
     """
     email = email.strip().lower()
-    for bucket, limit in (
-        (f"reset:address:{address}", LINKS_PER_ADDRESS),
-        (f"reset:account:{email}", LINKS_PER_ACCOUNT),
-    ):
-        allowance = hit(bucket, limit=limit, window_seconds=WINDOW_SECONDS)
-        if allowance.is_exceeded:
-            raise TooManyRequests("Too many requests for a new password. Try again later.", allowance.retry_after)
-    enqueue(send_link, email)
+    if throttles.may_mail_reset(email=email, address=address):
+        enqueue(send_link, email)
 
 
 def send_link(email: str) -> None:

@@ -1,5 +1,6 @@
 """Accounts: registering, signing in, keys and sessions. Secrets are returned once and kept as hashes."""
 
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,18 +11,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts import email_verification
+from accounts import email_verification, throttles
 from accounts.authentication import KEY_PREFIX
 from accounts.models import ApiKey, BrowserSession, Developer, SessionToken
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
-from bubblyphone.core.ratelimit import hit, look
-
-# Failed sign-ins in an hour. The API's own limit already holds an address to 100 a minute; these end a longer siege, of
-# one account from many addresses and of many accounts from one.
-FAILURES_PER_ACCOUNT = 100
-FAILURES_PER_ADDRESS = 300
-FAILURE_WINDOW_SECONDS = 3600
 
 
 class WrongCredentials(ApplicationError):
@@ -29,36 +23,34 @@ class WrongCredentials(ApplicationError):
     code = "wrong_credentials"
 
 
-def register(*, name: str, email: str, password: str, company_name: str = "", time_zone: str = "UTC") -> Developer:
-    """Open an account and mail a link that confirms its address.
+def register(
+    *, name: str, email: str, password: str, address: str, company_name: str = "", time_zone: str = "UTC"
+) -> Developer:
+    """Open an account and mail a link that confirms its email address. `address` is the client's.
 
-    Raises InvalidRequest for an address that is taken, in whatever case it is written.
+    Raises InvalidRequest for an email that is taken, in whatever case it is written; TooManyRequests.
     """
+    throttles.count_registration(address=address)
     try:
         with transaction.atomic():
             developer = Developer.objects.create_user(
                 email, password, name=name, company_name=company_name, time_zone=time_zone
             )
-            email_verification.request_link(developer=developer)
+            with suppress(TooManyRequests):  # somebody registered it before, and deleted that account
+                email_verification.request_link(developer=developer)
             return developer
     except IntegrityError as error:
         raise InvalidRequest({"email": ["The email has already been taken."]}) from error
 
 
 def sign_in(*, email: str, password: str, address: str) -> Developer:
-    """Who has this password. Raises WrongCredentials, or TooManyRequests after too many failures (account, address)."""
-    buckets = {
-        f"sign-in:account:{email.strip().lower()}": FAILURES_PER_ACCOUNT,
-        f"sign-in:address:{address}": FAILURES_PER_ADDRESS,
-    }
-    for bucket, limit in buckets.items():
-        allowance = look(bucket, limit=limit, window_seconds=FAILURE_WINDOW_SECONDS)
-        if allowance.is_exceeded:
-            raise TooManyRequests("Too many failed attempts. Try again later.", allowance.retry_after)
+    """Who has this password. Raises WrongCredentials, or TooManyRequests after too many failures (`throttles`)."""
+    known = Developer.objects.filter(email=email.strip().lower()).first()
+    limits = throttles.password_limits(email=email, address=address, developer=known)
+    throttles.refuse_guessing(limits)
     developer = authenticate(username=email, password=password)
     if not isinstance(developer, Developer):
-        for bucket, limit in buckets.items():
-            hit(bucket, limit=limit, window_seconds=FAILURE_WINDOW_SECONDS)
+        throttles.count_failure(limits)
         raise WrongCredentials("These credentials do not match our records.")
     return developer
 

@@ -13,14 +13,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import selectors, services
 from accounts.access import signed_in
 from accounts.forms import ApiKeyForm, SignInForm, SignUpForm
-from bubblyphone.core.errors import ApplicationError, InvalidRequest
+from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
 from bubblyphone.core.pages import add_errors, page
-from bubblyphone.core.ratelimit import hit
-
-# New accounts from one address in an hour.
-SIGN_UPS_PER_ADDRESS = 60
-SIGN_UP_WINDOW_SECONDS = 3600
 
 
 @never_cache
@@ -31,23 +26,15 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("overview")
     form = SignUpForm(request.POST or None)
-    if form.is_valid() and _may_sign_up(request, form):
+    if form.is_valid():
         try:
-            developer = services.register(**form.cleaned_data)
-        except InvalidRequest as error:
+            developer = services.register(**form.cleaned_data, address=client_address(request))
+        except ApplicationError as error:
             add_errors(form, error)
         else:
             login(request, developer)
             return redirect("overview")
     return render(request, "accounts/signup.html", {"form": form})
-
-
-def _may_sign_up(request: HttpRequest, form: SignUpForm) -> bool:
-    bucket = f"sign-up:{client_address(request)}"
-    if hit(bucket, limit=SIGN_UPS_PER_ADDRESS, window_seconds=SIGN_UP_WINDOW_SECONDS).is_exceeded:
-        form.add_error(None, "Too many new accounts from here. Try again later.")
-        return False
-    return True
 
 
 @never_cache

@@ -7,6 +7,7 @@ import dj_database_url
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
+from bubblyphone.core.logs import logging_settings
 from bubblyphone.env import env_bool, env_int, env_list, env_secret, env_str
 from bubblyphone.storage import private_storage
 
@@ -214,6 +215,8 @@ LOGOUT_REDIRECT_URL = "login"
 PASSWORD_RESET_TIMEOUT = 3600
 # Whether staff must set up a second factor. In the demo they are asked to, and may wait; once set up it is wanted there, too.
 STAFF_SECOND_FACTOR = env_bool("STAFF_SECOND_FACTOR", default=not DEMO)
+# New accounts from one client address in an hour, over page and API together.
+REGISTRATIONS_PER_HOUR = env_int("REGISTRATIONS_PER_HOUR", 60 if DEMO else 20, minimum=1)
 SESSION_TOKEN_DAYS = env_int("SESSION_TOKEN_DAYS", 30, minimum=1)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
@@ -316,7 +319,7 @@ CLOCK_TASKS = [
 
 # --- outside parties --------------------------------------------------------------------------------------------------
 ALLOW_PRIVATE_WEBHOOKS = env_bool("ALLOW_PRIVATE_WEBHOOKS")
-# Production takes https only (contract §5); where private addresses are let in for development, http is too.
+# Production takes https only; where private addresses are let in for development, http is too.
 WEBHOOK_SCHEMES = ["https", "http"] if ALLOW_PRIVATE_WEBHOOKS else ["https"]
 
 CARRIER = {
@@ -391,20 +394,4 @@ DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL", f"BubblyPhone Agents <noreply
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- logs -------------------------------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"worth_a_line": {"()": "bubblyphone.core.logs.WorthALine"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["worth_a_line"]}},
-    "root": {"handlers": ["console"], "level": env_str("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "django.channels.server": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-        "stripe": {"level": "WARNING"},
-        "psycopg.pool": {"level": "WARNING"},
-        "django-q": {"level": "WARNING"},
-        # Its info lines tell of every endpoint and connection; serve.py says where we listen.
-        "daphne": {"level": "WARNING"},
-    },
-}
+LOGGING = logging_settings(env_str("LOG_LEVEL", "INFO"))

@@ -13,6 +13,7 @@ from bubblyphone.settings import *
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
+REGISTRATIONS_PER_HOUR = 10_000
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # As on an installation that has keys of both vendors. Nobody listens there: no test reaches a vendor.
 _vendor_options = {"api_key": "key-of-the-tests", "base_url": "http://127.0.0.1:9/v1"}

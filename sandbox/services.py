@@ -72,8 +72,10 @@ def start_sandbox_call(
 def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
     """A free call to our own demo agent; also returns how many are left.
 
-    Raises Forbidden after the last one, InvalidRequest where no model is available.
+    Raises Forbidden after the last one, and before the email is confirmed; InvalidRequest where no model is available.
     """
+    if settings.EMAIL_HOST and developer.email_verified_at is None:
+        raise Forbidden("Confirm your email before you start a demo call.", code="email_not_confirmed")
     request = {"system_prompt": DEMO_PROMPT, "max_call_duration": 300}
     config = configuration.resolve(request=request, request_agent=None, number=None)
     check_streaming(config)

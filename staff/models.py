@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django_otp.models import Device, DeviceManager, ThrottlingMixin
+from django_otp.models import Device, DeviceManager
 from django_otp.oath import TOTP
 
 from bubblyphone.core.crypto import decrypt, hash_secret
@@ -15,8 +15,8 @@ from bubblyphone.core.crypto import decrypt, hash_secret
 TOLERANCE_STEPS = 1
 
 
-class SecondFactor(ThrottlingMixin, Device):  # type: ignore[misc]
-    """What both kinds share: after n failures in a row the next try has to wait 2ⁿ⁻¹ s, of whichever kind it is."""
+class SecondFactor(Device):  # type: ignore[misc]
+    """What both kinds share. Wrong codes are limited by `accounts.throttles`, for each address by itself."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
 
@@ -25,18 +25,12 @@ class SecondFactor(ThrottlingMixin, Device):  # type: ignore[misc]
     class Meta:
         abstract = True
 
-    def get_throttle_factor(self) -> float:
-        return 1
-
     def verify_token(self, token: str) -> bool:
         """Take a code if it is right; on a row that is locked (`django_otp.verify_token`)."""
-        if not self.verify_is_allowed()[0]:
+        if not self.take(token):
             return False
-        if self.take(token):
-            self.throttle_reset()
-            return True
-        self.throttle_increment()
-        return False
+        self.save()
+        return True
 
     def take(self, token: str) -> bool:
         """Whether the code is right; the row, which the caller saves, is then changed so that it is right no more."""

@@ -67,10 +67,14 @@ def confirm(developer: Developer, code: str) -> tuple[Authenticator, list[str]] 
     return waiting, ["-".join(one[place : place + 4] for place in range(0, 16, 4)) for one in codes]
 
 
+def is_recovery(code: str) -> bool:
+    """Whether it is to be a recovery code; six digits otherwise."""
+    return not _plain(code).isdigit()
+
+
 def check(developer: Developer, code: str) -> Authenticator | RecoveryCodes | None:
-    """The device whose code this is, six digits or a recovery code. None for a wrong one, or one that came too soon after."""
-    code = _plain(code)
-    kind = Authenticator if code.isdigit() else RecoveryCodes
+    """The device whose code this is, six digits or a recovery code. None for a wrong one."""
+    kind, code = RecoveryCodes if is_recovery(code) else Authenticator, _plain(code)
     device = kind.objects.filter(user=developer, confirmed=True).first()
     if device is None:
         return None

@@ -1,6 +1,7 @@
 """The admin's site: staff sign in with their password and a second factor."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import django_otp
 from django import forms
@@ -14,11 +15,14 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts import services
+from accounts import services, throttles
 from accounts.access import signed_in
+from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
 from staff import second_factor
+
+Found = TypeVar("Found")
 
 
 class StaffSignInForm(AdminAuthenticationForm):
@@ -93,23 +97,25 @@ class StaffSite(admin.AdminSite):
     def _verify(self, request: HttpRequest, target: str) -> HttpResponse:
         form = CodeForm(request.POST or None)
         if form.is_valid():
-            device = second_factor.check(signed_in(request), form.cleaned_data["code"])
+            device = self._guess(request, form, second_factor.check)
             if device is not None:
                 django_otp.login(request, device)
                 return redirect(target)
-            form.add_error("code", "This code is wrong or was used already. After a wrong one, wait a moment.")
+            if not form.errors:
+                form.add_error("code", "This code is wrong or was used already.")
         return self._show(request, "verify", form=form, target=target)
 
     def _enrol(self, request: HttpRequest, target: str) -> HttpResponse:
         developer = signed_in(request)
         form = CodeForm(request.POST or None)
         if form.is_valid():
-            confirmed = second_factor.confirm(developer, form.cleaned_data["code"])
+            confirmed = self._guess(request, form, second_factor.confirm)
             if confirmed is not None:
                 device, codes = confirmed
                 django_otp.login(request, device)
                 return self._show(request, "codes", codes=codes, target=target)
-            form.add_error("code", "This is not the code of now. Look again; after a wrong one, wait a moment.")
+            if not form.errors:
+                form.add_error("code", "This is not the current code.")
         device = second_factor.begin(developer)
         return self._show(
             request,
@@ -120,6 +126,24 @@ class StaffSite(admin.AdminSite):
             key=second_factor.key_text(device),
             may_skip=not second_factor.is_required(developer),
         )
+
+    def _guess(
+        self, request: HttpRequest, form: CodeForm, check: Callable[[Developer, str], Found | None]
+    ) -> Found | None:
+        """What a code opens; None for a wrong one, and with an error in the form after too many."""
+        developer, code = signed_in(request), form.cleaned_data["code"]
+        is_recovery = second_factor.is_recovery(code)
+        limits = throttles.code_limits(developer=developer, address=client_address(request), is_recovery=is_recovery)
+        try:
+            throttles.refuse_guessing(limits)
+        except ApplicationError as error:
+            other_way = not is_recovery and second_factor.is_enrolled(developer)
+            form.add_error("code", f"{error.message} A recovery code still works." if other_way else error.message)
+            return None
+        found = check(developer, code)
+        if found is None:
+            throttles.count_failure(limits)
+        return found
 
     def _show(self, request: HttpRequest, name: str, **context: Any) -> HttpResponse:
         titles = {"verify": "Your second factor", "enrol": "Set up a second factor", "codes": "Recovery codes"}

@@ -88,7 +88,7 @@ OPERATIONS = {
     "Authentication": {
         "POST /auth/register": Operation(
             "Register",
-            "Create a developer account and a session.",
+            "Create a developer account and a session. One client address opens at most 20 an hour, here and on the sign-up page.",
             answer=SIGNED_IN,
             status=201,
             body=RegisterSerializer,
@@ -101,7 +101,7 @@ OPERATIONS = {
         ),
         "POST /auth/login": Operation(
             "Log in",
-            "Open a session. Attempts are limited by client address and by e-mail address.",
+            "Open a session. 20 wrong passwords an hour for one account from one address, or 300 from one address, are followed by 429.",
             answer=SIGNED_IN,
             body=LoginSerializer,
             example={"email": "jane@example.com", "password": "secret123"},

@@ -32,7 +32,8 @@ class RegisterView(APIView):
     permission_classes = [AllowAny]
 
     def post(self, request: Request) -> Response:
-        developer = services.register(**validated(RegisterSerializer, request))
+        body = validated(RegisterSerializer, request)
+        developer = services.register(**body, address=client_address(request._request))
         return _signed_in(developer, status=201)
 
 

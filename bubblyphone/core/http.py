@@ -24,6 +24,11 @@ def client_address(request: HttpRequest) -> str:
     return _forwarded(request.META.get("HTTP_X_FORWARDED_FOR", "")) or str(request.META.get("REMOTE_ADDR", ""))
 
 
+def client_network(request: HttpRequest) -> str:
+    """What limits by address count by: see `network_of`."""
+    return network_of(client_address(request))
+
+
 def forwarded_client(headers: Iterable[bytes]) -> str:
     """The client that trusted proxies name in the values of X-Forwarded-For; "" without such proxies."""
     return _forwarded(b",".join(headers).decode("latin-1"))

@@ -29,7 +29,10 @@ OPERATIONS = {
                 )
             ),
             status=201,
-            errors={403: "The free demo calls are used up.", 502: "No AI model is available."},
+            errors={
+                403: "The free demo calls are used up, or the email is not confirmed yet (`email_not_confirmed`).",
+                502: "No AI model is available.",
+            },
         ),
     },
 }

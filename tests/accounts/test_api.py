@@ -112,7 +112,7 @@ def test_a_besieged_account_is_closed_for_a_while(client: Client, settings: Any)
     settings.RATE_LIMIT_PER_MINUTE = 1000
     make_developer(email="jane@example.com")
     wrong = {"email": "jane@example.com", "password": "secret124"}
-    assert {post(client, "auth/login", wrong).status_code for _ in range(100)} == {401}
+    assert {post(client, "auth/login", wrong).status_code for _ in range(20)} == {401}
     response = post(client, "auth/login", {**wrong, "password": "secret123"})
     assert response.status_code == 429
     assert 3500 < int(response["Retry-After"]) <= 3600

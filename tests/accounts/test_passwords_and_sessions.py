@@ -93,7 +93,7 @@ def test_pages_remind_of_the_address_until_it_is_confirmed(jane: Developer, brow
         assert browser.post("/account/verification")["Location"] == "/account"
     assert "The mail is on its way." in browser.get("/account").content.decode()
     browser.post("/account/verification")
-    assert "The mail was sent several times already." in browser.get("/account").content.decode()
+    assert "We sent this email several times already." in browser.get("/account").content.decode()
     run_jobs()
     assert len(mail.outbox) == 3
     assert browser.post(f"/verify-email/{email_verification.make_token(jane)}")["Location"] == "/"
@@ -186,7 +186,8 @@ def test_links_are_throttled_by_account_and_by_address(client: Client, settings:
     def ask(email: str, address: str) -> Any:
         return post(client, "auth/password/forgot", {"email": email}, **{"X-Forwarded-For": address})
 
-    assert [ask("a@example.com", f"192.0.2.{n}").status_code for n in range(6)] == [200] * 5 + [429]
+    assert [ask("a@example.com", "192.0.2.1").status_code for n in range(6)] == [200] * 5 + [429]
+    assert ask("a@example.com", "192.0.2.2").status_code == 200
     statuses = [ask(f"{n}@example.com", "198.51.100.1").status_code for n in range(31)]
     assert statuses == [200] * 30 + [429]
     refused = ask("b@example.com", "198.51.100.1")

@@ -1,0 +1,97 @@
+"""Limits on guessing secrets, on mail and on new accounts, built so that nobody can use them up for somebody else.
+
+Wrong passwords and codes count for the account and the client's address together, so that whoever tries locks out only their own
+address. An address also has a wider limit for all accounts. Addresses are counted as in `core.http.network_of`.
+
+Codes of six digits have a limit for the account as well, because whoever knows the password could guess them from many addresses. It
+does not lock out the owner, who can use a recovery code, or reset the password, which begins a new count.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from django.conf import settings
+
+from accounts.models import Developer
+from bubblyphone.core.errors import TooManyRequests
+from bubblyphone.core.http import network_of
+from bubblyphone.core.ratelimit import hit, look
+
+HOUR_SECONDS = 3600
+PASSWORDS_PER_ACCOUNT = 20
+PASSWORDS_PER_ADDRESS = 300
+CODES_PER_ACCOUNT = 10
+DIGITS_PER_ACCOUNT = 50  # from all addresses: a chance of 1 in 6,600 an hour, as three codes are valid at a time
+CODES_PER_ADDRESS = 60
+RESETS_PER_ACCOUNT = 5
+RESETS_PER_ADDRESS = 30
+# Whoever asks. The last of these links is still valid when no further one is sent.
+RESET_MAILS_PER_RECIPIENT = 10
+VERIFICATION_MAILS_PER_RECIPIENT = 3
+
+Limits = Mapping[str, int]  # bucket → how many an hour
+
+
+def password_limits(*, email: str, address: str, developer: Developer | None) -> Limits:
+    """For wrong passwords. A new password begins a new count: the old one's hash is part of the bucket's name."""
+    network, account = network_of(address), _digest(email, developer.password if developer else "")
+    return {f"password:{account}:{network}": PASSWORDS_PER_ACCOUNT, f"password:{network}": PASSWORDS_PER_ADDRESS}
+
+
+def code_limits(*, developer: Developer, address: str, is_recovery: bool) -> Limits:
+    """For wrong codes of a second factor: six digits, or recovery codes, which are too long to be guessed."""
+    kind, network = "recovery-code" if is_recovery else "code", network_of(address)
+    limits = {f"{kind}:{developer.pk}:{network}": CODES_PER_ACCOUNT, f"{kind}:{network}": CODES_PER_ADDRESS}
+    if not is_recovery:
+        limits[f"{kind}:{_digest(developer.email, developer.password)}"] = DIGITS_PER_ACCOUNT
+    return limits
+
+
+def refuse_guessing(limits: Limits) -> None:
+    """Raises TooManyRequests once a limit is reached; counts nothing."""
+    for bucket, limit in limits.items():
+        allowance = look(bucket, limit=limit, window_seconds=HOUR_SECONDS)
+        if allowance.is_exceeded:
+            raise TooManyRequests("Too many failed attempts. Try again later.", allowance.retry_after)
+
+
+def count_failure(limits: Limits) -> None:
+    for bucket, limit in limits.items():
+        hit(bucket, limit=limit, window_seconds=HOUR_SECONDS)
+
+
+def may_mail_reset(*, email: str, address: str) -> bool:
+    """Count a request for a reset link; whether the mail is to be sent. Raises TooManyRequests for whoever asks too often.
+
+    A recipient who got the most mails within the hour gets no more; nobody who asks is told so.
+    """
+    network, recipient = network_of(address), _digest(email)
+    limits = {f"reset:{recipient}:{network}": RESETS_PER_ACCOUNT, f"reset:{network}": RESETS_PER_ADDRESS}
+    _count(limits, "Too many requests for a new password. Try again later.")
+    mails = hit(f"reset-mail:{recipient}", limit=RESET_MAILS_PER_RECIPIENT, window_seconds=HOUR_SECONDS)
+    return not mails.is_exceeded
+
+
+def count_verification_mail(*, email: str) -> None:
+    """Raises TooManyRequests when that address has had enough of them."""
+    limits = {f"verification-mail:{_digest(email)}": VERIFICATION_MAILS_PER_RECIPIENT}
+    _count(limits, "We sent this email several times already. Try again later.")
+
+
+def count_registration(*, address: str) -> None:
+    """One limit for page and API. Raises TooManyRequests."""
+    _count(
+        {f"registration:{network_of(address)}": settings.REGISTRATIONS_PER_HOUR},
+        "Too many new accounts from this address. Try again later.",
+    )
+
+
+def _count(limits: Limits, message: str) -> None:
+    for bucket, limit in limits.items():
+        allowance = hit(bucket, limit=limit, window_seconds=HOUR_SECONDS)
+        if allowance.is_exceeded:
+            raise TooManyRequests(message, allowance.retry_after)
+
+
+def _digest(email: str, *more: str) -> str:
+    return hashlib.sha256("\n".join([email.strip().lower(), *more]).encode()).hexdigest()[:32]
