@@ -10,6 +10,8 @@ from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol
 
+# Audio is a few hundred bytes a message. Larger ones close the connection with 1009.
+MAX_MESSAGE_BYTES = 1024 * 1024
 _FINAL_TEXT, _FINAL_BINARY = 0x81, 0x82  # RFC 6455 §5.2; a server does not mask
 
 
@@ -35,6 +37,11 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     """Installed by bubblyphone.serve."""
 
     data: bytes  # come in and not taken yet
+
+    def connectionMade(self) -> None:
+        """Autobahn copies its factory's options here, and without a limit would keep a message of any size."""
+        super().connectionMade()
+        self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_MESSAGE_BYTES
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
         if self.state in (self.STATE_CLOSING, self.STATE_CLOSED):

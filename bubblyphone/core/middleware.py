@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views import View
+from django.views.defaults import bad_request
 from rest_framework.parsers import MultiPartParser
 
 from bubblyphone.core.http import json_error
@@ -43,8 +44,7 @@ class ApiMiddleware:
     ) -> HttpResponseBase | None:
         """Answer OPTIONS; read the body, to 1 MiB. Files are limited by the views that take them."""
         if not is_api(request):
-            _refuse_null_characters(request)
-            return None
+            return _refusal_of_null_characters(request)
         if "\0" in request.path_info:
             return json_error(404)  # PostgreSQL has no such character, and so no such name
         if request.method == "OPTIONS":
@@ -60,12 +60,13 @@ class ApiMiddleware:
         return None
 
 
-def _refuse_null_characters(request: HttpRequest) -> None:
+def _refusal_of_null_characters(request: HttpRequest) -> HttpResponse | None:
     """For pages: PostgreSQL's texts have no such character, so neither a name nor a filter can match it."""
     if "\0" in request.path_info:
         raise Http404
     if any("\0" in text for name, values in request.GET.lists() for text in (name, *values)):
-        raise BadRequest("Null characters are not allowed.")
+        return bad_request(request, BadRequest())  # returned, as Django logs a traceback for one that is raised
+    return None
 
 
 def is_api(request: HttpRequest) -> bool:

@@ -1,0 +1,68 @@
+"""Paths, queries and cookies that no browser sends: refused or ignored, never an error of the server."""
+
+import pytest
+from django.test import Client
+
+from tests.calls.rows import make_account
+from tests.pages.signed_in import signed_in_client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+
+# Percent-encoded, as they are in a path or query.
+TEXTS = ["a%00b", "%ff%fe", "%ed%a0%80", str(2**63), "9" * 5000, "%D9%A1", "1%C2%B2", "-1", "a%0d%0ab", "a" * 3000]
+NAMES = [
+    "before",
+    "after",
+    "status",
+    "event",
+    "period",
+    "from",
+    "to",
+    "country",
+    "q",
+    "number",
+    "agent",
+    "next",
+    "choose",
+    "direction",
+]
+COOKIES = ['sessionid="\\000\\000"', "sessionid=\xff\xfe", 'csrftoken="\\000"', "messages=\xff", "=;=;;"]
+
+
+@pytest.mark.parametrize("page", ["/calls", "/billing", "/webhooks", "/phone/call"])
+def test_queries(page: str) -> None:
+    client = signed_in_client(make_account())
+    for text in TEXTS:
+        query = "&".join(f"{name}={text}" for name in NAMES)
+        assert (client.get(f"{page}?{query}").status_code == 400) is ("%00" in text), text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/calls/{}",
+        "/calls/{}/waveform.svg",
+        "/calls/{}/panel/context",
+        "/countries/{}/local",
+        "/agents/{}",
+        "/password/reset/{}",
+    ],
+)
+def test_paths(path: str) -> None:
+    client = signed_in_client(make_account())
+    for text in TEXTS:
+        status = client.get(path.format(text)).status_code
+        assert status == 404 or ("reset" in path and "%00" not in text and status == 200), text
+
+
+@pytest.mark.parametrize("cookie", COOKIES)
+def test_cookies(cookie: str) -> None:
+    assert Client().get("/calls", HTTP_COOKIE=cookie).status_code == 302
+    assert Client().get("/login", HTTP_COOKIE=cookie).status_code == 200
+
+
+@pytest.mark.parametrize("timestamp", ["9" * 400, "\u0661", "1e400", "-1", "\x00", ""])
+def test_timestamps_of_the_carrier(timestamp: str) -> None:
+    headers = {"telnyx-timestamp": timestamp, "telnyx-signature-ed25519": "YQ=="}
+    status = Client().post("/webhooks/telnyx", b"{}", content_type="application/json", headers=headers).status_code
+    assert 400 <= status < 500
