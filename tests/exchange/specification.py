@@ -1,5 +1,10 @@
-"""Telnyx's own OpenAPI file as the judge of what is said and answered here."""
+"""The shapes that Telnyx publishes, as the judge of what is said to it and answered in its place.
 
+`telnyx_shapes.json` holds names, types, limits and allowed values of the operations and webhooks that are used here, laid out
+like an OpenAPI document. Nothing else of Telnyx's documents is in it.
+"""
+
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +12,7 @@ import jsonschema
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-SPECIFICATION = Path(__file__).parents[3] / "shared" / "reference" / "telnyx-openapi-subset.json"
+SHAPES = Path(__file__).with_name("telnyx_shapes.json")
 URI = "urn:telnyx"
 WEBHOOKS = {
     "call.initiated": "callInitiated",
@@ -34,11 +39,11 @@ WEBHOOKS = {
 
 
 class Specification:
-    """Looks schemas up by operation and checks values against them."""
+    """Looks shapes up by operation and checks values against them."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
-        self._document = document
-        resource = Resource.from_contents(document, default_specification=DRAFT202012)
+    def __init__(self) -> None:
+        self._document: dict[str, Any] = json.loads(SHAPES.read_text())
+        resource = Resource.from_contents(self._document, default_specification=DRAFT202012)
         self._registry = Registry().with_resource(URI, resource)
 
     def check(self, value: Any, pointer: str) -> None:
@@ -52,6 +57,14 @@ class Specification:
         payload = {key: value for key, value in event["data"]["payload"].items() if value is not None}
         body = event | {"data": event["data"] | {"payload": payload}}
         self.check(body, f"/webhooks/{name}/post/requestBody/content/application~1json/schema")
+
+    def check_body(self, value: Any, method: str, path: str) -> None:
+        """Raises jsonschema.ValidationError, also for a field that the operation does not have."""
+        pointer, _ = self.resolve(f"{self.operation(method, path)}/requestBody")
+        schema_pointer, schema = self.resolve(f"{pointer}/content/application~1json/schema")
+        self.check(value, schema_pointer)
+        if unknown := set(value) - set(schema["properties"]):
+            raise jsonschema.ValidationError(f"{sorted(unknown)} are not fields of {method} {path}")
 
     def operation(self, method: str, path: str) -> str:
         """Pointer to an operation, by its template path."""
