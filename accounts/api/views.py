@@ -25,6 +25,7 @@ from accounts.selectors import active_api_keys
 from bubblyphone.core.api import data, format_time, page_of, validated
 from bubblyphone.core.errors import Forbidden
 from bubblyphone.core.http import client_address
+from bubblyphone.core.known_parameters import KnownParameters
 
 
 class RegisterView(APIView):
@@ -82,7 +83,7 @@ class LogoutView(APIView):
 
 
 class LogoutAllView(APIView):
-    permission_classes = [ChangesNeedAdminKey]
+    permission_classes = [ChangesNeedAdminKey, KnownParameters]
 
     def post(self, request: Request) -> Response:
         services.close_all_sessions(developer=cast(Developer, request.user))
@@ -90,7 +91,7 @@ class LogoutAllView(APIView):
 
 
 class ApiKeysView(APIView):
-    permission_classes = [ChangesNeedAdminKey]
+    permission_classes = [ChangesNeedAdminKey, KnownParameters]
 
     def get(self, request: Request) -> Response:
         return page_of(request, active_api_keys(cast(Developer, request.user)), api_key_data)
@@ -105,7 +106,7 @@ class ApiKeysView(APIView):
 
 
 class ApiKeyView(APIView):
-    permission_classes = [ChangesNeedAdminKey]
+    permission_classes = [ChangesNeedAdminKey, KnownParameters]
 
     def patch(self, request: Request, key_id: int) -> Response:
         changes = validated(ApiKeySerializer, request, partial=True)

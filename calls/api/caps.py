@@ -13,6 +13,7 @@ from accounts.models import Developer
 from billing import caps
 from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import StrictSerializer, data, validated
+from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.money import ZERO, format_amount, format_money
 from calls.api.views import developer_of
 from calls.charging import holds
@@ -32,7 +33,7 @@ class CapsSerializer(StrictSerializer):
 class CapsView(APIView):
     """GET and PUT /billing/caps."""
 
-    permission_classes = [ChangesNeedAdminKey]
+    permission_classes = [ChangesNeedAdminKey, KnownParameters]
 
     def get(self, request: Request) -> Response:
         return data(caps_data(developer_of(request)))
