@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
@@ -122,8 +123,8 @@ class Recorder:
         call_id = self._call_id
         self._writer.put(lambda: timeline.mark_interrupted(call_id, item_id, heard_ms, share))
 
-    def turn(self, times: TurnTimes) -> None:
-        at, call_id = timezone.now(), self._call_id
+    def turn(self, times: TurnTimes, seconds_ago: float) -> None:
+        at, call_id = timezone.now() - timedelta(seconds=seconds_ago), self._call_id
         self._writer.put(lambda: timeline.add_turn(call_id, times, at=at))
 
     def model_spoke(self) -> None:

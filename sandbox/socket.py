@@ -137,8 +137,8 @@ class BrowserObserver:
     def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
         self._recorder.interrupted(item_id, heard_ms, share)
 
-    def turn(self, times: TurnTimes) -> None:
-        self._recorder.turn(times)
+    def turn(self, times: TurnTimes, seconds_ago: float) -> None:
+        self._recorder.turn(times, seconds_ago)
 
     def model_spoke(self) -> None:
         self._recorder.model_spoke()

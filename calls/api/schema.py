@@ -116,14 +116,16 @@ SPOKEN = shape(
 TURN = shape(
     "CallTurn",
     {
-        "answered_at": moment(example="2026-03-28T10:00:07.120Z"),
+        "answered_at": moment("When the caller heard the first sound.", example="2026-03-28T10:00:07.120Z"),
         "carrier_in_ms": whole(20, "How late the end of the caller's speech reached us."),
         "detection_ms": nullable(whole(510, "Until the model took the turn for over; null where it does not say.")),
         "model_ms": whole(320, "Until the first sound of its answer."),
         "tool_ms": whole(0, "Of the time before the answer, while tools were at work."),
         "own_ms": whole(1, "Ours, from the model to the carrier."),
         "playout_ms": nullable(whole(60, "Until the carrier played it; null where it did not say.")),
-        "total_ms": whole(911, "The sum: from the end of the caller's speech to the first sound of the answer."),
+        "total_ms": whole(
+            911, "From the end of the caller's speech to the first sound, `speak_while_waiting` included."
+        ),
     },
 )
 WHISPER_SEGMENT = shape(

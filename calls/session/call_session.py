@@ -82,7 +82,7 @@ class CallSession:
         engines = [Engine(model, config), *([fallback] if fallback else [])]
         self._link = ModelLink(engines, self._conversation, observer, now)
         self._handover = Handover(request_transfer, self._link.tell, self._link.answer)
-        self._speaking = Speaking(transport, own_voice, now)
+        self._speaking = Speaking(transport, own_voice, self._caller_is_answered, now)
         self._turns = TurnClock(observer.turn, now)
         self._hearing = Hearing(
             transport=transport,
@@ -291,7 +291,6 @@ class CallSession:
                     await self._go_on(session)
 
     async def _play(self, item_id: str, payload: str) -> None:
-        received_at = self._now()
         if self._conversation.is_interrupted(item_id) or self._handover.is_ringing or not self.mailbox.takes(item_id):
             return
         if self._to_caller is not None:
@@ -306,9 +305,14 @@ class CallSession:
             self._observer.model_spoke()
         self._is_mid_answer = True
         self._dead_air.answered()
-        if self._ear.voiced_ms >= SHORTEST_VOICE_MS:
-            self._turns.answered(self._ear.voice_at, self._ear.voice_lag_ms, received_at)
+
+    def _caller_is_answered(self, received_at: float, silent_ms: float) -> bool:
+        """A sound has been sent, of the model's or in our own voice. Whether it answers something that the caller said."""
+        is_answer = self._ear.voiced_ms >= SHORTEST_VOICE_MS
+        if is_answer:
+            self._turns.answered(self._ear.voice_at, self._ear.voice_lag_ms, received_at, silent_ms)
         self._ear.forget()
+        return is_answer
 
     async def _barge_in(self) -> None:
         """The caller speaks: drop what is still to be played, and tell the model how much of its answer was heard."""

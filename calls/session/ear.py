@@ -14,6 +14,9 @@ FLOOR_RISE_PER_SECOND = 1.3
 # Sound that comes this much late is not late: the sender had paused.
 LONGEST_LAG_SECONDS = 1.0
 MOST_NOISE = 1500.0
+# Sound that is this late for this long is not delayed: some of it never came.
+LATE_SECONDS = 0.1
+LATE_FOR_SECONDS = 0.5
 
 
 def _amplitudes(decode: Callable[[bytes], bytes]) -> bytes:
@@ -37,6 +40,8 @@ class Ear:
         self._silent_payload = ""
         self._floor = QUIETEST_VOICE / ABOVE_NOISE
         self._clock = 0.0  # when the next piece would come if none were ever late
+        self._late_since: float | None = None
+        self._least_lag = 0.0  # since then
         self.heard_at = 0.0  # when a voice was last heard, whether it counted or not
         self.voiced_ms = 0.0  # of the voice that was heard since `forget`
         self.sound_at = 0.0  # when the line was last loud, with a voice or something steadier, such as a tone
@@ -46,9 +51,7 @@ class Ear:
     def hear(self, payload: str, *, counts: bool = True) -> None:
         """Take the next piece. `counts=False`: it is nobody's turn to say it, such as while the agent speaks."""
         now, length_ms = self._now(), payload_ms(payload, self._format)
-        lag = now - self._clock
-        if not 0 <= lag <= LONGEST_LAG_SECONDS:
-            lag, self._clock = 0.0, now
+        lag = self._lag(now)
         self._clock += length_ms / 1000
         if payload == self._silent_payload:
             return
@@ -63,6 +66,27 @@ class Ear:
         if is_voice:
             self.voiced_ms += length_ms
             self.voice_at, self.voice_lag_ms = now, lag * 1000
+
+    def line_broke(self) -> None:
+        """What comes next comes over another connection: it is as quick as that one is."""
+        self._clock, self._late_since = 0.0, None
+
+    def _lag(self, now: float) -> float:
+        """Seconds that the piece at hand is late."""
+        lag = now - self._clock
+        if not 0 <= lag <= LONGEST_LAG_SECONDS:
+            lag, self._clock = 0.0, now
+        if lag < LATE_SECONDS:
+            self._late_since = None
+            return lag
+        if self._late_since is None:
+            self._late_since, self._least_lag = now, lag
+        self._least_lag = min(self._least_lag, lag)
+        if now - self._late_since >= LATE_FOR_SECONDS:
+            lag -= self._least_lag
+            self._clock += self._least_lag
+            self._late_since = None
+        return lag
 
     def forget(self) -> None:
         """What was said has been answered, or was not for us."""
@@ -91,9 +115,15 @@ class Ear:
 
 def is_silent(payload: str, audio_format: AudioFormat) -> bool:
     """Whether a piece of audio holds nothing that could be heard."""
+    return sound_begins_ms(payload, audio_format) is None
+
+
+def sound_begins_ms(payload: str, audio_format: AudioFormat) -> float | None:
+    """Where in a piece of audio the first sound lies that could be heard; None when there is none."""
     step = 2 if audio_format.encoding == "pcm16" else 1
     try:
         data = base64.b64decode(payload)[step - 1 :: step]
     except ValueError:
-        return True
-    return not any(data.translate(_TABLES[audio_format.encoding]))
+        return None
+    heard = data.translate(_TABLES[audio_format.encoding]).lstrip(b"\0")
+    return (len(data) - len(heard)) / audio_format.sample_rate * 1000 if heard else None

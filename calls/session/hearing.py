@@ -70,6 +70,7 @@ class Hearing:
                     self._observer.event("stream.error", {"detail": detail[:200]}, source="telephony")
                 case LineBroken():
                     self._speaking.line_broke()
+                    self.ear.line_broke()
                 case LineBack():
                     self._observer.event("stream.reconnected", {"reason": "connection_lost"})
                     await self._speaking.line_is_back()

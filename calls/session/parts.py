@@ -31,8 +31,8 @@ class Observer(Protocol):
     def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
         """The caller spoke over an answer, whose text may be reported already; that share of it, 0 to 1, was spoken."""
 
-    def turn(self, times: TurnTimes) -> None:
-        """How long the caller waited for an answer."""
+    def turn(self, times: TurnTimes, seconds_ago: float) -> None:
+        """How long the caller waited for an answer, and when it was heard."""
 
     def model_spoke(self) -> None:
         """The caller hears the model for the first time in this session."""

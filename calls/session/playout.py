@@ -19,23 +19,28 @@ class Playout:
         self.ends_at = 0.0  # when all that was sent will have been played
         self._item_id = ""
         self._item_sent_ms = 0.0
-        self._item_began_ms = 0.0  # audio sent in total before it
         self._unplayed: deque[tuple[str, str, float]] = deque()  # answer, payload, ms; the first may have been played
         self._unplayed_ms = 0.0
         self._unmarked_ms = 0.0
         self._mark_number = 0
-        self._marks: deque[tuple[str, float]] = deque()  # name, audio ms sent in total up to the mark
+        self._marks: deque[tuple[str, float, float]] = deque()  # name, audio ms sent and `_line_ms` up to the mark
         self._sent_ms = 0.0
+        self._line_ms = 0.0  # audio and the pauses between: where the queue's end lies in what the far end plays
+        self._sound_at_ms: float | None = None  # where on that scale the sound lies whose beginning is asked for
 
     @property
     def item_id(self) -> str:
         """The answer that was sent last."""
         return self._item_id
 
-    def sent(self, item_id: str, length_ms: float, payload: str = "") -> None:
-        """A piece of the answer `item_id` went out."""
+    def sent(self, item_id: str, length_ms: float, payload: str = "", *, sound_ms: float | None = None) -> None:
+        """A piece of the answer `item_id` went out. `sound_ms`: where in it the sound begins that `reached` is to tell of."""
         if item_id != self._item_id:
-            self._item_id, self._item_sent_ms, self._item_began_ms = item_id, 0.0, self._sent_ms
+            self._item_id, self._item_sent_ms = item_id, 0.0
+        self._line_ms += max(0.0, self._now() - self.ends_at) * 1000 if self.ends_at else 0.0
+        if sound_ms is not None:
+            self._sound_at_ms = self._line_ms + sound_ms
+        self._line_ms += length_ms
         self._item_sent_ms += length_ms
         self._sent_ms += length_ms
         self._unmarked_ms += length_ms
@@ -56,23 +61,26 @@ class Playout:
         self._unmarked_ms = 0.0
         self._mark_number += 1
         name = f"m{self._mark_number}"
-        self._marks.append((name, self._sent_ms))
+        self._marks.append((name, self._sent_ms, self._line_ms))
         return name
 
     def reached(self, name: str) -> float | None:
         """A mark came back: what was sent up to it has been played, what was sent after it has not.
 
-        Returns when playback of the last answer began, where the mark lies in it.
+        Returns, once, when the sound that was asked for began, at the first mark behind it.
         """
-        if not any(name == queued for queued, _ in self._marks):
+        if not any(name == queued for queued, _, _ in self._marks):
             return None
         while True:
-            queued, sent_ms = self._marks.popleft()
+            queued, sent_ms, line_ms = self._marks.popleft()
             if queued == name:
                 break
         self.ends_at = self._now() + (self._sent_ms - sent_ms) / 1000
-        played_ms = sent_ms - self._item_began_ms
-        return self._now() - played_ms / 1000 if played_ms > 0 else None
+        if self._sound_at_ms is None or line_ms <= self._sound_at_ms:
+            return None
+        began_at = self._now() - (line_ms - self._sound_at_ms) / 1000
+        self._sound_at_ms = None
+        return began_at
 
     def remaining_ms(self) -> float:
         """Audio that is still to be played."""
@@ -93,6 +101,7 @@ class Playout:
         """The far end has thrown away what was still to be played."""
         self.ends_at = min(self.ends_at, self._now())
         self._marks.clear()
+        self._sound_at_ms = None
         self._unmarked_ms = 0.0
         self._unplayed.clear()
         self._unplayed_ms = 0.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from agents.providers.base import ProviderError, RealtimeSession
 from bubblyphone.core.audio import payload_ms
-from calls.session.ear import is_silent
+from calls.session.ear import sound_begins_ms
 from calls.session.parts import OwnVoice
 from calls.session.playout import Playout
 from calls.session.transport import MediaTransport
@@ -19,14 +19,23 @@ class Speaking:
     """One caller's ear. While the line is broken what is said waits, with what had not been heard yet before it."""
 
     def __init__(
-        self, transport: MediaTransport, own_voice: OwnVoice | None = None, now: Callable[[], float] = time.monotonic
+        self,
+        transport: MediaTransport,
+        own_voice: OwnVoice | None = None,
+        answers: Callable[[float, float], bool] = lambda received_at, silent_ms: False,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`answers` is told of the first sound of each answer that was sent: when its piece was received, and how much silence it
+        begins with. It says whether the caller waited for it, and so when it is heard is of interest.
+        """
         self._transport = transport
         self._own_voice = own_voice
+        self._answers = answers
         self._now = now
         self._playout = Playout(now)
         self._waiting: list[tuple[str, str]] | None = None  # while the line is broken: answer and payload
         self._sound_ends_at = 0.0
+        self._first_sound_at: float | None = None  # when the first sound of an answer came that is not sent yet
         self.sounding_item = ""  # the last answer in which there was something to hear
 
     @property
@@ -62,16 +71,28 @@ class Speaking:
 
     async def say(self, item_id: str, payload: str) -> bool:
         """A piece of an answer, in the caller's format. Whether it is the first of it in which there is something to hear."""
-        begins = item_id != self.sounding_item and not is_silent(payload, self._transport.audio_format)
+        received_at, audio_format = self._now(), self._transport.audio_format
+        begins = item_id != self.sounding_item and sound_begins_ms(payload, audio_format) is not None
         if begins:
-            self.sounding_item = item_id
+            self.sounding_item, self._first_sound_at = item_id, received_at
         if self._waiting is not None:
             self._waiting.append((item_id, payload))
-        else:
-            await self._transport.send_audio(payload)
-            self._playout.sent(item_id, payload_ms(payload, self._transport.audio_format), payload)
-            await self._mark(final=False)
+            return begins
+        await self._transport.send_audio(payload)
+        sound_ms = self._sound_that_is_waited_for(payload)
+        self._playout.sent(item_id, payload_ms(payload, audio_format), payload, sound_ms=sound_ms)
+        await self._mark(final=False)
         return begins
+
+    def _sound_that_is_waited_for(self, payload: str) -> float | None:
+        """Where it begins in a piece that has just been sent."""
+        if self._first_sound_at is None:
+            return None
+        sound_ms = sound_begins_ms(payload, self._transport.audio_format)
+        if sound_ms is None:
+            return None
+        received_at, self._first_sound_at = self._first_sound_at, None
+        return sound_ms if self._answers(received_at, sound_ms) else None
 
     async def say_ourselves(self, text: str) -> None:
         """A sentence that no model says; nothing where there is no other voice."""
@@ -100,12 +121,13 @@ class Speaking:
             await self._transport.send_mark(mark)
 
     def mark_reached(self, name: str) -> float | None:
-        """Playback has come to a mark. Returns when that of the last answer began, if that is known by it."""
+        """Playback has come to a mark. Returns, once, when the answer that the caller waited for began, as soon as that is known."""
         return self._playout.reached(name)
 
     async def fall_silent(self) -> tuple[int, float]:
         """Drop what is still to be played. Of the last answer: how many ms, and what share of it, was heard."""
         heard = self._playout.heard_ms(), self._playout.heard_share()
+        self._first_sound_at = None
         if self._waiting is not None:
             self._waiting = []
         else:

@@ -3,6 +3,8 @@
 A turn is measured from the last of the caller's voice to the first sound of the answer in the caller's line:
 
     the caller falls silent ─ carrier_in ─ detection ─ model (and its tools) ─ own ─ playout ─ the answer is heard
+
+What is heard first counts, whoever says it: a sentence that bridges the wait for a tool is an answer.
 """
 
 import time
@@ -33,16 +35,18 @@ class TurnTimes:
 
 
 class TurnClock:
-    """Collects the moments of the turn at hand. `report` is given each turn once, when its last part is known."""
+    """Collects the moments of the turn at hand. `report` is given each turn once, when its last part is known, with how many
+    seconds ago the answer was heard (less than zero: it will be, as far as we know).
+    """
 
-    def __init__(self, report: Callable[[TurnTimes], None], now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, report: Callable[[TurnTimes, float], None], now: Callable[[], float] = time.monotonic) -> None:
         self._report = report
         self._now = now
         self._detected_at: float | None = None
         self._tools_since: float | None = None
-        self._tool_seconds = 0.0
+        self._tool_times: list[tuple[float, float]] = []  # from when to when tools were at work, since the last answer
         self._measured: TurnTimes | None = None
-        self._sent_at = 0.0
+        self._due_at = 0.0  # when the answer would be heard if the carrier played it at once
 
     def caller_spoke(self) -> None:
         """The model says that the caller is speaking: what it took for the end was none."""
@@ -51,40 +55,48 @@ class TurnClock:
     def end_detected(self) -> None:
         """The model takes the caller's turn for over."""
         self._detected_at = self._now()
-        self._tool_seconds = 0.0
 
     def tools_run(self, *, any_left: bool) -> None:
         """A tool has begun or ended; `any_left`: the model waits for at least one."""
         now = self._now()
         if self._tools_since is not None:
-            self._tool_seconds += now - self._tools_since
+            self._tool_times.append((self._tools_since, now))
         self._tools_since = now if any_left else None
 
-    def answered(self, voice_at: float, voice_lag_ms: float, received_at: float) -> None:
-        """The first sound of an answer came at `received_at` and has just been sent to the carrier."""
+    def answered(self, voice_at: float, voice_lag_ms: float, received_at: float, silent_ms: float = 0.0) -> None:
+        """The first sound of an answer came at `received_at`, after so much silence in the same piece, and has just been sent to
+        the carrier."""
         self.finish()
         now = self._now()
         detected_at = self._detected_at if self._detected_at and voice_at <= self._detected_at <= received_at else None
         began = detected_at or min(voice_at, received_at)  # over a slow line the caller may speak on meanwhile
-        tool_seconds = min(self._tool_seconds, received_at - began)
+        tool_seconds = self._tools_between(began, received_at)
         self._measured = TurnTimes(
             carrier_in_ms=round(voice_lag_ms),
             detection_ms=None if detected_at is None else round((detected_at - voice_at) * 1000),
-            model_ms=round((received_at - began - tool_seconds) * 1000),
+            model_ms=round((received_at - began - tool_seconds) * 1000 + silent_ms),
             tool_ms=round(tool_seconds * 1000),
             own_ms=round((now - received_at) * 1000),
             playout_ms=None,
         )
-        self._sent_at, self._detected_at, self._tool_seconds = now, None, 0.0
+        self._due_at, self._detected_at = now + silent_ms / 1000, None
+        self._tool_times.clear()
+
+    def _tools_between(self, begin: float, end: float) -> float:
+        """For how many seconds tools were at work then."""
+        running = [(self._tools_since, end)] if self._tools_since is not None else []
+        return sum(max(0.0, min(until, end) - max(since, begin)) for since, until in [*self._tool_times, *running])
 
     def playback_began(self, at: float) -> None:
-        """The carrier has begun to play what was sent last."""
+        """The carrier has begun to play the first sound of the last answer."""
         if self._measured is not None:
-            self._measured = replace(self._measured, playout_ms=round(max(0.0, at - self._sent_at) * 1000))
+            at = max(at, self._due_at)
+            self._measured = replace(self._measured, playout_ms=round((at - self._due_at) * 1000))
+            self._due_at = at
             self.finish()
 
     def finish(self) -> None:
         """Nothing more will be known of the last turn."""
         measured, self._measured = self._measured, None
         if measured is not None:
-            self._report(measured)
+            self._report(measured, self._now() - self._due_at)

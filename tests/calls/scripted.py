@@ -140,7 +140,7 @@ class Notebook:
     def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
         self.interruptions.append((item_id, heard_ms, share))
 
-    def turn(self, times: TurnTimes) -> None:
+    def turn(self, times: TurnTimes, seconds_ago: float) -> None:
         self.turns.append(times)
 
     def model_spoke(self) -> None:

@@ -1,5 +1,7 @@
 """What was heard, on a clock that the test turns."""
 
+import pytest
+
 from calls.session.playout import Playout
 
 
@@ -80,3 +82,56 @@ def test_what_a_broken_line_takes_with_it_is_known_by_the_piece() -> None:
     assert (playout.heard_ms(), playout.heard_share()) == (300, 0.6)
     clock.now += 5
     assert playout.take_unplayed() == []
+
+
+def play(clock: Clock, playout: Playout, item_id: str, length_ms: float, *, sound_ms: float | None = None) -> str:
+    playout.sent(item_id, length_ms, sound_ms=sound_ms)
+    mark = playout.next_mark(final=True)
+    assert mark is not None
+    return mark
+
+
+def test_a_short_sentence_is_not_taken_for_the_one_behind_it() -> None:
+    clock = Clock()
+    playout = Playout(clock)
+    began = clock.now
+    first = play(clock, playout, "one moment", 200, sound_ms=30)
+    second = play(clock, playout, "answer", 1000)
+    clock.now = began + 0.05 + 0.2
+    assert playout.reached(first) == pytest.approx(began + 0.05 + 0.03)
+    clock.now += 1
+    assert playout.reached(second) is None  # it is told once
+
+
+def test_the_first_mark_behind_a_sound_tells_when_it_began() -> None:
+    clock = Clock()
+    playout = Playout(clock)
+    began = clock.now
+    before = play(clock, playout, "greeting", 400)
+    playout.sent("answer", 100, sound_ms=60)
+    behind = play(clock, playout, "answer", 300)
+    clock.now = began + 0.4
+    assert playout.reached(before) is None
+    clock.now = began + 0.8
+    assert playout.reached(behind) == pytest.approx(began + 0.46)
+
+
+def test_a_line_that_ran_dry_in_between_is_no_earlier_beginning() -> None:
+    clock = Clock()
+    playout = Playout(clock)
+    began = clock.now
+    playout.sent("answer", 100, sound_ms=0)
+    clock.now += 0.6
+    mark = play(clock, playout, "answer", 300)
+    clock.now += 0.3
+    assert playout.reached(mark) == pytest.approx(began)
+
+
+def test_what_was_thrown_away_did_not_begin() -> None:
+    clock = Clock()
+    playout = Playout(clock)
+    play(clock, playout, "answer", 300, sound_ms=0)
+    playout.cleared()
+    later = play(clock, playout, "other", 300)
+    clock.now += 0.3
+    assert playout.reached(later) is None

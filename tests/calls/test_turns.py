@@ -1,6 +1,8 @@
 """When the caller spoke, how long the answer took, and what of it was heard: on a clock that the test turns."""
 
 import base64
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from agents.providers.base import Turn
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat, make_transcoder
 from calls.session.conversation import Conversation, cut_texts, spoken_part
-from calls.session.ear import Ear, is_silent
+from calls.session.ear import Ear, is_silent, sound_begins_ms
 from calls.session.turns import TurnClock, TurnTimes
 from tests.calls.scripted import Notebook
 from tests.calls.test_playout import Clock
@@ -69,15 +71,34 @@ def test_late_sound_is_told_from_a_sender_that_paused() -> None:
     assert ear.voice_lag_ms == 0
 
 
+@pytest.mark.parametrize("gap", [0.12, 0.4, 0.6, 0.95])
+@pytest.mark.parametrize("is_told", [True, False])
+def test_sound_that_never_came_is_not_late_for_ever(gap: float, is_told: bool) -> None:
+    clock = Clock()
+    ear = Ear(PCMU_8K, clock)
+    listen(ear, clock, sound(PCMU_8K, 4000), 5)
+    clock.now += gap
+    if is_told:
+        ear.line_broke()
+    listen(ear, clock, sound(PCMU_8K, 4000), 1)
+    assert ear.voice_lag_ms == pytest.approx(0 if is_told else gap * 1000)
+    listen(ear, clock, sound(PCMU_8K, 4000), 30)
+    assert ear.voice_lag_ms == pytest.approx(0, abs=0.001)
+
+
 @pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
 def test_an_answer_without_sound_is_known(audio_format: AudioFormat) -> None:
-    assert is_silent(sound(audio_format, 0), audio_format)
-    assert not is_silent(sound(audio_format, 4000), audio_format)
+    silence, voice = sound(audio_format, 0), sound(audio_format, 4000)
+    assert is_silent(silence, audio_format)
+    assert sound_begins_ms(silence, audio_format) is None
+    assert not is_silent(voice, audio_format)
+    late = base64.b64encode(base64.b64decode(silence) + base64.b64decode(voice)).decode()
+    assert sound_begins_ms(late, audio_format) == pytest.approx(20, abs=0.5)
 
 
 def test_the_parts_of_a_turn_add_up() -> None:
     clock, reported = Clock(), list[TurnTimes]()
-    turns = TurnClock(reported.append, clock)
+    turns = TurnClock(lambda times, _: reported.append(times), clock)
     voice_at = clock.now
     clock.now += 0.5
     turns.end_detected()
@@ -100,7 +121,7 @@ def test_the_parts_of_a_turn_add_up() -> None:
 
 def test_a_caller_who_goes_on_while_a_slow_line_takes_the_answer() -> None:
     clock, reported = Clock(), list[TurnTimes]()
-    turns = TurnClock(reported.append, clock)
+    turns = TurnClock(lambda times, _: reported.append(times), clock)
     turns.end_detected()
     received_at = clock.now
     clock.now += 0.3
@@ -111,7 +132,7 @@ def test_a_caller_who_goes_on_while_a_slow_line_takes_the_answer() -> None:
 
 def test_a_model_that_does_not_say_when_the_turn_was_over() -> None:
     clock, reported = Clock(), list[TurnTimes]()
-    turns = TurnClock(reported.append, clock)
+    turns = TurnClock(lambda times, _: reported.append(times), clock)
     turns.end_detected()
     turns.caller_spoke()  # it was not
     clock.now += 1
@@ -119,6 +140,48 @@ def test_a_model_that_does_not_say_when_the_turn_was_over() -> None:
     turns.finish()
     turns.finish()
     assert reported == [TurnTimes(0, None, 800, 0, 0, None)]
+
+
+@pytest.mark.parametrize(
+    ("voice", "detected", "tools", "answered", "expected"),
+    [
+        (0, None, [], 800, (None, 800, 0)),
+        (0, 500, [(510, 710)], 800, (500, 100, 200)),
+        (0, 500, [(510, None)], 1200, (500, 10, 690)),  # still at work while a sentence bridges the wait
+        (0, 500, [(-900, -300)], 800, (500, 300, 0)),  # it answered what the caller had said before
+        (0, None, [(-900, -300)], 800, (None, 800, 0)),
+        (0, None, [(-400, 300)], 800, (None, 500, 300)),  # the caller spoke while it was at work
+        (0, 500, [(520, 620), (650, 750)], 800, (500, 100, 200)),
+    ],
+)
+def test_a_tools_wait_is_apart_and_belongs_to_one_turn(
+    voice: int,
+    detected: int | None,
+    tools: list[tuple[int, int | None]],
+    answered: int,
+    expected: tuple[int | None, int, int],
+) -> None:
+    clock, reported = Clock(), list[tuple[TurnTimes, float]]()
+    turns = TurnClock(lambda *turn: reported.append(turn), clock)
+    zero = clock.now
+    moments: list[tuple[int, Callable[[], None]]] = []
+    if detected is not None:
+        moments.append((detected, turns.end_detected))
+    for begin, end in tools:
+        moments.append((begin, partial(turns.tools_run, any_left=True)))
+        if end is not None:
+            moments.append((end, partial(turns.tools_run, any_left=False)))
+    for at, happens in sorted(moments, key=lambda moment: moment[0]):
+        clock.now = zero + at / 1000
+        happens()
+    clock.now = zero + answered / 1000
+    turns.answered(zero + voice / 1000, 0.0, clock.now)
+    turns.playback_began(clock.now + 0.04)
+    clock.now += 0.2
+    ((times, seconds_ago),) = reported
+    assert (times.detection_ms, times.model_ms, times.tool_ms, times.playout_ms) == (*expected, 40)
+    assert times.total_ms == answered + 40
+    assert seconds_ago == pytest.approx(-0.04)
 
 
 @pytest.mark.parametrize(

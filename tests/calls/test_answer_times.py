@@ -1,0 +1,239 @@
+"""How long a caller waited, as the platform says and as the recording of the same call shows."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.providers.base import SessionConfig, ToolSpec
+from agents.providers.events import AudioDelta, SpeechStarted, SpeechStopped, ToolCall, TurnDone
+from bubblyphone.core.audio import PCMU_8K
+from calls.recording.tape import RecordedTransport, Tape
+from calls.session.call_session import CallSession
+from calls.session.parts import Limits
+from calls.session.transport import CallerFrame, LineBack, LineBroken
+from phone_numbers.carriers.media import MarkReached, StreamStopped
+from tests.calls.scripted import FRAME, Notebook, ScriptedModel, ScriptedSession, audio
+from tests.calls.test_tape import channels, loud_ms
+
+NO_ARGUMENTS = {"type": "object", "properties": {}}
+TOOLS = (
+    ToolSpec("look", "Look it up", NO_ARGUMENTS),
+    ToolSpec("patient", "Look it up", NO_ARGUMENTS, speak_while_waiting="One moment."),
+)
+VOICE = audio(20)
+# How far the platform and the recording may be apart.
+TOLERANCE_MS = 50
+
+
+class TalkingCaller:
+    """A line that plays in real time what it is sent, returns its marks, and brings a frame every 20 ms."""
+
+    audio_format = PCMU_8K
+
+    def __init__(self) -> None:
+        self._control: asyncio.Queue[CallerFrame] = asyncio.Queue()
+        self._ends_at = 0.0
+        self.is_speaking = False
+        self.is_broken = False
+
+    async def frames(self) -> AsyncIterator[CallerFrame]:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due += 0.02
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            while not self._control.empty():
+                frame = self._control.get_nowait()
+                yield frame
+                if isinstance(frame, StreamStopped):
+                    return
+            if not self.is_broken:
+                yield VOICE if self.is_speaking else FRAME
+
+    def put(self, frame: CallerFrame) -> None:
+        self._control.put_nowait(frame)
+
+    async def send_audio(self, payload: str) -> None:
+        now = asyncio.get_running_loop().time()
+        self._ends_at = max(self._ends_at, now) + len(base64.b64decode(payload)) / 8000
+
+    async def send_mark(self, name: str) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_at(max(self._ends_at, loop.time()), self.put, MarkReached(name))
+
+    async def clear(self) -> None:
+        self._ends_at = 0.0
+
+
+class Call:
+    """A recorded call whose model is the test."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.caller, self.notes, self.scripted = TalkingCaller(), Notebook(), ScriptedModel()
+        self.tool_seconds = 0.0
+        self.tape = Tape(path, PCMU_8K)
+        self.session = CallSession(
+            transport=RecordedTransport(self.caller, self.tape),
+            model=self.scripted,
+            config=SessionConfig(upstream_model="m", instructions="", caller_format=PCMU_8K, tools=TOOLS),
+            greeting="Greet the caller.",
+            limits=Limits(max_duration=60, silence=30),
+            run_tool=self.run_tool,
+            observer=self.notes,
+            agent_begins=False,
+            own_voice=self.own_voice,
+        )
+
+    async def run_tool(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        await asyncio.sleep(self.tool_seconds)
+        return {"result": "found"}
+
+    async def own_voice(self, text: str) -> AsyncIterator[str]:
+        yield audio(300)
+
+    @property
+    def model(self) -> ScriptedSession:
+        return self.scripted.sessions[0]
+
+    async def ask(self, *, with_end: bool = True) -> None:
+        """The caller speaks for 500 ms; `with_end`: the model says 200 ms later that the turn is over."""
+        self.caller.is_speaking = True
+        await asyncio.sleep(0.2)
+        if with_end:
+            self.model.queue.put_nowait(SpeechStarted())
+        await asyncio.sleep(0.3)
+        self.caller.is_speaking = False
+        if with_end:
+            await asyncio.sleep(0.2)
+            self.model.queue.put_nowait(SpeechStopped())
+
+    def say(self, item_id: str, milliseconds: int, *, silent_ms: int = 0) -> None:
+        data = b"\xff" * (8 * silent_ms) + base64.b64decode(audio(milliseconds))
+        self.model.queue.put_nowait(AudioDelta(item_id, base64.b64encode(data).decode()))
+        self.model.queue.put_nowait(TurnDone())
+
+    def call_tool(self, name: str, seconds: float) -> None:
+        self.tool_seconds = seconds
+        self.model.queue.put_nowait(ToolCall(f"call_{name}_{seconds}", name, {}))
+
+    async def returned(self, count: int) -> None:
+        while len(self.model.results) < count:
+            await asyncio.sleep(0.005)
+
+    async def run(self, script: Callable[["Call"], Awaitable[None]]) -> None:
+        task = asyncio.create_task(self.session.run())
+        while not self.scripted.sessions:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)
+        await script(self)
+        await asyncio.sleep(0.9)
+        self.caller.put(StreamStopped())
+        await task
+        await self.tape.close()
+
+    def waits_on_tape(self) -> list[float]:
+        """From the end of each of the caller's sentences to the first sound behind it, in ms."""
+        caller, agent = map(loud_ms, channels(self.path))
+        ends = [
+            end
+            for number, (_, end) in enumerate(caller)
+            if number + 1 == len(caller) or caller[number + 1][0] > end + 200
+        ]
+        return [min(begin for begin, _ in agent if begin >= end) - end for end in ends]
+
+
+async def plain_answer(call: Call) -> None:
+    await call.ask()
+    await asyncio.sleep(0.3)
+    call.say("a", 400)
+
+
+async def first_words_then_tool(call: Call) -> None:
+    await call.ask()
+    await asyncio.sleep(0.3)
+    call.say("a", 300)
+    call.call_tool("look", 0.8)
+    await call.returned(1)
+    call.say("b", 400)
+
+
+async def our_words_during_a_tool(call: Call) -> None:
+    call.model.speaks_during_tools = False
+    await call.ask()
+    call.call_tool("patient", 1.5)
+    await call.returned(1)
+    call.say("b", 400)
+
+
+async def tool_without_words(call: Call) -> None:
+    await call.ask()
+    call.call_tool("look", 0.5)
+    await call.returned(1)
+    await asyncio.sleep(0.1)
+    call.say("b", 400)
+
+
+async def silence_before_the_first_sound(call: Call) -> None:
+    await call.ask()
+    call.say("a", 400, silent_ms=300)
+
+
+async def line_runs_dry_behind_a_short_word(call: Call) -> None:
+    await call.ask()
+    call.say("a", 60)
+    await asyncio.sleep(0.5)
+    call.say("a", 400)
+
+
+async def a_tool_of_the_turn_before(call: Call) -> None:
+    """Of a model that does not say when the caller has finished."""
+    await call.ask(with_end=False)
+    await asyncio.sleep(0.2)
+    call.say("a", 300)
+    call.call_tool("look", 0.6)
+    await call.returned(1)
+    call.say("b", 300)
+    await asyncio.sleep(0.6)
+    await call.ask(with_end=False)
+    await asyncio.sleep(0.3)
+    call.say("c", 300)
+
+
+async def line_that_breaks_before(call: Call) -> None:
+    call.caller.put(LineBroken())
+    call.caller.is_broken = True
+    await asyncio.sleep(0.4)
+    call.caller.put(LineBack())
+    call.caller.is_broken = False
+    await asyncio.sleep(0.1)
+    await plain_answer(call)
+
+
+@pytest.mark.parametrize(
+    ("script", "tool_ms"),
+    [
+        (plain_answer, [0]),
+        (first_words_then_tool, [0]),
+        (our_words_during_a_tool, [700]),
+        (tool_without_words, [500]),
+        (silence_before_the_first_sound, [0]),
+        (line_runs_dry_behind_a_short_word, [0]),
+        (a_tool_of_the_turn_before, [0, 0]),
+        (line_that_breaks_before, [0]),
+    ],
+)
+async def test_answer_times_are_those_of_the_recording(
+    script: Callable[[Call], Awaitable[None]], tool_ms: list[int], tmp_path: Path
+) -> None:
+    call = Call(tmp_path / "call.wav")
+    await call.run(script)
+    turns = call.notes.turns
+    assert [turn.total_ms for turn in turns] == pytest.approx(call.waits_on_tape(), abs=TOLERANCE_MS)
+    assert [turn.tool_ms for turn in turns] == pytest.approx(tool_ms, abs=TOLERANCE_MS)
+    assert all(turn.carrier_in_ms < TOLERANCE_MS for turn in turns)
+    assert all(turn.playout_ms is not None and turn.playout_ms < TOLERANCE_MS for turn in turns)
