@@ -33,6 +33,11 @@ def send_link(developer_id: int) -> None:
         emails.send(developer, "verify_address", {"link": link})
 
 
+def tell_old_address(developer_id: int, old: str) -> None:
+    """Job: the email to the address that the account had before; its owner may not have asked for the change."""
+    emails.send(Developer.objects.get(pk=developer_id), "email_changed", {"old": old}, to=old)
+
+
 def make_token(developer: Developer) -> str:
     """Good for LIFE and for this address alone."""
     return signing.dumps({"id": developer.pk, "email": developer.email}, salt=_SALT)

@@ -8,11 +8,11 @@ from django.template.loader import render_to_string
 from accounts.models import Developer
 
 
-def send(developer: Developer, template: str, context: dict[str, Any]) -> None:
-    """Send `templates/emails/<template>.txt`: its first line is the subject, the rest the text.
+def send(developer: Developer, template: str, context: dict[str, Any], *, to: str = "") -> None:
+    """Send `templates/emails/<template>.txt` to the developer or to `to`: its first line is the subject, the rest the text.
 
     Raises what the backend raises (SMTPException, OSError): the job has failed then.
     """
     text = render_to_string(f"emails/{template}.txt", {"developer": developer, **context})
     subject, _, body = text.partition("\n")
-    EmailMessage(subject.strip(), body.lstrip("\n"), to=[developer.email]).send()
+    EmailMessage(subject.strip(), body.lstrip("\n"), to=[to or developer.email]).send()

@@ -10,12 +10,14 @@ from django.contrib.auth import authenticate
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from accounts import email_verification, throttles
 from accounts.authentication import KEY_PREFIX
 from accounts.models import ApiKey, BrowserSession, Developer, SessionToken
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
+from bubblyphone.core.jobs import enqueue
 
 
 class WrongCredentials(ApplicationError):
@@ -36,6 +38,8 @@ def register(
             developer = Developer.objects.create_user(
                 email, password, name=name, company_name=company_name, time_zone=time_zone
             )
+            for path in settings.ON_ACCOUNT_OPENED:
+                import_string(path)(developer.pk)
             with suppress(TooManyRequests):  # somebody registered it before, and deleted that account
                 email_verification.request_link(developer=developer)
             return developer
@@ -70,6 +74,27 @@ def update_profile(*, developer: Developer, name: str, company_name: str, time_z
     """What people are called, and whose clock their pages go by; the e-mail address stays."""
     developer.name, developer.company_name, developer.time_zone = name, company_name, time_zone
     developer.save(update_fields=["name", "company_name", "time_zone"])
+
+
+def change_email(*, developer: Developer, email: str) -> None:
+    """Give an account another address: not verified until its link is followed, and the old address is told.
+
+    The only way in which the address of an account changes. Raises InvalidRequest for one that is taken.
+    """
+    email = email.strip().lower()
+    try:
+        with transaction.atomic():
+            changed = Developer.objects.select_for_update(of=("self",)).get(pk=developer.pk)
+            old = changed.email
+            if email == old:
+                return
+            changed.email, changed.email_verified_at = email, None
+            changed.save(update_fields=["email", "email_verified_at"])
+            enqueue(email_verification.tell_old_address, changed.pk, old)
+            enqueue(email_verification.send_link, changed.pk)
+    except IntegrityError as error:
+        raise InvalidRequest({"email": ["The email has already been taken."]}) from error
+    developer.refresh_from_db(fields=["email", "email_verified_at"])
 
 
 def close_session(*, token: SessionToken) -> None:

@@ -10,6 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from accounts.access import signed_in
+from billing import caps
 from billing.adjustments import adjust
 from billing.exports import rates_csv
 from billing.forms import RatesImportForm
@@ -26,6 +27,8 @@ PAGES = {
     "payment": "billing_payment",
     "adjustment": "billing_adjustment",
 }
+LIMITS = ["daily_cap", "max_concurrent_calls", "max_calls_per_caller_per_hour"]
+CEILINGS = list(caps.CEILINGS.values())
 
 
 @admin.register(TelephonyRate)
@@ -70,12 +73,26 @@ class TelephonyRateAdmin(admin.ModelAdmin[TelephonyRate]):
 
 @admin.register(SpendingCap)
 class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
-    """Limits of accounts; those of numbers, agents and API keys stand with them."""
+    """Limits of accounts; those of numbers, agents and API keys stand with them. What staff set here is the account's ceiling."""
 
-    list_display = ["developer", "daily_cap", "max_concurrent_calls", "max_calls_per_caller_per_hour"]
+    list_display = ["developer", *LIMITS, *CEILINGS]
     list_select_related = ["developer"]
     search_fields = ["developer__email"]
     raw_id_fields = ["developer"]
+    fieldsets = [
+        (
+            None,
+            {"fields": ["developer", *LIMITS], "description": "A limit set here is also the most the account can set."},
+        ),
+        ("The account can set at most", {"fields": [*CEILINGS], "description": "Empty: any limit, or none."}),
+    ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: SpendingCap | None = None) -> list[str]:
+        return ["developer", *CEILINGS] if obj else CEILINGS
+
+    def save_model(self, request: HttpRequest, obj: SpendingCap, form: Any, change: bool) -> None:
+        caps.set_ceilings(obj, form.changed_data)
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(LedgerEntry)

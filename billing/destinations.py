@@ -48,6 +48,13 @@ def check_field(name: str, e164: str | None, *, developer_id: int) -> None:
         raise InvalidRequest({name: [error.message]}) from error
 
 
+def exact_rate(prefix: str) -> Decimal | None:
+    """USD a minute of calls to numbers for which exactly this prefix has a rate now; None without one."""
+    rates = TelephonyRate.objects.filter(direction=TelephonyRate.Direction.OUTBOUND, valid_from__lte=timezone.now())
+    newest = rates.filter(prefix=prefix).order_by("-valid_from").first()
+    return newest.price_per_minute if newest else None
+
+
 def _refusal(reason: str) -> Forbidden:
     return Forbidden(REFUSALS[reason], code=reason)
 

@@ -127,7 +127,7 @@ class Notice(models.Model):
 
 
 class SpendingCap(models.Model):
-    """Limits that a developer sets on all calls of the account. Empty: no limit.
+    """Limits on all calls of an account, set by its developer up to the ceilings. Empty: no limit.
 
     What numbers, agents and API keys may cost in a day stands with them (`daily_cap`).
     """
@@ -138,6 +138,9 @@ class SpendingCap(models.Model):
     max_calls_per_caller_per_hour = models.PositiveIntegerField(
         null=True, blank=True, help_text="Inbound calls of one caller, to any of the numbers."
     )
+    # The most that the developer can set (`billing.caps`).
+    daily_cap_ceiling = models.DecimalField(null=True, blank=True, **MONEY_FIELD)
+    concurrent_calls_ceiling = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [

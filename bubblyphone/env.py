@@ -1,12 +1,17 @@
 """Reading the environment: a missing value takes its default, a wrong one stops the start with the variable's name."""
 
 import os
+import re
+from decimal import Decimal
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off", ""}
+AMOUNT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+MOST_CALLS = 10_000
+LEAST, MOST = Decimal("0.01"), 100_000
 
 
 def env_str(name: str, default: str = "") -> str:
@@ -34,6 +39,29 @@ def env_int(name: str, default: int, minimum: int = 0) -> int:
     if not text.isdecimal() or int(text) < minimum:
         raise ImproperlyConfigured(f"{name}={text!r} must be a whole number of at least {minimum}.")
     return int(text)
+
+
+def env_count(name: str, default: int) -> int | None:
+    """A whole number from 1 to 10,000; None where the variable is set and empty. Raises ImproperlyConfigured for anything else."""
+    if _is_emptied(name):
+        return None
+    if (number := env_int(name, default, minimum=1)) > MOST_CALLS:
+        raise ImproperlyConfigured(f"{name}={number} must be at most {MOST_CALLS}.")
+    return number
+
+
+def env_amount(name: str, default: str) -> Decimal | None:
+    """An amount in USD from 0.01 to 100,000; None where the variable is set and empty. Raises ImproperlyConfigured for anything else."""
+    if _is_emptied(name):
+        return None
+    text = env_str(name, default)
+    if not AMOUNT.fullmatch(text) or not LEAST <= Decimal(text) <= MOST:
+        raise ImproperlyConfigured(f"{name}={text!r} must be an amount in USD like 25 or 7.50, or empty.")
+    return Decimal(text)
+
+
+def _is_emptied(name: str) -> bool:
+    return name in os.environ and not env_str(name)
 
 
 def env_list(name: str) -> list[str]:

@@ -8,7 +8,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
 from bubblyphone.core.logs import logging_settings
-from bubblyphone.env import env_bool, env_int, env_list, env_secret, env_str
+from bubblyphone.env import env_amount, env_bool, env_count, env_int, env_list, env_secret, env_str
 from bubblyphone.storage import private_storage
 
 # Lets Django's generic classes take their type argument at run time too: ModelAdmin[PhoneNumber].
@@ -169,6 +169,7 @@ ON_CREDIT = ["phone_numbers.renewals.renew_overdue"]
 ON_ENTRY = ["billing.payments.auto_topup.watch"]
 # Tells all webhook addresses of an account; billing cannot know numbers.
 PUBLISH_TO_ACCOUNT = "phone_numbers.notices.publish_to_account"
+ON_ACCOUNT_OPENED = ["billing.caps.set_defaults"]  # with the developer's id, in the transaction of a registration
 # Steps of deleting an account, in order; handed the developer's id, they may be repeated, and raise while they cannot be done yet.
 ON_ACCOUNT_CLOSED = [
     "billing.closing.forget_cards",
@@ -215,8 +216,12 @@ LOGOUT_REDIRECT_URL = "login"
 PASSWORD_RESET_TIMEOUT = 3600
 # Whether staff must set up a second factor. In the demo they are asked to, and may wait; once set up it is wanted there, too.
 STAFF_SECOND_FACTOR = env_bool("STAFF_SECOND_FACTOR", default=not DEMO)
-# New accounts from one client address in an hour, over page and API together.
-REGISTRATIONS_PER_HOUR = env_int("REGISTRATIONS_PER_HOUR", 60 if DEMO else 20, minimum=1)
+REGISTRATIONS_PER_HOUR = env_int(
+    "REGISTRATIONS_PER_HOUR", 60 if DEMO else 20, minimum=1
+)  # of one address, page and API
+# What an account that registers starts with, and can set at most; None: no limit. Staff change them account by account.
+NEW_ACCOUNT_DAILY_CAP = env_amount("NEW_ACCOUNT_DAILY_CAP", "25")
+NEW_ACCOUNT_MAX_CALLS = env_count("NEW_ACCOUNT_MAX_CALLS", 10)
 SESSION_TOKEN_DAYS = env_int("SESSION_TOKEN_DAYS", 30, minimum=1)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True

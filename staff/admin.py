@@ -1,7 +1,9 @@
 """Accounts, background jobs and the log of what staff did. The other apps bring their own parts of the admin."""
 
+import re
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
@@ -10,11 +12,14 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from django_q.admin import FailAdmin, resubmit_task
-from django_q.models import Failure, Task
+from django_q.admin import FailAdmin, TaskAdmin, resubmit_task
+from django_q.models import Failure, Success, Task
 
+from accounts import services
 from accounts.models import Developer
 from billing import ledger
+from billing.destinations import exact_rate
+from billing.models import AllowedPrefix
 from bubblyphone.core.admin import ReadOnlyAdmin
 from bubblyphone.core.money import format_money
 from staff import second_factor
@@ -27,7 +32,42 @@ BELONGINGS = (
     ("Numbers", "numbers_phonenumber", "developer__id__exact"),
     ("Verifications", "numbers_verification", "developer__id__exact"),
     ("Agents", "agents_agent", "developer__id__exact"),
+    ("Limits", "billing_spendingcap", "developer__id__exact"),
 )
+PREFIX = re.compile(r"[1-9][0-9]{0,14}")
+
+
+class DeveloperForm(forms.ModelForm[Developer]):
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).strip().lower()
+
+
+class AllowedPrefixForm(forms.ModelForm[AllowedPrefix]):
+    def clean_prefix(self) -> str:
+        prefix = str(self.cleaned_data["prefix"]).removeprefix("+")
+        if not PREFIX.fullmatch(prefix):
+            raise forms.ValidationError("Enter digits that begin with a country code, like 1900.")
+        return prefix
+
+
+class AllowedPrefixInline(admin.TabularInline[AllowedPrefix, Developer]):
+    """Costly ranges that the account may call. One without an outbound rate of its own opens nothing."""
+
+    model = AllowedPrefix
+    form = AllowedPrefixForm
+    extra = 0
+    fields = ["prefix", "rate", "created_at"]
+    readonly_fields = ["rate", "created_at"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # another prefix is another row
+
+    @admin.display(description="outbound rate")
+    def rate(self, allowed: AllowedPrefix) -> str:
+        if allowed.pk is None:
+            return "–"
+        price = exact_rate(allowed.prefix)
+        return "None yet: calls are refused" if price is None else f"${format_money(price)} a minute"
 
 
 @admin.register(Developer)
@@ -40,6 +80,8 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
     ordering = ["-pk"]
     filter_horizontal = ["groups"]
     actions = ["reset_second_factor"]
+    form = DeveloperForm
+    inlines = [AllowedPrefixInline]
     fields = [
         "email", "name", "company_name", "is_active", "balance", "belongings", "created_at", "email_verified_at", "last_login",
         "demo_calls_used", "is_staff", "is_superuser", "groups",
@@ -53,10 +95,26 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        powers = [] if _is_superuser(request) else ["is_staff", "is_superuser", "groups"]
-        # Nobody but a superuser touches the account of staff.
-        kept = ["email", "name", "company_name", "is_active"] if powers and obj is not None and obj.is_staff else []
-        return [*self.readonly_fields, *powers, *kept]
+        if not _is_superuser(request):
+            # Who has the email address can reset the password. Nobody but a superuser touches the account of staff.
+            has_powers = obj is not None and (obj.is_staff or obj.is_superuser)
+            kept = ["name", "company_name", "is_active"] if has_powers else []
+            return [*self.readonly_fields, "email", "is_staff", "is_superuser", "groups", *kept]
+        return [*self.readonly_fields, "email"] if obj is not None and obj.closed_at else self.readonly_fields
+
+    def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return super().get_inline_instances(request, obj) if obj is not None else []
+
+    def save_model(self, request: HttpRequest, obj: Developer, form: Any, change: bool) -> None:
+        """Writes what was changed and nothing that the developer may have changed meanwhile."""
+        own = {"name", "company_name", "is_active", "is_staff", "is_superuser"}
+        obj.save(update_fields=sorted(own & set(form.changed_data)))
+        if "email" in form.changed_data:
+            old, new = form.initial["email"], obj.email
+            services.change_email(developer=obj, email=new)
+            self.log_change(
+                request, obj, f"Email changed from {old} to {new}. It is not verified, and {old} is notified."
+            )
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         found: dict[str, Any] = super().get_actions(request)
@@ -117,6 +175,14 @@ class FailedJobAdmin(FailAdmin):  # type: ignore[misc]
         resubmit_task(self, request, queryset)
 
 
+class DoneJobAdmin(ReadOnlyAdmin, TaskAdmin):  # type: ignore[misc]
+    """Jobs that succeeded. Run again they might do twice what is done once."""
+
+    actions = []
+
+
+admin.site.unregister(Success)
+admin.site.register(Success, DoneJobAdmin)
 admin.site.unregister(Failure)
 admin.site.register(Failure, FailedJobAdmin)
 

@@ -35,7 +35,8 @@ OPERATIONS = {
         "GET /billing/caps": Operation("Show your limits", answer=data_of(CAPS)),
         "PUT /billing/caps": Operation(
             "Set your limits",
-            "What is not named stays; null takes a limit away. They hold from the next call and the next second on.",
+            "Fields you leave out keep their value; null removes a limit. Limits apply from the next call and the next second. "
+            "New accounts start with a daily cap and a limit on concurrent calls, which they can lower; only support can raise them.",
             answer=data_of(CAPS),
             body=CapsSerializer,
             example={"daily_cap": "25.00", "max_concurrent_calls": 20},

@@ -41,7 +41,7 @@ def admit(call: Call) -> None:
         held = sum((holds.hold_of(other, now) for other in open_calls), ZERO)
         if held + cap.settled(now) >= cap.amount:
             raise InsufficientFunds(
-                f"Calls have reached ${format_money(cap.amount)} for today; this is a limit of your own.",
+                f"Calls have reached ${format_money(cap.amount)} today, the daily cap that applies to this call.",
                 code=cap.reason,
             )
 
@@ -89,7 +89,7 @@ def _check_account_limits(call: Call, now: datetime) -> None:
         )
         # Those that this limit refused do not count, or a caller who keeps trying would never get through again.
         if before.exclude(end_requested_cause=HangupCause.REJECTED).count() >= per_caller:
-            text = f"{call.from_number} has called {per_caller} times within an hour; this is a limit of your own."
+            text = f"{call.from_number} has called {per_caller} times within an hour, the most that your limits allow."
             raise TooManyRequests(text, int(CALLER_WINDOW.total_seconds()), code="too_many_calls_from_caller")
 
 
@@ -103,5 +103,5 @@ def _check_number_limits(call: Call) -> None:
 def _check_open_calls(running: int, limit: int, code: str) -> None:
     if running >= limit:
         calls = "1 call" if limit == 1 else f"{limit} calls"
-        text = f"No more than {calls} may run at the same time; this is a limit of your own."
+        text = f"No more than {calls} may run at the same time. See your limits."
         raise TooManyRequests(text, RETRY_AFTER_SECONDS, code=code)

@@ -67,6 +67,18 @@ class CapsForm(forms.Form):
         super().__init__(data, initial=before)
         for name, (_, _, label) in self.owners.items():
             self.fields[name] = _amount(label)
+        for name in caps.CEILINGS:
+            if ceiling := caps.ceiling_text(limits, name):
+                self.fields[name].widget.attrs["placeholder"] = ""
+                self.fields[name].help_text = f"At most {ceiling}. Contact support to raise it."
+
+    def clean(self) -> dict[str, Any]:
+        changed = {
+            name: self.cleaned_data[name] for name in caps.FIELDS & self.cleaned_data.keys() & {*self.changed_data}
+        }
+        for name, texts in caps.above_ceilings(caps.limits_of(self.developer), changed).items():
+            self.add_error(name, texts)
+        return self.cleaned_data
 
     def save(self) -> None:
         """Write what differs."""

@@ -155,7 +155,7 @@ def _invalid_number(case: Case) -> Diagnosis:
 
 def _insufficient_balance(case: Case) -> Diagnosis:
     if case.named("limit.reached"):
-        text = "A limit of your own on spending was reached."
+        text = "A spending limit was reached."
         return Diagnosis(Fault.SETTINGS, text, "Raise the limit that is named here, or take it away.", _told(case))
     text = "Your balance was used up."
     return Diagnosis(Fault.SETTINGS, text, "Add credit, or switch on auto top-up.", _told(case))

@@ -56,7 +56,7 @@ def is_let_in(client: Client, password: str) -> bool:
 def test_registering_sends_a_link_that_confirms_the_address(client: Client) -> None:
     post(client, "auth/register", {"name": "Jane", "email": "Jane@example.com", **NEW_TWICE})
     run_jobs()
-    assert (mail.outbox[0].to, mail.outbox[0].subject) == (["jane@example.com"], "Confirm your e-mail address")
+    assert (mail.outbox[0].to, mail.outbox[0].subject) == (["jane@example.com"], "Confirm your email address")
     path = mailed_path()
     jane = Developer.objects.get()
     assert path == f"/verify-email/{path.rpartition('/')[2]}"

@@ -113,7 +113,7 @@ def test_a_limit_of_ones_own_is_told_from_an_empty_balance() -> None:
     add_event(call, "limit.reached", reason="daily_cap_reached", limit="5.00")
     found = diagnose(call)
     assert found is not None
-    assert found.sentence == "A limit of your own on spending was reached."
+    assert found.sentence == "A spending limit was reached."
     assert found.evidence == ["12:00:05 limit.reached: daily_cap_reached"]
 
 

@@ -26,6 +26,8 @@ from tests.staff.sign_in import make_staff, staff_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 OURS = {"accounts", "agents", "billing", "calls", "numbers", "admin", "auth", "django_q"}
+# The account's page lists its allowed prefixes.
+NO_PREFIXES = {"allowed_prefixes-TOTAL_FORMS": "0", "allowed_prefixes-INITIAL_FORMS": "0"}
 
 
 def labels_of(group: Group) -> set[str]:
@@ -74,6 +76,7 @@ def test_an_operator_keeps_accounts_but_gives_nobody_power() -> None:
     page = client.get(url).content.decode()
     assert "10.00" in page and f"/admin/billing/ledgerentry/?developer__id__exact={developer.pk}" in page
     form = {"email": developer.email, "name": "Jane Doe", "company_name": "", "is_staff": "on", "is_superuser": "on"}
+    form |= NO_PREFIXES
     assert client.post(url, form).status_code == 302
     developer.refresh_from_db()
     assert (developer.name, developer.is_active, developer.is_staff, developer.is_superuser) == (
@@ -83,7 +86,9 @@ def test_an_operator_keeps_accounts_but_gives_nobody_power() -> None:
         False,
     )
     assert LogEntry.objects.filter(user=operator, object_id=str(developer.pk)).count() == 1
-    client.post(f"/admin/accounts/developer/{colleague.pk}/change/", {"email": "x@example.com", "name": "X"})
+    client.post(
+        f"/admin/accounts/developer/{colleague.pk}/change/", {"email": "x@example.com", "name": "X", **NO_PREFIXES}
+    )
     colleague.refresh_from_db()
     assert (colleague.is_active, colleague.is_superuser, colleague.name) == (True, True, "Jane")
     assert client.get("/admin/accounts/developer/add/").status_code == 403
