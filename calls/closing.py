@@ -6,7 +6,7 @@ from accounts.models import WebhookDelivery
 from bubblyphone.core.errors import Conflict
 from calls import lifecycle
 from calls.after_call_models import Transcription
-from calls.models import Call, CallStatus, HangupCause, TranscriptEntry, Utterance
+from calls.models import Call, CallStatus, HangupCause, SpeechTime, TranscriptEntry, Utterance
 
 
 def end_calls(developer_id: int) -> None:
@@ -24,6 +24,7 @@ def end_calls(developer_id: int) -> None:
 def forget_what_was_said(developer_id: int) -> None:
     """Transcripts, what was made of them, and the webhooks that carried them. The calls stay, as the bill's grounds."""
     TranscriptEntry.objects.filter(call__developer_id=developer_id).delete()
+    SpeechTime.objects.filter(call__developer_id=developer_id).delete()
     Utterance.objects.filter(call__developer_id=developer_id).delete()
     Transcription.objects.filter(call__developer_id=developer_id).update(segments=[])
     Call.objects.filter(developer_id=developer_id).update(analysis_result=None, dynamic_variables={})

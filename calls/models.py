@@ -214,6 +214,22 @@ class TranscriptEntry(models.Model):
         return f"{self.role}: {self.text[:40]}"
 
 
+class SpeechTime(models.Model):
+    """From when to when one side was heard, by the sound itself."""
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="speech")
+    role = models.CharField(max_length=5, choices=TranscriptEntry.Role)
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["began_at", "id"]
+        indexes = [models.Index(fields=["call", "began_at"], name="speech_by_call")]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.began_at} to {self.ended_at}"
+
+
 class CallTurn(models.Model):
     """How long the caller waited for one answer, in milliseconds and by its parts (`calls.session.turns`)."""
 

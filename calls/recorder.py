@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, t
 from django.utils import timezone
 
 from calls import lifecycle, timeline
+from calls.models import SpeechTime
 from calls.session.turns import TurnTimes
 
 logger = logging.getLogger(__name__)
@@ -126,6 +127,13 @@ class Recorder:
     def turn(self, times: TurnTimes, seconds_ago: float) -> None:
         at, call_id = timezone.now() - timedelta(seconds=seconds_ago), self._call_id
         self._writer.put(lambda: timeline.add_turn(call_id, times, at=at))
+
+    def spoke(self, role: str, began_ago: float, ended_ago: float) -> None:
+        now, call_id = timezone.now(), self._call_id
+        began_at, ended_at = (now - timedelta(seconds=ago) for ago in (began_ago, ended_ago))
+        self._writer.put(
+            lambda: SpeechTime.objects.create(call_id=call_id, role=role, began_at=began_at, ended_at=ended_at)
+        )
 
     def model_spoke(self) -> None:
         at, call_id = timezone.now(), self._call_id

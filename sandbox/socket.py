@@ -140,6 +140,9 @@ class BrowserObserver:
     def turn(self, times: TurnTimes, seconds_ago: float) -> None:
         self._recorder.turn(times, seconds_ago)
 
+    def spoke(self, role: str, began_ago: float, ended_ago: float) -> None:
+        self._recorder.spoke(role, began_ago, ended_ago)
+
     def model_spoke(self) -> None:
         self._recorder.model_spoke()
 

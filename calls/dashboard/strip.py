@@ -13,7 +13,7 @@ from django.utils import timezone
 from calls.after_call_models import Recording
 from calls.dashboard.tool_log import ToolUse
 from calls.dashboard.wording import TROUBLE, describe_event
-from calls.models import Call, CallEvent, TranscriptEntry
+from calls.models import Call, CallEvent, SpeechTime, TranscriptEntry
 
 WIDTH = 1000.0  # of the drawing
 WORDS_PER_SECOND = 2.6  # how long a text takes to say, roughly: English is spoken with about 150 words a minute
@@ -63,13 +63,22 @@ def strip_of(
     zero = clock_zero(call)
     seconds = max(1.0, seconds_since(zero, call.ended_at or timezone.now()))
     drawing = _Drawing(zero, seconds)
-    marks = [drawing.said(entry) for entry in transcript]
+    heard = list(call.speech.all())
+    roles = {each.role for each in heard}
+    marks = [drawing.heard(each, _text_of(each, transcript)) for each in heard]
+    marks += [drawing.said(entry) for entry in transcript if entry.role not in roles]
     marks += [drawing.point("tool", use.at, f"Tool {use.name}", f"tool-{index}") for index, use in enumerate(tools)]
     troubles = [event for event in events if event.event_type in TROUBLE]
     marks += [
         drawing.point("bad", event.event_timestamp, describe_event(event), f"event-{event.pk}") for event in troubles
     ]
     return Strip(seconds, marks, drawing.span(recording) if recording else None)
+
+
+def _text_of(heard: SpeechTime, transcript: Sequence[TranscriptEntry]) -> TranscriptEntry | None:
+    """The text of the same side that was written nearest to it."""
+    texts = [entry for entry in transcript if entry.role == heard.role]
+    return min(texts, key=lambda entry: abs(entry.spoken_at - heard.began_at), default=None)
 
 
 class _Drawing:
@@ -85,8 +94,14 @@ class _Drawing:
         begin = (recording.started_at - self._zero).total_seconds()
         return round(begin * scale, 1), round((recording.duration_ms or 0) / 1000 * scale, 1)
 
+    def heard(self, speech: SpeechTime, entry: TranscriptEntry | None) -> Mark:
+        """A side was heard then; `entry` is what it said."""
+        begin, end = (max(0.0, (at - self._zero).total_seconds()) for at in (speech.began_at, speech.ended_at))
+        label, anchor = (entry.text, f"said-{entry.pk}") if entry else ("", "strip")
+        return self._mark(speech.role, round(begin, 1), begin, min(self._seconds, end), label, anchor)
+
     def said(self, entry: TranscriptEntry) -> Mark:
-        """A caller's text is written when it has been said, an agent's when it begins to be."""
+        """Where nobody listened to the sound: a caller's text is written when it has been said, an agent's when it begins to be."""
         length = len(entry.text.split()) / WORDS_PER_SECOND
         written = seconds_since(self._zero, entry.spoken_at)
         begin = written if entry.role == TranscriptEntry.Role.MODEL else max(0.0, written - length)

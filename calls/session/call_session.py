@@ -37,6 +37,7 @@ from calls.session.model_link import ModelLink
 from calls.session.parts import LEFT, Engine, LateResults, Limits, Observer, OwnVoice, ToolRunner, TransferRequester
 from calls.session.silence import SilenceClock
 from calls.session.speaking import Speaking
+from calls.session.speech_times import BothSides
 from calls.session.tool_desk import MOVED, ToolDesk
 from calls.session.transport import MediaTransport
 from calls.session.turns import SHORTEST_VOICE_MS, TurnClock
@@ -79,10 +80,10 @@ class CallSession:
         self.answering = answering or Answering()  # told from outside who has answered
         self._now = now
         self._conversation = Conversation(observer, config.history, now)
-        engines = [Engine(model, config), *([fallback] if fallback else [])]
-        self._link = ModelLink(engines, self._conversation, observer, now)
+        self._link = ModelLink([Engine(model, config), *filter(None, [fallback])], self._conversation, observer, now)
         self._handover = Handover(request_transfer, self._link.tell, self._link.answer)
-        self._speaking = Speaking(transport, own_voice, self._caller_is_answered, now)
+        self._spoken = BothSides(observer, now)
+        self._speaking = Speaking(transport, own_voice, self._caller_is_answered, self._spoken.agent, now)
         self._turns = TurnClock(observer.turn, now)
         self._hearing = Hearing(
             transport=transport,
@@ -90,6 +91,7 @@ class CallSession:
             speaking=self._speaking,
             turns=self._turns,
             observer=observer,
+            spoke=self._spoken.caller.sound,
             is_deaf=lambda: self._handover.is_ringing or self.answering.is_machine,
             now=now,
         )
@@ -121,8 +123,7 @@ class CallSession:
         self._started = now()
         self._silence = SilenceClock(now, silent_for)
         self._is_over = False  # only the caller's last words still count
-        self._is_mid_answer = False
-        self._has_spoken = self._has_given_up = False
+        self._is_mid_answer = self._has_spoken = self._has_given_up = False
         self._to_caller: Callable[[str], str] | None = None
 
     # --- from outside -------------------------------------------------------------------------------------------------
@@ -198,6 +199,7 @@ class CallSession:
         await self._link.close(self._is_of_use)
         self._conversation.release()
         self._turns.finish()
+        self._spoken.finish()
         self._observer.event("stream.disconnected")
 
     # --- model → caller -----------------------------------------------------------------------------------------------
@@ -352,6 +354,7 @@ class CallSession:
                 self.end("silence_timeout")
                 return
             self._conversation.release_overdue()
+            self._spoken.settle()
             await self._mend_dead_air(now)
 
     @property

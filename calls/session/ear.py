@@ -32,7 +32,14 @@ _TABLES = {"pcmu": _amplitudes(mulaw_to_pcm16), "pcma": _amplitudes(alaw_to_pcm1
 class Ear:
     """Follows one caller's sound, piece by piece as it comes. Some microseconds a piece; times are those of `now`."""
 
-    def __init__(self, audio_format: AudioFormat, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        audio_format: AudioFormat,
+        now: Callable[[], float] = time.monotonic,
+        spoke: Callable[[float, float], None] = lambda begin, end: None,
+    ) -> None:
+        """`spoke` is told the time of each piece with a voice in it."""
+        self._spoke = spoke
         self._format = audio_format
         self._step = 2 if audio_format.encoding == "pcm16" else 1
         self._table = _TABLES[audio_format.encoding]
@@ -59,6 +66,7 @@ class Ear:
         is_voice = self._is_voice(level, length_ms)
         if is_voice:
             self.heard_at = now
+            self._spoke(now - length_ms / 1000, now)
         if not counts:
             return
         if is_voice or level >= MOST_NOISE:
@@ -127,3 +135,23 @@ def sound_begins_ms(payload: str, audio_format: AudioFormat) -> float | None:
         return None
     heard = data.translate(_TABLES[audio_format.encoding]).lstrip(b"\0")
     return (len(data) - len(heard)) / audio_format.sample_rate * 1000 if heard else None
+
+
+def sounds_in(payload: str, audio_format: AudioFormat) -> list[tuple[float, float]]:
+    """From when to when, in seconds, there is something to hear in a piece of audio; pauses of a tenth of a second divide it."""
+    step, rate = 2 if audio_format.encoding == "pcm16" else 1, audio_format.sample_rate
+    try:
+        data = base64.b64decode(payload)[step - 1 :: step].translate(_TABLES[audio_format.encoding])
+    except ValueError:
+        return []
+    sounds = []
+    begin = 0
+    while begin < len(data):
+        end = data.find(bytes(rate // 10), begin)
+        end = len(data) if end < 0 else end
+        sound = data[begin:end]
+        if heard := sound.strip(b"\0"):
+            first = begin + len(sound) - len(sound.lstrip(b"\0"))
+            sounds.append((first / rate, (first + len(heard)) / rate))
+        begin = end + (len(data[end:]) - len(data[end:].lstrip(b"\0")))
+    return sounds

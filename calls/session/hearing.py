@@ -33,6 +33,7 @@ class Hearing:
         turns: TurnClock,
         observer: Observer,
         is_deaf: Callable[[], bool],
+        spoke: Callable[[float, float], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
@@ -44,7 +45,7 @@ class Hearing:
         self._now = now
         self._to_model: Callable[[str], str] | None = None
         self._held_back: deque[str] = deque(maxlen=HELD_BACK_FRAMES)
-        self.ear = Ear(transport.audio_format, now)
+        self.ear = Ear(transport.audio_format, now, spoke)
         self.keys = Keys(self._tell_keys)
         self.acted_at = 0.0  # when the caller last pressed a key
 

@@ -34,6 +34,9 @@ class Observer(Protocol):
     def turn(self, times: TurnTimes, seconds_ago: float) -> None:
         """How long the caller waited for an answer, and when it was heard."""
 
+    def spoke(self, role: str, began_ago: float, ended_ago: float) -> None:
+        """From when to when a side (`user`, `model`) was heard, in seconds before now."""
+
     def model_spoke(self) -> None:
         """The caller hears the model for the first time in this session."""
 

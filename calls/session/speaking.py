@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from agents.providers.base import ProviderError, RealtimeSession
 from bubblyphone.core.audio import payload_ms
-from calls.session.ear import sound_begins_ms
+from calls.session.ear import sound_begins_ms, sounds_in
 from calls.session.parts import OwnVoice
 from calls.session.playout import Playout
+from calls.session.speech_times import SpeechTimes
 from calls.session.transport import MediaTransport
 
 OWN_VOICE = "own voice"  # the name of an "answer" that no model gave
@@ -23,6 +24,7 @@ class Speaking:
         transport: MediaTransport,
         own_voice: OwnVoice | None = None,
         answers: Callable[[float, float], bool] = lambda received_at, silent_ms: False,
+        spoke: SpeechTimes | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`answers` is told of the first sound of each answer that was sent: when its piece was received, and how much silence it
@@ -31,6 +33,7 @@ class Speaking:
         self._transport = transport
         self._own_voice = own_voice
         self._answers = answers
+        self._spoke = spoke or SpeechTimes(lambda begin, end: None)
         self._now = now
         self._playout = Playout(now)
         self._waiting: list[tuple[str, str]] | None = None  # while the line is broken: answer and payload
@@ -81,6 +84,9 @@ class Speaking:
         await self._transport.send_audio(payload)
         sound_ms = self._sound_that_is_waited_for(payload)
         self._playout.sent(item_id, payload_ms(payload, audio_format), payload, sound_ms=sound_ms)
+        begins_at = self._playout.ends_at - payload_ms(payload, audio_format) / 1000
+        for begin, end in sounds_in(payload, audio_format):
+            self._spoke.sound(begins_at + begin, begins_at + end)
         await self._mark(final=False)
         return begins
 
@@ -133,12 +139,14 @@ class Speaking:
         else:
             await self._transport.clear()
         self._playout.cleared()
+        self._spoke.cut(self._now())
         return heard
 
     def line_broke(self) -> None:
         """The connection is gone, and with it what had not been played."""
         if self._waiting is None:
             self._waiting = self._playout.take_unplayed()
+            self._spoke.cut(self._now())
 
     async def line_is_back(self) -> None:
         """Go on where the caller heard the last of us."""

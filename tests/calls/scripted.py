@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -128,6 +129,7 @@ class Notebook:
         self.transcripts: list[tuple[str, str, bool]] = []
         self.interruptions: list[tuple[str, int, float]] = []
         self.turns: list[TurnTimes] = []
+        self.speech: list[tuple[str, float, float]] = []
         self.spoke_count = 0
         self.tools: list[tuple[str, dict[str, Any]]] = []
 
@@ -142,6 +144,10 @@ class Notebook:
 
     def turn(self, times: TurnTimes, seconds_ago: float) -> None:
         self.turns.append(times)
+
+    def spoke(self, role: str, began_ago: float, ended_ago: float) -> None:
+        now = time.monotonic()
+        self.speech.append((role, now - began_ago, now - ended_ago))
 
     def model_spoke(self) -> None:
         self.spoke_count += 1

@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from bubblyphone.core.audio import PCMU_8K
 from calls.recording.tape import RecordedTransport, Tape
 from calls.session.call_session import CallSession
 from calls.session.parts import Limits
+from calls.session.speech_times import PAUSE_SECONDS
 from calls.session.transport import CallerFrame, LineBack, LineBroken
 from phone_numbers.carriers.media import MarkReached, StreamStopped
 from tests.calls.scripted import FRAME, Notebook, ScriptedModel, ScriptedSession, audio
@@ -76,6 +79,7 @@ class Call:
         self.path = path
         self.caller, self.notes, self.scripted = TalkingCaller(), Notebook(), ScriptedModel()
         self.tool_seconds = 0.0
+        self.began_at, self.began_on = time.monotonic(), datetime.now(UTC)
         self.tape = Tape(path, PCMU_8K)
         self.session = CallSession(
             transport=RecordedTransport(self.caller, self.tape),
@@ -146,6 +150,23 @@ class Call:
         ]
         return [min(begin for begin, _ in agent if begin >= end) - end for end in ends]
 
+    def heard_on_tape(self, channel: int) -> list[float]:
+        """Begin and end of each stretch of sound, one after the other, in ms of the recording."""
+        edges: list[float] = []
+        for begin, end in loud_ms(channels(self.path)[channel]):
+            if edges and begin - edges[-1] <= PAUSE_SECONDS * 1000:
+                edges.pop()
+                edges.append(end)
+            else:
+                edges += [begin, end]
+        return edges
+
+    def bars(self, role: str) -> list[float]:
+        """The same as the platform has it."""
+        assert self.tape._file is not None
+        began = self.began_at + (self.tape._file.began_at - self.began_on).total_seconds()
+        return [(at - began) * 1000 for side, *edges in self.notes.speech if side == role for at in edges]
+
 
 async def plain_answer(call: Call) -> None:
     await call.ask()
@@ -204,6 +225,16 @@ async def a_tool_of_the_turn_before(call: Call) -> None:
     call.say("c", 300)
 
 
+async def interrupted_answer(call: Call) -> None:
+    await call.ask()
+    for _ in range(8):
+        call.say("a", 250)
+    await asyncio.sleep(0.6)
+    await call.ask()
+    await asyncio.sleep(0.2)
+    call.say("b", 300)
+
+
 async def line_that_breaks_before(call: Call) -> None:
     call.caller.put(LineBroken())
     call.caller.is_broken = True
@@ -225,6 +256,7 @@ async def line_that_breaks_before(call: Call) -> None:
         (line_runs_dry_behind_a_short_word, [0]),
         (a_tool_of_the_turn_before, [0, 0]),
         (line_that_breaks_before, [0]),
+        (interrupted_answer, [0, 0]),
     ],
 )
 async def test_answer_times_are_those_of_the_recording(
@@ -235,5 +267,7 @@ async def test_answer_times_are_those_of_the_recording(
     turns = call.notes.turns
     assert [turn.total_ms for turn in turns] == pytest.approx(call.waits_on_tape(), abs=TOLERANCE_MS)
     assert [turn.tool_ms for turn in turns] == pytest.approx(tool_ms, abs=TOLERANCE_MS)
+    assert call.bars("user") == pytest.approx(call.heard_on_tape(0), abs=100)
+    assert call.bars("model") == pytest.approx(call.heard_on_tape(1), abs=100)
     assert all(turn.carrier_in_ms < TOLERANCE_MS for turn in turns)
     assert all(turn.playout_ms is not None and turn.playout_ms < TOLERANCE_MS for turn in turns)

@@ -1,6 +1,7 @@
 """A call's page: its clock, its tools, and what can be done with it while it runs; and the list's filters."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import WebhookAttempt, WebhookDelivery
-from calls.models import Call, CallEvent, CallTurn, TranscriptEntry
+from calls.models import Call, CallEvent, CallTurn, SpeechTime, TranscriptEntry
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_agent, make_developer
@@ -199,3 +200,24 @@ def test_pages_ask_the_database_seldom(client: Client, number: PhoneNumber, djan
         client.get("/calls")
     with django_assert_max_num_queries(12):
         client.get(f"/calls/{calls[0].pk}")
+
+
+def test_the_bars_are_where_somebody_was_heard(client: Client, number: PhoneNumber) -> None:
+    call = ended_call(number)
+    said = TranscriptEntry.objects.create(call=call, role="user", text="Hello?", spoken_at=NOON + timedelta(seconds=9))
+    answer = TranscriptEntry.objects.create(
+        call=call, role="model", text="One moment.", spoken_at=NOON + timedelta(seconds=30)
+    )
+    for role, begin, end in [("user", 8.0, 8.6), ("model", 10.24, 11.0), ("model", 30.0, 34.0)]:
+        began_at, ended_at = (NOON + timedelta(seconds=at) for at in (begin, end))
+        SpeechTime.objects.create(call=call, role=role, began_at=began_at, ended_at=ended_at)
+    html = client.get(f"/calls/{call.pk}").content.decode()
+    assert_sound(html)
+    bars = re.findall(
+        r'<a href="#([^"]+)" data-at="([\d.]+)"[^>]*><rect class="(\w+)" x="([\d.]+)" width="([\d.]+)"', html
+    )
+    assert bars == [
+        (f"said-{said.pk}", "8.0", "user", "100.0", "7.5"),
+        (f"said-{answer.pk}", "10.2", "model", "128.0", "9.5"),
+        (f"said-{answer.pk}", "30.0", "model", "375.0", "50.0"),
+    ]

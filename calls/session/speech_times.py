@@ -1,0 +1,57 @@
+"""From when to when one side was heard. Pure arithmetic on a clock; no I/O."""
+
+from collections.abc import Callable
+
+from calls.session.parts import Observer
+
+# A shorter pause is within a sentence.
+PAUSE_SECONDS = 0.3
+
+
+class SpeechTimes:
+    """Joins the sounds of one side. `report` is given begin and end, times of the clock, of each stretch once it is over."""
+
+    def __init__(self, report: Callable[[float, float], None]) -> None:
+        self._report = report
+        self._stretches: list[tuple[float, float]] = []  # in order; what the far end has yet to play is among them
+
+    def sound(self, begin: float, end: float) -> None:
+        """There is a sound then, which is not before those that are known."""
+        if self._stretches and begin - self._stretches[-1][1] <= PAUSE_SECONDS:
+            begin = self._stretches.pop()[0]
+        self._stretches.append((begin, end))
+
+    def cut(self, at: float) -> None:
+        """What would have been heard later never was."""
+        self._stretches = [(begin, min(end, at)) for begin, end in self._stretches if begin < at]
+
+    def settle(self, now: float) -> None:
+        """Report what is over."""
+        while self._stretches and self._stretches[0][1] + PAUSE_SECONDS < now:
+            self._report(*self._stretches.pop(0))
+
+    def finish(self, now: float) -> None:
+        """The conversation is over."""
+        self.cut(now)
+        for stretch in self._stretches:
+            self._report(*stretch)
+        self._stretches = []
+
+
+class BothSides:
+    """Who was heard when: `caller` by the ear, `agent` by what the far end plays."""
+
+    def __init__(self, observer: Observer, now: Callable[[], float]) -> None:
+        self._now = now
+        self.caller = SpeechTimes(lambda begin, end: observer.spoke("user", now() - begin, now() - end))
+        self.agent = SpeechTimes(lambda begin, end: observer.spoke("model", now() - begin, now() - end))
+
+    def settle(self) -> None:
+        """Report what is over."""
+        self.caller.settle(self._now())
+        self.agent.settle(self._now())
+
+    def finish(self) -> None:
+        """The conversation is over."""
+        self.caller.finish(self._now())
+        self.agent.finish(self._now())
