@@ -8,6 +8,7 @@ from bubblyphone.core.shapes import (
     data_of,
     data_with_warnings,
     extended,
+    free_object,
     listing,
     moment,
     money,
@@ -47,12 +48,27 @@ NUMBER = shape(
         "created_at": moment(),
         "renews_at": moment("The first moment that is not paid for.", "2026-05-05T12:00:00Z"),
     },
-    "A number with settings of its own, which hold where no linked agent says otherwise. Null: not said here.",
+    "A number with settings of its own. A linked agent's settings take precedence; null leaves it to the agent or the "
+    "default. The two time limits show the default where the number has none.",
+)
+NUMBER_DETAIL = shape(
+    "PhoneNumberWithConfig",
+    extended(
+        NUMBER,
+        {
+            "config": free_object(
+                {"voice": {"value": "Kore", "source": "number_agent"}},
+                "What an incoming call would use: each setting's value, and whether it comes from the linked agent "
+                "(`number_agent`), the number (`number`) or the `default`.",
+            )
+        },
+    ),
 )
 BOUGHT_NUMBER = shape(
     "PhoneNumberWithSecret",
     extended(
-        NUMBER, {"webhook_secret": text("whsec_abc123…", "Signs the number's webhooks. Shown in this answer alone.")}
+        NUMBER_DETAIL,
+        {"webhook_secret": text("whsec_abc123…", "Signs the number's webhooks. Shown in this answer alone.")},
     ),
 )
 AVAILABLE_NUMBER = shape(
@@ -149,11 +165,11 @@ OPERATIONS = {
             },
         ),
         "GET /phone-numbers": Operation("List your numbers", "Newest first.", answer=page_of(NUMBER)),
-        "GET /phone-numbers/{id}": Operation("Show a number", answer=data_of(NUMBER)),
+        "GET /phone-numbers/{id}": Operation("Show a number", answer=data_of(NUMBER_DETAIL)),
         "PATCH /phone-numbers/{id}": Operation(
             "Update a number",
             "What is not named stays; null clears. Mode `streaming` needs a `system_prompt` or a linked agent with one.",
-            answer=data_with_warnings(NUMBER),
+            answer=data_with_warnings(NUMBER_DETAIL),
             body=NumberUpdateSerializer,
             example={
                 "mode": "streaming",

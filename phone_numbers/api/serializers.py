@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.outbound_http import MAX_URL_LENGTH
-from agents.configuration import CallConfig
+from agents.configuration import CallConfig, resolve
 from agents.serializers import EmptyableText, PhoneNumberField, WebhookUrlField
 from bubblyphone.core.api import StrictSerializer, format_time
 from bubblyphone.core.money import format_amount, format_money
@@ -17,7 +17,11 @@ _DEFAULTS = CallConfig()
 
 
 def number_data(number: PhoneNumber) -> dict[str, Any]:
-    """A number with its own agent settings. Limits show the value in effect; another null means the agent's or the default."""
+    """A number with its own agent settings; null means that the linked agent or the default decides.
+
+    The two time limits are never null: where the number has none, they show the default. `config` in
+    `number_with_config_data` tells what a call would go by.
+    """
     return {
         "id": number.pk,
         "phone_number": number.e164,
@@ -58,9 +62,14 @@ def number_data(number: PhoneNumber) -> dict[str, Any]:
     }
 
 
+def number_with_config_data(number: PhoneNumber) -> dict[str, Any]:
+    """A number and, as on a call, each setting an inbound call would go by with where it comes from."""
+    return {**number_data(number), "config": resolve(request={}, request_agent=None, number=number).to_json()}
+
+
 def bought_number_data(number: PhoneNumber, webhook_secret: str) -> dict[str, Any]:
     """The answer to a purchase or a rotation, the only ones that show the webhook secret."""
-    return {**number_data(number), "webhook_secret": webhook_secret}
+    return {**number_with_config_data(number), "webhook_secret": webhook_secret}
 
 
 def available_number_data(number: AvailableNumber) -> dict[str, Any]:

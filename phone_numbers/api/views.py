@@ -18,6 +18,7 @@ from phone_numbers.api.serializers import (
     bought_number_data,
     cost_data,
     number_data,
+    number_with_config_data,
     price_data,
 )
 from phone_numbers.api.update import patch_number
@@ -49,7 +50,7 @@ class NumberView(APIView):
     """GET, PATCH and DELETE /phone-numbers/{id}."""
 
     def get(self, request: Request, pk: int) -> Response:
-        return data(number_data(selectors.get_number(developer=cast(Developer, request.user), pk=pk)))
+        return data(number_with_config_data(selectors.get_number(developer=cast(Developer, request.user), pk=pk)))
 
     def patch(self, request: Request, pk: int) -> Response:
         return patch_number(request, selectors.get_number(developer=cast(Developer, request.user), pk=pk))
