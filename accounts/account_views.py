@@ -1,5 +1,6 @@
 """The account's own page: who one is, the password, the sessions."""
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +15,7 @@ from accounts.forms import ChangePasswordForm, DeleteAccountForm, ProfileForm
 from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
-from bubblyphone.core.pages import add_errors, page, show_refusal
+from bubblyphone.core.pages import add_errors, page, posted_from, show_refusal
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -27,12 +28,12 @@ def account(request: HttpRequest) -> HttpResponse:
         services.update_profile(developer=developer, **form.cleaned_data)
         messages.success(request, "Saved.")
         return redirect("account")
-    return _show(request, profile_form=form)
+    return show_account(request, profile_form=form)
 
 
 @never_cache
 @sensitive_post_parameters("current_password", "password")
-@require_POST
+@posted_from("account")
 @page
 def change_password(request: HttpRequest) -> HttpResponse:
     """Ends all other sessions; this one goes on."""
@@ -49,7 +50,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
             browser_sessions.note_anew(request)
             messages.success(request, "The password is changed.")
             return redirect("account")
-    return _show(request, password_form=form)
+    return show_account(request, password_form=form)
 
 
 @require_POST
@@ -79,7 +80,7 @@ def end_token(request: HttpRequest, pk: int) -> HttpResponse:
 
 @never_cache
 @sensitive_post_parameters("password")
-@require_POST
+@posted_from("account")
 @page
 def delete_account(request: HttpRequest) -> HttpResponse:
     """For good, after the password."""
@@ -93,7 +94,7 @@ def delete_account(request: HttpRequest) -> HttpResponse:
             logout(request)
             messages.success(request, "Your account is deleted. Calls are hung up and numbers given back.")
             return redirect("login")
-    return _show(request, delete_form=form)
+    return show_account(request, delete_form=form)
 
 
 @require_POST
@@ -109,25 +110,20 @@ def send_verification(request: HttpRequest) -> HttpResponse:
     return redirect("account")
 
 
-def _show(
-    request: HttpRequest,
-    *,
-    profile_form: ProfileForm | None = None,
-    password_form: ChangePasswordForm | None = None,
-    delete_form: DeleteAccountForm | None = None,
-) -> HttpResponse:
+def show_account(request: HttpRequest, **refused: forms.Form) -> HttpResponse:
+    """The page, with a form as it was refused, by its name on the page."""
     developer = signed_in(request)
     context = {
-        "profile_form": profile_form or ProfileForm(initial=_profile(developer)),
-        "password_form": password_form or ChangePasswordForm(),
-        "delete_form": delete_form or DeleteAccountForm(),
+        "profile_form": ProfileForm(initial=_profile(developer)),
+        "password_form": ChangePasswordForm(),
+        "delete_form": DeleteAccountForm(),
         "browsers": [
             (browser_sessions.device_of(row.user_agent), row, row.session_key == request.session.session_key)
             for row in browser_sessions.open_browser_sessions(developer)
         ],
         "tokens": selectors.open_sessions(developer).order_by("-pk"),
     }
-    return render(request, "accounts/account.html", context)
+    return render(request, "accounts/account.html", {**context, **refused})
 
 
 def _profile(developer: Developer) -> dict[str, str]:

@@ -18,14 +18,13 @@ from bubblyphone.core.pages import add_errors
 def forgot(request: HttpRequest) -> HttpResponse:
     """Ask for a link. The answer is the same whether the address is known or not."""
     form = ForgotPasswordForm(request.POST or None)
-    is_sent = False
     if form.is_valid():
         try:
             passwords.request_reset(email=form.cleaned_data["email"], address=client_address(request))
-            is_sent = True
+            return redirect(f"{request.path}?sent=1")
         except ApplicationError as error:
             add_errors(form, error)
-    return render(request, "accounts/forgot_password.html", {"form": form, "is_sent": is_sent})
+    return render(request, "accounts/forgot_password.html", {"form": form, "is_sent": "sent" in request.GET})
 
 
 @never_cache

@@ -15,7 +15,10 @@ from accounts.access import signed_in
 from accounts.forms import ApiKeyForm, SignInForm, SignUpForm
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
+from bubblyphone.core.once import show_once, take_shown_once
 from bubblyphone.core.pages import add_errors, page
+
+NEW_KEY = "api-key"  # what the page after the POST shows once
 
 
 @never_cache
@@ -69,15 +72,20 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def api_keys(request: HttpRequest) -> HttpResponse:
-    """The keys, and a new one. Its plaintext is in the answer to the POST alone, and nowhere afterwards."""
+    """The keys, and a new one, whose plaintext the next look shows, once."""
     developer = signed_in(request)
     form = ApiKeyForm(request.POST or None)
-    new_key = ""
     if form.is_valid():
-        _, new_key = services.issue_api_key(developer=developer, **form.cleaned_data)
-        form = ApiKeyForm()
+        _, secret = services.issue_api_key(developer=developer, **form.cleaned_data)
+        show_once(request, NEW_KEY, secret)
+        return redirect("api-keys")
     keys = selectors.active_api_keys(developer).order_by("-pk")
-    context = {"form": form, "keys": keys, "new_key": new_key, "base_url": settings.PUBLIC_URL}
+    context = {
+        "form": form,
+        "keys": keys,
+        "new_key": take_shown_once(request, NEW_KEY),
+        "base_url": settings.PUBLIC_URL,
+    }
     return render(request, "accounts/api_keys.html", context)
 
 
@@ -85,5 +93,5 @@ def api_keys(request: HttpRequest) -> HttpResponse:
 @page
 def revoke_api_key(request: HttpRequest, key_id: int) -> HttpResponse:
     services.revoke_api_key(developer=signed_in(request), key_id=key_id)
-    messages.success(request, "The key is revoked.")
+    messages.success(request, "API key revoked.")
     return redirect("api-keys")

@@ -11,7 +11,7 @@ from agents import selectors, services
 from agents.forms import ModelKeyForm, ReplaceKeyForm
 from agents.key_check import check_model_key
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import page, show_refusal
+from bubblyphone.core.pages import page, posted_from, show_refusal
 
 
 @never_cache
@@ -25,8 +25,16 @@ def model_keys(request: HttpRequest) -> HttpResponse:
         services.create_model_key(developer=developer, **form.cleaned_data)
         messages.success(request, "The key is kept, encrypted. Test it, then choose it for an agent or a number.")
         return redirect("model-keys")
-    rows = [(key, ReplaceKeyForm(key=key)) for key in selectors.model_keys_of(developer)]
-    return render(request, "model_keys/list.html", {"form": form, "rows": rows})
+    return _show(request, form=form)
+
+
+def _show(
+    request: HttpRequest, *, form: ModelKeyForm | None = None, refused: ReplaceKeyForm | None = None
+) -> HttpResponse:
+    """The page, with a form as it was refused."""
+    keys = selectors.model_keys_of(signed_in(request))
+    rows = [(key, refused if refused and refused.key == key else ReplaceKeyForm(key=key)) for key in keys]
+    return render(request, "model_keys/list.html", {"form": form or ModelKeyForm(), "rows": rows})
 
 
 @require_POST
@@ -42,17 +50,16 @@ def check_key(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("model-keys")
 
 
-@require_POST
+@posted_from("model-keys")
 @page
 def replace_key(request: HttpRequest, pk: int) -> HttpResponse:
     key = selectors.get_model_key(developer=signed_in(request), pk=pk)
     form = ReplaceKeyForm(request.POST, key=key)
     if form.is_valid():
         services.replace_model_key(key=key, api_key=form.cleaned_data["api_key"])
-        messages.success(request, "The key is replaced. It holds from the next call on.")
-    else:
-        messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
-    return redirect("model-keys")
+        messages.success(request, "Key replaced. Changes apply from the next call.")
+        return redirect("model-keys")
+    return _show(request, refused=form)
 
 
 @require_POST

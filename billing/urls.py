@@ -8,6 +8,7 @@ from billing.payments import views as payments
 urlpatterns = [
     path("billing", views.billing, name="billing"),
     path("billing/top-up", payments.top_up, name="top-up"),
+    path("billing/to-checkout", payments.to_checkout, name="to-checkout"),
     path("billing/test-top-up/<uuid:reference>", payments.test_top_up, name="test-top-up"),
     path("billing/automatic-top-ups", payments.set_auto_top_up, name="auto-top-up"),
     path("billing/cards/<int:pk>/choose", payments.choose_card, name="choose-card"),

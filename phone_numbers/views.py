@@ -92,12 +92,11 @@ def _search(request: HttpRequest) -> dict[str, object]:
     except ApplicationError as error:
         add_errors(form, error)
         return {"form": form}
+    choice = request.POST.get("phone_number") or request.GET.get("choose")
     return {
         "form": form,
         "found": [_offer(number) for number in found],
-        "chosen": next(
-            (number.phone_number for number in found if number.phone_number == request.GET.get("choose")), ""
-        ),
+        "chosen": next((number.phone_number for number in found if number.phone_number == choice), ""),
         "price": price,
         "holding": holding,
         "total": price.setup_cost + price.monthly_cost,

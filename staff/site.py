@@ -20,9 +20,11 @@ from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
+from bubblyphone.core.once import show_once, take_shown_once
 from staff import second_factor
 
 Found = TypeVar("Found")
+NEW_CODES = "recovery-codes"  # what the page after enrolling shows once
 
 
 class StaffSignInForm(AdminAuthenticationForm):
@@ -89,7 +91,8 @@ class StaffSite(admin.AdminSite):
             return redirect("admin:login")
         target = self._target(request)
         if _is_verified(request):
-            return redirect(target)
+            codes = take_shown_once(request, NEW_CODES).split()
+            return self._show(request, "codes", codes=codes, target=target) if codes else redirect(target)
         if second_factor.is_enrolled(signed_in(request)):
             return self._verify(request, target)
         return self._enrol(request, target)
@@ -113,7 +116,8 @@ class StaffSite(admin.AdminSite):
             if confirmed is not None:
                 device, codes = confirmed
                 django_otp.login(request, device)
-                return self._show(request, "codes", codes=codes, target=target)
+                show_once(request, NEW_CODES, " ".join(codes))
+                return self._to_second_factor(request)
             if not form.errors:
                 form.add_error("code", "This is not the current code.")
         device = second_factor.begin(developer)

@@ -23,15 +23,19 @@ def is_test_mode() -> bool:
     return settings.DEMO and not is_configured()
 
 
-def start_top_up(*, developer: Developer, amount: Decimal, saves_card: bool) -> str:
-    """The address of the page on which the developer pays. Raises InvalidRequest and UpstreamFailed."""
+def start_top_up(*, developer: Developer, amount: Decimal, saves_card: bool, reference: uuid.UUID | None = None) -> str:
+    """The address of the page on which the developer pays.
+
+    With a reference the payment is begun once, however often that is asked for: the second time it is the first one's page.
+    Raises InvalidRequest, Conflict (the reference is another payment's) and UpstreamFailed.
+    """
     if not LEAST <= amount <= MOST or amount != amount.quantize(Decimal("0.01")):
         raise InvalidRequest({"amount": [f"Must be from {LEAST} to {MOST} dollars, in whole cents."]})
     if is_test_mode():
-        payment = _new_payment(developer, amount, is_test=True)
+        payment = _begin_payment(developer, amount, reference, is_test=True)
         return f"{settings.PUBLIC_URL}/billing/test-top-up/{payment.reference}"
     client = stripe_client()
-    payment = _new_payment(developer, amount, saves_card=saves_card)
+    payment = _begin_payment(developer, amount, reference, saves_card=saves_card)
     try:
         with refused_as_upstream():
             session = _open_session(client, payment, _customer_of(client, payment))
@@ -43,18 +47,25 @@ def start_top_up(*, developer: Developer, amount: Decimal, saves_card: bool) -> 
 
 
 def pay_test_top_up(*, developer: Developer, reference: uuid.UUID | str) -> Payment:
-    """The button of test mode. Raises NotFound, and Conflict the second time."""
+    """The button of test mode, which adds its credit once. Raises NotFound."""
     payment = Payment.objects.filter(developer=developer, is_test=True, reference=reference).first()
     if payment is None or not is_test_mode():
         raise NotFound("Not found.")
-    if payment.status != Payment.Status.PENDING:
-        raise Conflict("This test credit has been added already.")
     settlement.succeed(payment.pk, paid=payment.amount)
     return payment
 
 
-def _new_payment(developer: Developer, amount: Decimal, **fields: bool) -> Payment:
-    return Payment.objects.create(developer=developer, kind=Payment.Kind.TOP_UP, amount=amount, **fields)
+def _begin_payment(developer: Developer, amount: Decimal, reference: uuid.UUID | None, **fields: bool) -> Payment:
+    """The payment of a reference, which is unique: of two presses at the same moment the second finds the first one's."""
+    asked = {"developer": developer, "kind": Payment.Kind.TOP_UP, "amount": amount, **fields}
+    payment, is_new = Payment.objects.get_or_create(reference=reference or uuid.uuid4(), defaults=asked)
+    if not is_new and (payment.developer_id != developer.pk or payment.amount != amount):
+        raise Conflict("This form was already used. Reload the page and try again.")
+    if payment.status != Payment.Status.PENDING and not (
+        payment.is_test and payment.status == Payment.Status.SUCCEEDED
+    ):
+        raise Conflict("This payment has already ended. Reload the page to start another.")
+    return payment
 
 
 def _customer_of(client: stripe.StripeClient, payment: Payment) -> str:

@@ -1,39 +1,70 @@
 """The forms of the billing page."""
 
+import uuid
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 
 from billing.models import AutoTopUp
 from billing.payments import auto_topup, checkout
 
 OTHER = "other"
+
+
+class Dollars(forms.DecimalField):
+    """An amount in whole cents within bounds. However many rules an amount breaks, one error says what to enter."""
+
+    def __init__(self, least: Decimal, most: Decimal, *, label: str, required: bool = True) -> None:
+        text = f"Enter an amount between ${least} and ${most}, with at most two decimals."
+        super().__init__(
+            required=required,
+            min_value=least,
+            max_value=most,
+            max_digits=10,
+            decimal_places=2,
+            label=label,
+            help_text=f"${least} to ${most}",
+            error_messages=dict.fromkeys(["required", "invalid"], text),
+        )
+
+    def run_validators(self, value: Any) -> None:
+        try:
+            super().run_validators(value)
+        except ValidationError as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
 PRESETS = [(str(amount), f"${amount}") for amount in checkout.AMOUNTS]
 
 
 class TopUpForm(forms.Form):
-    """One of the usual amounts, or another one. `amount` is what is wanted in the end."""
+    """One of the usual amounts, or another one. `amount` is what is wanted in the end.
+
+    `reference` is the payment's, made with the page: however often the form is sent, it is one payment.
+    """
 
     preset = forms.ChoiceField(
-        choices=[*PRESETS, (OTHER, "Other")], initial="20", widget=forms.RadioSelect, label="Amount"
+        choices=[*PRESETS, (OTHER, "Other")],
+        initial="20",
+        widget=forms.RadioSelect,
+        label="Amount",
+        error_messages={"required": "Choose an amount.", "invalid_choice": "Choose an amount."},
     )
-    other_amount = forms.DecimalField(
-        required=False,
-        min_value=checkout.LEAST,
-        max_value=checkout.MOST,
-        decimal_places=2,
-        label="Other amount, in USD",
-        help_text=f"From ${checkout.LEAST} to ${checkout.MOST}.",
-    )
-    saves_card = forms.BooleanField(required=False, label="Keep the card for automatic top-ups")
+    other_amount = Dollars(checkout.LEAST, checkout.MOST, label="Other amount, in USD", required=False)
+    saves_card = forms.BooleanField(required=False, label="Save this card for automatic top-ups")
+    reference = forms.UUIDField(required=False, widget=forms.HiddenInput, initial=uuid.uuid4)
 
     def clean(self) -> dict[str, Any]:
         found = self.cleaned_data
-        is_other = found.get("preset") == OTHER
-        if is_other and found.get("other_amount") is None and "other_amount" not in self.errors:
-            self.add_error("other_amount", "Say how much.")
-        found["amount"] = found.get("other_amount") if is_other else Decimal(found.get("preset") or 0)
+        if found.get("preset") != OTHER:
+            self.errors.pop("other_amount", None)  # it is not shown
+            found["amount"] = Decimal(found.get("preset") or 0)
+        elif "other_amount" not in self.errors:
+            found["amount"] = found["other_amount"]
+            if found["amount"] is None:
+                self.add_error("other_amount", self.fields["other_amount"].error_messages["required"])
         return found
 
 
@@ -41,13 +72,7 @@ class AutoTopUpForm(forms.Form):
     """When the saved card is charged."""
 
     enabled = forms.BooleanField(required=False, label="Top up automatically")
-    threshold = forms.DecimalField(
-        min_value=auto_topup.THRESHOLDS[0],
-        max_value=auto_topup.THRESHOLDS[1],
-        decimal_places=2,
-        label="When the balance falls below, in USD",
-        help_text=f"From ${auto_topup.THRESHOLDS[0]} to ${auto_topup.THRESHOLDS[1]}.",
-    )
+    threshold = Dollars(*auto_topup.THRESHOLDS, label="When the balance falls below, in USD")
     amount = forms.TypedChoiceField(
         choices=[(str(amount), f"${amount}") for amount in auto_topup.AMOUNTS], coerce=Decimal, label="Charge"
     )

@@ -1,7 +1,6 @@
 """Paying, on the billing page: top-ups, the cards that are kept, automatic top-ups, receipts."""
 
 import uuid
-from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,56 +10,49 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from accounts.models import Developer
-from billing.models import Card, Payment
+from billing.billing_page import payments_of, show_billing
+from billing.models import Payment
 from billing.payments import auto_topup, cards, checkout, receipts
-from billing.payments.client import is_configured
 from billing.payments.forms import AutoTopUpForm, TopUpForm
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import page, show_refusal, slice_of
+from bubblyphone.core.pages import page, posted_from, show_refusal, slice_of
 
-SHOWN_PAYMENTS = 5
-
-
-def payment_context(developer: Developer) -> dict[str, Any]:
-    """The billing page's part about paying."""
-    found = auto_topup.settings_of(developer.pk)
-    payments = list(payments_of(developer).order_by("-pk")[: SHOWN_PAYMENTS + 1])
-    return {
-        "can_pay": is_configured(),
-        "is_test_mode": checkout.is_test_mode(),
-        "top_up_form": TopUpForm(initial={"preset": "20", "saves_card": found.enabled}),
-        "auto_top_up": found,
-        "auto_top_up_failure": auto_topup.explain(found.failure_code) if found.failure_code else "",
-        "auto_top_up_form": AutoTopUpForm.showing(found),
-        "cards": list(Card.objects.filter(developer=developer).order_by("-is_default", "-pk")),
-        "payments": payments[:SHOWN_PAYMENTS],
-        "has_more_payments": len(payments) > SHOWN_PAYMENTS,
-    }
+# In the session: where the last payment that was begun is paid.
+CHECKOUT = "checkout"
 
 
-def payments_of(developer: Developer) -> Any:
-    """Those that people know of: not the sessions that they left again."""
-    begun = Payment.objects.filter(developer=developer, is_test=False)
-    return begun.exclude(kind=Payment.Kind.TOP_UP, status__in=[Payment.Status.PENDING, Payment.Status.EXPIRED])
-
-
-@require_POST
+@posted_from("billing")
 @page
 def top_up(request: HttpRequest) -> HttpResponse:
     """Off to Stripe's page; in test mode the credit is there at once."""
     developer, form = signed_in(request), TopUpForm(request.POST)
     if not form.is_valid():
-        return _tell_errors(request, form)
+        return show_billing(request, top_up_form=form)
+    values = form.cleaned_data
     try:
         url = checkout.start_top_up(
-            developer=developer, amount=form.cleaned_data["amount"], saves_card=form.cleaned_data["saves_card"]
+            developer=developer,
+            amount=values["amount"],
+            saves_card=values["saves_card"],
+            reference=values["reference"],
         )
         if checkout.is_test_mode():
             return _add_test_credit(request, developer, url.rpartition("/")[2])
     except ApplicationError as error:
         show_refusal(request, error)
         return redirect("billing")
-    # No redirect: our own policy allows forms to lead nowhere but to us.
+    request.session[CHECKOUT] = url
+    return redirect("to-checkout")
+
+
+@never_cache
+@require_safe
+@page
+def to_checkout(request: HttpRequest) -> HttpResponse:
+    """On to Stripe. A page and no redirect: our own policy allows forms to lead nowhere but to us."""
+    url = request.session.get(CHECKOUT)
+    if not url:
+        return redirect("billing")
     answer = render(request, "billing/to_checkout.html", {"url": url})
     answer["Refresh"] = f"0; url={url}"
     return answer
@@ -83,12 +75,12 @@ def test_top_up(request: HttpRequest, reference: uuid.UUID) -> HttpResponse:
         return redirect("billing")
 
 
-@require_POST
+@posted_from("billing")
 @page
 def set_auto_top_up(request: HttpRequest) -> HttpResponse:
     form = AutoTopUpForm(request.POST)
     if not form.is_valid():
-        return _tell_errors(request, form)
+        return show_billing(request, auto_top_up_form=form)
     found = auto_topup.configure(developer=signed_in(request), **form.cleaned_data)
     messages.success(request, f"Automatic top-ups are {'on' if found.enabled else 'off'}.")
     return redirect("billing")
@@ -130,7 +122,8 @@ def payments(request: HttpRequest) -> HttpResponse:
 @page
 def receipt(request: HttpRequest, pk: int) -> HttpResponse:
     """As a PDF, of a payment that has succeeded."""
-    payment = payments_of(signed_in(request)).filter(pk=pk, status=Payment.Status.SUCCEEDED).first()
+    paid = payments_of(signed_in(request)).filter(is_test=False, status=Payment.Status.SUCCEEDED)
+    payment = paid.filter(pk=pk).first()
     if payment is None:
         raise Http404
     name = f"receipt-{receipts.receipt_number(payment)}.pdf"
@@ -139,12 +132,7 @@ def receipt(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _add_test_credit(request: HttpRequest, developer: Developer, reference: str) -> HttpResponse:
+    """Once for a reference; the second press is told the same."""
     checkout.pay_test_top_up(developer=developer, reference=reference)
     messages.success(request, "Test credit added. No money was taken.")
-    return redirect("billing")
-
-
-def _tell_errors(request: HttpRequest, form: Any) -> HttpResponse:
-    texts = [f"{form.fields[name].label}: {text}" for name, found in form.errors.items() for text in found]
-    messages.error(request, " ".join(texts))
     return redirect("billing")

@@ -9,10 +9,13 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.http import require_http_methods
 
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound
+from bubblyphone.core.once import act_once
 
 P = ParamSpec("P")
 Row = TypeVar("Row", bound=Model)
@@ -30,11 +33,35 @@ def page(
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             with timezone.override(request.user.time_zone):  # type: ignore[union-attr]
-                return view(request, *args, **kwargs)
+                return act_once(request, view, *args, **kwargs)
         except NotFound as error:
             raise Http404(error.message) from error
 
     return wrapped
+
+
+def posted_from(
+    page_name: str, *parameters: str
+) -> Callable[
+    [Callable[Concatenate[HttpRequest, P], HttpResponse]], Callable[Concatenate[HttpRequest, P], HttpResponse]
+]:
+    """A view that takes the POST of a form on another page, and shows that page with the errors of a refused form.
+
+    Its address, loaded without a form, redirects to that page, whose URL has those of the view's `parameters`.
+    """
+
+    def decorate(
+        view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        @wraps(view)
+        def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if request.method == "POST":
+                return view(request, *args, **kwargs)
+            return HttpResponseRedirect(reverse(page_name, kwargs={name: kwargs[name] for name in parameters}))
+
+        return require_http_methods(["GET", "HEAD", "POST"])(wrapped)
+
+    return decorate
 
 
 def add_errors(form: forms.Form, error: ApplicationError) -> None:

@@ -12,8 +12,9 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
+from accounts.account_views import show_account
 from bubblyphone.core.errors import ApplicationError, NotFound
-from bubblyphone.core.pages import page, show_refusal
+from bubblyphone.core.pages import page, posted_from, show_refusal
 from bubblyphone.core.ranged import ranged_response
 from calls import selectors
 from calls.after_call_models import Recording
@@ -96,20 +97,19 @@ class RetentionForm(forms.Form):
 
     days = forms.IntegerField(
         label="Delete recordings after",
-        help_text="Days. Empty: they are kept until you delete them.",
+        help_text="Days. Leave empty to keep recordings until you delete them.",
         required=False,
         min_value=1,
         max_value=recording_access.MAX_RETENTION_DAYS,
     )
 
 
-@require_POST
+@posted_from("account")
 @page
 def set_retention(request: HttpRequest) -> HttpResponse:
     form = RetentionForm(request.POST)
     if form.is_valid():
         recording_access.set_retention(signed_in(request), form.cleaned_data["days"])
         messages.success(request, "Saved.")
-    else:
-        messages.error(request, " ".join(str(text) for text in form.errors["days"]))
-    return redirect("account")
+        return redirect("account")
+    return show_account(request, retention_form=form)

@@ -44,6 +44,19 @@ class Trial:
     def is_usable(self) -> bool:
         return "error" not in self.result
 
+    def shown(self) -> dict[str, Any]:
+        """What the page shows, as plain values that a session can store."""
+        return {
+            "is_usable": self.is_usable,
+            "error": self.result.get("error", ""),
+            "problem": self.problem,
+            "status": self.answer.status,
+            "latency_ms": self.answer.latency_ms,
+            "signed_as": self.signed_as.e164 if self.signed_as is not None else "",
+            "request": self.request,
+            "answer": self.answer.body or self.answer.error,
+        }
+
 
 def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str, arguments: Mapping[str, Any]) -> Trial:
     """POST a tool call to `url`, for up to 10 s and outside of transactions.

@@ -1,6 +1,8 @@
 """The list of calls, and one call."""
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -8,15 +10,19 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.json_documents import parse_json
-from bubblyphone.core.pages import page, read_id, show_refusal, slice_of
+from bubblyphone.core.json_documents import parse_json, parse_stored_json
+from bubblyphone.core.once import show_once, take_shown_once
+from bubblyphone.core.pages import page, posted_from, read_id, show_refusal, slice_of
 from calls import selectors, services
 from calls.dashboard import pages, tool_trial
 from calls.dashboard.forms import CallFilterForm, ContextForm, TransferForm
+from calls.models import Call
+
+TRIAL = "tool-trial"  # what the page after a trial shows once
 
 
 @never_cache
@@ -40,15 +46,21 @@ def calls(request: HttpRequest) -> HttpResponse:
 def call(request: HttpRequest, identifier: str) -> HttpResponse:
     """One call; asked by its own live part, that part alone."""
     found = selectors.get_call(signed_in(request), identifier)
-    context = pages.live_context(found)
     if request.headers.get("HX-Target") == "call-live":
-        return render(request, "calls/_live.html", {**context, "is_fragment": True})
-    context |= {
+        return render(request, "calls/_live.html", {**pages.live_context(found), "is_fragment": True})
+    return _show(request, found)
+
+
+def _show(request: HttpRequest, found: Call, **refused: forms.Form) -> HttpResponse:
+    """The page, with a form as it was refused, by its name on the page."""
+    context = {
+        **pages.live_context(found),
         "config": pages.config_lines(found),
         "prompt": pages.pretty_config(found, "system_prompt"),
         "tools": pages.pretty_config(found, "tools"),
         "context_form": ContextForm(),
         "transfer_form": TransferForm(),
+        **refused,
     }
     return render(request, "calls/detail.html", context)
 
@@ -59,47 +71,62 @@ def hang_up(request: HttpRequest, identifier: str) -> HttpResponse:
     return _act(request, identifier, services.hang_up, "Hanging up.")
 
 
-@require_POST
+@posted_from("call", "identifier")
 @page
 def give_context(request: HttpRequest, identifier: str) -> HttpResponse:
     """A note for the model of a running call."""
-    return _act(request, identifier, services.inject_context, "The agent has been told.", ContextForm(request.POST))
+    return _act(
+        request, identifier, services.inject_context, "Sent to the agent.", context_form=ContextForm(request.POST)
+    )
 
 
-@require_POST
+@posted_from("call", "identifier")
 @page
 def transfer(request: HttpRequest, identifier: str) -> HttpResponse:
-    return _act(request, identifier, services.transfer, "The other party is being called.", TransferForm(request.POST))
+    return _act(request, identifier, services.transfer, "Calling the number.", transfer_form=TransferForm(request.POST))
 
 
 def _act(
-    request: HttpRequest, identifier: str, service: Callable[..., None], done: str, form: forms.Form | None = None
+    request: HttpRequest, identifier: str, service: Callable[..., None], done: str, **posted: forms.Form
 ) -> HttpResponse:
     """Have a service do something to a running call, with what a form holds; back to the call's page either way."""
     found = selectors.get_call(signed_in(request), identifier)
-    if form is not None and not form.is_valid():
-        messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
-        return redirect("call", identifier)
+    if not all(form.is_valid() for form in posted.values()):
+        return _show(request, found, **posted)
     try:
-        service(call=found, **(form.cleaned_data if form is not None else {}))
+        service(call=found, **{name: value for form in posted.values() for name, value in form.cleaned_data.items()})
         messages.success(request, done)
     except ApplicationError as error:
         show_refusal(request, error)
     return redirect("call", identifier)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @page
 def try_tool(request: HttpRequest) -> HttpResponse:
-    """A trial of the agent editor: the button `tool` says which of the tools, and the whole editor comes along."""
+    """A trial of the agent editor: the button `tool` says which of the tools, and the whole editor comes along.
+
+    Without htmx the outcome is a page of its own, after a redirect, so that loading it again is not another trial.
+    """
+    if request.method != "POST":
+        stored = take_shown_once(request, TRIAL)
+        return render(request, "agents/trial.html", parse_stored_json(stored)) if stored else redirect("agents")
+    outcome = _trial_outcome(request)
+    if "HX-Request" in request.headers:
+        return render(request, "agents/_trial.html", outcome)
+    show_once(request, TRIAL, json.dumps(outcome))
+    return redirect("try-tool")
+
+
+def _trial_outcome(request: HttpRequest) -> dict[str, Any]:
+    """What the page shows: `name`, and `trial` (Trial.shown) or `trouble`."""
     index = request.POST.get("tool", "")
     name, agent_id = request.POST.get(f"trial-{index}-name", ""), request.POST.get("trial-agent", "")
-    context: dict[str, object] = {"name": name}
     try:
         arguments = parse_json(request.POST.get(f"trial-{index}-arguments") or "{}")
         if not isinstance(arguments, dict):
             raise ValueError("The arguments must be an object.")
-        context["trial"] = tool_trial.try_tool(
+        trial = tool_trial.try_tool(
             developer=signed_in(request),
             agent_id=read_id(agent_id),
             url=request.POST.get("tool_webhook_url", ""),
@@ -107,8 +134,7 @@ def try_tool(request: HttpRequest) -> HttpResponse:
             arguments=arguments,
         )
     except ValidationError as error:
-        context["trouble"] = f"Tool webhook URL: {' '.join(error.messages)}"
+        return {"name": name, "trouble": f"Tool webhook URL: {' '.join(error.messages)}"}
     except ValueError as error:
-        context["trouble"] = f"These arguments cannot be sent: {error}"
-    template = "agents/_trial.html" if request.headers.get("HX-Request") else "agents/trial.html"
-    return render(request, template, context)
+        return {"name": name, "trouble": f"These arguments cannot be sent: {error}"}
+    return {"name": name, "trial": trial.shown()}

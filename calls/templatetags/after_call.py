@@ -58,7 +58,7 @@ def recording_retention(context: dict[str, Any]) -> dict[str, Any]:
     """The form of the account page."""
     developer = context["request"].user
     assert isinstance(developer, Developer)
-    form = RetentionForm(initial={"days": recording_access.retention_days(developer)})
+    form = context.get("retention_form") or RetentionForm(initial={"days": recording_access.retention_days(developer)})
     return {"form": form, "request": context["request"], "csrf_token": context.get("csrf_token")}
 
 

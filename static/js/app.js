@@ -73,6 +73,3 @@ document.addEventListener("htmx:afterSwap", () => {
   for (const id of openDetails) document.getElementById(id)?.setAttribute("open", "");
   addDismissers();
 });
-document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.successful && event.target.matches?.("form[data-reset]")) event.target.reset();
-});

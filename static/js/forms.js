@@ -13,10 +13,8 @@ function reveal(field) {
 
 /** Focuses the first field that was refused, else the summary of what is wrong. */
 function focusFirstError(root) {
-  const summary = root.querySelector(".form-errors[tabindex]");
-  if (!summary) return;
-  const scope = summary.closest("form, dialog") ?? root;
-  const target = scope.querySelector("[aria-invalid='true']:not([type='hidden'])") ?? summary;
+  const target = root.querySelector("[aria-invalid='true']:not([type='hidden'])") ?? root.querySelector(".form-errors[tabindex]");
+  if (!target) return;
   reveal(target);
   target.focus();
 }

@@ -1,6 +1,7 @@
 """Paying, on the billing page."""
 
 import io
+import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.billing.payments import begin_top_up, deliver_all, save_card, switch_
 from tests.factories import bearer, make_developer
 from tests.fakes.stripe_server import FakeStripe
 from tests.jobs import run_jobs
+from tests.pages.signed_in import assert_sound
 from tests.staff.sign_in import staff_client
 
 
@@ -37,6 +39,8 @@ def html_of(page: Client, path: str = "/billing") -> str:
 
 def test_to_stripes_page(page: Client, developer: Developer, stripe: FakeStripe) -> None:
     answer = page.post("/billing/top-up", {"preset": "other", "other_amount": "37.50", "saves_card": "on"})
+    assert answer["Location"] == "/billing/to-checkout"
+    answer = page.get("/billing/to-checkout")
     (session,) = stripe.account.of_kind("checkout.session")
     assert session["amount_total"] == 3750
     assert answer["Refresh"] == f"0; url={session['url']}"
@@ -46,20 +50,65 @@ def test_to_stripes_page(page: Client, developer: Developer, stripe: FakeStripe)
     assert [one.saves_card for one in Payment.objects.order_by("pk")] == [True, False]
 
 
+OUT_OF_BOUNDS = "Enter an amount between $5 and $500, with at most two decimals."
+
+
 @pytest.mark.parametrize(
-    "form",
+    ("form", "field", "text"),
     [
-        {},
-        {"preset": "7"},
-        {"preset": "other"},
-        {"preset": "other", "other_amount": "4"},
-        {"preset": "other", "other_amount": "500.5"},
+        ({}, "preset", "Choose an amount."),
+        ({"preset": "7"}, "preset", "Choose an amount."),
+        *(
+            ({"preset": "other", "other_amount": typed}, "other_amount", OUT_OF_BOUNDS)
+            for typed in ("", "4", "4.99", "500.5", "500.01", "20.001", "-20", "20 dollars", "NaN", "1e3", "9" * 30)
+        ),
     ],
 )
-def test_amounts_that_are_refused(page: Client, developer: Developer, stripe: FakeStripe, form: dict[str, str]) -> None:
-    answer = page.post("/billing/top-up", form, follow=True)
-    assert 'class="message error"' in answer.content.decode()
-    assert (stripe.asked, Payment.objects.count()) == ([], 0)
+def test_amounts_that_are_refused(
+    page: Client, developer: Developer, stripe: FakeStripe, form: dict[str, str], field: str, text: str
+) -> None:
+    answer = page.post("/billing/top-up", form)
+    assert (answer.status_code, answer.context["top_up_form"].errors) == (200, {field: [text]})
+    html = answer.content.decode()
+    assert_sound(html)
+    assert "Fix the field marked below." in html
+    if field == "other_amount":
+        assert '<a href="#id_other_amount">Other amount, in USD</a>' in html
+        assert 'aria-invalid="true"' in html.partition('name="other_amount"')[2].partition(">")[0]
+    assert (stripe.asked, Payment.objects.count(), ledger.balance(developer.pk)) == ([], 0, 0)
+
+
+def test_an_amount_that_is_not_chosen_does_not_matter(page: Client, stripe: FakeStripe) -> None:
+    assert page.post("/billing/top-up", {"preset": "20", "other_amount": "9999"}).status_code == 302
+    assert Payment.objects.get().amount == 20
+
+
+def test_a_form_is_one_payment_however_often_it_is_sent(page: Client, stripe: FakeStripe) -> None:
+    form = {"preset": "20", "reference": str(uuid.uuid4())}
+    page.post("/billing/top-up", form)
+    first = page.get("/billing/to-checkout")["Refresh"]
+    page.post("/billing/top-up", form)
+    assert page.get("/billing/to-checkout")["Refresh"] == first
+    page.post("/billing/top-up", {**form, "preset": "50"})  # the same page, sent again with something else
+    (payment,) = Payment.objects.all()
+    assert (payment.amount, str(payment.reference)) == (20, form["reference"])
+    assert len(stripe.account.of_kind("checkout.session")) == 1
+
+
+def test_a_payment_of_another_account_is_not_taken_up(page: Client, stripe: FakeStripe) -> None:
+    theirs, _ = begin_top_up(make_developer(), "20")
+    answer = page.post("/billing/top-up", {"preset": "20", "reference": str(theirs.reference)}, follow=True)
+    assert "This form was already used." in answer.content.decode()
+    assert Payment.objects.get() == theirs
+    assert page.get("/billing/to-checkout")["Location"] == "/billing"
+
+
+@pytest.mark.parametrize("threshold", ["", "0.5", "1e9", "7.505", "-1", "much"])
+def test_a_threshold_is_refused_at_its_field(page: Client, stripe: FakeStripe, threshold: str) -> None:
+    answer = page.post("/billing/automatic-top-ups", {"enabled": "on", "threshold": threshold, "amount": "50"})
+    assert (answer.status_code, list(answer.context["auto_top_up_form"].errors)) == (200, ["threshold"])
+    assert '<a href="#id_threshold">' in answer.content.decode()
+    assert not AutoTopUp.objects.filter(enabled=True).exists()
 
 
 def test_without_stripe_a_demo_gives_test_credit_and_says_so(page: Client, developer: Developer, settings: Any) -> None:

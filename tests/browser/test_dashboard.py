@@ -24,7 +24,7 @@ def test_an_api_key_works_until_it_is_revoked(demo_page: Page, api: httpx2.Clien
     row = page.get_by_role("row", name="From the page")
     row.get_by_role("button", name="Revoke").click()
     page.get_by_role("button", name="Revoke key").click()
-    expect(page.get_by_text("The key is revoked.")).to_be_visible()
+    expect(page.get_by_text("API key revoked.")).to_be_visible()
     assert api.get("/auth/me", headers=headers).status_code == 401
 
 

@@ -134,7 +134,7 @@ def test_a_call_is_steered_while_it_runs(demo_page: Page, platform: Platform, ap
     expect(page.locator(".chat .model .said").first).to_contain_text("Luna Trattoria", timeout=20_000)
     page.get_by_label("Tell the agent").fill("The caller is a regular guest.")
     page.get_by_role("button", name="Tell", exact=True).click()
-    expect(page.locator("#messages")).to_contain_text("The agent has been told.")
+    expect(page.locator("#messages")).to_contain_text("Sent to the agent.")
     expect(page.get_by_label("Tell the agent")).to_have_value("")
     expect(page.locator(".timeline")).to_contain_text("Context given to the agent")
     page.get_by_role("button", name="Hang up").click()

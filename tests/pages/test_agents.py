@@ -218,7 +218,10 @@ def test_a_tool_is_tried_as_in_a_call(client: Client, developer: Developer) -> N
 )
 def test_a_trial_says_what_the_model_is_told(client: Client, answer: Answer, told: str, reason: str) -> None:
     with RecordingServer([answer]) as server:
-        html = client.post("/agents/try-tool", trial(None, server.url)).content.decode()
+        response = client.post("/agents/try-tool", trial(None, server.url))
+        assert response["Location"] == "/agents/try-tool"
+        html = client.get("/agents/try-tool").content.decode()
+        assert client.get("/agents/try-tool")["Location"] == "/agents"
         assert_sound(html)  # without JavaScript it is a page
         assert told in html
         assert reason in html
@@ -226,17 +229,26 @@ def test_a_trial_says_what_the_model_is_told(client: Client, answer: Answer, tol
     assert len(server.asked) == 1
 
 
+def test_what_a_tool_answers_is_text_on_the_page_after_the_redirect(client: Client) -> None:
+    with RecordingServer([Answer(200, b'{"result": "<script>alert(1)</script>"}')]) as server:
+        html = client.post("/agents/try-tool", trial(None, server.url), follow=True).content.decode()
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
 def test_a_trial_needs_arguments_that_can_be_sent(client: Client) -> None:
     with RecordingServer([]) as server:
         for arguments, text in (("[]", "must be an object"), ("{", "cannot be sent")):
-            assert text in client.post("/agents/try-tool", trial(None, server.url, arguments)).content.decode()
+            response = client.post("/agents/try-tool", trial(None, server.url, arguments), follow=True)
+            assert text in response.content.decode()
     assert server.asked == []
 
 
 def test_a_trial_never_reaches_a_private_network(client: Client, settings: Any) -> None:
     settings.ALLOW_PRIVATE_WEBHOOKS = False
     with RecordingServer([]) as server:
-        assert "Tool webhook URL:" in client.post("/agents/try-tool", trial(None, server.url)).content.decode()
+        response = client.post("/agents/try-tool", trial(None, server.url), follow=True)
+        assert "Tool webhook URL:" in response.content.decode()
     assert server.asked == []
 
 

@@ -142,7 +142,7 @@ def test_a_running_call_can_be_acted_on(client: Client, number: PhoneNumber) -> 
     wrong = client.post(f"/calls/{call.pk}/transfer", {"to": "12345"}, follow=True).content.decode()
     assert "With + and country code" in wrong
     assert (
-        "The other party is being called."
+        "Calling the number."
         in client.post(f"/calls/{call.pk}/transfer", {"to": "+1 202-555-0123"}, follow=True).content.decode()
     )
     assert call.transfers.get().to_number == "+12025550123"

@@ -123,9 +123,10 @@ def test_sign_out_needs_post(client: Client) -> None:
 
 
 def test_an_api_key_is_shown_once_and_can_be_revoked(client: Client, developer: Developer) -> None:
-    shown = client.post("/api-keys", {"label": "Server"}).content.decode()
-    assert "bp_live_sk_" in shown.partition('id="secret"')[2]
+    assert client.post("/api-keys", {"label": "Server"})["Location"] == "/api-keys"
+    assert "bp_live_sk_" not in str(client.session.items())
     key = ApiKey.objects.get()
+    assert "bp_live_sk_" in client.get("/api-keys").content.decode().partition('id="secret"')[2]
     assert 'id="secret"' not in client.get("/api-keys").content.decode()
     other = Client()
     other.force_login(make_developer())

@@ -29,7 +29,9 @@ def sign_in(password: str = PASSWORD, then: str = "/admin/") -> tuple[Client, An
 
 def enrol(client: Client) -> list[str]:
     """Set up a phone; the recovery codes."""
-    page = client.post(PAGE, {"code": code_of(Authenticator.objects.get()), "next": "/admin/"}).content.decode()
+    page = client.post(
+        PAGE, {"code": code_of(Authenticator.objects.get()), "next": "/admin/"}, follow=True
+    ).content.decode()
     return re.findall(r"<li><code>([a-z2-7-]{19})</code></li>", page)
 
 

@@ -1,0 +1,93 @@
+"""Two presses of a button at the same moment: one effect, and both lead to its result."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.models import ApiKey, Developer
+from agents.models import Agent, ModelKey
+from billing.models import Payment
+from tests.factories import make_agent, make_developer
+from tests.fakes.stripe_server import FakeStripe
+from tests.pages.test_agents import agent_form
+
+PRESSES = 4
+
+
+def browser_of(developer: Developer) -> Client:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(developer)
+    return browser
+
+
+def token_on(browser: Client, page: str) -> str:
+    return re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get(page).content.decode())[0]
+
+
+def press(browser: Client, path: str, form: dict[str, str], times: int = PRESSES) -> list[HttpResponse]:
+    """The same form, sent by that many threads at once."""
+    together = Barrier(times)
+
+    def send(_: int) -> HttpResponse:
+        again = Client(enforce_csrf_checks=True)
+        again.cookies = browser.cookies.copy()  # type: ignore[assignment]
+        together.wait()
+        try:
+            return again.post(path, form)  # type: ignore[return-value]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(send, range(times)))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("page", "path", "form", "model"),
+    [
+        ("/api-keys", "/api-keys", {"label": "Server"}, ApiKey),
+        ("/agents/new", "/agents/new", agent_form(name="Baker"), Agent),
+        ("/agents", "/agents/{agent}/duplicate", {}, Agent),
+        ("/model-keys", "/model-keys", {"provider": "openai", "api_key": "sk-proj-0123456789"}, ModelKey),
+        ("/billing", "/billing/top-up", {"preset": "20"}, Payment),
+    ],
+)
+def test_one_effect(stripe: FakeStripe, page: str, path: str, form: dict[str, str], model: type[Agent]) -> None:
+    developer = make_developer()
+    agent = make_agent(developer=developer) if "agent" in path else None
+    path = path.format(agent=agent.pk if agent else "")
+    browser, before = browser_of(developer), model.objects.count()
+    form = {**form, "csrfmiddlewaretoken": token_on(browser, page)}
+    responses = press(browser, path, form)
+    assert [response.status_code for response in responses] == [302] * PRESSES
+    assert len({response["Location"] for response in responses}) == 1
+    assert model.objects.count() == before + 1
+    if model is Payment:
+        assert len(stripe.account.of_kind("checkout.session")) == 1
+    # From the page as it is now, the same is meant again.
+    assert browser.post(path, {**form, "csrfmiddlewaretoken": token_on(browser, page)}).status_code == 302
+    assert model.objects.count() == before + 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_secret_is_on_the_page_that_either_press_leads_to() -> None:
+    browser = browser_of(make_developer())
+    press(browser, "/api-keys", {"label": "Server", "csrfmiddlewaretoken": token_on(browser, "/api-keys")})
+    assert 'id="secret"' in browser.get("/api-keys").content.decode()
+    assert 'id="secret"' not in browser.get("/api-keys").content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refused_form_shows_its_errors_to_every_press() -> None:
+    browser = browser_of(make_developer())
+    form = {"label": "", "csrfmiddlewaretoken": token_on(browser, "/api-keys")}
+    responses = press(browser, "/api-keys", form)
+    assert [response.status_code for response in responses] == [200] * PRESSES
+    assert all(b"form-errors" in response.content for response in responses)
+    assert browser.post("/api-keys", {**form, "label": "Server"}).status_code == 302
+    assert ApiKey.objects.count() == 1
