@@ -153,6 +153,7 @@ async def test_one_url_cannot_take_all_places(monkeypatch: pytest.MonkeyPatch) -
             await sync_to_async(put)(secret, f"{receiver.url}/hang")
         await sync_to_async(put)(secret, f"{receiver.url}/ok")
         await receiver.wait_for(1, "/ok", seconds=3)
+        await receiver.wait_for(20, "/hang")  # some of them may reach it after the one to the other address
         # A batch is claimed as a whole, so the last one may go over the limit.
         assert 20 <= len([one for one in receiver.received if one.path == "/hang"]) < 30
 

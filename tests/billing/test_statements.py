@@ -135,7 +135,7 @@ def test_the_page_lists_them_and_gives_the_files(developer: Developer) -> None:
     client.force_login(developer)
     page = client.get("/billing/statements").content.decode()
     assert "March 2026" in page
-    assert "$24.737" in page
+    assert "$24.74" in page
     for extension in ("pdf", "csv"):
         url = f"/billing/statements/2026-03.{extension}"
         assert f'href="{url}"' in page
