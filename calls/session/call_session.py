@@ -175,14 +175,13 @@ class CallSession:
         try:
             waited: list[asyncio.Future[Any]] = [*tasks, self._end]
             done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task in done:
-                    task.result()  # a defect of ours is raised here, not lost
+            for task in done.intersection(tasks):
+                task.result()  # a defect of ours is raised here, not lost
             cause = self._end.result() if self._end.done() else ""
             self._is_over = True
+            self._observer.event("stream.disconnected")
             for task in tasks[1:]:
                 task.cancel()
-            # Who takes the call over hears the caller's next words himself.
             words = () if cause == LEFT else (hear_last_words(self._link, self._ear, self._now),)
             await asyncio.gather(*((on_end(cause),) if on_end else ()), *words)
             return cause
@@ -200,7 +199,8 @@ class CallSession:
         self._conversation.release()
         self._turns.finish()
         self._spoken.finish()
-        self._observer.event("stream.disconnected")
+        if not self._is_over:  # a defect of ours ended it
+            self._observer.event("stream.disconnected")
 
     # --- model → caller -----------------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ def test_from_the_balance_to_stripe_and_back(page: Page, stripe: FakeStripe) -> 
     page.get_by_role("link", name="Billing").first.click()
     page.get_by_label("Other", exact=True).check()
     page.get_by_label("Other amount").fill("37.50")
-    page.get_by_label("Keep the card for automatic top-ups").check()
+    page.get_by_label("Save this card for automatic top-ups").check()
     page.get_by_role("button", name="Continue to payment").click()
     expect(page.get_by_role("heading", name="Pay $37.50")).to_be_visible()
     page.get_by_label("Card number").fill("5555555555554444")

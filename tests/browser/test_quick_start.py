@@ -117,7 +117,7 @@ def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     expect(page.locator(".schema-row").first.get_by_label("Options")).to_have_value("seated\nleft")
     page.get_by_role("button", name="Delete this agent").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete agent").click()
-    expect(page.get_by_text("The agent is deleted.")).to_be_visible()
+    expect(page.get_by_text("Agent deleted.")).to_be_visible()
 
 
 def test_a_call_is_steered_while_it_runs(demo_page: Page, platform: Platform, api: httpx2.Client) -> None:
