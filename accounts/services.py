@@ -77,7 +77,7 @@ def update_profile(*, developer: Developer, name: str, company_name: str, time_z
 
 
 def change_email(*, developer: Developer, email: str) -> None:
-    """Give an account another address: not verified until its link is followed, and the old address is told.
+    """Change an account's email. The new address is unverified until its link is opened; the old one is notified.
 
     The only way in which the address of an account changes. Raises InvalidRequest for one that is taken.
     """

@@ -25,7 +25,7 @@ DIGITS_PER_ACCOUNT = 50  # from all addresses: a chance of 1 in 6,600 an hour, a
 CODES_PER_ADDRESS = 60
 RESETS_PER_ACCOUNT = 5
 RESETS_PER_ADDRESS = 30
-# Whoever asks. The last of these links is still valid when no further one is sent.
+# Per account and address. When the limit is reached, the last link sent is still valid.
 RESET_MAILS_PER_RECIPIENT = 10
 VERIFICATION_MAILS_PER_RECIPIENT = 3
 
@@ -61,9 +61,9 @@ def count_failure(limits: Limits) -> None:
 
 
 def may_mail_reset(*, email: str, address: str) -> bool:
-    """Count a request for a reset link; whether the mail is to be sent. Raises TooManyRequests for whoever asks too often.
+    """Count a request for a reset link and return whether to send the email. Raises TooManyRequests past the limit.
 
-    A recipient who got the most mails within the hour gets no more; nobody who asks is told so.
+    A recipient at the hourly limit gets no more emails; the response does not reveal that.
     """
     network, recipient = network_of(address), _digest(email)
     limits = {f"reset:{recipient}:{network}": RESETS_PER_ACCOUNT, f"reset:{network}": RESETS_PER_ADDRESS}

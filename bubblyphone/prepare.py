@@ -12,7 +12,7 @@ from django.core.management import call_command
 
 
 def close_to_others(folder: Path) -> None:
-    """Recordings, documents and secrets are in DATA_DIR: no other user may read it, whoever made it.
+    """Recordings, documents and secrets are in DATA_DIR: no other user may read it, even if the folder existed before.
 
     PostgreSQL's group may keep the right to pass through it, which the embedded server needs under root.
     """

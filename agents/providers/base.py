@@ -27,7 +27,7 @@ Choice = Literal["voice", "language"]
 
 
 def late_result(tool: str, result: Mapping[str, Any]) -> str:
-    """What a model is told of a tool's result that belongs to no question of its present session."""
+    """The text for a tool result whose call belongs to an earlier session of the model."""
     return f"Result of {tool}, which you asked for: {orjson.dumps(result).decode()}"
 
 

@@ -124,7 +124,7 @@ class GeminiLiveSession(RealtimeSession):
         self._heard = ""  # of the caller's utterance, not reported yet
         self._said = ""  # of the model's, not reported yet
         self._open_calls: dict[str, ClientConnection] = {}  # id → the connection that it was asked over
-        self._late_results: list[str] = []  # of lost connections, to be told when the last one is there
+        self._late_results: list[str] = []  # results of lost connections, sent together when all have arrived
 
     async def send_audio(self, payload: str) -> None:
         await self._send('{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"' + payload + '"}}}')

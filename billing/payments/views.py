@@ -132,7 +132,7 @@ def receipt(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _add_test_credit(request: HttpRequest, developer: Developer, reference: str) -> HttpResponse:
-    """Once for a reference; the second press is told the same."""
+    """Once per reference; a second press gets the same payment."""
     checkout.pay_test_top_up(developer=developer, reference=reference)
     messages.success(request, "Test credit added. No money was taken.")
     return redirect("billing")

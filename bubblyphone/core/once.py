@@ -19,7 +19,7 @@ SAME_PRESS_SECONDS = 60
 LONGEST_WAIT_SECONDS = 20.0
 POLL_SECONDS = 0.05
 IN_FLIGHT = ""
-# A page carries a token of its own, masked anew each time it is made; the cookie's, as scripts send it, is shorter.
+# A page carries a token of its own, masked differently each time it is rendered; the cookie's, as scripts send it, is shorter.
 PAGE_TOKEN_LENGTH = 64
 
 

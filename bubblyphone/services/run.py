@@ -207,7 +207,7 @@ def hold_data_dir(data_dir: Path) -> Iterator[IO[str]]:
     """Be the only one to run in this folder, by a locked file. Raises ServiceError when that cannot be, or the disk is full."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        data_dir.chmod(0o700)  # secrets, recordings and documents are in it, whoever made the folder
+        data_dir.chmod(0o700)  # secrets, recordings and documents are in it, even if the folder existed before
         lock = (data_dir / "run.lock").open("a+")
     except OSError as error:
         raise ServiceError(
