@@ -2,6 +2,8 @@
 
 import socket
 
+from ephemeral_port_reserve import reserve
+
 from bubblyphone.services.kept import KeptValues
 
 
@@ -17,11 +19,9 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def find_free() -> int:
-    """A port that the system says is free on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A free loopback port. The system gives it to nobody else for a minute, unless they ask for it by its number."""
+    port: int = reserve()
+    return port
 
 
 def keep_port(kept: KeptValues, name: str) -> int:

@@ -139,7 +139,8 @@ class CallSession:
 
     async def inject_context(self, message: str) -> bool:
         """Give the model a note; False when it has no session at this moment to take it."""
-        if is_taken := await self._link.tell(lambda session: session.send_context(message)):
+        is_taken = await self._link.tell(lambda session: session.send_context(message))
+        if is_taken and not self._is_over:
             self._observer.event("context.injected", source="api")
         return is_taken
 
@@ -182,6 +183,7 @@ class CallSession:
             self._observer.event("stream.disconnected")
             for task in tasks[1:]:
                 task.cancel()
+            # Whoever takes the call over hears the caller's next words.
             words = () if cause == LEFT else (hear_last_words(self._link, self._ear, self._now),)
             await asyncio.gather(*((on_end(cause),) if on_end else ()), *words)
             return cause
@@ -320,17 +322,14 @@ class CallSession:
         """The caller speaks: drop what is still to be played, and tell the model how much of its answer was heard."""
         self._silence.caller_began()
         self._turns.caller_spoke()
-        if (
-            self._farewell.has_begun
-            or self._handover.is_ringing
-            or not self._speaking.is_on
-            or not self._is_interruptible
-        ):
+        is_open_to_it = self._is_interruptible and not self._farewell.has_begun and not self._handover.is_ringing
+        if not is_open_to_it or not self._speaking.is_on:
             return
         item_id, self._is_mid_answer = self._speaking.item_id, False
         heard_ms, share = await self._speaking.fall_silent()
         self._ear.note_voice(self._dead_air.spoken_ms)  # what was heard of it went uncounted while we spoke
-        self._observer.event("model.interrupted", {"heard_ms": heard_ms})
+        if not self._is_over:  # clearing the line is how a session may learn that the line has closed
+            self._observer.event("model.interrupted", {"heard_ms": heard_ms})
         self._conversation.interrupted(item_id, heard_ms, share)
         await self._link.truncate(item_id, heard_ms)
 

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from billing import ledger, verification
+from bubblyphone.services.ports import find_free
 from calls import metering
 from calls.charging import holds
 from calls.models import Call
@@ -35,7 +35,7 @@ def servers() -> Iterator[list[int]]:
     database = connection.settings_dict
     login = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
     environment = {**os.environ, "DATABASE_URL": f"postgresql://{login}/{database['NAME']}", "LOG_LEVEL": "ERROR"}
-    ports = [free_port() for _ in range(PROCESSES)]
+    ports = [find_free() for _ in range(PROCESSES)]
     command = [sys.executable, "-m", "tests.calls.four_servers", *(str(port) for port in ports)]
     started = subprocess.Popen(command, env=environment)
     try:
@@ -45,12 +45,6 @@ def servers() -> Iterator[list[int]]:
     finally:
         started.terminate()
         started.wait(60)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def wait_for(port: int) -> None:

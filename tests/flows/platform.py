@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import httpx2
 import psycopg
 
+from bubblyphone.services.ports import find_free
 from tests import databases
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -45,18 +45,12 @@ class Number:
     secret: str  # its webhooks are signed with it
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 class Platform:
     """`python -m bubblyphone.services.run`, and an API client for its demo account."""
 
     def __init__(self, data_dir: Path, **environment: str) -> None:
         self.data_dir = data_dir
-        self.port = free_port()
+        self.port = find_free()
         self.url = f"http://localhost:{self.port}"
         self._environment = {name: value for name, value in os.environ.items() if name not in KEPT_OUT} | {
             "PORT": str(self.port),

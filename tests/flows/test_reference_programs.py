@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from bubblyphone.services.ports import find_free
 from tests.flows.handset import handset
-from tests.flows.platform import Platform, free_port
+from tests.flows.platform import Platform
 from tests.flows.voices import Voices
 
 PROGRAMS = Path(__file__).parent / "reference"
@@ -56,7 +57,7 @@ def listens(port: int) -> bool:
 
 @needs_node
 async def test_its_receptionist_answers_a_call(platform: Platform, voices: Voices, tmp_path: Path) -> None:
-    port = free_port()
+    port = find_free()
     with node(tmp_path, "receptionist.js.txt", port) as output:
         async with handset(platform) as phone:
             number = await platform.number(mode="webhook", webhook_url=f"http://127.0.0.1:{port}/webhook")
@@ -76,7 +77,7 @@ async def test_its_receptionist_answers_a_call(platform: Platform, voices: Voice
 async def test_its_outbound_caller_calls_and_its_verification_takes_our_signatures(
     platform: Platform, tmp_path: Path
 ) -> None:
-    port = free_port()
+    port = find_free()
     url = f"http://127.0.0.1:{port}/webhook"
     number = await platform.number(mode="webhook", webhook_url=url)
     server = {"APP_PORT": str(port), "WEBHOOK_SECRET": number.secret}
