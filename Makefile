@@ -46,6 +46,7 @@ check-types:
 check-rest:
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
+	@$(PYTHON) scripts/check_references.py
 	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command as check; check()'
 	@$(CHECK_ENV) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	@$(CHECK_ENV) $(PYTHON) -W ignore manage.py makemigrations --check --dry-run

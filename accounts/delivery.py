@@ -1,7 +1,7 @@
-"""Sends the outbox: first attempts as soon as their transaction has committed, retries on the schedule of contract §5.
+"""Sends the outbox: first attempts as soon as their transaction has committed, retries after RETRY_DELAYS.
 
-One coroutine in the clock process. Rows are claimed by a lease in the database, so that whatever a process had in hand
-when it was killed comes up again by itself, and several processes may share the work.
+One coroutine in the clock process. A process claims rows by a lease in the database: when it is killed, its leases expire and
+another process sends the rows. Several processes can share the work. What receivers can rely on: docs/guarantees.md.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-# Seconds after the failure before (contract §5).
+# Seconds after the previous failure: short enough for a call that waits for the answer, long enough for a restart.
 RETRY_DELAYS = (5.0, 30.0, 120.0)
 # How long a claim keeps others away: longer than an attempt with its time-out of 10 s.
 LEASE_SECONDS = 15.0

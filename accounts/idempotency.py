@@ -1,4 +1,4 @@
-"""`Idempotency-Key` (contract §2): a POST that is repeated takes effect once, and every repeat gets the first answer.
+"""`Idempotency-Key`: a repeated POST takes effect once, and every repeat gets the first answer.
 
     claim ──▶ in flight ──▶ answered     kept 24 h, replayed to repeats
                        └──▶ released     401, 429 and 5xx: the key is free again, as if it had not been used

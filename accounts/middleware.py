@@ -1,4 +1,4 @@
-"""What the API does with every request before and after its view (contract §2): rate limit, `Idempotency-Key`."""
+"""What the API does with every request before and after its view: rate limit, `Idempotency-Key`."""
 
 from collections.abc import Callable
 from typing import Any

@@ -151,7 +151,7 @@ class IdempotentAnswer(models.Model):
 
 
 class SigningSecret(models.Model):
-    """The key that signs a number's webhooks. After a rotation the previous one signs too, until it lapses (contract §5)."""
+    """The key that signs a number's webhooks. After a rotation the previous one signs too, until it expires."""
 
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="+")
     encrypted = models.TextField()

@@ -1,4 +1,4 @@
-"""Which IP addresses are on the public Internet: where webhooks may go (contract §5).
+"""Which IP addresses are on the public Internet. Webhooks go to no others, so that a URL cannot reach this network's own servers.
 
 Our own list and not `ipaddress.is_global`, whose answer differs between Python releases. From the IANA special-purpose
 address registries (RFC 6890 and its updates): everything that is not globally reachable unicast is refused.

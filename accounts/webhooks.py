@@ -1,4 +1,4 @@
-"""Webhooks out (contract §5): their bytes, their signature, and the outbox that they are put in.
+"""Outgoing webhooks: their bytes, their signature, and the outbox they are written to.
 
 A message is written in the transaction of what it reports (`publish`) and sent by `accounts.delivery`. A live call
 sends its tool calls by itself and only has them recorded (`begin_exchange`, `end_exchange`).
@@ -76,6 +76,9 @@ def signing_keys(secret: SigningSecret) -> SigningKeys:
 # --- bytes ------------------------------------------------------------------------------------------------------------
 def encode_body(payload: Mapping[str, Any]) -> str:
     """Compact JSON whose UTF-8 bytes equal JavaScript's `JSON.stringify(JSON.parse(body))`.
+
+    Published sample code parses the body first and verifies the signature over `JSON.stringify(body)`. With any other bytes
+    (`1.0`, keys in another order, escaped non-ASCII text) such receivers would reject a valid signature.
 
     Numbers become what a double holds (1.0 is `1`, 0.10 is `0.1`, not a number is `null`). Raises TypeError for a value
     that JSON does not have and ValueError for one that is nested too deeply.

@@ -1,4 +1,4 @@
-"""The configuration of one call, resolved field by field at its initiation and kept with it (contract §4).
+"""The configuration of one call, resolved field by field when the call starts and kept with it: later edits change later calls.
 
 For each field the first of these that says something (is not null) holds: the request's own, the agent named in the
 request, the number's linked agent, the number's inline fields, the default.

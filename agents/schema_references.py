@@ -28,7 +28,7 @@ class _Writer:
     def write(self, value: Any, open_names: tuple[str, ...]) -> Any:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise UnusableReference("The references make the schema too large.")
+            raise UnusableReference("The schema is too large once its references are inlined.")
         if isinstance(value, list):
             return [self.write(item, open_names) for item in value]
         if not isinstance(value, Mapping):
@@ -37,11 +37,9 @@ class _Writer:
             return {name: self.write(item, open_names) for name, item in value.items()}
         name = reference.removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")
         if not reference.startswith("#/$defs/") or name not in self._definitions:
-            raise UnusableReference(f"The reference {reference[:100]} leads to nothing in $defs.")
+            raise UnusableReference(f"$defs has no definition for {reference[:100]}.")
         if name in open_names:
-            raise UnusableReference(
-                f"The reference {reference[:100]} leads back to itself; models do not take recursive schemas."
-            )
+            raise UnusableReference(f"{reference[:100]} refers to itself; models do not accept recursive schemas.")
         beside = {key: item for key, item in value.items() if key != "$ref"}
         target = self.write(self._definitions[name], (*open_names, name))
         return {**target, **self.write(beside, open_names)} if isinstance(target, dict) else target

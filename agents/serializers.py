@@ -85,7 +85,7 @@ class TransferNumberField(PhoneNumberField):
 
 
 class VariablesField(serializers.DictField):
-    """`{name: text}` (reference, Dynamic Variables)."""
+    """`{name: text}`: values for the `{{name}}` placeholders in prompts, greetings and URLs."""
 
     child = serializers.CharField(max_length=MAX_VALUE_CHARACTERS, allow_blank=True, trim_whitespace=False)
 
@@ -117,7 +117,7 @@ class DefaultVariablesField(VariablesField):
 
 
 class WebhookUrlField(ClearableText):
-    """An address that may be posted to (contract §5)."""
+    """A URL that webhooks can be sent to: https and public, unless ALLOW_PRIVATE_WEBHOOKS is on."""
 
     def to_internal_value(self, data: Any) -> str:
         url = super().to_internal_value(data)

@@ -38,7 +38,7 @@ class KeyReused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What an account has, in USD: its balance, and what of it is as good as spent, though not booked yet (contract §3)."""
+    """What an account has, in USD: its balance, and the part of it that running calls and orders will need (`held`)."""
 
     balance: Decimal
     held: Decimal

@@ -55,7 +55,7 @@ def start_of_day(day: date) -> datetime:
 
 
 def add_months(anchor: datetime, months: int) -> datetime:
-    """The same day and time some months later; where the month is too short, its last day (contract §3).
+    """The same day and time some months later; where the month is too short, its last day.
 
     Counted from the anchor each time, so that the 31st does not stay on the 28th after a February.
     """

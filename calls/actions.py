@@ -1,4 +1,4 @@
-"""What a developer's server answers to `call.incoming` and `call.speech`: one action, read strictly (reference, Actions)."""
+"""What a developer's server answers to `call.incoming` and `call.speech`: one action, read strictly."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the carrier reports: a fixed path, the vendor's name in it (contract §1)."""
+"""Where the carrier reports: a fixed path with the vendor's name in it, which the operator enters at the vendor."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The one place where a call changes its state: initiated → ringing → answered → completed, or failed (contract §4).
+"""The one place where a call changes its state: initiated → ringing → answered → completed, or failed.
 
 Each function is one short transaction on the locked row. States only move forward; a report that comes late, twice or out of order
 finds the call where it is and does no harm. No network call happens in here: what the carrier is to be told is queued by
@@ -286,7 +286,7 @@ def webhook_kept_failing(call: Call) -> bool:
 
 
 def charge_late_answer(call: Call) -> None:
-    """The answer was reported after the grace: the charge follows what is finally known; reports already sent stay (contract §7)."""
+    """The answer was reported after the grace: the charge follows what is finally known; webhooks already sent stand."""
     assert call.ended_at is not None
     assert call.answered_at is not None
     call.ended_at = max(call.ended_at, call.answered_at)

@@ -56,7 +56,7 @@ SUMMED_UP = (
 class Call(models.Model):
     """A conversation between a number of ours and somebody, by phone or, with `sandbox`, by a browser.
 
-    `config` is the resolved agent configuration, kept from initiation on (contract §4). `telephony_rate` and `model_rate` are the
+    `config` is the agent configuration as resolved when the call started. `telephony_rate` and `model_rate` are the
     prices per minute of that moment. A row is changed by `calls.lifecycle` and nobody else.
     """
 

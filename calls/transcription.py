@@ -31,7 +31,7 @@ from calls.recording.wav_file import StereoReader
 logger = logging.getLogger(__name__)
 # A job ends after the piece in which it is this old; the next one goes on.
 JOB_SECONDS = 12.0
-# By channel of the recording (contract §7).
+# By channel of the recording: left is the caller, right the agent.
 ROLES = (TranscriptEntry.Role.USER, TranscriptEntry.Role.MODEL)
 # Who is heard in the agent's channel once the call has been transferred.
 RECIPIENT = "recipient"

@@ -21,7 +21,7 @@ COUNTRY_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """May a developer hold a kind of number? `status` is one of the five of the reference and contract §7."""
+    """Whether a developer can hold a kind of number. `status` is NOT_REQUIRED, UNVERIFIED or a Verification.Status."""
 
     country_code: str
     number_type: str

@@ -69,7 +69,7 @@ class PhoneNumber(AgentSettings):
 
     @property
     def renews_at(self) -> datetime:
-        """The first moment that is not paid for: the day of the purchase, months later (contract §3)."""
+        """The first moment that is not paid for: the day of the purchase, `months_paid` later."""
         return add_months(self.created_at, self.months_paid)
 
 

@@ -1,4 +1,4 @@
-"""Each month of a number is paid in advance, on the day of its purchase (contract §3).
+"""Each month of a number is paid in advance, on the day of its purchase.
 
     paid ──due──▶ paid                            the balance suffices
              └──▶ unpaid ──7 days──▶ suspended ──30 days──▶ release ordered ──▶ released

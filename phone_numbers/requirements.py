@@ -12,7 +12,7 @@ from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CountryRequirements
 
-# Their holders need not identify themselves (reference, "Country Verification").
+# Numbers here need no proof of identity.
 FREE_COUNTRIES = {"US"}
 FRESH = timedelta(days=1)
 # After a failure, what was known is good for so long before the carrier is troubled again.
@@ -80,7 +80,7 @@ def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements]) -> dict[Ki
 
 
 def _in_order(items: list[Requirement]) -> list[Requirement]:
-    """PostgreSQL forgets the order of keys in JSON; readers are used to the reference's."""
+    """PostgreSQL does not keep the order of JSON keys; responses always have the same one."""
     return [cast(Requirement, {name: item[name] for name in Requirement.__annotations__}) for item in items]  # type: ignore[literal-required]
 
 

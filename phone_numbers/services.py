@@ -78,7 +78,7 @@ def buy_number(
 
 
 def rotate_webhook_secret(*, number: PhoneNumber) -> str:
-    """A new secret, to be shown once. The old one signs beside it for 24 h (contract §5)."""
+    """A new secret, to be shown once. The old one signs beside it for 24 h."""
     return webhooks.rotate_signing_secret(secret_id=number.signing_secret_id)
 
 

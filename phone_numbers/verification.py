@@ -33,7 +33,7 @@ class HandedIn:
 def submit(*, developer: Developer, country: str, number_type: str, papers: Sequence[HandedIn]) -> Verification:
     """Hand papers in. Raises NotFound, InvalidRequest (`documents.0.file`), Conflict (nothing needed, or handed in), UpstreamFailed.
 
-    Every document that the country requires must be there; texts may be left out (contract §7).
+    Every document that the country requires must be there; texts may be left out, and staff decide without them.
     """
     wanted = get_requirements(country=country, number_type=number_type)
     if not wanted:

@@ -34,7 +34,7 @@ EXCHANGE_WAIT_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class DemoAccess:
-    """How to get in: the content of demo.json (contract §1)."""
+    """How to sign in: the content of demo.json."""
 
     url: str
     email: str

@@ -21,7 +21,7 @@ MAX_TEXT = 80
 @csrf_exempt
 @require_POST
 def demo_tool(request: HttpRequest) -> JsonResponse:
-    """Takes `call.tool_call` bodies (reference, "Tools")."""
+    """Answers `call.tool_call` requests, as described at /docs/webhooks."""
     try:
         body = parse_json(request.body)
     except InvalidJSON:

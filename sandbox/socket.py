@@ -1,4 +1,4 @@
-"""`/sandbox/ws/<call_id>?token=…`: a browser talks to an agent in JSON frames (reference, Sandbox; contract §6)."""
+"""`/sandbox/ws/<call_id>?token=…`: a browser talks to an agent in JSON frames (templates/docs/sandbox.html)."""
 
 import asyncio
 import base64

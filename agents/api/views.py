@@ -61,7 +61,7 @@ def agent_data(agent: Agent) -> dict[str, Any]:
         "default_variables": agent.default_variables,
         "transfer_number": agent.transfer_number,
         "auto_transfer_tool": agent.auto_transfer_tool,
-        # The reference names false as the default; not said and false differ only beside a number that says true.
+        # Shown as false, the documented default. Unset and false differ only for a number that has it on.
         "recording_enabled": bool(agent.recording_enabled),
         "transcription_enabled": agent.transcription_enabled,
         "realtime_transcript": agent.realtime_transcript,

@@ -1,4 +1,4 @@
-"""The models on offer, in the order of the public reference. From here on they are data: staff edit them in the admin."""
+"""The models on offer, in the order that the API lists them. From here on they are data: staff edit them in the admin."""
 
 from decimal import Decimal
 

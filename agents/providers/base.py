@@ -82,7 +82,7 @@ class SessionConfig:
 class RealtimeModel(ABC):
     """A provider's settings and its factory of sessions. Built once per process from `settings.MODEL_PROVIDERS`."""
 
-    # How long a caller who waits for an answer may hear nothing before the call does something about it (issue 4, part 9).
+    # Seconds of silence after the caller has spoken before the call prompts or reconnects the model (calls.session.dead_air).
     answer_seconds = 3.0
 
     @abstractmethod

@@ -14,7 +14,7 @@ from bubblyphone.core.api import StrictSerializer, data, format_time, page_of, v
 
 
 class TopUpView(APIView):
-    """POST /billing/top-up; without the envelope, as the reference shows it. A card is kept unless that is declined."""
+    """POST /billing/top-up. The response has no `data` envelope. The card is saved unless `save_payment_method` is false."""
 
     def post(self, request: Request) -> Response:
         body = validated(TopUpSerializer, request)
@@ -73,7 +73,7 @@ def card_data(card: Card) -> dict[str, Any]:
 
 
 def auto_top_up_data(found: AutoTopUp) -> dict[str, Any]:
-    """As the reference shows it."""
+    """The shape of GET and PUT /billing/auto-topup; amounts are JSON numbers here."""
     return {
         "enabled": found.enabled,
         "threshold": None if found.threshold is None else as_number(found.threshold),

@@ -14,20 +14,20 @@ from billing.payments.client import is_configured, is_gone, refused_as_upstream,
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 
 AMOUNTS = tuple(map(Decimal, (5, 10, 20, 50, 100)))
-# What the page takes beside these amounts; the API takes them alone, as the reference has it.
+# The API takes only the amounts above; the page takes any amount between these two.
 LEAST, MOST = Decimal(5), Decimal(500)
 
 
 def is_test_mode() -> bool:
-    """Without Stripe a demo installation gives credit that nobody pays for, and says so (contract §3)."""
+    """Without Stripe a demo installation gives credit that nobody pays for, and says so on the page."""
     return settings.DEMO and not is_configured()
 
 
 def start_top_up(*, developer: Developer, amount: Decimal, saves_card: bool, reference: uuid.UUID | None = None) -> str:
     """The address of the page on which the developer pays.
 
-    With a reference the payment is begun once, however often that is asked for: the second time it is the first one's page.
-    Raises InvalidRequest, Conflict (the reference is another payment's) and UpstreamFailed.
+    Repeats with the same `reference` return the page of the payment that the first one began.
+    Raises InvalidRequest, Conflict (`reference` belongs to another payment) and UpstreamFailed.
     """
     if not LEAST <= amount <= MOST or amount != amount.quantize(Decimal("0.01")):
         raise InvalidRequest({"amount": [f"Must be from {LEAST} to {MOST} dollars, in whole cents."]})

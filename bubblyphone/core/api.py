@@ -1,4 +1,4 @@
-"""Conventions of the JSON API (contract §2): parsing, envelope, lists, errors."""
+"""Conventions of the JSON API: parsing, envelope, lists, errors."""
 
 import base64
 import binascii
@@ -47,7 +47,7 @@ NOT_OUR_CURSOR = "This cursor is not one of ours."
 
 # --- bodies -----------------------------------------------------------------------------------------------------------
 class AnyJSONParser(BaseParser):
-    """A body that parses as a JSON object is taken, whatever its Content-Type (contract §7), else InvalidRequest."""
+    """Reads a JSON object whatever its Content-Type, since curl's default is not JSON's. Raises InvalidRequest."""
 
     media_type = "*/*"
 
@@ -112,7 +112,7 @@ def validated(serializer_class: type[serializers.Serializer[Any]], request: Requ
 
 
 class MoneyField(serializers.Field[Decimal, Any, str, Any]):
-    """An exact amount shown as contract §3 says: "0.10", "0.063". For answers only."""
+    """An exact amount as text, like "0.10" or "0.063" (`format_money`). For responses only."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(read_only=True, **kwargs)
@@ -198,7 +198,7 @@ class NewestFirstPagination(BasePagination):
 
 
 class OldestFirstPagination(NewestFirstPagination):
-    """What happened in a call, by the time of a field, which need not be the order of the ids (contract §7).
+    """What happened in a call, oldest first by the time in `moment`: ids follow the order of writing, which can differ.
 
     Such a list is read as a whole, so that a page is as large as it may be.
     """
@@ -231,7 +231,7 @@ def page_of(
 
 # --- errors -----------------------------------------------------------------------------------------------------------
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
-    """Every error that leaves a view, as contract §2 has it. What we did not foresee is logged, not shown."""
+    """Every error that leaves a view, as JSON with a `message`. Unexpected errors are logged and answered with a plain 500."""
     match error:
         case InvalidRequest():
             return _unprocessable(error.errors, error.message)

@@ -1,4 +1,4 @@
-"""What a service may refuse with; the API turns each into its status (contract §2), a page into a message.
+"""The errors that services raise. The API turns each into its status, a page into a message.
 
 ApplicationError
 ├── InvalidRequest        422  field errors

@@ -71,7 +71,7 @@ def is_this_machine(host: str) -> bool:
 
 
 def json_error(status: int) -> JsonResponse:
-    """The body of contract §2 for a refusal that no view has made."""
+    """The API's error body for a refusal that comes from no view (middleware, unknown route)."""
     return compact_json({"message": MESSAGES.get(status, MESSAGES[500 if status >= 500 else 400])}, status)
 
 

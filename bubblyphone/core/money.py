@@ -9,7 +9,7 @@ MILLS = Decimal("0.001")
 
 
 def round_half_up(amount: Decimal, step: Decimal = MILLS) -> Decimal:
-    """Round to a multiple of `step` (a power of ten), halves away from zero (contract §3)."""
+    """Round to a multiple of `step` (a power of ten), halves away from zero."""
     return amount.quantize(step, rounding=ROUND_HALF_UP)
 
 
@@ -19,6 +19,6 @@ def format_amount(amount: Decimal | None) -> str | None:
 
 
 def format_money(amount: Decimal) -> str:
-    """At least two decimals, no trailing zeros beyond the second: "0.10", "0.063", "6.00" (contract §3)."""
+    """At least two decimals, no trailing zeros beyond the second: "0.10", "0.063", "6.00"."""
     whole, _, fraction = f"{amount:.6f}".partition(".")
     return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"

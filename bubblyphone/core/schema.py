@@ -1,5 +1,5 @@
-"""The OpenAPI description of the API (contract §2), made from the routes, the serializers of bodies, and what each app
-says about its operations in `<app>/api/schema.py`.
+"""The OpenAPI description of the API, made from the routes, the serializers of bodies, and what each app declares about its
+operations in `<app>/api/schema.py`.
 """
 
 import re
@@ -246,7 +246,7 @@ class StrictBody(OpenApiSerializerExtension):
 
 
 def rename_ids(endpoints: list[Any], **kwargs: Any) -> list[Any]:
-    """drf-spectacular's preprocessing hook: `{id}` in paths, as the reference has it, whatever the view calls it."""
+    """drf-spectacular's preprocessing hook: `{id}` in every path, whatever name the view gives its argument."""
     return [(re.sub(r"\{(pk|\w+_id|identifier)\}", "{id}", path), *rest) for path, *rest in endpoints]
 
 

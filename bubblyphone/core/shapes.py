@@ -61,7 +61,7 @@ def choice(values: Any, example: str, description: str = "") -> Schema:
 
 
 def money(example: str, description: str = "") -> Schema:
-    """An exact amount in USD (contract §3)."""
+    """An exact amount in USD, as text."""
     return text(example, description, pattern=r"^-?[0-9]+\.[0-9]{2,6}$")
 
 
@@ -108,7 +108,7 @@ def data_with_warnings(content: Schema) -> Schema:
 
 
 def page_of(row: Schema, *, size: int = 25) -> Schema:
-    """A list by cursor (contract §2), and how many rows a page has where the request does not say."""
+    """A list with cursors. `size` is the number of rows on a page unless the request asks for another."""
     return record(
         {
             "data": listing(row),

@@ -25,7 +25,7 @@ from phone_numbers.models import CallMode
 
 
 def call_data(call: Call, *, with_config: bool = False) -> dict[str, Any]:
-    """A call object; both of the reference's shapes at once (contract §4)."""
+    """A call object. It has both documented spellings at once: `from` and `from_number`, `cost` and `total_cost`."""
     total = format_money(call.total_cost)
     found: dict[str, Any] = {
         "id": call.pk,

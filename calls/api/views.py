@@ -83,7 +83,7 @@ class TransferView(APIView):
 
 
 class ContextView(APIView):
-    """POST /calls/{id}/context; without the envelope, as the reference shows it."""
+    """POST /calls/{id}/context. The response has no `data` envelope."""
 
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(ContextSerializer, request)
@@ -182,7 +182,7 @@ def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | No
 
 
 def attempt_data(attempt: Any) -> dict[str, Any]:
-    """One attempt at one webhook, in the reference's words."""
+    """One attempt at one webhook, as GET /calls/{id}/webhook-logs shows it."""
     delivery = attempt.delivery
     return {
         "webhook_log_id": delivery.pk,

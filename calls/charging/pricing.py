@@ -9,7 +9,7 @@ from bubblyphone.core.money import ZERO
 TRANSCRIPTION_PRICE = Decimal("0.02")  # of a webhook-mode call in which anything was transcribed
 WHISPER_PRICE_PER_MINUTE = Decimal("0.03")  # of recorded audio, per second
 ANALYSIS_PRICE = Decimal("0.01")  # of a call
-MINIMUM_BALANCE = Decimal("0.50")  # contract §3
+MINIMUM_BALANCE = Decimal("0.50")  # to start a call
 
 
 def model_price(config: CallConfig) -> Decimal:

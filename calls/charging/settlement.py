@@ -17,7 +17,7 @@ from phone_numbers.models import CallMode
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A call's costs. A call that was handed over has two phases, each with started minutes of its own (contract §3)."""
+    """A call's costs. A transferred call has two phases, each rounded up to started minutes."""
 
     agent_seconds: int
     transfer_seconds: int
@@ -49,7 +49,7 @@ def cost_limit(call: Call) -> Decimal | None:
 
 
 def seconds_within_limits(call: Call, seconds: int) -> int:
-    """As many of these seconds as the call's longest duration (contract §7) and its cost limit let it have."""
+    """As many of these seconds as the call's maximum duration and cost limit allow: time past a limit is never billed."""
     seconds = min(seconds, int(call.config["max_call_duration"]["value"]))
     limit = cost_limit(call)
     if limit is None or bill(call, seconds).total <= limit:

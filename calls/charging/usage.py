@@ -48,7 +48,7 @@ FROM calls_call CROSS JOIN LATERAL (SELECT LEAST(
 WHERE developer_id = %s AND settled_at >= %s AND settled_at < %s AND status = 'completed' AND NOT demo
 GROUP BY 1, 2, 3, 4, 5, 6
 """
-# Kinds of entries of a call → category; those that the reference does not name are added beside its two.
+# Kinds of a call's ledger entries → category in the usage report.
 CATEGORIES = {
     LedgerEntry.Kind.TELEPHONY: "telephony",
     LedgerEntry.Kind.MODEL: "ai_model",
@@ -167,7 +167,7 @@ def _add_calls(
 
 
 def report(developer_id: int, period: Period) -> dict[str, Any]:
-    """GET /billing/usage: the reference's keys, then the series and the breakdowns that we add."""
+    """GET /billing/usage: totals and categories, then the daily series and the breakdowns."""
     usage = measure(developer_id, period)
     held = PhoneNumber.objects.filter(Q(released_at=None) | Q(released_at__gte=period.start))
     categories: dict[str, dict[str, Any]] = {name: {"cost": format_money(cost)} for name, cost in usage.costs.items()}

@@ -1,4 +1,4 @@
-"""The first-run checklist: the quick start of the reference, which ticks itself (templates/components/checklist.html)."""
+"""The first-run checklist: the steps of the quick start, ticked as they are done (templates/components/checklist.html)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

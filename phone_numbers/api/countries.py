@@ -18,7 +18,7 @@ from phone_numbers.countries import Holding
 from phone_numbers.documents import MAX_SUBMISSION_BYTES
 from phone_numbers.models import NumberType, Verification
 
-# As curl's -F sends it in the reference: documents[0][type], documents[0][file].
+# As `curl -F` sends nested fields: documents[0][type], documents[0][file].
 _DOCUMENT_FIELD = re.compile(r"documents\[(\d{1,2})\]\[(type|file|value)\]")
 
 

@@ -73,7 +73,7 @@ def bought_number_data(number: PhoneNumber, webhook_secret: str) -> dict[str, An
 
 
 def available_number_data(number: AvailableNumber) -> dict[str, Any]:
-    """A number on offer. `cost_information` is what the carrier asks of us, as the reference shows it."""
+    """An available number. `cost_information` is what the carrier charges the installation, in its own currency."""
     return {
         "phone_number": number.phone_number,
         "phone_number_type": number.phone_number_type,

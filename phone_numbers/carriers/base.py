@@ -33,7 +33,7 @@ class InvalidSignature(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AvailableNumber:
-    """A number on offer; the fields are the reference's."""
+    """A number on offer, with the fields of GET /phone-numbers/available."""
 
     phone_number: str
     phone_number_type: str

@@ -1,4 +1,4 @@
-// The Sandbox page: talks to an agent over the WebSocket protocol of the reference (Sandbox).
+// The Sandbox page: talks to an agent over the WebSocket protocol described at /docs/sandbox.
 import { CallTimer, VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMute } from "./audio.js";
 import { wireDevices } from "./devices.js";
 import { Talk } from "./talk.js";

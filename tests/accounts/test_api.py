@@ -25,7 +25,7 @@ def post(client: Client, path: str, body: Any = None, **headers: str) -> Any:
     return client.post(f"/api/v1/{path}", body, content_type="application/json", headers=headers)
 
 
-def test_register_shows_the_reference_shape_and_a_working_token(client: Client) -> None:
+def test_register_shows_the_documented_shape_and_a_working_token(client: Client) -> None:
     response = post(client, "auth/register", JANE)
     assert response.status_code == 201
     developer = Developer.objects.get()

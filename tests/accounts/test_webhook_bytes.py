@@ -150,8 +150,8 @@ def test_both_keys_sign_until_the_previous_lapses() -> None:
 
 
 @needs_node
-def test_the_references_snippet_verifies() -> None:
-    """The code of the reference, word for word, fed as Express feeds it: a parsed body."""
+def test_the_published_snippet_verifies() -> None:
+    """The published sample code, word for word, fed as Express feeds it: a parsed body."""
     body = encode_body(
         {"event": "call.hangup", "cost": Decimal("0.10"), "text": "Grüße \U0001f600 \u2028", "7": 1, "2": 1.50}
     )

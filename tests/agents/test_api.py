@@ -49,7 +49,7 @@ def refusal(**errors: list[str]) -> dict:
 
 
 # --- the catalogue ----------------------------------------------------------------------------------------------------
-def test_the_catalogue_is_the_reference_s_and_the_offline_model(api):
+def test_the_catalog_has_the_documented_models_and_the_offline_one(api):
     listed = api("GET", "models")
     assert listed.keys() == {"data"}
     shown = {"slug", "provider", "display_name", "price_per_minute"}
@@ -199,7 +199,7 @@ def test_another_developer_s_rows_do_not_exist(api):
 
 
 # --- agents -----------------------------------------------------------------------------------------------------------
-def test_the_reference_s_agent(api):
+def test_the_documented_agent(api):
     body = {
         "name": "Support Agent v1",
         "description": "Handles customer support calls",

@@ -1,4 +1,4 @@
-"""Where each value of a call's configuration comes from (contract §4)."""
+"""Where each value of a call's configuration comes from."""
 
 import pytest
 

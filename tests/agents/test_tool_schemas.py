@@ -52,10 +52,10 @@ def test_references_are_written_out_for_the_model() -> None:
     [
         (
             {"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}},
-            "leads back to itself",
+            "refers to itself",
         ),
-        ({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {}}, "leads to nothing"),
-        ({"properties": {"a": {"$ref": "https://example.com/a"}}}, "leads to nothing"),
+        ({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {}}, "no definition for"),
+        ({"properties": {"a": {"$ref": "https://example.com/a"}}}, "no definition for"),
         ({"properties": {}, "$defs": []}, "must be an object"),
         (
             {

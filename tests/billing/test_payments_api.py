@@ -1,4 +1,4 @@
-"""POST /billing/top-up, GET and PUT /billing/auto-topup: as the reference has them."""
+"""POST /billing/top-up, GET and PUT /billing/auto-topup: documented shapes and refusals."""
 
 from typing import Any
 
@@ -83,7 +83,7 @@ def test_a_stripe_that_is_away_or_not_set_up(api: APIClient, stripe: FakeStripe,
     assert api.post(TOP_UP, {"amount": 20}, format="json").status_code == 502
 
 
-def test_auto_topup_as_the_reference_shows_it(api: APIClient, stripe: FakeStripe) -> None:
+def test_auto_topup_in_its_documented_shape(api: APIClient, stripe: FakeStripe) -> None:
     nothing = {"enabled": False, "threshold": None, "amount": None, "has_payment_method": False}
     assert api.get(AUTO).json() == {"data": nothing}
     answer = api.put(AUTO, {"enabled": True, "threshold": 5, "amount": 25}, format="json")

@@ -1,4 +1,4 @@
-"""GET /billing/usage: the reference's sums, and the series and breakdowns beside them."""
+"""GET /billing/usage: totals, categories, the daily series and the breakdowns."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The quick start of the reference, by clicking alone; and an agent with a tool, and a call that is steered while it runs."""
+"""The quick start, by clicking alone; and an agent with a tool, and a call that is steered while it runs."""
 
 import json
 import re

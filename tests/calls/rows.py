@@ -37,7 +37,7 @@ def make_streaming_number(developer: Developer, **fields: Any) -> PhoneNumber:
 
 
 def make_call(number: PhoneNumber, started_at: datetime, **fields: Any) -> Call:
-    """An inbound streaming call at the reference's prices, answered at once."""
+    """An inbound streaming call at list prices, answered at once."""
     call = describe_call(number, started_at, **fields)
     call.save()
     return call

@@ -23,7 +23,7 @@ from tests.fakes.web_thread import WebThread
 from tests.jobs import run_jobs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
-# The reference's own example.
+# The documented example.
 SCHEMA: dict[str, Any] = {
     "qualified_lead": {
         "type": "boolean",

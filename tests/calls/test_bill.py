@@ -1,4 +1,4 @@
-"""What calls cost, by the examples of the reference and the contract, and that a death in the middle of it changes nothing."""
+"""What calls cost, by the documented examples, and that a death in the middle of it changes nothing."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ def after(seconds: float) -> datetime:
 @pytest.mark.parametrize(
     ("seconds", "fields", "lines"),
     [
-        # The reference: call.ended of 95 s, call.hangup of 120 s (outbound), usage of a call of 2 min.
+        # Documented examples: call.ended after 95 s, call.hangup after 120 s (outbound), usage of a call of 2 min.
         (95, {}, {"telephony": "0.08", "model": "0.063"}),
         (120, {**WEBHOOK, "direction": "outbound", "telephony_rate": OUTBOUND}, {"telephony": "0.10"}),
         # Started minutes from the answer on.

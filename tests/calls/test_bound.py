@@ -1,4 +1,4 @@
-"""However many calls run, whatever they cost: looked at each second, they end before their account goes below zero (contract §3)."""
+"""However many calls run, whatever they cost: looked at each second, they end before their account goes below zero."""
 
 from datetime import timedelta
 from decimal import Decimal

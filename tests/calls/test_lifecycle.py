@@ -45,7 +45,7 @@ def hang_up_report(call: Call, seconds: float, cause: str = "normal_clearing") -
 @pytest.mark.parametrize(
     ("seconds", "duration", "telephony", "model"),
     [
-        (95, 95, "0.08", "0.063"),  # the reference's example
+        (95, 95, "0.08", "0.063"),  # the documented example
         (0.2, 1, "0.04", "0.001"),
         (60, 60, "0.04", "0.04"),
         (60.3, 61, "0.08", "0.041"),

@@ -1,4 +1,4 @@
-"""Contract §2 as seen from outside: lists, errors, limits, on routes of the real API."""
+"""The API's conventions as seen from outside: lists, errors, limits, on routes of the real API."""
 
 import subprocess
 import sys

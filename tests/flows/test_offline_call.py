@@ -81,7 +81,7 @@ async def test_a_caller_is_understood_answered_and_billed(platform: Platform, vo
 async def check_webhooks(
     platform: Platform, receiver: WebhookReceiver, secret: str, call: dict[str, Any], transcript: list[dict[str, Any]]
 ) -> None:
-    """Each event once, in the reference's shape, signed, and in the log."""
+    """Each event once, in its documented shape, signed, and in the log."""
     names = ["call.answered", "call.ended", "call.hangup", "call.incoming", "call.started", "call.transcript.ready"]
     segments = ["call.transcript.segment"] * 3
     await platform.until(lambda: len(receiver.messages) >= len(names) + len(segments))

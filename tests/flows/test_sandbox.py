@@ -110,7 +110,7 @@ async def browser(address: str) -> AsyncIterator[Browser]:
 
 
 async def start(platform: Platform, number_id: int, **overrides: Any) -> dict[str, Any]:
-    """POST /sandbox/calls, in the reference's shape."""
+    """POST /sandbox/calls, in its documented shape."""
     started: dict[str, Any] = await platform.post(
         "/sandbox/calls", {"phone_number_id": number_id, "overrides": overrides}
     )

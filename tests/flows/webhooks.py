@@ -25,7 +25,7 @@ class Message:
     headers: dict[str, str]
 
     def is_signed_with(self, secret: str) -> bool:
-        """The check of the reference's Node snippet: over `JSON.stringify(JSON.parse(body))`."""
+        """The check of the published Node snippet: over `JSON.stringify(JSON.parse(body))`."""
         again = json.dumps(json.loads(self.body), separators=(",", ":"), ensure_ascii=False)
         signed = f"{self.headers['x-timestamp']}.{again}".encode()
         expected = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()

@@ -69,7 +69,7 @@ def test_the_list_has_every_kind_of_number_on_sale(api: Api) -> None:
     assert statuses["GB", "local"] == statuses["GB", "mobile"] == statuses["DE", "local"] == "unverified"
 
 
-def test_requirements_as_in_the_reference(api: Api) -> None:
+def test_requirements_as_documented(api: Api) -> None:
     rows = api.get("/GB/requirements?number_type=local")["data"]
     assert rows == api.get("/gb/requirements")["data"]
     for row in rows:
@@ -117,7 +117,7 @@ def test_nobody_without_a_key(client: Any) -> None:
 
 
 # --- handing in -------------------------------------------------------------------------------------------------------
-def test_a_submission_as_in_the_reference(api: Api, documents: Path) -> None:
+def test_a_submission_as_documented(api: Api, documents: Path) -> None:
     answer = api.verify(form_of())["data"]
     verification = Verification.objects.get()
     assert re.fullmatch("ver_[0-9a-f]{16}", answer["id"])

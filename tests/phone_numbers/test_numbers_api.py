@@ -51,7 +51,7 @@ def refuse(response: Any, status: int, developer: Developer, balance: str = "25"
 
 
 # --- search -----------------------------------------------------------------------------------------------------------
-def test_search_as_in_the_reference(client: APIClient, exchange: ExchangeThread) -> None:
+def test_search_as_documented(client: APIClient, exchange: ExchangeThread) -> None:
     answer = client.get(AVAILABLE, {"country": "us", "area_code": "415"}).json()
     assert answer["data"][0] == {
         "phone_number": "+14155550100",

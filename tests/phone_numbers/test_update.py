@@ -44,7 +44,7 @@ def stored(number: PhoneNumber) -> dict[str, Any]:
     return PhoneNumber.objects.filter(pk=number.pk).values().get()
 
 
-def test_the_quick_start_of_the_reference(patch):
+def test_the_quick_start(patch):
     number = make_phone_number()
     answer = patch(number, QUICK_START)["data"]
     assert {name: answer[name] for name in QUICK_START} == QUICK_START

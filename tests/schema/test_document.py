@@ -20,7 +20,7 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def routes() -> Iterator[str]:
-    """ "METHOD /path" of all routes under /api/v1, with `{id}` for what the reference calls so."""
+    """ "METHOD /path" of all routes under /api/v1, with `{id}` for every id."""
     resolver = next(one for one in get_resolver().url_patterns if str(one.pattern) == "api/v1/")
     assert isinstance(resolver, URLResolver)
     for pattern in _leaves(resolver):

@@ -84,7 +84,7 @@ def test_examples_are_accepted_and_answered_as_shown(world: World, client: Clien
     for method, path, one in sorted(operations(), key=lambda entry: ORDER[entry[0]]):
         key = f"{method} {path}"
         if "multipart/form-data" in one.get("requestBody", {}).get("content", {}):
-            continue  # sent as a real form by test_reference_curls.py
+            continue  # sent as a real form by test_documented_curls.py
         content = one.get("requestBody", {}).get("content", {}).get("application/json", {})
         example = content.get("examples", {}).get("example", {}).get("value", {})
         headers = dict(world.headers)

@@ -34,7 +34,7 @@ def test_anybody_may_read_them_and_nothing_in_them_is_inline(client: Client, pat
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|(?:src|href)=\"https?://", page) == []
 
 
-def test_the_reference_has_every_operation(client: Client) -> None:
+def test_the_api_page_has_every_operation(client: Client) -> None:
     page = client.get("/docs").content.decode()
     for method, path, one in operations():
         assert f'id="{one["operationId"]}"' in page

@@ -97,7 +97,7 @@ def _translate(kind: CarrierEventType, data: dict[str, Any]) -> CarrierEvent:
 
 
 def hangup_cause(payload: Mapping[str, Any]) -> str:
-    """Our cause (contract §4) for the end of a call."""
+    """Our `hangup_cause` for the end of a call."""
     known = HANGUP_CAUSES.get(_text(payload.get("hangup_cause")).lower())
     return known or SIP_CAUSES.get(_text(payload.get("sip_hangup_cause")), OTHER_CAUSE)
 
@@ -137,7 +137,7 @@ def _detail(kind: CarrierEventType, payload: Mapping[str, Any]) -> str:
 
 
 def _call_id(kind: CarrierEventType, payload: Mapping[str, Any]) -> str:
-    """What is reported of recordings may lack it, by the specification; then `client_state` says whose it is."""
+    """Telnyx's recording events may lack it; then `client_state` identifies the call."""
     if kind in {CarrierEventType.RECORDING_SAVED, CarrierEventType.RECORDING_FAILED}:
         return _text(payload.get("call_control_id"))
     return str(payload["call_control_id"])

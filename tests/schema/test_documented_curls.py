@@ -1,4 +1,4 @@
-"""The public reference's own commands, run by curl; only host, keys, ids and numbers are replaced."""
+"""The documented commands, run by curl; only host, keys, ids and numbers are replaced."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The public reference's own Node and Python programs against the running platform; only host, key, ids, numbers and ports are replaced."""
+"""The published Node and Python sample programs against the running platform; only host, key, ids, numbers and ports are replaced."""
 
 import asyncio
 import os
@@ -19,13 +19,13 @@ from tests.flows.handset import handset
 from tests.flows.platform import Platform
 from tests.flows.voices import Voices
 
-PROGRAMS = Path(__file__).parent / "reference"
+PROGRAMS = Path(__file__).parent / "samples"
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 
 
 @contextmanager
 def node(folder: Path, program: str, port: int, **environment: str) -> Iterator[Path]:
-    """Run a server of the reference's on a port; gives the file of what it prints."""
+    """Run a sample server on a port; returns the file of what it prints."""
     (folder / "node_modules" / "express").mkdir(parents=True)
     shutil.copy(PROGRAMS / "express.js.txt", folder / "node_modules" / "express" / "index.js")
     shutil.copy(PROGRAMS / "around.js.txt", folder / "around.js")
