@@ -182,7 +182,7 @@ class WebhookDelivery(models.Model):
     event_type = models.CharField(max_length=60)
     url = models.URLField(max_length=2000)
     body = models.TextField()
-    wants_reply = models.BooleanField(default=False)  # the answer is an order to us: accounts.webhook_replies
+    wants_reply = models.BooleanField(default=False)  # the answer is an order to us: webhooks.replies
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     attempt_count = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now)

@@ -8,7 +8,6 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.outbound_http import validate_webhook_url
 from agents import languages
 from agents.analysis_schema import schema_problems
 from agents.models import FirstSpeaker, InterruptionSensitivity, VoicemailAction
@@ -18,6 +17,7 @@ from agents.variables import MAX_DEFAULTS, MAX_VALUE_CHARACTERS, NAME, has_varia
 from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import StrictSerializer
 from bubblyphone.core.e164 import is_e164
+from webhooks.outbound_http import validate_webhook_url
 
 MAX_ID = 2**63 - 1
 

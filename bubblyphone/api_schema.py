@@ -11,8 +11,9 @@ from calls.api import webhooks as call_webhooks
 from phone_numbers.api import schema as phone_numbers
 from phone_numbers.api import webhooks as number_webhooks
 from sandbox.api import schema as sandbox
+from webhooks.api import schema as webhooks
 
-_PARTS = (accounts, agents, phone_numbers, calls, sandbox, billing)
+_PARTS = (accounts, webhooks, agents, phone_numbers, calls, sandbox, billing)
 _OWN = {
     "API description": {
         "GET /schema": core.Operation(

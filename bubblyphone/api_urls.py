@@ -7,6 +7,7 @@ from bubblyphone.core.reference import SchemaView
 urlpatterns = [
     path("schema", SchemaView.as_view(), name="api-schema"),
     path("", include("accounts.api.urls")),
+    path("", include("webhooks.api.urls")),
     path("", include("billing.api.urls")),
     path("", include("agents.api.urls")),
     path("", include("phone_numbers.api.urls")),

@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "django_otp",
     "bubblyphone.core",
     "accounts",
+    "webhooks",
     "billing",
     "agents",
     "phone_numbers",
@@ -313,7 +314,7 @@ CORS_EXPOSE_HEADERS = [
 # Coroutine functions that `manage.py clock` keeps running.
 CLOCK_TASKS = [
     "bubblyphone.core.health.beat",
-    "accounts.delivery.run",
+    "webhooks.delivery.run",
     "calls.metering.run",
     "calls.caps.run",
     "calls.sweeper.run",

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from accounts.response_text import NotJson, read_json
 from bubblyphone.core.e164 import is_e164
+from webhooks.response_text import NotJson, read_json
 
 MAX_TEXT_CHARACTERS = 5000
 MAX_SHOWN_CHARACTERS = 100  # of a number that is none

@@ -1,6 +1,6 @@
 """The developer's server drives a webhook-mode call: its answers to `call.incoming` and `call.speech` are carried out here.
 
-`accounts.delivery` hands them over (accounts.webhook_replies.ReplyHandler) and retries what is refused, on the schedule.
+`webhooks.delivery` hands them over (webhooks.replies.ReplyHandler) and retries what is refused, on the schedule.
 """
 
 from django.db import transaction
@@ -8,16 +8,16 @@ from django.utils import timezone
 
 from accounts.models import WebhookDelivery
 from accounts.selectors import require_active
-from accounts.webhook_replies import AnswerRefused
 from bubblyphone.core.errors import ApplicationError
 from calls import commands, inbound, lifecycle, speech, transfer_requests, transfers
 from calls.actions import Action, MalformedAction, MalformedTransfer, parse_action
 from calls.models import Call, CallStatus, HangupCause
 from calls.transfer_requests import Refusal, refusal_of
+from webhooks.replies import AnswerRefused
 
 
 class CallReplies:
-    """See `accounts.webhook_replies.ReplyHandler`."""
+    """See `webhooks.replies.ReplyHandler`."""
 
     def take(self, delivery: WebhookDelivery, body: str) -> str:
         try:

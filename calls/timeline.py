@@ -6,11 +6,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts import webhooks
 from bubblyphone.core.api import format_time
 from calls.models import Call, CallEvent, CallTurn, TranscriptEntry
 from calls.session.conversation import cut_texts
 from calls.session.turns import TurnTimes
+from webhooks import outbox
 
 
 def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None = None, **metadata: Any) -> None:
@@ -87,7 +87,7 @@ def notify(call: Call, event_type: str, *, at: datetime, wants_reply: bool = Fal
     number = call.phone_number
     if number is None or not number.webhook_url:
         return
-    webhooks.publish(
+    outbox.publish(
         developer_id=call.developer_id,
         signing_secret_id=number.signing_secret_id,
         subject=f"call:{call.pk}",

@@ -10,8 +10,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts import webhooks
-from accounts.webhooks import Exchange, SigningKeys
 from agents.tools import SEND_DTMF
 from bubblyphone.core.api import format_time
 from calls import tool_requests
@@ -19,6 +17,8 @@ from calls.session.parts import ToolRunner
 from calls.tool_results import ToolAnswer
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
+from webhooks import outbox
+from webhooks.outbox import Exchange, SigningKeys
 
 KEYS = re.compile(r"[0-9A-D*#wW]{1,50}")
 _threads = ThreadPoolExecutor(4, thread_name_prefix="telephone-tools")
@@ -98,7 +98,7 @@ def tool_call_body(
     call_id: str, name: str, arguments: Mapping[str, Any], variables: Mapping[str, str], *, at: datetime
 ) -> str:
     """The event that a developer's server is sent."""
-    return webhooks.encode_body(
+    return outbox.encode_body(
         {
             "event": EVENT,
             "call_id": call_id,

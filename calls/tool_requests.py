@@ -15,14 +15,14 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
-from accounts import webhooks
-from accounts.outbound_http import TIMEOUT_SECONDS, PostResult, get_client
-from accounts.webhooks import Exchange, SigningKeys
 from calls import live_control, timeline
 from calls.recorder import WRITER
 from calls.session import outliving
 from calls.session.parts import LateResults
 from calls.tool_results import ToolAnswer, read_answer
+from webhooks import outbox
+from webhooks.outbound_http import TIMEOUT_SECONDS, PostResult, get_client
+from webhooks.outbox import Exchange, SigningKeys
 
 logger = logging.getLogger(__name__)
 # The request does not wait longer than this for its log entry: a database that is away must not stop a call's tools.
@@ -46,14 +46,14 @@ async def send(exchange: Exchange, keys: SigningKeys, judge: Judge | None = None
 async def _send(exchange: Exchange, keys: SigningKeys, judge: Judge | None) -> ToolAnswer:
     await _begin(exchange)
     timestamp = int(exchange.started_at.timestamp())
-    headers = webhooks.signature_headers(keys, exchange.body, exchange.webhook_id, timestamp)
+    headers = outbox.signature_headers(keys, exchange.body, exchange.webhook_id, timestamp)
     response = await get_client().post(exchange.url, body=exchange.body.encode(), headers=headers)
     answer = read_answer(response)
     if judge is not None:
         answer = await judge(response, answer)
     if response.error is None and answer.problem:
         response = replace(response, error=answer.problem)
-    WRITER.put(lambda: webhooks.end_exchange(exchange, response))
+    WRITER.put(lambda: outbox.end_exchange(exchange, response))
     return answer
 
 
@@ -64,7 +64,7 @@ async def _begin(exchange: Exchange) -> None:
 
 def _write_begin(exchange: Exchange) -> None:
     try:
-        webhooks.begin_exchange(exchange)
+        outbox.begin_exchange(exchange)
     except DatabaseError:  # it is written together with the answer
         logger.warning("A tool call's log entry waits for the database.", extra={"subject": exchange.subject})
     finally:
@@ -95,8 +95,8 @@ async def finished() -> None:
 def give_up_lost(now: datetime) -> None:
     """End the log entries of requests whose process died, and tell the timelines of their calls."""
     with transaction.atomic():
-        for delivery in webhooks.lost_exchanges(now - LOST_AFTER):
-            webhooks.give_up_exchange(delivery, LOST)
+        for delivery in outbox.lost_exchanges(now - LOST_AFTER):
+            outbox.give_up_exchange(delivery, LOST)
             timeline.add_event(
                 int(delivery.subject.removeprefix("call:")),
                 "tool.abandoned",

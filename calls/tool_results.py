@@ -10,8 +10,8 @@ from typing import Any
 
 from django.utils.html import strip_tags
 
-from accounts.outbound_http import PostResult
-from accounts.response_text import NotJson, read_json
+from webhooks.outbound_http import PostResult
+from webhooks.response_text import NotJson, read_json
 
 # Beyond this the model would choke; it is told so instead.
 MAX_RESULT_CHARACTERS = 16_000

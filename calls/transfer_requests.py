@@ -11,7 +11,6 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.outbound_http import PostResult
 from agents.tools import TRANSFER_CALL
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import ApplicationError, Conflict, InvalidRequest
@@ -22,6 +21,7 @@ from calls.models import Call
 from calls.tool_calls import ToolWebhook
 from calls.tool_results import ToolAnswer
 from phone_numbers.models import CallMode
+from webhooks.outbound_http import PostResult
 
 # What the model is told, which may read it to the caller: nothing technical.
 NOT_POSSIBLE = "The call cannot be transferred: there is no number that can be called for it at the moment."

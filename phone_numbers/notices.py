@@ -8,11 +8,11 @@ from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from accounts.webhooks import publish
 from bubblyphone.core.api import format_time
 from bubblyphone.core.jobs import enqueue
 from phone_numbers.countries import country_name
 from phone_numbers.models import PhoneNumber, Verification
+from webhooks.outbox import publish
 
 EVENT = "country.verification.updated"
 

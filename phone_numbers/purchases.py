@@ -20,7 +20,6 @@ from django.db.models import F, Sum
 from django.utils import timezone
 
 from accounts.models import Developer
-from accounts.webhooks import make_signing_secret
 from agents.models import Agent
 from billing import ledger
 from bubblyphone.core.errors import Conflict, UpstreamFailed
@@ -29,6 +28,7 @@ from phone_numbers import charges
 from phone_numbers.carriers.base import CarrierError, NumberOrder
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode, NumberPrice, NumberPurchase, PhoneNumber
+from webhooks.outbox import make_signing_secret
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from accounts import webhooks
 from billing import notices
 from bubblyphone.core.api import format_time
 from bubblyphone.core.money import format_money
 from phone_numbers.models import PhoneNumber
+from webhooks import outbox
 
 REMINDER_DAYS = (7, 3, 1)
 EVENTS = {
@@ -42,7 +42,7 @@ def tell(
     }
     is_new = notices.tell(developer_id=number.developer_id, key=key, template="number_renewal", context=context)
     if is_new and number.webhook_url:
-        webhooks.publish(
+        outbox.publish(
             developer_id=number.developer_id,
             signing_secret_id=number.signing_secret_id,
             subject=f"number:{number.pk}",

@@ -4,7 +4,6 @@ import phonenumbers
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import webhooks
 from accounts.models import Developer, WebhookDelivery
 from billing import ledger
 from bubblyphone.core.api import format_time
@@ -14,6 +13,7 @@ from phone_numbers.carriers.base import AvailableNumber, CarrierError
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import NumberPrice, PhoneNumber
 from phone_numbers.selectors import find_main_price, get_price
+from webhooks import outbox
 
 
 def search_available(
@@ -79,14 +79,14 @@ def buy_number(
 
 def rotate_webhook_secret(*, number: PhoneNumber) -> str:
     """A new secret, to be shown once. The old one signs beside it for 24 h."""
-    return webhooks.rotate_signing_secret(secret_id=number.signing_secret_id)
+    return outbox.rotate_signing_secret(secret_id=number.signing_secret_id)
 
 
 def send_test_webhook(*, number: PhoneNumber) -> WebhookDelivery:
     """Put a `webhook.test` on its way to the number's webhook URL. Raises Conflict where there is none."""
     if not number.webhook_url:
         raise Conflict("This number has no webhook URL yet. Save one first.")
-    return webhooks.publish(
+    return outbox.publish(
         developer_id=number.developer_id,
         signing_secret_id=number.signing_secret_id,
         subject=f"number:{number.pk}",

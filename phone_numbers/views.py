@@ -10,7 +10,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
-from accounts.webhooks import signing_keys
 from agents.selectors import get_agent
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import add_errors, page, read_id, show_refusal
@@ -21,6 +20,7 @@ from phone_numbers.configuration import update_number, variable_warnings
 from phone_numbers.countries import country_name, get_holding
 from phone_numbers.forms import TYPE_LABELS, BuyForm, NumberForm, NumberSearchForm
 from phone_numbers.models import CallMode, PhoneNumber
+from webhooks.outbox import signing_keys
 
 SEARCH_LIMIT = 20
 RECENT_CALLS = 6

@@ -8,12 +8,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import redelivery
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import page, show_refusal, slice_of
 from bubblyphone.core.schema import description
 from phone_numbers import selectors
+from webhooks import redelivery
 
 
 class DeliveryFilterForm(forms.Form):

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, Developer, SigningSecret
 from accounts.services import issue_api_key
-from accounts.webhooks import make_signing_secret
 from agents.models import Agent
 from phone_numbers.models import PhoneNumber
+from webhooks.outbox import make_signing_secret
 
 _numbers = count(1)
 PASSWORD = "secret123"

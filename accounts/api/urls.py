@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from accounts.api import views, webhook_logs
+from accounts.api import views
 
 urlpatterns: list[URLPattern] = [
     path("auth/register", views.RegisterView.as_view()),
@@ -14,7 +14,4 @@ urlpatterns: list[URLPattern] = [
     path("auth/password/reset", views.ResetPasswordView.as_view()),
     path("api-keys", views.ApiKeysView.as_view()),
     path("api-keys/<int:key_id>", views.ApiKeyView.as_view()),
-    path("webhook-logs", webhook_logs.WebhookLogsView.as_view()),
-    path("webhook-logs/resend-failed", webhook_logs.ResendFailedView.as_view()),
-    path("webhook-logs/<int:pk>/resend", webhook_logs.ResendView.as_view()),
 ]

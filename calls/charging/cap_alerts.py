@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from accounts import webhooks
 from accounts.models import ApiKey
 from agents.models import Agent
 from billing import notices
@@ -16,6 +15,7 @@ from bubblyphone.core.api import format_time
 from bubblyphone.core.money import format_money
 from calls.charging.daily_caps import DailyCap, Scope
 from phone_numbers.models import PhoneNumber
+from webhooks import outbox
 
 ALERT_PERCENT = (50, 80, 100)
 EVENT = "billing.cap.reached"
@@ -47,7 +47,7 @@ def _publish(cap: DailyCap, facts: dict[str, Any]) -> None:
         for scope in (Scope.NUMBER, Scope.AGENT, Scope.API_KEY)
     }
     for number in {one.webhook_url: one for one in _numbers_of(cap).order_by("-pk")}.values():
-        webhooks.publish(
+        outbox.publish(
             developer_id=cap.developer_id,
             signing_secret_id=number.signing_secret_id,
             subject=f"cap:{cap.scope}:{cap.target_id}",

@@ -10,7 +10,6 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import redelivery
 from accounts.models import Developer, WebhookDelivery
 from bubblyphone.core.money import ZERO, format_money
 from calls.after_call_models import AfterCallWork, Analysis, Recording, Transcription
@@ -23,6 +22,7 @@ from calls.dashboard.tool_log import tool_uses
 from calls.dashboard.waterfall import waterfall_of
 from calls.models import Call, CallStatus
 from phone_numbers.models import CallMode
+from webhooks import redelivery
 
 # A call that is over goes on being watched for so long, while it is not settled.
 SETTLING = timedelta(minutes=4)

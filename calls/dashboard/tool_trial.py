@@ -10,13 +10,13 @@ from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from accounts.models import Developer
-from accounts.outbound_http import OutboundClient, PostResult, validate_webhook_url
-from accounts.webhooks import signature_headers, signing_keys
 from bubblyphone.core.json_documents import parse_stored_json
 from calls.tool_calls import tool_call_body
 from calls.tool_results import ToolAnswer, read_answer
 from phone_numbers.models import PhoneNumber
 from phone_numbers.selectors import numbers_of
+from webhooks.outbound_http import OutboundClient, PostResult, validate_webhook_url
+from webhooks.outbox import signature_headers, signing_keys
 
 CALL_ID = "trial"  # what the server is told in the place of a call's id
 

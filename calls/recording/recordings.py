@@ -20,7 +20,6 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Least
 from django.utils import timezone
 
-from accounts.outbound_http import DownloadFailed, OutboundClient
 from calls import after_call, commands, timeline, transcription
 from calls.after_call_models import Recording
 from calls.models import Call, CallStatus
@@ -31,6 +30,7 @@ from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.events import CarrierEvent
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode
+from webhooks.outbound_http import DownloadFailed, OutboundClient
 
 logger = logging.getLogger(__name__)
 # A session that died leaves its recording unfinished; its call has been over for so long then.

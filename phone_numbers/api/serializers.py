@@ -4,13 +4,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.outbound_http import MAX_URL_LENGTH
 from agents.configuration import CallConfig, resolve
 from agents.serializers import EmptyableText, PhoneNumberField, WebhookUrlField
 from bubblyphone.core.api import StrictSerializer, format_time
 from bubblyphone.core.money import format_amount, format_money
 from phone_numbers.carriers.base import AvailableNumber
 from phone_numbers.models import NumberPrice, NumberType, PhoneNumber
+from webhooks.outbound_http import MAX_URL_LENGTH
 
 CURRENCY = "USD"
 _DEFAULTS = CallConfig()

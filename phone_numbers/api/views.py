@@ -7,7 +7,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Developer
-from accounts.webhooks import signing_keys
 from bubblyphone.core.api import StrictSerializer, data, page_of, validated
 from phone_numbers import selectors, services
 from phone_numbers.api.serializers import (
@@ -22,6 +21,7 @@ from phone_numbers.api.serializers import (
     price_data,
 )
 from phone_numbers.api.update import patch_number
+from webhooks.outbox import signing_keys
 
 
 class AvailableNumbersView(APIView):

@@ -11,7 +11,6 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from accounts.models import Developer, WebhookDelivery
-from accounts.webhooks import publish
 from agents.models import ModelKey
 from billing.models import Card
 from bubblyphone.core.crypto import encrypt
@@ -19,6 +18,7 @@ from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_agent, make_api_key
+from webhooks.outbox import publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
@@ -88,7 +88,7 @@ WITH_IDS = sorted(
 
 def everything() -> list[Any]:
     """All rows of our apps, but for the moment when a key was last used."""
-    labels = {"accounts", "agents", "billing", "numbers", "calls", "sandbox"}
+    labels = {"accounts", "webhooks", "agents", "billing", "numbers", "calls", "sandbox"}
     models = [model for model in apps.get_models() if model._meta.app_label in labels]
     rows = serializers.serialize("python", [row for model in models for row in model.objects.order_by("pk")])
     for row in rows:

@@ -12,7 +12,6 @@ from django.db import connections
 from django.utils import timezone
 
 from accounts.models import WebhookAttempt, WebhookDelivery
-from accounts.webhooks import signing_keys
 from calls import sweeper, tool_requests
 from calls.models import Call
 from calls.recorder import WRITER
@@ -20,6 +19,7 @@ from calls.tool_calls import ToolWebhook
 from calls.tool_results import FAILED, NO_ANSWER, TOO_LONG
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.fakes.recording_server import Answer, Asked, RecordingServer
+from webhooks.outbox import signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

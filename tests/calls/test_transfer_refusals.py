@@ -13,9 +13,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.test import Client
 
-from accounts import outbound_http
 from accounts.models import WebhookDelivery
-from accounts.webhook_replies import AnswerRefused
 from calls import commands, live
 from calls.models import Call, CallEvent, Transfer
 from calls.recorder import WRITER
@@ -25,6 +23,8 @@ from phone_numbers.carriers.registry import get_carrier
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.calls.test_webhook_mode import Line
+from webhooks import outbound_http
+from webhooks.replies import AnswerRefused
 
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SALES, FIXED, SATELLITE, PREMIUM = "+12025559999", "+12025550111", "+8821612345678", "+19005551234"

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts import delivery
 from accounts.models import WebhookAttempt, WebhookDelivery
-from accounts.outbound_http import PostResult
 from billing import ledger
 from billing.models import LedgerEntry
 from calls import inbound, live, services, speech, sweeper
@@ -20,6 +18,8 @@ from calls.replies import CallReplies
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
+from webhooks import delivery
+from webhooks.outbound_http import PostResult
 
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.outbound_http import PostResult
 from agents.providers.sockets import parse_object
 from bubblyphone.core.json_documents import MAX_DEPTH, InvalidJSON, parse_foreign_json, parse_json, parse_stored_json
 from calls.actions import MalformedAction, parse_action
@@ -15,6 +14,7 @@ from phone_numbers.carriers.telnyx import events
 from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
 from sandbox.phone_socket import is_command
 from sandbox.socket import read_audio
+from webhooks.outbound_http import PostResult
 
 
 def lists(depth: int) -> str:

@@ -9,11 +9,11 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
-from accounts.webhooks import rotate_signing_secret, signing_keys
 from agents.models import ModelKey
 from agents.services import create_model_key
 from bubblyphone.core.crypto import decrypt
 from tests.factories import make_developer, make_secret_for
+from webhooks.outbox import rotate_signing_secret, signing_keys
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,6 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import Developer
-from accounts.webhooks import signing_keys
 from agents.models import ModelKey
 from billing import ledger
 from billing.models import LedgerEntry
@@ -17,6 +16,7 @@ from calls.models import Call
 from phone_numbers.models import NumberPurchase, PhoneNumber
 from tests.factories import make_agent, make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
+from webhooks.outbox import signing_keys
 
 pytestmark = pytest.mark.django_db
 AVAILABLE = "/api/v1/phone-numbers/available"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.webhooks import signing_keys
 from phone_numbers.models import PhoneNumber
 from tests.factories import bearer, make_developer, make_phone_number
+from webhooks.outbox import signing_keys
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 

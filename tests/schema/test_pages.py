@@ -11,9 +11,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from accounts.webhooks import SigningKeys, signature_headers
 from bubblyphone.core import code_samples
 from tests.schema.test_document import operations
+from webhooks.outbox import SigningKeys, signature_headers
 
 CODE = settings.BASE_DIR / "templates" / "docs" / "code"
 BODY = '{"event":"call.speech","call_id":"42","text":"Grüße, it\'s €5"}'

@@ -22,7 +22,7 @@ from phone_numbers.models import Verification
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.described import check_against, check_webhook
 
-APPS = ("accounts", "agents", "billing", "calls", "phone_numbers", "sandbox")
+APPS = ("accounts", "webhooks", "agents", "billing", "calls", "phone_numbers", "sandbox")
 
 
 # --- what the code can send -------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from tests.factories import make_api_key
 from tests.staff.sign_in import make_staff, staff_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
-OURS = {"accounts", "agents", "billing", "calls", "numbers", "admin", "auth", "django_q"}
+OURS = {"accounts", "webhooks", "agents", "billing", "calls", "numbers", "admin", "auth", "django_q"}
 # The account's page lists its allowed prefixes.
 NO_PREFIXES = {"allowed_prefixes-TOTAL_FORMS": "0", "allowed_prefixes-INITIAL_FORMS": "0"}
 

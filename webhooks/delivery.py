@@ -21,9 +21,9 @@ from django.db.models import Min
 from django.utils import timezone
 
 from accounts.models import WebhookDelivery
-from accounts.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
-from accounts.webhook_replies import AnswerRefused, reply_handler
-from accounts.webhooks import CHANNEL, record_attempt, signature_headers, signing_keys
+from webhooks.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
+from webhooks.outbox import CHANNEL, record_attempt, signature_headers, signing_keys
+from webhooks.replies import AnswerRefused, reply_handler
 
 logger = logging.getLogger(__name__)
 

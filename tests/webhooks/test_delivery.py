@@ -16,11 +16,11 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 
-from accounts.delivery import Dispatcher
 from accounts.models import SigningSecret, WebhookAttempt, WebhookDelivery
-from accounts.webhooks import encode_body, publish, rotate_signing_secret, signature_headers, signing_keys
-from tests.accounts.receiver import Received, Receiver
 from tests.factories import make_secret_for
+from tests.webhooks.receiver import Received, Receiver
+from webhooks.delivery import Dispatcher
+from webhooks.outbox import encode_body, publish, rotate_signing_secret, signature_headers, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,7 +97,7 @@ async def test_what_is_told_of_one_call_at_once_comes_in_its_order(
     path: str, patience: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each after the answer to the one before, or soon after that was sent."""
-    monkeypatch.setattr("accounts.delivery.ORDER_SECONDS", patience)
+    monkeypatch.setattr("webhooks.delivery.ORDER_SECONDS", patience)
     secret, _ = await sync_to_async(make_secret_for)()
 
     def put_together(url: str) -> None:
@@ -144,9 +144,9 @@ async def test_hanging_endpoints_do_not_hold_up_others() -> None:
 
 
 async def test_one_url_cannot_take_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accounts.delivery.BATCH", 10)
-    monkeypatch.setattr("accounts.delivery.MAX_PER_URL", 20)
-    monkeypatch.setattr("accounts.delivery.MAX_IN_FLIGHT", 40)
+    monkeypatch.setattr("webhooks.delivery.BATCH", 10)
+    monkeypatch.setattr("webhooks.delivery.MAX_PER_URL", 20)
+    monkeypatch.setattr("webhooks.delivery.MAX_IN_FLIGHT", 40)
     secret, _ = await sync_to_async(make_secret_for)()
     async with Receiver() as receiver, dispatching():
         for _ in range(60):
@@ -197,7 +197,7 @@ def start_dispatcher() -> "subprocess.Popen[bytes]":
     """A process of its own on the test's database, with a short lease."""
     code = (
         "import asyncio, django; django.setup()\n"
-        "from accounts.delivery import Dispatcher\n"
+        "from webhooks.delivery import Dispatcher\n"
         "asyncio.run(Dispatcher(lease_seconds=3).run())"
     )
     parameters = connection.settings_dict

@@ -1,6 +1,6 @@
 """Outgoing webhooks: their bytes, their signature, and the outbox they are written to.
 
-A message is written in the transaction of what it reports (`publish`) and sent by `accounts.delivery`. A live call
+A message is written in the transaction of what it reports (`publish`) and sent by `webhooks.delivery`. A live call
 sends its tool calls by itself and only has them recorded (`begin_exchange`, `end_exchange`).
 """
 
@@ -20,8 +20,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Developer, SigningSecret, WebhookAttempt, WebhookDelivery
-from accounts.outbound_http import PostResult
 from bubblyphone.core.crypto import decrypt, encrypt, make_secret
+from webhooks.outbound_http import PostResult
 
 CHANNEL = "webhook_deliveries"
 USER_AGENT = "BubblyPhone-Webhooks/1.0"
@@ -182,7 +182,7 @@ def publish(
     """Put a message into the outbox, in the caller's transaction: it exists if and only if what it reports does.
 
     The dispatcher is woken when that transaction commits. `subject` is like "call:42". With `wants_reply` the answer is
-    carried out (`accounts.webhook_replies`), and one that cannot be counts as a failure.
+    carried out (`webhooks.replies`), and one that cannot be counts as a failure.
     """
     with transaction.atomic():
         delivery = WebhookDelivery.objects.create(

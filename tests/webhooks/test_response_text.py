@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from accounts.outbound_http import MAX_RESPONSE_BYTES, OutboundClient, PostResult
-from accounts.response_text import NotJson, read_json
 from tests.fakes.recording_server import Answer, RecordingServer
+from webhooks.outbound_http import MAX_RESPONSE_BYTES, OutboundClient, PostResult
+from webhooks.response_text import NotJson, read_json
 
 WORDS = "Zürich, naß"
 JSON = f'{{"result": "{WORDS}"}}'

@@ -22,8 +22,8 @@ import idna
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from accounts import response_text
-from accounts.public_addresses import is_public
+from webhooks import response_text
+from webhooks.public_addresses import is_public
 
 TIMEOUT_SECONDS = 10.0
 MAX_RESPONSE_BYTES = 64 * 1024

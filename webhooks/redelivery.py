@@ -6,8 +6,8 @@ from django.db.models.functions import Left
 from django.utils import timezone
 
 from accounts.models import Developer, WebhookAttempt, WebhookDelivery
-from accounts.webhooks import wake_dispatcher
 from bubblyphone.core.errors import Conflict, NotFound
+from webhooks.outbox import wake_dispatcher
 
 Status = WebhookDelivery.Status
 # Questions of a moment: they can be sent again one by one, to try a server out, but not with all that has failed.
