@@ -14,7 +14,7 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-stri
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-types check-rest bench fmt lock clean
+.PHONY: help run test check check-types check-rest bench docs fmt lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 16
@@ -47,6 +47,7 @@ check-rest:
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) scripts/check_references.py
+	@$(PYTHON) -m bubblyphone.settings_page --check
 	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command as check; check()'
 	@$(CHECK_ENV) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	@$(CHECK_ENV) $(PYTHON) -W ignore manage.py makemigrations --check --dry-run
@@ -54,6 +55,10 @@ check-rest:
 bench: ## measure the call path and write docs/benchmarks.md
 	@scripts/install core offline dev
 	@$(PYTHON) -m tests.bench
+
+docs: ## write docs/settings.md and .env.example from bubblyphone/variables.py
+	@scripts/install core
+	@$(PYTHON) -m bubblyphone.settings_page
 
 fmt: ## format the code and fix what can be fixed
 	@scripts/install core dev

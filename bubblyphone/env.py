@@ -1,9 +1,14 @@
-"""Reading the environment: a missing value takes its default, a wrong one stops the start with the variable's name."""
+"""Reading the environment: a missing variable takes its default, an invalid one stops the start with the variable's name.
+
+A read with a `purpose` is a declaration: docs/settings.md and .env.example are generated from it (`bubblyphone.settings_page`).
+"""
 
 import os
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -14,13 +19,55 @@ MOST_CALLS = 10_000
 LEAST, MOST = Decimal("0.01"), 100_000
 
 
-def env_str(name: str, default: str = "") -> str:
+class Described(TypedDict, total=False):
+    """What a declaration says to people. Defaults that depend on other variables are `shown` as text."""
+
+    purpose: str
+    unit: str
+    shown: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One declared variable. `default` and `example` are texts as they would stand in the environment."""
+
+    name: str
+    kind: str
+    default: str
+    purpose: str
+    example: str
+    is_secret: bool
+
+
+# Sections of the settings page, in the order of their declaration.
+DECLARED: dict[str, list[Variable]] = {}
+
+
+def section(title: str) -> None:
+    """Declarations that follow belong to this section."""
+    DECLARED[title] = []
+
+
+def _declare(name: str, kind: str, default: object, described: Described, *, is_secret: bool = False) -> None:
+    if "purpose" not in described:
+        return
+    kind = f"{kind}, {described['unit']}" if "unit" in described else kind
+    text = str(int(default)) if isinstance(default, bool) else str(default)
+    shown, example = described.get("shown", text), described.get("example", text)
+    found = Variable(name, kind, shown, described["purpose"], example, is_secret)
+    DECLARED[next(reversed(DECLARED))].append(found)
+
+
+def env_str(name: str, default: str = "", **described: Unpack[Described]) -> str:
     """The variable's text without surrounding space, or `default` when it is absent or empty."""
+    _declare(name, "text", default, described)
     return os.environ.get(name, "").strip() or default
 
 
-def env_bool(name: str, default: bool = False) -> bool:
+def env_bool(name: str, default: bool = False, **described: Unpack[Described]) -> bool:
     """1/true/yes/on or 0/false/no/off. Raises ImproperlyConfigured for anything else."""
+    _declare(name, "`1` or `0`", default, described)
     word = os.environ.get(name)
     if word is None:
         return default
@@ -31,8 +78,9 @@ def env_bool(name: str, default: bool = False) -> bool:
     raise ImproperlyConfigured(f"{name}={word!r} is neither true nor false; use 1 or 0.")
 
 
-def env_int(name: str, default: int, minimum: int = 0) -> int:
+def env_int(name: str, default: int, minimum: int = 0, **described: Unpack[Described]) -> int:
     """A whole number of at least `minimum`. Raises ImproperlyConfigured for anything else."""
+    _declare(name, f"whole number from {minimum}", default, described)
     text = env_str(name)
     if not text:
         return default
@@ -41,8 +89,9 @@ def env_int(name: str, default: int, minimum: int = 0) -> int:
     return int(text)
 
 
-def env_count(name: str, default: int) -> int | None:
+def env_count(name: str, default: int, **described: Unpack[Described]) -> int | None:
     """A whole number from 1 to 10,000; None where the variable is set and empty. Raises ImproperlyConfigured for anything else."""
+    _declare(name, f"whole number from 1 to {MOST_CALLS:,}, or empty", default, described)
     if _is_emptied(name):
         return None
     if (number := env_int(name, default, minimum=1)) > MOST_CALLS:
@@ -50,8 +99,9 @@ def env_count(name: str, default: int) -> int | None:
     return number
 
 
-def env_amount(name: str, default: str) -> Decimal | None:
+def env_amount(name: str, default: str, **described: Unpack[Described]) -> Decimal | None:
     """An amount in USD from 0.01 to 100,000; None where the variable is set and empty. Raises ImproperlyConfigured for anything else."""
+    _declare(name, f"amount in USD from {LEAST} to {MOST:,}, or empty", default, described)
     if _is_emptied(name):
         return None
     text = env_str(name, default)
@@ -64,13 +114,15 @@ def _is_emptied(name: str) -> bool:
     return name in os.environ and not env_str(name)
 
 
-def env_list(name: str) -> list[str]:
+def env_list(name: str, **described: Unpack[Described]) -> list[str]:
     """Comma-separated words, blanks left out."""
+    _declare(name, "comma-separated list", "", described)
     return [word.strip() for word in env_str(name).split(",") if word.strip()]
 
 
-def env_secret(name: str, default: str = "") -> str:
-    """Like env_str, but the value may also stand in the file that NAME_FILE names (container secrets)."""
+def env_secret(name: str, default: str = "", **described: Unpack[Described]) -> str:
+    """Like env_str, but the value can also be in the file named by NAME_FILE (container secrets)."""
+    _declare(name, "text", default, described, is_secret=True)
     file_name = env_str(f"{name}_FILE")
     if file_name:
         try:

@@ -27,7 +27,6 @@ from twisted.internet.defer import Deferred  # noqa: E402
 from agents.providers import registry  # noqa: E402
 from bubblyphone.asgi import application  # noqa: E402
 from bubblyphone.connections import LimitedFactory, LimitedWebSocket  # noqa: E402
-from bubblyphone.env import env_str  # noqa: E402
 from bubblyphone.web_request import LeanWebRequest  # noqa: E402
 from calls import live  # noqa: E402
 
@@ -103,7 +102,7 @@ def share_connections() -> None:
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT; calls are then left to another process, open connections cancelled and waited for."""
-    host = env_str("HOST", LOOPBACK if settings.IS_LOCAL else "0.0.0.0")  # noqa: S104
+    host = settings.HOST
     endpoints = describe_endpoints(host, settings.PORT)
     logger.info("listening on %s", ", ".join(endpoints))
     # A thread that computes gives way to the loop after this long, not after Python's 5 ms: a frame of audio is due every 20.

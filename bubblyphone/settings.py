@@ -1,4 +1,4 @@
-"""All settings, in one file, from the environment (README lists the variables). `make run` fills in what is absent."""
+"""All settings, in one file. `bubblyphone.variables` reads them from the environment; `make run` fills in what is absent."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -7,34 +7,34 @@ import dj_database_url
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
+from bubblyphone import variables as env
 from bubblyphone.core.logs import logging_settings
-from bubblyphone.env import env_amount, env_bool, env_count, env_int, env_list, env_secret, env_str
 from bubblyphone.storage import private_storage
 
 # Lets Django's generic classes take their type argument at run time too: ModelAdmin[PhoneNumber].
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env_str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+DATA_DIR = Path(env.DATA_DIR or BASE_DIR / "var").resolve()
 
 # --- where we are reached ---------------------------------------------------------------------------------------------
-PORT = env_int("PORT", 8000)
-# How long a web process that is told to stop lets agents finish their sentence before it leaves their calls to another one.
-DRAIN_SECONDS = env_int("DRAIN_SECONDS", 2)
-PUBLIC_URL = env_str("PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
+PORT = env.PORT
+DRAIN_SECONDS = env.DRAIN_SECONDS
+PUBLIC_URL = env.PUBLIC_URL.rstrip("/")
 _public = urlsplit(PUBLIC_URL)
 if _public.scheme not in {"http", "https"} or not _public.hostname:
     raise ImproperlyConfigured(f"PUBLIC_URL={PUBLIC_URL!r} must be like https://agents.example.com")
 PUBLIC_WS_URL = PUBLIC_URL.replace("http", "ws", 1)
 IS_HTTPS = _public.scheme == "https"
 IS_LOCAL = _public.hostname in {"localhost", "127.0.0.1", "::1"}
+HOST = env.HOST or ("127.0.0.1" if IS_LOCAL else "0.0.0.0")  # noqa: S104
 
-DEMO = env_bool("DEMO")
-DEBUG = env_bool("DEBUG")
-SECRET_KEY = env_secret("SECRET_KEY")
+DEMO = env.DEMO
+DEBUG = env.DEBUG
+SECRET_KEY = env.SECRET_KEY
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set. `make run` makes one; in production set it in the environment.")
-ENCRYPTION_KEYS = [key for key in env_secret("ENCRYPTION_KEYS").split(",") if key]
+ENCRYPTION_KEYS = [key for key in env.ENCRYPTION_KEYS.split(",") if key]
 # Columns under these keys, for `manage.py rotate_encryption`.
 ENCRYPTED_FIELDS = {
     "accounts.IdempotentAnswer": ["encrypted_body"],
@@ -44,15 +44,12 @@ ENCRYPTED_FIELDS = {
 }
 ALLOWED_HOSTS = ["*"] if IS_LOCAL else [_public.hostname, "localhost", "127.0.0.1"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
-# Number of reverse proxies in front of us: how many entries of X-Forwarded-For can be believed.
-TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 0)
-# Connections that one client address, of IPv6 one /64, may hold (bubblyphone/connections.py); 0: no limit.
-CONNECTIONS_PER_ADDRESS = env_int("CONNECTIONS_PER_ADDRESS", 50)
-# Seconds until a request's headers must be complete (also the grace before a body's rate is measured), until its response must
-# begin, and until an idle connection is closed.
-REQUEST_HEADER_SECONDS = env_int("REQUEST_HEADER_SECONDS", 10, minimum=1)
-REQUEST_SECONDS = env_int("REQUEST_SECONDS", 90, minimum=1)
-KEEP_ALIVE_SECONDS = env_int("KEEP_ALIVE_SECONDS", 60, minimum=1)
+TRUSTED_PROXIES = env.TRUSTED_PROXIES
+# Limits of bubblyphone/connections.py.
+CONNECTIONS_PER_ADDRESS = env.CONNECTIONS_PER_ADDRESS
+REQUEST_HEADER_SECONDS = env.REQUEST_HEADER_SECONDS
+REQUEST_SECONDS = env.REQUEST_SECONDS
+KEEP_ALIVE_SECONDS = env.KEEP_ALIVE_SECONDS
 
 # --- what we are made of ----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -121,18 +118,18 @@ TEMPLATES = [
 ]
 
 # --- data -------------------------------------------------------------------------------------------------------------
-DATABASE_URL = env_secret("DATABASE_URL")
+DATABASE_URL = env.DATABASE_URL
 if not DATABASE_URL:
     raise ImproperlyConfigured("DATABASE_URL is not set. `make run` starts an embedded PostgreSQL and sets it.")
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
-DATABASE_POOL_SIZE = env_int("DATABASE_POOL_SIZE", 80)  # of one web process (bubblyphone/serve.py)
+DATABASE_POOL_SIZE = env.DATABASE_POOL_SIZE  # of one web process (bubblyphone/serve.py)
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgresql://…")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # In a new database the tables of these come from their models: dj-stripe's 600 steps of history take a minute.
 TABLES_MADE_AT_ONCE = ["djstripe"]
 
-REDIS_URL = env_secret("REDIS_URL")
+REDIS_URL = env.REDIS_URL
 if not REDIS_URL:
     raise ImproperlyConfigured("REDIS_URL is not set. `make run` starts an embedded Valkey and sets it.")
 CHANNEL_LAYERS = {
@@ -146,7 +143,7 @@ CACHES = {
 Q_CLUSTER = {
     "name": "bubblyphone",
     "orm": "default",
-    "workers": env_int("WORKERS", 2, minimum=1),
+    "workers": env.WORKERS,
     "timeout": 60,
     "retry": 150,
     "poll": 1,
@@ -214,21 +211,17 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = LOGOUT_REDIRECT_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 PASSWORD_RESET_TIMEOUT = 3600
-# Whether staff must set up a second factor. In the demo they are asked to, and may wait; once set up it is wanted there, too.
-STAFF_SECOND_FACTOR = env_bool("STAFF_SECOND_FACTOR", default=not DEMO)
-REGISTRATIONS_PER_HOUR = env_int(
-    "REGISTRATIONS_PER_HOUR", 60 if DEMO else 20, minimum=1
-)  # of one address, page and API
-# What an account that registers starts with, and can set at most; None: no limit. Staff change them account by account.
-NEW_ACCOUNT_DAILY_CAP = env_amount("NEW_ACCOUNT_DAILY_CAP", "25")
-NEW_ACCOUNT_MAX_CALLS = env_count("NEW_ACCOUNT_MAX_CALLS", 10)
-SESSION_TOKEN_DAYS = env_int("SESSION_TOKEN_DAYS", 30, minimum=1)
+STAFF_SECOND_FACTOR = env.STAFF_SECOND_FACTOR
+REGISTRATIONS_PER_HOUR = env.REGISTRATIONS_PER_HOUR
+NEW_ACCOUNT_DAILY_CAP = env.NEW_ACCOUNT_DAILY_CAP
+NEW_ACCOUNT_MAX_CALLS = env.NEW_ACCOUNT_MAX_CALLS
+SESSION_TOKEN_DAYS = env.SESSION_TOKEN_DAYS
 # Not in a cookie: where a form was sent twice, the browser throws away the first answer with its cookies.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SECURE_SSL_REDIRECT = IS_HTTPS and not IS_LOCAL and env_bool("SECURE_SSL_REDIRECT", default=False)
+SECURE_SSL_REDIRECT = IS_HTTPS and not IS_LOCAL and env.SECURE_SSL_REDIRECT
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
@@ -253,7 +246,7 @@ TIME_ZONE = "UTC"
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGE_URL = env_secret("STORAGE_URL")
+STORAGE_URL = env.STORAGE_URL
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "media"}},
     # Papers of developers: no URL leads there; staff read them through the admin.
@@ -296,10 +289,8 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["bubblyphone.core.schema.add_components"],
 }
 RATE_LIMIT_PER_MINUTE = 100
-# Pages elsewhere whose scripts may call the API: "https://app.example.com", or "*" for all. Never with cookies.
-_cors_origins = env_list("CORS_ORIGINS")
-CORS_ALLOW_ALL_ORIGINS = "*" in _cors_origins
-CORS_ALLOWED_ORIGINS = [origin for origin in _cors_origins if origin != "*"]
+CORS_ALLOW_ALL_ORIGINS = "*" in env.CORS_ORIGINS
+CORS_ALLOWED_ORIGINS = [origin for origin in env.CORS_ORIGINS if origin != "*"]
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-request-id"]
 CORS_EXPOSE_HEADERS = [
@@ -321,60 +312,59 @@ CLOCK_TASKS = [
 ]
 
 # --- outside parties --------------------------------------------------------------------------------------------------
-ALLOW_PRIVATE_WEBHOOKS = env_bool("ALLOW_PRIVATE_WEBHOOKS")
+ALLOW_PRIVATE_WEBHOOKS = env.ALLOW_PRIVATE_WEBHOOKS
 # Production takes https only; where private addresses are let in for development, http is too.
 WEBHOOK_SCHEMES = ["https", "http"] if ALLOW_PRIVATE_WEBHOOKS else ["https"]
 
 CARRIER = {
     "BACKEND": "phone_numbers.carriers.telnyx.TelnyxCarrier",
     "OPTIONS": {
-        "api_key": env_secret("TELNYX_API_KEY"),
-        "public_key": env_str("TELNYX_PUBLIC_KEY"),
-        "base_url": env_str("TELNYX_BASE_URL", "https://api.telnyx.com/v2"),
-        "connection_id": env_str("TELNYX_CONNECTION_ID"),
+        "api_key": env.TELNYX_API_KEY,
+        "public_key": env.TELNYX_PUBLIC_KEY,
+        "base_url": env.TELNYX_BASE_URL,
+        "connection_id": env.TELNYX_CONNECTION_ID,
     },
 }
 STRIPE = {
-    "secret_key": env_secret("STRIPE_SECRET_KEY"),
-    "webhook_secret": env_secret("STRIPE_WEBHOOK_SECRET"),
-    "api_base": env_str("STRIPE_API_BASE", "https://api.stripe.com").rstrip("/"),
+    "secret_key": env.STRIPE_SECRET_KEY,
+    "webhook_secret": env.STRIPE_WEBHOOK_SECRET,
+    "api_base": env.STRIPE_API_BASE.rstrip("/"),
 }
 # dj-stripe keeps what Stripe reports: the bytes, verified, and the event. What it means is ours (billing/payments).
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
-# Where the built-in exchange lets handsets in; empty when a real carrier is configured.
-EXCHANGE_URL = env_str("EXCHANGE_URL").rstrip("/")
+EXCHANGE_URL = env.EXCHANGE_URL
 
 _openai = {
-    "api_key": env_secret("OPENAI_API_KEY"),
-    "base_url": env_str("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+    "api_key": env.OPENAI_API_KEY,
+    "base_url": env.OPENAI_BASE_URL,
 }
 MODEL_PROVIDERS = {
     "openai": {"BACKEND": "agents.providers.openai.OpenAIRealtimeModel", "OPTIONS": _openai},
     "google": {
         "BACKEND": "agents.providers.gemini.GeminiLiveModel",
         "OPTIONS": {
-            "api_key": env_secret("GEMINI_API_KEY"),
-            "base_url": env_str("GOOGLE_GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
-            "api_version": env_str("GEMINI_API_VERSION", "v1beta"),
+            "api_key": env.GEMINI_API_KEY,
+            "base_url": env.GOOGLE_GEMINI_BASE_URL,
+            "api_version": env.GEMINI_API_VERSION,
         },
     },
     "local": {
         "BACKEND": "agents.providers.local.LocalModel",
         "OPTIONS": {
-            "llm_base_url": env_str("LOCAL_LLM_BASE_URL"),
-            "llm_model": env_str("LOCAL_LLM_MODEL"),
-            "llm_api_key": env_secret("LOCAL_LLM_API_KEY"),
+            "llm_base_url": env.LOCAL_LLM_BASE_URL,
+            "llm_model": env.LOCAL_LLM_MODEL,
+            "llm_api_key": env.LOCAL_LLM_API_KEY,
         },
     },
 }
-VOICE_VARIATION = env_int("VOICE_VARIATION", 100)  # read by the voice's process itself; a wrong value is noticed here
+VOICE_VARIATION = env.VOICE_VARIATION
 # Who writes recordings down, and who reads transcripts: a model where there is a key, else what is built in.
 _groq = {
-    "api_key": env_secret("GROQ_API_KEY"),
-    "base_url": env_str("GROQ_BASE_URL", "https://api.groq.com/openai/v1"),
-    "model": env_str("WHISPER_MODEL", "whisper-large-v3-turbo"),
+    "api_key": env.GROQ_API_KEY,
+    "base_url": env.GROQ_BASE_URL,
+    "model": env.WHISPER_MODEL,
 }
-_reader = {**_openai, "model": env_str("ANALYSIS_MODEL", "gpt-5.4-nano")}
+_reader = {**_openai, "model": env.ANALYSIS_MODEL}
 TRANSCRIBER = {"BACKEND": "agents.transcription.whisper.WhisperTranscriber", "OPTIONS": _groq}
 ANALYSER = {"BACKEND": "agents.analysis.openai.OpenAIAnalyser", "OPTIONS": _reader}
 if not _groq["api_key"]:
@@ -382,19 +372,19 @@ if not _groq["api_key"]:
 if not _openai["api_key"]:
     ANALYSER = {"BACKEND": "agents.analysis.rules.RuleAnalyser", "OPTIONS": {}}
 # Mails go to an SMTP server, else into files, else into the worker's log.
-EMAIL_HOST = env_str("EMAIL_HOST")
-EMAIL_FILE_PATH = env_str("EMAIL_FILE_PATH") or None
+EMAIL_HOST = env.EMAIL_HOST
+EMAIL_FILE_PATH = env.EMAIL_FILE_PATH or None
 EMAIL_BACKEND = "django.core.mail.backends." + (
     "smtp.EmailBackend" if EMAIL_HOST else "filebased.EmailBackend" if EMAIL_FILE_PATH else "console.EmailBackend"
 )
-EMAIL_PORT = env_int("EMAIL_PORT", 587)
+EMAIL_PORT = env.EMAIL_PORT
 EMAIL_USE_SSL = EMAIL_PORT == 465  # encrypted from the first byte, by the port's definition
-EMAIL_USE_TLS = not EMAIL_USE_SSL and env_bool("EMAIL_USE_TLS", default=True)
-EMAIL_HOST_USER = env_str("EMAIL_HOST_USER")
-EMAIL_HOST_PASSWORD = env_secret("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = not EMAIL_USE_SSL and env.EMAIL_USE_TLS
+EMAIL_HOST_USER = env.EMAIL_HOST_USER
+EMAIL_HOST_PASSWORD = env.EMAIL_HOST_PASSWORD
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL", f"BubblyPhone Agents <noreply@{_public.hostname}>")
+DEFAULT_FROM_EMAIL = env.DEFAULT_FROM_EMAIL or f"BubblyPhone Agents <noreply@{_public.hostname}>"
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- logs -------------------------------------------------------------------------------------------------------------
-LOGGING = logging_settings(env_str("LOG_LEVEL", "INFO"))
+LOGGING = logging_settings(env.LOG_LEVEL)

@@ -16,7 +16,7 @@ from piper import PiperConfig, PiperVoice, SynthesisConfig
 
 from agents.speech.frames import Kind, WorkerPipes
 from agents.speech.resample import resample
-from bubblyphone.env import env_int
+from bubblyphone.variables import VOICE_VARIATION
 
 # Piper scales each sentence to full range; a phone line clips and rings there.
 LEVEL = 0.7
@@ -54,7 +54,7 @@ def speak(voice: PiperVoice, config: SynthesisConfig, pipes: WorkerPipes, reques
 def main() -> None:
     pipes = WorkerPipes()
     voice = load_voice()
-    config = manner(voice, env_int("VOICE_VARIATION", 100))
+    config = manner(voice, VOICE_VARIATION)
     os.nice(2)  # the audio of running calls goes before speech that is still to be made
     for kind, request_id, body in pipes.frames():
         try:

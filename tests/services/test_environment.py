@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from bubblyphone import settings_page
+from bubblyphone.env import DECLARED
 from bubblyphone.services import environment
 from bubblyphone.services.environment import PROJECT, base_environment, exchange_environment, read_env_file
 from bubblyphone.services.kept import KeptValues
@@ -69,13 +71,24 @@ def test_commands_beside_a_run_work_on_its_installation(tmp_path: Path, monkeypa
     }  # fmt: skip
 
 
-def test_every_variable_that_is_read_stands_in_readme_and_in_the_example_file() -> None:
-    settings = (PROJECT / "bubblyphone/settings.py").read_text()
+def test_every_variable_is_on_the_settings_page_and_in_the_example_file() -> None:
+    names = [variable.name for variables in DECLARED.values() for variable in variables]
+    read = re.findall(r'env_[a-z]+\(\s*"([A-Z_]+)"', (PROJECT / "bubblyphone/variables.py").read_text())
     # EXCHANGE_URL passes from the supervisor to the platform; nobody else sets it.
-    read = set(re.findall(r'env_[a-z]+\(\s*"([A-Z_]+)"', settings)) - {"EXCHANGE_URL"}
-    readme = (PROJECT / "README.md").read_text()
-    table = [line.split("|")[1] for line in readme.splitlines() if line.startswith("| `")]
-    described = {name for cell in table for name in re.findall(r"`([A-Z_]+)`", cell)}
-    listed = set(re.findall(r"^# ([A-Z_]+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE))
-    assert described == listed
-    assert read - described == set()
+    assert [name for name in read if name != "EXCHANGE_URL"] == names
+    assert re.findall(r"^\| `([A-Z_]+)`", settings_page.page(), re.MULTILINE) == names
+    assert re.findall(r"^# ([A-Z_]+)=", settings_page.example(), re.MULTILINE) == names
+    assert all(variable.purpose.endswith((".", ")")) for variables in DECLARED.values() for variable in variables)
+
+
+def test_an_outdated_settings_page_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(settings_page, "ROOT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    assert settings_page.main(["--check"]) == 1
+    assert capsys.readouterr().err == "docs/settings.md is out of date: run `make docs`.\n"
+    assert settings_page.main([]) == 0
+    assert settings_page.main(["--check"]) == 0
+    (tmp_path / ".env.example").write_text("# PORT=8000\n")
+    assert settings_page.main(["--check"]) == 1
