@@ -71,6 +71,6 @@ lock: ## write requirements/*.txt anew from requirements/*.in (needs uv)
 	@uv pip compile $(COMPILE) --upgrade -c requirements/core.txt requirements/s3.in -o requirements/s3.txt
 	@uv pip compile $(COMPILE) --upgrade -c requirements/core.txt requirements/dev.in -o requirements/dev.txt
 
-clean: ## remove the environment and caches; DATA_DIR (./var) stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+clean: ## remove the environment and caches; other data in ./var stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis var/test-clusters
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

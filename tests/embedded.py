@@ -22,6 +22,7 @@ from bubblyphone.services.guard import Guard
 from bubblyphone.services.kept import KeptValues
 from bubblyphone.services.postgres import EmbeddedPostgres
 from bubblyphone.services.valkey import EmbeddedValkey
+from tests import databases
 
 _started: list[EmbeddedPostgres | EmbeddedValkey] = []
 _guard = Guard()
@@ -34,10 +35,10 @@ def pytest_load_initial_conftests() -> Generator[None, object, object]:
     kept = KeptValues(_home / "secrets.json")
     os.environ["DATA_DIR"] = str(_home)
     (_home / "static").mkdir(exist_ok=True)  # where WhiteNoise looks for gathered files
-    if not os.environ.get("TEST_DATABASE_URL"):  # workers inherit it
-        os.environ["TEST_DATABASE_URL"] = _start(EmbeddedPostgres(_home, kept, durable=False))
-    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
     os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or _start(EmbeddedValkey(_home, kept))
+    if not os.environ.get("TEST_DATABASE_URL"):  # workers inherit it
+        _start_postgres(kept)
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
     _block_network()
     return (yield)
 
@@ -61,6 +62,22 @@ def _start(service: EmbeddedPostgres | EmbeddedValkey) -> str:
         # A run that is killed stops nothing itself.
         _guard.watch(service.process.pid, signal.SIGINT)
     return url
+
+
+def _start_postgres(kept: KeptValues) -> None:
+    """The run's PostgreSQL, migrated: from a copy of the data of an earlier run with the same migrations, if there is one."""
+    kept.keep("POSTGRES_PASSWORD", "of-the-tests")  # the copy's too
+    postgres = EmbeddedPostgres(_home, kept, durable=False)
+    migrated = databases.saved_cluster()
+    if migrated.exists():
+        databases.copy_cluster(migrated, postgres.data)
+        migrated.touch()
+    os.environ["TEST_DATABASE_URL"] = _start(postgres)
+    if not migrated.exists():
+        databases.template()
+        postgres.stop()
+        databases.copy_cluster(postgres.data, migrated)
+        postgres.start()
 
 
 def _block_network() -> None:
