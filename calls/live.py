@@ -33,8 +33,8 @@ from calls.session.parts import LEFT, Limits, Observer, ToolRunner, TransferRequ
 from calls.session.transport import MediaTransport
 from calls.tool_calls import TelephoneTools, ToolWebhook, no_tools
 from calls.transfer_requests import TransferRouter
-from webhooks import outbox
-from webhooks.outbox import SigningKeys
+from webhooks import signing
+from webhooks.signing import SigningKeys
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 5.0
@@ -115,7 +115,7 @@ def load(call_id: int) -> LiveCall:
         config=config,
         model=model,
         fallback=fallback,
-        keys=outbox.signing_keys(secret) if secret else None,
+        keys=signing.signing_keys(secret) if secret else None,
         developer_id=call.developer_id,
         signing_secret_id=secret.pk if secret else None,
         carrier_call_id=call.carrier_call_id,

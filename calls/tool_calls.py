@@ -17,8 +17,9 @@ from calls.session.parts import ToolRunner
 from calls.tool_results import ToolAnswer
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
-from webhooks import outbox
-from webhooks.outbox import Exchange, SigningKeys
+from webhooks import body_encoding
+from webhooks.request_log import LoggedRequest
+from webhooks.signing import SigningKeys
 
 KEYS = re.compile(r"[0-9A-D*#wW]{1,50}")
 _threads = ThreadPoolExecutor(4, thread_name_prefix="telephone-tools")
@@ -81,7 +82,7 @@ class ToolWebhook:
     ) -> ToolAnswer:
         """The same; `judge` may find the answer unusable."""
         now = timezone.now()
-        exchange = Exchange(
+        request = LoggedRequest(
             developer_id=self._developer_id,
             signing_secret_id=self._signing_secret_id,
             subject=f"call:{self._call_id}",
@@ -91,14 +92,14 @@ class ToolWebhook:
             body=tool_call_body(str(self._call_id), name, arguments, self._variables, at=now),
             started_at=now,
         )
-        return await tool_requests.send(exchange, self._keys, judge)
+        return await tool_requests.send(request, self._keys, judge)
 
 
 def tool_call_body(
     call_id: str, name: str, arguments: Mapping[str, Any], variables: Mapping[str, str], *, at: datetime
 ) -> str:
     """The event that a developer's server is sent."""
-    return outbox.encode_body(
+    return body_encoding.encode_body(
         {
             "event": EVENT,
             "call_id": call_id,

@@ -20,9 +20,10 @@ from calls.recorder import WRITER
 from calls.session import outliving
 from calls.session.parts import LateResults
 from calls.tool_results import ToolAnswer, read_answer
-from webhooks import outbox
+from webhooks import request_log, signing
 from webhooks.outbound_http import TIMEOUT_SECONDS, PostResult, get_client
-from webhooks.outbox import Exchange, SigningKeys
+from webhooks.request_log import LoggedRequest
+from webhooks.signing import SigningKeys
 
 logger = logging.getLogger(__name__)
 # The request does not wait longer than this for its log entry: a database that is away must not stop a call's tools.
@@ -38,35 +39,35 @@ _threads = ThreadPoolExecutor(4, thread_name_prefix="tool-log")
 Judge = Callable[[PostResult, ToolAnswer], Awaitable[ToolAnswer]]
 
 
-async def send(exchange: Exchange, keys: SigningKeys, judge: Judge | None = None) -> ToolAnswer:
+async def send(request: LoggedRequest, keys: SigningKeys, judge: Judge | None = None) -> ToolAnswer:
     """Send it and read the answer. Whoever waits may be cancelled; the request and its `judge` are not."""
-    return await asyncio.shield(outliving.start(_send(exchange, keys, judge)))
+    return await asyncio.shield(outliving.start(_send(request, keys, judge)))
 
 
-async def _send(exchange: Exchange, keys: SigningKeys, judge: Judge | None) -> ToolAnswer:
-    await _begin(exchange)
-    timestamp = int(exchange.started_at.timestamp())
-    headers = outbox.signature_headers(keys, exchange.body, exchange.webhook_id, timestamp)
-    response = await get_client().post(exchange.url, body=exchange.body.encode(), headers=headers)
+async def _send(request: LoggedRequest, keys: SigningKeys, judge: Judge | None) -> ToolAnswer:
+    await _begin(request)
+    timestamp = int(request.started_at.timestamp())
+    headers = signing.signature_headers(keys, request.body, request.webhook_id, timestamp)
+    response = await get_client().post(request.url, body=request.body.encode(), headers=headers)
     answer = read_answer(response)
     if judge is not None:
         answer = await judge(response, answer)
     if response.error is None and answer.problem:
         response = replace(response, error=answer.problem)
-    WRITER.put(lambda: outbox.end_exchange(exchange, response))
+    WRITER.put(lambda: request_log.end_request(request, response))
     return answer
 
 
-async def _begin(exchange: Exchange) -> None:
-    begun = asyncio.get_running_loop().run_in_executor(_threads, _write_begin, exchange)
+async def _begin(request: LoggedRequest) -> None:
+    begun = asyncio.get_running_loop().run_in_executor(_threads, _write_begin, request)
     await asyncio.wait([begun], timeout=LOG_ENTRY_SECONDS)
 
 
-def _write_begin(exchange: Exchange) -> None:
+def _write_begin(request: LoggedRequest) -> None:
     try:
-        outbox.begin_exchange(exchange)
+        request_log.begin_request(request)
     except DatabaseError:  # it is written together with the answer
-        logger.warning("A tool call's log entry waits for the database.", extra={"subject": exchange.subject})
+        logger.warning("A tool call's log entry waits for the database.", extra={"subject": request.subject})
     finally:
         connection.close()  # back to the pool
 
@@ -95,8 +96,8 @@ async def finished() -> None:
 def give_up_lost(now: datetime) -> None:
     """End the log entries of requests whose process died, and tell the timelines of their calls."""
     with transaction.atomic():
-        for delivery in outbox.lost_exchanges(now - LOST_AFTER):
-            outbox.give_up_exchange(delivery, LOST)
+        for delivery in request_log.lost_requests(now - LOST_AFTER):
+            request_log.give_up_request(delivery, LOST)
             timeline.add_event(
                 int(delivery.subject.removeprefix("call:")),
                 "tool.abandoned",

@@ -28,7 +28,7 @@ from phone_numbers import charges
 from phone_numbers.carriers.base import CarrierError, NumberOrder
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode, NumberPrice, NumberPurchase, PhoneNumber
-from webhooks.outbox import make_signing_secret
+from webhooks.signing import make_signing_secret
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from phone_numbers.carriers.base import AvailableNumber, CarrierError
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import NumberPrice, PhoneNumber
 from phone_numbers.selectors import find_main_price, get_price
-from webhooks import outbox
+from webhooks import outbox, signing
 
 
 def search_available(
@@ -79,7 +79,7 @@ def buy_number(
 
 def rotate_webhook_secret(*, number: PhoneNumber) -> str:
     """A new secret, to be shown once. The old one signs beside it for 24 h."""
-    return outbox.rotate_signing_secret(secret_id=number.signing_secret_id)
+    return signing.rotate_signing_secret(secret_id=number.signing_secret_id)
 
 
 def send_test_webhook(*, number: PhoneNumber) -> WebhookDelivery:

@@ -20,7 +20,7 @@ from phone_numbers.configuration import update_number, variable_warnings
 from phone_numbers.countries import country_name, get_holding
 from phone_numbers.forms import TYPE_LABELS, BuyForm, NumberForm, NumberSearchForm
 from phone_numbers.models import CallMode, PhoneNumber
-from webhooks.outbox import signing_keys
+from webhooks.signing import signing_keys
 
 SEARCH_LIMIT = 20
 RECENT_CALLS = 6

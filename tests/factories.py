@@ -10,7 +10,7 @@ from accounts.models import ApiKey, Developer, SigningSecret
 from accounts.services import issue_api_key
 from agents.models import Agent
 from phone_numbers.models import PhoneNumber
-from webhooks.outbox import make_signing_secret
+from webhooks.signing import make_signing_secret
 
 _numbers = count(1)
 PASSWORD = "secret123"

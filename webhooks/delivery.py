@@ -22,8 +22,9 @@ from django.utils import timezone
 
 from accounts.models import WebhookDelivery
 from webhooks.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
-from webhooks.outbox import CHANNEL, record_attempt, signature_headers, signing_keys
+from webhooks.outbox import CHANNEL, record_attempt
 from webhooks.replies import AnswerRefused, reply_handler
+from webhooks.signing import signature_headers, signing_keys
 
 logger = logging.getLogger(__name__)
 

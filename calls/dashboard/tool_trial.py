@@ -16,7 +16,7 @@ from calls.tool_results import ToolAnswer, read_answer
 from phone_numbers.models import PhoneNumber
 from phone_numbers.selectors import numbers_of
 from webhooks.outbound_http import OutboundClient, PostResult, validate_webhook_url
-from webhooks.outbox import signature_headers, signing_keys
+from webhooks.signing import signature_headers, signing_keys
 
 CALL_ID = "trial"  # what the server is told in the place of a call's id
 

@@ -21,7 +21,7 @@ from phone_numbers.api.serializers import (
     price_data,
 )
 from phone_numbers.api.update import patch_number
-from webhooks.outbox import signing_keys
+from webhooks.signing import signing_keys
 
 
 class AvailableNumbersView(APIView):

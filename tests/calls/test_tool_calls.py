@@ -19,7 +19,7 @@ from calls.tool_calls import ToolWebhook
 from calls.tool_results import FAILED, NO_ANSWER, TOO_LONG
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.fakes.recording_server import Answer, Asked, RecordingServer
-from webhooks.outbox import signing_keys
+from webhooks.signing import signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,7 @@ from django.test import Client
 
 from bubblyphone.core import code_samples
 from tests.schema.test_document import operations
-from webhooks.outbox import SigningKeys, signature_headers
+from webhooks.signing import SigningKeys, signature_headers
 
 CODE = settings.BASE_DIR / "templates" / "docs" / "code"
 BODY = '{"event":"call.speech","call_id":"42","text":"Grüße, it\'s €5"}'

@@ -19,8 +19,10 @@ from django.db import connection, transaction
 from accounts.models import SigningSecret, WebhookAttempt, WebhookDelivery
 from tests.factories import make_secret_for
 from tests.webhooks.receiver import Received, Receiver
+from webhooks.body_encoding import encode_body
 from webhooks.delivery import Dispatcher
-from webhooks.outbox import encode_body, publish, rotate_signing_secret, signature_headers, signing_keys
+from webhooks.outbox import publish
+from webhooks.signing import rotate_signing_secret, signature_headers, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,0 +1,69 @@
+"""Signing secrets, and the headers that sign a request with one."""
+
+import hashlib
+import hmac
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import Developer, SigningSecret
+from bubblyphone.core.crypto import decrypt, encrypt, make_secret
+
+USER_AGENT = "BubblyPhone-Webhooks/1.0"
+PREVIOUS_SECRET_LIFETIME = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """A signing secret in the clear, for as long as something is to be signed with it. Never logged, never stored."""
+
+    current: str = field(repr=False)
+    previous: str = field(default="", repr=False)
+    previous_valid_until: datetime | None = None
+
+    def valid_at(self, timestamp: int) -> list[str]:
+        """The keys that sign at a time in Unix seconds, newest first."""
+        lapses = self.previous_valid_until
+        if self.previous and lapses is not None and datetime.fromtimestamp(timestamp, UTC) < lapses:
+            return [self.current, self.previous]
+        return [self.current]
+
+
+def make_signing_secret(*, developer: Developer) -> tuple[SigningSecret, str]:
+    """A new secret and its plaintext `whsec_…`, which is shown once."""
+    plaintext = make_secret("whsec_")
+    return SigningSecret.objects.create(developer=developer, encrypted=encrypt(plaintext)), plaintext
+
+
+def rotate_signing_secret(*, secret_id: int) -> str:
+    """Replace the key and give its plaintext. The old one signs beside it for 24 h; one before that ends now."""
+    plaintext = make_secret("whsec_")
+    with transaction.atomic():
+        secret = SigningSecret.objects.select_for_update().get(pk=secret_id)
+        secret.previous_encrypted = secret.encrypted
+        secret.previous_valid_until = timezone.now() + PREVIOUS_SECRET_LIFETIME
+        secret.encrypted = encrypt(plaintext)
+        secret.save()
+    return plaintext
+
+
+def signing_keys(secret: SigningSecret) -> SigningKeys:
+    """Decrypt. Raises cryptography.fernet.InvalidToken when ENCRYPTION_KEYS has lost the key."""
+    previous = decrypt(secret.previous_encrypted) if secret.previous_encrypted else ""
+    return SigningKeys(decrypt(secret.encrypted), previous, secret.previous_valid_until)
+
+
+def signature_headers(keys: SigningKeys, body: str, webhook_id: uuid.UUID, timestamp: int) -> dict[str, str]:
+    """All headers of one attempt at `timestamp` (Unix seconds). Of two valid keys both sign, the newest first."""
+    message = f"{timestamp}.{body}".encode()
+    digests = [hmac.new(key.encode(), message, hashlib.sha256).hexdigest() for key in keys.valid_at(timestamp)]
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": USER_AGENT,
+        "X-Signature": ",".join(f"sha256={digest}" for digest in digests),
+        "X-Timestamp": str(timestamp),
+        "X-Webhook-Id": str(webhook_id),
+    }
