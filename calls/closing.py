@@ -2,11 +2,11 @@
 
 from django.db import transaction
 
-from accounts.models import WebhookDelivery
 from bubblyphone.core.errors import Conflict
 from calls import lifecycle
 from calls.after_call_models import Transcription
 from calls.models import Call, CallStatus, HangupCause, SpeechTime, TranscriptEntry, Utterance
+from webhooks.models import WebhookDelivery
 
 
 def end_calls(developer_id: int) -> None:

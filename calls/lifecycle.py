@@ -12,7 +12,6 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import WebhookDelivery
 from agents.models import VoicemailAction
 from bubblyphone.core.money import format_money
 from calls import commands, speech, timeline, transfers
@@ -22,6 +21,7 @@ from calls.models import Call, CallEvent, CallStatus, CarrierEventRecord, Direct
 from calls.recording import recordings
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode
+from webhooks.models import WebhookDelivery
 
 # How long the report of an answer may lag behind the report of the hang-up before the call counts as never answered.
 LATE_ANSWER_GRACE = timedelta(seconds=5)

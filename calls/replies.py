@@ -6,13 +6,13 @@
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import WebhookDelivery
 from accounts.selectors import require_active
 from bubblyphone.core.errors import ApplicationError
 from calls import commands, inbound, lifecycle, speech, transfer_requests, transfers
 from calls.actions import Action, MalformedAction, MalformedTransfer, parse_action
 from calls.models import Call, CallStatus, HangupCause
 from calls.transfer_requests import Refusal, refusal_of
+from webhooks.models import WebhookDelivery
 from webhooks.replies import AnswerRefused
 
 

@@ -5,9 +5,10 @@ from typing import Any
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from accounts.models import Developer, WebhookAttempt
+from accounts.models import Developer
 from bubblyphone.core.errors import NotFound
 from calls.models import Call
+from webhooks.models import WebhookAttempt
 
 
 def calls_of(developer: Developer) -> QuerySet[Call]:

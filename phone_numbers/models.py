@@ -9,11 +9,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import SigningSecret
 from agents.models import Agent, AgentSettings
 from billing.periods import add_months
 from bubblyphone.core.money import MONEY_FIELD
 from phone_numbers.documents import document_path, document_storage
+from webhooks.models import SigningSecret
 
 
 class NumberType(models.TextChoices):

@@ -4,7 +4,7 @@ import phonenumbers
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Developer, WebhookDelivery
+from accounts.models import Developer
 from billing import ledger
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
@@ -14,6 +14,7 @@ from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import NumberPrice, PhoneNumber
 from phone_numbers.selectors import find_main_price, get_price
 from webhooks import outbox, signing
+from webhooks.models import WebhookDelivery
 
 
 def search_available(

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import ApiKey, Developer, SigningSecret
+from accounts.models import ApiKey, Developer
 from accounts.services import issue_api_key
 from agents.models import Agent
 from phone_numbers.models import PhoneNumber
+from webhooks.models import SigningSecret
 from webhooks.signing import make_signing_secret
 
 _numbers = count(1)

@@ -20,7 +20,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import Min
 from django.utils import timezone
 
-from accounts.models import WebhookDelivery
+from webhooks.models import WebhookDelivery
 from webhooks.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
 from webhooks.outbox import CHANNEL, record_attempt
 from webhooks.replies import AnswerRefused, reply_handler

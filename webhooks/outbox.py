@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from accounts.models import WebhookAttempt, WebhookDelivery
 from webhooks.body_encoding import encode_body
+from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.outbound_http import PostResult
 
 CHANNEL = "webhook_deliveries"

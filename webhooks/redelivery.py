@@ -5,8 +5,9 @@ from django.db.models import CharField, F, Prefetch, QuerySet, Value
 from django.db.models.functions import Left
 from django.utils import timezone
 
-from accounts.models import Developer, WebhookAttempt, WebhookDelivery
+from accounts.models import Developer
 from bubblyphone.core.errors import Conflict, NotFound
+from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.outbox import wake_dispatcher
 
 Status = WebhookDelivery.Status

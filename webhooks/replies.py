@@ -6,7 +6,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from accounts.models import WebhookDelivery
+from webhooks.models import WebhookDelivery
 
 
 class AnswerRefused(Exception):

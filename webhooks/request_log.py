@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from accounts.models import WebhookDelivery
+from webhooks.models import WebhookDelivery
 from webhooks.outbound_http import PostResult
 from webhooks.outbox import record_attempt
 

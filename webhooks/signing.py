@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Developer, SigningSecret
+from accounts.models import Developer
 from bubblyphone.core.crypto import decrypt, encrypt, make_secret
+from webhooks.models import SigningSecret
 
 USER_AGENT = "BubblyPhone-Webhooks/1.0"
 PREVIOUS_SECRET_LIFETIME = timedelta(hours=24)

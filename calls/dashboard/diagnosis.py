@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from django.utils.timezone import localtime
 
-from accounts.models import WebhookDelivery
 from calls.models import Call, CallEvent, CarrierEventRecord, Direction, HangupCause, TranscriptEntry
+from webhooks.models import WebhookDelivery
 
 MAX_EVIDENCE = 5
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 
-from accounts.models import Developer, WebhookDelivery
+from accounts.models import Developer
 from billing.models import AutoTopUp
 from billing.periods import is_past, start_of_day
 from bubblyphone.core import past
@@ -22,6 +22,7 @@ from calls.charging.pricing import MINIMUM_BALANCE
 from calls.models import Call, CallStatus, Direction, HangupCause
 from phone_numbers.countries import country_name
 from phone_numbers.models import PhoneNumber, Verification
+from webhooks.models import WebhookDelivery
 
 DAYS = 30
 RECENT = timedelta(days=1)  # failed webhooks older than this are no news

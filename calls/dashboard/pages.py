@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import Developer, WebhookDelivery
+from accounts.models import Developer
 from bubblyphone.core.money import ZERO, format_money
 from calls.after_call_models import AfterCallWork, Analysis, Recording, Transcription
 from calls.charging import settlement
@@ -23,6 +23,7 @@ from calls.dashboard.waterfall import waterfall_of
 from calls.models import Call, CallStatus
 from phone_numbers.models import CallMode
 from webhooks import redelivery
+from webhooks.models import WebhookDelivery
 
 # A call that is over goes on being watched for so long, while it is not settled.
 SETTLING = timedelta(minutes=4)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from accounts.models import WebhookDelivery
 from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json, parse_stored_json
 from calls.models import CallEvent
+from webhooks.models import WebhookDelivery
 
 EVENT = "call.tool_call"
 

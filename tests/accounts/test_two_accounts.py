@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from accounts.models import Developer, WebhookDelivery
+from accounts.models import Developer
 from agents.models import ModelKey
 from billing.models import Card
 from bubblyphone.core.crypto import encrypt
@@ -18,6 +18,7 @@ from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_agent, make_api_key
+from webhooks.models import WebhookDelivery
 from webhooks.outbox import publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from accounts.models import Developer, WebhookDelivery
+from accounts.models import Developer
 from billing import ledger
 from billing.models import AutoTopUp, Card, LedgerEntry, Payment
 from billing.payments import auto_topup, cards, settlement, sweep
@@ -21,6 +21,7 @@ from tests.factories import make_developer, make_phone_number
 from tests.fakes.stripe_objects import ASKS_FOR_AUTHENTICATION, DECLINES_LATER, GOOD, NO_FUNDS
 from tests.fakes.stripe_server import FakeStripe
 from tests.jobs import run_jobs
+from webhooks.models import WebhookDelivery
 
 INTENTS = "/v1/payment_intents"
 

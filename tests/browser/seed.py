@@ -21,7 +21,7 @@ django.setup()
 from django.core.files.base import ContentFile  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from accounts.models import Developer, WebhookAttempt, WebhookDelivery  # noqa: E402
+from accounts.models import Developer
 from agents import services as agents  # noqa: E402
 from agents.configuration import resolve  # noqa: E402
 from agents.models import Agent  # noqa: E402
@@ -38,6 +38,7 @@ from phone_numbers.models import (  # noqa: E402
     VerificationEvent,
 )
 from sandbox.demo import EMAIL  # noqa: E402
+from webhooks.models import WebhookAttempt, WebhookDelivery  # noqa: E402
 
 RATE = 8000
 NOW = timezone.now().replace(microsecond=0)

@@ -10,7 +10,6 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import WebhookDelivery
 from billing import ledger
 from calls import after_call, analysis, sweeper
 from calls.after_call_models import Analysis
@@ -21,6 +20,7 @@ from tests.calls.recorded import ended_call
 from tests.fakes.chat import PATH, FakeChat
 from tests.fakes.web_thread import WebThread
 from tests.jobs import run_jobs
+from webhooks.models import WebhookDelivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 # The documented example.

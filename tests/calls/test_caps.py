@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Developer, WebhookDelivery
+from accounts.models import Developer
 from billing.caps import set_limits
 from bubblyphone.core.errors import InsufficientFunds, TooManyRequests
 from calls import caps, inbound, metering
@@ -21,6 +21,7 @@ from phone_numbers.models import PhoneNumber
 from tests.calls.rows import describe_call, make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_agent, make_api_key
 from tests.jobs import run_jobs
+from webhooks.models import WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 REACHED = "billing.cap.reached"

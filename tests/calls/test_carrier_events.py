@@ -14,12 +14,12 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.models import WebhookDelivery
 from billing import ledger
 from calls import sweeper
 from calls.models import Call, CallEvent
 from phone_numbers.carriers import registry
 from tests import factories
+from webhooks.models import WebhookDelivery
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -8,7 +8,6 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import WebhookDelivery
 from billing.models import LedgerEntry
 from bubblyphone.core.errors import Forbidden
 from calls import after_call, inbound, lifecycle, metering, services, speech, transfers
@@ -19,6 +18,7 @@ from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from sandbox.services import start_demo_call
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
+from webhooks.models import WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

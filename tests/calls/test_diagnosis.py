@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.models import WebhookAttempt, WebhookDelivery
 from calls.dashboard import diagnosis
 from calls.dashboard.diagnosis import Diagnosis, Fault
 from calls.dashboard.pages import deliveries_of
 from calls.models import Call, CallEvent, CarrierEventRecord, TranscriptEntry
 from tests.calls.rows import make_account, make_call, make_streaming_number
+from webhooks.models import WebhookAttempt, WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)

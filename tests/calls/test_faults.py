@@ -18,7 +18,6 @@ from asgiref.sync import sync_to_async
 from django.db import connections, transaction
 from django.utils import timezone
 
-from accounts.models import WebhookDelivery
 from agents.providers.registry import get_model
 from billing import ledger, verification
 from billing.models import LedgerEntry
@@ -32,6 +31,7 @@ from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import KNOWN, make_account, make_call, make_streaming_number
 from tests.calls.talkative import FAULTS, Fault, Gone, PatientCaller
+from webhooks.models import WebhookDelivery
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONGEST_SECONDS = 12

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts.models import WebhookDelivery
 from billing import ledger
 from billing.models import LedgerEntry
 from calls import lifecycle, metering, sweeper
 from calls.models import Call, CallEvent, HangupCause
 from tests.calls.rows import make_account, make_call, make_streaming_number
+from webhooks.models import WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

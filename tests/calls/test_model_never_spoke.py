@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from accounts.models import WebhookDelivery
 from agents.configuration import CallConfig
 from agents.models import Agent, AIModel, ModelKey
 from agents.providers.base import ProviderError, SessionConfig
@@ -30,6 +29,7 @@ from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.calls.scripted import Notebook
 from tests.fakes.openai_realtime import FakeOpenAI
 from tests.jobs import run_jobs
+from webhooks.models import WebhookDelivery
 
 BEGIN = datetime(2026, 3, 27, 12, 0, tzinfo=UTC)
 SCHEMA = {"lead": {"type": "boolean", "description": "Interested?"}}

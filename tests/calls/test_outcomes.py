@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.models import WebhookDelivery
 from billing.models import LedgerEntry
 from calls import caps, inbound, lifecycle, sweeper
 from calls.dashboard.wording import OUTCOMES, describe_outcome
@@ -17,6 +16,7 @@ from calls.models import Call, HangupCause
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
+from webhooks.models import WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -17,7 +17,6 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
-from accounts.models import WebhookDelivery
 from bubblyphone.core.errors import Conflict
 from bubblyphone.storage import private_storage
 from calls import after_call, lifecycle
@@ -32,6 +31,7 @@ from tests.calls.recorded import BEGAN, RATE, ended_call, record, sine
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.jobs import run_jobs
+from webhooks.models import WebhookDelivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("recordings_folder", "empty_redis")]
 

@@ -11,7 +11,6 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.utils import timezone
 
-from accounts.models import WebhookAttempt, WebhookDelivery
 from calls import sweeper, tool_requests
 from calls.models import Call
 from calls.recorder import WRITER
@@ -19,6 +18,7 @@ from calls.tool_calls import ToolWebhook
 from calls.tool_results import FAILED, NO_ANSWER, TOO_LONG
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.fakes.recording_server import Answer, Asked, RecordingServer
+from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.signing import signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)

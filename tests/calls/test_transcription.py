@@ -11,7 +11,6 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import WebhookDelivery
 from agents import speech
 from agents.transcription import whisper
 from billing import ledger
@@ -27,6 +26,7 @@ from tests.calls.recorded import RATE, ended_call, record, sine
 from tests.fakes.groq import PATH, FakeGroq
 from tests.fakes.web_thread import WebThread
 from tests.jobs import run_jobs
+from webhooks.models import WebhookDelivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("recordings_folder", "empty_redis")]
 SILENCE = bytes(2 * RATE)  # a second

@@ -13,7 +13,6 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.test import Client
 
-from accounts.models import WebhookDelivery
 from calls import commands, live
 from calls.models import Call, CallEvent, Transfer
 from calls.recorder import WRITER
@@ -24,6 +23,7 @@ from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.calls.test_webhook_mode import Line
 from webhooks import outbound_http
+from webhooks.models import WebhookDelivery
 from webhooks.replies import AnswerRefused
 
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

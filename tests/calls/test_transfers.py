@@ -10,7 +10,6 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import WebhookDelivery
 from billing import ledger
 from billing.models import LedgerEntry
 from calls import inbound, metering, sweeper, transfers
@@ -19,6 +18,7 @@ from calls.models import Call, CallEvent, CarrierEventRecord, Transfer
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
+from webhooks.models import WebhookDelivery
 
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PERSON = "+12025559999"

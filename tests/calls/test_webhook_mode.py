@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.models import WebhookAttempt, WebhookDelivery
 from billing import ledger
 from billing.models import LedgerEntry
 from calls import inbound, live, services, speech, sweeper
@@ -19,6 +18,7 @@ from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from webhooks import delivery
+from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.outbound_http import PostResult
 
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

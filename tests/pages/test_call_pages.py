@@ -10,12 +10,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import WebhookAttempt, WebhookDelivery
 from calls.models import Call, CallEvent, CallTurn, SpeechTime, TranscriptEntry
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_agent, make_developer
 from tests.pages.signed_in import assert_sound, signed_in_client
+from webhooks.models import WebhookAttempt, WebhookDelivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import Developer, WebhookDelivery
+from accounts.models import Developer
 from billing import ledger
 from billing.caps import set_limits
 from billing.models import AutoTopUp
@@ -19,6 +19,7 @@ from calls.models import Call, CallTurn
 from phone_numbers.models import PhoneNumber, Verification
 from phone_numbers.selectors import numbers_of
 from tests.calls.rows import describe_call, make_account, make_streaming_number
+from webhooks.models import WebhookDelivery
 from webhooks.outbox import publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]

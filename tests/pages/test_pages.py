@@ -11,12 +11,13 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import ApiKey, Developer, WebhookAttempt, WebhookDelivery
+from accounts.models import ApiKey, Developer
 from billing import ledger
 from calls.models import Call, CallEvent, TranscriptEntry
 from phone_numbers.models import PhoneNumber
 from tests.factories import PASSWORD, make_developer, make_phone_number
 from tests.pages.signed_in import assert_sound, signed_in_client
+from webhooks.models import WebhookAttempt, WebhookDelivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 

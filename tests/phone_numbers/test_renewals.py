@@ -12,7 +12,7 @@ from django.db import transaction
 from django.test import Client
 from django_q.models import OrmQ, Schedule
 
-from accounts.models import Developer, WebhookDelivery
+from accounts.models import Developer
 from billing import ledger, notices, verification
 from billing.models import LedgerEntry, Notice
 from billing.periods import add_months
@@ -24,6 +24,7 @@ from tests.factories import bearer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
 from tests.jobs import run_jobs
+from webhooks.models import WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 BOUGHT = datetime(2028, 1, 31, 10, tzinfo=UTC)

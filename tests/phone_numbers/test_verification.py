@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from accounts.models import Developer, WebhookDelivery
+from accounts.models import Developer
 from billing import ledger
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, UpstreamFailed
@@ -30,6 +30,7 @@ from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
 from tests.phone_numbers.papers import PDF, PNG, submit_papers, upload
 from tests.staff.sign_in import staff_client
+from webhooks.models import WebhookDelivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "documents")]
 LONDON = "+442079460000"

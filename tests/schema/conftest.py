@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import ApiKey, Developer, WebhookAttempt, WebhookDelivery
+from accounts.models import ApiKey, Developer
 from agents.configuration import CallConfig
 from agents.models import Agent
 from agents.providers.registry import get_model
@@ -22,6 +22,7 @@ from tests.factories import make_agent, make_api_key, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.phone_numbers.conftest import configure_carrier, exchange
 from tests.schema.hooks import OWN_KEY_ID
+from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.outbox import publish
 
 __all__ = ["configure_carrier", "exchange"]

@@ -14,13 +14,13 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import WebhookDelivery
 from bubblyphone.core.schema import description, openapi
 from calls import lifecycle, timeline
 from phone_numbers import notices, renewal_notices
 from phone_numbers.models import Verification
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.described import check_against, check_webhook
+from webhooks.models import WebhookDelivery
 
 APPS = ("accounts", "webhooks", "agents", "billing", "calls", "phone_numbers", "sandbox")
 

@@ -16,11 +16,11 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 
-from accounts.models import SigningSecret, WebhookAttempt, WebhookDelivery
 from tests.factories import make_secret_for
 from tests.webhooks.receiver import Received, Receiver
 from webhooks.body_encoding import encode_body
 from webhooks.delivery import Dispatcher
+from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery
 from webhooks.outbox import publish
 from webhooks.signing import rotate_signing_secret, signature_headers, signing_keys
 

@@ -6,10 +6,11 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.test import AsyncClient, Client
 
-from accounts.models import Developer, WebhookAttempt, WebhookDelivery
+from accounts.models import Developer
 from tests.factories import bearer, make_developer, make_phone_number, make_secret_for
 from tests.webhooks.receiver import Receiver
 from tests.webhooks.test_delivery import attempts_of, dispatching
+from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.outbox import publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]

@@ -1,6 +1,5 @@
 """What the API's description says about webhook deliveries."""
 
-from accounts.models import WebhookDelivery
 from bubblyphone.core.schema import Operation
 from bubblyphone.core.shapes import (
     choice,
@@ -17,6 +16,7 @@ from bubblyphone.core.shapes import (
     whole,
 )
 from webhooks.api.views import WebhookLogFilters
+from webhooks.models import WebhookDelivery
 
 ATTEMPT = shape(
     "DeliveryAttempt",

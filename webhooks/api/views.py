@@ -8,10 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Developer, WebhookAttempt, WebhookDelivery
+from accounts.models import Developer
 from bubblyphone.core.api import data, format_time, page_of
 from bubblyphone.core.json_documents import parse_stored_json
 from webhooks import redelivery
+from webhooks.models import WebhookAttempt, WebhookDelivery
 
 _ATTEMPTS = Prefetch("attempts", WebhookAttempt.objects.order_by("number"))
 
