@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("billing.urls")),
     path("", include("phone_numbers.urls")),
+    path("", include("webhooks.urls")),
     path("", include("calls.dashboard.urls")),
     path("", include("agents.urls")),
     path("", include("sandbox.urls")),

@@ -7,3 +7,9 @@ class PhoneNumbersConfig(AppConfig):
     name = "phone_numbers"
     label = "numbers"
     verbose_name = "Phone numbers"
+
+    def ready(self) -> None:
+        from phone_numbers.selectors import webhook_endpoints
+        from webhooks.endpoints import register_source
+
+        register_source(webhook_endpoints)

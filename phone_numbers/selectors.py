@@ -5,12 +5,21 @@ from django.db.models import QuerySet
 from accounts.models import Developer
 from bubblyphone.core.errors import InvalidRequest, NotFound
 from phone_numbers.models import NumberPrice, NumberType, PhoneNumber
+from webhooks.endpoints import Endpoint
 
 
 def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
     """A developer's numbers; those given back are gone."""
     numbers = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
     return numbers.select_related("agent")
+
+
+def webhook_endpoints(developer: Developer) -> list[Endpoint]:
+    """Of each number, newest first."""
+    return [
+        Endpoint(number.pk, number.e164, number.label, number.webhook_url or "", number.tool_webhook_url or "")
+        for number in numbers_of(developer).order_by("-pk")
+    ]
 
 
 def get_number(*, developer: Developer, pk: int) -> PhoneNumber:

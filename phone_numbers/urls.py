@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from phone_numbers import country_views, views, webhook_views
+from phone_numbers import country_views, views
 
 urlpatterns = [
     path("numbers", views.numbers, name="numbers"),
@@ -12,9 +12,6 @@ urlpatterns = [
     path("numbers/<int:pk>/test-webhook", views.test_webhook, name="test-webhook"),
     path("numbers/<int:pk>/release", views.release_number, name="release-number"),
     path("agents/<int:pk>/numbers", views.link_agent, name="link-agent"),
-    path("webhooks", webhook_views.webhooks, name="webhooks"),
-    path("webhooks/failed/resend", webhook_views.resend_failed, name="resend-failed-webhooks"),
-    path("webhooks/<int:pk>/resend", webhook_views.resend, name="resend-webhook"),
     path("countries", country_views.countries, name="countries"),
     path("countries/<str:code>/<str:number_type>", country_views.country, name="country"),
 ]

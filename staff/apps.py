@@ -8,7 +8,7 @@ class StaffConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        from staff.roles import apply_roles  # noqa: PLC0415  (apps are ready only now)
+        from staff.roles import apply_roles
 
         # The last app: when its turn comes, the permissions of all others are there.
         post_migrate.connect(apply_roles, sender=self)

@@ -21,7 +21,7 @@ django.setup()
 from django.core.files.base import ContentFile  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from accounts.models import Developer
+from accounts.models import Developer  # noqa: E402
 from agents import services as agents  # noqa: E402
 from agents.configuration import resolve  # noqa: E402
 from agents.models import Agent  # noqa: E402

@@ -12,8 +12,7 @@ from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import page, show_refusal, slice_of
 from bubblyphone.core.schema import description
-from phone_numbers import selectors
-from webhooks import redelivery
+from webhooks import endpoints, redelivery
 
 
 class DeliveryFilterForm(forms.Form):
@@ -49,7 +48,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
         "is_filtered": bool(chosen),
         "kept": kept.urlencode(),
         "failed": redelivery.failed_notices(developer).count(),
-        "numbers": selectors.numbers_of(developer).order_by("-pk"),
+        "endpoints": endpoints.endpoints_of(developer),
     }
     return render(request, "webhooks/list.html", context)
 
