@@ -26,7 +26,7 @@ def account(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, initial=_profile(developer))
     if form.is_valid():
         services.update_profile(developer=developer, **form.cleaned_data)
-        messages.success(request, "Saved.")
+        messages.success(request, "Profile saved.")
         return redirect("account")
     return show_account(request, profile_form=form)
 
@@ -48,7 +48,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
             developer.refresh_from_db()
             update_session_auth_hash(request, developer)
             browser_sessions.note_anew(request)
-            messages.success(request, "The password is changed.")
+            messages.success(request, "Password changed.")
             return redirect("account")
     return show_account(request, password_form=form)
 
@@ -58,7 +58,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
 def log_out_everywhere(request: HttpRequest) -> HttpResponse:
     services.close_all_sessions(developer=signed_in(request))
     logout(request)
-    messages.success(request, "You are logged out everywhere.")
+    messages.success(request, "You are signed out everywhere.")
     return redirect("login")
 
 
@@ -66,7 +66,7 @@ def log_out_everywhere(request: HttpRequest) -> HttpResponse:
 @page
 def sign_out_browser(request: HttpRequest, pk: int) -> HttpResponse:
     browser_sessions.sign_out(developer=signed_in(request), pk=pk)
-    messages.success(request, "That browser is signed out.")
+    messages.success(request, "Browser signed out.")
     return redirect("account")
 
 
@@ -74,7 +74,7 @@ def sign_out_browser(request: HttpRequest, pk: int) -> HttpResponse:
 @page
 def end_token(request: HttpRequest, pk: int) -> HttpResponse:
     services.close_session_by_id(developer=signed_in(request), pk=pk)
-    messages.success(request, "That session has ended.")
+    messages.success(request, "API session signed out.")
     return redirect("account")
 
 
@@ -92,7 +92,7 @@ def delete_account(request: HttpRequest) -> HttpResponse:
             add_errors(form, error)
         else:
             logout(request)
-            messages.success(request, "Your account is deleted. Calls are hung up and numbers given back.")
+            messages.success(request, "Your account is deleted. We are ending its calls and releasing its numbers.")
             return redirect("login")
     return show_account(request, delete_form=form)
 
@@ -106,7 +106,7 @@ def send_verification(request: HttpRequest) -> HttpResponse:
     except ApplicationError as error:
         show_refusal(request, error)
     else:
-        messages.success(request, "The mail is on its way.")
+        messages.success(request, "Email sent.")
     return redirect("account")
 
 

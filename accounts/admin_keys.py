@@ -14,8 +14,8 @@ from bubblyphone.core.errors import Forbidden
 
 CODE = "admin_key_required"
 # For the API's description.
-ERRORS = {403: f"Needs a session token or an admin key (`reason`: `{CODE}`)."}
-CAP_ERRORS = {403: f"Changing a cap needs a session token or an admin key (`reason`: `{CODE}`)."}
+ERRORS = {403: f"Requires a session token or an admin key (`reason`: `{CODE}`)."}
+CAP_ERRORS = {403: f"Changing a cap requires a session token or an admin key (`reason`: `{CODE}`)."}
 
 
 class ChangesNeedAdminKey(IsAuthenticated):
@@ -32,7 +32,7 @@ class ChangesNeedAdminKey(IsAuthenticated):
 def require_admin_key(request: Request) -> None:
     """Raises Forbidden where the request came with an ordinary API key."""
     if isinstance(request.auth, ApiKey) and not request.auth.is_admin:
-        raise Forbidden("This API key cannot do that. Use an admin key, or sign in.", code=CODE)
+        raise Forbidden("This API key cannot do that. Use an admin key or a session token.", code=CODE)
 
 
 def require_admin_key_to_change(
@@ -46,4 +46,4 @@ def require_admin_key_to_change(
 def require_session(request: Request) -> None:
     """Raises Forbidden where the request came with an API key of any kind."""
     if isinstance(request.auth, ApiKey):
-        raise Forbidden("Only a session token can create an admin key. Sign in to create one.", code=CODE)
+        raise Forbidden("Only a session token can create an admin key. Log in to create one.", code=CODE)

@@ -21,11 +21,11 @@ logger = logging.getLogger(__name__)
 def close_account(*, developer: Developer, password: str, address: str) -> None:
     """Raises InvalidRequest for a wrong password, TooManyRequests as `services.sign_in`, Conflict for staff."""
     if developer.is_staff:
-        raise Conflict("Staff cannot delete their account here. Ask a superuser.")
+        raise Conflict("Staff accounts cannot be deleted here. Ask a superuser.")
     try:
         services.sign_in(email=developer.email, password=password, address=address)
     except services.WrongCredentials as error:
-        raise InvalidRequest({"password": ["This is not your password."]}) from error
+        raise InvalidRequest({"password": ["Wrong password."]}) from error
     with transaction.atomic():
         closed = Developer.objects.select_for_update().get(pk=developer.pk)
         services.close_all_sessions(developer=closed)
@@ -46,7 +46,7 @@ def finish(developer_id: int) -> None:
         try:
             import_string(path)(developer_id)
         except ApplicationError as error:
-            logger.info("An account is not closed yet: %s", error.message, extra={"developer_id": developer_id})
+            logger.info("Account deletion is not finished yet: %s", error.message, extra={"developer_id": developer_id})
             return
     Developer.objects.filter(pk=developer_id).update(closing_finished_at=timezone.now())
 

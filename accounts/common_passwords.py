@@ -19,7 +19,7 @@ _WORST = frozenset(_WORST_TEXT.split())
 def refuse_common(password: str) -> None:
     """A validator for fields. Raises ValidationError."""
     if normalize("NFKC", password).casefold() in _WORST:
-        raise ValidationError("This password is too common. Choose another one.")
+        raise ValidationError("This password is too common. Choose a different one.")
 
 
 class CommonPasswordValidator:

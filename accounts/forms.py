@@ -34,7 +34,7 @@ class SignUpForm(forms.Form):
     """Bounds as in the API."""
 
     name = forms.CharField(label="Your name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"}))
-    email = forms.EmailField(label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = forms.EmailField(label="Email", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
     company_name = forms.CharField(
         label="Company", max_length=150, required=False, widget=forms.TextInput(attrs={"autocomplete": "organization"})
     )
@@ -59,7 +59,7 @@ class SignUpForm(forms.Form):
 
 class SignInForm(forms.Form):
     email = forms.EmailField(
-        label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
+        label="Email", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
     )
     password = forms.CharField(
         label="Password",
@@ -84,7 +84,7 @@ def _new_password() -> forms.CharField:
 
 class ForgotPasswordForm(forms.Form):
     email = forms.EmailField(
-        label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
+        label="Email", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
     )
 
 
@@ -94,7 +94,7 @@ class ResetPasswordForm(forms.Form):
 
 class ChangePasswordForm(forms.Form):
     current_password = forms.CharField(
-        label="Present password",
+        label="Current password",
         max_length=128,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
@@ -112,7 +112,7 @@ class ProfileForm(forms.Form):
         label="Time zone",
         choices=[(name, name.replace("_", " ")) for name in TIME_ZONES],
         widget=LongSelect,
-        help_text="Of the times on these pages. The API and webhooks speak UTC.",
+        help_text="For times in the dashboard. The API and webhooks use UTC.",
     )
 
 
@@ -127,7 +127,7 @@ class DeleteAccountForm(forms.Form):
 
 class ApiKeyForm(forms.Form):
     label = forms.CharField(
-        label="Name of the key",
+        label="Key name",
         max_length=100,
         widget=forms.TextInput(attrs={"placeholder": "Production server", "autocomplete": "off"}),
     )

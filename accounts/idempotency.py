@@ -81,7 +81,7 @@ def _is_free(held: IdempotentAnswer, fingerprint: str, now: datetime) -> bool:
     if held.created_at < now - LIFE:
         return True
     if held.fingerprint != fingerprint:
-        raise InvalidRequest({HEADER: ["This key has been used for another request."]})
+        raise InvalidRequest({HEADER: ["This key was already used for a different request."]})
     if held.status is None and held.created_at >= now - LEASE:
         raise Conflict("A request with this Idempotency-Key is still in progress.")
     return held.status is None

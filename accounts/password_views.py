@@ -40,7 +40,7 @@ def reset(request: HttpRequest, token: str) -> HttpResponse:
         except InvalidRequest:
             is_valid = False
         else:
-            messages.success(request, "The password is set. Sign in with it.")
+            messages.success(request, "Password changed. Sign in with your new password.")
             return redirect("login")
     return render(request, "accounts/reset_password.html", {"form": form, "is_valid": is_valid})
 
@@ -52,7 +52,7 @@ def verify_email(request: HttpRequest, token: str) -> HttpResponse:
     try:
         if request.method == "POST":
             email_verification.verify(token=token)
-            messages.success(request, "Your address is confirmed.")
+            messages.success(request, "Email address confirmed.")
             return redirect("overview" if request.user.is_authenticated else "login")
         developer = email_verification.read_token(token)
     except NotFound as error:

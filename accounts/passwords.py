@@ -52,7 +52,7 @@ def reset(*, token: str, password: str) -> Developer:
         # Locked, so that of two who come with the same token one finds it used.
         developer = _read_token(token, lock=True)
         if developer is None:
-            raise InvalidRequest({"token": ["This link has been used or is no longer valid. Ask for a new one."]})
+            raise InvalidRequest({"token": ["This link has expired or was already used. Request a new one."]})
         if developer.email_verified_at is None:
             ApiKey.objects.filter(developer=developer, revoked_at=None).update(revoked_at=timezone.now())
             developer.email_verified_at = timezone.now()
@@ -65,7 +65,7 @@ def change(*, developer: Developer, current_password: str, password: str, addres
     try:
         services.sign_in(email=developer.email, password=current_password, address=address)
     except services.WrongCredentials as error:
-        raise InvalidRequest({"current_password": ["This is not your present password."]}) from error
+        raise InvalidRequest({"current_password": ["Wrong password. Enter your current password."]}) from error
     with transaction.atomic():
         _set(developer, password)
 

@@ -55,7 +55,7 @@ def sign_in(*, email: str, password: str, address: str) -> Developer:
     developer = authenticate(username=email, password=password)
     if not isinstance(developer, Developer):
         throttles.count_failure(limits)
-        raise WrongCredentials("These credentials do not match our records.")
+        raise WrongCredentials("Wrong email or password.")
     return developer
 
 

@@ -67,7 +67,7 @@ def may_mail_reset(*, email: str, address: str) -> bool:
     """
     network, recipient = network_of(address), _digest(email)
     limits = {f"reset:{recipient}:{network}": RESETS_PER_ACCOUNT, f"reset:{network}": RESETS_PER_ADDRESS}
-    _count(limits, "Too many requests for a new password. Try again later.")
+    _count(limits, "Too many password reset requests. Try again later.")
     mails = hit(f"reset-mail:{recipient}", limit=RESET_MAILS_PER_RECIPIENT, window_seconds=HOUR_SECONDS)
     return not mails.is_exceeded
 
@@ -75,7 +75,7 @@ def may_mail_reset(*, email: str, address: str) -> bool:
 def count_verification_mail(*, email: str) -> None:
     """Raises TooManyRequests when that address has had enough of them."""
     limits = {f"verification-mail:{_digest(email)}": VERIFICATION_MAILS_PER_RECIPIENT}
-    _count(limits, "We sent this email several times already. Try again later.")
+    _count(limits, "We already sent this email several times. Try again later.")
 
 
 def count_registration(*, address: str) -> None:

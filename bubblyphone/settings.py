@@ -33,7 +33,9 @@ DEMO = env.DEMO
 DEBUG = env.DEBUG
 SECRET_KEY = env.SECRET_KEY
 if not SECRET_KEY:
-    raise ImproperlyConfigured("SECRET_KEY is not set. `make run` makes one; in production set it in the environment.")
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set. `make run` generates one. In production, set it in the environment."
+    )
 ENCRYPTION_KEYS = [key for key in env.ENCRYPTION_KEYS.split(",") if key]
 # Columns under these keys, for `manage.py rotate_encryption`.
 ENCRYPTED_FIELDS = {
@@ -191,12 +193,12 @@ LEDGER_CHECKS = [
 SCHEDULES = {
     "reconcile number purchases": ("phone_numbers.purchases.reconcile_purchases", 1),
     "finish deleted accounts": ("accounts.closing.finish_all", 1),
-    "purge what has expired": ("accounts.housekeeping.purge", 60),
+    "delete expired rows": ("accounts.housekeeping.purge", 60),
     "renew phone numbers": ("phone_numbers.renewals.renew_all", 60),
     "send billing notices": ("billing.notices.send_waiting", 1),
-    "charge and close payments": ("billing.payments.sweep.sweep", 1),
-    "purge Stripe's old reports": ("billing.payments.sweep.purge", 24 * 60),
-    "resume what is done after calls": ("calls.after_call.resume_all", 1),
+    "charge and settle payments": ("billing.payments.sweep.sweep", 1),
+    "delete old Stripe events": ("billing.payments.sweep.purge", 24 * 60),
+    "resume processing after calls": ("calls.after_call.resume_all", 1),
     "delete old recordings": ("calls.recording.access.delete_expired", 60),
     "move balance checkpoints": ("billing.checkpoints.move", 60),
     "verify the ledger": ("billing.verification.verify_nightly", 24 * 60),

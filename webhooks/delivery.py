@@ -113,8 +113,8 @@ def take_reply(delivery: WebhookDelivery, result: PostResult) -> PostResult:
     except DatabaseError:
         raise
     except Exception:
-        logger.exception("An answer to a webhook could not be carried out", extra={"delivery": delivery.pk})
-        problem = "The answer could not be carried out."
+        logger.exception("Carrying out a webhook response failed", extra={"delivery": delivery.pk})
+        problem = "The action in the response failed."
     return replace(result, error=problem) if problem else result
 
 
@@ -184,7 +184,7 @@ class Dispatcher:
                     self._wake.set()
                     await self._heed(listener)
             except psycopg.Error:
-                logger.warning("The connection that listens for webhooks was lost", exc_info=True)
+                logger.warning("Lost the database connection that listens for new webhooks", exc_info=True)
             await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
 
     async def _heed(self, listener: psycopg.AsyncConnection) -> None:
@@ -207,7 +207,7 @@ class Dispatcher:
             try:
                 pause = await self._start_due()
             except DatabaseError:
-                logger.warning("Webhooks that are due could not be read", exc_info=True)
+                logger.warning("Reading due webhooks failed", exc_info=True)
                 pause = PAUSE_AFTER_ERROR_SECONDS
             try:
                 async with asyncio.timeout(pause):
@@ -244,7 +244,7 @@ class Dispatcher:
         # There may be a retry to time, or room for one that waited.
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("A webhook delivery broke off", exc_info=error)
+            logger.error("A webhook delivery failed unexpectedly", exc_info=error)
 
     async def _is_still_wanted(self, delivery: WebhookDelivery) -> bool:
         """Whether an attempt is to be made: not again, if nobody has a use for the answer any more."""
@@ -255,7 +255,11 @@ class Dispatcher:
                 return True
             await self._replies.call(abandon, delivery)
         except DatabaseError:
-            logger.warning("A webhook stays leased", extra={"delivery": delivery.pk}, exc_info=True)
+            logger.warning(
+                "Could not release a webhook's lease; it is retried when the lease expires",
+                extra={"delivery": delivery.pk},
+                exc_info=True,
+            )
         return False
 
     async def _attempt_in_turn(
@@ -284,9 +288,7 @@ class Dispatcher:
                 await self._outcomes.call(record_outcome, delivery, result, started_at, self._retry_delays)
                 return
             except DatabaseError:
-                logger.warning(
-                    "A webhook attempt could not be recorded", extra={"delivery": delivery.pk}, exc_info=True
-                )
+                logger.warning("Recording a webhook attempt failed", extra={"delivery": delivery.pk}, exc_info=True)
             if time.monotonic() > deadline:
                 return
             await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
@@ -302,7 +304,10 @@ class Dispatcher:
             try:
                 await self._claims.call(release, [delivery.pk for delivery in broken_off.values()])
             except DatabaseError:
-                logger.warning("Webhooks in hand stay leased", exc_info=True)
+                logger.warning(
+                    "Could not release webhook leases at shutdown; they are retried when the leases expire",
+                    exc_info=True,
+                )
         await self._claims.close()
         await self._outcomes.close()
         await self._replies.close()
@@ -312,8 +317,8 @@ async def _post(delivery: WebhookDelivery) -> PostResult:
     try:
         keys = signing_keys(delivery.signing_secret)
     except InvalidToken:
-        logger.exception("A signing secret cannot be decrypted; is a key missing in ENCRYPTION_KEYS?")
-        return PostResult(None, "", 0, "The signing secret could not be read.")
+        logger.exception("Cannot decrypt a signing secret. Is a key missing from ENCRYPTION_KEYS?")
+        return PostResult(None, "", 0, "The signing secret could not be decrypted.")
     headers = signature_headers(keys, delivery.body, delivery.webhook_id, int(time.time()))
     return await get_client().post(delivery.url, body=delivery.body.encode(), headers=headers)
 

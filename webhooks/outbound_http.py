@@ -80,12 +80,12 @@ def validate_webhook_url(url: str) -> None:
     Usable as a validator of DRF and form fields. A name that DNS does not know (yet) passes: connections check again.
     """
     if len(url) > MAX_URL_LENGTH:
-        raise ValidationError(f"The URL may have at most {MAX_URL_LENGTH} characters.")
+        raise ValidationError(f"The URL must have at most {MAX_URL_LENGTH} characters.")
     parsed = _parse_url(url)
     if settings.ALLOW_PRIVATE_WEBHOOKS:
         return
     if not all(is_public(ip_address(address)) for address in _addresses_now(parsed)):
-        raise ValidationError("The URL must lead to a public address.")
+        raise ValidationError("The URL must point to a public address.")
 
 
 def _addresses_now(url: httpx2.URL) -> list[str]:
@@ -106,7 +106,7 @@ def _parse_url(url: str) -> httpx2.URL:
     """Raises ValidationError, with the reason, for what is no absolute URL of an allowed scheme with a plain host."""
     starts = " or ".join(f"{scheme}://" for scheme in settings.WEBHOOK_SCHEMES)
     if not url.isprintable() or " " in url or "\\" in url:
-        raise ValidationError("The URL must not contain spaces, control characters or backslashes.")
+        raise ValidationError("The URL must not contain spaces, control characters, or backslashes.")
     try:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL as error:
@@ -160,7 +160,7 @@ def _look_up(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
-        raise OSError(f"The name {host} cannot be resolved.") from error
+        raise OSError(f"Cannot resolve the host name {host}.") from error
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
@@ -191,7 +191,7 @@ class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
         is_checked = not (self._allow_private or settings.ALLOW_PRIVATE_WEBHOOKS)
         if is_checked and not all(is_public(ip_address(address)) for address in addresses):
             raise AddressRefused(host)
-        failure: Exception = OSError(f"{host} has no address.")
+        failure: Exception = OSError(f"The host name {host} has no address.")
         for address in addresses:
             try:
                 return await self._network.connect_tcp(
@@ -200,7 +200,7 @@ class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
             except httpcore2.ConnectTimeout as error:
                 failure = error
             except httpcore2.ConnectError:
-                failure = httpcore2.ConnectError(f"{host} takes no connections on port {port}.")
+                failure = httpcore2.ConnectError(f"Connection to {host} refused (port {port}).")
         raise failure
 
 
@@ -241,13 +241,13 @@ class OutboundClient:
                     if len(received) > MAX_RESPONSE_BYTES:
                         break
             if 300 <= status < 400:
-                error = "The server answered with a redirect; redirects are not followed."
+                error = "The server responded with a redirect. Redirects are not followed."
         except TimeoutError:
-            error = f"No complete answer within {self._timeout_seconds:g} seconds."
+            error = f"No complete response within {self._timeout_seconds:g} seconds."
         except (OSError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as failure:
             error = str(failure) or type(failure).__name__
         except (httpx2.InvalidURL, httpcore2.UnsupportedProtocol, ValueError) as failure:
-            error = f"Not a usable URL: {failure}"
+            error = f"Invalid URL: {failure}"
         text, is_whole, problem = _read_body(bytes(received), received_headers)
         latency_ms = round((time.monotonic() - started) * 1000)
         return PostResult(status, text, latency_ms, error or problem, is_whole)
@@ -261,14 +261,14 @@ class OutboundClient:
                 self._pool.stream("GET", _target(url), headers=_all_headers(url, {})) as response,
             ):
                 if response.status != 200:
-                    raise DownloadFailed(f"The address answered {response.status}.")
+                    raise DownloadFailed(f"The server responded with status {response.status}.")
                 await _save(response, partial, max_bytes)
         except TimeoutError as failure:
-            raise DownloadFailed(f"No complete answer within {self._timeout_seconds:g} seconds.") from failure
+            raise DownloadFailed(f"No complete response within {self._timeout_seconds:g} seconds.") from failure
         except (AddressRefused, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as failure:
             raise DownloadFailed(str(failure) or type(failure).__name__) from failure
         except (httpx2.InvalidURL, httpcore2.UnsupportedProtocol, ValueError) as failure:
-            raise DownloadFailed("Not a usable URL.") from failure
+            raise DownloadFailed("Invalid URL.") from failure
         partial.replace(path)
 
     async def aclose(self) -> None:

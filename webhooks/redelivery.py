@@ -40,7 +40,7 @@ def resend(*, developer: Developer, delivery_id: int) -> WebhookDelivery:
     found = deliveries_of(developer).filter(pk=delivery_id)
     if not _send_again(found):
         if found.exists():
-            raise Conflict("This webhook is on its way already.", code="pending")
+            raise Conflict("This webhook is already being sent.", code="pending")
         raise NotFound("Not found.")
     return found.get()
 

@@ -43,7 +43,7 @@ def decompress(body: bytes, content_encoding: str, max_bytes: int) -> tuple[byte
     if not layers and body.startswith(_GZIP_MAGIC):  # compressed and not declared: JSON and text never start like this
         layers = ["gzip"]
     if unknown := [name for name in layers if name not in _UNDO]:
-        raise ResponseUnreadable(f'The response is compressed with "{unknown[0][:40]}", which we did not ask for.')
+        raise ResponseUnreadable(f'The response uses the unsupported encoding "{unknown[0][:40]}".')
     if len(layers) > MAX_LAYERS:
         raise ResponseUnreadable("The response is compressed too many times.")
     is_whole = True
@@ -66,7 +66,7 @@ def _inflate(body: bytes, wbits: int, max_bytes: int) -> tuple[bytes, bool]:
             return content, stream.eof
     if wbits == 15:
         return body, True  # "deflate" declared and not done
-    raise ResponseUnreadable("The response is compressed, and damaged.")
+    raise ResponseUnreadable("The compressed response is damaged.")
 
 
 def decode(body: bytes, content_type: str, *, is_whole: bool = True) -> str:

@@ -29,34 +29,41 @@ PROFILE = shape(
     "Profile",
     {
         **_DEVELOPER,
-        "email_verified": flag("Whether the link that we mailed to the address was followed.", example=True),
+        "email_verified": flag("Whether the address has been confirmed with the link we emailed.", example=True),
         "company_name": nullable(text("Acme Corp")),
         "created_at": moment(),
     },
 )
-SIGNED_IN = record({"data": DEVELOPER, "token": text("1|Zk3Pq9…", "The session token, a Bearer like an API key.")})
+SIGNED_IN = record(
+    {"data": DEVELOPER, "token": text("1|Zk3Pq9…", "The session token. Send it as a Bearer token, like an API key.")}
+)
 _KEY = {"id": whole(1), "label": text("Production")}
-_ADMIN = flag("Whether it may change API keys, caps and sessions.", example=False)
+_ADMIN = flag("Whether the key can change API keys, caps, and sessions.", example=False)
 API_KEY = shape(
     "ApiKey",
     {
         **_KEY,
         "admin": _ADMIN,
-        "hint": text("bp_live_sk_…x7Qd", "What the key looks like, without being it."),
-        "daily_cap": nullable(money("5.00", "USD a day (UTC), for calls placed with the key.")),
+        "hint": text("bp_live_sk_…x7Qd", "The key's prefix and last four characters."),
+        "daily_cap": nullable(money("5.00", "Daily cap in USD (UTC days) on calls placed with this key.")),
         "created_at": moment(),
-        "last_used_at": nullable(moment("To the minute; null: never.")),
+        "last_used_at": nullable(moment("Rounded to the minute. Null if never used.")),
     },
 )
 NEW_API_KEY = shape(
     "NewApiKey",
-    {**_KEY, "admin": _ADMIN, "key": text("bp_live_sk_abc123…", "Shown this once."), "created_at": moment()},
+    {
+        **_KEY,
+        "admin": _ADMIN,
+        "key": text("bp_live_sk_abc123…", "The API key. Shown only once."),
+        "created_at": moment(),
+    },
 )
 OPERATIONS = {
     "Authentication": {
         "POST /auth/register": Operation(
             "Register",
-            "Create a developer account and a session. One client address opens at most 20 an hour, here and on the sign-up page.",
+            "Create an account and a session. Limited to 20 new accounts an hour per IP address, including the sign-up page.",
             answer=SIGNED_IN,
             status=201,
             body=RegisterSerializer,
@@ -69,34 +76,35 @@ OPERATIONS = {
         ),
         "POST /auth/login": Operation(
             "Log in",
-            "Open a session. 20 wrong passwords an hour for one account from one address, or 300 from one address, are followed by 429.",
+            "Create a session. Limited to 20 wrong passwords an hour per account and IP address, and 300 per IP address.",
             answer=SIGNED_IN,
             body=LoginSerializer,
             example={"email": "jane@example.com", "password": "secret123"},
-            errors={401: "The e-mail address or the password is wrong."},
+            errors={401: "Wrong email or password."},
         ),
-        "GET /auth/me": Operation("Show your profile", answer=data_of(PROFILE)),
+        "GET /auth/me": Operation("Get your profile", answer=data_of(PROFILE)),
         "POST /auth/logout": Operation(
-            "Log out", "End the session whose token is sent.", status=204, errors={403: "An API key cannot log out."}
+            "Log out",
+            "Revoke the session token sent with the request.",
+            status=204,
+            errors={403: "The request was sent with an API key, which cannot log out."},
         ),
         "POST /auth/logout-all": Operation(
             "Log out everywhere",
-            "End every session, in programs and browsers. API keys stay.",
+            "Revoke all session tokens and sign out all browsers. API keys keep working.",
             status=204,
             errors=admin_keys.ERRORS,
         ),
         "POST /auth/password/forgot": Operation(
-            "Ask for a new password",
-            "A link goes to the address by e-mail, if there is such an account; the answer is the same if there is none.",
-            answer=data_of(
-                record({"message": text("If there is an account with this address, a link is on its way.")})
-            ),
+            "Request a password reset",
+            "Email a reset link to the address, if an account has it. The response is the same if none does.",
+            answer=data_of(record({"message": text("If an account has this email address, we sent it a link.")})),
             body=ForgotPasswordSerializer,
             example={"email": "jane@example.com"},
         ),
         "POST /auth/password/reset": Operation(
             "Set a new password",
-            "With the token of the link, which works once. All sessions end.",
+            "Set a new password with the token from the emailed link. The token works once. All sessions end.",
             answer=data_of(DEVELOPER),
             body=ResetPasswordSerializer,
             example={"token": "1-c2x9f1-…", "password": "secret456", "password_confirmation": "secret456"},
@@ -105,41 +113,44 @@ OPERATIONS = {
     "API keys": {
         "POST /api-keys": Operation(
             "Create an API key",
-            "The key itself is shown in this answer only. An ordinary key cannot change API keys, caps or sessions; an admin key can.",
+            "The key is returned only in this response. Admin keys can change API keys, caps, and sessions; standard keys cannot.",
             answer=data_of(NEW_API_KEY),
             status=201,
             body=NewApiKeySerializer,
             example={"label": "Production"},
             errors={
-                403: "Needs a session token, or an admin key to create an ordinary key (`reason`: `admin_key_required`)."
+                403: "Requires a session token, or an admin key to create a standard key (`reason`: `admin_key_required`)."
             },
         ),
         "GET /api-keys": Operation(
-            "List your API keys", "Newest first; never their plaintext.", answer=page_of(API_KEY)
+            "List your API keys", "Newest first. The keys themselves are not returned.", answer=page_of(API_KEY)
         ),
         "PATCH /api-keys/{id}": Operation(
-            "Change an API key",
-            "What is not named stays.",
+            "Update an API key",
+            "Omitted fields stay unchanged.",
             answer=data_of(API_KEY),
             body=ApiKeySerializer,
             example={"daily_cap": "5.00"},
             errors=admin_keys.ERRORS,
         ),
         "DELETE /api-keys/{id}": Operation(
-            "Revoke an API key", "It is refused from then on.", status=204, errors=admin_keys.ERRORS
+            "Revoke an API key",
+            "Requests with this key are rejected immediately.",
+            status=204,
+            errors=admin_keys.ERRORS,
         ),
     },
 }
 FIELDS = {
     "RegisterSerializer.name": "Your name.",
-    "email": "E-mail address.",
-    "RegisterSerializer.password": "8 to 128 characters of any kind.",
-    "ResetPasswordSerializer.password": "The new one, 8 to 128 characters of any kind.",
-    "token": "From the link in the e-mail.",
+    "email": "Email address.",
+    "RegisterSerializer.password": "8 to 128 characters.",
+    "ResetPasswordSerializer.password": "The new password, 8 to 128 characters.",
+    "token": "The token from the emailed link.",
     "LoginSerializer.password": "The account's password.",
-    "password_confirmation": "The password once more.",
+    "password_confirmation": "Must match `password`.",
     "company_name": "Your company.",
     "ApiKeySerializer.label": "A name for the key.",
     "NewApiKeySerializer.label": "A name for the key.",
-    "admin": "Create an admin key, which may change API keys, caps and sessions. Only a session token can.",
+    "admin": "Create an admin key, which can change API keys, caps, and sessions. Requires a session token.",
 }

@@ -55,9 +55,7 @@ class ForgotPasswordView(APIView):
     def post(self, request: Request) -> Response:
         body = validated(ForgotPasswordSerializer, request)
         passwords.request_reset(email=body["email"], address=client_address(request._request))
-        return data(
-            {"message": "If there is an account with this address, a link to choose a new password is on its way."}
-        )
+        return data({"message": "If an account has this email address, we sent it a link to choose a new password."})
 
 
 class ResetPasswordView(APIView):
@@ -77,7 +75,7 @@ class MeView(APIView):
 class LogoutView(APIView):
     def post(self, request: Request) -> Response:
         if not isinstance(request.auth, SessionToken):
-            raise Forbidden("An API key cannot log out; revoke it under /api/v1/api-keys.")
+            raise Forbidden("An API key cannot log out. To revoke it, use DELETE /api/v1/api-keys/{id}.")
         services.close_session(token=request.auth)
         return Response(status=204)
 

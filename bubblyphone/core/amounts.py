@@ -26,7 +26,7 @@ class AmountField(serializers.Field[Any, Any, Any, Any]):
         except InvalidOperation as error:
             raise serializers.ValidationError("Must be an amount in USD, like 0.50.") from error
         if not (amount.is_finite() and LEAST <= amount <= MOST):
-            raise serializers.ValidationError(f"Must be from {format_money(LEAST)} to {MOST}.")
+            raise serializers.ValidationError(f"Must be between {format_money(LEAST)} and {MOST}.")
         return round_half_up(amount, SIX_PLACES)
 
     def to_representation(self, value: Decimal) -> str:

@@ -41,8 +41,8 @@ logger = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=Model)
 # Where errors stand that belong to no field of the body.
 WHOLE_BODY = "body"
-TOO_MANY_FIELDS = "Too many fields or files."
-NOT_OUR_CURSOR = "This cursor is not one of ours."
+TOO_MANY_FIELDS = "The request has too many fields or files."
+NOT_OUR_CURSOR = "Invalid cursor."
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         case ParseError():
             return _unprocessable({WHOLE_BODY: [str(error.detail)]})
         case DataError():
-            logger.warning("The database refused a value", exc_info=error)
+            logger.warning("The database rejected a value", exc_info=error)
             return _unprocessable({WHOLE_BODY: ["A value is out of range."]})
         case NotAuthenticated() | AuthenticationFailed():
             return Response({"message": MESSAGES[401]}, status=401, headers={"WWW-Authenticate": "Bearer"})
@@ -266,7 +266,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         case APIException():
             message = MESSAGES.get(error.status_code) or str(error.detail)
             return Response({"message": message}, status=error.status_code)
-    logger.error("Unforeseen error in an API view", exc_info=error)
+    logger.error("Unhandled exception in an API view", exc_info=error)
     return Response({"message": MESSAGES[500]}, status=500)
 
 

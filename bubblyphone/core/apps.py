@@ -1,3 +1,4 @@
+from django import forms
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
@@ -11,3 +12,17 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         # In the name of django-q2, whose table it is: no signal is sent for apps without models.
         post_migrate.connect(apply_schedules, sender=apps.get_app_config("django_q"))
+        _shorten_form_errors()
+
+
+def _shorten_form_errors() -> None:
+    """Say what to enter: "Use at least 8 characters." for "Ensure this value has at least 8 characters (it has 3)."."""
+    forms.CharField.default_error_messages = {
+        "min_length": "Use at least %(limit_value)s characters.",
+        "max_length": "Use at most %(limit_value)s characters.",
+    }
+    for field in (forms.IntegerField, forms.DecimalField):
+        field.default_error_messages |= {
+            "min_value": "Enter %(limit_value)s or more.",
+            "max_value": "Enter %(limit_value)s or less.",
+        }

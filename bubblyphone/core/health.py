@@ -42,7 +42,7 @@ async def beat() -> None:
         try:
             await asyncio.to_thread(get_redis().set, BEAT_KEY, "1", ex=BEAT_LASTS_SECONDS)
         except RedisError:
-            logger.warning("The clock's sign of life could not be given", exc_info=True)
+            logger.warning("Writing the clock process's heartbeat failed", exc_info=True)
         await asyncio.sleep(BEAT_EVERY_SECONDS)
 
 

@@ -34,7 +34,7 @@ def parse_json(document: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     raw = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
     value = _parse(raw, max_depth)
     if b"\\u0000" in raw and (path := next(_nul_paths(value, ""), None)) is not None:
-        raise InvalidJSON("not storable: it contains a null character", path)
+        raise InvalidJSON("invalid: it contains a null character", path)
     return value
 
 

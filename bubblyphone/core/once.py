@@ -63,7 +63,9 @@ def act_once(
         if place:
             return HttpResponseRedirect(place)
         if place == IN_FLIGHT and time.monotonic() > deadline:
-            return HttpResponse("The first request is still running. Reload the page to see its result.", status=409)
+            return HttpResponse(
+                "Your first request is still being processed. Reload the page to see the result.", status=409
+            )
         _wait()
     try:
         response = view(request, *args, **kwargs)

@@ -63,7 +63,7 @@ def _run(bucket: str, limit: int, window_seconds: int, hits: int) -> Allowance:
     try:
         passes, count, age = get_redis().eval(_SCRIPT, 1, f"ratelimit:{bucket}", limit, window, hits)
     except RedisError:
-        logger.exception("Requests cannot be counted")
+        logger.exception("Counting requests for rate limits failed")
         return Allowance(limit, limit)
     if not passes:
         return Allowance(limit, 0, max(1, -(-(window - age) // 1_000_000)))

@@ -15,13 +15,15 @@ NIGHT_HOUR = 3  # UTC
 
 
 def apply_schedules(using: str, apps: Apps = installed_apps, **kwargs: Any) -> None:
-    """Receiver of post_migrate: add what is missing, set what has changed, leave the time of the next run alone.
+    """Receiver of post_migrate: add and update schedules, remove renamed ones, and leave the time of the next run alone.
 
-    What runs once a day runs at night. The scheduler looks every 30 s, so that a job can be that late.
+    Daily jobs run at night. The scheduler looks every 30 s, so a job can be that late.
     """
     schedule = apps.get_model("django_q", "Schedule")
     if schedule._meta.db_table not in connections[using].introspection.table_names():
         return  # `migrate` was told to stop before django-q2's tables
+    functions = [function for function, _ in settings.SCHEDULES.values()]
+    schedule.objects.using(using).filter(func__in=functions).exclude(name__in=settings.SCHEDULES).delete()
     for name, (function, minutes) in settings.SCHEDULES.items():
         kept = {"func": function, "schedule_type": EVERY_MINUTES, "minutes": minutes}
         first = next_night(timezone.now()) if minutes >= DAY_MINUTES else timezone.now()

@@ -25,9 +25,9 @@ PREFIX = "/api/v1"
 ERROR = shape(
     "Error",
     {
-        "message": text("Not found.", "What is wrong, for people."),
+        "message": text("Not found.", "A human-readable message."),
         "reason": text(
-            "daily_cap_reached", "With 402, 403, and with 429 for a limit of yours: what is wrong, for programs."
+            "daily_cap_reached", "A machine-readable code. Present on 402 and 403, and on 429 for limits you set."
         ),
     },
     optional=["reason"],
@@ -39,19 +39,19 @@ FIELD_ERRORS = shape(
         "errors": {
             "type": "object",
             "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-            "description": "Texts by field; nested ones by path, like `tools.0.name`; of no field at all: `body`.",
+            "description": "Error messages by field. Nested fields have paths, like `tools.0.name`. Other errors are under `body`.",
             "examples": [{"field": ["This field is required."]}],
         },
     },
 )
 COMMON_ERRORS = {
     401: "No valid API key or session token was sent.",
-    404: "There is no such thing, or it is not yours.",
+    404: "The object does not exist, or it belongs to another account.",
     409: "A request with this `Idempotency-Key` is still in progress.",
     413: "The body is larger than allowed.",
-    422: "The request is not as described here, or the `Idempotency-Key` was used for another one.",
-    429: "Too many requests; `Retry-After` says when the next may be sent.",
-    500: "An error of ours.",
+    422: "The request is invalid, or its `Idempotency-Key` was already used for a different request.",
+    429: "Too many requests. Wait for the number of seconds in `Retry-After`.",
+    500: "An error on our side.",
 }
 MESSAGES = {401: "Unauthenticated.", 413: "The request body is larger than 1 MiB.", 429: "Too many requests."}
 
@@ -196,7 +196,7 @@ class OperationSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> Schema:
         operation = self.operation
-        answer: Schema = {"description": "Done." if operation.answer is None else "The answer.", "headers": _headers()}
+        answer: Schema = {"description": "Success.", "headers": _headers()}
         if operation.answer is not None:
             examples = _one(example_of(operation.answer))
             answer["content"] = {"application/json": {"schema": operation.answer, "examples": examples}}
@@ -272,33 +272,41 @@ _PARAMETERS: dict[str, Schema] = {
     "Cursor": {
         "name": "cursor",
         "in": "query",
-        "description": "`next_cursor` or `prev_cursor` of another page.",
+        "description": "The `next_cursor` or `prev_cursor` from another page.",
         "schema": {"type": "string"},
     },
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Makes a repeat of this request take effect once: for 24 hours it gets the first answer again.",
+        "description": "Makes retries safe: for 24 hours, a repeated request returns the first response and has no further effect.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     },
     "RequestId": {
         "name": "X-Request-Id",
         "in": "header",
-        "description": "A name for this request in logs, of letters, digits, `.`, `_` and `-`; given back.",
+        "description": "An ID for this request, shown in logs and returned in the response. Letters, digits, `.`, `_`, and `-`.",
         "schema": {"type": "string"},
     },
 }
 _HEADERS: dict[str, Schema] = {
-    "RateLimit": {"description": "Requests a minute.", "schema": {"type": "integer"}, "required": True},
-    "Remaining": {"description": "How many are left.", "schema": {"type": "integer"}, "required": True},
-    "RequestId": {"description": "The request's name in our logs.", "schema": {"type": "string"}, "required": True},
-    "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "required": True},
+    "RateLimit": {"description": "Maximum requests per minute.", "schema": {"type": "integer"}, "required": True},
+    "Remaining": {
+        "description": "Requests left in the current minute.",
+        "schema": {"type": "integer"},
+        "required": True,
+    },
+    "RequestId": {"description": "The ID of the request in our logs.", "schema": {"type": "string"}, "required": True},
+    "RetryAfter": {
+        "description": "Seconds to wait before the next request.",
+        "schema": {"type": "integer"},
+        "required": True,
+    },
 }
 
 
 def _per_page(size: int) -> Schema:
     kind = {"type": "integer", "minimum": 1, "maximum": 100, "default": size}
-    return {"name": "per_page", "in": "query", "description": "Rows of a page.", "schema": kind}
+    return {"name": "per_page", "in": "query", "description": "Rows per page.", "schema": kind}
 
 
 def _parameter(name: str) -> Schema:

@@ -101,7 +101,7 @@ def data_with_warnings(content: Schema) -> Schema:
     warnings = {
         "type": "array",
         "items": {"type": "string"},
-        "description": "What is likely not as intended. Absent without any.",
+        "description": "Likely mistakes in what was saved. Absent if there are none.",
     }
     envelope = record({"data": content})
     return {**envelope, "properties": {**envelope["properties"], "warnings": warnings}}
@@ -115,8 +115,8 @@ def page_of(row: Schema, *, size: int = 25) -> Schema:
             "meta": record(
                 {
                     "per_page": whole(size, minimum=1, maximum=100),
-                    "next_cursor": nullable(text("bjo0Mg", "For the next page.")),
-                    "prev_cursor": nullable(text("cDo1MA", "For the page before."), example=None),
+                    "next_cursor": nullable(text("bjo0Mg", "Cursor of the next page.")),
+                    "prev_cursor": nullable(text("cDo1MA", "Cursor of the previous page."), example=None),
                 }
             ),
             "links": record(

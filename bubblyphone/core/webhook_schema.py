@@ -44,7 +44,7 @@ def _operation(event: str, webhook: Webhook) -> Schema:
             "required": True,
             "content": {"application/json": {"schema": webhook.body(event), "examples": examples}},
         },
-        "responses": {"2XX": {"description": "Taken. Anything else is tried again."}},
+        "responses": {"2XX": {"description": "Received. Any other status is retried."}},
     }
 
 

@@ -16,7 +16,7 @@ from tests.factories import bearer, make_agent, make_api_key, make_developer, ma
 
 pytestmark = pytest.mark.django_db
 REFUSAL = {
-    "message": "This API key cannot do that. Use an admin key, or sign in.",
+    "message": "This API key cannot do that. Use an admin key or a session token.",
     "reason": "admin_key_required",
 }
 

@@ -105,7 +105,7 @@ def test_a_wrong_login_is_401_and_does_not_say_what_was_wrong(client: Client, em
     make_developer(email="jane@example.com")
     response = post(client, "auth/login", {"email": email, "password": "secret124"})
     assert response.status_code == 401
-    assert response.json() == {"message": "These credentials do not match our records."}
+    assert response.json() == {"message": "Wrong email or password."}
 
 
 def test_a_besieged_account_is_closed_for_a_while(client: Client, settings: Any) -> None:
@@ -121,7 +121,9 @@ def test_a_besieged_account_is_closed_for_a_while(client: Client, settings: Any)
 def test_a_key_cannot_log_out(client: Client) -> None:
     response = post(client, "auth/logout", **bearer(make_developer(), is_admin=True))
     assert response.status_code == 403
-    message = "An API key cannot log out; revoke it under /api/v1/api-keys."
+    message = (
+        "The request was sent with an API key, which cannot log out. To revoke it, use DELETE /api/v1/api-keys/{id}."
+    )
     assert response.json() == {"message": message, "reason": "forbidden"}
 
 

@@ -65,7 +65,7 @@ def test_another_body_or_path_under_the_same_key_is_422(client: Client, develope
     for path, body in [("api-keys", {"label": "B"}), ("agents", {"label": "A"}), ("api-keys?x=1", {"label": "A"})]:
         response = post(client, path, body, "k1", headers)
         assert response.status_code == 422
-        assert response.json() == refusal("This key has been used for another request.")
+        assert response.json() == refusal("This key was already used for a different request.")
     assert sorted(ApiKey.objects.values_list("label", flat=True)) == ["A", "Test"]
     assert not Agent.objects.exists()
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 NEW = "another secret"
 NEW_TWICE = {"password": NEW, "password_confirmation": NEW}
-DAMAGED = {"errors": {"token": ["This link has been used or is no longer valid. Ask for a new one."]}}
+DAMAGED = {"errors": {"token": ["This link has been used or is no longer valid. Request a new link."]}}
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_pages_remind_of_the_address_until_it_is_confirmed(jane: Developer, brow
     assert "Please confirm your e-mail address" in browser.get("/numbers").content.decode()
     for _ in range(3):
         assert browser.post("/account/verification")["Location"] == "/account"
-    assert "The mail is on its way." in browser.get("/account").content.decode()
+    assert "Email sent." in browser.get("/account").content.decode()
     browser.post("/account/verification")
     assert "We sent this email several times already." in browser.get("/account").content.decode()
     run_jobs()
@@ -110,7 +110,7 @@ def test_the_answer_does_not_tell_whether_there_is_an_account(jane: Developer, c
     )
     assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
     assert known.json() == {
-        "data": {"message": "If there is an account with this address, a link to choose a new password is on its way."}
+        "data": {"message": "If an account has this email address, we sent it a link to choose a new password."}
     }
     assert OrmQ.objects.count() == 2
     run_jobs()
@@ -191,7 +191,7 @@ def test_links_are_throttled_by_account_and_by_address(client: Client, settings:
     statuses = [ask(f"{n}@example.com", "198.51.100.1").status_code for n in range(31)]
     assert statuses == [200] * 30 + [429]
     refused = ask("b@example.com", "198.51.100.1")
-    message = "Too many requests for a new password. Try again later."
+    message = "Too many password reset requests. Try again later."
     assert refused.json() == {"message": message, "reason": "too_many_requests"}
     assert 3500 < int(refused["Retry-After"]) <= 3600
 
@@ -201,13 +201,13 @@ def test_the_pages_reset_a_password_too(jane: Developer, client: Client) -> None
     for email in ("jane@example.com", "no@example.com"):
         answer = client.post("/password/forgot", {"email": email})
         assert answer["Location"] == "/password/forgot?sent=1"
-        assert "Look into your mail" in client.get(answer["Location"]).content.decode()
+        assert "Check your email" in client.get(answer["Location"]).content.decode()
     run_jobs()
     path = mailed_path()
     assert 'name="password"' in client.get(path).content.decode()
     assert "at least 8 characters" in client.post(path, {"password": "short"}).content.decode()
     assert client.post(path, {"password": NEW})["Location"] == "/login"
-    assert "This link works no more" in client.post(path, {"password": "x" * 8}).content.decode()
+    assert "This link has expired" in client.post(path, {"password": "x" * 8}).content.decode()
     assert is_let_in(client, NEW)
 
 
@@ -227,7 +227,7 @@ def test_a_new_password_ends_the_other_sessions(jane: Developer, client: Client,
     elsewhere.force_login(jane)
     session = {"Authorization": f"Bearer {open_session(developer=jane)}"}
     wrong = browser.post("/account/password", {"current_password": "secret124", "password": NEW})
-    assert "This is not your present password." in wrong.content.decode()
+    assert "Wrong password. Enter your current password." in wrong.content.decode()
     assert elsewhere.get("/account").status_code == 200
     changed = browser.post("/account/password", {"current_password": PASSWORD, "password": NEW})
     assert changed["Location"] == "/account"

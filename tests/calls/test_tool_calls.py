@@ -99,7 +99,7 @@ def timeline_of(call: Call) -> list[tuple[str, Mapping[str, Any]]]:
         (
             Answer(302, b"", {"Location": "/"}),
             {"error": FAILED},
-            "The server answered with a redirect; redirects are not followed.",
+            "The server responded with a redirect. Redirects are not followed.",
         ),
         (Answer(None), {"error": NO_ANSWER}, "Server disconnected without sending a response."),
     ],

@@ -136,7 +136,7 @@ def test_months_are_those_of_utc_wherever_the_reader_is() -> None:
 def test_a_wrong_password_deletes_nothing(developer: Developer) -> None:
     client = browser(developer)
     page = client.post("/account/delete", {"password": "wrong-password"}).content.decode()
-    assert "This is not your password." in page
+    assert "Wrong password." in page
     developer.refresh_from_db()
     assert developer.is_active and developer.closed_at is None
     staff = make_developer(is_staff=True)

@@ -214,7 +214,7 @@ def test_the_same_requirement_twice(api: Api) -> None:
         (
             "multipart/form-data; boundary=b",
             [f'name="f{n}"\r\n\r\n1' for n in range(1001)],
-            "Too many fields or files.",
+            "The request has too many fields or files.",
         ),
         (
             "multipart/form-data; boundary=b",

@@ -173,12 +173,12 @@ def test_the_way_of_a_number_that_nobody_pays_for(exchange: ExchangeThread) -> N
     }
     run_jobs()
     assert [message.subject for message in mail.outbox] == [
-        *["Your balance will not suffice to renew +14155550100"] * 3,
-        *["+14155550100 could not be renewed"] * 3,
+        *["Your balance is too low to renew +14155550100"] * 3,
+        *["We could not renew +14155550100"] * 3,
         "+14155550100 is suspended",
         "+14155550100 was released",
     ]
-    assert "suspended on 07 March 2028, 10:00 UTC" in mail.outbox[3].body
+    assert "suspend it on 07 March 2028, 10:00 UTC" in mail.outbox[3].body
     assert mail.outbox[0].to == [developer.email]
 
 

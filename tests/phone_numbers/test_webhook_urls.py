@@ -12,7 +12,7 @@ from tests.pages.signed_in import signed_in_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
-CHARACTERS = "The URL must not contain spaces, control characters or backslashes."
+CHARACTERS = "The URL must not contain spaces, control characters, or backslashes."
 HOST = "The host name in the URL is not valid."
 UNUSABLE = {
     "http://example..com/": HOST,

@@ -103,7 +103,7 @@ def test_refused_at_configuration(url: str) -> None:
         validate_webhook_url(url)
 
 
-CHARACTERS = "The URL must not contain spaces, control characters or backslashes."
+CHARACTERS = "The URL must not contain spaces, control characters, or backslashes."
 HOST = "The host name in the URL is not valid."
 USER = "The URL must not contain a user name or password."
 PORT = "The port in the URL must be between 1 and 65535."
@@ -223,7 +223,7 @@ async def test_bad_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (large.status, len(large.body), large.is_success) == (200, 65536, True)
         redirect = await post(client, f"{receiver.url}/redirect")
         assert (redirect.status, redirect.is_success) == (302, False)
-        assert redirect.error == "The server answered with a redirect; redirects are not followed."
+        assert redirect.error == "The server responded with a redirect. Redirects are not followed."
         nul = await post(client, f"{receiver.url}/nul")
         assert nul.body == "a\ufffdb\ufffd"
         assert [one.path for one in receiver.received] == ["/hang", "/drip", "/large", "/redirect", "/nul"]
@@ -235,10 +235,10 @@ async def test_bad_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("http://127.0.0.1:1/", "127.0.0.1 takes no connections on port 1."),
         ("http://no.such.name/", "The name no.such.name cannot be resolved."),
-        ("nonsense", "Not a usable URL"),
+        ("nonsense", "Invalid URL"),
         ("http://a b/", "The name a"),
         ("http://x:99999/", "The name x cannot be resolved."),
-        ("ftp://127.0.0.1/", "Not a usable URL"),
+        ("ftp://127.0.0.1/", "Invalid URL"),
     ],
 )
 async def test_what_cannot_be_reached_is_a_result_and_no_exception(url: str, error: str) -> None:

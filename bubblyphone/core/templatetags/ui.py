@@ -33,7 +33,7 @@ BADGES = {
     "approved": ("good", "Approved"),
     "rejected": ("bad", "Rejected"),
     "not_required": ("", "Not required"),
-    "unverified": ("", "Documents needed"),
+    "unverified": ("", "Documents required"),
     "delivered": ("good", "Delivered"),
     "succeeded": ("good", "Paid"),
     "expired": ("", "Expired"),

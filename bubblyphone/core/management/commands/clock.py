@@ -18,7 +18,7 @@ RESTART_AFTER_SECONDS = 1.0
 
 
 class Command(BaseCommand):
-    help = "Deliver webhooks, meter running calls and sweep up ended ones, until SIGTERM."
+    help = "Deliver webhooks, meter running calls, and close calls that were not closed properly. Runs until SIGTERM."
 
     def handle(self, *args: Any, **options: Any) -> None:
         _allow_many_sockets()
@@ -42,9 +42,9 @@ async def _keep_running(path: str) -> None:
     while True:
         try:
             await import_string(path)()
-            logger.error("%s ended by itself; it starts again", path)
+            logger.error("%s stopped unexpectedly and is being restarted", path)
         except Exception:  # one task's fault must not end the others
-            logger.exception("%s failed; it starts again", path)
+            logger.exception("%s failed and is being restarted", path)
         await asyncio.sleep(RESTART_AFTER_SECONDS)
 
 

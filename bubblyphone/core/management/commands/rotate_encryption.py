@@ -24,10 +24,10 @@ class Command(BaseCommand):
             for counts in self._batches(apps.get_model(label), fields):
                 renewed += counts[0]
                 unreadable += counts[1]
-        self.stdout.write(f"{renewed} secrets were brought under the newest key.")
+        self.stdout.write(f"{renewed} secrets were re-encrypted with the newest key.")
         if unreadable:
             raise CommandError(
-                f"{unreadable} secrets are under none of the keys in ENCRYPTION_KEYS: they stay as they are."
+                f"{unreadable} secrets could not be decrypted with any key in ENCRYPTION_KEYS and were not changed."
             )
 
     def _batches(self, model: type[models.Model], fields: list[str]) -> Any:
