@@ -63,9 +63,9 @@ class TelephonyRateAdmin(admin.ModelAdmin[TelephonyRate]):
         if request.method == "POST" and form.is_valid():
             for rate in form.changed:
                 self.log_change(
-                    request, rate, f"Imported: {rate.price_per_minute} from {rate.valid_from:%Y-%m-%d %H:%M}"
+                    request, rate, f"Imported: {rate.price_per_minute}, valid from {rate.valid_from:%Y-%m-%d %H:%M}"
                 )
-            messages.success(request, f"{len(form.changed)} rates were added or changed.")
+            messages.success(request, f"{len(form.changed)} rates added or updated.")
             return HttpResponseRedirect(reverse("admin:billing_telephonyrate_changelist"))
         context = {**self.admin_site.each_context(request), "form": form, "title": "Import rates", "opts": self.opts}
         return render(request, "billing/admin_rates_import.html", context)
@@ -82,9 +82,15 @@ class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
     fieldsets = [
         (
             None,
-            {"fields": ["developer", *LIMITS], "description": "A limit set here is also the most the account can set."},
+            {"fields": ["developer", *LIMITS], "description": "A limit set here is also the account's maximum."},
         ),
-        ("The account can set at most", {"fields": [*CEILINGS], "description": "Empty: any limit, or none."}),
+        (
+            "Account maximums",
+            {
+                "fields": [*CEILINGS],
+                "description": "The highest limits the account can set. Leave empty for no maximum.",
+            },
+        ),
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: SpendingCap | None = None) -> list[str]:

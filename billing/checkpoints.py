@@ -22,7 +22,7 @@ def move() -> None:
     try:
         last = _last_settled_entry()
     except OperationalError as error:
-        logger.warning("The ledger was busy; its checkpoints stay where they are.", exc_info=error)
+        logger.warning("The ledger was busy. Balance checkpoints were not moved this time.", exc_info=error)
         return
     with connection.cursor() as cursor:
         cursor.execute(MOVE, {"last": last})

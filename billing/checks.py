@@ -9,6 +9,6 @@ from django.core import checks
 def check_stripe(**kwargs: Any) -> list[checks.CheckMessage]:
     """Stripe's webhook is what gives credit: without its secret, money would be taken and nothing given for it."""
     if settings.STRIPE["secret_key"] and not settings.STRIPE["webhook_secret"]:
-        text = "STRIPE_SECRET_KEY is set without STRIPE_WEBHOOK_SECRET: what is paid would not be credited."
+        text = "STRIPE_SECRET_KEY is set without STRIPE_WEBHOOK_SECRET. Payments would not be credited."
         return [checks.Warning(text, id="billing.W001")]
     return []

@@ -19,8 +19,8 @@ PREMIUM_DESTINATION = "premium_destination"
 REFUSALS = {
     EMERGENCY_NUMBER: "Emergency and short numbers cannot be called.",
     PREMIUM_DESTINATION: (
-        "Premium-rate, shared-cost, personal, pager, company-wide and satellite numbers cannot be called. "
-        "Ask support to allow the prefix."
+        "Premium-rate, shared-cost, personal, pager, company-wide, and satellite numbers cannot be called. "
+        "Contact support to allow the prefix."
     ),
 }
 

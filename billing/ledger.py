@@ -117,7 +117,7 @@ def require_balance(developer_id: int, minimum: Decimal) -> None:
     left = available(developer_id)
     if left < minimum:
         raise InsufficientFunds(
-            f"This needs a balance of at least ${format_money(minimum)}; yours is ${format_money(left)}."
+            f"Your balance is too low: ${format_money(left)} available, ${format_money(minimum)} required. Add credit and try again."
         )
 
 

@@ -35,14 +35,14 @@ class LedgerEntry(models.Model):
     """
 
     class Kind(models.TextChoices):
-        TOP_UP = "top_up"
-        TEST_CREDIT = "test_credit"
+        TOP_UP = "top_up", "Top-up"
+        TEST_CREDIT = "test_credit", "Test credit"
         TELEPHONY = "telephony"
-        MODEL = "model"
+        MODEL = "model", "AI model"
         TRANSCRIPTION = "transcription"
         ANALYSIS = "analysis"
-        NUMBER_SETUP = "number_setup"
-        NUMBER_MONTH = "number_month"
+        NUMBER_SETUP = "number_setup", "Number setup fee"
+        NUMBER_MONTH = "number_month", "Monthly number fee"
         REFUND = "refund"
         DISPUTE = "dispute"
         ADJUSTMENT = "adjustment"
@@ -90,8 +90,8 @@ class Adjustment(models.Model):
     """A correction by staff, with its reason: the counterpart of the entry `adjustment:<id>`. Never changed either."""
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="adjustments")
-    amount = models.DecimalField(**MONEY_FIELD, help_text="USD; positive gives credit, negative takes it.")
-    reason = models.CharField(max_length=180, help_text="The developer reads this among their transactions.")
+    amount = models.DecimalField(**MONEY_FIELD, help_text="In USD. Positive adds credit, negative removes it.")
+    reason = models.CharField(max_length=180, help_text="Shown to the developer in their transactions.")
     staff = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -133,10 +133,10 @@ class SpendingCap(models.Model):
     """
 
     developer = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="spending_cap")
-    daily_cap = models.DecimalField(null=True, blank=True, help_text="USD a day (UTC).", **MONEY_FIELD)
+    daily_cap = models.DecimalField(null=True, blank=True, help_text="In USD, per day (UTC).", **MONEY_FIELD)
     max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
     max_calls_per_caller_per_hour = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Inbound calls of one caller, to any of the numbers."
+        null=True, blank=True, help_text="Inbound calls from one caller to all of the account's numbers."
     )
     # The most that the developer can set (`billing.caps`).
     daily_cap_ceiling = models.DecimalField(null=True, blank=True, **MONEY_FIELD)
@@ -178,7 +178,7 @@ class AllowedPrefix(models.Model):
     """Costly numbers that staff let one account call: those that begin with `prefix`, which has an outbound rate of its own."""
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="allowed_prefixes")
-    prefix = models.CharField(max_length=15, help_text="Digits with the country code, without +, like 1900.")
+    prefix = models.CharField(max_length=15, help_text="Digits with the country code, without +. Example: 1900.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

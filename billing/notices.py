@@ -38,7 +38,7 @@ def send(notice_id: int, now: datetime | None = None) -> None:
     try:
         emails.send(notice.developer, notice.template, notice.context)
     except (smtplib.SMTPException, OSError) as error:
-        logger.warning("A notice could not be sent: %s", type(error).__name__, extra={"notice_id": notice_id})
+        logger.warning("Sending a notice failed: %s", type(error).__name__, extra={"notice_id": notice_id})
         if notice.attempt_count >= MAX_ATTEMPTS:
             Notice.objects.filter(pk=notice_id).update(next_attempt_at=None)
         return

@@ -40,7 +40,7 @@ def read_month(text: str | None, now: datetime) -> Period:
     if text is None:
         return month_of(now)
     if not (found := _MONTH.fullmatch(text)):
-        raise InvalidRequest({"period": ["Must be a month like 2026-03."]})
+        raise InvalidRequest({"period": ["Must be a month as YYYY-MM, like 2026-03."]})
     return month_of(datetime(int(found[1]), int(found[2]), 1, tzinfo=UTC))
 
 

@@ -34,7 +34,7 @@ def import_rates(text: str, now: datetime) -> list[TelephonyRate]:
             errors[place] = [str(error)]
             continue
         if (rate.direction, rate.prefix, rate.valid_from) in wanted:
-            errors[place] = ["This rate stands in the file twice."]
+            errors[place] = ["This rate is in the file twice."]
         wanted[rate.direction, rate.prefix, rate.valid_from] = rate
     if errors:
         raise InvalidRequest(errors)
@@ -58,11 +58,11 @@ def _take_over(wanted: dict[tuple[str, str, datetime], TelephonyRate]) -> list[T
 def _read(row: dict[str, str], now: datetime) -> TelephonyRate:
     """Raises ValueError with a text for people."""
     if None in row or None in row.values():
-        raise ValueError(f"There must be {len(RATE_COLUMNS)} columns.")
+        raise ValueError(f"Each line must have {len(RATE_COLUMNS)} columns.")
     cells = {name: value.strip() for name, value in row.items()}
     prefix, direction = cells["prefix"].removeprefix("+"), cells["direction"]
     if len(prefix) > 15 or (prefix and not (prefix.isascii() and prefix.isdecimal())):
-        raise ValueError("The prefix must be at most 15 digits, as numbers begin in E.164.")
+        raise ValueError("The prefix must be at most 15 digits, without +.")
     if direction not in TelephonyRate.Direction.values:
         raise ValueError(f"The direction must be one of: {', '.join(TelephonyRate.Direction.values)}.")
     if len(cells["description"]) > 100:
@@ -82,12 +82,12 @@ def _read_price(text: str) -> Decimal:
     except InvalidOperation:
         price = Decimal("NaN")
     if not (price.is_finite() and 0 <= price <= MAX_PRICE and price == round(price, 6)):
-        raise ValueError(f"The price must be a number from 0 to {MAX_PRICE} with at most 6 decimals.")
+        raise ValueError(f"The price must be a number between 0 and {MAX_PRICE} with at most 6 decimals.")
     return price
 
 
 def _read_moment(text: str) -> datetime:
     moment = parse_datetime(text)
     if moment is None or moment.tzinfo is None:
-        raise ValueError("valid_from must be a moment like 2026-01-01T00:00:00Z.")
+        raise ValueError("valid_from must be a time like 2026-01-01T00:00:00Z.")
     return moment

@@ -26,7 +26,7 @@ def find_rate(direction: str, e164: str, at: datetime) -> Decimal:
         .first()
     )
     if rate is None:
-        raise Forbidden("Calls to this destination are not offered: it has no rate.", code="no_rate")
+        raise Forbidden("Calls to this destination are not available: it has no rate.", code="no_rate")
     return rate
 
 

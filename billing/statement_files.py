@@ -22,20 +22,20 @@ def statement_pdf(developer: Developer, statement: Statement) -> HttpResponse:
     period = statement.period
     document = Document(f"Statement {period.start:%B %Y}")
     who = developer.company_name or developer.name
-    document.note(f"{who}, {developer.email}. Account {developer.pk}. All amounts in US dollars, days by UTC.")
+    document.note(f"{who}, {developer.email}. Account {developer.pk}. Amounts in US dollars. Days in UTC.")
     if not statement.is_final:
-        document.note("This month is not over: what is still to come is not in here.")
+        document.note("This month is not over. The statement is not final.")
     document.rows(["", "Entries", "USD"], _summary(statement), widths=(60, 20, 20))
     entries = statements.entries_in(developer.pk, period).filter(amount__gt=0)
     if received := [(f"{entry.created_at:%d %b}", entry.description, format_money(entry.amount)) for entry in entries]:
         document.heading("Credits")
-        document.rows(["Day", "What", "USD"], received, widths=(15, 65, 20))
+        document.rows(["Date", "Description", "USD"], received, widths=(15, 65, 20))
     if charged := [
         (f"{day:%d %b}", format_money(amount)) for day, amount in statements.daily_charges(developer.pk, period)
     ]:
         document.heading("Charges by day")
-        document.rows(["Day", "USD"], charged, widths=(80, 20))
-    document.note("Every single entry is in the CSV file of this month.")
+        document.rows(["Date", "USD"], charged, widths=(80, 20))
+    document.note("The CSV file for this month lists every transaction.")
     response = HttpResponse(document.as_bytes(), content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="{file_name(statement, "pdf")}"'
     return response

@@ -106,7 +106,7 @@ def statement_of(developer_id: int, period: Period, now: datetime) -> Statement:
     for statement in statements_of(developer_id, now):
         if statement.period == period:
             return statement
-    raise NotFound("There is no statement of this month.")
+    raise NotFound("There is no statement for this month.")
 
 
 def entries_in(developer_id: int, period: Period) -> QuerySet[LedgerEntry]:

@@ -46,9 +46,9 @@ def verify_nightly() -> None:
     """The scheduled job: what is wrong is logged as an error, and the job fails so that staff see it in the admin."""
     problems = find_problems()
     for problem in problems:
-        logger.error("The ledger is wrong: %s", problem)
+        logger.error("Ledger check failed: %s", problem)
     if problems:
-        raise LedgerWrong(f"The ledger has {len(problems)} faults; see the log.")
+        raise LedgerWrong(f"The ledger check found {len(problems)} problems. See the log.")
 
 
 def check_entries() -> Iterator[str]:
@@ -56,7 +56,7 @@ def check_entries() -> Iterator[str]:
     yield from _check_triggers()
     repeated = LedgerEntry.objects.order_by().values("key").annotate(Count("pk")).filter(pk__count__gt=1)
     for key in repeated.values_list("key", flat=True):
-        yield f"{key}: there is more than one entry of this key"
+        yield f"{key}: more than one entry has this key"
     for entry in LedgerEntry.objects.filter(ODD).order_by("pk").iterator():
         yield f"{entry.key}: {_fault_of(entry)}"
 
@@ -67,15 +67,15 @@ def check_balances() -> Iterator[str]:
     totals = dict(sums)
     for developer_id, balance in ledger.balances(totals).items():
         if balance != (total := totals[developer_id]):
-            yield f"developer {developer_id}: the balance is {format_money(balance)}, the entries come to {format_money(total)}"
+            yield f"developer {developer_id}: the balance is {format_money(balance)}, but the entries add up to {format_money(total)}"
 
 
 def _fault_of(entry: LedgerEntry) -> str:
     """What is wrong with one that is ODD."""
     if entry.kind in CREDITS and entry.amount <= ZERO:
-        return f"a {entry.kind} takes {format_money(-entry.amount)}"
+        return f"a {entry.kind} entry removes {format_money(-entry.amount)}"
     if entry.kind in CALL_KINDS | NUMBER_KINDS and entry.amount >= ZERO:
-        return f"a charge for {entry.kind} gives {format_money(entry.amount)}"
+        return f"a charge for {entry.kind} adds {format_money(entry.amount)}"
     return f"{entry.kind} does not fit the key"
 
 
@@ -85,7 +85,7 @@ def _check_triggers() -> Iterator[str]:
             "SELECT tgname FROM pg_trigger WHERE tgrelid = 'billing_ledgerentry'::regclass AND tgenabled IN ('O', 'A')"
         )
         for name in sorted(TRIGGERS - {row[0] for row in cursor.fetchall()}):
-            yield f"the ledger is not protected: its trigger {name} is missing or switched off"
+            yield f"the ledger is not protected: its trigger {name} is missing or disabled"
 
 
 def check_adjustments() -> Iterator[str]:
@@ -96,6 +96,6 @@ def check_adjustments() -> Iterator[str]:
     for adjustment in Adjustment.objects.order_by("pk").iterator():
         key = f"adjustment:{adjustment.pk}"
         if entries.pop(key, None) != (adjustment.developer_id, adjustment.amount):
-            yield f"{key}: the adjustment of {format_money(adjustment.amount)} is not in the ledger as it was made"
+            yield f"{key}: no matching ledger entry for the adjustment of {format_money(adjustment.amount)}"
     for key in entries:
         yield f"{key}: an adjustment without a reason"

@@ -4,64 +4,68 @@ from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer
 from bubblyphone.core.schema import Operation
 from bubblyphone.core.shapes import data_of, flag, moment, nullable, number, page_of, record, shape, text, whole
 
-_NOT_NOW = "Stripe refused, could not be reached, or is not set up."
+_NOT_NOW = "Stripe rejected the request, could not be reached, or is not set up."
 AUTO_TOP_UP = shape(
     "AutoTopUp",
     {
-        "enabled": flag("Switched off by itself when the card cannot be charged.", example=True),
-        "threshold": nullable(number(5, "The balance below which the card is charged.")),
-        "amount": nullable(number(25, "What it is charged.")),
-        "has_payment_method": flag("Whether there is a saved card. Without one nothing is charged.", example=True),
+        "enabled": flag("Turned off automatically if the card cannot be charged.", example=True),
+        "threshold": nullable(number(5, "The saved card is charged when the balance falls below this amount.")),
+        "amount": nullable(number(25, "Amount to charge.")),
+        "has_payment_method": flag(
+            "Whether the account has a saved card. Required for automatic top-ups.", example=True
+        ),
     },
 )
 PAYMENT_METHOD = shape(
     "PaymentMethod",
     {
         "id": whole(1),
-        "brand": text("visa", "Or the kind of what is no card."),
+        "brand": text("visa", "Card brand, or the type of another payment method."),
         "last_four": text("4242"),
-        "expires": nullable(text("2031-03", "The last month in which it holds.")),
-        "is_default": flag("The one that automatic top-ups charge.", example=True),
+        "expires": nullable(text("2031-03", "Expiry month.")),
+        "is_default": flag("Whether automatic top-ups charge this payment method.", example=True),
         "created_at": moment(),
     },
 )
 OPERATIONS = {
     "POST /billing/top-up": Operation(
         "Top up your balance",
-        "Gives the address of a Stripe Checkout page. The credit is there when Stripe has reported the payment. On a demo server "
-        "without Stripe the page gives test credit instead, and says so.",
+        "Create a Stripe Checkout session. Credit is added when Stripe confirms the payment. On a server without Stripe keys, "
+        "the page adds test credit instead.",
         answer=record({"checkout_url": text("https://checkout.stripe.com/c/pay/cs_test_a1b2c3", format="uri")}),
         status=201,
         body=TopUpSerializer,
         example={"amount": 20},
         errors={502: _NOT_NOW},
     ),
-    "GET /billing/auto-topup": Operation("Show automatic top-ups", answer=data_of(AUTO_TOP_UP)),
+    "GET /billing/auto-topup": Operation("Get automatic top-up settings", answer=data_of(AUTO_TOP_UP)),
     "PUT /billing/auto-topup": Operation(
-        "Change automatic top-ups",
-        "When the balance falls below the threshold, the saved card is charged, once for each time it does so. If that "
-        "fails, automatic top-ups are switched off, and you are told by e-mail and `billing.auto_topup.failed`.",
+        "Update automatic top-up settings",
+        "Charge the saved card once each time the balance falls below the threshold. If a charge "
+        "fails, automatic top-ups are turned off and we notify you by email and the `billing.auto_topup.failed` webhook.",
         answer=data_of(AUTO_TOP_UP),
         body=AutoTopUpSerializer,
         example={"enabled": True, "threshold": 5, "amount": 25},
     ),
     "GET /billing/payment-methods": Operation(
-        "List payment methods", "The cards that Stripe keeps for automatic top-ups.", answer=page_of(PAYMENT_METHOD)
+        "List payment methods", "Payment methods saved at Stripe for automatic top-ups.", answer=page_of(PAYMENT_METHOD)
     ),
     "DELETE /billing/payment-methods/{id}": Operation(
         "Remove a payment method",
-        "Stripe forgets it, too. Without one, automatic top-ups are switched off.",
+        "Also removes it at Stripe. Removing the last payment method turns automatic top-ups off.",
         status=204,
         errors={502: _NOT_NOW},
     ),
     "POST /billing/payment-methods/{id}/default": Operation(
-        "Choose a payment method", "Automatic top-ups charge it from now on.", answer=data_of(PAYMENT_METHOD)
+        "Set the default payment method",
+        "Automatic top-ups charge the default payment method.",
+        answer=data_of(PAYMENT_METHOD),
     ),
 }
 FIELDS = {
-    "TopUpSerializer.amount": "US dollars.",
-    "TopUpSerializer.save_payment_method": "Keep the card for automatic top-ups; true unless said.",
-    "AutoTopUpSerializer.enabled": "Whether the card is charged by itself. To switch it on, both amounts must be known.",
-    "AutoTopUpSerializer.threshold": "The balance in US dollars below which it is charged. Left out, it stays as it is.",
-    "AutoTopUpSerializer.amount": "US dollars. Left out, it stays as it is.",
+    "TopUpSerializer.amount": "Amount in US dollars.",
+    "TopUpSerializer.save_payment_method": "Save the card for automatic top-ups. Default: true.",
+    "AutoTopUpSerializer.enabled": "Whether automatic top-ups are on. Requires `threshold` and `amount` to be set.",
+    "AutoTopUpSerializer.threshold": "The saved card is charged when the balance falls below this amount in US dollars. Unchanged if omitted.",
+    "AutoTopUpSerializer.amount": "Amount to charge in US dollars. Unchanged if omitted.",
 }

@@ -29,7 +29,7 @@ class NumberField(serializers.Field[Any, Any, Any, Any]):
         if self.choices and number not in self.choices:
             raise serializers.ValidationError(f"Must be one of {', '.join(map(str, self.choices))}.")
         if number is None or not (self.choices or self.least <= number <= self.most):
-            raise serializers.ValidationError(f"Must be a number from {self.least} to {self.most}.")
+            raise serializers.ValidationError(f"Must be a number between {self.least} and {self.most}.")
         return round_half_up(number, CENT)
 
     def to_representation(self, value: Decimal) -> float | int:

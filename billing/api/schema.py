@@ -23,8 +23,8 @@ from bubblyphone.core.shapes import (
 BALANCE = record(
     {
         "balance": money("24.50"),
-        "held": money("0.08", "Set aside for calls and for numbers that are being bought."),
-        "available": money("24.42", "What can still be spent."),
+        "held": money("0.08", "Amount on hold for running calls and number purchases."),
+        "available": money("24.42", "`balance` minus `held`."),
         "currency": choice(["USD"], "USD"),
     }
 )
@@ -33,20 +33,20 @@ TRANSACTION = shape(
     {
         "id": whole(1),
         "type": choice(["credit", "debit"], "credit"),
-        "kind": choice(LedgerEntry.Kind.values, "top_up", "What it is for."),
-        "amount": money("10.00", "Positive either way; `type` says which."),
+        "kind": choice(LedgerEntry.Kind.values, "top_up", "What the transaction is for."),
+        "amount": money("10.00", "Always positive. `type` says whether it was added or charged."),
         "description": text("Balance top-up"),
-        "call_id": nullable(whole(42, "The call that it was charged for.")),
-        "phone_number_id": nullable(whole(7, "The number that it was charged for.")),
+        "call_id": nullable(whole(42, "The call, if the transaction is for one.")),
+        "phone_number_id": nullable(whole(7, "The phone number, if the transaction is for one.")),
         "created_at": moment(),
     },
 )
-_SHARE = {"calls": whole(3), "minutes": whole(6, "Started ones."), "cost": money("0.54")}
+_SHARE = {"calls": whole(3), "minutes": whole(6, "Billed minutes."), "cost": money("0.54")}
 _TIMED = record({"cost": money("14.20"), "minutes": whole(284), "seconds": whole(16_200)})
 _DAY_COSTS = {
     "type": "object",
     "additionalProperties": money("0.12"),
-    "description": "What each category and `numbers` cost on the day; what cost nothing is left out.",
+    "description": "Cost by category on that day, including `numbers`. Categories without cost are omitted.",
     "examples": [{"telephony": "0.34", "ai_model": "0.20"}],
 }
 _UNTIMED = record({"cost": money("0.00")})
@@ -56,7 +56,7 @@ USAGE = shape(
         "period": text("2026-03"),
         "total_calls": whole(142),
         "total_minutes": whole(284),
-        "total_cost": money("25.87", "Calls and numbers together."),
+        "total_cost": money("25.87", "Cost of calls and numbers."),
         "phone_numbers": whole(2),
         "phone_number_cost": money("6.00"),
         "categories": record(
@@ -74,10 +74,10 @@ USAGE = shape(
 )
 
 _MONTH = {
-    "id": text("2026-03", "The month."),
+    "id": text("2026-03", "The month, as YYYY-MM."),
     "start": moment(example="2026-03-01T00:00:00Z"),
-    "end": moment("The first moment after it.", "2026-04-01T00:00:00Z"),
-    "final": flag("The month is over: nothing will change.", example=True),
+    "end": moment("End of the month (exclusive).", "2026-04-01T00:00:00Z"),
+    "final": flag("True once the month is over and the statement no longer changes.", example=True),
 }
 STATEMENT = shape(
     "Statement",
@@ -89,12 +89,12 @@ STATEMENT = shape(
                 {
                     "kind": choice(LedgerEntry.Kind.values, "telephony"),
                     "count": whole(142),
-                    "amount": money("-14.20", "What they added to the balance."),
+                    "amount": money("-14.20", "Effect on the balance. Negative for charges."),
                 }
             )
         ),
-        "credits": money("20.00", "All that came in."),
-        "charges": money("14.20", "All that went out, as a positive amount."),
+        "credits": money("20.00", "Total of all credits."),
+        "charges": money("14.20", "Total of all charges, as a positive amount."),
         "closing_balance": money("15.80"),
         "currency": choice(["USD"], "USD"),
     },
@@ -102,28 +102,31 @@ STATEMENT = shape(
 
 OPERATIONS = {
     "Billing": {
-        "GET /billing/balance": Operation("Show your balance", answer=data_of(BALANCE)),
+        "GET /billing/balance": Operation("Get your balance", answer=data_of(BALANCE)),
         "GET /billing/transactions": Operation(
             "List transactions",
-            "Newest first. As a CSV file, with all that was asked for at once: `?format=csv`, or `Accept: text/csv`.",
+            "Newest first. For a CSV file with all matching transactions, use `?format=csv` or `Accept: text/csv`.",
             answer=page_of(TRANSACTION),
             query=TransactionsQuerySerializer,
             also={"text/csv": "id,created_at,type,kind,amount,currency,description\r\n"},
         ),
         "GET /billing/statements": Operation(
             "List monthly statements",
-            "From the first month with a movement to the current one, newest first. A whole list, not paged.",
+            "One per month, from the first transaction to the current month. Newest first. Not paginated.",
             answer=data_of(listing(record(_MONTH))),
         ),
         "GET /billing/statements/{id}": Operation(
-            "Show a month's statement",
-            "As a file: `?format=pdf` with a summary, `?format=csv` with every movement and the balance after it.",
+            "Get a monthly statement",
+            "For a file, use `?format=pdf` (summary) or `?format=csv` (every transaction with the balance after it).",
             answer=data_of(STATEMENT),
             query=FormatQuerySerializer,
             also={"application/pdf": "%PDF-1.3", "text/csv": "created_at,kind,description,amount,balance,currency\r\n"},
         ),
         "GET /billing/usage": Operation(
-            "Show a month's usage", "Summed up from the ledger.", answer=data_of(USAGE), query=UsageQuerySerializer
+            "Get monthly usage",
+            "Cost, calls, and minutes of a month, by category, day, number, agent, and model.",
+            answer=data_of(USAGE),
+            query=UsageQuerySerializer,
         ),
         **payment_schema.OPERATIONS,
     },
@@ -131,11 +134,11 @@ OPERATIONS = {
 PATH_EXAMPLES = {"billing/statements {id}": "2026-03"}
 FIELDS = {
     **payment_schema.FIELDS,
-    "billing/statements {id}": "A month, like 2026-03.",
-    "FormatQuerySerializer.format": "`pdf` or `csv` for a file.",
-    "TransactionsQuerySerializer.type": "Credits or debits alone.",
-    "TransactionsQuerySerializer.kind": "Movements of one kind alone.",
+    "billing/statements {id}": "Month as YYYY-MM.",
+    "FormatQuerySerializer.format": "`pdf` or `csv` to download a file.",
+    "TransactionsQuerySerializer.type": "Only credits or only debits.",
+    "TransactionsQuerySerializer.kind": "Only transactions of this kind.",
     "TransactionsQuerySerializer.from": "First day (UTC).",
     "TransactionsQuerySerializer.to": "Last day (UTC).",
-    "TransactionsQuerySerializer.format": "`csv` for a file.",
+    "TransactionsQuerySerializer.format": "`csv` to download a file.",
 }

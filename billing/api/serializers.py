@@ -13,8 +13,8 @@ class TransactionsQuerySerializer(serializers.Serializer[Any]):
     type = serializers.ChoiceField(["credit", "debit"], required=False)
     kind = serializers.ChoiceField(LedgerEntry.Kind.choices, required=False)
     # `from` is a word of Python's own.
-    vars()["from"] = serializers.DateField(required=False, help_text="First day, UTC.")
-    to = serializers.DateField(required=False, help_text="Last day, UTC.")
+    vars()["from"] = serializers.DateField(required=False, help_text="First day (UTC).")
+    to = serializers.DateField(required=False, help_text="Last day (UTC).")
     format = serializers.ChoiceField(["json", "csv"], required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -26,4 +26,4 @@ class TransactionsQuerySerializer(serializers.Serializer[Any]):
 class UsageQuerySerializer(serializers.Serializer[Any]):
     """The query of GET /billing/usage."""
 
-    period = serializers.CharField(required=False, help_text="YYYY-MM; the current month unless given.")
+    period = serializers.CharField(required=False, help_text="Month as YYYY-MM. Default: the current month.")

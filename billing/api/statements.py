@@ -53,7 +53,7 @@ def find_statement(developer: Developer, month: str) -> Statement:
     try:
         period = read_month(month, now)
     except InvalidRequest:
-        raise NotFound("There is no statement of this month.") from None
+        raise NotFound("There is no statement for this month.") from None
     return statements.statement_of(developer.pk, period, now)
 
 

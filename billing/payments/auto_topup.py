@@ -36,12 +36,12 @@ EVENT = "billing.auto_topup.failed"
 # Stripe remembers idempotency keys for 24 h. After this time it is asked what became of a payment instead.
 REPEATABLE = timedelta(hours=23)
 REASONS = {
-    "authentication_required": "the bank wants you to confirm the payment yourself",
+    "authentication_required": "your bank requires you to confirm the payment",
     "card_declined": "the card was declined",
-    "disputed": "a payment was disputed at the bank",
+    "disputed": "a payment was disputed",
     "expired_card": "the card has expired",
     "generic_decline": "the card was declined",
-    "insufficient_funds": "there was too little money on the card",
+    "insufficient_funds": "the card has insufficient funds",
 }
 
 
@@ -61,7 +61,7 @@ def configure(
     found.threshold = found.threshold if threshold is None else threshold
     found.amount = found.amount if amount is None else amount
     values = {"threshold": found.threshold, "amount": found.amount}
-    missing = {name: ["Needed to switch automatic top-ups on."] for name, value in values.items() if value is None}
+    missing = {name: ["Required to turn automatic top-ups on."] for name, value in values.items() if value is None}
     if enabled and missing:
         raise InvalidRequest(missing)
     found.charges_below, found.failure_code, found.failed_at = found.threshold, "", None
@@ -144,7 +144,11 @@ def charge(payment_id: int, now: datetime | None = None) -> None:
             cards.forget(payment.stripe_card_id)
         fail(payment_id, error.code or "invalid_request")
     except stripe.StripeError as error:
-        logger.warning("Stripe did not answer a charge: %s", type(error).__name__, extra={"payment_id": payment_id})
+        logger.warning(
+            "Charging a card at Stripe failed without a result: %s",
+            type(error).__name__,
+            extra={"payment_id": payment_id},
+        )
     else:
         _take(payment_id, intent)
 

@@ -30,7 +30,7 @@ def start_top_up(*, developer: Developer, amount: Decimal, saves_card: bool, ref
     Raises InvalidRequest, Conflict (`reference` belongs to another payment) and UpstreamFailed.
     """
     if not LEAST <= amount <= MOST or amount != amount.quantize(Decimal("0.01")):
-        raise InvalidRequest({"amount": [f"Must be from {LEAST} to {MOST} dollars, in whole cents."]})
+        raise InvalidRequest({"amount": [f"Must be between {LEAST} and {MOST} dollars, in whole cents."]})
     if is_test_mode():
         payment = _begin_payment(developer, amount, reference, is_test=True)
         return f"{settings.PUBLIC_URL}/billing/test-top-up/{payment.reference}"
@@ -64,7 +64,7 @@ def _begin_payment(developer: Developer, amount: Decimal, reference: uuid.UUID |
     if payment.status != Payment.Status.PENDING and not (
         payment.is_test and payment.status == Payment.Status.SUCCEEDED
     ):
-        raise Conflict("This payment has already ended. Reload the page to start another.")
+        raise Conflict("This payment has already ended. Reload the page to start a new one.")
     return payment
 
 

@@ -46,7 +46,7 @@ def refused_as_upstream() -> Iterator[None]:
         yield
     except stripe.StripeError as error:
         logger.warning("Stripe: %s %s", type(error).__name__, error.code or error.http_status or "")
-        raise UpstreamFailed("The payment service could not do this now. Please try again.") from error
+        raise UpstreamFailed("The payment service is not available right now. Try again later.") from error
 
 
 def is_gone(error: stripe.InvalidRequestError, param: str) -> bool:

@@ -52,7 +52,7 @@ class TopUpForm(forms.Form):
         label="Amount",
         error_messages={"required": "Choose an amount.", "invalid_choice": "Choose an amount."},
     )
-    other_amount = Dollars(checkout.LEAST, checkout.MOST, label="Other amount, in USD", required=False)
+    other_amount = Dollars(checkout.LEAST, checkout.MOST, label="Other amount (USD)", required=False)
     saves_card = forms.BooleanField(required=False, label="Save this card for automatic top-ups")
     reference = forms.UUIDField(required=False, widget=forms.HiddenInput, initial=uuid.uuid4)
 
@@ -72,9 +72,9 @@ class AutoTopUpForm(forms.Form):
     """When the saved card is charged."""
 
     enabled = forms.BooleanField(required=False, label="Top up automatically")
-    threshold = Dollars(*auto_topup.THRESHOLDS, label="When the balance falls below, in USD")
+    threshold = Dollars(*auto_topup.THRESHOLDS, label="When the balance falls below (USD)")
     amount = forms.TypedChoiceField(
-        choices=[(str(amount), f"${amount}") for amount in auto_topup.AMOUNTS], coerce=Decimal, label="Charge"
+        choices=[(str(amount), f"${amount}") for amount in auto_topup.AMOUNTS], coerce=Decimal, label="Amount to charge"
     )
 
     @classmethod

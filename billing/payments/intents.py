@@ -38,7 +38,7 @@ def payment_of(thing: Mapping[str, Any]) -> Payment | None:
         except ValueError:
             found = None
         if found is None:
-            logger.error("Stripe tells of payment %s, which is not here.", reference)
+            logger.error("Stripe reported the unknown payment %s.", reference)
         return found
     if thing.get("object") == "checkout.session":
         return Payment.objects.filter(stripe_session_id=thing["id"]).first()

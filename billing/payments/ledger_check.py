@@ -15,6 +15,6 @@ def check_payments() -> Iterator[str]:
     for payment in Payment.objects.filter(status=Payment.Status.SUCCEEDED).order_by("pk").iterator():
         key = f"payment:{payment.pk}"
         if entries.pop(key, None) != (payment.developer_id, payment.amount):
-            yield f"{key}: the payment of {format_money(payment.amount)} is not in the ledger as it was made"
+            yield f"{key}: no matching ledger entry for the payment of {format_money(payment.amount)}"
     for key in entries:
         yield f"{key}: credit for a payment that did not succeed"

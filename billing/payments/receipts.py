@@ -21,13 +21,13 @@ def receipt(payment: Payment) -> bytes:
         ("Payment", payment.stripe_intent_id or ""),
     ]
     document.rows(("", ""), facts, widths=(1, 2))
-    document.heading("What was paid")
+    document.heading("Items")
     refunds = payment.refunds.filter(failed=False).order_by("pk")
     lines = [
         (describe(payment), f"${format_money(payment.amount)}"),
         *(("Refund", f"-${format_money(refund.amount)}") for refund in refunds),
     ]
-    document.rows(("Prepaid credit", "US dollars"), lines, widths=(3, 1))
+    document.rows(("Description", "Amount (USD)"), lines, widths=(3, 1))
     document.note("Prepaid credit for phone numbers and calls. Thank you.")
     return document.as_bytes()
 

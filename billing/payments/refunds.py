@@ -55,7 +55,7 @@ def on_dispute(dispute: Mapping[str, Any]) -> None:
     if (payment := _payment_of(dispute)) is None or status.startswith(INQUIRY_PREFIX):
         return
     key, amount = f"payment:{payment.pk}:dispute:{dispute['id']}", from_cents(dispute["amount"])
-    _book(payment, key, LedgerEntry.Kind.DISPUTE, -amount, "Disputed")
+    _book(payment, key, LedgerEntry.Kind.DISPUTE, -amount, "Dispute")
     if status == "won":
         # The dispute's own entry is there by now, so that a report of its beginning that comes late changes nothing.
         _book(payment, f"{key}:won", LedgerEntry.Kind.DISPUTE, amount, "Dispute won")

@@ -29,14 +29,16 @@ def succeed(payment_id: int, *, paid: Decimal, currency: str = "usd", intent_id:
     Raises WrongCurrency.
     """
     if currency.lower() != "usd":
-        raise WrongCurrency(f"payment {payment_id} was made in {currency}")
+        raise WrongCurrency(f"payment {payment_id} was in {currency}")
     # Before the row: a refund that is being told at this moment waits, or is seen below.
     lock_intent(intent_id)
     payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
     if payment.status == Status.SUCCEEDED:
         return
     if paid != payment.amount:
-        logger.error("%s was asked for and %s paid", payment.amount, paid, extra={"payment_id": payment_id})
+        logger.error(
+            "payment amount mismatch: requested %s, paid %s", payment.amount, paid, extra={"payment_id": payment_id}
+        )
     payment.status, payment.amount, payment.settled_at = Status.SUCCEEDED, paid, timezone.now()
     payment.stripe_intent_id = payment.stripe_intent_id or intent_id or None
     payment.failure_code = ""

@@ -56,4 +56,4 @@ def _try(payment_id: int, work: Callable[[int], None]) -> None:
     try:
         work(payment_id)
     except (stripe.StripeError, UpstreamFailed, DatabaseError):
-        logger.exception("A payment could not be looked after.", extra={"payment_id": payment_id})
+        logger.exception("Processing an unfinished payment failed", extra={"payment_id": payment_id})

@@ -90,7 +90,7 @@ def set_auto_top_up(request: HttpRequest) -> HttpResponse:
 @page
 def choose_card(request: HttpRequest, pk: int) -> HttpResponse:
     card = cards.choose(developer=signed_in(request), pk=pk)
-    messages.success(request, f"{card} is the default card now.")
+    messages.success(request, f"{card} is now the default card.")
     return redirect("billing")
 
 
@@ -104,7 +104,7 @@ def remove_card(request: HttpRequest, pk: int) -> HttpResponse:
             raise
         show_refusal(request, error)
     else:
-        messages.success(request, f"{card} is removed.")
+        messages.success(request, f"{card} removed.")
     return redirect("billing")
 
 

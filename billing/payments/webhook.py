@@ -29,7 +29,7 @@ def stripe_webhook(request: HttpRequest) -> JsonResponse:
     if not _is_signed(request.headers.get("Stripe-Signature", ""), body, secret):
         return JsonResponse({"message": "The signature does not match."}, status=400)
     if not _is_event(body):
-        return JsonResponse({"message": "The body is not an event."}, status=400)
+        return JsonResponse({"message": "The body is not a Stripe event."}, status=400)
     trigger = WebhookEventTrigger(
         headers={name: request.headers.get(name, "") for name in KEPT_HEADERS},
         body=body,

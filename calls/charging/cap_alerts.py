@@ -68,7 +68,7 @@ def _which_calls(cap: DailyCap) -> str:
     if cap.scope is Scope.NUMBER:
         return f"on {PhoneNumber.objects.get(pk=cap.target_id).e164}"
     if cap.scope is Scope.AGENT:
-        return f"of the agent “{Agent.objects.get(pk=cap.target_id).name}”"
+        return f"with the agent “{Agent.objects.get(pk=cap.target_id).name}”"
     if cap.scope is Scope.API_KEY:
         return f"with the API key “{ApiKey.objects.get(pk=cap.target_id).label}”"
     return ""

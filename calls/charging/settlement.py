@@ -123,7 +123,7 @@ def _lines(call: Call, costs: Bill) -> list[tuple[str, LedgerEntry.Kind, Decimal
     minutes, transfer_minutes = math.ceil(costs.agent_seconds / 60), math.ceil(costs.transfer_seconds / 60)
     return [
         ("telephony", kinds.TELEPHONY, costs.telephony, f"{title} ({minutes} min)"),
-        ("transfer", kinds.TELEPHONY, costs.transfer, f"{title}, handed over ({transfer_minutes} min)"),
+        ("transfer", kinds.TELEPHONY, costs.transfer, f"{title}, transferred ({transfer_minutes} min)"),
         ("model", kinds.MODEL, costs.model, f"{title}, {call.model_slug} ({costs.agent_seconds} s)"),
         ("transcription", kinds.TRANSCRIPTION, costs.transcription, f"{title}, transcription"),
     ]

@@ -41,19 +41,19 @@ def _amount(label: str) -> forms.DecimalField:
 class CapsForm(forms.Form):
     """All daily caps at once, fields named by scope and id ("agent_7"); an empty one is no limit."""
 
-    daily_cap = _amount("Most per day, in USD")
+    daily_cap = _amount("Daily limit (USD)")
     max_concurrent_calls = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=10_000,
-        label="Most calls at the same time",
+        label="Max concurrent calls",
         widget=forms.NumberInput(attrs=NO_LIMIT),
     )
     max_calls_per_caller_per_hour = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=10_000,
-        label="Most calls of one caller per hour",
+        label="Max calls per caller per hour",
         widget=forms.NumberInput(attrs=NO_LIMIT),
     )
 
@@ -140,7 +140,7 @@ def limits(request: HttpRequest) -> HttpResponse:
     form = CapsForm(request.POST or None, developer=developer)
     if form.is_valid():
         form.save()
-        messages.success(request, "Your limits are saved.")
+        messages.success(request, "Limits saved.")
         return redirect("caps")
     account = DailyCap(developer.pk, Scope.ACCOUNT, developer.pk, Decimal(0))
     return render(request, "billing/caps.html", {"form": form, "spent_today": account.spent(timezone.now())})

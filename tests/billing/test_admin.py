@@ -101,8 +101,8 @@ def test_an_import_adds_and_changes_and_is_logged(client: Client) -> None:
         (f"{HEADER}\n44,inbound,0.0000001,,\n", "line 2: The price must be a number from 0 to 100"),
         (f"{HEADER}\n44,inbound,1,,2026-01-01\n", "line 2: valid_from must be a moment like"),
         (f"{HEADER}\n44,inbound,1\n", "line 2: There must be 5 columns."),
-        (f"{HEADER}\n44,inbound,1,,\n44,inbound,2,,\n", "line 3: This rate stands in the file twice."),
-        (b"\xff\xfe", "The file is not UTF-8."),
+        (f"{HEADER}\n44,inbound,1,,\n44,inbound,2,,\n", "line 3: This rate is in the file twice."),
+        (b"\xff\xfe", "The file is not UTF-8 text. Save it as UTF-8 and upload it again."),
     ],
 )
 def test_an_import_that_is_wrong_changes_nothing(client: Client, text: str | bytes, complaint: str) -> None:

@@ -115,8 +115,8 @@ def six_dollars(developer_id: int) -> Decimal:
     ("number", "code", "text"),
     [
         (DECLINES_LATER, "generic_decline", "the card was declined"),
-        (NO_FUNDS, "insufficient_funds", "there was too little money on the card"),
-        (ASKS_FOR_AUTHENTICATION, "authentication_required", "the bank wants you to confirm the payment yourself"),
+        (NO_FUNDS, "insufficient_funds", "the card has insufficient funds"),
+        (ASKS_FOR_AUTHENTICATION, "authentication_required", "your bank requires you to confirm the payment"),
     ],
 )
 def test_a_refusal_switches_it_off_and_is_told_once(

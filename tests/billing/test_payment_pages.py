@@ -160,7 +160,7 @@ def test_why_they_were_switched_off(page: Client, developer: Developer, stripe: 
     switch_on(developer)
     run_jobs()
     html = html_of(page)
-    assert "there was too little money on the card" in html
+    assert "the card has insufficient funds" in html
     assert ">Failed</span>" in html
 
 

@@ -31,7 +31,7 @@ def after(seconds: float) -> datetime:
         # Documented examples: call.ended after 95 s, call.hangup after 120 s (outbound), usage of a call of 2 min.
         (95, {}, {"telephony": "0.08", "model": "0.063"}),
         (120, {**WEBHOOK, "direction": "outbound", "telephony_rate": OUTBOUND}, {"telephony": "0.10"}),
-        # Started minutes from the answer on.
+        # Billed minutes from the answer on.
         (0.2, WEBHOOK, {"telephony": "0.04"}),
         (60, WEBHOOK, {"telephony": "0.04"}),
         (60.1, WEBHOOK, {"telephony": "0.08"}),

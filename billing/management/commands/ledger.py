@@ -10,7 +10,7 @@ from billing.verification import find_problems
 
 
 class Command(BaseCommand):
-    help = "Check every balance, every entry and what it is for; exit 1 and name what is wrong."
+    help = "Check all balances and ledger entries. Prints the problems and exits with status 1 if there are any."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("action", choices=["verify"])
@@ -20,5 +20,5 @@ class Command(BaseCommand):
         for problem in problems:
             self.stderr.write(problem)
         if problems:
-            raise CommandError(f"The ledger is wrong in {len(problems)} places.")
-        self.stdout.write(f"The ledger is right: {LedgerEntry.objects.count()} entries checked.")
+            raise CommandError(f"Ledger check failed: {len(problems)} problems.")
+        self.stdout.write(f"Ledger check passed: {LedgerEntry.objects.count()} entries checked.")
