@@ -66,6 +66,6 @@ FIELDS = {
     "TopUpSerializer.amount": "Amount in US dollars.",
     "TopUpSerializer.save_payment_method": "Save the card for automatic top-ups. Default: true.",
     "AutoTopUpSerializer.enabled": "Whether automatic top-ups are on. Requires `threshold` and `amount` to be set.",
-    "AutoTopUpSerializer.threshold": "The saved card is charged when the balance falls below this amount in US dollars. Unchanged if omitted.",
+    "AutoTopUpSerializer.threshold": "The card is charged when the balance falls below this amount in US dollars. Unchanged if omitted.",
     "AutoTopUpSerializer.amount": "Amount to charge in US dollars. Unchanged if omitted.",
 }

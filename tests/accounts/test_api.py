@@ -121,9 +121,7 @@ def test_a_besieged_account_is_closed_for_a_while(client: Client, settings: Any)
 def test_a_key_cannot_log_out(client: Client) -> None:
     response = post(client, "auth/logout", **bearer(make_developer(), is_admin=True))
     assert response.status_code == 403
-    message = (
-        "The request was sent with an API key, which cannot log out. To revoke it, use DELETE /api/v1/api-keys/{id}."
-    )
+    message = "An API key cannot log out. To revoke it, use DELETE /api/v1/api-keys/{id}."
     assert response.json() == {"message": message, "reason": "forbidden"}
 
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 NEW = "another secret"
 NEW_TWICE = {"password": NEW, "password_confirmation": NEW}
-DAMAGED = {"errors": {"token": ["This link has been used or is no longer valid. Request a new link."]}}
+DAMAGED = {"errors": {"token": ["This link has expired or was already used. Request a new one."]}}
 
 
 @pytest.fixture
@@ -88,16 +88,16 @@ def test_a_link_is_for_one_address_and_three_days(jane: Developer, client: Clien
 
 
 def test_pages_remind_of_the_address_until_it_is_confirmed(jane: Developer, browser: Client) -> None:
-    assert "Please confirm your e-mail address" in browser.get("/numbers").content.decode()
+    assert "Confirm your email address" in browser.get("/numbers").content.decode()
     for _ in range(3):
         assert browser.post("/account/verification")["Location"] == "/account"
     assert "Email sent." in browser.get("/account").content.decode()
     browser.post("/account/verification")
-    assert "We sent this email several times already." in browser.get("/account").content.decode()
+    assert "We already sent this email several times." in browser.get("/account").content.decode()
     run_jobs()
     assert len(mail.outbox) == 3
     assert browser.post(f"/verify-email/{email_verification.make_token(jane)}")["Location"] == "/"
-    assert "Please confirm your e-mail address" not in browser.get("/numbers").content.decode()
+    assert "Confirm your email address" not in browser.get("/numbers").content.decode()
     mail.outbox.clear()
     email_verification.send_link(jane.pk)
     assert mail.outbox == []

@@ -102,7 +102,7 @@ def test_wrong_secrets_lock_out_one_account_at_one_address(door: str) -> None:
 def test_deleting_an_account_counts_as_every_password() -> None:
     victim = make_developer()
     for _ in range(20):
-        assert "This is not your password" in delete_account(victim, HERE, "wrong").content.decode()
+        assert "Wrong password" in delete_account(victim, HERE, "wrong").content.decode()
     assert is_refused(delete_account(victim, HERE, PASSWORD))
     assert is_refused(api_login(victim, HERE, PASSWORD))
     victim.refresh_from_db()
@@ -162,7 +162,7 @@ def test_verification_mails_are_limited_by_recipient(settings: Any) -> None:
     assert OrmQ.objects.count() == 3
     client = Client()
     client.force_login(Developer.objects.get(email="victim@example.com"))
-    assert "several times already" in client.post("/account/verification", follow=True).content.decode()
+    assert "already sent this email several times" in client.post("/account/verification", follow=True).content.decode()
 
 
 # --- new accounts -----------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_what_is_exported_can_be_imported(client: Client) -> None:
     exported = client.get(f"{RATES}export/").content
     assert exported.startswith(f"{HEADER}\r\n,inbound,0.04,Any other country,2026-01-01T00:00:00Z\r\n".encode())
     assert exported.count(b"\r\n") == len(before) + 1
-    assert "0 rates were added or changed." in upload(client, exported)
+    assert "0 rates added or updated." in upload(client, exported)
     assert list(TelephonyRate.objects.order_by("pk").values()) == before
 
 
@@ -83,7 +83,7 @@ def test_an_import_adds_and_changes_and_is_logged(client: Client) -> None:
         client,
         f"\ufeff{HEADER}\n44,outbound,0.055,United Kingdom,2026-01-01T00:00:00Z\n+44,outbound,0.07,Dearer,2027-01-01T00:00:00Z\n",
     )
-    assert "2 rates were added or changed." in page
+    assert "2 rates added or updated." in page
     rates = TelephonyRate.objects.filter(prefix="44", direction="outbound").order_by("valid_from")
     assert [str(rate.price_per_minute) for rate in rates] == ["0.055000", "0.070000"]
     assert TelephonyRate.objects.count() == count + 1
@@ -96,11 +96,11 @@ def test_an_import_adds_and_changes_and_is_logged(client: Client) -> None:
         ("prefix,price\n44,1\n", "The first line must be: prefix,direction"),
         (f"{HEADER}\n44,sideways,0.05,,\n", "line 2: The direction must be one of: inbound, outbound."),
         (f"{HEADER}\n44a,inbound,0.05,,\n", "line 2: The prefix must be at most 15 digits"),
-        (f"{HEADER}\n44,inbound,-1,,\n", "line 2: The price must be a number from 0 to 100"),
-        (f"{HEADER}\n44,inbound,NaN,,\n", "line 2: The price must be a number from 0 to 100"),
-        (f"{HEADER}\n44,inbound,0.0000001,,\n", "line 2: The price must be a number from 0 to 100"),
-        (f"{HEADER}\n44,inbound,1,,2026-01-01\n", "line 2: valid_from must be a moment like"),
-        (f"{HEADER}\n44,inbound,1\n", "line 2: There must be 5 columns."),
+        (f"{HEADER}\n44,inbound,-1,,\n", "line 2: The price must be a number between 0 and 100"),
+        (f"{HEADER}\n44,inbound,NaN,,\n", "line 2: The price must be a number between 0 and 100"),
+        (f"{HEADER}\n44,inbound,0.0000001,,\n", "line 2: The price must be a number between 0 and 100"),
+        (f"{HEADER}\n44,inbound,1,,2026-01-01\n", "line 2: valid_from must be a time like"),
+        (f"{HEADER}\n44,inbound,1\n", "line 2: Each line must have 5 columns."),
         (f"{HEADER}\n44,inbound,1,,\n44,inbound,2,,\n", "line 3: This rate is in the file twice."),
         (b"\xff\xfe", "The file is not UTF-8 text. Save it as UTF-8 and upload it again."),
     ],

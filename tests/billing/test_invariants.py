@@ -37,7 +37,7 @@ from tests.factories import make_developer
 AMOUNTS = st.decimals(min_value="0.01", max_value="30", places=2)
 REPEATS = st.integers(1, 3)
 # Tests empty tables, so that this guard is off in them.
-KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or switched off"]
+KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"]
 
 
 class Killed(Exception):

@@ -87,7 +87,10 @@ def test_minimum_balance() -> None:
     with pytest.raises(InsufficientFunds) as refusal:
         ledger.require_balance(developer.pk, Decimal("0.50"))
     assert refusal.value.status == 402
-    assert refusal.value.message == "This needs a balance of at least $0.50; yours is $0.499999."
+    assert (
+        refusal.value.message
+        == "Your balance is too low: $0.499999 available, $0.50 required. Add credit and try again."
+    )
     post(developer, "b", "0.000001")
     ledger.require_balance(developer.pk, Decimal("0.50"))
 

@@ -73,7 +73,7 @@ def test_amounts_that_are_refused(
     assert_sound(html)
     assert "Fix the field marked below." in html
     if field == "other_amount":
-        assert '<a href="#id_other_amount">Other amount, in USD</a>' in html
+        assert '<a href="#id_other_amount">Other amount (USD)</a>' in html
         assert 'aria-invalid="true"' in html.partition('name="other_amount"')[2].partition(">")[0]
     assert (stripe.asked, Payment.objects.count(), ledger.balance(developer.pk)) == ([], 0, 0)
 
@@ -146,7 +146,7 @@ def test_automatic_top_ups(page: Client, developer: Developer, stripe: FakeStrip
     page.post("/billing/automatic-top-ups", {"enabled": "on", "threshold": "7.50", "amount": "50"})
     found = AutoTopUp.objects.get()
     assert (found.enabled, found.threshold, found.amount) == (True, Decimal("7.5"), 50)
-    assert "There is no card to be charged" in html_of(page)
+    assert "You have no saved card" in html_of(page)
     page.post("/billing/automatic-top-ups", {"enabled": "on", "threshold": "0.5", "amount": "50"})
     found.refresh_from_db()
     assert found.threshold == Decimal("7.5")

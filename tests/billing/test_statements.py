@@ -107,7 +107,7 @@ def test_as_pdf(developer: Developer) -> None:
     for shown in ("Opening balance 20.00", "Telephony 2 -0.20", "Model 1 -0.063", "Closing balance 24.737"):
         assert shown in lines
     assert "09 Mar About e 10.00" in lines
-    assert lines[lines.index("Day USD") + 1 :][:3] == ["01 Mar 0.143", "09 Mar 0.12", "31 Mar 5.00"]
+    assert lines[lines.index("Date USD") + 1 :][:3] == ["01 Mar 0.143", "09 Mar 0.12", "31 Mar 5.00"]
 
 
 def test_a_running_months_pdf_says_so(developer: Developer) -> None:

@@ -27,7 +27,7 @@ from tests.fakes.stripe_server import FakeStripe, signed
 from tests.jobs import run_jobs
 
 # Tests empty tables, so that this guard is off in them.
-KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or switched off"]
+KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"]
 
 
 @pytest.fixture

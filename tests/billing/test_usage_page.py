@@ -31,7 +31,7 @@ def test_the_page_shows_the_month(empty_redis: object) -> None:
         'href="?period=2026-02"',
     ):
         assert text in shown
-    assert "Nothing was spent" in client.get("/usage").content.decode()
+    assert "No spending in" in client.get("/usage").content.decode()
     assert client.get("/usage?period=soon").status_code == 404
 
 
@@ -82,5 +82,5 @@ def test_how_long_a_balance_lasts(spent: str, days_ago: float, left: int | None,
     )
     client = Client()
     client.force_login(developer)
-    assert ("at the rate of the last week" in client.get("/billing").content.decode()) == (left is not None)
+    assert ("left at this week’s spending" in client.get("/billing").content.decode()) == (left is not None)
     assert days_left(developer.pk, Decimal(13) if left != 0 else Decimal(-1), now) == left

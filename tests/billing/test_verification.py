@@ -48,13 +48,13 @@ def book(developer: Developer, key: str, kind: str, amount: str) -> None:
 def test_a_ledger_that_is_right(developer: Developer) -> None:
     output = StringIO()
     call_command("ledger", "verify", stdout=output)
-    assert output.getvalue() == "The ledger is right: 6 entries checked.\n"
+    assert output.getvalue() == "Ledger check passed: 6 entries checked.\n"
     verification.verify_nightly()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_it_reads_one_state_of_the_database() -> None:
-    problem = "the ledger is not protected: its trigger ledger_is_never_emptied is missing or switched off"
+    problem = "the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"
     assert verification.find_problems() == [problem]  # it is off where tests empty tables
 
 
@@ -103,7 +103,7 @@ def forget_a_month(developer: Developer) -> str:
 
 def spoil_a_checkpoint(developer: Developer) -> str:
     BalanceCheckpoint.objects.filter(developer=developer).update(amount=100)
-    return f"developer {developer.pk}: the balance is 101.50, the entries come to 5.357"
+    return f"developer {developer.pk}: the balance is 101.50, but the entries add up to 5.357"
 
 
 def charge_for_anothers_number(developer: Developer) -> str:
@@ -119,14 +119,14 @@ def adjust_without_reason(developer: Developer) -> str:
 
 def lose_an_adjustment(developer: Developer) -> str:
     lost = Adjustment.objects.create(developer=developer, amount=2, reason="Lost", staff=developer)
-    return f"adjustment:{lost.pk}: the adjustment of 2.00 is not in the ledger as it was made"
+    return f"adjustment:{lost.pk}: no matching ledger entry for the adjustment of 2.00"
 
 
 def switch_protection_off(developer: Developer) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE billing_ledgerentry DISABLE TRIGGER ledger_rows_stay")
-    return "the ledger is not protected: its trigger ledger_rows_stay is missing or switched off"
+    return "the ledger is not protected: its trigger ledger_rows_stay is missing or disabled"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 def test_an_api_key_works_until_it_is_revoked(demo_page: Page, api: httpx2.Client) -> None:
     page = demo_page
     page.goto("/api-keys")
-    page.get_by_label("Name of the key").fill("From the page")
+    page.get_by_label("Key name").fill("From the page")
     page.get_by_role("button", name="Create key").click()
     key = page.get_by_label("New API key").input_value()
     headers = {"Authorization": f"Bearer {key}"}

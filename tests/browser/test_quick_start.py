@@ -35,7 +35,7 @@ def test_from_sign_up_to_a_spoken_call(open_page: Callable[..., Page], question:
     take_step(page, "Billing")
     page.get_by_role("button", name=re.compile("test credit")).click()
     take_step(page, "API keys")
-    page.get_by_label("Name of the key").fill("First")
+    page.get_by_label("Key name").fill("First")
     page.get_by_role("button", name="Create key").click()
     assert page.get_by_label("New API key").input_value().startswith("bp_live_sk_")
 

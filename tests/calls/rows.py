@@ -12,7 +12,7 @@ from phone_numbers.models import PhoneNumber
 from tests import factories
 
 # What `ledger verify` finds in every test: emptying the tables needs that guard to be off (tests/conftest.py).
-KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or switched off"]
+KNOWN = ["the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"]
 
 
 def make_account(balance: str = "10") -> Developer:

@@ -239,8 +239,8 @@ def test_alerts_and_the_end_of_what_runs(number: PhoneNumber) -> None:
     ]
     run_jobs()
     assert [message.subject for message in mail.outbox] == [
-        "50 % of your daily limit is used",
-        "100 % of your daily limit is used",
+        "50% of your daily limit is used",
+        "100% of your daily limit is used",
     ]
 
 
@@ -256,7 +256,7 @@ def test_a_cap_that_the_last_call_has_passed_is_told_though_nothing_runs(number:
     sent = json.loads(WebhookDelivery.objects.get(event_type=REACHED).body)
     assert (sent["scope"], sent["agent_id"], sent["percent"]) == ("agent", str(agent.pk), 80)
     run_jobs()
-    assert "of the agent “Desk”" in mail.outbox[0].body
+    assert "with the agent “Desk”" in mail.outbox[0].body
 
 
 def test_the_api_shows_and_sets_them(number: PhoneNumber, empty_redis: object) -> None:

@@ -250,8 +250,10 @@ def test_trouble_in_a_call_that_ended_well() -> None:
     assert diagnose(call).fault == Fault.CALLEE  # type: ignore[union-attr]
     add_delivery(call, "call.hangup", 500)
     assert diagnose(call).sentence == "1 webhook about this call could not be delivered."  # type: ignore[union-attr]
-    add_delivery(call, "call.tool_call", None, "No complete answer within 10 seconds.")
+    add_delivery(call, "call.tool_call", None, "No complete response within 10 seconds.")
     found = diagnose(call)
     assert found is not None
     assert found.sentence == "1 tool call got no usable answer; the agent was told so and went on."
-    assert found.evidence == ["12:00:07 call.tool_call: no answer after 183 ms, No complete answer within 10 seconds."]
+    assert found.evidence == [
+        "12:00:07 call.tool_call: no answer after 183 ms, No complete response within 10 seconds."
+    ]

@@ -177,8 +177,8 @@ def test_a_carrier_that_says_nothing_is_waited_for_three_minutes(
 @pytest.mark.parametrize(
     ("answer", "attempts", "missing"),
     [
-        (Answer(404, b""), 4, "The carrier did not hand it over: The address answered 404."),
-        (Answer(503, b""), 4, "The carrier did not hand it over: The address answered 503."),
+        (Answer(404, b""), 4, "The carrier did not hand it over: The server responded with status 404."),
+        (Answer(503, b""), 4, "The carrier did not hand it over: The server responded with status 503."),
         (Answer(200, b"<html>"), 1, "What the carrier handed over is not a sound file."),
         (Answer(200, wav(sine(1), rate=8001)), 1, "What the carrier handed over is not a sound file."),
         (Answer(200, b""), 1, "What the carrier handed over is not a sound file."),

@@ -33,8 +33,8 @@ def test_every_secret_comes_under_the_newest_key(settings: Any) -> None:
     key = create_model_key(developer=developer, provider="openai", api_key="sk-proj-abc123")
     settings.ENCRYPTION_KEYS = [new, old]
     fresh = create_model_key(developer=developer, provider="google", api_key="AIza-0123456789")
-    assert rotate() == "3 secrets were brought under the newest key."
-    assert rotate() == "0 secrets were brought under the newest key."
+    assert rotate() == "3 secrets were re-encrypted with the newest key."
+    assert rotate() == "0 secrets were re-encrypted with the newest key."
     settings.ENCRYPTION_KEYS = [new]
     secret.refresh_from_db()
     assert (signing_keys(secret).current, signing_keys(secret).previous) == (second, first)
@@ -46,7 +46,7 @@ def test_what_no_key_opens_is_told_and_left_alone(settings: Any) -> None:
     settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     key = create_model_key(developer=make_developer(), provider="openai", api_key="sk-proj-abc123")
     settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
-    with pytest.raises(CommandError, match=r"^1 secrets are under none of the keys"):
+    with pytest.raises(CommandError, match=r"^1 secrets could not be decrypted"):
         rotate()
     assert ModelKey.objects.get().encrypted == key.encrypted
 

@@ -197,7 +197,7 @@ def test_a_number_is_configured(client: Client, developer: Developer) -> None:
         ({"tools": "[{"}, "This is not valid JSON"),
         ({"tools": '[{"name": "end_call"}]', "tool_webhook_url": "http://127.0.0.1:9/"}, "built-in tool"),
         ({"tools": '[{"name": "check"}]'}, "A tool webhook URL is required"),
-        ({"silence_timeout": "9"}, "greater than or equal to 10"),
+        ({"silence_timeout": "9"}, "Enter 10 or more."),
         ({"transfer_number": "12345"}, "E.164"),
         ({"webhook_url": "ftp://example.com"}, "http"),
         ({"language": "not a language"}, "BCP-47"),

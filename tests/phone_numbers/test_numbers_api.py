@@ -215,7 +215,7 @@ def test_what_running_calls_have_accrued_is_spent(
     # Ten minutes are held: 20 of the 25 are gone.
     answer = refuse(buy(client), 402, developer)
     assert answer == {
-        "message": "This needs a balance of at least $6.00; yours is $5.00.",
+        "message": "Your balance is too low: $5.00 available, $6.00 required. Add credit and try again.",
         "reason": "insufficient_balance",
     }
     Call.objects.filter(pk=call.pk).update(answered_at=timezone.now() - timedelta(minutes=8, seconds=30))

@@ -104,7 +104,7 @@ def test_24_months_with_crashes_and_repeats() -> None:
     assert (len(days), days[0], days[11], days[12]) == (23, "2028-03-29", "2029-02-28", "2029-03-29")
     assert ledger.balance(developer.pk) == 150 - 47 * 3
     assert list(verification.check_entries()) == [
-        "the ledger is not protected: its trigger ledger_is_never_emptied is missing or switched off"  # in tests
+        "the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"  # in tests
     ]
     assert told(developer) == []
 

@@ -173,7 +173,7 @@ async def test_the_real_time_out_and_first_retry() -> None:
         first, second = [one.at for one in receiver.received if one.path == f"/hang/{number}"]
         assert second - first == pytest.approx(15.0, abs=1.0)
     assert attempt.response_status is None
-    assert attempt.error_message == "No complete answer within 10 seconds."
+    assert attempt.error_message == "No complete response within 10 seconds."
     assert 9_900 <= attempt.latency_ms <= 11_000
 
 
