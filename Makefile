@@ -48,6 +48,8 @@ check-rest:
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) scripts/check_references.py
 	@$(PYTHON) -m bubblyphone.settings_page --check
+	@$(PYTHON) -m deptry . --config requirements/deptry.toml
+	@$(PYTHON) -m deptry . --config requirements/deptry-tests.toml
 	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command as check; check()'
 	@$(CHECK_ENV) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	@$(CHECK_ENV) $(PYTHON) -W ignore manage.py makemigrations --check --dry-run

@@ -1,4 +1,7 @@
-"""Pictures of every page into docs/screens/ (`python -m tests.screens [name …]`): a platform of its own, with a past."""
+"""Pictures of every page into var/screens/ (`python -m tests.screens [name …]`): a platform of its own, with a past.
+
+The pictures that README and docs show go to docs/screens/ as well; only those are in git.
+"""
 
 import io
 import sys
@@ -15,7 +18,11 @@ from tests.browser.pages import DOORS, OFFICE, PAGES, seed
 from tests.browser.test_accessibility import complaints
 from tests.flows.platform import Platform
 
-SCREENS = Path(__file__).resolve().parents[1] / "docs" / "screens"
+ROOT = Path(__file__).resolve().parents[1]
+SCREENS = ROOT / "var" / "screens"
+# Name and look → its file in docs/screens/, cut to this height.
+SHOWN = {("call", "1440-light"): "call-light.png", ("call", "1440-dark"): "call-dark.png"}
+SHOWN_HEIGHT = 1100
 LOOKS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 # Where what fills the page is no news: tables go on and on.
 MAX_HEIGHT = 2200
@@ -78,12 +85,19 @@ def shoot(page: Page, name: str, url: str, wanted: list[str], look: str) -> None
     # As high as the page, so that what sticks to the window's end does not lie across the picture's middle.
     height = min(MAX_HEIGHT, int(page.evaluate("document.documentElement.scrollHeight")))
     page.set_viewport_size({"width": int(look.split("-")[0]), "height": height})
-    SCREENS.mkdir(exist_ok=True)
-    # 128 colours are enough for pages, and a third of the size.
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(128)
-    picture.save(SCREENS / f"{name}-{look}.png", optimize=True)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    save(picture, SCREENS / f"{name}-{look}.png")
+    if (name, look) in SHOWN:
+        shown = picture.crop((0, 0, picture.width, min(picture.height, SHOWN_HEIGHT)))
+        save(shown, ROOT / "docs" / "screens" / SHOWN[name, look])
     page.set_viewport_size({"width": int(look.split("-")[0]), "height": 900})
     print(f"{name}-{look}", *found, sep="\n  ")  # noqa: T201
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """128 colors are enough for pages, and a third of the size."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.quantize(128).save(path, optimize=True)
 
 
 if __name__ == "__main__":
