@@ -6,6 +6,7 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
 from accounts.models import Developer
+from bubblyphone.core.waiting import before_waiting
 
 
 def send(developer: Developer, template: str, context: dict[str, Any], *, to: str = "") -> None:
@@ -15,4 +16,5 @@ def send(developer: Developer, template: str, context: dict[str, Any], *, to: st
     """
     text = render_to_string(f"emails/{template}.txt", {"developer": developer, **context})
     subject, _, body = text.partition("\n")
+    before_waiting()
     EmailMessage(subject.strip(), body.lstrip("\n"), to=[to or developer.email]).send()

@@ -1,4 +1,4 @@
-"""What the API does with every request before and after its view: rate limit, `Idempotency-Key`."""
+"""What happens to every request before and after its view: rate limits, and on the API `Idempotency-Key`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from accounts.authentication import identify
 from accounts.idempotency import HEADER, Claim, claim_key, fingerprint_of, settle
-from bubblyphone.core.errors import Conflict, InvalidRequest
+from bubblyphone.core.errors import Conflict, InvalidRequest, TooManyRequests
 from bubblyphone.core.http import client_address, client_network, compact_json, json_error
 from bubblyphone.core.middleware import is_api, is_form_with_files
+from bubblyphone.core.pages import too_many
 from bubblyphone.core.ratelimit import hit
 
 
@@ -35,6 +36,21 @@ class RateLimitMiddleware:
         response["X-RateLimit-Limit"] = str(allowance.limit)
         response["X-RateLimit-Remaining"] = str(allowance.remaining)
         return response
+
+
+class PageRateLimitMiddleware:
+    """Counts the pages of an account, whatever browsers it has open. Who is not signed in has the limits of each form."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_api(request) or not request.user.is_authenticated:
+            return self.get_response(request)
+        allowance = hit(f"pages:{request.user.pk}", limit=settings.PAGE_RATE_LIMIT_PER_MINUTE)
+        if allowance.is_exceeded:
+            return too_many(request, TooManyRequests("Your account sends too many requests.", allowance.retry_after))
+        return self.get_response(request)
 
 
 class IdempotencyMiddleware:

@@ -10,8 +10,11 @@ from django.conf import settings
 from agents.models import ModelKey
 from bubblyphone.core.crypto import decrypt
 from bubblyphone.core.errors import UpstreamFailed
-from bubblyphone.core.http import is_this_machine
+from bubblyphone.core.ratelimit import at_most
+from bubblyphone.core.waiting import http_client
 
+AT_ONCE = 2  # checks of one account
+LEASE_SECONDS = 30  # longer than one takes
 TOTAL_SECONDS = 10.0
 CONNECT_SECONDS = 3.0
 
@@ -25,15 +28,15 @@ class KeyCheck:
 
 
 def check_model_key(*, key: ModelKey) -> KeyCheck:
-    """Ask the key's provider. Raises UpstreamFailed when it cannot be reached or says neither yes nor no. No transaction."""
-    name = key.get_provider_display()
+    """Ask the key's provider, outside of transactions.
+
+    Raises UpstreamFailed when it cannot be reached or says neither yes nor no, TooManyRequests while two other checks are running.
+    """
+    name, message = key.get_provider_display(), "Two key checks are running already."
     url, headers = _request_for(key)
+    place = at_most(AT_ONCE, f"key-check:{key.developer_id}", lease_seconds=LEASE_SECONDS, message=message)
     try:
-        with httpx2.Client(
-            timeout=httpx2.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS),
-            follow_redirects=False,
-            trust_env=not is_this_machine(url.host),
-        ) as client:
+        with place, http_client(url, timeout=httpx2.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS)) as client:
             status = client.get(url, headers=headers).status_code
     except httpx2.HTTPError as error:
         raise UpstreamFailed(f"{name} cannot be reached.") from error

@@ -10,7 +10,7 @@ from accounts.access import signed_in
 from agents import selectors, services
 from agents.forms import ModelKeyForm, ReplaceKeyForm
 from agents.key_check import check_model_key
-from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.errors import ApplicationError, TooManyRequests
 from bubblyphone.core.pages import page, posted_from, show_refusal
 
 
@@ -43,6 +43,8 @@ def check_key(request: HttpRequest, pk: int) -> HttpResponse:
     key = selectors.get_model_key(developer=signed_in(request), pk=pk)
     try:
         check = check_model_key(key=key)
+    except TooManyRequests:
+        raise
     except ApplicationError as error:
         show_refusal(request, error)
     else:

@@ -96,6 +96,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "accounts.browser_sessions.BrowserSessionMiddleware",
+    "accounts.middleware.PageRateLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -125,6 +126,8 @@ if not DATABASE_URL:
     raise ImproperlyConfigured("DATABASE_URL is not set. `make run` starts an embedded PostgreSQL and sets it.")
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
 DATABASE_POOL_SIZE = env.DATABASE_POOL_SIZE  # of one web process (bubblyphone/serve.py)
+# What waits on the network in a transaction is written to the log (bubblyphone/core/waiting.py); in tests it is an error.
+FAIL_ON_WAIT_IN_TRANSACTION = False
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgresql://…")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -291,6 +294,8 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["bubblyphone.core.schema.add_components"],
 }
 RATE_LIMIT_PER_MINUTE = 100
+# Of an account's pages. One that shows a running call asks for its parts some 150 times a minute.
+PAGE_RATE_LIMIT_PER_MINUTE = 600
 CORS_ALLOW_ALL_ORIGINS = "*" in env.CORS_ORIGINS
 CORS_ALLOWED_ORIGINS = [origin for origin in env.CORS_ORIGINS if origin != "*"]
 CORS_URLS_REGEX = r"^/api/"

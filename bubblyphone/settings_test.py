@@ -14,8 +14,12 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
 REGISTRATIONS_PER_HOUR = 10_000
+FAIL_ON_WAIT_IN_TRANSACTION = True
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # As on an installation that has keys of both vendors. Nobody listens there: no test reaches a vendor.
-_vendor_options = {"api_key": "key-of-the-tests", "base_url": "http://127.0.0.1:9/v1"}
+_vendor_options = {
+    "api_key": "key-of-the-tests",
+    "base_url": os.environ.get("VENDORS_OF_TESTS", "http://127.0.0.1:9/v1"),
+}
 MODEL_PROVIDERS["openai"] = {**MODEL_PROVIDERS["openai"], "OPTIONS": _vendor_options}
 MODEL_PROVIDERS["google"] = {**MODEL_PROVIDERS["google"], "OPTIONS": {**_vendor_options, "api_version": "v1beta"}}

@@ -18,6 +18,7 @@ from django.utils.crypto import salted_hmac
 
 from bubblyphone.core.audio import PCMU_8K
 from bubblyphone.core.crypto import hash_secret
+from bubblyphone.core.waiting import before_waiting
 from calls.live_control import tell_session
 from calls.models import Call
 from phone_numbers.carriers.base import CarrierError, StreamSettings
@@ -41,6 +42,7 @@ def side_by_side(function: Callable[[T], object], calls: Iterable[T]) -> None:
     if len(waiting) == 1:
         function(waiting[0])
         return
+    before_waiting()
     for done in [_threads.submit(_run, function, (each,)) for each in waiting]:
         done.result()
 

@@ -8,11 +8,11 @@ import logging
 import uuid
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
 from bubblyphone.core.redis import get_redis
+from bubblyphone.core.waiting import run_waiting
 
 logger = logging.getLogger(__name__)
 # Below the time-out of the Redis client.
@@ -27,7 +27,7 @@ def session_group(call_id: int) -> str:
 
 def tell_session(call_id: int, message: dict[str, Any]) -> None:
     """Send without waiting. A session that is not there any more does not mind."""
-    async_to_sync(get_channel_layer().group_send)(session_group(call_id), message)
+    run_waiting(get_channel_layer().group_send, session_group(call_id), message)
 
 
 def ask_session(call_id: int, message: dict[str, Any]) -> bool:

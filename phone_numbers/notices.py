@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import send_mail
-from django.template.loader import render_to_string
 from django.utils import timezone
 
+from accounts import emails
 from bubblyphone.core.api import format_time
 from bubblyphone.core.jobs import enqueue
 from phone_numbers.countries import country_name
@@ -72,10 +71,4 @@ def send_verification_email(verification_id: int) -> None:
         "kind": verification.number_type.replace("_", "-"),
         "public_url": settings.PUBLIC_URL,
     }
-    outcome = "approved" if verification.status == Verification.Status.APPROVED else "not accepted"
-    send_mail(
-        f"Your documents for {country_name(verification.country_code)} were {outcome}",
-        render_to_string("emails/country_verification.txt", context),
-        None,
-        [verification.developer.email],
-    )
+    emails.send(verification.developer, "country_verification", context)

@@ -8,6 +8,7 @@ from typing import Any, TypedDict, cast
 from django.utils import timezone
 
 from bubblyphone.core.errors import UpstreamFailed
+from bubblyphone.core.waiting import before_waiting
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CountryRequirements
@@ -67,6 +68,7 @@ def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements]) -> dict[Ki
             items, at = [_requirement(row) for row in answer], now
         return CountryRequirements(country_code=country, number_type=number_type, items=items, fetched_at=at)
 
+    before_waiting()
     # Threads for the network alone; the rows are written here, at once.
     with ThreadPoolExecutor(min(REQUESTS_AT_ONCE, len(kinds))) as threads:
         rows = list(threads.map(ask, kinds))

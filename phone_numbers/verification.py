@@ -1,6 +1,6 @@
 """Verification: papers are handed in, staff decide, the developer is told, and the carrier gets them when a number is ordered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -41,21 +41,14 @@ def submit(*, developer: Developer, country: str, number_type: str, papers: Sequ
     _refuse_second(developer, country, number_type)
     _check(wanted, papers)
     given = {paper.requirement_id: paper for paper in papers}
-    saved: list[VerificationDocument] = []
+    verification = Verification(developer=developer, country_code=country, number_type=number_type)
+    documents = [_document(verification, requirement, given.get(requirement["id"])) for requirement in wanted]
     try:
-        with transaction.atomic():
-            _end_expired(developer, country, number_type)
-            verification = Verification.objects.create(
-                developer=developer, country_code=country, number_type=number_type
-            )
-            _note(verification, developer)
-            for requirement in wanted:
-                # One by one: when one fails, the others are known.
-                saved.append(_save(verification, requirement, given.get(requirement["id"])))  # noqa: PERF401
+        _store_files(documents, given)
+        _write_down(verification, documents)
     except BaseException as error:
-        # A row that is rolled back leaves its file behind.
-        for document in saved:
-            document.file.delete(save=False)
+        for document in documents:
+            document.file.delete(save=False)  # nothing where there is none yet
         if isinstance(error, IntegrityError):
             _refuse_second(developer, country, number_type)
         raise
@@ -198,7 +191,8 @@ def _paper_problem(requirement: Requirement, paper: HandedIn) -> tuple[str, str]
     return None
 
 
-def _save(verification: Verification, requirement: Requirement, paper: HandedIn | None) -> VerificationDocument:
+def _document(verification: Verification, requirement: Requirement, paper: HandedIn | None) -> VerificationDocument:
+    """The row of an answer, still without its file. Neither is saved."""
     document = VerificationDocument(
         verification=verification,
         requirement_id=requirement["id"],
@@ -209,13 +203,24 @@ def _save(verification: Verification, requirement: Requirement, paper: HandedIn 
     if paper is not None and paper.file is not None:
         document.content_type = detect_type(paper.file) or ""
         document.filename = (paper.file.name or "")[:255]
-        document.file.save("", paper.file, save=False)
-    try:
-        document.save()
-    except BaseException:
-        document.file.delete(save=False)
-        raise
     return document
+
+
+def _store_files(documents: Sequence[VerificationDocument], given: Mapping[str, HandedIn]) -> None:
+    """Before the rows that name them: the storage may be another machine, for which no transaction waits."""
+    for document in documents:
+        paper = given.get(document.requirement_id)
+        if paper is not None and paper.file is not None:
+            document.file.save("", paper.file, save=False)
+
+
+@transaction.atomic
+def _write_down(verification: Verification, documents: Sequence[VerificationDocument]) -> None:
+    _end_expired(verification.developer, verification.country_code, verification.number_type)
+    verification.save(force_insert=True)
+    _note(verification, verification.developer)
+    for document in documents:
+        document.save(force_insert=True)
 
 
 # --- deciding ---------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ import idna
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from bubblyphone.core.waiting import before_waiting
 from webhooks import response_text
 from webhooks.public_addresses import is_public
 
@@ -95,6 +96,7 @@ def _addresses_now(url: httpx2.URL) -> list[str]:
         return [host]
     if f".{host.lower().rstrip('.')}".endswith(".localhost"):
         return ["127.0.0.1"]  # whatever DNS says: RFC 6761, section 6.3
+    before_waiting()
     lookup = _lookup_threads().submit(_look_up, host, _port_of(url))
     try:
         return lookup.result(CONFIGURATION_LOOKUP_SECONDS)

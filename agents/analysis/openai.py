@@ -6,14 +6,13 @@ https://platform.openai.com/docs/guides/structured-outputs
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import httpx2
 from openai import APIConnectionError, APIStatusError, OpenAI, OpenAIError
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, ValidationError
 
 from agents.analysis.answer import answer_type
 from agents.analysis.base import Analyser, AnalysisError, Line
-from bubblyphone.core.http import is_this_machine
+from bubblyphone.core.waiting import http_client
 
 # Two answers have to fit into a job's minute.
 TIMEOUT_SECONDS = 25.0
@@ -30,9 +29,12 @@ class OpenAIAnalyser(Analyser):
     """One model of one account. An answer that does not fit the schema is sent back once, with what is wrong with it."""
 
     def __init__(self, *, api_key: str, base_url: str, model: str) -> None:
-        http = httpx2.Client(trust_env=not is_this_machine(httpx2.URL(base_url).host))
         self._client = OpenAI(
-            api_key=api_key, base_url=base_url, timeout=TIMEOUT_SECONDS, max_retries=0, http_client=http
+            api_key=api_key,
+            base_url=base_url,
+            timeout=TIMEOUT_SECONDS,
+            max_retries=0,
+            http_client=http_client(base_url),
         )
         self._model = model
         self.source = f"openai:{model}"

@@ -149,7 +149,8 @@ OPERATIONS = {
         ),
         "POST /model-keys/{id}/test": Operation(
             "Test a model key",
-            "Ask the provider whether it takes the key. A key that it refuses is an answer, not an error.",
+            "Ask the provider whether it takes the key. A key that it refuses is an answer, not an error. At most two tests of an account "
+            "run at once; others get 429 with `Retry-After`.",
             answer=data_of(record({"ok": flag(example=True), "message": text("The provider accepts this key.")})),
             errors={502: "The provider could not be reached."},
         ),

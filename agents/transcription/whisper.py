@@ -4,14 +4,13 @@ import io
 import wave
 from typing import Any
 
-import httpx2
 import numpy as np
 from openai import APIConnectionError, APIStatusError, OpenAI, OpenAIError
 from openai.types.audio import TranscriptionVerbose
 
 from agents.languages import nearest_code
 from agents.transcription.base import Segment, Transcriber, TranscriptionError
-from bubblyphone.core.http import is_this_machine
+from bubblyphone.core.waiting import http_client
 
 # A piece has to fit into a job's minute.
 TIMEOUT_SECONDS = 40.0
@@ -39,9 +38,12 @@ class WhisperTranscriber(Transcriber):
     max_bytes = MAX_UPLOAD_BYTES
 
     def __init__(self, *, api_key: str, base_url: str, model: str) -> None:
-        http = httpx2.Client(trust_env=not is_this_machine(httpx2.URL(base_url).host))
         self._client = OpenAI(
-            api_key=api_key, base_url=base_url, timeout=TIMEOUT_SECONDS, max_retries=0, http_client=http
+            api_key=api_key,
+            base_url=base_url,
+            timeout=TIMEOUT_SECONDS,
+            max_retries=0,
+            http_client=http_client(base_url),
         )
         self._model = model
         self.source = f"groq:{model}"

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -13,10 +14,19 @@ from django.conf import settings
 
 from bubblyphone.core.errors import UpstreamFailed
 from bubblyphone.core.http import is_this_machine
+from bubblyphone.core.waiting import before_waiting
 
 logger = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 15
 CENTS = Decimal(100)
+
+
+class _Client(stripe.RequestsClient):
+    """Waits for Stripe without a database connection."""
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        before_waiting()
+        return super().request(*args, **kwargs)
 
 
 def is_configured() -> bool:
@@ -34,7 +44,7 @@ def stripe_client() -> stripe.StripeClient:
     return stripe.StripeClient(
         settings.STRIPE["secret_key"],
         base_addresses={"api": base},
-        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS, session=session),
+        http_client=_Client(timeout=TIMEOUT_SECONDS, session=session),
         max_network_retries=2,  # with one idempotency key for all attempts
     )
 

@@ -10,11 +10,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound
+from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
 from bubblyphone.core.once import act_once
 
 P = ParamSpec("P")
@@ -26,7 +27,7 @@ MAX_ID = 2**63 - 1
 def page(
     view: Callable[Concatenate[HttpRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """A view for those who are signed in, in their time zone; what a service does not find is a 404."""
+    """A view for those who are signed in, in their time zone; what a service does not find is a 404, too many requests are a 429."""
 
     @login_required
     @wraps(view)
@@ -36,8 +37,20 @@ def page(
                 return act_once(request, view, *args, **kwargs)
         except NotFound as error:
             raise Http404(error.message) from error
+        except TooManyRequests as error:
+            return too_many(request, error)
 
     return wrapped
+
+
+def too_many(request: HttpRequest, error: TooManyRequests) -> HttpResponse:
+    """The 429 of pages, with Retry-After. To htmx it is a sentence, which static/js/app.js shows: what is on the page stays."""
+    headers = {"Retry-After": str(error.retry_after)}
+    if "HX-Request" in request.headers:
+        return HttpResponse(error.message, status=429, headers=headers, content_type="text/plain; charset=utf-8")
+    response = render(request, "429.html", {"message": error.message, "seconds": error.retry_after}, status=429)
+    response["Retry-After"] = headers["Retry-After"]
+    return response
 
 
 def posted_from(

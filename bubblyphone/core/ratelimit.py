@@ -1,18 +1,25 @@
-"""Exact limits across all processes: a log of the last window's requests per bucket, kept in Redis."""
+"""Exact limits across all processes, kept in Redis: how often in a window, and how many at once.
 
-import logging
+While Redis is away each process counts for itself (`local_limits`): a lost counter must not stop paying customers, nor let all guess.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import ceil
+from typing import Any
 
 from redis.exceptions import RedisError
 
+from bubblyphone.core.errors import TooManyRequests
+from bubblyphone.core.local_limits import LocalLimits
 from bubblyphone.core.redis import get_redis
-
-logger = logging.getLogger(__name__)
 
 # One atomic step: forget what is older than the window, count, and note this hit if there is room. Times in
 # microseconds of Redis' own clock. KEYS[1] the log; ARGV: limit, window, hits to note (0 only looks).
 # Gives {passes, count, age of the oldest hit}.
-_SCRIPT = """
+_COUNT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local limit, window, hits = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -30,6 +37,22 @@ if hits > 0 then
 end
 return {1, count + hits, age}
 """
+# KEYS[1] the holders by the end of their leases; ARGV: limit, lease, holder. Gives 0 for a place, else the microseconds until
+# the next is free at the latest.
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local limit, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+if redis.call('ZCARD', KEYS[1]) >= limit then
+    return tonumber(redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]) - now
+end
+redis.call('ZADD', KEYS[1], now + lease, ARGV[3])
+redis.call('PEXPIRE', KEYS[1], math.ceil(lease / 1000))
+return 0
+"""
+MICROSECONDS = 1_000_000
+_local = LocalLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +69,7 @@ class Allowance:
 
 
 def hit(bucket: str, *, limit: int, window_seconds: int = 60) -> Allowance:
-    """Count one request. In any window at most `limit` pass; refused ones do not count.
-
-    Without Redis everything passes: a lost counter must not stop paying customers.
-    """
+    """Count one request. In any window at most `limit` pass; refused ones do not count."""
     return _run(bucket, limit, window_seconds, hits=1)
 
 
@@ -59,12 +79,33 @@ def look(bucket: str, *, limit: int, window_seconds: int = 60) -> Allowance:
 
 
 def _run(bucket: str, limit: int, window_seconds: int, hits: int) -> Allowance:
-    window = window_seconds * 1_000_000
     try:
-        passes, count, age = get_redis().eval(_SCRIPT, 1, f"ratelimit:{bucket}", limit, window, hits)
+        answer: Any = get_redis().eval(_COUNT, 1, f"ratelimit:{bucket}", limit, window_seconds * MICROSECONDS, hits)
+        passes, count, age = answer[0], answer[1], answer[2] / MICROSECONDS
     except RedisError:
-        logger.exception("Counting requests for rate limits failed")
-        return Allowance(limit, limit)
+        passes, count, age = _local.count(bucket, limit, window_seconds, hits)
     if not passes:
-        return Allowance(limit, 0, max(1, -(-(window - age) // 1_000_000)))
+        return Allowance(limit, 0, max(1, ceil(window_seconds - age)))
     return Allowance(limit, limit - count)
+
+
+@contextmanager
+def at_most(limit: int, bucket: str, *, lease_seconds: int, message: str) -> Iterator[None]:
+    """Hold one of the bucket's `limit` places while the block runs. Raises TooManyRequests with `message` when all are taken.
+
+    A process that dies leaves its place taken until the lease, which is longer than the block may run, is over.
+    """
+    holder, key = uuid.uuid4().hex, f"places:{bucket}"
+    try:
+        answer: Any = get_redis().eval(_TAKE, 1, key, limit, lease_seconds * MICROSECONDS, holder)
+        wait = answer / MICROSECONDS
+    except RedisError:
+        wait = _local.take(bucket, holder, limit, lease_seconds)
+    if wait > 0:
+        raise TooManyRequests(message, max(1, ceil(wait)))
+    try:
+        yield
+    finally:
+        _local.give_back(bucket, holder)
+        with suppress(RedisError):  # then the lease ends it
+            get_redis().zrem(key, holder)

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from accounts.models import Developer
 from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.ratelimit import at_most
+from bubblyphone.core.waiting import run_waiting
 from calls.tool_calls import tool_call_body
 from calls.tool_results import ToolAnswer, read_answer
 from phone_numbers.models import PhoneNumber
@@ -18,6 +19,8 @@ from phone_numbers.selectors import numbers_of
 from webhooks.outbound_http import OutboundClient, PostResult, validate_webhook_url
 from webhooks.signing import signature_headers, signing_keys
 
+AT_ONCE = 2  # trials of one account
+LEASE_SECONDS = 15  # longer than one takes
 CALL_ID = "trial"  # what the server is told in the place of a call's id
 
 
@@ -62,7 +65,7 @@ def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str,
     """POST a tool call to `url`, for up to 10 s and outside of transactions.
 
     Signed with the secret of a number that the agent is linked to, else of any number of the developer's, else not at all.
-    Raises Django's ValidationError for an address that must not be posted to.
+    Raises Django's ValidationError for an address that must not be posted to, TooManyRequests while two others are running.
     """
     validate_webhook_url(url)
     now = timezone.now()
@@ -71,7 +74,9 @@ def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str,
     headers = {"Content-Type": "application/json"}
     if number is not None:
         headers = signature_headers(signing_keys(number.signing_secret), body, uuid.uuid4(), int(now.timestamp()))
-    answer = async_to_sync(_post)(url, body, headers)
+    message = "Two tool trials are running already."
+    with at_most(AT_ONCE, f"tool-trial:{developer.pk}", lease_seconds=LEASE_SECONDS, message=message):
+        answer = run_waiting(_post, url, body, headers)
     pretty = json.dumps(parse_stored_json(body), indent=2, ensure_ascii=False)
     return Trial(request=pretty, answer=answer, read=read_answer(answer), signed_as=number)
 

@@ -5,7 +5,6 @@ says where the file is to be had. After a transfer the session is gone, and the 
 job brings what there is into the storage, as one file. The call's row is the lock.
 """
 
-import asyncio
 import logging
 import wave
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Least
 from django.utils import timezone
 
+from bubblyphone.core.waiting import run_waiting
 from calls import after_call, commands, timeline, transcription
 from calls.after_call_models import Recording
 from calls.models import Call, CallStatus
@@ -255,7 +255,7 @@ def _download(url: str, path: Path) -> None:
         finally:
             await client.aclose()
 
-    asyncio.run(download())
+    run_waiting(download)
 
 
 def _report(recording: Recording, name: str) -> None:

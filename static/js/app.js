@@ -60,6 +60,17 @@ function addDismissers() {
 }
 addDismissers();
 
+/** Too many requests: the answer is a sentence for the reader. What is on the page stays, and what polls goes on. */
+document.addEventListener("htmx:responseError", (event) => {
+  const { status, responseText } = event.detail.xhr;
+  const messages = document.getElementById("messages");
+  if (status !== 429 || !messages || messages.textContent.includes(responseText)) return;
+  const message = document.createElement("p");
+  Object.assign(message, { className: "message error", textContent: responseText });
+  messages.append(message);
+  addDismissers();
+});
+
 let openDetails = [];
 document.addEventListener("htmx:beforeSwap", (event) => {
   // The session has ended meanwhile: the sign-in page must not be put into the middle of this one.

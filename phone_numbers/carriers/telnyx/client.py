@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import orjson
 
-from bubblyphone.core.http import is_this_machine
 from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
+from bubblyphone.core.waiting import http_client
 from phone_numbers.carriers.base import CarrierError
 
 CONNECT_SECONDS = 3.0
@@ -50,12 +50,11 @@ class TelnyxClient:
 
     def __init__(self, api_key: str, base_url: str) -> None:
         url = httpx2.URL(base_url.rstrip("/") + "/")
-        self._http = httpx2.Client(
+        self._http = http_client(
+            url,
             base_url=url,
             headers={"Authorization": f"Bearer {api_key}", "Accept": "application/json"},
             limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0),
-            follow_redirects=False,
-            trust_env=not is_this_machine(url.host),
         )
 
     def get(self, path: str, query: Query | None = None) -> Any:

@@ -1,0 +1,58 @@
+"""What `ratelimit` counts with while Redis is away: the same rules in the memory of this process alone."""
+
+import time
+from collections import OrderedDict, deque
+from threading import Lock
+from typing import Any
+
+# Buckets kept at most; of more, those longest unused are forgotten.
+MAX_BUCKETS = 10_000
+
+
+class LocalLimits:
+    """Logs of requests and places taken, by bucket. For many threads. Times in seconds."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._hits: OrderedDict[str, deque[float]] = OrderedDict()
+        self._places: OrderedDict[str, dict[str, float]] = OrderedDict()
+
+    def count(self, bucket: str, limit: int, window: float, hits: int) -> tuple[bool, int, float]:
+        """Whether there is room, how many requests count now, and the age of the oldest; notes `hits` (0 only looks)."""
+        now = time.monotonic()
+        with self._lock:
+            log = self._hits.setdefault(bucket, deque())
+            self._hits.move_to_end(bucket)
+            while log and now - log[0] >= window:
+                log.popleft()
+            age = now - log[0] if log else 0.0
+            if len(log) >= limit:
+                return False, len(log), age
+            log.extend([now] * hits)
+            _forget_oldest(self._hits)
+            return True, len(log), age
+
+    def take(self, bucket: str, holder: str, limit: int, lease: float) -> float:
+        """Take a place for at most `lease` seconds. 0 when it is taken, else the seconds until the next is free at the latest."""
+        now = time.monotonic()
+        with self._lock:
+            held = {name: ends for name, ends in self._places.get(bucket, {}).items() if ends > now}
+            if len(held) >= limit:
+                return min(held.values()) - now
+            self._places[bucket] = {**held, holder: now + lease}
+            self._places.move_to_end(bucket)
+            _forget_oldest(self._places)
+            return 0.0
+
+    def give_back(self, bucket: str, holder: str) -> None:
+        """Free a place; one that is not held does not mind."""
+        with self._lock:
+            held = self._places.get(bucket, {})
+            held.pop(holder, None)
+            if not held:
+                self._places.pop(bucket, None)
+
+
+def _forget_oldest(buckets: OrderedDict[str, Any]) -> None:
+    while len(buckets) > MAX_BUCKETS:
+        buckets.popitem(last=False)

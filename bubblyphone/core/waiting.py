@@ -1,0 +1,59 @@
+"""Waits on the network, and the database connection that must not wait with them.
+
+A web process has few connections (settings.DATABASE_POOL_SIZE), and a server of somebody else's may take ten seconds or never answer.
+So whatever is about to wait for another machine gives its thread's connection back first; the next query takes one again. The
+doors through which requests leave do that for all who use them: `http_client` here, the carrier's client, Stripe's, e-mail, the storage.
+"""
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
+
+import httpx2
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.db import connections
+
+from bubblyphone.core.http import is_this_machine
+
+logger = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class WaitInTransaction(RuntimeError):
+    """Somebody waits on the network and keeps rows locked meanwhile."""
+
+
+def before_waiting() -> None:
+    """Give this thread's database connections back: what comes next waits on the network.
+
+    In a transaction none can be given back, and its locks would last as long as the wait: that is a defect. It is logged and the
+    request goes on; with settings.FAIL_ON_WAIT_IN_TRANSACTION, as in tests, it raises WaitInTransaction.
+    """
+    for connection in connections.all(initialized_only=True):
+        # Around a test Django opens a transaction of its own, which says so.
+        if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+            if settings.FAIL_ON_WAIT_IN_TRANSACTION:
+                raise WaitInTransaction("A request to another machine is made inside a database transaction.")
+            logger.error("A request to another machine is made inside a database transaction.", stack_info=True)
+        elif not connection.in_atomic_block:
+            connection.close()
+
+
+def run_waiting(function: Callable[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a coroutine function that waits on the network, from synchronous code and without its database connection."""
+    before_waiting()
+    return async_to_sync(function)(*args, **kwargs)
+
+
+def http_client(server: str | httpx2.URL, **options: Any) -> httpx2.Client:
+    """A client for requests to `server`, which wait without a database connection.
+
+    `options` are those of httpx2.Client. A proxy of the environment is used unless the server is on this machine.
+    """
+    return httpx2.Client(
+        trust_env=not is_this_machine(httpx2.URL(server).host),
+        event_hooks={"request": [lambda request: before_waiting()]},
+        **options,
+    )

@@ -1,0 +1,178 @@
+"""While servers of others do not answer, requests wait for them without a database connection: nobody else waits with them."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from statistics import median
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.services import web
+from tests.services.silence import SilentServer
+
+CONNECTIONS = 4  # to the database, of the web process
+CROWD, AT_ONCE = 90, 2
+FEW = 12
+Account = dict[str, Any]
+
+
+class Platform:
+    """A web process all of whose outside parties are silent, and accounts."""
+
+    def __init__(self, url: str, silent: SilentServer, accounts: list[Account]) -> None:
+        self.url, self.silent, self.accounts = url, silent, accounts
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[httpx2.AsyncClient]:
+        limits = httpx2.Limits(max_connections=None)
+        async with httpx2.AsyncClient(base_url=self.url, limits=limits, timeout=90, trust_env=False) as client:
+            yield client
+
+    async def until_waiting(self, count: int) -> None:
+        until = time.monotonic() + 60
+        while self.silent.taken < count:
+            assert time.monotonic() < until, f"{self.silent.taken} of {count} wait"
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[Platform]:
+    silent = SilentServer()
+    server = f"http://127.0.0.1:{silent.port}"
+    variables = {
+        "DATABASE_POOL_SIZE": str(CONNECTIONS), "TELNYX_API_KEY": "key", "TELNYX_BASE_URL": server, "STRIPE_SECRET_KEY": "sk_test_1",
+        "STRIPE_API_BASE": server, "VENDORS_OF_TESTS": f"{server}/v1", "CONNECTIONS_PER_ADDRESS": "0",
+        "STORAGE_URL": f"s3+http://key:secret@127.0.0.1:{silent.port}/bucket?region=us-east-1",
+    }  # fmt: skip
+    try:
+        with web.running(**variables) as (url, database, _):
+            command = [sys.executable, "-m", "tests.services.waiting_rows", str(CROWD + 1)]
+            environment = {**os.environ, "DATABASE_URL": database}
+            rows = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+            yield Platform(url, silent, [json.loads(row) for row in rows.splitlines()])
+            silent.let_go()
+    finally:
+        silent.stop()
+
+
+def page(account: Account, path: str, method: str = "POST", **options: Any) -> dict[str, Any]:
+    """A request of a browser that has signed in."""
+    token = "c" * 32
+    headers = {"Cookie": f"sessionid={account['session']}; csrftoken={token}", "X-CSRFToken": token}
+    return {"method": method, "url": path, "headers": {**headers, **options.pop("headers", {})}, **options}
+
+
+def api(account: Account, path: str, method: str = "GET", **options: Any) -> dict[str, Any]:
+    """A request with the account's key."""
+    return {
+        "method": method,
+        "url": f"/api/v1/{path}",
+        "headers": {"Authorization": f"Bearer {account['api_key']}"},
+        **options,
+    }
+
+
+def trial(account: Account, port: int, **options: Any) -> dict[str, Any]:
+    url = f"http://127.0.0.1:{port}/tools"
+    form = {"tool": "0", "trial-0-name": "book", "trial-0-arguments": "{}", "tool_webhook_url": url}
+    return page(account, "/agents/try-tool", data=form, **options)
+
+
+async def seconds(client: httpx2.AsyncClient, request: Mapping[str, Any]) -> float:
+    began = time.monotonic()
+    assert (await client.request(**request)).status_code == 200
+    return time.monotonic() - began
+
+
+async def others_time(client: httpx2.AsyncClient, other: Account) -> float:
+    """How long another account waits for a page and for the API, usually."""
+    return median([await seconds(client, asked(other)) for asked in (overview, numbers) for _ in range(5)])
+
+
+def overview(account: Account) -> dict[str, Any]:
+    return page(account, "/", "GET")
+
+
+def numbers(account: Account) -> dict[str, Any]:
+    return api(account, "phone-numbers")
+
+
+def allowed(usual: float) -> float:
+    """One second, on a machine that is not overloaded: a request that finds no connection waits ten."""
+    return max(1.0, 5 * usual)
+
+
+async def test_many_tool_trials_delay_nobody_else(platform: Platform) -> None:
+    *crowd, other = platform.accounts
+    port = platform.silent.port
+    async with platform.client() as client:
+        usual = await others_time(client, other)
+        before = platform.silent.taken
+        waiting = [asyncio.create_task(client.request(**trial(one, port))) for one in crowd for _ in range(AT_ONCE)]
+        try:
+            await platform.until_waiting(before + CROWD * AT_ONCE)
+            assert await others_time(client, other) < allowed(usual)
+        finally:
+            platform.silent.let_go()
+            answers = await asyncio.gather(*waiting)
+    assert {answer.status_code for answer in answers} == {302}
+
+
+async def test_a_third_trial_of_an_account_is_refused(platform: Platform) -> None:
+    one, port = platform.accounts[0], platform.silent.port
+    async with platform.client() as client:
+        before = platform.silent.taken
+        waiting = [asyncio.create_task(client.request(**trial(one, port))) for _ in range(AT_ONCE)]
+        try:
+            await platform.until_waiting(before + AT_ONCE)
+            refused = await client.request(**trial(one, port))
+            fragment = await client.request(**trial(one, port, headers={"HX-Request": "true"}))
+        finally:
+            platform.silent.let_go()
+            await asyncio.gather(*waiting)
+    assert (refused.status_code, fragment.status_code) == (429, 429)
+    assert 1 <= int(refused.headers["Retry-After"]) <= 15
+    assert "Two tool trials are running already." in refused.text
+    assert fragment.text == "Two tool trials are running already."
+
+
+# What else waits for a server that does not answer: the carrier, a model's provider, Stripe, the storage.
+WAITING: dict[str, Callable[[Account], dict[str, Any]]] = {
+    "key test": lambda one: api(one, f"model-keys/{one['model_key']}/test", "POST"),
+    "key test on the page": lambda one: page(one, f"/model-keys/{one['model_key']}/test"),
+    "number search": lambda one: api(one, "phone-numbers/available"),
+    "number search on the page": lambda one: page(one, "/numbers/buy?country=US", "GET"),
+    "purchase": lambda one: api(one, "phone-numbers", "POST", json={"phone_number": "+14155550100"}),
+    "release": lambda one: api(one, f"phone-numbers/{one['number']}", "DELETE"),
+    "countries": lambda one: api(one, "countries"),
+    "payment": lambda one: api(one, "billing/top-up", "POST", json={"amount": 20}),
+    "papers": lambda one: page(one, "/countries/GB/local", files={"paper-0": ("a.pdf", b"%PDF-1.4\n")}),
+    "call": lambda one: api(one, "calls", "POST", json={"from": one["e164"], "to": "+14155550123", "mode": "webhook"}),
+    "recording": lambda one: {"method": "GET", "url": f"/recordings{one['recording']}"},
+}
+
+
+@pytest.mark.parametrize("name", WAITING)
+async def test_what_waits_delays_nobody_else(platform: Platform, name: str) -> None:
+    *crowd, other = platform.accounts
+    async with platform.client() as client:
+        usual = await others_time(client, other)
+        before = platform.silent.taken
+        waiting = [asyncio.create_task(client.request(**WAITING[name](one))) for one in crowd[:FEW]]
+        try:
+            await platform.until_waiting(before + FEW)
+            assert not any(task.done() for task in waiting)
+            assert await others_time(client, other) < allowed(usual)
+        finally:
+            platform.silent.let_go()
+            for task in waiting:
+                task.cancel()
+                with suppress(asyncio.CancelledError, httpx2.HTTPError):
+                    await task
