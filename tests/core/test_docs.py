@@ -1,0 +1,28 @@
+"""The pages of README and docs/: every link between them leads to a file and a heading that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)|(?:src|srcset)=\"([^\"]+)\"")
+
+
+def anchors_of(page: Path) -> set[str]:
+    """As GitHub makes them: lower case, without punctuation, spaces as hyphens."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for path, anchor, picture in LINK.findall(page.read_text()):
+        name = path or picture
+        if name.startswith(("http://", "https://")):
+            continue
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), f"{page.name} links to {name}"
+        if anchor:
+            assert anchor in anchors_of(target), f"{page.name} links to {name}#{anchor}"
