@@ -6,7 +6,7 @@ from accounts.models import Developer
 
 
 def signed_in(request: HttpRequest) -> Developer:
-    """The developer behind a page's request. Only for views that let nobody else in (`bubblyphone.core.pages.page`)."""
+    """The developer who is signed in. Only for views that require it (`bubblyphone.core.pages.page`)."""
     if not isinstance(request.user, Developer):
         raise TypeError("This view is not for those who have not signed in.")
     return request.user

@@ -95,7 +95,7 @@ user_logged_out.connect(forget, dispatch_uid="accounts.browser_sessions")
 
 
 def device_of(user_agent: str) -> str:
-    """ "Firefox on Linux", as far as it can be told."""
+    """ "Firefox on Linux", as far as the User-Agent says."""
     browser = next((name for word, name in BROWSERS.items() if f"{word}/" in user_agent), "A browser")
     system = next((name for word, name in SYSTEMS.items() if re.search(word, user_agent)), "")
     return f"{browser} on {system}" if system else browser

@@ -1,4 +1,4 @@
-"""Is the e-mail address the developer's own? A signed link in a mail tells; nothing is stored but the moment it was followed.
+"""Confirming an email address by a signed link. Only the time at which it was followed is stored.
 
 An account works without: the dashboard reminds of it.
 """
@@ -26,7 +26,7 @@ def request_link(*, developer: Developer) -> None:
 
 
 def send_link(developer_id: int) -> None:
-    """Job: the mail with the link, unless it is needed no more."""
+    """Job: send the link, unless the address was confirmed meanwhile."""
     developer = Developer.objects.filter(pk=developer_id, email_verified_at=None, is_active=True).first()
     if developer is not None:
         link = f"{settings.PUBLIC_URL}{reverse('verify-email', args=[make_token(developer)])}"

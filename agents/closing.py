@@ -7,6 +7,6 @@ from agents.models import Agent, ModelKey
 
 @transaction.atomic
 def delete_model_keys(developer_id: int) -> None:
-    """The developer's own keys at the vendors, in use or not: nobody calls with them any more."""
+    """Delete the developer's own vendor keys, in use or not: no more calls will use them."""
     Agent.objects.filter(developer_id=developer_id).update(model_key=None)
     ModelKey.objects.filter(developer_id=developer_id).delete()

@@ -34,7 +34,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class ToolCheck:
-    """A checked tool as the model is told of it, with arguments to try it with."""
+    """A checked tool as the model sees it, with example arguments."""
 
     name: str
     description: str

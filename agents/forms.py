@@ -34,7 +34,7 @@ TYPE_LABELS = {"text": "Text", "boolean": "Yes or no", "number": "Number", "sele
 
 
 class AgentForm(SettingsForm):
-    """An agent by the names that the API has, but for its analysis schema (`AnalysisFields`)."""
+    """An agent, with the API's field names, except for its analysis schema (`AnalysisFields`)."""
 
     name = forms.CharField(
         label="Name", max_length=100, widget=forms.TextInput(attrs={"placeholder": "Support", "autocomplete": "off"})

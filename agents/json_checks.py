@@ -14,7 +14,7 @@ def json_problem(value: object, *, max_bytes: int) -> str | None:
         return "Must be plain JSON: no lone surrogates, no infinite numbers, not nested without end."
     if len(encoded) > max_bytes:
         return f"Must not be larger than {max_bytes} bytes of JSON."
-    # A backslash that stands for itself is written twice; what is then left of \u0000 is a NUL.
+    # An escaped backslash is written twice; a \u0000 that remains without those is a NUL.
     if b"\\u0000" in encoded.replace(b"\\\\", b""):
         return "Must not contain NUL characters."
     return None

@@ -105,7 +105,7 @@ class VariablesField(serializers.DictField):
 
 
 class DefaultVariablesField(VariablesField):
-    """What `{{name}}` stands for where a call does not say. Null and {} both clear it."""
+    """Values for `{{name}}` if a call gives none. Null and {} both clear it."""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         return super().run_validation(data) or None
@@ -153,7 +153,7 @@ class AnalysisSchemaField(serializers.Field[Any, Any, Any, Any]):
 
 
 class AgentSettingsSerializer(StrictSerializer):
-    """All that agents and numbers have in common but for the model's slug, which each calls by its own name."""
+    """Settings that agents and numbers share, except for the model's slug, which each names differently."""
 
     model_key_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
     system_prompt = ClearableText(max_length=10_000)

@@ -39,7 +39,7 @@ def delete_model_key(*, key: ModelKey) -> None:
 
 
 def replace_model_key(*, key: ModelKey, api_key: str) -> ModelKey:
-    """Put another secret in the place of a key, for everything that uses it, from the next call on."""
+    """Replace a key's secret for everything that uses it, from the next call."""
     key.encrypted, key.last_four = crypto.encrypt(api_key), api_key[-4:]
     key.save(update_fields=["encrypted", "last_four"])
     return key
@@ -97,7 +97,7 @@ def variable_warnings(agent: Agent) -> list[str]:
 
 
 def delete_agent(*, agent: Agent) -> None:
-    """Raises InvalidRequest while numbers are linked to it. Calls keep what they were told and forget the agent."""
+    """Raises InvalidRequest while numbers are linked to it. Past calls keep their configuration and lose the link to the agent."""
     with transaction.atomic():
         locked = Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
         linked = [str(number) for number in linked_numbers(locked)]

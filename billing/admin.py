@@ -73,7 +73,7 @@ class TelephonyRateAdmin(admin.ModelAdmin[TelephonyRate]):
 
 @admin.register(SpendingCap)
 class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
-    """Limits of accounts; those of numbers, agents and API keys stand with them. What staff set here is the account's ceiling."""
+    """Limits of accounts; numbers, agents and API keys have their own. What staff set here is the account's ceiling."""
 
     list_display = ["developer", *LIMITS, *CEILINGS]
     list_select_related = ["developer"]

@@ -16,7 +16,7 @@ CEILINGS = {"daily_cap": "daily_cap_ceiling", "max_concurrent_calls": "concurren
 
 
 def limits_of(developer: Developer) -> SpendingCap:
-    """Those that are set; an unsaved row without any where nobody has set one."""
+    """The account's limits; an unsaved, empty row if none are set."""
     return SpendingCap.objects.filter(developer=developer).first() or SpendingCap(developer=developer)
 
 

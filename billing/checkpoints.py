@@ -18,7 +18,7 @@ WHERE billing_balancecheckpoint.entry_id < EXCLUDED.entry_id
 
 
 def move() -> None:
-    """The hourly job: sum up to the last entry before which nothing can appear any more."""
+    """The hourly job: sum up to the last entry before which no more entries can appear."""
     try:
         last = _last_settled_entry()
     except OperationalError as error:
@@ -29,7 +29,7 @@ def move() -> None:
 
 
 def _last_settled_entry() -> int:
-    """Ids are given out before their transactions end. While nobody else writes, none with a smaller one is still to come.
+    """Ids are given out before their transactions end. While no other transaction writes, no smaller id can still appear.
 
     Raises OperationalError where writers do not make room in time.
     """

@@ -33,7 +33,7 @@ WHERE developer.id = ANY(%s)
 
 
 class KeyReused(Exception):
-    """A key stands for one movement; this is another one."""
+    """The key already belongs to a different entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Standing:
 def post_entry(
     *, developer_id: int, key: str, kind: str, amount: Decimal, description: str, at: datetime | None = None
 ) -> LedgerEntry:
-    """Write a movement: credits positive, debits negative. A repeat of the key gives the entry that is there.
+    """Write an entry: credits positive, charges negative. A repeat of the key returns the existing entry.
 
-    `at` is the moment of what it is for, now unless given. Raises KeyReused when the entry that is there is of another
+    `at` is the time of what it is for, by default now. Raises KeyReused if the existing entry has another
     developer, kind or amount.
     """
     entry, is_new = LedgerEntry.objects.get_or_create(
@@ -80,19 +80,19 @@ def post_entry(
 
 
 def balance(developer_id: int) -> Decimal:
-    """What is left of a developer's credit, in USD."""
+    """A developer's balance, in USD."""
     return balances([developer_id]).get(developer_id, ZERO)
 
 
 def balances(developer_ids: Iterable[int]) -> dict[int, Decimal]:
-    """The same of several, by developer's id."""
+    """Balances by developer id, in USD."""
     with connection.cursor() as cursor:
         cursor.execute(BALANCES, [list(developer_ids)])
         return dict(cursor.fetchall())
 
 
 def standing(developer_id: int) -> Standing:
-    """Balance and holds. What is booked between the two questions counts twice then, and never not at all."""
+    """Balance and holds. An entry written between the two reads counts twice for that moment, never zero times."""
     finders: list[Callable[[int], Decimal]] = [import_string(path) for path in settings.HOLDS]
     held = sum((find(developer_id) for find in finders), ZERO)
     return Standing(balance=balance(developer_id), held=held)
@@ -104,10 +104,10 @@ def available(developer_id: int) -> Decimal:
 
 
 def lock_developer(developer_id: int) -> None:
-    """Hold the wallet until the end of the transaction, for whoever checks the balance before spending from it.
+    """Lock the account until the end of the transaction, to check the balance before spending from it.
 
     `no_key`: rows that merely point at the developer can be written meanwhile, so that two transactions which have done
-    so take this lock one after the other instead of waiting for each other for ever.
+    so take this lock one after the other instead of deadlocking.
     """
     Developer.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=developer_id)
 
@@ -122,7 +122,7 @@ def require_balance(developer_id: int, minimum: Decimal) -> None:
 
 
 def test_credit(*, developer_id: int, amount: Decimal, key: str) -> LedgerEntry:
-    """Give credit that nobody paid for, named so. Raises KeyReused."""
+    """Give credit that nobody paid for; its entry says so. Raises KeyReused."""
     return post_entry(
         developer_id=developer_id,
         key=key,

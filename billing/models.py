@@ -24,12 +24,12 @@ __all__ = [
 ]
 
 
-# How the keys of entries begin that are for something of ours, followed by its id.
+# First parts of the keys of entries that belong to an object here, followed by its id.
 FAMILIES = ("call", "number", "payment", "adjustment")
 
 
 class LedgerEntry(models.Model):
-    """One movement of a developer's prepaid credit. The balance is the sum of `amount`: credits positive, debits negative.
+    """One credit or charge of a developer's account. The balance is the sum of `amount`: credits positive, charges negative.
 
     `key` says what the entry is for and makes it exist only once ("call:42:model", "number:7:2026-11", "payment:5").
     """
@@ -103,7 +103,7 @@ class Adjustment(models.Model):
 
 
 class Notice(models.Model):
-    """An e-mail about money, written in the transaction of what it tells and sent by a job until it is away.
+    """An email about money, written in the transaction of what it reports. A job retries until it is sent.
 
     `key` says what it is about ("number:7:2026-12:unpaid:3") and makes it be told only once.
     """
@@ -129,7 +129,7 @@ class Notice(models.Model):
 class SpendingCap(models.Model):
     """Limits on all calls of an account, set by its developer up to the ceilings. Empty: no limit.
 
-    What numbers, agents and API keys may cost in a day stands with them (`daily_cap`).
+    Daily caps of numbers, agents and API keys are their own fields (`daily_cap`).
     """
 
     developer = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="spending_cap")
@@ -175,7 +175,7 @@ class TelephonyRate(models.Model):
 
 
 class AllowedPrefix(models.Model):
-    """Costly numbers that staff let one account call: those that begin with `prefix`, which has an outbound rate of its own."""
+    """Costly numbers that staff let one account call: those that begin with `prefix`, which has its own outbound rate."""
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="allowed_prefixes")
     prefix = models.CharField(max_length=15, help_text="Digits with the country code, without +. Example: 1900.")

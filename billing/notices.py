@@ -1,4 +1,4 @@
-"""E-mails about money: each is told once, and tried until the mail server takes it."""
+"""Emails about money: each is sent once, and retried until the mail server accepts it."""
 
 import logging
 import smtplib
@@ -19,7 +19,7 @@ MAX_ATTEMPTS = 50
 
 
 def tell(*, developer_id: int, key: str, template: str, context: Mapping[str, str]) -> bool:
-    """Queue `templates/emails/<template>.txt`, in the caller's transaction. False when it has been told before."""
+    """Queue `templates/emails/<template>.txt`, in the caller's transaction. False if it was queued before."""
     notice, is_new = Notice.objects.get_or_create(
         key=key, defaults={"developer_id": developer_id, "template": template, "context": dict(context)}
     )

@@ -16,7 +16,7 @@ MAX_PRICE = Decimal(100)
 
 
 def import_rates(text: str, now: datetime) -> list[TelephonyRate]:
-    """Take over a table: rows by direction, prefix and `valid_from` (now, where it is empty) are added or get their new price.
+    """Import a table: rows by direction, prefix and `valid_from` (now, where it is empty) are added or get their new price.
 
     Rates that the file does not name stay. All or nothing: raises InvalidRequest with what is wrong by line. Gives the rows
     that are new or different.

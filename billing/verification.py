@@ -1,6 +1,6 @@
 """Proof that the ledger is right: `manage.py ledger verify`, and every night by schedule.
 
-Each check of settings.LEDGER_CHECKS gives a line for every fault that it finds. They read one and the same state of the database.
+Each check of settings.LEDGER_CHECKS yields a line for every fault. All read the same snapshot of the database.
 """
 
 import logging

@@ -19,7 +19,7 @@ from sandbox.routing import websocket_urlpatterns as sandbox_sockets  # noqa: E4
 async def refuse_socket(
     scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[dict[str, Any]], Awaitable[None]]
 ) -> None:
-    """Closed before it is accepted, which daphne answers with 403."""
+    """Close the socket before accepting it; daphne responds with 403."""
     await send({"type": "websocket.close", "code": 4404})
 
 

@@ -215,7 +215,7 @@ class Connections:
 
     def _check(self, connection: Connection, now: float) -> None:
         if connection.phase is Phase.WEBSOCKET:
-            return  # Autobahn's pings end one whose peer has gone
+            return  # Autobahn's pings end one whose peer has disappeared
         if connection.reads_too_slowly(now):
             connection.transport.abortConnection()
             return
@@ -257,7 +257,7 @@ def _response(status: bytes) -> bytes:
 
 
 class LimitedChannel(HTTPChannel):  # type: ignore[misc]
-    """An HTTP/1.1 connection that tells `connections` which phase it is in."""
+    """An HTTP/1.1 connection that reports its phase to `connections`."""
 
     connection: Connection | None = None
 
@@ -330,7 +330,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
 
 
 class LimitedWebSocket(DirectWebSocketProtocol):
-    """A WebSocket that tells `connections` when the application has accepted it."""
+    """A WebSocket that reports to `connections` when the application has accepted it."""
 
     def onOpen(self) -> None:
         super().onOpen()

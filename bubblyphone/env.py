@@ -30,7 +30,7 @@ class Described(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One declared variable. `default` and `example` are texts as they would stand in the environment."""
+    """One declared variable. `default` and `example` are texts as written in the environment."""
 
     name: str
     kind: str

@@ -7,7 +7,7 @@ import asyncio
 
 import uvloop
 
-# Daphne makes Twisted's event loop when it is imported, so the policy has to stand before that.
+# Daphne makes Twisted's event loop when it is imported, so the policy must be set before that.
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 import gc  # noqa: E402

@@ -1,4 +1,4 @@
-"""Where files that nobody may simply fetch are kept: on the disk, or in an S3-compatible storage (STORAGE_URL)."""
+"""Storage of private files: on disk, or in an S3-compatible storage (STORAGE_URL)."""
 
 from pathlib import Path
 from typing import Any

@@ -29,7 +29,7 @@ class LeanWebRequest(WebRequest):  # type: ignore[misc]
             super().handleContentChunk(data)
 
     def process(self) -> Any:
-        """A body in chunks has no length of its own; Django and DRF take such a one for empty."""
+        """A chunked body has no Content-Length, and Django and DRF would treat it as empty."""
         if self.requestHeaders.hasHeader(b"Transfer-Encoding"):
             self.requestHeaders.setRawHeaders(b"Content-Length", [b"%d" % self._received_bytes])
         return super().process()

@@ -45,18 +45,18 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
         if self.state in (self.STATE_CLOSING, self.STATE_CLOSED):
-            return  # Autobahn would raise; that nobody hears any more is told to the reading side
+            return  # Autobahn would raise; the reading side learns of the end by itself
         if self.state != self.STATE_OPEN or self.transport.disconnecting:
             super().serverSend(content, binary)
             return
         data = frame(content if isinstance(content, bytes) else content.encode(), binary=binary)
         transport: Any = self.transport
-        # What Twisted still holds back goes first. A transport with TLS of its own has none of this.
+        # Data that Twisted still buffers goes first. A TLS transport has no such buffer.
         if not hasattr(transport, "writeSomeData") or transport.dataBuffer or transport._tempDataBuffer:
             transport.write(data)
             return
         written = transport.writeSomeData(data)
-        # Not a number if the connection is lost, which the reading side is told too.
+        # Not a number if the connection is lost, which the reading side learns too.
         if isinstance(written, int) and written < len(data):
             transport.write(data[written:])
 

@@ -1,4 +1,4 @@
-"""What becomes of numbers and papers when their account is deleted (settings.ON_ACCOUNT_CLOSED)."""
+"""Releasing numbers and deleting documents when their account is deleted (settings.ON_ACCOUNT_CLOSED)."""
 
 from bubblyphone.core.errors import Conflict
 from phone_numbers import services

@@ -26,7 +26,7 @@ PUBLIC_NAMES = {"model_slug": "model"}  # where the API of numbers has a name of
 def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNumber:
     """Change only what `changes` names (NUMBER_FIELDS; values as `NumberUpdateSerializer` gives them). All or nothing.
 
-    An agent that is linked without a word about the mode answers from then on where nobody else would.
+    Linking an agent without giving a mode makes it answer, if the number has no webhook URL.
     Raises InvalidRequest, with the names that the API has, and NotFound for a number that has been released meanwhile.
     """
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Papers for a kind of number: one field for each thing that the carrier requires."""
+"""Documents for a kind of number: one field per requirement of the carrier."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Countries: the list with what may be held where, and handing in papers."""
+"""Countries: the list of available numbers, and submitting documents."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse

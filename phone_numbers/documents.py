@@ -1,4 +1,4 @@
-"""Files that developers hand in: what they may be, told by their content alone, and where they are kept."""
+"""Files that developers submit: accepted types, judged by content alone, and their storage."""
 
 import uuid
 from typing import TYPE_CHECKING
@@ -40,6 +40,6 @@ def document_storage() -> Storage:
 
 
 def document_path(document: "VerificationDocument", filename: str) -> str:
-    """A name of ours: the developer's own never touches the disk."""
+    """A generated name: the developer's file name never reaches the disk."""
     extension = _EXTENSIONS[document.content_type]
     return f"{document.verification.public_id}/{uuid.uuid4().hex}.{extension}"

@@ -126,7 +126,7 @@ class NumberPurchase(models.Model):
 
 
 class CountryRequirements(models.Model):
-    """What the carrier wants to know of a holder of such numbers, as it said last (`phone_numbers.requirements`)."""
+    """What the carrier requires of holders of such numbers, as last fetched (`phone_numbers.requirements`)."""
 
     country_code = models.CharField(max_length=2)
     number_type = models.CharField(max_length=10, choices=NumberType)
@@ -148,7 +148,7 @@ def make_verification_id() -> str:
 
 
 class Verification(models.Model):
-    """Papers handed in once for one kind of number, and what staff decided. After a rejection the next one is a row of its own.
+    """One submission of documents for one kind of number, and the decision. After a rejection the next submission is a new row.
 
     pending ──▶ approved ──▶ rejected (approval withdrawn, or new papers after it had expired)
            └──▶ rejected

@@ -1,4 +1,4 @@
-"""Telling a developer what became of their papers: an e-mail, and a webhook to each address that their numbers have."""
+"""Notifying a developer of a verification decision: an email, and a webhook to each address of their numbers."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the holder of a number is told about its renewal: an e-mail, and a webhook to the number's address; each once."""
+"""Notices about a number's renewal: an email and a webhook to the number's address, each once."""
 
 from datetime import datetime, timedelta
 
@@ -30,7 +30,7 @@ def remind(number: PhoneNumber, state: str, now: datetime, *, ends_at: datetime)
 def tell(
     number: PhoneNumber, state: str, now: datetime, *, ends_at: datetime | None = None, days_left: int | None = None
 ) -> None:
-    """In the transaction of what is told. Once for each renewal, state and number of days."""
+    """Call it in the transaction of the change. Sends once per renewal, state and number of days."""
     key = f"number:{number.pk}:{number.renews_at:%Y-%m}:{state}" + (f":{days_left}" if days_left else "")
     context = {
         "state": state,

@@ -40,7 +40,7 @@ def renew_all(now: datetime | None = None) -> None:
 
 
 def renew_overdue(developer_id: int, now: datetime | None = None) -> None:
-    """The account has been given credit: pay what it owes at once instead of at the next full hour."""
+    """The account got credit: pay what is due now instead of at the next hourly run."""
     now = now or timezone.now()
     due = _due(now).filter(developer_id=developer_id)
     for number_id in due.values_list("pk", flat=True):
@@ -48,7 +48,7 @@ def renew_overdue(developer_id: int, now: datetime | None = None) -> None:
 
 
 def renew(number_id: int, now: datetime) -> None:
-    """Pay what is due as far as the balance goes, and draw the consequences."""
+    """Pay what is due as far as the balance goes; otherwise remind, suspend or release."""
     with transaction.atomic():
         # The account before the number, everywhere.
         ledger.lock_developer(PhoneNumber.objects.values_list("developer_id", flat=True).get(pk=number_id))
@@ -78,7 +78,7 @@ def release(number: PhoneNumber, now: datetime) -> None:
         held = PhoneNumber.objects.select_for_update(of=("self",)).exclude(status=Status.RELEASED)
         if (fresh := held.filter(pk=number.pk).first()) is None:
             return
-        # Agents and keys must not be kept from being deleted by a number that is gone.
+        # A released number must not keep its agent or key from being deleted.
         fresh.status, fresh.released_at, fresh.agent, fresh.model_key = Status.RELEASED, now, None, None
         fresh.save(update_fields=["status", "released_at", "agent", "model_key"])
         renewal_notices.tell(fresh, "released", now)

@@ -9,7 +9,7 @@ from webhooks.endpoints import Endpoint
 
 
 def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
-    """A developer's numbers; those given back are gone."""
+    """A developer's numbers, without released ones."""
     numbers = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
     return numbers.select_related("agent")
 

@@ -70,7 +70,7 @@ def buy_number(
     offered, _ = search_available(country=country_code, number_type=number_type, contains=national_number)
     if phone_number not in {number.phone_number for number in offered}:
         raise Conflict(f"{phone_number} is not available as a {number_type} number of {country_code}.")
-    # Papers before money: whatever goes wrong with them, nothing has been taken yet.
+    # Documents before money: if they are refused, nothing has been charged yet.
     requirement_group_id = verification.requirement_group_of(verified) if verified else ""
     purchase = purchases.begin(
         developer=developer, phone_number=phone_number, price=price, label=label, webhook_url=webhook_url, agent=agent
@@ -115,7 +115,7 @@ def release_number(*, number: PhoneNumber) -> None:
     PhoneNumber.objects.filter(pk=number.pk).exclude(status=PhoneNumber.Status.RELEASED).update(
         status=PhoneNumber.Status.RELEASED,
         released_at=timezone.now(),
-        # A number that is gone must not keep anybody from deleting these.
+        # A released number must not keep these from being deleted.
         agent=None,
         model_key=None,
     )

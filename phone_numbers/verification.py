@@ -1,4 +1,4 @@
-"""Verification: papers are handed in, staff decide, the developer is told, and the carrier gets them when a number is ordered."""
+"""Verification: a developer submits documents, staff decide and the developer is notified; the carrier gets them with an order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class HandedIn:
 
 
 def submit(*, developer: Developer, country: str, number_type: str, papers: Sequence[HandedIn]) -> Verification:
-    """Hand papers in. Raises NotFound, InvalidRequest (`documents.0.file`), Conflict (nothing needed, or handed in), UpstreamFailed.
+    """Raises NotFound, InvalidRequest (`documents.0.file`), Conflict (not required, or already submitted), UpstreamFailed.
 
     Every document that the country requires must be there; texts may be left out, and staff decide without them.
     """
@@ -57,7 +57,7 @@ def submit(*, developer: Developer, country: str, number_type: str, papers: Sequ
 
 @transaction.atomic
 def approve(*, verification_id: int, staff: Developer, expires_on: date | None = None) -> None:
-    """Let the developer hold such numbers, up to a last day if the papers have one.
+    """Let the developer hold such numbers, up to a last day if the documents expire.
 
     Raises Conflict unless pending, InvalidRequest for an address that is missing or a day that has passed.
     A text that nobody gave becomes the account's own name and address.
@@ -107,7 +107,7 @@ def require_approval(*, developer: Developer, country: str, number_type: str) ->
 
 
 def requirement_group_of(verification: Verification) -> str:
-    """The carrier's id of the papers, which are brought there on first use. Raises UpstreamFailed. No transaction.
+    """The carrier's id of the documents, which are uploaded on first use. Raises UpstreamFailed. No transaction.
 
     Only now, because the carrier drops documents that are linked to nothing; harmless when repeated or interrupted.
     """
@@ -144,7 +144,7 @@ def _refuse_second(developer: Developer, country: str, number_type: str) -> None
 
 
 def _end_expired(developer: Developer, country: str, number_type: str) -> None:
-    """An approval that has expired makes room for new papers."""
+    """An expired approval makes room for new documents."""
     approved = Verification.objects.select_for_update().filter(
         developer=developer, country_code=country, number_type=number_type, status=Verification.Status.APPROVED
     )

@@ -1,4 +1,4 @@
-"""The queue of papers: staff read them, put texts right, and approve or reject."""
+"""The review queue: staff read documents, correct texts, and approve or reject."""
 
 from datetime import date
 from typing import Any

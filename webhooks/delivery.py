@@ -35,10 +35,10 @@ Result = TypeVar("Result")
 RETRY_DELAYS = (5.0, 30.0, 120.0)
 # How long a claim keeps others away: longer than an attempt with its time-out of 10 s.
 LEASE_SECONDS = 15.0
-# NOTIFY wakes us; looking again by ourselves covers what another process left behind and clocks that differ.
+# NOTIFY wakes us; polling covers what another process left behind, and clocks that differ.
 POLL_SECONDS = 2.0
 PAUSE_AFTER_ERROR_SECONDS = 1.0
-# What may be on its way at once, in all and to one URL, so that one that hangs cannot take all sockets.
+# Requests in flight, in total and per URL, so that one hanging server cannot take all sockets.
 MAX_IN_FLIGHT = 2000
 MAX_PER_URL = 100
 BATCH = 200
@@ -77,7 +77,7 @@ def claim_due(
 def record_outcome(
     delivery: WebhookDelivery, result: PostResult, started_at: datetime, retry_delays: Sequence[float]
 ) -> None:
-    """Keep the attempt and decide what follows it. Nothing happens if another process has recorded this attempt."""
+    """Record the attempt and schedule the next one. Does nothing if another process has recorded this attempt."""
     number = delivery.attempt_count + 1
     status, next_attempt_at = WebhookDelivery.Status.FAILED, None
     if result.is_success:
@@ -96,14 +96,14 @@ def record_outcome(
 
 
 def abandon(delivery: WebhookDelivery) -> None:
-    """Send no more of a message whose answer is of no use now. What was attempted stays in the log."""
+    """Stop sending a message whose response is no longer needed. Past attempts stay in the log."""
     WebhookDelivery.objects.filter(pk=delivery.pk, status=WebhookDelivery.Status.PENDING).update(
         status=WebhookDelivery.Status.FAILED, next_attempt_at=None
     )
 
 
 def take_reply(delivery: WebhookDelivery, result: PostResult) -> PostResult:
-    """Have the answer carried out; one that cannot be is a failed attempt that says why."""
+    """Carry out the action in the response. If that fails, the attempt fails with the reason."""
     if not result.is_whole:
         return replace(result, error=f"The response is longer than {MAX_RESPONSE_BYTES // 1024} KB.")
     try:
@@ -247,7 +247,7 @@ class Dispatcher:
             logger.error("A webhook delivery failed unexpectedly", exc_info=error)
 
     async def _is_still_wanted(self, delivery: WebhookDelivery) -> bool:
-        """Whether an attempt is to be made: not again, if nobody has a use for the answer any more."""
+        """Whether to make the attempt. A retry is skipped if its response is no longer needed."""
         if not delivery.wants_reply or delivery.attempt_count == 0:
             return True
         try:
@@ -324,7 +324,7 @@ async def _post(delivery: WebhookDelivery) -> PostResult:
 
 
 def _connection_parameters() -> dict[str, Any]:
-    """Django's own, without what belongs to its cursors."""
+    """Django's connection parameters, without those for its cursors."""
     parameters = connection.get_connection_params()
     return {
         **{name: parameters[name] for name in parameters if name not in ("cursor_factory", "context")},

@@ -48,7 +48,7 @@ def publish(
 
 
 def wake_dispatcher() -> None:
-    """Have the outbox looked at when this transaction has committed."""
+    """Wake the dispatcher when this transaction has committed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
 

@@ -1,4 +1,4 @@
-"""Sending a webhook again because its receiver asks for it: the same message under the same id, as one more attempt."""
+"""Resending a webhook on the developer's request: the same message and id, as one more attempt."""
 
 from django.db import transaction
 from django.db.models import CharField, F, Prefetch, QuerySet, Value
@@ -11,7 +11,7 @@ from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.outbox import wake_dispatcher
 
 Status = WebhookDelivery.Status
-# Questions of a moment: they can be sent again one by one, to try a server out, but not with all that has failed.
+# They ask for a response now: each can be resent to test a server, but not with "resend all failed".
 QUESTIONS = ("call.incoming", "call.speech", "call.tool_call")
 # Of a body or an answer, on a page; the whole of it is in the API.
 SHOWN_CHARACTERS = 4000
@@ -46,7 +46,7 @@ def resend(*, developer: Developer, delivery_id: int) -> WebhookDelivery:
 
 
 def resend_failed(*, developer: Developer) -> int:
-    """Send again whatever was given up, and say how many that were. What asked for an answer is left: its moment is over."""
+    """Resend all failed webhooks; returns their number. Skips those that asked for a response, which is no longer needed."""
     return _send_again(failed_notices(developer))
 
 
@@ -57,7 +57,7 @@ def failed_notices(developer: Developer) -> QuerySet[WebhookDelivery]:
 
 @transaction.atomic
 def _send_again(rows: QuerySet[WebhookDelivery]) -> int:
-    """Put what is settled back into the outbox. Its answer is no order to us any more."""
+    """Put finished deliveries back into the outbox. Their responses are no longer carried out."""
     settled = rows.exclude(status=Status.PENDING)
     count = settled.update(status=Status.PENDING, next_attempt_at=timezone.now(), wants_reply=False)
     if count:

@@ -1,4 +1,4 @@
-"""Webhooks whose answer is an order to us: who carries it out is named by settings (WEBHOOK_REPLY_HANDLER)."""
+"""Webhooks whose response is an action. settings.WEBHOOK_REPLY_HANDLER carries it out."""
 
 from functools import cache
 from typing import Protocol
@@ -10,11 +10,11 @@ from webhooks.models import WebhookDelivery
 
 
 class AnswerRefused(Exception):
-    """An answer that is understood and refused for good: asking again would not help, and whatever it was about goes on."""
+    """A valid action that is refused for good: retrying would not help, and the call continues."""
 
 
 class ReplyHandler(Protocol):
-    """Synchronous, with the database at hand. What it is given may come again, after a process has died in between."""
+    """Synchronous, with database access. A response can be handed over again if a process died in between."""
 
     def take(self, delivery: WebhookDelivery, body: str) -> str:
         """Carry out a 2xx answer. Returns what is wrong with it, for its author to read, or "" when all is well.
@@ -23,7 +23,7 @@ class ReplyHandler(Protocol):
         """
 
     def is_wanted(self, delivery: WebhookDelivery) -> bool:
-        """Whether an answer would still be of use: else nothing is sent again."""
+        """Whether a response is still needed; otherwise there is no retry."""
 
     def gave_up(self, delivery: WebhookDelivery) -> None:
         """The last attempt has failed; called in the transaction that says so."""

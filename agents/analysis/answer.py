@@ -1,4 +1,4 @@
-"""What an analysis must look like: each field of the schema with a value of its type.
+"""The shape of an analysis: each field of the schema with a value of its type.
 
 text: string or null · boolean: true or false · number: integer, float or null · selector: one of its options
 """

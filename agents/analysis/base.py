@@ -1,4 +1,4 @@
-"""The seam to whoever analyses: a model, or rules."""
+"""The interface of analyzers: a model, or rules."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The seam between a call and the model that speaks in it.
+"""The interface between a call and the model that speaks in it.
 
 A provider ships one `RealtimeModel` (settings, a factory) and one `RealtimeSession` (one live connection). A call talks to the
 session in a few verbs and reads `agents.providers.events` from it; it never asks which provider it has.
@@ -51,7 +51,7 @@ class ToolSpec:
     name: str
     description: str
     parameters: Mapping[str, Any]
-    speak_while_waiting: str = ""  # what the caller is told where the function takes its time
+    speak_while_waiting: str = ""  # said to the caller if the function takes long
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class RealtimeModel(ABC):
 
 
 class RealtimeSession(ABC):
-    """One live conversation with a model. Not shared between tasks, but for `events()`, which one task reads."""
+    """One live conversation with a model. Not shared between tasks, except that one task reads `events()`."""
 
     input_format: AudioFormat
     output_format: AudioFormat
@@ -118,20 +118,20 @@ class RealtimeSession(ABC):
         """Make the model speak now, without waiting for the caller: the greeting, or a `Cue` of the platform."""
 
     async def say(self, text: str) -> None:
-        """Have this text said to the caller, word for word and nothing else."""
+        """Have the model say exactly this text to the caller."""
         await self.generate_reply(say_exactly(text))
 
     @abstractmethod
     async def send_context(self, message: str) -> None:
-        """Put a note of the developer's into the conversation, to be regarded in the next answer."""
+        """Add a note from the developer to the conversation, for the model's next answer."""
 
     async def send_notice(self, message: str) -> None:
-        """Tell the model what has happened in the call. Unlike a note of the developer's, nothing in it is for the caller."""
+        """Tell the model what happened in the call. Unlike a developer's note, none of it is meant for the caller."""
         await self.send_context(message)
 
     @abstractmethod
     async def truncate(self, item_id: str, heard_ms: int) -> None:
-        """Tell the model that of its answer `item_id` the caller heard only `heard_ms`. Nothing, where it has no such notion."""
+        """Tell the model that the caller heard only `heard_ms` of its answer `item_id`. Does nothing if the vendor has no such message."""
 
     @abstractmethod
     async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
@@ -149,12 +149,12 @@ class RealtimeSession(ABC):
 
     @property
     def owes_words(self) -> bool:
-        """Whether the caller may have said something that is not told yet (`InputTranscript`)."""
+        """Whether an `InputTranscript` may still be missing for something the caller said."""
         return False
 
     async def end_input(self) -> None:  # noqa: B027  most models finish by themselves
-        """The caller is gone: what was heard last is to be written down now, and not to be answered."""
+        """The caller has hung up: transcribe what was heard last now, without answering it."""
 
     def unfinished(self) -> list[InputTranscript | OutputTranscript]:
-        """Of a closed session: what was said by both and is not told yet, as far as the text had come."""
+        """Of a closed session: what both said and was not reported yet, as far as its text is known."""
         return []

@@ -1,4 +1,4 @@
-"""What a model session reports, in our words. Audio is the only frequent one; all are plain, frozen and cheap."""
+"""What a model session reports, whichever the vendor. Audio is the only frequent one; all are plain, frozen and cheap."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class AudioDelta:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """The caller speaks. If the model was speaking, its answer is cancelled: what is still to be played must be dropped."""
+    """The caller speaks. If the model was speaking, its answer is cancelled: pending audio must be dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallsCancelled:
-    """The model no longer wants these answers; sending one is harmless."""
+    """The model no longer needs these results; sending one is harmless."""
 
     call_ids: tuple[str, ...]
 

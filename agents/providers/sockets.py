@@ -1,4 +1,4 @@
-"""What the vendors' WebSockets have in common: limits, TLS, and their failures told as ProviderError."""
+"""Common to all vendors' WebSockets: limits, TLS, and failures as ProviderError."""
 
 import asyncio
 import ssl

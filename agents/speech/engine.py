@@ -1,4 +1,4 @@
-"""Hearing and speaking for everybody in this process: both workers behind four verbs."""
+"""Speech recognition and synthesis for this process: both workers behind four methods."""
 
 import asyncio
 import json

@@ -116,7 +116,7 @@ class TurnDetector:
             self._arrived.set()
 
     async def events(self) -> AsyncIterator[SpeechBegan | Utterance]:
-        """SpeechBegan and Utterance in turn, for ever.
+        """SpeechBegan and Utterance, alternating, without end.
 
         Raises SpeechError when the ears cannot be brought back to life.
         """

@@ -39,7 +39,7 @@ NEEDED_PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "ORT_")
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a speech worker gets: it decodes what strangers say, so that no secret of ours is within its reach."""
+    """The environment of a speech worker. It decodes what strangers say, so it gets no secrets."""
     return {name: value for name, value in environment.items() if name in NEEDED or name.startswith(NEEDED_PREFIXES)}
 
 

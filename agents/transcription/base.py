@@ -1,4 +1,4 @@
-"""The seam to whoever writes recordings down."""
+"""The interface of transcribers."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

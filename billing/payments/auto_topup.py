@@ -189,7 +189,7 @@ def _decline_code(error: stripe.CardError) -> str:
 
 @transaction.atomic
 def fail(payment_id: int, code: str) -> None:
-    """The card was not charged: no more is tried, and the developer is told, by e-mail and webhook, once."""
+    """The card was not charged: switch off automatic top-ups and notify the developer once, by email and webhook."""
     if not settlement.close(payment_id, Payment.Status.FAILED, code):
         return
     payment, now = Payment.objects.get(pk=payment_id), timezone.now()

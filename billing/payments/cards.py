@@ -90,7 +90,7 @@ def remove(*, developer: Developer, pk: int) -> Card:
         try:
             stripe_client().v1.payment_methods.detach(card.stripe_id)
         except stripe.InvalidRequestError as error:
-            # It is off already, or gone altogether.
+            # It was detached already, or no longer exists.
             if not (is_gone(error, "payment_method") or "not attached" in str(error.user_message)):
                 raise
     forget(card.stripe_id)

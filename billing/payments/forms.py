@@ -40,7 +40,7 @@ PRESETS = [(str(amount), f"${amount}") for amount in checkout.AMOUNTS]
 
 
 class TopUpForm(forms.Form):
-    """One of the usual amounts, or another one. `amount` is what is wanted in the end.
+    """A preset amount, or a custom one. `amount` is the resulting one.
 
     `reference` is the payment's, made with the page: however often the form is sent, it is one payment.
     """

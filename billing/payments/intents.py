@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def lock_intent(intent_id: str) -> None:
-    """Until the end of the transaction: what Stripe tells of one payment is heard by one process after the other."""
+    """Lock until the end of the transaction: events about one payment are handled one after the other."""
     if intent_id:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_number(intent_id)])

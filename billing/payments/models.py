@@ -90,7 +90,7 @@ class Payment(models.Model):
 
 
 class Refund(models.Model):
-    """A refund of a payment, as Stripe tells of it. Once failed it stays failed."""
+    """A refund of a payment, as Stripe reports it. Once failed it stays failed."""
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
     stripe_id = models.CharField(max_length=255, unique=True)
@@ -102,7 +102,7 @@ class Refund(models.Model):
 
 
 class AutoTopUp(models.Model):
-    """When a developer wants their card charged by itself. `charges_below` is the balance below which the next charge falls due.
+    """A developer's settings for automatic top-ups. `charges_below` is the balance below which the next charge is due.
 
     It is the threshold; after a charge that did not lift the balance to it, the balance at which that charge was made. So one crossing
     is charged once, and a top-up that is too small is followed by the next only when it is used up.

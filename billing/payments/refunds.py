@@ -40,7 +40,7 @@ def on_refund(refund: Mapping[str, Any]) -> None:
 
 @transaction.atomic
 def on_charge_refunded(charge: Mapping[str, Any]) -> None:
-    """charge.refunded: how much of a charge has gone back altogether, for who is not told of single refunds."""
+    """charge.refunded: the total refunded of a charge, for installations that receive no events about single refunds."""
     if (payment := _payment_of(charge)) is None:
         return
     payment.refund_total = max(payment.refund_total, from_cents(charge["amount_refunded"]))
@@ -76,7 +76,7 @@ HANDLERS = {
 
 
 def apply_early_reports(payment: Payment) -> None:
-    """What was told of this payment before it was known by Stripe's name for it. In the transaction that makes it known."""
+    """Apply events that arrived before this payment's Stripe id was known, in the transaction that stores the id."""
     reports = Event.objects.filter(type__in=list(HANDLERS), data__object__payment_intent=payment.stripe_intent_id)
     for report in reports.order_by("djstripe_id"):
         HANDLERS[report.type](report.data["object"])
@@ -91,7 +91,7 @@ def _payment_of(thing: Mapping[str, Any]) -> Payment | None:
 
 
 def _book_refunds(payment: Payment) -> None:
-    """Bring the ledger to what has gone back. Entries are never changed; another one makes up the difference."""
+    """Adjust the ledger to the refunded total. Entries are never changed; a new one makes up the difference."""
     known = payment.refunds.filter(failed=False).aggregate(sum=Sum("amount"))["sum"] or ZERO
     # The charge's own total counts a refund that failed later; with one of those, single refunds are told of and suffice.
     has_failed = payment.refunds.filter(failed=True).exists()

@@ -1,4 +1,4 @@
-"""What becomes of a payment. It ends once; its credit is one entry of the ledger, whoever tells of it and however often."""
+"""The outcome of a payment. It ends once; its credit is one ledger entry, however often and by whatever event it is reported."""
 
 import logging
 from decimal import Decimal
@@ -30,7 +30,7 @@ def succeed(payment_id: int, *, paid: Decimal, currency: str = "usd", intent_id:
     """
     if currency.lower() != "usd":
         raise WrongCurrency(f"payment {payment_id} was in {currency}")
-    # Before the row: a refund that is being told at this moment waits, or is seen below.
+    # Before the row: a refund event handled at this moment waits, or is found below.
     lock_intent(intent_id)
     payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
     if payment.status == Status.SUCCEEDED:

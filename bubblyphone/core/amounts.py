@@ -21,7 +21,7 @@ class AmountField(serializers.Field[Any, Any, Any, Any]):
         if isinstance(data, bool) or not isinstance(data, str | int | float):
             raise serializers.ValidationError("Must be an amount in USD, like 0.50.")
         try:
-            # By way of the text, so that 0.1 is a tenth and not what a float makes of it.
+            # Through its text, so that 0.1 is exactly a tenth.
             amount = Decimal(str(data)[:40])
         except InvalidOperation as error:
             raise serializers.ValidationError("Must be an amount in USD, like 0.50.") from error

@@ -39,7 +39,7 @@ from bubblyphone.core.money import format_money
 logger = logging.getLogger(__name__)
 
 Row = TypeVar("Row", bound=Model)
-# Where errors stand that belong to no field of the body.
+# The key of errors that belong to no field of the body.
 WHOLE_BODY = "body"
 TOO_MANY_FIELDS = "The request has too many fields or files."
 NOT_OUR_CURSOR = "Invalid cursor."
@@ -68,7 +68,7 @@ class AnyJSONParser(BaseParser):
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """Answers are JSON whatever the client says that it accepts; bodies go to the first parser whose type fits."""
+    """Responses are JSON whatever the Accept header says; bodies go to the first parser whose type fits."""
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
         content_type = request.content_type.partition(";")[0].strip().lower()

@@ -1,4 +1,4 @@
-"""Bar charts as SVG, worked out here and drawn by templates/components/chart.html; colours are the stylesheet's."""
+"""Bar charts as SVG, worked out here and drawn by templates/components/chart.html; colors come from the stylesheet."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 HEIGHT = 220  # pixels; what lies sideways is in percent of the width, so that a chart is as wide as its place
-TOP, BOTTOM = 10, 26  # room for what stands above and below the bars
+TOP, BOTTOM = 10, 26  # space for the texts above and below the bars
 BAR = 0.66  # of the room of each
 LABELS_AT_MOST = 8
 STEPS = tuple(Decimal(step) for step in ("1", "1.2", "1.6", "2", "2.4", "3", "4", "5", "6", "8", "10"))
@@ -23,7 +23,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar in its room, with the text that shows there; `label` stands below some, `is_minor` where it is narrow below none."""
+    """A bar and its tooltip. `label` is the text below it, if any; labels with `is_minor` are hidden on narrow screens."""
 
     left: float
     room: float
@@ -60,7 +60,7 @@ def stacked_bars(
 ) -> Chart | None:
     """A bar for each label, of a piece for each series that has anything. None where there is nothing to be seen.
 
-    `labels` are in order; `unit` stands before each value, as in "$0.50".
+    `labels` are in order; `unit` precedes each value, as in "$0.50".
     """
     shown = {name: values for name, values in series.items() if any(values)}
     if not shown:
@@ -104,7 +104,7 @@ def _y(value: Decimal, top: Decimal) -> float:
 
 
 def _round_up(value: Decimal) -> Decimal:
-    """To a value whose half people read at a glance: 1, 1.2, 2, 5 … with noughts."""
+    """To a value whose half people read at a glance: 1, 1.2, 2, 5 … with zeros."""
     power = Decimal(10) ** value.adjusted()
     return next(step * power for step in STEPS if step * power >= value)
 

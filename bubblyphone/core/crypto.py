@@ -43,5 +43,5 @@ def make_secret(prefix: str = "") -> str:
 
 
 def hash_secret(secret: str) -> str:
-    """Fingerprint of a random secret of ours. No salt and no stretching: 240 random bits cannot be guessed."""
+    """Fingerprint of a secret that we generated. No salt and no stretching: 240 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode()).hexdigest()

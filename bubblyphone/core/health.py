@@ -1,4 +1,4 @@
-"""Is the process alive, and is everything there that it needs?"""
+"""Health checks: whether the process lives, and whether everything it needs is available."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when calls can be made; else 503, and `missing` says what is not there."""
+    """200 when calls can be made; otherwise 503, and `missing` names what is unavailable."""
     checks = {
         "database": _has_database(),
         "redis": _has_redis(),
@@ -37,7 +37,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 async def beat() -> None:
-    """The clock process's sign of life; runs until cancelled."""
+    """The clock process's heartbeat. Runs until cancelled."""
     while True:
         try:
             await asyncio.to_thread(get_redis().set, BEAT_KEY, "1", ex=BEAT_LASTS_SECONDS)
@@ -63,7 +63,7 @@ def _has_redis() -> bool:
 
 
 def _has_worker() -> bool:
-    """A django-q2 cluster tells its status through the cache, for 3 s at a time."""
+    """A django-q2 cluster keeps its status in the cache for 3 s at a time."""
     try:
         return any(stat.status != Conf.STOPPED for stat in Stat.get_all())
     except RedisError:

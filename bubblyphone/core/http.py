@@ -1,4 +1,4 @@
-"""What a request tells about its sender, and answers that are made outside the API's views."""
+"""Who sent a request, and responses made outside the API's views."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ MESSAGES = {
 
 
 def client_address(request: HttpRequest) -> str:
-    """The IP address of the client. Of X-Forwarded-For only TRUSTED_PROXIES hops are believed."""
+    """The IP address of the client. Only TRUSTED_PROXIES hops of X-Forwarded-For are trusted."""
     return _forwarded(request.META.get("HTTP_X_FORWARDED_FOR", "")) or str(request.META.get("REMOTE_ADDR", ""))
 
 
@@ -63,7 +63,7 @@ def _is_address(text: str) -> bool:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether a host is loopback by its name. For requests there, a proxy of the environment is of no use: it leads to the world."""
+    """Whether a host is loopback, by its name. Requests to it must bypass a proxy configured in the environment."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -76,5 +76,5 @@ def json_error(status: int) -> JsonResponse:
 
 
 def compact_json(content: dict[str, Any], status: int) -> JsonResponse:
-    """Without spaces and with text as it is, byte for byte as the API's views answer."""
+    """JSON without spaces and with unescaped text, byte for byte as the API's views write it."""
     return JsonResponse(content, status=status, json_dumps_params={"separators": (",", ":"), "ensure_ascii": False})

@@ -1,4 +1,4 @@
-"""The one door to django-q2: durable background jobs.
+"""Durable background jobs: the only module that uses django-q2.
 
 The queue is a table of our own database, so a job queued inside a transaction exists if and only if the transaction does.
 """

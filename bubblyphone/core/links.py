@@ -1,11 +1,11 @@
-"""OpenAPI's links: which operations go on with the id that an answer has. Programs that try an API in sequences follow them."""
+"""OpenAPI links: which operations take the id that a response contains. Programs that try an API in sequences follow them."""
 
 import re
 from typing import Any
 
 from bubblyphone.core.shapes import Schema
 
-# Where ids stand that are not `data.id` of a POST to the collection: (operation, where, collection).
+# Ids that are not `data.id` of a POST to the collection: (operation, location, collection).
 _ELSEWHERE = (
     ("/api/v1/sandbox/calls", "post", "$response.body#/data/call_id", "/api/v1/calls"),
     ("/api/v1/sandbox/demo", "post", "$response.body#/data/call_id", "/api/v1/calls"),
@@ -31,7 +31,7 @@ def _operations_on(paths: dict[str, Any], collection: str) -> list[Schema]:
 
 
 def _link(operation: Schema, targets: list[Schema], where: str) -> None:
-    status = next(iter(operation["responses"]))  # the success stands first
+    status = next(iter(operation["responses"]))  # the success comes first
     links = {
         target["operationId"]: {"operationId": target["operationId"], "parameters": {"id": where}} for target in targets
     }

@@ -7,7 +7,7 @@ from django.core.exceptions import RequestAborted
 
 
 class WorthALine(logging.Filter):
-    """Drops what tells of no trouble.
+    """Drops records that indicate no problem.
 
     That is Django's report of every 503 of /readyz (whoever asks is told, and asks again), and asyncio's of a client that went away
     in the moment in which it was answered: Django has left that task alone by then.

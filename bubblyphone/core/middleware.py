@@ -1,4 +1,4 @@
-"""What every answer has: a request id; and under /api/ JSON, even where no view of ours was reached."""
+"""Every response gets a request id, and under /api/ it is JSON even if no view was reached."""
 
 import re
 import uuid
@@ -20,7 +20,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class ApiMiddleware:
-    """Request ids, a slash too many at the end, the size of bodies, and JSON for errors from outside our views."""
+    """Request ids, trailing slashes, the size of bodies, and JSON for errors from outside our views."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

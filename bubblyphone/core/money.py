@@ -14,7 +14,7 @@ def round_half_up(amount: Decimal, step: Decimal = MILLS) -> Decimal:
 
 
 def format_amount(amount: Decimal | None) -> str | None:
-    """`format_money` of what may be absent."""
+    """`format_money`, or None for None."""
     return None if amount is None else format_money(amount)
 
 

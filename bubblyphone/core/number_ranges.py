@@ -1,4 +1,4 @@
-"""What a phone number is worth to a fraudster: short, costly, or ordinary, told from its digits alone.
+"""The kind of a phone number: short, costly or ordinary, judged by its digits. Fraudsters call costly ones.
 
 Numbering plans come from `phonenumbers`. It calls a number of an unknown or fictional range invalid, although a carrier may
 connect it; such a number is judged by the range it is nearest to.

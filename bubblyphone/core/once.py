@@ -1,4 +1,4 @@
-"""What happens once, however often its form is sent or its page loaded: an action, and showing a secret."""
+"""Actions that happen once however often their form is sent, and secrets that are shown once."""
 
 import time
 from collections.abc import Callable

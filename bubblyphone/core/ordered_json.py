@@ -1,4 +1,4 @@
-"""JSON in the database whose objects keep the order of their keys, which people read them in."""
+"""JSON in the database whose objects keep the order of their keys, since people read them in that order."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 Period = TypeVar("Period")
 Sums = TypeVar("Sums")
 
-# A transaction under way may write into a period this long after its end. What comes later still says so (`has_changed`).
+# A transaction under way may write into a period this long after its end. Later writes report themselves (`has_changed`).
 SETTLES = timedelta(hours=1)
 REMEMBERED_SECONDS = 86_400
 

@@ -21,7 +21,7 @@ from bubblyphone.core.schema import PREFIX, description, openapi
 from bubblyphone.core.shapes import Schema
 from bubblyphone.core.webhook_schema import table
 
-# Deeper parts of bodies are told by their examples.
+# Deeper parts of bodies are shown by their examples only.
 DEEPEST = 3
 GUIDES = {"quick-start": "Quick start", "webhooks": "Webhooks", "sandbox": "Sandbox WebSocket"}
 
@@ -45,13 +45,13 @@ def reference(request: HttpRequest) -> HttpResponse:
 
 @lru_cache(1)
 def _described(base_url: str) -> tuple[list[dict[str, Any]], str]:
-    """The groups and their operations in HTML, which are the same for everybody while the process lives."""
+    """The groups and their operations in HTML: the same for everybody, so rendered once per process."""
     described = groups(openapi(), base_url)
     return described, render_to_string("docs/_operations.html", {"groups": described})
 
 
 def guide(request: HttpRequest, name: str) -> HttpResponse:
-    """One of GUIDES, a page of its own."""
+    """The page of one of GUIDES."""
     shown = {
         "guides": GUIDES,
         "guide": name,

@@ -99,7 +99,7 @@ def description() -> Description:
 
 @cache
 def openapi() -> dict[str, Any]:
-    """The document. The same for everybody, and made once."""
+    """The document. The same for everybody, so built once."""
     return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-any-return]
 
 
@@ -112,7 +112,7 @@ class OperationSchema(AutoSchema):
 
     @property
     def operation(self) -> Operation:
-        """An operation that nobody has described is shown by its name alone; a test names it."""
+        """An operation without a description is shown by its name only; a test reports it."""
         return description().by_route.get(self.key, ("", Operation(self.key)))[1]
 
     @property

@@ -5,7 +5,7 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-# Named shapes, which stand under components/schemas.
+# Named shapes, which become components/schemas.
 SHAPES: dict[str, Schema] = {}
 _PREFIX = "#/components/schemas/"
 
@@ -20,7 +20,7 @@ def shape(
 
 
 def record(properties: Mapping[str, Schema]) -> Schema:
-    """An object without a name of its own."""
+    """An object without a name."""
     return {
         "type": "object",
         "properties": dict(properties),

@@ -22,7 +22,7 @@ GRACE_SECONDS = 8.0
 
 
 class Guard:
-    """The supervisor's end of the pipe. A guard that died is replaced, and told the whole list."""
+    """The supervisor's end of the pipe. A guard that died is replaced and gets the whole list."""
 
     def __init__(self, lock: IO[str] | None = None, roster: Roster | None = None) -> None:
         """`lock` is a file with a lock on it, which then lasts as long as the guard. `roster` keeps the list in a file as well."""

@@ -187,7 +187,7 @@ class Supervisor:
     # --- stop ---------------------------------------------------------------------------------------------------------
 
     def _stop(self) -> None:
-        """Processes first, then what they stand on; PostgreSQL last."""
+        """Processes first, then the services they use; PostgreSQL last."""
         self.console.line("run", "stopping")
         for process in self.processes:
             process.signal(signal.SIGTERM)

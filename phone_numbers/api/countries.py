@@ -1,4 +1,4 @@
-"""/api/v1/countries: who may hold numbers of which country, and handing in papers for it."""
+"""/api/v1/countries: which countries' numbers a developer can hold, and submitting documents."""
 
 import re
 from typing import Any, cast
@@ -49,7 +49,7 @@ def submission_data(submitted: Verification) -> dict[str, Any]:
 
 
 def verification_data(holding: Holding) -> dict[str, Any]:
-    """Where a verification stands; the reason is there only with a rejection."""
+    """A verification's status; the reason is present only with a rejection."""
     newest = holding.verification
     answer: dict[str, Any] = {
         "country_code": holding.country_code,

@@ -1,4 +1,4 @@
-"""The seam to the telephone network. One carrier is configured (`settings.CARRIER`); nothing asks which.
+"""The interface to the telephone network. One carrier is configured (`settings.CARRIER`); no code asks which.
 
 REST calls are synchronous: services and jobs make them, never the audio path and never inside a transaction. Media frames have
 their own codec, without I/O.
@@ -84,13 +84,13 @@ class StreamSettings:
 
 @dataclass(frozen=True, slots=True)
 class CallState:
-    """What the carrier knows of a call now."""
+    """A call's current state at the carrier."""
 
     is_alive: bool
 
 
 class Carrier(ABC):
-    """Everything the platform asks of a telephone network. All methods raise CarrierError."""
+    """Everything the platform needs from a telephone network. All methods raise CarrierError."""
 
     media_codec: MediaCodec
     max_speech_characters: int
@@ -109,7 +109,7 @@ class Carrier(ABC):
 
     @abstractmethod
     def order_number(self, *, e164: str, reference: str, requirement_group_id: str = "") -> NumberOrder:
-        """Order a number found by a search, with the holder's papers where its country wants them (`submit_requirements`).
+        """Order a number found by a search, with the holder's documents where its country requires them (`submit_requirements`).
 
         Not repeatable: after an error ask `find_order` before trying again.
         """
@@ -123,7 +123,7 @@ class Carrier(ABC):
 
     @abstractmethod
     def release_number(self, *, carrier_ref: str) -> None:
-        """Give the number back. A number that is gone already is no error."""
+        """Release the number. One that was released already is no error."""
 
     @abstractmethod
     def dial(
@@ -158,14 +158,14 @@ class Carrier(ABC):
 
     @abstractmethod
     def speak(self, *, carrier_call_id: str, command_id: str, text: str, voice: str, language: str) -> None:
-        """Say a text of at most `max_speech_characters` by the carrier's own voice, after what is still being said.
+        """Speak a text of at most `max_speech_characters` in the carrier's own voice, after speech in progress.
 
         `voice` and `language` (BCP 47) may be empty, and what the carrier does not know is replaced by what it does.
         """
 
     @abstractmethod
     def stop_speaking(self, *, carrier_call_id: str, command_id: str) -> None:
-        """Be silent: what is being said, and what waits to be."""
+        """Stop speech in progress and drop queued speech."""
 
     @abstractmethod
     def start_transcription(self, *, carrier_call_id: str, command_id: str, language: str, interim: bool) -> None:
@@ -173,7 +173,7 @@ class Carrier(ABC):
 
     @abstractmethod
     def stop_transcription(self, *, carrier_call_id: str, command_id: str) -> None:
-        """Listen to the caller no more."""
+        """Stop transcribing the caller."""
 
     @abstractmethod
     def start_recording(self, *, carrier_call_id: str, client_state: str, command_id: str) -> None:
@@ -212,10 +212,10 @@ class Carrier(ABC):
 
     @abstractmethod
     def requirements(self, *, country: str, number_type: str) -> list[dict[str, Any]]:
-        """What the holder of such a number must hand in, as the carrier describes it; nothing where anybody may hold one."""
+        """What the holder of such a number must submit, as the carrier describes it; empty if nothing is required."""
 
     @abstractmethod
     def submit_requirements(
         self, *, country: str, number_type: str, reference: str, papers: Sequence[HolderPaper]
     ) -> str:
-        """Hand a holder's papers in; returns the id to order numbers with. `reference` makes a repeat harmless."""
+        """Submit a holder's documents; returns the id to order numbers with. `reference` makes a repeat harmless."""

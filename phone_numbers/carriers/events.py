@@ -23,7 +23,7 @@ class CarrierEventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CarrierEvent:
-    """One report. `event_id` is the carrier's and never repeats but for repeats of the same report.
+    """One report. `event_id` is the carrier's; only a repeat of the same report repeats it.
 
     `client_state` is what we gave the call (our call id as decimal digits, or empty) or the new leg of a transfer. `cause` is one
     of our hang-up causes, set for ENDED. `detail` holds the digit of DTMF, the verdict of MACHINE_DETECTED ("human" or

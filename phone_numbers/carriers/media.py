@@ -16,7 +16,7 @@ class StreamStarted:
 
 @dataclass(frozen=True, slots=True)
 class MarkReached:
-    """Playback has come to a mark of ours, or a clear has thrown it out."""
+    """Playback has reached one of our marks, or a clear has dropped it."""
 
     name: str
 
@@ -33,7 +33,7 @@ class StreamStopped:
 
 @dataclass(frozen=True, slots=True)
 class StreamError:
-    """The carrier did not like a frame of ours."""
+    """The carrier rejected one of our frames."""
 
     detail: str
 

@@ -11,5 +11,5 @@ register = template.Library()
 
 @register.filter
 def prose(text: str) -> SafeString:
-    """Escaped, and what stands between backticks as code."""
+    """Escaped text, with parts in backticks as code."""
     return SafeString(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))

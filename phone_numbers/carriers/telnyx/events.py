@@ -1,6 +1,6 @@
-"""Telnyx's webhooks in our words: https://developers.telnyx.com/api-reference/callbacks
+"""Telnyx's webhooks as CarrierEvents: https://developers.telnyx.com/api-reference/callbacks
 
-Bodies are read leniently, since live ones carry more than is published. Kinds outside the table mean nothing to us.
+Bodies are read leniently, since live ones carry more than is published. Kinds outside the table are ignored.
 """
 
 import base64

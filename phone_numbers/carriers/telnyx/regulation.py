@@ -1,4 +1,4 @@
-"""Papers of the holders of numbers: requirement groups, and the documents and addresses that they consist of.
+"""Documents of number holders: requirement groups, and the documents and addresses in them.
 
 https://developers.telnyx.com/docs/numbers/phone-numbers/requirement-groups
 """

@@ -1,4 +1,4 @@
-"""`manage.py clock`: the process of everything that happens by time and not by request."""
+"""`manage.py clock`: the process for everything driven by time and not by requests."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""`migrate`, with a short cut for packages whose history of migrations takes a minute (settings.TABLES_MADE_AT_ONCE).
+"""`migrate`, with a shortcut for packages whose history of migrations takes a minute (settings.TABLES_MADE_AT_ONCE).
 
 In a database that knows nothing of such a package its tables are made as its models have them now, and its migrations are written
 down as applied; from then on they run as anybody's. The package's tables come last, since they may refer to ours.
@@ -16,7 +16,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 
 class Command(migrate.Command):
-    """Django's own, and before it the tables that are made at once."""
+    """Django's own command, after creating the tables of TABLES_MADE_AT_ONCE."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]

@@ -1,4 +1,4 @@
-"""Bring all stored secrets under the newest of ENCRYPTION_KEYS, so that the older keys can go."""
+"""Bring all stored secrets under the newest of ENCRYPTION_KEYS, so that the older keys can be removed."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ BATCH = 200
 
 
 class Command(BaseCommand):
-    """Put the new key first in ENCRYPTION_KEYS, restart, run this, then take the old keys away. May be repeated at any time."""
+    """Put the new key first in ENCRYPTION_KEYS, restart, run this, then remove the old keys. Can be repeated at any time."""
 
     help = __doc__
 
