@@ -35,6 +35,7 @@ from calls.session.last_words import hear_last_words
 from calls.session.mailbox import Mailbox
 from calls.session.model_link import ModelLink
 from calls.session.parts import LEFT, Engine, LateResults, Limits, Observer, OwnVoice, ToolRunner, TransferRequester
+from calls.session.reports import Reports
 from calls.session.silence import SilenceClock
 from calls.session.speaking import Speaking
 from calls.session.speech_times import BothSides
@@ -73,7 +74,7 @@ class CallSession:
         self._transport = transport
         self._greeting = Cue.BACK_ON_THE_LINE if resume_reason else greeting
         self._limits = limits
-        self._observer = observer
+        self._observer = observer = Reports(observer)
         self._agent_begins = agent_begins or bool(resume_reason)
         self._resume_reason = resume_reason  # another session has talked before, and why it does not go on
         self._is_interruptible = config.interruptible
@@ -138,19 +139,18 @@ class CallSession:
         await self._farewell.end_when_quiet(cause, within_seconds)
 
     async def inject_context(self, message: str) -> bool:
-        """Give the model a note; False when it has no session at this moment to take it."""
-        is_taken = await self._link.tell(lambda session: session.send_context(message))
-        if is_taken and not self._is_over:
+        """Give the model a note; False when it has no session to take it, or the conversation is over."""
+        if is_taken := not self._is_over and await self._link.tell(lambda session: session.send_context(message)):
             self._observer.event("context.injected", source="api")
         return is_taken
 
     async def speak(self, text: str) -> bool:
-        """Have the model say a text of the developer's; False when it has no session at this moment to take it."""
-        return await self._link.tell(lambda session: session.say(text))
+        """Have the model say a text of the developer's; False as above."""
+        return not self._is_over and await self._link.tell(lambda session: session.say(text))
 
     async def late_result(self, tool: str, result: Mapping[str, Any]) -> bool:
         """Tell the model the result of a tool that an earlier session of this call had asked for; False: nobody to tell."""
-        return await self._link.tell(lambda session: session.send_late_result(tool, result, is_last=True))
+        return not self._is_over and await self._link.tell(lambda to: to.send_late_result(tool, result, is_last=True))
 
     async def transfer_begun(self, *, is_warm: bool = False) -> None:
         """Somebody else is being called."""
@@ -179,19 +179,23 @@ class CallSession:
             for task in done.intersection(tasks):
                 task.result()  # a defect of ours is raised here, not lost
             cause = self._end.result() if self._end.done() else ""
-            self._is_over = True
-            self._observer.event("stream.disconnected")
-            for task in tasks[1:]:
-                task.cancel()
+            self._close(tasks, cause)
             # Whoever takes the call over hears the caller's next words.
             words = () if cause == LEFT else (hear_last_words(self._link, self._ear, self._now),)
             await asyncio.gather(*((on_end(cause),) if on_end else ()), *words)
             return cause
         finally:
-            others = [task for task in (self._hearing.keys.task, self.mailbox.task) if task is not None]
-            has_moved = self._end.done() and self._end.result() == LEFT
-            self._tools.leave(MOVED if has_moved else "call_ended")
-            await self._stop([*tasks, *others])
+            if not self._is_over:  # a defect of ours ended it, or the process ends
+                self._close(tasks, self._end.result() if self._end.done() else "")
+            await self._stop([*tasks, *filter(None, [self._hearing.keys.task, self.mailbox.task])])
+
+    def _close(self, tasks: list[asyncio.Task[None]], cause: str) -> None:
+        """The conversation is over. Only the task that reads a model's last words goes on."""
+        self._is_over = True
+        self._observer.close()
+        self._tools.leave(MOVED if cause == LEFT else "call_ended")
+        for task in tasks[1:] if self._link.session else tasks:
+            task.cancel()
 
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
@@ -201,8 +205,6 @@ class CallSession:
         self._conversation.release()
         self._turns.finish()
         self._spoken.finish()
-        if not self._is_over:  # a defect of ours ended it
-            self._observer.event("stream.disconnected")
 
     # --- model → caller -----------------------------------------------------------------------------------------------
 
@@ -221,8 +223,7 @@ class CallSession:
 
     async def _begin(self, session: RealtimeSession) -> None:
         """A model session is there: the first one, or one that goes on with the conversation."""
-        is_first = self._link.connections == 1
-        if is_first:
+        if is_first := self._link.connections == 1:
             await self.answering.wait_for_verdict()
         self._hearing.listen_for(session)
         self._to_caller = make_transcoder(session.output_format, self._transport.audio_format)
@@ -328,8 +329,7 @@ class CallSession:
         item_id, self._is_mid_answer = self._speaking.item_id, False
         heard_ms, share = await self._speaking.fall_silent()
         self._ear.note_voice(self._dead_air.spoken_ms)  # what was heard of it went uncounted while we spoke
-        if not self._is_over:  # clearing the line is how a session may learn that the line has closed
-            self._observer.event("model.interrupted", {"heard_ms": heard_ms})
+        self._observer.event("model.interrupted", {"heard_ms": heard_ms})
         self._conversation.interrupted(item_id, heard_ms, share)
         await self._link.truncate(item_id, heard_ms)
 
