@@ -25,7 +25,7 @@ from calls.after_call_models import Recording
 from calls.models import Call, CallStatus
 from calls.recording.files import draft_path, storage
 from calls.recording.joining import join
-from calls.recording.wav_file import StereoReader
+from calls.recording.wav_file import StereoReader, began_at
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.events import CarrierEvent
 from phone_numbers.carriers.registry import get_carrier
@@ -57,8 +57,8 @@ def session_began(call_id: int, *, at: datetime) -> None:
     if is_new:
         timeline.add_event(call_id, "recording.started", "streaming", at=at)
     else:
-        began_at = Least("started_at", Value(at))  # the row may be that of a transfer, which was quicker
-        Recording.objects.filter(pk=recording.pk).update(made_at=None, started_at=began_at)
+        earlier = Least("started_at", Value(at))  # the row may be that of a transfer, which was quicker
+        Recording.objects.filter(pk=recording.pk).update(made_at=None, started_at=earlier)
 
 
 def session_ended(call_id: int, *, at: datetime) -> None:
@@ -205,8 +205,11 @@ def fetch(recording_id: int) -> None:
 def _store(recording: Recording, name: str, draft: Path) -> None:
     if recording.maker == Recording.Maker.CARRIER:
         _download(recording.carrier_url, draft)
-    elif recording.transferred_at is not None and not recording.missing:
-        _add_part(recording, draft)
+    else:
+        if recording.transferred_at is not None and not recording.missing:
+            _add_part(recording, draft)
+        recording.started_at = began_at(draft)
+        Recording.objects.filter(pk=recording.pk).update(started_at=recording.started_at)
     with draft.open("rb") as file:
         _duration_ms(file)
         file.seek(0)

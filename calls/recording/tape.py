@@ -82,7 +82,8 @@ class Mix:
     """Where each piece belongs. Times are seconds of one monotonic clock."""
 
     def __init__(self, audio_format: AudioFormat, file: WavFile, began: float) -> None:
-        """`began` is when the file's first sample was heard."""
+        """`began` is when the file's first sample was heard, as far as that is known: the quickest piece tells."""
+        self._is_new = not file.frames
         self._rate = audio_format.sample_rate
         self._width = 2 if audio_format.encoding == "pcm16" else 1
         self._file = file
@@ -102,6 +103,8 @@ class Mix:
         if late < 0:
             # Never was a piece so quick: this is what the clock of the caller's audio shows.
             self._zero += late / self._rate
+            if self._is_new:
+                self._file.began_at += timedelta(seconds=late / self._rate)
         self._mind_gap(at, late)
         self._caller.put(self._caller.end, data)
 

@@ -71,6 +71,15 @@ class WavFile:
         self._file.flush()
 
 
+def began_at(path: Path) -> datetime:
+    """When the first sample of a file that was written here was heard. Raises OSError, EOFError for what is none."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        raise EOFError
+    return _read_header(header)[0]
+
+
 def _read_header(header: bytes) -> tuple[datetime, int]:
     fields = _HEADER.unpack(header)
     return datetime.fromisoformat(fields[8].rstrip(b"\0").decode()), int(fields[13])

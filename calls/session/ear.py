@@ -19,14 +19,54 @@ LATE_SECONDS = 0.1
 LATE_FOR_SECONDS = 0.5
 
 
-def _amplitudes(decode: Callable[[bytes], bytes]) -> bytes:
-    """For each G.711 code the high byte of its sample's amplitude."""
-    samples = memoryview(decode(bytes(range(256)))).cast("h")
-    return bytes(min(255, abs(sample) >> 8) for sample in samples)
+# From here on it is a consonant like the last one of "six": too soft to begin a word, but not to end it.
+QUIETEST_CONSONANT = 40.0
+QUIETEST_NOISE = 4.0
+# Before such a consonant the mouth may be closed for so long.
+LONGEST_CLOSURE_MS = 140.0
+# What is soft for longer is a noise, such as breath.
+LONGEST_CONSONANT_MS = 300.0
+# A step of the tables that tell how loud a G.711 code is.
+LEVEL_STEP = 64
 
 
-_HIGH_BYTES = bytes(value if value < 128 else 255 - value for value in range(256))  # of PCM16, sign removed
-_TABLES = {"pcmu": _amplitudes(mulaw_to_pcm16), "pcma": _amplitudes(alaw_to_pcm16), "pcm16": _HIGH_BYTES}
+def _amplitudes(decode: Callable[[bytes], bytes]) -> list[int]:
+    """The amplitude of each G.711 code."""
+    return [abs(sample) for sample in memoryview(decode(bytes(range(256)))).cast("h")]
+
+
+_G711 = {"pcmu": _amplitudes(mulaw_to_pcm16), "pcma": _amplitudes(alaw_to_pcm16)}
+# For each byte 0 where there is nothing to hear: of G.711 the code, of PCM16 the high byte, sign removed.
+_AUDIBLE = {name: bytes(min(255, each >> 8) for each in amplitudes) for name, amplitudes in _G711.items()}
+_AUDIBLE["pcm16"] = bytes(value if value < 128 else 255 - value for value in range(256))
+# For each code the amplitude in steps, to the nearest one.
+_LEVELS = {
+    name: bytes(min(255, (each + LEVEL_STEP // 2) // LEVEL_STEP) for each in amplitudes)
+    for name, amplitudes in _G711.items()
+}
+
+
+class WordEnding:
+    """Finds soft consonants behind a voice. They count once they have ended, because noise goes on."""
+
+    def __init__(self) -> None:
+        self.is_possible = False
+        self._closed_ms = self._soft_ms = 0.0
+
+    def voice(self) -> None:
+        """A voice was heard: what follows may be the end of its word."""
+        self.is_possible, self._closed_ms, self._soft_ms = True, 0.0, 0.0
+
+    def take(self, length_ms: float, *, is_soft: bool) -> float:
+        """The next piece, which is no voice. Returns how many ms of a consonant ended before it, mostly 0."""
+        if is_soft:
+            self._soft_ms += length_ms
+            self.is_possible = self._soft_ms <= LONGEST_CONSONANT_MS
+            return 0.0
+        consonant_ms, self._soft_ms = self._soft_ms, 0.0
+        self._closed_ms = length_ms if consonant_ms else self._closed_ms + length_ms
+        self.is_possible = self._closed_ms <= LONGEST_CLOSURE_MS
+        return consonant_ms
 
 
 class Ear:
@@ -41,11 +81,13 @@ class Ear:
         """`spoke` is told the time of each piece with a voice in it."""
         self._spoke = spoke
         self._format = audio_format
-        self._step = 2 if audio_format.encoding == "pcm16" else 1
-        self._table = _TABLES[audio_format.encoding]
+        self._levels = _LEVELS.get(audio_format.encoding)
         self._now = now
         self._silent_payload = ""
         self._floor = QUIETEST_VOICE / ABOVE_NOISE
+        self._noise = QUIETEST_NOISE
+        self._ending = WordEnding()
+        self._ending_counts = False
         self._clock = 0.0  # when the next piece would come if none were ever late
         self._late_since: float | None = None
         self._least_lag = 0.0  # since then
@@ -61,12 +103,19 @@ class Ear:
         lag = self._lag(now)
         self._clock += length_ms / 1000
         if payload == self._silent_payload:
+            if self._ending.is_possible:
+                self._mind_ending(now, length_ms, is_soft=False)
             return
         level = self._level(payload)
         is_voice = self._is_voice(level, length_ms)
         if is_voice:
+            self._ending.voice()
+            self._ending_counts = counts
             self.heard_at = now
             self._spoke(now - length_ms / 1000, now)
+        elif self._ending.is_possible:
+            is_soft = level >= max(QUIETEST_CONSONANT, self._noise * ABOVE_NOISE)
+            self._mind_ending(now, length_ms, is_soft=is_soft)
         if not counts:
             return
         if is_voice or level >= MOST_NOISE:
@@ -74,6 +123,15 @@ class Ear:
         if is_voice:
             self.voiced_ms += length_ms
             self.voice_at, self.voice_lag_ms = now, lag * 1000
+
+    def _mind_ending(self, now: float, length_ms: float, *, is_soft: bool) -> None:
+        """A piece without a voice came soon after one."""
+        if consonant_ms := self._ending.take(length_ms, is_soft=is_soft):
+            end = now - length_ms / 1000
+            self.heard_at = end
+            self._spoke(end - consonant_ms / 1000, end)
+            if self._ending_counts:
+                self.voice_at = end
 
     def line_broke(self) -> None:
         """What comes next comes over another connection: it is as quick as that one is."""
@@ -107,17 +165,22 @@ class Ear:
     def _level(self, payload: str) -> float:
         """The mean amplitude of a piece."""
         try:
-            data = base64.b64decode(payload)[self._step - 1 :: self._step]
+            data = base64.b64decode(payload)
         except ValueError:
             return 0.0
-        total = sum(data.translate(self._table))
+        if self._levels is None:
+            samples = memoryview(data[: len(data) // 2 * 2]).cast("h")
+            total, count = sum(map(abs, samples)), len(samples)
+        else:
+            total, count = sum(data.translate(self._levels)) * LEVEL_STEP, len(data)
         if not total:
             self._silent_payload = payload  # mostly it is the same one that follows
-        return total / len(data) * 256 if data else 0.0
+        return total / count if count else 0.0
 
     def _is_voice(self, level: float, length_ms: float) -> bool:
-        self._floor = min(level, self._floor * FLOOR_RISE_PER_SECOND ** (length_ms / 1000), MOST_NOISE)
-        self._floor = max(self._floor, QUIETEST_VOICE / ABOVE_NOISE)
+        rise = FLOOR_RISE_PER_SECOND ** (length_ms / 1000)
+        self._floor = max(min(level, self._floor * rise, MOST_NOISE), QUIETEST_VOICE / ABOVE_NOISE)
+        self._noise = max(min(level, self._noise * rise), QUIETEST_NOISE)
         return level >= self._floor * ABOVE_NOISE
 
 
@@ -133,7 +196,7 @@ def sound_begins_ms(payload: str, audio_format: AudioFormat) -> float | None:
         data = base64.b64decode(payload)[step - 1 :: step]
     except ValueError:
         return None
-    heard = data.translate(_TABLES[audio_format.encoding]).lstrip(b"\0")
+    heard = data.translate(_AUDIBLE[audio_format.encoding]).lstrip(b"\0")
     return (len(data) - len(heard)) / audio_format.sample_rate * 1000 if heard else None
 
 
@@ -141,7 +204,7 @@ def sounds_in(payload: str, audio_format: AudioFormat) -> list[tuple[float, floa
     """From when to when, in seconds, there is something to hear in a piece of audio; pauses of a tenth of a second divide it."""
     step, rate = 2 if audio_format.encoding == "pcm16" else 1, audio_format.sample_rate
     try:
-        data = base64.b64decode(payload)[step - 1 :: step].translate(_TABLES[audio_format.encoding])
+        data = base64.b64decode(payload)[step - 1 :: step].translate(_AUDIBLE[audio_format.encoding])
     except ValueError:
         return []
     sounds = []

@@ -6,6 +6,8 @@ from calls.session.parts import Observer
 
 # A shorter pause is within a sentence.
 PAUSE_SECONDS = 0.3
+# A consonant is known to have been one when it is over (calls.session.ear).
+KNOWN_AFTER_SECONDS = 0.6
 
 
 class SpeechTimes:
@@ -27,7 +29,7 @@ class SpeechTimes:
 
     def settle(self, now: float) -> None:
         """Report what is over."""
-        while self._stretches and self._stretches[0][1] + PAUSE_SECONDS < now:
+        while self._stretches and self._stretches[0][1] + KNOWN_AFTER_SECONDS < now:
             self._report(*self._stretches.pop(0))
 
     def finish(self, now: float) -> None:

@@ -34,7 +34,7 @@ def test_sounds_become_stretches(sounds: list[Stretch], cut_at: float | None, ex
         times.cut(cut_at)
     times.settle(0.4)
     assert reported == []
-    times.settle(2.35)
+    times.settle(2.65)
     assert reported == [each for each in expected if each[1] <= 2]
     times.finish(10)
     times.finish(11)

@@ -48,6 +48,53 @@ def test_a_voice_is_told_from_silence_and_from_the_lines_noise(audio_format: Aud
     assert ear.voiced_ms == 0
 
 
+# As "six" and "Smith" end: a vowel, perhaps a moment with the mouth closed, and a hiss. Pieces of 20 ms, and where the word ends.
+ENDINGS = {
+    "hiss": ([(100, 9)], 9),
+    "hiss after a closure": ([(0, 5), (120, 7)], 12),
+    "two of them": ([(150, 3), (0, 5), (100, 6)], 14),
+    "fading": ([(200, 3), (150, 3), (100, 3), (70, 2), (30, 2)], 11),
+    "breath that goes on": ([(120, 40)], 0),
+    "breath after a pause": ([(0, 12), (120, 6)], 0),
+    "too soft": ([(40, 8)], 0),
+}
+
+
+@pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_word_may_end_softly(audio_format: AudioFormat, ending: str, counts: bool) -> None:
+    clock = Clock()
+    heard = list[tuple[float, float]]()
+    ear = Ear(audio_format, clock, lambda begin, end: heard.append((begin, end)))
+    zero = ear.voice_at
+    silence = sound(audio_format, 0)
+    listen(ear, clock, silence, 10)
+    listen(ear, clock, sound(audio_format, 4000), 20, counts=counts)
+    voice_ended = clock.now
+    pieces, expected = ENDINGS[ending]
+    for amplitude, count in pieces:
+        listen(ear, clock, sound(audio_format, amplitude), count)
+    listen(ear, clock, silence, 30)
+    end = voice_ended + expected * 0.02
+    assert ear.heard_at == pytest.approx(end)
+    assert heard[-1][1] == pytest.approx(end)
+    assert ear.voice_at == (pytest.approx(end) if counts else zero)
+    assert ear.voiced_ms == (400 if counts else 0)
+
+
+def test_a_lines_own_noise_ends_no_word() -> None:
+    clock = Clock()
+    ear = Ear(PCMU_8K, clock)
+    listen(ear, clock, sound(PCMU_8K, 120), 200)
+    listen(ear, clock, sound(PCMU_8K, 4000), 20)
+    ended = clock.now
+    for _ in range(20):
+        listen(ear, clock, sound(PCMU_8K, 140), 3)
+        listen(ear, clock, sound(PCMU_8K, 100), 3)
+    assert ear.voice_at == ended
+
+
 def test_a_loud_room_becomes_noise() -> None:
     clock = Clock()
     ear = Ear(PCMU_8K, clock)
