@@ -28,6 +28,10 @@ TOOLS = (
     ToolSpec("patient", "Look it up", NO_ARGUMENTS, speak_while_waiting="One moment."),
 )
 VOICE = audio(20)
+SOFT = base64.b64encode(
+    b"\xef" * 160
+).decode()  # an amplitude of 132: the last consonant of "six", after the mouth was closed
+SOFT_ENDING = [FRAME] * 4 + [SOFT] * 8
 # How far the platform and the recording may be apart.
 TOLERANCE_MS = 50
 
@@ -41,11 +45,13 @@ class TalkingCaller:
         self._control: asyncio.Queue[CallerFrame] = asyncio.Queue()
         self._ends_at = 0.0
         self.is_speaking = False
+        self.ending: list[CallerFrame] = []  # what follows a voice
         self.is_broken = False
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
         loop = asyncio.get_running_loop()
         due = loop.time()
+        ending: list[CallerFrame] = []
         while True:
             due += 0.02
             await asyncio.sleep(max(0.0, due - loop.time()))
@@ -54,8 +60,10 @@ class TalkingCaller:
                 yield frame
                 if isinstance(frame, StreamStopped):
                     return
+            if self.is_speaking:
+                ending = list(self.ending)
             if not self.is_broken:
-                yield VOICE if self.is_speaking else FRAME
+                yield VOICE if self.is_speaking else ending.pop(0) if ending else FRAME
 
     def put(self, frame: CallerFrame) -> None:
         self._control.put_nowait(frame)
@@ -174,6 +182,13 @@ async def plain_answer(call: Call) -> None:
     call.say("a", 400)
 
 
+async def word_that_ends_softly(call: Call) -> None:
+    call.caller.ending = SOFT_ENDING
+    await call.ask(with_end=False)
+    await asyncio.sleep(0.6)
+    call.say("a", 400)
+
+
 async def first_words_then_tool(call: Call) -> None:
     await call.ask()
     await asyncio.sleep(0.3)
@@ -249,6 +264,7 @@ async def line_that_breaks_before(call: Call) -> None:
     ("script", "tool_ms"),
     [
         (plain_answer, [0]),
+        (word_that_ends_softly, [0]),
         (first_words_then_tool, [0]),
         (our_words_during_a_tool, [700]),
         (tool_without_words, [500]),

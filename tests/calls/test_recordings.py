@@ -21,10 +21,12 @@ from bubblyphone.core.errors import Conflict
 from bubblyphone.storage import private_storage
 from calls import after_call, lifecycle
 from calls.after_call_models import Recording
+from calls.dashboard.strip import strip_of
 from calls.models import Call, CallEvent
 from calls.recording import access as recording_access
 from calls.recording import recordings
 from calls.recording.files import draft_path
+from calls.recording.wav_file import WavFile
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.recorded import BEGAN, RATE, ended_call, record, sine
@@ -175,6 +177,24 @@ def test_a_recording_whose_session_died_is_stored_once_its_call_was_ended() -> N
     recordings.sweep(BEGAN + timedelta(seconds=120))
     run_jobs()
     assert Recording.objects.get().status == "ready"
+
+
+@pytest.mark.parametrize("late", [0.0, 0.4, 2.5])
+def test_a_recording_lies_on_the_clock_where_its_first_sound_was_heard(client: Client, late: float) -> None:
+    """However long the session had been there before anything was sent."""
+    call = ended_call(seconds=10)
+    path = draft_path(call.pk)
+    file = WavFile(path, RATE, BEGAN + timedelta(seconds=1 + late))
+    file.append(sine(5), sine(5))
+    file.close()
+    recordings.session_began(call.pk, at=BEGAN + timedelta(seconds=1))
+    recordings.session_ended(call.pk, at=BEGAN + timedelta(seconds=6))
+    run_jobs()
+    recording = Recording.objects.get()
+    assert (recording.status, recording.started_at) == ("ready", BEGAN + timedelta(seconds=1 + late))
+    strip = strip_of(call, [], [], [], recording)
+    assert strip is not None
+    assert strip.wave == (100 + 100 * late, 500)
 
 
 def test_a_session_that_ended_before_its_call_leaves_its_recording_to_the_sweeper() -> None:

@@ -17,7 +17,7 @@ from telnyx import AsyncTelnyx
 
 from bubblyphone.core.audio import PCM16_16K, PCMU_8K, mulaw_to_pcm16, pcm16_to_mulaw
 from calls.recording.tape import Mix, RecordedTransport, Tape
-from calls.recording.wav_file import StereoReader, WavFile
+from calls.recording.wav_file import StereoReader, WavFile, began_at
 from calls.session.transport import CarrierTransport, LineBroken
 from phone_numbers.carriers.media import StreamStopped
 from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
@@ -112,7 +112,7 @@ def test_audio_that_never_came_is_silence_of_that_length(tmp_path: Path) -> None
 
 def test_the_first_frame_may_be_the_slowest(tmp_path: Path) -> None:
     """The clock is that of the quickest: what the agent says stays in step with the caller."""
-    mix, _ = new_mix(tmp_path / "a.wav")
+    mix, file = new_mix(tmp_path / "a.wav")
     mix.heard(0.02, LOUD * FRAME)
     hear(mix, 20, 1000, delay=-0.15, sound=b"\xff")
     mix.said(0.6, LOUD * 8 * 100)  # 750 ms after the caller began
@@ -120,6 +120,7 @@ def test_the_first_frame_may_be_the_slowest(tmp_path: Path) -> None:
     left, right = channels(tmp_path / "a.wav")
     assert loud_ms(left) == [(0, 20)]
     assert loud_ms(right) == [(750, 850)]
+    assert began_at(tmp_path / "a.wav") == file.began_at == BEGAN - timedelta(seconds=0.15)
 
 
 def test_a_session_that_comes_back_goes_on_in_step_with_the_clock(tmp_path: Path) -> None:
