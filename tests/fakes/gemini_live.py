@@ -119,6 +119,10 @@ class _Connection:
         self._fake.received.append(message)
         if checked.client_content is not None:
             self._awaits_history = False
+        elif incoming is not None and incoming.audio_stream_end:
+            if self._vad.is_speaking:
+                self._vad.is_speaking = False
+                await self._answer_speech()
         elif incoming is not None and incoming.text:
             await self._interrupt()
             self._start_turn(self._fake.next_reply())
@@ -148,10 +152,20 @@ class _Connection:
         if change == "started":
             await self._interrupt()
         elif change == "stopped":
-            reply = self._fake.next_reply()
-            for piece in _fragments(reply.hears):
-                await self._emit({"serverContent": {"inputTranscription": {"text": piece}}})
-            self._start_turn(reply)
+            await self._answer_speech()
+
+    async def _answer_speech(self) -> None:
+        reply = self._fake.next_reply()
+        if self._script.words_after_seconds:
+            self._run(self._write_down(reply.hears))
+        else:
+            await self._write_down(reply.hears)
+        self._start_turn(reply)
+
+    async def _write_down(self, transcript: str) -> None:
+        await asyncio.sleep(self._script.words_after_seconds)
+        for piece in _fragments(transcript):
+            await self._emit({"serverContent": {"inputTranscription": {"text": piece}}})
 
     async def _go_away(self) -> None:
         await self._emit({"goAway": {"timeLeft": f"{self._script.go_away_seconds:g}s"}})

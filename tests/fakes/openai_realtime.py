@@ -94,6 +94,7 @@ class _Conversation:
         self._reply: Reply | None = None  # the next, once its `hears` has been told
         self._response = ""
         self._task: asyncio.Task[None] | None = None
+        self._writing: set[asyncio.Task[None]] = set()
         self._item_ms: dict[str, float] = {}
         self._calls: set[str] = set()
 
@@ -104,8 +105,9 @@ class _Conversation:
                 if message.type is WSMsgType.TEXT:
                     await self._receive(message.data)
         finally:
-            if self._task is not None:
-                self._task.cancel()
+            for task in (self._task, *self._writing):
+                if task is not None:
+                    task.cancel()
 
     async def _receive(self, data: str) -> None:
         event = orjson.loads(data)
@@ -131,6 +133,9 @@ class _Conversation:
                 if event.get("response_id", self._response) != self._response:
                     await self._refuse(event, "response_cancel_not_active", "Cancellation failed.")
                 await self._cancel("client_cancelled")
+            case "input_audio_buffer.commit":
+                self._vad.is_speaking = False
+                await self._commit(self._fake.next_reply())
             case "conversation.item.create":
                 await self._add_item(event)
             case "conversation.item.truncate":
@@ -182,33 +187,45 @@ class _Conversation:
             return
         decode = {"pcmu": mulaw_to_pcm16, "pcma": alaw_to_pcm16}.get(self._input_format.encoding)
         change = self._vad.hear(decode(raw) if decode else raw, self._input_format.sample_rate)
-        item_id = f"item_caller_{self._frames}"
         if change == "started":
+            item_id = f"item_caller_{self._frames}"
             await self._emit({"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": item_id})
             if self._session["audio"]["input"]["turn_detection"]["interrupt_response"]:
                 await self._cancel("turn_detected")
         elif change == "stopped":
+            item_id = f"item_caller_{self._frames}"
             await self._emit({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 0, "item_id": item_id})
-            await self._emit({"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": None})
-            await self._answer_speech(item_id)
+            await self._answer_speech()
 
-    async def _answer_speech(self, item_id: str) -> None:
+    async def _commit(self, reply: Reply) -> None:
+        """What was heard becomes an item, whose text follows."""
+        item_id = f"item_caller_{self._frames}"
+        await self._emit({"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": None})
+        if not reply.hears:
+            return
+        if not self._script.words_after_seconds:
+            await self._write_down(item_id, reply.hears)
+            return
+        task = asyncio.create_task(self._write_down(item_id, reply.hears))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def _write_down(self, item_id: str, transcript: str) -> None:
+        await asyncio.sleep(self._script.words_after_seconds)
+        usage = {"type": "duration", "seconds": 1.0}
+        done = {"item_id": item_id, "content_index": 0, "transcript": transcript, "usage": usage}
+        await self._emit({"type": "conversation.item.input_audio_transcription.completed", **done})
+
+    async def _answer_speech(self) -> None:
         if self._script.leaves_speech_unanswered:
+            await self._commit(Reply())
             return
         if self._response:
+            await self._commit(Reply())
             await self._refuse({}, "conversation_already_has_active_response", "One at a time.")
             return
         reply = self._fake.next_reply()
-        if reply.hears:
-            await self._emit(
-                {
-                    "type": "conversation.item.input_audio_transcription.completed",
-                    "item_id": item_id,
-                    "content_index": 0,
-                    "transcript": reply.hears,
-                    "usage": {"type": "duration", "seconds": 1.0},
-                }
-            )
+        await self._commit(reply)
         self._start_response(reply)
 
     def _start_response(self, reply: Reply | None = None) -> None:

@@ -40,6 +40,7 @@ class Script:
     go_away_seconds: float = 4.0
     refuse_resumption: bool = False  # Gemini
     leaves_speech_unanswered: bool = False  # OpenAI: notices the caller's speech and says nothing by itself
+    words_after_seconds: float = 0.0  # so much later than the caller's utterance its text is known
 
 
 class EnergyVad:
