@@ -37,7 +37,6 @@ def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
         call.save(update_fields=["stream_restarts", "stream_restarted_at"])
         stream = commands.issue_media_token(call)
         why = reason or call.stream_lost_reason or SESSION_LOST
-        timeline.add_event(call.pk, "stream.restarted", "system", at=now, reason=why)
     try:
         get_carrier().start_stream(
             carrier_call_id=call.carrier_call_id or "",
@@ -45,8 +44,11 @@ def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
             stream=stream,
         )
     except CarrierError as error:
-        logger.warning("A media stream was not restarted: %s", error, extra={"call_id": call_id})
+        # Mostly the caller has hung up, and the carrier's report of it is on its way.
+        logger.info("A media stream was not restarted: %s", error, extra={"call_id": call_id})
         return False
+    with transaction.atomic():
+        timeline.add_event(call_id, "stream.restarted", "system", at=now, reason=why)
     return True
 
 

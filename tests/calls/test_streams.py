@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from agents.providers.base import Turn
 from calls import commands, lifecycle, live, streams, timeline
 from calls.models import CallEvent
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.registry import get_carrier
 from tests.calls.test_lifecycle import BEGIN, after, running_call
+from tests.fakes.web_thread import WebThread
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +36,33 @@ def test_a_stream_that_broke_is_restarted_by_an_address_of_its_own() -> None:
     lifecycle.on_stream_failed(call, lost)  # it is about the one before
     assert call.stream_lost_at is None
     names = CallEvent.objects.filter(call=call).order_by("id").values_list("event_type", flat=True)
-    assert list(names) == ["stream.failed", "stream.restarted", "stream.failed"]
+    assert list(names) == ["stream.failed", "stream.failed"]
+
+
+TAKEN: Any = (200, {"data": {"result": "ok"}})
+OVER: Any = (422, {"errors": [{"code": "90018", "title": "Call has already ended", "detail": "It is over."}]})
+
+
+@pytest.mark.parametrize(("answer", "is_restarted"), [(TAKEN, True), (OVER, False)])
+def test_only_a_stream_that_the_carrier_restarts_is_on_the_timeline(
+    settings: Any, answer: tuple[int, Any], is_restarted: bool
+) -> None:
+    """A caller who has just hung up looks like a broken connection, until the carrier says so."""
+
+    async def obey(request: web.Request) -> web.Response:
+        return web.json_response(answer[1], status=answer[0])
+
+    call = running_call()
+    with WebThread([web.post("/v2/calls/{call}/actions/{command}", obey)]) as carrier:
+        options = {**settings.CARRIER["OPTIONS"], "api_key": "KEY", "base_url": f"{carrier.url}/v2"}
+        settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}
+        get_carrier.cache_clear()
+        try:
+            assert streams.restart(call.pk, since=after(3), reason=streams.CONNECTION_LOST) is is_restarted
+        finally:
+            get_carrier.cache_clear()
+    events = CallEvent.objects.filter(call=call).values_list("event_type", "metadata")
+    assert list(events) == ([("stream.restarted", {"reason": "connection_lost"})] if is_restarted else [])
 
 
 @pytest.mark.parametrize(
