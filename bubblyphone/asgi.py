@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bubblyphone.settings")
 django_application = get_asgi_application()
 
 # Models can be imported only now.
-from calls.routing import websocket_urlpatterns as call_sockets  # noqa: E402
+from calls.live.routing import websocket_urlpatterns as call_sockets  # noqa: E402
 from sandbox.routing import websocket_urlpatterns as sandbox_sockets  # noqa: E402
 
 

@@ -28,7 +28,7 @@ from agents.providers import registry  # noqa: E402
 from bubblyphone.asgi import application  # noqa: E402
 from bubblyphone.connections import LimitedFactory, LimitedWebSocket  # noqa: E402
 from bubblyphone.web_request import LeanWebRequest  # noqa: E402
-from calls import live  # noqa: E402
+from calls.live import session_runner  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class DrainingServer(Server):  # type: ignore[misc]
     """Running calls are left to another process before the connections are cut."""
 
     def kill_all_applications(self) -> Any:
-        draining: Any = Deferred.fromFuture(asyncio.ensure_future(live.drain(settings.DRAIN_SECONDS)))
+        draining: Any = Deferred.fromFuture(asyncio.ensure_future(session_runner.drain(settings.DRAIN_SECONDS)))
         draining.addErrback(lambda failure: logger.error("Calls were not handed over: %s", failure))
         return draining.addCallback(lambda _: super(DrainingServer, self).kill_all_applications())
 

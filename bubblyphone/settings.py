@@ -165,7 +165,7 @@ HOLDS = ["calls.charging.holds.held", "phone_numbers.purchases.held"]
 # What a developer's month came to: the answer of GET /billing/usage.
 USAGE_REPORT = "calls.charging.usage.report"
 # Carries out what developers' servers answer to `call.incoming` and `call.speech`.
-WEBHOOK_REPLY_HANDLER = "calls.replies.CallReplies"
+WEBHOOK_REPLY_HANDLER = "calls.webhook_mode.call_replies.CallReplies"
 # Jobs that run when an account has been given credit; they are handed the developer's id.
 ON_CREDIT = ["phone_numbers.renewals.renew_overdue"]
 # Called with the developer's id in the transaction of every new entry.
@@ -176,9 +176,9 @@ ON_ACCOUNT_OPENED = ["billing.caps.set_defaults"]  # with the developer's id, in
 # Steps of deleting an account, in order; handed the developer's id, they may be repeated, and raise while they cannot be done yet.
 ON_ACCOUNT_CLOSED = [
     "billing.closing.forget_cards",
-    "calls.closing.end_calls",
-    "calls.recording.access.delete_all",
-    "calls.closing.forget_what_was_said",
+    "calls.account_deletion.end_calls",
+    "calls.after_call.recording_access.delete_all",
+    "calls.account_deletion.forget_what_was_said",
     "phone_numbers.closing.release_numbers",
     "phone_numbers.closing.delete_papers",
     "agents.closing.delete_model_keys",
@@ -201,8 +201,8 @@ SCHEDULES = {
     "send billing notices": ("billing.notices.send_waiting", 1),
     "charge and settle payments": ("billing.payments.sweep.sweep", 1),
     "delete old Stripe events": ("billing.payments.sweep.purge", 24 * 60),
-    "resume processing after calls": ("calls.after_call.resume_all", 1),
-    "delete old recordings": ("calls.recording.access.delete_expired", 60),
+    "resume processing after calls": ("calls.after_call.jobs.resume_all", 1),
+    "delete old recordings": ("calls.after_call.recording_access.delete_expired", 60),
     "move balance checkpoints": ("billing.checkpoints.move", 60),
     "verify the ledger": ("billing.verification.verify_nightly", 24 * 60),
 }
@@ -313,9 +313,9 @@ CORS_EXPOSE_HEADERS = [
 CLOCK_TASKS = [
     "bubblyphone.core.health.beat",
     "webhooks.delivery.run",
-    "calls.metering.run",
-    "calls.caps.run",
-    "calls.sweeper.run",
+    "calls.clock.metering.run",
+    "calls.clock.cap_enforcement.run",
+    "calls.clock.sweeper.run",
 ]
 
 # --- outside parties --------------------------------------------------------------------------------------------------

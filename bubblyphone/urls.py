@@ -13,7 +13,7 @@ urlpatterns = [
     *(path(f"docs/{name}", reference.guide, {"name": name}, name=f"docs-{name}") for name in reference.GUIDES),
     path("admin/", admin.site.urls),
     path("api/v1/", include("bubblyphone.api_urls")),
-    path("webhooks/", include("calls.carrier_urls")),
+    path("webhooks/", include("calls.control.carrier_urls")),
     path("webhooks/stripe", stripe_webhook, name="stripe-webhook"),
     path("", include("accounts.urls")),
     path("", include("billing.urls")),

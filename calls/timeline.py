@@ -82,7 +82,7 @@ def add_turn(call_id: int, times: TurnTimes, *, at: datetime) -> None:
 def notify(call: Call, event_type: str, *, at: datetime, wants_reply: bool = False, **fields: Any) -> None:
     """Send an event to the number's webhook address, if it has one. Belongs into the transaction of what it reports.
 
-    `wants_reply`: what comes back is an order (`calls.replies`).
+    `wants_reply`: what comes back is an order (`calls.webhook_mode.call_replies`).
     """
     number = call.phone_number
     if number is None or not number.webhook_url:

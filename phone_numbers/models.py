@@ -47,7 +47,7 @@ class PhoneNumber(AgentSettings):
     webhook_url = models.URLField(max_length=2000, blank=True, default="")
     signing_secret = models.ForeignKey(SigningSecret, models.PROTECT, related_name="+")
     monthly_cost = models.DecimalField(**MONEY_FIELD)
-    # Limits of the developer's own (`calls.caps`); none where null.
+    # Limits of the developer's own (`calls.clock.cap_enforcement`); none where null.
     daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC)
     max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
     carrier_ref = models.CharField(max_length=100, blank=True, default="")  # the carrier's own id of the owned number

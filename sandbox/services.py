@@ -17,11 +17,12 @@ from agents.selectors import running_slug
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest
 from bubblyphone.core.money import ZERO
-from calls import call_variables, timeline
+from calls import timeline
 from calls.charging.admission import admit
 from calls.charging.pricing import model_price
+from calls.control import call_variables
+from calls.control.call_requests import check_streaming
 from calls.models import Call, Direction
-from calls.services import check_streaming
 from phone_numbers.models import CallMode, PhoneNumber
 
 TOKEN_SECONDS = 30

@@ -15,9 +15,11 @@ from django.utils import timezone
 
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, AudioFormat, make_transcoder
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
-from calls import lifecycle, live, timeline
+from calls import timeline
+from calls.control import lifecycle
+from calls.live import session_runner
+from calls.live.event_writer import Recorder
 from calls.models import CallStatus, HangupCause
-from calls.recorder import Recorder
 from calls.session.pacing import Pacer, paced
 from calls.session.transport import CallerFrame
 from calls.session.turns import TurnTimes
@@ -165,20 +167,20 @@ async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
     await receive()  # websocket.connect
     token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
     public_id = scope["url_route"]["kwargs"]["call_id"]
-    call = await live.in_database(live.claim_media_token, token, public_id=public_id)
+    call = await session_runner.in_database(session_runner.claim_media_token, token, public_id=public_id)
     if call is None:
         await send({"type": "websocket.close", "code": 4401})
         return
     await send({"type": "websocket.accept"})
-    await live.in_database(answer, call.call_id)
+    await session_runner.in_database(answer, call.call_id)
     transport = SandboxTransport(receive, send)
     observer = BrowserObserver(Recorder(call.call_id), transport)
 
     async def on_end(cause: str) -> None:
-        await live.in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
+        await session_runner.in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
 
     try:
-        cause = await live.hold(call, transport, on_end, observer)
+        cause = await session_runner.hold(call, transport, on_end, observer)
     except Exception:
         logger.exception("A sandbox call's session broke.", extra={"call_id": call.call_id})
         cause = HangupCause.MODEL_FAILED

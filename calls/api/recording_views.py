@@ -9,10 +9,10 @@ from rest_framework.views import APIView
 
 from bubblyphone.core.api import StrictSerializer, data, format_time, validated
 from bubblyphone.core.errors import Conflict, NotFound
-from calls import analysis, selectors
+from calls import selectors
+from calls.after_call import analysis, recording_access
 from calls.api.views import developer_of
 from calls.models import Call
-from calls.recording import access as recording_access
 
 
 class RecordingView(APIView):

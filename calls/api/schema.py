@@ -25,13 +25,12 @@ from bubblyphone.core.shapes import (
     text,
     whole,
 )
-from calls.after_call_models import Analysis, Transcription
+from calls.after_call.recording_access import MAX_RETENTION_DAYS
+from calls.after_call.transcription import RECIPIENT
 from calls.api import caps_schema
 from calls.api.recording_views import RetentionSerializer
 from calls.api.serializers import CallFilters, CallSerializer, ContextSerializer, SpeakSerializer, TransferSerializer
-from calls.models import CallEvent, CallStatus, Direction, HangupCause, TranscriptEntry
-from calls.recording.access import MAX_RETENTION_DAYS
-from calls.transcription import RECIPIENT
+from calls.models import Analysis, CallEvent, CallStatus, Direction, HangupCause, TranscriptEntry, Transcription
 from phone_numbers.models import CallMode
 
 CALL = shape(

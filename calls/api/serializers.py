@@ -16,11 +16,10 @@ from agents.serializers import (
 from bubblyphone.core.api import StrictSerializer, format_time
 from bubblyphone.core.money import format_money
 from bubblyphone.core.queries import DayOrTimeField
-from calls import transcription
-from calls.actions import MAX_TEXT_CHARACTERS
-from calls.after_call_models import Transcription
+from calls.after_call import transcription
 from calls.limits import MAX_BRIEFING_CHARACTERS
-from calls.models import Call, CallEvent, CallStatus, CallTurn, Direction, TranscriptEntry, Transfer
+from calls.models import Call, CallEvent, CallStatus, CallTurn, Direction, TranscriptEntry, Transcription, Transfer
+from calls.webhook_mode.actions import MAX_TEXT_CHARACTERS
 from phone_numbers.models import CallMode
 
 

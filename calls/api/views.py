@@ -12,7 +12,7 @@ from agents.selectors import get_agent, get_model_key
 from bubblyphone.core.api import OldestFirstPagination, data, page_of, validated
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
 from bubblyphone.core.json_documents import parse_stored_json
-from calls import selectors, services
+from calls import selectors
 from calls.api.serializers import (
     CallFilters,
     CallSerializer,
@@ -25,6 +25,7 @@ from calls.api.serializers import (
     turn_data,
     whisper_data,
 )
+from calls.control import call_requests
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
 
@@ -57,7 +58,7 @@ class HangupView(APIView):
 
     def post(self, request: Request, identifier: str) -> Response:
         call = selectors.get_call(developer_of(request), identifier)
-        services.hang_up(call=call)
+        call_requests.hang_up(call=call)
         call.refresh_from_db()
         return data(call_data(call))
 
@@ -68,7 +69,7 @@ class SpeakView(APIView):
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(SpeakSerializer, request)
         call = selectors.get_call(developer_of(request), identifier)
-        services.speak(call=call, text=body["text"])
+        call_requests.speak(call=call, text=body["text"])
         return data(call_data(call))
 
 
@@ -78,7 +79,7 @@ class TransferView(APIView):
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(TransferSerializer, request)
         call = selectors.get_call(developer_of(request), identifier)
-        services.transfer(call=call, to=body["to"], briefing=body["briefing"])
+        call_requests.transfer(call=call, to=body["to"], briefing=body["briefing"])
         return data(call_data(call))
 
 
@@ -87,7 +88,9 @@ class ContextView(APIView):
 
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(ContextSerializer, request)
-        services.inject_context(call=selectors.get_call(developer_of(request), identifier), message=body["message"])
+        call_requests.inject_context(
+            call=selectors.get_call(developer_of(request), identifier), message=body["message"]
+        )
         return Response({"status": "delivered"})
 
 
@@ -170,7 +173,7 @@ def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | No
     except NotFound:
         raise InvalidRequest({"model_key_id": ["There is no such model key."]}) from None
     mode = body.pop("mode", None) or number.mode
-    return services.place_call(
+    return call_requests.place_call(
         developer=developer,
         number=number,
         to=body.pop("to"),

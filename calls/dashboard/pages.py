@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from bubblyphone.core.money import ZERO, format_money
-from calls.after_call_models import AfterCallWork, Analysis, Recording, Transcription
 from calls.charging import settlement
 from calls.charging.pricing import WHISPER_PRICE_PER_MINUTE
 from calls.dashboard.diagnosis import diagnose
@@ -20,7 +19,7 @@ from calls.dashboard.strip import clock_zero, strip_of
 from calls.dashboard.talk import talk_of
 from calls.dashboard.tool_log import tool_uses
 from calls.dashboard.waterfall import waterfall_of
-from calls.models import Call, CallStatus
+from calls.models import AfterCallWork, Analysis, Call, CallStatus, Recording, Transcription
 from phone_numbers.models import CallMode
 from webhooks import redelivery
 from webhooks.models import WebhookDelivery

@@ -17,11 +17,10 @@ from bubblyphone.core.errors import ApplicationError, NotFound
 from bubblyphone.core.pages import page, posted_from, show_refusal
 from bubblyphone.core.ranged import ranged_response
 from calls import selectors
-from calls.after_call_models import Recording
+from calls.after_call import recording_access, waveform
+from calls.after_call.recording_files import storage
 from calls.dashboard.pages import live_context
-from calls.recording import access as recording_access
-from calls.recording import waveform
-from calls.recording.files import storage
+from calls.models import Recording
 
 # Of these some show the call itself, the others what was made of it afterwards.
 PANELS = ("player", "glance", "whisper", "analysis")

@@ -10,10 +10,9 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from calls.after_call_models import Recording
 from calls.dashboard.tool_log import ToolUse
 from calls.dashboard.wording import TROUBLE, describe_event
-from calls.models import Call, CallEvent, SpeechTime, TranscriptEntry
+from calls.models import Call, CallEvent, Recording, SpeechTime, TranscriptEntry
 
 WIDTH = 1000.0  # of the drawing
 WORDS_PER_SECOND = 2.6  # how long a text takes to say, roughly: English is spoken with about 150 words a minute

@@ -12,8 +12,8 @@ from accounts.models import Developer
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.ratelimit import at_most
 from bubblyphone.core.waiting import run_waiting
-from calls.tool_calls import tool_call_body
-from calls.tool_results import ToolAnswer, read_answer
+from calls.live.tool_calls import tool_call_body
+from calls.live.tool_results import ToolAnswer, read_answer
 from phone_numbers.models import PhoneNumber
 from phone_numbers.selectors import numbers_of
 from webhooks.outbound_http import OutboundClient, PostResult, validate_webhook_url

@@ -17,7 +17,8 @@ from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.json_documents import parse_json, parse_stored_json
 from bubblyphone.core.once import show_once, take_shown_once
 from bubblyphone.core.pages import page, posted_from, read_id, show_refusal, slice_of
-from calls import selectors, services
+from calls import selectors
+from calls.control import call_requests
 from calls.dashboard import pages, tool_trial
 from calls.dashboard.forms import CallFilterForm, ContextForm, TransferForm
 from calls.models import Call
@@ -68,7 +69,7 @@ def _show(request: HttpRequest, found: Call, **refused: forms.Form) -> HttpRespo
 @require_POST
 @page
 def hang_up(request: HttpRequest, identifier: str) -> HttpResponse:
-    return _act(request, identifier, services.hang_up, "Hanging up.")
+    return _act(request, identifier, call_requests.hang_up, "Hanging up.")
 
 
 @posted_from("call", "identifier")
@@ -76,14 +77,16 @@ def hang_up(request: HttpRequest, identifier: str) -> HttpResponse:
 def give_context(request: HttpRequest, identifier: str) -> HttpResponse:
     """A note for the model of a running call."""
     return _act(
-        request, identifier, services.inject_context, "Sent to the agent.", context_form=ContextForm(request.POST)
+        request, identifier, call_requests.inject_context, "Sent to the agent.", context_form=ContextForm(request.POST)
     )
 
 
 @posted_from("call", "identifier")
 @page
 def transfer(request: HttpRequest, identifier: str) -> HttpResponse:
-    return _act(request, identifier, services.transfer, "Calling the number.", transfer_form=TransferForm(request.POST))
+    return _act(
+        request, identifier, call_requests.transfer, "Calling the number.", transfer_form=TransferForm(request.POST)
+    )
 
 
 def _act(

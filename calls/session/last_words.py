@@ -9,7 +9,7 @@ from agents.providers.base import ProviderError
 from calls.session.ear import Ear
 from calls.session.model_link import ModelLink
 
-# The longest that words are waited for. The transcript is announced and read later than that (`calls.sweeper`).
+# The longest that words are waited for. The transcript is announced and read later than that (`calls.clock.sweeper`).
 WORDS_SECONDS = 2.5
 # A caller who has been silent for so long before the end left no words behind.
 RECENT_SECONDS = 10.0

@@ -6,12 +6,10 @@ from django import template
 from django.conf import settings
 
 from accounts.models import Developer
-from calls import analysis, transcription
-from calls.after_call_models import Recording, Transcription
+from calls.after_call import analysis, recording_access, transcription
 from calls.dashboard.recording_pages import RetentionForm
 from calls.dashboard.strip import clock_zero
-from calls.models import Call
-from calls.recording import access as recording_access
+from calls.models import Call, Recording, Transcription
 
 register = template.Library()
 

@@ -26,8 +26,8 @@ from billing.payments import refunds, settlement
 from billing.periods import month_of
 from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.money import round_half_up
-from calls import lifecycle
 from calls.charging import holds, usage
+from calls.control import lifecycle
 from calls.models import Call
 from phone_numbers import purchases, renewals
 from phone_numbers.models import NumberPrice, PhoneNumber

@@ -26,11 +26,17 @@ from agents import services as agents  # noqa: E402
 from agents.configuration import resolve  # noqa: E402
 from agents.models import Agent  # noqa: E402
 from billing import ledger  # noqa: E402
-from calls.after_call_models import Recording  # noqa: E402
+from calls.after_call.recording_files import storage  # noqa: E402
+from calls.after_call.wav_file import WavFile  # noqa: E402
 from calls.dashboard.strip import WORDS_PER_SECOND  # noqa: E402
-from calls.models import Call, CallEvent, CallTurn, CarrierEventRecord, TranscriptEntry  # noqa: E402
-from calls.recording.files import storage  # noqa: E402
-from calls.recording.wav_file import WavFile  # noqa: E402
+from calls.models import (  # noqa: E402
+    Call,
+    CallEvent,
+    CallTurn,
+    CarrierEventRecord,
+    Recording,
+    TranscriptEntry,
+)
 from phone_numbers.models import (  # noqa: E402
     PhoneNumber,
     Verification,

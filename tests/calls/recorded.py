@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from calls.after_call import recordings
+from calls.after_call.recording_files import draft_path
+from calls.after_call.wav_file import WavFile
 from calls.models import Call
-from calls.recording import recordings
-from calls.recording.files import draft_path
-from calls.recording.wav_file import WavFile
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.jobs import run_jobs
 

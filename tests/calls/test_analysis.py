@@ -11,10 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from billing import ledger
-from calls import after_call, analysis, sweeper
-from calls.after_call_models import Analysis
+from calls.after_call import analysis, jobs
 from calls.charging.ledger_check import check_calls
-from calls.models import Call, CallEvent
+from calls.clock import sweeper
+from calls.models import Analysis, Call, CallEvent
 from tests import factories
 from tests.calls.recorded import ended_call
 from tests.fakes.chat import PATH, FakeChat
@@ -176,7 +176,7 @@ def test_a_provider_that_is_away_is_asked_again(chat: FakeChat, client: Client) 
     for _ in range(2):
         assert shown(client, call).json()["data"]["status"] == "pending"
         Analysis.objects.update(next_attempt_at=timezone.now())
-        after_call.resume_all()
+        jobs.resume_all()
         run_jobs()
     assert shown(client, call).json()["data"]["status"] == "ready"
 
@@ -185,11 +185,11 @@ def test_a_worker_that_died_is_taken_over_from(chat: FakeChat, client: Client) -
     call = analysed_call()
     sweeper.announce_transcripts(timezone.now())
     work = Analysis.objects.get()
-    assert after_call.claim(Analysis, work.pk) is not None  # and then it dies
+    assert jobs.claim(Analysis, work.pk) is not None  # and then it dies
     run_jobs()
     assert chat.requests == []  # its claim still holds
     Analysis.objects.update(next_attempt_at=timezone.now())
-    after_call.resume_all()
+    jobs.resume_all()
     run_jobs()
     assert shown(client, call).json()["data"]["status"] == "ready"
 

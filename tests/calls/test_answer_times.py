@@ -13,7 +13,7 @@ import pytest
 from agents.providers.base import SessionConfig, ToolSpec
 from agents.providers.events import AudioDelta, SpeechStarted, SpeechStopped, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
-from calls.recording.tape import RecordedTransport, Tape
+from calls.live.call_recorder import RecordedTransport, Tape
 from calls.session.call_session import CallSession
 from calls.session.parts import Limits
 from calls.session.speech_times import PAUSE_SECONDS

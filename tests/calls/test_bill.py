@@ -9,8 +9,8 @@ import pytest
 from billing import ledger, verification
 from billing.models import LedgerEntry
 from bubblyphone.core.money import format_money
-from calls import lifecycle
 from calls.charging import settlement
+from calls.control import lifecycle
 from calls.models import Call, CallEvent
 from tests.calls.rows import KNOWN, make_account, make_call, make_streaming_number
 from tests.deaths import deaths

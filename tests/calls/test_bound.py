@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from billing import ledger
 from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.money import ZERO
-from calls import metering
 from calls.charging import holds
 from calls.charging.admission import admit
+from calls.clock import metering
 from calls.models import Call
 from tests.calls.rows import describe_call, make_account, make_streaming_number
 

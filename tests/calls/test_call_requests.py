@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from billing.models import LedgerEntry
-from calls import live_control
+from calls.control import session_messages
 from calls.models import Call
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
@@ -60,7 +60,7 @@ def test_variables_are_texts_under_proper_names(variables: Any, field: str) -> N
 
 
 def test_context_is_not_delivered_where_no_model_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_control, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(session_messages, "ANSWER_SECONDS", 0.2)
     developer = make_account()
     number = make_streaming_number(developer)
     running = make_call(number, BEGIN)

@@ -13,8 +13,9 @@ from django.utils import timezone
 from accounts.models import Developer
 from billing.caps import set_limits
 from bubblyphone.core.errors import InsufficientFunds, TooManyRequests
-from calls import caps, inbound, metering
 from calls.charging.admission import admit
+from calls.clock import cap_enforcement, metering
+from calls.control import inbound
 from calls.models import Call, CallEvent
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.models import PhoneNumber
@@ -226,7 +227,7 @@ def test_alerts_and_the_end_of_what_runs(number: PhoneNumber) -> None:
     call = make_call(number, now, sandbox=True)
     told = []
     for seconds in (1, 61, 62, 90, 181, 182):
-        caps.enforce(now + timedelta(seconds=seconds))
+        cap_enforcement.enforce(now + timedelta(seconds=seconds))
         told.append(WebhookDelivery.objects.filter(event_type=REACHED).count())
     call.refresh_from_db()
     # 0.041, 0.121, 0.121, 0.14, 0.281: the call ends there.
@@ -251,8 +252,8 @@ def test_a_cap_that_the_last_call_has_passed_is_told_though_nothing_runs(number:
     number.save(update_fields=["agent"])
     ended_call(number, "0.80", agent=agent)
     now = timezone.now()
-    caps.enforce(now)
-    caps.enforce(now + timedelta(seconds=1))
+    cap_enforcement.enforce(now)
+    cap_enforcement.enforce(now + timedelta(seconds=1))
     sent = json.loads(WebhookDelivery.objects.get(event_type=REACHED).body)
     assert (sent["scope"], sent["agent_id"], sent["percent"]) == ("agent", str(agent.pk), 80)
     run_jobs()

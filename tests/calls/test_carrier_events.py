@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing import ledger
-from calls import sweeper
+from calls.clock import sweeper
 from calls.models import Call, CallEvent
 from phone_numbers.carriers import registry
 from tests import factories

@@ -2,7 +2,7 @@
 
 import time
 
-from calls import commands
+from calls.control import commands
 
 
 def test_what_many_calls_need_is_done_side_by_side() -> None:

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from billing.models import LedgerEntry
 from bubblyphone.core.errors import Forbidden
-from calls import after_call, inbound, lifecycle, metering, services, speech, transfers
-from calls.after_call_models import Analysis, Recording
-from calls.models import Call, CallEvent, Transfer, Utterance
-from calls.replies import CallReplies
+from calls.after_call import jobs
+from calls.clock import metering
+from calls.control import call_requests, inbound, lifecycle, speech, transfers
+from calls.models import Analysis, Call, CallEvent, Recording, Transfer, Utterance
+from calls.webhook_mode.call_replies import CallReplies
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from sandbox.services import start_demo_call
 from tests import factories
@@ -151,11 +152,11 @@ def test_a_request_that_was_on_its_way_is_refused_at_the_gate() -> None:
     call = make_call(number, BEGIN)
     deactivate(developer)
     with pytest.raises(Forbidden, match="deactivated"):
-        services.place_call(
+        call_requests.place_call(
             developer=developer, number=number, to="+12025551234", mode="streaming", request={}, agent=None
         )
     with pytest.raises(Forbidden, match="deactivated"):
-        services.transfer(call=call, to="+12025559999")
+        call_requests.transfer(call=call, to="+12025559999")
     with pytest.raises(Forbidden, match="deactivated"):
         start_demo_call(developer=developer)
     assert list(Call.objects.all()) == [call]
@@ -183,7 +184,7 @@ def test_paid_work_after_calls_waits_but_a_recording_is_fetched() -> None:
     analysis = Analysis.objects.create(call=call)
     recording = Recording.objects.create(call=call, maker="carrier")
     deactivate(developer)
-    assert after_call.claim(Analysis, analysis.pk) is None
-    assert after_call.claim(Recording, recording.pk) == recording
+    assert jobs.claim(Analysis, analysis.pk) is None
+    assert jobs.claim(Recording, recording.pk) == recording
     reactivate(developer)
-    assert after_call.claim(Analysis, analysis.pk) == analysis
+    assert jobs.claim(Analysis, analysis.pk) == analysis

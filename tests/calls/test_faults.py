@@ -21,10 +21,12 @@ from django.utils import timezone
 from agents.providers.registry import get_model
 from billing import ledger, verification
 from billing.models import LedgerEntry
-from calls import lifecycle, live, media_socket, sweeper
 from calls.charging import holds
+from calls.clock import sweeper
+from calls.control import lifecycle
+from calls.live import media_socket, session_runner
+from calls.live.event_writer import WRITER
 from calls.models import Call
-from calls.recorder import WRITER
 from calls.session import outliving
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
@@ -45,7 +47,7 @@ PATIENCE_SECONDS = 90
 # One of them follows each call of a developer's tool, perhaps after the session's own end.
 TOOL_ENDS = ("tool.returned", "tool.abandoned")
 # A process that dies has shown a sign of life within this time (HEARTBEAT_SECONDS).
-SIGN_OF_LIFE = timedelta(seconds=live.HEARTBEAT_SECONDS)
+SIGN_OF_LIFE = timedelta(seconds=session_runner.HEARTBEAT_SECONDS)
 
 
 @dataclass
@@ -58,7 +60,7 @@ class CutCall:
 
     async def names(self) -> list[str]:
         """What stands on the timeline, by the session's own account."""
-        return await live.in_database(
+        return await session_runner.in_database(
             lambda: list(
                 Call.objects.get(pk=self.id)
                 .events.filter(source__in=["streaming", "api"])
@@ -69,7 +71,7 @@ class CutCall:
 
     async def tools(self, *event_types: str) -> Counter[str]:
         """How often each of the developer's tools stands there in these events."""
-        rows = await live.in_database(
+        rows = await session_runner.in_database(
             lambda: list(Call.objects.get(pk=self.id).events.filter(event_type__in=event_types))
         )
         return Counter(row.metadata["tool"] for row in rows if row.metadata["tool"] != "end_call")
@@ -93,7 +95,7 @@ async def number(settings: Any) -> AsyncIterator[PhoneNumber]:
     settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}
     for known in (get_model, get_carrier):
         known.cache_clear()
-    yield await live.in_database(
+    yield await session_runner.in_database(
         lambda: make_streaming_number(
             make_account(str(BALANCE)),
             max_call_duration=LONGEST_SECONDS,
@@ -125,12 +127,12 @@ async def obey(request: web.Request) -> web.Response:
     return web.json_response({"data": {"result": "ok"}})
 
 
-def begin_call(number: PhoneNumber) -> live.LiveCall:
+def begin_call(number: PhoneNumber) -> session_runner.LiveCall:
     """Answered just now; the prompt says which it is."""
     call = make_call(number, timezone.now(), carrier_call_id=f"v3:{next(_calls)}")
     call.config["system_prompt"]["value"] = str(call.pk)
     call.save()
-    return live.load(call.pk)
+    return session_runner.load(call.pk)
 
 
 _calls = itertools.count()
@@ -152,11 +154,11 @@ def report_end(call_id: int, *, at: datetime | None = None) -> None:
 
 
 async def hold_a_call(number: PhoneNumber, fault: Fault) -> CutCall:
-    call = await live.in_database(begin_call, number)
+    call = await session_runner.in_database(begin_call, number)
     FAULTS[str(call.call_id)] = fault
 
     async def hung_up() -> None:
-        await live.in_database(report_end, call.call_id)
+        await session_runner.in_database(report_end, call.call_id)
 
     fault.run = asyncio.create_task(media_socket.hold_line(call, PatientCaller(fault, hung_up)))  # type: ignore[arg-type]
     await asyncio.wait([fault.run], timeout=PATIENCE_SECONDS)
@@ -173,11 +175,11 @@ async def hold_calls(number: PhoneNumber, faults: list[Fault]) -> list[CutCall]:
     now = timezone.now()
     for call in calls:
         if call.fault.kind != "cancelled":
-            await live.in_database(report_end, call.id, at=now + timedelta(seconds=30))
+            await session_runner.in_database(report_end, call.id, at=now + timedelta(seconds=30))
     for seconds in (16, 20, 46):
-        await live.in_database(sweeper.sweep_once, now + timedelta(seconds=seconds))
+        await session_runner.in_database(sweeper.sweep_once, now + timedelta(seconds=seconds))
     for call in calls:
-        await live.in_database(report_end, call.id, at=now + timedelta(seconds=60))
+        await session_runner.in_database(report_end, call.id, at=now + timedelta(seconds=60))
     return calls
 
 
@@ -197,7 +199,7 @@ def check_bills(number: PhoneNumber, calls: list[CutCall]) -> None:
         earliest = closed_at - LATE - (SIGN_OF_LIFE if cut.fault.kind == "cancelled" else timedelta())
         is_reported = call.hangup_cause == "normal_clearing" and call.end_requested_at is None
         if is_reported:  # and then the session found out that it was over
-            earliest -= timedelta(seconds=live.HANGUP_REPORT_SECONDS + 1)
+            earliest -= timedelta(seconds=session_runner.HANGUP_REPORT_SECONDS + 1)
         assert earliest <= call.ended_at <= cut.over_at, where
         minutes = Decimal(call.duration_seconds) / 60
         model = (PRICE * minutes).quantize(Decimal("0.001"), ROUND_HALF_UP)
@@ -224,8 +226,8 @@ async def test_the_call_that_is_cut_goes_well_by_itself(number: PhoneNumber) -> 
     names = await call.names()
     assert (len(fault.sessions), names.count("tool.called"), names[-1]) == (1, 2, "stream.disconnected")
     assert "dead_air" not in names
-    await live.in_database(check_bills, number, [call])
-    assert (await live.in_database(Call.objects.get, pk=call.id)).hangup_cause == "normal_clearing"
+    await session_runner.in_database(check_bills, number, [call])
+    assert (await session_runner.in_database(Call.objects.get, pk=call.id)).hangup_cause == "normal_clearing"
 
 
 @pytest.mark.parametrize("kind", ["closed", "refused", "slow", "lost", "cancelled"])
@@ -236,7 +238,7 @@ async def test_each_await_is_cut_once(number: PhoneNumber, kind: str) -> None:
     calls = await hold_calls(number, faults)
     for call in calls:
         fault = call.fault
-        ended = await live.in_database(Call.objects.get, pk=call.id)
+        ended = await session_runner.in_database(Call.objects.get, pk=call.id)
         names = await call.names()
         where = (fault.kind, fault.name, fault.at, ended.hangup_cause, names)
         # Not every call has as many awaits of a name as the undisturbed one, but each has the first.
@@ -247,7 +249,7 @@ async def test_each_await_is_cut_once(number: PhoneNumber, kind: str) -> None:
             # A tool's request outlives the call; nothing else does.
             assert [each for each in names if each not in TOOL_ENDS][-1] == "stream.disconnected", where
         assert await call.tools("tool.called") == await call.tools(*TOOL_ENDS), where
-    await live.in_database(check_bills, number, [undisturbed, *calls])
+    await session_runner.in_database(check_bills, number, [undisturbed, *calls])
 
 
 def expected_ends(kind: str, name: str) -> set[str]:

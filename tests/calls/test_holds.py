@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from billing import ledger, verification
 from bubblyphone.services.ports import find_free
-from calls import metering
 from calls.charging import holds
+from calls.clock import metering
 from calls.models import Call
 from tests.calls.rows import KNOWN, make_account, make_streaming_number
 from tests.factories import make_api_key

@@ -10,7 +10,8 @@ from django.db import transaction
 
 from billing import ledger
 from billing.models import LedgerEntry
-from calls import lifecycle, metering, sweeper
+from calls.clock import metering, sweeper
+from calls.control import lifecycle
 from calls.models import Call, CallEvent, HangupCause
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from webhooks.models import WebhookDelivery

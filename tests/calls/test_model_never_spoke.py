@@ -15,11 +15,11 @@ from agents.services import create_model_key
 from billing import ledger
 from billing.models import LedgerEntry
 from bubblyphone.core.audio import PCMU_8K
-from calls import analysis, lifecycle
-from calls.after_call_models import Analysis
-from calls.engines import engines_of
-from calls.inbound import receive
-from calls.models import Call
+from calls.after_call import analysis
+from calls.control import lifecycle
+from calls.control.inbound import receive
+from calls.live.engines import engines_of
+from calls.models import Analysis, Call
 from calls.session.conversation import Conversation
 from calls.session.model_link import ModelLink
 from calls.session.parts import Engine

@@ -10,7 +10,8 @@ import pytest
 from django.test import Client
 
 from billing.models import LedgerEntry
-from calls import caps, inbound, lifecycle, sweeper
+from calls.clock import cap_enforcement, sweeper
+from calls.control import inbound, lifecycle
 from calls.dashboard.wording import OUTCOMES, describe_outcome
 from calls.models import Call, HangupCause
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
@@ -60,7 +61,7 @@ def out_of_balance(call: Call) -> None:
 
 
 def over_daily_cap(call: Call) -> None:
-    caps.end_for_limit(call, "daily_cap_reached", Decimal(5), at=datetime.now(UTC))
+    cap_enforcement.end_for_limit(call, "daily_cap_reached", Decimal(5), at=datetime.now(UTC))
 
 
 def deactivated(call: Call) -> None:

@@ -8,8 +8,8 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, connections
 from django.utils import timezone
 
+from calls.live.event_writer import BatchWriter, Recorder
 from calls.models import Call
-from calls.recorder import BatchWriter, Recorder
 from tests.calls.rows import make_account, make_call, make_streaming_number
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,7 +55,7 @@ async def test_what_cannot_be_written_is_left_out_and_the_rest_is_there(
 async def test_what_a_database_that_is_away_did_not_take_is_written_once_it_is_back(
     writer: BatchWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("calls.recorder.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("calls.live.event_writer.RETRY_SECONDS", 0.05)
     call = await running_call()
     recorder = Recorder(call.pk, writer)
     attempts = []

@@ -14,12 +14,11 @@ from django.test import Client
 from django.utils import timezone
 
 from billing.models import LedgerEntry
-from calls import after_call, inbound, sweeper
-from calls.after_call_models import Recording, Transcription
-from calls.models import Call, CallEvent, Transfer
-from calls.recording import access as recording_access
-from calls.recording import recordings
-from calls.recording.files import draft_path
+from calls.after_call import jobs, recording_access, recordings
+from calls.after_call.recording_files import draft_path
+from calls.clock import sweeper
+from calls.control import inbound
+from calls.models import Call, CallEvent, Recording, Transcription, Transfer
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.recorded import BEGAN, RATE, ended_call, record, sine
@@ -194,7 +193,7 @@ def test_what_cannot_be_fetched_does_not_keep_the_first_part_back(
     for _ in range(attempts - 1):
         assert api(client, call).status_code == 409
         Recording.objects.update(next_attempt_at=timezone.now())
-        after_call.resume_all()
+        jobs.resume_all()
         run_jobs()
     assert len(carrier.asked) == attempts
     only_the_first(client, call, recordings_folder, missing)

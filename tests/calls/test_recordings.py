@@ -19,14 +19,12 @@ from moto.server import ThreadedMotoServer
 
 from bubblyphone.core.errors import Conflict
 from bubblyphone.storage import private_storage
-from calls import after_call, lifecycle
-from calls.after_call_models import Recording
+from calls.after_call import jobs, recording_access, recordings
+from calls.after_call.recording_files import draft_path
+from calls.after_call.wav_file import WavFile
+from calls.control import lifecycle
 from calls.dashboard.strip import strip_of
-from calls.models import Call, CallEvent
-from calls.recording import access as recording_access
-from calls.recording import recordings
-from calls.recording.files import draft_path
-from calls.recording.wav_file import WavFile
+from calls.models import Call, CallEvent, Recording
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.recorded import BEGAN, RATE, ended_call, record, sine
@@ -253,20 +251,20 @@ def test_a_storage_that_takes_nothing_is_tried_again_and_given_up_at_last(settin
         record(call, sine(1), sine(1))
     run_jobs()
     assert set(Recording.objects.values_list("status", "attempt_count")) == {("pending", 1)}
-    after_call.resume_all()
+    jobs.resume_all()
     assert run_jobs() == 0  # not before the pause is over
     FullDisk.is_full = False
     Recording.objects.filter(call=calls[0]).update(next_attempt_at=timezone.now())
-    after_call.resume_all()
+    jobs.resume_all()
     run_jobs()
     FullDisk.is_full = True
     assert Recording.objects.get(call=calls[0]).status == "ready"
-    for _ in range(len(after_call.PAUSES)):
+    for _ in range(len(jobs.PAUSES)):
         Recording.objects.filter(call=calls[1]).update(next_attempt_at=timezone.now())
-        after_call.resume_all()
+        jobs.resume_all()
         run_jobs()
     given_up = Recording.objects.get(call=calls[1])
-    assert (given_up.status, given_up.attempt_count) == ("failed", 1 + len(after_call.PAUSES))
+    assert (given_up.status, given_up.attempt_count) == ("failed", 1 + len(jobs.PAUSES))
     assert [hook["event"] for hook in hooks(calls[1])] == ["call.recording.failed"]
 
 
@@ -334,7 +332,7 @@ def test_an_address_in_our_own_network_is_not_fetched(settings: Any) -> None:
         options = {**settings.CARRIER["OPTIONS"], "base_url": f"{carrier.url}/v2"}
         settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}  # but for the carrier's own
         Recording.objects.update(next_attempt_at=timezone.now())
-        after_call.resume_all()
+        jobs.resume_all()
         run_jobs()
         assert len(carrier.asked) == 1
     assert Recording.objects.get().status == "ready"

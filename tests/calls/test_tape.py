@@ -16,8 +16,8 @@ import pytest
 from telnyx import AsyncTelnyx
 
 from bubblyphone.core.audio import PCM16_16K, PCMU_8K, mulaw_to_pcm16, pcm16_to_mulaw
-from calls.recording.tape import Mix, RecordedTransport, Tape
-from calls.recording.wav_file import StereoReader, WavFile, began_at
+from calls.after_call.wav_file import StereoReader, WavFile, began_at
+from calls.live.call_recorder import Mix, RecordedTransport, Tape
 from calls.session.transport import CarrierTransport, LineBroken
 from phone_numbers.carriers.media import StreamStopped
 from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
@@ -163,10 +163,10 @@ def test_the_file_can_be_played_at_every_moment(tmp_path: Path) -> None:
 
 KILLED = """
 import asyncio, base64, os, pathlib, signal, sys, wave
-from calls.recording import tape
+from calls.live import call_recorder
 from bubblyphone.core.audio import PCMU_8K
 
-tape.WRITE_SECONDS, tape.HOLD_SECONDS = 0.1, 0.2
+call_recorder.WRITE_SECONDS, call_recorder.HOLD_SECONDS = 0.1, 0.2
 
 def samples():
     try:
@@ -176,7 +176,7 @@ def samples():
         return 0
 
 async def main():
-    recorded = tape.Tape(pathlib.Path(sys.argv[1]), PCMU_8K)
+    recorded = call_recorder.Tape(pathlib.Path(sys.argv[1]), PCMU_8K)
     while samples() < 4000:
         recorded.heard(base64.b64encode(bytes([16]) * 160).decode())
         await asyncio.sleep(0.02)

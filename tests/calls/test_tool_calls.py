@@ -11,11 +11,12 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.utils import timezone
 
-from calls import sweeper, tool_requests
+from calls.clock import sweeper
+from calls.live import tool_requests
+from calls.live.event_writer import WRITER
+from calls.live.tool_calls import ToolWebhook
+from calls.live.tool_results import FAILED, NO_ANSWER, TOO_LONG
 from calls.models import Call
-from calls.recorder import WRITER
-from calls.tool_calls import ToolWebhook
-from calls.tool_results import FAILED, NO_ANSWER, TOO_LONG
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.fakes.recording_server import Answer, Asked, RecordingServer
 from webhooks.models import WebhookAttempt, WebhookDelivery

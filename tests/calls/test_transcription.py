@@ -15,12 +15,11 @@ from agents import speech
 from agents.transcription import whisper
 from billing import ledger
 from billing.models import LedgerEntry
-from calls import after_call, sweeper, transcription
-from calls.after_call_models import Transcription
+from calls.after_call import jobs, recordings, transcription
+from calls.after_call.recording_files import draft_path
 from calls.charging.ledger_check import check_calls
-from calls.models import Call, CallEvent
-from calls.recording import recordings
-from calls.recording.files import draft_path
+from calls.clock import sweeper
+from calls.models import Call, CallEvent, Transcription
 from tests import factories
 from tests.calls.recorded import RATE, ended_call, record, sine
 from tests.fakes.groq import PATH, FakeGroq
@@ -138,7 +137,7 @@ def test_a_failure_is_tried_again_and_what_is_there_is_kept(groq: FakeGroq, clie
     assert transcript(client, call)["whisper_transcript"] is None
     assert LedgerEntry.objects.filter(key__endswith=":whisper").count() == 0
     Transcription.objects.update(next_attempt_at=timezone.now())
-    after_call.resume_all()
+    jobs.resume_all()
     run_jobs()
     assert transcript(client, call)["whisper_status"] == "ready"
     run_jobs()
@@ -158,7 +157,7 @@ def test_what_keeps_failing_is_given_up_reported_and_never_charged(
     run_jobs()
     for _ in range(4):
         Transcription.objects.filter(status="pending").update(next_attempt_at=timezone.now())
-        after_call.resume_all()
+        jobs.resume_all()
         run_jobs()
     found = transcript(client, call)
     assert len(groq.heard) == attempts

@@ -13,10 +13,11 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.test import Client
 
-from calls import commands, live
+from calls.control import commands
+from calls.control.transfer_requests import NOT_POSSIBLE
+from calls.live import session_runner
+from calls.live.event_writer import WRITER
 from calls.models import Call, CallEvent, Transfer
-from calls.recorder import WRITER
-from calls.transfer_requests import NOT_POSSIBLE
 from phone_numbers.carriers.events import CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
 from tests import factories
@@ -44,7 +45,7 @@ async def carrier(settings: Any) -> AsyncIterator[None]:
         get_carrier.cache_clear()
         yield
     get_carrier.cache_clear()
-    for threads in (commands._threads, live._threads, WRITER._thread):
+    for threads in (commands._threads, session_runner._threads, WRITER._thread):
         await asyncio.gather(*(asyncio.wrap_future(threads.submit(connections.close_all)) for _ in range(8)))
     await sync_to_async(connections.close_all)()
 
@@ -86,7 +87,7 @@ def asked_call(url: str, fixed: str | None, **fields: Any) -> Call:
 
 
 async def ask(call: Call, **arguments: Any) -> str:
-    requester = live._transfer_requester(await live.in_database(live.load, call.pk))
+    requester = session_runner._transfer_requester(await session_runner.in_database(session_runner.load, call.pk))
     assert requester is not None
     told = await requester({"reason": "billing", **arguments})
     await WRITER.drained()
@@ -142,9 +143,9 @@ async def test_an_unusable_answer_leaves_a_trace_and_the_fixed_number_is_tried(
     answer: Callable[[], web.Response], failed: tuple[str, str], words: str
 ) -> None:
     async with tool_server(answer) as url:
-        call = await live.in_database(asked_call, url, FIXED)
+        call = await session_runner.in_database(asked_call, url, FIXED)
         assert await ask(call, briefing="A caller with a refund.") == ""
-        found = await live.in_database(outcome, call)
+        found = await session_runner.in_database(outcome, call)
     assert (found["failed"], found["tried"]) == ([failed], [(FIXED, "A caller with a refund.")])
     assert (found["success"], found["log"][0]) == (False, "failed")
     assert words in found["log"][1]
@@ -155,9 +156,9 @@ async def test_an_unusable_answer_leaves_a_trace_and_the_fixed_number_is_tried(
 @pytest.mark.parametrize("fixed", [None, SATELLITE])
 async def test_without_a_valid_fixed_number_the_model_is_told(fixed: str | None) -> None:
     async with tool_server(says({RESULT: "sip:a@b.example"})) as url:
-        call = await live.in_database(asked_call, url, fixed)
+        call = await session_runner.in_database(asked_call, url, fixed)
         told = await ask(call)
-        found = await live.in_database(outcome, call)
+        found = await session_runner.in_database(outcome, call)
     assert told == NOT_POSSIBLE
     second = [(SATELLITE, "premium_destination")] if fixed else []
     assert (found["failed"], found["tried"]) == ([("sip:a@b.example", "invalid_number"), *second], [])
@@ -173,9 +174,11 @@ async def test_a_server_that_does_not_answer_is_passed_over(monkeypatch: pytest.
         writer.close()
 
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
-        call = await live.in_database(asked_call, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", FIXED)
+        call = await session_runner.in_database(
+            asked_call, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", FIXED
+        )
         assert await ask(call) == ""
-        found = await live.in_database(outcome, call)
+        found = await session_runner.in_database(outcome, call)
     assert (found["failed"], found["tried"]) == ([("", "webhook_failed")], [(FIXED, "")])
 
 
@@ -185,9 +188,9 @@ async def test_a_server_that_does_not_answer_is_passed_over(monkeypatch: pytest.
 async def test_a_usable_answer_fails_nothing(is_wrapped: bool) -> None:
     said = {RESULT: SALES, "briefing": "Hello."}
     async with tool_server(lambda: web.json_response({"result": said} if is_wrapped else said)) as url:
-        call = await live.in_database(asked_call, url, FIXED)
+        call = await session_runner.in_database(asked_call, url, FIXED)
         assert await ask(call) == ""
-        found = await live.in_database(outcome, call)
+        found = await session_runner.in_database(outcome, call)
     assert found == {"failed": [], "tried": [(SALES, "Hello.")], "success": True, "log": ("delivered", "")}
 
 
@@ -196,10 +199,10 @@ async def test_a_usable_answer_fails_nothing(is_wrapped: bool) -> None:
 async def test_the_calls_own_number_is_no_destination() -> None:
     own: dict[str, str] = {}
     async with tool_server(lambda: web.json_response({"result": {RESULT: own["number"]}})) as url:
-        call = await live.in_database(asked_call, url, FIXED)
+        call = await session_runner.in_database(asked_call, url, FIXED)
         own["number"] = call.to_number
         assert await ask(call) == ""
-        found = await live.in_database(outcome, call)
+        found = await session_runner.in_database(outcome, call)
     assert (found["failed"], found["tried"]) == ([(call.to_number, "invalid_number")], [(FIXED, "")])
 
 
@@ -207,9 +210,9 @@ async def test_the_calls_own_number_is_no_destination() -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_a_call_that_ended_meanwhile_is_nobodys_mistake() -> None:
     async with tool_server(says({RESULT: SALES})) as url:
-        call = await live.in_database(asked_call, url, FIXED, end_requested_at=BEGIN)
+        call = await session_runner.in_database(asked_call, url, FIXED, end_requested_at=BEGIN)
         assert "ended" in await ask(call)
-        found = await live.in_database(outcome, call)
+        found = await session_runner.in_database(outcome, call)
     assert found == {"failed": [], "tried": [], "success": True, "log": ("delivered", "")}
 
 

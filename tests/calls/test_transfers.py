@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.models import LedgerEntry
-from calls import inbound, metering, sweeper, transfers
 from calls.charging import holds
+from calls.clock import metering, sweeper
+from calls.control import inbound, transfers
 from calls.models import Call, CallEvent, CarrierEventRecord, Transfer
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories

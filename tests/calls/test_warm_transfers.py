@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from calls import sweeper, transfers
+from calls.clock import sweeper
+from calls.control import transfers
 from calls.models import Transfer
 from phone_numbers.carriers.events import CarrierEventType
 from phone_numbers.carriers.registry import get_carrier

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calls.after_call_models import Recording
-from calls.recording.files import storage
-from calls.recording.wav_file import WavFile
-from calls.recording.waveform import BUCKETS, peaks, waveform_svg
+from calls.after_call.recording_files import storage
+from calls.after_call.wav_file import WavFile
+from calls.after_call.waveform import BUCKETS, peaks, waveform_svg
+from calls.models import Recording
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_developer
 from tests.pages.signed_in import signed_in_client

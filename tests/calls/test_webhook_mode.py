@@ -10,10 +10,12 @@ from django.test import Client
 
 from billing import ledger
 from billing.models import LedgerEntry
-from calls import inbound, live, services, speech, sweeper
-from calls.actions import MalformedAction, parse_action
+from calls.clock import sweeper
+from calls.control import call_requests, inbound, speech
+from calls.live import session_runner
 from calls.models import Call, CallEvent, TranscriptEntry, Utterance
-from calls.replies import CallReplies
+from calls.webhook_mode.actions import MalformedAction, parse_action
+from calls.webhook_mode.call_replies import CallReplies
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
@@ -301,8 +303,8 @@ def test_speak_over_the_api() -> None:
 
 def test_what_is_queued_for_a_streaming_call_is_for_its_model_to_say_once() -> None:
     call = make_call(make_streaming_number(make_account()), BEGIN, status="ringing", answered_at=None)
-    services.speak(call=call, text="Your order is ready.")
-    assert live.load(call.pk).to_say == ("Your order is ready.",)
-    assert live.load(call.pk).to_say == ()
+    call_requests.speak(call=call, text="Your order is ready.")
+    assert session_runner.load(call.pk).to_say == ("Your order is ready.",)
+    assert session_runner.load(call.pk).to_say == ()
     speech.send_waiting(call.pk)  # the carrier, which is not there, is asked for nothing
     assert not CallEvent.objects.filter(call=call).exists()

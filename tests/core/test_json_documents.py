@@ -8,8 +8,8 @@ from django.test import Client
 
 from agents.providers.sockets import parse_object
 from bubblyphone.core.json_documents import MAX_DEPTH, InvalidJSON, parse_foreign_json, parse_json, parse_stored_json
-from calls.actions import MalformedAction, parse_action
-from calls.tool_results import read_answer
+from calls.live.tool_results import read_answer
+from calls.webhook_mode.actions import MalformedAction, parse_action
 from phone_numbers.carriers.telnyx import events
 from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
 from sandbox.phone_socket import is_command

@@ -18,8 +18,8 @@ from agents.services import create_model_key
 from agents.transcription.whisper import WhisperTranscriber
 from billing.payments.checkout import start_top_up
 from bubblyphone.core.waiting import WaitInTransaction, before_waiting
+from calls.control.session_messages import ask_session, tell_session
 from calls.dashboard.tool_trial import try_tool
-from calls.live_control import ask_session, tell_session
 from phone_numbers.carriers.telnyx.client import TelnyxClient
 from tests.billing.conftest import stripe
 from tests.factories import make_developer

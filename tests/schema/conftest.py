@@ -15,8 +15,7 @@ from agents.providers.registry import get_model
 from agents.services import create_model_key
 from billing.ledger import test_credit as give_credit
 from billing.models import Card
-from calls.after_call_models import Analysis, Recording, Transcription
-from calls.models import Call
+from calls.models import Analysis, Call, Recording, Transcription
 from phone_numbers.models import PhoneNumber
 from tests.factories import make_agent, make_api_key, make_developer
 from tests.fakes.exchange_thread import ExchangeThread

@@ -15,7 +15,8 @@ from django.test import Client
 from django.utils import timezone
 
 from bubblyphone.core.schema import description, openapi
-from calls import lifecycle, timeline
+from calls import timeline
+from calls.control import lifecycle
 from phone_numbers import notices, renewal_notices
 from phone_numbers.models import Verification
 from tests.calls.rows import make_account, make_call, make_streaming_number

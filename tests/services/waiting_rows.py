@@ -12,8 +12,8 @@ from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from agents.services import create_model_key  # noqa: E402
-from calls.after_call_models import Recording  # noqa: E402
-from calls.recording import access  # noqa: E402
+from calls.after_call import recording_access  # noqa: E402
+from calls.models import Recording  # noqa: E402
 from phone_numbers.models import CountryRequirements  # noqa: E402
 from tests.calls.rows import make_account, make_call, make_streaming_number  # noqa: E402
 from tests.factories import make_api_key  # noqa: E402
@@ -32,7 +32,7 @@ def account() -> dict[str, Any]:
     idle = make_streaming_number(developer)
     return {
         "email": developer.email, "session": browser.cookies["sessionid"].value, "api_key": make_api_key(developer)[1], "model_key": key.pk,
-        "number": idle.pk, "e164": idle.e164, "recording": access.signed_url(recording).url.partition("/recordings")[2],
+        "number": idle.pk, "e164": idle.e164, "recording": recording_access.signed_url(recording).url.partition("/recordings")[2],
     }  # fmt: skip
 
 

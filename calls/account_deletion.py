@@ -1,0 +1,30 @@
+"""What becomes of calls when their account is deleted (settings.ON_ACCOUNT_CLOSED)."""
+
+from django.db import transaction
+
+from bubblyphone.core.errors import Conflict
+from calls.control import lifecycle
+from calls.models import Call, CallStatus, HangupCause, SpeechTime, TranscriptEntry, Transcription, Utterance
+from webhooks.models import WebhookDelivery
+
+
+def end_calls(developer_id: int) -> None:
+    """Hang up whatever runs. Raises Conflict until all is over: the carrier reports the ends."""
+    running = Call.objects.filter(developer_id=developer_id).exclude(
+        status__in=[CallStatus.COMPLETED, CallStatus.FAILED]
+    )
+    for call_id in running.values_list("pk", flat=True):
+        lifecycle.end_call(call_id, HangupCause.NORMAL_CLEARING)
+    if running.exists():
+        raise Conflict("Calls are being hung up.")
+
+
+@transaction.atomic
+def forget_what_was_said(developer_id: int) -> None:
+    """Transcripts, what was made of them, and the webhooks that carried them. The calls stay, as the bill's grounds."""
+    TranscriptEntry.objects.filter(call__developer_id=developer_id).delete()
+    SpeechTime.objects.filter(call__developer_id=developer_id).delete()
+    Utterance.objects.filter(call__developer_id=developer_id).delete()
+    Transcription.objects.filter(call__developer_id=developer_id).update(segments=[])
+    Call.objects.filter(developer_id=developer_id).update(analysis_result=None, dynamic_variables={})
+    WebhookDelivery.objects.filter(developer_id=developer_id).delete()

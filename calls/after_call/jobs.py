@@ -1,0 +1,128 @@
+"""Work that is done for a call when it is over: claimed, tried again, given up, charged.
+
+A row says what is to be done and when (`AfterCallWork`). A job claims its row for longer than a job may run, so that one whose
+worker died is done again by whoever finds the row due; `resume_all` looks once a minute.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TypeVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from billing import ledger
+from bubblyphone.core import past
+from bubblyphone.core.jobs import enqueue
+from bubblyphone.core.money import ZERO
+from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
+
+logger = logging.getLogger(__name__)
+# Longer than a job may run (Q_CLUSTER's timeout).
+CLAIM = timedelta(seconds=150)
+# After the first failure, the second, …; after the last there is no further attempt.
+PAUSES = (timedelta(seconds=30), timedelta(seconds=120), timedelta(seconds=240))
+# Who does it, by path: these modules use this one.
+JOBS: dict[type[AfterCallWork], str] = {
+    Recording: "calls.after_call.recordings.fetch",
+    Transcription: "calls.after_call.transcription.run",
+    Analysis: "calls.after_call.analysis.run",
+}
+
+Work = TypeVar("Work", bound=AfterCallWork)
+
+
+def start(work: AfterCallWork) -> None:
+    """Queue the job of a row. Belongs into the transaction that writes the row."""
+    enqueue(import_string(JOBS[type(work)]), work.pk)
+
+
+def resume_all() -> None:
+    """Queue whatever is due: a pause is over, or a worker died."""
+    for model in JOBS:
+        for work in _due(model, timezone.now()).order_by("next_attempt_at")[:500]:
+            start(work)
+
+
+def _due(model: type[Work], now: datetime) -> QuerySet[Work]:
+    """What costs money waits while the account is deactivated. A recording does not: the carrier keeps it for ten minutes."""
+    due = model._default_manager.filter(status=AfterCallWork.Status.PENDING, next_attempt_at__lte=now)
+    return due if model is Recording else due.filter(call__developer__is_active=True)
+
+
+def claim(model: type[Work], pk: int) -> Work | None:
+    """Take a row that is due; None when there is nothing to do, or somebody else does it."""
+    now = timezone.now()
+    with transaction.atomic():
+        due = _due(model, now).filter(pk=pk)
+        work = due.select_for_update(skip_locked=True, of=("self",)).first()
+        if work is not None:
+            work.next_attempt_at = now + CLAIM
+            work.attempt_count += 1
+            work.save(update_fields=["next_attempt_at", "attempt_count"])
+    return work
+
+
+def is_last_attempt(work: AfterCallWork) -> bool:
+    """Whether a claimed row is given up if this attempt fails."""
+    return work.attempt_count > len(PAUSES)
+
+
+def is_ours(work: AfterCallWork) -> bool:
+    """Whether the claim still holds: a job that took too long finds that another one has done its work."""
+    rows = type(work)._default_manager.select_for_update(of=("self",))
+    return rows.filter(pk=work.pk, status=AfterCallWork.Status.PENDING, next_attempt_at=work.next_attempt_at).exists()
+
+
+def go_on(work: AfterCallWork) -> None:
+    """A step is done and there are more: what failed before it is forgotten. Belongs into the transaction that writes the step."""
+    work.next_attempt_at, work.attempt_count = timezone.now(), 0
+    work.save(update_fields=["next_attempt_at", "attempt_count"])
+    start(work)
+
+
+def failed(work: Work, reason: str, give_up: Callable[[Work], None], *, retryable: bool) -> None:
+    """An attempt came to nothing. `give_up` reports the end, in the transaction that writes it, when there is no other attempt."""
+    logger.warning("%s: %s", work, reason)
+    with transaction.atomic():
+        fresh = type(work)._default_manager.select_for_update(of=("self",)).get(pk=work.pk)
+        if fresh.status != AfterCallWork.Status.PENDING or fresh.next_attempt_at != work.next_attempt_at:
+            return
+        fresh.reason = reason[:300]
+        if retryable and not is_last_attempt(fresh):
+            fresh.next_attempt_at = timezone.now() + PAUSES[fresh.attempt_count - 1]
+            fresh.save(update_fields=["reason", "next_attempt_at"])
+            return
+        finish(fresh, AfterCallWork.Status.FAILED)
+        give_up(fresh)
+
+
+def finish(work: AfterCallWork, status: AfterCallWork.Status) -> None:
+    """Nothing more is to be done. The row is locked; all of it is saved."""
+    work.status, work.next_attempt_at, work.finished_at = status, None, timezone.now()
+    work.save()
+
+
+def charge(call: Call, *, name: str, kind: str, amount: Decimal, what: str) -> Decimal:
+    """Book what was done for a call that is over, once; gives what it cost. The call's row is locked.
+
+    Raises InsufficientFunds: then nothing is to be handed out. Demo calls cost nothing.
+    """
+    if call.demo or amount <= ZERO:
+        return ZERO
+    ledger.lock_developer(call.developer_id)
+    ledger.require_balance(call.developer_id, amount)
+    ledger.post_entry(
+        developer_id=call.developer_id,
+        key=f"call:{call.pk}:{name}",
+        kind=kind,
+        amount=-amount,
+        description=f"Call {call.pk}, {what}",
+    )
+    if call.settled_at:
+        past.has_changed(call.developer_id, call.settled_at)
+    return amount

@@ -1,0 +1,115 @@
+"""Kept recordings: an address that works for a while, deletion, and how long an account keeps them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.signing import BadSignature, TimestampSigner
+from django.db import transaction
+from django.db.models import F
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Developer
+from bubblyphone.core.errors import Conflict, NotFound
+from bubblyphone.core.jobs import enqueue
+from calls import timeline
+from calls.after_call.recording_files import storage
+from calls.models import Call, Recording, RecordingPolicy
+
+URL_LIFE = timedelta(hours=1)
+MAX_RETENTION_DAYS = 3650
+_signer = TimestampSigner(salt="calls.recording", sep=".")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUrl:
+    """Whoever has the address has the recording, until it expires."""
+
+    url: str
+    expires_at: datetime
+
+
+def get_recording(call: Call) -> Recording:
+    """The kept recording of a call. Raises Conflict while it is being made, NotFound where there is none."""
+    recording = Recording.objects.filter(call=call).first()
+    if recording is not None and recording.deleted_at is not None:
+        raise NotFound("The recording of this call was deleted.", code="recording_deleted")
+    if recording is not None and recording.status == Recording.Status.READY:
+        return recording
+    if recording is not None and recording.status == Recording.Status.FAILED:
+        raise NotFound(f"There is no recording of this call. {recording.reason}", code="recording_failed")
+    if recording is not None or (call.recording_enabled and not call.is_over):
+        raise Conflict("The recording is not ready yet.", code="recording_not_ready")
+    raise NotFound("This call was not recorded.", code="not_recorded")
+
+
+def signed_url(recording: Recording) -> SignedUrl:
+    """An address without any other key, valid for an hour."""
+    path = reverse("recording-file", args=[_signer.sign(str(recording.pk))])
+    return SignedUrl(f"{settings.PUBLIC_URL}{path}", timezone.now() + URL_LIFE)
+
+
+def find_by_token(token: str) -> Recording:
+    """What a signed address leads to. Raises NotFound when it is not ours, too old, or the recording is gone."""
+    try:
+        pk = int(_signer.unsign(token, max_age=URL_LIFE))
+    except BadSignature as error:
+        raise NotFound("This address is not valid, or not any more.") from error
+    recording = Recording.objects.filter(pk=pk, deleted_at=None).exclude(name="").first()
+    if recording is None:
+        raise NotFound("The recording was deleted.")
+    return recording
+
+
+def delete(call: Call) -> None:
+    """Delete a recording for good; its transcription stays. Raises as `get_recording`."""
+    recording = get_recording(call)
+    with transaction.atomic():
+        if Recording.objects.filter(pk=recording.pk, deleted_at=None).update(deleted_at=timezone.now()):
+            timeline.add_event(call.pk, "recording.deleted", "api")
+            enqueue(erase, recording.pk)
+
+
+def erase(recording_id: int) -> None:
+    """The job: take the file of a deleted recording out of the storage."""
+    recording = Recording.objects.filter(pk=recording_id, deleted_at__isnull=False).exclude(name="").first()
+    if recording is not None:
+        storage().delete(recording.name)
+        Recording.objects.filter(pk=recording_id).update(name="")
+
+
+def retention_days(developer: Developer) -> int | None:
+    """How many days an account keeps its recordings; None: until it deletes them."""
+    return RecordingPolicy.objects.filter(developer=developer).values_list("retention_days", flat=True).first()
+
+
+def set_retention(developer: Developer, days: int | None) -> None:
+    """From now on, for the recordings that are there already, too."""
+    RecordingPolicy.objects.update_or_create(developer=developer, defaults={"retention_days": days})
+
+
+def delete_all(developer_id: int) -> None:
+    """The account is closed. Raises Conflict as long as one is still being made."""
+    recordings = Recording.objects.filter(call__developer_id=developer_id)
+    kept = recordings.filter(status=Recording.Status.READY, deleted_at=None)
+    for recording in kept:
+        Recording.objects.filter(pk=recording.pk).update(deleted_at=timezone.now())
+        erase(recording.pk)
+    if recordings.filter(status=Recording.Status.PENDING).exists():
+        raise Conflict("Recordings are still being stored.")
+
+
+def delete_expired() -> None:
+    """The hourly job: what is older than its account keeps it; and files of which an earlier deletion was lost."""
+    limited = Recording.objects.filter(deleted_at=None, status=Recording.Status.READY).filter(
+        call__developer__recording_policy__retention_days__isnull=False,
+        finished_at__lt=timezone.now() - F("call__developer__recording_policy__retention_days") * timedelta(days=1),
+    )
+    for recording in limited.iterator():
+        with transaction.atomic():
+            if Recording.objects.filter(pk=recording.pk, deleted_at=None).update(deleted_at=timezone.now()):
+                timeline.add_event(recording.call_id, "recording.deleted", "system", reason="retention")
+    lost = Recording.objects.filter(deleted_at__isnull=False).exclude(name="")
+    for recording_id in lost.values_list("pk", flat=True):
+        erase(recording_id)

@@ -1,0 +1,286 @@
+"""Recordings of calls: begun, brought into the storage, handed out for a while, deleted.
+
+A streaming call is recorded by its session (`calls.live.call_recorder`) into a file of this platform; any other by the carrier, who
+says where the file is to be had. After a transfer the session is gone, and the carrier records the rest of a streaming call, too. A
+job brings what there is into the storage, as one file. The call's row is the lock.
+"""
+
+import logging
+import wave
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.files import File
+from django.db import transaction
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Least
+from django.utils import timezone
+
+from bubblyphone.core.waiting import run_waiting
+from calls import timeline
+from calls.after_call import jobs, transcription
+from calls.after_call.recording_files import draft_path, storage
+from calls.after_call.recording_joining import join
+from calls.after_call.wav_file import StereoReader, began_at
+from calls.control import commands
+from calls.models import Call, CallStatus, Recording
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.events import CarrierEvent
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.models import CallMode
+from webhooks.outbound_http import DownloadFailed, OutboundClient
+
+logger = logging.getLogger(__name__)
+# A session that died leaves its recording unfinished; its call has been over for so long then.
+ABANDONED_AFTER = timedelta(seconds=30)
+# Of two sessions of a call, one that took over may still be writing when the other has said that it is done.
+WRITTEN_AFTER = timedelta(seconds=5)
+# The carrier reports a recording within seconds of the call's end.
+CARRIER_OVERDUE_AFTER = timedelta(minutes=15)
+# What a session recorded does not wait as long for the part after a transfer.
+PART_OVERDUE_AFTER = timedelta(minutes=3)
+COMMAND_LOST_AFTER = timedelta(seconds=5)
+# A download has to fit into a job's minute; an hour of a call has 115 MB.
+DOWNLOAD_SECONDS = 50.0
+MAX_BYTES = 1_000_000_000
+OVER = [CallStatus.COMPLETED, CallStatus.FAILED]
+
+
+# --- by the session ---------------------------------------------------------------------------------------------------
+def session_began(call_id: int, *, at: datetime) -> None:
+    """A session records its call from now on, or goes on with what one before it began."""
+    recording, is_new = Recording.objects.get_or_create(
+        call_id=call_id, defaults={"maker": Recording.Maker.PLATFORM, "started_at": at, "next_attempt_at": None}
+    )
+    if is_new:
+        timeline.add_event(call_id, "recording.started", "streaming", at=at)
+    else:
+        earlier = Least("started_at", Value(at))  # the row may be that of a transfer, which was quicker
+        Recording.objects.filter(pk=recording.pk).update(made_at=None, started_at=earlier)
+
+
+def session_ended(call_id: int, *, at: datetime) -> None:
+    """The session has written its last. Once the call is over the recording is complete; until then another may follow."""
+    _unfinished().filter(call_id=call_id).update(made_at=at)
+    _complete_made(_unfinished().filter(call_id=call_id))
+
+
+# --- by the carrier ---------------------------------------------------------------------------------------------------
+def begin_after_commit(call: Call, *, at: datetime) -> None:
+    """A call without a session is answered: the carrier records it, where that is wanted. The row is locked."""
+    if call.recording_enabled and call.mode == CallMode.WEBHOOK:
+        Recording.objects.get_or_create(
+            call=call, defaults={"maker": Recording.Maker.CARRIER, "started_at": at, "next_attempt_at": None}
+        )
+        commands.after_commit(tell_carrier, call)
+
+
+def go_on_after_commit(call: Call) -> None:
+    """A call that its session recorded was transferred: the carrier records what follows. The row is locked."""
+    if call.recording_enabled and call.mode == CallMode.STREAMING:
+        now = timezone.now()
+        Recording.objects.get_or_create(
+            call=call, defaults={"maker": Recording.Maker.PLATFORM, "started_at": now, "next_attempt_at": None}
+        )
+        # By our clock: a report of the carrier may be late, and the command is only given now.
+        _unfinished().filter(call=call, transferred_at=None).update(transferred_at=now)
+        commands.after_commit(tell_carrier, call)
+
+
+def tell_carrier(call: Call) -> None:
+    """Give the command to record; one that is lost is given again by the sweeper."""
+    recording = Recording.objects.get(call=call)
+    try:
+        get_carrier().start_recording(
+            carrier_call_id=call.carrier_call_id or "",
+            client_state=str(call.pk),
+            command_id=commands.command_id(call, "record"),
+        )
+    except CarrierError as error:
+        if not error.retryable and error.reason != "not_answered":
+            _carrier_failed(recording, f"The carrier does not record: {error}")
+        return
+    with transaction.atomic():
+        if Recording.objects.filter(pk=recording.pk, carrier_told_at=None).update(carrier_told_at=timezone.now()):
+            timeline.add_event(call.pk, "recording.started", "telephony")
+
+
+def on_carrier_saved(call: Call, event: CarrierEvent) -> None:
+    """The carrier says where it has the recording, for ten minutes. The call's row is locked."""
+    of_call = _unfinished().filter(call=call)
+    whole, part = of_call.filter(maker=Recording.Maker.CARRIER), of_call.filter(PART_AWAITED)
+    if whole.update(carrier_url=event.detail, made_at=event.occurred_at):
+        complete(whole)
+    elif part.update(carrier_url=event.detail, part_made_at=timezone.now(), part_began_at=event.began_at):
+        _complete_made(of_call)
+
+
+def on_carrier_failed(call: Call, event: CarrierEvent) -> None:
+    recording = _unfinished().filter(call=call).first()
+    if recording is not None:
+        _carrier_failed(recording, f"The carrier: {event.detail}")
+
+
+def _carrier_failed(recording: Recording, reason: str) -> None:
+    """There is nothing of the carrier's; what the session recorded of the call before a transfer is there all the same."""
+    if recording.maker == Recording.Maker.CARRIER:
+        jobs.failed(recording, reason, report_failure, retryable=False)
+        return
+    awaited = _unfinished().filter(PART_AWAITED, pk=recording.pk)
+    awaited.update(part_made_at=timezone.now(), missing=reason[:300])
+    _complete_made(_unfinished().filter(pk=recording.pk))
+
+
+# --- complete ---------------------------------------------------------------------------------------------------------
+PART_AWAITED = Q(transferred_at__isnull=False, part_made_at=None)
+
+
+def _unfinished() -> QuerySet[Recording]:
+    return Recording.objects.filter(status=Recording.Status.PENDING, next_attempt_at=None)
+
+
+def has_unfinished() -> bool:
+    """Whether `sweep` may find something."""
+    return _unfinished().exists()
+
+
+def _complete_made(recordings: QuerySet[Recording]) -> None:
+    """Those of sessions that are gone and calls that are over, with all their parts."""
+    complete(recordings.filter(~PART_AWAITED, made_at__isnull=False, call__status__in=OVER))
+
+
+def complete(recordings: QuerySet[Recording]) -> None:
+    """Have these brought into the storage."""
+    with transaction.atomic():
+        for recording in recordings.select_for_update(of=("self",), skip_locked=True):
+            recording.next_attempt_at = timezone.now()
+            recording.save(update_fields=["next_attempt_at"])
+            jobs.start(recording)
+
+
+def sweep(now: datetime) -> None:
+    """A rule of `calls.clock.sweeper`: recordings that can be completed, and those whose maker fell silent."""
+    waiting = _unfinished().filter(call__status__in=OVER)
+    is_abandoned = Q(made_at=None, call__ended_at__lt=now - ABANDONED_AFTER)
+    is_made = Q(made_at__isnull=False, call__ended_at__lt=now - WRITTEN_AFTER)
+    by_carrier = Q(maker=Recording.Maker.CARRIER, call__ended_at__lt=now - CARRIER_OVERDUE_AFTER)
+    for recording in waiting.filter(by_carrier | PART_AWAITED & Q(call__ended_at__lt=now - PART_OVERDUE_AFTER)):
+        _carrier_failed(recording, "The carrier did not hand it over.")
+    complete(waiting.filter(~PART_AWAITED, is_abandoned | is_made, maker=Recording.Maker.PLATFORM))
+    lost = now - COMMAND_LOST_AFTER
+    is_due = Q(maker=Recording.Maker.CARRIER, started_at__lt=lost) | PART_AWAITED & Q(transferred_at__lt=lost)
+    untold = _unfinished().filter(is_due, carrier_told_at=None)
+    for recording in untold.filter(call__status=CallStatus.ANSWERED).select_related("call"):
+        tell_carrier(recording.call)
+
+
+# --- into the storage -------------------------------------------------------------------------------------------------
+def fetch(recording_id: int) -> None:
+    """The job: bring a recording into the storage, by way of a file of this platform."""
+    recording = jobs.claim(Recording, recording_id)
+    if recording is None:
+        return
+    name, draft = f"calls/{recording.call_id}.wav", draft_path(recording.call_id)
+    try:
+        if not storage().exists(name):
+            _store(recording, name, draft)
+        with storage().open(name) as stored:
+            recording.duration_ms, recording.size_bytes = _duration_ms(stored), stored.size
+    except FileNotFoundError:
+        jobs.failed(recording, "There was no sound to record.", report_failure, retryable=False)
+    except (wave.Error, EOFError):
+        jobs.failed(recording, "The recording is not a sound file.", report_failure, retryable=False)
+    except DownloadFailed as error:
+        jobs.failed(recording, f"The carrier did not hand it over: {error}", report_failure, retryable=True)
+    except Exception:  # each storage has errors of its own
+        logger.exception("A recording could not be stored.", extra={"call_id": recording.call_id})
+        jobs.failed(recording, "The recording could not be stored.", report_failure, retryable=True)
+    else:
+        _report(recording, name)
+        draft.unlink(missing_ok=True)
+
+
+def _store(recording: Recording, name: str, draft: Path) -> None:
+    if recording.maker == Recording.Maker.CARRIER:
+        _download(recording.carrier_url, draft)
+    else:
+        if recording.transferred_at is not None and not recording.missing:
+            _add_part(recording, draft)
+        recording.started_at = began_at(draft)
+        Recording.objects.filter(pk=recording.pk).update(started_at=recording.started_at)
+    with draft.open("rb") as file:
+        _duration_ms(file)
+        file.seek(0)
+        storage().save(name, File(file))
+
+
+def _add_part(recording: Recording, draft: Path) -> None:
+    """Go on with what the carrier recorded. What it does not hand over is noted as missing, at the last attempt."""
+    part = draft.with_name(f"{recording.call_id}.transfer.wav")
+    try:
+        _download(recording.carrier_url, part)
+        join(draft, part, whole_began_at=recording.started_at, part_began_at=_part_began_at(recording))
+    except DownloadFailed as error:
+        if not jobs.is_last_attempt(recording):
+            raise
+        recording.missing = f"The carrier did not hand it over: {error}"[:300]
+    except (wave.Error, EOFError):
+        recording.missing = "What the carrier handed over is not a sound file."
+    finally:
+        part.unlink(missing_ok=True)
+    Recording.objects.filter(pk=recording.pk).update(missing=recording.missing)
+
+
+def _part_began_at(recording: Recording) -> datetime:
+    """By our clock: the carrier's may be another, but it began between our command and its answer to that, or our next one."""
+    assert recording.transferred_at is not None
+    assert recording.part_made_at is not None
+    latest = max(recording.transferred_at, recording.carrier_told_at or recording.part_made_at)
+    return min(max(recording.part_began_at or latest, recording.transferred_at), latest)
+
+
+def _duration_ms(file: IO[Any]) -> int:
+    return StereoReader(file).duration_ms
+
+
+def _download(url: str, path: Path) -> None:
+    # A private address is believed at the carrier that the operator named, and nowhere else.
+    carrier: Any = settings.CARRIER["OPTIONS"]
+    is_carriers_own = urlsplit(url)[:2] == urlsplit(carrier["base_url"])[:2]
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    async def download() -> None:
+        client = OutboundClient(timeout_seconds=DOWNLOAD_SECONDS, allow_private=is_carriers_own)
+        try:
+            await client.download(url, path, max_bytes=MAX_BYTES)
+        finally:
+            await client.aclose()
+
+    run_waiting(download)
+
+
+def _report(recording: Recording, name: str) -> None:
+    at = timezone.now()
+    with transaction.atomic():
+        call = Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=recording.call_id)
+        if not jobs.is_ours(recording):
+            return
+        recording.name = name
+        jobs.finish(recording, Recording.Status.READY)
+        seconds = (recording.duration_ms or 0) / 1000
+        about = {"missing": recording.missing} if recording.missing else {}
+        timeline.add_event(call.pk, "recording.saved", "system", at=at, duration_seconds=seconds, **about)
+        timeline.notify(call, "call.recording.ready", at=at, duration_seconds=seconds)
+        transcription.begin(call)
+
+
+def report_failure(recording: Recording) -> None:
+    """There will be no recording, and nothing to write down."""
+    call = Call.objects.select_related("phone_number").get(pk=recording.call_id)
+    at = timezone.now()
+    timeline.add_event(call.pk, "recording.failed", "system", at=at, reason=recording.reason)
+    timeline.notify(call, "call.recording.failed", at=at, reason=recording.reason)
+    transcription.without_recording(call, recording.reason)

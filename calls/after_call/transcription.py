@@ -1,0 +1,214 @@
+"""What was said in a recorded call, written down by Whisper: the caller's channel and the agent's apart, merged by time.
+
+A job transcribes piece after piece and keeps each as soon as it is there, so that a long call fits into many short jobs and a failure
+costs one piece. Charged once, per second of the recording, when all of it is there; a recording in which nothing was said is free.
+"""
+
+import logging
+import time
+import wave
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from agents.transcription.base import Segment, Transcriber, TranscriptionError
+from billing import rating
+from billing.models import LedgerEntry
+from bubblyphone.core.backends import load_backend
+from bubblyphone.core.errors import InsufficientFunds
+from calls import timeline
+from calls.after_call import jobs
+from calls.after_call.recording_files import open_recording
+from calls.after_call.wav_file import StereoReader
+from calls.charging.pricing import WHISPER_PRICE_PER_MINUTE
+from calls.models import Call, Recording, TranscriptEntry, Transcription
+
+logger = logging.getLogger(__name__)
+# A job ends after the piece in which it is this old; the next one goes on.
+JOB_SECONDS = 12.0
+# By channel of the recording: left is the caller, right the agent.
+ROLES = (TranscriptEntry.Role.USER, TranscriptEntry.Role.MODEL)
+# Who is heard in the agent's channel once the call has been transferred.
+RECIPIENT = "recipient"
+# A piece ends at the quietest moment of its last seconds, so that no word is cut in two.
+CUT_WITHIN_SECONDS = 10
+QUIET_SECONDS = 0.2
+
+
+def is_wanted(call: Call) -> bool:
+    return bool(call.config.get("transcription_enabled", {}).get("value")) and call.recording_enabled
+
+
+def is_expected(call: Call) -> bool:
+    """Whether a transcription will yet be there, or be given up: until then the transcript is not complete."""
+    if not is_wanted(call):
+        return False
+    known = Transcription.objects.filter(call=call).first()
+    if known is not None:
+        return known.status == Transcription.Status.PENDING
+    return Recording.objects.filter(call=call, status=Recording.Status.PENDING).exists()
+
+
+def begin(call: Call) -> None:
+    """The recording of a call is there: have it written down, where that is wanted. Belongs into that transaction."""
+    if is_wanted(call):
+        work, is_new = Transcription.objects.get_or_create(call=call, defaults={"positions_ms": [0, 0]})
+        if is_new:
+            jobs.start(work)
+
+
+def without_recording(call: Call, reason: str) -> None:
+    """There will be no recording, and so no transcription. Belongs into the transaction that says so."""
+    if is_wanted(call):
+        work, is_new = Transcription.objects.get_or_create(call=call, defaults={"reason": reason})
+        if is_new:
+            jobs.finish(work, Transcription.Status.FAILED)
+            _report_failure(work)
+
+
+def run(transcription_id: int) -> None:
+    """The job: transcribe the next pieces, or finish."""
+    work = jobs.claim(Transcription, transcription_id)
+    if work is None:
+        return
+    give_up_at = time.monotonic() + JOB_SECONDS
+    transcriber: Transcriber = load_backend(settings.TRANSCRIBER)
+    try:
+        with open_recording(work.call_id) as file:
+            reader = StereoReader(file)
+            while not _is_complete(work, reader):
+                _transcribe_next(work, reader, transcriber)
+                if time.monotonic() >= give_up_at:
+                    break
+    except (FileNotFoundError, wave.Error, EOFError):
+        jobs.failed(work, "The recording is gone.", _report_failure, retryable=False)
+    except TranscriptionError as error:
+        jobs.failed(work, str(error), _report_failure, retryable=error.retryable)
+    except Exception:  # each storage has errors of its own
+        logger.exception("A recording could not be read.", extra={"call_id": work.call_id})
+        jobs.failed(work, "The recording could not be read.", _report_failure, retryable=True)
+    else:
+        _end_step(work, transcriber, reader)
+
+
+def _is_complete(work: Transcription, reader: StereoReader) -> bool:
+    return all(position >= reader.duration_ms for position in work.positions_ms)
+
+
+def _transcribe_next(work: Transcription, reader: StereoReader, transcriber: Transcriber) -> None:
+    """The next piece of the channel that is behind; kept in memory until the step ends."""
+    channel = min(range(len(ROLES)), key=lambda one: work.positions_ms[one])
+    first = work.positions_ms[channel] * reader.sample_rate // 1000
+    pcm16 = reader.read(channel, first, transcriber.max_bytes // 2)
+    is_last = first + len(pcm16) // 2 >= reader.frames
+    if not is_last:
+        pcm16 = pcm16[: 2 * quietest(pcm16, reader.sample_rate)]
+    language = work.call.config.get("language", {}).get("value") or ""
+    said = transcriber.transcribe(pcm16, reader.sample_rate, language)
+    began = work.positions_ms[channel] / 1000
+    segments = [_segment(one, began, ROLES[channel]) for one in said]
+    if ROLES[channel] == TranscriptEntry.Role.MODEL:
+        _name_recipient(work.call, segments)
+    work.segments = sorted([*work.segments, *segments], key=lambda one: one["start"])
+    piece_ms = len(pcm16) // 2 * 1000 // reader.sample_rate
+    work.positions_ms[channel] = reader.duration_ms if is_last else work.positions_ms[channel] + piece_ms
+
+
+def _segment(said: Segment, began: float, role: str) -> dict[str, Any]:
+    return {
+        "start": round(began + said.start, 2), "end": round(began + said.end, 2), "text": said.text, "role": str(role),
+    }  # fmt: skip
+
+
+def _name_recipient(call: Call, segments: list[dict[str, Any]]) -> None:
+    """What the agent's side says after a transfer, by the middle of each segment, is said by somebody else."""
+    if call.transferred_at is None:
+        return
+    began_at = Recording.objects.values_list("started_at", flat=True).get(call=call)
+    transferred = (call.transferred_at - began_at).total_seconds()
+    for segment in segments:
+        if (segment["start"] + segment["end"]) / 2 >= transferred:
+            segment["role"] = RECIPIENT
+
+
+def quietest(pcm16: bytes, sample_rate: int) -> int:
+    """Where to end a piece: the middle of the quietest moment near its end, in samples."""
+    samples = np.abs(np.frombuffer(pcm16, "<i2").astype(np.int32))
+    block = int(QUIET_SECONDS * sample_rate)
+    start = max(len(samples) // 2, len(samples) - CUT_WITHIN_SECONDS * sample_rate)
+    blocks = samples[start : start + (len(samples) - start) // block * block].reshape(-1, block).mean(axis=1)
+    return start + int(blocks.argmin()) * block + block // 2 if len(blocks) else len(samples)
+
+
+def _end_step(work: Transcription, transcriber: Transcriber, reader: StereoReader) -> None:
+    work.source = transcriber.source
+    with transaction.atomic():
+        call = Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=work.call_id)
+        if not jobs.is_ours(work):
+            return
+        work.save(update_fields=["segments", "positions_ms", "source"])
+        if not _is_complete(work, reader):
+            jobs.go_on(work)
+            return
+        seconds = -(-reader.frames // reader.sample_rate)
+        try:
+            is_charged = transcriber.is_charged and work.segments and not call.is_without_model
+            work.cost = _charge(call, seconds) if is_charged else Decimal(0)
+        except InsufficientFunds:
+            work.segments, work.reason = [], "The balance did not suffice."
+            jobs.finish(work, Transcription.Status.FAILED)
+            _report_failure(work)
+            return
+        jobs.finish(work, Transcription.Status.READY)
+        at = timezone.now()
+        timeline.add_event(call.pk, "transcription.ready", "system", at=at, made_by=work.source)
+        announce(call, at=at)
+
+
+def _charge(call: Call, seconds: int) -> Decimal:
+    cost = jobs.charge(
+        call,
+        name="whisper",
+        kind=LedgerEntry.Kind.TRANSCRIPTION,
+        amount=rating.model_cost(seconds, WHISPER_PRICE_PER_MINUTE),
+        what=f"Whisper transcription ({seconds} s)",
+    )
+    call.transcription_cost += cost
+    call.save(update_fields=["transcription_cost"])
+    return cost
+
+
+def _report_failure(work: Transcription) -> None:
+    call = Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=work.call_id)
+    at = timezone.now()
+    timeline.add_event(call.pk, "transcription.failed", "system", at=at, reason=work.reason)
+    announce(call, at=at)
+
+
+def announce(call: Call, *, at: datetime) -> None:
+    """`call.transcript.ready`, once all that was said is known: by the session, and by Whisper where that is wanted.
+
+    Said by whichever of both comes last. The row is locked.
+    """
+    if not call.transcript_announced or is_expected(call):
+        return
+    work = Transcription.objects.filter(call=call).first()
+    if work is not None:
+        timeline.notify(call, "call.transcript.ready", at=at, whisper_status=work.status)
+    elif call.transcript.exists():
+        timeline.notify(call, "call.transcript.ready", at=at)
+
+
+def full_text(work: Transcription) -> str:
+    """All of it, a line for each time that somebody speaks."""
+    lines: list[tuple[str, list[str]]] = []
+    for segment in work.segments:
+        if not lines or lines[-1][0] != segment["role"]:
+            lines.append((segment["role"], []))
+        lines[-1][1].append(segment["text"])
+    return "\n".join(" ".join(texts) for _, texts in lines)

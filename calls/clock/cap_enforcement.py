@@ -1,0 +1,60 @@
+"""Every second: what the day's caps have come to. Who set them is told, and what runs beyond them ends."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from bubblyphone.core.money import format_money
+from calls import timeline
+from calls.charging import cap_alerts
+from calls.charging.daily_caps import daily_caps, with_owners
+from calls.control import lifecycle
+from calls.live.session_runner import in_database
+from calls.models import Call, CallStatus, HangupCause
+
+logger = logging.getLogger(__name__)
+PERIOD_SECONDS = 1.0
+# Calls that ended since have perhaps not been looked at: their last cost may have passed a mark.
+RECENT = timedelta(seconds=10)
+COSTLY = Q(telephony_rate__gt=0) | Q(model_rate__gt=0) | Q(transfer_rate__gt=0)
+
+
+# --- every second -----------------------------------------------------------------------------------------------------
+async def run() -> None:
+    """Watch the caps until cancelled; one of the clock's tasks."""
+    while True:
+        try:
+            await in_database(enforce)
+        except Exception:
+            logger.exception("Caps were not watched for a second.")
+        await asyncio.sleep(PERIOD_SECONDS)
+
+
+def enforce(now: datetime | None = None) -> None:
+    """Tell at 50, 80 and 100 % of a day's cap, and end the calls that cost something when it is reached."""
+    now = now or timezone.now()
+    running = with_owners(Call.objects.filter(status=CallStatus.ANSWERED, demo=False))
+    ended = with_owners(Call.objects.filter(settled_at__gte=now - RECENT, demo=False))
+    for cap in daily_caps([*running, *ended]):
+        spent = cap.spent(now)
+        cap_alerts.tell(cap, spent, now)
+        if spent >= cap.amount:
+            for call in cap.calls().filter(COSTLY, status=CallStatus.ANSWERED, end_requested_at=None):
+                end_for_limit(call, cap.reason, cap.amount, at=now)
+
+
+def end_for_limit(call: Call, reason: str, limit: Decimal, *, at: datetime) -> None:
+    """End a call because of a limit of the developer's own, which its timeline names. Harmless when it is over."""
+    with transaction.atomic():
+        fresh = lifecycle.locked(call.pk)
+        if fresh.is_over or fresh.end_requested_at is not None:
+            return
+        what: dict[str, Any] = {"reason": reason, "limit": format_money(limit)}
+        timeline.add_event(fresh.pk, "limit.reached", "system", at=at, **what)
+        lifecycle.request_end(fresh, HangupCause.INSUFFICIENT_BALANCE, at=at)

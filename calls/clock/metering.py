@@ -1,0 +1,100 @@
+"""Every second: what running calls have accrued, against the balance and against their own limits of time and money; and whether staff
+deactivated their account.
+
+Runs in the clock process, so that it holds however many server processes there are and whatever becomes of them. A call that
+could not pay for the time until the next look is ended at this one, so that no account goes below zero by waiting.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.utils import timezone
+
+from billing import ledger
+from bubblyphone.core.money import ZERO
+from bubblyphone.core.snapshots import one_state
+from calls.charging import settlement
+from calls.charging.holds import BILL_FIELDS, OVER, accrued_cost, elapsed_seconds, spoken_cost
+from calls.clock.cap_enforcement import end_for_limit
+from calls.control import lifecycle
+from calls.live.session_runner import in_database
+from calls.models import Call, CallStatus, HangupCause
+from phone_numbers import purchases
+
+logger = logging.getLogger(__name__)
+PERIOD_SECONDS = 1.0
+
+
+async def run() -> None:
+    """Meter until cancelled."""
+    while True:
+        began = asyncio.get_running_loop().time()
+        try:
+            await in_database(meter_once)
+        except Exception:
+            logger.exception("Metering failed for a second.")
+        await asyncio.sleep(max(0.0, PERIOD_SECONDS - (asyncio.get_running_loop().time() - began)))
+
+
+def meter_once(now: datetime | None = None) -> None:
+    """End the calls whose account was deactivated or has run out, and those that have lasted or cost enough."""
+    now = now or timezone.now()
+    end_calls_of_deactivated(now)
+    calls_of, funds_of = _answered_calls_and_funds()
+    for developer_id, calls in calls_of.items():
+        # What is ending still counts, until it stands in the ledger.
+        running = [call for call in calls if call.end_requested_at is None and not _end_at_own_limit(call, now)]
+        if running and _has_run_out(funds_of[developer_id], calls, now):
+            for call in running:
+                if is_costly(call):
+                    lifecycle.end_call(call.pk, HangupCause.INSUFFICIENT_BALANCE, at=now)
+
+
+def end_calls_of_deactivated(now: datetime) -> None:
+    """Whatever state they are in: staff want them to stop. (`calls.account_deletion` ends those of deleted accounts.)"""
+    calls = Call.objects.filter(developer__is_active=False, developer__closed_at=None, end_requested_at=None)
+    for call_id in calls.exclude(status__in=OVER).values_list("pk", flat=True):
+        lifecycle.end_call(call_id, HangupCause.ACCOUNT_DEACTIVATED, at=now)
+
+
+def is_costly(call: Call) -> bool:
+    """Whether more time costs more."""
+    return call.telephony_rate > ZERO or call.model_rate > ZERO or call.transfer_rate > ZERO
+
+
+def _answered_calls_and_funds() -> tuple[dict[int, list[Call]], dict[int, Decimal]]:
+    """Calls by account, and what each account has for them: as of one moment, since a call that ends meanwhile would count twice."""
+    with one_state():
+        calls_of: dict[int, list[Call]] = defaultdict(list)
+        for call in Call.objects.filter(status=CallStatus.ANSWERED).only(*BILL_FIELDS, "developer_id", "demo"):
+            calls_of[call.developer_id].append(call)
+        balances, held = ledger.balances(calls_of), purchases.held_by(calls_of)
+    return calls_of, {pk: balance - held.get(pk, ZERO) for pk, balance in balances.items()}
+
+
+def _has_run_out(funds: Decimal, calls: Iterable[Call], now: datetime) -> bool:
+    soon = _next_look(now)
+    accrued_soon = sum((accrued_cost(call, soon) + spoken_cost(call) for call in calls), ZERO)
+    if accrued_soon == ZERO:
+        return False
+    return funds <= sum((accrued_cost(call, now) for call in calls), ZERO) or funds < accrued_soon
+
+
+def _end_at_own_limit(call: Call, now: datetime) -> bool:
+    """Longest duration, and most that the call may cost. True when it ends here."""
+    if elapsed_seconds(call, now) >= int(call.config["max_call_duration"]["value"]):
+        lifecycle.end_call(call.pk, HangupCause.MAX_DURATION, at=now)
+        return True
+    limit = settlement.cost_limit(call)
+    if limit is None or settlement.unlimited_cost(call, _next_look(now)) <= limit:
+        return False
+    end_for_limit(call, "max_cost_per_call_reached", limit, at=now)
+    return True
+
+
+def _next_look(now: datetime) -> datetime:
+    return now + timedelta(seconds=PERIOD_SECONDS)

@@ -1,0 +1,266 @@
+"""Finds calls that hang and ends them: a report that never came, a process that died, a carrier that did not obey.
+
+Runs in the clock process every two seconds. Each rule looks at what the rows say and nothing else, so it does not matter who left
+them like that. All of it may run twice.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from calls.after_call import analysis, recordings, transcription
+from calls.control import commands, inbound, lifecycle, speech, streams, transfers
+from calls.live import tool_requests
+from calls.live.session_runner import in_database
+from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.models import CallMode
+
+logger = logging.getLogger(__name__)
+PERIOD_SECONDS = 2.0
+ANSWER_AGAIN_AFTER = timedelta(seconds=4)
+# A session that shows no sign of life for this long is gone (its heart beats every 5 s).
+SESSION_LOST_AFTER = timedelta(seconds=15)
+# How often the carrier is asked for another stream, and how long: longer than a process takes to start.
+RESTART_AGAIN_AFTER = timedelta(seconds=3)
+STREAM_LOST_FOR_GOOD_AFTER = timedelta(seconds=25)
+NO_SESSION_AFTER = timedelta(seconds=20)
+HANG_UP_AGAIN_AFTER = timedelta(seconds=5)
+# A call that we ended and whose end the carrier does not report is closed by what we know.
+REPORT_OVERDUE_AFTER = timedelta(seconds=20)
+NEVER_DIALLED_AFTER = timedelta(seconds=60)
+# Longer than any ring time that we ask for.
+RINGS_TOO_LONG_AFTER = timedelta(seconds=100)
+# Longer than the whole schedule of retries takes: a call rings while its developer's server is asked again.
+WEBHOOK_RINGS_TOO_LONG_AFTER = timedelta(seconds=240)
+COMMAND_LOST_AFTER = timedelta(seconds=5)
+# The other party may ring for 30 s and be briefed for nearly as long.
+TRANSFER_LOST_AFTER = timedelta(seconds=90)
+# Carriers and sessions hand in the last words within this time.
+TRANSCRIPT_COMPLETE_AFTER = timedelta(seconds=5)
+TRANSCRIPT_OLD_AFTER = timedelta(hours=1)
+SANDBOX_UNUSED_AFTER = timedelta(seconds=45)
+
+OVER = [CallStatus.COMPLETED, CallStatus.FAILED]
+UNANSWERED = [CallStatus.INITIATED, CallStatus.RINGING]
+
+
+async def run() -> None:
+    """Sweep until cancelled."""
+    while True:
+        try:
+            await in_database(sweep_once)
+        except Exception:
+            logger.exception("A sweep failed.")
+        await asyncio.sleep(PERIOD_SECONDS)
+
+
+def sweep_once(now: datetime | None = None) -> None:
+    """Apply every rule once, if there is a call for one."""
+    now = now or timezone.now()
+    tool_requests.give_up_lost(now)
+    if _has_work(now):
+        for rule in RULES:
+            rule(now)
+
+
+def _has_work(now: datetime) -> bool:
+    """Whether a call runs, or waits for its transfer's fate, its transcript's announcement or its recording: mostly none does."""
+    return (
+        Call.objects.exclude(status__in=OVER).exists()
+        or _undecided_transfers().exists()
+        or _unannounced(now).exists()
+        or recordings.has_unfinished()
+    )
+
+
+def answer_again(now: datetime) -> None:
+    """The command to answer was lost with its process, or the carrier did not take it."""
+    waiting = Call.objects.filter(
+        direction=Direction.INBOUND,
+        status=CallStatus.RINGING,
+        sandbox=False,
+        hangup_reported_at=None,
+        end_requested_at=None,
+        session_seen_at=None,
+        started_at__gt=now - RINGS_TOO_LONG_AFTER,
+        started_at__lt=now - ANSWER_AGAIN_AFTER,
+    ).filter(Q(last_command_at=None) | Q(last_command_at__lt=now - ANSWER_AGAIN_AFTER))
+    # A webhook-mode call waits until its developer's server wants it answered.
+    waiting = waiting.exclude(mode=CallMode.WEBHOOK, answer_requested_at=None)
+    commands.side_by_side(inbound.answer, waiting)
+
+
+def finish_hung_up(now: datetime) -> None:
+    """The carrier reported the end and no answer followed within the grace."""
+    hung_up = Call.objects.exclude(status__in=OVER).filter(hangup_reported_at__lt=now - lifecycle.LATE_ANSWER_GRACE)
+    for call_id in hung_up.values_list("pk", flat=True):
+        lifecycle.finish_hung_up(call_id)
+
+
+def mend_streams(now: datetime) -> None:
+    """A call whose media stream broke and whose session is gone: the carrier connects anew, to any process that lives.
+
+    If none takes the call in time it ends, billed up to the last sign of life.
+    """
+    lost_for_good = Q(stream_lost_at__lt=now - STREAM_LOST_FOR_GOOD_AFTER)
+    broken = _talking().exclude(stream_lost_at=None)
+    for call in broken.filter(lost_for_good):
+        assert call.stream_lost_at is not None
+        lost_at = min(call.session_seen_at or call.stream_lost_at, call.stream_lost_at)
+        lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=lost_at)
+    restart = partial(streams.restart, since=now - RESTART_AGAIN_AFTER)
+    commands.side_by_side(restart, broken.exclude(lost_for_good).values_list("pk", flat=True))
+
+
+def _talking() -> QuerySet[Call]:
+    return Call.objects.filter(
+        status=CallStatus.ANSWERED, mode=CallMode.STREAMING, end_requested_at=None, transferred_at=None
+    )
+
+
+def end_abandoned(now: datetime) -> None:
+    """An answered call whose session died with its process, or never came: billed up to the last sign of life."""
+    answered = _talking().filter(stream_lost_at=None)
+    gone = answered.filter(session_seen_at__lt=now - SESSION_LOST_AFTER)
+    for call in gone.filter(sandbox=True):
+        assert call.session_seen_at is not None
+        lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=call.session_seen_at)
+    gone.filter(sandbox=False).update(stream_lost_at=now, stream_lost_reason=streams.SESSION_LOST)
+    for call in answered.filter(session_seen_at=None, answered_at__lt=now - NO_SESSION_AFTER):
+        lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=call.answered_at)
+
+
+def hang_up_again(now: datetime) -> None:
+    """We ended a call and the carrier has not said that it is over."""
+    ending = Call.objects.exclude(status__in=OVER).filter(
+        end_requested_at__lt=now - HANG_UP_AGAIN_AFTER, hangup_reported_at=None, sandbox=False
+    )
+    commands.side_by_side(partial(_close, now=now), ending.filter(end_requested_at__lt=now - REPORT_OVERDUE_AFTER))
+    commands.side_by_side(
+        commands.hang_up, ending.filter(Q(last_command_at=None) | Q(last_command_at__lt=now - HANG_UP_AGAIN_AFTER))
+    )
+
+
+def _close(call: Call, *, now: datetime) -> None:
+    """Without a report: when the carrier says on being asked that the call is over, or is not heard of for long."""
+    assert call.end_requested_at is not None
+    if call.end_requested_at < now - 3 * REPORT_OVERDUE_AFTER or _carrier_has_ended(call):
+        _finish_as_requested(call.pk)
+
+
+def _carrier_has_ended(call: Call) -> bool:
+    try:
+        return not get_carrier().call_state(carrier_call_id=call.carrier_call_id or "").is_alive
+    except CarrierError as error:
+        return error.reason == "call_ended"
+
+
+def _finish_as_requested(call_id: int) -> None:
+    with transaction.atomic():
+        call = lifecycle.locked(call_id)
+        if call.end_requested_at is not None:
+            lifecycle.finish(call, ended_at=call.end_requested_at, cause=call.end_requested_cause)
+
+
+def end_never_dialled(now: datetime) -> None:
+    """A process died between writing an outbound call down and dialling it, or an answer of the carrier was lost."""
+    for call in Call.objects.filter(
+        status=CallStatus.INITIATED, sandbox=False, carrier_call_id=None, started_at__lt=now - NEVER_DIALLED_AFTER
+    ):
+        lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=now)
+
+
+def end_ringing_forever(now: datetime) -> None:
+    """Neither an answer nor an end was ever reported."""
+    ringing = Call.objects.filter(status__in=UNANSWERED, sandbox=False, hangup_reported_at=None, end_requested_at=None)
+    too_long = ringing.filter(started_at__lt=now - RINGS_TOO_LONG_AFTER)
+    for call in too_long.exclude(mode=CallMode.WEBHOOK, started_at__gt=now - WEBHOOK_RINGS_TOO_LONG_AFTER):
+        lifecycle.end_call(call.pk, HangupCause.NO_ANSWER, at=now)
+
+
+def end_unused_sandbox(now: datetime) -> None:
+    """A browser that never connected."""
+    for call in Call.objects.filter(status__in=UNANSWERED, sandbox=True, started_at__lt=now - SANDBOX_UNUSED_AFTER):
+        lifecycle.end_call(call.pk, HangupCause.NO_ANSWER, at=now)
+
+
+def speak_again(now: datetime) -> None:
+    """Commands to speak, to listen or to hand over were lost with their process, or the carrier did not take them."""
+    answered = Call.objects.filter(status=CallStatus.ANSWERED, end_requested_at=None, sandbox=False)
+    lost = now - COMMAND_LOST_AFTER
+    unsaid = Utterance.objects.filter(call__in=answered, sent_at=None, ended_at=None, created_at__lt=lost)
+    overdue = unsaid.filter(call__answered_at__lt=lost)
+    commands.side_by_side(speech.send_waiting, overdue.values_list("call_id", flat=True).distinct())
+    deaf = answered.filter(mode=CallMode.WEBHOOK, listening_since=None, transferred_at=None, answered_at__lt=lost)
+    commands.side_by_side(speech.listen, deaf)
+    unsent = Transfer.objects.filter(call__in=answered, sent_at=None, answered_at=None, failed_at=None)
+    unsent = unsent.filter(requested_at__lt=lost, call__answered_at__lt=lost)
+    commands.side_by_side(transfers.send_waiting, unsent.values_list("call_id", flat=True).distinct())
+
+
+def resume_briefings(now: datetime) -> None:
+    """Somebody answered a transfer with a briefing, and the process that was to brief or connect them died."""
+    waiting = _undecided_transfers().exclude(briefing="").exclude(carrier_call_id="")
+    commands.side_by_side(partial(transfers.resume_briefing, lost_before=now - COMMAND_LOST_AFTER), waiting)
+
+
+def fail_lost_transfers(now: datetime) -> None:
+    """Nothing was reported of the other leg, or its end alone: the caller must not wait for ever."""
+    for transfer in _undecided_transfers():
+        assert transfer.sent_at is not None
+        is_lost = transfer.sent_at < now - TRANSFER_LOST_AFTER
+        if not is_lost and not transfers.has_hung_up(transfer, before=now - lifecycle.LATE_ANSWER_GRACE):
+            continue
+        with transaction.atomic():
+            transfers.fail(lifecycle.locked(transfer.call_id), transfer.pk, "no_answer", at=now)
+
+
+def _undecided_transfers() -> QuerySet[Transfer]:
+    return Transfer.objects.filter(answered_at=None, failed_at=None, sent_at__isnull=False)
+
+
+def _unannounced(now: datetime) -> QuerySet[Call]:
+    return Call.objects.filter(
+        transcript_announced=False,
+        ended_at__lt=now - TRANSCRIPT_COMPLETE_AFTER,
+        ended_at__gt=now - TRANSCRIPT_OLD_AFTER,
+        status__in=OVER,
+    )
+
+
+def announce_transcripts(now: datetime) -> None:
+    """Calls that are over and whose session has told all: the transcript is announced, and read where an agent wants that."""
+    for call_id in _unannounced(now).values_list("pk", flat=True):
+        with transaction.atomic():
+            call = lifecycle.locked(call_id)
+            if call.transcript_announced:
+                continue
+            call.transcript_announced = True
+            call.save(update_fields=["transcript_announced"])
+            transcription.announce(call, at=now)
+            analysis.begin(call)
+
+
+RULES: list[Callable[[datetime], None]] = [
+    answer_again,
+    finish_hung_up,
+    end_abandoned,
+    mend_streams,
+    hang_up_again,
+    end_never_dialled,
+    end_ringing_forever,
+    end_unused_sandbox,
+    speak_again,
+    resume_briefings,
+    fail_lost_transfers,
+    announce_transcripts,
+    recordings.sweep,
+]

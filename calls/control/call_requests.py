@@ -1,0 +1,176 @@
+"""What developers do with calls: place one, end one."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import ApiKey, Developer
+from agents import configuration, model_rules
+from agents.models import Agent
+from agents.selectors import running_slug
+from billing import destinations
+from bubblyphone.core.errors import Conflict, Forbidden, InsufficientFunds, InvalidRequest, UpstreamFailed
+from bubblyphone.core.money import ZERO
+from calls import timeline
+from calls.charging.admission import admit
+from calls.charging.pricing import model_price
+from calls.control import call_variables, commands, lifecycle, session_messages, speech, transfer_requests, transfers
+from calls.models import Call, CallStatus, Direction, HangupCause
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.models import CallMode, PhoneNumber
+
+RING_SECONDS = 30
+# The carrier cuts the line by itself this long after we should have.
+CARRIER_LIMIT_SLACK_SECONDS = 60
+
+
+def place_call(
+    *,
+    developer: Developer,
+    number: PhoneNumber,
+    to: str,
+    mode: str,
+    request: Mapping[str, Any],
+    agent: Agent | None,
+    api_key: ApiKey | None = None,
+) -> Call:
+    """Dial `to` from `number`. `request` holds the overrides of this call alone; `api_key` is the one that asked for it.
+
+    Raises Forbidden (policy), InsufficientFunds, TooManyRequests (caps), InvalidRequest, Conflict (number suspended) before
+    anything is dialed, UpstreamFailed when the carrier refuses: the call is then kept as failed.
+    """
+    if number.status != PhoneNumber.Status.ACTIVE:
+        raise Conflict("This number is suspended; it cannot place calls.")
+    destinations.check_field("transfer_number", request.get("transfer_number"), developer_id=developer.pk)
+    config = configuration.resolve(request=request, request_agent=agent, number=number)
+    variables: dict[str, str] = request.get("dynamic_variables") or {}
+    is_streaming = mode == CallMode.STREAMING
+    if is_streaming:
+        call_variables.check(config, variables)
+        check_streaming(config)
+    elif request.get("model") or request.get("model_key_id"):
+        refuse(model_rules.call_problems(config))
+    now = timezone.now()
+    with transaction.atomic():
+        call = Call(
+            developer=developer,
+            phone_number=number,
+            agent=agent or number.agent,
+            api_key=api_key,
+            direction=Direction.OUTBOUND,
+            from_number=number.e164,
+            to_number=to,
+            mode=mode,
+            model_slug=running_slug(config.model_slug) if is_streaming else "",
+            config=config.to_json(),
+            dynamic_variables=variables,
+            recording_enabled=config.recording_enabled,
+            started_at=now,
+            model_rate=model_price(config) if is_streaming else ZERO,
+        )
+        admit(call)
+        call.save()
+        timeline.add_beginning(call, at=now)
+        if is_streaming:
+            call_variables.put_in(call, config, variables)
+    _dial(call)
+    call.refresh_from_db()
+    return call
+
+
+def check_streaming(config: configuration.CallConfig) -> None:
+    """A streaming call needs a model that it can use and something to tell it. Raises InvalidRequest."""
+    refuse(configuration.problems(config, streaming=True) | model_rules.call_problems(config))
+
+
+def refuse(found: Mapping[str, list[str]]) -> None:
+    """Raises InvalidRequest, by the names that the API has, where there is anything."""
+    if found:
+        raise InvalidRequest({"model" if name == "model_slug" else name: texts for name, texts in found.items()})
+
+
+def _dial(call: Call) -> None:
+    stream = commands.issue_media_token(call) if call.mode == CallMode.STREAMING else None
+    limit = int(call.config["max_call_duration"]["value"])
+    try:
+        carrier_call_id = get_carrier().dial(
+            from_number=call.from_number,
+            to_number=call.to_number,
+            client_state=str(call.pk),
+            command_id=commands.command_id(call, "dial"),
+            stream=stream,
+            timeout_seconds=RING_SECONDS,
+            time_limit_seconds=limit + CARRIER_LIMIT_SLACK_SECONDS,
+            detect_voicemail=call.mode == CallMode.STREAMING,
+        )
+    except CarrierError as error:
+        lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)
+        raise UpstreamFailed(f"The carrier did not place the call: {error}") from error
+    Call.objects.filter(pk=call.pk, carrier_call_id=None).update(carrier_call_id=carrier_call_id)
+
+
+def hang_up(*, call: Call) -> None:
+    """End a call at its owner's wish. Raises Conflict when it is over."""
+    with transaction.atomic():
+        fresh = lifecycle.locked(call.pk)
+        if fresh.is_over or fresh.end_requested_at is not None:
+            raise Conflict("This call has ended.", code="call_ended")
+        now = timezone.now()
+        timeline.add_event(fresh.pk, "hangup.requested", "api", at=now)
+        lifecycle.request_end(fresh, HangupCause.NORMAL_CLEARING, at=now)
+
+
+def speak(*, call: Call, text: str) -> None:
+    """Have a text said to the caller; on a call that is not answered yet, as soon as it is. Raises Conflict when it is over.
+
+    A streaming call has one voice, its model's, which is asked to say it.
+    """
+    if call.mode == CallMode.STREAMING and call.status == CallStatus.ANSWERED:
+        if call.transferred_at or not session_messages.ask_session(call.pk, {"type": "session.speak", "text": text}):
+            raise Conflict("No model is connected to this call at the moment.", code="no_model")
+        return
+    with transaction.atomic():
+        fresh = lifecycle.locked(call.pk)
+        if fresh.is_over or fresh.end_requested_at is not None:
+            raise Conflict("This call has ended.", code="call_ended")
+        if fresh.sandbox:
+            raise Conflict("The browser is not connected yet.", code="call_not_answered")
+        if fresh.transferred_at is not None:
+            raise Conflict("This call has been handed over.", code="call_transferred")
+        speech.say(fresh, text, key=f"api:{uuid.uuid4()}")
+
+
+def transfer(*, call: Call, to: str, briefing: str = "") -> None:
+    """Hand a running call over to another number, whose holder is told the `briefing` first. Raises Conflict, Forbidden,
+    InsufficientFunds."""
+    try:
+        with transaction.atomic():
+            fresh = lifecycle.locked(call.pk)
+            if not fresh.is_over and fresh.status != CallStatus.ANSWERED:
+                raise Conflict("This call is not answered yet.", code="call_not_answered")
+            transfers.request(fresh, to, source="api", briefing=briefing)
+    except (Forbidden, InsufficientFunds) as error:
+        with transaction.atomic():
+            transfer_requests.note(lifecycle.locked(call.pk), to, transfer_requests.refusal_of(error), source="api")
+        raise
+
+
+def inject_context(*, call: Call, message: str) -> None:
+    """Give the model of a running call a note, wherever the call is held. Raises Conflict when no model has taken it."""
+    if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
+        raise Conflict("Context can be given to a streaming call that is going on.", code="call_not_streaming")
+    if not session_messages.ask_session(call.pk, {"type": "session.context", "text": message}):
+        raise Conflict("No model is connected to this call at the moment.", code="no_model")
+
+
+def running_calls(developer_id: int) -> int:
+    """How many of the developer's calls are not over."""
+    return (
+        Call.objects.filter(developer_id=developer_id)
+        .exclude(status__in=[CallStatus.COMPLETED, CallStatus.FAILED])
+        .count()
+    )

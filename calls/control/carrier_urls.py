@@ -1,0 +1,7 @@
+"""Where the carrier reports: a fixed path with the vendor's name in it, which the operator enters at the vendor."""
+
+from django.urls import path
+
+from calls.control.carrier_webhooks import carrier_webhook
+
+urlpatterns = [path("telnyx", carrier_webhook, name="carrier-webhook")]

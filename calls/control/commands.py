@@ -1,0 +1,115 @@
+"""What the carrier, and a live session, are told as a consequence of a state: after the commit, in threads, outside any lock.
+
+A command that is lost with its process is given again by `calls.clock.sweeper`, which sees the state that asked for it. The carrier drops
+repeats by their command id.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import close_old_connections, transaction
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from bubblyphone.core.audio import PCMU_8K
+from bubblyphone.core.crypto import hash_secret
+from bubblyphone.core.waiting import before_waiting
+from calls.control.session_messages import tell_session
+from calls.models import Call
+from phone_numbers.carriers.base import CarrierError, StreamSettings
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.models import CallMode
+
+logger = logging.getLogger(__name__)
+MEDIA_TOKEN_LIFE = timedelta(seconds=120)
+T = TypeVar("T")
+_threads = ThreadPoolExecutor(32, thread_name_prefix="carrier-command")
+
+
+def after_commit(function: Callable[..., None], *arguments: Any) -> None:
+    """Run in a thread once the transaction at hand is committed; at once when there is none."""
+    transaction.on_commit(lambda: _threads.submit(_run, function, arguments))
+
+
+def side_by_side(function: Callable[[T], object], calls: Iterable[T]) -> None:
+    """Do the same for each and wait for all: a carrier that is away takes its time over every command."""
+    waiting = list(calls)
+    if len(waiting) == 1:
+        function(waiting[0])
+        return
+    before_waiting()
+    for done in [_threads.submit(_run, function, (each,)) for each in waiting]:
+        done.result()
+
+
+def _run(function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+    try:
+        function(*arguments)
+    except Exception:
+        logger.exception("A carrier command failed.")
+    finally:
+        close_old_connections()
+
+
+def command_id(call: Call, name: str) -> str:
+    """The same for every repeat of a command, so that the carrier obeys once."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{settings.PUBLIC_URL}/calls/{call.pk}/{call.carrier_call_id}/{name}"))
+
+
+def issue_media_token(call: Call) -> StreamSettings:
+    """The single-use address of the call's media stream, PCMU both ways: the one codec that leaves no doubt (Telnyx's L16 does).
+
+    A repeat gives the same address, so that a command sent twice is one command; one that was used does not come to life again.
+    A stream that is restarted (`calls.control.streams`) has an address of its own.
+    """
+    named = f"{call.pk}:{call.started_at.isoformat()}:{call.stream_restarts}"
+    token = salted_hmac("calls.media", named, algorithm="sha256").hexdigest()
+    unused = Call.objects.filter(pk=call.pk)
+    if not call.stream_restarts:
+        unused = unused.filter(session_seen_at=None)
+    unused.update(media_token_hash=hash_secret(token), media_token_expires_at=timezone.now() + MEDIA_TOKEN_LIFE)
+    return StreamSettings(url=f"{settings.PUBLIC_WS_URL}/media/{token}", audio_format=PCMU_8K)
+
+
+def answer(call: Call) -> None:
+    """Answer an inbound call and, in streaming mode, have its audio brought to us."""
+    stream = issue_media_token(call) if call.mode == CallMode.STREAMING else None
+    Call.objects.filter(pk=call.pk).update(last_command_at=timezone.now())
+    get_carrier().answer(
+        carrier_call_id=call.carrier_call_id or "",
+        client_state=str(call.pk),
+        command_id=command_id(call, "answer"),
+        stream=stream,
+    )
+
+
+def reject_after_commit(call: Call) -> None:
+    after_commit(reject, call.carrier_call_id, command_id(call, "reject"))
+
+
+def reject(carrier_call_id: str, identifier: str) -> None:
+    """Refuse an inbound call as busy."""
+    get_carrier().reject(carrier_call_id=carrier_call_id, command_id=identifier)
+
+
+def hang_up_after_commit(call: Call) -> None:
+    after_commit(hang_up, call)
+
+
+def hang_up(call: Call) -> None:
+    """Have the carrier end a call; its report of the end then finishes ours."""
+    Call.objects.filter(pk=call.pk).update(last_command_at=timezone.now())
+    try:
+        get_carrier().hang_up(carrier_call_id=call.carrier_call_id or "", command_id=command_id(call, "hangup"))
+    except CarrierError as error:
+        logger.warning("The carrier did not take a hang-up.", extra={"call_id": call.pk, "reason": error.reason})
+
+
+def tell_session_after_commit(call: Call, cause: str) -> None:
+    """Have a live session stop talking, wherever it is. One that is not there any more does not mind."""
+    after_commit(tell_session, call.pk, {"type": "session.end", "cause": cause})

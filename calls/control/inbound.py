@@ -1,0 +1,133 @@
+"""A call comes in: which number, may it be answered, by whom."""
+
+import logging
+
+from django.db import transaction
+
+from accounts.selectors import require_active
+from agents import configuration, model_rules
+from agents.configuration import CallConfig
+from agents.selectors import running_slug
+from billing.selectors import find_rate
+from bubblyphone.core.errors import ApplicationError, Forbidden, TooManyRequests
+from bubblyphone.core.money import ZERO
+from calls import timeline
+from calls.charging.admission import admit
+from calls.charging.pricing import model_price
+from calls.control import call_variables, commands, lifecycle
+from calls.models import Call, CallStatus, Direction, HangupCause
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.models import CallMode, PhoneNumber
+
+logger = logging.getLogger(__name__)
+
+
+def receive(event: CarrierEvent) -> None:
+    """Take a carrier's report: store it and let it take effect, once, in one transaction."""
+    with transaction.atomic():
+        if event.type == CarrierEventType.CALLER_SPEAKS:
+            lifecycle.apply_carrier_event(event)  # a repeat of it finds nothing to do
+            return
+        if not lifecycle.store_carrier_event(event):
+            return
+        if event.type == CarrierEventType.INITIATED and event.direction == Direction.INBOUND:
+            _begin(event)
+        else:
+            lifecycle.apply_carrier_event(event)
+
+
+def _begin(event: CarrierEvent) -> None:
+    if Call.objects.filter(carrier_call_id=event.carrier_call_id).exists():
+        return  # the same call reported under another event id
+    number = (
+        PhoneNumber.objects.select_related("agent", "developer")
+        .filter(e164=event.to_number, status=PhoneNumber.Status.ACTIVE)
+        .first()
+    )
+    if number is None:
+        # Nobody's: a number just released, or a carrier account shared with others. Refused, and nothing kept.
+        commands.after_commit(commands.reject, event.carrier_call_id, event.event_id)
+        return
+    try:
+        call = _describe(event, number)
+    except ApplicationError:
+        logger.exception("An inbound call could not be rated.", extra={"phone_number_id": number.pk})
+        commands.after_commit(commands.reject, event.carrier_call_id, event.event_id)
+        return
+    refusal, reason = _refusal(call, number)
+    call.save()
+    timeline.add_beginning(call, at=event.occurred_at)
+    if call.mode == CallMode.STREAMING and not refusal:
+        call_variables.put_in(call, configuration.CallConfig.from_json(call.config), {})
+    if refusal:
+        timeline.add_event(call.pk, "call.refused", "system", at=event.occurred_at, reason=reason)
+        call.end_requested_at, call.end_requested_cause = event.occurred_at, refusal
+        lifecycle.finish(call, ended_at=event.occurred_at, cause=refusal)
+        commands.reject_after_commit(call)
+        return
+    timeline.add_event(call.pk, "call.ringing", "telephony", at=event.occurred_at)
+    timeline.notify(
+        call,
+        "call.incoming",
+        at=event.occurred_at,
+        wants_reply=number.mode == CallMode.WEBHOOK,
+        phone_number_id=str(number.pk),
+        **{"from": call.from_number, "to": call.to_number},
+        direction="inbound",
+    )
+    lifecycle.replay_carrier_events(call)
+    call.refresh_from_db()
+    if call.mode == CallMode.STREAMING and not call.is_over and call.hangup_reported_at is None:
+        commands.after_commit(answer, call)
+
+
+def answer(call: Call) -> None:
+    """Have the carrier connect a call. A refusal ends it; what may pass is tried again by `calls.clock.sweeper`."""
+    try:
+        commands.answer(call)
+    except CarrierError as error:
+        logger.warning("The carrier did not answer a call: %s", error, extra={"call_id": call.pk})
+        if not error.retryable and error.reason != "call_ended":
+            lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)
+
+
+def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
+    """The call as it comes in; not saved."""
+    config = configuration.resolve(request={}, request_agent=None, number=number)
+    return Call(
+        developer=number.developer,
+        phone_number=number,
+        agent=number.agent,
+        direction=Direction.INBOUND,
+        from_number=event.from_number,
+        to_number=event.to_number,
+        mode=number.mode,
+        model_slug=running_slug(config.model_slug) if number.mode == CallMode.STREAMING else "",
+        config=config.to_json(),
+        recording_enabled=config.recording_enabled,
+        status=CallStatus.RINGING,
+        started_at=event.occurred_at,
+        carrier_call_id=event.carrier_call_id,
+        telephony_rate=find_rate("inbound", number.e164, event.occurred_at),
+        model_rate=model_price(config) if number.mode == CallMode.STREAMING else ZERO,
+    )
+
+
+def _refusal(call: Call, number: PhoneNumber) -> tuple[str, str]:
+    """Why the call is not to be answered: the hang-up cause, and the reason by its name. Both empty if it is."""
+    try:
+        require_active(call.developer_id)  # before anything else is said about the number
+        if number.mode == CallMode.WEBHOOK and not number.webhook_url:
+            return HangupCause.WEBHOOK_FAILED, "no_webhook_url"
+        if number.mode == CallMode.STREAMING and model_rules.usability_problems(CallConfig.from_json(call.config)):
+            return HangupCause.MODEL_FAILED, "model_unavailable"
+        admit(call)
+    except TooManyRequests as error:
+        is_spam = error.code == "too_many_calls_from_caller"
+        return HangupCause.REJECTED if is_spam else HangupCause.BUSY, error.code
+    except Forbidden as error:
+        return HangupCause.REJECTED, error.code
+    except ApplicationError as error:
+        return HangupCause.INSUFFICIENT_BALANCE, error.code
+    return "", ""

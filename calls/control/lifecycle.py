@@ -1,0 +1,353 @@
+"""The one place where a call changes its state: initiated → ringing → answered → completed, or failed.
+
+Each function is one short transaction on the locked row. States only move forward; a report that comes late, twice or out of order
+finds the call where it is and does no harm. No network call happens in here: what the carrier is to be told is queued by
+`calls.control.commands` until after the commit.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents.models import VoicemailAction
+from bubblyphone.core.money import format_money
+from calls import timeline
+from calls.after_call import recordings
+from calls.charging import settlement
+from calls.control import commands, speech, transfers
+from calls.control.session_messages import tell_session
+from calls.models import Call, CallEvent, CallStatus, CarrierEventRecord, Direction, HangupCause
+from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.models import CallMode
+from webhooks.models import WebhookDelivery
+
+# How long the report of an answer may lag behind the report of the hang-up before the call counts as never answered.
+LATE_ANSWER_GRACE = timedelta(seconds=5)
+# Decisions to end a call, ours or its owner's. Before the answer, they cancel a call that we placed.
+DECISIONS = {
+    HangupCause.NORMAL_CLEARING,
+    HangupCause.INSUFFICIENT_BALANCE,
+    HangupCause.MAX_DURATION,
+    HangupCause.ACCOUNT_DEACTIVATED,
+}
+# Causes that say that nobody had answered.
+NEVER_ANSWERED = {HangupCause.BUSY, HangupCause.NO_ANSWER, HangupCause.REJECTED, HangupCause.INVALID_NUMBER}
+
+
+def locked(call_id: int) -> Call:
+    """The call, its row locked until the transaction ends."""
+    return Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=call_id)
+
+
+def store_carrier_event(event: CarrierEvent) -> bool:
+    """Remember a carrier's report; False when it is known already."""
+    _, created = CarrierEventRecord.objects.get_or_create(
+        event_id=event.event_id,
+        defaults={
+            "event_type": event.type,
+            "carrier_call_id": event.carrier_call_id,
+            "direction": event.direction,
+            "cause": event.cause,
+            "detail": event.detail[:200],
+            "occurred_at": event.occurred_at,
+        },
+    )
+    return created
+
+
+def apply_carrier_event(event: CarrierEvent) -> None:
+    """Bring a stored report to its call, if the call is known; else it waits for `replay_carrier_events`."""
+    if leg := transfers.leg_of(event):
+        if Call.objects.filter(pk=leg[0]).exists():
+            call = locked(leg[0])
+            transfers.on_leg_event(call, leg[1], event)
+            finish_as_reported(call)
+        return
+    call_id = find_call_id(event)
+    if call_id is not None:
+        HANDLERS[event.type](locked(call_id), event)
+
+
+def replay_carrier_events(call: Call) -> None:
+    """Apply what was reported of a call before we knew it."""
+    for record in CarrierEventRecord.objects.filter(carrier_call_id=call.carrier_call_id).order_by("occurred_at", "id"):
+        if record.event_type == CarrierEventType.INITIATED:
+            continue
+        event = CarrierEvent(
+            type=CarrierEventType(record.event_type),
+            event_id=record.event_id,
+            carrier_call_id=record.carrier_call_id,
+            occurred_at=record.occurred_at,
+            direction=record.direction,
+            cause=record.cause,
+            detail=record.detail,
+        )
+        HANDLERS[event.type](locked(call.pk), event)
+
+
+def find_call_id(event: CarrierEvent) -> int | None:
+    """By the carrier's id of the call, or by ours, which an outbound call carries before we have learnt the carrier's."""
+    if not event.carrier_call_id:
+        named = int(event.client_state) if event.client_state.isdecimal() else 0
+        return Call.objects.filter(pk=named, sandbox=False).values_list("pk", flat=True).first()
+    found = Call.objects.filter(carrier_call_id=event.carrier_call_id).values_list("pk", flat=True).first()
+    if found is None and event.client_state.isdecimal():
+        waiting = Call.objects.filter(pk=int(event.client_state), carrier_call_id=None, sandbox=False)
+        if waiting.update(carrier_call_id=event.carrier_call_id):
+            return int(event.client_state)
+    return found
+
+
+def on_initiated(call: Call, event: CarrierEvent) -> None:
+    """Outbound: the carrier is dialling. (An inbound call begins in `calls.control.inbound`.)"""
+    if call.status == CallStatus.INITIATED:
+        call.status = CallStatus.RINGING
+        call.save(update_fields=["status"])
+        timeline.add_event(call.pk, "call.ringing", "telephony", at=event.occurred_at)
+
+
+def on_answered(call: Call, event: CarrierEvent) -> None:
+    if call.answered_at is not None:
+        return
+    if call.is_over and call.hangup_reported_at is None:
+        # We had given the call up before the carrier connected it.
+        commands.hang_up_after_commit(call)
+        return
+    was_over = call.is_over
+    if was_over and call.hangup_reported_cause in NEVER_ANSWERED:
+        return
+    call.answered_at = event.occurred_at
+    if not was_over:
+        call.status = CallStatus.ANSWERED
+    call.save(update_fields=["answered_at", "status"])
+    timeline.add_event(call.pk, "call.answered", "telephony", at=event.occurred_at)
+    if was_over:
+        charge_late_answer(call)
+        return
+    timeline.notify(call, "call.answered", at=event.occurred_at)
+    if call.hangup_reported_at is not None:
+        finish_as_reported(call)
+        return
+    recordings.begin_after_commit(call, at=event.occurred_at)  # before anything is said
+    speech.begin_after_commit(call)
+    commands.after_commit(transfers.send_waiting, call.pk)
+
+
+def on_ended(call: Call, event: CarrierEvent) -> None:
+    if call.hangup_reported_at is None:
+        call.hangup_reported_at, call.hangup_reported_cause = event.occurred_at, event.cause
+        call.save(update_fields=["hangup_reported_at", "hangup_reported_cause"])
+    if call.answered_at is not None or event.cause in NEVER_ANSWERED:
+        finish_as_reported(call)
+    # Otherwise the answer may still be on its way; calls.clock.sweeper decides when the grace is over.
+
+
+def finish_as_reported(call: Call) -> None:
+    """End a call that the carrier says is over, unless it has yet to say who was reached in a transfer: the sweeper waits for that."""
+    if call.hangup_reported_at is not None and not call.is_over and not transfers.is_undecided(call):
+        finish(call, ended_at=call.hangup_reported_at, cause=call.hangup_reported_cause)
+
+
+def on_stream_failed(call: Call, event: CarrierEvent) -> None:
+    """Its session has it restarted, if that lives; else `calls.clock.sweeper` does."""
+    if call.transferred_at is not None:
+        return  # we left it ourselves
+    is_old = call.stream_restarted_at is not None and call.stream_restarted_at > event.occurred_at
+    if call.stream_lost_reason == "deploy" and (is_old or call.stream_lost_at is not None):
+        return  # our process closed it on its way out
+    timeline.add_event(call.pk, "stream.failed", "telephony", at=event.occurred_at, reason=event.detail)
+    if not call.is_over and not is_old:
+        # The session's process may have died: whoever restarts the stream finds out.
+        call.stream_lost_at, call.stream_lost_reason = event.occurred_at, ""
+        call.save(update_fields=["stream_lost_at", "stream_lost_reason"])
+
+
+def on_dtmf(call: Call, event: CarrierEvent) -> None:
+    """Where there is a media stream it reports the same key to the live session, which writes it down."""
+    if call.mode == CallMode.WEBHOOK and not call.is_over:
+        timeline.add_event(call.pk, "dtmf.received", "telephony", at=event.occurred_at, digit=event.detail)
+
+
+def on_machine_detected(call: Call, event: CarrierEvent) -> None:
+    if event.detail == "machine":
+        found_machine(call, event)
+    else:
+        commands.after_commit(tell_session, call.pk, {"type": "session.person"})
+
+
+def found_machine(call: Call, event: CarrierEvent) -> None:
+    """Hang up on it, or have the model leave a message."""
+    if call.voicemail_detected:
+        return
+    call.voicemail_detected = True
+    call.save(update_fields=["voicemail_detected"])
+    timeline.add_event(call.pk, "voicemail.detected", "telephony", at=event.occurred_at)
+    if call.is_over:
+        return
+    if call.config["voicemail_action"]["value"] == VoicemailAction.HANGUP:
+        request_end(call, HangupCause.VOICEMAIL, at=event.occurred_at)
+    else:
+        commands.after_commit(tell_session, call.pk, {"type": "session.machine"})
+
+
+def on_machine_greeting_ended(call: Call, event: CarrierEvent) -> None:
+    if event.detail == "beep_detected":
+        found_machine(call, event)  # only machines beep, and one that does at once is reported by this alone
+    timeline.add_event(call.pk, "voicemail.greeting_ended", "telephony", at=event.occurred_at)
+    seconds_ago = (timezone.now() - event.occurred_at).total_seconds()
+    commands.after_commit(tell_session, call.pk, {"type": "session.greeting_ended", "seconds_ago": seconds_ago})
+
+
+HANDLERS: dict[CarrierEventType, Callable[[Call, CarrierEvent], None]] = {
+    CarrierEventType.INITIATED: on_initiated,
+    CarrierEventType.ANSWERED: on_answered,
+    CarrierEventType.ENDED: on_ended,
+    CarrierEventType.STREAM_FAILED: on_stream_failed,
+    CarrierEventType.DTMF: on_dtmf,
+    CarrierEventType.MACHINE_DETECTED: on_machine_detected,
+    CarrierEventType.MACHINE_GREETING_ENDED: on_machine_greeting_ended,
+    CarrierEventType.SPEAK_STARTED: speech.on_speak_started,
+    CarrierEventType.SPEAK_ENDED: speech.on_speak_ended,
+    CarrierEventType.CALLER_SPEAKS: speech.on_caller_speaks,
+    CarrierEventType.TRANSCRIPTION: speech.on_transcription,
+    CarrierEventType.RECORDING_SAVED: recordings.on_carrier_saved,
+    CarrierEventType.RECORDING_FAILED: recordings.on_carrier_failed,
+}
+
+
+def request_end(call: Call, cause: str, *, at: datetime) -> None:
+    """End a call for a reason of ours. The call is billed up to `at` and not for the carrier's time to hang up.
+
+    The row is locked. A call that never reached the carrier, and a sandbox call, end here; another when the carrier reports it.
+    """
+    if call.is_over or call.hangup_reported_at is not None:
+        return
+    if call.end_requested_at is None:
+        call.end_requested_at, call.end_requested_cause = at, cause
+        call.save(update_fields=["end_requested_at", "end_requested_cause"])
+    if call.sandbox or call.carrier_call_id is None:
+        finish(call, ended_at=at, cause=cause)
+    else:
+        commands.hang_up_after_commit(call)
+    commands.tell_session_after_commit(call, cause)
+
+
+def finish(call: Call, *, ended_at: datetime, cause: str) -> None:
+    """End, bill and report a call: once. The row is locked."""
+    if call.is_over:
+        return
+    now = timezone.now()
+    if call.end_requested_at is not None and not _ended_before_request(call, ended_at, cause):
+        ended_at, cause = min(ended_at, call.end_requested_at), _cause_of_request(call)
+    elif call.transferred_at is not None and cause == HangupCause.NORMAL_CLEARING:
+        cause = HangupCause.TRANSFERRED
+    elif call.answered_at is None and webhook_kept_failing(call):
+        cause = HangupCause.WEBHOOK_FAILED
+    if call.answered_at is not None:
+        ended_at = max(ended_at, call.answered_at)
+    call.ended_at = ended_at
+    call.hangup_cause = cause or HangupCause.NORMAL_CLEARING
+    call.status = CallStatus.COMPLETED if call.answered_at else CallStatus.FAILED
+    call.duration_seconds = settlement.billed_seconds(call, ended_at)
+    call.media_token_hash = ""
+    settlement.settle(call, now)
+    call.save()
+    event_type = "call.ended" if call.answered_at else "call.failed"
+    timeline.add_event(call.pk, event_type, "system", at=ended_at, hangup_cause=call.hangup_cause)
+    report_end(call)
+    transfers.drop_waiting(call)
+    commands.tell_session_after_commit(call, call.hangup_cause)
+
+
+def _ended_before_request(call: Call, ended_at: datetime, cause: str) -> bool:
+    """Whether nobody answered, which the carrier reported only after we had asked for the end."""
+    assert call.end_requested_at is not None
+    return call.answered_at is None and cause in NEVER_ANSWERED and ended_at < call.end_requested_at
+
+
+def _cause_of_request(call: Call) -> str:
+    """Why a call ended that we ended. One that was not answered did not end normally: it was canceled, or an inbound one declined."""
+    cause = call.end_requested_cause
+    if call.answered_at is not None or cause not in DECISIONS:
+        return cause
+    if call.sandbox or call.direction == Direction.OUTBOUND:
+        return HangupCause.CANCELED
+    return HangupCause.REJECTED if cause == HangupCause.NORMAL_CLEARING else cause
+
+
+def webhook_kept_failing(call: Call) -> bool:
+    """Whether the caller gave up because nobody took the call: the developer's server has failed and had not recovered."""
+    if call.mode != CallMode.WEBHOOK or call.direction != Direction.INBOUND:
+        return False
+    incoming = WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type="call.incoming", wants_reply=True)
+    return incoming.filter(attempt_count__gte=1).exclude(status=WebhookDelivery.Status.DELIVERED).exists()
+
+
+def charge_late_answer(call: Call) -> None:
+    """The answer was reported after the grace: the charge follows what is finally known; webhooks already sent stand."""
+    assert call.ended_at is not None
+    assert call.answered_at is not None
+    call.ended_at = max(call.ended_at, call.answered_at)
+    call.duration_seconds = settlement.billed_seconds(call, call.ended_at)
+    call.status = CallStatus.COMPLETED
+    settlement.settle(call, timezone.now())
+    call.save()
+
+
+def model_spoke(call_id: int, *, at: datetime) -> None:
+    """The caller hears the model: from here on it is charged, for the whole call. Belongs into a transaction.
+
+    Written after the call has ended, the charge follows what is finally known; reports already sent stay.
+    """
+    if not Call.objects.filter(pk=call_id, model_spoke_at=None).exists():
+        return
+    call = locked(call_id)
+    if call.model_spoke_at is None:
+        call.model_spoke_at = at
+        if call.is_over and call.answered_at is not None:
+            settlement.settle(call, timezone.now())
+        call.save()
+
+
+def report_end(call: Call) -> None:
+    """The webhooks of the end: the itemised one of streaming calls, and the one of every call."""
+    assert call.ended_at is not None
+    duration: dict[str, Any] = {"duration_seconds": call.duration_seconds}
+    if call.mode == "streaming" and call.answered_at is not None:
+        timeline.notify(
+            call,
+            "call.ended",
+            at=call.ended_at,
+            **duration,
+            telephony_cost=format_money(call.telephony_cost),
+            model_cost=format_money(call.model_cost),
+            total_cost=format_money(call.total_cost),
+            hangup_cause=call.hangup_cause,
+        )
+    timeline.notify(
+        call, "call.hangup", at=call.ended_at, **duration, cost=float(call.total_cost), hangup_cause=call.hangup_cause
+    )
+
+
+def end_call(call_id: int, cause: str, *, at: datetime | None = None) -> None:
+    """End a call by its id, in a transaction of its own. Harmless when it is over."""
+    with transaction.atomic():
+        request_end(locked(call_id), cause, at=at or timezone.now())
+
+
+def finish_hung_up(call_id: int) -> None:
+    """The grace for a late answer, of the call or of a transfer, is over. A stream that ran proves that the call had one."""
+    with transaction.atomic():
+        call = locked(call_id)
+        if call.is_over or call.hangup_reported_at is None:
+            return
+        if call.answered_at is None:
+            connected = CallEvent.objects.filter(call=call, event_type="stream.connected").first()
+            call.answered_at = connected.event_timestamp if connected else None
+        cause = call.hangup_reported_cause
+        if call.answered_at is None and cause == HangupCause.NORMAL_CLEARING:
+            cause = HangupCause.NO_ANSWER
+        finish(call, ended_at=call.hangup_reported_at, cause=cause)

@@ -1,0 +1,74 @@
+"""A call's media stream that broke while the call lives: the carrier is asked to bring its audio once more."""
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from calls import timeline
+from calls.control import commands, lifecycle
+from calls.models import Call, CallStatus
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.models import CallMode
+
+logger = logging.getLogger(__name__)
+MAX_RESTARTS = 10
+# Why a session lost its media connection, or the connection its session. DEPLOY: the process was told to stop.
+DEPLOY, CONNECTION_LOST, SESSION_LOST = "deploy", "connection_lost", "session_lost"
+
+
+def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
+    """Have the carrier connect anew, unless somebody has had it do so after `since`.
+
+    Without a `reason` it is what the row says.
+
+    False when the call is over, or about to be, or the carrier does not take the command.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        call = lifecycle.locked(call_id)
+        if not may_restart(call):
+            return False
+        if call.stream_restarted_at is not None and call.stream_restarted_at >= since:
+            return True
+        call.stream_restarts += 1
+        call.stream_restarted_at = now
+        call.save(update_fields=["stream_restarts", "stream_restarted_at"])
+        stream = commands.issue_media_token(call)
+        why = reason or call.stream_lost_reason or SESSION_LOST
+    try:
+        get_carrier().start_stream(
+            carrier_call_id=call.carrier_call_id or "",
+            command_id=commands.command_id(call, f"stream:{call.stream_restarts}"),
+            stream=stream,
+        )
+    except CarrierError as error:
+        # Mostly the caller has hung up, and the carrier's report of it is on its way.
+        logger.info("A media stream was not restarted: %s", error, extra={"call_id": call_id})
+        return False
+    with transaction.atomic():
+        timeline.add_event(call_id, "stream.restarted", "system", at=now, reason=why)
+    return True
+
+
+def may_restart(call: Call) -> bool:
+    """Whether there is a conversation that could go on."""
+    is_running = (
+        call.status == CallStatus.ANSWERED and call.end_requested_at is None and call.hangup_reported_at is None
+    )
+    return (
+        is_running
+        and call.mode == CallMode.STREAMING
+        and not call.sandbox
+        and call.transferred_at is None
+        and call.stream_restarts < MAX_RESTARTS
+    )
+
+
+def left_behind(call_ids: list[int], reason: str = DEPLOY) -> None:
+    """The process that holds these calls' sessions goes away: another one takes them up (`calls.clock.sweeper`)."""
+    Call.objects.filter(pk__in=call_ids, status=CallStatus.ANSWERED).update(
+        stream_lost_at=timezone.now(), stream_lost_reason=reason
+    )

@@ -1,0 +1,273 @@
+"""Handing a call over: the carrier calls somebody else and connects the caller to them.
+
+Until the other leg is answered the call is what it was; from then on the model is out of it, the leg's own price holds, and the
+carrier goes on with the recording, if there is one. A leg that is not answered leaves the caller with the agent, who is told why.
+
+With a briefing the other party is called on a call of its own and told first; the caller stays with the agent until the two are
+connected, and it is then that the leg counts as answered.
+"""
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from bubblyphone.core.errors import Conflict, InvalidRequest
+from calls import timeline
+from calls.after_call import recordings
+from calls.charging.admission import admit_transfer
+from calls.control import commands, speech
+from calls.control.session_messages import tell_session
+from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause, Transfer
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.models import CallMode
+
+logger = logging.getLogger(__name__)
+RING_SECONDS = 30
+# The carrier cuts the line by itself this long after we should have.
+LIMIT_SLACK_SECONDS = 60
+HUNG_UP = "call_hangup"  # how a SPEAK_ENDED ends that was cut off by the end of its leg
+LEG_STATE = re.compile(r"(\d{1,18}):transfer:(\d{1,18})")
+
+
+def request(call: Call, to: str, *, source: str, key: str = "", briefing: str = "") -> Transfer:
+    """Ask for a call to be handed over, at once or as soon as it is answered. The row is locked. A `key` asks once.
+
+    Raises Conflict where the call forbids it, InvalidRequest for the call's own number, Forbidden for a destination that policy
+    refuses, InsufficientFunds where its first minute cannot be paid for.
+    """
+    key = key or f"transfer:{uuid.uuid4()}"
+    if known := Transfer.objects.filter(key=key).first():
+        return known
+    if call.sandbox:
+        raise Conflict("A sandbox call has no telephone line to hand over.", code="sandbox_call")
+    if call.is_over or call.end_requested_at is not None:
+        raise Conflict("This call has ended.", code="call_ended")
+    if call.transferred_at is not None or call.transfers.filter(answered_at=None, failed_at=None).exists():
+        raise Conflict("This call is being handed over already.", code="transfer_running")
+    if to == own_number(call):
+        raise InvalidRequest({"to": ["This call is on that number. Transfer it to another one."]})
+    rate = admit_transfer(call, to)
+    now = timezone.now()
+    transfer = Transfer.objects.create(call=call, key=key, to_number=to, rate=rate, requested_at=now, briefing=briefing)
+    about = {"briefing": briefing} if briefing else {}
+    timeline.add_event(call.pk, "transfer.requested", source, at=now, to=to, **about)
+    if call.status == CallStatus.ANSWERED:
+        commands.after_commit(send_waiting, call.pk)
+    return transfer
+
+
+def own_number(call: Call) -> str:
+    """The platform's end of the call."""
+    return call.to_number if call.direction == Direction.INBOUND else call.from_number
+
+
+def send_waiting(call_id: int) -> None:
+    """Give the carrier the transfer that waits. A repeat is the same command."""
+    transfer = (
+        Transfer.objects.select_related("call")
+        .filter(call_id=call_id, sent_at=None, answered_at=None, failed_at=None)
+        .first()
+    )
+    if transfer is None:
+        return
+    tell_session(call_id, {"type": "session.transfer_begun", "is_warm": bool(transfer.briefing)})
+    if _is_done(transfer, _ring):
+        Transfer.objects.filter(pk=transfer.pk).update(sent_at=timezone.now())
+
+
+def _is_done(transfer: Transfer, command: Callable[[Transfer], None]) -> bool:
+    """Give the carrier a command; one that it does not take is the transfer's end."""
+    try:
+        command(transfer)
+    except CarrierError as error:
+        logger.warning("The carrier did not transfer a call: %s", error, extra={"call_id": transfer.call_id})
+        with transaction.atomic():
+            fail(_locked(transfer.call_id), transfer.pk, "carrier_failed", at=timezone.now())
+        return False
+    return True
+
+
+def _locked(call_id: int) -> Call:
+    return Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=call_id)
+
+
+def _ring(transfer: Transfer) -> None:
+    """Have the other party called: for the caller, or with a briefing on a call of its own."""
+    call = transfer.call
+    from_number = own_number(call)
+    command_id = commands.command_id(call, f"transfer:{transfer.pk}")
+    leg_state = f"{call.pk}:transfer:{transfer.pk}"
+    limit = int(call.config["max_call_duration"]["value"]) + LIMIT_SLACK_SECONDS
+    if not transfer.briefing:
+        get_carrier().transfer(
+            carrier_call_id=call.carrier_call_id or "",
+            command_id=command_id,
+            from_number=from_number,
+            to_number=transfer.to_number,
+            leg_state=leg_state,
+            timeout_seconds=RING_SECONDS,
+            time_limit_seconds=limit,
+        )
+        return
+    leg = get_carrier().dial(
+        from_number=from_number,
+        to_number=transfer.to_number,
+        client_state=leg_state,
+        command_id=command_id,
+        stream=None,
+        timeout_seconds=RING_SECONDS,
+        time_limit_seconds=limit,
+    )
+    Transfer.objects.filter(pk=transfer.pk).update(carrier_call_id=leg)
+
+
+def leg_of(event: CarrierEvent) -> tuple[int, int] | None:
+    """The ids of the call and of the transfer, if an event is of a transfer's own leg."""
+    found = LEG_STATE.fullmatch(event.client_state)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
+    """What is reported of the other leg. The call's row is locked."""
+    transfer = Transfer.objects.filter(pk=transfer_id, call=call).first()
+    if transfer is None:
+        return
+    if not transfer.carrier_call_id:
+        transfer.carrier_call_id = event.carrier_call_id
+        transfer.save(update_fields=["carrier_call_id"])
+    if event.type == CarrierEventType.ANSWERED and transfer.briefing:
+        timeline.add_event(call.pk, "transfer.briefing", "telephony", at=event.occurred_at, to=transfer.to_number)
+        commands.after_commit(_brief, transfer_id)
+    elif event.type == CarrierEventType.ANSWERED:
+        _answered(call, transfer, at=event.occurred_at)
+        if has_hung_up(transfer, before=timezone.now()):
+            commands.hang_up_after_commit(call)
+    elif event.type == CarrierEventType.SPEAK_ENDED and transfer.answered_at is None:
+        if event.detail != HUNG_UP:
+            commands.after_commit(_connect, transfer_id)
+    elif event.type == CarrierEventType.ENDED and transfer.answered_at is None:
+        if event.cause != HangupCause.NORMAL_CLEARING:
+            fail(call, transfer_id, event.cause, at=event.occurred_at)
+        elif transfer.briefing:
+            fail(call, transfer_id, HangupCause.REJECTED, at=event.occurred_at)  # told, and did not want to
+        # Else there was somebody who hung up: the report of the answer is late. If it does not come, `calls.clock.sweeper` fails it.
+    elif event.type == CarrierEventType.ENDED and not call.is_over:
+        # The carrier ends the caller's leg, too; told once more it has nothing against it.
+        commands.hang_up_after_commit(call)
+
+
+def is_undecided(call: Call) -> bool:
+    """Whether the carrier has yet to say what became of the leg that it calls for the caller, and of the bill thereby."""
+    return call.transfers.filter(sent_at__isnull=False, answered_at=None, failed_at=None, briefing="").exists()
+
+
+def has_hung_up(transfer: Transfer, *, before: datetime) -> bool:
+    """Whether the end of the other leg was reported by then."""
+    ends = CarrierEventRecord.objects.filter(event_type=CarrierEventType.ENDED, received_at__lt=before)
+    return transfer.carrier_call_id != "" and ends.filter(carrier_call_id=transfer.carrier_call_id).exists()
+
+
+def _brief(transfer_id: int) -> None:
+    """The other party is there: tell them what it is about."""
+    transfer = Transfer.objects.select_related("call").get(pk=transfer_id)
+    _is_done(
+        transfer,
+        lambda transfer: get_carrier().speak(
+            carrier_call_id=transfer.carrier_call_id,
+            command_id=commands.command_id(transfer.call, f"briefing:{transfer.pk}"),
+            text=transfer.briefing,
+            voice="",
+            language=transfer.call.config["language"]["value"],
+        ),
+    )
+
+
+def _connect(transfer_id: int) -> None:
+    """The other party knows: connect the caller to them, if both are still there."""
+    transfer = Transfer.objects.select_related("call").get(pk=transfer_id)
+    if transfer.answered_at is not None or transfer.failed_at is not None or transfer.call.is_over:
+        return
+    is_connected = _is_done(
+        transfer,
+        lambda transfer: get_carrier().bridge(
+            carrier_call_id=transfer.call.carrier_call_id or "",
+            other_carrier_call_id=transfer.carrier_call_id,
+            command_id=commands.command_id(transfer.call, f"bridge:{transfer.pk}"),
+        ),
+    )
+    if is_connected:
+        with transaction.atomic():
+            call = _locked(transfer.call_id)
+            _answered(call, Transfer.objects.get(pk=transfer_id), at=timezone.now())
+
+
+def resume_briefing(transfer: Transfer, *, lost_before: datetime) -> None:
+    """Repeat the command that a process took with it: the briefing of a party who answered, or the connection after it.
+
+    The carrier drops a repeat of what it has carried out. A command that it refuses fails the transfer with that reason.
+    """
+    legs = CarrierEventRecord.objects.filter(carrier_call_id=transfer.carrier_call_id)
+    told = legs.filter(event_type=CarrierEventType.SPEAK_ENDED).exclude(detail=HUNG_UP)
+    if told.exists():
+        if told.filter(received_at__lt=lost_before).exists():
+            _connect(transfer.pk)
+    elif legs.filter(event_type=CarrierEventType.ANSWERED, received_at__lt=lost_before).exists() and not (
+        legs.filter(event_type__in=[CarrierEventType.SPEAK_STARTED, CarrierEventType.SPEAK_ENDED]).exists()
+    ):
+        _brief(transfer.pk)
+
+
+def drop_waiting(call: Call) -> None:
+    """The call is over: whoever is being briefed for it is let go. (A leg that rings for the caller ends with theirs.)"""
+    for transfer in call.transfers.filter(answered_at=None, failed_at=None).exclude(briefing=""):
+        _hang_up_leg(call, transfer)
+
+
+def _hang_up_leg(call: Call, transfer: Transfer) -> None:
+    if transfer.briefing and transfer.carrier_call_id:
+        identifier = commands.command_id(call, f"transfer-hangup:{transfer.pk}")
+        commands.after_commit(_hang_up, transfer.carrier_call_id, identifier)
+
+
+def _hang_up(carrier_call_id: str, command_id: str) -> None:
+    get_carrier().hang_up(carrier_call_id=carrier_call_id, command_id=command_id)
+
+
+def _answered(call: Call, transfer: Transfer, *, at: datetime) -> None:
+    if transfer.answered_at is not None or transfer.failed_at is not None or call.is_over:
+        return
+    transfer.answered_at = at
+    transfer.save(update_fields=["answered_at"])
+    call.transferred_at, call.transfer_rate = at, transfer.rate
+    call.save(update_fields=["transferred_at", "transfer_rate"])
+    timeline.add_event(call.pk, "transfer.answered", "telephony", at=at, to=transfer.to_number)
+    recordings.go_on_after_commit(call)
+    if call.mode == CallMode.WEBHOOK:
+        commands.after_commit(speech.stop_listening, call)
+    else:
+        commands.after_commit(tell_session, call.pk, {"type": "session.end", "cause": "transferred"})
+
+
+def fail(call: Call, transfer_id: int, reason: str, *, at: datetime) -> None:
+    """The other leg was not answered: the caller is the agent's again. The row is locked."""
+    transfer = Transfer.objects.filter(pk=transfer_id, answered_at=None, failed_at=None).first()
+    if transfer is None:
+        return
+    # Nobody was reached, whatever the leg's end is called.
+    reason = "no_answer" if reason in ("", "normal_clearing") else reason
+    transfer.failed_at, transfer.reason = at, reason
+    transfer.save(update_fields=["failed_at", "reason"])
+    _hang_up_leg(call, transfer)
+    timeline.add_event(call.pk, "transfer.failed", "telephony", at=at, to=transfer.to_number, reason=reason)
+    if call.is_over or call.hangup_reported_at is not None:
+        return
+    if call.mode == CallMode.WEBHOOK:
+        timeline.notify(call, "call.transfer.failed", at=at, to=transfer.to_number, reason=reason)
+    commands.after_commit(tell_session, call.pk, {"type": "session.transfer_failed", "reason": reason})

@@ -1,0 +1,266 @@
+"""Recording a live call: caller left, agent right, as it was heard.
+
+On the event loop a tap notes what goes by and when: one append a frame. A thread puts it where it was heard and writes it away once a
+second. Both sides are laid on one clock, that of the caller's audio as it comes in: the carrier sends it without a pause, the agent's is
+sent ahead and heard when all before it has been played. What a barge-in threw away is not in the recording.
+"""
+
+import asyncio
+import base64
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+from django.utils import timezone
+
+from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, mulaw_to_pcm16
+from calls.after_call.wav_file import WavFile
+from calls.session.transport import SILENCE, CallerFrame, LineBroken, MediaTransport
+
+logger = logging.getLogger(__name__)
+WRITE_SECONDS = 1.0
+# What is younger stays in memory: it may still be cleared, or turn out to belong elsewhere.
+HOLD_SECONDS = 1.5
+# Base64 text that may wait for the thread: some six minutes of a call. What comes beyond it is silence in the recording.
+MAX_WAITING = 8_000_000
+# A caller's audio that is this late for this long is not delayed: some of it never came.
+LATE_SECONDS = 0.1
+LATE_FOR_SECONDS = 0.5
+DECODERS: dict[str, Callable[[bytes], bytes]] = {"pcmu": mulaw_to_pcm16, "pcma": alaw_to_pcm16, "pcm16": bytes}
+
+CALLER, AGENT, CLEAR = "caller", "agent", "clear"
+_writers = ThreadPoolExecutor(1, thread_name_prefix="tape")
+
+
+class Channel:
+    """One side, in its own encoding: what is not written away yet. Positions are samples since the beginning."""
+
+    def __init__(self, audio_format: AudioFormat, begin: int) -> None:
+        self._width = 2 if audio_format.encoding == "pcm16" else 1
+        self._silence = SILENCE[audio_format.encoding] * self._width
+        self._decode = DECODERS[audio_format.encoding]
+        self._begin = begin
+        self._data = bytearray()
+
+    @property
+    def end(self) -> int:
+        return self._begin + len(self._data) // self._width
+
+    def put(self, position: int, data: bytes) -> None:
+        """Add sound at a position; at the end, where there is sound already."""
+        self.pad(position)
+        self._data += data
+
+    def pad(self, position: int) -> None:
+        """Silence up to a position."""
+        self._data += self._silence * (position - self.end)
+
+    def insert(self, position: int, count: int) -> None:
+        """Silence between what is there; what has been written away stays as it is."""
+        at = max(0, position - self._begin) * self._width
+        self._data[at:at] = self._silence * count
+
+    def cut(self, position: int) -> None:
+        """Drop what lies behind a position."""
+        del self._data[max(0, position - self._begin) * self._width :]
+
+    def take(self, position: int) -> bytes:
+        """PCM16 up to a position, which is written away then."""
+        self.pad(position)
+        size = (position - self._begin) * self._width
+        taken = bytes(self._data[:size])
+        del self._data[:size]
+        self._begin = position
+        return self._decode(taken)
+
+
+class Mix:
+    """Where each piece belongs. Times are seconds of one monotonic clock."""
+
+    def __init__(self, audio_format: AudioFormat, file: WavFile, began: float) -> None:
+        """`began` is when the file's first sample was heard, as far as that is known: the quickest piece tells."""
+        self._is_new = not file.frames
+        self._rate = audio_format.sample_rate
+        self._width = 2 if audio_format.encoding == "pcm16" else 1
+        self._file = file
+        self._zero = began
+        self._caller, self._agent = Channel(audio_format, file.frames), Channel(audio_format, file.frames)
+        self._late_since: tuple[float, int] | None = None  # time and position
+        self._least_late = 0
+
+    def position(self, at: float) -> int:
+        return round((at - self._zero) * self._rate)
+
+    def heard(self, at: float, data: bytes) -> None:
+        """The caller's next piece, whose last sample has just come in."""
+        data = data[: len(data) // self._width * self._width]
+        length = len(data) // self._width
+        late = self.position(at) - length - self._caller.end
+        if late < 0:
+            # Never was a piece so quick: this is what the clock of the caller's audio shows.
+            self._zero += late / self._rate
+            if self._is_new:
+                self._file.began_at += timedelta(seconds=late / self._rate)
+        self._mind_gap(at, late)
+        self._caller.put(self._caller.end, data)
+
+    def _mind_gap(self, at: float, late: int) -> None:
+        if late < LATE_SECONDS * self._rate:
+            self._late_since = None
+            return
+        if self._late_since is None:
+            self._late_since, self._least_late = (at, self._caller.end), late
+        self._least_late = min(self._least_late, late)
+        if at - self._late_since[0] >= LATE_FOR_SECONDS:
+            self._caller.insert(self._late_since[1], self._least_late)
+            self._late_since = None
+
+    def said(self, at: float, data: bytes) -> None:
+        """The agent's next piece, which is heard at once, or after what is still being played."""
+        data = data[: len(data) // self._width * self._width]
+        self._agent.put(self.position(at), data)
+
+    def cleared(self, at: float) -> None:
+        """What has not been played yet never will be."""
+        self._agent.cut(self.position(at))
+
+    def write(self, at: float) -> None:
+        """Write away what is old enough."""
+        self._write_to(self.position(at - HOLD_SECONDS))
+
+    def finish(self, at: float) -> None:
+        """Write the rest, as far as it has been heard."""
+        self._write_to(max(self._caller.end, min(self._agent.end, self.position(at))))
+
+    def _write_to(self, position: int) -> None:
+        if position > self._file.frames:
+            self._file.append(self._caller.take(position), self._agent.take(position))
+
+
+class Tape:
+    """The recording of one call: `heard`, `said` and `cleared` are for the event loop and return at once."""
+
+    def __init__(self, path: Path, audio_format: AudioFormat) -> None:
+        self._path = path
+        self._format = audio_format
+        self._waiting: deque[tuple[float, str, str]] = deque()
+        self._put = self._taken = 0  # base64 characters; each is counted by one side alone
+        self._mix: Mix | None = None
+        self._file: WavFile | None = None
+        self._is_broken = False
+        self._task = asyncio.create_task(self._write_each_second())
+
+    def heard(self, payload: str) -> None:
+        self._note(CALLER, payload)
+
+    def said(self, payload: str) -> None:
+        self._note(AGENT, payload)
+
+    def cleared(self) -> None:
+        self._note(CLEAR, "")
+
+    def _note(self, kind: str, payload: str) -> None:
+        if self._put - self._taken < MAX_WAITING:
+            self._put += len(payload)
+            self._waiting.append((time.monotonic(), kind, payload))
+
+    async def close(self) -> None:
+        """Write what is left and let the file go."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.get_running_loop().run_in_executor(_writers, self._finish, time.monotonic())
+
+    async def _write_each_second(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            await loop.run_in_executor(_writers, self._write)
+
+    # --- in the thread ------------------------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        self._guarded(lambda mix: mix.write(time.monotonic()))
+
+    def _finish(self, at: float) -> None:
+        self._guarded(lambda mix: mix.finish(at))
+        if self._file is not None:
+            self._file.close()
+
+    def _guarded(self, write: Callable[[Mix], None]) -> None:
+        """A disk that takes nothing ends the recording, not the call."""
+        try:
+            mix = self._place_waiting()
+            if mix is not None and not self._is_broken:
+                write(mix)
+        except OSError:
+            self._is_broken = True
+            logger.exception("A recording could not be written.", extra={"file": self._path.name})
+
+    def _place_waiting(self) -> Mix | None:
+        while self._waiting:
+            at, kind, payload = self._waiting.popleft()
+            self._taken += len(payload)
+            if self._is_broken:
+                continue
+            data = _decoded(payload)
+            mix = self._mix or self._open(at, len(data) if kind == CALLER else 0)
+            if kind == CALLER:
+                mix.heard(at, data)
+            elif kind == AGENT:
+                mix.said(at, data)
+            else:
+                mix.cleared(at)
+        return self._mix
+
+    def _open(self, at: float, length: int) -> Mix:
+        """The file begins with the first piece, or began earlier, in a session before this one."""
+        age = time.monotonic() - at + length / self._format.bytes_per_ms / 1000
+        now = timezone.now()
+        self._file = WavFile(self._path, self._format.sample_rate, now - timedelta(seconds=age))
+        began = time.monotonic() - (now - self._file.began_at).total_seconds()
+        self._mix = Mix(self._format, self._file, began)
+        return self._mix
+
+
+def _decoded(payload: str) -> bytes:
+    try:
+        return base64.b64decode(payload)
+    except ValueError:
+        return b""  # nonsense of a model or a carrier: the session loses it, too
+
+
+class RecordedTransport:
+    """A media connection with a tap in it."""
+
+    def __init__(self, transport: MediaTransport, tape: Tape) -> None:
+        self._transport = transport
+        self._tape = tape
+        self.audio_format = transport.audio_format
+
+    async def frames(self) -> AsyncIterator[CallerFrame]:
+        heard = self._tape.heard
+        async for frame in self._transport.frames():
+            if type(frame) is str:
+                heard(frame)
+            elif isinstance(frame, LineBroken):
+                self._tape.cleared()  # what was still to be played is lost with the connection
+            yield frame
+
+    async def send_audio(self, payload: str) -> None:
+        await self._transport.send_audio(payload)
+        self._tape.said(payload)
+
+    async def send_mark(self, name: str) -> None:
+        await self._transport.send_mark(name)
+
+    def stop(self) -> None:
+        """The conversation is over: what was not played by now is not heard any more."""
+        self._tape.cleared()
+
+    async def clear(self) -> None:
+        await self._transport.clear()
+        self._tape.cleared()

@@ -1,0 +1,147 @@
+"""What a live session tells, into the database: queued without waiting, written in batches by one thread of the process."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.utils import timezone
+
+from calls import timeline
+from calls.control import lifecycle
+from calls.models import SpeechTime
+from calls.session.turns import TurnTimes
+
+logger = logging.getLogger(__name__)
+RETRY_SECONDS = 1.0
+MAX_QUEUED = 20_000
+# What passes: the same write goes well once the database is back.
+DATABASE_AWAY = (OperationalError, InterfaceError)
+
+Write = Callable[[], object]
+
+
+class BatchWriter:
+    """One per process: whatever is queued while a batch is being written makes the next batch."""
+
+    def __init__(self) -> None:
+        self._queue: list[Write] = []
+        self._lock = threading.Lock()
+        self._wake: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._idle: asyncio.Event | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+
+    def put(self, write: Write) -> None:
+        """Queue a write. Called on the event loop; returns at once."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # the first use, or a new loop in the same process (tests)
+            self._loop, self._wake, self._idle = loop, asyncio.Event(), asyncio.Event()
+            self._task = loop.create_task(self._run(self._wake, self._idle))
+        assert self._wake is not None
+        assert self._idle is not None
+        if len(self._queue) < MAX_QUEUED:
+            self._queue.append(write)
+        self._idle.clear()
+        self._wake.set()
+
+    async def drained(self) -> None:
+        """Wait until everything that was queued so far is written."""
+        if self._queue and self._idle is not None:
+            await self._idle.wait()
+
+    async def _run(self, wake: asyncio.Event, idle: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await wake.wait()
+            wake.clear()
+            while self._queue:
+                batch = self._queue[:]
+                done = await loop.run_in_executor(self._thread, self._write, batch)
+                del self._queue[:done]
+                if done < len(batch):
+                    await asyncio.sleep(RETRY_SECONDS)
+            idle.set()
+
+    def _write(self, batch: list[Write]) -> int:
+        """In the thread. How many are done with; when it is not all of them, the database is away."""
+        try:
+            with transaction.atomic():
+                for write in batch:
+                    write()
+        except DATABASE_AWAY:
+            return self._away(0)
+        except Exception:  # noqa: BLE001  found again, and told, by the one that is at fault
+            return self._write_singly(batch)
+        return len(batch)
+
+    def _write_singly(self, batch: list[Write]) -> int:
+        """One that cannot be written at all is left out: it must not hold up those of every other call."""
+        for done, write in enumerate(batch):
+            try:
+                with transaction.atomic():
+                    write()
+            except DATABASE_AWAY:
+                return self._away(done)
+            except Exception as error:  # noqa: BLE001  its message would tell what was said
+                logger.error("A call record cannot be written and is left out.", extra={"error": type(error).__name__})
+        return len(batch)
+
+    def _away(self, done: int) -> int:
+        logger.error("The database is away, call records wait.")
+        close_old_connections()
+        return done
+
+
+WRITER = BatchWriter()
+
+
+class Recorder:
+    """The observer of one live call (calls.session.call_session.Observer)."""
+
+    def __init__(self, call_id: int, writer: BatchWriter = WRITER) -> None:
+        self._call_id = call_id
+        self._writer = writer
+
+    def event(self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming") -> None:
+        at, call_id, data = timezone.now(), self._call_id, dict(metadata or {})
+        self._writer.put(lambda: timeline.add_event(call_id, event_type, source, at=at, **data))
+
+    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None:
+        at, call_id = timezone.now(), self._call_id
+        words = text.replace("\x00", "")  # PostgreSQL has none, whatever a model says
+        self._writer.put(
+            lambda: timeline.add_transcript(
+                call_id, role, words, at=at, item_id=item_id, interrupted_at_ms=interrupted_at_ms
+            )
+        )
+
+    def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
+        call_id = self._call_id
+        self._writer.put(lambda: timeline.mark_interrupted(call_id, item_id, heard_ms, share))
+
+    def turn(self, times: TurnTimes, seconds_ago: float) -> None:
+        at, call_id = timezone.now() - timedelta(seconds=seconds_ago), self._call_id
+        self._writer.put(lambda: timeline.add_turn(call_id, times, at=at))
+
+    def spoke(self, role: str, began_ago: float, ended_ago: float) -> None:
+        now, call_id = timezone.now(), self._call_id
+        began_at, ended_at = (now - timedelta(seconds=ago) for ago in (began_ago, ended_ago))
+        self._writer.put(
+            lambda: SpeechTime.objects.create(call_id=call_id, role=role, began_at=began_at, ended_at=ended_at)
+        )
+
+    def model_spoke(self) -> None:
+        at, call_id = timezone.now(), self._call_id
+        self._writer.put(lambda: lifecycle.model_spoke(call_id, at=at))
+
+    def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
+        self.event("tool.called", {"tool": tool, "arguments": dict(arguments)})
+
+    async def drained(self) -> None:
+        await self._writer.drained()

@@ -1,0 +1,98 @@
+"""`/media/<token>`: where the carrier brings a call's audio. Plain ASGI with its own receive loop.
+
+Behind Channels' consumers every frame would cost a hop to a thread; here nothing between the socket and the session does. A
+session has a task of its own, because it may outlive its socket: the carrier then brings the audio over another one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from agents.providers.base import ProviderError
+from calls.control import streams
+from calls.live import session_runner
+from calls.models import HangupCause
+from calls.session.line import END_REPORT_SECONDS, CarrierLine
+from calls.session.transport import CarrierTransport, StreamNotStarted
+from phone_numbers.carriers.registry import get_carrier
+
+logger = logging.getLogger(__name__)
+START_TIMEOUT_SECONDS = 10.0
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+_lines: dict[int, CarrierLine] = {}  # call → the line of its session in this process
+_sessions: set[asyncio.Task[None]] = set()
+
+
+async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """One media connection, from the token to the end of its part in a conversation."""
+    await receive()  # websocket.connect
+    call = None
+    if not session_runner.is_draining():
+        call = await session_runner.in_database(session_runner.claim_media_token, scope["url_route"]["kwargs"]["token"])
+    if call is None:
+        await send({"type": "websocket.close", "code": 4401})
+        return
+    await send({"type": "websocket.accept"})
+    transport = CarrierTransport(get_carrier().media_codec, receive, send)
+    try:
+        async with asyncio.timeout(START_TIMEOUT_SECONDS):
+            await transport.wait_for_start()
+    except (StreamNotStarted, TimeoutError):
+        await session_runner.in_database(streams.left_behind, [call.call_id], streams.CONNECTION_LOST)
+        await transport.close()
+        return
+    line = _lines.get(call.call_id)
+    if line is None or not line.attach(transport):
+        session = asyncio.create_task(hold_line(call, transport))
+        _sessions.add(session)
+        session.add_done_callback(_sessions.discard)
+    await transport.left.wait()
+    await transport.close()
+
+
+async def hold_line(call: session_runner.LiveCall, transport: CarrierTransport) -> None:
+    """The session of a call over this connection, and those that follow it."""
+    call_id = call.call_id
+
+    async def restart() -> bool:
+        broke_at = timezone.now() - timedelta(seconds=END_REPORT_SECONDS)
+        return await session_runner.in_database(
+            streams.restart, call_id, since=broke_at, reason=streams.CONNECTION_LOST
+        )
+
+    _lines[call_id] = line = CarrierLine(transport, restart)
+    ending: list[asyncio.Task[None]] = []
+
+    async def on_end(cause: str) -> None:
+        ending.append(asyncio.create_task(session_runner.after_session(call_id, cause)))
+        if cause:
+            await ending[0]  # the carrier is told to hang up before its stream is closed
+        leave()
+
+    def leave() -> None:
+        if _lines.get(call_id) is line:
+            del _lines[call_id]
+        line.leave()
+
+    try:
+        cause = await _converse(call, line, on_end)
+    finally:
+        leave()
+    await (ending[0] if ending else session_runner.after_session(call_id, cause))
+
+
+async def _converse(call: session_runner.LiveCall, line: CarrierLine, on_end: session_runner.OnEnd) -> str:
+    try:
+        return await session_runner.hold(call, line, on_end)
+    except ProviderError:
+        logger.exception("The model of a call could not be used.", extra={"call_id": call.call_id})
+    except Exception:
+        # A defect of ours must not leave a caller on a dead line.
+        logger.exception("A call's session broke.", extra={"call_id": call.call_id})
+    return HangupCause.MODEL_FAILED

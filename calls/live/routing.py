@@ -1,0 +1,12 @@
+"""WebSocket routes."""
+
+from typing import Any
+
+from django.urls import path
+
+from calls.live.media_socket import media_socket
+
+# An ASGI application where Django's types expect a view; Channels' router takes both.
+media: Any = media_socket
+
+websocket_urlpatterns: list[Any] = [path("media/<str:token>", media)]

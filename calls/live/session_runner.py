@@ -1,0 +1,370 @@
+"""From a call's row to a running conversation and back: the seam between the database and `calls.session.call_session`."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from channels.layers import get_channel_layer
+from django.db import close_old_connections, transaction
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from agents.configuration import CallConfig
+from agents.models import FirstSpeaker
+from agents.providers.base import Sensitivity, SessionConfig, Turn
+from agents.tools import build_toolset
+from bubblyphone.core.crypto import hash_secret
+from calls import selectors
+from calls.control import answered_by, lifecycle, session_messages, speech, streams
+from calls.control.answered_by import AnsweredBy
+from calls.control.transfer_requests import TransferRouter
+from calls.live import tool_requests
+from calls.live.call_recorder import RecordedTransport
+from calls.live.engines import EngineChoice, engines_of
+from calls.live.event_writer import Recorder
+from calls.live.fallback_tts import PlatformVoice
+from calls.live.recording_tap import taped
+from calls.live.tool_calls import TelephoneTools, ToolWebhook, no_tools
+from calls.models import Call, CallStatus, Direction, HangupCause
+from calls.session.answering import Answering
+from calls.session.call_session import CallSession
+from calls.session.conversation import HISTORY_TURNS
+from calls.session.parts import LEFT, Limits, Observer, ToolRunner, TransferRequester
+from calls.session.transport import MediaTransport
+from webhooks import signing
+from webhooks.signing import SigningKeys
+
+logger = logging.getLogger(__name__)
+HEARTBEAT_SECONDS = 5.0
+# The carrier's report of a hang-up and the end of its stream come in no fixed order: this long one waits for the other.
+HANGUP_REPORT_SECONDS = 4.0
+LEAVE_SECONDS = 2.0
+# After Redis was away, or a message could not be understood.
+OBEY_AGAIN_SECONDS = 1.0
+
+OnEnd = Callable[[str], Awaitable[None]]
+R = TypeVar("R")
+_threads = ThreadPoolExecutor(4, thread_name_prefix="live-call")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """All that a session needs to know of its call, read once."""
+
+    call_id: int
+    config: CallConfig
+    model: EngineChoice
+    fallback: EngineChoice | None  # stands in for it
+    keys: SigningKeys | None
+    developer_id: int
+    signing_secret_id: int | None
+    carrier_call_id: str | None  # none: a sandbox call
+    variables: Mapping[str, str]
+    detects_voicemail: bool
+    resumed_after: float | None  # seconds since the answer, where another session has talked before; else None
+    resume_reason: str  # why it did not go on (calls.control.streams)
+    silent_for: float  # seconds since the last sound in it
+    history: tuple[Turn, ...]  # what was said in it
+    to_say: tuple[str, ...]  # what the developer wanted said before there was an answer
+
+
+async def in_database(function: Callable[..., R], *arguments: Any, **options: Any) -> R:
+    """Run a synchronous function that uses the database in a thread, away from the loop that carries audio."""
+
+    def run() -> R:
+        try:
+            return function(*arguments, **options)
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(_threads, run)
+
+
+def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall | None:
+    """Use up a media token; None if it is unknown, used or lapsed, or its call is over.
+
+    `public_id` is a sandbox call's; without it the token must be a carrier call's.
+    """
+    with transaction.atomic():
+        call = (
+            Call.objects.select_for_update(of=("self",))
+            .filter(media_token_hash=hash_secret(token), media_token_expires_at__gt=timezone.now(), public_id=public_id)
+            .exclude(status__in=[CallStatus.COMPLETED, CallStatus.FAILED])
+            .first()
+        )
+        if call is None:
+            return None
+        call.media_token_hash, call.session_seen_at, call.stream_lost_at = "", timezone.now(), None
+        call.save(update_fields=["media_token_hash", "session_seen_at", "stream_lost_at"])
+    return load(call.pk)
+
+
+def load(call_id: int) -> LiveCall:
+    """Read a call for a session."""
+    call = Call.objects.select_related("phone_number__signing_secret").get(pk=call_id)
+    config = CallConfig.from_json(call.config)
+    model, fallback = engines_of(call, config)
+    secret = call.phone_number.signing_secret if call.phone_number else None
+    is_resumed = call.stream_restarts > 0 and call.events.filter(event_type="stream.connected").exists()
+    resumed_after = (timezone.now() - (call.answered_at or call.started_at)).total_seconds() if is_resumed else None
+    said = list(call.transcript.order_by("-spoken_at", "-id")[:HISTORY_TURNS]) if is_resumed else []
+    return LiveCall(
+        call_id=call.pk,
+        config=config,
+        model=model,
+        fallback=fallback,
+        keys=signing.signing_keys(secret) if secret else None,
+        developer_id=call.developer_id,
+        signing_secret_id=secret.pk if secret else None,
+        carrier_call_id=call.carrier_call_id,
+        variables=call.dynamic_variables,
+        detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox,
+        resumed_after=resumed_after,
+        resume_reason=streams.DEPLOY if call.stream_lost_reason == streams.DEPLOY else streams.SESSION_LOST,
+        silent_for=selectors.silent_seconds(call) if is_resumed else 0.0,
+        history=tuple(Turn(entry.role, entry.text) for entry in reversed(said)),
+        to_say=speech.take_waiting(call),
+    )
+
+
+async def hold(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None = None) -> str:
+    """Run the conversation of a call over a media connection until it ends; returns why ("": the caller's side ended).
+
+    `on_end` is told why at once; this returns when the last words are known, too.
+    """
+    async with taped(live.call_id, transport, is_wanted=live.config.recording_enabled) as connection:
+
+        async def ended(cause: str) -> None:
+            if isinstance(connection, RecordedTransport):
+                connection.stop()
+            await on_end(cause)
+
+        return await _converse(live, connection, ended, observer)
+
+
+async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None) -> str:
+    recorder = Recorder(live.call_id)
+    shared = _session_config(live, transport)
+    own = live.model.engine(await in_database(live.model.load), shared)
+    session = CallSession(
+        transport=transport,
+        model=own.model,
+        config=own.config,
+        fallback=live.fallback.engine(await in_database(live.fallback.load), shared) if live.fallback else None,
+        own_voice=PlatformVoice(transport.audio_format, live.carrier_call_id),
+        greeting=live.config.greeting_message,
+        limits=Limits(
+            max_duration=live.config.max_call_duration - (live.resumed_after or 0.0),
+            silence=live.config.silence_timeout,
+        ),
+        resume_reason=live.resume_reason if live.resumed_after is not None else "",
+        run_tool=_tool_runner(live),
+        observer=observer or recorder,
+        answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),
+        request_transfer=_transfer_requester(live),
+        hand_on=tool_requests.late_results(live.call_id),
+        silent_for=live.silent_for,
+        agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,
+    )
+    if live.resumed_after is not None:  # in another process the session before may wait for its line yet
+        await in_database(session_messages.tell_session, live.call_id, {"type": "session.leave"})
+    with _registered(live, session):
+        control = asyncio.create_task(_obey(live.call_id, session, detects_voicemail=live.detects_voicemail))
+        opening = asyncio.create_task(_say_waiting(session, live.to_say))
+        try:
+            cause = await session.run(on_end)
+        finally:
+            control.cancel()
+            opening.cancel()
+    await recorder.drained()
+    return cause
+
+
+async def _say_waiting(session: CallSession, texts: tuple[str, ...]) -> None:
+    """As soon as the model is there, after its greeting."""
+    for text in texts:
+        while not await session.speak(text):  # noqa: ASYNC110  it is being connected
+            await asyncio.sleep(0.1)
+
+
+def _session_config(live: LiveCall, transport: MediaTransport) -> SessionConfig:
+    """What is the same whichever model holds the call."""
+    config = live.config
+    return SessionConfig(
+        upstream_model=live.model.upstream_model,
+        instructions=config.system_prompt,
+        caller_format=transport.audio_format,
+        tools=build_toolset(config, on_telephone=live.carrier_call_id is not None),
+        interruptible=config.interruptible,
+        interruption_sensitivity=cast(Sensitivity, config.interruption_sensitivity),
+        history=live.history,
+    )
+
+
+def _tool_webhook(live: LiveCall) -> ToolWebhook | None:
+    if not live.config.tool_webhook_url or live.keys is None or live.signing_secret_id is None:
+        return None
+    return ToolWebhook(
+        call_id=live.call_id,
+        url=live.config.tool_webhook_url,
+        keys=live.keys,
+        developer_id=live.developer_id,
+        signing_secret_id=live.signing_secret_id,
+        variables=live.variables,
+    )
+
+
+def _tool_runner(live: LiveCall) -> ToolRunner:
+    webhook: ToolRunner = _tool_webhook(live) or no_tools
+    return TelephoneTools(live.carrier_call_id, webhook) if live.carrier_call_id else webhook
+
+
+def _transfer_requester(live: LiveCall) -> TransferRequester | None:
+    if live.carrier_call_id is None:
+        return None
+    return TransferRouter(
+        live.call_id,
+        webhook=_tool_webhook(live),
+        fixed_number=live.config.transfer_number,
+        in_database=in_database,
+    )
+
+
+async def after_session(call_id: int, cause: str) -> None:
+    """A carrier call's session is over: hang up, unless the carrier has ended the call and says so, or others talk on."""
+    if cause in {HangupCause.TRANSFERRED, LEFT}:
+        return
+    if cause:
+        await in_database(lifecycle.end_call, call_id, cause)
+        return
+    await asyncio.sleep(HANGUP_REPORT_SECONDS)
+    await in_database(lifecycle.end_call, call_id, HangupCause.CARRIER_FAILED)
+
+
+# --- the end of this process ------------------------------------------------------------------------------------------
+
+_draining = False
+
+
+def is_draining() -> bool:
+    """Whether this process is about to end: it takes no calls any more."""
+    return _draining
+
+
+async def drain(seconds: float) -> None:
+    """Leave every telephone call to another process, or the next one (`calls.clock.sweeper`), once its agent has paused.
+
+    Takes `seconds` at most for that, and as long as tools are at work. Sandbox calls end with their browser's connection.
+    """
+    global _draining
+    _draining = True
+    sessions = {live.call_id: session for live, session in _live_calls.values() if live.carrier_call_id}
+    await asyncio.gather(*(session.end_when_quiet(LEFT, seconds) for session in sessions.values()))
+    await in_database(streams.left_behind, list(sessions))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            while _live_calls.keys() & sessions.keys():  # noqa: ASYNC110  they close their sockets
+                await asyncio.sleep(0.02)
+    # Developers' servers are at work for these calls: what they answer is neither lost nor asked for twice.
+    await tool_requests.finished()
+
+
+# --- what reaches a live session from other processes -----------------------------------------------------------------
+
+
+async def _obey(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
+    """Keep the session within reach, whatever becomes of Redis meanwhile."""
+    while True:
+        try:
+            await _listen(call_id, session, detects_voicemail=detects_voicemail)
+        except Exception:
+            logger.exception("A live session is out of reach, trying again.", extra={"call_id": call_id})
+            await asyncio.sleep(OBEY_AGAIN_SECONDS)
+
+
+async def _listen(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
+    """Do what is told to the call's group in the channel layer."""
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    group = session_messages.session_group(call_id)
+    await layer.group_add(group, channel)
+    try:
+        if detects_voicemail:
+            await _catch_up(session, await in_database(answered_by.reported, call_id))
+        while True:
+            message: Mapping[str, Any] = await layer.receive(channel)
+            match message["type"]:
+                case "session.leave":
+                    session.end(LEFT)
+                case "session.end":
+                    session.end(message["cause"])
+                case "session.transfer_begun":
+                    await session.transfer_begun(is_warm=message["is_warm"])
+                case "session.transfer_failed":
+                    await session.transfer_failed(message["reason"])
+                case "session.person":
+                    session.answering.person()
+                case "session.machine":
+                    await session.mailbox.begin()
+                case "session.greeting_ended":
+                    session.answering.greeting_ended(seconds_ago=message["seconds_ago"])
+                case "session.context":
+                    await _answer(message, done=await session.inject_context(message["text"]))
+                case "session.tool_result":
+                    await _answer(message, done=await session.late_result(message["tool"], message["result"]))
+                case "session.speak":
+                    await _answer(message, done=await session.speak(message["text"]))
+    finally:
+        with contextlib.suppress(OSError, RedisError):
+            await layer.group_discard(group, channel)
+
+
+async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
+    """Tell a session what was reported while it was coming to be, or to the one before it."""
+    if reported.greeting_ended_seconds_ago is not None:
+        session.answering.greeting_ended(seconds_ago=reported.greeting_ended_seconds_ago)
+    if reported.verdict == "machine":
+        await session.mailbox.begin()
+    elif reported.verdict:
+        session.answering.person()
+
+
+async def _answer(message: Mapping[str, Any], *, done: bool) -> None:
+    await in_database(session_messages.answer, message["answer_key"], done=done)
+
+
+# --- signs of life ----------------------------------------------------------------------------------------------------
+
+_live_calls: dict[int, tuple[LiveCall, CallSession]] = {}
+_heart: asyncio.Task[None] | None = None
+
+
+@contextlib.contextmanager
+def _registered(live: LiveCall, session: CallSession) -> Iterator[None]:
+    """While a session lives its call's row says so, so that a process that dies leaves calls that look dead."""
+    global _heart
+    _live_calls[live.call_id] = live, session
+    if _heart is None or _heart.done() or _heart.get_loop() is not asyncio.get_running_loop():
+        _heart = asyncio.create_task(_beat())
+    try:
+        yield
+    finally:
+        if _live_calls.get(live.call_id) == (live, session):
+            del _live_calls[live.call_id]
+
+
+async def _beat() -> None:
+    while _live_calls:
+        try:
+            await in_database(_touch, list(_live_calls))
+        except Exception:
+            logger.exception("Could not write the sign of life of running calls.")
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def _touch(call_ids: list[int]) -> None:
+    Call.objects.filter(pk__in=call_ids).update(session_seen_at=timezone.now())

@@ -1,0 +1,112 @@
+"""The tools of a call: the developer's by a signed POST to `tool_webhook_url`, and those that act on the telephone line."""
+
+import asyncio
+import re
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from agents.tools import SEND_DTMF
+from bubblyphone.core.api import format_time
+from calls.live import tool_requests
+from calls.live.tool_results import ToolAnswer
+from calls.session.parts import ToolRunner
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.registry import get_carrier
+from webhooks import body_encoding
+from webhooks.request_log import LoggedRequest
+from webhooks.signing import SigningKeys
+
+KEYS = re.compile(r"[0-9A-D*#wW]{1,50}")
+_threads = ThreadPoolExecutor(4, thread_name_prefix="telephone-tools")
+EVENT = "call.tool_call"
+
+
+async def no_tools(name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The model asks for a tool although no address is set that could run one."""
+    return {"error": "This is not available in this call."}
+
+
+class TelephoneTools:
+    """The built-in tools that act on a carrier's call; all other calls go on to the developer's."""
+
+    def __init__(self, carrier_call_id: str, others: ToolRunner) -> None:
+        self._carrier_call_id = carrier_call_id
+        self._others = others
+
+    async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        if name != SEND_DTMF.name:
+            return await self._others(name, arguments)
+        digits = str(arguments.get("digits", "")).replace(" ", "")
+        if not KEYS.fullmatch(digits):
+            return {"error": "The digits must be 1 to 50 of 0-9, *, #, A-D and w."}
+        try:
+            await asyncio.get_running_loop().run_in_executor(_threads, self._press, digits)
+        except CarrierError as error:
+            return {"error": f"The keys could not be pressed: {error}"}
+        return {"result": f"The keys {digits} are being pressed."}
+
+    def _press(self, digits: str) -> None:
+        get_carrier().send_dtmf(carrier_call_id=self._carrier_call_id, command_id=str(uuid.uuid4()), digits=digits)
+
+
+class ToolWebhook:
+    """Runs the tools of one call. Calls run side by side; each is kept in the call's webhook log (`calls.live.tool_requests`)."""
+
+    def __init__(
+        self,
+        *,
+        call_id: int,
+        url: str,
+        keys: SigningKeys,
+        developer_id: int,
+        signing_secret_id: int,
+        variables: Mapping[str, str],
+    ) -> None:
+        self._call_id = call_id
+        self._variables = variables
+        self._url = url
+        self._keys = keys
+        self._developer_id = developer_id
+        self._signing_secret_id = signing_secret_id
+
+    async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        return (await self.send(name, arguments)).result
+
+    async def send(
+        self, name: str, arguments: Mapping[str, Any], judge: tool_requests.Judge | None = None
+    ) -> ToolAnswer:
+        """The same; `judge` may find the answer unusable."""
+        now = timezone.now()
+        request = LoggedRequest(
+            developer_id=self._developer_id,
+            signing_secret_id=self._signing_secret_id,
+            subject=f"call:{self._call_id}",
+            event_type=EVENT,
+            webhook_id=uuid.uuid4(),
+            url=self._url,
+            body=tool_call_body(str(self._call_id), name, arguments, self._variables, at=now),
+            started_at=now,
+        )
+        return await tool_requests.send(request, self._keys, judge)
+
+
+def tool_call_body(
+    call_id: str, name: str, arguments: Mapping[str, Any], variables: Mapping[str, str], *, at: datetime
+) -> str:
+    """The event that a developer's server is sent."""
+    return body_encoding.encode_body(
+        {
+            "event": EVENT,
+            "call_id": call_id,
+            "tool": name,
+            "arguments": dict(arguments),
+            # The dynamic variables of the call, where it has any.
+            **({"variables": dict(variables)} if variables else {}),
+            "timestamp": format_time(at),
+        }
+    )

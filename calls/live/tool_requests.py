@@ -1,0 +1,109 @@
+"""One POST to a developer's tool server: sent once, never cut off, always in the webhook log.
+
+The log entry is begun before the request leaves and ended when the answer is there, so that after the death of this process
+`give_up_lost` can say what is known.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import DatabaseError, connection, transaction
+
+from calls import timeline
+from calls.control import session_messages
+from calls.live.event_writer import WRITER
+from calls.live.tool_results import ToolAnswer, read_answer
+from calls.session import outliving
+from calls.session.parts import LateResults
+from webhooks import request_log, signing
+from webhooks.outbound_http import TIMEOUT_SECONDS, PostResult, get_client
+from webhooks.request_log import LoggedRequest
+from webhooks.signing import SigningKeys
+
+logger = logging.getLogger(__name__)
+# The request does not wait longer than this for its log entry: a database that is away must not stop a call's tools.
+LOG_ENTRY_SECONDS = 0.5
+# Longer than a request can take, and the write of its answer.
+LOST_AFTER = timedelta(seconds=60)
+# How long the session that takes over a call may need until it can take the result of a tool.
+HAND_ON_SECONDS = 6.0
+LOST = "The outcome is not known: our process ended before the response arrived."
+_threads = ThreadPoolExecutor(4, thread_name_prefix="tool-log")
+
+# Uses an answer, and gives it back with a `problem` if that cannot be done.
+Judge = Callable[[PostResult, ToolAnswer], Awaitable[ToolAnswer]]
+
+
+async def send(request: LoggedRequest, keys: SigningKeys, judge: Judge | None = None) -> ToolAnswer:
+    """Send it and read the answer. Whoever waits may be cancelled; the request and its `judge` are not."""
+    return await asyncio.shield(outliving.start(_send(request, keys, judge)))
+
+
+async def _send(request: LoggedRequest, keys: SigningKeys, judge: Judge | None) -> ToolAnswer:
+    await _begin(request)
+    timestamp = int(request.started_at.timestamp())
+    headers = signing.signature_headers(keys, request.body, request.webhook_id, timestamp)
+    response = await get_client().post(request.url, body=request.body.encode(), headers=headers)
+    answer = read_answer(response)
+    if judge is not None:
+        answer = await judge(response, answer)
+    if response.error is None and answer.problem:
+        response = replace(response, error=answer.problem)
+    WRITER.put(lambda: request_log.end_request(request, response))
+    return answer
+
+
+async def _begin(request: LoggedRequest) -> None:
+    begun = asyncio.get_running_loop().run_in_executor(_threads, _write_begin, request)
+    await asyncio.wait([begun], timeout=LOG_ENTRY_SECONDS)
+
+
+def _write_begin(request: LoggedRequest) -> None:
+    try:
+        request_log.begin_request(request)
+    except DatabaseError:  # it is written together with the answer
+        logger.warning("A tool call's log entry waits for the database.", extra={"subject": request.subject})
+    finally:
+        connection.close()  # back to the pool
+
+
+def late_results(call_id: int) -> LateResults:
+    """For a tool that is at work when its session leaves the call to another one, which is about to be there."""
+
+    async def hand_on(name: str, result: Mapping[str, Any]) -> bool:
+        loop = asyncio.get_running_loop()
+        message = {"type": "session.tool_result", "tool": name, "result": result}
+        deadline = loop.time() + HAND_ON_SECONDS
+        while not await loop.run_in_executor(_threads, session_messages.ask_session, call_id, message):
+            if loop.time() >= deadline:
+                return False
+        return True
+
+    return hand_on
+
+
+async def finished() -> None:
+    """At the end of this process: let the tools that are at work come to their end, and write down what came of them."""
+    await outliving.finished(TIMEOUT_SECONDS + HAND_ON_SECONDS + LOG_ENTRY_SECONDS)
+    await WRITER.drained()
+
+
+def give_up_lost(now: datetime) -> None:
+    """End the log entries of requests whose process died, and tell the timelines of their calls."""
+    with transaction.atomic():
+        for delivery in request_log.lost_requests(now - LOST_AFTER):
+            request_log.give_up_request(delivery, LOST)
+            timeline.add_event(
+                int(delivery.subject.removeprefix("call:")),
+                "tool.abandoned",
+                "system",
+                at=now,
+                tool=json.loads(delivery.body)["tool"],
+                reason="process_ended",
+            )

@@ -1,0 +1,114 @@
+"""What becomes of a call when it is over: its recording, what Whisper made of that, its analysis. Part of `calls.models`."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class AfterCallWork(models.Model):
+    """Something that a job does for a call, and does again after a failure (`calls.after_call.jobs`)."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        READY = "ready"
+        FAILED = "failed"
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    created_at = models.DateTimeField(default=timezone.now)
+    next_attempt_at = models.DateTimeField(null=True, default=timezone.now)  # none: nothing is to be done now
+    attempt_count = models.PositiveSmallIntegerField(default=0)  # in a row without success
+    reason = models.CharField(max_length=300, blank=True, default="")  # of the last failure
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class Recording(AfterCallWork):
+    """A call's sound: caller left, agent right. Pending: it is being made, or on its way into the storage.
+
+    `name` is the file's in the storage "recordings". A recording that was deleted keeps its row without a file.
+
+    What a session recorded of a call that was transferred goes on with what the carrier records from then on, in the same file: caller
+    left, recipient right. `missing` says why that part is not in it.
+    """
+
+    class Maker(models.TextChoices):
+        PLATFORM = "platform"
+        CARRIER = "carrier"
+
+    call = models.OneToOneField("calls.Call", models.CASCADE, related_name="recording")
+    maker = models.CharField(max_length=10, choices=Maker)
+    started_at = models.DateTimeField(default=timezone.now)
+    made_at = models.DateTimeField(null=True)  # when its maker said that it is made; a session may come back
+    carrier_told_at = models.DateTimeField(null=True)  # when the carrier took the command to record
+    carrier_url = models.TextField(blank=True, default="")  # where the carrier has it, for ten minutes
+    # Of the part after a transfer: since when the carrier is to record, when that ended one way or the other, and when the carrier
+    # says that it began.
+    transferred_at = models.DateTimeField(null=True)
+    part_made_at = models.DateTimeField(null=True)
+    part_began_at = models.DateTimeField(null=True)
+    missing = models.CharField(max_length=300, blank=True, default="")
+    name = models.CharField(max_length=200, blank=True, default="")
+    duration_ms = models.PositiveIntegerField(null=True)
+    size_bytes = models.PositiveBigIntegerField(null=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="recording_due"),
+            models.Index(fields=["finished_at"], condition=~models.Q(name=""), name="recording_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"recording of call {self.call_id}"
+
+
+class Transcription(AfterCallWork):
+    """What Whisper, or the offline recogniser, made of a recording. Done piece by piece, each kept as soon as it is there.
+
+    `segments` are `{"start", "end", "text", "role"}` in seconds, `positions_ms` how far each channel is done.
+    """
+
+    call = models.OneToOneField("calls.Call", models.CASCADE, related_name="transcription")
+    source = models.CharField(max_length=100, blank=True, default="")
+    segments = models.JSONField(default=list)
+    positions_ms = models.JSONField(default=list)
+    cost = models.DecimalField(max_digits=18, decimal_places=6, default=0)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="transcription_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"transcription of call {self.call_id}"
+
+
+class Analysis(AfterCallWork):
+    """The reading of a call's transcript; its result is `Call.analysis_result`."""
+
+    call = models.OneToOneField("calls.Call", models.CASCADE, related_name="analysis")
+    source = models.CharField(max_length=100, blank=True, default="")
+
+    class Meta:
+        verbose_name_plural = "analyses"
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=models.Q(status="pending"), name="analysis_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"analysis of call {self.call_id}"
+
+
+class RecordingPolicy(models.Model):
+    """How long an account keeps its recordings. No row, or no number of days: until they are deleted."""
+
+    developer = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="recording_policy")
+    retention_days = models.PositiveSmallIntegerField(null=True)
+
+    class Meta:
+        verbose_name_plural = "recording policies"
+
+    def __str__(self) -> str:
+        return f"recordings of developer {self.developer_id}"

@@ -1,0 +1,317 @@
+"""Calls and all that is known of them afterwards."""
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import ApiKey
+from agents.models import Agent
+from bubblyphone.core.money import MONEY_FIELD
+from bubblyphone.core.ordered_json import OrderedJSONField
+from phone_numbers.models import CallMode, PhoneNumber
+
+
+class CallStatus(models.TextChoices):
+    INITIATED = "initiated"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Direction(models.TextChoices):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class HangupCause(models.TextChoices):
+    NORMAL_CLEARING = "normal_clearing"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    REJECTED = "rejected"
+    INVALID_NUMBER = "invalid_number"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    MAX_DURATION = "max_duration"
+    SILENCE_TIMEOUT = "silence_timeout"
+    VOICEMAIL = "voicemail"
+    TRANSFERRED = "transferred"
+    WEBHOOK_FAILED = "webhook_failed"
+    MODEL_FAILED = "model_failed"
+    CARRIER_FAILED = "carrier_failed"
+    CANCELED = "canceled"  # ended by us or its owner before it was answered: an outbound call, or a sandbox call
+    ACCOUNT_DEACTIVATED = "account_deactivated"
+
+
+# What figures of many calls are made of; in the index beside the day, so that they need not be fetched one by one.
+SUMMED_UP = (
+    "demo", "status", "direction", "hangup_cause", "voicemail_detected", "duration_seconds", "telephony_cost",
+    "model_cost", "transcription_cost", "analysis_cost",
+)  # fmt: skip
+
+
+class Call(models.Model):
+    """A conversation between a number of ours and somebody, by phone or, with `sandbox`, by a browser.
+
+    `config` is the agent configuration as resolved when the call started. `telephony_rate` and `model_rate` are the
+    prices per minute of that moment. A row is changed by `calls.control.lifecycle` and nobody else.
+    """
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="calls")
+    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, null=True, related_name="calls")
+    agent = models.ForeignKey(Agent, models.SET_NULL, null=True, related_name="calls")
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="+")  # that placed it
+    direction = models.CharField(max_length=10, choices=Direction)
+    from_number = models.CharField(max_length=40, blank=True, default="")
+    to_number = models.CharField(max_length=40, blank=True, default="")
+    mode = models.CharField(max_length=10, choices=CallMode)
+    model_slug = models.CharField(max_length=80, blank=True, default="")
+    config = OrderedJSONField(default=dict)
+    dynamic_variables = OrderedJSONField(default=dict)
+    sandbox = models.BooleanField(default=False)
+    demo = models.BooleanField(default=False)
+    public_id = models.CharField(max_length=40, unique=True, null=True)  # "sandbox_…", the id a sandbox call was given
+
+    status = models.CharField(max_length=10, choices=CallStatus, default=CallStatus.INITIATED)
+    hangup_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
+    voicemail_detected = models.BooleanField(default=False)
+    voicemail_message_left = models.BooleanField(default=False)  # a whole message, after the end of the greeting
+    recording_enabled = models.BooleanField(default=False)
+    analysis_result = OrderedJSONField(null=True)
+
+    started_at = models.DateTimeField(default=timezone.now)
+    answered_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    # A reason to end the call that is ours; the carrier's report of the end then only says when.
+    end_requested_at = models.DateTimeField(null=True)
+    end_requested_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
+    # The carrier's report of the end, kept until it is clear whether the call had been answered.
+    hangup_reported_at = models.DateTimeField(null=True)
+    hangup_reported_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
+    session_seen_at = models.DateTimeField(null=True)  # sign of life of the process that holds the live session
+
+    model_spoke_at = models.DateTimeField(null=True)  # when the caller first heard the model; none: it never spoke
+    duration_seconds = models.PositiveIntegerField(null=True)
+    telephony_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    model_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    telephony_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    model_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    transcription_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    analysis_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    settled_at = models.DateTimeField(null=True)
+
+    # A call that was handed over: the model has left it then, and the other leg's price holds.
+    transferred_at = models.DateTimeField(null=True)
+    transfer_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    # Webhook mode: whether the answer was ordered, whether the carrier transcribes, and whether it had anything to transcribe.
+    answer_requested_at = models.DateTimeField(null=True)
+    listening_since = models.DateTimeField(null=True)
+    speech_transcribed = models.BooleanField(default=False)
+    transcript_announced = models.BooleanField(default=False)
+
+    carrier_call_id = models.CharField(max_length=200, unique=True, null=True)  # Telnyx: call_control_id
+    last_command_at = models.DateTimeField(null=True)  # when the carrier was last told to answer or to hang up
+    media_token_hash = models.CharField(max_length=64, blank=True, default="")
+    media_token_expires_at = models.DateTimeField(null=True)
+    # A media stream that broke: since when nobody holds it, and how often and when the carrier was last asked for another.
+    stream_lost_at = models.DateTimeField(null=True)
+    stream_lost_reason = models.CharField(max_length=20, blank=True, default="")  # see `calls.control.streams`
+    stream_restarts = models.PositiveSmallIntegerField(default=0)
+    stream_restarted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["developer", "-id"], name="call_by_developer"),
+            models.Index(fields=["phone_number", "-id"], name="call_by_number"),
+            # The filters of the list of calls that may fit few of very many.
+            models.Index(fields=["developer", "status", "-id"], name="call_by_status"),
+            models.Index(fields=["developer", "hangup_cause", "-id"], name="call_by_outcome"),
+            models.Index(fields=["developer", "direction", "-id"], name="call_by_direction"),
+            models.Index(fields=["developer", "started_at"], name="call_by_start"),
+            models.Index(fields=["developer"], condition=~Q(status__in=["completed", "failed"]), name="call_running"),
+            models.Index(
+                fields=["ended_at"],
+                condition=Q(transcript_announced=False, ended_at__isnull=False),
+                name="call_unannounced",
+            ),
+            # What a day or a month came to, and how often somebody has called.
+            models.Index(fields=["developer", "settled_at"], include=SUMMED_UP, name="call_by_settlement"),
+            models.Index(fields=["developer", "from_number", "started_at"], name="call_by_caller"),
+            models.Index(fields=["settled_at"], name="call_settled"),
+            models.Index(fields=["media_token_hash"], condition=~Q(media_token_hash=""), name="call_media_token"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(status__in=["completed", "failed"]) | Q(ended_at__isnull=False),
+                name="terminal_call_has_end",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"call {self.pk}"
+
+    @property
+    def total_cost(self) -> Decimal:
+        return self.telephony_cost + self.model_cost + self.transcription_cost + self.analysis_cost
+
+    @property
+    def is_without_model(self) -> bool:
+        """Whether a model was to hold the call and none was ever heard: then only telephony is charged."""
+        return self.mode == CallMode.STREAMING and self.model_spoke_at is None
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in {CallStatus.COMPLETED, CallStatus.FAILED}
+
+
+class CallEvent(models.Model):
+    """A moment of the timeline."""
+
+    class Source(models.TextChoices):
+        SYSTEM = "system"
+        TELEPHONY = "telephony"
+        STREAMING = "streaming"
+        WEBHOOK = "webhook"
+        API = "api"
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="events")
+    event_type = models.CharField(max_length=40)
+    source = models.CharField(max_length=10, choices=Source)
+    event_timestamp = models.DateTimeField(default=timezone.now)
+    metadata = OrderedJSONField(default=dict)
+
+    class Meta:
+        ordering = ["event_timestamp", "id"]
+        indexes = [models.Index(fields=["call", "event_timestamp"], name="event_by_call")]
+
+    def __str__(self) -> str:
+        return self.event_type
+
+
+class TranscriptEntry(models.Model):
+    """What one side said. `interrupted`: the caller spoke over the rest of it."""
+
+    class Role(models.TextChoices):
+        USER = "user"
+        MODEL = "model"
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="transcript")
+    role = models.CharField(max_length=5, choices=Role)
+    text = models.TextField()
+    spoken_at = models.DateTimeField()
+    item_id = models.CharField(max_length=100, blank=True, default="")  # the model's name of its answer
+    interrupted = models.BooleanField(default=False)
+    interrupted_at_ms = models.PositiveIntegerField(null=True)  # into the answer; `text` is what was spoken until then
+
+    class Meta:
+        ordering = ["spoken_at", "id"]
+        indexes = [models.Index(fields=["call", "spoken_at"], name="transcript_by_call")]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.text[:40]}"
+
+
+class SpeechTime(models.Model):
+    """From when to when one side was heard, by the sound itself."""
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="speech")
+    role = models.CharField(max_length=5, choices=TranscriptEntry.Role)
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["began_at", "id"]
+        indexes = [models.Index(fields=["call", "began_at"], name="speech_by_call")]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.began_at} to {self.ended_at}"
+
+
+class CallTurn(models.Model):
+    """How long the caller waited for one answer, in milliseconds and by its parts (`calls.session.turns`)."""
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="turns")
+    answered_at = models.DateTimeField()
+    carrier_in_ms = models.PositiveIntegerField()
+    detection_ms = models.PositiveIntegerField(null=True)
+    model_ms = models.PositiveIntegerField()
+    tool_ms = models.PositiveIntegerField()
+    own_ms = models.PositiveIntegerField()
+    playout_ms = models.PositiveIntegerField(null=True)
+    total_ms = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["answered_at", "id"]
+        indexes = [models.Index(fields=["call", "answered_at"], name="turn_by_call")]
+
+    def __str__(self) -> str:
+        return f"{self.total_ms} ms"
+
+
+class Utterance(models.Model):
+    """A text that the developer has us say with the carrier's voice, in as many pieces as the carrier wants.
+
+    `key` says whose wish it is, so that one that comes again is said once. The carrier says what it is given in that order.
+    """
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="utterances")
+    key = models.CharField(max_length=60, unique=True)
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)  # none: the call is not answered yet
+    pieces_to_come = models.PositiveSmallIntegerField(default=0)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["call"], condition=Q(ended_at=None), name="utterance_open")]
+
+    def __str__(self) -> str:
+        return self.text[:40]
+
+
+class Transfer(models.Model):
+    """An attempt to hand a call over to somebody else, on a leg of its own."""
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="transfers")
+    key = models.CharField(max_length=60, unique=True)
+    to_number = models.CharField(max_length=20)
+    rate = models.DecimalField(**MONEY_FIELD)
+    briefing = models.TextField(blank=True, default="")  # what the other party is told before the caller is connected
+    requested_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+    carrier_call_id = models.CharField(max_length=200, blank=True, default="")
+    answered_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["call"], condition=Q(answered_at=None, failed_at=None), name="one_transfer_at_a_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"transfer to {self.to_number}"
+
+
+class CarrierEventRecord(models.Model):
+    """A webhook of the carrier, by its own id: one that comes again is known."""
+
+    event_id = models.CharField(max_length=100, unique=True)
+    event_type = models.CharField(max_length=60)
+    carrier_call_id = models.CharField(max_length=200, blank=True, default="")
+    direction = models.CharField(max_length=10, blank=True, default="")
+    cause = models.CharField(max_length=24, blank=True, default="")
+    detail = models.CharField(max_length=200, blank=True, default="")
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["carrier_call_id"], name="carrier_event_by_call")]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.event_id}"
