@@ -22,7 +22,7 @@ from calls.live.event_writer import Recorder
 from calls.models import CallStatus, HangupCause
 from calls.session.pacing import Pacer, paced
 from calls.session.transport import CallerFrame
-from calls.session.turns import TurnTimes
+from calls.session.turn_clock import TurnTimes
 
 logger = logging.getLogger(__name__)
 MAX_FRAME_LENGTH = 128 * 1024

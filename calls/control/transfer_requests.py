@@ -80,7 +80,7 @@ def note(call: Call, to: str, refusal: Refusal, *, source: str, tell: bool = Fal
 
 
 class TransferRouter:
-    """Finds the destination of the model's transfer (calls.session.parts.TransferRequester)."""
+    """Finds the destination of the model's transfer (calls.session.interfaces.TransferRequester)."""
 
     def __init__(
         self,

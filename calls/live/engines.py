@@ -10,7 +10,7 @@ from agents.providers.registry import get_model
 from agents.selectors import find_model, in_service
 from bubblyphone.core.crypto import decrypt
 from calls.models import Call
-from calls.session.parts import Engine
+from calls.session.interfaces import Engine
 
 
 @dataclass(frozen=True, slots=True)

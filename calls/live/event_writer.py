@@ -14,7 +14,7 @@ from django.utils import timezone
 from calls import timeline
 from calls.control import lifecycle
 from calls.models import SpeechTime
-from calls.session.turns import TurnTimes
+from calls.session.turn_clock import TurnTimes
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0

@@ -20,7 +20,7 @@ _threads = ThreadPoolExecutor(4, thread_name_prefix="own-voice")
 
 
 class PlatformVoice:
-    """Says a text to one caller (calls.session.parts.OwnVoice). English. Silent where there is neither voice nor carrier."""
+    """Says a text to one caller (calls.session.interfaces.FallbackTts). English. Silent where there is neither voice nor carrier."""
 
     def __init__(self, audio_format: AudioFormat, carrier_call_id: str | None) -> None:
         self._format = audio_format

@@ -33,7 +33,7 @@ from calls.models import Call, CallStatus, Direction, HangupCause
 from calls.session.answering import Answering
 from calls.session.call_session import CallSession
 from calls.session.conversation import HISTORY_TURNS
-from calls.session.parts import LEFT, Limits, Observer, ToolRunner, TransferRequester
+from calls.session.interfaces import LEFT, Limits, Observer, ToolRunner, TransferRequester
 from calls.session.transport import MediaTransport
 from webhooks import signing
 from webhooks.signing import SigningKeys

@@ -14,7 +14,7 @@ from agents.tools import SEND_DTMF
 from bubblyphone.core.api import format_time
 from calls.live import tool_requests
 from calls.live.tool_results import ToolAnswer
-from calls.session.parts import ToolRunner
+from calls.session.interfaces import ToolRunner
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 from webhooks import body_encoding

@@ -19,8 +19,8 @@ from calls import timeline
 from calls.control import session_messages
 from calls.live.event_writer import WRITER
 from calls.live.tool_results import ToolAnswer, read_answer
-from calls.session import outliving
-from calls.session.parts import LateResults
+from calls.session import detached_tasks
+from calls.session.interfaces import LateResults
 from webhooks import request_log, signing
 from webhooks.outbound_http import TIMEOUT_SECONDS, PostResult, get_client
 from webhooks.request_log import LoggedRequest
@@ -42,7 +42,7 @@ Judge = Callable[[PostResult, ToolAnswer], Awaitable[ToolAnswer]]
 
 async def send(request: LoggedRequest, keys: SigningKeys, judge: Judge | None = None) -> ToolAnswer:
     """Send it and read the answer. Whoever waits may be cancelled; the request and its `judge` are not."""
-    return await asyncio.shield(outliving.start(_send(request, keys, judge)))
+    return await asyncio.shield(detached_tasks.start(_send(request, keys, judge)))
 
 
 async def _send(request: LoggedRequest, keys: SigningKeys, judge: Judge | None) -> ToolAnswer:
@@ -90,7 +90,7 @@ def late_results(call_id: int) -> LateResults:
 
 async def finished() -> None:
     """At the end of this process: let the tools that are at work come to their end, and write down what came of them."""
-    await outliving.finished(TIMEOUT_SECONDS + HAND_ON_SECONDS + LOG_ENTRY_SECONDS)
+    await detached_tasks.finished(TIMEOUT_SECONDS + HAND_ON_SECONDS + LOG_ENTRY_SECONDS)
     await WRITER.drained()
 
 

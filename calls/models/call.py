@@ -230,7 +230,7 @@ class SpeechTime(models.Model):
 
 
 class CallTurn(models.Model):
-    """How long the caller waited for one answer, in milliseconds and by its parts (`calls.session.turns`)."""
+    """How long the caller waited for one answer, in milliseconds and by its parts (`calls.session.turn_clock`)."""
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="turns")
     answered_at = models.DateTimeField()

@@ -25,23 +25,32 @@ from agents.providers.events import (
     TurnDone,
 )
 from bubblyphone.core.audio import make_transcoder
+from calls.session.agent_output import AgentOutput
 from calls.session.answering import Answering
+from calls.session.caller_input import CallerInput
 from calls.session.conversation import Conversation
 from calls.session.dead_air import SPOKEN_MS, DeadAir, Remedy
 from calls.session.farewell import Farewell
-from calls.session.handover import Handover
-from calls.session.hearing import Hearing
+from calls.session.interfaces import (
+    LEFT,
+    Engine,
+    FallbackTts,
+    LateResults,
+    Limits,
+    Observer,
+    ToolRunner,
+    TransferRequester,
+)
 from calls.session.last_words import hear_last_words
 from calls.session.mailbox import Mailbox
 from calls.session.model_link import ModelLink
-from calls.session.parts import LEFT, Engine, LateResults, Limits, Observer, OwnVoice, ToolRunner, TransferRequester
 from calls.session.reports import Reports
 from calls.session.silence import SilenceClock
-from calls.session.speaking import Speaking
 from calls.session.speech_times import BothSides
-from calls.session.tool_desk import MOVED, ToolDesk
+from calls.session.tool_executor import MOVED, ToolExecutor
+from calls.session.transfer_state import TransferState
 from calls.session.transport import MediaTransport
-from calls.session.turns import SHORTEST_VOICE_MS, TurnClock
+from calls.session.turn_clock import SHORTEST_VOICE_MS, TurnClock
 
 # A caller who is silent for this long has come to an end.
 PAUSE_SECONDS = 0.7
@@ -66,7 +75,7 @@ class CallSession:
         answering: Answering | None = None,
         request_transfer: TransferRequester | None = None,
         fallback: Engine | None = None,
-        own_voice: OwnVoice | None = None,
+        own_voice: FallbackTts | None = None,
         hand_on: LateResults | None = None,
         silent_for: float = 0.0,
         now: Callable[[], float] = time.monotonic,
@@ -82,11 +91,11 @@ class CallSession:
         self._now = now
         self._conversation = Conversation(observer, config.history, now)
         self._link = ModelLink([Engine(model, config), *filter(None, [fallback])], self._conversation, observer, now)
-        self._handover = Handover(request_transfer, self._link.tell, self._link.answer)
+        self._handover = TransferState(request_transfer, self._link.tell, self._link.answer)
         self._spoken = BothSides(observer, now)
-        self._speaking = Speaking(transport, own_voice, self._caller_is_answered, self._spoken.agent, now)
+        self._speaking = AgentOutput(transport, own_voice, self._caller_is_answered, self._spoken.agent, now)
         self._turns = TurnClock(observer.turn, now)
-        self._hearing = Hearing(
+        self._hearing = CallerInput(
             transport=transport,
             link=self._link,
             speaking=self._speaking,
@@ -109,7 +118,7 @@ class CallSession:
             now=now,
         )
         self._farewell = Farewell(self._speaking, self._handover, self.answering, self.end, now)
-        self._tools = ToolDesk(
+        self._tools = ToolExecutor(
             run_tool=run_tool,
             observer=observer,
             tools=config.tools,

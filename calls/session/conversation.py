@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from agents.providers.base import Turn
-from calls.session.parts import Observer
+from calls.session.interfaces import Observer
 
 HISTORY_TURNS = 40
 # What the caller said may be known later than the answer to it: where the model's transcription is a service apart. So

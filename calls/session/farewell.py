@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from agents.providers.base import RealtimeSession
 from agents.providers.events import ToolCall
-from calls.session import wording
+from calls.session import model_notices
+from calls.session.agent_output import AgentOutput
 from calls.session.answering import Answering
-from calls.session.handover import Handover
-from calls.session.speaking import Speaking
+from calls.session.transfer_state import TransferState
 
 # The longest that a goodbye may take before the line is cut.
 FAREWELL_SECONDS = 15.0
@@ -25,8 +25,8 @@ class Farewell:
 
     def __init__(
         self,
-        speaking: Speaking,
-        handover: Handover,
+        speaking: AgentOutput,
+        handover: TransferState,
         answering: Answering,
         end: Callable[[str], None],
         now: Callable[[], float] = time.monotonic,
@@ -61,5 +61,5 @@ class Farewell:
         """Say in our own voice, where there is one, that no model can be had."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(APOLOGY_SECONDS):
-                await self._speaking.say_ourselves(wording.APOLOGY)
+                await self._speaking.say_ourselves(model_notices.APOLOGY)
         await self._speaking.wait_for_silence(self._now() + APOLOGY_SECONDS)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from agents.providers.base import ProviderError
-from calls.session.ear import Ear
 from calls.session.model_link import ModelLink
+from calls.session.voice_activity import VoiceActivityDetector
 
 # The longest that words are waited for. The transcript is announced and read later than that (`calls.clock.sweeper`).
 WORDS_SECONDS = 2.5
@@ -15,7 +15,9 @@ WORDS_SECONDS = 2.5
 RECENT_SECONDS = 10.0
 
 
-async def hear_last_words(link: ModelLink, ear: Ear, now: Callable[[], float] = time.monotonic) -> None:
+async def hear_last_words(
+    link: ModelLink, ear: VoiceActivityDetector, now: Callable[[], float] = time.monotonic
+) -> None:
     """Have the model write down what it has heard last. Whoever reads its events goes on reading meanwhile."""
     session = link.session
     if session is None or now() - ear.heard_at > RECENT_SECONDS:

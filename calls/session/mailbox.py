@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 
 from agents.cues import Cue
+from calls.session.agent_output import AgentOutput
 from calls.session.answering import Answering
 from calls.session.dead_air import DeadAir
-from calls.session.ear import Ear
+from calls.session.interfaces import Observer
 from calls.session.model_link import ModelLink
-from calls.session.parts import Observer
-from calls.session.speaking import Speaking
+from calls.session.voice_activity import VoiceActivityDetector
 
 # The longest wait for the end of a greeting.
 GREETING_SECONDS = 60.0
@@ -32,8 +32,8 @@ class Mailbox:
         self,
         *,
         answering: Answering,
-        speaking: Speaking,
-        ear: Ear,
+        speaking: AgentOutput,
+        ear: VoiceActivityDetector,
         link: ModelLink,
         dead_air: DeadAir,
         end: Callable[[str], None],

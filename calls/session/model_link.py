@@ -10,7 +10,7 @@ from typing import Any
 from agents.providers.base import Choice, ProviderError, RealtimeSession
 from agents.providers.events import InputTranscript, ModelEvent, ToolCall
 from calls.session.conversation import Conversation
-from calls.session.parts import Engine, Observer
+from calls.session.interfaces import Engine, Observer
 
 CONNECT_TIMEOUT_SECONDS = 12.0
 # In mid-call somebody is listening to the silence.

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from bubblyphone.core.audio import AudioFormat, payload_ms
-from calls.session.ear import is_silent
+from calls.session.voice_activity import is_silent
 
 FRAME_MS = 20
 # Pieces up to this length, which is what carriers send, go through untouched.

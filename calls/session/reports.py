@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from calls.session.parts import Observer
+from calls.session.interfaces import Observer
 
 # A request to a developer's server outlives the session that made it.
 AFTER_CLOSING = frozenset({"tool.returned", "tool.abandoned"})

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from calls.session.parts import Observer
+from calls.session.interfaces import Observer
 
 # A shorter pause is within a sentence.
 PAUSE_SECONDS = 0.3
-# A consonant is known to have been one when it is over (calls.session.ear).
+# A consonant is known to have been one when it is over (calls.session.voice_activity).
 KNOWN_AFTER_SECONDS = 0.6
 
 

@@ -10,7 +10,7 @@ from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession,
 from agents.providers.events import ModelEvent, OutputTranscript
 from bubblyphone.core.audio import PCMU_8K, AudioFormat
 from calls.session.transport import CallerFrame
-from calls.session.turns import TurnTimes
+from calls.session.turn_clock import TurnTimes
 from phone_numbers.carriers.media import StreamStopped
 
 FRAME = base64.b64encode(b"\xff" * 160).decode()

@@ -15,7 +15,7 @@ from agents.providers.events import AudioDelta, SpeechStarted, SpeechStopped, To
 from bubblyphone.core.audio import PCMU_8K
 from calls.live.call_recorder import RecordedTransport, Tape
 from calls.session.call_session import CallSession
-from calls.session.parts import Limits
+from calls.session.interfaces import Limits
 from calls.session.speech_times import PAUSE_SECONDS
 from calls.session.transport import CallerFrame, LineBack, LineBroken
 from phone_numbers.carriers.media import MarkReached, StreamStopped

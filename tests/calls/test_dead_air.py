@@ -11,8 +11,8 @@ from agents.cues import Cue
 from agents.providers.base import ProviderError, SessionConfig, late_result
 from agents.providers.events import AudioDelta, OutputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
-from calls.session import wording
-from calls.session.parts import Engine
+from calls.session import model_notices
+from calls.session.interfaces import Engine
 from tests.calls.scripted import FRAME, ScriptedModel, audio
 from tests.calls.test_session import Conversation, conversation
 
@@ -149,7 +149,7 @@ async def test_another_model_takes_over_and_at_last_a_person(monkeypatch: pytest
         return ""
 
     async def own_voice(text: str) -> AsyncIterator[str]:
-        assert text == wording.APOLOGY
+        assert text == model_notices.APOLOGY
         yield audio(100)
 
     config = SessionConfig(upstream_model="other", instructions="Be brief.", caller_format=PCMU_8K)

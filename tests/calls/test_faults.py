@@ -27,7 +27,7 @@ from calls.control import lifecycle
 from calls.live import media_socket, session_runner
 from calls.live.event_writer import WRITER
 from calls.models import Call
-from calls.session import outliving
+from calls.session import detached_tasks
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import PhoneNumber
@@ -170,7 +170,7 @@ async def hold_a_call(number: PhoneNumber, fault: Fault) -> CutCall:
 async def hold_calls(number: PhoneNumber, faults: list[Fault]) -> list[CutCall]:
     """All at once. Their carrier takes its time to hang up; it is asked in vain for calls whose process has died."""
     calls = await asyncio.gather(*(hold_a_call(number, fault) for fault in faults))
-    await outliving.finished(LONGEST_SECONDS)  # the tools that were asked
+    await detached_tasks.finished(LONGEST_SECONDS)  # the tools that were asked
     await WRITER.drained()
     now = timezone.now()
     for call in calls:

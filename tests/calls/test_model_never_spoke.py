@@ -21,8 +21,8 @@ from calls.control.inbound import receive
 from calls.live.engines import engines_of
 from calls.models import Analysis, Call
 from calls.session.conversation import Conversation
+from calls.session.interfaces import Engine
 from calls.session.model_link import ModelLink
-from calls.session.parts import Engine
 from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number

@@ -2,7 +2,7 @@
 
 import pytest
 
-from calls.session.playout import Playout
+from calls.session.playback_clock import PlaybackClock
 
 
 class Clock:
@@ -15,7 +15,7 @@ class Clock:
 
 def test_heard_follows_the_clock_and_ends_with_what_was_sent() -> None:
     clock = Clock()
-    playout = Playout(clock)
+    playout = PlaybackClock(clock)
     playout.sent("a", 1000)
     clock.now += 0.3
     assert (playout.heard_ms(), playout.is_playing()) == (300, True)
@@ -25,7 +25,7 @@ def test_heard_follows_the_clock_and_ends_with_what_was_sent() -> None:
 
 def test_a_mark_corrects_the_clock_when_playback_began_late() -> None:
     clock = Clock()
-    playout = Playout(clock)
+    playout = PlaybackClock(clock)
     playout.sent("a", 500)
     mark = playout.next_mark()
     assert mark == "m1"
@@ -36,7 +36,7 @@ def test_a_mark_corrects_the_clock_when_playback_began_late() -> None:
 
 
 def test_marks_are_sent_every_240_ms_and_at_the_end_of_an_answer() -> None:
-    playout = Playout(Clock())
+    playout = PlaybackClock(Clock())
     playout.sent("a", 200)
     assert playout.next_mark() is None
     assert playout.next_mark(final=True) == "m1"
@@ -47,7 +47,7 @@ def test_marks_are_sent_every_240_ms_and_at_the_end_of_an_answer() -> None:
 
 def test_marks_returned_by_a_clear_mean_nothing() -> None:
     clock = Clock()
-    playout = Playout(clock)
+    playout = PlaybackClock(clock)
     playout.sent("a", 2000)
     mark = playout.next_mark()
     clock.now += 0.5
@@ -62,7 +62,7 @@ def test_marks_returned_by_a_clear_mean_nothing() -> None:
 
 def test_answers_play_one_after_the_other() -> None:
     clock = Clock()
-    playout = Playout(clock)
+    playout = PlaybackClock(clock)
     playout.sent("a", 1000)
     playout.sent("b", 1000)
     clock.now += 1.5
@@ -71,7 +71,7 @@ def test_answers_play_one_after_the_other() -> None:
 
 def test_what_a_broken_line_takes_with_it_is_known_by_the_piece() -> None:
     clock = Clock()
-    playout = Playout(clock)
+    playout = PlaybackClock(clock)
     for name in "abcde":
         playout.sent("answer", 100, name)
     clock.now += 0.25
@@ -84,7 +84,7 @@ def test_what_a_broken_line_takes_with_it_is_known_by_the_piece() -> None:
     assert playout.take_unplayed() == []
 
 
-def play(clock: Clock, playout: Playout, item_id: str, length_ms: float, *, sound_ms: float | None = None) -> str:
+def play(clock: Clock, playout: PlaybackClock, item_id: str, length_ms: float, *, sound_ms: float | None = None) -> str:
     playout.sent(item_id, length_ms, sound_ms=sound_ms)
     mark = playout.next_mark(final=True)
     assert mark is not None
@@ -93,7 +93,7 @@ def play(clock: Clock, playout: Playout, item_id: str, length_ms: float, *, soun
 
 def test_a_short_sentence_is_not_taken_for_the_one_behind_it() -> None:
     clock = Clock()
-    playout = Playout(clock)
+    playout = PlaybackClock(clock)
     began = clock.now
     first = play(clock, playout, "one moment", 200, sound_ms=30)
     second = play(clock, playout, "answer", 1000)
@@ -105,7 +105,7 @@ def test_a_short_sentence_is_not_taken_for_the_one_behind_it() -> None:
 
 def test_the_first_mark_behind_a_sound_tells_when_it_began() -> None:
     clock = Clock()
-    playout = Playout(clock)
+    playout = PlaybackClock(clock)
     began = clock.now
     before = play(clock, playout, "greeting", 400)
     playout.sent("answer", 100, sound_ms=60)
@@ -118,7 +118,7 @@ def test_the_first_mark_behind_a_sound_tells_when_it_began() -> None:
 
 def test_a_line_that_ran_dry_in_between_is_no_earlier_beginning() -> None:
     clock = Clock()
-    playout = Playout(clock)
+    playout = PlaybackClock(clock)
     began = clock.now
     playout.sent("answer", 100, sound_ms=0)
     clock.now += 0.6
@@ -129,7 +129,7 @@ def test_a_line_that_ran_dry_in_between_is_no_earlier_beginning() -> None:
 
 def test_what_was_thrown_away_did_not_begin() -> None:
     clock = Clock()
-    playout = Playout(clock)
+    playout = PlaybackClock(clock)
     play(clock, playout, "answer", 300, sound_ms=0)
     playout.cleared()
     later = play(clock, playout, "other", 300)

@@ -156,7 +156,7 @@ async def test_tools_run_side_by_side_and_a_cancelled_one_is_dropped() -> None:
 async def test_a_tool_that_takes_its_time_has_something_said(
     monkeypatch: pytest.MonkeyPatch, model_speaks: bool
 ) -> None:
-    monkeypatch.setattr("calls.session.tool_desk.QUICK_SECONDS", 0.1)
+    monkeypatch.setattr("calls.session.tool_executor.QUICK_SECONDS", 0.1)
     monkeypatch.setattr(ScriptedSession, "speaks_during_tools", model_speaks)
 
     async def own_voice(text: str) -> AsyncIterator[str]:
@@ -280,7 +280,7 @@ async def test_dtmf_is_written_down() -> None:
 
 
 async def test_keys_that_follow_each_other_are_told_to_the_model_as_one_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calls.session.keys.PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("calls.session.dtmf_collector.PAUSE_SECONDS", 0.1)
     async with conversation() as talk:
         model = await talk.model_session()
         for digit in "42#":

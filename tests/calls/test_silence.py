@@ -9,7 +9,7 @@ import pytest
 from agents.providers.base import ProviderError, SessionConfig
 from agents.providers.events import AudioDelta, InputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
-from calls.session.parts import Engine
+from calls.session.interfaces import Engine
 from calls.session.silence import SilenceClock
 from calls.session.transport import LineBack, LineBroken
 from phone_numbers.carriers.media import DtmfPressed

@@ -5,9 +5,9 @@ import base64
 import pytest
 
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
-from calls.session.ear import sounds_in
 from calls.session.speech_times import SpeechTimes
 from calls.session.transport import SILENCE
+from calls.session.voice_activity import sounds_in
 from tests.calls.test_turns import sound
 
 Stretch = tuple[float, float]

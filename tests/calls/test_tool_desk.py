@@ -9,7 +9,7 @@ import pytest
 from agents.cues import Cue
 from agents.providers.base import ProviderError, ToolSpec, late_result
 from agents.providers.events import ToolCall, ToolCallsCancelled
-from calls.session.parts import LEFT
+from calls.session.interfaces import LEFT
 from phone_numbers.carriers.media import StreamStopped
 from tests.calls.test_session import Conversation, conversation
 

@@ -10,8 +10,8 @@ import pytest
 from agents.providers.base import Turn
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat, make_transcoder
 from calls.session.conversation import Conversation, cut_texts, spoken_part
-from calls.session.ear import Ear, is_silent, sound_begins_ms
-from calls.session.turns import TurnClock, TurnTimes
+from calls.session.turn_clock import TurnClock, TurnTimes
+from calls.session.voice_activity import VoiceActivityDetector, is_silent, sound_begins_ms
 from tests.calls.scripted import Notebook
 from tests.calls.test_playout import Clock
 
@@ -25,7 +25,7 @@ def sound(audio_format: AudioFormat, amplitude: float) -> str:
     return transcode(pcm) if transcode else pcm
 
 
-def listen(ear: Ear, clock: Clock, payload: str, pieces: int, **options: bool) -> None:
+def listen(ear: VoiceActivityDetector, clock: Clock, payload: str, pieces: int, **options: bool) -> None:
     for _ in range(pieces):
         clock.now += 0.02
         ear.hear(payload, **options)
@@ -34,7 +34,7 @@ def listen(ear: Ear, clock: Clock, payload: str, pieces: int, **options: bool) -
 @pytest.mark.parametrize("audio_format", [PCMU_8K, PCMA_8K, PCM16_16K])
 def test_a_voice_is_told_from_silence_and_from_the_lines_noise(audio_format: AudioFormat) -> None:
     clock = Clock()
-    ear = Ear(audio_format, clock)
+    ear = VoiceActivityDetector(audio_format, clock)
     listen(ear, clock, sound(audio_format, 0), 10)
     assert ear.voiced_ms == 0
     listen(ear, clock, sound(audio_format, 4000), 20)
@@ -66,7 +66,7 @@ ENDINGS = {
 def test_a_word_may_end_softly(audio_format: AudioFormat, ending: str, counts: bool) -> None:
     clock = Clock()
     heard = list[tuple[float, float]]()
-    ear = Ear(audio_format, clock, lambda begin, end: heard.append((begin, end)))
+    ear = VoiceActivityDetector(audio_format, clock, lambda begin, end: heard.append((begin, end)))
     zero = ear.voice_at
     silence = sound(audio_format, 0)
     listen(ear, clock, silence, 10)
@@ -85,7 +85,7 @@ def test_a_word_may_end_softly(audio_format: AudioFormat, ending: str, counts: b
 
 def test_a_lines_own_noise_ends_no_word() -> None:
     clock = Clock()
-    ear = Ear(PCMU_8K, clock)
+    ear = VoiceActivityDetector(PCMU_8K, clock)
     listen(ear, clock, sound(PCMU_8K, 120), 200)
     listen(ear, clock, sound(PCMU_8K, 4000), 20)
     ended = clock.now
@@ -97,7 +97,7 @@ def test_a_lines_own_noise_ends_no_word() -> None:
 
 def test_a_loud_room_becomes_noise() -> None:
     clock = Clock()
-    ear = Ear(PCMU_8K, clock)
+    ear = VoiceActivityDetector(PCMU_8K, clock)
     listen(ear, clock, sound(PCMU_8K, 900), 1500)  # half a minute
     ear.forget()
     listen(ear, clock, sound(PCMU_8K, 900), 50)
@@ -108,7 +108,7 @@ def test_a_loud_room_becomes_noise() -> None:
 
 def test_late_sound_is_told_from_a_sender_that_paused() -> None:
     clock = Clock()
-    ear = Ear(PCMU_8K, clock)
+    ear = VoiceActivityDetector(PCMU_8K, clock)
     listen(ear, clock, sound(PCMU_8K, 4000), 5)
     clock.now += 0.06
     listen(ear, clock, sound(PCMU_8K, 4000), 1)
@@ -122,7 +122,7 @@ def test_late_sound_is_told_from_a_sender_that_paused() -> None:
 @pytest.mark.parametrize("is_told", [True, False])
 def test_sound_that_never_came_is_not_late_for_ever(gap: float, is_told: bool) -> None:
     clock = Clock()
-    ear = Ear(PCMU_8K, clock)
+    ear = VoiceActivityDetector(PCMU_8K, clock)
     listen(ear, clock, sound(PCMU_8K, 4000), 5)
     clock.now += gap
     if is_told:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 PAUSE_SECONDS = 1.2
 
 
-class Keys:
+class DtmfCollector:
     """Collects keys; `tell` is given them as a whole after a pause."""
 
     def __init__(self, tell: Callable[[str], Awaitable[None]]) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 from agents.providers.base import RealtimeSession, ToolSpec
 from agents.providers.events import ToolCall
 from agents.tool_arguments import argument_problem
-from calls.session import outliving, wording
-from calls.session.parts import LateResults, Observer, ToolRunner
+from calls.session import detached_tasks, model_notices
+from calls.session.interfaces import LateResults, Observer, ToolRunner
 
 # A tool that is back sooner needs no words to bridge the wait.
 QUICK_SECONDS = 0.7
@@ -37,7 +37,7 @@ class _Run:
     bridging: asyncio.Task[None] | None = None
 
 
-class ToolDesk:
+class ToolExecutor:
     """Runs what the model asks for, if it is one of `tools`. `changed` is told whenever a tool has begun or ended.
 
     `deliver` is given what came of a call, and whether no other tool runs. `hand_on` takes the result of a call that another
@@ -84,14 +84,14 @@ class ToolDesk:
         self._runs.append(run)
         tool = self._tools.get(call.name)
         if tool is None:
-            work = self._refuse(run, wording.no_such_tool(self._tools), "unknown_tool")
+            work = self._refuse(run, model_notices.no_such_tool(self._tools), "unknown_tool")
         elif tool.name in self._built_in:
             work = self._act(run)
         elif problem := argument_problem(tool, call.arguments):
             work = self._refuse(run, problem, "invalid_arguments")
         else:
             work = self._ask(run, tool)
-        run.task = outliving.start(work, name=call.name)
+        run.task = detached_tasks.start(work, name=call.name)
         self._changed()
 
     def cancel(self, call_ids: Iterable[str]) -> None:

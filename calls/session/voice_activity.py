@@ -69,7 +69,7 @@ class WordEnding:
         return consonant_ms
 
 
-class Ear:
+class VoiceActivityDetector:
     """Follows one caller's sound, piece by piece as it comes. Some microseconds a piece; times are those of `now`."""
 
     def __init__(

@@ -7,22 +7,22 @@ from collections.abc import Callable
 
 from agents.providers.base import ProviderError, RealtimeSession
 from bubblyphone.core.audio import payload_ms
-from calls.session.ear import sound_begins_ms, sounds_in
-from calls.session.parts import OwnVoice
-from calls.session.playout import Playout
+from calls.session.interfaces import FallbackTts
+from calls.session.playback_clock import PlaybackClock
 from calls.session.speech_times import SpeechTimes
 from calls.session.transport import MediaTransport
+from calls.session.voice_activity import sound_begins_ms, sounds_in
 
 OWN_VOICE = "own voice"  # the name of an "answer" that no model gave
 
 
-class Speaking:
+class AgentOutput:
     """One caller's ear. While the line is broken what is said waits, with what had not been heard yet before it."""
 
     def __init__(
         self,
         transport: MediaTransport,
-        own_voice: OwnVoice | None = None,
+        own_voice: FallbackTts | None = None,
         answers: Callable[[float, float], bool] = lambda received_at, silent_ms: False,
         spoke: SpeechTimes | None = None,
         now: Callable[[], float] = time.monotonic,
@@ -35,7 +35,7 @@ class Speaking:
         self._answers = answers
         self._spoke = spoke or SpeechTimes(lambda begin, end: None)
         self._now = now
-        self._playout = Playout(now)
+        self._playout = PlaybackClock(now)
         self._waiting: list[tuple[str, str]] | None = None  # while the line is broken: answer and payload
         self._sound_ends_at = 0.0
         self._first_sound_at: float | None = None  # when the first sound of an answer came that is not sent yet

@@ -7,7 +7,7 @@ from collections.abc import Callable
 MARK_EVERY_MS = 240.0
 
 
-class Playout:
+class PlaybackClock:
     """Follows the far end's playback queue: it plays in real time what it was sent, one piece after the other.
 
     The clock says how far playback must be; a mark that comes back corrects it (the carrier started later than we think). Marks

@@ -7,21 +7,21 @@ from collections.abc import Callable
 
 from agents.providers.base import ProviderError, RealtimeSession
 from bubblyphone.core.audio import make_transcoder
-from calls.session import wording
-from calls.session.ear import Ear
-from calls.session.keys import Keys
+from calls.session import model_notices
+from calls.session.agent_output import AgentOutput
+from calls.session.dtmf_collector import DtmfCollector
+from calls.session.interfaces import Observer
 from calls.session.model_link import ModelLink
-from calls.session.parts import Observer
-from calls.session.speaking import Speaking
 from calls.session.transport import LineBack, LineBroken, MediaTransport
-from calls.session.turns import TurnClock
+from calls.session.turn_clock import TurnClock
+from calls.session.voice_activity import VoiceActivityDetector
 from phone_numbers.carriers.media import DtmfPressed, MarkReached, StreamError, StreamStopped
 
 # What the caller says while the model is being connected, in frames of 20 ms.
 HELD_BACK_FRAMES = 100
 
 
-class Hearing:
+class CallerInput:
     """Reads the media connection to its end. `is_deaf`: nothing that is said now is for the model."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Hearing:
         *,
         transport: MediaTransport,
         link: ModelLink,
-        speaking: Speaking,
+        speaking: AgentOutput,
         turns: TurnClock,
         observer: Observer,
         is_deaf: Callable[[], bool],
@@ -45,8 +45,8 @@ class Hearing:
         self._now = now
         self._to_model: Callable[[str], str] | None = None
         self._held_back: deque[str] = deque(maxlen=HELD_BACK_FRAMES)
-        self.ear = Ear(transport.audio_format, now, spoke)
-        self.keys = Keys(self._tell_keys)
+        self.ear = VoiceActivityDetector(transport.audio_format, now, spoke)
+        self.keys = DtmfCollector(self._tell_keys)
         self.acted_at = 0.0  # when the caller last pressed a key
 
     def listen_for(self, session: RealtimeSession) -> None:
@@ -79,7 +79,7 @@ class Hearing:
                     return
 
     async def _tell_keys(self, keys: str) -> None:
-        await self._link.tell(lambda session: session.send_notice(wording.keys_pressed(keys)))
+        await self._link.tell(lambda session: session.send_notice(model_notices.keys_pressed(keys)))
 
     async def _take(self, payload: str) -> None:
         self.ear.hear(payload, counts=not self._speaking.is_audible)

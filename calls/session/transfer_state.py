@@ -6,14 +6,14 @@ from typing import Any
 from agents.cues import Cue
 from agents.providers.base import RealtimeSession
 from agents.providers.events import ToolCall
-from calls.session import wording
-from calls.session.parts import TransferRequester
+from calls.session import model_notices
+from calls.session.interfaces import TransferRequester
 
 Tell = Callable[[Callable[[RealtimeSession], Awaitable[None]]], Awaitable[bool]]
 Answer = Callable[[RealtimeSession, ToolCall, Mapping[str, Any]], Awaitable[bool]]
 
 
-class Handover:
+class TransferState:
     """`tell` gives the model an order, `answer` answers its tool calls; both say whether it took it."""
 
     def __init__(self, request: TransferRequester | None, tell: Tell, answer: Answer) -> None:
@@ -45,13 +45,13 @@ class Handover:
         asked, self._asked = self._asked, None
         self.is_under_way = True
         if asked is not None:
-            await self._answer(*asked, {"result": wording.STAY_MEANWHILE})
+            await self._answer(*asked, {"result": model_notices.STAY_MEANWHILE})
 
     async def failed(self, reason: str) -> None:
         """Nobody could be reached: the caller is the model's again, which is told why."""
         asked, self._asked = self._asked, None
         self.is_ringing = self.is_under_way = False
-        why = wording.not_handed_over(reason)
+        why = model_notices.not_handed_over(reason)
         if asked is not None:
             await self._answer(*asked, {"error": why})
         elif await self._tell(lambda session: session.send_notice(why)):

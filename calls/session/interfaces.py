@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agents.providers.base import RealtimeModel, SessionConfig
-from calls.session.turns import TurnTimes
+from calls.session.turn_clock import TurnTimes
 
 # A session's end that is not the call's: another session has it, or is about to.
 LEFT = "left"
@@ -61,7 +61,7 @@ class TransferRequester(Protocol):
     async def __call__(self, arguments: Mapping[str, Any]) -> str: ...
 
 
-class OwnVoice(Protocol):
+class FallbackTts(Protocol):
     """Says a text without the model: pieces of audio in the caller's format, or none where somebody else says it meanwhile."""
 
     def __call__(self, text: str) -> AsyncIterator[str]: ...
