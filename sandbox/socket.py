@@ -18,7 +18,7 @@ from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from calls import timeline
 from calls.control import lifecycle
 from calls.live import session_runner
-from calls.live.event_writer import Recorder
+from calls.live.event_writer import EventWriter
 from calls.models import CallStatus, HangupCause
 from calls.session.pacing import Pacer, paced
 from calls.session.transport import CallerFrame
@@ -121,7 +121,7 @@ def read_audio(message: Mapping[str, Any]) -> tuple[str | None, str]:
 class BrowserObserver:
     """Writes everything down and shows the browser what concerns it."""
 
-    def __init__(self, recorder: Recorder, transport: SandboxTransport) -> None:
+    def __init__(self, recorder: EventWriter, transport: SandboxTransport) -> None:
         self._recorder = recorder
         self._transport = transport
         self._frames: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue()
@@ -174,13 +174,13 @@ async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
     await send({"type": "websocket.accept"})
     await session_runner.in_database(answer, call.call_id)
     transport = SandboxTransport(receive, send)
-    observer = BrowserObserver(Recorder(call.call_id), transport)
+    observer = BrowserObserver(EventWriter(call.call_id), transport)
 
     async def on_end(cause: str) -> None:
         await session_runner.in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
 
     try:
-        cause = await session_runner.hold(call, transport, on_end, observer)
+        cause = await session_runner.run_session(call, transport, on_end, observer)
     except Exception:
         logger.exception("A sandbox call's session broke.", extra={"call_id": call.call_id})
         cause = HangupCause.MODEL_FAILED

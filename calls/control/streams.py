@@ -67,7 +67,7 @@ def may_restart(call: Call) -> bool:
     )
 
 
-def left_behind(call_ids: list[int], reason: str = DEPLOY) -> None:
+def mark_streams_lost(call_ids: list[int], reason: str = DEPLOY) -> None:
     """The process that holds these calls' sessions goes away: another one takes them up (`calls.clock.sweeper`)."""
     Call.objects.filter(pk__in=call_ids, status=CallStatus.ANSWERED).update(
         stream_lost_at=timezone.now(), stream_lost_reason=reason

@@ -141,7 +141,7 @@ class Mix:
             self._file.append(self._caller.take(position), self._agent.take(position))
 
 
-class Tape:
+class CallRecorder:
     """The recording of one call: `heard`, `said` and `cleared` are for the event loop and return at once."""
 
     def __init__(self, path: Path, audio_format: AudioFormat) -> None:
@@ -236,7 +236,7 @@ def _decoded(payload: str) -> bytes:
 class RecordedTransport:
     """A media connection with a tap in it."""
 
-    def __init__(self, transport: MediaTransport, tape: Tape) -> None:
+    def __init__(self, transport: MediaTransport, tape: CallRecorder) -> None:
         self._transport = transport
         self._tape = tape
         self.audio_format = transport.audio_format

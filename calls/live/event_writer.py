@@ -101,7 +101,7 @@ class BatchWriter:
 WRITER = BatchWriter()
 
 
-class Recorder:
+class EventWriter:
     """The observer of one live call (calls.session.call_session.Observer)."""
 
     def __init__(self, call_id: int, writer: BatchWriter = WRITER) -> None:

@@ -19,7 +19,7 @@ SECONDS_PER_CHARACTER = 0.07
 _threads = ThreadPoolExecutor(4, thread_name_prefix="own-voice")
 
 
-class PlatformVoice:
+class LocalFallbackTts:
     """Says a text to one caller (calls.session.interfaces.FallbackTts). English. Silent where there is neither voice nor carrier."""
 
     def __init__(self, audio_format: AudioFormat, carrier_call_id: str | None) -> None:

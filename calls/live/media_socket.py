@@ -44,7 +44,7 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
             await transport.wait_for_start()
     except (StreamNotStarted, TimeoutError):
-        await session_runner.in_database(streams.left_behind, [call.call_id], streams.CONNECTION_LOST)
+        await session_runner.in_database(streams.mark_streams_lost, [call.call_id], streams.CONNECTION_LOST)
         await transport.close()
         return
     line = _lines.get(call.call_id)
@@ -89,7 +89,7 @@ async def hold_line(call: session_runner.LiveCall, transport: CarrierTransport) 
 
 async def _converse(call: session_runner.LiveCall, line: CarrierLine, on_end: session_runner.OnEnd) -> str:
     try:
-        return await session_runner.hold(call, line, on_end)
+        return await session_runner.run_session(call, line, on_end)
     except ProviderError:
         logger.exception("The model of a call could not be used.", extra={"call_id": call.call_id})
     except Exception:

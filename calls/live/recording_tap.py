@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from calls.after_call import recordings
 from calls.after_call.recording_files import draft_path
-from calls.live.call_recorder import RecordedTransport, Tape
+from calls.live.call_recorder import CallRecorder, RecordedTransport
 from calls.live.event_writer import WRITER
 from calls.session.transport import MediaTransport
 
@@ -19,7 +19,7 @@ async def taped(call_id: int, transport: MediaTransport, *, is_wanted: bool) -> 
         yield transport
         return
     began_at = timezone.now()
-    tape = Tape(draft_path(call_id), transport.audio_format)
+    tape = CallRecorder(draft_path(call_id), transport.audio_format)
     WRITER.put(lambda: recordings.session_began(call_id, at=began_at))
     try:
         yield RecordedTransport(transport, tape)

@@ -25,8 +25,8 @@ from calls.control.transfer_requests import TransferRouter
 from calls.live import tool_requests
 from calls.live.call_recorder import RecordedTransport
 from calls.live.engines import EngineChoice, engines_of
-from calls.live.event_writer import Recorder
-from calls.live.fallback_tts import PlatformVoice
+from calls.live.event_writer import EventWriter
+from calls.live.fallback_tts import LocalFallbackTts
 from calls.live.recording_tap import taped
 from calls.live.tool_calls import TelephoneTools, ToolWebhook, no_tools
 from calls.models import Call, CallStatus, Direction, HangupCause
@@ -44,7 +44,7 @@ HEARTBEAT_SECONDS = 5.0
 HANGUP_REPORT_SECONDS = 4.0
 LEAVE_SECONDS = 2.0
 # After Redis was away, or a message could not be understood.
-OBEY_AGAIN_SECONDS = 1.0
+CONTROL_RETRY_SECONDS = 1.0
 
 OnEnd = Callable[[str], Awaitable[None]]
 R = TypeVar("R")
@@ -131,7 +131,9 @@ def load(call_id: int) -> LiveCall:
     )
 
 
-async def hold(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None = None) -> str:
+async def run_session(
+    live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None = None
+) -> str:
     """Run the conversation of a call over a media connection until it ends; returns why ("": the caller's side ended).
 
     `on_end` is told why at once; this returns when the last words are known, too.
@@ -147,7 +149,7 @@ async def hold(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observe
 
 
 async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None) -> str:
-    recorder = Recorder(live.call_id)
+    recorder = EventWriter(live.call_id)
     shared = _session_config(live, transport)
     own = live.model.engine(await in_database(live.model.load), shared)
     session = CallSession(
@@ -155,7 +157,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
         model=own.model,
         config=own.config,
         fallback=live.fallback.engine(await in_database(live.fallback.load), shared) if live.fallback else None,
-        own_voice=PlatformVoice(transport.audio_format, live.carrier_call_id),
+        own_voice=LocalFallbackTts(transport.audio_format, live.carrier_call_id),
         greeting=live.config.greeting_message,
         limits=Limits(
             max_duration=live.config.max_call_duration - (live.resumed_after or 0.0),
@@ -173,7 +175,9 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
     if live.resumed_after is not None:  # in another process the session before may wait for its line yet
         await in_database(session_messages.tell_session, live.call_id, {"type": "session.leave"})
     with _registered(live, session):
-        control = asyncio.create_task(_obey(live.call_id, session, detects_voicemail=live.detects_voicemail))
+        control = asyncio.create_task(
+            _keep_control_loop(live.call_id, session, detects_voicemail=live.detects_voicemail)
+        )
         opening = asyncio.create_task(_say_waiting(session, live.to_say))
         try:
             cause = await session.run(on_end)
@@ -264,7 +268,7 @@ async def drain(seconds: float) -> None:
     _draining = True
     sessions = {live.call_id: session for live, session in _live_calls.values() if live.carrier_call_id}
     await asyncio.gather(*(session.end_when_quiet(LEFT, seconds) for session in sessions.values()))
-    await in_database(streams.left_behind, list(sessions))
+    await in_database(streams.mark_streams_lost, list(sessions))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LEAVE_SECONDS):
             while _live_calls.keys() & sessions.keys():  # noqa: ASYNC110  they close their sockets
@@ -276,17 +280,17 @@ async def drain(seconds: float) -> None:
 # --- what reaches a live session from other processes -----------------------------------------------------------------
 
 
-async def _obey(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
+async def _keep_control_loop(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
     """Keep the session within reach, whatever becomes of Redis meanwhile."""
     while True:
         try:
-            await _listen(call_id, session, detects_voicemail=detects_voicemail)
+            await _control_loop(call_id, session, detects_voicemail=detects_voicemail)
         except Exception:
             logger.exception("A live session is out of reach, trying again.", extra={"call_id": call_id})
-            await asyncio.sleep(OBEY_AGAIN_SECONDS)
+            await asyncio.sleep(CONTROL_RETRY_SECONDS)
 
 
-async def _listen(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
+async def _control_loop(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
     """Do what is told to the call's group in the channel layer."""
     layer = get_channel_layer()
     channel = await layer.new_channel()

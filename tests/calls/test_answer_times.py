@@ -13,7 +13,7 @@ import pytest
 from agents.providers.base import SessionConfig, ToolSpec
 from agents.providers.events import AudioDelta, SpeechStarted, SpeechStopped, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
-from calls.live.call_recorder import RecordedTransport, Tape
+from calls.live.call_recorder import CallRecorder, RecordedTransport
 from calls.session.call_session import CallSession
 from calls.session.interfaces import Limits
 from calls.session.speech_times import PAUSE_SECONDS
@@ -88,7 +88,7 @@ class Call:
         self.caller, self.notes, self.scripted = TalkingCaller(), Notebook(), ScriptedModel()
         self.tool_seconds = 0.0
         self.began_at, self.began_on = time.monotonic(), datetime.now(UTC)
-        self.tape = Tape(path, PCMU_8K)
+        self.tape = CallRecorder(path, PCMU_8K)
         self.session = CallSession(
             transport=RecordedTransport(self.caller, self.tape),
             model=self.scripted,

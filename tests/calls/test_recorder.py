@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, connections
 from django.utils import timezone
 
-from calls.live.event_writer import BatchWriter, Recorder
+from calls.live.event_writer import BatchWriter, EventWriter
 from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
 
@@ -40,10 +40,10 @@ async def test_what_cannot_be_written_is_left_out_and_the_rest_is_there(
     writer: BatchWriter, caplog: pytest.LogCaptureFixture
 ) -> None:
     call = await running_call()
-    recorder = Recorder(call.pk, writer)
+    recorder = EventWriter(call.pk, writer)
     recorder.event("stream.error", {"detail": "first"})
     recorder.event("tool.called", {"arguments": {"city": {"a secret"}}})
-    Recorder(NOBODYS_CALL, writer).event("stream.error")
+    EventWriter(NOBODYS_CALL, writer).event("stream.error")
     recorder.transcript("model", "Hello\x00 there.")
     recorder.event("stream.disconnected")
     await asyncio.wait_for(recorder.drained(), 5)
@@ -57,7 +57,7 @@ async def test_what_a_database_that_is_away_did_not_take_is_written_once_it_is_b
 ) -> None:
     monkeypatch.setattr("calls.live.event_writer.RETRY_SECONDS", 0.05)
     call = await running_call()
-    recorder = Recorder(call.pk, writer)
+    recorder = EventWriter(call.pk, writer)
     attempts = []
 
     def refuse_twice() -> None:

@@ -17,7 +17,7 @@ from telnyx import AsyncTelnyx
 
 from bubblyphone.core.audio import PCM16_16K, PCMU_8K, mulaw_to_pcm16, pcm16_to_mulaw
 from calls.after_call.wav_file import StereoReader, WavFile, began_at
-from calls.live.call_recorder import Mix, RecordedTransport, Tape
+from calls.live.call_recorder import CallRecorder, Mix, RecordedTransport
 from calls.session.transport import CarrierTransport, LineBroken
 from phone_numbers.carriers.media import StreamStopped
 from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
@@ -176,7 +176,7 @@ def samples():
         return 0
 
 async def main():
-    recorded = call_recorder.Tape(pathlib.Path(sys.argv[1]), PCMU_8K)
+    recorded = call_recorder.CallRecorder(pathlib.Path(sys.argv[1]), PCMU_8K)
     while samples() < 4000:
         recorded.heard(base64.b64encode(bytes([16]) * 160).decode())
         await asyncio.sleep(0.02)
@@ -199,7 +199,7 @@ async def test_a_disk_that_takes_nothing_does_not_end_the_call(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    tape = Tape(tmp_path / "file" / "a.wav", PCMU_8K)
+    tape = CallRecorder(tmp_path / "file" / "a.wav", PCMU_8K)
     tape.heard(base64.b64encode(LOUD * FRAME).decode())
     await tape.close()
     assert "could not be written" in caplog.text
@@ -207,7 +207,7 @@ async def test_a_disk_that_takes_nothing_does_not_end_the_call(
 
 async def test_what_a_broken_line_never_played_is_not_recorded(tmp_path: Path) -> None:
     caller = ScriptedCaller()
-    tape = Tape(tmp_path / "a.wav", PCMU_8K)
+    tape = CallRecorder(tmp_path / "a.wav", PCMU_8K)
     connection = RecordedTransport(caller, tape)
     listening = asyncio.create_task(drain(connection))
     await connection.send_audio(base64.b64encode(LOUD * 8 * 5000).decode())
@@ -306,7 +306,7 @@ async def test_a_call_through_the_exchange_is_recorded_as_it_was_heard(
         await telnyx.calls.actions.answer(call_id, stream_url=platform.media_url(), **RTP)
         transport = carrier_transport(await platform.stream(), frames)
         await transport.wait_for_start()
-        tape = Tape(tmp_path / "call.wav", transport.audio_format)
+        tape = CallRecorder(tmp_path / "call.wav", transport.audio_format)
         connection = RecordedTransport(transport, tape)
         listening = asyncio.create_task(drain(connection))
         await asyncio.sleep(0.3)
