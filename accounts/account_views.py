@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import browser_sessions, closing, email_verification, passwords, selectors, services
+from accounts import account_deletion, browser_sessions, email_verification, passwords, selectors, services
 from accounts.access import signed_in
 from accounts.forms import ChangePasswordForm, DeleteAccountForm, ProfileForm
 from accounts.models import Developer
@@ -87,7 +87,9 @@ def delete_account(request: HttpRequest) -> HttpResponse:
     form = DeleteAccountForm(request.POST)
     if form.is_valid():
         try:
-            closing.close_account(developer=signed_in(request), **form.cleaned_data, address=client_address(request))
+            account_deletion.close_account(
+                developer=signed_in(request), **form.cleaned_data, address=client_address(request)
+            )
         except ApplicationError as error:
             add_errors(form, error)
         else:

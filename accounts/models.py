@@ -45,7 +45,7 @@ class Developer(AbstractBaseUser, PermissionsMixin):
     session_generation = models.PositiveIntegerField(default=0)  # one more ends every session in a browser
     demo_calls_used = models.PositiveSmallIntegerField(default=0)
     time_zone = models.CharField(max_length=64, default="UTC")  # of the times on pages; the API is in UTC
-    closed_at = models.DateTimeField(null=True, blank=True)  # deleted by its owner (accounts.closing) …
+    closed_at = models.DateTimeField(null=True, blank=True)  # deleted by its owner (accounts.account_deletion) …
     closing_finished_at = models.DateTimeField(null=True, blank=True)  # … and calls, numbers and papers are gone
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.access import signed_in
 from accounts.models import Developer
-from billing import ledger, pace, selectors
+from billing import burn_rate, ledger, selectors
 from billing.models import Card, Payment
 from billing.payments import auto_topup, checkout
 from billing.payments.client import is_configured
@@ -24,11 +24,11 @@ def show_billing(
 ) -> HttpResponse:
     """The page, with a form as it was refused."""
     developer = signed_in(request)
-    standing = ledger.standing(developer.pk)
+    summary = ledger.balance_summary(developer.pk)
     context = {
         "shown": slice_of(selectors.entries_of(developer.pk), request.GET.get("before")),
-        "standing": standing,
-        "days_left": pace.days_left(developer.pk, standing.available, timezone.now()),
+        "summary": summary,
+        "days_left": burn_rate.days_left(developer.pk, summary.available, timezone.now()),
         **_payment_context(developer, top_up_form, auto_top_up_form),
     }
     return render(request, "billing/billing.html", context)

@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from accounts.models import Developer
 from billing.models import LedgerEntry
-from bubblyphone.core import past
+from bubblyphone.core import period_cache
 from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.money import ZERO, format_money
@@ -37,7 +37,7 @@ class KeyReused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BalanceSummary:
     """What an account has, in USD: its balance, and the part of it that running calls and orders will need (`held`)."""
 
     balance: Decimal
@@ -73,7 +73,7 @@ def post_entry(
         for path in settings.ON_CREDIT:
             enqueue(import_string(path), developer_id)
     if is_new:
-        past.has_changed(developer_id, entry.created_at)
+        period_cache.has_changed(developer_id, entry.created_at)
         for path in settings.ON_ENTRY:
             import_string(path)(developer_id)
     return entry
@@ -91,16 +91,16 @@ def balances(developer_ids: Iterable[int]) -> dict[int, Decimal]:
         return dict(cursor.fetchall())
 
 
-def standing(developer_id: int) -> Standing:
+def balance_summary(developer_id: int) -> BalanceSummary:
     """Balance and holds. An entry written between the two reads counts twice for that moment, never zero times."""
     finders: list[Callable[[int], Decimal]] = [import_string(path) for path in settings.HOLDS]
     held = sum((find(developer_id) for find in finders), ZERO)
-    return Standing(balance=balance(developer_id), held=held)
+    return BalanceSummary(balance=balance(developer_id), held=held)
 
 
 def available(developer_id: int) -> Decimal:
     """What can be spent: the balance less what is held."""
-    return standing(developer_id).available
+    return balance_summary(developer_id).available
 
 
 def lock_developer(developer_id: int) -> None:

@@ -18,7 +18,7 @@ RETRY_AFTER = timedelta(minutes=10)
 MAX_ATTEMPTS = 50
 
 
-def tell(*, developer_id: int, key: str, template: str, context: Mapping[str, str]) -> bool:
+def send_once(*, developer_id: int, key: str, template: str, context: Mapping[str, str]) -> bool:
     """Queue `templates/emails/<template>.txt`, in the caller's transaction. False if it was queued before."""
     notice, is_new = Notice.objects.get_or_create(
         key=key, defaults={"developer_id": developer_id, "template": template, "context": dict(context)}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from bubblyphone.core import past
+from bubblyphone.core import period_cache
 from bubblyphone.core.errors import InvalidRequest
 
 _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
@@ -46,7 +46,7 @@ def read_month(text: str | None, now: datetime) -> Period:
 
 def is_past(day: date, now: datetime) -> bool:
     """Whether its sums may be remembered (`core.past`)."""
-    return start_of_day(day) + timedelta(days=1) <= now - past.SETTLES
+    return start_of_day(day) + timedelta(days=1) <= now - period_cache.SETTLES
 
 
 def start_of_day(day: date) -> datetime:

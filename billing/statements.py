@@ -14,7 +14,7 @@ from django.db.models.functions import TruncDate
 
 from billing.models import LedgerEntry
 from billing.periods import Period, month_of
-from bubblyphone.core import past
+from bubblyphone.core import period_cache
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.money import ZERO
 
@@ -80,8 +80,8 @@ def _back_to(first: Period, last: Period) -> Iterator[Period]:
 def statements_of(developer_id: int, now: datetime) -> list[Statement]:
     """Of all months, newest first."""
     months = months_of(developer_id, now)
-    lines_of = past.recall(
-        "statements", developer_id, months, lambda month: month.end <= now - past.SETTLES,
+    lines_of = period_cache.recall(
+        "statements", developer_id, months, lambda month: month.end <= now - period_cache.SETTLES,
         lambda missing: _lines(developer_id, missing),
     )  # fmt: skip
     found, opening = list[Statement](), ZERO

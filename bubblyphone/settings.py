@@ -175,13 +175,13 @@ PUBLISH_TO_ACCOUNT = "phone_numbers.notices.publish_to_account"
 ON_ACCOUNT_OPENED = ["billing.caps.set_defaults"]  # with the developer's id, in the transaction of a registration
 # Steps of deleting an account, in order; handed the developer's id, they may be repeated, and raise while they cannot be done yet.
 ON_ACCOUNT_CLOSED = [
-    "billing.closing.forget_cards",
+    "billing.account_deletion.forget_cards",
     "calls.account_deletion.end_calls",
     "calls.after_call.recording_access.delete_all",
     "calls.account_deletion.forget_what_was_said",
-    "phone_numbers.closing.release_numbers",
-    "phone_numbers.closing.delete_papers",
-    "agents.closing.delete_model_keys",
+    "phone_numbers.account_deletion.release_numbers",
+    "phone_numbers.account_deletion.delete_papers",
+    "agents.account_deletion.delete_model_keys",
 ]
 # What `manage.py ledger verify` and the nightly job check: functions that give a line for each fault.
 LEDGER_CHECKS = [
@@ -195,7 +195,7 @@ LEDGER_CHECKS = [
 # Jobs that come round: name → (function, minutes between two runs).
 SCHEDULES = {
     "reconcile number purchases": ("phone_numbers.purchases.reconcile_purchases", 1),
-    "finish deleted accounts": ("accounts.closing.finish_all", 1),
+    "finish deleted accounts": ("accounts.account_deletion.finish_all", 1),
     "delete expired rows": ("accounts.housekeeping.purge", 60),
     "renew phone numbers": ("phone_numbers.renewals.renew_all", 60),
     "send billing notices": ("billing.notices.send_waiting", 1),

@@ -40,7 +40,7 @@ def tell(
         "ends": f"{ends_at:%d %B %Y, %H:%M} UTC" if ends_at else "",
         "link": f"{settings.PUBLIC_URL}/billing",
     }
-    is_new = notices.tell(developer_id=number.developer_id, key=key, template="number_renewal", context=context)
+    is_new = notices.send_once(developer_id=number.developer_id, key=key, template="number_renewal", context=context)
     if is_new and number.webhook_url:
         outbox.publish(
             developer_id=number.developer_id,

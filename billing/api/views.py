@@ -41,7 +41,7 @@ class BalanceView(APIView):
     """GET /billing/balance. `held` is as good as spent, `available` what can still be spent."""
 
     def get(self, request: Request) -> Response:
-        found = ledger.standing(cast(Developer, request.user).pk)
+        found = ledger.balance_summary(cast(Developer, request.user).pk)
         return data(
             {
                 "balance": format_money(found.balance),

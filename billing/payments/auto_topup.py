@@ -199,7 +199,7 @@ def fail(payment_id: int, code: str) -> None:
     amount = format_money(payment.amount)
     context = {"amount": amount, "reason": explain(code), "link": f"{settings.PUBLIC_URL}/billing"}
     key = f"auto-topup-failed:{payment.pk}"
-    notices.tell(developer_id=payment.developer_id, key=key, template="auto_topup_failed", context=context)
+    notices.send_once(developer_id=payment.developer_id, key=key, template="auto_topup_failed", context=context)
     publish: Callable[..., None] = import_string(settings.PUBLISH_TO_ACCOUNT)
     payload = {"event": EVENT, "amount": amount, "currency": "USD", "reason": code, "timestamp": format_time(now)}
     publish(developer_id=payment.developer_id, subject=f"payment:{payment.pk}", event_type=EVENT, payload=payload)

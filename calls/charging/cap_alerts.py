@@ -36,7 +36,7 @@ def tell(cap: DailyCap, spent: Decimal, now: datetime) -> None:
     }
     with transaction.atomic():
         key = f"cap:{cap.scope}:{cap.target_id}:{day}:{percent}:{amounts['cap']}"
-        if notices.tell(developer_id=cap.developer_id, key=key, template="cap_reached", context=context):
+        if notices.send_once(developer_id=cap.developer_id, key=key, template="cap_reached", context=context):
             _publish(cap, {"percent": percent, **amounts, "currency": "USD", "day": day, "timestamp": format_time(now)})
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from agents.models import Agent
 from billing.models import LedgerEntry
 from billing.periods import Period, is_past, start_of_day
-from bubblyphone.core import past
+from bubblyphone.core import period_cache
 from bubblyphone.core.money import ZERO, format_money
 from phone_numbers.models import PhoneNumber
 
@@ -118,7 +118,7 @@ class _Day:
 def measure(developer_id: int, period: Period) -> Usage:
     """Sum up a developer's month so far."""
     usage, now = Usage(), timezone.now()
-    days = past.recall(
+    days = period_cache.recall(
         f"usage:{period.name}", developer_id, period.days(now.date()), lambda day: is_past(day, now),
         lambda missing: _rows(developer_id, missing),
     )  # fmt: skip

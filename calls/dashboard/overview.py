@@ -13,7 +13,7 @@ from django.db.models.functions import TruncDate
 from accounts.models import Developer
 from billing.models import AutoTopUp
 from billing.periods import is_past, start_of_day
-from bubblyphone.core import past
+from bubblyphone.core import period_cache
 from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.money import ZERO, format_money
 from bubblyphone.core.templatetags.ui import phone
@@ -77,7 +77,7 @@ def figures(developer: Developer, now: datetime) -> Figures:
     """All in one query for calls and one for turns; days that are over are remembered."""
     today = now.date()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
-    rows = past.recall(
+    rows = period_cache.recall(
         "overview", developer.pk, days, lambda day: is_past(day, now), lambda missing: _by_day(developer, missing)
     )
     total = {name: sum(row.get(name, 0) for row in rows.values()) for name in ("calls", "good", "dialled", "picked_up")}

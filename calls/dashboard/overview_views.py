@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
-from billing import ledger, pace
+from billing import burn_rate, ledger
 from bubblyphone.core.pages import page
 from calls import selectors
 from calls.dashboard import checklist, pages
@@ -22,12 +22,12 @@ RECENT = 8
 @page
 def overview(request: HttpRequest) -> HttpResponse:
     developer, now = signed_in(request), timezone.now()
-    standing = ledger.standing(developer.pk)
+    summary = ledger.balance_summary(developer.pk)
     numbers = list(numbers_of(developer).order_by("-pk"))
     context = {
-        "balance": standing.balance,
-        "days_left": pace.days_left(developer.pk, standing.available, now),
-        "attention": shown.attention(developer, standing.balance, numbers, now),
+        "balance": summary.balance,
+        "days_left": burn_rate.days_left(developer.pk, summary.available, now),
+        "attention": shown.attention(developer, summary.balance, numbers, now),
         "figures": shown.figures(developer, now),
         "steps": checklist.first_steps(developer, numbers),
         "running": pages.running_calls_of(developer).count(),

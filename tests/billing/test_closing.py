@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts import closing
+from accounts import account_deletion
 from billing.models import AutoTopUp, Card
 from tests.billing.payments import save_card, switch_on
 from tests.factories import PASSWORD, make_developer
@@ -15,8 +15,8 @@ def test_nothing_is_charged_any_more_and_stripe_forgets_the_card(stripe: FakeStr
     developer = make_developer()
     card = save_card(stripe, developer)
     switch_on(developer)
-    closing.close_account(developer=developer, password=PASSWORD, address="192.0.2.1")
-    closing.finish(developer.pk)
+    account_deletion.close_account(developer=developer, password=PASSWORD, address="192.0.2.1")
+    account_deletion.finish(developer.pk)
     assert not Card.objects.exists()
     assert not AutoTopUp.objects.get().enabled
     assert stripe.account.things[card.stripe_id]["customer"] is None

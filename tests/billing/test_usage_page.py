@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from billing import ledger
-from billing.pace import days_left
+from billing.burn_rate import days_left
 from bubblyphone.core.charts import stacked_bars
 from tests.billing.test_usage import day, settle
 from tests.calls.rows import make_account, make_streaming_number

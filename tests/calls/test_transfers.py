@@ -199,11 +199,11 @@ def test_no_call_is_handed_over_on_credit(credit: str, limit: Decimal | None, re
 
 def test_a_transfer_that_rings_holds_its_first_minute() -> None:
     call = make_call(make_streaming_number(make_account("1")), timezone.now())
-    assert ledger.standing(call.developer_id).held == Decimal("0.08")
+    assert ledger.balance_summary(call.developer_id).held == Decimal("0.08")
     leg = begin_transfer(call)
-    assert ledger.standing(call.developer_id).held == Decimal("0.13")
+    assert ledger.balance_summary(call.developer_id).held == Decimal("0.13")
     transfers.fail(call, leg.pk, "busy", at=timezone.now())
-    assert ledger.standing(call.developer_id).held == Decimal("0.08")
+    assert ledger.balance_summary(call.developer_id).held == Decimal("0.08")
 
 
 def test_a_person_who_hangs_up_on_the_briefing_has_declined() -> None:

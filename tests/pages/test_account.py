@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from accounts import closing, housekeeping
+from accounts import account_deletion, housekeeping
 from accounts.browser_sessions import device_of
 from accounts.models import BrowserSession, Developer, SessionToken
 from accounts.services import open_session
@@ -164,15 +164,15 @@ def test_an_account_is_deleted_and_what_it_paid_stays(
     assert [one.get("/account").status_code for one in (here, there)] == [302, 302]
     assert client.get("/api/v1/auth/me", headers=headers).status_code == 401
     assert "Wrong email or password" in Client().post("/login", {"email": email, "password": PASSWORD}).content.decode()
-    assert "accounts.closing.finish" in {job.func() for job in OrmQ.objects.all()}
+    assert "accounts.account_deletion.finish" in {job.func() for job in OrmQ.objects.all()}
     # While the call runs, its number cannot be given back.
-    closing.finish(developer.pk)
+    account_deletion.finish(developer.pk)
     developer.refresh_from_db()
     call.refresh_from_db()
     assert call.end_requested_cause == "normal_clearing"
     assert developer.closing_finished_at is None and PhoneNumber.objects.get().status == "active"
     Call.objects.filter(pk=call.pk).update(status="completed", ended_at=timezone.now())
-    closing.finish_all()
+    account_deletion.finish_all()
     developer.refresh_from_db()
     assert developer.closing_finished_at is not None
     assert PhoneNumber.objects.get().status == "released"

@@ -257,7 +257,9 @@ def test_the_carrier_refuses_the_order(
     # A plain no ends it; after anything else it is not known yet what the carrier has done.
     is_plain = fault == 422
     assert NumberPurchase.objects.get().status == ("refused" if is_plain else "pending")
-    assert ledger.standing(developer.pk) == ledger.Standing(balance=Decimal(25), held=Decimal(0 if is_plain else 6))
+    assert ledger.balance_summary(developer.pk) == ledger.BalanceSummary(
+        balance=Decimal(25), held=Decimal(0 if is_plain else 6)
+    )
 
 
 def test_the_carrier_is_gone(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:

@@ -44,7 +44,7 @@ def later() -> None:
 def outcome(developer: Developer) -> tuple[str, int, Decimal, Decimal]:
     """Status of the purchase, numbers owned, balance, and what can be spent of it."""
     owned = PhoneNumber.objects.filter(developer=developer).count()
-    found = ledger.standing(developer.pk)
+    found = ledger.balance_summary(developer.pk)
     return NumberPurchase.objects.get().status, owned, found.balance, found.available
 
 

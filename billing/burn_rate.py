@@ -10,7 +10,7 @@ from django.db.models.functions import TruncDate
 
 from billing.models import LedgerEntry
 from billing.periods import is_past, start_of_day
-from bubblyphone.core import past
+from bubblyphone.core import period_cache
 from bubblyphone.core.money import ZERO
 
 WINDOW = timedelta(days=7)
@@ -41,8 +41,8 @@ def days_left(developer_id: int, balance: Decimal, now: datetime) -> int | None:
     """
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=ago) for ago in range(MONTH // DAY)]
-    spent = past.recall(
-        "pace", developer_id, days, lambda day: is_past(day, now), lambda missing: _spent(developer_id, missing)
+    spent = period_cache.recall(
+        "burn_rate", developer_id, days, lambda day: is_past(day, now), lambda missing: _spent(developer_id, missing)
     )
     week = [spent[day] for day in days[: WINDOW // DAY + 1]]
     daily = sum((day.numbers for day in spent.values()), ZERO) / (MONTH // DAY)

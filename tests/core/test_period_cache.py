@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from billing.periods import is_past
-from bubblyphone.core import past
+from bubblyphone.core import period_cache
 
 
 class Book:
@@ -22,7 +22,7 @@ class Book:
         return {day: self.sums[day] for day in days}
 
     def recall(self, *days: int, owner: int = 7) -> dict[int, int]:
-        return past.recall("book", owner, days, lambda day: day < 3, self.sum_up)
+        return period_cache.recall("book", owner, days, lambda day: day < 3, self.sum_up)
 
 
 def test_what_is_over_is_summed_up_once(empty_redis: object) -> None:
@@ -39,7 +39,7 @@ def test_owners_and_periods_have_sums_of_their_own(empty_redis: object) -> None:
     assert book.recall(1, 2) == {1: 10, 2: 20}
     assert book.recall(2, owner=8) == {2: 20}
     assert book.asked == [[1], [2], [2]]
-    assert past.recall("other", 7, [1], lambda _: True, lambda _: {1: 5}) == {1: 5}
+    assert period_cache.recall("other", 7, [1], lambda _: True, lambda _: {1: 5}) == {1: 5}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -47,7 +47,7 @@ def test_owners_and_periods_have_sums_of_their_own(empty_redis: object) -> None:
 def test_what_is_written_late_is_seen(age: timedelta, asked: int, empty_redis: object) -> None:
     book = Book()
     book.recall(1)
-    past.has_changed(7, timezone.now() - age)
+    period_cache.has_changed(7, timezone.now() - age)
     book.recall(1)
     assert len(book.asked) == asked
 
