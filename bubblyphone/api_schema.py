@@ -5,7 +5,7 @@ from agents.api import schema as agents
 from billing.api import schema as billing
 from billing.api import webhooks as billing_webhooks
 from bubblyphone.core import schema as core
-from bubblyphone.core.shapes import free_object
+from bubblyphone.core.json_schema import free_object
 from calls.api import schema as calls
 from calls.api import webhooks as call_webhooks
 from phone_numbers.api import schema as phone_numbers

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from bubblyphone.core.reference import SchemaView
+from bubblyphone.docs.views import SchemaView
 
 urlpatterns = [
     path("schema", SchemaView.as_view(), name="api-schema"),

@@ -25,8 +25,8 @@ from twisted.internet.task import LoopingCall
 from twisted.web import http
 
 from bubblyphone.core.http import forwarded_client, network_of
+from bubblyphone.daphne_websocket import DirectWebSocketProtocol
 from bubblyphone.flow import Flow, buffered, untaken
-from bubblyphone.websocket import DirectWebSocketProtocol
 
 logger = logging.getLogger(__name__)
 HTTPChannel: Any = http.HTTPChannel  # Twisted is typed in part

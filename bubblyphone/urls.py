@@ -4,13 +4,14 @@ from django.contrib import admin
 from django.urls import include, path
 
 from billing.payments.webhook import stripe_webhook
-from bubblyphone.core import health, reference
+from bubblyphone.core import health
+from bubblyphone.docs import views
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("docs", reference.reference, name="docs"),
-    *(path(f"docs/{name}", reference.guide, {"name": name}, name=f"docs-{name}") for name in reference.GUIDES),
+    path("docs", views.reference, name="docs"),
+    *(path(f"docs/{name}", views.guide, {"name": name}, name=f"docs-{name}") for name in views.GUIDES),
     path("admin/", admin.site.urls),
     path("api/v1/", include("bubblyphone.api_urls")),
     path("webhooks/", include("calls.control.carrier_urls")),

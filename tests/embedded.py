@@ -18,21 +18,21 @@ from typing import Any
 
 import pytest
 
-from bubblyphone.services.guard import Guard
-from bubblyphone.services.kept import KeptValues
+from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.postgres import EmbeddedPostgres
+from bubblyphone.services.secrets_store import SecretsStore
 from bubblyphone.services.valkey import EmbeddedValkey
 from tests import databases
 
 _started: list[EmbeddedPostgres | EmbeddedValkey] = []
-_guard = Guard()
+_guard = OrphanReaper()
 _home = Path(tempfile.mkdtemp(prefix="bubblyphone-tests-"))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests() -> Generator[None, object, object]:
     """Before Django is set up: point the settings at this run's own services and data folder."""
-    kept = KeptValues(_home / "secrets.json")
+    kept = SecretsStore(_home / "secrets.json")
     os.environ["DATA_DIR"] = str(_home)
     (_home / "static").mkdir(exist_ok=True)  # where WhiteNoise looks for gathered files
     os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or _start(EmbeddedValkey(_home, kept))
@@ -64,7 +64,7 @@ def _start(service: EmbeddedPostgres | EmbeddedValkey) -> str:
     return url
 
 
-def _start_postgres(kept: KeptValues) -> None:
+def _start_postgres(kept: SecretsStore) -> None:
     """The run's PostgreSQL, migrated: from a copy of the data of an earlier run with the same migrations, if there is one."""
     kept.keep("POSTGRES_PASSWORD", "of-the-tests")  # the copy's too
     postgres = EmbeddedPostgres(_home, kept, durable=False)

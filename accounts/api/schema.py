@@ -9,8 +9,7 @@ from accounts.api.serializers import (
     RegisterSerializer,
     ResetPasswordSerializer,
 )
-from bubblyphone.core.schema import Operation
-from bubblyphone.core.shapes import (
+from bubblyphone.core.json_schema import (
     data_of,
     flag,
     moment,
@@ -22,6 +21,7 @@ from bubblyphone.core.shapes import (
     text,
     whole,
 )
+from bubblyphone.core.schema import Operation
 
 _DEVELOPER = {"id": whole(1), "name": text("Jane"), "email": text("jane@example.com")}
 DEVELOPER = shape("Developer", _DEVELOPER)

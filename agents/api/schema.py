@@ -9,8 +9,7 @@ from accounts.admin_keys import CAP_ERRORS
 from agents import analysis_schema, tools
 from agents.models import AIModel, FirstSpeaker, InterruptionSensitivity, VoicemailAction
 from agents.serializers import AgentSerializer, ModelKeySerializer
-from bubblyphone.core.schema import Operation
-from bubblyphone.core.shapes import (
+from bubblyphone.core.json_schema import (
     Schema,
     choice,
     data_of,
@@ -27,6 +26,7 @@ from bubblyphone.core.shapes import (
     text,
     whole,
 )
+from bubblyphone.core.schema import Operation
 
 CAPABILITIES = shape(
     "ModelCapabilities",

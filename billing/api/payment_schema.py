@@ -1,8 +1,8 @@
 """What the API's description says about top-ups."""
 
 from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer
+from bubblyphone.core.json_schema import data_of, flag, moment, nullable, number, page_of, record, shape, text, whole
 from bubblyphone.core.schema import Operation
-from bubblyphone.core.shapes import data_of, flag, moment, nullable, number, page_of, record, shape, text, whole
 
 _NOT_NOW = "Stripe rejected the request, could not be reached, or is not set up."
 AUTO_TOP_UP = shape(

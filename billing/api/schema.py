@@ -4,8 +4,7 @@ from billing.api import payment_schema
 from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer
 from billing.api.statements import FormatQuerySerializer
 from billing.models import LedgerEntry
-from bubblyphone.core.schema import Operation
-from bubblyphone.core.shapes import (
+from bubblyphone.core.json_schema import (
     choice,
     data_of,
     flag,
@@ -19,6 +18,7 @@ from bubblyphone.core.shapes import (
     text,
     whole,
 )
+from bubblyphone.core.schema import Operation
 
 BALANCE = record(
     {

@@ -1,6 +1,6 @@
 """The events about money."""
 
-from bubblyphone.core.shapes import choice, money, nullable, text, whole
+from bubblyphone.core.json_schema import choice, money, nullable, text, whole
 from bubblyphone.core.webhook_schema import Webhook
 
 WEBHOOKS = {

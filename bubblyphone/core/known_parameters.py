@@ -8,7 +8,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from bubblyphone.core.errors import InvalidRequest
-from bubblyphone.core.shapes import page_size
+from bubblyphone.core.json_schema import page_size
 
 _PREFIX = "api/v1/"
 _PARAMETER = re.compile(r"<\w+:\w+>")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bubblyphone.core.shapes import Schema, example_of, moment, record, text
+from bubblyphone.core.json_schema import Schema, example_of, moment, record, text
 
 
 @dataclass(frozen=True)

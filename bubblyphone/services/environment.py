@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bubblyphone.services.errors import ServiceError
-from bubblyphone.services.kept import KeptValues
 from bubblyphone.services.ports import keep_port
+from bubblyphone.services.secrets_store import SecretsStore
 
 PROJECT = Path(__file__).resolve().parents[2]
 ENVIRONMENT_FILE = "environment.json"
@@ -56,7 +56,7 @@ def read_port(given: Mapping[str, str]) -> int:
     return int(text)
 
 
-def base_environment(given: Mapping[str, str], data_dir: Path, kept: KeptValues) -> dict[str, str]:
+def base_environment(given: Mapping[str, str], data_dir: Path, kept: SecretsStore) -> dict[str, str]:
     """Everything but the addresses of the services. What the user gave always wins."""
     port = read_port(given)
     public_url = given.get("PUBLIC_URL", "").strip() or f"http://localhost:{port}"
@@ -81,7 +81,7 @@ def base_environment(given: Mapping[str, str], data_dir: Path, kept: KeptValues)
     return environment
 
 
-def exchange_environment(port: int, kept: KeptValues) -> dict[str, str]:
+def exchange_environment(port: int, kept: SecretsStore) -> dict[str, str]:
     """Credentials and addresses of the built-in exchange, under the names of the carrier whose protocol it speaks.
 
     Keys are raw Ed25519 bytes in base64, as Telnyx shows its public key. `port` is the platform's own.

@@ -4,7 +4,7 @@ import socket
 
 from ephemeral_port_reserve import reserve
 
-from bubblyphone.services.kept import KeptValues
+from bubblyphone.services.secrets_store import SecretsStore
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -24,7 +24,7 @@ def find_free() -> int:
     return port
 
 
-def keep_port(kept: KeptValues, name: str) -> int:
+def keep_port(kept: SecretsStore, name: str) -> int:
     """The port kept under `name` if it is still free, else a new one, kept from now on."""
     port = int(kept.get(name) or 0)
     if not port or not is_free(port):

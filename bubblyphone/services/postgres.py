@@ -20,10 +20,10 @@ import psycopg
 from psycopg import sql
 
 from bubblyphone.services.errors import ServiceError
-from bubblyphone.services.kept import KeptValues
 from bubblyphone.services.owner import choose_owner
 from bubblyphone.services.ports import keep_port
 from bubblyphone.services.postmaster import clear_data_folder
+from bubblyphone.services.secrets_store import SecretsStore
 
 ROLE = DATABASE = "bubblyphone"
 # Where root keeps what another user must reach when DATA_DIR or the virtual environment is in a closed folder (/root).
@@ -37,7 +37,7 @@ CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 class EmbeddedPostgres:
     """One server on loopback TCP with its data in `home/postgres`, scram passwords, UTF-8 and the C.UTF-8 collation."""
 
-    def __init__(self, home: Path, kept: KeptValues, durable: bool = True) -> None:
+    def __init__(self, home: Path, kept: SecretsStore, durable: bool = True) -> None:
         """`durable=False` gives up crash safety for speed and is meant for tests."""
         self.kept = kept
         self.durable = durable

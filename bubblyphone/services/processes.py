@@ -9,7 +9,7 @@ from typing import IO, cast
 from bubblyphone.services.console import Console
 from bubblyphone.services.environment import PROJECT
 from bubblyphone.services.groups import kill_group, signal_leader
-from bubblyphone.services.guard import Guard
+from bubblyphone.services.orphan_reaper import OrphanReaper
 
 LONGEST_DELAY_SECONDS = 30.0
 # A process that has run this long was healthy: its next crash starts the back-off afresh.
@@ -20,7 +20,7 @@ class PlatformProcess:
     """A process in a session of its own, so that a Ctrl-C at the terminal reaches the supervisor alone."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], console: Console, guard: Guard
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], console: Console, guard: OrphanReaper
     ) -> None:
         self.name = name
         self.command = list(command)

@@ -26,12 +26,12 @@ from bubblyphone.services.environment import (
     store_environment,
 )
 from bubblyphone.services.errors import ServiceError
-from bubblyphone.services.guard import Guard
-from bubblyphone.services.kept import KeptValues
+from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.ports import is_free
 from bubblyphone.services.postgres import EmbeddedPostgres
 from bubblyphone.services.processes import PlatformProcess, describe_exit
 from bubblyphone.services.roster import Roster, stop_leftovers
+from bubblyphone.services.secrets_store import SecretsStore
 from bubblyphone.services.stop_signals import StopSignals
 from bubblyphone.services.supervised import Service, SupervisedService
 from bubblyphone.services.valkey import EmbeddedValkey
@@ -70,7 +70,7 @@ class Supervisor:
             roster = self.data_dir / "processes.json"
             if count := stop_leftovers(roster, self.data_dir):
                 self.console.line("run", f"stopped {count} processes of an earlier run")
-            self.guard = Guard(lock, Roster(roster))
+            self.guard = OrphanReaper(lock, Roster(roster))
             try:
                 self._start()
                 while True:
@@ -85,7 +85,7 @@ class Supervisor:
     # --- start --------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        kept = KeptValues(self.data_dir / "secrets.json")
+        kept = SecretsStore(self.data_dir / "secrets.json")
         environment = self.environment = base_environment(self.given, self.data_dir, kept)
         port = int(environment["PORT"])
         check_port(port, environment["HOST"])
@@ -104,7 +104,7 @@ class Supervisor:
         has_demo = environment["DEMO"].strip().lower() in TRUE_WORDS
         self.console.write(format_banner(environment["PUBLIC_URL"], self.data_dir / "demo.json" if has_demo else None))
 
-    def _start_services(self, kept: KeptValues) -> None:
+    def _start_services(self, kept: SecretsStore) -> None:
         """Start what the user did not bring along."""
         if not is_given(self.given, "DATABASE_URL"):
             self._start_service("DATABASE_URL", "postgres", EmbeddedPostgres(self.data_dir, kept))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from bubblyphone.services.console import Console
 from bubblyphone.services.errors import ServiceError
-from bubblyphone.services.guard import Guard
+from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.processes import LONGEST_DELAY_SECONDS, describe_exit
 
 
@@ -31,7 +31,7 @@ class Service(Protocol):
 class SupervisedService:
     """One service, its address, and its restarts."""
 
-    def __init__(self, name: str, service: Service, guard: Guard, console: Console) -> None:
+    def __init__(self, name: str, service: Service, guard: OrphanReaper, console: Console) -> None:
         self.name = name
         self.service = service
         self.guard = guard

@@ -15,8 +15,8 @@ from typing import IO, cast
 import redis
 
 from bubblyphone.services.errors import ServiceError
-from bubblyphone.services.kept import KeptValues
 from bubblyphone.services.ports import keep_port
+from bubblyphone.services.secrets_store import SecretsStore
 
 START_SECONDS = 15
 STOP_SECONDS = 5
@@ -26,7 +26,7 @@ CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 class EmbeddedValkey:
     """One server on loopback TCP with a password."""
 
-    def __init__(self, home: Path, kept: KeptValues) -> None:
+    def __init__(self, home: Path, kept: SecretsStore) -> None:
         self.kept = kept
         self.log_path = home / "valkey.log"
         self.process: subprocess.Popen[bytes] | None = None

@@ -1,8 +1,8 @@
 """What the API's description says about limits."""
 
 from accounts import admin_keys
+from bubblyphone.core.json_schema import choice, data_of, listing, money, nullable, record, shape, whole
 from bubblyphone.core.schema import Operation
-from bubblyphone.core.shapes import choice, data_of, listing, money, nullable, record, shape, whole
 from calls.api.caps import CapsSerializer
 from calls.charging.daily_caps import Scope
 

@@ -6,8 +6,7 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
 from agents.variables import MAX_VALUE_CHARACTERS, NAME
-from bubblyphone.core.schema import Operation
-from bubblyphone.core.shapes import (
+from bubblyphone.core.json_schema import (
     Schema,
     choice,
     data_of,
@@ -25,6 +24,7 @@ from bubblyphone.core.shapes import (
     text,
     whole,
 )
+from bubblyphone.core.schema import Operation
 from calls.after_call.recording_access import MAX_RETENTION_DAYS
 from calls.after_call.transcription import RECIPIENT
 from calls.api import caps_schema

@@ -1,6 +1,6 @@
 """The events of calls, as their webhooks send them (`calls.timeline.notify`, `calls.live.tool_calls`)."""
 
-from bubblyphone.core.shapes import choice, free_object, money, nullable, number, text, whole
+from bubblyphone.core.json_schema import choice, free_object, money, nullable, number, text, whole
 from bubblyphone.core.webhook_schema import Webhook
 from calls.models import HangupCause, TranscriptEntry
 

@@ -2,8 +2,7 @@
 
 from accounts.admin_keys import CAP_ERRORS
 from agents.api.schema import SETTINGS
-from bubblyphone.core.schema import Operation
-from bubblyphone.core.shapes import (
+from bubblyphone.core.json_schema import (
     choice,
     data_of,
     data_with_warnings,
@@ -19,6 +18,7 @@ from bubblyphone.core.shapes import (
     text,
     whole,
 )
+from bubblyphone.core.schema import Operation
 from phone_numbers.api.countries import NumberTypeQuery
 from phone_numbers.api.serializers import NumberPurchaseSerializer, NumberSearchSerializer, PricingQuerySerializer
 from phone_numbers.api.update import NumberUpdateSerializer

@@ -1,6 +1,6 @@
 """The events of numbers and of who may hold them (`phone_numbers.renewal_notices`, `phone_numbers.notices`)."""
 
-from bubblyphone.core.shapes import choice, moment, money, nullable, text, whole
+from bubblyphone.core.json_schema import choice, moment, money, nullable, text, whole
 from bubblyphone.core.webhook_schema import Webhook
 from phone_numbers.models import NumberType, Verification
 

@@ -1,7 +1,7 @@
 """What the API's description says about the sandbox."""
 
+from bubblyphone.core.json_schema import data_of, record, text, whole
 from bubblyphone.core.schema import Operation
-from bubblyphone.core.shapes import data_of, record, text, whole
 from sandbox.api.views import SandboxCallSerializer
 
 _WS_URL = text("wss://agents.example.com/sandbox/ws/sandbox_abc123?token=…", "Opens once, within 30 seconds.")

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from bubblyphone.services.environment import PROJECT, base_environment
-from bubblyphone.services.guard import Guard
-from bubblyphone.services.kept import KeptValues
+from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.ports import find_free, is_free
 from bubblyphone.services.postgres import EmbeddedPostgres
+from bubblyphone.services.secrets_store import SecretsStore
 from bubblyphone.services.valkey import EmbeddedValkey
 
 START_SECONDS = 90
@@ -68,7 +68,7 @@ class System:
 
     def __init__(self) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="bubblyphone-bench-"))
-        self._guard = Guard()
+        self._guard = OrphanReaper()
         self._stack = contextlib.ExitStack()
         self._stack.callback(shutil.rmtree, self._home, ignore_errors=True)
         self._stack.callback(self._guard.close)
@@ -81,7 +81,7 @@ class System:
 
     def start_platform(self, number: str, variables: Mapping[str, str]) -> tuple[int, list[int], int]:
         """Pid of the web process, those of the services, and the port."""
-        kept = KeptValues(self._home / "secrets.json")
+        kept = SecretsStore(self._home / "secrets.json")
         port = find_free()
         given = {"PATH": os.environ["PATH"], "PORT": str(port), "DEMO": "0", "LOG_LEVEL": "WARNING", **variables}
         environment = base_environment(given, self._home, kept)

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from bubblyphone.core import code_samples
+from bubblyphone.docs import code_samples
 from tests.schema.test_document import operations
 from webhooks.signing import SigningKeys, signature_headers
 

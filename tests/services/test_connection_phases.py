@@ -19,7 +19,7 @@ django.setup()
 from daphne import http_protocol, server
 from daphne.ws_protocol import WebSocketFactory
 from bubblyphone.connections import LimitedFactory, LimitedWebSocket
-from bubblyphone.web_request import LeanWebRequest
+from bubblyphone.daphne_http import LeanWebRequest
 
 async def app(scope, receive, send):
     await receive()

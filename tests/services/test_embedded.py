@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from bubblyphone.services.errors import ServiceError
-from bubblyphone.services.kept import KeptValues
 from bubblyphone.services.postgres import EmbeddedPostgres
+from bubblyphone.services.secrets_store import SecretsStore
 from bubblyphone.services.valkey import EmbeddedValkey
 
 
@@ -25,7 +25,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def postgres(home: Path) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(home, KeptValues(home / "secrets.json"))
+    server = EmbeddedPostgres(home, SecretsStore(home / "secrets.json"))
     yield server
     server.stop()
 
@@ -45,7 +45,7 @@ def test_data_survives_kill_9_and_the_address_stays_the_same(postgres: EmbeddedP
 
 def test_a_server_left_by_a_killed_supervisor_is_ended_first(home: Path, postgres: EmbeddedPostgres) -> None:
     url = postgres.start()
-    successor = EmbeddedPostgres(home, KeptValues(home / "secrets.json"))
+    successor = EmbeddedPostgres(home, SecretsStore(home / "secrets.json"))
     try:
         assert successor.start() == url
         assert postgres.process is not None
@@ -82,7 +82,7 @@ def test_text_sorts_by_code_point_everywhere(postgres: EmbeddedPostgres) -> None
 
 
 def test_valkey_starts_again_at_the_same_address_and_wants_its_password(home: Path) -> None:
-    valkey = EmbeddedValkey(home, KeptValues(home / "secrets.json"))
+    valkey = EmbeddedValkey(home, SecretsStore(home / "secrets.json"))
     url = valkey.start()
     with redis.Redis.from_url(url) as client:
         assert client.set("a", 1) is True
@@ -98,10 +98,10 @@ def test_valkey_starts_again_at_the_same_address_and_wants_its_password(home: Pa
 
 def test_kept_values_are_readable_by_us_alone_and_damage_is_named(home: Path) -> None:
     path = home / "secrets.json"
-    kept = KeptValues(path)
+    kept = SecretsStore(path)
     made = kept.get_or_make("SECRET_KEY", lambda: "first")
-    assert (made, KeptValues(path).get_or_make("SECRET_KEY", lambda: "second")) == ("first", "first")
+    assert (made, SecretsStore(path).get_or_make("SECRET_KEY", lambda: "second")) == ("first", "first")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.write_text("{")
     with pytest.raises(ServiceError, match=r"secrets\.json cannot be read"):
-        KeptValues(path)
+        SecretsStore(path)

@@ -10,23 +10,23 @@ from bubblyphone import settings_page
 from bubblyphone.env import DECLARED
 from bubblyphone.services import environment
 from bubblyphone.services.environment import PROJECT, base_environment, exchange_environment, read_env_file
-from bubblyphone.services.kept import KeptValues
+from bubblyphone.services.secrets_store import SecretsStore
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> KeptValues:
-    return KeptValues(tmp_path / "secrets.json")
+def kept(tmp_path: Path) -> SecretsStore:
+    return SecretsStore(tmp_path / "secrets.json")
 
 
-def test_what_is_absent_is_made_and_kept(tmp_path: Path, kept: KeptValues) -> None:
+def test_what_is_absent_is_made_and_kept(tmp_path: Path, kept: SecretsStore) -> None:
     made = base_environment({}, tmp_path, kept)
     assert (made["PORT"], made["HOST"], made["PUBLIC_URL"]) == ("8000", "127.0.0.1", "http://localhost:8000")
     assert (made["DEMO"], made["ALLOW_PRIVATE_WEBHOOKS"], made["DATA_DIR"]) == ("1", "1", str(tmp_path))
     Fernet(made["ENCRYPTION_KEYS"])
-    assert base_environment({}, tmp_path, KeptValues(kept.path)) == made
+    assert base_environment({}, tmp_path, SecretsStore(kept.path)) == made
 
 
-def test_what_the_user_gave_wins(tmp_path: Path, kept: KeptValues) -> None:
+def test_what_the_user_gave_wins(tmp_path: Path, kept: SecretsStore) -> None:
     given = {
         "DEMO": "0",
         "ALLOW_PRIVATE_WEBHOOKS": "0",
@@ -40,13 +40,13 @@ def test_what_the_user_gave_wins(tmp_path: Path, kept: KeptValues) -> None:
     assert kept.get("SECRET_KEY") is None
 
 
-def test_a_secret_in_a_file_counts_as_given(tmp_path: Path, kept: KeptValues) -> None:
+def test_a_secret_in_a_file_counts_as_given(tmp_path: Path, kept: SecretsStore) -> None:
     assert "SECRET_KEY" not in base_environment({"SECRET_KEY_FILE": "/run/secrets/key"}, tmp_path, kept)
 
 
-def test_the_exchange_keeps_its_credentials(kept: KeptValues) -> None:
+def test_the_exchange_keeps_its_credentials(kept: SecretsStore) -> None:
     made = exchange_environment(8000, kept)
-    assert made == exchange_environment(8000, KeptValues(kept.path))
+    assert made == exchange_environment(8000, SecretsStore(kept.path))
     assert made["TELNYX_BASE_URL"] == f"{made['EXCHANGE_URL']}/v2"
     assert made["EXCHANGE_WEBHOOK_URL"] == "http://127.0.0.1:8000/webhooks/telnyx"
 

@@ -14,7 +14,7 @@ import pytest
 from bubblyphone.services.console import Console
 from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.groups import is_group_alive
-from bubblyphone.services.guard import Guard
+from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.processes import PlatformProcess
 from bubblyphone.services.run import hold_data_dir
 
@@ -26,8 +26,8 @@ STUBBORN = (
 
 
 @pytest.fixture
-def guard() -> Iterator[Guard]:
-    guard = Guard()
+def guard() -> Iterator[OrphanReaper]:
+    guard = OrphanReaper()
     yield guard
     guard.close()
 
@@ -39,12 +39,12 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.02)
 
 
-def make_process(guard: Guard, code: str) -> PlatformProcess:
+def make_process(guard: OrphanReaper, code: str) -> PlatformProcess:
     return PlatformProcess("web", [sys.executable, "-c", code], dict(os.environ), Console(), guard)
 
 
 def test_a_process_that_ignores_the_request_to_end_is_killed_with_its_children(
-    guard: Guard, capfd: pytest.CaptureFixture[str]
+    guard: OrphanReaper, capfd: pytest.CaptureFixture[str]
 ) -> None:
     process = make_process(guard, STUBBORN)
     process.start()
@@ -65,7 +65,7 @@ def test_a_process_that_ignores_the_request_to_end_is_killed_with_its_children(
 
 
 def test_a_crashed_process_is_started_again_after_one_and_then_two_seconds(
-    guard: Guard, capfd: pytest.CaptureFixture[str]
+    guard: OrphanReaper, capfd: pytest.CaptureFixture[str]
 ) -> None:
     process = make_process(guard, "raise SystemExit(3)")
     process.start()
@@ -87,9 +87,9 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
 import os, pathlib, sys, time
 from bubblyphone.services.console import Console
 from bubblyphone.services.errors import ServiceError
-from bubblyphone.services.guard import Guard
+from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.processes import PlatformProcess
-process = PlatformProcess("web", [sys.executable, "-c", "import time; time.sleep(60)"], os.environ, Console(), Guard())
+process = PlatformProcess("web", [sys.executable, "-c", "import time; time.sleep(60)"], os.environ, Console(), OrphanReaper())
 process.start()
 pathlib.Path({str(report)!r}).write_text(str(process.popen.pid))
 time.sleep(60)
@@ -110,7 +110,7 @@ def test_after_a_killed_run_the_next_one_waits_for_what_it_left(tmp_path: Path) 
     with hold_data_dir(tmp_path) as lock:
         lock.seek(0)
         assert lock.read() == str(os.getpid())
-        guard = Guard(lock)
+        guard = OrphanReaper(lock)
         lock.truncate(0)
         lock.write(str(gone.pid))
     began = time.monotonic()

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from bubblyphone.services.groups import is_group_alive, kill_group
-from bubblyphone.services.guard import Guard
+from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.roster import Roster, stop_leftovers
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(60)"
@@ -94,13 +94,15 @@ def test_nobody_else_is_ended(tmp_path: Path, text: str) -> None:
 
 
 def test_a_guard_that_died_is_replaced_and_knows_everything(spawn: Callable[..., subprocess.Popen[str]]) -> None:
-    guard = Guard()
+    guard = OrphanReaper()
     before, after, ended = spawn(SLEEPER), spawn(SLEEPER), spawn(SLEEPER)
     guard.watch(before.pid)
     guard.watch(ended.pid)
     assert guard.revive() is None
 
-    dead = next(child for child in psutil.Process().children() if "bubblyphone.services.guard" in child.cmdline())
+    dead = next(
+        child for child in psutil.Process().children() if "bubblyphone.services.orphan_reaper" in child.cmdline()
+    )
     dead.kill()
     while dead.status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)

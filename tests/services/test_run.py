@@ -89,7 +89,7 @@ class Run:
 
 # By the name in the log: what its command line contains. The guard first, since every other death is reported to it.
 ROLES = {
-    "guard": "bubblyphone.services.guard",
+    "guard": "bubblyphone.services.orphan_reaper",
     "web": "bubblyphone.serve",
     "clock": "manage.py clock",
     "worker": "manage.py qcluster",
@@ -159,7 +159,7 @@ def test_a_run_recovers_from_crashes_stops_without_remains_and_keeps_everything(
         os.kill(run.process_id(command), signal.SIGKILL)
         run.wait_for(f"{name} ended (signal 9)")
     wait_until_ready(port)
-    assert run.process_id("bubblyphone.services.guard")
+    assert run.process_id("bubblyphone.services.orphan_reaper")
 
     second = start(find_free())
     assert second.popen.wait(30) == 1
@@ -173,7 +173,7 @@ def test_a_run_recovers_from_crashes_stops_without_remains_and_keeps_everything(
 
     killed = start(port)
     killed.wait_for("Press Ctrl-C to stop.")
-    os.kill(killed.process_id("bubblyphone.services.guard"), signal.SIGKILL)
+    os.kill(killed.process_id("bubblyphone.services.orphan_reaper"), signal.SIGKILL)
     killed.popen.kill()
     killed.popen.wait()
     assert killed.process_id("bin/postgres -D")

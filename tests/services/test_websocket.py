@@ -14,7 +14,7 @@ SERVER = """
 import asyncio, sys
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory
-from bubblyphone.websocket import DirectWebSocketProtocol
+from bubblyphone.daphne_websocket import DirectWebSocketProtocol
 
 async def talk_on(receive, send):
     leaving = asyncio.ensure_future(receive())

@@ -1,7 +1,6 @@
 """What the API's description says about webhook deliveries."""
 
-from bubblyphone.core.schema import Operation
-from bubblyphone.core.shapes import (
+from bubblyphone.core.json_schema import (
     choice,
     data_of,
     flag,
@@ -15,6 +14,7 @@ from bubblyphone.core.shapes import (
     text,
     whole,
 )
+from bubblyphone.core.schema import Operation
 from webhooks.api.views import WebhookLogFilters
 from webhooks.models import WebhookDelivery
 

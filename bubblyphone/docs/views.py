@@ -16,10 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bubblyphone.core import code_samples
+from bubblyphone.core.json_schema import Schema
 from bubblyphone.core.schema import PREFIX, description, openapi
-from bubblyphone.core.shapes import Schema
 from bubblyphone.core.webhook_schema import table
+from bubblyphone.docs import code_samples
 
 # Deeper parts of bodies are shown by their examples only.
 DEEPEST = 3

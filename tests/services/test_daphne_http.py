@@ -6,8 +6,8 @@ import pytest
 from twisted.internet.testing import StringTransport
 from twisted.web.http import HTTPChannel
 
-from bubblyphone import web_request
-from bubblyphone.web_request import LeanWebRequest
+from bubblyphone import daphne_http
+from bubblyphone.daphne_http import LeanWebRequest
 
 FORM = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f.pdf"\r\n\r\n%PDF\r\n--b--\r\n'
 
@@ -68,7 +68,7 @@ def test_a_body_in_chunks_has_a_length() -> None:
 
 @pytest.mark.parametrize("framing", ["Content-Length: 14", "Transfer-Encoding: chunked"])
 def test_what_is_too_large_is_not_kept_and_its_length_is_told(monkeypatch: pytest.MonkeyPatch, framing: str) -> None:
-    monkeypatch.setattr(web_request, "KEPT_BYTES", 9)
+    monkeypatch.setattr(daphne_http, "KEPT_BYTES", 9)
     connection = Connection()
     chunks = b"7\r\n1234567\r\n7\r\n1234567\r\n0\r\n\r\n" if "chunked" in framing else b"12345671234567"
     connection.receive("POST /x HTTP/1.1", framing)

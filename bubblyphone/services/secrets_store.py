@@ -8,7 +8,7 @@ from pathlib import Path
 from bubblyphone.services.errors import ServiceError
 
 
-class KeptValues:
+class SecretsStore:
     """A flat mapping of names to strings, written through to `path` at every change."""
 
     def __init__(self, path: Path) -> None:

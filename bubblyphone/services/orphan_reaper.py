@@ -1,4 +1,4 @@
-"""Ends the process groups of a supervisor that was itself killed. Run as `python -m bubblyphone.services.guard`.
+"""Ends the process groups of a supervisor that was itself killed. Run as `python -m bubblyphone.services.orphan_reaper`.
 
 The supervisor writes `<group> <signal>` to a pipe for a group it has started, and `<group> 0` for one that has ended.
 The pipe closes when the supervisor ends, in whatever way; the leader of each group still on the list then gets its
@@ -21,7 +21,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 GRACE_SECONDS = 8.0
 
 
-class Guard:
+class OrphanReaper:
     """The supervisor's end of the pipe. A guard that died is replaced and gets the whole list."""
 
     def __init__(self, lock: IO[str] | None = None, roster: Roster | None = None) -> None:
@@ -58,7 +58,7 @@ class Guard:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
-            [sys.executable, "-m", "bubblyphone.services.guard"], cwd=PROJECT, stdin=subprocess.PIPE, start_new_session=True,
+            [sys.executable, "-m", "bubblyphone.services.orphan_reaper"], cwd=PROJECT, stdin=subprocess.PIPE, start_new_session=True,
             pass_fds=[self._lock.fileno()] if self._lock else [], env={"PATH": os.environ.get("PATH", "")}, bufsize=0,
         )  # fmt: skip
         with contextlib.suppress(BrokenPipeError):  # dead already: `revive` is called again

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from bubblyphone.core.shapes import Schema
+from bubblyphone.core.json_schema import Schema
 
 # Ids that are not `data.id` of a POST to the collection: (operation, location, collection).
 _ELSEWHERE = (
