@@ -5,7 +5,7 @@ import os
 os.environ.setdefault("SECRET_KEY", "test-secret-key-that-is-long-enough-for-django-to-like-it")
 os.environ.setdefault("ENCRYPTION_KEYS", "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktMDEyMzQ=")
 os.environ.setdefault("ALLOW_PRIVATE_WEBHOOKS", "1")
-# Of what is said anew each time the recogniser misses a word now and then. Platforms that tests start inherit this.
+# Of what is said anew each time the recognizer misses a word now and then. Platforms that tests start inherit this.
 os.environ.setdefault("VOICE_VARIATION", "0")
 
 from bubblyphone.settings import *

@@ -1,7 +1,7 @@
 """What callers say to the conversation itself: yes, no, pardon, goodbye. Matched by meaning-bearing words, never
 whole texts.
 
-All patterns expect a `plain` text. They allow for what the recogniser makes of short words ("buy" for "bye").
+All patterns expect a `plain` text. They allow for what the recognizer makes of short words ("buy" for "bye").
 """
 
 import re

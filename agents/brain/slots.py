@@ -218,7 +218,7 @@ class Reader:
     def _time(self, *, is_awaited: bool) -> time | None:
         # "evening" may have gone with the date already, so the whole text settles the half of the day.
         hint = " ".join(re.findall(r"\b(?:morning|afternoon|evening|tonight|night)\b", self.plain))
-        # The recogniser's "seven party" is half past seven.
+        # The recognizer's "seven party" is half past seven.
         rest = re.sub(r"\b(\d{1,2}) (?:party|dirty|thirsty)\b", r"\1 30", self.rest)
         found = find_time(f"{rest} {hint}", is_awaited=is_awaited, is_evening_likely=self._is_evening_likely)
         if found is None:

@@ -32,7 +32,7 @@ class Ears:
         self._pipes = pipes
         self._silero, self._moonshine, self._minilm = Silero(), Moonshine(), MiniLm()
         self._memories: dict[int, Memory] = {}
-        self._recogniser = ThreadPoolExecutor(1, "recogniser")
+        self._recognizer = ThreadPoolExecutor(1, "recognizer")
         self._embedder = ThreadPoolExecutor(1, "embedder")
 
     def handle(self, kind: int, frame_id: int, body: bytes) -> None:
@@ -42,11 +42,11 @@ class Ears:
         elif kind == Kind.FORGET:
             self._memories.pop(frame_id, None)
         elif kind == Kind.TRANSCRIBE:
-            self._recogniser.submit(self._guarded, frame_id, lambda: self._transcribe(body))
+            self._recognizer.submit(self._guarded, frame_id, lambda: self._transcribe(body))
         elif kind == Kind.EMBED:
             self._embedder.submit(self._guarded, frame_id, lambda: self._embed(body))
         elif kind == Kind.WARM_UP:
-            self._recogniser.submit(self._guarded, frame_id, self._warm_up)
+            self._recognizer.submit(self._guarded, frame_id, self._warm_up)
 
     def _listen(self, stream_id: int, body: bytes) -> None:
         memory = self._memories.setdefault(stream_id, Memory())

@@ -23,7 +23,7 @@ MAXIMUM_SECONDS = 15.0
 
 
 class Moonshine:
-    """The recogniser. Stateless between calls, so one object serves every call of the process."""
+    """The recognizer. Stateless between calls, so one object serves every call of the process."""
 
     def __init__(self) -> None:
         options = onnxruntime.SessionOptions()

@@ -31,7 +31,7 @@ TRANSCRIBE_AFTER_MS = 224  # of silence
 END_MS = 448  # the detector lags the sound by about 60 ms: half a second in all
 PATIENT_END_MS = 900  # a number or name is being said in groups, or the sentence cannot end like that
 LONGEST_UTTERANCE_MS = 60_000
-# Less voice than this is a click or a breath, unless the recogniser is fairly sure of a few words ("no", "two", "not
+# Less voice than this is a click or a breath, unless the recognizer is fairly sure of a few words ("no", "two", "not
 # yet"); what it makes of a mere sound is either a guess far below or a longer sentence.
 SHORTEST_VOICE_MS = 400
 SHORTEST_WORD_MS = 130
@@ -220,7 +220,7 @@ class TurnDetector:
         self._reset()
 
     async def _transcribe(self, pcm: bytes, voiced_ms: int) -> Transcription:
-        """What was said; nothing, where it was too short to be speech or the recogniser failed."""
+        """What was said; nothing, where it was too short to be speech or the recognizer failed."""
         nothing = Transcription("", 0.0)
         if voiced_ms < SHORTEST_WORD_MS:
             return nothing

@@ -1,1 +1,1 @@
-"""Recordings to text: Whisper at a provider, or the recogniser of `agents.speech`."""
+"""Recordings to text: Whisper at a provider, or the recognizer of `agents.speech`."""

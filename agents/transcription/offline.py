@@ -1,4 +1,4 @@
-"""The recogniser of `agents.speech` in Whisper's place, where no key is configured. English; named in results; not charged."""
+"""The recognizer of `agents.speech` in Whisper's place, where no key is configured. English; named in results; not charged."""
 
 import asyncio
 from contextlib import aclosing
@@ -43,7 +43,7 @@ class OfflineTranscriber(Transcriber):
         try:
             return asyncio.run(_transcribe(pcm16))
         except speech.SpeechError as error:
-            raise TranscriptionError("The offline recogniser failed.", retryable=True) from error
+            raise TranscriptionError("The offline recognizer failed.", retryable=True) from error
 
 
 async def _transcribe(pcm16_16k: bytes) -> list[Segment]:

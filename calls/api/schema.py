@@ -151,7 +151,7 @@ TRANSCRIPT = record(
         ),
         "whisper_source": nullable(
             text(
-                "groq:whisper-large-v3-turbo", "Who wrote it down; `offline:…` is the built-in recogniser, not charged."
+                "groq:whisper-large-v3-turbo", "Who wrote it down; `offline:…` is the built-in recognizer, not charged."
             )
         ),
         "whisper_error": nullable(text("The transcription provider cannot be reached."), example=None),

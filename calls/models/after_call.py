@@ -65,7 +65,7 @@ class Recording(AfterCallWork):
 
 
 class Transcription(AfterCallWork):
-    """What Whisper, or the offline recogniser, made of a recording. Done piece by piece, each kept as soon as it is there.
+    """What Whisper, or the offline recognizer, made of a recording. Done piece by piece, each kept as soon as it is there.
 
     `segments` are `{"start", "end", "text", "role"}` in seconds, `positions_ms` how far each channel is done.
     """

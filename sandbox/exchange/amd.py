@@ -3,25 +3,30 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sandbox.exchange.handset import Handset, Persona
+from sandbox.exchange.handset import Answerer, Handset
 
 HUMAN_VERDICT_SECONDS = 1.2
 MACHINE_VERDICT_SECONDS = 1.8
 # Who says nothing gives nothing to judge by.
 SILENCE_VERDICT_SECONDS = 5.0
-VERDICT_SECONDS: dict[Persona, float] = {
+VERDICT_SECONDS: dict[Answerer, float] = {
     "human": HUMAN_VERDICT_SECONDS,
     "machine": MACHINE_VERDICT_SECONDS,
     "fax": MACHINE_VERDICT_SECONDS,
     "silence": SILENCE_VERDICT_SECONDS,
 }
-PREMIUM_RESULTS: dict[Persona, str] = {
+PREMIUM_RESULTS: dict[Answerer, str] = {
     "human": "human_residence",
     "machine": "machine",
     "fax": "fax_detected",
     "silence": "silence",
 }
-STANDARD_RESULTS: dict[Persona, str] = {"human": "human", "machine": "machine", "fax": "machine", "silence": "not_sure"}
+STANDARD_RESULTS: dict[Answerer, str] = {
+    "human": "human",
+    "machine": "machine",
+    "fax": "machine",
+    "silence": "not_sure",
+}
 
 
 class DetectedLeg(Protocol):
@@ -47,10 +52,10 @@ class MachineDetection:
 
     def start(self, leg: DetectedLeg) -> None:
         """Listen from the answer on."""
-        delay = VERDICT_SECONDS[leg.handset.persona]
+        delay = VERDICT_SECONDS[leg.handset.answerer]
         if delay <= self.limit_seconds:
             results = PREMIUM_RESULTS if self.mode == "premium" else STANDARD_RESULTS
-            leg.later(delay, lambda: self._conclude(leg, results[leg.handset.persona]))
+            leg.later(delay, lambda: self._conclude(leg, results[leg.handset.answerer]))
         else:
             leg.later(self.limit_seconds, lambda: self._conclude(leg, "not_sure"))
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from sandbox.exchange.playout import SILENCE
+from sandbox.exchange.audio_queue import SILENCE
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.tones import frames
 

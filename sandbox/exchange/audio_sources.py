@@ -17,8 +17,8 @@ from agents.speech import SpeechError
 from agents.speech.sentences import split_for_speech
 from bubblyphone.core.audio import Resampler
 from sandbox.exchange.announcements import Announcement, AnnouncementFailed
-from sandbox.exchange.speaker import Speaker
 from sandbox.exchange.tones import babble
+from sandbox.exchange.tts import Tts
 
 logger = logging.getLogger(__name__)
 
@@ -35,23 +35,23 @@ def plain_text(payload: str, payload_type: str) -> str:
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", payload))).strip()
 
 
-def spoken(text: str, speaker: Speaker | None) -> Render:
+def spoken(text: str, tts: Tts | None) -> Render:
     """A text said by the voice, sentence by sentence; by tones of that length where there is no voice."""
 
     async def render(announcement: Announcement) -> None:
-        if speaker is None:
+        if tts is None:
             logger.warning("no voice is installed (the `offline` extra): speak plays tones in its place")
         for piece in split_for_speech(text):
-            announcement.add(await _say(piece, speaker))
+            announcement.add(await _say(piece, tts))
 
     return render
 
 
-async def _say(piece: str, speaker: Speaker | None) -> bytes:
-    if speaker is None:
+async def _say(piece: str, tts: Tts | None) -> bytes:
+    if tts is None:
         return babble(piece)
     try:
-        return await speaker(piece)
+        return await tts(piece)
     except (SpeechError, OSError) as error:
         logger.warning("the voice failed, speak plays tones in its place: %s", error)
         return babble(piece)

@@ -2,8 +2,8 @@
 
 from typing import Any, Protocol
 
+from sandbox.exchange.audio_queue import AudioQueue
 from sandbox.exchange.handset import Handset
-from sandbox.exchange.playout import Playout
 
 # Both legs have a clock of their own; more than this between them is a fault of one, and is dropped.
 MAX_LAG_MS = 200
@@ -27,8 +27,8 @@ class Bridge:
         self._second = second
         self._is_first_parked = is_first_parked
         self._has_dtmf = has_dtmf
-        self._toward_first = Playout()
-        self._toward_second = Playout()
+        self._toward_first = AudioQueue()
+        self._toward_second = AudioQueue()
         for leg in (first, second):
             leg.bridge = self
             leg.report("call.bridged")

@@ -13,7 +13,7 @@ from sandbox.exchange.codecs import line_codec
 from sandbox.exchange.errors import ApiError, invalid, missing, not_offered, not_streaming, speak_length
 from sandbox.exchange.http import data_response, read_json
 from sandbox.exchange.legs import Leg
-from sandbox.exchange.media import StreamParams
+from sandbox.exchange.media_stream import StreamParams
 from sandbox.exchange.recording import Recording, RecordParams
 from sandbox.exchange.switch import Switch
 from sandbox.exchange.transcription import TranscriptionParams
@@ -145,7 +145,7 @@ class CallsApi:
     def send_dtmf(self, leg: Leg, body: Body) -> None:
         leg.require_answered()
         seconds = (body.get("duration_millis") or DEFAULT_DTMF_MS) / 1000
-        leg.plant.tasks.start(leg.send_digits(body["digits"], seconds), "send dtmf")
+        leg.context.tasks.start(leg.send_digits(body["digits"], seconds), "send dtmf")
 
     def transfer(self, leg: Leg, body: Body) -> None:
         _check_record_format(body)
@@ -170,14 +170,14 @@ class CallsApi:
         if len(body["payload"]) > MAX_SPEAK_CHARACTERS:
             raise speak_length()
         text = plain_text(body["payload"], body.get("payload_type") or "text")
-        self._announce(leg, body, Announcement("speak", spoken(text, leg.plant.speaker)))
+        self._announce(leg, body, Announcement("speak", spoken(text, leg.context.tts)))
 
     def playback_start(self, leg: Leg, body: Body) -> None:
         leg.require_answered()
         if not body.get("audio_url") and not body.get("playback_content"):
             raise missing("/audio_url")
         about = {"overlay": False} | ({"media_url": body["audio_url"]} if body.get("audio_url") else {})
-        self._announce(leg, body, Announcement("playback", played(body, leg.plant.http), about=about))
+        self._announce(leg, body, Announcement("playback", played(body, leg.context.http), about=about))
 
     def _announce(self, leg: Leg, body: Body, announcement: Announcement) -> None:
         announcement.target_legs = body.get("target_legs") or "self"

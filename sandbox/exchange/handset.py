@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Literal, Protocol
 
-Persona = Literal["human", "machine", "fax", "silence"]
+Answerer = Literal["human", "machine", "fax", "silence"]
 
 
 class Line(Protocol):
@@ -36,7 +36,7 @@ class Handset(ABC):
     """
 
     # What answering machine detection takes the one who answers for.
-    persona: Persona = "human"
+    answerer: Answerer = "human"
 
     def __init__(self, number: str) -> None:
         self.number = number

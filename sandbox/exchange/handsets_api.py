@@ -2,7 +2,7 @@
 
 `POST /handsets/dial` places a call: `{"to": "+1…", "from": "+1…", "steps": [...], "max_seconds": 60}`, the steps as in
 `sandbox.exchange.steps`, the seconds counted from the answer. `POST /handsets/wait` is called instead: `{"number": "+1…",
-"on_ring": "answer", "ring_seconds": 1, "persona": "human", "wait_seconds": 60}` with the same steps and seconds.
+"on_ring": "answer", "ring_seconds": 1, "answerer": "human", "wait_seconds": 60}` with the same steps and seconds.
 
 Both answer with what happens, as JSON lines: an event, `{"at_seconds", "kind", "detail"}`, and at the end
 `{"kind": "result", "cause", "error", "digits", "recording"}` with the stereo WAV (this handset left, the other side right) in base64.
@@ -36,7 +36,7 @@ WAIT: Schema = _SCRIPT | {
     "number": Field(required=True, form="e164"),
     "on_ring": Field(choices=("answer", "busy", "decline", "ignore")),
     "ring_seconds": Field(int, minimum=0, maximum=600),
-    "persona": Field(choices=("human", "machine", "fax", "silence")),
+    "answerer": Field(choices=("human", "machine", "fax", "silence")),
     "wait_seconds": Field(int, minimum=1, maximum=3600),
 }
 DEFAULT_MAX_SECONDS = DEFAULT_WAIT_SECONDS = 60
@@ -90,11 +90,11 @@ class HandsetsApi:
             handset = ScriptedHandset(
                 number,
                 parse_steps(body.get("steps") or []),
-                tasks=self._switch.plant.tasks,
+                tasks=self._switch.context.tasks,
                 on_ring=body.get("on_ring") or "answer",
                 ring_seconds=body.get("ring_seconds", DEFAULT_RING_SECONDS),
-                persona=body.get("persona") or "human",
-                speaker=self._switch.plant.speaker,
+                answerer=body.get("answerer") or "human",
+                tts=self._switch.context.tts,
             )
             await handset.prepare()
         except (ValueError, RuntimeError) as error:

@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 
 from bubblyphone.core.audio import mulaw_to_pcm16
-from sandbox.exchange.playout import FRAME_BYTES
+from sandbox.exchange.audio_queue import FRAME_BYTES
 
 # So much is kept ahead of what is taken. Each gap in somebody's speech doubles it: this client's way here is a bumpy one.
 LEAST_FRAMES = 2

@@ -13,19 +13,19 @@ import aiohttp
 from sandbox.exchange import errors
 from sandbox.exchange.amd import MachineDetection
 from sandbox.exchange.announcements import Announcer
+from sandbox.exchange.audio_queue import FRAME_SECONDS, SILENCE
 from sandbox.exchange.bridging import Bridge
 from sandbox.exchange.codecs import line_codec
 from sandbox.exchange.handset import Handset
-from sandbox.exchange.media import MediaStream, StreamParams
+from sandbox.exchange.media_stream import MediaStream, StreamParams
 from sandbox.exchange.mixing import mix, mix_for
-from sandbox.exchange.playout import FRAME_SECONDS, SILENCE
-from sandbox.exchange.recogniser import Recogniser
+from sandbox.exchange.recognizer import Recognizer
 from sandbox.exchange.recording import Recorder, RecordParams
-from sandbox.exchange.shelf import Shelf
-from sandbox.exchange.speaker import Speaker
+from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.tones import RINGBACK
 from sandbox.exchange.transcription import Transcription, TranscriptionParams
+from sandbox.exchange.tts import Tts
 from sandbox.exchange.webhooks import Mailbox, WebhookSender, now_text
 
 Source = Literal["caller", "callee", "unknown"]
@@ -45,15 +45,15 @@ DTMF_GAP_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Plant:
+class ExchangeContext:
     """What every leg needs of the exchange it runs in. Without the `offline` extra there is no voice and no ear."""
 
     http: aiohttp.ClientSession
     webhooks: WebhookSender
     tasks: Tasks
-    shelf: Shelf
-    speaker: Speaker | None
-    recogniser: Recogniser | None
+    recording_store: RecordingStore
+    tts: Tts | None
+    recognizer: Recognizer | None
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +65,7 @@ class Leg:
     `StreamedLeg`.
     """
 
-    plant: Plant
+    context: ExchangeContext
     direction: Literal["incoming", "outgoing"]
     handset: Handset
     from_number: str
@@ -101,8 +101,8 @@ class Leg:
     _timers: list[asyncio.TimerHandle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.announcer = Announcer(self, self.plant.tasks)
-        self.recorder = Recorder(self, self.plant.shelf, self.plant.tasks)
+        self.announcer = Announcer(self, self.context.tasks)
+        self.recorder = Recorder(self, self.context.recording_store, self.context.tasks)
 
     # --- beginning ----------------------------------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class Leg:
         )
         self.later(self.time_limit_seconds, lambda: self.end("time_limit", "unknown"))
         self.handset.on_answered()
-        self._audio = self.plant.tasks.start(self._run_audio(), "leg audio")
+        self._audio = self.context.tasks.start(self._run_audio(), "leg audio")
         if self.stream_on_answer is not None:
             self.start_stream(self.stream_on_answer)
         if self.record_on_answer is not None:
@@ -187,25 +187,25 @@ class Leg:
     def start_stream(self, params: StreamParams) -> None:
         """Open the media stream, in place of the one that runs."""
         self.stop_stream()
-        self.stream = MediaStream(self, params, self.plant.http)
-        self.plant.tasks.start(self.stream.run(), "media stream")
+        self.stream = MediaStream(self, params, self.context.http)
+        self.context.tasks.start(self.stream.run(), "media stream")
 
     def stop_stream(self) -> bool:
         """Close the media stream. False when there is none."""
         stream, self.stream = self.stream, None
         if stream is None:
             return False
-        self.plant.tasks.start(stream.stop(), "media stop")
+        self.context.tasks.start(stream.stop(), "media stop")
         self._report_stream_stopped(stream)
         return True
 
     def start_transcription(self, params: TranscriptionParams) -> None:
         """Listen from now on. Raises ApiError."""
-        if self.plant.recogniser is None:
+        if self.context.recognizer is None:
             raise errors.not_offered("transcription without the `offline` extra")
         if self.transcription is not None:
             raise errors.already_transcribing()
-        self.transcription = Transcription(self, params, self.plant.recogniser, self.plant.tasks)
+        self.transcription = Transcription(self, params, self.context.recognizer, self.context.tasks)
 
     def stop_transcription(self) -> None:
         """Listen no more, if it did."""
@@ -247,7 +247,7 @@ class Leg:
             return
         self.report("call.dtmf.received", digit=digit)
         if self.stream is not None:
-            self.plant.tasks.start(self.stream.send_dtmf(digit), "dtmf")
+            self.context.tasks.start(self.stream.send_dtmf(digit), "dtmf")
         if self.bridge is not None:
             self.bridge.press(self, digit)
 
@@ -366,7 +366,7 @@ class Leg:
         }
         if parties:
             payload |= {"from": self.from_number, "to": self.to_number}
-        self.plant.webhooks.send(self.mailbox, event_type, payload | extra)
+        self.context.webhooks.send(self.mailbox, event_type, payload | extra)
 
     def describe(self) -> dict[str, Any]:
         """The `call` object of the API."""

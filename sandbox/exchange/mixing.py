@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
-from sandbox.exchange.playout import SILENCE
+from sandbox.exchange.audio_queue import SILENCE
 
 TargetLegs = Literal["self", "opposite", "both"]
 

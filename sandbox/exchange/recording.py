@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from bubblyphone.core.audio import mulaw_to_pcm16
-from sandbox.exchange.playout import FRAME_SECONDS
-from sandbox.exchange.shelf import Shelf
+from sandbox.exchange.audio_queue import FRAME_SECONDS
+from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.webhooks import now_text
 
@@ -96,9 +96,9 @@ class Recording:
 class Recorder:
     """All recordings of one leg."""
 
-    def __init__(self, leg: RecordedLeg, shelf: Shelf, tasks: Tasks) -> None:
+    def __init__(self, leg: RecordedLeg, recording_store: RecordingStore, tasks: Tasks) -> None:
         self._leg = leg
-        self._shelf = shelf
+        self._recording_store = recording_store
         self._tasks = tasks
         self.running: dict[str, Recording] = {}
 
@@ -144,12 +144,12 @@ class Recorder:
         # An hour is a hundred megabytes: not on the loop that carries the calls' audio.
         try:
             wav = await asyncio.to_thread(recording.wav)
-            await asyncio.to_thread(self._shelf.put, recording.params.recording_id, wav, parties | about)
+            await asyncio.to_thread(self._recording_store.put, recording.params.recording_id, wav, parties | about)
         except OSError:
             logger.exception("a recording could not be saved")
             leg.report("call.recording.error", parties=False, reason="Internal server error")
             return
-        urls = {"wav": self._shelf.url(recording.params.recording_id)}
+        urls = {"wav": self._recording_store.url(recording.params.recording_id)}
         leg.report(
             "call.recording.saved",
             parties=False,

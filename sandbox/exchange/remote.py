@@ -143,7 +143,7 @@ class HandsetSocket:
                 if control.get("type") == "register" and handset is None:
                     handset = await self._register(control, socket)
                     if handset is not None:
-                        writer = self._switch.plant.tasks.start(_write(handset), "handset writer")
+                        writer = self._switch.context.tasks.start(_write(handset), "handset writer")
                     continue
                 problem = self._obey(handset, control)
                 if problem:
@@ -163,7 +163,7 @@ class HandsetSocket:
         handset = RemoteHandset(number, socket)
         before = self._switch.attach(handset)
         if isinstance(before, RemoteHandset):
-            self._switch.plant.tasks.start(before.take_over(), "handset take-over")
+            self._switch.context.tasks.start(before.take_over(), "handset take-over")
         handset.tell({"type": "registered", "number": number})
         return handset
 

@@ -51,7 +51,7 @@ _ENGINES = (
     "A",
     "B",
 )
-# Whatever the engine, the offline recogniser does the work; its configuration is read for language and interim results.
+# Whatever the engine, the offline recognizer does the work; its configuration is read for language and interim results.
 _TRANSCRIPTION: Schema = {
     "transcription_engine": Field(choices=_ENGINES),
     "transcription_engine_config": Field(dict),

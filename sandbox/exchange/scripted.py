@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bubblyphone.core.audio import mulaw_to_pcm16
-from sandbox.exchange.handset import Handset, Line, Persona
-from sandbox.exchange.playout import FRAME_SECONDS, SILENCE
-from sandbox.exchange.speaker import Speaker
+from sandbox.exchange.audio_queue import FRAME_SECONDS, SILENCE
+from sandbox.exchange.handset import Answerer, Handset, Line
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.tones import frames, is_speech
+from sandbox.exchange.tts import Tts
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class HandsetEvent:
 class ScriptedHandset(Handset):
     """Dials or is called, does its steps in order, and stays on the line until one side hangs up.
 
-    `on_ring` says what it does when it rings, after `ring_seconds`. `speaker` is needed by steps that speak text only.
+    `on_ring` says what it does when it rings, after `ring_seconds`. `tts` is needed by steps that speak text only.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class ScriptedHandset(Handset):
         tasks: Tasks,
         on_ring: Ring = "answer",
         ring_seconds: float = 0.1,
-        persona: Persona = "human",
-        speaker: Speaker | None = None,
+        answerer: Answerer = "human",
+        tts: Tts | None = None,
     ) -> None:
         super().__init__(number)
         self.steps = list(steps)
-        self.persona = persona
+        self.answerer = answerer
         self.events: list[HandsetEvent] = []
         self.heard: list[bytes] = []
         self.said: list[bytes] = []
@@ -75,7 +75,7 @@ class ScriptedHandset(Handset):
         self._tasks = tasks
         self._on_ring = on_ring
         self._ring_seconds = ring_seconds
-        self._speaker = speaker
+        self._tts = tts
         self.on_event: Callable[[HandsetEvent], None] | None = None
         self._voices: dict[str, bytes] = {}
         self._to_say: list[bytes] = []
@@ -106,11 +106,11 @@ class ScriptedHandset(Handset):
                 await self.voice(text)
 
     async def voice(self, text: str) -> bytes:
-        """A text as 8 kHz PCM16. Raises RuntimeError without a speaker."""
+        """A text as 8 kHz PCM16. Raises RuntimeError without a tts."""
         if text not in self._voices:
-            if self._speaker is None:
+            if self._tts is None:
                 raise RuntimeError("No voice is installed to speak a text; give audio instead.")
-            self._voices[text] = await self._speaker(text)
+            self._voices[text] = await self._tts(text)
         return self._voices[text]
 
     @property

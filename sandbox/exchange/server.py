@@ -12,20 +12,20 @@ from aiohttp import web
 from sandbox.exchange.calls_api import CallsApi
 from sandbox.exchange.compliance_api import ComplianceApi
 from sandbox.exchange.faults import Faults
-from sandbox.exchange.handset import Handset, Persona
+from sandbox.exchange.handset import Answerer, Handset
 from sandbox.exchange.handsets_api import HandsetsApi
 from sandbox.exchange.http import make_middleware
-from sandbox.exchange.legs import Leg, Plant
+from sandbox.exchange.legs import ExchangeContext, Leg
 from sandbox.exchange.numbers_api import NumbersApi
-from sandbox.exchange.recogniser import Recogniser
+from sandbox.exchange.recognizer import Recognizer
 from sandbox.exchange.recording import SAVE_TASK
+from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.remote import HandsetSocket
 from sandbox.exchange.scripted import Ring, ScriptedHandset, Step
-from sandbox.exchange.shelf import Shelf
-from sandbox.exchange.speaker import Speaker
 from sandbox.exchange.state import State
 from sandbox.exchange.switch import Switch
 from sandbox.exchange.tasks import Tasks
+from sandbox.exchange.tts import Tts
 from sandbox.exchange.webhooks import Mailbox, WebhookSender
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -35,8 +35,8 @@ SHUTDOWN_SECONDS = 1.0
 class Exchange:
     """A carrier on loopback. With `port` 0 a free one is taken; `private_key` is a 32-byte ed25519 seed.
 
-    `webhook_url` may be set later, before the first call. `speaker` turns text into 8 kHz PCM16 for scripts that speak and
-    for `speak`; `recogniser` is for `transcription_start`. Without a `recordings_folder` recordings end with the exchange.
+    `webhook_url` may be set later, before the first call. `tts` turns text into 8 kHz PCM16 for scripts that speak and
+    for `speak`; `recognizer` is for `transcription_start`. Without a `recordings_folder` recordings end with the exchange.
     """
 
     def __init__(
@@ -49,16 +49,16 @@ class Exchange:
         host: str = "127.0.0.1",
         port: int = 0,
         state_path: Path | None = None,
-        speaker: Speaker | None = None,
-        recogniser: Recogniser | None = None,
+        tts: Tts | None = None,
+        recognizer: Recognizer | None = None,
         recordings_folder: Path | None = None,
         faults: Faults | None = None,
     ) -> None:
         self.api_key = api_key
         self.connection_id = connection_id
         self.faults = faults or Faults()
-        self.speaker = speaker
-        self.recogniser = recogniser
+        self.tts = tts
+        self.recognizer = recognizer
         self.state = State(state_path)
         self._recordings_folder = recordings_folder
         self._private_key = private_key or secrets.token_bytes(32)
@@ -73,14 +73,16 @@ class Exchange:
         # No proxy, no cookies: the platform is on this machine, whatever the environment says about the world.
         self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         self._webhooks = WebhookSender(self._private_key, self._http, self.tasks, self.faults)
-        self._shelf = Shelf(self._recordings_folder, self.api_key, lambda: self.url)
-        plant = Plant(self._http, self._webhooks, self.tasks, self._shelf, self.speaker, self.recogniser)
-        self.switch = Switch(plant, self.state, self._webhook_url, self.connection_id)
+        self._recording_store = RecordingStore(self._recordings_folder, self.api_key, lambda: self.url)
+        context = ExchangeContext(
+            self._http, self._webhooks, self.tasks, self._recording_store, self.tts, self.recognizer
+        )
+        self.switch = Switch(context, self.state, self._webhook_url, self.connection_id)
         numbers = NumbersApi(self.state, self.tasks, self._announce)
         compliance = ComplianceApi(self.state, self.tasks, numbers.continue_orders)
         app = web.Application(middlewares=[make_middleware(self.api_key, self.faults)], client_max_size=MAX_BODY_BYTES)
         calls, handsets, phones = CallsApi(self.switch), HandsetsApi(self.switch), HandsetSocket(self.switch)
-        for part in (numbers, compliance, calls, self._shelf, handsets, phones):
+        for part in (numbers, compliance, calls, self._recording_store, handsets, phones):
             app.add_routes(part.routes())
         # With handler_cancellation a script whose `manage.py dial` was killed hangs up.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handler_cancellation=True)
@@ -105,7 +107,7 @@ class Exchange:
         await self.tasks.close()
         await runner.cleanup()
         await self._http.close()
-        self._shelf.close()
+        self._recording_store.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -150,7 +152,7 @@ class Exchange:
         *,
         on_ring: Ring = "answer",
         ring_seconds: float = 0.1,
-        persona: Persona = "human",
+        answerer: Answerer = "human",
     ) -> ScriptedHandset:
         """A scripted handset, plugged in: it can be called, and can `call`."""
         handset = ScriptedHandset(
@@ -159,8 +161,8 @@ class Exchange:
             tasks=self.tasks,
             on_ring=on_ring,
             ring_seconds=ring_seconds,
-            persona=persona,
-            speaker=self.speaker,
+            answerer=answerer,
+            tts=self.tts,
         )
         self.switch.attach(handset)
         return handset

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.exchange.playout import FRAME_SECONDS
+from sandbox.exchange.audio_queue import FRAME_SECONDS
 from sandbox.exchange.scripted import ScriptedHandset, Step
 from sandbox.exchange.tones import tone
 
@@ -25,7 +25,7 @@ def _frames(milliseconds: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say a text with the speaker's voice, or audio that is given as 8 kHz PCM16."""
+    """Say a text with the tts's voice, or audio that is given as 8 kHz PCM16."""
 
     text: str = ""
     pcm16: bytes = b""

@@ -6,12 +6,12 @@ from typing import Any
 
 from sandbox.exchange import errors
 from sandbox.exchange.amd import MachineDetection
+from sandbox.exchange.answerers import UNALLOCATED_NUMBER, UnattendedPhone, make_answerer
 from sandbox.exchange.bridging import Bridge
 from sandbox.exchange.codecs import line_codec
 from sandbox.exchange.handset import Handset
-from sandbox.exchange.legs import Leg, Plant
-from sandbox.exchange.media import StreamParams
-from sandbox.exchange.personas import UNALLOCATED_NUMBER, UnattendedPhone, make_persona
+from sandbox.exchange.legs import ExchangeContext, Leg
+from sandbox.exchange.media_stream import StreamParams
 from sandbox.exchange.recording import RecordParams
 from sandbox.exchange.state import State
 from sandbox.exchange.transcription import TranscriptionParams
@@ -29,10 +29,10 @@ BEGIN_DELAY_SECONDS = 0.01
 class Switch:
     """All legs and all handsets."""
 
-    def __init__(self, plant: Plant, state: State, webhook_url: str, connection_id: str) -> None:
+    def __init__(self, context: ExchangeContext, state: State, webhook_url: str, connection_id: str) -> None:
         self.legs: dict[str, Leg] = {}
         self.handsets: dict[str, Handset] = {}
-        self.plant = plant
+        self.context = context
         self.webhook_url = webhook_url
         self.connection_id = connection_id
         self._state = state
@@ -59,7 +59,7 @@ class Switch:
             handset.on_ended("not_found")
             return None
         leg = Leg(
-            plant=self.plant,
+            context=self.context,
             direction="incoming",
             handset=handset,
             from_number=handset.number,
@@ -131,7 +131,7 @@ class Switch:
     def _outgoing(self, body: Mapping[str, Any], *, from_number: str, mailbox: Mailbox) -> Leg:
         """A leg to the command's `to`, with what dial and transfer have in common."""
         return Leg(
-            plant=self.plant,
+            context=self.context,
             direction="outgoing",
             handset=self._phone_at(body["to"]),
             from_number=from_number,
@@ -152,10 +152,10 @@ class Switch:
         asyncio.get_running_loop().call_later(BEGIN_DELAY_SECONDS, leg.begin, ring_seconds, refusal)
 
     def transcription_on_answer(self, body: Mapping[str, Any]) -> TranscriptionParams | None:
-        """What dial and answer say of it. Raises ApiError when there is no recogniser."""
+        """What dial and answer say of it. Raises ApiError when there is no recognizer."""
         if not body.get("transcription"):
             return None
-        if self.plant.recogniser is None:
+        if self.context.recognizer is None:
             raise errors.not_offered("/transcription")
         return TranscriptionParams.from_command(body.get("transcription_config") or {})
 
@@ -187,7 +187,7 @@ class Switch:
     def _phone_at(self, number: str) -> Handset:
         return (
             self.handsets.get(number)
-            or make_persona(number, self.plant.tasks, self.plant.speaker)
+            or make_answerer(number, self.context.tasks, self.context.tts)
             or UnattendedPhone(number)
         )
 

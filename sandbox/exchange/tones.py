@@ -3,7 +3,7 @@
 import numpy as np
 
 from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
-from sandbox.exchange.playout import FRAME_BYTES, SILENCE
+from sandbox.exchange.audio_queue import FRAME_BYTES, SILENCE
 
 _LOUDNESS = np.abs(np.frombuffer(mulaw_to_pcm16(bytes(range(256))), dtype="<i2").astype(np.int32))
 # Mean amplitude of a frame above which somebody speaks: about -44 dBFS, well under speech, above a line's hiss.

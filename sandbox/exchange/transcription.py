@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from agents.speech import SpeechBegan, SpeechError
 from bubblyphone.core.audio import Resampler, mulaw_to_pcm16
-from sandbox.exchange.recogniser import Ears, Recogniser
+from sandbox.exchange.recognizer import Ears, Recognizer
 from sandbox.exchange.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -54,9 +54,9 @@ class TranscriptionParams:
 class Transcription:
     """All listening on one leg. The leg calls `hear` every 20 ms."""
 
-    def __init__(self, leg: HeardLeg, params: TranscriptionParams, recogniser: Recogniser, tasks: Tasks) -> None:
+    def __init__(self, leg: HeardLeg, params: TranscriptionParams, recognizer: Recognizer, tasks: Tasks) -> None:
         self._tasks = tasks
-        self._listeners = {track: _Listener(leg, track, params, recogniser, tasks) for track in params.tracks}
+        self._listeners = {track: _Listener(leg, track, params, recognizer, tasks) for track in params.tracks}
 
     def hear(self, said: bytes, heard: bytes) -> None:
         """Take 20 ms of PCMU of each track."""
@@ -76,14 +76,14 @@ class Transcription:
 
 class _Listener:
     def __init__(
-        self, leg: HeardLeg, track: str, params: TranscriptionParams, recogniser: Recogniser, tasks: Tasks
+        self, leg: HeardLeg, track: str, params: TranscriptionParams, recognizer: Recognizer, tasks: Tasks
     ) -> None:
         self._leg = leg
         self._track = track
         self._params = params
-        self._recogniser = recogniser
+        self._recognizer = recognizer
         self._tasks = tasks
-        self._ears: Ears = recogniser.listen()
+        self._ears: Ears = recognizer.listen()
         self._resampler = Resampler(8000, 16000)
         self._before: deque[bytes] = deque(maxlen=PRE_ROLL_FRAMES)
         self._sentence: list[bytes] | None = None
@@ -125,7 +125,7 @@ class _Listener:
                     self._report(event.text, event.confidence, is_final=True)
                 self._silent.set()
         except SpeechError:
-            logger.exception("transcription ended: the recogniser cannot be reached")
+            logger.exception("transcription ended: the recognizer cannot be reached")
             self._silent.set()
         finally:
             self._stop_guessing()
@@ -137,7 +137,7 @@ class _Listener:
         while self._sentence is not None:
             await asyncio.sleep(INTERIM_SECONDS)
             try:
-                guess = await self._recogniser.transcribe(b"".join(self._sentence))
+                guess = await self._recognizer.transcribe(b"".join(self._sentence))
             except SpeechError:
                 return
             if guess.text and guess.text != last:

@@ -23,7 +23,7 @@ ELSE = "Is there anything else I can do for you?"
     ("question", "answer"),
     [
         ("What are your opening hours?", HOURS),
-        ("What are your opening ours", HOURS),  # as the recogniser sometimes writes it
+        ("What are your opening ours", HOURS),  # as the recognizer sometimes writes it
         ("When do you open?", HOURS),
         ("I would like to know your opening hours.", HOURS),
         ("Are you open on Monday?", f"{HOURS} On Mondays we are closed."),
@@ -190,7 +190,7 @@ async def test_fills_enum_boolean_number_and_place(new_conversation: NewConversa
     )
     talk = new_conversation(tools=(tool,))
     assert await talk.say("I want to order a pizza.") == "Sure. Which size: small, medium or large?"
-    assert await talk.say("Lodge.") == "What is the quantity?"  # "large" as the recogniser may write it
+    assert await talk.say("Lodge.") == "What is the quantity?"  # "large" as the recognizer may write it
     assert await talk.say("Two.") == "Extra cheese: yes or no?"
     assert await talk.say("No thanks.") == "What is the city?"
     assert await talk.say("In San Francisco.") == (

@@ -18,7 +18,7 @@ from tests.browser.pages import seed
 from tests.flows.platform import Platform
 
 QUESTION = "What are your opening hours?"
-HEARD = re.compile("opening.hours", re.IGNORECASE)  # of it, however the recogniser writes it
+HEARD = re.compile("opening.hours", re.IGNORECASE)  # of it, however the recognizer writes it
 RATE = 16_000
 # What `getUserMedia` gives: a line into which the test plays recordings, silent in between.
 MICROPHONE = (Path(__file__).parent / "microphone.js").read_text()

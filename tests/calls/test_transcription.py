@@ -263,7 +263,7 @@ def test_the_books_still_agree(groq: FakeGroq) -> None:
 
 
 @pytest.mark.skipif(not speech.is_installed(), reason="needs the offline extra")
-def test_the_offline_recogniser_stands_in_names_itself_and_costs_nothing(settings: Any, client: Client) -> None:
+def test_the_offline_recognizer_stands_in_names_itself_and_costs_nothing(settings: Any, client: Client) -> None:
     async def say(*texts: str) -> list[bytes]:
         try:
             return [await speech.say_8k(text) for text in texts]

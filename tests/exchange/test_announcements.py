@@ -11,15 +11,15 @@ from aiohttp import web
 from telnyx import APIStatusError
 
 from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
+from sandbox.exchange.audio_queue import FRAME_BYTES
 from sandbox.exchange.audio_sources import plain_text
-from sandbox.exchange.playout import FRAME_BYTES
 from sandbox.exchange.server import Exchange
 from sandbox.exchange.tones import babble, is_speech, tone
 from tests.exchange.calls import CALLER, answered, types
 from tests.exchange.conftest import OWNED
 from tests.exchange.platform import FakePlatform
 from tests.exchange.test_calls import code_of
-from tests.exchange.test_media import RTP, until
+from tests.exchange.test_media_stream import RTP, until
 
 VOICE = "AWS.Polly.Joanna-Neural"
 PITCHES = {"One.": 300, "Two.": 600, "Three.": 900}
@@ -32,7 +32,7 @@ async def voice(text: str) -> bytes:
 
 @pytest.fixture
 async def exchange(platform: FakePlatform):
-    async with Exchange(webhook_url=platform.webhook_url, speaker=voice) as exchange:
+    async with Exchange(webhook_url=platform.webhook_url, tts=voice) as exchange:
         exchange.own(OWNED)
         yield exchange
 

@@ -7,7 +7,7 @@ import pytest
 from telnyx import APIStatusError, AsyncTelnyx
 from telnyx.lib.webhook_verification import verify_webhook_signature
 
-from sandbox.exchange import personas
+from sandbox.exchange import answerers
 from sandbox.exchange.scripted import ScriptedHandset
 from sandbox.exchange.server import Exchange
 from sandbox.exchange.steps import HangUp, Press, Wait
@@ -114,9 +114,9 @@ async def test_the_platform_calls_a_handset(exchange: Exchange, platform: FakePl
 @pytest.mark.parametrize(
     ("number", "cause", "source", "sip"),
     [
-        (personas.BUSY, "user_busy", "callee", "486"),
-        (personas.DECLINES, "call_rejected", "callee", "603"),
-        (personas.UNALLOCATED_NUMBER, "not_found", "callee", "404"),
+        (answerers.BUSY, "user_busy", "callee", "486"),
+        (answerers.DECLINES, "call_rejected", "callee", "603"),
+        (answerers.UNALLOCATED_NUMBER, "not_found", "callee", "404"),
     ],
 )
 async def test_test_numbers_that_do_not_answer(exchange, platform, telnyx, number, cause, source, sip):
@@ -128,7 +128,7 @@ async def test_test_numbers_that_do_not_answer(exchange, platform, telnyx, numbe
 
 @pytest.mark.parametrize(("retry", "cause"), [(True, "timeout"), (False, "no_answer")])
 async def test_nobody_answers(exchange, platform, telnyx, retry, cause):
-    await dial(telnyx, personas.NOBODY, timeout_secs=5, extra_body={"retry_on_timeout": retry})
+    await dial(telnyx, answerers.NOBODY, timeout_secs=5, extra_body={"retry_on_timeout": retry})
     assert (await platform.event("call.hangup", seconds=6))["hangup_cause"] == cause
 
 
@@ -144,10 +144,10 @@ async def test_a_handset_that_talks_is_busy(exchange, platform, telnyx):
 @pytest.mark.parametrize(
     ("number", "results"),
     [
-        (personas.PERSON, [("call.machine.premium.detection.ended", "human_residence")]),
-        (personas.SLOW_PERSON, [("call.machine.premium.detection.ended", "silence")]),
+        (answerers.PERSON, [("call.machine.premium.detection.ended", "human_residence")]),
+        (answerers.SLOW_PERSON, [("call.machine.premium.detection.ended", "silence")]),
         (
-            personas.MACHINE,
+            answerers.MACHINE,
             [
                 ("call.machine.premium.detection.ended", "machine"),
                 ("call.machine.premium.greeting.ended", "beep_detected"),
@@ -185,7 +185,7 @@ async def test_commands_at_the_wrong_time(exchange, platform, telnyx: AsyncTelny
     with pytest.raises(APIStatusError) as late:
         await telnyx.calls.actions.hangup(call_id)
     assert code_of(late.value) == (422, "90018")
-    outbound = await dial(telnyx, personas.NOBODY)
+    outbound = await dial(telnyx, answerers.NOBODY)
     with pytest.raises(APIStatusError) as wrong:
         await telnyx.calls.actions.answer(outbound)
     assert code_of(wrong.value) == (422, "90102")

@@ -17,7 +17,7 @@ from bubblyphone.core.audio import pcm16_to_mulaw
 from sandbox.exchange.tones import tone
 from tests.exchange.conftest import OWNED
 from tests.exchange.platform import FakePlatform, MediaConnection
-from tests.exchange.test_media import RTP
+from tests.exchange.test_media_stream import RTP
 
 ROOT = Path(__file__).parents[2]
 SEED = base64.b64encode(b"k" * 32).decode()

@@ -12,7 +12,7 @@ import aiohttp
 import jsonschema
 import pytest
 
-from sandbox.exchange import personas
+from sandbox.exchange import answerers
 from sandbox.exchange.server import Exchange
 from sandbox.exchange.steps import Press, Wait
 from sandbox.exchange.tones import tone
@@ -69,7 +69,7 @@ async def test_bodies_answers_and_webhooks_fit_the_shapes(exchange, platform: Fa
         await _refusals(client)
     for event in platform.events:
         specification.check_webhook(event)
-    # These two have tests of their own: one needs a recogniser, one a broken disk.
+    # These two have tests of their own: one needs a recognizer, one a broken disk.
     absent = {"call.transcription", "call.recording.error"}
     assert {event["data"]["event_type"] for event in platform.events} == set(WEBHOOKS) - absent
     assert len(client.seen) > 25
@@ -153,10 +153,10 @@ async def _outgoing_calls(client: Client, exchange: Exchange, platform: FakePlat
     dial = {"connection_id": "exchange", "from": OWNED, "command_id": "4f0a2a0e-6d0f-4c0e-9d1b-0d3b6a1c9a11"}
     limits = {"timeout_secs": 30, "time_limit_secs": 3660, "answering_machine_detection": "premium"}
     config = {"answering_machine_detection_config": {"total_analysis_time_millis": 10000}}
-    await client("post", "/calls", dial | limits | config | {"to": personas.MACHINE})
-    other = {"to": personas.MACHINE, "command_id": "other", "answering_machine_detection": "detect_beep"}
+    await client("post", "/calls", dial | limits | config | {"to": answerers.MACHINE})
+    other = {"to": answerers.MACHINE, "command_id": "other", "answering_machine_detection": "detect_beep"}
     await client("post", "/calls", dial | other)
-    await client("post", "/calls", dial | {"to": personas.UNALLOCATED_NUMBER, "command_id": "third"})
+    await client("post", "/calls", dial | {"to": answerers.UNALLOCATED_NUMBER, "command_id": "third"})
     await platform.event("call.machine.premium.greeting.ended", seconds=8)
     await platform.event("call.machine.greeting.ended", seconds=8)
 

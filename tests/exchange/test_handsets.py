@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
-from sandbox.exchange import amd, personas, steps
-from sandbox.exchange.playout import FRAME_BYTES
+from sandbox.exchange import amd, answerers, steps
+from sandbox.exchange.audio_queue import FRAME_BYTES
 from sandbox.exchange.scripted import ScriptedHandset
 from sandbox.exchange.server import Exchange
 from sandbox.exchange.steps import (
@@ -29,7 +29,7 @@ from sandbox.exchange.steps import (
 from sandbox.exchange.tones import tone
 from tests.exchange.conftest import OWNED
 from tests.exchange.platform import FakePlatform, MediaConnection
-from tests.exchange.test_media import RTP, until
+from tests.exchange.test_media_stream import RTP, until
 
 CALLER = "+12025550123"
 BROWSER = "+15551230100"
@@ -127,7 +127,7 @@ async def test_a_sentence_is_spoken_by_the_voice(platform, telnyx):
         spoken.append(text)
         return tone(300, 0.2)
 
-    async with Exchange(webhook_url=platform.webhook_url, speaker=voice) as exchange:
+    async with Exchange(webhook_url=platform.webhook_url, tts=voice) as exchange:
         exchange.own(OWNED)
         await exchange.call(exchange.handset(CALLER, [Say("Hello"), Say("Hello")]), OWNED)
     assert spoken == ["Hello"]
@@ -135,7 +135,7 @@ async def test_a_sentence_is_spoken_by_the_voice(platform, telnyx):
 
 async def test_the_echo_number_answers_with_what_it_hears(exchange, platform, telnyx):
     await telnyx.calls.dial(
-        connection_id="exchange", from_=OWNED, to=personas.ECHO, stream_url=platform.media_url(), **RTP
+        connection_id="exchange", from_=OWNED, to=answerers.ECHO, stream_url=platform.media_url(), **RTP
     )
     stream = await platform.stream()
     await stream.wait_for("start")
@@ -369,7 +369,7 @@ async def test_a_machine_in_another_process_is_called(exchange: Exchange, platfo
     monkeypatch.setitem(amd.VERDICT_SECONDS, "machine", 0.1)
     greeting = base64.b64encode(tone(440, 0.4)).decode()
     steps = [{"say_pcm": greeting}, {"beep": True}, {"press": "7"}, {"hang_up": True}]
-    lines = await wait_for_a_call(exchange, telnyx, steps=steps, persona="machine")
+    lines = await wait_for_a_call(exchange, telnyx, steps=steps, answerer="machine")
     assert [line["kind"] for line in lines] == [
         "ringing", "answered", "says", "said", "beep", "pressed", "ended", "result",
     ]  # fmt: skip

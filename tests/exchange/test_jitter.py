@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from bubblyphone.core.audio import pcm16_to_mulaw
+from sandbox.exchange.audio_queue import FRAME_BYTES, SILENCE
 from sandbox.exchange.jitter import JitterBuffer
-from sandbox.exchange.playout import FRAME_BYTES, SILENCE
 from sandbox.exchange.tones import tone
 
 SPEECH = pcm16_to_mulaw(tone(440, 1.0))

@@ -10,14 +10,14 @@ import pytest
 from telnyx import APIStatusError
 
 from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
+from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.server import Exchange
-from sandbox.exchange.shelf import Shelf
 from sandbox.exchange.steps import Say, Wait
 from sandbox.exchange.tones import tone
 from tests.exchange.calls import COLLEAGUE, answered
 from tests.exchange.conftest import OWNED
 from tests.exchange.test_calls import code_of
-from tests.exchange.test_media import RTP, until
+from tests.exchange.test_media_stream import RTP, until
 
 LOW, HIGH = tone(300, 0.4), tone(900, 0.4)
 
@@ -177,10 +177,10 @@ async def test_a_recording_is_kept_when_the_exchange_stops(exchange, platform, t
 
 
 async def test_the_address_is_the_key(exchange: Exchange, tmp_path, monkeypatch):
-    shelf = Shelf(tmp_path, exchange.api_key, lambda: exchange.url)
-    shelf.put("abc", b"RIFF", {})
+    recording_store = RecordingStore(tmp_path, exchange.api_key, lambda: exchange.url)
+    recording_store.put("abc", b"RIFF", {})
     async with Exchange(api_key=exchange.api_key, recordings_folder=tmp_path) as other:
-        url = shelf.url("abc").replace(exchange.url, other.url)
+        url = recording_store.url("abc").replace(exchange.url, other.url)
         assert await fetch(url) == (200, b"RIFF")
         assert (await fetch(url, Authorization=f"Bearer {exchange.api_key}"))[0] == 400
         assert (await fetch(url[:-1] + ("0" if url[-1] != "0" else "1")))[0] == 403
@@ -189,4 +189,4 @@ async def test_the_address_is_the_key(exchange: Exchange, tmp_path, monkeypatch)
         later = time.time() + 601
         monkeypatch.setattr(time, "time", lambda: later)
         assert (await fetch(url))[0] == 403
-        assert (await fetch(shelf.url("abc").replace(exchange.url, other.url)))[0] == 200
+        assert (await fetch(recording_store.url("abc").replace(exchange.url, other.url)))[0] == 200

@@ -1,4 +1,4 @@
-"""The exchange speaks and understands, with the voice and the recogniser of the `offline` extra."""
+"""The exchange speaks and understands, with the voice and the recognizer of the `offline` extra."""
 
 import re
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from telnyx import APIStatusError
 
 from agents import speech
 from bubblyphone.core.audio import Resampler
-from sandbox.exchange.recogniser import OfflineRecogniser
+from sandbox.exchange.recognizer import OfflineRecognizer
 from sandbox.exchange.scripted import ScriptedHandset
 from sandbox.exchange.server import Exchange
 from sandbox.exchange.steps import HangUp, Say, Wait
@@ -17,7 +17,7 @@ from tests.exchange.conftest import OWNED
 from tests.exchange.platform import FakePlatform
 from tests.exchange.specification import Specification
 from tests.exchange.test_calls import code_of
-from tests.exchange.test_media import until
+from tests.exchange.test_media_stream import until
 
 RESERVATION = "I would like to make a reservation for two people."
 GREETING = "Good morning, you have reached the flower shop."
@@ -34,8 +34,8 @@ async def talking(platform: FakePlatform, exchange: Exchange) -> AsyncIterator[E
         webhook_url=platform.webhook_url,
         api_key=exchange.api_key,
         port=int(exchange.url.rpartition(":")[2]),
-        speaker=speech.say_8k,
-        recogniser=OfflineRecogniser(),
+        tts=speech.say_8k,
+        recognizer=OfflineRecognizer(),
     )
     async with talking:
         talking.own(OWNED)
@@ -124,7 +124,7 @@ async def _last_words_are_reported_after_the_call(talking, platform, telnyx) -> 
     Specification().check_webhook(platform.events[-1])
 
 
-async def test_without_a_recogniser_it_is_refused(exchange, platform, telnyx):
+async def test_without_a_recognizer_it_is_refused(exchange, platform, telnyx):
     caller, call_id = await answered(exchange, platform, telnyx)
     with pytest.raises(APIStatusError) as error:
         await telnyx.calls.actions.start_transcription(call_id)

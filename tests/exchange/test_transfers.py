@@ -7,14 +7,14 @@ import pytest
 from telnyx import APIStatusError, AsyncTelnyx
 
 from bubblyphone.core.audio import pcm16_to_mulaw
-from sandbox.exchange import personas
+from sandbox.exchange import answerers
 from sandbox.exchange.steps import Press, Say, Wait
 from sandbox.exchange.tones import RINGBACK, is_speech, tone
 from tests.exchange.calls import CALLER, COLLEAGUE, answered, payloads, types
 from tests.exchange.conftest import OWNED
 from tests.exchange.platform import FakePlatform
 from tests.exchange.test_calls import code_of
-from tests.exchange.test_media import RTP, until
+from tests.exchange.test_media_stream import RTP, until
 
 STATE_A, STATE_B = base64.b64encode(b"a").decode(), base64.b64encode(b"b").decode()
 LOW, HIGH = tone(300, 1.0), tone(900, 1.0)
@@ -71,9 +71,9 @@ async def test_a_transfer_is_answered(exchange, platform: FakePlatform, telnyx: 
 @pytest.mark.parametrize(
     ("number", "cause"),
     [
-        (personas.BUSY, "user_busy"),
-        (personas.DECLINES, "call_rejected"),
-        (personas.UNALLOCATED_NUMBER, "not_found"),
+        (answerers.BUSY, "user_busy"),
+        (answerers.DECLINES, "call_rejected"),
+        (answerers.UNALLOCATED_NUMBER, "not_found"),
     ],
 )
 async def test_a_transfer_fails_and_the_call_goes_on(exchange, platform, telnyx, number, cause):
@@ -90,7 +90,7 @@ async def test_a_transfer_fails_and_the_call_goes_on(exchange, platform, telnyx,
 
 async def test_nobody_answers_a_transfer(exchange, platform, telnyx):
     _, call_id = await answered(exchange, platform, telnyx)
-    await telnyx.calls.actions.transfer(call_id, to=personas.NOBODY, timeout_secs=5)
+    await telnyx.calls.actions.transfer(call_id, to=answerers.NOBODY, timeout_secs=5)
     with pytest.raises(APIStatusError) as error:
         await telnyx.calls.actions.transfer(call_id, to=COLLEAGUE)
     assert code_of(error.value) == (422, "10015")
@@ -103,7 +103,7 @@ async def test_nobody_answers_a_transfer(exchange, platform, telnyx):
 
 async def test_the_caller_gives_up_while_it_rings(exchange, platform, telnyx):
     caller, call_id = await answered(exchange, platform, telnyx)
-    await telnyx.calls.actions.transfer(call_id, to=personas.NOBODY)
+    await telnyx.calls.actions.transfer(call_id, to=answerers.NOBODY)
     target_id = (await other_leg(platform))["call_control_id"]
     caller.hang_up()
     await platform.event("call.hangup", count=2)
@@ -138,7 +138,7 @@ async def test_a_call_that_rings_is_answered_by_the_one_it_is_transferred_to(exc
 
 async def test_a_transfer_to_an_answering_machine_is_detected(exchange, platform, telnyx):
     _, call_id = await answered(exchange, platform, telnyx)
-    await telnyx.calls.actions.transfer(call_id, to=personas.MACHINE, answering_machine_detection="premium")
+    await telnyx.calls.actions.transfer(call_id, to=answerers.MACHINE, answering_machine_detection="premium")
     verdict = await platform.event("call.machine.premium.detection.ended", seconds=8)
     target_id = (await other_leg(platform))["call_control_id"]
     assert (verdict["call_control_id"], verdict["result"]) == (target_id, "machine")
@@ -185,7 +185,7 @@ async def test_a_bridge_that_cannot_be(exchange, platform, telnyx, other, code):
     _, call_id = await answered(exchange, platform, telnyx)
     others = {"self": call_id}
     if other == "ringing":
-        dialled = await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=personas.NOBODY)
+        dialled = await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=answerers.NOBODY)
         others["ringing"] = dialled.data.call_control_id
     with pytest.raises(APIStatusError) as error:
         await telnyx.calls.actions.bridge(call_id, call_control_id_to_bridge_with=others.get(other, other))

@@ -1,6 +1,6 @@
 """Speech for tests: says sentences as a caller, and understands what an agent has said.
 
-A test's sentences are ones that the recogniser understands with silence of any length around them: "from nine to five"
+A test's sentences are ones that the recognizer understands with silence of any length around them: "from nine to five"
 comes out as "for Mt." one time in fifteen, "goodbye" as "Dubai".
 
 It lives on a loop of its own, so that its models are loaded once and not for every test.
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def plain(text: str) -> str:
-    """In small letters and without hyphens: recognisers set them as they like."""
+    """In small letters and without hyphens: recognizers set them as they like."""
     return text.lower().replace("-", " ")
 
 

@@ -92,7 +92,7 @@ def _request(options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         "wait_seconds": options["wait"],
         "on_ring": options["ring"],
         "ring_seconds": options["ring_seconds"],
-        "persona": "machine" if options["machine"] else "human",
+        "answerer": "machine" if options["machine"] else "human",
     }
 
 

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from agents import speech
 from bubblyphone.env import env_secret, env_str
-from sandbox.exchange.recogniser import OfflineRecogniser
+from sandbox.exchange.recognizer import OfflineRecognizer
 from sandbox.exchange.server import Exchange
 
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             connection_id=env_str("TELNYX_CONNECTION_ID", "exchange"),
             state_path=Path(settings.DATA_DIR) / "exchange.json",
             speaker=speech.say_8k if speech.is_installed() else None,
-            recogniser=OfflineRecogniser() if speech.is_installed() else None,
+            recognizer=OfflineRecognizer() if speech.is_installed() else None,
             recordings_folder=Path(settings.DATA_DIR) / "exchange-recordings",
         )
         try:

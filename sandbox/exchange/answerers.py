@@ -13,13 +13,13 @@
 
 from collections import deque
 
+from sandbox.exchange.audio_queue import FRAME_SECONDS
 from sandbox.exchange.handset import Handset, Line
-from sandbox.exchange.playout import FRAME_SECONDS
 from sandbox.exchange.scripted import ScriptedHandset, Step
-from sandbox.exchange.speaker import Speaker
 from sandbox.exchange.steps import Beep, EndGreeting, Say, Wait
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.tones import melody
+from sandbox.exchange.tts import Tts
 
 PERSON, BUSY, NOBODY, DECLINES = "+15005550001", "+15005550002", "+15005550003", "+15005550004"
 MACHINE, MACHINE_WITHOUT_BEEP, ECHO, UNALLOCATED_NUMBER = "+15005550005", "+15005550006", "+15005550007", "+15005550008"
@@ -61,16 +61,16 @@ class EchoPhone(UnattendedPhone):
         self._frames.append(frame)
 
 
-def make_persona(number: str, tasks: Tasks, speaker: Speaker | None) -> Handset | None:
-    """A new telephone for a test number; None for any other number. Without a `speaker` they hum instead of talking."""
+def make_answerer(number: str, tasks: Tasks, tts: Tts | None) -> Handset | None:
+    """A new telephone for a test number; None for any other number. Without a `tts` they hum instead of talking."""
 
     def says(text: str) -> Say:
-        return Say(text=text) if speaker else Say(pcm16=melody())
+        return Say(text=text) if tts else Say(pcm16=melody())
 
     match number:
         case "+15005550001":
             steps: list[Step] = [Wait(0.3), says(PERSON_SENTENCE)]
-            return ScriptedHandset(number, steps, tasks=tasks, ring_seconds=RING_SECONDS, speaker=speaker)
+            return ScriptedHandset(number, steps, tasks=tasks, ring_seconds=RING_SECONDS, tts=tts)
         case "+15005550002":
             return ScriptedHandset(number, tasks=tasks, on_ring="busy", ring_seconds=0.0)
         case "+15005550003":
@@ -80,14 +80,10 @@ def make_persona(number: str, tasks: Tasks, speaker: Speaker | None) -> Handset 
         case "+15005550005" | "+15005550006":
             end: Step = Beep() if number == MACHINE else EndGreeting()
             steps = [Wait(0.3), says(GREETING), end]
-            return ScriptedHandset(
-                number, steps, tasks=tasks, ring_seconds=RING_SECONDS, persona="machine", speaker=speaker
-            )
+            return ScriptedHandset(number, steps, tasks=tasks, ring_seconds=RING_SECONDS, answerer="machine", tts=tts)
         case "+15005550007":
             return EchoPhone(number)
         case "+15005550009":
             steps = [Wait(SLOWNESS_SECONDS), says(PERSON_SENTENCE)]
-            return ScriptedHandset(
-                number, steps, tasks=tasks, ring_seconds=RING_SECONDS, persona="silence", speaker=speaker
-            )
+            return ScriptedHandset(number, steps, tasks=tasks, ring_seconds=RING_SECONDS, answerer="silence", tts=tts)
     return None

@@ -23,7 +23,7 @@ URL_SECONDS = 600
 KEEP_SECONDS = 86400.0
 
 
-class Shelf:
+class RecordingStore:
     """Two files a recording: the WAV and what is known of it. With `folder` None they last as long as the process."""
 
     def __init__(self, folder: Path | None, secret: str, base_url: Callable[[], str]) -> None:

@@ -16,9 +16,9 @@ import aiohttp
 import orjson
 
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
+from sandbox.exchange.audio_queue import AudioQueue
 from sandbox.exchange.codecs import bytes_per_frame, decoder, encoder
 from sandbox.exchange.mixing import mix
-from sandbox.exchange.playout import Playout
 from sandbox.exchange.webhooks import now_text
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class MediaStream:
         self._stopping = False
         self._sequence = 0
         self._chunks = {"inbound": 0, "outbound": 0}
-        self._playout = Playout()
+        self._audio_queue = AudioQueue()
         tracks = {"inbound_track": ["inbound"], "outbound_track": ["outbound"], "both_tracks": ["inbound", "outbound"]}
         rate = params.sample_rate if params.codec == "L16" else 8000
         self._encoders = {track: encoder(params.codec, rate) for track in tracks[params.track]}
@@ -104,7 +104,7 @@ class MediaStream:
     @property
     def queued_ms(self) -> int:
         """How much of the platform's audio waits to be played."""
-        return self._playout.queued_ms
+        return self._audio_queue.queued_ms
 
     async def run(self) -> None:
         """Connect, introduce the call, and take the platform's frames until the socket closes."""
@@ -154,9 +154,9 @@ class MediaStream:
 
         `heard_else` is what the person hears from elsewhere, which belongs to the outbound track.
         """
-        for name in self._playout.due_marks():
+        for name in self._audio_queue.due_marks():
             await self._send_mark(name)
-        spoken = self._playout.next_frame()
+        spoken = self._audio_queue.next_frame()
         if self._started:
             heard = heard_else if self.params.target_legs == "opposite" else mix(heard_else, spoken)
             for track, encode in self._encoders.items():
@@ -216,10 +216,10 @@ class MediaStream:
         if event == "media":
             await self._receive_media(frame)
         elif event == "clear":
-            for name in self._playout.clear():
+            for name in self._audio_queue.clear():
                 await self._send_mark(name)
         elif event == "mark" and isinstance(frame.get("mark"), dict) and isinstance(frame["mark"].get("name"), str):
-            if self._playout.mark(frame["mark"]["name"]):
+            if self._audio_queue.mark(frame["mark"]["name"]):
                 await self._send_mark(frame["mark"]["name"])
         else:
             await self._send_error(MALFORMED_FRAME, "Received frame was not formed correctly")
@@ -238,7 +238,7 @@ class MediaStream:
             await self._send_error(INVALID_MEDIA, "A chunk holds 20 milliseconds to 30 seconds of audio.")
         elif self.params.back_codec == "L16" and len(data) % 2:
             await self._send_error(INVALID_MEDIA, "L16 has two bytes a sample.")
-        elif not self._playout.write(self._decode(data)):
+        elif not self._audio_queue.write(self._decode(data)):
             await self._send_error(RATE_LIMIT_REACHED, "Too much audio is waiting to be played.")
 
     # --- to the platform ----------------------------------------------------------------------------------------------

@@ -14,14 +14,14 @@ class Ears(Protocol):
     async def close(self) -> None: ...
 
 
-class Recogniser(Protocol):
+class Recognizer(Protocol):
     """Speech to text. Both methods raise SpeechError, or their iterators do."""
 
     def listen(self) -> Ears: ...
     async def transcribe(self, pcm16_16k: bytes) -> speech.Transcription: ...
 
 
-class OfflineRecogniser:
+class OfflineRecognizer:
     """English, in the worker processes of `agents.speech`; needs the `offline` extra."""
 
     def listen(self) -> Ears:

@@ -10,7 +10,7 @@ import pytest
 from telnyx import APIStatusError
 
 from bubblyphone.core.audio import alaw_to_pcm16, mulaw_to_pcm16, pcm16_to_mulaw
-from sandbox.exchange.playout import FRAME_BYTES, SILENCE, Playout
+from sandbox.exchange.audio_queue import FRAME_BYTES, SILENCE, AudioQueue
 from sandbox.exchange.steps import Say, Wait
 from sandbox.exchange.tones import is_speech, tone
 from tests.exchange.conftest import OWNED
@@ -279,7 +279,7 @@ async def test_a_broken_network_ends_the_stream_alone(exchange, platform, telnyx
 
 
 def test_playout_waits_for_a_second_frame_or_a_tick():
-    playout = Playout()
+    playout = AudioQueue()
     loud = b"\x00" * FRAME_BYTES
     playout.write(loud)
     assert [playout.next_frame() for _ in range(3)] == [SILENCE, loud, SILENCE]

@@ -9,7 +9,7 @@ SILENCE = b"\xff" * FRAME_BYTES  # µ-law zero
 MAX_QUEUE_BYTES = 8000 * 60 * 30
 
 
-class Playout:
+class AudioQueue:
     """A byte queue of PCMU that is emptied at 20 ms a tick, with a jitter buffer of one frame.
 
     Positions count bytes since the start, so a mark is due once `played` has passed where it was put.

@@ -2,5 +2,5 @@
 
 from collections.abc import Awaitable, Callable
 
-Speaker = Callable[[str], Awaitable[bytes]]
+Tts = Callable[[str], Awaitable[bytes]]
 """Text to 8 kHz PCM16."""

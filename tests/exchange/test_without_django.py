@@ -1,0 +1,24 @@
+"""The exchange is a program of its own: it starts where Django is not installed."""
+
+import subprocess
+import sys
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+
+class NoDjango:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "django":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, NoDjango())
+import sandbox.exchange
+for module in pkgutil.iter_modules(sandbox.exchange.__path__):
+    importlib.import_module(f"sandbox.exchange.{module.name}")
+print(len(list(pkgutil.iter_modules(sandbox.exchange.__path__))))
+"""
+
+
+def test_every_module_is_importable_without_django() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, timeout=120, check=True)
+    assert int(done.stdout) > 30
