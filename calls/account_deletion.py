@@ -4,15 +4,13 @@ from django.db import transaction
 
 from bubblyphone.core.errors import Conflict
 from calls.control import lifecycle
-from calls.models import Call, CallStatus, HangupCause, SpeechTime, TranscriptEntry, Transcription, Utterance
+from calls.models import Call, HangupCause, SpeechTime, TranscriptEntry, Transcription, Utterance
 from webhooks.models import WebhookDelivery
 
 
 def end_calls(developer_id: int) -> None:
     """Hang up whatever runs. Raises Conflict until all is over: the carrier reports the ends."""
-    running = Call.objects.filter(developer_id=developer_id).exclude(
-        status__in=[CallStatus.COMPLETED, CallStatus.FAILED]
-    )
+    running = Call.objects.filter(developer_id=developer_id).running()
     for call_id in running.values_list("pk", flat=True):
         lifecycle.end_call(call_id, HangupCause.NORMAL_CLEARING)
     if running.exists():

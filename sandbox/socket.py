@@ -19,7 +19,7 @@ from calls import timeline
 from calls.control import lifecycle
 from calls.live import session_runner
 from calls.live.event_writer import EventWriter
-from calls.models import CallStatus, HangupCause
+from calls.models import Call, CallStatus, HangupCause
 from calls.session.pacing import Pacer, paced
 from calls.session.transport import CallerFrame
 from calls.session.turn_clock import TurnTimes
@@ -196,7 +196,7 @@ def answer(call_id: int) -> None:
     """The browser is there: the call is answered."""
     now = timezone.now()
     with transaction.atomic():
-        call = lifecycle.locked(call_id)
+        call = Call.objects.locked(call_id)
         if call.is_over or call.answered_at is not None:
             return
         call.answered_at, call.status = now, CallStatus.ANSWERED

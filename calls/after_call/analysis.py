@@ -63,7 +63,7 @@ def _analyse(call: Call) -> tuple[dict[str, Any], str]:
 def _finish(work: Analysis, result: dict[str, Any], source: str) -> None:
     at = timezone.now()
     with transaction.atomic():
-        call = Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=work.call_id)
+        call = Call.objects.locked(work.call_id)
         if not jobs.is_ours(work):
             return
         try:

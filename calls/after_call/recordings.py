@@ -26,7 +26,7 @@ from calls.after_call.recording_files import draft_path, storage
 from calls.after_call.recording_joining import join
 from calls.after_call.wav_file import StereoReader, began_at
 from calls.control import commands
-from calls.models import Call, CallStatus, Recording
+from calls.models import ENDED_STATUSES, Call, CallStatus, Recording
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.events import CarrierEvent
 from phone_numbers.carriers.registry import get_carrier
@@ -46,7 +46,6 @@ COMMAND_LOST_AFTER = timedelta(seconds=5)
 # A download has to fit into a job's minute; an hour of a call has 115 MB.
 DOWNLOAD_SECONDS = 50.0
 MAX_BYTES = 1_000_000_000
-OVER = [CallStatus.COMPLETED, CallStatus.FAILED]
 
 
 # --- by the session ---------------------------------------------------------------------------------------------------
@@ -149,7 +148,7 @@ def has_unfinished() -> bool:
 
 def _complete_made(recordings: QuerySet[Recording]) -> None:
     """Those of sessions that are gone and calls that are over, with all their parts."""
-    complete(recordings.filter(~PART_AWAITED, made_at__isnull=False, call__status__in=OVER))
+    complete(recordings.filter(~PART_AWAITED, made_at__isnull=False, call__status__in=ENDED_STATUSES))
 
 
 def complete(recordings: QuerySet[Recording]) -> None:
@@ -163,7 +162,7 @@ def complete(recordings: QuerySet[Recording]) -> None:
 
 def sweep(now: datetime) -> None:
     """A rule of `calls.clock.sweeper`: recordings that can be completed, and those whose maker fell silent."""
-    waiting = _unfinished().filter(call__status__in=OVER)
+    waiting = _unfinished().filter(call__status__in=ENDED_STATUSES)
     is_abandoned = Q(made_at=None, call__ended_at__lt=now - ABANDONED_AFTER)
     is_made = Q(made_at__isnull=False, call__ended_at__lt=now - WRITTEN_AFTER)
     by_carrier = Q(maker=Recording.Maker.CARRIER, call__ended_at__lt=now - CARRIER_OVERDUE_AFTER)
@@ -265,7 +264,7 @@ def _download(url: str, path: Path) -> None:
 def _report(recording: Recording, name: str) -> None:
     at = timezone.now()
     with transaction.atomic():
-        call = Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=recording.call_id)
+        call = Call.objects.locked(recording.call_id)
         if not jobs.is_ours(recording):
             return
         recording.name = name

@@ -36,7 +36,7 @@ def admit(call: Call) -> None:
     _check_account_limits(call, now)
     _check_number_limits(call)
     for cap in sorted(daily_caps([call]), key=lambda cap: list(Scope).index(cap.scope)):
-        open_calls = cap.calls().exclude(status__in=holds.OVER)
+        open_calls = cap.calls().running()
         # In this order: a call that ends meanwhile counts twice, and never not at all.
         held = sum((holds.hold_of(other, now) for other in open_calls), ZERO)
         if held + cap.settled(now) >= cap.amount:

@@ -20,7 +20,7 @@ from billing.models import SpendingCap
 from billing.periods import start_of_day
 from bubblyphone.core.money import ZERO
 from calls.charging.holds import accrued_cost
-from calls.models import Call, CallStatus
+from calls.models import Call, CallQuerySet, CallStatus
 from phone_numbers.models import PhoneNumber
 
 
@@ -48,7 +48,7 @@ class DailyCap:
         own = {Scope.ACCOUNT: "", Scope.NUMBER: "number_", Scope.AGENT: "agent_", Scope.API_KEY: "api_key_"}
         return f"{own[self.scope]}daily_cap_reached"
 
-    def calls(self) -> QuerySet[Call]:
+    def calls(self) -> CallQuerySet:
         """All that count towards it."""
         found = Call.objects.filter(developer_id=self.developer_id, demo=False)
         return found if self.scope is Scope.ACCOUNT else found.filter(**{f"{self.scope}_id": self.target_id})

@@ -14,12 +14,11 @@ from django.utils import timezone
 from bubblyphone.core.money import ZERO
 from calls.charging import settlement
 from calls.charging.pricing import TRANSCRIPTION_PRICE
-from calls.models import Call, CallStatus
+from calls.models import Call
 from phone_numbers.models import CallMode
 
 # A running call holds its next minute this long before it begins.
 AHEAD_SECONDS = 5
-OVER = [CallStatus.COMPLETED, CallStatus.FAILED]
 BILL_FIELDS = (
     "answered_at", "telephony_rate", "model_rate", "transferred_at", "transfer_rate", "mode", "speech_transcribed",
     "hangup_cause", "config", "end_requested_at", "status",
@@ -35,7 +34,7 @@ def held(developer_id: int) -> Decimal:
 
 def open_calls(developer_id: int) -> QuerySet[Call]:
     """Those that are not over, from the moment they are written down."""
-    return Call.objects.filter(developer_id=developer_id).exclude(status__in=OVER)
+    return Call.objects.filter(developer_id=developer_id).running()
 
 
 def hold_of(call: Call, now: datetime) -> Decimal:

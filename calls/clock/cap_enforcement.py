@@ -52,7 +52,7 @@ def enforce(now: datetime | None = None) -> None:
 def end_for_limit(call: Call, reason: str, limit: Decimal, *, at: datetime) -> None:
     """End a call because of a limit of the developer's own, which its timeline names. Harmless when it is over."""
     with transaction.atomic():
-        fresh = lifecycle.locked(call.pk)
+        fresh = Call.objects.locked(call.pk)
         if fresh.is_over or fresh.end_requested_at is not None:
             return
         what: dict[str, Any] = {"reason": reason, "limit": format_money(limit)}

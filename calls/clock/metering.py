@@ -18,7 +18,7 @@ from billing import ledger
 from bubblyphone.core.money import ZERO
 from bubblyphone.core.snapshots import one_state
 from calls.charging import settlement
-from calls.charging.holds import BILL_FIELDS, OVER, accrued_cost, elapsed_seconds, spoken_cost
+from calls.charging.holds import BILL_FIELDS, accrued_cost, elapsed_seconds, spoken_cost
 from calls.clock.cap_enforcement import end_for_limit
 from calls.control import lifecycle
 from calls.live.session_runner import in_database
@@ -57,7 +57,7 @@ def meter_once(now: datetime | None = None) -> None:
 def end_calls_of_deactivated(now: datetime) -> None:
     """Whatever state they are in: staff want them to stop. (`calls.account_deletion` ends those of deleted accounts.)"""
     calls = Call.objects.filter(developer__is_active=False, developer__closed_at=None, end_requested_at=None)
-    for call_id in calls.exclude(status__in=OVER).values_list("pk", flat=True):
+    for call_id in calls.running().values_list("pk", flat=True):
         lifecycle.end_call(call_id, HangupCause.ACCOUNT_DEACTIVATED, at=now)
 
 

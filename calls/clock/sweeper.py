@@ -48,7 +48,6 @@ TRANSCRIPT_COMPLETE_AFTER = timedelta(seconds=5)
 TRANSCRIPT_OLD_AFTER = timedelta(hours=1)
 SANDBOX_UNUSED_AFTER = timedelta(seconds=45)
 
-OVER = [CallStatus.COMPLETED, CallStatus.FAILED]
 UNANSWERED = [CallStatus.INITIATED, CallStatus.RINGING]
 
 
@@ -74,7 +73,7 @@ def sweep_once(now: datetime | None = None) -> None:
 def _has_work(now: datetime) -> bool:
     """Whether a call runs, or waits for its transfer's fate, its transcript's announcement or its recording: mostly none does."""
     return (
-        Call.objects.exclude(status__in=OVER).exists()
+        Call.objects.running().exists()
         or _undecided_transfers().exists()
         or _unannounced(now).exists()
         or recordings.has_unfinished()
@@ -100,7 +99,7 @@ def answer_again(now: datetime) -> None:
 
 def finish_hung_up(now: datetime) -> None:
     """The carrier reported the end and no answer followed within the grace."""
-    hung_up = Call.objects.exclude(status__in=OVER).filter(hangup_reported_at__lt=now - lifecycle.LATE_ANSWER_GRACE)
+    hung_up = Call.objects.running().filter(hangup_reported_at__lt=now - lifecycle.LATE_ANSWER_GRACE)
     for call_id in hung_up.values_list("pk", flat=True):
         lifecycle.finish_hung_up(call_id)
 
@@ -140,7 +139,7 @@ def end_abandoned(now: datetime) -> None:
 
 def hang_up_again(now: datetime) -> None:
     """We ended a call and the carrier has not said that it is over."""
-    ending = Call.objects.exclude(status__in=OVER).filter(
+    ending = Call.objects.running().filter(
         end_requested_at__lt=now - HANG_UP_AGAIN_AFTER, hangup_reported_at=None, sandbox=False
     )
     commands.side_by_side(partial(_close, now=now), ending.filter(end_requested_at__lt=now - REPORT_OVERDUE_AFTER))
@@ -165,7 +164,7 @@ def _carrier_has_ended(call: Call) -> bool:
 
 def _finish_as_requested(call_id: int) -> None:
     with transaction.atomic():
-        call = lifecycle.locked(call_id)
+        call = Call.objects.locked(call_id)
         if call.end_requested_at is not None:
             lifecycle.finish(call, ended_at=call.end_requested_at, cause=call.end_requested_cause)
 
@@ -220,7 +219,7 @@ def fail_lost_transfers(now: datetime) -> None:
         if not is_lost and not transfers.has_hung_up(transfer, before=now - lifecycle.LATE_ANSWER_GRACE):
             continue
         with transaction.atomic():
-            transfers.fail(lifecycle.locked(transfer.call_id), transfer.pk, "no_answer", at=now)
+            transfers.fail(Call.objects.locked(transfer.call_id), transfer.pk, "no_answer", at=now)
 
 
 def _undecided_transfers() -> QuerySet[Transfer]:
@@ -232,15 +231,14 @@ def _unannounced(now: datetime) -> QuerySet[Call]:
         transcript_announced=False,
         ended_at__lt=now - TRANSCRIPT_COMPLETE_AFTER,
         ended_at__gt=now - TRANSCRIPT_OLD_AFTER,
-        status__in=OVER,
-    )
+    ).ended()
 
 
 def announce_transcripts(now: datetime) -> None:
     """Calls that are over and whose session has told all: the transcript is announced, and read where an agent wants that."""
     for call_id in _unannounced(now).values_list("pk", flat=True):
         with transaction.atomic():
-            call = lifecycle.locked(call_id)
+            call = Call.objects.locked(call_id)
             if call.transcript_announced:
                 continue
             call.transcript_announced = True

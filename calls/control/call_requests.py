@@ -116,7 +116,7 @@ def _dial(call: Call) -> None:
 def hang_up(*, call: Call) -> None:
     """End a call at its owner's wish. Raises Conflict when it is over."""
     with transaction.atomic():
-        fresh = lifecycle.locked(call.pk)
+        fresh = Call.objects.locked(call.pk)
         if fresh.is_over or fresh.end_requested_at is not None:
             raise Conflict("This call has ended.", code="call_ended")
         now = timezone.now()
@@ -134,7 +134,7 @@ def speak(*, call: Call, text: str) -> None:
             raise Conflict("No model is connected to this call at the moment.", code="no_model")
         return
     with transaction.atomic():
-        fresh = lifecycle.locked(call.pk)
+        fresh = Call.objects.locked(call.pk)
         if fresh.is_over or fresh.end_requested_at is not None:
             raise Conflict("This call has ended.", code="call_ended")
         if fresh.sandbox:
@@ -149,13 +149,13 @@ def transfer(*, call: Call, to: str, briefing: str = "") -> None:
     InsufficientFunds."""
     try:
         with transaction.atomic():
-            fresh = lifecycle.locked(call.pk)
+            fresh = Call.objects.locked(call.pk)
             if not fresh.is_over and fresh.status != CallStatus.ANSWERED:
                 raise Conflict("This call is not answered yet.", code="call_not_answered")
             transfers.request(fresh, to, source="api", briefing=briefing)
     except (Forbidden, InsufficientFunds) as error:
         with transaction.atomic():
-            transfer_requests.note(lifecycle.locked(call.pk), to, transfer_requests.refusal_of(error), source="api")
+            transfer_requests.note(Call.objects.locked(call.pk), to, transfer_requests.refusal_of(error), source="api")
         raise
 
 
@@ -169,8 +169,4 @@ def inject_context(*, call: Call, message: str) -> None:
 
 def running_calls(developer_id: int) -> int:
     """How many of the developer's calls are not over."""
-    return (
-        Call.objects.filter(developer_id=developer_id)
-        .exclude(status__in=[CallStatus.COMPLETED, CallStatus.FAILED])
-        .count()
-    )
+    return Call.objects.filter(developer_id=developer_id).running().count()

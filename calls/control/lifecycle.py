@@ -37,11 +37,6 @@ DECISIONS = {
 NEVER_ANSWERED = {HangupCause.BUSY, HangupCause.NO_ANSWER, HangupCause.REJECTED, HangupCause.INVALID_NUMBER}
 
 
-def locked(call_id: int) -> Call:
-    """The call, its row locked until the transaction ends."""
-    return Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=call_id)
-
-
 def store_carrier_event(event: CarrierEvent) -> bool:
     """Remember a carrier's report; False when it is known already."""
     _, created = CarrierEventRecord.objects.get_or_create(
@@ -62,13 +57,13 @@ def apply_carrier_event(event: CarrierEvent) -> None:
     """Bring a stored report to its call, if the call is known; else it waits for `replay_carrier_events`."""
     if leg := transfers.leg_of(event):
         if Call.objects.filter(pk=leg[0]).exists():
-            call = locked(leg[0])
+            call = Call.objects.locked(leg[0])
             transfers.on_leg_event(call, leg[1], event)
             finish_as_reported(call)
         return
     call_id = find_call_id(event)
     if call_id is not None:
-        HANDLERS[event.type](locked(call_id), event)
+        HANDLERS[event.type](Call.objects.locked(call_id), event)
 
 
 def replay_carrier_events(call: Call) -> None:
@@ -85,7 +80,7 @@ def replay_carrier_events(call: Call) -> None:
             cause=record.cause,
             detail=record.detail,
         )
-        HANDLERS[event.type](locked(call.pk), event)
+        HANDLERS[event.type](Call.objects.locked(call.pk), event)
 
 
 def find_call_id(event: CarrierEvent) -> int | None:
@@ -304,7 +299,7 @@ def model_spoke(call_id: int, *, at: datetime) -> None:
     """
     if not Call.objects.filter(pk=call_id, model_spoke_at=None).exists():
         return
-    call = locked(call_id)
+    call = Call.objects.locked(call_id)
     if call.model_spoke_at is None:
         call.model_spoke_at = at
         if call.is_over and call.answered_at is not None:
@@ -335,13 +330,13 @@ def report_end(call: Call) -> None:
 def end_call(call_id: int, cause: str, *, at: datetime | None = None) -> None:
     """End a call by its id, in a transaction of its own. Harmless when it is over."""
     with transaction.atomic():
-        request_end(locked(call_id), cause, at=at or timezone.now())
+        request_end(Call.objects.locked(call_id), cause, at=at or timezone.now())
 
 
 def finish_hung_up(call_id: int) -> None:
     """The grace for a late answer, of the call or of a transfer, is over. A stream that ran proves that the call had one."""
     with transaction.atomic():
-        call = locked(call_id)
+        call = Call.objects.locked(call_id)
         if call.is_over or call.hangup_reported_at is None:
             return
         if call.answered_at is None:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from calls import timeline
-from calls.control import commands, lifecycle
+from calls.control import commands
 from calls.models import Call, CallStatus
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
@@ -28,7 +28,7 @@ def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
     """
     now = timezone.now()
     with transaction.atomic():
-        call = lifecycle.locked(call_id)
+        call = Call.objects.locked(call_id)
         if not may_restart(call):
             return False
         if call.stream_restarted_at is not None and call.stream_restarted_at >= since:

@@ -15,7 +15,7 @@ from agents.tools import TRANSFER_CALL
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import ApplicationError, Conflict, InvalidRequest
 from calls import timeline
-from calls.control import lifecycle, transfers
+from calls.control import transfers
 from calls.limits import MAX_BRIEFING_CHARACTERS
 from calls.live.tool_calls import ToolWebhook
 from calls.live.tool_results import ToolAnswer
@@ -51,11 +51,11 @@ def ask(call_id: int, to: str, *, source: str, briefing: str = "") -> Refusal | 
     """Ask for a transfer and leave a trace if it is refused."""
     try:
         with transaction.atomic():
-            transfers.request(lifecycle.locked(call_id), to, source=source, briefing=briefing)
+            transfers.request(Call.objects.locked(call_id), to, source=source, briefing=briefing)
     except ApplicationError as error:
         refusal = refusal_of(error)
         with transaction.atomic():
-            note(lifecycle.locked(call_id), to, refusal, source=source)
+            note(Call.objects.locked(call_id), to, refusal, source=source)
         return refusal
     return None
 
@@ -129,7 +129,7 @@ class TransferRouter:
 
     def _note(self, to: str, refusal: Refusal) -> None:
         with transaction.atomic():
-            note(lifecycle.locked(self._call_id), to, refusal, source="webhook")
+            note(Call.objects.locked(self._call_id), to, refusal, source="webhook")
 
 
 def read_destination(response: PostResult, answer: ToolAnswer) -> Destination:

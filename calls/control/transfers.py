@@ -89,13 +89,9 @@ def _is_done(transfer: Transfer, command: Callable[[Transfer], None]) -> bool:
     except CarrierError as error:
         logger.warning("The carrier did not transfer a call: %s", error, extra={"call_id": transfer.call_id})
         with transaction.atomic():
-            fail(_locked(transfer.call_id), transfer.pk, "carrier_failed", at=timezone.now())
+            fail(Call.objects.locked(transfer.call_id), transfer.pk, "carrier_failed", at=timezone.now())
         return False
     return True
-
-
-def _locked(call_id: int) -> Call:
-    return Call.objects.select_for_update(of=("self",)).select_related("phone_number").get(pk=call_id)
 
 
 def _ring(transfer: Transfer) -> None:
@@ -204,7 +200,7 @@ def _connect(transfer_id: int) -> None:
     )
     if is_connected:
         with transaction.atomic():
-            call = _locked(transfer.call_id)
+            call = Call.objects.locked(transfer.call_id)
             _answered(call, Transfer.objects.get(pk=transfer_id), at=timezone.now())
 
 

@@ -19,7 +19,7 @@ from calls.dashboard.strip import clock_zero, strip_of
 from calls.dashboard.talk import talk_of
 from calls.dashboard.tool_log import tool_uses
 from calls.dashboard.waterfall import waterfall_of
-from calls.models import AfterCallWork, Analysis, Call, CallStatus, Recording, Transcription
+from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
 from phone_numbers.models import CallMode
 from webhooks import redelivery
 from webhooks.models import WebhookDelivery
@@ -176,4 +176,4 @@ def live_context(call: Call) -> dict[str, Any]:
 
 
 def running_calls_of(developer: Developer) -> QuerySet[Call]:
-    return Call.objects.filter(developer=developer).exclude(status__in=[CallStatus.COMPLETED, CallStatus.FAILED])
+    return Call.objects.filter(developer=developer).running()

@@ -29,7 +29,7 @@ from calls.live.event_writer import EventWriter
 from calls.live.fallback_tts import LocalFallbackTts
 from calls.live.recording_tap import taped
 from calls.live.tool_calls import TelephoneTools, ToolWebhook, no_tools
-from calls.models import Call, CallStatus, Direction, HangupCause
+from calls.models import Call, Direction, HangupCause
 from calls.session.answering import Answering
 from calls.session.call_session import CallSession
 from calls.session.conversation import HISTORY_TURNS
@@ -93,7 +93,7 @@ def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall |
         call = (
             Call.objects.select_for_update(of=("self",))
             .filter(media_token_hash=hash_secret(token), media_token_expires_at__gt=timezone.now(), public_id=public_id)
-            .exclude(status__in=[CallStatus.COMPLETED, CallStatus.FAILED])
+            .running()
             .first()
         )
         if call is None:

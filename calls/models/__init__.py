@@ -2,9 +2,11 @@
 
 from calls.models.after_call import AfterCallWork, Analysis, Recording, RecordingPolicy, Transcription
 from calls.models.call import (
+    ENDED_STATUSES,
     SUMMED_UP,
     Call,
     CallEvent,
+    CallQuerySet,
     CallStatus,
     CallTurn,
     CarrierEventRecord,
@@ -17,11 +19,13 @@ from calls.models.call import (
 )
 
 __all__ = [
+    "ENDED_STATUSES",
     "SUMMED_UP",
     "AfterCallWork",
     "Analysis",
     "Call",
     "CallEvent",
+    "CallQuerySet",
     "CallStatus",
     "CallTurn",
     "CarrierEventRecord",

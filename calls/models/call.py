@@ -22,6 +22,26 @@ class CallStatus(models.TextChoices):
     FAILED = "failed"
 
 
+# "Ended" means one of these, everywhere.
+ENDED_STATUSES = (CallStatus.COMPLETED, CallStatus.FAILED)
+
+
+class CallQuerySet(models.QuerySet["Call"]):
+    """The sets of calls that code asks for, each defined once."""
+
+    def running(self) -> "CallQuerySet":
+        """Calls that have not ended."""
+        return self.exclude(status__in=ENDED_STATUSES)
+
+    def ended(self) -> "CallQuerySet":
+        """Calls that have ended, whether or not anybody answered."""
+        return self.filter(status__in=ENDED_STATUSES)
+
+    def locked(self, call_id: int) -> "Call":
+        """One call, its row locked until the transaction ends, with its number. Raises Call.DoesNotExist."""
+        return self.select_for_update(of=("self",)).select_related("phone_number").get(pk=call_id)
+
+
 class Direction(models.TextChoices):
     INBOUND = "inbound"
     OUTBOUND = "outbound"
@@ -121,6 +141,8 @@ class Call(models.Model):
     stream_restarts = models.PositiveSmallIntegerField(default=0)
     stream_restarted_at = models.DateTimeField(null=True)
 
+    objects = CallQuerySet.as_manager()
+
     class Meta:
         indexes = [
             models.Index(fields=["developer", "-id"], name="call_by_developer"),
@@ -163,7 +185,7 @@ class Call(models.Model):
 
     @property
     def is_over(self) -> bool:
-        return self.status in {CallStatus.COMPLETED, CallStatus.FAILED}
+        return self.status in ENDED_STATUSES
 
 
 class CallEvent(models.Model):

@@ -106,7 +106,7 @@ class ScriptedHandset(Handset):
                 await self.voice(text)
 
     async def voice(self, text: str) -> bytes:
-        """A text as 8 kHz PCM16. Raises RuntimeError without a tts."""
+        """A text as 8 kHz PCM16. Raises RuntimeError without `tts`."""
         if text not in self._voices:
             if self._tts is None:
                 raise RuntimeError("No voice is installed to speak a text; give audio instead.")

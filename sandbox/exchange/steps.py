@@ -25,7 +25,7 @@ def _frames(milliseconds: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say a text with the tts's voice, or audio that is given as 8 kHz PCM16."""
+    """Say a text with `tts`, or audio that is given as 8 kHz PCM16."""
 
     text: str = ""
     pcm16: bytes = b""

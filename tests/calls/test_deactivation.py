@@ -80,7 +80,7 @@ def test_calls_end_whatever_state_they_are_in(state: str) -> None:
     untouched.refresh_from_db()
     assert (call.end_requested_at, call.end_requested_cause) == (NOW, "account_deactivated")
     assert untouched.end_requested_at is None
-    lifecycle.finish(lifecycle.locked(call.pk), ended_at=NOW + timedelta(seconds=1), cause="normal_clearing")
+    lifecycle.finish(Call.objects.locked(call.pk), ended_at=NOW + timedelta(seconds=1), cause="normal_clearing")
     call.refresh_from_db()
     assert call.hangup_cause == ("canceled" if state in CANCELED else "account_deactivated")
     assert call.status == ("completed" if call.answered_at else "failed")
@@ -92,11 +92,11 @@ def test_a_warm_transfer_that_rings_is_given_up_and_queued_speech_stays_unsaid()
     call = make_call(make_streaming_number(developer), BEGIN, status="ringing", answered_at=None)
     speech.say(call, "Hello.", key="test")
     talking = make_call(make_streaming_number(developer), BEGIN)
-    leg = transfers.request(lifecycle.locked(talking.pk), "+12025559999", source="api", briefing="Ada calls.")
+    leg = transfers.request(Call.objects.locked(talking.pk), "+12025559999", source="api", briefing="Ada calls.")
     deactivate(developer)
     metering.meter_once(NOW)
     for ended in (call, talking):
-        lifecycle.finish(lifecycle.locked(ended.pk), ended_at=NOW, cause="normal_clearing")
+        lifecycle.finish(Call.objects.locked(ended.pk), ended_at=NOW, cause="normal_clearing")
     leg.refresh_from_db()
     assert leg.answered_at is None
     assert Utterance.objects.get(call=call).sent_at is None

@@ -17,6 +17,7 @@ from django.utils import timezone
 from bubblyphone.core.schema import description, openapi
 from calls import timeline
 from calls.control import lifecycle
+from calls.models import Call
 from phone_numbers import notices, renewal_notices
 from phone_numbers.models import Verification
 from tests.calls.rows import make_account, make_call, make_streaming_number
@@ -162,7 +163,7 @@ def test_a_call_s_webhooks_are_as_described() -> None:
     timeline.add_event(call.pk, "stream.connected", "streaming")
     timeline.add_event(call.pk, "dtmf.received", "telephony", digit="5")
     with transaction.atomic():
-        lifecycle.finish(lifecycle.locked(call.pk), ended_at=now, cause="normal_clearing")
+        lifecycle.finish(Call.objects.locked(call.pk), ended_at=now, cause="normal_clearing")
     assert sent().keys() == {"call.started", "call.dtmf", "call.ended", "call.hangup"}
     for body in sent().values():
         check_webhook(body)

@@ -34,7 +34,7 @@ class Command(BaseCommand):
             webhook_url=_required("EXCHANGE_WEBHOOK_URL"),
             connection_id=env_str("TELNYX_CONNECTION_ID", "exchange"),
             state_path=Path(settings.DATA_DIR) / "exchange.json",
-            speaker=speech.say_8k if speech.is_installed() else None,
+            tts=speech.say_8k if speech.is_installed() else None,
             recognizer=OfflineRecognizer() if speech.is_installed() else None,
             recordings_folder=Path(settings.DATA_DIR) / "exchange-recordings",
         )
