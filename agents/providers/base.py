@@ -1,7 +1,7 @@
 """The interface between a call and the model that speaks in it.
 
 A provider ships one `RealtimeModel` (settings, a factory) and one `RealtimeSession` (one live connection). A call talks to the
-session in a few verbs and reads `agents.providers.events` from it; it never asks which provider it has.
+session in a few verbs and reads `agents.providers.model_events` from it; it never asks which provider it has.
 
 Audio travels as *payloads*: base64 text of raw codec bytes, which is what carriers and providers put on the wire. Where the
 formats of both sides agree, a payload goes through untouched. A session states its two formats; the call converts
@@ -17,7 +17,7 @@ import orjson
 
 from agents.capabilities import Capabilities
 from agents.cues import Cue, say_exactly
-from agents.providers.events import InputTranscript, ModelEvent, OutputTranscript
+from agents.providers.model_events import InputTranscript, ModelEvent, OutputTranscript
 from bubblyphone.core.audio import AudioFormat
 
 # How readily a sound of the caller's is taken for speech.

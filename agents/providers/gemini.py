@@ -26,7 +26,8 @@ from agents.providers.base import (
     Turn,
     late_result,
 )
-from agents.providers.events import (
+from agents.providers.gemini_setup import history_message, setup_message, text_message, tool_response_message
+from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     ModelEvent,
@@ -37,7 +38,6 @@ from agents.providers.events import (
     ToolCallsCancelled,
     TurnDone,
 )
-from agents.providers.gemini_setup import history_message, setup_message, text_message, tool_response_message
 from agents.providers.sockets import child, closed_message, connecting, items, parse_object, socket_options, text
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, is_payload
 

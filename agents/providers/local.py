@@ -22,7 +22,7 @@ from agents import speech
 from agents.brain.base import Brain, Call, Say, Steps, ToolResult
 from agents.brain.scripted import ScriptedBrain
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
-from agents.providers.events import (
+from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     ModelEvent,

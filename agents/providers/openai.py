@@ -17,7 +17,7 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import ConnectionClosed
 
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
-from agents.providers.events import (
+from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     ModelEvent,

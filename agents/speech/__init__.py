@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 from agents.speech.assets import is_installed
 from agents.speech.engine import Speech, Transcription, get_speech
-from agents.speech.turns import SpeechBegan, TurnDetector, Utterance
+from agents.speech.turn_detector import SpeechBegan, TurnDetector, Utterance
 from agents.speech.worker import SpeechError
 
 __all__ = [

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from agents import speech
 from agents.speech.frames import Kind
-from agents.speech.turns import (
+from agents.speech.turn_detector import (
     SHORTEST_VOICE_MS,
     SHORTEST_WORD_MS,
     SPEECH_PROBABILITY,

@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from djstripe.models import WebhookEventTrigger
 
-from billing.payments import events
+from billing.payments import stripe_events
 from bubblyphone.core.http import client_address, json_error
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 
@@ -39,7 +39,7 @@ def stripe_webhook(request: HttpRequest) -> JsonResponse:
     trigger.save()
     try:
         with transaction.atomic():
-            events.process(trigger)
+            stripe_events.process(trigger)
     except Exception as error:
         trigger.event, trigger.processed = None, False
         trigger.exception, trigger.traceback = repr(error)[:128], traceback.format_exc()

@@ -28,7 +28,7 @@ from calls.after_call.wav_file import StereoReader, began_at
 from calls.control import commands
 from calls.models import ENDED_STATUSES, Call, CallStatus, Recording
 from phone_numbers.carriers.base import CarrierError
-from phone_numbers.carriers.events import CarrierEvent
+from phone_numbers.carriers.carrier_events import CarrierEvent
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode
 from webhooks.outbound_http import DownloadFailed, OutboundClient

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from calls.models import Call, CarrierEventRecord
-from phone_numbers.carriers.events import CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEventType
 
 
 @dataclass(frozen=True, slots=True)

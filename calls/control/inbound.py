@@ -17,7 +17,7 @@ from calls.charging.pricing import model_price
 from calls.control import call_variables, commands, lifecycle
 from calls.models import Call, CallStatus, Direction, HangupCause
 from phone_numbers.carriers.base import CarrierError
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode, PhoneNumber
 
 logger = logging.getLogger(__name__)

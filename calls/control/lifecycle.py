@@ -20,7 +20,7 @@ from calls.charging import settlement
 from calls.control import commands, speech, transfers
 from calls.control.session_messages import tell_session
 from calls.models import Call, CallEvent, CallStatus, CarrierEventRecord, Direction, HangupCause
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode
 from webhooks.models import WebhookDelivery
 

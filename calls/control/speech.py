@@ -18,7 +18,7 @@ from calls import timeline
 from calls.control import commands, session_messages
 from calls.models import Call, CallStatus, Utterance
 from phone_numbers.carriers.base import CarrierError
-from phone_numbers.carriers.events import CarrierEvent
+from phone_numbers.carriers.carrier_events import CarrierEvent
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode
 

@@ -24,7 +24,7 @@ from calls.control import commands, speech
 from calls.control.session_messages import tell_session
 from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause, Transfer
 from phone_numbers.carriers.base import CarrierError
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from agents.cues import Cue
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
-from agents.providers.events import (
+from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     ModelEvent,

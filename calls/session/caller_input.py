@@ -15,7 +15,7 @@ from calls.session.model_link import ModelLink
 from calls.session.transport import LineBack, LineBroken, MediaTransport
 from calls.session.turn_clock import TurnClock
 from calls.session.voice_activity import VoiceActivityDetector
-from phone_numbers.carriers.media import DtmfPressed, MarkReached, StreamError, StreamStopped
+from phone_numbers.carriers.media_codec import DtmfPressed, MarkReached, StreamError, StreamStopped
 
 # What the caller says while the model is being connected, in frames of 20 ms.
 HELD_BACK_FRAMES = 100

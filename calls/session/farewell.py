@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from agents.providers.base import RealtimeSession
-from agents.providers.events import ToolCall
+from agents.providers.model_events import ToolCall
 from calls.session import model_notices
 from calls.session.agent_output import AgentOutput
 from calls.session.answering import Answering

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from bubblyphone.core.audio import AudioFormat
 from calls.session.transport import CallerFrame, CarrierTransport, LineBack, LineBroken
-from phone_numbers.carriers.media import StreamStopped
+from phone_numbers.carriers.media_codec import StreamStopped
 
 # When a call ends, its stream does too, and the carrier's report of the end is on its way: it comes within this time.
 END_REPORT_SECONDS = 0.3

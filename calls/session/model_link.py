@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from agents.providers.base import Choice, ProviderError, RealtimeSession
-from agents.providers.events import InputTranscript, ModelEvent, ToolCall
+from agents.providers.model_events import InputTranscript, ModelEvent, ToolCall
 from calls.session.conversation import Conversation
 from calls.session.interfaces import Engine, Observer
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from agents.cues import Cue
 from agents.providers.base import RealtimeSession
-from agents.providers.events import ToolCall
+from agents.providers.model_events import ToolCall
 from calls.session import model_notices
 from calls.session.interfaces import TransferRequester
 

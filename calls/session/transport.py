@@ -8,7 +8,14 @@ from typing import Any, Protocol
 
 from bubblyphone.core.audio import AudioFormat, payload_ms
 from calls.session.pacing import Pacer, paced
-from phone_numbers.carriers.media import DtmfPressed, MarkReached, MediaCodec, StreamError, StreamStarted, StreamStopped
+from phone_numbers.carriers.media_codec import (
+    DtmfPressed,
+    MarkReached,
+    MediaCodec,
+    StreamError,
+    StreamStarted,
+    StreamStopped,
+)
 
 MAX_FRAME_LENGTH = 512 * 1024
 # A carrier refuses shorter pieces (Telnyx, media streaming: "20 milliseconds to 30 seconds").

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bubblyphone.core.audio import AudioFormat
-from phone_numbers.carriers.events import CarrierEvent
-from phone_numbers.carriers.media import MediaCodec
+from phone_numbers.carriers.carrier_events import CarrierEvent
+from phone_numbers.carriers.media_codec import MediaCodec
 
 
 class CarrierError(Exception):

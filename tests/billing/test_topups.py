@@ -19,7 +19,7 @@ from accounts.models import Developer
 from billing import ledger, verification
 from billing.models import Card, LedgerEntry, Payment, StripeCustomer
 from billing.payments import cards, checkout, settlement, sweep
-from billing.payments.events import HANDLERS
+from billing.payments.stripe_events import HANDLERS
 from bubblyphone.core.errors import InvalidRequest, UpstreamFailed
 from tests.billing.payments import begin_top_up, deliver, deliver_all, post_signed
 from tests.factories import make_developer

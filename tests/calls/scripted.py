@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
-from agents.providers.events import ModelEvent, OutputTranscript
+from agents.providers.model_events import ModelEvent, OutputTranscript
 from bubblyphone.core.audio import PCMU_8K, AudioFormat
 from calls.session.transport import CallerFrame
 from calls.session.turn_clock import TurnTimes
-from phone_numbers.carriers.media import StreamStopped
+from phone_numbers.carriers.media_codec import StreamStopped
 
 FRAME = base64.b64encode(b"\xff" * 160).decode()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.providers.base import ProviderError, RealtimeModel, SessionConfig
-from agents.providers.events import (
+from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     OutputTranscript,

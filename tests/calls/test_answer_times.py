@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from agents.providers.base import SessionConfig, ToolSpec
-from agents.providers.events import AudioDelta, SpeechStarted, SpeechStopped, ToolCall, TurnDone
+from agents.providers.model_events import AudioDelta, SpeechStarted, SpeechStopped, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
 from calls.live.call_recorder import CallRecorder, RecordedTransport
 from calls.session.call_session import CallSession
 from calls.session.interfaces import Limits
 from calls.session.speech_times import PAUSE_SECONDS
 from calls.session.transport import CallerFrame, LineBack, LineBroken
-from phone_numbers.carriers.media import MarkReached, StreamStopped
+from phone_numbers.carriers.media_codec import MarkReached, StreamStopped
 from tests.calls.scripted import FRAME, Notebook, ScriptedModel, ScriptedSession, audio
 from tests.calls.test_tape import channels, loud_ms
 

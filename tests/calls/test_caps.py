@@ -17,7 +17,7 @@ from calls.charging.admission import admit
 from calls.clock import cap_enforcement, metering
 from calls.control import inbound
 from calls.models import Call, CallEvent
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import describe_call, make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_agent, make_api_key

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from agents.providers.base import ProviderError
-from agents.providers.events import AudioDelta, Reconnected, SpeechStarted, ToolCall, TurnDone
+from agents.providers.model_events import AudioDelta, Reconnected, SpeechStarted, ToolCall, TurnDone
 from calls.session.answering import Answering
 from calls.session.last_words import WORDS_SECONDS
-from phone_numbers.carriers.media import StreamStopped
+from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import ScriptedCaller, ScriptedSession, audio
 from tests.calls.test_session import Conversation, conversation
 from tests.calls.test_session_endings import Desk

@@ -15,7 +15,7 @@ from calls.clock import metering
 from calls.control import call_requests, inbound, lifecycle, speech, transfers
 from calls.models import Analysis, Call, CallEvent, Recording, Transfer, Utterance
 from calls.webhook_mode.call_replies import CallReplies
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from sandbox.services import start_demo_call
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number

@@ -9,7 +9,7 @@ import pytest
 
 from agents.cues import Cue
 from agents.providers.base import ProviderError, SessionConfig, late_result
-from agents.providers.events import AudioDelta, OutputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
+from agents.providers.model_events import AudioDelta, OutputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
 from calls.session import model_notices
 from calls.session.interfaces import Engine

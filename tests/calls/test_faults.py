@@ -28,7 +28,7 @@ from calls.live import media_socket, session_runner
 from calls.live.event_writer import WRITER
 from calls.models import Call
 from calls.session import detached_tasks
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import KNOWN, make_account, make_call, make_streaming_number

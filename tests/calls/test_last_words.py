@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from agents.providers.base import RealtimeSession
-from agents.providers.events import AudioDelta, InputTranscript, OutputTranscript, ToolCall, TurnDone
+from agents.providers.model_events import AudioDelta, InputTranscript, OutputTranscript, ToolCall, TurnDone
 from calls.session.last_words import WORDS_SECONDS
-from phone_numbers.carriers.media import StreamStopped
+from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import ScriptedSession, audio
 from tests.calls.test_session import Conversation, conversation
 

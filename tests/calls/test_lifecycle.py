@@ -29,7 +29,7 @@ def running_call(balance: str = "10", **fields: Any) -> Call:
 
 
 def hang_up_report(call: Call, seconds: float, cause: str = "normal_clearing") -> None:
-    from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+    from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 
     event = CarrierEvent(
         type=CarrierEventType.ENDED,
@@ -113,7 +113,7 @@ def test_an_end_of_ours_is_billed_to_our_request_and_not_to_the_carriers_obedien
 
 
 def test_an_answer_after_the_grace_is_charged_once_and_the_state_stays_terminal() -> None:
-    from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+    from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 
     call = running_call(status="ringing", answered_at=None)
     hang_up_report(call, 30)

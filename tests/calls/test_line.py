@@ -10,7 +10,7 @@ import pytest
 
 from calls.session.line import CarrierLine
 from calls.session.transport import CarrierTransport, LineBack, LineBroken
-from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
+from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 from tests.calls.scripted import FRAME
 
 

@@ -23,7 +23,7 @@ from calls.models import Analysis, Call
 from calls.session.conversation import Conversation
 from calls.session.interfaces import Engine
 from calls.session.model_link import ModelLink
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.calls.scripted import Notebook

@@ -14,7 +14,7 @@ from calls.clock import cap_enforcement, sweeper
 from calls.control import inbound, lifecycle
 from calls.dashboard.wording import OUTCOMES, describe_outcome
 from calls.models import Call, HangupCause
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from webhooks.models import WebhookDelivery

@@ -12,7 +12,7 @@ import pytest
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
 from calls.session.pacing import MOST_AHEAD_SECONDS, Pacer, paced
 from calls.session.transport import CallerFrame
-from phone_numbers.carriers.media import MarkReached
+from phone_numbers.carriers.media_codec import MarkReached
 
 SECONDS = 2.0
 # Bytes of the pieces that a client gathers, over and over; of PCM16 at 16 kHz 640 are 20 ms.

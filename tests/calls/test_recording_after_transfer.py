@@ -19,7 +19,7 @@ from calls.after_call.recording_files import draft_path
 from calls.clock import sweeper
 from calls.control import inbound
 from calls.models import Call, CallEvent, Recording, Transcription, Transfer
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.recorded import BEGAN, RATE, ended_call, record, sine
 from tests.calls.test_transcription import groq as groq

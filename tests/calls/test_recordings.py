@@ -25,7 +25,7 @@ from calls.after_call.wav_file import WavFile
 from calls.control import lifecycle
 from calls.dashboard.strip import strip_of
 from calls.models import Call, CallEvent, Recording
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.recorded import BEGAN, RATE, ended_call, record, sine
 from tests.calls.rows import make_account, make_call, make_streaming_number

@@ -9,7 +9,7 @@ import pytest
 
 from agents.cues import say_exactly
 from agents.providers.base import ProviderError, SessionConfig, ToolSpec, Turn
-from agents.providers.events import (
+from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     OutputTranscript,
@@ -22,7 +22,7 @@ from agents.providers.events import (
 from bubblyphone.core.audio import PCMU_8K
 from calls.session.call_session import CallSession, Limits
 from calls.session.transport import LineBack, LineBroken
-from phone_numbers.carriers.media import DtmfPressed, StreamStopped
+from phone_numbers.carriers.media_codec import DtmfPressed, StreamStopped
 from tests.calls.scripted import FRAME, Notebook, ScriptedCaller, ScriptedModel, ScriptedSession, audio
 
 NO_ARGUMENTS = {"type": "object", "properties": {}}

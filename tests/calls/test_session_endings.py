@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.providers.events import AudioDelta, ToolCall
+from agents.providers.model_events import AudioDelta, ToolCall
 from calls.session.answering import Answering
 from tests.calls.scripted import FRAME, audio
 from tests.calls.test_session import conversation

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from agents.providers.base import ProviderError, SessionConfig
-from agents.providers.events import AudioDelta, InputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
+from agents.providers.model_events import AudioDelta, InputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
 from calls.session.interfaces import Engine
 from calls.session.silence import SilenceClock
 from calls.session.transport import LineBack, LineBroken
-from phone_numbers.carriers.media import DtmfPressed
+from phone_numbers.carriers.media_codec import DtmfPressed
 from tests.calls.scripted import ScriptedModel, audio
 from tests.calls.test_playout import Clock
 from tests.calls.test_session import Conversation, conversation

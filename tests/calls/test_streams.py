@@ -10,7 +10,7 @@ from calls import timeline
 from calls.control import commands, lifecycle, streams
 from calls.live import session_runner
 from calls.models import CallEvent
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
 from tests.calls.test_lifecycle import BEGIN, after, running_call
 from tests.fakes.web_thread import WebThread

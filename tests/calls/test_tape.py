@@ -19,8 +19,8 @@ from bubblyphone.core.audio import PCM16_16K, PCMU_8K, mulaw_to_pcm16, pcm16_to_
 from calls.after_call.wav_file import StereoReader, WavFile, began_at
 from calls.live.call_recorder import CallRecorder, Mix, RecordedTransport
 from calls.session.transport import CarrierTransport, LineBroken
-from phone_numbers.carriers.media import StreamStopped
-from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
+from phone_numbers.carriers.media_codec import StreamStopped
+from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 from sandbox.exchange.server import Exchange
 from sandbox.exchange.steps import Say, Wait
 from sandbox.exchange.tones import tone

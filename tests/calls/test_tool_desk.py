@@ -8,9 +8,9 @@ import pytest
 
 from agents.cues import Cue
 from agents.providers.base import ProviderError, ToolSpec, late_result
-from agents.providers.events import ToolCall, ToolCallsCancelled
+from agents.providers.model_events import ToolCall, ToolCallsCancelled
 from calls.session.interfaces import LEFT
-from phone_numbers.carriers.media import StreamStopped
+from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.test_session import Conversation, conversation
 
 SLOW = ToolCall("1", "slow", {})

@@ -18,7 +18,7 @@ from calls.control.transfer_requests import NOT_POSSIBLE
 from calls.live import session_runner
 from calls.live.event_writer import WRITER
 from calls.models import Call, CallEvent, Transfer
-from phone_numbers.carriers.events import CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number

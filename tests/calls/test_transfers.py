@@ -16,7 +16,7 @@ from calls.charging import holds
 from calls.clock import metering, sweeper
 from calls.control import inbound, transfers
 from calls.models import Call, CallEvent, CarrierEventRecord, Transfer
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from webhooks.models import WebhookDelivery

@@ -7,7 +7,7 @@ import orjson
 
 from bubblyphone.core.audio import PCMU_8K
 from calls.session.transport import CarrierTransport
-from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
+from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 
 
 class Line:

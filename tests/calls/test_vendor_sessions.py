@@ -15,7 +15,7 @@ from agents.providers.openai import OpenAIRealtimeModel
 from bubblyphone.core.audio import PCMU_8K
 from calls.session.call_session import CallSession, Limits
 from calls.session.last_words import WORDS_SECONDS
-from phone_numbers.carriers.media import StreamStopped
+from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import FRAME, Notebook, ScriptedCaller
 from tests.fakes.gemini_live import FakeGemini
 from tests.fakes.openai_realtime import FakeOpenAI

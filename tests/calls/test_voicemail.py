@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from agents.cues import Cue
-from agents.providers.events import AudioDelta, ToolCall, TurnDone
+from agents.providers.model_events import AudioDelta, ToolCall, TurnDone
 from calls.session import mailbox
 from calls.session.answering import Answering
-from phone_numbers.carriers.media import StreamStopped
+from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import FRAME, audio
 from tests.calls.test_session import Conversation, conversation
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from calls.clock import sweeper
 from calls.control import transfers
 from calls.models import Transfer
-from phone_numbers.carriers.events import CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
 from tests.calls.test_transfers import PERSON, after, entries, events, post, report, running_call
 

@@ -16,7 +16,7 @@ from calls.live import session_runner
 from calls.models import Call, CallEvent, TranscriptEntry, Utterance
 from calls.webhook_mode.actions import MalformedAction, parse_action
 from calls.webhook_mode.call_replies import CallReplies
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from webhooks import delivery

@@ -10,8 +10,8 @@ from agents.providers.sockets import parse_object
 from bubblyphone.core.json_documents import MAX_DEPTH, InvalidJSON, parse_foreign_json, parse_json, parse_stored_json
 from calls.live.tool_results import read_answer
 from calls.webhook_mode.actions import MalformedAction, parse_action
-from phone_numbers.carriers.telnyx import events
-from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
+from phone_numbers.carriers.telnyx import webhook_parser
+from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 from sandbox.phone_socket import is_command
 from sandbox.socket import read_audio
 from webhooks.outbound_http import PostResult
@@ -83,7 +83,7 @@ def test_foreign_servers_and_sockets(depth: int) -> None:
     with pytest.raises(ValueError, match="Telnyx's media protocol"):
         TelnyxMediaCodec().decode(f'{{"event":"mark","mark":{deep}}}')
     with pytest.raises(ValueError, match="nested more than 64 levels deep"):
-        events.parse(f'{{"data":{deep}}}'.encode())
+        webhook_parser.parse(f'{{"data":{deep}}}'.encode())
 
 
 @pytest.mark.django_db

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
-from phone_numbers.carriers.media import (
+from phone_numbers.carriers.media_codec import (
     DtmfPressed,
     MarkReached,
     StreamError,
     StreamStarted,
     StreamStopped,
 )
-from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
+from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 
 CODEC = TelnyxMediaCodec()
 MEDIA = {

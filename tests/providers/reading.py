@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from agents.providers.base import RealtimeSession
-from agents.providers.events import AudioDelta, ModelEvent
+from agents.providers.model_events import AudioDelta, ModelEvent
 
 Event = TypeVar("Event", bound=ModelEvent)
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from agents.providers.base import ProviderError, SessionConfig, ToolSpec, Turn
-from agents.providers.events import AudioDelta, ToolCall, TurnDone
 from agents.providers.gemini import GeminiLiveModel
+from agents.providers.model_events import AudioDelta, ToolCall, TurnDone
 from agents.providers.openai import OpenAIRealtimeModel
 from bubblyphone.core.audio import PCMU_8K
 from tests.providers.reading import Reading

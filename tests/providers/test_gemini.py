@@ -8,7 +8,8 @@ import pytest
 
 from agents.capabilities import Capabilities
 from agents.providers.base import ProviderError, Sensitivity, SessionConfig, ToolSpec, Turn
-from agents.providers.events import (
+from agents.providers.gemini import GeminiLiveModel
+from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     OutputTranscript,
@@ -18,7 +19,6 @@ from agents.providers.events import (
     ToolCallsCancelled,
     TurnDone,
 )
-from agents.providers.gemini import GeminiLiveModel
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, PCMU_8K
 from tests.fakes.gemini_live import FakeGemini, Reply, Script
 from tests.providers.reading import Reading

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agents.providers.base import ProviderError, Sensitivity, SessionConfig, ToolSpec, Turn
-from agents.providers.events import (
+from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     OutputTranscript,

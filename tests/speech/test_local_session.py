@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from agents import speech
 from agents.providers.base import ProviderError, RealtimeSession, SessionConfig
-from agents.providers.events import (
+from agents.providers.local import LocalModel
+from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     ModelEvent,
@@ -23,7 +24,6 @@ from agents.providers.events import (
     ToolCall,
     TurnDone,
 )
-from agents.providers.local import LocalModel
 from agents.speech import Speech, assets
 from bubblyphone.core.audio import PCM16_16K, PCMU_8K, make_transcoder
 from tests.brain.chat_server import ChatServer, chat_server, text

@@ -21,10 +21,10 @@ from phone_numbers.carriers.base import (
     NumberOrder,
     StreamSettings,
 )
-from phone_numbers.carriers.events import CarrierEvent
-from phone_numbers.carriers.telnyx import events, regulation, signature, speech
+from phone_numbers.carriers.carrier_events import CarrierEvent
+from phone_numbers.carriers.telnyx import regulation, signature, speech, webhook_parser
 from phone_numbers.carriers.telnyx.client import TelnyxClient, TelnyxError
-from phone_numbers.carriers.telnyx.media import TelnyxMediaCodec
+from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 
 CODECS = {"pcmu": "PCMU", "pcma": "PCMA", "pcm16": "L16"}
 # Telnyx's limits for a call's longest ring and length, in seconds.
@@ -136,7 +136,7 @@ class TelnyxCarrier(Carrier):
             "connection_id": self._connection_id,
             "from": from_number,
             "to": to_number,
-            "client_state": events.encode_client_state(client_state),
+            "client_state": webhook_parser.encode_client_state(client_state),
             "command_id": command_id,
             "timeout_secs": _within(timeout_seconds, RING_LIMITS),
             "time_limit_secs": _within(time_limit_seconds, LENGTH_LIMITS),
@@ -158,7 +158,7 @@ class TelnyxCarrier(Carrier):
 
         Raises ValueError for such a stream, whose rate Telnyx does not take here.
         """
-        body: dict[str, Any] = {"client_state": events.encode_client_state(client_state)}
+        body: dict[str, Any] = {"client_state": webhook_parser.encode_client_state(client_state)}
         if stream is not None:
             if stream.audio_format.sample_rate != 8000:
                 raise ValueError("Only 8 kHz audio can be asked for with the answer; use start_stream after it.")
@@ -194,7 +194,7 @@ class TelnyxCarrier(Carrier):
         self._command(carrier_call_id, "transcription_stop", command_id, {})
 
     def start_recording(self, *, carrier_call_id: str, client_state: str, command_id: str) -> None:
-        state = events.encode_client_state(client_state)
+        state = webhook_parser.encode_client_state(client_state)
         body = {"channels": "dual", "format": "wav", "client_state": state}
         self._command(carrier_call_id, "record_start", command_id, body)
 
@@ -214,7 +214,7 @@ class TelnyxCarrier(Carrier):
             "from": from_number,
             "timeout_secs": _within(timeout_seconds, RING_LIMITS),
             "time_limit_secs": _within(time_limit_seconds, LENGTH_LIMITS),
-            "target_leg_client_state": events.encode_client_state(leg_state),
+            "target_leg_client_state": webhook_parser.encode_client_state(leg_state),
         }
         self._command(carrier_call_id, "transfer", command_id, body)
 
@@ -249,7 +249,7 @@ class TelnyxCarrier(Carrier):
 
     def parse_event(self, *, headers: Mapping[str, str], body: bytes) -> CarrierEvent | None:
         signature.verify(public_key=self._public_key, headers=headers, body=body)
-        return events.parse(body)
+        return webhook_parser.parse(body)
 
 
 def _stream_fields(stream: StreamSettings) -> dict[str, Any]:

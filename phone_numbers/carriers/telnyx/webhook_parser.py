@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from bubblyphone.core.json_documents import parse_foreign_json
-from phone_numbers.carriers.events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 
 EVENT_TYPES: Mapping[str, CarrierEventType] = {
     "call.initiated": CarrierEventType.INITIATED,
