@@ -49,7 +49,7 @@ def phone_call(request: HttpRequest) -> HttpResponse:
     call = pages.handset_calls(signed_in(request)).filter(pk__gt=seen or 0).first()
     if call is None:
         return HttpResponse(status=204)
-    return render(request, "calls/_glance.html", live_context(call))
+    return render(request, "calls/_live_summary.html", live_context(call))
 
 
 @never_cache
@@ -95,7 +95,7 @@ def start_sandbox(request: HttpRequest) -> JsonResponse:
     return JsonResponse(
         {
             "ws_url": started.ws_url,
-            "glance_url": reverse("call-panel", args=[str(call.pk), "glance"]),
+            "summary_url": reverse("call-panel", args=[str(call.pk), "live_summary"]),
             "model": call.model_slug,
             "price_per_minute": str(call.model_rate),
         }

@@ -14,11 +14,11 @@ from accounts.models import Developer
 from bubblyphone.core.money import ZERO, format_money
 from calls.charging import settlement
 from calls.charging.pricing import WHISPER_PRICE_PER_MINUTE
+from calls.dashboard.conversation import conversation_of
 from calls.dashboard.diagnosis import diagnose
-from calls.dashboard.strip import clock_zero, strip_of
-from calls.dashboard.talk import talk_of
+from calls.dashboard.latency_chart import latency_chart_of
+from calls.dashboard.timeline_chart import clock_zero, timeline_chart_of
 from calls.dashboard.tool_log import tool_uses
-from calls.dashboard.waterfall import waterfall_of
 from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
 from phone_numbers.models import CallMode
 from webhooks import redelivery
@@ -161,12 +161,12 @@ def live_context(call: Call) -> dict[str, Any]:
     return {
         "call": call,
         "zero": clock_zero(call),
-        "talk": talk_of(transcript, uses, turns),
+        "conversation": conversation_of(transcript, uses, turns),
         "events": events,
         "deliveries": deliveries,
         "tool_uses": uses,
-        "strip": strip_of(call, transcript, events, uses, kept_recording(call)),
-        "waterfall": waterfall_of(turns),
+        "timeline_chart": timeline_chart_of(call, transcript, events, uses, kept_recording(call)),
+        "latency_chart": latency_chart_of(turns),
         "diagnosis": diagnose(call, events, deliveries),
         "lines": lines,
         "total": cost_of(call),

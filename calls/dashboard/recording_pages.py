@@ -23,8 +23,8 @@ from calls.dashboard.pages import live_context
 from calls.models import Recording
 
 # Of these some show the call itself, the others what was made of it afterwards.
-PANELS = ("player", "glance", "whisper", "analysis")
-OF_THE_CALL = ("player", "glance")
+PANELS = ("player", "live_summary", "whisper", "analysis")
+OF_THE_CALL = ("player", "live_summary")
 
 
 @never_cache

@@ -8,7 +8,7 @@ from django.conf import settings
 from accounts.models import Developer
 from calls.after_call import analysis, recording_access, transcription
 from calls.dashboard.recording_pages import RetentionForm
-from calls.dashboard.strip import clock_zero
+from calls.dashboard.timeline_chart import clock_zero
 from calls.models import Call, Recording, Transcription
 
 register = template.Library()

@@ -5,7 +5,7 @@ from datetime import datetime
 from django import template
 
 from calls.dashboard.pages import cost_of
-from calls.dashboard.strip import seconds_since
+from calls.dashboard.timeline_chart import seconds_since
 from calls.dashboard.wording import TROUBLE, describe_event, describe_outcome, other_party
 from calls.models import CallEvent
 
@@ -24,7 +24,7 @@ def is_trouble(event: CallEvent) -> bool:
 
 @register.filter
 def on_clock(moment: datetime, zero: datetime) -> float:
-    """Seconds of the call's clock (`calls.dashboard.strip`)."""
+    """Seconds of the call's clock (`calls.dashboard.timeline_chart`)."""
     return seconds_since(zero, moment)
 
 

@@ -1,5 +1,5 @@
 // One clock for a call's page: the recording (where there is one), the strip, the transcript and the timeline follow each other.
-// Everything with a moment carries it as data-at, in seconds of that clock (see calls/dashboard/strip.py).
+// Everything with a moment carries it as data-at, in seconds of that clock (see calls/dashboard/timeline_chart.py).
 
 const SPEEDS = [1, 1.5, 2];
 const STEP_SECONDS = 5;

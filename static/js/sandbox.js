@@ -56,13 +56,13 @@ async function start(event) {
   begin(answer);
 }
 
-function begin({ ws_url: address, glance_url: glance, price_per_minute: price, model }) {
+function begin({ ws_url: address, summary_url: summary, price_per_minute: price, model }) {
   pricePerMinute = Number(price);
   element("state").textContent = `Connecting to ${model}…`;
   socket = new WebSocket(address);
   socket.onmessage = ({ data }) => onFrame(JSON.parse(data));
   socket.onclose = () => finish("The connection was lost");
-  talk.follow(glance);
+  talk.follow(summary);
   document.body.dispatchEvent(new Event("sandbox-started")); // one demo call less
 }
 

@@ -14,7 +14,7 @@ export class Talk {
     this.looks = 0;
   }
 
-  /** Shows the fragment at an address (templates/calls/_glance.html), each second until the call is over at both ends. */
+  /** Shows the fragment at an address (templates/calls/_live_summary.html), each second until the call is over at both ends. */
   follow(address) {
     Object.assign(this, { address, shown: "", left: LOOKS_AFTER_THE_END });
     this.look();

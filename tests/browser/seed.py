@@ -28,7 +28,7 @@ from agents.models import Agent  # noqa: E402
 from billing import ledger  # noqa: E402
 from calls.after_call.recording_files import storage  # noqa: E402
 from calls.after_call.wav_file import WavFile  # noqa: E402
-from calls.dashboard.strip import WORDS_PER_SECOND  # noqa: E402
+from calls.dashboard.timeline_chart import WORDS_PER_SECOND  # noqa: E402
 from calls.models import (  # noqa: E402
     Call,
     CallEvent,

@@ -23,7 +23,7 @@ from calls.after_call import jobs, recording_access, recordings
 from calls.after_call.recording_files import draft_path
 from calls.after_call.wav_file import WavFile
 from calls.control import lifecycle
-from calls.dashboard.strip import strip_of
+from calls.dashboard.timeline_chart import timeline_chart_of
 from calls.models import Call, CallEvent, Recording
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from tests import factories
@@ -190,7 +190,7 @@ def test_a_recording_lies_on_the_clock_where_its_first_sound_was_heard(client: C
     run_jobs()
     recording = Recording.objects.get()
     assert (recording.status, recording.started_at) == ("ready", BEGAN + timedelta(seconds=1 + late))
-    strip = strip_of(call, [], [], [], recording)
+    strip = timeline_chart_of(call, [], [], [], recording)
     assert strip is not None
     assert strip.wave == (100 + 100 * late, 500)
 

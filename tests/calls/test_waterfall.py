@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from calls.dashboard.waterfall import Bar, waterfall_of
+from calls.dashboard.latency_chart import Bar, latency_chart_of
 from calls.models import CallTurn
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -16,7 +16,7 @@ def turn(**parts: int | None) -> CallTurn:
 
 def test_parts_stand_behind_each_other_on_one_scale() -> None:
     long = turn(carrier_in_ms=100, detection_ms=200, model_ms=500, tool_ms=150, own_ms=0, playout_ms=50)
-    found = waterfall_of([turn(carrier_in_ms=100, model_ms=150), long])
+    found = latency_chart_of([turn(carrier_in_ms=100, model_ms=150), long])
     assert found is not None
     assert (found.median_ms, found.longest_ms) == (250, 1000)
     assert [row.total_ms for row in found.rows] == [250, 1000]
@@ -32,4 +32,4 @@ def test_parts_stand_behind_each_other_on_one_scale() -> None:
 
 
 def test_without_turns_there_is_nothing_to_show() -> None:
-    assert waterfall_of([]) is None
+    assert latency_chart_of([]) is None

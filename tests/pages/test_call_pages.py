@@ -96,7 +96,7 @@ def test_an_answer_says_how_long_it_was_waited_for(client: Client, number: Phone
         call=call, event_type="tool.called", source="streaming", event_timestamp=NOON + timedelta(seconds=6),
         metadata={"tool": "check"},
     )  # fmt: skip
-    html = client.get(f"/calls/{call.pk}/panel/glance").content.decode()
+    html = client.get(f"/calls/{call.pk}/panel/live_summary").content.decode()
     talk = [item.partition("</li>")[0] for item in html.split("<li ")[1:]]
     assert [("812 ms" in item, "check" in item) for item in talk] == [
         (False, False), (False, False), (False, True), (True, False), (False, False),

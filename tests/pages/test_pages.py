@@ -330,7 +330,7 @@ def test_a_sandbox_call_starts_or_says_why_not(client: Client, developer: Develo
     assert call.config["system_prompt"] == {"value": "You sell cake.", "source": "request"}
     answer = started.json()
     assert answer["ws_url"].startswith(f"{settings.PUBLIC_WS_URL}/sandbox/ws/{call.public_id}?token=")
-    assert answer["glance_url"] == f"/calls/{call.pk}/panel/glance"
+    assert answer["summary_url"] == f"/calls/{call.pk}/panel/live_summary"
     assert client.post("/sandbox/start", {"agent": "999"}).status_code == 422
     other = make_number(make_developer(), "+14155550101", mode="streaming", system_prompt="x")
     assert client.post("/sandbox/start", {"agent": str(other.pk)}).status_code == 422

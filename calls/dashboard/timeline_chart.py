@@ -32,7 +32,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Strip:
+class TimelineChart:
     """`seconds`: how long the clock runs. `wave`: where the recording lies in the drawing (x, width), if there is one."""
 
     seconds: float
@@ -49,13 +49,13 @@ def seconds_since(zero: datetime, moment: datetime) -> float:
     return round(max(0.0, (moment - zero).total_seconds()), 1)
 
 
-def strip_of(
+def timeline_chart_of(
     call: Call,
     transcript: Sequence[TranscriptEntry],
     events: Sequence[CallEvent],
     tools: Sequence[ToolUse],
     recording: Recording | None = None,
-) -> Strip | None:
+) -> TimelineChart | None:
     """None for a call that was never answered."""
     if call.answered_at is None:
         return None
@@ -71,7 +71,7 @@ def strip_of(
     marks += [
         drawing.point("bad", event.event_timestamp, describe_event(event), f"event-{event.pk}") for event in troubles
     ]
-    return Strip(seconds, marks, drawing.span(recording) if recording else None)
+    return TimelineChart(seconds, marks, drawing.span(recording) if recording else None)
 
 
 def _text_of(heard: SpeechTime, transcript: Sequence[TranscriptEntry]) -> TranscriptEntry | None:

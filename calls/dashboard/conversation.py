@@ -12,7 +12,7 @@ FURTHEST_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class TalkLine:
+class ConversationLine:
     """Something said (`entry`), or a tool that was called (`tool`, the `index`-th of the call).
 
     `latency_ms`: how long the caller waited for this answer; None where it was not measured.
@@ -25,13 +25,13 @@ class TalkLine:
     index: int = 0
 
 
-def talk_of(
+def conversation_of(
     transcript: Sequence[TranscriptEntry], tools: Sequence[ToolUse], turns: Sequence[CallTurn]
-) -> list[TalkLine]:
+) -> list[ConversationLine]:
     """In order of time; a transcript and turns in theirs."""
     waits = _waits(list(_answers(transcript)), turns)
-    lines = [TalkLine(entry.spoken_at, entry=entry, latency_ms=waits.get(entry.pk)) for entry in transcript]
-    lines += [TalkLine(tool.at, tool=tool, index=index) for index, tool in enumerate(tools)]
+    lines = [ConversationLine(entry.spoken_at, entry=entry, latency_ms=waits.get(entry.pk)) for entry in transcript]
+    lines += [ConversationLine(tool.at, tool=tool, index=index) for index, tool in enumerate(tools)]
     return sorted(lines, key=lambda line: line.at)
 
 

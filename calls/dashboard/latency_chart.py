@@ -36,7 +36,7 @@ class TurnRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Waterfall:
+class LatencyChart:
     """All turns on one scale, which ends with the longest. `median_ms`: half of the answers came sooner."""
 
     rows: list[TurnRow]
@@ -45,7 +45,7 @@ class Waterfall:
     legend: list[tuple[str, str]]
 
 
-def waterfall_of(turns: Sequence[CallTurn]) -> Waterfall | None:
+def latency_chart_of(turns: Sequence[CallTurn]) -> LatencyChart | None:
     """None where no turn was measured."""
     totals = sorted(turn.total_ms for turn in turns)
     if not totals:
@@ -53,7 +53,7 @@ def waterfall_of(turns: Sequence[CallTurn]) -> Waterfall | None:
     longest = max(1, totals[-1])
     used = [(look, label) for field, look, label in PARTS if any(getattr(turn, field) for turn in turns)]
     rows = [TurnRow(turn.answered_at, turn.total_ms, _bars(turn, WIDTH / longest)) for turn in turns]
-    return Waterfall(rows, totals[(len(totals) - 1) // 2], totals[-1], used)
+    return LatencyChart(rows, totals[(len(totals) - 1) // 2], totals[-1], used)
 
 
 def _bars(turn: CallTurn, scale: float) -> list[Bar]:
