@@ -180,7 +180,7 @@ ON_ACCOUNT_CLOSED = [
     "calls.after_call.recording_access.delete_all",
     "calls.account_deletion.forget_what_was_said",
     "phone_numbers.account_deletion.release_numbers",
-    "phone_numbers.account_deletion.delete_papers",
+    "phone_numbers.account_deletion.delete_documents",
     "agents.account_deletion.delete_model_keys",
 ]
 # What `manage.py ledger verify` and the nightly job check: functions that give a line for each fault.

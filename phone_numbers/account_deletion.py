@@ -14,7 +14,7 @@ def release_numbers(developer_id: int) -> None:
         services.release_number(number=number)
 
 
-def delete_papers(developer_id: int) -> None:
+def delete_documents(developer_id: int) -> None:
     """Documents and what stood in them; that they were handed in and how it was decided stays."""
     for document in VerificationDocument.objects.filter(verification__developer_id=developer_id):
         document.file.delete(save=False)

@@ -20,7 +20,7 @@ COUNTRY_NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class NumberEligibility:
     """Whether a developer can hold a kind of number. `status` is NOT_REQUIRED, UNVERIFIED or a Verification.Status."""
 
     country_code: str
@@ -41,7 +41,7 @@ def country_name(code: str) -> str:
     return COUNTRY_NAMES.get(code, code)
 
 
-def list_holdings(developer: Developer) -> list[Holding]:
+def list_eligibilities(developer: Developer) -> list[NumberEligibility]:
     """Every kind of number on sale, the United States first, then by name. Raises UpstreamFailed."""
     kinds: list[Kind] = list(NumberPrice.objects.values_list("country_code", "number_type"))
     order = [kind.value for kind in NumberType]
@@ -51,14 +51,14 @@ def list_holdings(developer: Developer) -> list[Holding]:
         (each.country_code, each.number_type): each
         for each in Verification.objects.filter(developer=developer).order_by("pk")
     }
-    return [_holding(kind, wanted[kind], newest.get(kind)) for kind in kinds]
+    return [_eligibility(kind, wanted[kind], newest.get(kind)) for kind in kinds]
 
 
-def get_holding(*, developer: Developer, country: str, number_type: str) -> Holding:
+def get_eligibility(*, developer: Developer, country: str, number_type: str) -> NumberEligibility:
     """Raises NotFound for a country without numbers here, InvalidRequest for a type it does not have, UpstreamFailed."""
     wanted = get_requirements(country=country, number_type=number_type)
     handed_in = Verification.objects.filter(developer=developer, country_code=country, number_type=number_type)
-    return _holding((country, number_type), wanted, handed_in.order_by("-pk").first())
+    return _eligibility((country, number_type), wanted, handed_in.order_by("-pk").first())
 
 
 def get_requirements(*, country: str, number_type: str) -> list[Requirement]:
@@ -71,7 +71,7 @@ def get_requirements(*, country: str, number_type: str) -> list[Requirement]:
     return requirements_of(country=country, number_type=number_type)
 
 
-def _holding(kind: Kind, wanted: list[Requirement], newest: Verification | None) -> Holding:
+def _eligibility(kind: Kind, wanted: list[Requirement], newest: Verification | None) -> NumberEligibility:
     is_open = newest is None or (newest.status == Verification.Status.APPROVED and newest.is_expired)
     status = NOT_REQUIRED if not wanted else UNVERIFIED if newest is None or is_open else newest.status
-    return Holding(*kind, status=status, verification=newest)
+    return NumberEligibility(*kind, status=status, verification=newest)

@@ -6,7 +6,7 @@ from django import forms
 
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from phone_numbers.requirements import Requirement
-from phone_numbers.verification import ADDRESS_FORM, HandedIn
+from phone_numbers.verification import ADDRESS_FORM, SubmittedAnswer
 
 
 class PapersForm(forms.Form):
@@ -20,16 +20,16 @@ class PapersForm(forms.Form):
             self.fields[name] = _field(requirement)
 
     @property
-    def papers(self) -> list[HandedIn]:
+    def papers(self) -> list[SubmittedAnswer]:
         """What was filled in."""
         self._given = [name for name in self._ids if self.cleaned_data.get(name)]
         return [self._paper(name) for name in self._given]
 
-    def _paper(self, name: str) -> HandedIn:
+    def _paper(self, name: str) -> SubmittedAnswer:
         value = self.cleaned_data[name]
         if isinstance(value, str):
-            return HandedIn(self._ids[name], value=value)
-        return HandedIn(self._ids[name], file=value)
+            return SubmittedAnswer(self._ids[name], value=value)
+        return SubmittedAnswer(self._ids[name], file=value)
 
     def show(self, error: ApplicationError) -> None:
         """A refusal at the fields that it is about."""

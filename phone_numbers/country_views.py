@@ -10,7 +10,14 @@ from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, UpstreamFailed
 from bubblyphone.core.pages import page
 from phone_numbers import verification
-from phone_numbers.countries import NOT_REQUIRED, UNVERIFIED, Holding, get_holding, get_requirements, list_holdings
+from phone_numbers.countries import (
+    NOT_REQUIRED,
+    UNVERIFIED,
+    NumberEligibility,
+    get_eligibility,
+    get_requirements,
+    list_eligibilities,
+)
 from phone_numbers.country_forms import PapersForm
 from phone_numbers.forms import TYPE_LABELS
 from phone_numbers.models import Verification
@@ -30,11 +37,18 @@ SECTIONS = (
 @page
 def countries(request: HttpRequest) -> HttpResponse:
     try:
-        holdings = list_holdings(signed_in(request))
+        holdings = list_eligibilities(signed_in(request))
     except UpstreamFailed as error:
         return render(request, "countries/list.html", {"refusal": error.message})
     sections = [
-        (title, [(holding, TYPE_LABELS[holding.number_type]) for holding in holdings if holding.status in states])
+        (
+            title,
+            [
+                (eligibility, TYPE_LABELS[eligibility.number_type])
+                for eligibility in holdings
+                if eligibility.status in states
+            ],
+        )
         for title, states in SECTIONS
     ]
     return render(request, "countries/list.html", {"sections": [pair for pair in sections if pair[1]]})
@@ -47,7 +61,7 @@ def country(request: HttpRequest, code: str, number_type: str) -> HttpResponse:
     """What a kind of number requires, where its verification stands, and the form for it."""
     developer = signed_in(request)
     try:
-        holding = get_holding(developer=developer, country=code, number_type=number_type)
+        eligibility = get_eligibility(developer=developer, country=code, number_type=number_type)
         requirements = get_requirements(country=code, number_type=number_type)
     except InvalidRequest as error:
         raise NotFound("Not found.") from error
@@ -63,14 +77,14 @@ def country(request: HttpRequest, code: str, number_type: str) -> HttpResponse:
             messages.success(request, "Your documents were submitted. You get an e-mail when they have been reviewed.")
             return redirect("country", code, number_type)
     context = {
-        "holding": holding,
+        "eligibility": eligibility,
         "kind": TYPE_LABELS[number_type],
         "requirements": requirements,
         "form": form,
-        "may_submit": _may_submit(holding),
+        "may_submit": _may_submit(eligibility),
     }
     return render(request, "countries/detail.html", context)
 
 
-def _may_submit(holding: Holding) -> bool:
-    return holding.status in {UNVERIFIED, Status.REJECTED}
+def _may_submit(eligibility: NumberEligibility) -> bool:
+    return eligibility.status in {UNVERIFIED, Status.REJECTED}

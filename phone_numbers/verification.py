@@ -11,9 +11,9 @@ from django.utils import timezone
 from accounts.models import Developer
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, NotFound, UpstreamFailed
 from phone_numbers import notices
-from phone_numbers.carriers.base import CarrierError, HolderPaper, PostalAddress
+from phone_numbers.carriers.base import CarrierError, PostalAddress, RequirementAnswer
 from phone_numbers.carriers.registry import get_carrier
-from phone_numbers.countries import NOT_REQUIRED, country_name, get_holding, get_requirements
+from phone_numbers.countries import NOT_REQUIRED, country_name, get_eligibility, get_requirements
 from phone_numbers.documents import detect_type, file_problem
 from phone_numbers.models import Verification, VerificationDocument, VerificationEvent
 from phone_numbers.requirements import Requirement
@@ -22,7 +22,7 @@ ADDRESS_FORM = "Street and number, city, postal code, state"
 
 
 @dataclass(frozen=True, slots=True)
-class HandedIn:
+class SubmittedAnswer:
     """The answer to one requirement, as it came: a file, or a text where the requirement takes one."""
 
     requirement_id: str
@@ -30,7 +30,7 @@ class HandedIn:
     value: str = ""
 
 
-def submit(*, developer: Developer, country: str, number_type: str, papers: Sequence[HandedIn]) -> Verification:
+def submit(*, developer: Developer, country: str, number_type: str, papers: Sequence[SubmittedAnswer]) -> Verification:
     """Raises NotFound, InvalidRequest (`documents.0.file`), Conflict (not required, or already submitted), UpstreamFailed.
 
     Every document that the country requires must be there; texts may be left out, and staff decide without them.
@@ -91,16 +91,16 @@ def reject(*, verification_id: int, staff: Developer, reason: str) -> None:
 def require_approval(*, developer: Developer, country: str, number_type: str) -> Verification | None:
     """The approved verification; None where none is needed. Raises Forbidden, InvalidRequest, UpstreamFailed."""
     try:
-        holding = get_holding(developer=developer, country=country, number_type=number_type)
+        eligibility = get_eligibility(developer=developer, country=country, number_type=number_type)
     except NotFound as error:
         raise InvalidRequest({"country_code": [f"There are no numbers of {country} on sale here."]}) from error
-    if holding.may_buy:
-        return holding.verification if holding.status != NOT_REQUIRED else None
+    if eligibility.may_buy:
+        return eligibility.verification if eligibility.status != NOT_REQUIRED else None
     state = {"pending": "Your documents are being reviewed.", "rejected": "Your documents were rejected."}
     raise Forbidden(
         f"{number_type.capitalize()} numbers of {country_name(country)} need a verified holder. "
         + state.get(
-            holding.status, f"Submit documents with POST /countries/{country}/verify or on the page Countries."
+            eligibility.status, f"Submit documents with POST /countries/{country}/verify or on the page Countries."
         ),
         code="verification_required",
     )
@@ -156,7 +156,7 @@ def _end_expired(developer: Developer, country: str, number_type: str) -> None:
             _note(verification, developer, verification.rejection_reason)
 
 
-def _check(wanted: Sequence[Requirement], papers: Sequence[HandedIn]) -> None:
+def _check(wanted: Sequence[Requirement], papers: Sequence[SubmittedAnswer]) -> None:
     """Raises InvalidRequest with all that is wrong."""
     by_id = {requirement["id"]: requirement for requirement in wanted}
     errors: dict[str, list[str]] = {}
@@ -177,7 +177,7 @@ def _check(wanted: Sequence[Requirement], papers: Sequence[HandedIn]) -> None:
         raise InvalidRequest(errors)
 
 
-def _paper_problem(requirement: Requirement, paper: HandedIn) -> tuple[str, str] | None:
+def _paper_problem(requirement: Requirement, paper: SubmittedAnswer) -> tuple[str, str] | None:
     """Where and what."""
     if paper.file is not None:
         problem = file_problem(paper.file)
@@ -191,7 +191,9 @@ def _paper_problem(requirement: Requirement, paper: HandedIn) -> tuple[str, str]
     return None
 
 
-def _document(verification: Verification, requirement: Requirement, paper: HandedIn | None) -> VerificationDocument:
+def _document(
+    verification: Verification, requirement: Requirement, paper: SubmittedAnswer | None
+) -> VerificationDocument:
     """The row of an answer, still without its file. Neither is saved."""
     document = VerificationDocument(
         verification=verification,
@@ -206,7 +208,7 @@ def _document(verification: Verification, requirement: Requirement, paper: Hande
     return document
 
 
-def _store_files(documents: Sequence[VerificationDocument], given: Mapping[str, HandedIn]) -> None:
+def _store_files(documents: Sequence[VerificationDocument], given: Mapping[str, SubmittedAnswer]) -> None:
     """Before the rows that name them: the storage may be another machine, for which no transaction waits."""
     for document in documents:
         paper = given.get(document.requirement_id)
@@ -247,13 +249,13 @@ def _holder_text(developer: Developer) -> str:
     return ", ".join(part for part in (developer.name, developer.company_name, developer.email) if part)
 
 
-def _paper(document: VerificationDocument, developer: Developer) -> HolderPaper:
+def _paper(document: VerificationDocument, developer: Developer) -> RequirementAnswer:
     address = parse_address(document.value) if document.kind == "address" else None
     if address is not None:
         first, _, last = developer.name.rpartition(" ")
         postal = PostalAddress(first or last, last, developer.company_name or developer.name, *address)
-        return HolderPaper(document.requirement_id, address=postal)
+        return RequirementAnswer(document.requirement_id, address=postal)
     if document.kind == "document":
         with document.file.open("rb") as file:
-            return HolderPaper(document.requirement_id, filename=document.file.name or "", content=file.read())
-    return HolderPaper(document.requirement_id, text=document.value)
+            return RequirementAnswer(document.requirement_id, filename=document.file.name or "", content=file.read())
+    return RequirementAnswer(document.requirement_id, text=document.value)

@@ -17,7 +17,7 @@ from bubblyphone.core.templatetags.ui import phone
 from phone_numbers import selectors, services
 from phone_numbers.carriers.base import AvailableNumber
 from phone_numbers.configuration import update_number, variable_warnings
-from phone_numbers.countries import country_name, get_holding
+from phone_numbers.countries import country_name, get_eligibility
 from phone_numbers.forms import TYPE_LABELS, BuyForm, NumberForm, NumberSearchForm
 from phone_numbers.models import CallMode, PhoneNumber
 from webhooks.signing import signing_keys
@@ -88,7 +88,7 @@ def _search(request: HttpRequest) -> dict[str, object]:
     try:
         found, price = services.search_available(**form.cleaned_data, limit=SEARCH_LIMIT)
         kind = {"country": price.country_code, "number_type": price.number_type}
-        holding = get_holding(developer=signed_in(request), **kind)
+        holding = get_eligibility(developer=signed_in(request), **kind)
     except ApplicationError as error:
         add_errors(form, error)
         return {"form": form}

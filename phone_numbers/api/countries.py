@@ -14,7 +14,7 @@ from accounts.models import Developer
 from bubblyphone.core.api import WHOLE_BODY, AnyJSONParser, StrictSerializer, data, format_time
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from phone_numbers import countries, verification
-from phone_numbers.countries import Holding
+from phone_numbers.countries import NumberEligibility
 from phone_numbers.documents import MAX_SUBMISSION_BYTES
 from phone_numbers.models import NumberType, Verification
 
@@ -27,13 +27,13 @@ class SubmissionTooLarge(ApplicationError):
     code = "too_large"
 
 
-def holding_data(holding: Holding) -> dict[str, str]:
+def eligibility_data(eligibility: NumberEligibility) -> dict[str, str]:
     """An entry of the list of countries."""
     return {
-        "country_code": holding.country_code,
-        "country_name": holding.country_name,
-        "number_type": holding.number_type,
-        "status": holding.status,
+        "country_code": eligibility.country_code,
+        "country_name": eligibility.country_name,
+        "number_type": eligibility.number_type,
+        "status": eligibility.status,
     }
 
 
@@ -48,17 +48,17 @@ def submission_data(submitted: Verification) -> dict[str, Any]:
     }
 
 
-def verification_data(holding: Holding) -> dict[str, Any]:
+def verification_data(eligibility: NumberEligibility) -> dict[str, Any]:
     """A verification's status; the reason is present only with a rejection."""
-    newest = holding.verification
+    newest = eligibility.verification
     answer: dict[str, Any] = {
-        "country_code": holding.country_code,
-        "number_type": holding.number_type,
-        "status": holding.status,
+        "country_code": eligibility.country_code,
+        "number_type": eligibility.number_type,
+        "status": eligibility.status,
         "submitted_at": format_time(newest.submitted_at) if newest else None,
         "reviewed_at": format_time(newest.reviewed_at) if newest else None,
     }
-    if newest is not None and holding.status == Verification.Status.REJECTED:
+    if newest is not None and eligibility.status == Verification.Status.REJECTED:
         answer["rejection_reason"] = newest.rejection_reason
     return answer
 
@@ -88,7 +88,12 @@ class CountriesView(APIView):
     """GET /countries, a whole list."""
 
     def get(self, request: Request) -> Response:
-        return data([holding_data(holding) for holding in countries.list_holdings(cast(Developer, request.user))])
+        return data(
+            [
+                eligibility_data(eligibility)
+                for eligibility in countries.list_eligibilities(cast(Developer, request.user))
+            ]
+        )
 
 
 class RequirementsView(APIView):
@@ -111,7 +116,7 @@ class VerifyView(APIView):
             country=code.upper(),
             number_type=body.validated_data["number_type"],
             papers=[
-                verification.HandedIn(paper["type"], paper.get("file"), paper.get("value", ""))
+                verification.SubmittedAnswer(paper["type"], paper.get("file"), paper.get("value", ""))
                 for paper in body.validated_data["documents"]
             ],
         )
@@ -125,7 +130,9 @@ class VerificationView(APIView):
         developer = cast(Developer, request.user)
         number_type = _number_type(request)
         return data(
-            verification_data(countries.get_holding(developer=developer, country=code.upper(), number_type=number_type))
+            verification_data(
+                countries.get_eligibility(developer=developer, country=code.upper(), number_type=number_type)
+            )
         )
 
 

@@ -64,7 +64,7 @@ class PostalAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class HolderPaper:
+class RequirementAnswer:
     """The answer to one of the carrier's requirements: an address, a file, or a text."""
 
     requirement_id: str
@@ -216,6 +216,6 @@ class Carrier(ABC):
 
     @abstractmethod
     def submit_requirements(
-        self, *, country: str, number_type: str, reference: str, papers: Sequence[HolderPaper]
+        self, *, country: str, number_type: str, reference: str, papers: Sequence[RequirementAnswer]
     ) -> str:
         """Submit a holder's documents; returns the id to order numbers with. `reference` makes a repeat harmless."""

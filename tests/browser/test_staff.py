@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import sign_in
 from tests.flows.platform import Platform
-from tests.phone_numbers.papers import PDF
+from tests.phone_numbers.requirement_answers import PDF
 
 pytestmark = pytest.mark.browser
 PATIENCE_MS = 20_000

@@ -22,7 +22,7 @@ from tests.calls.rows import make_account, make_call
 from tests.factories import PASSWORD, bearer, make_api_key, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.phone_numbers.conftest import configure_carrier, documents, exchange
-from tests.phone_numbers.papers import submit_papers
+from tests.phone_numbers.requirement_answers import submit_papers
 
 __all__ = ["configure_carrier", "documents", "exchange"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]

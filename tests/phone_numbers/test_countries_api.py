@@ -14,7 +14,7 @@ from phone_numbers.models import CountryRequirements, Verification
 from phone_numbers.verification import approve, reject
 from tests.factories import bearer, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
-from tests.phone_numbers.papers import JPEG, PDF, PNG, ids_of, submit_papers, upload
+from tests.phone_numbers.requirement_answers import JPEG, PDF, PNG, ids_of, submit_papers, upload
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "documents")]
 COUNTRIES = "/api/v1/countries"

@@ -19,7 +19,7 @@ from accounts.models import Developer
 from billing import ledger
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, UpstreamFailed
-from phone_numbers.countries import get_holding
+from phone_numbers.countries import get_eligibility
 from phone_numbers.documents import MAX_FILE_BYTES
 from phone_numbers.models import NumberPurchase, PhoneNumber, Verification
 from phone_numbers.notices import send_verification_email
@@ -28,7 +28,7 @@ from phone_numbers.verification import approve, parse_address, reject
 from tests.factories import make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
-from tests.phone_numbers.papers import PDF, PNG, submit_papers, upload
+from tests.phone_numbers.requirement_answers import PDF, PNG, submit_papers, upload
 from tests.staff.sign_in import staff_client
 from webhooks.models import WebhookDelivery
 
@@ -211,11 +211,11 @@ def test_an_approval_has_a_last_day(developer: Developer, staff: Developer, exch
     with pytest.raises(InvalidRequest):
         approve(verification_id=first.pk, staff=staff, expires_on=today - timedelta(days=1))
     approve(verification_id=first.pk, staff=staff, expires_on=today)
-    assert get_holding(developer=developer, country="GB", number_type="local").may_buy
+    assert get_eligibility(developer=developer, country="GB", number_type="local").may_buy
     with pytest.raises(Conflict):
         submit_papers(developer)
     Verification.objects.update(expires_on=today - timedelta(days=1))
-    assert get_holding(developer=developer, country="GB", number_type="local").status == "unverified"
+    assert get_eligibility(developer=developer, country="GB", number_type="local").status == "unverified"
     with pytest.raises(Forbidden):
         buy(developer)
     second = submit_papers(developer)

@@ -17,8 +17,8 @@ from phone_numbers.carriers.base import (
     CallState,
     Carrier,
     CarrierError,
-    HolderPaper,
     NumberOrder,
+    RequirementAnswer,
     StreamSettings,
 )
 from phone_numbers.carriers.carrier_events import CarrierEvent
@@ -112,7 +112,7 @@ class TelnyxCarrier(Carrier):
         return [kind for row in rows for kind in row.get("requirement_types") or []]
 
     def submit_requirements(
-        self, *, country: str, number_type: str, reference: str, papers: Sequence[HolderPaper]
+        self, *, country: str, number_type: str, reference: str, papers: Sequence[RequirementAnswer]
     ) -> str:
         return regulation.submit(
             self._client, country=country, number_type=number_type, reference=reference, papers=papers

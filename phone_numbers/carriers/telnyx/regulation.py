@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from phone_numbers.carriers.base import CarrierError, HolderPaper
+from phone_numbers.carriers.base import CarrierError, RequirementAnswer
 from phone_numbers.carriers.telnyx.client import TelnyxClient
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ OPEN = {"unapproved", "declined"}
 
 
 def submit(
-    client: TelnyxClient, *, country: str, number_type: str, reference: str, papers: Sequence[HolderPaper]
+    client: TelnyxClient, *, country: str, number_type: str, reference: str, papers: Sequence[RequirementAnswer]
 ) -> str:
     """Make the group of this reference, or find it, fill it in and ask for approval; returns its id. Raises CarrierError.
 
@@ -60,7 +60,7 @@ def _ask_for_approval(client: TelnyxClient, group_id: str) -> None:
         logger.warning("A requirement group is not approved in advance.", extra={"requirement_group": group_id})
 
 
-def _field_value(client: TelnyxClient, paper: HolderPaper, country: str, reference: str) -> str:
+def _field_value(client: TelnyxClient, paper: RequirementAnswer, country: str, reference: str) -> str:
     """The text itself, or the id of what was put at the carrier for it."""
     record: Any
     if paper.address is not None:

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from accounts.models import Developer
 from phone_numbers.models import Verification
 from phone_numbers.requirements import requirements_of
-from phone_numbers.verification import HandedIn, submit
+from phone_numbers.verification import SubmittedAnswer, submit
 
 PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
@@ -28,7 +28,7 @@ def submit_papers(developer: Developer, country: str = "GB", number_type: str = 
     papers = []
     for each in requirements_of(country=country, number_type=number_type):
         if each["type"] == "document":
-            papers.append(HandedIn(each["id"], upload()))
+            papers.append(SubmittedAnswer(each["id"], upload()))
         elif each["type"] == "address":
-            papers.append(HandedIn(each["id"], value="Unter den Linden 1, Berlin, 10117"))
+            papers.append(SubmittedAnswer(each["id"], value="Unter den Linden 1, Berlin, 10117"))
     return submit(developer=developer, country=country, number_type=number_type, papers=papers)

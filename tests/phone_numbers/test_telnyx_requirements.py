@@ -10,14 +10,16 @@ from telnyx.types.address_create_params import AddressCreateParams
 from telnyx.types.requirement_group_create_params import RequirementGroupCreateParams
 from telnyx.types.requirement_group_update_params import RequirementGroupUpdateParams
 
-from phone_numbers.carriers.base import CarrierError, HolderPaper, PostalAddress
+from phone_numbers.carriers.base import CarrierError, PostalAddress, RequirementAnswer
 from phone_numbers.carriers.telnyx import TelnyxCarrier
 from tests.fakes.recording_server import Answer, Asked, RecordingServer
 
 PAPERS = [
-    HolderPaper("text-id", text="Jane Doe, Acme"),
-    HolderPaper("file-id", filename="ver_1/bill.pdf", content=b"%PDF-1.4"),
-    HolderPaper("address-id", address=PostalAddress("Jane", "Doe", "Acme", "1 High Street", "London", "SW1A 1AA")),
+    RequirementAnswer("text-id", text="Jane Doe, Acme"),
+    RequirementAnswer("file-id", filename="ver_1/bill.pdf", content=b"%PDF-1.4"),
+    RequirementAnswer(
+        "address-id", address=PostalAddress("Jane", "Doe", "Acme", "1 High Street", "London", "SW1A 1AA")
+    ),
 ]
 GROUP = {"id": "g1", "status": "unapproved"}
 FILE, ADDRESS = {"data": {"id": "d1"}}, {"data": {"id": "1293384261075731499"}}
