@@ -1,6 +1,6 @@
-"""Deleting an account: at once for who had it, and step by step behind it, until calls are over and numbers given back.
+"""Deleting an account: at once for its owner, then step by step until calls have ended and numbers are released.
 
-What was paid stays in the ledger, and calls stay with their bills; who it was, is forgotten.
+Payments stay in the ledger, and calls stay with their bills; what identifies the owner is removed.
 """
 
 import logging
@@ -41,7 +41,7 @@ def close_account(*, developer: Developer, password: str, address: str) -> None:
 
 
 def finish(developer_id: int) -> None:
-    """Job: the steps of settings.ON_ACCOUNT_CLOSED, in order. What cannot be done yet is tried again by `finish_all`."""
+    """Job: the steps of settings.ON_ACCOUNT_CLOSED, in order. `finish_all` retries steps that cannot be done yet."""
     for path in settings.ON_ACCOUNT_CLOSED:
         try:
             import_string(path)(developer_id)
@@ -52,7 +52,7 @@ def finish(developer_id: int) -> None:
 
 
 def finish_all() -> None:
-    """Go on with what is not finished; a schedule calls it (settings.SCHEDULES)."""
+    """Continue unfinished deletions; a schedule calls it (settings.SCHEDULES)."""
     waiting = Developer.objects.filter(closed_at__isnull=False, closing_finished_at=None)
     for developer_id in waiting.values_list("pk", flat=True):
         finish(developer_id)

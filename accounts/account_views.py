@@ -1,4 +1,4 @@
-"""The account's own page: who one is, the password, the sessions."""
+"""The account page: profile, password, sessions."""
 
 from django import forms
 from django.contrib import messages
@@ -36,7 +36,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @posted_from("account")
 @page
 def change_password(request: HttpRequest) -> HttpResponse:
-    """Ends all other sessions; this one goes on."""
+    """Ends all other sessions; this one continues."""
     developer = signed_in(request)
     form = ChangePasswordForm(request.POST)
     if form.is_valid():
@@ -102,7 +102,7 @@ def delete_account(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page
 def send_verification(request: HttpRequest) -> HttpResponse:
-    """The mail that confirms the address, once more."""
+    """Resend the email that confirms the address."""
     try:
         email_verification.request_link(developer=signed_in(request))
     except ApplicationError as error:
@@ -113,7 +113,7 @@ def send_verification(request: HttpRequest) -> HttpResponse:
 
 
 def show_account(request: HttpRequest, **refused: forms.Form) -> HttpResponse:
-    """The page, with a form as it was refused, by its name on the page."""
+    """The page, with a refused form by its name on the page."""
     developer = signed_in(request)
     context = {
         "profile_form": ProfileForm(initial=_profile(developer)),

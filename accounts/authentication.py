@@ -16,7 +16,7 @@ from accounts.models import ApiKey, Developer, SessionToken
 from bubblyphone.core.crypto import hash_secret
 
 KEY_PREFIX = "bp_live_sk_"
-# `last_used_at` is for people: a minute is near enough, and spares a write per request.
+# `last_used_at` is for people: a minute is precise enough, and saves a write per request.
 LAST_USED_STEP = timedelta(minutes=1)
 _SESSION_TOKEN = re.compile(r"(?a:(\d{1,18})\|([\w-]{20,100}))")
 
@@ -30,7 +30,7 @@ class Credential:
 
     @property
     def scope(self) -> str:
-        """Whose idempotent answers it may have. An ordinary key gets none that needed more than such a key."""
+        """The scope of its stored idempotent answers. An ordinary key gets none that needed an admin key."""
         is_ordinary = isinstance(self.token, ApiKey) and not self.token.is_admin
         return f"developer:{self.developer.pk}{':key' if is_ordinary else ''}"
 

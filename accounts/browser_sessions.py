@@ -1,4 +1,4 @@
-"""Sessions in browsers, as their owner sees them: from where, since when, and the way to end one of them."""
+"""Browser sessions as their owner sees them: from where, since when, and how to end one."""
 
 import re
 import time
@@ -20,9 +20,9 @@ from bubblyphone.core.middleware import is_api
 
 # In the session: when its row was written last (Unix seconds).
 SEEN = "seen_at"
-# "Last seen" is for people: ten minutes are near enough, and spare a write per page.
+# "Last seen" is for people: ten minutes are precise enough, and save a write per page.
 SEEN_STEP_SECONDS = 600
-# The first word that stands in a User-Agent names the browser: the others say more than one of them.
+# The first of these found in a User-Agent names the browser: most send the names of others as well.
 BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 SYSTEMS = {
     "Android": "Android",
@@ -35,7 +35,7 @@ SYSTEMS = {
 
 
 class BrowserSessionMiddleware:
-    """Keeps the row of the session that a page is asked with; the API knows no such sessions."""
+    """Keeps the row of a page request's session. The API has no such sessions."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -47,7 +47,7 @@ class BrowserSessionMiddleware:
 
 
 def _is_due(request: HttpRequest) -> bool:
-    """Whether the request comes with a session of somebody's, whose row is old or missing."""
+    """Whether the request has a signed-in session whose row is old or missing."""
     if is_api(request) or settings.SESSION_COOKIE_NAME not in request.COOKIES or SESSION_KEY not in request.session:
         return False
     return bool(time.time() - request.session.get(SEEN, 0) > SEEN_STEP_SECONDS)
@@ -67,12 +67,12 @@ def _write(request: HttpRequest) -> None:
 
 
 def note_anew(request: HttpRequest) -> None:
-    """The session has got another key, or its row is gone: the next page writes one."""
+    """The session has a new key, or its row was deleted: the next page writes one."""
     request.session.pop(SEEN, None)
 
 
 def open_browser_sessions(developer: Developer) -> QuerySet[BrowserSession]:
-    """Those that have not run out, the one used last first."""
+    """Sessions that have not expired, most recently used first."""
     begin = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
     return BrowserSession.objects.filter(developer=developer, last_seen_at__gt=begin).order_by("-last_seen_at")
 

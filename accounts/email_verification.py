@@ -20,7 +20,7 @@ _SALT = "accounts.email_verification"
 
 
 def request_link(*, developer: Developer) -> None:
-    """Have the mail sent, again if need be. Raises TooManyRequests when the address got several within the hour."""
+    """Queue the email, also again. Raises TooManyRequests if the address got several within the hour."""
     throttles.count_verification_mail(email=developer.email)
     enqueue(send_link, developer.pk)
 
@@ -39,12 +39,12 @@ def tell_old_address(developer_id: int, old: str) -> None:
 
 
 def make_token(developer: Developer) -> str:
-    """Good for LIFE and for this address alone."""
+    """A token, valid for LIFE and for this address only."""
     return signing.dumps({"id": developer.pk, "email": developer.email}, salt=_SALT)
 
 
 def read_token(token: str) -> Developer:
-    """Whose address a token is about. Raises NotFound for one that has lapsed, or is not ours."""
+    """The developer of a token. Raises NotFound for an expired or foreign token."""
     try:
         claimed = signing.loads(token, salt=_SALT, max_age=LIFE)
     except signing.BadSignature as error:
@@ -56,7 +56,7 @@ def read_token(token: str) -> Developer:
 
 
 def verify(*, token: str) -> Developer:
-    """The address is the developer's. Raises NotFound as `read_token` does; a second time changes nothing."""
+    """Confirm the address. Raises NotFound as `read_token` does; repeating it changes nothing."""
     developer = read_token(token)
     Developer.objects.filter(pk=developer.pk, email_verified_at=None).update(email_verified_at=timezone.now())
     return developer

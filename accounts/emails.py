@@ -1,4 +1,4 @@
-"""Mails to developers: plain text from `templates/emails`. Called from background jobs, never while somebody waits."""
+"""Emails to developers: plain text from `templates/emails`. Called from background jobs only."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What people type in to get an account and into it, and to name a key."""
+"""Forms for signing up, signing in, and naming a key."""
 
 from typing import Any
 from zoneinfo import available_timezones
@@ -19,7 +19,7 @@ SELECTED = mark_safe(" selected")
 
 
 class LongSelect(forms.Select):
-    """Of hundreds of choices. Django's renders a template for each of them, which takes a tenth of a second."""
+    """A select with hundreds of choices. Django's renders a template for each, which takes a tenth of a second."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         choices = (
@@ -70,7 +70,7 @@ class SignInForm(forms.Form):
 
 
 def _new_password() -> forms.CharField:
-    """8 to 128 characters, and none of the passwords that everybody tries."""
+    """8 to 128 characters, except the most common passwords."""
     return forms.CharField(
         label="New password",
         min_length=8,

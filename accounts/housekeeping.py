@@ -1,4 +1,4 @@
-"""What is thrown away by and by; a schedule calls it (settings.SCHEDULES)."""
+"""Deletion of expired rows; a schedule calls it (settings.SCHEDULES)."""
 
 from datetime import timedelta
 from importlib import import_module

@@ -30,7 +30,7 @@ HEADER = "Idempotency-Key"
 LONGEST_KEY = 255
 LIFE = timedelta(hours=24)
 LEASE = timedelta(seconds=60)
-# Refusals that are not about the request itself: who asks, how often, and our own failures.
+# Not stored, since they do not depend on the request itself (nor are 5xx).
 _NOT_KEPT = frozenset({401, 429})
 
 
@@ -51,7 +51,7 @@ class StoredAnswer:
 
 
 def claim_key(*, scope: str, key: str, fingerprint: str) -> Claim | StoredAnswer:
-    """Take the key for this request, or give the answer that it has already had.
+    """Claim the key for this request, or return its stored answer.
 
     Raises InvalidRequest for a key that was used for another request, Conflict while the first one is in flight.
     """
@@ -71,7 +71,7 @@ def claim_key(*, scope: str, key: str, fingerprint: str) -> Claim | StoredAnswer
             continue  # released meanwhile
         if not _is_free(held, fingerprint, now):
             return StoredAnswer(held.status or 0, decrypt(held.encrypted_body))
-        # Whoever changes the claim first has the key; the others look again.
+        # The request that changes the claim first has the key; the others look again.
         free = IdempotentAnswer.objects.filter(pk=held.pk, claim=held.claim, status=held.status)
         if free.update(claim=token, fingerprint=fingerprint, status=None, encrypted_body="", created_at=now):
             return Claim(held.pk, token)
@@ -88,7 +88,7 @@ def _is_free(held: IdempotentAnswer, fingerprint: str, now: datetime) -> bool:
 
 
 def settle(claim: Claim, response: HttpResponse) -> None:
-    """Keep the answer for repeats, or free the key. Does nothing once another request has taken the key over."""
+    """Store the answer for repeats, or free the key. Does nothing if another request has taken the key over."""
     row = IdempotentAnswer.objects.filter(pk=claim.pk, claim=claim.token)
     if response.status_code in _NOT_KEPT or response.status_code >= 500:
         row.delete()

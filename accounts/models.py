@@ -25,7 +25,7 @@ class DeveloperManager(BaseUserManager["Developer"]):
         return developer
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "Developer":
-        """Made by who runs the platform, who needs no mail to know the address."""
+        """Created by the operator, so the address needs no confirmation."""
         vouched = {"is_staff": True, "is_superuser": True, "email_verified_at": timezone.now()}
         return self.create_user(email, password, **{**vouched, **fields})
 
@@ -66,7 +66,7 @@ class Developer(AbstractBaseUser, PermissionsMixin):
         super().set_password(raw_password if raw_password is None else normalize("NFKC", raw_password))
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Keyboards differ in how they compose characters, so NFKC is what counts. Hashes from before that still match."""
+        """Keyboards compose characters differently, so passwords are compared in NFKC. Older hashes still match."""
         if raw_password is None:
             return False
         composed = normalize("NFKC", raw_password)
@@ -90,7 +90,7 @@ class ApiKey(models.Model):
 
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="api_keys")
     label = models.CharField(max_length=100, default="Default")
-    hint = models.CharField(max_length=20)  # how it begins and ends, to be recognised in a list
+    hint = models.CharField(max_length=20)  # its first and last characters, to recognize it in a list
     secret_hash = models.CharField(max_length=64, unique=True)
     daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC) for calls placed with it
     is_admin = models.BooleanField(default=False)  # may change what protects the account (accounts.admin_keys)
@@ -103,7 +103,7 @@ class ApiKey(models.Model):
 
 
 class SessionToken(models.Model):
-    """What register and login give: `id|secret`. Ends by itself, or by logout."""
+    """The token from register and login, `id|secret`. Ends by expiry or logout."""
 
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="session_tokens")
     secret_hash = models.CharField(max_length=64)
@@ -129,9 +129,9 @@ class BrowserSession(models.Model):
 
 
 class IdempotentAnswer(models.Model):
-    """The answer to a POST that came with an `Idempotency-Key`; before it is known, the claim of the request that makes it.
+    """The stored answer to a POST with an `Idempotency-Key`, or the claim of the request that is still working on it.
 
-    Inserting the row is the lock: the unique key lets one request in, whichever process it came to.
+    Inserting the row is the lock: the unique key admits one request across all processes.
     """
 
     scope = models.CharField(max_length=100)  # whose keys these are: "developer:42", "address:192.0.2.1"

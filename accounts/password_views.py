@@ -1,4 +1,4 @@
-"""Pages for those who come with a link from a mail, or want one."""
+"""Pages for links sent by email, and for requesting one."""
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse

@@ -1,4 +1,4 @@
-"""Changing a password: with the one before it, or with a link by e-mail that works once."""
+"""Changing a password: with the current one, or with a link by email that works once."""
 
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
@@ -15,9 +15,9 @@ LONGEST_ID = 18  # digits, all of which PostgreSQL takes for an id
 
 
 def request_reset(*, email: str, address: str) -> None:
-    """Have a link sent, if there is such an account: who asks cannot tell, neither from the answer nor from its time.
+    """Send a link if the account exists. Neither the response nor its timing reveals whether it does.
 
-    Raises TooManyRequests for a client address that has asked too often.
+    Raises TooManyRequests if the client address has asked too often.
     """
     email = email.strip().lower()
     if throttles.may_mail_reset(email=email, address=address):
@@ -25,7 +25,7 @@ def request_reset(*, email: str, address: str) -> None:
 
 
 def send_link(email: str) -> None:
-    """Job: the mail with the link, if the address is known."""
+    """Job: send the link, if the address is known."""
     developer = Developer.objects.filter(email=email, is_active=True).first()
     if developer is not None:
         link = f"{settings.PUBLIC_URL}{reverse('reset-password', args=[make_token(developer)])}"
@@ -33,23 +33,23 @@ def send_link(email: str) -> None:
 
 
 def make_token(developer: Developer) -> str:
-    """Good for PASSWORD_RESET_TIMEOUT, until the password changes or the developer signs in with the present one."""
+    """A token, valid for PASSWORD_RESET_TIMEOUT, until the password changes or the developer signs in with the current one."""
     return f"{developer.pk}-{default_token_generator.make_token(developer)}"
 
 
 def is_valid(token: str) -> bool:
-    """Whether `reset` would take this token now."""
+    """Whether `reset` would accept this token now."""
     return _read_token(token) is not None
 
 
 def reset(*, token: str, password: str) -> Developer:
-    """Set a new password and end all sessions. Raises InvalidRequest for a token that was used, has lapsed, or is not ours.
+    """Set a new password and end all sessions. Raises InvalidRequest for a used, expired or foreign token.
 
     The link has shown that the e-mail address is the developer's. If nobody had shown that before, the account may have been
     opened by a stranger in the developer's name, so that its API keys end too.
     """
     with transaction.atomic():
-        # Locked, so that of two who come with the same token one finds it used.
+        # Locked, so that of two requests with the same token one finds it used.
         developer = _read_token(token, lock=True)
         if developer is None:
             raise InvalidRequest({"token": ["This link has expired or was already used. Request a new one."]})
@@ -61,7 +61,7 @@ def reset(*, token: str, password: str) -> Developer:
 
 
 def change(*, developer: Developer, current_password: str, password: str, address: str) -> None:
-    """Set a new password and end all sessions. Raises InvalidRequest for a wrong present one, TooManyRequests as `sign_in`."""
+    """Set a new password and end all sessions. Raises InvalidRequest for a wrong current one, TooManyRequests as `sign_in`."""
     try:
         services.sign_in(email=developer.email, password=current_password, address=address)
     except services.WrongCredentials as error:
@@ -71,7 +71,7 @@ def change(*, developer: Developer, current_password: str, password: str, addres
 
 
 def send_notice(developer_id: int) -> None:
-    """Job: tell the developer of the change, who may not have made it."""
+    """Job: notify the developer, who may not have made the change."""
     developer = Developer.objects.get(pk=developer_id)
     emails.send(developer, "password_changed", {"link": f"{settings.PUBLIC_URL}{reverse('forgot-password')}"})
 

@@ -48,7 +48,7 @@ def register(
 
 
 def sign_in(*, email: str, password: str, address: str) -> Developer:
-    """Who has this password. Raises WrongCredentials, or TooManyRequests after too many failures (`throttles`)."""
+    """The developer with this email and password. Raises WrongCredentials, or TooManyRequests after too many failures (`throttles`)."""
     known = Developer.objects.filter(email=email.strip().lower()).first()
     limits = throttles.password_limits(email=email, address=address, developer=known)
     throttles.refuse_guessing(limits)
@@ -71,7 +71,7 @@ def open_session(*, developer: Developer) -> str:
 
 
 def update_profile(*, developer: Developer, name: str, company_name: str, time_zone: str) -> None:
-    """What people are called, and whose clock their pages go by; the e-mail address stays."""
+    """Change name, company and time zone; the email address stays."""
     developer.name, developer.company_name, developer.time_zone = name, company_name, time_zone
     developer.save(update_fields=["name", "company_name", "time_zone"])
 
@@ -136,7 +136,7 @@ def issue_api_key(
 
 
 def update_api_key(*, developer: Developer, key_id: int, **changes: Any) -> ApiKey:
-    """Change `label` and `daily_cap`, as far as they are named. Raises NotFound, as `revoke_api_key` does."""
+    """Change `label` and `daily_cap`, if given. Raises NotFound, as `revoke_api_key` does."""
     key = ApiKey.objects.filter(pk=key_id, developer=developer, revoked_at=None).first()
     if key is None:
         raise NotFound("Not found.")

@@ -33,7 +33,7 @@ Limits = Mapping[str, int]  # bucket → how many an hour
 
 
 def password_limits(*, email: str, address: str, developer: Developer | None) -> Limits:
-    """For wrong passwords. A new password begins a new count: the old one's hash is part of the bucket's name."""
+    """For wrong passwords. A new password starts a new count: the password's hash is part of the bucket's name."""
     network, account = network_of(address), _digest(email, developer.password if developer else "")
     return {f"password:{account}:{network}": PASSWORDS_PER_ACCOUNT, f"password:{network}": PASSWORDS_PER_ADDRESS}
 
@@ -73,7 +73,7 @@ def may_mail_reset(*, email: str, address: str) -> bool:
 
 
 def count_verification_mail(*, email: str) -> None:
-    """Raises TooManyRequests when that address has had enough of them."""
+    """Raises TooManyRequests if that address has got too many emails."""
     limits = {f"verification-mail:{_digest(email)}": VERIFICATION_MAILS_PER_RECIPIENT}
     _count(limits, "We already sent this email several times. Try again later.")
 

@@ -72,7 +72,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def api_keys(request: HttpRequest) -> HttpResponse:
-    """The keys, and a new one, whose plaintext the next look shows, once."""
+    """The list of keys, and creating one. Its plaintext is shown once, on the next page."""
     developer = signed_in(request)
     form = ApiKeyForm(request.POST or None)
     if form.is_valid():

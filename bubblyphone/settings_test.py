@@ -5,7 +5,7 @@ import os
 os.environ.setdefault("SECRET_KEY", "test-secret-key-that-is-long-enough-for-django-to-like-it")
 os.environ.setdefault("ENCRYPTION_KEYS", "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktMDEyMzQ=")
 os.environ.setdefault("ALLOW_PRIVATE_WEBHOOKS", "1")
-# Of what is said anew each time the recognizer misses a word now and then. Platforms that tests start inherit this.
+# With varying speech the recognizer sometimes misses a word. Platforms that tests start inherit this.
 os.environ.setdefault("VOICE_VARIATION", "0")
 
 from bubblyphone.settings import *
@@ -16,7 +16,7 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
 REGISTRATIONS_PER_HOUR = 10_000
 FAIL_ON_WAIT_IN_TRANSACTION = True
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-# As on an installation that has keys of both vendors. Nobody listens there: no test reaches a vendor.
+# As on an installation with keys of both vendors. Nothing listens at this address: no test reaches a vendor.
 _vendor_options = {
     "api_key": "key-of-the-tests",
     "base_url": os.environ.get("VENDORS_OF_TESTS", "http://127.0.0.1:9/v1"),

@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 # Seconds after the previous failure: short enough for a call that waits for the answer, long enough for a restart.
 RETRY_DELAYS = (5.0, 30.0, 120.0)
-# How long a claim keeps others away: longer than an attempt with its time-out of 10 s.
+# How long a claim excludes others: longer than an attempt with its timeout of 10 s.
 LEASE_SECONDS = 15.0
 # NOTIFY wakes us; polling covers what another process left behind, and clocks that differ.
 POLL_SECONDS = 2.0
@@ -42,8 +42,8 @@ PAUSE_AFTER_ERROR_SECONDS = 1.0
 MAX_IN_FLIGHT = 2000
 MAX_PER_URL = 100
 BATCH = 200
-# What is told of one subject, a call, is to arrive in its order: it waits for the answer to what went to the same URL before it,
-# but not for long, since it is to leave within 50 ms.
+# Events of one subject, such as a call, start in order: each waits for the response to the one before it at the same URL,
+# but not for long, since first attempts should leave within 50 ms.
 ORDER_SECONDS = 0.01
 STOP_GRACE_SECONDS = 3.0
 
@@ -57,7 +57,7 @@ async def run() -> None:
 def claim_due(
     busy_urls: Collection[str], limit: int, lease_seconds: float
 ) -> tuple[list[WebhookDelivery], datetime | None]:
-    """Take what is due and lease it; also the time when the next one will be due."""
+    """Lease deliveries that are due. Also returns when the next one will be due."""
     now = timezone.now()
     pending = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING)
     with transaction.atomic():
@@ -119,14 +119,14 @@ def take_reply(delivery: WebhookDelivery, result: PostResult) -> PostResult:
 
 
 def release(ids: Collection[int]) -> None:
-    """End the leases of attempts that were broken off: they are due at once."""
+    """End the leases of aborted attempts: they are due at once."""
     WebhookDelivery.objects.filter(pk__in=ids, status=WebhookDelivery.Status.PENDING).update(
         next_attempt_at=timezone.now()
     )
 
 
 class _DatabaseThread:
-    """A thread with a database connection of its own, to be called from the event loop."""
+    """A thread with its own database connection, called from the event loop."""
 
     def __init__(self, name: str) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
@@ -153,16 +153,16 @@ class _DatabaseThread:
 
 # --- sending ----------------------------------------------------------------------------------------------------------
 class Dispatcher:
-    """Claims and sends. What is in hand when it is cancelled gets a moment to end, then comes up again."""
+    """Claims and sends. When cancelled, attempts in flight get a moment to finish; the rest is released."""
 
     def __init__(self, *, retry_delays: Sequence[float] = RETRY_DELAYS, lease_seconds: float = LEASE_SECONDS) -> None:
         self._retry_delays = retry_delays
         self._lease_seconds = lease_seconds
         self._wake = asyncio.Event()
         self._in_flight: dict[asyncio.Task[None], WebhookDelivery] = {}
-        # By subject and URL the attempt that was started last, and whether its turn has come.
+        # The latest attempt by subject and URL, and whether its turn has come.
         self._newest: dict[tuple[str, str], tuple[asyncio.Task[None], asyncio.Event]] = {}
-        # Threads of their own: outcomes of many attempts that end at once do not delay the first attempts of others.
+        # Separate threads, so that many outcomes at once do not delay the first attempts of others.
         self._claims = _DatabaseThread("webhook-claims")
         self._outcomes = _DatabaseThread("webhook-outcomes")
         self._replies = _DatabaseThread("webhook-replies")
@@ -188,7 +188,7 @@ class Dispatcher:
             await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
 
     async def _heed(self, listener: psycopg.AsyncConnection) -> None:
-        """Wake at each notification. Not by psycopg's `notifies`, which wakes ten times a second to see whether it is to end."""
+        """Wake at each notification. Without psycopg's `notifies`, which wakes ten times a second to check whether to stop."""
         loop, socket, readable = asyncio.get_running_loop(), listener.fileno(), asyncio.Event()
         loop.add_reader(socket, readable.set)
         try:
@@ -216,7 +216,7 @@ class Dispatcher:
                 pass
 
     async def _start_due(self) -> float:
-        """Start what is due; the seconds until there is something to do again, as far as is known."""
+        """Start deliveries that are due. Returns the seconds until the next check."""
         limit = min(BATCH, MAX_IN_FLIGHT - len(self._in_flight))
         if limit <= 0:
             return POLL_SECONDS
@@ -241,7 +241,7 @@ class Dispatcher:
         line = delivery.subject, delivery.url
         if line in self._newest and self._newest[line][0] is task:
             del self._newest[line]
-        # There may be a retry to time, or room for one that waited.
+        # A retry may need scheduling, or a waiting delivery now has room.
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("A webhook delivery failed unexpectedly", exc_info=error)
@@ -279,7 +279,7 @@ class Dispatcher:
             return
         started_at = timezone.now()
         result = await _post(delivery)
-        # As long as a lease lasts: after it the attempt is made again anyway.
+        # Only while the lease lasts: after it the attempt is repeated anyway.
         deadline = time.monotonic() + self._lease_seconds
         while True:
             try:

@@ -38,7 +38,7 @@ class WebhookDelivery(models.Model):
     event_type = models.CharField(max_length=60)
     url = models.URLField(max_length=2000)
     body = models.TextField()
-    wants_reply = models.BooleanField(default=False)  # the answer is an order to us: webhooks.replies
+    wants_reply = models.BooleanField(default=False)  # the response is an action: webhooks.replies
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     attempt_count = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now)

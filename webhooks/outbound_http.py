@@ -1,4 +1,4 @@
-"""Requests to addresses that others give: never into our own network, at most 10 s long, 64 KB of an answer to a POST read.
+"""Requests to URLs that developers give: never into our own network, at most 10 s, at most 64 KB of a response read.
 
 An address is checked when it is configured (`validate_webhook_url`) and again at every connection, against what DNS
 says then; the connection goes to the very address that was checked. Used by the dispatcher and by live calls alike.
@@ -29,19 +29,19 @@ from webhooks.public_addresses import is_public
 TIMEOUT_SECONDS = 10.0
 MAX_RESPONSE_BYTES = 64 * 1024
 MAX_URL_LENGTH = 2000
-# One address of several that swallows packets must leave time for the next.
+# An address that does not respond must leave time for the host's next one.
 CONNECT_TIMEOUT_SECONDS = 3.0
 # Below the 5 s after which Node's servers, the shortest in wide use, close an idle connection.
 KEEP_ALIVE_SECONDS = 4.0
 CONFIGURATION_LOOKUP_SECONDS = 3.0
-# Of RFC 3986's authority what webhooks may have: a name or a bracketed address, and a port in ASCII digits.
+# The part of RFC 3986's authority that webhook URLs can have: a name or a bracketed address, and a port in ASCII digits.
 _AUTHORITY = re.compile(
     r"[a-z]+://(?:\[[0-9a-f:.]+\]|[^\[\]:@/?#]+)(?::[0-9]{0,5})?(?:[/?#].*)?", re.ASCII | re.IGNORECASE
 )
-# RFC 1035, section 2.3.4, for the lengths. Underscores are no part of a host's name, and yet some have them.
+# RFC 1035, section 2.3.4, for the lengths. Underscores are not allowed in host names, but some have them.
 MAX_HOST_LENGTH = 253
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
-# Resolvers and browsers take a name that ends like this for an IPv4 address, in forms that others do not know.
+# Resolvers and browsers read a name that ends like this as an IPv4 address, in forms that others do not know.
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
@@ -55,19 +55,19 @@ class AddressRefused(OSError):
 
 
 class DownloadFailed(Exception):
-    """A file could not be fetched; the message is for whoever reads of it."""
+    """A file could not be fetched. The message is shown to people."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostResult:
-    """What came of one POST. `status` is None without an answer; `error` is None when the exchange itself went well."""
+    """The result of one POST. `status` is None without a response; `error` is None if the exchange itself succeeded."""
 
     status: int | None
     body: str
     latency_ms: int
     error: str | None
-    is_whole: bool = True  # False: the body is longer than what is read of it
-    is_final: bool = False  # a failure that another attempt would only repeat
+    is_whole: bool = True  # False: the body is longer than the part that was read
+    is_final: bool = False  # a failure that a retry would only repeat
 
     @property
     def is_success(self) -> bool:
@@ -76,9 +76,9 @@ class PostResult:
 
 # --- at configuration -------------------------------------------------------------------------------------------------
 def validate_webhook_url(url: str) -> None:
-    """Raises Django's ValidationError, with a message for the customer, for an address that webhooks cannot go to.
+    """Raises Django's ValidationError, with a message for the developer, for a URL that webhooks cannot be sent to.
 
-    Usable as a validator of DRF and form fields. A name that DNS does not know (yet) passes: connections check again.
+    Usable as a validator of DRF and form fields. A name that DNS does not know yet passes: each connection checks again.
     """
     if len(url) > MAX_URL_LENGTH:
         raise ValidationError(f"The URL must have at most {MAX_URL_LENGTH} characters.")
@@ -90,7 +90,7 @@ def validate_webhook_url(url: str) -> None:
 
 
 def _addresses_now(url: httpx2.URL) -> list[str]:
-    """What the URL's host is now; nothing if DNS does not know it or does not answer."""
+    """The host's current addresses; empty if DNS does not know it or does not respond."""
     host = url.raw_host.decode("ascii")
     if _is_address(host):
         return [host]
@@ -105,7 +105,7 @@ def _addresses_now(url: httpx2.URL) -> list[str]:
 
 
 def _parse_url(url: str) -> httpx2.URL:
-    """Raises ValidationError, with the reason, for what is no absolute URL of an allowed scheme with a plain host."""
+    """Raises ValidationError, with the reason, unless it is an absolute URL with an allowed scheme and a plain host."""
     starts = " or ".join(f"{scheme}://" for scheme in settings.WEBHOOK_SCHEMES)
     if not url.isprintable() or " " in url or "\\" in url:
         raise ValidationError("The URL must not contain spaces, control characters, or backslashes.")
@@ -126,7 +126,7 @@ def _parse_url(url: str) -> httpx2.URL:
 
 
 def _is_host_name(host: str) -> bool:
-    """Whether DNS can know the name: lengths, characters, and labels of other scripts that decode."""
+    """Whether the name can exist in DNS: lengths, characters, and valid labels in other scripts."""
     labels = host.removesuffix(".").split(".")
     if len(host.removesuffix(".")) > MAX_HOST_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
         return False
@@ -154,7 +154,7 @@ def _is_address(host: str) -> bool:
 # --- at every connection ----------------------------------------------------------------------------------------------
 @cache
 def _lookup_threads() -> ThreadPoolExecutor:
-    """Threads of their own for DNS, and many: a name server that hangs holds one for as long as it likes."""
+    """Separate threads for DNS, and many: a name server that hangs blocks one for as long as it takes."""
     return ThreadPoolExecutor(128, thread_name_prefix="dns")
 
 
@@ -209,7 +209,7 @@ class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
 class OutboundClient:
     """A pool of connections for one event loop. No redirects, no proxies, no cookies.
 
-    `allow_private`: for an address of which we know that it is our own.
+    `allow_private`: for an address that is known to be our own.
     """
 
     def __init__(
@@ -226,7 +226,7 @@ class OutboundClient:
         )
 
     async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> PostResult:
-        """One POST, at most 10 s from look-up to the last byte read. Never raises but CancelledError."""
+        """One POST, at most 10 s from DNS lookup to the last byte read. Raises nothing except CancelledError."""
         started = time.monotonic()
         status: int | None = None
         received, received_headers = bytearray(), dict[bytes, bytes]()
@@ -288,7 +288,7 @@ async def _save(response: httpcore2.Response, path: Path, max_bytes: int) -> Non
 
 
 def _read_body(received: bytes, headers: Mapping[bytes, bytes]) -> tuple[str, bool, str | None]:
-    """The text of a response, whether that is all of it, and why it cannot be read, if so."""
+    """The text of a response, whether it is complete, and why it cannot be read, if so."""
     problem = None
     is_whole = len(received) <= MAX_RESPONSE_BYTES
     content = received[:MAX_RESPONSE_BYTES]
@@ -308,7 +308,7 @@ def _target(url: str) -> httpcore2.URL:
 
 
 def _all_headers(url: str, headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    # The body is read to a limit. What is compressed nevertheless is unpacked to the same limit.
+    # The body is read up to a limit. A compressed one is unpacked up to the same limit.
     return [("Host", httpx2.URL(url).netloc.decode("ascii")), *headers.items(), ("Accept-Encoding", "identity")]
 
 

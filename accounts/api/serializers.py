@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about accounts."""
+"""Request and response bodies about accounts."""
 
 from typing import Any
 

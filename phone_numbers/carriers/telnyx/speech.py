@@ -1,4 +1,4 @@
-"""Telnyx's voices and its transcription, as far as a command names them."""
+"""Telnyx's voices and transcription, as commands name them."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def voice_fields(voice: str, language: str) -> dict[str, str]:
 
 
 def transcription_fields(language: str, *, interim: bool) -> dict[str, Any]:
-    """The caller's track alone: our own speech is not to be heard."""
+    """Transcribes the caller's track only, not our own speech."""
     config = {
         "transcription_engine": ENGINE,
         "language": nearest_code(language, TRANSCRIPTION_LANGUAGES) or "en",
