@@ -1,4 +1,4 @@
-"""The catalogue is edited here; what developers keep is looked at, without secrets."""
+"""Staff edit the model catalog and view developers' agents and keys, without secrets."""
 
 from django.contrib import admin
 

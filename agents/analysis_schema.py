@@ -1,4 +1,4 @@
-"""The analysis schema of an agent: which typed fields are read out of the transcript after each of its calls."""
+"""The analysis schema of an agent: typed fields to extract from the transcript after each call."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ Problem = tuple[str, str]  # (path within the schema, text)
 
 
 def schema_problems(schema: object) -> dict[str, list[str]]:
-    """What is wrong with a schema, by path ("budget.type"; "" is the schema itself). Empty when nothing is."""
+    """The errors of a schema, by path ("budget.type"; "" is the schema itself). Empty if it is valid."""
     found: dict[str, list[str]] = {}
     for path, text in _problems(schema):
         found.setdefault(path, []).append(text)

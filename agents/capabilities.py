@@ -12,11 +12,11 @@ CUSTOM_VOICE_PREFIX = "voice_"
 
 
 class Capabilities(BaseModel):
-    """One model's. Empty: it has none of these, or does not say."""
+    """One model's. Empty: it has none of these, or does not state them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    reasoning_efforts: tuple[str, ...] = ()  # the least first, which is the default
+    reasoning_efforts: tuple[str, ...] = ()  # the lowest first, which is the default
     noise_reduction: tuple[Literal["near_field", "far_field"], ...] = ()
     semantic_turns: bool = False  # detects the end of a turn by what was said
     async_tools: bool = False  # can speak while it waits for the result of a tool
@@ -31,15 +31,15 @@ class Capabilities(BaseModel):
         return cls.model_validate(lists)
 
     def find_voice(self, name: str) -> str | None:
-        """The voice of that name in the vendor's spelling, whatever its case; None when there is none."""
+        """The voice of that name in the vendor's spelling, ignoring case; None if the model has no such voice."""
         if self.custom_voices and name.startswith(CUSTOM_VOICE_PREFIX):
             return name
         return next((voice for voice in self.voices if voice.casefold() == name.casefold()), None)
 
     def session_voice(self, name: str) -> str:
-        """The voice for a session: the one of that name, else the default; empty where the model has no choice of voices."""
+        """The voice for a session: the one of that name, else the default; empty if the model has no choice of voices."""
         return self.find_voice(name) or next(iter(self.voices), "")
 
     def session_language(self, language: str) -> str:
-        """The vendor's code for a BCP-47 language; empty where it has none, which leaves the language to the model."""
+        """The vendor's code for a BCP-47 language; empty if it has none, which leaves the language to the model."""
         return nearest_code(language, self.languages)

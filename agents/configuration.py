@@ -1,6 +1,6 @@
 """The configuration of one call, resolved field by field when the call starts and kept with it: later edits change later calls.
 
-For each field the first of these that says something (is not null) holds: the request's own, the agent named in the
+For each field the first of these that is set (not null) applies: the request's own, the agent named in the
 request, the number's linked agent, the number's inline fields, the default.
 """
 
@@ -37,7 +37,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallConfig:
-    """What a call goes by: plain values and no secrets (a model key by its id alone). Empty means none."""
+    """The settings of a call: plain values without secrets (a model key only by its id). Empty means none."""
 
     model_slug: str = ""  # as it was given, in either spelling; see agents.selectors.find_model
     model_key_id: int | None = None
@@ -59,7 +59,7 @@ class CallConfig:
     first_speaker: str = FirstSpeaker.AGENT.value
     interruptible: bool = True
     interruption_sensitivity: str = InterruptionSensitivity.MEDIUM.value
-    fallback_model: str = ""  # slug of the model that takes over when the call's own fails
+    fallback_model: str = ""  # slug of the model that takes over if the call's own fails
     max_cost_per_call: Decimal | None = None  # USD
     analysis_schema: Mapping[str, Any] | None = None
     sources: Mapping[str, str] = field(default_factory=dict)  # field → Source
@@ -121,7 +121,7 @@ def resolve(
 
 
 def fill_in(config: CallConfig, values: Mapping[str, str]) -> CallConfig:
-    """The configuration with its dynamic variables put in. Raises InvalidRequest, naming those that are not given."""
+    """The configuration with its dynamic variables filled in. Raises InvalidRequest, naming missing ones."""
     if lacking := variables.missing(_texts(config), values):
         raise InvalidRequest(
             {"dynamic_variables": [f"Missing variables: {', '.join(lacking)}"]}, "Missing required dynamic variables."
@@ -135,14 +135,14 @@ def fill_in(config: CallConfig, values: Mapping[str, str]) -> CallConfig:
 
 
 def missing_variables(config: CallConfig, given: Mapping[str, str]) -> list[str]:
-    """The variables that the configuration refers to and neither the request, nor a default, nor what is built in gives."""
+    """The variables in the configuration that have no value: not in the request, no default, not built in."""
     return variables.missing(
         _texts(config), {**config.default_variables, **dict.fromkeys(variables.BUILT_IN, ""), **given}
     )
 
 
 def variable_warnings(numbers: Iterable[LinkedSettings]) -> list[str]:
-    """What callers of these numbers would not hear, as sentences: inbound calls bring no variables of their own."""
+    """Warnings about variables without a value on these numbers' inbound calls, as sentences."""
     warnings = []
     for number in numbers:
         if lacking := missing_variables(resolve(request={}, request_agent=None, number=number), {}):
@@ -159,7 +159,7 @@ def _texts(config: CallConfig) -> tuple[str, ...]:
 
 
 def problems(config: CallConfig, *, streaming: bool) -> dict[str, list[str]]:
-    """What in a configuration contradicts itself, `{field: [text]}`. What the model makes impossible: `agents.model_rules`."""
+    """Contradictions within a configuration, `{field: [text]}`. Limits of the model are in `agents.model_rules`."""
     found: dict[str, list[str]] = {}
     if config.tools and not config.tool_webhook_url:
         found["tool_webhook_url"] = ["A tool webhook URL is required when tools are set."]
@@ -171,7 +171,7 @@ def problems(config: CallConfig, *, streaming: bool) -> dict[str, list[str]]:
 
 
 def _said(layers: list[tuple[Source, object]], name: str) -> Iterator[tuple[Source, Any]]:
-    """What the layers say of a field, nearest first."""
+    """The values of a field by layer, nearest first."""
     for source, layer in layers:
         value = layer.get(name) if isinstance(layer, Mapping) else getattr(layer, name, None)
         if value is not None:

@@ -1,5 +1,5 @@
-"""What the platform asks a model to say in the course of a call. The values are written for a model that follows instructions;
-one that cannot (`agents.brain.scripted`) has a sentence of its own for each, and never speaks these texts.
+"""What the platform asks a model to say during a call. The values are written for a model that follows instructions;
+one that cannot (`agents.brain.scripted`) has its own sentence for each, and never speaks these texts.
 """
 
 from enum import StrEnum

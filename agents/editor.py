@@ -1,6 +1,6 @@
-"""The agent editor: what is typed, what it looks like, and what it would change.
+"""The agent editor: the form, its previews, and the changes it would make.
 
-Every button of the editor posts the whole form. Only "save" writes; the others show the page anew from what was typed, so that
+Every button of the editor posts the whole form. Only "save" writes; the others render the page again from the input, so that
 the editor works without JavaScript, and with it exchanges parts of the page.
 """
 
@@ -26,7 +26,7 @@ ADD_ROW, REMOVE_ROW = "add-field", "remove-field-"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a prompt; of a variable, with its name and what was typed for it."""
+    """A piece of a prompt; for a variable, with its name and sample value."""
 
     text: str
     name: str = ""
@@ -43,7 +43,7 @@ class ToolCheck:
 
 
 class Editor:
-    """One look at an agent's form. `data` is what was posted."""
+    """One rendering of an agent's form. `data` is the posted data."""
 
     def __init__(self, data: QueryDict | None, *, agent: Agent) -> None:
         self.agent = agent
@@ -53,11 +53,11 @@ class Editor:
         self.analysis = analysis_fields(self._data, agent.analysis_schema)
 
     def is_valid(self) -> bool:
-        """Whether it is to be saved and can be."""
+        """Whether it was submitted to be saved and is valid."""
         return self.action == "save" and all([self.form.is_valid(), self.analysis.is_valid()])
 
     def is_refused(self) -> bool:
-        """Whether it was to be saved and something is wrong with it."""
+        """Whether it was submitted to be saved and is invalid."""
         return self._data is not None and self.action == "save" and not self.is_valid()
 
     def changes(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Editor:
 
     @cached_property
     def tool_trouble(self) -> list[str]:
-        """What is wrong with the tools as they are typed."""
+        """The errors of the tools as typed."""
         try:
             tools = parse_tools(self._text("tools"))
         except forms.ValidationError as error:
@@ -95,7 +95,7 @@ class Editor:
         return [f"{path}: {text}" if path else text for path, texts in found.items() for text in texts]
 
     def tools(self) -> list[ToolCheck]:
-        """The tools as they are typed; none while something is wrong with them."""
+        """The tools as typed; empty while they have errors."""
         if self.tool_trouble:
             return []
         return [_checked(widen(tool)) for tool in parse_tools(self._text("tools")) or []]
@@ -105,7 +105,7 @@ class Editor:
 
 
 def with_rows(data: QueryDict, action: str) -> QueryDict:
-    """What was posted with one row of the analysis schema more, or one emptied, as the button said."""
+    """The posted data with one row of the analysis schema added or cleared, as the button says."""
     changed = data.copy()
     if action == ADD_ROW:
         count = str(data.get("analysis-TOTAL_FORMS", "0"))

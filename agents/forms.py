@@ -53,14 +53,14 @@ class AgentForm(SettingsForm):
 
 
 def show_anew(place: str, *, on: str) -> dict[str, str]:
-    """htmx attributes: at an event, have the page made anew from what is typed and exchange one part of it."""
+    """htmx attributes: at an event, render the page again from the input and swap one part of it."""
     return {
         "hx-post": "",
         "hx-trigger": on,
         "hx-target": f"#{place}",
         "hx-select": f"#{place}",
         "hx-swap": "outerHTML",
-        "hx-sync": f"#{place}-title:queue last",  # one after the other, so that the last word counts
+        "hx-sync": f"#{place}-title:queue last",  # one after the other, so that the latest input counts
         "hx-vals": '{"action": "look"}',
     }
 
@@ -90,7 +90,7 @@ class AnalysisFieldForm(forms.Form):
         return any(str(self[name].value() or "").strip() for name in ("name", "options", "description"))
 
     def clean(self) -> dict[str, Any]:
-        """By the schema's own rules, so that page and API can never disagree."""
+        """Validated by the schema's own rules, so that page and API never disagree."""
         values: dict[str, Any] = super().clean() or {}
         if not self.errors:
             for path, texts in schema_problems({values["name"]: self.definition()}).items():
@@ -123,7 +123,7 @@ class AnalysisFields(forms.BaseFormSet[AnalysisFieldForm]):
         return [form for form in self.forms if form.has_changed()]
 
     def schema(self) -> dict[str, Any] | None:
-        """What the valid rows say; None when there are none."""
+        """The schema of the valid rows; None if there are none."""
         return {form.cleaned_data["name"]: form.definition() for form in self.rows()} or None
 
 
@@ -142,7 +142,7 @@ def analysis_fields(data: Mapping[str, Any] | None, schema: Mapping[str, Any] | 
 
 
 class ApiKeyInput(forms.CharField):
-    """A vendor's key: neither shown while it is typed nor filled in by the browser."""
+    """A vendor's key: hidden while typed, and not filled in by the browser."""
 
     widget = forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-1p-ignore": ""})
 

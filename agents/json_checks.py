@@ -1,10 +1,10 @@
-"""What any JSON value that we keep for a developer must satisfy: it fits, and PostgreSQL can store it."""
+"""Checks for any JSON value stored for a developer: its size, and that PostgreSQL can store it."""
 
 import json
 
 
 def json_problem(value: object, *, max_bytes: int) -> str | None:
-    """Why `value` cannot be kept, as a sentence; None when it can. `max_bytes` counts its compact JSON in UTF-8.
+    """Why `value` cannot be stored, as a sentence; None if it can. `max_bytes` counts its compact JSON in UTF-8.
 
     PostgreSQL's jsonb knows neither NUL characters nor lone surrogates, and JSON has no NaN.
     """

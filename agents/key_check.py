@@ -21,7 +21,7 @@ CONNECT_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class KeyCheck:
-    """What the provider said of a key, in our words: its own may repeat parts of the key."""
+    """A provider's verdict on a key, in our words: its own message may repeat parts of the key."""
 
     ok: bool
     message: str

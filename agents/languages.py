@@ -1,4 +1,4 @@
-"""Language codes: what BCP-47 allows, and what the vendors take instead.
+"""Language codes: what BCP-47 allows, and what vendors accept.
 
 https://www.rfc-editor.org/info/bcp47
 """
@@ -18,7 +18,7 @@ _TAG = re.compile(
     r"(?:-x(?:-[a-z0-9]{1,8})+)?",
     re.IGNORECASE | re.ASCII,
 )
-# Codes that name the same language, or one that vendors know by another code. Vendors take ISO 639-1 with a few old habits.
+# Codes for the same language, or one that vendors know by another code. Vendors accept ISO 639-1 with a few old codes.
 _SAME = {
     "nb": "no", "nn": "no", "fil": "tl", "cmn": "zh", "yue": "zh", "hak": "zh", "nan": "zh", "wuu": "zh", "iw": "he", "in": "id",
     "ji": "yi", "jw": "jv", "mo": "ro", "sh": "sr", "arb": "ar", "arz": "ar", "pes": "fa", "prs": "fa", "zsm": "ms", "swh": "sw",

@@ -1,6 +1,6 @@
-"""What a model makes impossible: a model that no call can use, a key of another provider, a voice it does not have.
+"""Combinations a model rules out: a model that no call can use, a key of another provider, a voice it does not have.
 
-Asked when something is configured and when a call begins. A call that has begun never fails over a voice or a language.
+Checked when something is configured and when a call starts. A running call never fails because of a voice or a language.
 """
 
 from collections.abc import Set
@@ -19,9 +19,9 @@ LAYER_FIELDS = frozenset({"agent_id", "mode"})
 
 
 def call_problems(config: CallConfig) -> Problems:
-    """Why no call can begin with this model and key; and what its request itself chose wrongly.
+    """Why no call can start with this model and key, and errors in the request itself.
 
-    A voice or a fallback model that is inherited stops no call: the default voice speaks, and nobody stands in.
+    An inherited voice or fallback model stops no call: the default voice speaks, and there is no fallback.
     """
     found = usability_problems(config)
     said = {name for name, source in config.sources.items() if source == configuration.Source.REQUEST}
@@ -35,7 +35,7 @@ def call_problems(config: CallConfig) -> Problems:
 def settings_problems(
     settings: AgentSettings, changed: Set[str], *, is_needed: bool = True, may_name_carrier_voice: bool = False
 ) -> Problems:
-    """What is wrong with an agent's settings, or a number's own, where a change has touched it.
+    """Errors in an agent's or a number's own settings that a change has touched.
 
     With `is_needed` the model must be usable now; otherwise it is enough that it could be, with a key.
     """
@@ -56,7 +56,7 @@ def settings_problems(
 
 
 def number_problems(number: LinkedSettings, changed: Set[str]) -> Problems:
-    """What is wrong with the model of the streaming calls that come in on a number, where a change has touched it."""
+    """Errors with the model of a number's inbound streaming calls, if a change has touched it."""
     config = configuration.resolve(request={}, request_agent=None, number=number)
     found: Problems = {}
     if changed & (MODEL_FIELDS | LAYER_FIELDS):

@@ -1,4 +1,4 @@
-"""What answers a call: the catalogue of models, developers' own model keys, and agents."""
+"""The model catalog, developers' own model keys, and agents."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def validate_capabilities(value: Any) -> None:
 
 
 class AIModel(models.Model):
-    """A model that may speak in calls: what it costs and what the provider calls it. Data, which staff edit."""
+    """A model of the catalog: its price and its name at the provider. Data, which staff edit."""
 
     class Provider(models.TextChoices):
         OPENAI = "openai", "OpenAI"
@@ -82,14 +82,14 @@ class VoicemailAction(models.TextChoices):
 
 
 class FirstSpeaker(models.TextChoices):
-    """Who begins a conversation once the call is answered."""
+    """Who speaks first once the call is answered."""
 
     AGENT = "agent"
     CALLER = "caller"
 
 
 class InterruptionSensitivity(models.TextChoices):
-    """How readily a sound of the caller's is taken for speech, which stops ours."""
+    """How easily a sound from the caller counts as speech, which interrupts the agent."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -97,7 +97,7 @@ class InterruptionSensitivity(models.TextChoices):
 
 
 class AgentSettings(models.Model):
-    """What an agent, or a number without one, may say about its calls. Null means "not said here": see `agents.configuration`."""
+    """Settings of an agent, or of a number without one, for its calls. Null means "not set here": see `agents.configuration`."""
 
     model_slug = models.CharField(max_length=80, null=True, blank=True)
     model_key = models.ForeignKey(ModelKey, models.PROTECT, null=True, blank=True, related_name="+")
@@ -107,7 +107,7 @@ class AgentSettings(models.Model):
     language = models.CharField(max_length=20, null=True, blank=True)
     tools = OrderedJSONField(null=True, blank=True)
     tool_webhook_url = models.URLField(max_length=2000, null=True, blank=True)
-    # {name: text}: what `{{name}}` stands for where a call does not say.
+    # {name: text}: values for `{{name}}` if a call gives none
     default_variables = OrderedJSONField(null=True, blank=True)
     transfer_number = models.CharField(max_length=200, null=True, blank=True)  # may hold a variable
     auto_transfer_tool = models.BooleanField(null=True)

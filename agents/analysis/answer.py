@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, StrictInt, StrictStr, create_model
 
-# Options that say that nothing is known, the plainest first.
+# Options that mean "unknown", the plainest first.
 UNDECIDED = (
     r"\b(?:unknown|unclear|undecided|undetermined|not sure|n a|none|nothing|neutral)\b",
     r"\b(?:other|no answer|no response|not applicable|not reached)\b",
@@ -18,8 +18,8 @@ UNDECIDED = (
 
 
 def answer_type(schema: Mapping[str, Any]) -> type[BaseModel]:
-    """A schema as a pydantic type: its JSON Schema is what the model is held to, its validation what we believe."""
-    # The developer's names may be words of pydantic's own; as aliases they may be any.
+    """A schema as a pydantic type: its JSON Schema constrains the model, its validation checks the answer."""
+    # A developer's names can clash with pydantic's own; as aliases they can be anything.
     fields: dict[str, Any] = {
         f"field_{place}": (_value_type(field), Field(alias=name, title=name, description=field["description"]))
         for place, (name, field) in enumerate(schema.items())
@@ -40,7 +40,7 @@ def _value_type(field: Mapping[str, Any]) -> Any:
 
 
 def empty_answer(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """What can be said of a call in which nothing was: no text, no number, false, the option that claims least."""
+    """The answer for a call without speech: no text, no number, false, the option that claims least."""
     return {name: _empty_value(field) for name, field in schema.items()}
 
 

@@ -15,7 +15,7 @@ class Line:
 
 
 class AnalysisError(Exception):
-    """There is no result; the message is for the developer. `retryable`: the same may go well later."""
+    """There is no result; the message is for the developer. `retryable`: the same request can succeed later."""
 
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class AnalysisError(Exception):
 
 
 class Analyser(ABC):
-    """`source` names it in results. Calls block; they belong into jobs."""
+    """`source` names it in results. Calls block, so make them in jobs."""
 
     source: str
 

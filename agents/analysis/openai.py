@@ -14,7 +14,7 @@ from agents.analysis.answer import answer_type
 from agents.analysis.base import Analyser, AnalysisError, Line
 from bubblyphone.core.waiting import http_client
 
-# Two answers have to fit into a job's minute.
+# Two answers must fit into a job's minute.
 TIMEOUT_SECONDS = 25.0
 RETRYABLE_STATUS = {408, 409, 429}
 INSTRUCTIONS = (
@@ -26,7 +26,7 @@ SPEAKERS = {"user": "Caller", "model": "Agent"}
 
 
 class OpenAIAnalyser(Analyser):
-    """One model of one account. An answer that does not fit the schema is sent back once, with what is wrong with it."""
+    """One model of one account. An answer that does not match the schema is sent back once, with its errors."""
 
     def __init__(self, *, api_key: str, base_url: str, model: str) -> None:
         self._client = OpenAI(
@@ -89,6 +89,6 @@ def _read(wanted: type[BaseModel], answer: str) -> dict[str, Any]:
 
 
 def _problems(error: ValidationError) -> str:
-    """At most ten of what is wrong, by field; never a value."""
+    """At most ten errors, by field; never a value."""
     found = [f"{'.'.join(str(step) for step in one['loc']) or 'answer'}: {one['msg']}" for one in error.errors()[:10]]
     return "; ".join(found)

@@ -1,6 +1,6 @@
-"""Analysis without a model: rules read what callers plainly say. They find much less than a model, and invent nothing.
+"""Analysis without a model: rules that read what callers say plainly. They find much less than a model, and invent nothing.
 
-It stands in where no key is configured, and results name it (`offline_rules`).
+It is used if no key is configured, and results name it (`offline_rules`).
 """
 
 import re
@@ -20,13 +20,13 @@ from agents.brain.spoken_numbers import digits_for_words
 from agents.brain.text import content_words, label, plain, stem
 from agents.speech.sentences import split_sentences
 
-# Words of descriptions that say nothing of what is asked for.
+# Words of descriptions that carry no meaning.
 _GENERIC = """
 caller customer user person client agent call conversation mention mentioned express expressed state stated say said clear clearly
 whether null not if found brief short sentence sentences did does has had during about they their them any
 """
 GENERIC = {stem(word) for word in _GENERIC.split()}
-# Different words for the same, by stem: what descriptions say, and how callers put it.
+# Synonyms, by stem: in descriptions, and as callers say them.
 ALIKE: Mapping[str, str] = {
     "purchas": "buy buying purchase order",
     "schedul": "book appointment schedule",
@@ -41,7 +41,7 @@ REASON = re.compile(r"\b(?:reason|purpose|topic|intent|request|issue|problem|que
 MONEY = re.compile(r"\b(?:budget|price|cost|amount|dollars?|money|revenue|salary|income|spend|pay|fee)\b")
 SUM = re.compile(r"\$ ?(\d+(?:\.\d+)?)( ?(?:k|thousand|million)\b)?|\b(\d+(?:\.\d+)?)( ?k)? ?(?:dollars?|bucks|usd)\b")
 SCALES = {"k": 1_000, "thousand": 1_000, "million": 1_000_000}
-# How callers put what lists of outcomes usually offer: (option, speech), the first that fits an option.
+# How callers express common outcomes: (option, speech). The first that matches an option wins.
 OUTCOMES = (
     (r"\bnot interested\b|\bdeclined?\b", r"\bnot interested\b|\bno thank|\bdon't (?:want|need)\b|\bnot for (?:me|us)\b"),
     (r"\bcall ?back\b|\bfollow up\b", r"\bcall (?:me|us)? ?(?:back|later|again)\b|\banother time\b"),
@@ -68,7 +68,7 @@ class Said:
 
     @cached_property
     def asked(self) -> set[str]:
-        """The content of the agent's question; nothing where it asked none."""
+        """The content of the agent's question; empty if it asked none."""
         return content_words(self.before) if "?" in self.before else set()
 
 
@@ -91,7 +91,7 @@ def _by_caller(transcript: Sequence[Line]) -> list[Said]:
 
 
 def read_text(name: str, field: Mapping[str, Any], said: Sequence[Said]) -> str | None:
-    """A summary in the caller's words, the reason of the call, or a value that is called like the field."""
+    """A summary in the caller's words, the reason for the call, or a value named like the field."""
     about = f"{label(name)} {field['description'].lower()}"
     if SUMMARY.search(about):
         return " ".join(_statements(said)[:SUMMARY_SENTENCES]) or None
@@ -104,7 +104,7 @@ def read_text(name: str, field: Mapping[str, Any], said: Sequence[Said]) -> str 
 
 
 def read_boolean(name: str, field: Mapping[str, Any], said: Sequence[Said]) -> bool:
-    """What was said last of it, in so many words or as an answer to the agent's question."""
+    """The last thing said about it, literally or as an answer to the agent's question."""
     named = _widened(content_words(label(name)) - GENERIC)
     described = _widened(content_words(field["description"]) - GENERIC)
     verdict = False
@@ -123,7 +123,7 @@ def read_boolean(name: str, field: Mapping[str, Any], said: Sequence[Said]) -> b
 
 
 def read_number(name: str, field: Mapping[str, Any], said: Sequence[Said]) -> int | float | None:
-    """The last number that is called like the field or answers a question for it; for money also a bare sum."""
+    """The last number named like the field or given as an answer to a question for it; for money also a bare amount."""
     found = _slot_value(_slot(name, "number"), field, said)
     if found is None and MONEY.search(f"{label(name)} {field['description'].lower()}"):
         sums = [match for one in said for match in SUM.finditer(one.plain)]
@@ -138,7 +138,7 @@ def _sum(match: re.Match[str]) -> int | float:
 
 
 def read_selector(name: str, field: Mapping[str, Any], said: Sequence[Said]) -> str:
-    """The option that the caller spoke of last; else one that claims nothing."""
+    """The option that the caller mentioned last; otherwise one that claims nothing."""
     options: list[str] = field["options"]
     chosen = ""
     for one in said:
@@ -164,7 +164,7 @@ def _slot(name: str, kind: str) -> Slot:
 
 
 def _slot_value(slot: Slot, field: Mapping[str, Any], said: Sequence[Said]) -> Any:
-    """The value that stands last, as the offline agent itself would read it."""
+    """The last value, as the offline agent itself would read it."""
     today: date = timezone.now().date()
     wanted = (content_words(slot.label) | content_words(field["description"])) - GENERIC
     found = None
@@ -175,7 +175,7 @@ def _slot_value(slot: Slot, field: Mapping[str, Any], said: Sequence[Said]) -> A
 
 
 def _statements(said: Sequence[Said]) -> list[str]:
-    """What the caller said that is more than politeness."""
+    """What the caller said, without mere politeness."""
     sentences = [sentence for one in said for sentence in split_sentences(one.text)]
     return [sentence for sentence in sentences if not _is_politeness(plain(sentence))]
 

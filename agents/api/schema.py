@@ -1,4 +1,4 @@
-"""What the API's description says about the catalogue, model keys and agents."""
+"""The API description of the model catalog, model keys and agents."""
 
 from typing import Any
 
@@ -84,7 +84,7 @@ ANALYSIS_EXAMPLE = {
         "options": ["interested", "not_interested"],
     },
 }
-# As agents and numbers show what both may say. Null: not said here.
+# Settings that agents and numbers share. Null: not set here.
 SETTINGS: dict[str, Schema] = {
     "model_key_id": nullable(whole(3), example=None),
     "system_prompt": nullable(text("You are a helpful customer support agent...")),

@@ -1,4 +1,4 @@
-"""JSON API of the catalogue, of model keys and of agents."""
+"""The JSON API of the model catalog, model keys and agents."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def model_key_data(key: ModelKey) -> dict[str, Any]:
 
 
 def agent_data(agent: Agent) -> dict[str, Any]:
-    """An agent as `selectors.get_agent` gives it. Null: the agent does not say, the number or the default does."""
+    """An agent as `selectors.get_agent` returns it. Null: not set by the agent, so the number or the default applies."""
     return {
         "id": agent.pk,
         "developer_id": agent.developer_id,

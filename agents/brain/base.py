@@ -1,4 +1,4 @@
-"""The seam between the offline session, which hears and speaks, and the brain that decides what to say."""
+"""The interface between the offline session, which listens and speaks, and the brain that decides what to say."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -48,7 +48,7 @@ class Brain(ABC):
 
     @abstractmethod
     def reply(self, instructions: str) -> Steps:
-        """Speak unasked: at a `Cue` of the platform, or the greeting that the developer's instructions want."""
+        """Speak first: for a `Cue` of the platform, or the greeting in the developer's instructions."""
 
     async def recite(self, text: str) -> Steps:
         """Say a text as it is. Marks of SSML are not read out."""
@@ -60,7 +60,7 @@ class Brain(ABC):
 
     @abstractmethod
     def go_on(self, results: Sequence[ToolResult]) -> Steps:
-        """Go on after the tools of the last turn."""
+        """Continue after the tools of the last turn."""
 
     @abstractmethod
     def ask_again(self) -> Steps:
@@ -71,12 +71,12 @@ class Brain(ABC):
         """Learn something from the developer, for the next answer."""
 
     def notice(self, message: str) -> None:  # noqa: B027  a brain that cannot read has no use for it
-        """Learn what has happened in the call; none of it is for the caller's ear."""
+        """Learn what happened in the call; none of it is meant for the caller."""
 
     @abstractmethod
     def said(self, text: str) -> None:
-        """A turn is over and this is what was spoken of it."""
+        """A turn is over, and this part of it was spoken."""
 
     @abstractmethod
     def heard(self, said: str, heard: str) -> None:
-        """Of what was `said` the caller heard only the beginning."""
+        """The caller heard only the beginning of `said`."""

@@ -1,6 +1,6 @@
 """A chat endpoint as the brain: any server that speaks OpenAI's chat completions (Ollama, vLLM, llama.cpp …).
 
-The answer is spoken sentence by sentence while it is still being written; closing the turn closes the stream.
+The answer is spoken sentence by sentence while it is generated; closing the turn closes the stream.
 """
 
 import asyncio
@@ -159,7 +159,7 @@ class ChatBrain(Brain):
                 yield step
 
     async def _think(self, order: dict[str, Any] | None = None, on_failure: str = APOLOGY) -> Steps:
-        """Ask the model and pass on what it says and calls; an apology where it cannot be had."""
+        """Ask the model and pass on its words and tool calls; apologize if it is unavailable."""
         for _ in range(TOOL_ROUNDS):
             uses: list[_ToolUse] = []
             has_spoken = False
@@ -185,7 +185,7 @@ class ChatBrain(Brain):
         yield Say(on_failure)
 
     async def _sentences(self, order: dict[str, Any] | None, uses: list[_ToolUse]) -> AsyncGenerator[str, None]:
-        """The sentences of a completion as they become whole; its tool calls are collected in `uses`."""
+        """The sentences of a completion as they are completed; its tool calls are collected in `uses`."""
         buffer, spoken = "", ""
         by_index: dict[int, _ToolUse] = {}
         messages = self._messages() + ([order] if order else [])
@@ -211,7 +211,7 @@ class ChatBrain(Brain):
         uses.extend(use for _, use in sorted(by_index.items()))
 
     def _collect(self, by_index: dict[int, _ToolUse], piece: Any) -> None:
-        """Add one fragment of a tool call; servers that number nothing send each call whole."""
+        """Add a fragment of a tool call. Servers without indices send each call whole."""
         index = piece.index if piece.index is not None else len(by_index)
         if index not in by_index:
             by_index[index] = _ToolUse(next(self._call_ids), "", "")
@@ -242,7 +242,7 @@ class ChatBrain(Brain):
 
 
 def _readable(use: _ToolUse) -> Call | None:
-    """The call, if its arguments are a JSON object; otherwise the model is told so."""
+    """The call, if its arguments are a JSON object; otherwise an error for the model."""
     try:
         arguments = parse_foreign_json(use.arguments or "{}")
     except InvalidJSON:
@@ -261,7 +261,7 @@ def _clean(text: str) -> str:
 async def _with_filler(
     chunks: AsyncGenerator[ChatCompletionChunk, None],
 ) -> AsyncGenerator[ChatCompletionChunk | None, None]:
-    """The chunks; before them a None where the first keeps the caller waiting."""
+    """The chunks, preceded by None if the first one keeps the caller waiting."""
     first = asyncio.ensure_future(anext(chunks, None))
     try:
         done, _ = await asyncio.wait({first}, timeout=FILLER_SECONDS)

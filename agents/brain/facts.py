@@ -13,10 +13,10 @@ from agents.speech.sentences import split_sentences
 
 Embed = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]
 
-# Cosine similarity below which a statement is no answer; words in common lift it.
+# Minimum cosine similarity of an answer; shared words raise the score.
 THRESHOLD = 0.33
 SHARED_WORDS_WEIGHT = 0.25
-# A neighbouring statement that fits nearly as well belongs to the answer ("On Saturdays …").
+# An adjacent statement that matches nearly as well belongs to the answer ("On Saturdays …").
 COMPANION = 0.8
 
 DIRECTIVE = re.compile(
@@ -29,7 +29,7 @@ DIRECTIVE = re.compile(
     r"|when(?:ever)? (?:the|a|they|asked|you|someone)|if (?:the|a|they|asked|you|someone|anyone|there))\b",
     re.IGNORECASE,
 )
-# A question may share no word with its answer; what kind of thing it asks for shows all the same.
+# A question may share no word with its answer, but it shows what kind of thing it asks for.
 CUES = (
     (
         re.compile(r"\bwhere (?:are|is) (?:you|the|your)\b|\baddress\b|\blocat|\bget to you\b|\bfind you\b"),
@@ -67,7 +67,7 @@ class Fact:
 
 
 def facts_of(prompt: str) -> list[Fact]:
-    """The statements of a prompt. How the agent is to behave is none, except "if asked about X, say Y"."""
+    """The statements of a prompt, without rules of behavior except "if asked about X, say Y"."""
     facts: list[Fact] = []
     heading = ""
     for line in prompt.splitlines():
@@ -93,7 +93,7 @@ def _fact(sentence: str, heading: str) -> Fact | None:
 
 
 def _told(sentence: str) -> str:
-    """What the caller is to be told; any other sentence as it is."""
+    """The part meant for the caller; any other sentence unchanged."""
     match = TOLD.match(sentence)
     return match[1] if match and not is_order(match[1]) else sentence
 
@@ -131,7 +131,7 @@ class Knowledge:
         self.facts = facts_of(prompt)
 
     def add(self, message: str) -> None:
-        """Take the statements of a developer's note as further facts. What only tells the agent how to behave is none."""
+        """Add the statements of a developer's note as facts, without rules of behavior."""
         clauses = [clause for sentence in split_sentences(message) for clause in re.split(r";\s+", sentence)]
         self.facts += [fact for clause in clauses if (fact := _fact(_told(clause), ""))]
 

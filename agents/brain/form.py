@@ -11,7 +11,7 @@ from agents.brain.slots import READING_ORDER, Reader, Slot, slots_of
 from agents.brain.text import content_words, label, plain
 from agents.providers.base import ToolSpec
 
-# A tool that only reads is called without asking for consent: a wrong look-up does no harm.
+# A read-only tool is called without asking for consent: a wrong lookup does no harm.
 READING_VERBS = frozenset(
     [
         "get",
@@ -29,7 +29,7 @@ READING_VERBS = frozenset(
         "calculate",
     ]
 )
-# After so many answers without a usable value the caller is let out.
+# After this many answers without a usable value the form gives up.
 PATIENCE = 3
 
 
@@ -121,7 +121,7 @@ class Form:
         return Outcome.GIVEN_UP if self._misses >= PATIENCE else Outcome.ASK
 
     def _ask_what_to_change(self, said: str) -> Outcome:
-        """Ask anew for the slot that was named; otherwise ask which one is wrong."""
+        """Ask again for the slot that was named; otherwise ask which one is wrong."""
         words = content_words(said)
         for slot in self.slots:
             if slot.name in self.values and content_words(slot.label) & words:

@@ -102,7 +102,7 @@ class Identity:
 
     @property
     def introduction(self) -> str:
-        """What it is, plainly: it passes for neither a person nor a language model."""
+        """A plain statement of what it is: neither a person nor a language model."""
         who = f"I am {self.person}, a scripted demo agent" if self.person else "I am a scripted demo agent"
         of = f" of {self.organisation}" if self.organisation else ""
         return f"{who}{of}, not a person. {self._reason}".rstrip()

@@ -74,7 +74,7 @@ QUESTION = re.compile(
     r"|am|have you|has|any)\b"
     r"|\b(?:tell me|like to know|want to know|wondering|know (?:what|when|where|if|how|whether))\b"
 )
-# A request that only wants to know something.
+# A request for information only.
 INFORMATION = re.compile(
     r"\b(?:tell me|(?:like|want|need) to know|wondering|know (?:what|when|where|if|how|whether)|a question"
     r"|ask (?:you )?about)\b"

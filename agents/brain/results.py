@@ -14,7 +14,7 @@ LONGEST_LIST = 5
 
 
 def failure_of(result: Mapping[str, Any]) -> str | None:
-    """What went wrong, "" if the tool does not say; None when nothing did."""
+    """The error, "" if the tool does not describe it; None if there was none."""
     error = result.get("error") or result.get("errors")
     if error:
         if isinstance(error, Mapping):
@@ -28,7 +28,7 @@ def failure_of(result: Mapping[str, Any]) -> str | None:
 
 
 def summarise(result: Any, *, depth: int = 0) -> str:
-    """The result for the caller's ear; never empty, never JSON."""
+    """The result as a spoken sentence; never empty, never JSON."""
     if isinstance(result, str) and result.strip():
         return _sentence(speak_value(result))
     if isinstance(result, bool):

@@ -90,7 +90,7 @@ class ScriptedBrain(Brain):
             yield Say(self._identity.greeting)
 
     def _at_cue(self, cue: Cue) -> str:
-        """What is said where the platform wants something said."""
+        """The sentence for a cue of the platform."""
         match cue:
             case Cue.GO_ON | Cue.ANSWER_WITH_RESULTS:
                 return self._last_said or self._identity.greeting
@@ -191,7 +191,7 @@ class ScriptedBrain(Brain):
         return ""
 
     async def _answer_subject(self, text: str, said: str) -> Steps:
-        """A tool, a statement of the prompt, or the admission that there is neither."""
+        """A tool, a statement of the prompt, or "I don't know" if there is neither."""
         answer, fit = await self._knowledge.look_up(text)
         if tool := await self._choice.choose(text, said, fact_fit=fit if answer else 0.0):
             self._form = form = Form(tool, self._today())

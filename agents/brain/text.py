@@ -1,4 +1,4 @@
-"""Recognised speech made comparable, and values made speakable."""
+"""Normalizing recognized speech, and making values speakable."""
 
 import html
 import re

@@ -25,7 +25,7 @@ class Console:
         self.write(f"{label} {text}")
 
     def write(self, text: str) -> None:
-        """Plain text on separate lines."""
+        """Plain text, on separate lines."""
         with self._lock:
             try:
                 sys.stdout.write(f"{text}\n")

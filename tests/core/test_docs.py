@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+BASES = [ROOT, ROOT / "bubblyphone", ROOT / "tests"]  # `core/money.py` is short for bubblyphone/core/money.py
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)|(?:src|srcset)=\"([^\"]+)\"")
 
 
@@ -26,3 +27,9 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), f"{page.name} links to {name}"
         if anchor:
             assert anchor in anchors_of(target), f"{page.name} links to {name}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page: Path) -> None:
+    named = re.findall(r"`([a-z_.]+(?:/[\w.]+)+\.(?:py|html|js|md|txt|in|toml))`", page.read_text())
+    assert [name for name in named if not any((base / name).exists() for base in BASES)] == []
