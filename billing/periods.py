@@ -45,7 +45,7 @@ def read_month(text: str | None, now: datetime) -> Period:
 
 
 def is_past(day: date, now: datetime) -> bool:
-    """Whether its sums may be remembered (`core.past`)."""
+    """Whether its sums may be remembered (`core.period_cache`)."""
     return start_of_day(day) + timedelta(days=1) <= now - period_cache.SETTLES
 
 
