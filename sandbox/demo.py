@@ -18,6 +18,7 @@ from accounts.models import ApiKey, Developer
 from billing import ledger
 from bubblyphone.core.crypto import hash_secret
 from bubblyphone.core.errors import ApplicationError, Conflict, UpstreamFailed
+from bubblyphone.core.json_documents import parse_stored_json
 from phone_numbers.configuration import update_number
 from phone_numbers.models import PhoneNumber
 from phone_numbers.services import buy_number, search_available
@@ -136,7 +137,7 @@ def _configure(number: PhoneNumber, agent: Mapping[str, Any]) -> None:
 # --- the file ---------------------------------------------------------------------------------------------------------
 def _read(path: Path) -> dict[str, Any]:
     try:
-        kept = json.loads(path.read_text())
+        kept = parse_stored_json(path.read_text())
     except (OSError, ValueError):
         return {}
     return kept if isinstance(kept, dict) else {}

@@ -1,19 +1,13 @@
-"""What a developer's server sent, as text and as JSON: compression, character sets and the limits of both.
+"""What a developer's server sent, as text: compression, character sets and the limits of both.
 
 Used for everything that such servers answer (tools, actions, transfers), so that a quirk is understood everywhere or nowhere.
 """
 
 import codecs
-import json
-import math
 import zlib
 from collections.abc import Mapping
-from typing import Any
-
-import orjson
 
 MAX_LAYERS = 3  # of compression, one inside the other
-MAX_JSON_DEPTH = 64
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNDO = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's wbits; raw deflate (-15) is tried where 15 fails
 _BOMS = (
@@ -27,10 +21,6 @@ _JSON_STARTS = b'{["-0123456789tfn \t\r\n'
 
 class ResponseUnreadable(ValueError):
     """The body is compressed in a way that we cannot undo; the message is for the author of the server."""
-
-
-class NotJson(ValueError):
-    """The text is not JSON, or JSON that is nested too deeply."""
 
 
 def decompress(body: bytes, content_encoding: str, max_bytes: int) -> tuple[bytes, bool]:
@@ -138,53 +128,6 @@ def _is_utf8(body: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def read_json(text: str) -> Any:
-    """The JSON value of a server's text, made of what can be stored and sent on. Raises NotJson.
-
-    Of a name that comes twice the last value counts, as in JavaScript. NaN and infinities, which some servers write, are null.
-    Lone surrogates become U+FFFD, NUL characters are left out, integers beyond 64 bits become floats.
-    """
-    try:
-        value = orjson.loads(text)
-    except ValueError:
-        try:
-            value = json.loads(text, parse_constant=lambda name: None)
-        except (ValueError, RecursionError) as error:
-            raise NotJson("not JSON") from error
-    return _plain(value, 1)
-
-
-def _plain(value: Any, depth: int) -> Any:
-    if depth > MAX_JSON_DEPTH:
-        raise NotJson(f"nested deeper than {MAX_JSON_DEPTH} levels")
-    match value:
-        case dict():
-            return {_clean(name): _plain(item, depth + 1) for name, item in value.items()}
-        case list():
-            return [_plain(item, depth + 1) for item in value]
-        case str():
-            return _clean(value)
-        case bool():
-            return value
-        case int() if not -(2**63) <= value < 2**64:
-            return _finite(value)
-        case float():
-            return _finite(value)
-    return value
-
-
-def _finite(number: float) -> float | None:
-    try:
-        value = float(number)
-    except OverflowError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _clean(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "")
 
 
 def header(headers: Mapping[bytes, bytes], name: str) -> str:

@@ -19,6 +19,7 @@ from agents.speech.frames import Kind, WorkerPipes
 from agents.speech.minilm import MiniLm
 from agents.speech.moonshine import Moonshine
 from agents.speech.silero import WINDOW, Memory, Silero
+from bubblyphone.core.json_documents import parse_stored_json
 
 
 def _samples(pcm: bytes) -> NDArray[np.float32]:
@@ -65,7 +66,7 @@ class Ears:
         return json.dumps({"text": text, "confidence": confidence}).encode()
 
     def _embed(self, body: bytes) -> bytes:
-        sentences: list[str] = json.loads(body)
+        sentences: list[str] = parse_stored_json(body)
         return np.array([self._minilm.embed(sentence) for sentence in sentences], "<f4").tobytes()
 
     def _warm_up(self) -> bytes:

@@ -15,6 +15,7 @@ from agents.speech.assets import is_installed
 from agents.speech.frames import Kind
 from agents.speech.sentences import split_for_speech
 from agents.speech.worker import SpeechError, Worker
+from bubblyphone.core.json_documents import parse_stored_json
 
 # Sentences sent to the embedder at once: about 80 ms, so that other calls get between.
 EMBEDDING_BATCH = 16
@@ -71,7 +72,7 @@ class Speech:
 
     async def transcribe(self, pcm16_16k: bytes) -> Transcription:
         """Understand English speech of any length: PCM16 mono 16 kHz. Raises SpeechError."""
-        answer = json.loads(await self.ears.request_one(Kind.TRANSCRIBE, pcm16_16k))
+        answer = parse_stored_json(await self.ears.request_one(Kind.TRANSCRIBE, pcm16_16k))
         return Transcription(answer["text"], answer["confidence"])
 
     async def embed(self, sentences: Sequence[str]) -> NDArray[np.float32]:

@@ -3,7 +3,6 @@
 Piper is GPL-3 software; the platform only talks to this process over a pipe.
 """
 
-import json
 import os
 import struct
 import sys
@@ -16,6 +15,7 @@ from piper import PiperConfig, PiperVoice, SynthesisConfig
 
 from agents.speech.frames import Kind, WorkerPipes
 from agents.speech.resample import resample
+from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.variables import VOICE_VARIATION
 
 # Piper scales each sentence to full range; a phone line clips and rings there.
@@ -27,7 +27,7 @@ def load_voice() -> PiperVoice:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(model_path()), options, providers=["CPUExecutionProvider"])
-    config = PiperConfig.from_dict(json.loads(Path(config_path()).read_text(encoding="utf-8")))
+    config = PiperConfig.from_dict(parse_stored_json(Path(config_path()).read_text(encoding="utf-8")))
     return PiperVoice(config=config, session=session)
 
 

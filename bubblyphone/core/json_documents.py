@@ -1,9 +1,12 @@
 """The one parser for JSON that comes from outside: strict RFC 8259, bounded in depth, and storable in PostgreSQL.
 
 Python's own parser accepts NaN and lone surrogates and fails with a RecursionError whose threshold differs between versions. Every
-document from a client, developer, vendor or browser is parsed here instead. Size is limited where a document is received.
+document from a client, developer, vendor or browser is parsed here instead, and so is what we stored ourselves: ruff bans other
+parsers (pyproject.toml). Size is limited where a document is received.
 """
 
+import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +19,7 @@ MAX_DEPTH = 64
 MAX_STORED_DEPTH = 2 * MAX_DEPTH
 # A NUL as JSON escapes it, after any number of escaped backslashes.
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+_TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
 
 
 class InvalidJSON(ValueError):
@@ -44,14 +48,28 @@ def parse_foreign_json(document: str | bytes) -> Any:
     return _parse(_NUL.sub(rb"\1", raw) if b"\\u0000" in raw else raw, MAX_DEPTH)
 
 
-def parse_stored_json(document: str) -> Any:
+def parse_stored_json(document: str | bytes) -> Any:
     """A document that we wrote ourselves."""
     return parse_json(document, max_depth=MAX_STORED_DEPTH)
 
 
+def parse_lenient_json(document: str) -> Any:
+    """What a developer's server wrote, with whatever its language puts into JSON, as a value that can be stored and sent on.
+
+    Of a name that comes twice the last value counts, as in JavaScript. NaN, infinities and numbers beyond a float's range are null.
+    Lone surrogates become U+FFFD, NUL characters are left out, integers beyond 64 bits become floats. Raises InvalidJSON.
+    """
+    try:
+        value = orjson.loads(document)  # noqa: TID251
+    except ValueError:
+        value = _parse_with_extensions(document)
+    _check_depth(document.encode("utf-8", "replace"), value, MAX_DEPTH)
+    return _storable(value)
+
+
 def _parse(document: bytes, max_depth: int) -> Any:
     try:
-        value = orjson.loads(document)
+        value = orjson.loads(document)  # noqa: TID251
     except orjson.JSONDecodeError as error:
         raise InvalidJSON(f"not valid JSON: {error}") from None
     _check_depth(document, value, max_depth)
@@ -69,6 +87,40 @@ def _check_depth(document: bytes, value: Any, max_depth: int) -> None:
             return
         level = [inner for each in containers for inner in (each.values() if isinstance(each, dict) else each)]
     raise InvalidJSON(f"nested more than {max_depth} levels deep")
+
+
+def _parse_with_extensions(document: str) -> Any:
+    """By Python's parser, which knows NaN and surrogates, and is kept from nesting that it could not take."""
+    depth = 0
+    for match in _TEXT_OR_BRACKET.finditer(document):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+        if depth > MAX_DEPTH:
+            raise InvalidJSON(f"nested more than {MAX_DEPTH} levels deep")
+    try:
+        return json.loads(  # noqa: TID251
+            document,
+            parse_constant=lambda name: None,
+            parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits),
+        )
+    except ValueError as error:
+        raise InvalidJSON(f"not valid JSON: {error}") from None
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case dict():
+            return {_clean(name): _storable(item) for name, item in value.items()}
+        case list():
+            return [_storable(item) for item in value]
+        case str():
+            return _clean(value)
+        case float() if not math.isfinite(value):
+            return None
+    return value
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "")
 
 
 def _nul_paths(value: Any, path: str) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """What the person at the terminal sees: each process's log lines under its name, and the banner."""
 
-import json
 import os
 import sys
 import threading
 from pathlib import Path
+
+from bubblyphone.core.json_documents import parse_stored_json
 
 COLOURS = {"postgres": 34, "valkey": 35, "exchange": 33, "web": 36, "clock": 32, "worker": 94, "run": 1}
 NAME_WIDTH = 8
@@ -39,7 +40,7 @@ def format_banner(url: str, demo_file: Path | None) -> str:
     """Where the server is and how to get in; with the `demo_file` of a demo account, that account's part too."""
     rows = [("Open", url)]
     if demo_file is not None:
-        demo = json.loads(demo_file.read_text())
+        demo = parse_stored_json(demo_file.read_text())
         rows += [
             ("Sign in", f"{demo['email']}  /  {demo['password']}"),
             ("Staff", f"{demo['staff_email']}  /  {demo['staff_password']}  at {url}/admin/"),

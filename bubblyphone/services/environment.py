@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.ports import keep_port
 from bubblyphone.services.secrets_store import SecretsStore
@@ -119,7 +120,7 @@ def adopt_environment() -> None:
     from_file = read_env_file(PROJECT / ".env")
     data_dir = Path(({**from_file, **os.environ}).get("DATA_DIR", "").strip() or PROJECT / "var").resolve()
     try:
-        stored = json.loads((data_dir / ENVIRONMENT_FILE).read_text())
+        stored = parse_stored_json((data_dir / ENVIRONMENT_FILE).read_text())
     except (OSError, ValueError):
         return  # nothing runs there; the settings say what is missing
     for name, value in {**from_file, **stored}.items():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.services.groups import is_group_alive, kill_group, signal_leader
 
 STOP_SECONDS = 12.0
@@ -68,7 +69,7 @@ def stop_leftovers(path: Path, data_dir: Path) -> int:
 
 def _leftovers(path: Path, data_dir: Path) -> Iterator[tuple[int, int]]:
     try:
-        rows = json.loads(path.read_text())
+        rows = parse_stored_json(path.read_text())
     except (OSError, ValueError):
         return
     for row in rows:

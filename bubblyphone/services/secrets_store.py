@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.services.errors import ServiceError
 
 
@@ -15,7 +16,7 @@ class SecretsStore:
         self.path = path
         self._values: dict[str, str] = {}
         try:
-            self._values = json.loads(path.read_text())
+            self._values = parse_stored_json(path.read_text())
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:

@@ -5,7 +5,6 @@ The log entry is begun before the request leaves and ended when the answer is th
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
+from bubblyphone.core.json_documents import parse_stored_json
 from calls import timeline
 from calls.control import session_messages
 from calls.live.event_writer import WRITER
@@ -104,6 +104,6 @@ def give_up_lost(now: datetime) -> None:
                 "tool.abandoned",
                 "system",
                 at=now,
-                tool=json.loads(delivery.body)["tool"],
+                tool=parse_stored_json(delivery.body)["tool"],
                 reason="process_ended",
             )

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.utils.html import strip_tags
 
+from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
 from webhooks.outbound_http import PostResult
-from webhooks.response_text import NotJson, read_json
 
 # Beyond this the model would choke; it is told so instead.
 MAX_RESULT_CHARACTERS = 16_000
@@ -42,8 +42,8 @@ def read_answer(response: PostResult) -> ToolAnswer:
     if not response.body.strip():
         return ToolAnswer({"result": ""})
     try:
-        value = read_json(response.body)
-    except NotJson:
+        value = parse_lenient_json(response.body)
+    except InvalidJSON:
         return ToolAnswer({"result": _as_text(response.body)})
     if isinstance(value, dict) and "result" in value:
         return ToolAnswer({"result": value["result"]})

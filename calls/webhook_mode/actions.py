@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bubblyphone.core.e164 import is_e164
-from webhooks.response_text import NotJson, read_json
+from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
 
 MAX_TEXT_CHARACTERS = 5000
 MAX_SHOWN_CHARACTERS = 100  # of a number that is none
@@ -35,8 +35,8 @@ class Action:
 def parse_action(body: str) -> Action:
     """Read an answer's body; what else it holds is of no interest. Raises MalformedAction."""
     try:
-        answer = read_json(body)
-    except NotJson as error:
+        answer = parse_lenient_json(body)
+    except InvalidJSON as error:
         raise MalformedAction(f'The answer is {error}. Answer with an action, like {{"action": "hangup"}}.') from None
     if not isinstance(answer, dict) or "action" not in answer:
         raise MalformedAction('The answer has no "action".')

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from bubblyphone.core.json_documents import parse_stored_json
 from sandbox.exchange import errors
 from sandbox.exchange.http import data_response
 
@@ -100,7 +101,7 @@ class RecordingStore:
         # The id is one segment of a path, so it cannot leave the folder; it may still be no file name at all.
         if not recording_id.replace("-", "").isalnum() or not path.exists():
             raise errors.not_found("recording")
-        about: dict[str, Any] = json.loads(path.read_text())
+        about: dict[str, Any] = parse_stored_json(path.read_text())
         return about | {
             "record_type": "recording",
             "id": recording_id,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bubblyphone.core.json_documents import parse_stored_json
+
 logger = logging.getLogger(__name__)
 
 Record = dict[str, Any]
@@ -24,7 +26,7 @@ class State:
         self.addresses: dict[str, Record] = {}
         self.last_id = 1_293_384_261_075_731_000
         if path is not None and path.exists():
-            self._load(json.loads(path.read_text()))
+            self._load(parse_stored_json(path.read_text()))
 
     def _load(self, data: Mapping[str, Any]) -> None:
         self.phone_numbers = data["phone_numbers"]

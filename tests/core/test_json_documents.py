@@ -7,7 +7,14 @@ import pytest
 from django.test import Client
 
 from agents.providers.sockets import parse_object
-from bubblyphone.core.json_documents import MAX_DEPTH, InvalidJSON, parse_foreign_json, parse_json, parse_stored_json
+from bubblyphone.core.json_documents import (
+    MAX_DEPTH,
+    InvalidJSON,
+    parse_foreign_json,
+    parse_json,
+    parse_lenient_json,
+    parse_stored_json,
+)
 from calls.live.tool_results import read_answer
 from calls.webhook_mode.actions import MalformedAction, parse_action
 from phone_numbers.carriers.telnyx import webhook_parser
@@ -66,6 +73,45 @@ def test_null_characters(document: str, path: str) -> None:
     assert parse_json('"\\\\u0000"') == parse_foreign_json('"\\\\u0000"') == "\\u0000"
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": 1, "b": 2, "a": 3}', {"a": 3, "b": 2}),
+        ('{"a": NaN, "b": [Infinity, -Infinity]}', {"a": None, "b": [None, None]}),
+        ('{"a": 1e400, "b": -1e400}', {"a": None, "b": None}),
+        ('{"id": 123456789012345678901234567890}', {"id": 1.2345678901234568e29}),
+        ('{"a": "\\ud83d", "b": "\\ud83d\\ude00", "c": "x\\u0000y"}', {"a": "\ufffd", "b": "😀", "c": "xy"}),
+        (" [1] \n", [1]),
+        (f"[NaN, 1{'0' * 400}, -{'9' * 5000}, {2**64}]", [None, None, None, float(2**64)]),
+        ('[NaN, "[[[[", "\\"[["]', [None, "[[[[", '"[[']),
+        ("null", None),
+        ("[" * 64 + "]" * 64, "nested"),
+    ],
+)
+def test_json_that_others_write(text: str, value: Any) -> None:
+    found = parse_lenient_json(text)
+    assert isinstance(found, list) if value == "nested" else found == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "fine",
+        "{'a': 1}",
+        "{",
+        "[" * 65 + "]" * 65,
+        "[" * 1000 + "]" * 1000,
+        "[" * 30_000,
+        "9" * 5000 + "x",
+        "[NaN," * 65,
+    ],
+)
+def test_what_is_no_json_from_others_either(text: str) -> None:
+    with pytest.raises(InvalidJSON):
+        parse_lenient_json(text)
+
+
 # --- doors ------------------------------------------------------------------------------------------------------------
 DEPTHS = (65, 500, 950, 1000, 1023)
 
@@ -78,7 +124,7 @@ def test_foreign_servers_and_sockets(depth: int) -> None:
     assert read_audio({"text": deep}) == (None, "This frame is not JSON.")
     body = f'{{"result":{deep}}}'
     assert read_answer(PostResult(status=200, body=body, error=None, latency_ms=1)).result == {"result": body}
-    with pytest.raises(MalformedAction, match=r"not JSON|nested deeper than 64 levels"):
+    with pytest.raises(MalformedAction, match="nested more than 64 levels deep"):
         parse_action(f'{{"action":"speak","text":{deep}}}')
     with pytest.raises(ValueError, match="Telnyx's media protocol"):
         TelnyxMediaCodec().decode(f'{{"event":"mark","mark":{deep}}}')

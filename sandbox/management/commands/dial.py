@@ -1,7 +1,6 @@
 """`manage.py dial +14155550100 --say "What are your opening hours?"`: a scripted telephone of the built-in exchange."""
 
 import base64
-import json
 import sys
 import wave
 from argparse import ArgumentParser
@@ -12,6 +11,7 @@ import httpx2
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from bubblyphone.core.json_documents import parse_json
 from bubblyphone.env import env_secret
 
 CALLER = "+12025550199"
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             ) as response:
                 if response.status_code != 200:
                     response.read()
-                    raise CommandError(response.json()["errors"][0]["detail"])
+                    raise CommandError(parse_json(response.content)["errors"][0]["detail"])
                 result = self._follow(response)
         except httpx2.HTTPError as error:
             raise CommandError(f"The exchange at {settings.EXCHANGE_URL} does not answer: {error}") from error
@@ -73,7 +73,7 @@ class Command(BaseCommand):
     def _follow(self, response: httpx2.Response) -> dict[str, Any]:
         """Print what happens; the result at the end."""
         for line in response.iter_lines():
-            event = json.loads(line)
+            event = parse_json(line)
             if event["kind"] == "result":
                 return dict(event)
             self.stdout.write(f"{event['at_seconds']:8.2f} s  {event['kind']:9} {event['detail']}")
@@ -113,7 +113,7 @@ def _steps(options: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _read_script(path: Path) -> list[dict[str, Any]]:
     try:
-        return list(json.loads(path.read_text()))
+        return list(parse_json(path.read_bytes()))
     except (OSError, TypeError, ValueError) as error:
         raise CommandError(f"{path} is not a list of steps in JSON: {error}") from error
 
