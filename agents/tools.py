@@ -7,6 +7,7 @@ from typing import Any
 from agents.configuration import CallConfig
 from agents.json_checks import json_problem
 from agents.providers.base import ToolSpec
+from agents.schema_keywords import TYPES, Problem, keyword_problems, subschemas
 from agents.schema_references import UnusableReference, inlined
 
 MAX_TOOLS = 64
@@ -17,7 +18,6 @@ MAX_DESCRIPTION = 2000
 MAX_WAITING_WORDS = 200  # of what is said while a tool takes its time
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 NAME_RULE = "Must start with a letter or underscore and hold only letters, digits, underscores and hyphens, at most 64."
-TYPES = ("string", "number", "integer", "boolean", "array", "object")
 
 END_CALL = ToolSpec(
     name="end_call",
@@ -63,8 +63,6 @@ EXAMPLES = {
     "date": "2026-12-24", "time": "18:30", "date-time": "2026-12-24T18:30:00Z", "email": "jane@example.com",
     "string": "…", "number": 1, "integer": 1, "boolean": True,
 }  # fmt: skip
-
-Problem = tuple[str, str]  # (path within the tools, text)
 
 
 def build_toolset(config: CallConfig, *, on_telephone: bool = False) -> tuple[ToolSpec, ...]:
@@ -209,39 +207,8 @@ def _schema_problems(schema: object, path: str, depth: int) -> Iterator[Problem]
     if depth > MAX_DEPTH:
         yield path, f"Must not be nested deeper than {MAX_DEPTH} levels."
         return
-    yield from _keyword_problems(schema, path)
-    properties = schema.get("properties", {})
-    if not isinstance(properties, Mapping):
-        yield f"{path}.properties", "Must be an object of JSON Schemas."
-        properties = {}
-    elif len(properties) > MAX_PARAMETERS:
+    yield from keyword_problems(schema, path)
+    if isinstance(properties := schema.get("properties"), Mapping) and len(properties) > MAX_PARAMETERS:
         yield f"{path}.properties", f"Must not hold more than {MAX_PARAMETERS} parameters."
-    for name, inner in properties.items():
-        yield from _schema_problems(inner, f"{path}.properties.{name}", depth + 1)
-    if "items" in schema:
-        yield from _schema_problems(schema["items"], f"{path}.items", depth + 1)
-    for keyword in ("anyOf", "oneOf", "allOf"):
-        choices = schema.get(keyword, [])
-        if not isinstance(choices, list):
-            yield f"{path}.{keyword}", "Must be a list of JSON Schemas."
-            continue
-        for index, inner in enumerate(choices):
-            yield from _schema_problems(inner, f"{path}.{keyword}.{index}", depth + 1)
-
-
-def _keyword_problems(schema: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    kinds = schema.get("type", [])
-    for kind in kinds if isinstance(kinds, list) else [kinds]:
-        if kind not in (*TYPES, "null"):
-            yield f"{path}.type", f"Unknown type. Use one of {', '.join(TYPES)}."
-    if "enum" in schema and not (isinstance(schema["enum"], list) and schema["enum"]):
-        yield f"{path}.enum", "Must be a list of at least one value."
-    if "description" in schema and not isinstance(schema["description"], str):
-        yield f"{path}.description", "Must be a text."
-    required = schema.get("required", [])
-    properties = schema.get("properties")
-    known = properties if isinstance(properties, Mapping) else {}
-    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
-        yield f"{path}.required", "Must be a list of parameter names."
-    elif "properties" in schema and (missing := [name for name in required if name not in known]):
-        yield f"{path}.required", f"Names parameters that properties does not have: {', '.join(missing)}."
+    for inner_path, inner in subschemas(schema, path):
+        yield from _schema_problems(inner, inner_path, depth + 1)

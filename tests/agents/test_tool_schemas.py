@@ -1,10 +1,15 @@
 """Parameters that use more of JSON Schema than types."""
 
+import json
 from typing import Any
 
 import pytest
+from django.test import Client
+from jsonschema import Draft202012Validator
 
+from agents.models import Agent
 from agents.tools import tool_problems, widen
+from tests.factories import bearer, make_agent, make_developer, make_phone_number
 
 EITHER = {"anyOf": [{"required": ["email"]}, {"required": ["phone"]}]}
 CONTACT = {"type": "object", "properties": {"email": {"type": "string"}, "phone": {"type": "string"}}, **EITHER}
@@ -72,3 +77,111 @@ def test_references_are_written_out_for_the_model() -> None:
 def test_references_that_cannot_be_written_out(parameters: dict[str, Any], reason: str) -> None:
     (texts,) = tool_problems([tool(**parameters)]).values()
     assert reason in texts[0]
+
+
+# --- what is no JSON Schema --------------------------------------------------------------------------------------------
+NOT_VALID: list[tuple[dict[str, Any], str]] = [
+    ({"minLength": "5"}, "minLength"),
+    ({"maxLength": -1}, "maxLength"),
+    ({"minItems": 1.5}, "minItems"),
+    ({"maxProperties": True}, "maxProperties"),
+    ({"minimum": "5"}, "minimum"),
+    ({"exclusiveMaximum": True}, "exclusiveMaximum"),
+    ({"multipleOf": 0}, "multipleOf"),
+    ({"pattern": 5}, "pattern"),
+    ({"format": ["date"]}, "format"),
+    ({"title": {}}, "title"),
+    ({"uniqueItems": "yes"}, "uniqueItems"),
+    ({"examples": "a"}, "examples"),
+    ({"enum": "a"}, "enum"),
+    ({"type": []}, "type"),
+    ({"type": ["string", "string"]}, "type"),
+    ({"type": {"a": 1}}, "type"),
+    ({"type": "text"}, "type"),
+    ({"type": "object", "required": "email"}, "required"),
+    ({"type": "object", "required": ["a", "a"]}, "required"),
+    ({"type": "object", "properties": []}, "properties"),
+    ({"type": "object", "properties": {"b": 5}}, "properties.b"),
+    ({"type": "object", "patternProperties": {"^a": "string"}}, "patternProperties.^a"),
+    ({"type": "object", "dependentRequired": {"a": "b"}}, "dependentRequired"),
+    ({"type": "object", "additionalProperties": "no"}, "additionalProperties"),
+    ({"type": "object", "propertyNames": {"minLength": None}}, "propertyNames.minLength"),
+    ({"type": "array", "items": "string"}, "items"),
+    ({"type": "array", "prefixItems": []}, "prefixItems"),
+    ({"anyOf": []}, "anyOf"),
+    ({"oneOf": {}}, "oneOf"),
+    ({"not": {"minimum": []}}, "not.minimum"),
+    ({"if": 1}, "if"),
+    ({"anyOf": [{"then": {"else": {"minLength": {}}}}]}, "anyOf.0.then.else.minLength"),
+]
+VALID: list[dict[str, Any]] = [
+    {"minLength": 0, "maxLength": 5.0, "pattern": "^\\p{L}+$", "format": "date", "title": "A", "examples": []},
+    {"type": ["number", "null"], "minimum": -1.5, "exclusiveMaximum": 10, "multipleOf": 0.5, "deprecated": False},
+    {
+        "type": "object",
+        "properties": {"b": {}},
+        "required": ["b"],
+        "additionalProperties": False,
+        "dependentRequired": {"b": []},
+    },
+    {
+        "type": "array",
+        "prefixItems": [{"type": "string"}],
+        "items": {"not": {"const": 1}},
+        "contains": True,
+        "uniqueItems": True,
+    },
+    {"if": {"type": "string"}, "then": {"minLength": 1}, "else": True, "x-own": {"minimum": "as you like"}},
+]
+
+
+@pytest.mark.parametrize(("schema", "place"), NOT_VALID, ids=lambda value: str(value)[:40])
+def test_what_is_no_json_schema_is_refused_where_it_is_wrong(schema: dict[str, Any], place: str) -> None:
+    """In the long form, the short form and a definition that is referred to; the published metaschema says the same."""
+    assert not Draft202012Validator(Draft202012Validator.META_SCHEMA).is_valid(schema)
+    assert list(tool_problems([tool(properties={"a": schema})])) == [f"0.parameters.properties.a.{place}"]
+    assert list(tool_problems([{"name": "t", "parameters": {"a": schema}}])) == [f"0.parameters.a.{place}"]
+    referred = tool(properties={"a": {"$ref": "#/$defs/d"}}, **{"$defs": {"d": schema}})
+    assert list(tool_problems([referred])) == [f"0.parameters.properties.a.{place}"]
+
+
+@pytest.mark.parametrize("schema", VALID, ids=lambda value: str(value)[:40])
+def test_what_is_json_schema_is_accepted(schema: dict[str, Any]) -> None:
+    Draft202012Validator.check_schema(schema)
+    assert tool_problems([tool(properties={"a": schema})]) == {}
+
+
+@pytest.mark.parametrize("keyword", ["not", "items", "additionalProperties", "if", "properties", "anyOf"])
+def test_every_way_to_nest_is_bounded(keyword: str) -> None:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(20):
+        schema = {keyword: {"b": schema} if keyword == "properties" else [schema] if keyword == "anyOf" else schema}
+    ((path, texts),) = tool_problems([tool(properties={"a": schema})]).items()
+    assert texts == ["Must not be nested deeper than 8 levels."]
+    assert path.startswith("0.parameters.properties.a.")
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("empty_redis")
+def test_each_door_names_the_place(client: Client) -> None:
+    """Agents when they are made and changed, numbers, and the page; nothing is saved."""
+    developer = make_developer()
+    agent, number = make_agent(developer=developer), make_phone_number(developer=developer)
+    headers = bearer(developer)
+    broken = [tool(properties={"size": {"minimum": "5"}})]
+    analysis = {"budget": {"type": "number", "description": "B"}, "mood": {"type": "text", "description": 5}}
+    doors = [
+        ("POST", "/agents", {"name": "A", "system_prompt": "P"}),
+        ("PATCH", f"/agents/{agent.pk}", {}),
+        ("PATCH", f"/phone-numbers/{number.pk}", {}),
+    ]
+    for method, path, body in doors:
+        sent = {**body, "tools": broken, **({"analysis_schema": analysis} if path.startswith("/agents") else {})}
+        answer = client.generic(method, f"/api/v1{path}", json.dumps(sent), headers=headers)
+        expected = {"tools.0.parameters.properties.size.minimum": ["Must be a number."]}
+        if "analysis_schema" in sent:
+            expected["analysis_schema.mood.description"] = ["A description of 1 to 1000 characters is required."]
+        assert (answer.status_code, answer.json()["errors"]) == (422, expected)
+    agent.refresh_from_db()
+    number.refresh_from_db()
+    assert (agent.tools, number.tools, Agent.objects.count()) == (None, None, 1)
