@@ -5,7 +5,7 @@ from typing import IO, Any
 from asgiref.sync import sync_to_async
 from django import forms
 from django.contrib import messages
-from django.db import close_old_connections
+from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import cache_control, never_cache
@@ -51,7 +51,8 @@ def _open_recording(token: str) -> tuple[Recording, IO[Any]]:
     try:
         recording = recording_access.find_by_token(token)
     finally:
-        close_old_connections()
+        if not connection.in_atomic_block:  # somebody's transaction is not ours to end
+            connection.close()
     return recording, storage().open(recording.name)
 
 

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.files.storage import FileSystemStorage
-from django.db import connections
+from django.db import connection, connections
 from django.test import AsyncClient, Client
 from django.utils import timezone
 from moto.server import ThreadedMotoServer
@@ -58,6 +58,15 @@ def hooks(call: Call) -> list[dict[str, Any]]:
 
 async def fetch(url: str, **headers: str) -> Any:
     return await AsyncClient().get(url.removeprefix("http://localhost:8000"), headers=headers)
+
+
+@pytest.mark.parametrize("token", ["", "x", "a" * 3000])
+def test_asking_for_a_recording_ends_nobodys_transaction(client: Client, token: str) -> None:
+    call = recorded_call()
+    url = api(client, call).json()["data"]["recording_url"].removeprefix("http://localhost:8000")
+    assert client.get(f"/recordings/{token}" if token else url).status_code == (404 if token else 200)
+    assert Call.objects.get(pk=call.pk).status == call.status
+    assert not connection.needs_rollback
 
 
 def test_a_recording_is_stored_told_and_handed_out(client: Client, recordings_folder: Path) -> None:
