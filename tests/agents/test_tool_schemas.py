@@ -147,7 +147,7 @@ def test_what_is_no_json_schema_is_refused_where_it_is_wrong(schema: dict[str, A
 
 @pytest.mark.parametrize("schema", VALID, ids=lambda value: str(value)[:40])
 def test_what_is_json_schema_is_accepted(schema: dict[str, Any]) -> None:
-    Draft202012Validator.check_schema(schema)
+    assert Draft202012Validator(Draft202012Validator.META_SCHEMA).is_valid(schema)
     assert tool_problems([tool(properties={"a": schema})]) == {}
 
 
