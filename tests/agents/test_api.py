@@ -1,20 +1,17 @@
-"""GET /models, /model-keys and /agents as a client sees them."""
+"""/agents as a client sees them."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from agents.models import Agent, AIModel, ModelKey
-from agents.selectors import find_model
-from bubblyphone.core import crypto
-from tests.factories import bearer, make_agent, make_developer, make_phone_number
+from agents.models import Agent
+from tests.agents.conftest import refusal
+from tests.factories import make_phone_number
 
 pytestmark = pytest.mark.django_db
 
 PREVIEW = "gemini-3.1-flash-live-preview"
-NO_KEY = "This server has no {0} key. Use a model key of your own for {0}."
 MOMENT = datetime(2026, 4, 5, 12, 0, 0, 123456, tzinfo=UTC)
 SCHEMA: dict[str, Any] = {
     "qualified_lead": {"type": "boolean", "description": "Did the caller express clear interest in purchasing?"},
@@ -24,181 +21,6 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-class Api:
-    """One developer's way into the API, in JSON."""
-
-    def __init__(self, client) -> None:
-        self.developer = make_developer()
-        self._client, self._headers = client, bearer(self.developer)
-
-    def __call__(self, method: str, path: str, body: object = None, status: int = 200) -> Any:
-        response = self._client.generic(
-            method, f"/api/v1/{path}", b"" if body is None else json.dumps(body).encode(), headers=self._headers
-        )
-        assert response.status_code == status, response.content
-        return response.json() if response.content else None
-
-
-@pytest.fixture
-def api(client) -> Api:
-    return Api(client)
-
-
-def refusal(**errors: list[str]) -> dict:
-    return {"message": "The given data was invalid.", "errors": errors}
-
-
-# --- the catalogue ----------------------------------------------------------------------------------------------------
-def test_the_catalog_has_the_documented_models_and_the_offline_one(api):
-    listed = api("GET", "models")
-    assert listed.keys() == {"data"}
-    shown = {"slug", "provider", "display_name", "price_per_minute"}
-    assert {frozenset(model) for model in listed["data"]} == {
-        frozenset({*shown, "status", "reason", "capabilities", "successor", "retires_on"})
-    }
-    assert {model["status"] for model in listed["data"]} == {"available"}
-    assert [{name: model[name] for name in model if name in shown} for model in listed["data"]] == [
-        {
-            "slug": "gemini-3.1-flash-live",
-            "provider": "google",
-            "display_name": "Gemini 3.1 Flash Live",
-            "price_per_minute": "0.040000",
-        },
-        {
-            "slug": "gpt-realtime-1.5",
-            "provider": "openai",
-            "display_name": "GPT Realtime 1.5",
-            "price_per_minute": "0.120000",
-        },
-        {
-            "slug": "gpt-realtime-mini",
-            "provider": "openai",
-            "display_name": "GPT Realtime Mini",
-            "price_per_minute": "0.040000",
-        },
-        {
-            "slug": "local-offline",
-            "provider": "local",
-            "display_name": "Local Offline (scripted demo agent)",
-            "price_per_minute": "0.000000",
-        },
-    ]
-
-
-def test_the_catalogue_tells_what_each_model_can_do(api):
-    models = {model["slug"]: model for model in api("GET", "models")["data"]}
-    gemini, mini, local = (models[slug] for slug in ("gemini-3.1-flash-live", "gpt-realtime-mini", "local-offline"))
-    assert gemini["capabilities"]["reasoning_efforts"] == ["minimal", "low", "medium", "high"]
-    assert (len(gemini["capabilities"]["voices"]), gemini["capabilities"]["voices"][0]) == (30, "Kore")
-    assert (gemini["capabilities"]["async_tools"], mini["capabilities"]["async_tools"]) == (False, True)
-    assert mini["capabilities"]["noise_reduction"] == ["near_field", "far_field"]
-    assert (mini["capabilities"]["semantic_turns"], mini["capabilities"]["voices"][:2]) == (True, ["marin", "cedar"])
-    assert (mini["retires_on"], mini["successor"], gemini["retires_on"]) == ("2027-01-20", None, None)
-    assert local["capabilities"] == {
-        "reasoning_efforts": [],
-        "noise_reduction": [],
-        "semantic_turns": False,
-        "async_tools": True,
-        "languages": ["en"],
-        "voices": ["Joe"],
-        "custom_voices": False,
-    }
-
-
-@pytest.mark.usefixtures("without_keys")
-def test_a_model_that_is_unavailable_says_why(api):
-    AIModel.objects.filter(slug="gpt-realtime-mini").update(is_enabled=False)
-    AIModel.objects.filter(slug="local-offline").update(retires_on="2026-01-01")
-    assert {model["slug"]: (model["status"], model["reason"]) for model in api("GET", "models")["data"]} == {
-        "gemini-3.1-flash-live": ("unavailable", NO_KEY.format("Google")),
-        "gpt-realtime-1.5": ("unavailable", NO_KEY.format("OpenAI")),
-        "gpt-realtime-mini": ("unavailable", "This model is switched off on this server."),
-        "local-offline": ("unavailable", "This model has been retired."),
-    }
-
-
-def test_both_spellings_name_the_same_model():
-    short, long = find_model("gemini-3.1-flash-live"), find_model(PREVIEW)
-    assert short == long
-    assert short is not None
-    assert short.upstream_id == PREVIEW
-    assert find_model("gemini") is None
-
-
-def test_without_a_key_nothing_is_told(client):
-    for path in ("models", "model-keys", "agents", "agents/1"):
-        response = client.get(f"/api/v1/{path}")
-        assert (response.status_code, response.json()) == (401, {"message": "Unauthenticated."})
-
-
-# --- model keys -------------------------------------------------------------------------------------------------------
-def test_a_model_key_is_kept_encrypted_and_never_shown_again(api):
-    body = {"provider": "openai", "api_key": "sk-proj-abc123r4nk", "label": "Production OpenAI"}
-    created = api("POST", "model-keys", body, 201)["data"]
-    assert created.pop("created_at").endswith("Z")
-    key = ModelKey.objects.get()
-    assert created == {"id": key.pk, "provider": "openai", "label": "Production OpenAI", "last_four": "...r4nk"}
-    assert "sk-proj" not in key.encrypted
-    assert crypto.decrypt(key.encrypted) == "sk-proj-abc123r4nk"
-    listed = api("GET", "model-keys")
-    assert [entry["last_four"] for entry in listed["data"]] == ["...r4nk"]
-    assert listed.keys() == {"data", "meta", "links"}
-    assert "sk-proj" not in str(listed)
-    assert api("DELETE", f"model-keys/{key.pk}", status=204) is None
-    assert api("DELETE", f"model-keys/{key.pk}", status=404) == {"message": "Not found."}
-
-
-@pytest.mark.parametrize(
-    ("body", "errors"),
-    [
-        ({}, {"provider": ["This field is required."], "api_key": ["This field is required."]}),
-        (
-            {"provider": "google", "api_key": "123456789"},
-            {"api_key": ["Ensure this field has at least 10 characters."]},
-        ),
-        ({"provider": "local", "api_key": "1234567890"}, {"provider": ['"local" is not a valid choice.']}),
-        (
-            {"provider": "google", "api_key": "12345\r\n67890"},
-            {"api_key": ["Must not hold spaces or special characters."]},
-        ),
-        ({"provider": "google", "api_key": "1234567890", "lable": "x"}, {"lable": ["Unknown field."]}),
-    ],
-)
-def test_bad_model_keys_are_refused(api, body, errors):
-    assert api("POST", "model-keys", body, 422) == refusal(**errors)
-    assert not ModelKey.objects.exists()
-
-
-def test_a_model_key_in_use_stays(api):
-    key = api("POST", "model-keys", {"provider": "openai", "api_key": "sk-1234567890"}, 201)["data"]["id"]
-    agent = api("POST", "agents", {"name": "Support", "model_key_id": key}, 201)["data"]["id"]
-    number = make_phone_number(developer=api.developer, e164="+14155550177", model_key_id=key)
-    assert api("DELETE", f"model-keys/{key}", status=409) == {
-        "message": "This model key is in use by +14155550177, Support. Choose another key there first."
-    }
-    api("PATCH", f"agents/{agent}", {"model_key_id": None})
-    number.model_key = None
-    number.save()
-    api("DELETE", f"model-keys/{key}", status=204)
-
-
-def test_another_developer_s_rows_do_not_exist(api):
-    key = ModelKey.objects.create(developer=make_developer(), provider="openai", encrypted="x", last_four="abcd")
-    agent = make_agent()
-    missing = {"message": "Not found."}
-    assert api("DELETE", f"model-keys/{key.pk}", status=404) == missing
-    assert api("GET", f"agents/{agent.pk}", status=404) == missing
-    assert api("PATCH", f"agents/{agent.pk}", {"name": "Mine"}, 404) == missing
-    assert api("DELETE", f"agents/{agent.pk}", status=404) == missing
-    assert api("GET", f"agents/{agent.pk + 1000}", status=404) == missing
-    assert api("POST", "agents", {"name": "A", "model_key_id": key.pk}, 422) == refusal(
-        model_key_id=["This model key does not exist."]
-    )
-    assert api("GET", "model-keys")["data"] == []
-    assert api("GET", "agents")["data"] == []
-
-
-# --- agents -----------------------------------------------------------------------------------------------------------
 def test_the_documented_agent(api):
     body = {
         "name": "Support Agent v1",

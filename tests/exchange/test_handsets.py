@@ -1,6 +1,5 @@
-"""Handsets: scripts, the Phone page's WebSocket, and the control API that `manage.py dial` uses."""
+"""Handsets: scripts, and the control API that `manage.py dial` uses."""
 
-import asyncio
 import base64
 import io
 import json
@@ -28,25 +27,10 @@ from sandbox.exchange.steps import (
 )
 from sandbox.exchange.tones import tone
 from tests.exchange.conftest import OWNED
-from tests.exchange.platform import FakePlatform, MediaConnection
+from tests.exchange.handsets import ANSWER, answering
 from tests.exchange.test_media_stream import RTP, until
 
 CALLER = "+12025550123"
-BROWSER = "+15551230100"
-ANSWER = pcm16_to_mulaw(tone(600, 0.8))
-
-
-def answering(platform: FakePlatform, telnyx) -> asyncio.Task:
-    """Answer the next incoming call with a stream."""
-
-    async def answer() -> MediaConnection:
-        call_id = (await platform.event("call.initiated"))["call_control_id"]
-        await telnyx.calls.actions.answer(call_id, stream_url=platform.media_url(), **RTP)
-        stream = await platform.stream()
-        await stream.wait_for("start")
-        return stream
-
-    return asyncio.create_task(answer())
 
 
 def kinds(handset: ScriptedHandset) -> list[str]:
@@ -173,143 +157,6 @@ def test_scripts_from_json():
 def test_scripts_that_make_no_sense(script):
     with pytest.raises(ValueError, match=r"[Ss]tep"):
         parse_steps(script)
-
-
-# --- the Phone page ---------------------------------------------------------------------------------------------------
-
-
-class Browser:
-    """A client of the handset WebSocket."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self.socket = socket
-        self.audio = b""
-
-    async def send(self, **message: str) -> None:
-        await self.socket.send_json(message)
-
-    async def next(self, seconds: float = 3.0) -> dict:
-        """The next control message; audio on the way is kept."""
-        async with asyncio.timeout(seconds):
-            while True:
-                message = await self.socket.receive()
-                if message.type is aiohttp.WSMsgType.BINARY:
-                    self.audio += message.data
-                elif message.type is aiohttp.WSMsgType.TEXT:
-                    return json.loads(message.data)
-                else:
-                    return {"closed": self.socket.close_code}
-
-    async def listen(self, size: int) -> None:
-        async with asyncio.timeout(5):
-            while len(self.audio) < size:
-                self.audio += await self.socket.receive_bytes()
-
-
-@pytest.fixture
-async def browser(exchange: Exchange):
-    async with (
-        aiohttp.ClientSession() as http,
-        http.ws_connect(f"{exchange.url}/handset?token={exchange.api_key}") as ws,
-    ):
-        browser = Browser(ws)
-        await browser.send(type="register", number=BROWSER)
-        assert await browser.next() == {"type": "registered", "number": BROWSER}
-        yield browser
-
-
-async def test_a_browser_calls_and_talks(exchange, platform, telnyx, browser: Browser):
-    agent = answering(platform, telnyx)
-    await browser.send(type="dial", to=OWNED)
-    assert await browser.next() == {"type": "ringing", "from": BROWSER, "to": OWNED, "direction": "outbound"}
-    assert await browser.next() == {"type": "answered"}
-    stream = await agent
-    time = np.arange(16000 // 2) / 16000
-    said = (8000 * np.sin(2 * np.pi * 440 * time)).astype("<i2").tobytes()
-    for start in range(0, len(said), 640):
-        await browser.socket.send_bytes(said[start : start + 640])
-        await asyncio.sleep(0.02)
-    await stream.send_audio(ANSWER)
-    await browser.send(type="dtmf", digit="5")
-    assert (await stream.wait_for("dtmf"))[0]["dtmf"] == {"digit": "5"}
-    await browser.listen(16000 * 2 * 2)
-
-    heard = np.frombuffer(mulaw_to_pcm16(stream.audio()), "<i2").astype(float)
-    loud = heard[np.flatnonzero(np.abs(heard) > 1000)[0] :][:3200]
-    assert abs(np.argmax(np.abs(np.fft.rfft(loud * np.hanning(3200)))) * 2.5 - 440) < 5
-    back = np.frombuffer(browser.audio, "<i2").astype(float)
-    loud = back[np.flatnonzero(np.abs(back) > 1000)[0] :][:8000]
-    assert abs(np.argmax(np.abs(np.fft.rfft(loud * np.hanning(8000)))) * 2 - 600) < 4
-    assert len(browser.audio) % 640 == 0
-
-    await browser.send(type="hangup")
-    assert await browser.next() == {"type": "ended", "cause": "normal_clearing"}
-    assert (await platform.event("call.hangup"))["hangup_source"] == "caller"
-
-
-async def test_a_browser_is_called(exchange, platform, telnyx, browser: Browser):
-    first = (await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=BROWSER)).data.call_control_id
-    assert await browser.next() == {"type": "ringing", "from": OWNED, "to": BROWSER, "direction": "inbound"}
-    await browser.send(type="answer")
-    assert await browser.next() == {"type": "answered"}
-    await telnyx.calls.actions.send_dtmf(first, digits="7")
-    assert await browser.next() == {"type": "dtmf", "digit": "7"}
-    await telnyx.calls.actions.hangup(first)
-    assert await browser.next() == {"type": "ended", "cause": "normal_clearing"}
-
-    await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=BROWSER)
-    assert (await browser.next())["type"] == "ringing"
-    await browser.send(type="decline")
-    assert await browser.next() == {"type": "ended", "cause": "call_rejected"}
-    hangup = await platform.event("call.hangup", count=2)
-    assert (hangup["hangup_cause"], hangup["hangup_source"]) == ("call_rejected", "callee")
-
-
-async def test_closing_the_page_hangs_up(exchange, platform, telnyx, browser: Browser):
-    agent = answering(platform, telnyx)
-    await browser.send(type="dial", to=OWNED)
-    await agent
-    await browser.socket.close()
-    assert (await platform.event("call.hangup"))["hangup_source"] == "caller"
-    assert BROWSER not in exchange.switch.handsets
-
-
-async def test_messages_that_make_no_sense(exchange, browser: Browser):
-    for message, problem in (
-        ({"type": "dance"}, "This message is not known or has a wrong value."),
-        ({"type": "dial", "to": "home"}, "This message is not known or has a wrong value."),
-        ({"type": "answer"}, "There is no call."),
-        ({"type": "dtmf", "digit": "5"}, "There is no call."),
-    ):
-        await browser.send(**message)
-        assert await browser.next() == {"type": "error", "message": problem}
-    await browser.socket.send_str("{")
-    assert (await browser.next())["type"] == "error"
-    await browser.send(type="dial", to="+14155550111")
-    assert await browser.next() == {"type": "ended", "cause": "not_found"}
-
-
-async def test_a_number_can_be_taken_over(exchange: Exchange, browser: Browser):
-    async with (
-        aiohttp.ClientSession() as http,
-        http.ws_connect(f"{exchange.url}/handset?token={exchange.api_key}") as ws,
-    ):
-        other = Browser(ws)
-        await other.send(type="dial", to=OWNED)
-        assert await other.next() == {"type": "error", "message": "Register first."}
-        await other.send(type="register", number=BROWSER)
-        assert (await other.next())["type"] == "registered"
-        assert (await browser.next())["type"] == "error"
-        assert await browser.next() == {"closed": 4001}
-        await asyncio.sleep(0.05)
-        assert BROWSER in exchange.switch.handsets
-
-
-async def test_a_stranger_has_no_telephone(exchange: Exchange):
-    async with aiohttp.ClientSession() as http:
-        with pytest.raises(aiohttp.WSServerHandshakeError) as error:
-            await http.ws_connect(f"{exchange.url}/handset?token=guess")
-    assert error.value.status == 401
 
 
 # --- the control API --------------------------------------------------------------------------------------------------

@@ -39,19 +39,29 @@ FIXTURES = {
 
 
 @pytest.fixture(scope="module")
-def aimock_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a running aimock with FIXTURES; installed once into pytest's cache."""
+def aimock_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a running aimock with FIXTURES."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None or request.config.cache is None:
+    if node is None or npm is None:
         pytest.skip("needs Node and npm")
-    home = request.config.cache.mkdir("aimock")
-    if not (home / "node_modules/@copilotkit/aimock").exists():
-        install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(home), PACKAGE]
-        if subprocess.run(install, capture_output=True, timeout=120, check=False).returncode != 0:
-            pytest.skip("npm could not install aimock")
+    home = tmp_path_factory.mktemp("aimock")
+    # From npm's own cache after the first time.
+    install = [
+        npm,
+        "install",
+        "--silent",
+        "--no-audit",
+        "--no-fund",
+        "--prefer-offline",
+        "--prefix",
+        str(home),
+        PACKAGE,
+    ]
+    if subprocess.run(install, capture_output=True, timeout=120, check=False).returncode != 0:
+        pytest.skip("npm could not install aimock")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    fixtures = tmp_path_factory.mktemp("aimock") / "fixtures.json"
+    fixtures = home / "fixtures.json"
     fixtures.write_text(json.dumps(FIXTURES))
     command = [node, str(home / "node_modules/@copilotkit/aimock/dist/cli.js"), "-p", str(port), "-f", str(fixtures)]
     with subprocess.Popen([*command, "--log-level", "warn"]) as server:

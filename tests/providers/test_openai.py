@@ -1,11 +1,10 @@
 """OpenAI Realtime sessions against a server that speaks the vendor's protocol on loopback."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
-from agents.providers.base import ProviderError, Sensitivity, SessionConfig, ToolSpec, Turn
+from agents.providers.base import Sensitivity, ToolSpec, Turn
 from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
@@ -15,25 +14,13 @@ from agents.providers.model_events import (
     ToolCall,
     TurnDone,
 )
-from agents.providers.openai import OpenAIRealtimeModel
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat, mulaw_to_pcm16
 from tests.fakes.openai_realtime import FakeOpenAI, Reply, Script
-from tests.providers.reading import Reading
+from tests.providers.openai_sessions import open_session
 from tests.providers.sounds import mulaw_frames, tone
 
 WEATHER = ToolSpec("get_weather", "Weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
 SPEECH = mulaw_frames(200, loud=True) + mulaw_frames(300, loud=False)
-
-
-def config(**changes: Any) -> SessionConfig:
-    return SessionConfig(
-        **{"upstream_model": "gpt-realtime-2", "instructions": "Be brief.", "caller_format": PCMU_8K, **changes}
-    )
-
-
-async def open_session(fake: FakeOpenAI, **changes: Any) -> Reading:
-    model = OpenAIRealtimeModel(api_key="sk-platform", base_url=fake.base_url)
-    return Reading(await model.connect(config(**changes)))
 
 
 async def test_session_is_configured_as_asked() -> None:
@@ -319,65 +306,6 @@ async def test_nonsense_is_passed_over() -> None:
         assert [each.text for each in reading.of(OutputTranscript)] == ["Fine."]
 
 
-@pytest.mark.parametrize(("status", "retryable"), [(401, False), (403, False), (404, False), (429, True), (503, True)])
-async def test_refused_connection(status: int, retryable: bool) -> None:
-    async with FakeOpenAI(Script(refuse_status=status)) as fake:
-        with pytest.raises(ProviderError, match=f"status {status}") as caught:
-            await open_session(fake)
-        assert caught.value.retryable is retryable
-
-
-async def test_refused_settings_tell_the_vendors_message() -> None:
-    async with FakeOpenAI(Script(refuse_settings="Unsupported model.")) as fake:
-        with pytest.raises(ProviderError, match="Unsupported model") as caught:
-            await open_session(fake)
-        assert caught.value.retryable is False
-
-
-async def test_hanging_vendor_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.providers.sockets.CONNECT_TIMEOUT_SECONDS", 0.3)
-    async with FakeOpenAI(Script(hang=True)) as fake:
-        with pytest.raises(ProviderError, match="in time") as caught:
-            await open_session(fake)
-        assert caught.value.retryable is True
-
-
-async def test_nobody_there() -> None:
-    async with FakeOpenAI() as fake:
-        pass
-    with pytest.raises(ProviderError, match="could not be reached") as caught:
-        await open_session(fake)
-    assert caught.value.retryable is True
-
-
-async def test_dropped_line_ends_the_events_with_a_retryable_error() -> None:
-    async with FakeOpenAI(Script(drop_after_frames=3)) as fake, await open_session(fake) as reading:
-        await reading.say(mulaw_frames(60, loud=False))
-        failure = await reading.until_failed()
-        assert isinstance(failure, ProviderError)
-        assert failure.retryable is True
-        with pytest.raises(ProviderError):
-            await reading.session.send_audio("AAAA")
-
-
-async def test_closing_ends_the_events_and_may_be_repeated() -> None:
-    async with FakeOpenAI() as fake, await open_session(fake) as reading:
-        await reading.session.close()
-        await reading.session.close()
-        await reading.until(lambda: reading._task is not None and reading._task.done())
-        assert reading.failure is None
-
-
-async def test_own_key_and_missing_key() -> None:
-    async with FakeOpenAI() as fake:
-        async with await open_session(fake, api_key="sk-own"):
-            assert fake.headers[0]["Authorization"] == "Bearer sk-own"
-        keyless = OpenAIRealtimeModel(base_url=fake.base_url)
-        assert keyless.is_available() is False
-        with pytest.raises(ProviderError, match="No OpenAI API key"):
-            await keyless.connect(config())
-
-
 async def test_without_a_voice_and_a_language_the_vendor_chooses_and_an_own_voice_goes_by_its_id() -> None:
     async with FakeOpenAI() as fake:
         async with await open_session(fake), await open_session(fake, voice="voice_12"):
@@ -385,14 +313,6 @@ async def test_without_a_voice_and_a_language_the_vendor_chooses_and_an_own_voic
         audio = [message["session"]["audio"] for message in fake.messages("session.update")]
     assert [one["output"].get("voice") for one in audio] == [None, {"id": "voice_12"}]
     assert [one["input"]["transcription"] for one in audio] == [{"model": "gpt-4o-mini-transcribe"}] * 2
-
-
-@pytest.mark.parametrize(("choice", "value"), [("voice", "Kore"), ("language", "en-US")])
-async def test_a_refused_voice_or_language_is_named(choice: str, value: str) -> None:
-    async with FakeOpenAI() as fake:
-        with pytest.raises(ProviderError) as refusal:
-            await open_session(fake, **{choice: value})
-    assert (refusal.value.refused, refusal.value.retryable) == (choice, False)
 
 
 async def test_parrot_echoes_each_frame() -> None:
