@@ -8,12 +8,14 @@ from django.utils import timezone
 
 from accounts.idempotency import LIFE
 from accounts.models import BrowserSession, IdempotentAnswer, SessionToken
+from bubblyphone.core import once
 
 
 def purge() -> None:
-    """Forget idempotent answers after their 24 h, and sessions that have expired."""
+    """Forget idempotent answers after their 24 h, sessions that have expired, and forms that were sent."""
     now = timezone.now()
     IdempotentAnswer.objects.filter(created_at__lt=now - LIFE).delete()
     SessionToken.objects.filter(expires_at__lt=now).delete()
+    once.purge()
     BrowserSession.objects.filter(last_seen_at__lt=now - timedelta(seconds=settings.SESSION_COOKIE_AGE)).delete()
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()

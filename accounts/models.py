@@ -48,6 +48,8 @@ class Developer(AbstractBaseUser, PermissionsMixin):
     closed_at = models.DateTimeField(null=True, blank=True)  # deleted by its owner (accounts.account_deletion) …
     closing_finished_at = models.DateTimeField(null=True, blank=True)  # … and calls, numbers and papers are gone
     created_at = models.DateTimeField(default=timezone.now)
+    # One more makes what is remembered of days and months that are over be summed up anew (core.past).
+    sums_version = models.PositiveIntegerField(default=0, editable=False)
 
     objects: ClassVar[DeveloperManager] = DeveloperManager()
 
@@ -61,6 +63,13 @@ class Developer(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A row that is saved as a whole keeps its `sums_version`, which another process may have raised since it was read."""
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            fields = (field.name for field in self._meta.concrete_fields if not field.primary_key)
+            kwargs["update_fields"] = [name for name in fields if name != "sums_version"]
+        super().save(*args, **kwargs)
 
     def set_password(self, raw_password: str | None) -> None:
         super().set_password(raw_password if raw_password is None else normalize("NFKC", raw_password))

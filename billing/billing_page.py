@@ -28,7 +28,7 @@ def show_billing(
     context = {
         "shown": slice_of(selectors.entries_of(developer.pk), request.GET.get("before")),
         "summary": summary,
-        "days_left": burn_rate.days_left(developer.pk, summary.available, timezone.now()),
+        "days_left": burn_rate.days_left(developer, summary.available, timezone.now()),
         **_payment_context(developer, top_up_form, auto_top_up_form),
     }
     return render(request, "billing/billing.html", context)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.db.models import Min, Q, Sum
 from django.db.models.functions import TruncDate
 
+from accounts.models import Developer
 from billing.models import LedgerEntry
 from billing.periods import is_past, start_of_day
 from bubblyphone.core import period_cache
@@ -34,7 +35,7 @@ class _Day:
     since: datetime | None = None
 
 
-def days_left(developer_id: int, balance: Decimal, now: datetime) -> int | None:
+def days_left(developer: Developer, balance: Decimal, now: datetime) -> int | None:
     """Whole days that the balance lasts at what calls cost since a week ago and numbers since a month ago; None without either.
 
     Both are counted by whole days (UTC) and what has passed of today.
@@ -42,7 +43,7 @@ def days_left(developer_id: int, balance: Decimal, now: datetime) -> int | None:
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=ago) for ago in range(MONTH // DAY)]
     spent = period_cache.recall(
-        "burn_rate", developer_id, days, lambda day: is_past(day, now), lambda missing: _spent(developer_id, missing)
+        "burn_rate", developer, days, lambda day: is_past(day, now), lambda missing: _spent(developer.pk, missing)
     )
     week = [spent[day] for day in days[: WINDOW // DAY + 1]]
     daily = sum((day.numbers for day in spent.values()), ZERO) / (MONTH // DAY)

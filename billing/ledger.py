@@ -9,7 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -49,6 +50,7 @@ class BalanceSummary:
         return self.balance - self.held
 
 
+@transaction.atomic
 def post_entry(
     *, developer_id: int, key: str, kind: str, amount: Decimal, description: str, at: datetime | None = None
 ) -> LedgerEntry:
@@ -73,10 +75,19 @@ def post_entry(
         for path in settings.ON_CREDIT:
             enqueue(import_string(path), developer_id)
     if is_new:
-        period_cache.has_changed(developer_id, entry.created_at)
+        note_change(developer_id, entry.created_at)
         for path in settings.ON_ENTRY:
             import_string(path)(developer_id)
     return entry
+
+
+def note_change(developer_id: int, moment: datetime) -> None:
+    """Something was written that belongs to `moment`: where that is over, sums of it that are remembered are not used any more.
+
+    Belongs into the transaction that writes it.
+    """
+    if moment <= timezone.now() - period_cache.SETTLES:
+        Developer.objects.filter(pk=developer_id).update(sums_version=F("sums_version") + 1)
 
 
 def balance(developer_id: int) -> Decimal:

@@ -21,7 +21,7 @@ SHOWN_MONTHS = 24
 def statement_list(request: HttpRequest) -> HttpResponse:
     """A line for each of the last months."""
     developer, now = signed_in(request), timezone.now()
-    shown = statements.statements_of(developer.pk, now)[:SHOWN_MONTHS]
+    shown = statements.statements_of(developer, now)[:SHOWN_MONTHS]
     return render(request, "billing/statements.html", {"statements": shown})
 
 

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import TruncDate
 
+from accounts.models import Developer
 from billing.models import LedgerEntry
 from billing.periods import Period, month_of
 from bubblyphone.core import period_cache
@@ -77,12 +78,12 @@ def _back_to(first: Period, last: Period) -> Iterator[Period]:
         last = month_of(last.start - timedelta(days=1))
 
 
-def statements_of(developer_id: int, now: datetime) -> list[Statement]:
+def statements_of(developer: Developer, now: datetime) -> list[Statement]:
     """Of all months, newest first."""
-    months = months_of(developer_id, now)
+    months = months_of(developer.pk, now)
     lines_of = period_cache.recall(
-        "statements", developer_id, months, lambda month: month.end <= now - period_cache.SETTLES,
-        lambda missing: _lines(developer_id, missing),
+        "statements", developer, months, lambda month: month.end <= now - period_cache.SETTLES,
+        lambda missing: _lines(developer.pk, missing),
     )  # fmt: skip
     found, opening = list[Statement](), ZERO
     for month in reversed(months):
@@ -101,9 +102,9 @@ def _lines(developer_id: int, months: list[Period]) -> dict[Period, list[Line]]:
     return {month: found[month.start] for month in months}
 
 
-def statement_of(developer_id: int, period: Period, now: datetime) -> Statement:
+def statement_of(developer: Developer, period: Period, now: datetime) -> Statement:
     """Raises NotFound for a month that has not begun, or in which the account had no entry yet."""
-    for statement in statements_of(developer_id, now):
+    for statement in statements_of(developer, now):
         if statement.period == period:
             return statement
     raise NotFound("There is no statement for this month.")

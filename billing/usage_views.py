@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
+from accounts.models import Developer
 from billing.periods import Period, month_of, read_month
 from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.errors import InvalidRequest
@@ -39,8 +40,8 @@ def usage(request: HttpRequest) -> HttpResponse:
         period = read_month(request.GET.get("period"), now)
     except InvalidRequest as error:
         raise Http404 from error
-    measure: Callable[[int, Period], dict[str, Any]] = import_string(settings.USAGE_REPORT)
-    report = measure(signed_in(request).pk, period)
+    measure: Callable[[Developer, Period], dict[str, Any]] = import_string(settings.USAGE_REPORT)
+    report = measure(signed_in(request), period)
     following = month_of(period.end)
     context = {
         "period": period,

@@ -141,8 +141,7 @@ CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}},
 }
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-    | {"OPTIONS": {"pool_class": "bubblyphone.core.redis.SharedPool"}}
+    "default": {"BACKEND": "bubblyphone.core.redis.OptionalCache", "LOCATION": REDIS_URL},
 }
 
 Q_CLUSTER = {

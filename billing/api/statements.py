@@ -54,7 +54,7 @@ def find_statement(developer: Developer, month: str) -> Statement:
         period = read_month(month, now)
     except InvalidRequest:
         raise NotFound("There is no statement for this month.") from None
-    return statements.statement_of(developer.pk, period, now)
+    return statements.statement_of(developer, period, now)
 
 
 def _month_data(period: Period, is_final: bool) -> dict[str, Any]:

@@ -78,8 +78,8 @@ class UsageView(APIView):
         query = UsageQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         period = read_month(query.validated_data.get("period"), timezone.now())
-        report: Callable[[int, Period], dict[str, Any]] = import_string(settings.USAGE_REPORT)
-        return data(report(cast(Developer, request.user).pk, period))
+        report: Callable[[Developer, Period], dict[str, Any]] = import_string(settings.USAGE_REPORT)
+        return data(report(cast(Developer, request.user), period))
 
 
 def _asks_for_csv(request: Request) -> bool:

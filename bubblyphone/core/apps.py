@@ -10,7 +10,7 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        # In the name of django-q2, whose table it is: no signal is sent for apps without models.
+        # In the name of django-q2, whose table it is.
         post_migrate.connect(apply_schedules, sender=apps.get_app_config("django_q"))
         _shorten_form_errors()
 

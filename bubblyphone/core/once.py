@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Concatenate, ParamSpec
 
 from cryptography.fernet import InvalidToken
-from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 
 from bubblyphone.core.crypto import decrypt, encrypt
+from bubblyphone.core.models import Press
+from bubblyphone.core.waiting import before_waiting
 
 P = ParamSpec("P")
 
@@ -19,6 +22,12 @@ SAME_PRESS_SECONDS = 60
 LONGEST_WAIT_SECONDS = 20.0
 POLL_SECONDS = 0.05
 IN_FLIGHT = ""
+# In one statement, so that of two presses at the same moment one is the first. In the database, as it must not depend on a cache.
+CLAIM = """
+INSERT INTO core_press (key, place, expires_at) VALUES (%s, %s, %s)
+ON CONFLICT (key) DO UPDATE SET place = EXCLUDED.place, expires_at = EXCLUDED.expires_at WHERE core_press.expires_at <= %s
+RETURNING key
+"""
 # A page carries a token of its own, masked differently each time it is rendered; the cookie's, as scripts send it, is shorter.
 PAGE_TOKEN_LENGTH = 64
 
@@ -55,32 +64,42 @@ def act_once(
     token = request.POST.get("csrfmiddlewaretoken", "")
     if request.method != "POST" or len(token) != PAGE_TOKEN_LENGTH or "HX-Request" in request.headers:
         return view(request, *args, **kwargs)
-    press = sha256(b"\0".join([request.get_full_path().encode(), request.POST.urlencode().encode()])).hexdigest()
-    key = f"press:{request.user.pk or ''}:{press}"
+    pressed = [str(request.user.pk or ""), request.get_full_path(), request.POST.urlencode()]
+    key = sha256("\0".join(pressed).encode()).hexdigest()
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
-    while not cache.add(key, IN_FLIGHT, SAME_PRESS_SECONDS):
-        place = cache.get(key)
+    while not _claim(key):
+        place = Press.objects.filter(pk=key).values_list("place", flat=True).first()
         if place:
             return HttpResponseRedirect(place)
         if place == IN_FLIGHT and time.monotonic() > deadline:
             return HttpResponse(
                 "Your first request is still being processed. Reload the page to see the result.", status=409
             )
-        _wait()
+        before_waiting()
+        time.sleep(POLL_SECONDS)
     try:
         response = view(request, *args, **kwargs)
     except BaseException:
-        cache.delete(key)
+        Press.objects.filter(pk=key).delete()
         raise
     if isinstance(response, HttpResponseRedirect):
-        cache.set(key, response.url, SAME_PRESS_SECONDS)
+        Press.objects.filter(pk=key).update(place=response.url, expires_at=_expiry())
     else:
-        cache.delete(key)
+        Press.objects.filter(pk=key).delete()
     return response
 
 
-def _wait() -> None:
-    """Wait for the first request without keeping a database connection from others."""
-    if not connection.in_atomic_block:
-        connection.close()
-    time.sleep(POLL_SECONDS)
+def _claim(key: str) -> bool:
+    """Whether the press is ours to carry out: nobody has sent it in the last minute."""
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, [key, IN_FLIGHT, _expiry(), timezone.now()])
+        return cursor.fetchone() is not None
+
+
+def _expiry() -> datetime:
+    return timezone.now() + timedelta(seconds=SAME_PRESS_SECONDS)
+
+
+def purge() -> None:
+    """Forget presses that may be meant again by now."""
+    Press.objects.filter(expires_at__lt=timezone.now()).delete()

@@ -16,7 +16,6 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from billing import ledger
-from bubblyphone.core import period_cache
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.money import ZERO
 from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
@@ -124,5 +123,5 @@ def charge(call: Call, *, name: str, kind: str, amount: Decimal, what: str) -> D
         description=f"Call {call.pk}, {what}",
     )
     if call.settled_at:
-        period_cache.has_changed(call.developer_id, call.settled_at)
+        ledger.note_change(call.developer_id, call.settled_at)
     return amount

@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.models import Developer
 from agents.models import Agent
 from billing.models import LedgerEntry
 from billing.periods import Period, is_past, start_of_day
@@ -115,12 +116,12 @@ class _Day:
     call_times: list[Any] = field(default_factory=list)
 
 
-def measure(developer_id: int, period: Period) -> Usage:
+def measure(developer: Developer, period: Period) -> Usage:
     """Sum up a developer's month so far."""
     usage, now = Usage(), timezone.now()
     days = period_cache.recall(
-        f"usage:{period.name}", developer_id, period.days(now.date()), lambda day: is_past(day, now),
-        lambda missing: _rows(developer_id, missing),
+        f"usage:{period.name}", developer, period.days(now.date()), lambda day: is_past(day, now),
+        lambda missing: _rows(developer.pk, missing),
     )  # fmt: skip
     for day, rows in days.items():
         for kind, number, agent, model, cost in rows.later_costs:
@@ -166,9 +167,9 @@ def _add_calls(
         usage.minutes["ai_model"] += model_minutes
 
 
-def report(developer_id: int, period: Period) -> dict[str, Any]:
+def report(developer: Developer, period: Period) -> dict[str, Any]:
     """GET /billing/usage: totals and categories, then the daily series and the breakdowns."""
-    usage = measure(developer_id, period)
+    usage = measure(developer, period)
     held = PhoneNumber.objects.filter(Q(released_at=None) | Q(released_at__gte=period.start))
     categories: dict[str, dict[str, Any]] = {name: {"cost": format_money(cost)} for name, cost in usage.costs.items()}
     for name, minutes in usage.minutes.items():
@@ -178,7 +179,7 @@ def report(developer_id: int, period: Period) -> dict[str, Any]:
         "total_calls": usage.total.calls,
         "total_minutes": usage.total.minutes,
         "total_cost": format_money(usage.total.cost),
-        "phone_numbers": held.filter(developer_id=developer_id, created_at__lt=period.end).count(),
+        "phone_numbers": held.filter(developer=developer, created_at__lt=period.end).count(),
         "phone_number_cost": format_money(usage.number_cost),
         "categories": categories,
         "daily": [_day(usage, day) for day in period.days(timezone.now().date())],

@@ -4,14 +4,16 @@ Messages are mappings whose `type` begins with "session."; `calls.live.session_r
 what became of one, the answer comes back through a list in Redis, for which it waits.
 """
 
+import asyncio
 import logging
 import uuid
 from typing import Any
 
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as NoAnswer
 
-from bubblyphone.core.redis import get_redis
+from bubblyphone.core.redis import get_redis, reached
 from bubblyphone.core.waiting import run_waiting
 
 logger = logging.getLogger(__name__)
@@ -26,8 +28,18 @@ def session_group(call_id: int) -> str:
 
 
 def tell_session(call_id: int, message: dict[str, Any]) -> None:
-    """Send without waiting. A session that is not there any more does not mind."""
-    run_waiting(get_channel_layer().group_send, session_group(call_id), message)
+    """Send without waiting. A session that is not there any more does not mind. Raises RedisError."""
+    with reached():
+        run_waiting(_send, session_group(call_id), message)
+
+
+async def _send(group: str, message: dict[str, Any]) -> None:
+    """The channel layer itself would wait for ever."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await get_channel_layer().group_send(group, message)
+    except TimeoutError as error:
+        raise NoAnswer("Redis does not take a message.") from error
 
 
 def ask_session(call_id: int, message: dict[str, Any]) -> bool:

@@ -78,7 +78,7 @@ def figures(developer: Developer, now: datetime) -> Figures:
     today = now.date()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
     rows = period_cache.recall(
-        "overview", developer.pk, days, lambda day: is_past(day, now), lambda missing: _by_day(developer, missing)
+        "overview", developer, days, lambda day: is_past(day, now), lambda missing: _by_day(developer, missing)
     )
     total = {name: sum(row.get(name, 0) for row in rows.values()) for name in ("calls", "good", "dialled", "picked_up")}
     latest = rows[today]

@@ -26,7 +26,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     numbers = list(numbers_of(developer).order_by("-pk"))
     context = {
         "balance": summary.balance,
-        "days_left": burn_rate.days_left(developer.pk, summary.available, now),
+        "days_left": burn_rate.days_left(developer, summary.available, now),
         "attention": shown.attention(developer, summary.balance, numbers, now),
         "figures": shown.figures(developer, now),
         "steps": checklist.first_steps(developer, numbers),

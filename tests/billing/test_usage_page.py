@@ -61,7 +61,7 @@ def test_numbers_cost_each_month_and_are_set_up_once(empty_redis: object) -> Non
     developer, now = make_developer(), timezone.now()
     for kind, amount in (("number_setup", -3), ("number_month", -3)):
         ledger.post_entry(developer_id=developer.pk, key=kind, kind=kind, amount=Decimal(amount), description="")
-    assert days_left(developer.pk, Decimal(13), now + timedelta(seconds=1)) == 130  # $3 in 30 days
+    assert days_left(developer, Decimal(13), now + timedelta(seconds=1)) == 130  # $3 in 30 days
 
 
 @pytest.mark.django_db
@@ -83,4 +83,4 @@ def test_how_long_a_balance_lasts(spent: str, days_ago: float, left: int | None,
     client = Client()
     client.force_login(developer)
     assert ("left at this week’s spending" in client.get("/billing").content.decode()) == (left is not None)
-    assert days_left(developer.pk, Decimal(13) if left != 0 else Decimal(-1), now) == left
+    assert days_left(developer, Decimal(13) if left != 0 else Decimal(-1), now) == left
