@@ -40,7 +40,7 @@ ENCRYPTION_KEYS = [key for key in env.ENCRYPTION_KEYS.split(",") if key]
 # Columns under these keys, for `manage.py rotate_encryption`.
 ENCRYPTED_FIELDS = {
     "accounts.IdempotentAnswer": ["encrypted_body"],
-    "accounts.SigningSecret": ["encrypted", "previous_encrypted"],
+    "webhooks.SigningSecret": ["encrypted", "previous_encrypted"],
     "agents.ModelKey": ["encrypted"],
     "staff.Authenticator": ["encrypted"],
 }
