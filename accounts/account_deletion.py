@@ -5,12 +5,11 @@ Payments stay in the ledger, and calls stay with their bills; what identifies th
 
 import logging
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from accounts import services
+from accounts.hooks import DELETION_STEPS
 from accounts.models import ApiKey, Developer
 from bubblyphone.core.errors import ApplicationError, Conflict, InvalidRequest
 from bubblyphone.core.jobs import enqueue
@@ -41,10 +40,10 @@ def close_account(*, developer: Developer, password: str, address: str) -> None:
 
 
 def finish(developer_id: int) -> None:
-    """Job: the steps of settings.ON_ACCOUNT_CLOSED, in order. `finish_all` retries steps that cannot be done yet."""
-    for path in settings.ON_ACCOUNT_CLOSED:
+    """Job: the steps of `accounts.hooks.DELETION_STEPS`, phase by phase. `finish_all` retries steps that cannot be done yet."""
+    for step in sorted(DELETION_STEPS, key=lambda step: step.phase):
         try:
-            import_string(path)(developer_id)
+            step.run(developer_id)
         except ApplicationError as error:
             logger.info("Account deletion is not finished yet: %s", error.message, extra={"developer_id": developer_id})
             return
@@ -52,7 +51,7 @@ def finish(developer_id: int) -> None:
 
 
 def finish_all() -> None:
-    """Continue unfinished deletions; a schedule calls it (settings.SCHEDULES)."""
+    """Continue unfinished deletions; a scheduled job."""
     waiting = Developer.objects.filter(closed_at__isnull=False, closing_finished_at=None)
     for developer_id in waiting.values_list("pk", flat=True):
         finish(developer_id)

@@ -1,4 +1,4 @@
-"""Deletion of expired rows; a schedule calls it (settings.SCHEDULES)."""
+"""Deletion of expired rows (a scheduled job)."""
 
 from datetime import timedelta
 from importlib import import_module

@@ -10,10 +10,10 @@ from django.contrib.auth import authenticate
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from accounts import email_verification, throttles
 from accounts.authentication import KEY_PREFIX
+from accounts.hooks import ACCOUNT_OPENED
 from accounts.models import ApiKey, BrowserSession, Developer, SessionToken
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
@@ -38,8 +38,8 @@ def register(
             developer = Developer.objects.create_user(
                 email, password, name=name, company_name=company_name, time_zone=time_zone
             )
-            for path in settings.ON_ACCOUNT_OPENED:
-                import_string(path)(developer.pk)
+            for opened in ACCOUNT_OPENED:
+                opened(developer.pk)
             with suppress(TooManyRequests):  # somebody registered it before, and deleted that account
                 email_verification.request_link(developer=developer)
             return developer

@@ -1,4 +1,4 @@
-"""What becomes of cards when their account is deleted (settings.ON_ACCOUNT_CLOSED)."""
+"""What becomes of cards when their account is deleted (accounts.hooks.DELETION_STEPS)."""
 
 from accounts.models import Developer
 from billing.models import AutoTopUp, Card

@@ -8,4 +8,25 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
+        from accounts.hooks import ACCOUNT_OPENED, DELETION_STEPS, DeletionPhase, DeletionStep
+        from billing import account_deletion, caps, checkpoints, hooks, notices, verification
+        from billing.payments import auto_topup, ledger_check, sweep
+        from bubblyphone.core.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob
+
         checks.register(check_stripe)
+        ACCOUNT_OPENED.register(caps.set_defaults)
+        DELETION_STEPS.register(DeletionStep(DeletionPhase.PAYMENTS, account_deletion.forget_cards))
+        hooks.ENTRY_WATCHERS.register(auto_topup.watch)
+        hooks.LEDGER_CHECKS.register(
+            verification.check_entries,
+            verification.check_balances,
+            verification.check_adjustments,
+            ledger_check.check_payments,
+        )
+        SCHEDULED_JOBS.register(
+            ScheduledJob("send billing notices", notices.send_waiting, 1),
+            ScheduledJob("charge and settle payments", sweep.sweep, 1),
+            ScheduledJob("delete old Stripe events", sweep.purge, DAY_MINUTES),
+            ScheduledJob("move balance checkpoints", checkpoints.move, 60),
+            ScheduledJob("verify the ledger", verification.verify_nightly, DAY_MINUTES),
+        )

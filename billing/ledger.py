@@ -3,18 +3,17 @@
 Entries are never changed (a trigger sees to that); a mistake is put right by another entry. The balance is their sum.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from accounts.models import Developer
+from billing.hooks import CREDIT_JOBS, ENTRY_WATCHERS, HOLDS
 from billing.models import LedgerEntry
 from bubblyphone.core import period_cache
 from bubblyphone.core.errors import InsufficientFunds
@@ -72,12 +71,12 @@ def post_entry(
     if not is_new and (entry.developer_id, entry.kind, entry.amount) != (developer_id, kind, amount):
         raise KeyReused(f"{key} stands for {entry.kind} {entry.amount} already, not for {kind} {amount}.")
     if is_new and amount > ZERO:
-        for path in settings.ON_CREDIT:
-            enqueue(import_string(path), developer_id)
+        for job in CREDIT_JOBS:
+            enqueue(job, developer_id)
     if is_new:
         note_change(developer_id, entry.created_at)
-        for path in settings.ON_ENTRY:
-            import_string(path)(developer_id)
+        for watch in ENTRY_WATCHERS:
+            watch(developer_id)
     return entry
 
 
@@ -104,8 +103,7 @@ def balances(developer_ids: Iterable[int]) -> dict[int, Decimal]:
 
 def balance_summary(developer_id: int) -> BalanceSummary:
     """Balance and holds. An entry written between the two reads counts twice for that moment, never zero times."""
-    finders: list[Callable[[int], Decimal]] = [import_string(path) for path in settings.HOLDS]
-    held = sum((find(developer_id) for find in finders), ZERO)
+    held = sum((find(developer_id) for find in HOLDS), ZERO)
     return BalanceSummary(balance=balance(developer_id), held=held)
 
 

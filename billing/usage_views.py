@@ -1,22 +1,19 @@
 """The page of a month's usage."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.dateparse import parse_date
-from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
-from accounts.models import Developer
-from billing.periods import Period, month_of, read_month
+from billing.hooks import USAGE_REPORT
+from billing.periods import month_of, read_month
 from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.pages import page
@@ -40,8 +37,7 @@ def usage(request: HttpRequest) -> HttpResponse:
         period = read_month(request.GET.get("period"), now)
     except InvalidRequest as error:
         raise Http404 from error
-    measure: Callable[[Developer, Period], dict[str, Any]] = import_string(settings.USAGE_REPORT)
-    report = measure(signed_in(request), period)
+    report = USAGE_REPORT.get()(signed_in(request), period)
     following = month_of(period.end)
     context = {
         "period": period,

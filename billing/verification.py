@@ -1,17 +1,16 @@
 """Proof that the ledger is right: `manage.py ledger verify`, and every night by schedule.
 
-Each check of settings.LEDGER_CHECKS yields a line for every fault. All read the same snapshot of the database.
+Each check of `billing.hooks.LEDGER_CHECKS` yields a line for every fault. All read the same snapshot of the database.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Q, Sum
-from django.utils.module_loading import import_string
 
 from billing import ledger
+from billing.hooks import LEDGER_CHECKS
 from billing.models import Adjustment, LedgerEntry
 from bubblyphone.core.money import ZERO, format_money
 from bubblyphone.core.snapshots import one_state
@@ -38,8 +37,7 @@ class LedgerWrong(Exception):
 def find_problems() -> list[str]:
     """Every fault, in the order of the checks; empty when all is right."""
     with one_state():
-        checks: list[Callable[[], Iterator[str]]] = [import_string(path) for path in settings.LEDGER_CHECKS]
-        return [problem for check in checks for problem in check()]
+        return [problem for check in LEDGER_CHECKS for problem in check()]
 
 
 def verify_nightly() -> None:

@@ -1,4 +1,4 @@
-"""What each app says about its part of the API, put together (settings.API_DESCRIPTION)."""
+"""What each app says about its part of the API, put together (bubblyphone.core.schema.DESCRIPTION)."""
 
 from accounts.api import schema as accounts
 from agents.api import schema as agents

@@ -81,6 +81,7 @@ INSTALLED_APPS = [
     "calls",
     "sandbox",
     "staff",
+    "bubblyphone.docs",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -159,52 +160,6 @@ Q_CLUSTER = {
     "catch_up": False,
     "label": "Background jobs",
 }
-# What is held of a balance, by developer's id: billing counts it as spent, and cannot know calls and numbers.
-HOLDS = ["calls.charging.holds.held", "phone_numbers.purchases.held"]
-# What a developer's month came to: the answer of GET /billing/usage.
-USAGE_REPORT = "calls.charging.usage.report"
-# Carries out what developers' servers answer to `call.incoming` and `call.speech`.
-WEBHOOK_REPLY_HANDLER = "calls.webhook_mode.call_replies.CallReplies"
-# Jobs that run when an account has been given credit; they are handed the developer's id.
-ON_CREDIT = ["phone_numbers.renewals.renew_overdue"]
-# Called with the developer's id in the transaction of every new entry.
-ON_ENTRY = ["billing.payments.auto_topup.watch"]
-# Tells all webhook addresses of an account; billing cannot know numbers.
-PUBLISH_TO_ACCOUNT = "phone_numbers.notices.publish_to_account"
-ON_ACCOUNT_OPENED = ["billing.caps.set_defaults"]  # with the developer's id, in the transaction of a registration
-# Steps of deleting an account, in order; handed the developer's id, they may be repeated, and raise while they cannot be done yet.
-ON_ACCOUNT_CLOSED = [
-    "billing.account_deletion.forget_cards",
-    "calls.account_deletion.end_calls",
-    "calls.after_call.recording_access.delete_all",
-    "calls.account_deletion.forget_what_was_said",
-    "phone_numbers.account_deletion.release_numbers",
-    "phone_numbers.account_deletion.delete_documents",
-    "agents.account_deletion.delete_model_keys",
-]
-# What `manage.py ledger verify` and the nightly job check: functions that give a line for each fault.
-LEDGER_CHECKS = [
-    "billing.verification.check_entries",
-    "billing.verification.check_balances",
-    "billing.verification.check_adjustments",
-    "billing.payments.ledger_check.check_payments",
-    "phone_numbers.ledger_check.check_numbers",
-    "calls.charging.ledger_check.check_calls",
-]
-# Jobs that come round: name → (function, minutes between two runs).
-SCHEDULES = {
-    "reconcile number purchases": ("phone_numbers.purchases.reconcile_purchases", 1),
-    "finish deleted accounts": ("accounts.account_deletion.finish_all", 1),
-    "delete expired rows": ("accounts.housekeeping.purge", 60),
-    "renew phone numbers": ("phone_numbers.renewals.renew_all", 60),
-    "send billing notices": ("billing.notices.send_waiting", 1),
-    "charge and settle payments": ("billing.payments.sweep.sweep", 1),
-    "delete old Stripe events": ("billing.payments.sweep.purge", 24 * 60),
-    "resume processing after calls": ("calls.after_call.jobs.resume_all", 1),
-    "delete old recordings": ("calls.after_call.recording_access.delete_expired", 60),
-    "move balance checkpoints": ("billing.checkpoints.move", 60),
-    "verify the ledger": ("billing.verification.verify_nightly", 24 * 60),
-}
 
 # --- accounts, pages, security ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.Developer"
@@ -279,7 +234,6 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "bubblyphone.core.schema.OperationSchema",
 }
 # What the apps say about their operations.
-API_DESCRIPTION = "bubblyphone.api_schema.DESCRIPTION"
 SPECTACULAR_SETTINGS = {
     "TITLE": "BubblyPhone Agents",
     "VERSION": "1",
@@ -305,16 +259,6 @@ CORS_EXPOSE_HEADERS = [
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
     "X-Request-Id",
-]
-
-# --- the clock process ------------------------------------------------------------------------------------------------
-# Coroutine functions that `manage.py clock` keeps running.
-CLOCK_TASKS = [
-    "bubblyphone.core.health.beat",
-    "webhooks.delivery.run",
-    "calls.clock.metering.run",
-    "calls.clock.cap_enforcement.run",
-    "calls.clock.sweeper.run",
 ]
 
 # --- outside parties --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Releasing numbers and deleting documents when their account is deleted (settings.ON_ACCOUNT_CLOSED)."""
+"""Releasing numbers and deleting documents when their account is deleted (accounts.hooks.DELETION_STEPS)."""
 
 from bubblyphone.core.errors import Conflict
 from phone_numbers import services

@@ -45,7 +45,7 @@ OPEN_MESSAGE = (
 
 
 def held(developer_id: int) -> Decimal:
-    """The price of what is being bought, in USD (settings.HOLDS)."""
+    """The price of what is being bought, in USD (billing.hooks.HOLDS)."""
     return held_by([developer_id]).get(developer_id, ZERO)
 
 

@@ -20,10 +20,11 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import Min
 from django.utils import timezone
 
+from webhooks.hooks import REPLY_HANDLER
 from webhooks.models import WebhookDelivery
 from webhooks.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
 from webhooks.outbox import CHANNEL, record_attempt
-from webhooks.replies import AnswerRefused, reply_handler
+from webhooks.replies import AnswerRefused
 from webhooks.signing import signature_headers, signing_keys
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def record_outcome(
         if ours.update(status=status, attempt_count=number, next_attempt_at=next_attempt_at):
             record_attempt(delivery=delivery, number=number, result=result, started_at=started_at)
             if delivery.wants_reply and status == WebhookDelivery.Status.FAILED and not result.is_final:
-                reply_handler().gave_up(delivery)
+                REPLY_HANDLER.get().gave_up(delivery)
 
 
 def abandon(delivery: WebhookDelivery) -> None:
@@ -107,7 +108,7 @@ def take_reply(delivery: WebhookDelivery, result: PostResult) -> PostResult:
     if not result.is_whole:
         return replace(result, error=f"The response is longer than {MAX_RESPONSE_BYTES // 1024} KB.")
     try:
-        problem = reply_handler().take(delivery, result.body)
+        problem = REPLY_HANDLER.get().take(delivery, result.body)
     except AnswerRefused as error:
         return replace(result, error=str(error), is_final=True)
     except DatabaseError:
@@ -251,7 +252,7 @@ class Dispatcher:
         if not delivery.wants_reply or delivery.attempt_count == 0:
             return True
         try:
-            if await self._replies.call(lambda: reply_handler().is_wanted(delivery)):
+            if await self._replies.call(lambda: REPLY_HANDLER.get().is_wanted(delivery)):
                 return True
             await self._replies.call(abandon, delivery)
         except DatabaseError:

@@ -1,9 +1,6 @@
-"""The addresses that an account's events go to. The app that owns them registers how to find them."""
+"""The addresses that an account's events go to, as the Webhooks page lists them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-from accounts.models import Developer
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +12,3 @@ class Endpoint:
     label: str
     webhook_url: str
     tool_webhook_url: str
-
-
-EndpointSource = Callable[[Developer], list[Endpoint]]
-_sources: list[EndpointSource] = []
-
-
-def register_source(source: EndpointSource) -> None:
-    """Called once per source, from `AppConfig.ready`."""
-    _sources.append(source)
-
-
-def endpoints_of(developer: Developer) -> list[Endpoint]:
-    """The endpoints of every source, in the order of registration."""
-    return [endpoint for source in _sources for endpoint in source(developer)]

@@ -1,10 +1,6 @@
-"""Webhooks whose response is an action. settings.WEBHOOK_REPLY_HANDLER carries it out."""
+"""Webhooks whose response we act on: `webhooks.hooks.REPLY_HANDLER` does."""
 
-from functools import cache
 from typing import Protocol
-
-from django.conf import settings
-from django.utils.module_loading import import_string
 
 from webhooks.models import WebhookDelivery
 
@@ -27,10 +23,3 @@ class ReplyHandler(Protocol):
 
     def gave_up(self, delivery: WebhookDelivery) -> None:
         """The last attempt has failed; called in the transaction that says so."""
-
-
-@cache
-def reply_handler() -> ReplyHandler:
-    """The handler of this process."""
-    handler: ReplyHandler = import_string(settings.WEBHOOK_REPLY_HANDLER)()
-    return handler

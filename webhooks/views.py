@@ -12,7 +12,8 @@ from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import page, show_refusal, slice_of
 from bubblyphone.core.schema import description
-from webhooks import endpoints, redelivery
+from webhooks import redelivery
+from webhooks.hooks import ENDPOINT_SOURCES
 
 
 class DeliveryFilterForm(forms.Form):
@@ -48,7 +49,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
         "is_filtered": bool(chosen),
         "kept": kept.urlencode(),
         "failed": redelivery.failed_notices(developer).count(),
-        "endpoints": endpoints.endpoints_of(developer),
+        "endpoints": [endpoint for find in ENDPOINT_SOURCES for endpoint in find(developer)],
     }
     return render(request, "webhooks/list.html", context)
 

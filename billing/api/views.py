@@ -1,12 +1,9 @@
 """/api/v1/billing/…"""
 
-from collections.abc import Callable
 from typing import Any, cast
 
-from django.conf import settings
 from django.http import HttpResponseBase
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -14,8 +11,9 @@ from rest_framework.views import APIView
 from accounts.models import Developer
 from billing import exports, ledger, selectors
 from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer
+from billing.hooks import USAGE_REPORT
 from billing.models import LedgerEntry
-from billing.periods import Period, read_month
+from billing.periods import read_month
 from bubblyphone.core.api import data, format_time, page_of
 from bubblyphone.core.money import ZERO, format_money
 
@@ -78,8 +76,7 @@ class UsageView(APIView):
         query = UsageQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         period = read_month(query.validated_data.get("period"), timezone.now())
-        report: Callable[[Developer, Period], dict[str, Any]] = import_string(settings.USAGE_REPORT)
-        return data(report(cast(Developer, request.user), period))
+        return data(USAGE_REPORT.get()(cast(Developer, request.user), period))
 
 
 def _asks_for_csv(request: Request) -> bool:

@@ -8,7 +8,6 @@ a repeat is its first one. While one payment is pending there is no other.
 """
 
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +16,6 @@ import stripe
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from accounts.models import Developer
 from billing import ledger, notices
@@ -28,6 +26,7 @@ from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.money import format_money
+from webhooks.hooks import PUBLISH_TO_ACCOUNT
 
 logger = logging.getLogger(__name__)
 AMOUNTS = tuple(map(Decimal, (10, 25, 50, 100)))
@@ -200,8 +199,8 @@ def fail(payment_id: int, code: str) -> None:
     context = {"amount": amount, "reason": explain(code), "link": f"{settings.PUBLIC_URL}/billing"}
     key = f"auto-topup-failed:{payment.pk}"
     notices.send_once(developer_id=payment.developer_id, key=key, template="auto_topup_failed", context=context)
-    publish: Callable[..., None] = import_string(settings.PUBLISH_TO_ACCOUNT)
     payload = {"event": EVENT, "amount": amount, "currency": "USD", "reason": code, "timestamp": format_time(now)}
+    publish = PUBLISH_TO_ACCOUNT.get()
     publish(developer_id=payment.developer_id, subject=f"payment:{payment.pk}", event_type=EVENT, payload=payload)
 
 

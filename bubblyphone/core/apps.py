@@ -10,9 +10,13 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
+        from bubblyphone.core import health
+        from bubblyphone.core.clock_tasks import CLOCK_TASKS
+
         # In the name of django-q2, whose table it is.
         post_migrate.connect(apply_schedules, sender=apps.get_app_config("django_q"))
         _shorten_form_errors()
+        CLOCK_TASKS.register(health.beat)
 
 
 def _shorten_form_errors() -> None:

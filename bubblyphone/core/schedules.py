@@ -1,17 +1,32 @@
-"""Jobs that come round: `settings.SCHEDULES`, written into django-q2's table after every `migrate`."""
+"""Scheduled jobs: registered in `AppConfig.ready`, written into django-q2's table after every `migrate`."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.apps import apps as installed_apps
 from django.apps.registry import Apps
-from django.conf import settings
 from django.db import connections
 from django.utils import timezone
+
+from bubblyphone.core.hooks import Registry, dotted_path
 
 EVERY_MINUTES = "I"  # django_q.models.Schedule.MINUTES
 DAY_MINUTES = 24 * 60
 NIGHT_HOUR = 3  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledJob:
+    """`name` is what staff see in the admin."""
+
+    name: str
+    function: Callable[[], None]
+    minutes: int
+
+
+SCHEDULED_JOBS: Registry[ScheduledJob] = Registry()
 
 
 def apply_schedules(using: str, apps: Apps = installed_apps, **kwargs: Any) -> None:
@@ -22,13 +37,14 @@ def apply_schedules(using: str, apps: Apps = installed_apps, **kwargs: Any) -> N
     schedule = apps.get_model("django_q", "Schedule")
     if schedule._meta.db_table not in connections[using].introspection.table_names():
         return  # `migrate` was told to stop before django-q2's tables
-    functions = [function for function, _ in settings.SCHEDULES.values()]
-    schedule.objects.using(using).filter(func__in=functions).exclude(name__in=settings.SCHEDULES).delete()
-    for name, (function, minutes) in settings.SCHEDULES.items():
-        kept = {"func": function, "schedule_type": EVERY_MINUTES, "minutes": minutes}
-        first = next_night(timezone.now()) if minutes >= DAY_MINUTES else timezone.now()
+    jobs = {job.name: job for job in SCHEDULED_JOBS}
+    functions = [dotted_path(job.function) for job in SCHEDULED_JOBS]
+    schedule.objects.using(using).filter(func__in=functions).exclude(name__in=jobs).delete()
+    for name, job in jobs.items():
+        values = {"func": dotted_path(job.function), "schedule_type": EVERY_MINUTES, "minutes": job.minutes}
+        first = next_night(timezone.now()) if job.minutes >= DAY_MINUTES else timezone.now()
         schedule.objects.using(using).update_or_create(
-            name=name, defaults=kept, create_defaults={**kept, "next_run": first}
+            name=name, defaults=values, create_defaults={**values, "next_run": first}
         )
 
 

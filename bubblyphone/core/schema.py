@@ -3,19 +3,18 @@ operations in `<app>/api/schema.py`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from django.conf import settings
-from django.utils.module_loading import import_string
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.permissions import AllowAny
 from rest_framework.serializers import BaseSerializer
 
+from bubblyphone.core.hooks import Slot
 from bubblyphone.core.json_schema import SHAPES, Schema, example_of, page_size, shape, text
 from bubblyphone.core.openapi_links import add_links
 from bubblyphone.core.webhook_schema import Webhook, webhooks_section
@@ -89,12 +88,14 @@ class Description:
         return {key: (tag, one) for tag, group in self.operations.items() for key, one in group.items()}
 
 
+DESCRIPTION: Slot[Callable[[], Description]] = Slot("the API's description")
+"""Puts the apps' parts together. They are above this package."""
+
+
 @cache
 def description() -> Description:
-    """What settings.API_DESCRIPTION names: the apps' parts lie above this package."""
-    found = import_string(settings.API_DESCRIPTION)
-    assert isinstance(found, Description)
-    return found
+    """What every app says about its part of the API."""
+    return DESCRIPTION.get()()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Money that calls are about to need, set aside before it is spent: part of what is `held` of a balance (settings.HOLDS).
+"""Money that calls are about to need, set aside before it is spent: part of what is `held` of a balance (billing.hooks.HOLDS).
 
 A hold is worked out from the call's row and is no row of its own: every process sees the same one, it grows by itself, and no
 process that dies can leave one behind.

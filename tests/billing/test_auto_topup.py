@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.core import mail
@@ -98,8 +97,10 @@ def test_no_endless_charging_of_a_deep_debt(developer: Developer, stripe: FakeSt
     assert (len(stripe.posts(INTENTS)), balance(developer)) == (1, -40)
 
 
-def test_running_calls_count(developer: Developer, stripe: FakeStripe, card: Card, settings: Any) -> None:
-    settings.HOLDS = ["tests.billing.test_auto_topup.six_dollars"]
+def test_running_calls_count(
+    developer: Developer, stripe: FakeStripe, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("billing.ledger.HOLDS", [six_dollars])
     switch_on(developer)
     sweep.sweep()
     run_jobs()

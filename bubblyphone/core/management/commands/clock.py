@@ -7,10 +7,11 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connections
-from django.utils.module_loading import import_string
+
+from bubblyphone.core.clock_tasks import CLOCK_TASKS, ClockTask
+from bubblyphone.core.hooks import dotted_path
 
 logger = logging.getLogger(__name__)
 
@@ -23,25 +24,26 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         _allow_many_sockets()
         _keep_connections()
-        asyncio.run(run_until_stopped(settings.CLOCK_TASKS))
+        asyncio.run(run_until_stopped(list(CLOCK_TASKS)))
 
 
-async def run_until_stopped(paths: Sequence[str]) -> None:
-    """Run the named coroutine functions until SIGTERM or SIGINT, then cancel them and wait for them."""
+async def run_until_stopped(functions: Sequence[ClockTask]) -> None:
+    """Run the coroutine functions until SIGTERM or SIGINT, then cancel them and wait for them."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    tasks = [asyncio.create_task(_keep_running(path), name=path) for path in paths]
+    tasks = [asyncio.create_task(_keep_running(function), name=dotted_path(function)) for function in functions]
     await stop.wait()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _keep_running(path: str) -> None:
+async def _keep_running(function: ClockTask) -> None:
+    path = dotted_path(function)
     while True:
         try:
-            await import_string(path)()
+            await function()
             logger.error("%s stopped unexpectedly and is being restarted", path)
         except Exception:  # one task's fault must not end the others
             logger.exception("%s failed and is being restarted", path)

@@ -1,0 +1,44 @@
+"""How an app calls what is above it: it declares a hook, and the higher app fills it in `AppConfig.ready`."""
+
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Any number of things, in the order in which they were registered."""
+
+    def __init__(self) -> None:
+        self._items: list[T] = []
+
+    def register(self, *items: T) -> None:
+        self._items += items
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items)
+
+
+class Slot(Generic[T]):
+    """Exactly one thing. `name` is for the error when nothing was registered."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._item: T | None = None
+
+    def register(self, item: T) -> None:
+        """Raises RuntimeError if there is one already."""
+        if self._item is not None:
+            raise RuntimeError(f"{self._name} is registered already.")
+        self._item = item
+
+    def get(self) -> T:
+        """Raises RuntimeError if there is none."""
+        if self._item is None:
+            raise RuntimeError(f"No app has registered {self._name}.")
+        return self._item
+
+
+def dotted_path(function: Callable[..., object]) -> str:
+    """Where a function is, as django-q2's table and log lines name it."""
+    return f"{function.__module__}.{function.__qualname__}"

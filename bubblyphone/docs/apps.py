@@ -1,0 +1,24 @@
+from typing import TYPE_CHECKING
+
+from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from bubblyphone.core.schema import Description
+
+
+class DocsConfig(AppConfig):
+    """The last app: it puts together what all others say about their part of the API."""
+
+    name = "bubblyphone.docs"
+    label = "docs"
+
+    def ready(self) -> None:
+        from bubblyphone.core import schema
+
+        schema.DESCRIPTION.register(_description)
+
+
+def _description() -> "Description":
+    from bubblyphone.api_schema import DESCRIPTION
+
+    return DESCRIPTION
