@@ -24,7 +24,9 @@ from django.conf import settings
 from twisted.internet.task import LoopingCall
 from twisted.web import http
 
-from bubblyphone.core.http import forwarded_client, network_of
+from bubblyphone.core.http import forwarded_client, json_error, network_of
+from bubblyphone.core.middleware import API_PREFIX
+from bubblyphone.daphne_http import KEPT_BYTES
 from bubblyphone.daphne_websocket import DirectWebSocketProtocol
 from bubblyphone.flow import Flow, buffered, untaken
 
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 HTTPChannel: Any = http.HTTPChannel  # Twisted is typed in part
 
 CLOSE_SECONDS = 5
+LENGTH_DIGITS = 18  # of a Content-Length; what is longer is too large anyway
 # A connection this young may have a request on its way.
 YOUNG_SECONDS = 1
 BURST = 4
@@ -252,8 +255,10 @@ class Connections:
             request.basic_error(503, b"Service Unavailable", "The server did not respond in time.")
 
 
-def _response(status: bytes) -> bytes:
-    return b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status
+def _response(status: bytes, answer: bytes = b"") -> bytes:
+    """Without a content, or with one of the API's."""
+    kind = b"Content-Type: application/json\r\n" if answer else b""
+    return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, kind, len(answer), answer)
 
 
 class LimitedChannel(HTTPChannel):  # type: ignore[misc]
@@ -267,11 +272,23 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         self.connection = self.factory.connections.opened(self)
 
     def dataReceived(self, data: bytes) -> None:
+        if self.connection is not None and self.connection.phase is Phase.CLOSING:
+            return  # refused: a client that is still sending reads the answer only if nothing is reset meanwhile
         if self.connection is not None and self.connection.phase is Phase.IDLE:
             self._enter(Phase.HEADERS)
         super().dataReceived(data)
 
+    def headerReceived(self, line: bytes) -> bool:
+        """Python does not make a number of thousands of digits; Twisted would end without an answer."""
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            line = b"%s: %s" % (name, value.strip().lstrip(b"0")[:LENGTH_DIGITS] or b"0")
+        return bool(super().headerReceived(line))
+
     def allHeadersReceived(self) -> None:
+        if self.length is not None and self.length > KEPT_BYTES:
+            self._refuse(413)
+            return
         super().allHeadersReceived()
         headers, connection = self.requests[-1].requestHeaders, self.connection
         if connection is None:
@@ -283,7 +300,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         client = forwarded_client(headers.getRawHeaders(b"x-forwarded-for", []))
         has_place = not client or connections.forwarded(connection, network_of(client))
         if not has_place or (self.length != 0 and not connections.may_send_body(connection)):
-            self._refuse()
+            self._refuse(503)
         elif self.length != 0:
             self._enter(Phase.BODY)
 
@@ -322,11 +339,13 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         if self.connection is not None:
             self.connection.written += size
 
-    def _refuse(self) -> None:
+    def _refuse(self, status: int) -> None:
+        """Answer before the body has come, and let the client finish what it is sending."""
         self.requests[-1].process = lambda: None
         self._enter(Phase.CLOSING)
-        self.transport.write(_response(b"503 Service Unavailable"))
-        self.loseConnection()
+        answer = json_error(status).content if self._path.startswith(API_PREFIX.encode()) else b""
+        self.transport.write(_response(b"%d %s" % (status, http.RESPONSES[status]), answer))
+        self.transport.loseWriteConnection()
 
 
 class LimitedWebSocket(DirectWebSocketProtocol):

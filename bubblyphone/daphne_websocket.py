@@ -39,8 +39,12 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     data: bytes  # come in and not taken yet
 
     def connectionMade(self) -> None:
-        """Autobahn copies its factory's options here, and without a limit would keep a message of any size."""
+        """Autobahn copies its factory's options here, and without a limit would keep a message of any size.
+
+        It would also drop who breaks a rule without saying which (RFC 6455 §7.4.1).
+        """
         super().connectionMade()
+        self.failByDrop = False
         self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_MESSAGE_BYTES
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:

@@ -122,3 +122,45 @@ async def test_a_slow_reader_gets_the_whole_file(port: int) -> None:
             await asyncio.sleep(len(data) / 600_000)
     assert received > 8_000_000
     assert time.monotonic() - began > 2 * SECONDS
+
+
+TOO_LARGE = b'{"message":"The request body is larger than 1 MiB."}'
+LENGTHS = [b"10000000000", b"9" * 400, b"9" * 10_000, b"0" * 300 + b"99999999999"]
+
+
+@pytest.mark.parametrize("length", LENGTHS, ids=[f"{len(length)} digits" for length in LENGTHS])
+@pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
+@pytest.mark.parametrize(("path", "content"), [(b"/login", b""), (b"/api/v1/calls", TOO_LARGE)])
+def test_a_body_beyond_every_limit_is_refused_by_its_length(
+    port: int, length: bytes, expect: bytes, path: bytes, content: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", port), 30, ("127.0.6.1", 0)) as client:
+        began = time.monotonic()
+        client.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %s\r\n\r\n" % (path, expect, length))
+        answer = received(client)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert answer.endswith(b"\r\n\r\n" + content)
+        assert time.monotonic() - began < 5
+
+
+def test_a_client_that_goes_on_sending_reads_the_refusal(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), 30, ("127.0.6.1", 0)) as client:
+        client.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000000\r\n\r\n")
+        for _ in range(20):
+            client.sendall(bytes(1_000_000))
+        assert received(client).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    "lengths", [[b"-1"], [b"x"], [b""], [b"+5"], [b"5, 5"], [b"1.5"], [b"0x5"], [b"5", b"6"], ["²".encode()]]
+)
+def test_a_length_that_is_none_is_refused(port: int, lengths: list[bytes]) -> None:
+    headers = b"".join(b"Content-Length: %s\r\n" % length for length in lengths)
+    with socket.create_connection(("127.0.0.1", port), 30, ("127.0.6.1", 0)) as client:
+        client.sendall(b"POST /api/v1/calls HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % headers)
+        assert received(client).startswith(b"HTTP/1.1 400 ")
+
+
+def received(client: socket.socket) -> bytes:
+    """All that the server says before it closes."""
+    return b"".join(iter(lambda: client.recv(65536), b""))
