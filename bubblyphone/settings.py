@@ -222,6 +222,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [
         "rest_framework.permissions.IsAuthenticated",
         "bubblyphone.core.known_parameters.KnownParameters",
+        "bubblyphone.core.readable_body.ReadableBody",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["bubblyphone.core.api.AnyJSONParser"],

@@ -26,6 +26,7 @@ from bubblyphone.core.api import data, format_time, page_of, validated
 from bubblyphone.core.errors import Forbidden
 from bubblyphone.core.http import client_address
 from bubblyphone.core.known_parameters import KnownParameters
+from bubblyphone.core.readable_body import ReadableBody
 
 
 class RegisterView(APIView):
@@ -81,7 +82,7 @@ class LogoutView(APIView):
 
 
 class LogoutAllView(APIView):
-    permission_classes = [ChangesNeedAdminKey, KnownParameters]
+    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def post(self, request: Request) -> Response:
         services.close_all_sessions(developer=cast(Developer, request.user))
@@ -89,7 +90,7 @@ class LogoutAllView(APIView):
 
 
 class ApiKeysView(APIView):
-    permission_classes = [ChangesNeedAdminKey, KnownParameters]
+    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
         return page_of(request, active_api_keys(cast(Developer, request.user)), api_key_data)
@@ -104,7 +105,7 @@ class ApiKeysView(APIView):
 
 
 class ApiKeyView(APIView):
-    permission_classes = [ChangesNeedAdminKey, KnownParameters]
+    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def patch(self, request: Request, key_id: int) -> Response:
         changes = validated(ApiKeySerializer, request, partial=True)

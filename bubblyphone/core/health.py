@@ -5,6 +5,7 @@ import logging
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
 from django_q.conf import Conf
 from django_q.status import Stat
 from redis.exceptions import RedisError
@@ -18,11 +19,13 @@ BEAT_EVERY_SECONDS = 2
 BEAT_LASTS_SECONDS = 8
 
 
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 as long as this process answers."""
     return HttpResponse("ok", content_type="text/plain")
 
 
+@require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 when calls can be made; otherwise 503, and `missing` names what is unavailable."""
     checks = {

@@ -1,13 +1,15 @@
-"""Every response gets a request id, and under /api/ it is JSON even if no view was reached."""
+"""Every response gets a request id, and under /api/ it is JSON even if no view was reached. What no view accepts is refused."""
 
 import re
 import uuid
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.views import View
 from django.views.defaults import bad_request
 from rest_framework.parsers import MultiPartParser
@@ -15,6 +17,7 @@ from rest_framework.parsers import MultiPartParser
 from bubblyphone.core.http import json_error
 
 API_PREFIX = "/api/"
+ADMIN_PREFIX = "/admin/"  # whose views are Django's own
 _SLASH_TOLERANT = ("/api/v1/", "/webhooks/")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -44,7 +47,7 @@ class ApiMiddleware:
     ) -> HttpResponseBase | None:
         """Answer OPTIONS; read the body, to 1 MiB. Files are limited by the views that take them."""
         if not is_api(request):
-            return _refusal_of_null_characters(request)
+            return _refusal_of_method(request, view) or _refusal_of_null_characters(request)
         if "\0" in request.path_info:
             return json_error(404)  # PostgreSQL has no such character, and so no such name
         if request.method == "OPTIONS":
@@ -60,11 +63,31 @@ class ApiMiddleware:
         return None
 
 
+def _refusal_of_method(request: HttpRequest, view: Callable[..., Any]) -> HttpResponse | None:
+    """For pages: OPTIONS is answered, and what a page does not take is 405, also without the token against forged requests."""
+    if request.method in ("GET", "HEAD") or request.path_info.startswith(ADMIN_PREFIX):
+        return None
+    allowed = _methods_of_page(view)
+    if request.method == "OPTIONS":
+        return HttpResponse(status=204, headers={"Allow": ", ".join([*allowed, "OPTIONS"])})
+    return None if request.method in allowed else HttpResponseNotAllowed(allowed)
+
+
+@cache
+def _methods_of_page(view: Callable[..., Any]) -> tuple[str, ...]:
+    """As its decorator (django.views.decorators.http) says before anything else, to a request that has nothing but a method."""
+    probe = HttpRequest()
+    probe.method = "OPTIONS"
+    refusal = async_to_sync(view)(probe) if iscoroutinefunction(view) else view(probe)
+    return tuple(refusal["Allow"].split(", "))
+
+
 def _refusal_of_null_characters(request: HttpRequest) -> HttpResponse | None:
-    """For pages: PostgreSQL's texts have no such character, so neither a name nor a filter can match it."""
+    """For pages: PostgreSQL's texts have no such character, so neither a name, a filter nor a form can have it."""
     if "\0" in request.path_info:
         raise Http404
-    if any("\0" in text for name, values in request.GET.lists() for text in (name, *values)):
+    sent = [*request.GET.lists(), *request.POST.lists()]
+    if any("\0" in text for name, values in sent for text in (name, *values)):
         return bad_request(request, BadRequest())  # returned, as Django logs a traceback for one that is raised
     return None
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.views.decorators.http import require_safe
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -36,6 +37,7 @@ class SchemaView(APIView):
         return Response(openapi())
 
 
+@require_safe
 def reference(request: HttpRequest) -> HttpResponse:
     """Every operation on one page, so that the browser's search finds all."""
     described, operations = _described(settings.PUBLIC_URL)
@@ -50,6 +52,7 @@ def _described(base_url: str) -> tuple[list[dict[str, Any]], str]:
     return described, render_to_string("docs/_operations.html", {"groups": described})
 
 
+@require_safe
 def guide(request: HttpRequest, name: str) -> HttpResponse:
     """The page of one of GUIDES."""
     shown = {

@@ -15,6 +15,7 @@ from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import StrictSerializer, data, validated
 from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.money import ZERO, format_amount, format_money
+from bubblyphone.core.readable_body import ReadableBody
 from calls.api.views import developer_of
 from calls.charging import holds
 from calls.charging.daily_caps import DailyCap, Scope, all_daily_caps
@@ -33,7 +34,7 @@ class CapsSerializer(StrictSerializer):
 class CapsView(APIView):
     """GET and PUT /billing/caps."""
 
-    permission_classes = [ChangesNeedAdminKey, KnownParameters]
+    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
         return data(caps_data(developer_of(request)))

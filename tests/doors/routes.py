@@ -1,0 +1,30 @@
+"""Every route that there is, from the URL resolver, but the admin's, which are Django's own."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+_PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
+# A value that the route's converter takes.
+_FITTING = {"int": "1", "str": "x", "slug": "x", "uuid": "00000000-0000-4000-8000-000000000000"}
+
+
+def _leaves(resolver: URLResolver, prefix: str = "/") -> Iterator[tuple[str, URLPattern]]:
+    for one in resolver.url_patterns:
+        path = f"{prefix}{one.pattern}"
+        if isinstance(one, URLPattern):
+            yield path, one
+        elif path != "/admin/":
+            yield from _leaves(one, path)
+
+
+def page_routes() -> list[tuple[str, Any]]:
+    """Path, with its parameters in angle brackets, and view of what is not the API's."""
+    return [(path, one.callback) for path, one in _leaves(get_resolver()) if not path.startswith("/api/")]
+
+
+def filled(path: str, **known: Any) -> str:
+    """The path with those `known` by name for its parameters, else with what fits."""
+    return _PARAMETER.sub(lambda match: str(known.get(match[2], _FITTING[match[1] or "str"])), path)
