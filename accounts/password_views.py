@@ -11,10 +11,12 @@ from accounts import email_verification, passwords
 from accounts.forms import ForgotPasswordForm, ResetPasswordForm
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound
 from bubblyphone.core.http import client_address
+from bubblyphone.core.once import once
 from bubblyphone.core.pages import add_errors
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def forgot(request: HttpRequest) -> HttpResponse:
     """Ask for a link. The answer is the same whether the address is known or not."""
     form = ForgotPasswordForm(request.POST or None)
@@ -30,6 +32,7 @@ def forgot(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def reset(request: HttpRequest, token: str) -> HttpResponse:
     """Choose the new password; only the POST uses the link up."""
     form = ResetPasswordForm(request.POST or None)
@@ -47,6 +50,7 @@ def reset(request: HttpRequest, token: str) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def verify_email(request: HttpRequest, token: str) -> HttpResponse:
     """Confirm the address. Programs that look at links in mails only GET, so that takes a POST."""
     try:

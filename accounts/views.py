@@ -15,7 +15,7 @@ from accounts.access import signed_in
 from accounts.forms import ApiKeyForm, SignInForm, SignUpForm
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
-from bubblyphone.core.once import show_once, take_shown_once
+from bubblyphone.core.once import once, show_once, take_shown_once
 from bubblyphone.core.pages import add_errors, page
 
 NEW_KEY = "api-key"  # what the page after the POST shows once
@@ -24,6 +24,7 @@ NEW_KEY = "api-key"  # what the page after the POST shows once
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Open an account and go straight in."""
     if request.user.is_authenticated:

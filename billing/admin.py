@@ -1,7 +1,9 @@
 """Rates are edited here; the ledger is only looked at, and put right by adjustments."""
 
+import uuid
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -119,6 +121,17 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         return format_html('<a href="{}">{}</a>', reverse(f"admin:{PAGES[family]}_change", args=[about]), entry.key)
 
 
+class AdjustmentForm(forms.ModelForm[Adjustment]):
+    class Meta:
+        model = Adjustment
+        fields = ["developer", "amount", "reason", "reference"]
+        widgets = {"reference": forms.HiddenInput}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reference"].initial = uuid.uuid4
+
+
 @admin.register(Adjustment)
 class AdjustmentAdmin(ReadOnlyAdmin):
     """The one way to correct a balance: a new entry with a reason, under the name of who made it."""
@@ -127,13 +140,23 @@ class AdjustmentAdmin(ReadOnlyAdmin):
     list_select_related = ["developer", "staff"]
     search_fields = ["developer__email", "reason"]
     ordering = ["-id"]
-    fields = ["developer", "amount", "reason"]
+    form = AdjustmentForm
+    fields = ["developer", "amount", "reason", "reference"]
     raw_id_fields = ["developer"]
+
+    def get_fields(self, request: HttpRequest, obj: Adjustment | None = None) -> list[str]:
+        return [name for name in self.fields if obj is None or name != "reference"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super(ReadOnlyAdmin, self).has_add_permission(request)
 
     def save_model(self, request: HttpRequest, obj: Adjustment, form: Any, change: bool) -> None:
-        made = adjust(developer=obj.developer, amount=obj.amount, reason=obj.reason, staff=signed_in(request))
+        made = adjust(
+            developer=obj.developer,
+            amount=obj.amount,
+            reason=obj.reason,
+            staff=signed_in(request),
+            reference=obj.reference,
+        )
         # The admin goes on with the object of its form, to log it and to say where it is.
         obj.pk, obj.staff, obj.created_at = made.pk, made.staff, made.created_at

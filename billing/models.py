@@ -94,6 +94,10 @@ class Adjustment(models.Model):
     reason = models.CharField(max_length=180, help_text="Shown to the developer in their transactions.")
     staff = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
+    # Made with the page of the form: however often that is sent, it is one adjustment.
+    reference = models.UUIDField(
+        unique=True, null=True, blank=True, error_messages={"unique": "You already made this adjustment."}
+    )
 
     class Meta:
         constraints = [models.CheckConstraint(condition=~Q(amount=0), name="adjustment_is_not_nothing")]

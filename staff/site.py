@@ -1,12 +1,14 @@
 """The admin's site: staff sign in with their password and a second factor."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import django_otp
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -18,9 +20,9 @@ from django.views.decorators.http import require_http_methods
 from accounts import services, throttles
 from accounts.access import signed_in
 from accounts.models import Developer
-from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.http import client_address
-from bubblyphone.core.once import show_once, take_shown_once
+from bubblyphone.core.once import once, show_once, take_shown_once
 from staff import second_factor
 
 Found = TypeVar("Found")
@@ -60,6 +62,9 @@ class StaffSite(admin.AdminSite):
         return self._has_password(request) and (
             _is_verified(request) or not second_factor.is_required(signed_in(request))
         )
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        return super().admin_view(once(_refused_by_its_form(view)), cacheable)
 
     def _has_password(self, request: HttpRequest) -> bool:
         return super().has_permission(request)
@@ -153,6 +158,22 @@ class StaffSite(admin.AdminSite):
         titles = {"verify": "Your second factor", "enrol": "Set up a second factor", "codes": "Recovery codes"}
         shown = {**self.each_context(request), "title": titles[name], "is_nav_sidebar_enabled": False, **context}
         return render(request, f"admin/second_factor/{name}.html", shown)
+
+
+def _refused_by_its_form(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Where somebody else saved the same address, prefix … after the form looked: it looks again, and says so at the field.
+
+    The admin's views save in a transaction, so nothing is left of the first time.
+    """
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except (IntegrityError, InvalidRequest):
+            return view(request, *args, **kwargs)
+
+    return wrapped
 
 
 def _is_verified(request: HttpRequest) -> bool:

@@ -4,15 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
@@ -29,9 +31,10 @@ def page(
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
     """A view for those who are signed in, in their time zone; what a service does not find is a 404, too many requests are a 429."""
 
-    @login_required
     @wraps(view)
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return _to_sign_in(request)
         try:
             with timezone.override(request.user.time_zone):  # type: ignore[union-attr]
                 return act_once(request, view, *args, **kwargs)
@@ -51,6 +54,29 @@ def too_many(request: HttpRequest, error: TooManyRequests) -> HttpResponse:
     response = render(request, "429.html", {"message": error.message, "seconds": error.retry_after}, status=429)
     response["Retry-After"] = headers["Retry-After"]
     return response
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Off to sign in, and back. A form that was sent goes back to its page: its own address may take POSTs alone."""
+    if request.method != "POST":
+        return redirect_to_login(request.get_full_path())
+    answer = redirect_to_login(referring_page(request) or reverse("overview"))
+    answer["Location"] += "&unsaved=1"
+    return answer
+
+
+def referring_page(request: HttpRequest) -> str:
+    """Path and query of the page of ours that sent the request; "" where the browser names none, or a foreign one."""
+    referrer = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(referrer, {request.get_host()}, require_https=request.is_secure()):
+        return ""
+    parts = urlsplit(referrer)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form of a page that was loaded before its reader signed in again. static/js/drafts.js keeps what was typed."""
+    return render(request, "403_csrf.html", {"page": referring_page(request)}, status=403)
 
 
 def posted_from(

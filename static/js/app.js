@@ -76,7 +76,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   // The session has ended meanwhile: the sign-in page must not be put into the middle of this one.
   if (new URL(event.detail.xhr.responseURL).pathname === "/login") {
     event.detail.shouldSwap = false;
-    location.reload();
+    document.dispatchEvent(new Event("signed-out"));
   }
   openDetails = Array.from(document.querySelectorAll("details[id][open]"), (details) => details.id);
 });

@@ -44,6 +44,8 @@ document.addEventListener("change", ({ target }) => {
 // --- changes that are not saved -------------------------------------------------------------------------------------
 
 const NO_SETTING = /^(action|trial-|variable\.)/;
+// The admin's forms, too, whose tag is Django's.
+const GUARDED = "form[data-guard], .change-form #content-main > form[method='post']";
 const before = new WeakMap(); // form → its values as they are saved
 let isLeaving = false;
 
@@ -51,7 +53,7 @@ let isLeaving = false;
 function valuesOf(form, defaults = false) {
   const values = [];
   for (const element of form.elements) {
-    if (!element.name || NO_SETTING.test(element.name) || element.matches("button, [type='hidden']")) continue;
+    if (!element.name || NO_SETTING.test(element.name) || element.matches("button, [type='hidden'], select[multiple]")) continue;
     if (isInEmptyRow(element, defaults)) continue;
     const value = valueOf(element, defaults);
     if (value !== "") values.push([element.name, value]);
@@ -81,15 +83,15 @@ function isInEmptyRow(element, defaults) {
 /** A form that came back with errors is compared with what it was before it was sent. */
 function rememberSaved() {
   const key = `saved:${location.pathname}`;
-  for (const form of document.querySelectorAll("form[data-guard]")) {
-    const isRefused = form.dataset.guard === "unsaved";
+  for (const form of document.querySelectorAll(GUARDED)) {
+    const isRefused = form.dataset.guard === "unsaved" || form.querySelector(".form-errors") !== null;
     before.set(form, isRefused ? sessionStorage.getItem(key) : valuesOf(form, true));
     if (!isRefused) sessionStorage.removeItem(key);
   }
 }
 
 const isChanged = (form) => before.has(form) && valuesOf(form) !== before.get(form);
-const isAnyChanged = () => !isLeaving && Array.from(document.querySelectorAll("form[data-guard]")).some(isChanged);
+const isAnyChanged = () => !isLeaving && Array.from(document.querySelectorAll(GUARDED)).some(isChanged);
 
 window.addEventListener("beforeunload", (event) => {
   if (isAnyChanged()) event.preventDefault();
@@ -106,13 +108,14 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.getAttribute("method") !== "post") return; // htmx or a script sends it
   if (form.dataset.sent) return event.preventDefault();
-  if (isAnyChanged() && !form.matches("[data-guard], [data-discards]")) {
+  if (isAnyChanged() && !form.matches(`${GUARDED}, [data-discards]`)) {
     if (!window.confirm("Leave without saving your changes?")) return event.preventDefault();
   }
   isLeaving = true;
   form.dataset.sent = "1";
-  if (form.matches("[data-guard]")) sessionStorage.setItem(`saved:${location.pathname}`, before.get(form) ?? "");
+  if (form.matches(GUARDED)) sessionStorage.setItem(`saved:${location.pathname}`, before.get(form) ?? "");
 });
+document.addEventListener("signed-out", () => (isLeaving = true)); // drafts.js keeps the changes
 window.addEventListener("pageshow", () => {
   isLeaving = false;
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;

@@ -39,6 +39,7 @@ async function start(event) {
   event.preventDefault();
   showTrouble("");
   const body = new FormData(form);
+  body.set("press", `${Date.now()}-${Math.random()}`); // the same form starts another call
   show("connecting", "Starting…");
   try {
     await line.open();
@@ -47,6 +48,7 @@ async function start(event) {
     return show("ready", "Ready");
   }
   const response = await fetch(form.action, { method: "POST", body }).catch(() => null);
+  if (response?.redirected) return document.dispatchEvent(new Event("signed-out"));
   const answer = await response?.json().catch(() => null);
   if (!response?.ok || !answer) {
     showTrouble(answer?.message ?? "The server could not be reached.");

@@ -1,6 +1,6 @@
 """What a form says of what is wrong with it, in one place above its fields."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,9 +31,12 @@ class ErrorSummary:
 
 @register.simple_tag
 def error_summary(*groups: Any) -> ErrorSummary:
-    """Of forms and formsets, in the order of their fields; what is empty or not there says nothing."""
+    """Of forms and formsets, in the order of their fields; what is empty or not there says nothing.
+
+    A group may also be a list of the admin's inline formsets.
+    """
     summary = ErrorSummary()
-    for group in groups:
+    for group in _flattened(groups):
         if isinstance(group, forms.BaseFormSet):
             summary.general.extend(map(str, group.non_form_errors() if group.is_bound else ()))
             for number, form in enumerate(group.forms, start=1):
@@ -41,6 +44,11 @@ def error_summary(*groups: Any) -> ErrorSummary:
         elif isinstance(group, forms.BaseForm):
             _add(summary, group)
     return summary
+
+
+def _flattened(groups: Iterable[Any]) -> Iterator[Any]:
+    for group in groups:
+        yield from (inline.formset for inline in group) if isinstance(group, list) else (group,)
 
 
 def _add(summary: ErrorSummary, form: forms.BaseForm, suffix: str = "") -> None:

@@ -1,0 +1,155 @@
+"""An account that has one of everything, and what its database holds."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.core.files.storage import storages
+from django.db import connection
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from accounts import email_verification, passwords
+from accounts.models import BrowserSession, Developer, WebhookDelivery
+from accounts.services import issue_api_key, open_session
+from agents.services import create_model_key
+from billing.models import Card, Payment
+from calls.after_call_models import Recording
+from tests.billing.payments import save_card
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.factories import make_agent, make_phone_number
+from tests.fakes.recording_server import RecordingServer
+from tests.fakes.stripe_server import FakeStripe
+from tests.pages.signed_in import signed_in_client
+from tests.phone_numbers.papers import upload
+
+# Machines' doors, which have tests of their own, and the admin (tests/staff/test_forms.py).
+OTHERS = ("api/v1/", "webhooks/telnyx", "webhooks/stripe", "admin/", "docs", "healthz", "readyz")
+NOT_OURS = {"sandbox/demo-tool"}  # a tool that plays a developer's server
+SEARCH = "country=US&number_type=local"
+# What changes with every page that is looked at.
+LOOKED_AT = ("django_session", "accounts_browsersession")
+
+
+class World:
+    """An account that has one of everything, in a browser that checks tokens."""
+
+    def __init__(self, stripe: FakeStripe, server: RecordingServer) -> None:
+        self.stripe, self.server = stripe, server
+        self.developer = developer = make_account("100")
+        Developer.objects.filter(pk=developer.pk).update(email_verified_at=None)
+        self.agent = make_agent(developer=developer, model_slug="local-offline", system_prompt="Be brief.")
+        self.number = make_streaming_number(developer, model_slug="local-offline", webhook_url=f"{server.url}/hook")
+        self.webhook_number = make_phone_number(developer=developer, webhook_url=f"{server.url}/hook")
+        self.call = make_call(self.number, timezone.now())
+        self.key = create_model_key(developer=developer, provider="openai", api_key="sk-proj-0123456789")
+        self.card = save_card(stripe, developer)
+        Card.objects.update(is_default=False)
+        self.client = Client(enforce_csrf_checks=True)
+        self.client.force_login(developer)
+
+    def path_of(self, name: str) -> str:
+        """An address, of something of its account. A number is bought on the page of a search."""
+        path = reverse(name, kwargs=self._kwargs_of(name))
+        if name == "country":
+            self.client.get(path)  # keeps what the carrier requires
+        return f"{path}?{SEARCH}" if name == "buy-number" else path
+
+    def _kwargs_of(self, name: str) -> dict[str, Any]:
+        developer = self.developer
+        made: dict[str, Callable[[], dict[str, Any]]] = {
+            "reset-password": lambda: {"token": passwords.make_token(developer)},
+            "verify-email": lambda: {"token": email_verification.make_token(developer)},
+            "sign-out-browser": lambda: {"pk": self._browser()},
+            "end-session": lambda: {"pk": int(open_session(developer=developer).partition("|")[0])},
+            "revoke-api-key": lambda: {"key_id": issue_api_key(developer=developer)[0].pk},
+            "test-top-up": lambda: {"reference": self._payment()},
+            "choose-card": lambda: {"pk": self.card.pk},
+            "remove-card": lambda: {"pk": self.card.pk},
+            "resend-webhook": lambda: {"pk": self._failed_delivery()},
+            "country": lambda: {"code": "GB", "number_type": "local"},
+            "delete-recording": lambda: {"identifier": self._recording()},
+            "test-webhook": lambda: {"pk": self.webhook_number.pk},
+            "release-number": lambda: {"pk": self.webhook_number.pk},
+        }
+        if name in made:
+            return made[name]()
+        if name == "resend-failed-webhooks":
+            self._failed_delivery()
+        pattern = next(found for found in patterns() if found.name == name)
+        known = {"agents": self.agent.pk, "model-keys": self.key.pk, "numbers": self.number.pk}
+        values = {"pk": known.get(str(pattern.pattern).partition("/")[0]), "identifier": self.call.pk}
+        return {parameter: values[parameter] for parameter in pattern.pattern.converters}
+
+    def filled(self, form: dict[str, Any]) -> dict[str, Any]:
+        return {self._text(name): self._value(value) for name, value in form.items()}
+
+    def _value(self, value: Any) -> Any:
+        return upload(value) if isinstance(value, bytes) else self._text(value)
+
+    def _text(self, text: str) -> str:
+        text = re.sub(r"\{pk:(\w+)\}", lambda match: str(getattr(self, match[1]).pk), text)
+        return (
+            text.replace("{email}", self.developer.email)
+            .replace("{server}", self.server.url)
+            .replace("{offer}", self._offer() if "{offer}" in text else "")
+        )
+
+    def _offer(self) -> str:
+        html = self.client.get(f"/numbers/buy?{SEARCH}").content.decode()
+        return re.findall(r'data-fill-phone_number="([^"]+)"', html)[0]
+
+    def _browser(self) -> int:
+        signed_in_client(self.developer).get("/account")
+        self.client.get("/account")
+        return BrowserSession.objects.exclude(session_key=self.client.session.session_key).latest("pk").pk
+
+    def _payment(self) -> UUID:
+        return Payment.objects.create(
+            developer=self.developer, kind="top_up", amount=10, is_test=True, reference=uuid4(), status="pending"
+        ).reference
+
+    def _failed_delivery(self) -> int:
+        return WebhookDelivery.objects.create(
+            developer=self.developer,
+            url=f"{self.server.url}/hook",
+            event_type="call.hangup",
+            body="{}",
+            status="failed",
+            subject=f"call:{self.call.pk}",
+            webhook_id=uuid4(),
+            signing_secret=self.number.signing_secret,
+        ).pk
+
+    def _recording(self) -> int:
+        name = storages["recordings"].save("call.wav", upload(b"RIFF", "call.wav"))
+        Recording.objects.create(call=self.call, status="ready", maker="platform", name=name, size_bytes=4)
+        return self.call.pk
+
+
+def patterns(found: list[Any] | None = None, prefix: str = "") -> Iterator[URLPattern]:
+    """All of the dashboard."""
+    for pattern in get_resolver().url_patterns if found is None else found:
+        path = prefix + str(pattern.pattern)
+        if path.startswith(OTHERS) or path in NOT_OURS:
+            continue
+        if isinstance(pattern, URLResolver):
+            yield from patterns(pattern.url_patterns, path)
+        else:
+            yield pattern
+
+
+def digest() -> dict[str, str]:
+    """What is in the database, by table."""
+    with connection.cursor() as cursor:
+        tables = [name for name in connection.introspection.table_names(cursor) if name not in LOOKED_AT]
+        rows = "md5(coalesce(string_agg(row::text, '|' ORDER BY row::text), ''))"
+        asked = [f"SELECT '{name}', {rows} FROM \"{name}\" row" for name in tables]  # noqa: S608
+        cursor.execute(" UNION ALL ".join(asked))
+        return dict(cursor.fetchall())
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in after if before[name] != after[name]}
