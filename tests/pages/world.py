@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts import email_verification, passwords
-from accounts.models import BrowserSession, Developer, WebhookDelivery
+from accounts.models import BrowserSession, Developer
 from accounts.services import issue_api_key, open_session
 from agents.services import create_model_key
 from billing.models import Card, Payment
@@ -24,9 +24,10 @@ from tests.fakes.recording_server import RecordingServer
 from tests.fakes.stripe_server import FakeStripe
 from tests.pages.signed_in import signed_in_client
 from tests.phone_numbers.papers import upload
+from webhooks.models import WebhookDelivery
 
 # Machines' doors, which have tests of their own, and the admin (tests/staff/test_forms.py).
-OTHERS = ("api/v1/", "webhooks/telnyx", "webhooks/stripe", "admin/", "docs", "healthz", "readyz")
+OTHERS = ("api/v1/", "webhooks/telnyx", "webhooks/twilio", "webhooks/stripe", "admin/", "docs", "healthz", "readyz")
 NOT_OURS = {"sandbox/demo-tool"}  # a tool that plays a developer's server
 SEARCH = "country=US&number_type=local"
 # What changes with every page that is looked at.

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0014_account_ceilings")]
+    dependencies = [("billing", "0015_plain_labels")]
 
     operations = [
         migrations.AddField(
