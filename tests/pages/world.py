@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
-from calls.after_call_models import Recording
 from django.core.files.storage import storages
 from django.db import connection
 from django.test import Client
@@ -17,6 +16,7 @@ from accounts.models import BrowserSession, Developer
 from accounts.services import issue_api_key, open_session
 from agents.services import create_model_key
 from billing.models import Card, Payment
+from calls.models import Recording
 from tests.billing.payments import save_card
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_agent, make_phone_number
