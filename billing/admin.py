@@ -144,8 +144,8 @@ class AdjustmentAdmin(ReadOnlyAdmin):
     fields = ["developer", "amount", "reason", "reference"]
     raw_id_fields = ["developer"]
 
-    def get_fields(self, request: HttpRequest, obj: Adjustment | None = None) -> list[str]:
-        return [name for name in self.fields if obj is None or name != "reference"]
+    def get_fields(self, request: HttpRequest, obj: Adjustment | None = None) -> list[Any]:
+        return [name for name in super().get_fields(request, obj) if obj is None or name != "reference"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super(ReadOnlyAdmin, self).has_add_permission(request)

@@ -36,7 +36,7 @@ def page(
         if not request.user.is_authenticated:
             return _to_sign_in(request)
         try:
-            with timezone.override(request.user.time_zone):  # type: ignore[union-attr]
+            with timezone.override(request.user.time_zone):
                 return act_once(request, view, *args, **kwargs)
         except NotFound as error:
             raise Http404(error.message) from error
