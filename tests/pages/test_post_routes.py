@@ -19,7 +19,7 @@ from tests.pages.test_agents import agent_form
 from tests.pages.test_form_errors import summary_of
 from tests.pages.test_pages import number_form
 from tests.pages.world import World, changed, digest, patterns
-from tests.phone_numbers.papers import PDF
+from tests.phone_numbers.requirement_answers import PDF
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 

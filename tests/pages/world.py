@@ -23,15 +23,15 @@ from tests.factories import make_agent, make_phone_number
 from tests.fakes.recording_server import RecordingServer
 from tests.fakes.stripe_server import FakeStripe
 from tests.pages.signed_in import signed_in_client
-from tests.phone_numbers.papers import upload
+from tests.phone_numbers.requirement_answers import upload
 from webhooks.models import WebhookDelivery
 
 # Machines' doors, which have tests of their own, and the admin (tests/staff/test_forms.py).
 OTHERS = ("api/v1/", "webhooks/telnyx", "webhooks/twilio", "webhooks/stripe", "admin/", "docs", "healthz", "readyz")
 NOT_OURS = {"sandbox/demo-tool"}  # a tool that plays a developer's server
 SEARCH = "country=US&number_type=local"
-# What changes with every page that is looked at.
-LOOKED_AT = ("django_session", "accounts_browsersession")
+# What changes with every page that is looked at, or form that is sent.
+LOOKED_AT = ("django_session", "accounts_browsersession", "core_press")
 
 
 class World:

@@ -54,7 +54,7 @@ def test_an_adjustment_is_made_once_however_often_and_late_its_form_is_sent(clie
     [
         (ADJUST, {"amount": "", "reason": ""}, ["developer", "amount", "reason"]),
         (ADJUST, {"developer": "999999", "amount": "x", "reason": "Gift"}, ["developer", "amount"]),
-        ("/admin/billing/telephonyrate/add/", {**RATE, "prefix": "", "price_per_minute": "-"}, ["prefix", "price_per_minute"]),
+        ("/admin/billing/telephonyrate/add/", {**RATE, "prefix": "", "price_per_minute": "-"}, ["price_per_minute"]),
         ("/admin/billing/spendingcap/add/", {"developer": "", "daily_cap": "x"}, ["developer", "daily_cap"]),
         ("/admin/numbers/numberprice/add/", {"country_code": "", "setup_cost": "x"}, ["country_code", "setup_cost"]),
         ("/admin/agents/aimodel/add/", {"slug": ""}, ["slug", "display_name"]),
