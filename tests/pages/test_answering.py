@@ -14,7 +14,7 @@ from billing import ledger
 from calls.models import Call
 from phone_numbers import services
 from phone_numbers.models import NumberPurchase, PhoneNumber
-from tests.calls.test_carrier_events import carrier_key, deliver, report  # noqa: F401
+from tests.calls.control.test_carrier_events import carrier_key, deliver, report  # noqa: F401
 from tests.factories import bearer, make_agent, make_developer, make_phone_number
 from tests.pages.signed_in import assert_sound, signed_in_client
 from tests.pages.test_pages import number_form

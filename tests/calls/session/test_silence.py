@@ -14,8 +14,8 @@ from calls.session.silence import SilenceClock
 from calls.session.transport import LineBack, LineBroken
 from phone_numbers.carriers.media_codec import DtmfPressed
 from tests.calls.scripted import ScriptedModel, audio
-from tests.calls.test_playout import Clock
-from tests.calls.test_session import Conversation, conversation
+from tests.calls.session.test_playback_clock import Clock
+from tests.calls.session.test_session import Conversation, conversation
 
 SILENCE_SECONDS = 1.2
 AT = 0.6  # when something happens in the silence

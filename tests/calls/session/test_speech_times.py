@@ -8,7 +8,7 @@ from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
 from calls.session.speech_times import SpeechTimes
 from calls.session.transport import SILENCE
 from calls.session.voice_activity import sounds_in
-from tests.calls.test_turns import sound
+from tests.calls.session.test_turn_clock import sound
 
 Stretch = tuple[float, float]
 

@@ -9,7 +9,7 @@ import pytest
 from agents.providers.model_events import AudioDelta, ToolCall
 from calls.session.answering import Answering
 from tests.calls.scripted import FRAME, audio
-from tests.calls.test_session import conversation
+from tests.calls.session.test_session import conversation
 
 
 class Desk:

@@ -14,7 +14,7 @@ from bubblyphone.core.audio import PCMU_8K
 from calls.session import model_notices
 from calls.session.interfaces import Engine
 from tests.calls.scripted import FRAME, ScriptedModel, audio
-from tests.calls.test_session import Conversation, conversation
+from tests.calls.session.test_session import Conversation, conversation
 
 VOICE = audio(20)
 

@@ -11,7 +11,7 @@ from agents.providers.base import ProviderError, ToolSpec, late_result
 from agents.providers.model_events import ToolCall, ToolCallsCancelled
 from calls.session.interfaces import LEFT
 from phone_numbers.carriers.media_codec import StreamStopped
-from tests.calls.test_session import Conversation, conversation
+from tests.calls.session.test_session import Conversation, conversation
 
 SLOW = ToolCall("1", "slow", {})
 BOOK = ToolSpec(

@@ -21,8 +21,8 @@ from calls.control import inbound
 from calls.models import Call, CallEvent, Recording, Transcription, Transfer
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from tests import factories
+from tests.calls.after_call.test_transcription import groq as groq
 from tests.calls.recorded import BEGAN, RATE, ended_call, record, sine
-from tests.calls.test_transcription import groq as groq
 from tests.fakes.groq import FakeGroq
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.jobs import run_jobs

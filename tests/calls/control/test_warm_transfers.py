@@ -16,7 +16,7 @@ from calls.control import transfers
 from calls.models import Transfer
 from phone_numbers.carriers.carrier_events import CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
-from tests.calls.test_transfers import PERSON, after, entries, events, post, report, running_call
+from tests.calls.control.test_transfers import PERSON, after, entries, events, post, report, running_call
 
 pytestmark = pytest.mark.django_db
 BRIEFING = "Ada Lovelace calls about order 1815."

@@ -12,8 +12,8 @@ from calls.session.answering import Answering
 from calls.session.last_words import WORDS_SECONDS
 from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import ScriptedCaller, ScriptedSession, audio
-from tests.calls.test_session import Conversation, conversation
-from tests.calls.test_session_endings import Desk
+from tests.calls.session.test_session import Conversation, conversation
+from tests.calls.session.test_session_endings import Desk
 
 CLOSED = "stream.disconnected"
 VOICE = audio(20)

@@ -13,7 +13,7 @@ from calls.session.conversation import Conversation, cut_texts, spoken_part
 from calls.session.turn_clock import TurnClock, TurnTimes
 from calls.session.voice_activity import VoiceActivityDetector, is_silent, sound_begins_ms
 from tests.calls.scripted import Notebook
-from tests.calls.test_playout import Clock
+from tests.calls.session.test_playback_clock import Clock
 
 
 def sound(audio_format: AudioFormat, amplitude: float) -> str:

@@ -13,7 +13,7 @@ from calls.session import mailbox
 from calls.session.answering import Answering
 from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import FRAME, audio
-from tests.calls.test_session import Conversation, conversation
+from tests.calls.session.test_session import Conversation, conversation
 
 LOUD = audio(20)
 LEFT = "voicemail.message_left"

@@ -19,8 +19,8 @@ from calls.session.interfaces import Limits
 from calls.session.speech_times import PAUSE_SECONDS
 from calls.session.transport import CallerFrame, LineBack, LineBroken
 from phone_numbers.carriers.media_codec import MarkReached, StreamStopped
+from tests.calls.live.test_call_recorder import channels, loud_ms
 from tests.calls.scripted import FRAME, Notebook, ScriptedModel, ScriptedSession, audio
-from tests.calls.test_tape import channels, loud_ms
 
 NO_ARGUMENTS = {"type": "object", "properties": {}}
 TOOLS = (

@@ -22,7 +22,7 @@ from phone_numbers.carriers.carrier_events import CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
-from tests.calls.test_webhook_mode import Line
+from tests.calls.webhook_mode.test_webhook_mode import Line
 from webhooks import outbound_http
 from webhooks.models import WebhookDelivery
 from webhooks.replies import AnswerRefused

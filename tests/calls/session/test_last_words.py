@@ -10,7 +10,7 @@ from agents.providers.model_events import AudioDelta, InputTranscript, OutputTra
 from calls.session.last_words import WORDS_SECONDS
 from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import ScriptedSession, audio
-from tests.calls.test_session import Conversation, conversation
+from tests.calls.session.test_session import Conversation, conversation
 
 VOICE = audio(20)
 

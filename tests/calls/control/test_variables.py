@@ -10,7 +10,7 @@ from agents.configuration import CallConfig
 from calls.models import Call
 from tests import factories
 from tests.calls.rows import make_account, make_streaming_number
-from tests.calls.test_webhook_mode import Line
+from tests.calls.webhook_mode.test_webhook_mode import Line
 
 pytestmark = pytest.mark.django_db
 PROMPT = "{{caller_number}} {{agent_number}} {{direction}} {{call_id}} {{timezone}} {{company}} {{name|there}} {{ mood | all good }}."

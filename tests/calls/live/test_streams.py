@@ -12,7 +12,7 @@ from calls.live import session_runner
 from calls.models import CallEvent
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
-from tests.calls.test_lifecycle import BEGIN, after, running_call
+from tests.calls.control.test_lifecycle import BEGIN, after, running_call
 from tests.fakes.web_thread import WebThread
 
 pytestmark = pytest.mark.django_db
