@@ -25,12 +25,8 @@ from calls.after_call import jobs, transcription
 from calls.after_call.recording_files import draft_path, storage
 from calls.after_call.recording_joining import join
 from calls.after_call.wav_file import StereoReader, began_at
-from calls.control import commands
-from calls.models import ENDED_STATUSES, Call, CallStatus, Recording
-from phone_numbers.carriers.base import CarrierError
+from calls.models import ENDED_STATUSES, Call, Recording
 from phone_numbers.carriers.carrier_events import CarrierEvent
-from phone_numbers.carriers.registry import get_carrier
-from phone_numbers.models import CallMode
 from webhooks.outbound_http import DownloadFailed, OutboundClient
 
 logger = logging.getLogger(__name__)
@@ -42,7 +38,6 @@ WRITTEN_AFTER = timedelta(seconds=5)
 CARRIER_OVERDUE_AFTER = timedelta(minutes=15)
 # What a session recorded does not wait as long for the part after a transfer.
 PART_OVERDUE_AFTER = timedelta(minutes=3)
-COMMAND_LOST_AFTER = timedelta(seconds=5)
 # A download has to fit into a job's minute; an hour of a call has 115 MB.
 DOWNLOAD_SECONDS = 50.0
 MAX_BYTES = 1_000_000_000
@@ -63,53 +58,16 @@ def session_began(call_id: int, *, at: datetime) -> None:
 
 def session_ended(call_id: int, *, at: datetime) -> None:
     """The session has written its last. Once the call is over the recording is complete; until then another may follow."""
-    _unfinished().filter(call_id=call_id).update(made_at=at)
-    _complete_made(_unfinished().filter(call_id=call_id))
+    unfinished().filter(call_id=call_id).update(made_at=at)
+    _complete_made(unfinished().filter(call_id=call_id))
 
 
 # --- by the carrier ---------------------------------------------------------------------------------------------------
-def begin_after_commit(call: Call, *, at: datetime) -> None:
-    """A call without a session is answered: the carrier records it, where that is wanted. The row is locked."""
-    if call.recording_enabled and call.mode == CallMode.WEBHOOK:
-        Recording.objects.get_or_create(
-            call=call, defaults={"maker": Recording.Maker.CARRIER, "started_at": at, "next_attempt_at": None}
-        )
-        commands.after_commit(tell_carrier, call)
-
-
-def go_on_after_commit(call: Call) -> None:
-    """A call that its session recorded was transferred: the carrier records what follows. The row is locked."""
-    if call.recording_enabled and call.mode == CallMode.STREAMING:
-        now = timezone.now()
-        Recording.objects.get_or_create(
-            call=call, defaults={"maker": Recording.Maker.PLATFORM, "started_at": now, "next_attempt_at": None}
-        )
-        # By our clock: a report of the carrier may be late, and the command is only given now.
-        _unfinished().filter(call=call, transferred_at=None).update(transferred_at=now)
-        commands.after_commit(tell_carrier, call)
-
-
-def tell_carrier(call: Call) -> None:
-    """Give the command to record; one that is lost is given again by the sweeper."""
-    recording = Recording.objects.get(call=call)
-    try:
-        get_carrier().start_recording(
-            carrier_call_id=call.carrier_call_id or "",
-            client_state=str(call.pk),
-            command_id=commands.command_id(call, "record"),
-        )
-    except CarrierError as error:
-        if not error.retryable and error.reason != "not_answered":
-            _carrier_failed(recording, f"The carrier does not record: {error}")
-        return
-    with transaction.atomic():
-        if Recording.objects.filter(pk=recording.pk, carrier_told_at=None).update(carrier_told_at=timezone.now()):
-            timeline.add_event(call.pk, "recording.started", "telephony")
 
 
 def on_carrier_saved(call: Call, event: CarrierEvent) -> None:
     """The carrier says where it has the recording, for ten minutes. The call's row is locked."""
-    of_call = _unfinished().filter(call=call)
+    of_call = unfinished().filter(call=call)
     whole, part = of_call.filter(maker=Recording.Maker.CARRIER), of_call.filter(PART_AWAITED)
     if whole.update(carrier_url=event.detail, made_at=event.occurred_at):
         complete(whole)
@@ -118,32 +76,32 @@ def on_carrier_saved(call: Call, event: CarrierEvent) -> None:
 
 
 def on_carrier_failed(call: Call, event: CarrierEvent) -> None:
-    recording = _unfinished().filter(call=call).first()
+    recording = unfinished().filter(call=call).first()
     if recording is not None:
-        _carrier_failed(recording, f"The carrier: {event.detail}")
+        carrier_failed(recording, f"The carrier: {event.detail}")
 
 
-def _carrier_failed(recording: Recording, reason: str) -> None:
+def carrier_failed(recording: Recording, reason: str) -> None:
     """There is nothing of the carrier's; what the session recorded of the call before a transfer is there all the same."""
     if recording.maker == Recording.Maker.CARRIER:
         jobs.failed(recording, reason, report_failure, retryable=False)
         return
-    awaited = _unfinished().filter(PART_AWAITED, pk=recording.pk)
+    awaited = unfinished().filter(PART_AWAITED, pk=recording.pk)
     awaited.update(part_made_at=timezone.now(), missing=reason[:300])
-    _complete_made(_unfinished().filter(pk=recording.pk))
+    _complete_made(unfinished().filter(pk=recording.pk))
 
 
 # --- complete ---------------------------------------------------------------------------------------------------------
 PART_AWAITED = Q(transferred_at__isnull=False, part_made_at=None)
 
 
-def _unfinished() -> QuerySet[Recording]:
+def unfinished() -> QuerySet[Recording]:
     return Recording.objects.filter(status=Recording.Status.PENDING, next_attempt_at=None)
 
 
 def has_unfinished() -> bool:
     """Whether `sweep` may find something."""
-    return _unfinished().exists()
+    return unfinished().exists()
 
 
 def _complete_made(recordings: QuerySet[Recording]) -> None:
@@ -162,18 +120,13 @@ def complete(recordings: QuerySet[Recording]) -> None:
 
 def sweep(now: datetime) -> None:
     """A rule of `calls.clock.sweeper`: recordings that can be completed, and those whose maker fell silent."""
-    waiting = _unfinished().filter(call__status__in=ENDED_STATUSES)
+    waiting = unfinished().filter(call__status__in=ENDED_STATUSES)
     is_abandoned = Q(made_at=None, call__ended_at__lt=now - ABANDONED_AFTER)
     is_made = Q(made_at__isnull=False, call__ended_at__lt=now - WRITTEN_AFTER)
     by_carrier = Q(maker=Recording.Maker.CARRIER, call__ended_at__lt=now - CARRIER_OVERDUE_AFTER)
     for recording in waiting.filter(by_carrier | PART_AWAITED & Q(call__ended_at__lt=now - PART_OVERDUE_AFTER)):
-        _carrier_failed(recording, "The carrier did not hand it over.")
+        carrier_failed(recording, "The carrier did not hand it over.")
     complete(waiting.filter(~PART_AWAITED, is_abandoned | is_made, maker=Recording.Maker.PLATFORM))
-    lost = now - COMMAND_LOST_AFTER
-    is_due = Q(maker=Recording.Maker.CARRIER, started_at__lt=lost) | PART_AWAITED & Q(transferred_at__lt=lost)
-    untold = _unfinished().filter(is_due, carrier_told_at=None)
-    for recording in untold.filter(call__status=CallStatus.ANSWERED).select_related("call"):
-        tell_carrier(recording.call)
 
 
 # --- into the storage -------------------------------------------------------------------------------------------------

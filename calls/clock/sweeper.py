@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from calls.after_call import analysis, recordings, transcription
-from calls.control import commands, inbound, lifecycle, speech, streams, transfers
+from calls.control import carrier_recording, commands, inbound, lifecycle, speech, streams, transfers
 from calls.live import tool_requests
 from calls.live.session_runner import in_database
 from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
@@ -261,4 +261,5 @@ RULES: list[Callable[[datetime], None]] = [
     fail_lost_transfers,
     announce_transcripts,
     recordings.sweep,
+    carrier_recording.sweep,
 ]

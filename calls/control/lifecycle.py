@@ -17,7 +17,7 @@ from bubblyphone.core.money import format_money
 from calls import timeline
 from calls.after_call import recordings
 from calls.charging import settlement
-from calls.control import commands, speech, transfers
+from calls.control import carrier_recording, commands, speech, transfers
 from calls.control.session_messages import tell_session
 from calls.models import Call, CallEvent, CallStatus, CarrierEventRecord, Direction, HangupCause
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
@@ -126,7 +126,7 @@ def on_answered(call: Call, event: CarrierEvent) -> None:
     if call.hangup_reported_at is not None:
         finish_as_reported(call)
         return
-    recordings.begin_after_commit(call, at=event.occurred_at)  # before anything is said
+    carrier_recording.begin_after_commit(call, at=event.occurred_at)  # before anything is said
     speech.begin_after_commit(call)
     commands.after_commit(transfers.send_waiting, call.pk)
 

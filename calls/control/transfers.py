@@ -18,9 +18,8 @@ from django.utils import timezone
 
 from bubblyphone.core.errors import Conflict, InvalidRequest
 from calls import timeline
-from calls.after_call import recordings
 from calls.charging.admission import admit_transfer
-from calls.control import commands, speech
+from calls.control import carrier_recording, commands, speech
 from calls.control.session_messages import tell_session
 from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause, Transfer
 from phone_numbers.carriers.base import CarrierError
@@ -244,7 +243,7 @@ def _answered(call: Call, transfer: Transfer, *, at: datetime) -> None:
     call.transferred_at, call.transfer_rate = at, transfer.rate
     call.save(update_fields=["transferred_at", "transfer_rate"])
     timeline.add_event(call.pk, "transfer.answered", "telephony", at=at, to=transfer.to_number)
-    recordings.go_on_after_commit(call)
+    carrier_recording.go_on_after_commit(call)
     if call.mode == CallMode.WEBHOOK:
         commands.after_commit(speech.stop_listening, call)
     else:

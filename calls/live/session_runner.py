@@ -21,7 +21,6 @@ from bubblyphone.core.crypto import hash_secret
 from calls import selectors
 from calls.control import answered_by, lifecycle, session_messages, speech, streams
 from calls.control.answered_by import AnsweredBy
-from calls.control.transfer_requests import TransferRouter
 from calls.live import tool_requests
 from calls.live.call_recorder import RecordedTransport
 from calls.live.engines import EngineChoice, engines_of
@@ -29,6 +28,7 @@ from calls.live.event_writer import EventWriter
 from calls.live.fallback_tts import LocalFallbackTts
 from calls.live.recording_tap import taped
 from calls.live.tool_calls import TelephoneTools, ToolWebhook, no_tools
+from calls.live.transfer_tool import TransferRouter
 from calls.models import Call, Direction, HangupCause
 from calls.session.answering import Answering
 from calls.session.call_session import CallSession

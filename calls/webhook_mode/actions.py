@@ -5,9 +5,9 @@ from typing import Any
 
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
+from calls.limits import MAX_SHOWN_CHARACTERS
 
 MAX_TEXT_CHARACTERS = 5000
-MAX_SHOWN_CHARACTERS = 100  # of a number that is none
 NAMES = ("answer", "speak", "transfer", "hangup")
 
 

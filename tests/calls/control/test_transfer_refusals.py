@@ -14,9 +14,9 @@ from django.db import connections
 from django.test import Client
 
 from calls.control import commands
-from calls.control.transfer_requests import NOT_POSSIBLE
 from calls.live import session_runner
 from calls.live.event_writer import WRITER
+from calls.live.transfer_tool import NOT_POSSIBLE
 from calls.models import Call, CallEvent, Transfer
 from phone_numbers.carriers.carrier_events import CarrierEventType
 from phone_numbers.carriers.registry import get_carrier

@@ -1,0 +1,108 @@
+"""The model's tool `transfer_call`: where the call goes. One that is refused leaves `transfer.failed`.
+
+The destination is what the developer's server answers to `transfer_call` (dynamic routing), else the configured
+`transfer_number`. An answer that cannot be used fails in the webhook log, too, and the configured number is tried.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from agents.tools import TRANSFER_CALL
+from bubblyphone.core.e164 import is_e164
+from calls.control.transfer_requests import Refusal, ask, note
+from calls.limits import MAX_BRIEFING_CHARACTERS, MAX_SHOWN_CHARACTERS
+from calls.live.tool_calls import ToolWebhook
+from calls.live.tool_results import ToolAnswer
+from calls.models import Call
+from webhooks.outbound_http import PostResult
+
+# What the model is told, which may read it to the caller: nothing technical.
+NOT_POSSIBLE = "The call cannot be transferred: there is no number that can be called for it at the moment."
+FORM = "Use E.164, such as +14155550100, without spaces, parentheses or a scheme."
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What a developer's server answered: `refusal` says why it cannot be used."""
+
+    to: str = ""
+    briefing: str = ""
+    refusal: Refusal | None = None
+
+
+class TransferRouter:
+    """Finds the destination of the model's transfer (calls.session.interfaces.TransferRequester)."""
+
+    def __init__(
+        self,
+        call_id: int,
+        *,
+        webhook: ToolWebhook | None,
+        fixed_number: str,
+        in_database: Callable[..., Awaitable[Any]],
+    ) -> None:
+        self._call_id = call_id
+        self._webhook = webhook
+        self._fixed_number = fixed_number
+        self._in_database = in_database
+
+    async def __call__(self, arguments: Mapping[str, Any]) -> str:
+        refusal: Refusal | None = Refusal("no_destination", "No number is set to transfer this call to.")
+        if self._webhook is not None:
+            refusal = await self._ask_server(self._webhook, arguments)
+        if refusal is not None and self._fixed_number and not refusal.is_final:
+            refusal = await self._ask(self._fixed_number, _briefing(arguments))
+        if refusal is None:
+            return ""
+        return refusal.message if refusal.is_final else NOT_POSSIBLE
+
+    async def _ask_server(self, webhook: ToolWebhook, arguments: Mapping[str, Any]) -> Refusal | None:
+        refusals: list[Refusal] = []
+
+        async def use(response: PostResult, answer: ToolAnswer) -> ToolAnswer:
+            destination = read_destination(response, answer)
+            refusal = destination.refusal
+            if refusal is not None:
+                await self._in_database(self._note, destination.to, refusal)
+            else:
+                refusal = await self._ask(destination.to, destination.briefing or _briefing(arguments))
+            if refusal is None:
+                return answer
+            refusals.append(refusal)
+            return answer if refusal.is_final else ToolAnswer({"error": NOT_POSSIBLE}, refusal.message)
+
+        await webhook.send(TRANSFER_CALL.name, arguments, use)
+        return refusals[0] if refusals else None
+
+    async def _ask(self, to: str, briefing: str) -> Refusal | None:
+        refusal: Refusal | None = await self._in_database(ask, self._call_id, to, source="streaming", briefing=briefing)
+        return refusal
+
+    def _note(self, to: str, refusal: Refusal) -> None:
+        with transaction.atomic():
+            note(Call.objects.locked(self._call_id), to, refusal, source="webhook")
+
+
+def read_destination(response: PostResult, answer: ToolAnswer) -> Destination:
+    """Read a server's answer to `transfer_call`: `{"result": {"transfer_to": …, "briefing": …}}`."""
+    if "error" in answer.result:
+        status = f"Your webhook answered with status {response.status}."
+        why = response.error or answer.problem or (str(answer.result["error"]) if response.is_success else status)
+        return Destination(refusal=Refusal("webhook_failed", why))
+    said = answer.result.get("result")
+    if not isinstance(said, Mapping) or said.get("transfer_to") in (None, ""):
+        text = 'Your webhook named no destination. Answer {"result": {"transfer_to": "+14155550100"}}.'
+        return Destination(refusal=Refusal("no_destination", text))
+    to = said["transfer_to"]
+    if not isinstance(to, str) or not is_e164(to):
+        shown = str(to)[:MAX_SHOWN_CHARACTERS]
+        return Destination(to=shown, refusal=Refusal("invalid_number", f"{shown!r} is not a phone number. {FORM}"))
+    return Destination(to=to, briefing=_briefing(said))
+
+
+def _briefing(said: Mapping[str, Any]) -> str:
+    briefing = said.get("briefing")
+    return briefing[:MAX_BRIEFING_CHARACTERS] if isinstance(briefing, str) else ""
