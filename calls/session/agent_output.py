@@ -83,8 +83,9 @@ class AgentOutput:
             return begins
         await self._transport.send_audio(payload)
         sound_ms = self._sound_that_is_waited_for(payload)
-        self._playout.sent(item_id, payload_ms(payload, audio_format), payload, sound_ms=sound_ms)
-        begins_at = self._playout.ends_at - payload_ms(payload, audio_format) / 1000
+        length_ms = payload_ms(payload, audio_format)
+        self._playout.sent(item_id, length_ms, payload, sound_ms=sound_ms)
+        begins_at = self._playout.ends_at - length_ms / 1000
         for begin, end in sounds_in(payload, audio_format):
             self._spoke.sound(begins_at + begin, begins_at + end)
         await self._mark(final=False)

@@ -34,6 +34,10 @@ class Pacer:
         self._frame = FRAME_MS * audio_format.bytes_per_ms
         self._now = now
         self._waiting = bytearray()
+        self._usual = (
+            -1,
+            0,
+        )  # characters and padding of the last piece that needed no pacing: mostly the next is as long
         self._due = 0.0  # when the next frame is to go
         self._longest, self._longest_at = 0, 0.0  # bytes of the longest piece of late, and when it came
 
@@ -41,8 +45,14 @@ class Pacer:
         """Whether a piece needs no pacing: a whole frame or two, and nothing waits before it."""
         if self._waiting:
             return False
+        size = len(payload), payload.count("=")
+        if size == self._usual:
+            return True
         length_ms = payload_ms(payload, self._format)
-        return FRAME_MS <= length_ms <= SHORT_MS and not length_ms * self._format.bytes_per_ms % self._sample
+        is_short = FRAME_MS <= length_ms <= SHORT_MS and not length_ms * self._format.bytes_per_ms % self._sample
+        if is_short:
+            self._usual = size
+        return is_short
 
     def put(self, payload: str) -> bool:
         """Take a piece of any length. False, and nothing is taken, when too much waits already."""
