@@ -7,7 +7,7 @@ import math
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -29,9 +29,11 @@ class AudioFormat:
     encoding: Literal["pcmu", "pcma", "pcm16"]
     sample_rate: int
 
-    @property
-    def bytes_per_ms(self) -> int:
-        return self.sample_rate // 1000 * (2 if self.encoding == "pcm16" else 1)
+    bytes_per_ms: int = field(init=False, compare=False, repr=False)  # asked for with each frame
+
+    def __post_init__(self) -> None:
+        size = self.sample_rate // 1000 * (2 if self.encoding == "pcm16" else 1)
+        object.__setattr__(self, "bytes_per_ms", size)  # the class is frozen
 
 
 PCMU_8K = AudioFormat("pcmu", 8000)
@@ -43,7 +45,7 @@ PCM16_24K = AudioFormat("pcm16", 24000)
 
 def payload_ms(payload: str, audio_format: AudioFormat) -> float:
     """Length in milliseconds of a base64 payload, from its length alone."""
-    size = len(payload) * 3 // 4 - (payload.endswith("=") + payload.endswith("=="))
+    size = len(payload) * 3 // 4 - payload[-2:].count("=")
     return size / audio_format.bytes_per_ms
 
 

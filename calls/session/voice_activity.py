@@ -1,7 +1,7 @@
 """When the caller spoke, by the sound itself: models say it late, each in its own way, and a model that hangs not at all."""
 
-import base64
 import time
+from binascii import a2b_base64
 from collections.abc import Callable
 
 from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, mulaw_to_pcm16, payload_ms
@@ -165,7 +165,7 @@ class VoiceActivityDetector:
     def _level(self, payload: str) -> float:
         """The mean amplitude of a piece."""
         try:
-            data = base64.b64decode(payload)
+            data = a2b_base64(payload)
         except ValueError:
             return 0.0
         if self._levels is None:
@@ -193,7 +193,7 @@ def sound_begins_ms(payload: str, audio_format: AudioFormat) -> float | None:
     """Where in a piece of audio the first sound lies that could be heard; None when there is none."""
     step = 2 if audio_format.encoding == "pcm16" else 1
     try:
-        data = base64.b64decode(payload)[step - 1 :: step]
+        data = a2b_base64(payload)[step - 1 :: step]
     except ValueError:
         return None
     heard = data.translate(_AUDIBLE[audio_format.encoding]).lstrip(b"\0")
@@ -204,7 +204,7 @@ def sounds_in(payload: str, audio_format: AudioFormat) -> list[tuple[float, floa
     """From when to when, in seconds, there is something to hear in a piece of audio; pauses of a tenth of a second divide it."""
     step, rate = 2 if audio_format.encoding == "pcm16" else 1, audio_format.sample_rate
     try:
-        data = base64.b64decode(payload)[step - 1 :: step].translate(_AUDIBLE[audio_format.encoding])
+        data = a2b_base64(payload)[step - 1 :: step].translate(_AUDIBLE[audio_format.encoding])
     except ValueError:
         return []
     if len(data) <= rate // 10:  # as carriers and most models send it: there is no room for such a pause
