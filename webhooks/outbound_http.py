@@ -5,8 +5,10 @@ says then; the connection goes to the very address that was checked. Used by the
 """
 
 import asyncio
+import os
 import re
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -206,6 +208,12 @@ class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
         raise failure
 
 
+@cache
+def _tls(certificate_file: str | None, certificate_folder: str | None) -> ssl.SSLContext:
+    """One for all clients: reading the authorities takes an event loop tens of milliseconds. httpx2 finds what both variables name."""
+    return httpx2.create_ssl_context(trust_env=True)
+
+
 class OutboundClient:
     """A pool of connections for one event loop. No redirects, no proxies, no cookies.
 
@@ -218,7 +226,7 @@ class OutboundClient:
         self._timeout_seconds = timeout_seconds
         self._pool = httpcore2.AsyncConnectionPool(
             # trust_env: SSL_CERT_FILE names the operator's own authorities.
-            ssl_context=httpx2.create_ssl_context(trust_env=True),
+            ssl_context=_tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
             max_connections=None,
             max_keepalive_connections=100,
             keepalive_expiry=KEEP_ALIVE_SECONDS,

@@ -5,10 +5,11 @@ import threading
 
 
 class SilentServer:
-    """Takes every connection on loopback and says nothing, until `let_go`."""
+    """Takes every connection on loopback and says nothing."""
 
     def __init__(self) -> None:
         self.taken = 0
+        self._lets_go = False
         self._held: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._server = self._loop.run_until_complete(asyncio.start_server(self._take, "127.0.0.1", 0, backlog=512))
@@ -18,10 +19,19 @@ class SilentServer:
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.taken += 1
-        self._held.add(writer)
+        if self._lets_go:
+            writer.close()
+        else:
+            self._held.add(writer)
+
+    def hold(self) -> int:
+        """Have all wait from now on; how many connections there have been."""
+        self._lets_go = False
+        return self.taken
 
     def let_go(self) -> None:
-        """Cut off all who wait."""
+        """Cut off all who wait, and who come until `hold`."""
+        self._lets_go = True
         self._loop.call_soon_threadsafe(self._cut)
 
     def _cut(self) -> None:
