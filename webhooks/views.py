@@ -36,17 +36,18 @@ def webhooks(request: HttpRequest) -> HttpResponse:
     """Addresses, and deliveries newest first by status and event."""
     developer = signed_in(request)
     form = DeliveryFilterForm(request.GET)
-    form.is_valid()
+    is_valid = form.is_valid()
     names = {"status": "status", "event": "event_type"}
     chosen = {names[name]: value for name, value in form.cleaned_data.items() if value}
-    rows = redelivery.with_attempts(redelivery.deliveries_of(developer).filter(**chosen))
+    found = redelivery.deliveries_of(developer).filter(**chosen)
+    rows = redelivery.with_attempts(found if is_valid else found.none())
     shown = slice_of(rows, request.GET.get("before"))
     kept = request.GET.copy()
     kept.pop("before", None)
     context = {
         "form": form,
         "shown": shown,
-        "is_filtered": bool(chosen),
+        "is_filtered": bool(chosen) or not is_valid,
         "kept": kept.urlencode(),
         "failed": redelivery.failed_notices(developer).count(),
         "endpoints": [endpoint for find in ENDPOINT_SOURCES for endpoint in find(developer)],

@@ -55,6 +55,10 @@ def caps_data(developer: Developer) -> dict[str, Any]:
         "max_concurrent_calls": limits.max_concurrent_calls,
         "running_calls": holds.open_calls(developer.pk).count(),
         "max_calls_per_caller_per_hour": limits.max_calls_per_caller_per_hour,
+        "ceilings": {
+            "daily_cap": format_amount(limits.daily_cap_ceiling),
+            "max_concurrent_calls": limits.concurrent_calls_ceiling,
+        },
         "currency": "USD",
         "others": [
             {

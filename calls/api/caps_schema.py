@@ -14,6 +14,12 @@ CAPS = shape(
         "max_concurrent_calls": nullable(whole(20)),
         "running_calls": whole(3, "That are not over yet."),
         "max_calls_per_caller_per_hour": nullable(whole(10)),
+        "ceilings": record(
+            {
+                "daily_cap": nullable(money("25.00", "The highest `daily_cap` you can set. Null: any, or none.")),
+                "max_concurrent_calls": nullable(whole(10, "The same for `max_concurrent_calls`.")),
+            }
+        ),
         "currency": choice(["USD"], "USD"),
         "others": listing(
             record(

@@ -32,7 +32,7 @@ def _date(label: str) -> forms.DateField:
 
 
 class CallFilterForm(forms.Form):
-    """The filters of the list, kept in its URL. One that makes no sense is no filter."""
+    """The filters of the list, kept in its URL. While one of them is wrong there is nothing to show."""
 
     direction = forms.ChoiceField(
         label="Direction", required=False, choices=[("", "Both directions"), *Direction.choices]
@@ -53,13 +53,21 @@ class CallFilterForm(forms.Form):
         self.is_valid()
         self.chosen = {name: value for name, value in self.cleaned_data.items() if value}
 
+    def clean(self) -> dict[str, Any]:
+        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
+        if since and until and until < since:
+            self.add_error("until", "Enter a date on or after the From date.")
+        return self.cleaned_data
+
     def _offer(self, name: str, everything: str, choices: list[tuple[int, str]]) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", everything), *choices]
 
     def narrow(self, calls: QuerySet[Call]) -> QuerySet[Call]:
-        """Those that fit. Days are the reader's own, both included."""
+        """Those that fit; none while a filter is wrong. Days are the reader's own, both included."""
+        if not self.is_valid():
+            return calls.none()
         calls = calls.filter(**{lookup: self.chosen[name] for name, lookup in LOOKUPS.items() if name in self.chosen})
         if since := self.chosen.get("since"):
             calls = calls.filter(started_at__gte=timezone.make_aware(datetime.combine(since, time.min)))

@@ -54,6 +54,20 @@ def by_staff(developer: Developer, **limits: Any) -> None:
     assert answer.status_code == 302
 
 
+def test_the_answer_says_how_high_the_limits_can_be_set(jane: Developer) -> None:
+    def ceilings() -> dict[str, Any]:
+        found: dict[str, Any] = Client(headers=bearer(jane)).get("/api/v1/billing/caps").json()["data"]["ceilings"]
+        return found
+
+    assert ceilings() == {"daily_cap": "25.00", "max_concurrent_calls": 10}
+    body = {"daily_cap": "7.50", "max_concurrent_calls": 2}
+    answers = [put(jane, **body).json() for _ in range(2)]  # set twice, it is set
+    assert answers[0] == answers[1]
+    assert answers[0]["data"]["ceilings"] == ceilings() == {"daily_cap": "25.00", "max_concurrent_calls": 10}
+    by_staff(jane, daily_cap="", max_concurrent_calls="40")
+    assert ceilings() == {"daily_cap": None, "max_concurrent_calls": 40}
+
+
 # --- what accounts start with -----------------------------------------------------------------------------------------
 def test_an_account_registered_over_the_api_starts_with_the_defaults() -> None:
     body = {**JANE, "password_confirmation": JANE["password"]}

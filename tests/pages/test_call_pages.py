@@ -183,7 +183,30 @@ def test_filters_of_the_list(client: Client, number: PhoneNumber) -> None:
     assert shown("since=2026-11-25") == 1
     assert shown("until=2026-11-24") == 1
     assert shown("since=2026-11-23&until=2026-11-25") == 2
-    assert shown("since=nonsense&outcome=nothing") == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("since=nonsense", ["since"]),
+        ("since=2026-02-30&until=0", ["since", "until"]),
+        ("since=99999-01-01", ["since"]),
+        ("since=2026-11-25&until=2026-11-24", ["until"]),
+        ("outcome=nothing&status=9", ["status", "outcome"]),
+        ("number=999999999999999999999&agent=x", ["number", "agent"]),
+    ],
+)
+def test_a_filter_that_is_wrong_says_so_and_shows_no_calls(
+    client: Client, number: PhoneNumber, query: str, fields: list[str]
+) -> None:
+    ended_call(number)
+    response = client.get(f"/calls?{query}")
+    assert response.status_code == 200
+    html = response.content.decode()
+    assert_sound(html)
+    summary = re.findall(r'<div class="form-errors"(.*?)</div>', html, re.DOTALL)[0]
+    assert re.findall(r'href="#id_(\w+)"', summary) == fields
+    assert 'class="linked"' not in html
 
 
 def test_the_list_watches_running_calls_alone(client: Client, number: PhoneNumber) -> None:

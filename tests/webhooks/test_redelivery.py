@@ -123,7 +123,9 @@ def test_the_page_shows_addresses_and_deliveries(browser: Client, developer: Dev
     assert "def is_genuine" in page
     assert 'id="delivery-' not in browser.get("/webhooks?status=delivered").content.decode()
     assert 'id="delivery-' in browser.get("/webhooks?status=failed&event=call.hangup").content.decode()
-    assert browser.get("/webhooks?before=x&status=nonsense").status_code == 200
+    wrong = browser.get("/webhooks?before=x&status=nonsense&event=call.answer").content.decode()
+    assert 'href="#id_status"' in wrong and 'href="#id_event"' in wrong
+    assert 'id="delivery-' not in wrong
 
 
 def test_its_buttons_send_again_and_lead_back(browser: Client, developer: Developer) -> None:

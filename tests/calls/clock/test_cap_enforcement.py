@@ -270,6 +270,7 @@ def test_the_api_shows_and_sets_them(number: PhoneNumber, empty_redis: object) -
         "max_concurrent_calls": None,
         "running_calls": 0,
         "max_calls_per_caller_per_hour": None,
+        "ceilings": {"daily_cap": None, "max_concurrent_calls": None},
         "currency": "USD",
         "others": [{"scope": "phone_number", "id": number.pk, "daily_cap": "3.00", "spent_today": "0.25"}],
     }
