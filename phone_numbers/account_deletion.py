@@ -15,7 +15,7 @@ def release_numbers(developer_id: int) -> None:
 
 
 def delete_documents(developer_id: int) -> None:
-    """Documents and what stood in them; that they were handed in and how it was decided stays."""
+    """Delete documents and their contents; the record of the submission and the decision stays."""
     for document in VerificationDocument.objects.filter(verification__developer_id=developer_id):
         document.file.delete(save=False)
         document.value = document.filename = document.content_type = ""

@@ -1,4 +1,4 @@
-"""What a number costs, in the ledger: its setup fee, and each of its months in advance, once by its key (`number:7:2026-12`)."""
+"""A number's ledger entries: its setup fee, and each month in advance, once by its key (`number:7:2026-12`)."""
 
 from datetime import datetime
 from decimal import Decimal

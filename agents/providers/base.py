@@ -56,7 +56,7 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One finished utterance, given to a new session so that it goes on where the last one stopped."""
+    """One finished utterance, given to a new session so that it continues where the last one stopped."""
 
     role: str  # "user" or "model", the roles of our transcripts
     text: str
@@ -111,7 +111,7 @@ class RealtimeSession(ABC):
 
     @abstractmethod
     def events(self) -> AsyncIterator[ModelEvent]:
-        """What the model does, until the session closes. Raises ProviderError when it was not `close()` that closed it."""
+        """The model's events until the session closes. Raises ProviderError unless `close()` closed it."""
 
     @abstractmethod
     async def generate_reply(self, instructions: str) -> None:
@@ -135,10 +135,10 @@ class RealtimeSession(ABC):
 
     @abstractmethod
     async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
-        """Answer a ToolCall; the model goes on by itself once all calls of its turn are answered."""
+        """Answer a ToolCall. The model continues automatically once all calls of its turn are answered."""
 
     async def send_late_result(self, name: str, result: Mapping[str, Any], *, is_last: bool) -> None:
-        """Tell the result of a tool that an earlier session had asked for; after the last one the model answers with it."""
+        """Give the result of a tool that an earlier session called; after the last one the model answers with it."""
         await self.send_notice(late_result(name, result))
         if is_last:
             await self.generate_reply(Cue.ANSWER_WITH_RESULTS)

@@ -111,7 +111,7 @@ class GeminiLiveSession(RealtimeSession):
         self._closed = False
         self._handle = ""  # of the last state that can be resumed
         self._history = list(config.history)
-        self._held_back: list[str] | None = None  # what we have to send while there is no connection to send it over
+        self._held_back: list[str] | None = None  # messages that wait while there is no connection
         self._reopened_at = float("-inf")
         self._swap: asyncio.Task[None] | None = None
         self._pause = asyncio.Event()  # nobody is in the middle of something
@@ -119,7 +119,7 @@ class GeminiLiveSession(RealtimeSession):
         self._turn_count = 0
         self._in_turn = False
         self._turn_is_reported = False  # TurnDone was sent for it
-        self._interrupted = False  # what still comes of this turn is dropped
+        self._interrupted = False  # further output of this turn is dropped
         self._words_are_complete = True  # all that the caller said before `end_input` is known
         self._heard = ""  # of the caller's utterance, not reported yet
         self._said = ""  # of the model's, not reported yet
@@ -136,7 +136,7 @@ class GeminiLiveSession(RealtimeSession):
         await self._send(_encode(text_message(f"Context update: {message}")))
 
     async def truncate(self, item_id: str, heard_ms: int) -> None:
-        """Nothing: the vendor goes by the pace of real playback itself."""
+        """Does nothing: the vendor tracks real playback itself."""
 
     async def send_tool_result(self, call_id: str, name: str, result: Mapping[str, Any]) -> None:
         asked_over = self._open_calls.pop(call_id, None)
@@ -209,7 +209,7 @@ class GeminiLiveSession(RealtimeSession):
                 for event in self._read(message, socket):
                     yield event
                 if self._late_results and not any(map(self._is_lost, self._open_calls.values())):
-                    await self._tell_late_results()  # what they waited for has been withdrawn
+                    await self._tell_late_results()  # the calls they waited for were canceled
                 self._note_pause()
 
     # --- what the vendor says -----------------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ class GeminiLiveSession(RealtimeSession):
                 await self._pause.wait()
 
     async def _recover(self, lost: ClientConnection, error: ConnectionClosed) -> None:
-        """The connection is gone: go on over a new one. Raises ProviderError when that fails, or the last was new, too."""
+        """The connection broke: continue over a new one. Raises ProviderError if that fails, or if the broken one was just opened."""
         if self._swap is not None:
             self._swap.cancel()
             await asyncio.gather(self._swap, return_exceptions=True)
@@ -343,7 +343,7 @@ class GeminiLiveSession(RealtimeSession):
         await self._reopen()
 
     async def _reopen(self) -> None:
-        """Put a new connection in the place of the old one. What is to be sent meanwhile follows in its order."""
+        """Replace the connection. Messages sent meanwhile follow in their order."""
         self._held_back = self._held_back or []
         socket = await self._open_next()
         try:
@@ -376,7 +376,7 @@ class GeminiLiveSession(RealtimeSession):
                 await self._socket.send(message)
                 return
             except ConnectionClosed:
-                # Whoever reads the events is about to notice, too, and to open the next connection.
+                # The task that reads the events notices as well, and opens the next connection.
                 self._held_back = []
         if self._closed:
             raise ProviderError("The session is closed.", retryable=False)

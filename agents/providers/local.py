@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 # for them.
 PATIENCE_SECONDS = 6.0
 PIECE_MS = 120
-END_OF_INPUT_MS = 1200  # so much silence ends what was being said
+END_OF_INPUT_MS = 1200  # this much silence ends an utterance
 SPOKEN_MS = 200  # so much voice that says nothing is asked about
 PAUSE_MS = 150  # between two sentences; the voice itself leaves next to none
 # An echo of the last words may still come back when the agent has fallen silent.
@@ -87,7 +87,7 @@ class LocalModel(RealtimeModel):
             config.tools,
             engine.embed,
             history=config.history,
-            # A caller's "tomorrow" is the machine's: nobody says in which time zone they are.
+            # "Tomorrow" is by the machine's clock, since the caller's time zone is unknown.
             today=lambda: datetime.now().astimezone().date(),
         )
         session = LocalSession(engine, brain, config)
@@ -101,7 +101,7 @@ class _Answer:
 
     item_id: str
     pieces: list[tuple[str, float]] = field(default_factory=list)  # text, ms of its audio
-    unspoken: str = ""  # what the brain gave but the voice had not made yet
+    unspoken: str = ""  # text from the brain that is not synthesized yet
     has_sounded: bool = False
     is_reported: bool = False
     heard_ms: int | None = None  # set where the call reports an interruption
@@ -251,7 +251,7 @@ class LocalSession(RealtimeSession):
             self._events.put_nowait(error)
 
     def _interrupt(self) -> None:
-        """The caller speaks: what is being said or thought is over, whatever tools are at work go on."""
+        """The caller speaks: stop speaking and thinking; running tools continue."""
         if not self._is_interruptible:
             return
         self._caller_is_quiet.clear()
@@ -306,12 +306,12 @@ class LocalSession(RealtimeSession):
         self._events.put_nowait(TurnDone())
 
     def _report(self, answer: _Answer) -> None:
-        """Give out the text of an answer, whole or as far as it came, and let the brain remember it."""
+        """Report the text of an answer, complete or as far as it was spoken, and let the brain remember it."""
         self._detector.is_patient = self._brain.is_patient
         if answer.text and answer.has_sounded:
             answer.is_reported = True
             self._brain.said(answer.text)
-            # The call may tell what was heard before a cancelled turn has come to its end.
+            # The call can report what was heard before a canceled turn has ended.
             if answer.heard_ms is not None:
                 self._brain.heard(answer.text, answer.heard(answer.heard_ms))
             self._events.put_nowait(OutputTranscript(answer.item_id, answer.text))

@@ -32,7 +32,7 @@ class InputTranscript:
 
 @dataclass(frozen=True, slots=True)
 class OutputTranscript:
-    """What the model says in `item_id`: the whole text of that answer, once, when its text is known.
+    """The text of the model's answer `item_id`: the whole of it, once, when it is known.
 
     It may come before the audio has been played; an interrupted answer reports what text there is.
     """
@@ -43,7 +43,7 @@ class OutputTranscript:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model wants a function called. Several may come side by side; each is answered by its `call_id`."""
+    """The model calls a function. Several calls can run in parallel; each is answered by its `call_id`."""
 
     call_id: str
     name: str

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 VENDOR = "OpenAI"
 AUDIO_DELTA = "response.output_audio.delta"
 ALREADY_ANSWERING = "conversation_already_has_active_response"
-# The vendor answers a caller who has finished within this time, or not at all.
+# If the vendor has not started to answer within this time, it will not.
 ANSWER_SECONDS = 2.0
 # An account without credit or rights answers the same after a reconnect.
 LASTING_FAILURES = frozenset({"insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "model_not_found"})
@@ -109,18 +109,18 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._connection = connection
         self._closed = False
         self._active_response = ""  # id, from response.created to response.done
-        self._cancelled_response = ""  # id; what still comes of it is dropped
+        self._cancelled_response = ""  # id; its further output is dropped
         self._caller_has_the_turn = False  # from the start of speech until the vendor answers it
         self._caller_finished_at: float | None = None  # within that time
         self._is_hearing = False  # an utterance of the caller's
-        self._unwritten: set[str] = set()  # item ids of utterances whose text is still to come
+        self._unwritten: set[str] = set()  # item ids of utterances whose text is not known yet
         self._written: deque[str] = deque(maxlen=20)  # of the last whose text is known
         self._request: tuple[str, dict[str, Any]] = ("", {})  # the last response.create: event id, response
         self._request_is_open = False  # sent, and neither created nor refused yet
         self._request_count = 0
         self._wanted: deque[dict[str, Any]] = deque()  # responses to create when none is active
         self._open_calls: set[str] = set()
-        self._reply_is_due = False  # all calls are answered, and the model has not gone on yet
+        self._reply_is_due = False  # all calls are answered, and the model has not continued yet
         self._texts: dict[str, str] = {}  # item id → transcript of an answer that is not reported yet
         self._sounding_item = ""  # id of the last answer of which there was audio
         self._handlers: dict[str, Callable[[Event], Awaitable[list[ModelEvent]]]] = {
@@ -247,7 +247,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         return []
 
     async def _withdraw(self, response: dict[str, Any]) -> None:
-        """What we asked for crossed the beginning of the caller's speech: it is said after the answer to that."""
+        """Our request crossed the start of the caller's speech: it follows the answer to that."""
         if response:
             self._wanted.appendleft(response)
         else:
@@ -291,7 +291,7 @@ class OpenAIRealtimeSession(RealtimeSession):
             code = text(failure, "code") or text(failure, "type") or "unknown"
             message = f"{VENDOR} failed to answer ({code}). {text(failure, 'message')}".strip()
             raise ProviderError(message, retryable=code not in LASTING_FAILURES)
-        if text(response, "status") == "cancelled":  # what there is no sound of was not said
+        if text(response, "status") == "cancelled":  # text without audio was not spoken
             self._texts = {item_id: words for item_id, words in self._texts.items() if item_id == self._sounding_item}
         finished = self._finished_texts()
         await self._create_next_response()
@@ -321,7 +321,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         return self._caller_has_the_turn and is_waiting
 
     async def _create_next_response(self) -> None:
-        """Ask for the next answer that is wanted, if the model is free and the caller is not speaking."""
+        """Request the next pending answer, if the model is free and the caller is not speaking."""
         if self._active_response or self._request_is_open or self._is_callers_turn:
             return
         if self._wanted:

@@ -7,7 +7,7 @@ from agents.capabilities import CUSTOM_VOICE_PREFIX
 from agents.providers.base import Sensitivity, SessionConfig, Turn
 from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat
 
-# What the vendor takes; PCM is 24 kHz only.
+# Formats the vendor accepts; PCM is 24 kHz only.
 WIRE_FORMATS: Mapping[AudioFormat, Mapping[str, Any]] = {
     PCMU_8K: {"type": "audio/pcmu"},
     PCMA_8K: {"type": "audio/pcma"},

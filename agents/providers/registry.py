@@ -31,7 +31,7 @@ def load_all() -> None:
 
 
 async def warm_up() -> None:
-    """Have every available provider load what its first call would otherwise wait for."""
+    """Have every available provider load in advance, so that its first call does not wait."""
     for provider in settings.MODEL_PROVIDERS:
         model = get_model(provider)
         if model.is_available():

@@ -13,7 +13,7 @@ from agents.providers.base import Choice, ProviderError
 from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
 
 CONNECT_TIMEOUT_SECONDS = 10.0
-# A peer that is gone without a word is noticed within 30 s; one that does not answer our close holds a call up for 1 s.
+# A peer that disappears is noticed within 30 s. One that ignores our close delays a call by 1 s.
 SOCKET_OPTIONS: Mapping[str, Any] = {
     "compression": None,
     "max_size": 4 * 1024 * 1024,
@@ -40,7 +40,7 @@ def socket_options(url: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def connecting(vendor: str) -> AsyncIterator[None]:
-    """Give the block 10 s to open and configure a session. Raises ProviderError for whatever goes wrong in it."""
+    """Give the block 10 s to open and configure a session. Any failure in it becomes a ProviderError."""
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             yield
@@ -68,7 +68,7 @@ def refused_choice(reason: str) -> Choice | None:
 
 
 def closed_message(vendor: str, error: ConnectionClosed) -> str:
-    """Why the vendor closed, in its own words where it gave any."""
+    """Why the vendor closed the connection, in its own words if it gave any."""
     if error.rcvd is None:
         return f"The connection to {vendor} was lost."
     return f"{vendor} closed the session ({error.rcvd.code}). {error.rcvd.reason}".strip()
@@ -84,19 +84,19 @@ def parse_object(frame: str | bytes) -> dict[str, Any] | None:
 
 
 def child(value: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """The object at `key`; an empty one where there is something else or nothing."""
+    """The object at `key`; empty if it is missing or of another type."""
     found = value.get(key)
     return found if isinstance(found, dict) else {}
 
 
 def text(value: Mapping[str, Any], key: str) -> str:
-    """The string at `key`; empty where there is something else or nothing."""
+    """The string at `key`; empty if it is missing or of another type."""
     found = value.get(key)
     return found if isinstance(found, str) else ""
 
 
 def items(value: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """The objects of the list at `key`; none where there is something else or nothing."""
+    """The objects of the list at `key`; empty if it is missing or of another type."""
     found = value.get(key)
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 

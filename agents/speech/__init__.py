@@ -42,7 +42,7 @@ async def synthesize(text: str, sample_rate: int = 16_000) -> AsyncGenerator[byt
 
 
 async def say_8k(text: str) -> bytes:
-    """The whole of `text` spoken: PCM16 mono 8 kHz, as a telephone would hand it on. Raises SpeechError."""
+    """All of `text` as speech: PCM16 mono 8 kHz, telephone quality. Raises SpeechError."""
     return b"".join([piece async for piece in synthesize(text, 8_000)])
 
 

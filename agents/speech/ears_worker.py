@@ -79,11 +79,11 @@ def main() -> None:
     pipes = WorkerPipes()
     ears = Ears(pipes)
     gc.freeze()
-    os.nice(2)  # the audio of running calls goes before what is still to be understood
+    os.nice(2)  # the audio of running calls has priority over pending recognition
     for kind, frame_id, body in pipes.frames():
         ears.handle(kind, frame_id, body)
 
 
 if __name__ == "__main__":
     main()
-    os._exit(0)  # nobody waits for what the threads still compute
+    os._exit(0)  # the threads' remaining results are not needed

@@ -26,7 +26,7 @@ EMBEDDING_CACHE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Transcription:
-    """What was understood. `confidence` is 0 to 1: about 0.94 when right, below 0.8 rarely so."""
+    """A recognition result. `confidence` is 0 to 1: about 0.94 if right, rarely right below 0.8."""
 
     text: str
     confidence: float

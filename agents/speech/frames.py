@@ -1,4 +1,4 @@
-"""What travels over the pipes between the platform and its speech workers: small framed messages, both ways.
+"""The protocol between the platform and its speech workers: small framed messages over pipes, both ways.
 
 A frame is a 9-byte header (kind, id, length of the body) and the body. The id names a request or a stream; the
 platform hands it out. Blocking code for the worker's end is here; the asyncio end is in `agents.speech.worker`.
@@ -49,7 +49,7 @@ class WorkerPipes:
         self._write_lock = threading.Lock()
 
     def frames(self) -> Iterator[tuple[int, int, bytes]]:
-        """Yield (kind, id, body) until the platform closes the pipe or is gone."""
+        """Yield (kind, id, body) until the platform closes the pipe or dies."""
         while True:
             header = self._input.read(HEADER.size)
             if len(header) < HEADER.size:
@@ -61,7 +61,7 @@ class WorkerPipes:
             yield kind, frame_id, body
 
     def send(self, kind: Kind, frame_id: int, body: bytes = b"") -> None:
-        """Send one frame; may be called from any thread. Ends the process when nobody reads any more."""
+        """Send one frame, from any thread. Ends the process if the pipe has no reader."""
         data = HEADER.pack(kind, frame_id, len(body)) + body
         with self._write_lock:
             try:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from agents.speech.assets import VOCABULARY, package_folder
 
 LONGEST_WORD = 100
-LONGEST_SENTENCE = 128  # tokens the model was trained on; what is longer is cut
+LONGEST_SENTENCE = 128  # tokens the model was trained on; longer text is cut
 
 
 class MiniLm:
@@ -61,7 +61,7 @@ class MiniLm:
 
 
 def _words(sentence: str) -> list[str]:
-    """Lower case, no accents, each punctuation mark a word of its own."""
+    """Lower case, no accents, each punctuation mark as a separate word."""
     plain = unicodedata.normalize("NFD", sentence.lower())
     spaced = []
     for character in plain:

@@ -12,7 +12,7 @@ from agents.speech.assets import package_folder
 
 SAMPLE_RATE = 16_000
 WINDOW = 512  # samples the model judges at once: 32 ms
-CONTEXT = 64  # samples of the window before, which the model wants in front of each
+CONTEXT = 64  # samples of the previous window, which the model expects before each
 
 
 @dataclass(slots=True)

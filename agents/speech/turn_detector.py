@@ -1,4 +1,4 @@
-"""Whose turn it is: from a caller's sound to "speech began" and "this was said".
+"""Turn detection: from a caller's audio to "speech began" and "this was said".
 
 The ears' process judges windows of 32 ms; this state machine counts them. The sentence is transcribed already while
 the pause that ends it is still running, so that recognition costs no time of its own.
@@ -68,7 +68,7 @@ class SpeechBegan:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What began has ended. `text` is empty when it was no speech, or none that could be understood."""
+    """The speech has ended. `text` is empty if it was no speech, or could not be recognized."""
 
     text: str
     confidence: float
@@ -220,7 +220,7 @@ class TurnDetector:
         self._reset()
 
     async def _transcribe(self, pcm: bytes, voiced_ms: int) -> Transcription:
-        """What was said; nothing, where it was too short to be speech or the recognizer failed."""
+        """The recognized text; None if it was too short to be speech or the recognizer failed."""
         nothing = Transcription("", 0.0)
         if voiced_ms < SHORTEST_WORD_MS:
             return nothing

@@ -55,7 +55,7 @@ def main() -> None:
     pipes = WorkerPipes()
     voice = load_voice()
     config = manner(voice, VOICE_VARIATION)
-    os.nice(2)  # the audio of running calls goes before speech that is still to be made
+    os.nice(2)  # the audio of running calls has priority over pending synthesis
     for kind, request_id, body in pipes.frames():
         try:
             if kind == Kind.SYNTHESIZE:

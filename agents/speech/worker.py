@@ -44,7 +44,7 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class SpeechError(Exception):
-    """The speech worker could not do what was asked: it is not installed, it died twice, or it refused."""
+    """The speech worker failed: it is not installed, died twice, or refused."""
 
 
 class WorkerDied(SpeechError):

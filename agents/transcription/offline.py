@@ -1,4 +1,4 @@
-"""The recognizer of `agents.speech` in Whisper's place, where no key is configured. English; named in results; not charged."""
+"""The recognizer of `agents.speech`, used instead of Whisper if no key is configured. English; named in results; not charged."""
 
 import asyncio
 from contextlib import aclosing
@@ -24,7 +24,7 @@ SAMPLE_RATE = 16_000
 MAX_BYTES = 960_000
 # Pauses within a sentence.
 LONGEST_PAUSE_MS = 600
-# Kept around what was found: soft first and last consonants.
+# Margin around detected speech, for soft first and last consonants.
 MARGIN_MS = 192
 
 
@@ -74,7 +74,7 @@ def utterances(probabilities: NDArray[np.float32]) -> list[tuple[int, int]]:
 async def _understand(
     engine: speech.Speech, pcm16_16k: bytes, span: tuple[int, int], probabilities: NDArray[np.float32]
 ) -> Segment | None:
-    """What was said there; None where it was no speech after all."""
+    """The text of that stretch; None if it was no speech."""
     voiced_ms = int((probabilities[slice(*span)] >= SPEECH_PROBABILITY).sum()) * WINDOW_MS
     if voiced_ms < SHORTEST_WORD_MS:
         return None

@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 40.0
 RETRYABLE_STATUS = {408, 409, 429}
 # The provider takes 25 MB. Smaller pieces (5 min at 8 kHz) are sooner done, and cheap to repeat.
 MAX_UPLOAD_BYTES = 5_000_000
-# Whisper invents sentences where nobody speaks; these are the limits by which its own program drops them.
+# Whisper invents sentences in silence; these are the thresholds by which its own program drops them.
 NO_SPEECH_PROBABILITY = 0.6
 LEAST_LOG_PROBABILITY = -1.0
 # Mean amplitude of a tenth of a second below which a line is idle.

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees: each process's log lines under its name, and the banner."""
+"""Terminal output: each process's log lines under its name, and the banner."""
 
 import os
 import sys
@@ -37,7 +37,7 @@ class Console:
 
 
 def format_banner(url: str, demo_file: Path | None) -> str:
-    """Where the server is and how to get in; with the `demo_file` of a demo account, that account's part too."""
+    """The server's address and, with the `demo_file` of a demo account, its login."""
     rows = [("Open", url)]
     if demo_file is not None:
         demo = parse_stored_json(demo_file.read_text())

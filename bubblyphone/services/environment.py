@@ -1,4 +1,4 @@
-"""The environment of the platform's processes: what the user gave, and what is made here for what is absent."""
+"""The environment of the platform's processes: the user's variables, and generated values for absent ones."""
 
 import base64
 import json
@@ -58,7 +58,7 @@ def read_port(given: Mapping[str, str]) -> int:
 
 
 def base_environment(given: Mapping[str, str], data_dir: Path, kept: SecretsStore) -> dict[str, str]:
-    """Everything but the addresses of the services. What the user gave always wins."""
+    """Everything except the addresses of the services. The user's values always win."""
     port = read_port(given)
     public_url = given.get("PUBLIC_URL", "").strip() or f"http://localhost:{port}"
     is_local = urlsplit(public_url).hostname in LOCAL_HOSTS
@@ -102,7 +102,7 @@ def exchange_environment(port: int, kept: SecretsStore) -> dict[str, str]:
 
 
 def store_environment(data_dir: Path, environment: Mapping[str, str]) -> None:
-    """Keep what the platform's processes are started with, for `manage.py` commands beside them; mode 600."""
+    """Store the processes' environment, for `manage.py` commands run beside them; mode 600."""
     names = [name for name in environment if name in KEPT_NAMES or name.startswith(KEPT_PREFIXES)]
     path = data_dir / ENVIRONMENT_FILE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -111,9 +111,9 @@ def store_environment(data_dir: Path, environment: Mapping[str, str]) -> None:
 
 
 def adopt_environment() -> None:
-    """Take over the environment of the `make run` in DATA_DIR, and its .env file, for what the own environment leaves open.
+    """Adopt the environment of the `make run` in DATA_DIR, and its .env file, for variables that are not set.
 
-    Only without a SECRET_KEY of one's own: who configures by environment is not meddled with.
+    Only without a SECRET_KEY: an installation configured by its environment stays as it is.
     """
     if is_given(os.environ, "SECRET_KEY"):
         return
@@ -122,7 +122,7 @@ def adopt_environment() -> None:
     try:
         stored = parse_stored_json((data_dir / ENVIRONMENT_FILE).read_text())
     except (OSError, ValueError):
-        return  # nothing runs there; the settings say what is missing
+        return  # nothing runs there; the settings report what is missing
     for name, value in {**from_file, **stored}.items():
         os.environ.setdefault(name, value)
 

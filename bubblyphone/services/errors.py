@@ -1,4 +1,4 @@
-"""What can keep the services from starting, in words for the person at the terminal."""
+"""Errors that keep the services from starting, with messages for the person at the terminal."""
 
 
 class ServiceError(Exception):

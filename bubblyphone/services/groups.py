@@ -20,7 +20,7 @@ def is_group_alive(group: int) -> bool:
 
 
 def kill_group(group: int) -> None:
-    """Kill all that is left of a group, including children whose leader is gone."""
+    """Kill the rest of a process group, including children whose leader has died."""
     # macOS answers EPERM instead of ESRCH when only a zombie is left.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)

@@ -38,7 +38,7 @@ class Owner:
 
 
 def choose_owner(data: Path) -> Owner:
-    """Ourselves, or, for root, the owner of existing `data`, else the user `postgres`, else `nobody`."""
+    """The current user; for root, the owner of existing `data`, else the user `postgres`, else `nobody`."""
     if os.geteuid() != 0:
         return Owner(os.geteuid(), os.getegid())
     if data.exists() and data.stat().st_uid != 0:

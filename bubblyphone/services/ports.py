@@ -19,7 +19,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def find_free() -> int:
-    """A free loopback port. The system gives it to nobody else for a minute, unless they ask for it by its number."""
+    """A free loopback port. The system assigns it to no other process for a minute, unless one asks for that number."""
     port: int = reserve()
     return port
 

@@ -92,7 +92,7 @@ class EmbeddedPostgres:
         if self.owner.can_enter(parent):
             return
         if parent.stat().st_uid == os.geteuid():
-            # Our own folder: let the group of the server pass through it, and nobody else.
+            # Our own folder: only the server's group can pass through it.
             os.chown(parent, -1, self.owner.gid)
             parent.chmod(0o710)
         if self.owner.can_enter(parent):

@@ -56,7 +56,7 @@ def _has_ended(process: psutil.Process, lock: Path, seconds: float) -> bool:
 
 
 def _serves(process: psutil.Process, data: Path) -> bool:
-    """Whether it is a PostgreSQL server on `data`: servers work in their data folder. Raises ServiceError when nobody tells us."""
+    """Whether it is a PostgreSQL server on `data`: servers work in their data folder. Raises ServiceError if that cannot be determined."""
     try:
         if "postgres" not in process.name():
             return False

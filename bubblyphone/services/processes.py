@@ -17,7 +17,7 @@ HEALTHY_SECONDS = 60.0
 
 
 class PlatformProcess:
-    """A process in a session of its own, so that a Ctrl-C at the terminal reaches the supervisor alone."""
+    """A process in its own session, so that a Ctrl-C at the terminal reaches only the supervisor."""
 
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], console: Console, guard: OrphanReaper
@@ -33,7 +33,7 @@ class PlatformProcess:
         self._started_at = 0.0
 
     def start(self) -> None:
-        """Start it with what the environment is now; its output goes to the console line by line."""
+        """Start it with the current environment; its output goes to the console line by line."""
         self.popen = subprocess.Popen(
             self.command, cwd=PROJECT, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
@@ -72,7 +72,7 @@ class PlatformProcess:
             signal_leader(self.popen.pid, number)
 
     def wait(self, deadline: float) -> None:
-        """Wait for it until `deadline` (monotonic seconds); what is then left of its group is killed."""
+        """Wait for it until `deadline` (monotonic seconds); then kill the rest of its group."""
         if self.popen is None:
             return
         try:
@@ -82,7 +82,7 @@ class PlatformProcess:
         self._bury()
 
     def _bury(self) -> None:
-        """Kill what is left of the group, children of a crashed process included, and forget it."""
+        """Kill the rest of the group, including children of a crashed process, and forget it."""
         popen = cast("subprocess.Popen[str]", self.popen)
         kill_group(popen.pid)
         popen.wait()

@@ -53,7 +53,7 @@ class Supervisor:
     """Starts, watches and stops every process of one installation."""
 
     def __init__(self, given: dict[str, str]) -> None:
-        """`given` is the environment of the user, who always wins over what is made here."""
+        """`given` is the user's environment, which always wins over generated values."""
         self.console = Console()
         self.given = given
         self.data_dir = Path(given.get("DATA_DIR", "").strip() or PROJECT / "var").resolve()
@@ -63,7 +63,7 @@ class Supervisor:
         self.environment: dict[str, str] = {}
 
     def run(self) -> None:
-        """Start everything, say where it is, and watch until asked to stop. Raises ServiceError if it cannot go on."""
+        """Start everything, print the banner, and watch until asked to stop. Raises ServiceError if it cannot continue."""
         self.signals.install()
         os.umask(0o077)  # for every file of every process of ours
         with hold_data_dir(self.data_dir) as lock:
@@ -105,7 +105,7 @@ class Supervisor:
         self.console.write(format_banner(environment["PUBLIC_URL"], self.data_dir / "demo.json" if has_demo else None))
 
     def _start_services(self, kept: SecretsStore) -> None:
-        """Start what the user did not bring along."""
+        """Start the services that the user did not configure."""
         if not is_given(self.given, "DATABASE_URL"):
             self._start_service("DATABASE_URL", "postgres", EmbeddedPostgres(self.data_dir, kept))
         if not is_given(self.given, "REDIS_URL"):
@@ -264,7 +264,7 @@ def check_port(port: int, host: str) -> None:
 
 
 def _listener(port: int) -> str:
-    """Who listens on a port, as far as the system tells us."""
+    """The process that listens on a port, as far as the system reveals it."""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             is_ours = connection.status == psutil.CONN_LISTEN and connection.laddr.port == port

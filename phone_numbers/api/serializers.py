@@ -63,7 +63,7 @@ def number_data(number: PhoneNumber) -> dict[str, Any]:
 
 
 def number_with_config_data(number: PhoneNumber) -> dict[str, Any]:
-    """A number and, as on a call, each setting an inbound call would go by with where it comes from."""
+    """A number with `config`: each setting that an inbound call would use, and its source."""
     return {**number_data(number), "config": resolve(request={}, request_agent=None, number=number).to_json()}
 
 
@@ -84,7 +84,7 @@ def available_number_data(number: AvailableNumber) -> dict[str, Any]:
 
 
 def cost_data(price: NumberPrice) -> dict[str, str]:
-    """What a kind of number costs here."""
+    """The price of a kind of number."""
     return {
         "setup_cost": format_money(price.setup_cost),
         "monthly_cost": format_money(price.monthly_cost),

@@ -76,7 +76,7 @@ class RequirementAnswer:
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
-    """Where the carrier is to bring the call's audio, and how: both directions in `audio_format`."""
+    """The URL that the carrier sends the call's audio to; both directions are in `audio_format`."""
 
     url: str
     audio_format: AudioFormat
@@ -160,7 +160,7 @@ class Carrier(ABC):
     def speak(self, *, carrier_call_id: str, command_id: str, text: str, voice: str, language: str) -> None:
         """Speak a text of at most `max_speech_characters` in the carrier's own voice, after speech in progress.
 
-        `voice` and `language` (BCP 47) may be empty, and what the carrier does not know is replaced by what it does.
+        `voice` and `language` (BCP 47) can be empty; unknown ones are replaced by the carrier's defaults.
         """
 
     @abstractmethod
@@ -169,7 +169,7 @@ class Carrier(ABC):
 
     @abstractmethod
     def start_transcription(self, *, carrier_call_id: str, command_id: str, language: str, interim: bool) -> None:
-        """Report what the caller says; with `interim` also, at once, that there is speech. Once started is no error."""
+        """Transcribe the caller; with `interim` also report speech as soon as it starts. Starting twice is no error."""
 
     @abstractmethod
     def stop_transcription(self, *, carrier_call_id: str, command_id: str) -> None:
@@ -177,7 +177,7 @@ class Carrier(ABC):
 
     @abstractmethod
     def start_recording(self, *, carrier_call_id: str, client_state: str, command_id: str) -> None:
-        """Record the call from now to its end: WAV, this side of the call left, whoever it is connected to right."""
+        """Record the call from now to its end: WAV, this leg left, the other party right."""
 
     @abstractmethod
     def transfer(
@@ -193,7 +193,7 @@ class Carrier(ABC):
     ) -> None:
         """Call somebody else and connect the caller to them. Unanswered, the call is as it was before.
 
-        What is reported of the new leg carries `leg_state` as its `client_state`.
+        Events of the new leg carry `leg_state` as their `client_state`.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What a carrier reports of a call, in our words."""
+"""Events that a carrier reports about calls, independent of the vendor."""
 
 from dataclasses import dataclass
 from datetime import datetime

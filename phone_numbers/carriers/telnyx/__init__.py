@@ -253,7 +253,7 @@ class TelnyxCarrier(Carrier):
 
 
 def _stream_fields(stream: StreamSettings) -> dict[str, Any]:
-    """The same codec both ways; without the last three Telnyx would want MP3 files and play them to nobody."""
+    """The same codec both ways; without the last three Telnyx would expect MP3 files and play them to nobody."""
     codec = CODECS[stream.audio_format.encoding]
     return {
         "stream_url": stream.url,

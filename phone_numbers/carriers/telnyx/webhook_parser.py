@@ -144,7 +144,7 @@ def _call_id(kind: CarrierEventType, payload: Mapping[str, Any]) -> str:
 
 
 def _recording_began(payload: Mapping[str, Any]) -> datetime | None:
-    """Good to know, and no reason to refuse the report where it is missing or no time."""
+    """Optional: the event is accepted even if this is missing or no valid time."""
     try:
         return _moment(_text(payload.get("recording_started_at")))
     except ValueError:
