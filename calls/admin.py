@@ -1,4 +1,4 @@
-"""Calls with their timeline, to be looked at: what was said is the developer's own and not shown."""
+"""Calls with their timeline, read-only. Transcripts belong to the developer and are not shown."""
 
 from typing import Any
 

@@ -28,7 +28,7 @@ def get_call(developer: Developer, identifier: str) -> Call:
 
 
 def webhook_attempts(call: Call) -> QuerySet[WebhookAttempt]:
-    """Every attempt to tell the developer something about the call, oldest first."""
+    """Every webhook attempt about the call, oldest first."""
     return (
         WebhookAttempt.objects.filter(delivery__developer_id=call.developer_id, delivery__subject=f"call:{call.pk}")
         .select_related("delivery")

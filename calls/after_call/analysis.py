@@ -1,4 +1,4 @@
-"""After a call whose agent has an analysis schema: its fields are read out of the transcript, stored, told and charged, once."""
+"""After a call whose agent has an analysis schema: extract its fields from the transcript, store, report and charge them, once."""
 
 import logging
 from decimal import Decimal
@@ -20,12 +20,12 @@ from calls.charging.pricing import ANALYSIS_PRICE
 from calls.models import Analysis, Call, TranscriptEntry
 
 logger = logging.getLogger(__name__)
-# Who made the result of a call in which the other party said nothing. It is free.
+# The source of the result if the remote party said nothing. It is free.
 NO_SPEECH = "no_speech"
 
 
 def schema_of(call: Call) -> dict[str, Any]:
-    """What is to be read out of the call; empty for nothing."""
+    """The fields to extract from the call; empty for no analysis."""
     return call.config.get("analysis_schema", {}).get("value") or {}
 
 
@@ -51,7 +51,7 @@ def run(analysis_id: int) -> None:
 
 
 def _analyse(call: Call) -> tuple[dict[str, Any], str]:
-    """The result and who made it. Raises AnalysisError."""
+    """The result and its source. Raises AnalysisError."""
     schema = schema_of(call)
     transcript = [Line(entry.role, entry.text) for entry in call.transcript.all()]
     if not any(line.role == TranscriptEntry.Role.USER and line.text.strip() for line in transcript):

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 CLAIM = timedelta(seconds=150)
 # After the first failure, the second, …; after the last there is no further attempt.
 PAUSES = (timedelta(seconds=30), timedelta(seconds=120), timedelta(seconds=240))
-# Who does it, by path: these modules use this one.
+# The job functions, by path, since these modules import this one.
 JOBS: dict[type[AfterCallWork], str] = {
     Recording: "calls.after_call.recordings.fetch",
     Transcription: "calls.after_call.transcription.run",
@@ -48,7 +48,7 @@ def resume_all() -> None:
 
 
 def _due(model: type[Work], now: datetime) -> QuerySet[Work]:
-    """What costs money waits while the account is deactivated. A recording does not: the carrier keeps it for ten minutes."""
+    """Paid work waits while the account is deactivated. Recordings do not, since the carrier keeps them for ten minutes."""
     due = model._default_manager.filter(status=AfterCallWork.Status.PENDING, next_attempt_at__lte=now)
     return due if model is Recording else due.filter(call__developer__is_active=True)
 
@@ -107,7 +107,7 @@ def finish(work: AfterCallWork, status: AfterCallWork.Status) -> None:
 
 
 def charge(call: Call, *, name: str, kind: str, amount: Decimal, what: str) -> Decimal:
-    """Book what was done for a call that is over, once; gives what it cost. The call's row is locked.
+    """Charge work done for an ended call, once; returns its cost. The call's row is locked.
 
     Raises InsufficientFunds: then nothing is to be handed out. Demo calls cost nothing.
     """

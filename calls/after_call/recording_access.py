@@ -24,7 +24,7 @@ _signer = TimestampSigner(salt="calls.recording", sep=".")
 
 @dataclass(frozen=True, slots=True)
 class SignedUrl:
-    """Whoever has the address has the recording, until it expires."""
+    """Anyone with the address can fetch the recording until it expires."""
 
     url: str
     expires_at: datetime
@@ -51,7 +51,7 @@ def signed_url(recording: Recording) -> SignedUrl:
 
 
 def find_by_token(token: str) -> Recording:
-    """What a signed address leads to. Raises NotFound when it is not ours, too old, or the recording is gone."""
+    """The recording of a signed address. Raises NotFound if it is not ours, expired, or the recording was deleted."""
     try:
         pk = int(_signer.unsign(token, max_age=URL_LIFE))
     except BadSignature as error:

@@ -1,4 +1,4 @@
-"""A recording in two parts on one clock: what the session recorded, then what the carrier recorded after a transfer."""
+"""Joining a recording's two parts on one clock: the session's, then the carrier's from after the transfer."""
 
 import wave
 from datetime import datetime

@@ -36,7 +36,7 @@ ABANDONED_AFTER = timedelta(seconds=30)
 WRITTEN_AFTER = timedelta(seconds=5)
 # The carrier reports a recording within seconds of the call's end.
 CARRIER_OVERDUE_AFTER = timedelta(minutes=15)
-# What a session recorded does not wait as long for the part after a transfer.
+# A session's recording waits less long for the part after a transfer.
 PART_OVERDUE_AFTER = timedelta(minutes=3)
 # A download has to fit into a job's minute; an hour of a call has 115 MB.
 DOWNLOAD_SECONDS = 50.0
@@ -45,7 +45,7 @@ MAX_BYTES = 1_000_000_000
 
 # --- by the session ---------------------------------------------------------------------------------------------------
 def session_began(call_id: int, *, at: datetime) -> None:
-    """A session records its call from now on, or goes on with what one before it began."""
+    """A session records its call from now on, or continues the recording of an earlier session."""
     recording, is_new = Recording.objects.get_or_create(
         call_id=call_id, defaults={"maker": Recording.Maker.PLATFORM, "started_at": at, "next_attempt_at": None}
     )

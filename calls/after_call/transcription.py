@@ -29,11 +29,11 @@ from calls.charging.pricing import WHISPER_PRICE_PER_MINUTE
 from calls.models import Call, Recording, TranscriptEntry, Transcription
 
 logger = logging.getLogger(__name__)
-# A job ends after the piece in which it is this old; the next one goes on.
+# A job of this age ends after its current piece; the next one continues.
 JOB_SECONDS = 12.0
 # By channel of the recording: left is the caller, right the agent.
 ROLES = (TranscriptEntry.Role.USER, TranscriptEntry.Role.MODEL)
-# Who is heard in the agent's channel once the call has been transferred.
+# The speaker in the agent's channel after a transfer.
 RECIPIENT = "recipient"
 # A piece ends at the quietest moment of its last seconds, so that no word is cut in two.
 CUT_WITHIN_SECONDS = 10

@@ -1,6 +1,6 @@
-"""A stereo WAV file that grows: whatever happens to its writer, what was written so far can be played.
+"""A growing stereo WAV file: if its writer dies, everything written so far can be played.
 
-Its header holds when the recording began (LIST/INFO, ICRD), so that it can be gone on with in step with the clock.
+Its header has the start of the recording (LIST/INFO, ICRD), so that it can be continued in step with the clock.
 """
 
 import os
@@ -41,7 +41,7 @@ class WavFile:
         self._file.seek(_HEADER.size + self.frames * FRAME_BYTES)
         self._file.write(pair.tobytes())
         self.frames += len(pair)
-        # The header follows the data: it never promises what is not there.
+        # The header is updated after the data, so that it never claims more than exists.
         self._write_header()
 
     def cut_or_pad(self, frames: int) -> None:

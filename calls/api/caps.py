@@ -1,4 +1,4 @@
-"""/api/v1/billing/caps: limits of the account, and what all caps have come to today."""
+"""/api/v1/billing/caps: limits of the account, and today's spending against all caps."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the API's description says about limits."""
+"""The API description of limits."""
 
 from accounts import admin_keys
 from bubblyphone.core.json_schema import choice, data_of, listing, money, nullable, record, shape, whole

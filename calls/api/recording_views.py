@@ -1,4 +1,4 @@
-"""What is there of a call when it is over: its recording, its analysis; and how long recordings are kept."""
+"""The recording and analysis of an ended call, and how long recordings are kept."""
 
 from typing import Any
 

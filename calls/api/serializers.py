@@ -105,7 +105,7 @@ def turn_data(turn: CallTurn) -> dict[str, Any]:
 
 
 def whisper_data(call: Call) -> dict[str, Any]:
-    """What Whisper made of the recording: nothing before all of it is there."""
+    """Whisper's transcript of the recording; empty until it is complete."""
     work = Transcription.objects.filter(call=call).first()
     is_ready = work is not None and work.status == Transcription.Status.READY
     return {

@@ -1,1 +1,1 @@
-"""What calls cost: prices, what is held ahead of them, who may begin one, the bill."""
+"""The cost of calls: prices, holds, admission, the bill."""

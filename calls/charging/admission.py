@@ -87,7 +87,7 @@ def _check_account_limits(call: Call, now: datetime) -> None:
             started_at__gt=now - CALLER_WINDOW,
             direction=Direction.INBOUND,
         )
-        # Those that this limit refused do not count, or a caller who keeps trying would never get through again.
+        # Calls refused by this limit do not count, or a caller who keeps trying would never get through again.
         if before.exclude(end_requested_cause=HangupCause.REJECTED).count() >= per_caller:
             text = f"{call.from_number} has called {per_caller} times within an hour, the most that your limits allow."
             raise TooManyRequests(text, int(CALLER_WINDOW.total_seconds()), code="too_many_calls_from_caller")

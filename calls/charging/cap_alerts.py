@@ -22,7 +22,7 @@ EVENT = "billing.cap.reached"
 
 
 def tell(cap: DailyCap, spent: Decimal, now: datetime) -> None:
-    """The highest part that is used up, if it has not been told today of a cap of this amount."""
+    """The highest mark that is reached, unless it was reported today for a cap of this amount."""
     passed = [percent for percent in ALERT_PERCENT if spent * 100 >= cap.amount * percent]
     if not passed:
         return

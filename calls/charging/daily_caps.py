@@ -1,7 +1,7 @@
-"""What calls may cost in a day (UTC), by the developer's own wish: of the account, of a number, of an agent, of an API key.
+"""Daily caps (UTC) that developers set on the cost of calls: of the account, a number, an agent, an API key.
 
-An account's cap stands in `billing.models.SpendingCap`; the others carry a `daily_cap` of their own. What counts is what calls
-cost: those that ended today, and what running ones have accrued. Numbers' months do not.
+An account's cap is in `billing.models.SpendingCap`; the others have their own `daily_cap`. It counts the cost of calls:
+those that ended today, and the accrued cost of running ones. It does not count numbers' monthly fees.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,7 +35,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DailyCap:
-    """What an account's, a number's, an agent's or a key's calls may cost in a day, in USD."""
+    """The cap on the daily cost of an account's, number's, agent's or key's calls, in USD."""
 
     developer_id: int
     scope: Scope
@@ -54,12 +54,12 @@ class DailyCap:
         return found if self.scope is Scope.ACCOUNT else found.filter(**{f"{self.scope}_id": self.target_id})
 
     def spent(self, now: datetime) -> Decimal:
-        """What its calls cost on this day so far, running ones included."""
+        """The cost of its calls today so far, running ones included."""
         running = self.calls().filter(status=CallStatus.ANSWERED)
         return self.settled(now) + sum((accrued_cost(call, now) for call in running), ZERO)
 
     def settled(self, now: datetime) -> Decimal:
-        """What the calls of this day that are over cost."""
+        """The cost of calls that ended today."""
         costs = F("telephony_cost") + F("model_cost") + F("transcription_cost") + F("analysis_cost")
         ended = self.calls().filter(settled_at__gte=start_of_day(now.date())).aggregate(sum=Sum(costs))["sum"]
         return ended or ZERO

@@ -1,6 +1,6 @@
 """Money that calls are about to need, set aside before it is spent: part of what is `held` of a balance (billing.hooks.HOLDS).
 
-A hold is worked out from the call's row and is no row of its own: every process sees the same one, it grows by itself, and no
+A hold is computed from the call's row instead of having its own: every process sees the same one, it grows with time, and no
 process that dies can leave one behind.
 """
 
@@ -26,7 +26,7 @@ BILL_FIELDS = (
 
 
 def held(developer_id: int) -> Decimal:
-    """What all calls of an account hold together, with the first minute of those that are being handed over."""
+    """The total hold of an account's calls, including the first minute of ringing transfers."""
     now, rings = timezone.now(), Q(transfers__answered_at=None, transfers__failed_at=None)
     calls = open_calls(developer_id).only(*BILL_FIELDS).annotate(ringing=Sum("transfers__rate", filter=rings))
     return sum((hold_of(call, now) + (call.ringing or ZERO) for call in calls), ZERO)
@@ -51,7 +51,7 @@ def hold_of(call: Call, now: datetime) -> Decimal:
 
 
 def spoken_cost(call: Call) -> Decimal:
-    """What the first words of the caller would cost, whenever they come: where we transcribe and have not yet."""
+    """The transcription fee that the caller's first words would cost, if the call is transcribed and was not charged yet."""
     listens = call.mode == CallMode.WEBHOOK and not call.speech_transcribed and call.end_requested_at is None
     return TRANSCRIPTION_PRICE if listens else ZERO
 

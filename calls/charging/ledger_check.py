@@ -1,4 +1,4 @@
-"""Part of `manage.py ledger verify`: what calls say that they cost against what was booked for them."""
+"""Part of `manage.py ledger verify`: the costs on calls against their ledger entries."""
 
 from collections.abc import Iterator
 

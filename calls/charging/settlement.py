@@ -1,4 +1,4 @@
-"""What a call costs, worked out and booked once, in the transaction that ends it."""
+"""Computing and charging a call's costs, once, in the transaction that ends it."""
 
 import math
 from bisect import bisect_right
@@ -58,12 +58,12 @@ def seconds_within_limits(call: Call, seconds: int) -> int:
 
 
 def unlimited_cost(call: Call, moment: datetime) -> Decimal:
-    """What the call would cost at that moment if its own limit did not hold it back."""
+    """The call's cost at that moment without its own cost limit."""
     return bill(call, _seconds_until(call, moment)).total
 
 
 def bill(call: Call, seconds: int) -> Bill:
-    """What a call of that many billed seconds costs."""
+    """The bill of a call of that many billed seconds."""
     agent_seconds = seconds
     if call.transferred_at is not None and call.answered_at is not None:
         until_transfer = math.ceil(max(0.0, (call.transferred_at - call.answered_at).total_seconds()))
@@ -81,13 +81,13 @@ def bill(call: Call, seconds: int) -> Bill:
 
 
 def costs(call: Call, seconds: int) -> Bill:
-    """`bill`, without a model that nobody has heard."""
+    """`bill`, without the model if it never spoke."""
     found = bill(call, seconds)
     return replace(found, model=ZERO) if call.is_without_model else found
 
 
 def was_voicemail(call: Call) -> bool:
-    """Whether the call ended because a machine answered and nobody wanted to talk to it."""
+    """Whether the call ended because an answering machine took it and its setting is to hang up."""
     if call.hangup_cause != HangupCause.VOICEMAIL:
         return False  # before its configuration is asked for, which lists of calls leave in the database
     return bool(call.config.get("voicemail_action", {}).get("value") == VoicemailAction.HANGUP)

@@ -1,4 +1,4 @@
-"""Every second: what the day's caps have come to. Who set them is told, and what runs beyond them ends."""
+"""Every second: check daily caps, notify their owners, and end calls beyond them."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ async def run() -> None:
 
 
 def enforce(now: datetime | None = None) -> None:
-    """Tell at 50, 80 and 100 % of a day's cap, and end the calls that cost something when it is reached."""
+    """Notify at 50, 80 and 100% of a daily cap, and end the calls that cost something when it is reached."""
     now = now or timezone.now()
     running = with_owners(Call.objects.filter(status=CallStatus.ANSWERED, demo=False))
     ended = with_owners(Call.objects.filter(settled_at__gte=now - RECENT, demo=False))

@@ -46,7 +46,7 @@ def meter_once(now: datetime | None = None) -> None:
     end_calls_of_deactivated(now)
     calls_of, funds_of = _answered_calls_and_funds()
     for developer_id, calls in calls_of.items():
-        # What is ending still counts, until it stands in the ledger.
+        # Calls that are ending still count, until they are in the ledger.
         running = [call for call in calls if call.end_requested_at is None and not _end_at_own_limit(call, now)]
         if running and _has_run_out(funds_of[developer_id], calls, now):
             for call in running:
@@ -55,7 +55,7 @@ def meter_once(now: datetime | None = None) -> None:
 
 
 def end_calls_of_deactivated(now: datetime) -> None:
-    """Whatever state they are in: staff want them to stop. (`calls.account_deletion` ends those of deleted accounts.)"""
+    """In any state, since staff stopped them. (`calls.account_deletion` ends those of deleted accounts.)"""
     calls = Call.objects.filter(developer__is_active=False, developer__closed_at=None, end_requested_at=None)
     for call_id in calls.running().values_list("pk", flat=True):
         lifecycle.end_call(call_id, HangupCause.ACCOUNT_DEACTIVATED, at=now)

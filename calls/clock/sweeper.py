@@ -26,14 +26,14 @@ from phone_numbers.models import CallMode
 logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 2.0
 ANSWER_AGAIN_AFTER = timedelta(seconds=4)
-# A session that shows no sign of life for this long is gone (its heart beats every 5 s).
+# A session without a heartbeat (every 5 s) for this long is dead.
 SESSION_LOST_AFTER = timedelta(seconds=15)
 # How often the carrier is asked for another stream, and how long: longer than a process takes to start.
 RESTART_AGAIN_AFTER = timedelta(seconds=3)
 STREAM_LOST_FOR_GOOD_AFTER = timedelta(seconds=25)
 NO_SESSION_AFTER = timedelta(seconds=20)
 HANG_UP_AGAIN_AFTER = timedelta(seconds=5)
-# A call that we ended and whose end the carrier does not report is closed by what we know.
+# A call that we ended and whose end the carrier does not report is closed without that report.
 REPORT_OVERDUE_AFTER = timedelta(seconds=20)
 NEVER_DIALLED_AFTER = timedelta(seconds=60)
 # Longer than any ring time that we ask for.
@@ -71,7 +71,7 @@ def sweep_once(now: datetime | None = None) -> None:
 
 
 def _has_work(now: datetime) -> bool:
-    """Whether a call runs, or waits for its transfer's fate, its transcript's announcement or its recording: mostly none does."""
+    """Whether a call is running, or waits for a transfer's outcome, its transcript or its recording. Usually none is."""
     return (
         Call.objects.running().exists()
         or _undecided_transfers().exists()
@@ -92,7 +92,7 @@ def answer_again(now: datetime) -> None:
         started_at__gt=now - RINGS_TOO_LONG_AFTER,
         started_at__lt=now - ANSWER_AGAIN_AFTER,
     ).filter(Q(last_command_at=None) | Q(last_command_at__lt=now - ANSWER_AGAIN_AFTER))
-    # A webhook-mode call waits until its developer's server wants it answered.
+    # A webhook-mode call waits until the developer's server answers it.
     waiting = waiting.exclude(mode=CallMode.WEBHOOK, answer_requested_at=None)
     commands.side_by_side(inbound.answer, waiting)
 
@@ -149,7 +149,7 @@ def hang_up_again(now: datetime) -> None:
 
 
 def _close(call: Call, *, now: datetime) -> None:
-    """Without a report: when the carrier says on being asked that the call is over, or is not heard of for long."""
+    """Close a call without a report, if the carrier says on request that it is over, or does not respond for long."""
     assert call.end_requested_at is not None
     if call.end_requested_at < now - 3 * REPORT_OVERDUE_AFTER or _carrier_has_ended(call):
         _finish_as_requested(call.pk)
@@ -192,7 +192,7 @@ def end_unused_sandbox(now: datetime) -> None:
 
 
 def speak_again(now: datetime) -> None:
-    """Commands to speak, to listen or to hand over were lost with their process, or the carrier did not take them."""
+    """Commands to speak, listen or transfer were lost with their process, or the carrier did not accept them."""
     answered = Call.objects.filter(status=CallStatus.ANSWERED, end_requested_at=None, sandbox=False)
     lost = now - COMMAND_LOST_AFTER
     unsaid = Utterance.objects.filter(call__in=answered, sent_at=None, ended_at=None, created_at__lt=lost)

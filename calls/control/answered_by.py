@@ -1,4 +1,4 @@
-"""What the carrier has reported about who answered an outbound call, for a session that begins after some of it was reported."""
+"""The carrier's reports about who answered an outbound call, for a session that starts after some of them."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from phone_numbers.carriers.carrier_events import CarrierEventType
 
 @dataclass(frozen=True, slots=True)
 class AnsweredBy:
-    """`verdict` is "human", "machine", or "" while nobody knows; the greeting is a machine's."""
+    """`verdict` is "human", "machine", or "" while unknown; the greeting is a machine's."""
 
     verdict: str
     greeting_ended_seconds_ago: float | None

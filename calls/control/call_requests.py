@@ -1,4 +1,4 @@
-"""What developers do with calls: place one, end one."""
+"""Developers' requests: place, end, steer and transfer calls."""
 
 import uuid
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode, PhoneNumber
 
 RING_SECONDS = 30
-# The carrier cuts the line by itself this long after we should have.
+# The carrier ends the call automatically this long after we should have.
 CARRIER_LIMIT_SLACK_SECONDS = 60
 
 
@@ -83,7 +83,7 @@ def place_call(
 
 
 def check_streaming(config: configuration.CallConfig) -> None:
-    """A streaming call needs a model that it can use and something to tell it. Raises InvalidRequest."""
+    """A streaming call needs a usable model and a prompt. Raises InvalidRequest."""
     refuse(configuration.problems(config, streaming=True) | model_rules.call_problems(config))
 
 

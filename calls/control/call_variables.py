@@ -1,4 +1,4 @@
-"""A call's variables: what they stand for, put into its configuration when it begins."""
+"""A call's variables: their values, filled into its configuration when it starts."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +20,7 @@ def check(config: CallConfig, given: Mapping[str, str]) -> None:
 
 
 def put_in(call: Call, config: CallConfig, given: Mapping[str, str]) -> None:
-    """Fill in the configuration of a saved call and save it. What has no value is left out, and the timeline says so."""
+    """Fill in the configuration of a saved call and save it. Variables without a value are left out, and the timeline says so."""
     values = variables.values_of(given, _built_in(call), config.default_variables)
     lacking = configuration.missing_variables(config, given)
     filled = configuration.fill_in(config, {**values, **dict.fromkeys(lacking, "")})

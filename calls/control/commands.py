@@ -1,4 +1,4 @@
-"""What the carrier, and a live session, are told as a consequence of a state: after the commit, in threads, outside any lock.
+"""Commands to the carrier and to live sessions that follow from a state: after the commit, in threads, outside any lock.
 
 A command that is lost with its process is given again by `calls.clock.sweeper`, which sees the state that asked for it. The carrier drops
 repeats by their command id.
@@ -65,7 +65,7 @@ def issue_media_token(call: Call) -> StreamSettings:
     """The single-use address of the call's media stream, PCMU both ways: the one codec that leaves no doubt (Telnyx's L16 does).
 
     A repeat gives the same address, so that a command sent twice is one command; one that was used does not come to life again.
-    A stream that is restarted (`calls.control.streams`) has an address of its own.
+    A stream that is restarted (`calls.control.streams`) has its own address.
     """
     named = f"{call.pk}:{call.started_at.isoformat()}:{call.stream_restarts}"
     token = salted_hmac("calls.media", named, algorithm="sha256").hexdigest()

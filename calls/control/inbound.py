@@ -46,7 +46,7 @@ def _begin(event: CarrierEvent) -> None:
         .first()
     )
     if number is None:
-        # Nobody's: a number just released, or a carrier account shared with others. Refused, and nothing kept.
+        # No account's number: just released, or of a shared carrier account. Refuse the call and store nothing.
         commands.after_commit(commands.reject, event.carrier_call_id, event.event_id)
         return
     try:
@@ -83,7 +83,7 @@ def _begin(event: CarrierEvent) -> None:
 
 
 def answer(call: Call) -> None:
-    """Have the carrier connect a call. A refusal ends it; what may pass is tried again by `calls.clock.sweeper`."""
+    """Have the carrier connect a call. A refusal ends it; `calls.clock.sweeper` retries after temporary failures."""
     try:
         commands.answer(call)
     except CarrierError as error:

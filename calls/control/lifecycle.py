@@ -67,7 +67,7 @@ def apply_carrier_event(event: CarrierEvent) -> None:
 
 
 def replay_carrier_events(call: Call) -> None:
-    """Apply what was reported of a call before we knew it."""
+    """Apply events that were reported before we knew the call."""
     for record in CarrierEventRecord.objects.filter(carrier_call_id=call.carrier_call_id).order_by("occurred_at", "id"):
         if record.event_type == CarrierEventType.INITIATED:
             continue
@@ -155,7 +155,7 @@ def on_stream_failed(call: Call, event: CarrierEvent) -> None:
         return  # our process closed it on its way out
     timeline.add_event(call.pk, "stream.failed", "telephony", at=event.occurred_at, reason=event.detail)
     if not call.is_over and not is_old:
-        # The session's process may have died: whoever restarts the stream finds out.
+        # The session's process may have died; restarting the stream shows it.
         call.stream_lost_at, call.stream_lost_reason = event.occurred_at, ""
         call.save(update_fields=["stream_lost_at", "stream_lost_reason"])
 
@@ -274,7 +274,7 @@ def _cause_of_request(call: Call) -> str:
 
 
 def webhook_kept_failing(call: Call) -> bool:
-    """Whether the caller gave up because nobody took the call: the developer's server has failed and had not recovered."""
+    """Whether the caller gave up unanswered because the developer's server kept failing."""
     if call.mode != CallMode.WEBHOOK or call.direction != Direction.INBOUND:
         return False
     incoming = WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type="call.incoming", wants_reply=True)
@@ -328,7 +328,7 @@ def report_end(call: Call) -> None:
 
 
 def end_call(call_id: int, cause: str, *, at: datetime | None = None) -> None:
-    """End a call by its id, in a transaction of its own. Harmless when it is over."""
+    """End a call by its id, in its own transaction. Does nothing if it has ended."""
     with transaction.atomic():
         request_end(Call.objects.locked(call_id), cause, at=at or timezone.now())
 

@@ -43,7 +43,7 @@ async def _send(group: str, message: dict[str, Any]) -> None:
 
 
 def ask_session(call_id: int, message: dict[str, Any]) -> bool:
-    """Send, and wait for the session to say that it did as it was told. False when it did not, or there is none."""
+    """Send, and wait until the session confirms. False if it did not, or there is no session."""
     answer_key = f"session-answer:{uuid.uuid4()}"
     try:
         tell_session(call_id, {**message, "answer_key": answer_key})

@@ -29,7 +29,7 @@ from phone_numbers.models import CallMode
 
 logger = logging.getLogger(__name__)
 RING_SECONDS = 30
-# The carrier cuts the line by itself this long after we should have.
+# The carrier ends the call automatically this long after we should have.
 LIMIT_SLACK_SECONDS = 60
 HUNG_UP = "call_hangup"  # how a SPEAK_ENDED ends that was cut off by the end of its leg
 LEG_STATE = re.compile(r"(\d{1,18}):transfer:(\d{1,18})")
@@ -130,7 +130,7 @@ def leg_of(event: CarrierEvent) -> tuple[int, int] | None:
 
 
 def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
-    """What is reported of the other leg. The call's row is locked."""
+    """Handle an event of the other leg. The call's row is locked."""
     transfer = Transfer.objects.filter(pk=transfer_id, call=call).first()
     if transfer is None:
         return
@@ -154,7 +154,7 @@ def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
             fail(call, transfer_id, HangupCause.REJECTED, at=event.occurred_at)  # told, and did not want to
         # Else there was somebody who hung up: the report of the answer is late. If it does not come, `calls.clock.sweeper` fails it.
     elif event.type == CarrierEventType.ENDED and not call.is_over:
-        # The carrier ends the caller's leg, too; told once more it has nothing against it.
+        # The carrier ends the caller's leg as well; a repeated hang-up is harmless.
         commands.hang_up_after_commit(call)
 
 
@@ -170,7 +170,7 @@ def has_hung_up(transfer: Transfer, *, before: datetime) -> bool:
 
 
 def _brief(transfer_id: int) -> None:
-    """The other party is there: tell them what it is about."""
+    """The recipient answered: play the briefing."""
     transfer = Transfer.objects.select_related("call").get(pk=transfer_id)
     _is_done(
         transfer,
@@ -255,7 +255,7 @@ def fail(call: Call, transfer_id: int, reason: str, *, at: datetime) -> None:
     transfer = Transfer.objects.filter(pk=transfer_id, answered_at=None, failed_at=None).first()
     if transfer is None:
         return
-    # Nobody was reached, whatever the leg's end is called.
+    # Nobody was reached, whatever cause the leg's end has.
     reason = "no_answer" if reason in ("", "normal_clearing") else reason
     transfer.failed_at, transfer.reason = at, reason
     transfer.save(update_fields=["failed_at", "reason"])

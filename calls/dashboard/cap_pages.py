@@ -1,4 +1,4 @@
-"""The page of limits: the account's, and what each number, agent and API key may cost in a day."""
+"""The limits page: the account's limits, and daily caps of numbers, agents and API keys."""
 
 from collections.abc import Iterator
 from decimal import Decimal

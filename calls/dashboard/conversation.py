@@ -1,4 +1,4 @@
-"""What was said in a call and which tools were called, as one line of time, with how long the caller waited for each answer."""
+"""A call's utterances and tool calls in order of time, with how long the caller waited for each answer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Why a call failed, or what went wrong in it: one sentence that names whose fault it was, what shows it, and what to do."""
+"""Why a call failed, or what went wrong in it: a sentence, whose fault it was, the evidence, and what to do."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ class Case:
 
 
 def diagnose(call: Call, events: Sequence[CallEvent], deliveries: Sequence[WebhookDelivery]) -> Diagnosis | None:
-    """None while a call goes on, and for one in which nothing went wrong."""
+    """None for a running call, and if nothing went wrong."""
     if not call.is_over:
         return None
     case = Case(call, events, deliveries)
@@ -84,7 +84,7 @@ def diagnose(call: Call, events: Sequence[CallEvent], deliveries: Sequence[Webho
 
 
 def _silent_model(case: Case) -> Diagnosis | None:
-    """The model was expected to speak at the end, and nothing more was heard of it: whoever hung up, it was because of that."""
+    """The model owed an answer at the end and stayed silent: that is why the call ended, whoever hung up."""
     silences = case.named("dead_air")
     if not silences or case.call.voicemail_detected or case.call.transferred_at is not None:
         return None
@@ -244,7 +244,7 @@ ENDINGS: dict[str, Callable[[Case], Diagnosis]] = {
 
 # Ends that may have another reason than the one they are named by.
 ENDED_BY_SOMEBODY = {HangupCause.NORMAL_CLEARING, HangupCause.SILENCE_TIMEOUT, HangupCause.MAX_DURATION}
-# What of `stream.restarted` was not the carrier's doing.
+# Reasons of `stream.restarted` that are not the carrier's fault.
 OUR_RESTARTS = {"deploy", "session_lost"}
 # What the call recovered from: events, and their reasons (none: any), whose fault, in words.
 RECOVERED: tuple[tuple[tuple[str, ...], set[str], Fault, str], ...] = (

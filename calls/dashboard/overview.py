@@ -28,7 +28,7 @@ DAYS = 30
 RECENT = timedelta(days=1)  # failed webhooks older than this are no news
 REJECTED_RECENTLY = timedelta(days=14)
 EXPIRES_SOON = timedelta(days=30)
-# Ends that neither side of the conversation wanted.
+# Ends that neither side of the conversation chose.
 TROUBLE = [
     HangupCause.MODEL_FAILED,
     HangupCause.CARRIER_FAILED,
@@ -126,7 +126,7 @@ def _percent(part: int, whole: int) -> int | None:
 
 
 def attention(developer: Developer, balance: Decimal, numbers: Iterable[PhoneNumber], now: datetime) -> list[Attention]:
-    """What is wrong or soon will be, the most urgent first."""
+    """Current and upcoming problems, the most urgent first."""
     found = [
         *_of_money(developer, balance, now),
         *_of_numbers(numbers),

@@ -1,4 +1,4 @@
-"""What the pages of calls show: read models, worked out for their templates."""
+"""Read models of the call pages, prepared for their templates."""
 
 import json
 import math
@@ -24,7 +24,7 @@ from phone_numbers.models import CallMode
 from webhooks import redelivery
 from webhooks.models import WebhookDelivery
 
-# A call that is over goes on being watched for so long, while it is not settled.
+# An ended call's page keeps refreshing for this long, until it is settled.
 SETTLING = timedelta(minutes=4)
 CONFIG_LABELS = {
     "model_slug": "Model",
@@ -73,12 +73,12 @@ def elapsed_seconds(call: Call) -> int | None:
 
 
 def cost_of(call: Call) -> Decimal:
-    """What the call has cost, in USD; while it runs, what it would cost if it ended now."""
+    """The call's cost in USD; for a running call, its cost if it ended now."""
     return call.total_cost if call.settled_at else settlement.costs(call, elapsed_seconds(call) or 0).total
 
 
 def bill_lines(call: Call) -> list[BillLine]:
-    """What the call costs line by line; while it runs, what it would cost if it ended now."""
+    """The call's cost line by line; for a running call, its cost if it ended now."""
     costs = settlement.costs(call, elapsed_seconds(call) or 0)
     lines = [BillLine("Telephony", _minutes(costs.agent_seconds, call.telephony_rate), costs.telephony)]
     if call.transferred_at is not None:

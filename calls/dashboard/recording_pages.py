@@ -1,4 +1,4 @@
-"""What a call's page shows of its recording and its analysis, and the address that a recording is fetched from."""
+"""The recording and analysis on a call's page, and the address that a recording is fetched from."""
 
 from typing import IO, Any
 

@@ -1,4 +1,4 @@
-"""A call at a glance: what was said, done and went wrong, along one clock, as numbers for an SVG.
+"""A call's timeline: speech, tools and problems along one clock, as numbers for an SVG.
 
 The clock's zero is the answer. Everything on a call's page that has a moment carries it in seconds of this clock, so that page
 and player can follow each other.
@@ -45,7 +45,7 @@ def clock_zero(call: Call) -> datetime:
 
 
 def seconds_since(zero: datetime, moment: datetime) -> float:
-    """Seconds of the clock, to a tenth; what came before its zero is at zero."""
+    """Seconds on the clock, to a tenth; earlier moments are at zero."""
     return round(max(0.0, (moment - zero).total_seconds()), 1)
 
 

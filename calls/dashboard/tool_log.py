@@ -1,4 +1,4 @@
-"""The tool calls of a call, as its page shows them: what was asked, what came back, how long it took."""
+"""The tool calls on a call's page: arguments, result, and how long each took."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -80,7 +80,7 @@ def _pretty(value: Any) -> str:
 
 
 def _readable(body: str) -> str:
-    """JSON with indents; what is none as it is."""
+    """Indented JSON; other text unchanged."""
     try:
         return _pretty(parse_foreign_json(body))
     except InvalidJSON:

@@ -26,7 +26,7 @@ CALL_ID = "trial"  # what the server is told in the place of a call's id
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of it. `signed_as` is the number whose secret signed."""
+    """The trial's result. `signed_as` is the number whose secret signed."""
 
     request: str
     answer: PostResult
@@ -48,7 +48,7 @@ class Trial:
         return "error" not in self.result
 
     def shown(self) -> dict[str, Any]:
-        """What the page shows, as plain values that a session can store."""
+        """The values on the page, as plain data that a session can store."""
         return {
             "is_usable": self.is_usable,
             "error": self.result.get("error", ""),

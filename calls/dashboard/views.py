@@ -92,7 +92,7 @@ def transfer(request: HttpRequest, identifier: str) -> HttpResponse:
 def _act(
     request: HttpRequest, identifier: str, service: Callable[..., None], done: str, **posted: forms.Form
 ) -> HttpResponse:
-    """Have a service do something to a running call, with what a form holds; back to the call's page either way."""
+    """Apply a form to a running call through a service, then return to the call's page."""
     found = selectors.get_call(signed_in(request), identifier)
     if not all(form.is_valid() for form in posted.values()):
         return _show(request, found, **posted)

@@ -93,7 +93,7 @@ ABANDONED = {
     "session_moved": "call moved to another process",
     "process_ended": "our process ended",
 }
-# What a reader of the timeline learns from an event's reason.
+# Texts for an event's reason on the timeline.
 REASONS = {
     "stream.restarted": {
         "deploy": "we restarted a server",

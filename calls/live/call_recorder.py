@@ -23,7 +23,7 @@ from calls.session.transport import SILENCE, CallerFrame, LineBroken, MediaTrans
 
 logger = logging.getLogger(__name__)
 WRITE_SECONDS = 1.0
-# What is younger stays in memory: it may still be cleared, or turn out to belong elsewhere.
+# Younger audio stays in memory: it can still be cleared or moved.
 HOLD_SECONDS = 1.5
 # Base64 text that may wait for the thread: some six minutes of a call. What comes beyond it is silence in the recording.
 MAX_WAITING = 8_000_000
@@ -125,7 +125,7 @@ class Mix:
         self._agent.put(self.position(at), data)
 
     def cleared(self, at: float) -> None:
-        """What has not been played yet never will be."""
+        """Drop pending audio."""
         self._agent.cut(self.position(at))
 
     def write(self, at: float) -> None:
@@ -247,7 +247,7 @@ class RecordedTransport:
             if type(frame) is str:
                 heard(frame)
             elif isinstance(frame, LineBroken):
-                self._tape.cleared()  # what was still to be played is lost with the connection
+                self._tape.cleared()  # pending audio is lost with the connection
             yield frame
 
     async def send_audio(self, payload: str) -> None:
@@ -258,7 +258,7 @@ class RecordedTransport:
         await self._transport.send_mark(name)
 
     def stop(self) -> None:
-        """The conversation is over: what was not played by now is not heard any more."""
+        """The conversation is over: drop pending audio."""
         self._tape.cleared()
 
     async def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""What a live session tells, into the database: queued without waiting, written in batches by one thread of the process."""
+"""Writes a live session's events to the database: queued without waiting, written in batches by one thread per process."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from calls.session.turn_clock import TurnTimes
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 MAX_QUEUED = 20_000
-# What passes: the same write goes well once the database is back.
+# Temporary: the same write succeeds once the database is back.
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
 Write = Callable[[], object]

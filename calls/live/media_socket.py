@@ -93,6 +93,6 @@ async def _converse(call: session_runner.LiveCall, line: CarrierLine, on_end: se
     except ProviderError:
         logger.exception("The model of a call could not be used.", extra={"call_id": call.call_id})
     except Exception:
-        # A defect of ours must not leave a caller on a dead line.
+        # A bug must not leave a caller on a dead line.
         logger.exception("A call's session broke.", extra={"call_id": call.call_id})
     return HangupCause.MODEL_FAILED

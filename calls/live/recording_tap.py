@@ -1,4 +1,4 @@
-"""Between a session and its recording: the tap in the media connection, and what the database is told of it."""
+"""The tap between a session's media connection and its recording, and the recording's row."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -196,7 +196,7 @@ async def _say_waiting(session: CallSession, texts: tuple[str, ...]) -> None:
 
 
 def _session_config(live: LiveCall, transport: MediaTransport) -> SessionConfig:
-    """What is the same whichever model holds the call."""
+    """The settings that do not depend on the model."""
     config = live.config
     return SessionConfig(
         upstream_model=live.model.upstream_model,
@@ -291,7 +291,7 @@ async def _keep_control_loop(call_id: int, session: CallSession, *, detects_voic
 
 
 async def _control_loop(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
-    """Do what is told to the call's group in the channel layer."""
+    """Carry out messages to the call's group in the channel layer."""
     layer = get_channel_layer()
     channel = await layer.new_channel()
     group = session_messages.session_group(call_id)

@@ -1,4 +1,4 @@
-"""What a developer's server answered to a tool call, as the model is told it and as the webhook log shows it.
+"""A developer's server's response to a tool call, as given to the model and shown in the webhook log.
 
 The model may read an error out to the caller, so its words are for callers: no status codes, no formats, no host names.
 The log has the technical reason.
@@ -13,7 +13,7 @@ from django.utils.html import strip_tags
 from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
 from webhooks.outbound_http import PostResult
 
-# Beyond this the model would choke; it is told so instead.
+# Longer results would overload the model; it gets an error instead.
 MAX_RESULT_CHARACTERS = 16_000
 NO_ANSWER = "The service behind this does not answer at the moment."
 FAILED = "This could not be completed."
@@ -53,6 +53,6 @@ def read_answer(response: PostResult) -> ToolAnswer:
 
 
 def _as_text(body: str) -> str:
-    """Text as it is; of an HTML page what a reader would see."""
+    """Plain text unchanged; of an HTML page, its visible text."""
     text = body.strip()
     return " ".join(strip_tags(text).split()) if text.startswith("<") else text

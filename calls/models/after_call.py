@@ -1,4 +1,4 @@
-"""What becomes of a call when it is over: its recording, what Whisper made of that, its analysis. Part of `calls.models`."""
+"""Work after a call: its recording, transcription and analysis. Part of `calls.models`."""
 
 from django.conf import settings
 from django.db import models
@@ -65,7 +65,7 @@ class Recording(AfterCallWork):
 
 
 class Transcription(AfterCallWork):
-    """What Whisper, or the offline recognizer, made of a recording. Done piece by piece, each kept as soon as it is there.
+    """A recording's transcript by Whisper or the offline recognizer, made and stored piece by piece.
 
     `segments` are `{"start", "end", "text", "role"}` in seconds, `positions_ms` how far each channel is done.
     """

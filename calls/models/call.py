@@ -73,10 +73,10 @@ SUMMED_UP = (
 
 
 class Call(models.Model):
-    """A conversation between a number of ours and somebody, by phone or, with `sandbox`, by a browser.
+    """A conversation between a number and a remote party, by phone or, with `sandbox`, from a browser.
 
     `config` is the agent configuration as resolved when the call started. `telephony_rate` and `model_rate` are the
-    prices per minute of that moment. A row is changed by `calls.control.lifecycle` and nobody else.
+    prices per minute of that moment. Only `calls.control.lifecycle` changes a row.
     """
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="calls")
@@ -122,7 +122,7 @@ class Call(models.Model):
     analysis_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
     settled_at = models.DateTimeField(null=True)
 
-    # A call that was handed over: the model has left it then, and the other leg's price holds.
+    # A transferred call: from then on without the model, at the other leg's rate.
     transferred_at = models.DateTimeField(null=True)
     transfer_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
     # Webhook mode: whether the answer was ordered, whether the carrier transcribes, and whether it had anything to transcribe.
@@ -132,7 +132,7 @@ class Call(models.Model):
     transcript_announced = models.BooleanField(default=False)
 
     carrier_call_id = models.CharField(max_length=200, unique=True, null=True)  # Telnyx: call_control_id
-    last_command_at = models.DateTimeField(null=True)  # when the carrier was last told to answer or to hang up
+    last_command_at = models.DateTimeField(null=True)  # when the carrier was last commanded to answer or to hang up
     media_token_hash = models.CharField(max_length=64, blank=True, default="")
     media_token_expires_at = models.DateTimeField(null=True)
     # A media stream that broke: since when nobody holds it, and how often and when the carrier was last asked for another.
@@ -180,7 +180,7 @@ class Call(models.Model):
 
     @property
     def is_without_model(self) -> bool:
-        """Whether a model was to hold the call and none was ever heard: then only telephony is charged."""
+        """Whether the call was for a model that never spoke: then only telephony is charged."""
         return self.mode == CallMode.STREAMING and self.model_spoke_at is None
 
     @property
@@ -236,7 +236,7 @@ class TranscriptEntry(models.Model):
 
 
 class SpeechTime(models.Model):
-    """From when to when one side was heard, by the sound itself."""
+    """When one side was heard, by the sound itself."""
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="speech")
     role = models.CharField(max_length=5, choices=TranscriptEntry.Role)
@@ -295,13 +295,13 @@ class Utterance(models.Model):
 
 
 class Transfer(models.Model):
-    """An attempt to hand a call over to somebody else, on a leg of its own."""
+    """An attempt to transfer a call, on a separate leg."""
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="transfers")
     key = models.CharField(max_length=60, unique=True)
     to_number = models.CharField(max_length=20)
     rate = models.DecimalField(**MONEY_FIELD)
-    briefing = models.TextField(blank=True, default="")  # what the other party is told before the caller is connected
+    briefing = models.TextField(blank=True, default="")  # played to the recipient before the caller is connected
     requested_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
     carrier_call_id = models.CharField(max_length=200, blank=True, default="")

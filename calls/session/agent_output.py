@@ -1,4 +1,4 @@
-"""What the caller hears: the model's answers on their way into the line, and how much of them has been heard."""
+"""Agent output: the model's answers on their way to the caller, and how much of them has been heard."""
 
 import asyncio
 import contextlib
