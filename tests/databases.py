@@ -35,7 +35,7 @@ def saved_cluster() -> Path:
         PROJECT / "requirements" / "core.txt",
         *(path for pattern in FINGERPRINTED for path in PROJECT.glob(pattern)),
     ]
-    fingerprint = hashlib.sha256()
+    fingerprint = hashlib.sha256(str(os.getuid()).encode())  # who started it owns the files
     for path in sorted(set(files)):
         fingerprint.update(f"{path.relative_to(PROJECT)}\0".encode() + path.read_bytes())
     return CLUSTERS / fingerprint.hexdigest()[:16]
