@@ -47,6 +47,7 @@ check-rest:
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) scripts/check_references.py
+	@$(PYTHON) scripts/check_text.py
 	@$(PYTHON) -m bubblyphone.settings_page --check
 	@$(PYTHON) -m deptry . --config requirements/deptry.toml
 	@$(PYTHON) -m deptry . --config requirements/deptry-tests.toml

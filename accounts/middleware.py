@@ -49,7 +49,10 @@ class PageRateLimitMiddleware:
             return self.get_response(request)
         allowance = hit(f"pages:{request.user.pk}", limit=settings.PAGE_RATE_LIMIT_PER_MINUTE)
         if allowance.is_exceeded:
-            return too_many(request, TooManyRequests("Your account sends too many requests.", allowance.retry_after))
+            return too_many(
+                request,
+                TooManyRequests("Your account is sending too many requests.", allowance.retry_after),
+            )
         return self.get_response(request)
 
 

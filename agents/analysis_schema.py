@@ -13,7 +13,7 @@ MAX_DESCRIPTION = 1000
 MAX_BYTES = 65_536
 FIELD_TYPES = ("text", "boolean", "number", "selector")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-NAME_RULE = "A name must start with a letter or underscore and hold only letters, digits and underscores."
+NAME_RULE = "A name must start with a letter or underscore and contain only letters, digits, and underscores."
 
 Problem = tuple[str, str]  # (path within the schema, text)
 
@@ -31,7 +31,7 @@ def _problems(schema: object) -> Iterator[Problem]:
         yield "", 'Must be an object of fields: {"name": {"type": …, "description": …}}.'
         return
     if len(schema) > MAX_FIELDS:
-        yield "", f"Must not have more than {MAX_FIELDS} fields."
+        yield "", f"Must have at most {MAX_FIELDS} fields."
         return
     if problem := json_problem(schema, max_bytes=MAX_BYTES):
         yield "", problem
@@ -57,13 +57,13 @@ def _field_problems(name: str, field: Mapping[str, Any]) -> Iterator[Problem]:
     if kind == "selector":
         yield from _option_problems(f"{name}.options", field.get("options"))
     elif "options" in field:
-        yield f"{name}.options", "Only a selector has options."
+        yield f"{name}.options", "Only selectors have options."
 
 
 def _option_problems(path: str, options: object) -> Iterator[Problem]:
     if not isinstance(options, list) or not 1 <= len(options) <= MAX_OPTIONS:
-        yield path, f"A selector needs a list of 1 to {MAX_OPTIONS} options."
+        yield path, f"A selector must have a list of 1 to {MAX_OPTIONS} options."
     elif not all(isinstance(option, str) and 1 <= len(option.strip()) <= MAX_OPTION for option in options):
-        yield path, f"Options must be texts of 1 to {MAX_OPTION} characters."
+        yield path, f"Each option must be a string of 1 to {MAX_OPTION} characters."
     elif len(set(options)) != len(options):
         yield path, "Options must be unique."

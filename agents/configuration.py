@@ -164,7 +164,7 @@ def problems(config: CallConfig, *, streaming: bool) -> dict[str, list[str]]:
     if config.tools and not config.tool_webhook_url:
         found["tool_webhook_url"] = ["A tool webhook URL is required when tools are set."]
     if config.transcription_enabled and not config.recording_enabled:
-        found["transcription_enabled"] = ["Transcription needs recording_enabled to be true."]
+        found["transcription_enabled"] = ["Transcription requires recording_enabled to be true."]
     if streaming and not config.system_prompt:
         found["system_prompt"] = ["A system prompt is required in streaming mode, here or on the linked agent."]
     return found

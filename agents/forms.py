@@ -14,23 +14,23 @@ LAYOUT = (
     Section("Basics", narrow=("name", "description")),
     Section("Model and voice", ("model_slug",), ("model_key_id", "voice", "language", "fallback_model")),
     Section(
-        "What it says",
+        "Conversation",
         ("system_prompt", "greeting_message", "default_variables"),
         ("first_speaker", "interruption_sensitivity"),
         "agents/_prompt_preview.html",
     ),
     Section("Tools", ("tools", "tool_webhook_url"), template="agents/_tools.html"),
     Section(
-        "Hand-over and limits", narrow=("transfer_number", "voicemail_action", "max_call_duration", "silence_timeout", "max_cost_per_call")
+        "Transfer and limits", narrow=("transfer_number", "voicemail_action", "max_call_duration", "silence_timeout", "max_cost_per_call")
     ),
     Section(
-        "Switches",
+        "Options",
         narrow=(
             "auto_transfer_tool", "interruptible", "realtime_transcript", "recording_enabled", "transcription_enabled",
         ),
     ),
 )  # fmt: skip
-TYPE_LABELS = {"text": "Text", "boolean": "Yes or no", "number": "Number", "selector": "One of several"}
+TYPE_LABELS = {"text": "Text", "boolean": "Yes or no", "number": "Number", "selector": "Choice"}
 
 
 class AgentForm(SettingsForm):
@@ -78,7 +78,7 @@ class AnalysisFieldForm(forms.Form):
         label="Options",
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "placeholder": "interested\nnot interested"}),
-        help_text="One on each line.",
+        help_text="One per line.",
     )
     description = forms.CharField(
         label="Description",
@@ -148,7 +148,7 @@ class ApiKeyInput(forms.CharField):
 
 
 class ModelKeyForm(forms.Form):
-    provider = forms.ChoiceField(label="Vendor", choices=[("openai", "OpenAI"), ("google", "Google")])
+    provider = forms.ChoiceField(label="Provider", choices=[("openai", "OpenAI"), ("google", "Google")])
     api_key = ApiKeyInput(label="API key", max_length=500)
     label = forms.CharField(
         label="Name", required=False, max_length=100, widget=forms.TextInput(attrs={"placeholder": "Production"})

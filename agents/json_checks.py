@@ -11,10 +11,10 @@ def json_problem(value: object, *, max_bytes: int) -> str | None:
     try:
         encoded = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (ValueError, RecursionError):
-        return "Must be plain JSON: no lone surrogates, no infinite numbers, not nested without end."
+        return "Must be valid JSON without lone surrogates, infinite numbers, or very deep nesting."
     if len(encoded) > max_bytes:
-        return f"Must not be larger than {max_bytes} bytes of JSON."
+        return f"Must be at most {max_bytes} bytes of JSON."
     # An escaped backslash is written twice; a \u0000 that remains without those is a NUL.
     if b"\\u0000" in encoded.replace(b"\\\\", b""):
-        return "Must not contain NUL characters."
+        return "Must not contain null characters."
     return None

@@ -32,14 +32,14 @@ def check_model_key(*, key: ModelKey) -> KeyCheck:
 
     Raises UpstreamFailed when it cannot be reached or says neither yes nor no, TooManyRequests while two other checks are running.
     """
-    name, message = key.get_provider_display(), "Two key checks are running already."
+    name, message = key.get_provider_display(), "Two key tests are already running."
     url, headers = _request_for(key)
     place = at_most(AT_ONCE, f"key-check:{key.developer_id}", lease_seconds=LEASE_SECONDS, message=message)
     try:
         with place, http_client(url, timeout=httpx2.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS)) as client:
             status = client.get(url, headers=headers).status_code
     except httpx2.HTTPError as error:
-        raise UpstreamFailed(f"{name} cannot be reached.") from error
+        raise UpstreamFailed(f"{name} could not be reached.") from error
     return _verdict(status, name, key.provider)
 
 
@@ -59,7 +59,7 @@ def _verdict(status: int, name: str, provider: str) -> KeyCheck:
         return KeyCheck(ok=True, message=f"{name} accepts this key.")
     # Google answers a wrong key with 400 INVALID_ARGUMENT; the request has nothing else that could be invalid.
     if status in {401, 403} or (provider == "google" and status == 400):
-        return KeyCheck(ok=False, message=f"{name} refuses this key.")
+        return KeyCheck(ok=False, message=f"{name} rejected this key.")
     if status == 429:
-        return KeyCheck(ok=False, message=f"{name} knows this key, but its quota is used up or its rate limit reached.")
-    raise UpstreamFailed(f"{name} answered with status {status}. Try again later.")
+        return KeyCheck(ok=False, message=f"{name} accepts this key, but its quota or rate limit is exceeded.")
+    raise UpstreamFailed(f"{name} responded with status {status}. Try again later.")

@@ -23,7 +23,7 @@ def model_keys(request: HttpRequest) -> HttpResponse:
     form = ModelKeyForm(request.POST or None)
     if form.is_valid():
         services.create_model_key(developer=developer, **form.cleaned_data)
-        messages.success(request, "The key is kept, encrypted. Test it, then choose it for an agent or a number.")
+        messages.success(request, "Key saved. Test it, then select it for an agent or a number.")
         return redirect("model-keys")
     return _show(request, form=form)
 
@@ -73,5 +73,5 @@ def delete_key(request: HttpRequest, pk: int) -> HttpResponse:
     except ApplicationError as error:
         show_refusal(request, error)
     else:
-        messages.success(request, "The key is deleted.")
+        messages.success(request, "Key deleted.")
     return redirect("model-keys")

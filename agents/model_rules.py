@@ -72,14 +72,14 @@ def number_problems(number: LinkedSettings, changed: Set[str]) -> Problems:
 def usability_problems(config: CallConfig, *, is_needed: bool = True) -> Problems:
     """Why no call can use the model with its key. Without `is_needed` a key that is lacking is no problem yet."""
     if not config.model_slug:
-        text = "No AI model is available on this server. Name one from GET /models and use a model key of your own."
+        text = "No AI model is available on this server. Choose one from GET /models and add your own model key."
         return {"model_slug": [text]}
     model = selectors.find_model(config.model_slug)
     if model is None:
         return {"model_slug": [f"The model {config.model_slug} does not exist. See GET /models."]}
     running = selectors.in_service(model)
     if running is None:
-        return {"model_slug": [f"{selectors.unavailable_reason(model)} Choose another one from GET /models."]}
+        return {"model_slug": [f"{selectors.unavailable_reason(model)} Choose another model from GET /models."]}
     if config.model_key_id is not None:
         return _key_problems(running, config.model_key_id, config.model_slug)
     if is_needed and (reason := selectors.unavailable_reason(running)):
@@ -94,9 +94,9 @@ def _key_problems(model: AIModel, key_id: int, slug: str) -> Problems:
     if key.provider == model.provider:
         return {}
     if model.provider == AIModel.Provider.LOCAL:
-        return {"model_key_id": [f"The model {slug} uses no key. Remove the model key or choose another model."]}
+        return {"model_key_id": [f"The model {slug} does not use a key. Remove the model key or choose another model."]}
     names = key.get_provider_display(), model.get_provider_display()
-    return {"model_key_id": [f"This key is for {names[0]}, but {slug} is a model of {names[1]}."]}
+    return {"model_key_id": [f"This key is for {names[0]}, but {slug} is a model from {names[1]}."]}
 
 
 def _voice_problems(config: CallConfig) -> Problems:
@@ -127,13 +127,13 @@ def _fallback_problems(config: CallConfig, *, is_needed: bool) -> Problems:
     running = selectors.in_service(fallback)
     if fallback is None or running is None:
         reason = selectors.unavailable_reason(fallback) if fallback else "This model does not exist."
-        return {"fallback_model": [f"{reason} Choose another one from GET /models."]}
+        return {"fallback_model": [f"{reason} Choose another model from GET /models."]}
     key = ModelKey.objects.filter(pk=config.model_key_id).first() if config.model_key_id else None
     if running.provider == AIModel.Provider.LOCAL or (key is not None and key.provider == running.provider):
         return {}
     if key is not None:
         name = key.get_provider_display()
-        text = f"With a model key for {name}, only a model of {name} or the offline model can take over."
+        text = f"With a model key for {name}, the backup model must be from {name} or the offline model."
         return {"fallback_model": [text]}
     reason = selectors.unavailable_reason(running) if is_needed else ""
     return {"fallback_model": [reason]} if reason else {}

@@ -40,7 +40,7 @@ def keyword_problems(schema: Mapping[str, Any], path: str) -> Iterator[Problem]:
     if isinstance(properties, Mapping) and _are_names(required):
         missing = [name for name in required or () if name not in properties]
         if missing:
-            yield f"{path}.required", f"Names parameters that properties does not have: {', '.join(missing)}."
+            yield f"{path}.required", f"Contains names that are not in properties: {', '.join(missing)}."
 
 
 def _is_number(value: object) -> bool:

@@ -39,7 +39,7 @@ class _Writer:
         if not reference.startswith("#/$defs/") or name not in self._definitions:
             raise UnusableReference(f"$defs has no definition for {reference[:100]}.")
         if name in open_names:
-            raise UnusableReference(f"{reference[:100]} refers to itself; models do not accept recursive schemas.")
+            raise UnusableReference(f"{reference[:100]} refers to itself. Models do not accept recursive schemas.")
         beside = {key: item for key, item in value.items() if key != "$ref"}
         target = self.write(self._definitions[name], (*open_names, name))
         return {**target, **self.write(beside, open_names)} if isinstance(target, dict) else target

@@ -38,13 +38,13 @@ def unavailable_reason(model: AIModel) -> str:
     """Why no call can use the model with the platform's own key; empty when it can. No I/O beyond the database."""
     running = in_service(model)
     if running is None:
-        return "This model has been retired." if model.is_retired else "This model is switched off on this server."
+        return "This model has been retired." if model.is_retired else "This model is disabled on this server."
     if get_model(running.provider).is_available():
         return ""
     if running.provider == AIModel.Provider.LOCAL:
         return "Offline speech is not installed on this server."
     name = running.get_provider_display()
-    return f"This server has no {name} key. Use a model key of your own for {name}."
+    return f"This server has no {name} key. Add your own {name} model key."
 
 
 def is_available(model: AIModel) -> bool:

@@ -95,10 +95,10 @@ class VariablesField(serializers.DictField):
             for name, value in data.items():
                 if not NAME.fullmatch(name):
                     errors[name] = [
-                        "Names begin with a letter or underscore and hold only letters, digits, underscores."
+                        "Names must start with a letter or underscore and contain only letters, digits, and underscores."
                     ]
                 elif not isinstance(value, str):
-                    errors[name] = ["Must be a text."]
+                    errors[name] = ["Must be a string."]
             if errors:
                 raise serializers.ValidationError(errors)
         return super().to_internal_value(data)
@@ -112,7 +112,7 @@ class DefaultVariablesField(VariablesField):
 
     def to_internal_value(self, data: Any) -> dict[Any, Any]:
         if isinstance(data, Mapping) and len(data) > MAX_DEFAULTS:
-            raise serializers.ValidationError(f"Set at most {MAX_DEFAULTS} variables.")
+            raise serializers.ValidationError(f"Must have at most {MAX_DEFAULTS} variables.")
         return super().to_internal_value(data)
 
 
@@ -197,7 +197,7 @@ class ModelKeySerializer(StrictSerializer):
         r"^[!-~]+\Z",
         min_length=10,
         max_length=500,
-        error_messages={"invalid": "Must not hold spaces or special characters."},
+        error_messages={"invalid": "Must not contain spaces or special characters."},
     )
     label = EmptyableText(max_length=100)  # type: ignore[assignment]  # DRF fields have an attribute of that name
 

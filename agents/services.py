@@ -35,7 +35,7 @@ def delete_model_key(*, key: ModelKey) -> None:
             key.delete()
     except ProtectedError as error:
         users = ", ".join(sorted(str(user) for user in error.protected_objects))
-        raise Conflict(f"This model key is in use by {users}. Choose another key there first.") from error
+        raise Conflict(f"This model key is used by {users}. Choose another key there first.") from error
 
 
 def replace_model_key(*, key: ModelKey, api_key: str) -> ModelKey:

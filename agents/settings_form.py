@@ -43,21 +43,21 @@ class SettingsForm(forms.Form):
         required=False,
         coerce=int,
         empty_value=None,
-        help_text="With a key of your own the model costs nothing here.",
+        help_text="With your own key, we charge nothing for the model.",
     )
     system_prompt = forms.CharField(
         label="System prompt",
         required=False,
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 8, "placeholder": "You are the receptionist of … We are open …"}),
-        help_text="Who the agent is, what it knows, and how it should behave. {{name}} stands for a variable of the call.",
+        help_text="Who the agent is, what it knows, and how it should behave. Use {{name}} for a call variable.",
     )
     greeting_message = forms.CharField(
         label="Greeting",
         required=False,
         max_length=2000,
         widget=forms.TextInput(attrs={"placeholder": "Greet the caller and ask how you can help."}),
-        help_text="What the agent is told when the call begins.",
+        help_text="Instruction for the agent's first words.",
     )
     voice = forms.CharField(
         label="Voice",
@@ -73,35 +73,35 @@ class SettingsForm(forms.Form):
         required=False,
         strip=True,
         widget=forms.Textarea(attrs={"rows": 5, "class": "code", "spellcheck": "false"}),
-        help_text="A JSON list of functions that the model may call, like "
+        help_text="JSON list of functions that the model can call, like "
         '[{"name": "check_availability", "description": "Is a day free?", "parameters": {"date": "string"}}]',
     )
     tool_webhook_url = forms.CharField(
         label="Tool webhook URL",
         required=False,
         max_length=2000,
-        help_text="Where tool calls are sent. Needed when there are tools.",
+        help_text="Receives tool calls. Required if there are tools.",
     )
     max_call_duration = forms.IntegerField(
-        label="Longest call",
+        label="Max duration (seconds)",
         required=False,
         min_value=60,
         max_value=3600,
-        help_text="Seconds, 60 to 3600; 3600 when empty.",
+        help_text="60 to 3600. Default: 3600 (60 min).",
     )
     silence_timeout = forms.IntegerField(
-        label="Silence limit",
+        label="Silence timeout (seconds)",
         required=False,
         min_value=10,
         max_value=120,
-        help_text="Seconds, 10 to 120; 30 when empty.",
+        help_text="10 to 120. Default: 30.",
     )
     max_cost_per_call = forms.CharField(
-        label="Most a call may cost",
+        label="Max cost per call (USD)",
         required=False,
         max_length=20,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": "No limit"}),
-        help_text="In USD; it is ended before it costs more.",
+        help_text="We end the call before it costs more.",
     )
     default_variables = forms.CharField(
         label="Default variables",
@@ -109,18 +109,18 @@ class SettingsForm(forms.Form):
         widget=forms.Textarea(
             attrs={"rows": 3, "class": "code", "spellcheck": "false", "placeholder": "company = Example Ltd."}
         ),
-        help_text="One name = value per line, used where a call gives no value. {{caller_number}}, {{current_date}} and other"
-        " built-in variables need none.",
+        help_text="One name = value per line. Used if a call has no value. {{caller_number}}, {{current_date}}, and other"
+        " built-in variables always have a value.",
     )
     transfer_number = forms.CharField(
         label="Transfer to",
         required=False,
         max_length=200,
         widget=forms.TextInput(attrs={"placeholder": "+12025550123", "inputmode": "tel"}),
-        help_text="A person's number, for callers who ask for one.",
+        help_text="Number of a person to transfer callers to.",
     )
     voicemail_action = forms.ChoiceField(
-        label="When voicemail answers",
+        label="If voicemail answers",
         required=False,
         choices=[
             ("", "Default: hang up"),
@@ -134,11 +134,11 @@ class SettingsForm(forms.Form):
         choices=[
             ("", "Default: the agent"),
             (FirstSpeaker.AGENT, "The agent"),
-            (FirstSpeaker.CALLER, "The other party"),
+            (FirstSpeaker.CALLER, "The remote party"),
         ],
     )
     interruption_sensitivity = forms.ChoiceField(
-        label="How easily callers interrupt",
+        label="Interruption sensitivity",
         required=False,
         choices=[
             ("", "Default: medium"),
@@ -148,22 +148,22 @@ class SettingsForm(forms.Form):
         ],
     )
     fallback_model = forms.ChoiceField(
-        label="If the model fails",
+        label="Backup model",
         required=False,
-        help_text="Another one that takes over in mid-call, at the price of the first.",
+        help_text="Takes over if the model fails mid-call (same price).",
     )
-    auto_transfer_tool = forms.BooleanField(label="The agent may transfer calls", required=False)
+    auto_transfer_tool = forms.BooleanField(label="Agent can transfer calls", required=False)
     interruptible = forms.BooleanField(
-        label="Callers may interrupt", required=False, help_text="Speaking stops what is being said."
+        label="Callers can interrupt", required=False, help_text="The agent stops when the caller speaks."
     )
     realtime_transcript = forms.BooleanField(
-        label="Send the transcript live",
+        label="Send live transcript",
         required=False,
-        help_text="As events to the webhook URL, sentence by sentence.",
+        help_text="Sends each sentence to the webhook URL during the call.",
     )
     recording_enabled = forms.BooleanField(label="Record calls", required=False)
     transcription_enabled = forms.BooleanField(
-        label="Transcribe recordings", required=False, help_text="With Whisper, after the call. Needs recording."
+        label="Transcribe recordings", required=False, help_text="With Whisper, after the call. Requires recording."
     )
 
     serializer_class: ClassVar[type[AgentSettingsSerializer]] = AgentSettingsSerializer
@@ -177,7 +177,7 @@ class SettingsForm(forms.Form):
         self.order_fields([name for section in self.layout for name in (*section.wide, *section.narrow)])
         self.initial = {name: self._initial(settings, name) for name in self.fields}
         set_choices(
-            self.fields[self.slug_field], "Default: the first available", _model_choices(self.initial[self.slug_field])
+            self.fields[self.slug_field], "Default: first available", _model_choices(self.initial[self.slug_field])
         )
         set_choices(self.fields["fallback_model"], "None", _model_choices(self.initial["fallback_model"]))
         set_choices(self.fields["model_key_id"], "None: BubblyPhone's key", _key_choices(developer))
@@ -262,7 +262,7 @@ def _variables_of(text: str) -> dict[str, str] | None:
     for line in filter(None, map(str.strip, text.splitlines())):
         name, sign, value = line.partition("=")
         if not sign or not name.strip():
-            raise forms.ValidationError(f"Write one name = value per line, not “{line[:60]}”.")
+            raise forms.ValidationError(f"Enter one name = value per line, not “{line[:60]}”.")
         found[name.strip()] = value.strip().replace("\\n", "\n")
     return found or None
 
@@ -286,8 +286,8 @@ def _model_choices(current: str) -> list[tuple[str, str]]:
     return [
         (
             model.slug,
-            f"{model.display_name} · ${format_money(model.price_per_minute)} a minute"
-            + ("" if selectors.is_available(model) else " · needs a key of yours"),
+            f"{model.display_name} · ${format_money(model.price_per_minute)} per minute"
+            + ("" if selectors.is_available(model) else " · requires your own key"),
         )
         for model in selectors.list_models()
         if model.slug == current or selectors.in_service(model) is not None

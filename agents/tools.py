@@ -17,7 +17,7 @@ MAX_TOOL_BYTES = 16_384
 MAX_DESCRIPTION = 2000
 MAX_WAITING_WORDS = 200  # of what is said while a tool takes its time
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
-NAME_RULE = "Must start with a letter or underscore and hold only letters, digits, underscores and hyphens, at most 64."
+NAME_RULE = "Must start with a letter or underscore and contain at most 64 letters, digits, underscores, and hyphens."
 
 END_CALL = ToolSpec(
     name="end_call",
@@ -29,14 +29,14 @@ END_CALL = ToolSpec(
 )
 TRANSFER_CALL = ToolSpec(
     name="transfer_call",
-    description="Hand the caller over to a person. Call it when the caller asks for one, or when you cannot help.",
+    description="Transfer the caller to a person. Call it when the caller asks for one, or when you cannot help.",
     parameters={
         "type": "object",
         "properties": {
-            "reason": {"type": "string", "description": "Why the call is handed over, in a few words."},
+            "reason": {"type": "string", "description": "Why the call is transferred, in a few words."},
             "briefing": {
                 "type": "string",
-                "description": "What the person should be told before the caller is connected, in a sentence or two. Leave it"
+                "description": "What the person should hear before the caller is connected, in a sentence or two. Leave it"
                 " out to connect them at once.",
             },
         },
@@ -118,7 +118,7 @@ def _problems(tools: object) -> Iterator[Problem]:
         yield "", "Must be a list of function definitions."
         return
     if len(tools) > MAX_TOOLS:
-        yield "", f"Must not hold more than {MAX_TOOLS} tools."
+        yield "", f"Must have at most {MAX_TOOLS} tools."
         return
     names: set[str] = set()
     for index, tool in enumerate(tools):
@@ -142,7 +142,7 @@ def _definition_problems(tool: Mapping[str, Any], path: str) -> Iterator[Problem
         yield f"{path}.{unknown}", "Unknown field."
     # OpenAI's way of writing the same definition.
     if tool.get("type", "function") != "function":
-        yield f"{path}.type", 'Only "function" is known.'
+        yield f"{path}.type", 'Must be "function".'
     name = tool.get("name")
     if name is None:
         yield f"{path}.name", "This field is required."
@@ -152,10 +152,10 @@ def _definition_problems(tool: Mapping[str, Any], path: str) -> Iterator[Problem
         yield f"{path}.name", f"{name} is the name of a built-in tool."
     description = tool.get("description", "")
     if not isinstance(description, str) or len(description) > MAX_DESCRIPTION:
-        yield f"{path}.description", f"Must be a text of at most {MAX_DESCRIPTION} characters."
+        yield f"{path}.description", f"Must be a string of at most {MAX_DESCRIPTION} characters."
     words = tool.get("speak_while_waiting") or ""
     if not isinstance(words, str) or len(words) > MAX_WAITING_WORDS:
-        yield f"{path}.speak_while_waiting", f"Must be a text of at most {MAX_WAITING_WORDS} characters."
+        yield f"{path}.speak_while_waiting", f"Must be a string of at most {MAX_WAITING_WORDS} characters."
     yield from _parameters_problems(tool.get("parameters"), f"{path}.parameters")
 
 
@@ -170,7 +170,7 @@ def _parameters_problems(parameters: object, path: str) -> Iterator[Problem]:
         for keyword in TOP_LEVEL_REFUSED & parameters.keys():
             yield (
                 f"{path}.{keyword}",
-                f"Models refuse {keyword} at the top level of the parameters; use it within a property.",
+                f"Models reject {keyword} at the top level of parameters. Use it inside a property.",
             )
         try:
             written_out = inlined(parameters)
@@ -179,7 +179,7 @@ def _parameters_problems(parameters: object, path: str) -> Iterator[Problem]:
         else:
             yield from _schema_problems(written_out, path, depth=1)
     elif len(parameters) > MAX_PARAMETERS:
-        yield path, f"Must not hold more than {MAX_PARAMETERS} parameters."
+        yield path, f"Must have at most {MAX_PARAMETERS} parameters."
     else:
         for name, kind in parameters.items():
             yield from _short_form_problems(name, kind, f"{path}.{name}")
@@ -205,10 +205,10 @@ def _schema_problems(schema: object, path: str, depth: int) -> Iterator[Problem]
         yield path, "Must be a JSON Schema object."
         return
     if depth > MAX_DEPTH:
-        yield path, f"Must not be nested deeper than {MAX_DEPTH} levels."
+        yield path, f"Must be nested at most {MAX_DEPTH} levels deep."
         return
     yield from keyword_problems(schema, path)
     if isinstance(properties := schema.get("properties"), Mapping) and len(properties) > MAX_PARAMETERS:
-        yield f"{path}.properties", f"Must not hold more than {MAX_PARAMETERS} parameters."
+        yield f"{path}.properties", f"Must have at most {MAX_PARAMETERS} parameters."
     for inner_path, inner in subschemas(schema, path):
         yield from _schema_problems(inner, inner_path, depth + 1)

@@ -386,5 +386,5 @@ def raise_descriptor_limit() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
         except (ValueError, OSError) as error:
-            logger.warning("The descriptor limit stays at %d: %s", soft, error)
+            logger.warning("Raising the open file limit above %d failed: %s", soft, error)
     return 1_000_000 if soft == resource.RLIM_INFINITY else soft

@@ -63,7 +63,7 @@ class DrainingServer(Server):  # type: ignore[misc]
 
     def kill_all_applications(self) -> Any:
         draining: Any = Deferred.fromFuture(asyncio.ensure_future(session_runner.drain(settings.DRAIN_SECONDS)))
-        draining.addErrback(lambda failure: logger.error("Calls were not handed over: %s", failure))
+        draining.addErrback(lambda failure: logger.error("Moving calls to another process failed: %s", failure))
         return draining.addCallback(lambda _: super(DrainingServer, self).kill_all_applications())
 
 

@@ -14,7 +14,7 @@ def end_calls(developer_id: int) -> None:
     for call_id in running.values_list("pk", flat=True):
         lifecycle.end_call(call_id, HangupCause.NORMAL_CLEARING)
     if running.exists():
-        raise Conflict("Calls are being hung up.")
+        raise Conflict("Running calls are being ended.")
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ from phone_numbers.models import NumberPurchase, PhoneNumber, VerificationDocume
 def release_numbers(developer_id: int) -> None:
     """Give all numbers back. Raises Conflict while calls run on them or one is being bought, UpstreamFailed when the carrier fails."""
     if NumberPurchase.objects.filter(developer_id=developer_id, status=NumberPurchase.Status.PENDING).exists():
-        raise Conflict("The carrier has not confirmed yet whether a number was bought.")
+        raise Conflict("A number purchase is still waiting for the carrier.")
     owned = PhoneNumber.objects.filter(developer_id=developer_id).exclude(status=PhoneNumber.Status.RELEASED)
     for number in owned:
         services.release_number(number=number)

@@ -67,7 +67,7 @@ def get_requirements(*, country: str, number_type: str) -> list[Requirement]:
     if not types:
         raise NotFound("Not found.")
     if number_type not in types:
-        raise InvalidRequest({"number_type": [f"There are no {number_type} numbers of {country} on sale here."]})
+        raise InvalidRequest({"number_type": [f"No {number_type} numbers are for sale in {country}."]})
     return requirements_of(country=country, number_type=number_type)
 
 

@@ -46,7 +46,7 @@ def _field(requirement: Requirement) -> forms.Field:
     label = requirement["name"]
     if requirement["type"] == "document":
         accept = {"accept": "application/pdf,image/png,image/jpeg"}
-        help_text += ". PDF, PNG or JPEG, up to 10 MB."
+        help_text += ". PDF, PNG, or JPEG, up to 10 MB."
         return forms.FileField(label=label, help_text=help_text, max_length=255, widget=forms.FileInput(attrs=accept))
     example = ADDRESS_FORM if requirement["type"] == "address" else requirement["example"]
     return forms.CharField(

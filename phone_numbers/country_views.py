@@ -25,10 +25,10 @@ from phone_numbers.models import Verification
 Status = Verification.Status
 # What there is to do, the most urgent first.
 SECTIONS = (
-    ("Not accepted", {Status.REJECTED}),
-    ("Being reviewed", {Status.PENDING}),
-    ("Ready to buy", {NOT_REQUIRED, Status.APPROVED}),
-    ("Documents needed first", {UNVERIFIED}),
+    ("Rejected", {Status.REJECTED}),
+    ("In review", {Status.PENDING}),
+    ("Available", {NOT_REQUIRED, Status.APPROVED}),
+    ("Documents required", {UNVERIFIED}),
 )
 
 
@@ -74,7 +74,7 @@ def country(request: HttpRequest, code: str, number_type: str) -> HttpResponse:
         except ApplicationError as error:
             form.show(error)
         else:
-            messages.success(request, "Your documents were submitted. You get an e-mail when they have been reviewed.")
+            messages.success(request, "Documents submitted. We will email you when the review is complete.")
             return redirect("country", code, number_type)
     context = {
         "eligibility": eligibility,

@@ -28,9 +28,9 @@ def detect_type(file: File[bytes]) -> str | None:
 def file_problem(file: File[bytes]) -> str | None:
     """What is wrong with an upload, in a sentence; None when nothing is."""
     if file.size > MAX_FILE_BYTES:
-        return "The file is larger than 10 MiB."
+        return "The file is too large. The maximum is 10 MiB."
     if detect_type(file) is None:
-        return "The file is not a PDF, PNG or JPEG."
+        return "Upload a PDF, PNG, or JPEG file."
     return None
 
 

@@ -20,16 +20,16 @@ MODE_WAS_CHOSEN = "mode_was_chosen"
 SECTIONS = (
     Section("Basics", narrow=("label", "agent_id", "mode"), template="numbers/_mode_was_chosen.html"),
     Section(
-        "What the agent says",
+        "Conversation",
         ("system_prompt", "greeting_message", "default_variables", "model"),
         ("model_key_id", "voice", "language", "fallback_model", "first_speaker", "interruption_sensitivity"),
     ),
     Section("Tools and webhooks", ("tools", "tool_webhook_url", "webhook_url")),
     Section(
-        "Limits and hand-over", narrow=("max_call_duration", "silence_timeout", "max_cost_per_call", "transfer_number", "voicemail_action")
+        "Limits and transfer", narrow=("max_call_duration", "silence_timeout", "max_cost_per_call", "transfer_number", "voicemail_action")
     ),
     Section(
-        "Switches",
+        "Options",
         narrow=(
             "auto_transfer_tool", "interruptible", "realtime_transcript", "recording_enabled", "transcription_enabled",
         ),
@@ -50,14 +50,14 @@ def _agent_choices(developer: Developer) -> list[tuple[int, str]]:
 class NumberSearchForm(forms.Form):
     country = forms.ChoiceField(label="Country")
     number_type = forms.ChoiceField(
-        label="Kind", choices=[(kind.value, TYPE_LABELS[kind.value]) for kind in NumberType], initial="local"
+        label="Type", choices=[(kind.value, TYPE_LABELS[kind.value]) for kind in NumberType], initial="local"
     )
     area_code = forms.RegexField(
-        r"^[0-9]{1,6}$", label="Area code", required=False, error_messages={"invalid": "Digits only, like 415."}
+        r"^[0-9]{1,6}$", label="Area code", required=False, error_messages={"invalid": "Enter digits only, like 415."}
     )
     locality = forms.CharField(label="City", required=False, max_length=100)
     contains = forms.RegexField(
-        r"^[0-9]{1,12}$", label="Contains", required=False, error_messages={"invalid": "Digits only, like 123."}
+        r"^[0-9]{1,12}$", label="Contains", required=False, error_messages={"invalid": "Enter digits only, like 123."}
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -88,12 +88,12 @@ class BuyForm(forms.Form):
 
     def __init__(self, data: Any = None, *, developer: Developer, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
-        set_choices(self.fields["agent_id"], "None yet", _agent_choices(developer))
+        set_choices(self.fields["agent_id"], "No agent yet", _agent_choices(developer))
 
     def clean_phone_number(self) -> str:
         number: str = self.cleaned_data["phone_number"]
         if not is_e164(number):
-            raise forms.ValidationError("Choose one of the numbers that were found.")
+            raise forms.ValidationError("Choose one of the available numbers.")
         return number
 
 
@@ -105,7 +105,7 @@ class NumberForm(SettingsForm):
 
     label = forms.CharField(label="Name", required=False, max_length=100)
     mode = forms.ChoiceField(
-        label="Who answers",
+        label="Answered by",
         choices=[(CallMode.STREAMING, "AI agent"), (CallMode.WEBHOOK, "Your server")],
         widget=forms.Select(attrs={"data-marks": MODE_WAS_CHOSEN}),
         help_text="AI agent: a model talks to the caller. "
@@ -117,14 +117,14 @@ class NumberForm(SettingsForm):
         coerce=int,
         empty_value=None,
         widget=forms.Select(attrs={"data-sets": "id_mode", "data-sets-value": CallMode.STREAMING.value}),
-        help_text="The agent you choose answers this number's calls. Its settings override the fields below.",
+        help_text="Answers this number's calls. Agent settings override the fields below.",
     )
     model = forms.ChoiceField(label="Model", required=False)
     webhook_url = forms.CharField(
         label="Webhook URL",
         required=False,
         max_length=2000,
-        help_text="Where the events of this number's calls are sent.",
+        help_text="Receives this number's call events.",
     )
 
     serializer_class = NumberUpdateSerializer
@@ -141,7 +141,7 @@ class NumberForm(SettingsForm):
         if not is_chosen and values.get("mode") == CallMode.WEBHOOK and self._makes_the_model_answer(values):
             self.changes["mode"] = CallMode.STREAMING.value
         elif is_chosen and values.get("mode") == CallMode.WEBHOOK and not values.get("webhook_url"):
-            self.add_error("webhook_url", "Enter the URL of your server. Without one, callers hear a busy line.")
+            self.add_error("webhook_url", "Enter the URL of your server. Without one, callers hear a busy signal.")
         return values
 
     def _makes_the_model_answer(self, values: Mapping[str, Any]) -> bool:

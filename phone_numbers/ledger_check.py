@@ -21,7 +21,7 @@ def check_numbers() -> Iterator[str]:
     for key, developer_id, amount in entries.values_list("key", "developer_id", "amount").iterator():
         found = _KEY.fullmatch(key)
         if found is None or owners.get(int(found[1])) != developer_id:
-            yield f"{key}: is not of a number of developer {developer_id}"
+            yield f"{key}: developer {developer_id} has no such number"
         elif found[2] == "setup":
             setup[int(found[1])] -= amount
         else:
@@ -30,8 +30,8 @@ def check_numbers() -> Iterator[str]:
     for number in PhoneNumber.objects.order_by("pk").iterator():
         cost = bought.get(number.pk, ZERO)
         if setup[number.pk] != cost:
-            yield f"number {number.pk}: setup costs {format_money(cost)}, booked {format_money(setup[number.pk])}"
+            yield f"number {number.pk}: setup costs {format_money(cost)}, charged {format_money(setup[number.pk])}"
         # The first month belongs to the purchase.
         owed = number.months_paid if number.pk in bought else number.months_paid - 1
         if number.monthly_cost and months[number.pk] != owed:
-            yield f"number {number.pk}: {owed} months, booked {months[number.pk]}"
+            yield f"number {number.pk}: {owed} months due, {months[number.pk]} charged"

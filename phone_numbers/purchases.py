@@ -39,9 +39,7 @@ LONGEST_PAUSE_SECONDS = 1.0
 # Longer than a request that is still at it can take: order, look-up and waiting together.
 RECONCILE_AFTER = timedelta(seconds=30)
 # What may hold up a purchase of any size: the carrier still works on it, or its answer was lost.
-OPEN_MESSAGE = (
-    "The carrier has not confirmed the order yet. The number appears in your list, or its price is free again, soon."
-)
+OPEN_MESSAGE = "The carrier has not confirmed the order yet. If it does, the number appears in your list. If not, nothing is charged."
 
 
 def held(developer_id: int) -> Decimal:
@@ -109,7 +107,7 @@ def carry_out(purchase: NumberPurchase, *, requirement_group_id: str = "") -> Ph
         _refuse(purchase.pk)
         if error.reason == "number_unavailable":
             raise Conflict(f"{purchase.e164} is no longer available.", code="number_taken") from error
-        raise UpstreamFailed(f"The carrier refused the order: {error}") from error
+        raise UpstreamFailed(f"The carrier rejected the order: {error}") from error
     if order.status == "pending":
         raise UpstreamFailed(OPEN_MESSAGE, code="order_pending")
     number = _settle(purchase, order)
@@ -128,7 +126,7 @@ def reconcile_purchases(now: datetime | None = None) -> None:
             order = get_carrier().find_order(reference=str(purchase.reference))
         except CarrierError as error:
             logger.warning(
-                "A purchase cannot be looked up.", extra={"purchase_id": purchase.pk, "reason": error.reason}
+                "Looking up a number purchase failed", extra={"purchase_id": purchase.pk, "reason": error.reason}
             )
             continue
         if order is None:

@@ -72,7 +72,7 @@ def release(number: PhoneNumber, now: datetime) -> None:
         if carrier_ref:
             carrier.release_number(carrier_ref=carrier_ref)
     except CarrierError as error:
-        logger.warning("The carrier did not take a number back: %s", error, extra={"phone_number_id": number.pk})
+        logger.warning("Releasing a number at the carrier failed: %s", error, extra={"phone_number_id": number.pk})
         return
     with transaction.atomic():
         held = PhoneNumber.objects.select_for_update(of=("self",)).exclude(status=Status.RELEASED)
@@ -102,7 +102,7 @@ def _try_to_renew(number_id: int, now: datetime) -> None:
         renew(number_id, now)
     except (DatabaseError, ledger.KeyReused):
         # The others must not wait for this one.
-        logger.exception("A number could not be renewed.", extra={"phone_number_id": number_id})
+        logger.exception("Renewing a number failed", extra={"phone_number_id": number_id})
 
 
 def _pay(number: PhoneNumber, now: datetime) -> None:

@@ -62,7 +62,9 @@ def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements]) -> dict[Ki
             answer = carrier.requirements(country=country, number_type=number_type)
         except CarrierError as error:
             if kind not in known:
-                raise UpstreamFailed(f"The carrier did not say what {country} requires: {error}") from error
+                raise UpstreamFailed(
+                    f"Loading the requirements for {country} from the carrier failed: {error}"
+                ) from error
             items, at = known[kind].items, now - FRESH + RETRY_AFTER
         else:
             items, at = [_requirement(row) for row in answer], now

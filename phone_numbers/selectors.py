@@ -40,7 +40,7 @@ def get_price(*, country: str, number_type: str) -> NumberPrice:
     """Raises InvalidRequest for what is not sold."""
     price = NumberPrice.objects.filter(country_code=country, number_type=number_type).first()
     if price is None:
-        raise InvalidRequest({"number_type": [f"There are no {number_type} numbers of {country} on sale here."]})
+        raise InvalidRequest({"number_type": [f"No {number_type} numbers are for sale in {country}."]})
     return price
 
 
@@ -49,5 +49,5 @@ def find_main_price(*, country: str) -> NumberPrice:
     prices = list_prices(country=country).order_by("monthly_cost", "number_type")
     price = prices.filter(number_type=NumberType.LOCAL).first() or prices.first()
     if price is None:
-        raise InvalidRequest({"country": [f"There are no numbers of {country} on sale here."]})
+        raise InvalidRequest({"country": [f"No numbers are for sale in {country}."]})
     return price

@@ -41,7 +41,7 @@ def search_available(
             limit=limit,
         )
     except CarrierError as error:
-        raise UpstreamFailed(f"The search failed at the carrier: {error}") from error
+        raise UpstreamFailed(f"The carrier could not search for numbers: {error}") from error
     return found[:limit], price
 
 
@@ -111,7 +111,7 @@ def release_number(*, number: PhoneNumber) -> None:
         if carrier_ref:
             carrier.release_number(carrier_ref=carrier_ref)
     except CarrierError as error:
-        raise UpstreamFailed(f"The carrier did not take the number back: {error}") from error
+        raise UpstreamFailed(f"The carrier could not release the number: {error}") from error
     PhoneNumber.objects.filter(pk=number.pk).exclude(status=PhoneNumber.Status.RELEASED).update(
         status=PhoneNumber.Status.RELEASED,
         released_at=timezone.now(),
@@ -127,12 +127,12 @@ def _lock_idle(number: PhoneNumber) -> None:
     if locked.status == PhoneNumber.Status.RELEASED:
         raise NotFound("Not found.")
     if locked.calls.filter(ended_at=None).exists():
-        raise Conflict("Calls are running on this number. Hang them up first.")
+        raise Conflict("This number has running calls. End them first.")
 
 
 def _national_number(phone_number: str, country_code: str) -> str:
     """The number without its country's code. Raises InvalidRequest when it is of another country."""
     parsed = phonenumbers.parse(phone_number)
     if parsed.country_code != phonenumbers.country_code_for_region(country_code):
-        raise InvalidRequest({"country_code": [f"{phone_number} is not a number of {country_code}."]})
+        raise InvalidRequest({"country_code": [f"{phone_number} is not a number in {country_code}."]})
     return phonenumbers.national_significant_number(parsed)

@@ -63,13 +63,13 @@ def approve(*, verification_id: int, staff: Developer, expires_on: date | None =
     A text that nobody gave becomes the account's own name and address.
     """
     if expires_on is not None and expires_on < timezone.now().date():
-        raise InvalidRequest({"expires_on": ["The papers have expired already: reject them."]})
+        raise InvalidRequest({"expires_on": ["This date has passed. Reject the documents instead."]})
     verification = _locked(verification_id)
     if verification.status != Verification.Status.PENDING:
-        raise Conflict(f"This verification is {verification.status} already.")
+        raise Conflict(f"This verification is already {verification.status}.")
     for document in verification.documents.all():
         if document.kind == "address" and parse_address(document.value) is None:
-            raise InvalidRequest({"value": [f"{document.name}: fill it in first ({ADDRESS_FORM})."]})
+            raise InvalidRequest({"value": [f"{document.name}: enter the address first ({ADDRESS_FORM})."]})
         if document.kind == "textual" and not document.value:
             document.value = _holder_text(verification.developer)
             document.save(update_fields=["value"])
@@ -81,10 +81,10 @@ def approve(*, verification_id: int, staff: Developer, expires_on: date | None =
 def reject(*, verification_id: int, staff: Developer, reason: str) -> None:
     """Refuse, or withdraw an approval; numbers that were bought stay. Raises InvalidRequest without a reason, Conflict."""
     if not reason.strip():
-        raise InvalidRequest({"reason": ["Say what is wrong, so that the developer can put it right."]})
+        raise InvalidRequest({"reason": ["Enter a reason, so the developer knows what to correct."]})
     verification = _locked(verification_id)
     if verification.status == Verification.Status.REJECTED:
-        raise Conflict("This verification is rejected already.")
+        raise Conflict("This verification is already rejected.")
     _decide(verification, Verification.Status.REJECTED, staff, reason.strip())
 
 
@@ -93,14 +93,14 @@ def require_approval(*, developer: Developer, country: str, number_type: str) ->
     try:
         eligibility = get_eligibility(developer=developer, country=country, number_type=number_type)
     except NotFound as error:
-        raise InvalidRequest({"country_code": [f"There are no numbers of {country} on sale here."]}) from error
+        raise InvalidRequest({"country_code": [f"No numbers are for sale in {country}."]}) from error
     if eligibility.may_buy:
         return eligibility.verification if eligibility.status != NOT_REQUIRED else None
     state = {"pending": "Your documents are being reviewed.", "rejected": "Your documents were rejected."}
     raise Forbidden(
-        f"{number_type.capitalize()} numbers of {country_name(country)} need a verified holder. "
+        f"{number_type.capitalize()} numbers of {country_name(country)} require verification. "
         + state.get(
-            eligibility.status, f"Submit documents with POST /countries/{country}/verify or on the page Countries."
+            eligibility.status, f"Submit documents with POST /countries/{country}/verify or on the Countries page."
         ),
         code="verification_required",
     )
@@ -121,7 +121,7 @@ def requirement_group_of(verification: Verification) -> str:
             papers=[_paper(document, verification.developer) for document in verification.documents.all()],
         )
     except CarrierError as error:
-        raise UpstreamFailed(f"The carrier did not take the documents: {error}") from error
+        raise UpstreamFailed(f"The carrier did not accept the documents: {error}") from error
     Verification.objects.filter(pk=verification.pk, carrier_ref="").update(carrier_ref=carrier_ref)
     return carrier_ref
 
@@ -139,8 +139,8 @@ def _refuse_second(developer: Developer, country: str, number_type: str) -> None
     if found is None or (found.status == Verification.Status.APPROVED and found.is_expired):
         return
     if found.status == Verification.Status.PENDING:
-        raise Conflict("Your documents are being reviewed already.", code="pending")
-    raise Conflict(f"You are verified for {number_type} numbers of {country} already.", code="approved")
+        raise Conflict("Your documents are already being reviewed.", code="pending")
+    raise Conflict(f"You are already verified for {number_type} numbers in {country}.", code="approved")
 
 
 def _end_expired(developer: Developer, country: str, number_type: str) -> None:
@@ -164,15 +164,15 @@ def _check(wanted: Sequence[Requirement], papers: Sequence[SubmittedAnswer]) -> 
     for index, paper in enumerate(papers):
         requirement = by_id.get(paper.requirement_id)
         if requirement is None:
-            errors[f"documents.{index}.type"] = ["This is not the id of a requirement of this country and number type."]
+            errors[f"documents.{index}.type"] = ["Unknown requirement ID for this country and number type."]
         elif paper.requirement_id in seen:
-            errors[f"documents.{index}.type"] = [f"{requirement['name']} is there twice."]
+            errors[f"documents.{index}.type"] = [f"{requirement['name']} was sent twice."]
         elif problem := _paper_problem(requirement, paper):
             errors[f"documents.{index}.{problem[0]}"] = [problem[1]]
         seen.add(paper.requirement_id)
     missing = [each["name"] for each in wanted if each["type"] == "document" and each["id"] not in seen]
     if missing:
-        errors["documents"] = [f"{', '.join(missing)}: the document is missing."]
+        errors["documents"] = [f"Missing documents: {', '.join(missing)}."]
     if errors:
         raise InvalidRequest(errors)
 
@@ -183,9 +183,9 @@ def _paper_problem(requirement: Requirement, paper: SubmittedAnswer) -> tuple[st
         problem = file_problem(paper.file)
         return ("file", problem) if problem else None
     if requirement["type"] == "document":
-        return "file", "A file is needed."
+        return "file", "Upload a file."
     if not paper.value:
-        return "value", "A text or a file is needed."
+        return "value", "Enter text or upload a file."
     if requirement["type"] == "address" and parse_address(paper.value) is None:
         return "value", f"Must be an address in this form: {ADDRESS_FORM}."
     return None

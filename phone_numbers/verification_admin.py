@@ -146,12 +146,12 @@ class VerificationAdmin(ReadOnlyAdmin):
                 last_day = _day(request.POST.get("expires_on", ""))
                 verification.approve(verification_id=obj.pk, staff=staff, expires_on=last_day)
                 self.log_change(request, obj, f"Approved{f', until {last_day}' if last_day else ''}.")
-                messages.success(request, "Approved. The developer is told.")
+                messages.success(request, "Approved. We are notifying the developer.")
             elif "_reject" in request.POST:
                 reason = request.POST.get("reason", "")
                 verification.reject(verification_id=obj.pk, staff=staff, reason=reason)
                 self.log_change(request, obj, f"Rejected: {reason}")
-                messages.success(request, "Rejected. The developer is told why.")
+                messages.success(request, "Rejected. We are notifying the developer.")
             else:
                 return super().response_change(request, obj)
         except ApplicationError as error:

@@ -77,8 +77,8 @@ def buy_number(request: HttpRequest) -> HttpResponse:
 
 def _bought_text(number: PhoneNumber) -> str:
     if number.agent is not None:
-        return f"The number is yours. {number.agent.name} answers it."
-    return "The number is yours. Choose who answers it."
+        return f"Number purchased. {number.agent.name} answers it."
+    return "Number purchased. Choose who answers it."
 
 
 def _search(request: HttpRequest) -> dict[str, object]:
@@ -154,7 +154,7 @@ def link_agent(request: HttpRequest, pk: int) -> HttpResponse:
     except ApplicationError as error:
         show_refusal(request, error)
     else:
-        messages.success(request, f"{agent.name} answers {phone(owned.e164)} from the next call.")
+        messages.success(request, f"{agent.name} answers {phone(owned.e164)}, starting with the next call.")
     return redirect("agent", pk)
 
 
@@ -178,9 +178,7 @@ def test_webhook(request: HttpRequest, pk: int) -> HttpResponse:
     except ApplicationError as error:
         show_refusal(request, error)
         return redirect("number", pk)
-    messages.success(
-        request, "The test is on its way. Here is what came of it; load the page again if it is still pending."
-    )
+    messages.success(request, "Test event sent. If its status is still pending, reload the page.")
     return redirect(f"{reverse('webhooks')}?event=webhook.test")
 
 
@@ -193,5 +191,5 @@ def release_number(request: HttpRequest, pk: int) -> HttpResponse:
     except ApplicationError as error:
         show_refusal(request, error)
         return redirect("number", pk)
-    messages.success(request, "The number is released.")
+    messages.success(request, "Number released.")
     return redirect("numbers")

@@ -114,7 +114,7 @@ def _buy(developer: Developer, area_code: str, label: str) -> PhoneNumber:
                     return buy_number(developer=developer, phone_number=offer.phone_number, label=label)
                 except Conflict:
                     continue
-            raise Conflict(f"No number of the area {area_code} can be had.")
+            raise Conflict(f"No number with area code {area_code} is available.")
         except UpstreamFailed:
             if time.monotonic() > deadline:
                 raise
@@ -131,7 +131,7 @@ def _configure(number: PhoneNumber, agent: Mapping[str, Any]) -> None:
     try:
         update_number(number=number, changes=changes)
     except ApplicationError as error:
-        logger.warning("A demo number could not be configured: %s", error.message)
+        logger.warning("Configuring a demo number failed: %s", error.message)
 
 
 # --- the file ---------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ A check-up costs 90 dollars. A professional cleaning costs 120 dollars. X-rays a
 The dentists are Doctor Amara Okafor and Doctor Ben Lindqvist.
 New patients are welcome. Please bring your insurance card and arrive ten minutes early.
 In an emergency outside opening hours, call the dental emergency line at 716 555 0123.
-An appointment can be cancelled free of charge up to 24 hours before.
+An appointment can be canceled free of charge up to 24 hours before.
 We treat children from the age of three.""",
     "tools": [
         {

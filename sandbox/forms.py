@@ -20,7 +20,7 @@ class SandboxForm(forms.Form):
         required=False,
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 5, "placeholder": "You are …"}),
-        help_text="For this call alone; the number keeps its own.",
+        help_text="Only for this call. The number keeps its own prompt.",
     )
 
     def __init__(self, data: Any = None, *, developer: Developer, initial: dict[str, Any] | None = None) -> None:

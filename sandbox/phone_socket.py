@@ -47,7 +47,7 @@ async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
             await _connect_through(exchange, receive, send)
         code = CLOSE_TAKEN_OVER if exchange.close_code == CLOSE_TAKEN_OVER else code
     except (OSError, TimeoutError, WebSocketException):
-        logger.warning("The built-in exchange cannot be reached by a handset.")
+        logger.warning("A browser phone could not reach the built-in exchange")
     await _close(send, code)
 
 

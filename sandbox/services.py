@@ -59,7 +59,7 @@ def start_sandbox_call(
     Raises InvalidRequest (the number is not in streaming mode, or cannot speak), Conflict (suspended), InsufficientFunds.
     """
     if number.status != PhoneNumber.Status.ACTIVE:
-        raise Conflict("This number is suspended; it takes no calls.", code="number_suspended")
+        raise Conflict("This number is suspended and cannot receive calls.", code="number_suspended")
     if number.mode != CallMode.STREAMING:
         raise InvalidRequest({"phone_number_id": ["This number is not in streaming mode."]})
     config = configuration.resolve(request=overrides, request_agent=None, number=number)
@@ -76,7 +76,7 @@ def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
     Raises Forbidden after the last one, and before the email is confirmed; InvalidRequest where no model is available.
     """
     if settings.EMAIL_HOST and developer.email_verified_at is None:
-        raise Forbidden("Confirm your email before you start a demo call.", code="email_not_confirmed")
+        raise Forbidden("Confirm your email address before you start a demo call.", code="email_not_confirmed")
     request = {"system_prompt": DEMO_PROMPT, "max_call_duration": 300}
     config = configuration.resolve(request=request, request_agent=None, number=None)
     check_streaming(config)

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 MAX_FRAME_LENGTH = 128 * 1024
 # So many malformed frames within so many seconds are answered with an error each; one more is a flood and ends the call.
 TOLERATED_ERRORS, FLOOD_SECONDS = 50, 10.0
-FLOODED = "Too many frames that cannot be used: the call is ended."
+FLOODED = "Too many invalid frames. The call was ended."
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -63,7 +63,7 @@ class SandboxTransport:
             if payload is not None:
                 yield payload
                 if self._is_too_fast:
-                    self._is_too_fast, problem = False, "Audio must not be sent faster than real time."
+                    self._is_too_fast, problem = False, "Audio was sent faster than real time."
             if problem:
                 is_flood = self._is_flood()
                 await self.send_json({"type": "error", "message": FLOODED if is_flood else problem})
@@ -101,16 +101,16 @@ def read_audio(message: Mapping[str, Any]) -> tuple[str | None, str]:
     """The audio of a client's frame, or what is wrong with it."""
     text = message.get("text")
     if not text or len(text) > MAX_FRAME_LENGTH:
-        return None, "Frames are JSON text of at most 128 KiB."
+        return None, "Frames must be JSON text of at most 128 KiB."
     try:
         frame = parse_json(text)
     except InvalidJSON:
         return None, "This frame is not JSON."
     if not isinstance(frame, dict) or frame.get("type") != "audio":
-        return None, 'Only frames of type "audio" are understood.'
+        return None, 'Only frames of type "audio" are supported.'
     payload = frame.get("data")
     if not isinstance(payload, str) or not payload:
-        return None, 'An audio frame has its samples in "data".'
+        return None, 'An audio frame must have its samples in "data".'
     try:
         base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError):
@@ -182,7 +182,7 @@ async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
     try:
         cause = await session_runner.run_session(call, transport, on_end, observer)
     except Exception:
-        logger.exception("A sandbox call's session broke.", extra={"call_id": call.call_id})
+        logger.exception("A sandbox call's session failed", extra={"call_id": call.call_id})
         cause = HangupCause.MODEL_FAILED
         await on_end(cause)
     await observer.finish()

@@ -86,7 +86,7 @@ def start_sandbox(request: HttpRequest) -> JsonResponse:
     developer = signed_in(request)
     form = SandboxForm(request.POST, developer=developer)
     if not form.is_valid():
-        return JsonResponse({"message": "Choose who to talk to."}, status=422)
+        return JsonResponse({"message": "Choose an agent to talk to."}, status=422)
     try:
         started = _start(developer, form)
     except ApplicationError as error:

@@ -46,7 +46,7 @@ class AllowedPrefixForm(forms.ModelForm[AllowedPrefix]):
     def clean_prefix(self) -> str:
         prefix = str(self.cleaned_data["prefix"]).removeprefix("+")
         if not PREFIX.fullmatch(prefix):
-            raise forms.ValidationError("Enter digits that begin with a country code, like 1900.")
+            raise forms.ValidationError("Enter digits starting with a country code, like 1900.")
         return prefix
 
 
@@ -67,7 +67,7 @@ class AllowedPrefixInline(admin.TabularInline[AllowedPrefix, Developer]):
         if allowed.pk is None:
             return "–"
         price = exact_rate(allowed.prefix)
-        return "None yet: calls are refused" if price is None else f"${format_money(price)} a minute"
+        return "No rate: calls are refused" if price is None else f"${format_money(price)} per minute"
 
 
 @admin.register(Developer)
@@ -113,7 +113,9 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
             old, new = form.initial["email"], obj.email
             services.change_email(developer=obj, email=new)
             self.log_change(
-                request, obj, f"Email changed from {old} to {new}. It is not verified, and {old} is notified."
+                request,
+                obj,
+                f"Email changed from {old} to {new}. The new address is not verified yet. We are notifying {old}.",
             )
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -126,21 +128,21 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
     def balance(self, developer: Developer) -> str:
         return format_money(ledger.balance(developer.pk))
 
-    @admin.display(description="what it has")
+    @admin.display(description="related objects")
     def belongings(self, developer: Developer) -> SafeString:
         links = [
             (reverse(f"admin:{name}_changelist") + "?" + urlencode({key: developer.pk}), title)
             for title, name, key in BELONGINGS
         ]
         adjust = reverse("admin:billing_adjustment_add") + "?" + urlencode({"developer": developer.pk})
-        return format_html_join(" · ", '<a href="{}">{}</a>', [*links, (adjust, "Adjust the balance")])
+        return format_html_join(" · ", '<a href="{}">{}</a>', [*links, (adjust, "Adjust balance")])
 
-    @admin.action(description="Forget the second factor (a lost phone)")
+    @admin.action(description="Reset two-factor authentication")
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Developer]) -> None:
         for developer in queryset.filter(is_staff=True):
             second_factor.reset(developer)
-            self.log_change(request, developer, "Second factor forgotten.")
-        messages.success(request, "They enrol anew at the next sign-in.")
+            self.log_change(request, developer, "Two-factor authentication reset.")
+        messages.success(request, "They will set up two-factor authentication again at the next sign-in.")
 
 
 @admin.register(LogEntry)

@@ -110,7 +110,7 @@ class StaffSite(admin.AdminSite):
                 django_otp.login(request, device)
                 return redirect(target)
             if not form.errors:
-                form.add_error("code", "This code is wrong or was used already.")
+                form.add_error("code", "This code is wrong or was already used.")
         return self._show(request, "verify", form=form, target=target)
 
     def _enrol(self, request: HttpRequest, target: str) -> HttpResponse:
@@ -124,7 +124,7 @@ class StaffSite(admin.AdminSite):
                 show_once(request, NEW_CODES, " ".join(codes))
                 return self._to_second_factor(request)
             if not form.errors:
-                form.add_error("code", "This is not the current code.")
+                form.add_error("code", "Wrong code. Enter the code your app shows now.")
         device = second_factor.begin(developer)
         return self._show(
             request,
@@ -147,7 +147,9 @@ class StaffSite(admin.AdminSite):
             throttles.refuse_guessing(limits)
         except ApplicationError as error:
             other_way = not is_recovery and second_factor.is_enrolled(developer)
-            form.add_error("code", f"{error.message} A recovery code still works." if other_way else error.message)
+            form.add_error(
+                "code", f"{error.message} You can still use a recovery code." if other_way else error.message
+            )
             return None
         found = check(developer, code)
         if found is None:
@@ -155,7 +157,11 @@ class StaffSite(admin.AdminSite):
         return found
 
     def _show(self, request: HttpRequest, name: str, **context: Any) -> HttpResponse:
-        titles = {"verify": "Your second factor", "enrol": "Set up a second factor", "codes": "Recovery codes"}
+        titles = {
+            "verify": "Two-factor authentication",
+            "enrol": "Set up two-factor authentication",
+            "codes": "Recovery codes",
+        }
         shown = {**self.each_context(request), "title": titles[name], "is_nav_sidebar_enabled": False, **context}
         return render(request, f"admin/second_factor/{name}.html", shown)
 

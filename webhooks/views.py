@@ -19,7 +19,7 @@ from webhooks.hooks import ENDPOINT_SOURCES
 class DeliveryFilterForm(forms.Form):
     status = forms.ChoiceField(
         required=False,
-        choices=[("", "All"), ("failed", "Failed"), ("pending", "On its way"), ("delivered", "Delivered")],
+        choices=[("", "All"), ("failed", "Failed"), ("pending", "Pending"), ("delivered", "Delivered")],
     )
     event = forms.ChoiceField(required=False)
 
@@ -66,7 +66,7 @@ def resend(request: HttpRequest, pk: int) -> HttpResponse:
             raise
         show_refusal(request, error)
     else:
-        messages.success(request, "It is on its way again.")
+        messages.success(request, "Resending the webhook.")
     return redirect(_target(request))
 
 
@@ -74,7 +74,7 @@ def resend(request: HttpRequest, pk: int) -> HttpResponse:
 @page
 def resend_failed(request: HttpRequest) -> HttpResponse:
     count = redelivery.resend_failed(developer=signed_in(request))
-    messages.success(request, f"{count} webhook{'' if count == 1 else 's'} on the way again.")
+    messages.success(request, f"Resending {count} webhook{'' if count == 1 else 's'}.")
     return redirect(_target(request))
 
 

@@ -66,15 +66,17 @@ class OpenAIAnalyser(Analyser):
         try:
             completion: ChatCompletion = self._client.chat.completions.create(model=self._model, **options)
         except APIConnectionError as error:
-            raise AnalysisError("The model cannot be reached.", retryable=True) from error
+            raise AnalysisError("The model could not be reached.", retryable=True) from error
         except APIStatusError as error:
             is_passing = error.status_code >= 500 or error.status_code in RETRYABLE_STATUS
-            raise AnalysisError(f"The model's provider answered {error.status_code}.", retryable=is_passing) from error
+            raise AnalysisError(
+                f"The model's provider responded with status {error.status_code}.", retryable=is_passing
+            ) from error
         except (OpenAIError, ValueError, RecursionError) as error:  # the last two: a body that is no JSON, or deep JSON
-            raise AnalysisError("The model's provider gave no usable answer.", retryable=True) from error
+            raise AnalysisError("The model's provider returned an invalid response.", retryable=True) from error
         message = completion.choices[0].message if completion.choices else None
         if message is None or not message.content:
-            raise AnalysisError("The model refused to analyse this call.", retryable=False)
+            raise AnalysisError("The model refused to analyze this call.", retryable=False)
         return message.content
 
 

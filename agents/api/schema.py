@@ -33,11 +33,11 @@ CAPABILITIES = shape(
     {
         "reasoning_efforts": listing(text("minimal"), example=["minimal", "low", "medium", "high"]),
         "noise_reduction": listing(choice(["near_field", "far_field"], "near_field"), example=["near_field"]),
-        "semantic_turns": flag("Detects the end of a turn by what was said."),
-        "async_tools": flag("Can speak while it waits for a tool."),
+        "semantic_turns": flag("Whether the model detects the end of a turn from the words, not only from silence."),
+        "async_tools": flag("Whether the model can speak while it waits for a tool."),
         "languages": listing(text("en-US"), example=["en-US", "de-DE"]),
         "voices": listing(text("Kore"), example=["Kore", "Aoede"]),
-        "custom_voices": flag("Also takes the vendor's ids of your own voices (`voice_…`)."),
+        "custom_voices": flag("Whether the model accepts IDs of your own voices at the provider (`voice_…`)."),
     },
     "What the model can do. The first voice is the default. `language` is mapped to the nearest of `languages`; one that the model "
     "does not list is left to the model.",
@@ -48,16 +48,23 @@ MODEL = shape(
         "slug": text("gemini-3.1-flash-live"),
         "provider": choice(AIModel.Provider.values, "google"),
         "display_name": text("Gemini 3.1 Flash Live"),
-        "price_per_minute": text("0.040000", "USD, to six decimals.", pattern=r"^[0-9]+\.[0-9]{6}$"),
-        "status": choice(["available", "unavailable"], "available", "Unavailable: `reason` says why."),
+        "price_per_minute": text(
+            "0.040000", "Price per minute in USD, with six decimals.", pattern=r"^[0-9]+\.[0-9]{6}$"
+        ),
+        "status": choice(["available", "unavailable"], "available", "If `unavailable`, `reason` says why."),
         "reason": nullable(
-            text("This server has no OpenAI key. Use a model key of your own for OpenAI.", "Why it is unavailable."),
+            text("This server has no OpenAI key. Add your own OpenAI model key.", "Why it is unavailable."),
             example=None,
         ),
         "capabilities": CAPABILITIES,
-        "successor": nullable(text("gpt-realtime-1.5", "The model that takes its calls once it is retired.")),
+        "successor": nullable(text("gpt-realtime-1.5", "The model that replaces this one when it is retired.")),
         "retires_on": nullable(
-            text("2027-01-20", "From this day on (UTC) its vendor no longer serves it.", format="date"), example=None
+            text(
+                "2027-01-20",
+                "Retirement date (UTC). The provider no longer serves the model from this day.",
+                format="date",
+            ),
+            example=None,
         ),
     },
 )
@@ -67,7 +74,7 @@ MODEL_KEY = shape(
         "id": whole(3),
         "provider": choice(["openai", "google"], "openai"),
         "label": text("Production OpenAI"),
-        "last_four": text("...r4nk", "The end of the key. The key itself is never shown."),
+        "last_four": text("...r4nk", "Last four characters of the key. The key itself is never returned."),
         "created_at": moment(),
     },
 )
@@ -100,13 +107,13 @@ SETTINGS: dict[str, Schema] = {
     "transcription_enabled": nullable(flag()),
     "realtime_transcript": nullable(flag()),
     "voicemail_action": nullable(choice(VoicemailAction.values, "hangup")),
-    "max_call_duration": nullable(whole(3600, "Seconds.")),
-    "silence_timeout": nullable(whole(30, "Seconds.")),
+    "max_call_duration": nullable(whole(3600, "In seconds.")),
+    "silence_timeout": nullable(whole(30, "In seconds.")),
     "first_speaker": nullable(choice(FirstSpeaker.values, "agent")),
     "interruptible": nullable(flag(example=True)),
     "interruption_sensitivity": nullable(choice(InterruptionSensitivity.values, "medium")),
     "fallback_model": nullable(text("gpt-realtime-mini")),
-    "max_cost_per_call": nullable(money("0.50", "USD.")),
+    "max_cost_per_call": nullable(money("0.50", "In USD.")),
 }
 AGENT = shape(
     "Agent",
@@ -118,26 +125,26 @@ AGENT = shape(
         "model_slug": nullable(text("gemini-3.1-flash-live-preview")),
         **SETTINGS,
         "recording_enabled": flag(example=True),
-        "daily_cap": nullable(money("10.00", "USD a day (UTC), for all calls of the agent.")),
+        "daily_cap": nullable(money("10.00", "Daily limit in USD (UTC days) for all calls of the agent.")),
         "analysis_schema": nullable(free_object(ANALYSIS_EXAMPLE)),
         "phone_numbers_count": whole(0),
         "created_at": moment(),
         "updated_at": moment(),
     },
-    "A reusable configuration. Null means that the agent does not say; then the number does, or the default.",
+    "A reusable agent configuration. Null means that the phone number's setting or the default applies.",
 )
-_RULES = "A setting breaks a rule, like tools without `tool_webhook_url`, or the request is not as described here."
+_RULES = "The request is invalid, or settings conflict (for example, tools without `tool_webhook_url`)."
 
 OPERATIONS = {
     "Models": {
         "GET /models": Operation(
-            "List models", "All models with their prices. A whole list, not paged.", answer=data_of(listing(MODEL))
+            "List models", "All models with their prices. Not paginated.", answer=data_of(listing(MODEL))
         ),
     },
     "Model keys": {
         "POST /model-keys": Operation(
             "Store a model key",
-            "Bring your own key: calls that use it cost nothing for the model. It is kept encrypted.",
+            "Bring your own key. The model cost of calls that use it is $0. Stored encrypted.",
             answer=data_of(MODEL_KEY),
             status=201,
             body=ModelKeySerializer,
@@ -149,8 +156,8 @@ OPERATIONS = {
         ),
         "POST /model-keys/{id}/test": Operation(
             "Test a model key",
-            "Ask the provider whether it takes the key. A key that it refuses is an answer, not an error. At most two tests of an account "
-            "run at once; others get 429 with `Retry-After`.",
+            "Check the key with its provider. If the provider rejects the key, the response is 200 with `ok: false`. Limited to two "
+            "concurrent tests per account. Above that, the response is 429 with `Retry-After`.",
             answer=data_of(record({"ok": flag(example=True), "message": text("The provider accepts this key.")})),
             errors={502: "The provider could not be reached."},
         ),
@@ -158,7 +165,7 @@ OPERATIONS = {
     "Agents": {
         "POST /agents": Operation(
             "Create an agent",
-            "Define model, prompt, voice and tools once, for any number of phone numbers.",
+            "Define model, prompt, voice, and tools once, and use them for many phone numbers.",
             answer=data_of(AGENT),
             status=201,
             body=AgentSerializer,
@@ -176,53 +183,53 @@ OPERATIONS = {
             errors={**CAP_ERRORS, 422: _RULES},
         ),
         "GET /agents": Operation("List agents", "Newest first.", answer=page_of(AGENT)),
-        "GET /agents/{id}": Operation("Show an agent", answer=data_of(AGENT)),
+        "GET /agents/{id}": Operation("Get an agent", answer=data_of(AGENT)),
         "PATCH /agents/{id}": Operation(
             "Update an agent",
-            "What is not named stays; null clears. It holds for all linked numbers from their next call on.",
+            "Omitted fields stay unchanged. Null clears a field. Changes apply to all linked phone numbers from the next call.",
             answer=data_with_warnings(AGENT),
             body=AgentSerializer,
             example={"system_prompt": "You are a friendly support agent..."},
             errors={**CAP_ERRORS, 422: _RULES},
         ),
         "DELETE /agents/{id}": Operation(
-            "Delete an agent", status=204, errors={422: "Phone numbers still refer to this agent; unlink them first."}
+            "Delete an agent", status=204, errors={422: "Phone numbers still use this agent. Unlink them first."}
         ),
     },
 }
 FIELDS = {
-    "AgentSerializer.name": "A name for people.",
-    "description": "What the agent is for.",
-    "model_slug": "A model of `GET /models`; null: the number's or the first available one.",
-    "model_key_id": "A model key of yours, for the model's provider; without one the platform's is used.",
-    "system_prompt": "Instructions. May hold `{{variables}}`.",
-    "greeting_message": "What leads to the model's first words. May hold `{{variables}}`.",
-    "voice": "A voice of the model, in any case, like Kore. `GET /models` lists the voices; null: the model's first one.",
-    "language": "BCP-47, like en-US. Each vendor gets the nearest code that it takes, or none.",
-    "tools": "Function definitions that the model may call; they go to `tool_webhook_url`. `speak_while_waiting` of one is said "
-    "to the caller when its answer takes a moment.",
-    "tool_webhook_url": 'Where `call.tool_call` is sent. Respond within 10 seconds with `{"result": …}`. Any 2xx is a success: an '
-    "empty body is an empty result; other JSON, or text, is given to the model as it is.",
-    "default_variables": "Values for `{{name}}` in prompt, greeting and `transfer_number` where a call gives none. Built in are "
-    "`current_date`, `current_time`, `current_weekday`, `timezone`, `caller_number`, `agent_number`, `direction` and `call_id`; "
-    "`{{name|there}}` sets a default in the text.",
-    "transfer_number": "Where the built-in tool `transfer_call` leads (E.164, or a text with variables that becomes one).",
-    "auto_transfer_tool": "False takes the tool `transfer_call` away. Default: true.",
+    "AgentSerializer.name": "Name of the agent.",
+    "description": "Description of the agent's purpose.",
+    "model_slug": "Slug of a model from `GET /models`. Null: the number's model, or the first available one.",
+    "model_key_id": "ID of one of your model keys for the model's provider. Without it, the platform's key is used.",
+    "system_prompt": "Instructions for the model. Can contain `{{variables}}`.",
+    "greeting_message": "Instruction for the model's first words. Can contain `{{variables}}`.",
+    "voice": "One of the model's voices, like Kore, from `GET /models`. Not case-sensitive. Null: the model's first voice.",
+    "language": "BCP-47 language code, like en-US. Mapped to the closest language that the provider supports, or omitted.",
+    "tools": "Functions that the model can call, sent to `tool_webhook_url`. The agent says a tool's `speak_while_waiting` "
+    "if the response takes a moment.",
+    "tool_webhook_url": 'URL that receives `call.tool_call`. Respond within 10 seconds with `{"result": …}`. Any 2xx is a success. An '
+    "empty body is an empty result. Any other JSON or text is passed to the model unchanged.",
+    "default_variables": "Values for `{{name}}` in prompt, greeting, and `transfer_number` if a call has none. Built-in variables: "
+    "`current_date`, `current_time`, `current_weekday`, `timezone`, `caller_number`, `agent_number`, `direction`, and `call_id`. "
+    "`{{name|there}}` sets a default inline.",
+    "transfer_number": "Destination of the built-in `transfer_call` tool: an E.164 number, or text with variables that becomes one.",
+    "auto_transfer_tool": "Whether the agent has the built-in `transfer_call` tool. Default: true.",
     "recording_enabled": "Record the call. Default: false.",
-    "transcription_enabled": "Transcribe the recording with Whisper; needs `recording_enabled`. Default: false.",
-    "realtime_transcript": "Send `call.transcript.segment` while people speak. Default: false.",
-    "voicemail_action": "Outbound calls that reach a voicemail: hang up (the default), or let the model leave a message.",
-    "max_call_duration": "Seconds; the call ends then. Default: 3600.",
-    "silence_timeout": "Seconds without a sound after which the call ends. Default: 30.",
-    "first_speaker": "Who begins once the call is answered. Default: agent.",
-    "interruptible": "Whether the caller's voice stops ours. Default: true.",
-    "interruption_sensitivity": "How readily a sound of the caller's counts as speech. Default: medium.",
-    "fallback_model": "A model of `GET /models` that takes over in mid-call when the call's own fails or falls silent. "
-    "The price stays that of the call's own model. Default: none.",
-    "max_cost_per_call": "The most that a call may cost while it runs, in USD; it is ended before it costs more. Default: no limit.",
-    "analysis_schema": "Fields that are read out of the transcript after each call; null and {} switch it off.",
-    "provider": "Whose key it is.",
-    "api_key": "The key. It is never shown again.",
+    "transcription_enabled": "Transcribe the recording with Whisper. Requires `recording_enabled`. Default: false.",
+    "realtime_transcript": "Send `call.transcript.segment` webhooks during the call. Default: false.",
+    "voicemail_action": "When an outbound call reaches voicemail: hang up (default), or let the agent leave a message.",
+    "max_call_duration": "Maximum duration of a call in seconds. Default: 3600.",
+    "silence_timeout": "End the call after this many seconds of silence. Default: 30.",
+    "first_speaker": "Who speaks first when the call is answered. Default: agent.",
+    "interruptible": "Whether the caller can interrupt the agent. Default: true.",
+    "interruption_sensitivity": "How easily a sound from the caller counts as an interruption. Default: medium.",
+    "fallback_model": "Slug of a backup model that takes over if the call's model fails or stops responding mid-call. "
+    "The price per minute stays the same. Default: none.",
+    "max_cost_per_call": "Maximum cost of a call in USD. We end the call before it costs more. Default: no limit.",
+    "analysis_schema": "Fields to extract from the transcript after each call. Null or {} turns analysis off.",
+    "provider": "Provider that issued the key.",
+    "api_key": "The provider's API key. It is never returned.",
     "ModelKeySerializer.label": "A name for the key.",
 }
 
@@ -279,7 +286,7 @@ class AnalysisSchemaExtension(OpenApiSerializerFieldExtension):
                     "minItems": 1,
                     "maxItems": analysis_schema.MAX_OPTIONS,
                     "uniqueItems": True,
-                    "description": "Of a selector, and of nothing else.",
+                    "description": "Required for selectors, not allowed for other types.",
                 },
             },
             "required": ["type", "description"],

@@ -319,7 +319,7 @@ class GeminiLiveSession(RealtimeSession):
                 await old.close()
         except ProviderError:
             # The old connection is used to its end; the reader then tries for the last time.
-            logger.warning("Gemini could not be reconnected ahead of its closing")
+            logger.warning("Reconnecting to Gemini before its session limit failed")
             with contextlib.suppress(ConnectionClosed):
                 await self._go_over_to(old)
         finally:
@@ -366,7 +366,7 @@ class GeminiLiveSession(RealtimeSession):
             try:
                 return await self._model.open(self._config, handle=self._handle)
             except ProviderError:
-                logger.warning("Gemini did not resume a session, beginning a new one")
+                logger.warning("Gemini did not resume the session. Starting a new one.")
                 self._handle = ""
         return await self._model.open(self._config, history=tuple(self._history))
 

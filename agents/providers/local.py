@@ -74,7 +74,7 @@ class LocalModel(RealtimeModel):
         try:
             await speech.warm_up()
         except (SpeechError, OSError) as exc:
-            raise ProviderError("Offline speech could not be started.", retryable=speech.is_installed()) from exc
+            raise ProviderError("Offline speech could not start.", retryable=speech.is_installed()) from exc
 
     async def connect(self, config: SessionConfig) -> "LocalSession":
         with suppress(TimeoutError):
@@ -160,7 +160,7 @@ class LocalSession(RealtimeSession):
         try:
             await work()
         except SpeechError:
-            logger.warning("The prompt could not be prepared; the first answer will do it")
+            logger.warning("Preparing the prompt failed. The first answer will prepare it.")
 
     async def send_audio(self, payload: str) -> None:
         if self._is_closed:
@@ -284,7 +284,7 @@ class LocalSession(RealtimeSession):
             self._turn = asyncio.create_task(self._run_turn(steps))
             await asyncio.wait([self._turn])
             if not self._turn.cancelled() and (error := self._turn.exception()):
-                logger.error("A turn failed", exc_info=error)
+                logger.error("Answering a turn failed", exc_info=error)
                 self._events.put_nowait(ProviderError("The offline model failed.", retryable=True))
 
     async def _run_turn(self, steps: Steps) -> None:

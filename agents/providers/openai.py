@@ -289,7 +289,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         if text(response, "status") == "failed":
             failure = child(child(response, "status_details"), "error")
             code = text(failure, "code") or text(failure, "type") or "unknown"
-            message = f"{VENDOR} failed to answer ({code}). {text(failure, 'message')}".strip()
+            message = f"{VENDOR} failed to respond ({code}). {text(failure, 'message')}".strip()
             raise ProviderError(message, retryable=code not in LASTING_FAILURES)
         if text(response, "status") == "cancelled":  # text without audio was not spoken
             self._texts = {item_id: words for item_id, words in self._texts.items() if item_id == self._sounding_item}
@@ -363,7 +363,7 @@ async def _configure(connection: AsyncRealtimeConnection, settings: Mapping[str,
             is_retryable = text(error, "type") in {"server_error", "rate_limit_error", "rate_limit_exceeded"}
             message = text(error, "message")
             raise ProviderError(
-                f"{VENDOR} refused the session. {message}".strip(),
+                f"{VENDOR} rejected the session. {message}".strip(),
                 retryable=is_retryable,
                 refused=refused_choice(f"{text(error, 'param')} {message}"),
             )

@@ -38,4 +38,4 @@ async def warm_up() -> None:
             try:
                 await model.warm_up()
             except ProviderError as error:
-                logger.warning("The provider %s could not be warmed up: %s", provider, error)
+                logger.warning("Warming up the provider %s failed: %s", provider, error)

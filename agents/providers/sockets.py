@@ -46,7 +46,7 @@ async def connecting(vendor: str) -> AsyncIterator[None]:
             yield
     except InvalidStatus as error:
         status = error.response.status_code
-        message = f"{vendor} refused the session with status {status}. {_vendor_message(error.response.body)}".strip()
+        message = f"{vendor} rejected the session with status {status}. {_vendor_message(error.response.body)}".strip()
         raise ProviderError(message, retryable=status in (408, 429) or status >= 500) from error
     except ConnectionClosed as error:
         closed = error.rcvd
@@ -56,7 +56,7 @@ async def connecting(vendor: str) -> AsyncIterator[None]:
         refused = refused_choice(closed.reason) if closed is not None and is_refusal else None
         raise ProviderError(closed_message(vendor, error), retryable=not is_refusal, refused=refused) from error
     except TimeoutError as error:
-        raise ProviderError(f"{vendor} did not answer in time.", retryable=True) from error
+        raise ProviderError(f"{vendor} did not respond in time.", retryable=True) from error
     except (OSError, WebSocketException) as error:
         raise ProviderError(f"{vendor} could not be reached.", retryable=True) from error
 

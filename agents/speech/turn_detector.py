@@ -134,7 +134,7 @@ class TurnDetector:
         try:
             self._speech.ears.post(Kind.FORGET, self._stream_id)
         except SpeechError:
-            logger.debug("The ears are gone already")
+            logger.debug("The speech recognition process has already ended")
 
     async def _post_windows(self) -> None:
         """Send whole windows to the ears, starting them (again) where needed."""
@@ -155,10 +155,10 @@ class TurnDetector:
                 failures = 0 if not self._must_repost else failures + 1
             except (SpeechError, OSError) as exc:
                 failures += 1
-                logger.warning("The ears could not be reached", extra={"error": repr(exc)})
+                logger.warning("The speech recognition process could not be reached", extra={"error": repr(exc)})
                 self._must_repost = bool(self._posted)
                 await asyncio.sleep(0.2 * failures)
-        self._events.put_nowait(SpeechError("The ears' process keeps ending."))
+        self._events.put_nowait(SpeechError("The speech recognition process keeps crashing."))
 
     async def _wait_for_sound(self) -> None:
         self._arrived.clear()
@@ -227,7 +227,7 @@ class TurnDetector:
         try:
             said = await self._speech.transcribe(pcm)
         except SpeechError:
-            logger.warning("An utterance could not be transcribed")
+            logger.warning("Transcribing an utterance failed")
             return nothing
         if voiced_ms >= SHORTEST_VOICE_MS or said.confidence >= SURE_CONFIDENCES.get(len(said.text.split()), 1.0):
             return said

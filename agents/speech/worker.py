@@ -101,7 +101,7 @@ class Worker:
                     sink(Kind(kind), body)
         except asyncio.IncompleteReadError:
             if process.stdin is not None and not process.stdin.is_closing():
-                logger.warning("A speech worker ended", extra={"worker_module": self._module})
+                logger.warning("A speech process ended unexpectedly", extra={"worker_module": self._module})
         finally:
             for sink in list(self._sinks.values()):
                 sink(Kind.FAILED, b"")

@@ -37,7 +37,7 @@ class OfflineTranscriber(Transcriber):
 
     def transcribe(self, pcm16: bytes, sample_rate: int, language: str) -> list[Segment]:
         if not speech.is_installed():
-            raise TranscriptionError("No transcription is configured on this platform.", retryable=False)
+            raise TranscriptionError("Transcription is not configured on this server.", retryable=False)
         if sample_rate != SAMPLE_RATE:
             pcm16 = Resampler(sample_rate, SAMPLE_RATE).process(pcm16)
         try:

@@ -63,13 +63,15 @@ class WhisperTranscriber(Transcriber):
                 **options,
             )
         except APIConnectionError as error:
-            raise TranscriptionError("The transcription provider cannot be reached.", retryable=True) from error
+            raise TranscriptionError("The transcription provider could not be reached.", retryable=True) from error
         except APIStatusError as error:
             is_passing = error.status_code >= 500 or error.status_code in RETRYABLE_STATUS
-            text = f"The transcription provider answered {error.status_code}."
+            text = f"The transcription provider responded with status {error.status_code}."
             raise TranscriptionError(text, retryable=is_passing) from error
         except (OpenAIError, ValueError, RecursionError) as error:  # the last two: a body that is no JSON, or deep JSON
-            raise TranscriptionError("The transcription provider gave no usable answer.", retryable=True) from error
+            raise TranscriptionError(
+                "The transcription provider returned an invalid response.", retryable=True
+            ) from error
         return _spoken(answer)
 
 

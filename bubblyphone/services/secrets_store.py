@@ -21,7 +21,7 @@ class SecretsStore:
             pass
         except (OSError, ValueError) as error:
             raise ServiceError(
-                f"{path} cannot be read ({error}). Move it away to start afresh with new keys."
+                f"Cannot read {path} ({error}). Move the file away to start over with new keys."
             ) from error
 
     def get(self, name: str) -> str | None:

@@ -57,7 +57,7 @@ class SupervisedService:
             return False
         if self._group is not None:
             self._forget()
-            self.console.line("run", f"{self.name} ended ({describe_exit(code or 0)}); starting it again")
+            self.console.line("run", f"{self.name} stopped ({describe_exit(code or 0)}). Restarting.")
         if time.monotonic() < self._next_start:
             return False
         before = self.url
@@ -68,7 +68,7 @@ class SupervisedService:
             self._restarts += 1
             self._next_start = time.monotonic() + delay
             self.stop()
-            self.console.line("run", f"{self.name} did not start; trying again in {delay:.0f} s\n{error}")
+            self.console.line("run", f"{self.name} did not start. Retrying in {delay:.0f} s.\n{error}")
             return False
         self._restarts = 0
         return self.url != before

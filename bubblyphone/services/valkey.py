@@ -97,4 +97,4 @@ def _find_binary() -> Path:
     folder = Path(package.origin).parent if package and package.origin else Path()
     for binary in folder.glob("_binaries/*/valkey-server"):
         return binary
-    raise ServiceError("There is no embedded Valkey for this platform. Set REDIS_URL to a Redis of your own.")
+    raise ServiceError("Embedded Valkey is not available for this platform. Set REDIS_URL to your own Redis server.")

@@ -71,7 +71,7 @@ def _finish(work: Analysis, result: dict[str, Any], source: str) -> None:
                 call, name="analysis", kind=LedgerEntry.Kind.ANALYSIS, amount=_price(call, source), what="analysis"
             )
         except InsufficientFunds:
-            work.reason = "The balance did not suffice."
+            work.reason = "Your balance was too low."
             jobs.finish(work, Analysis.Status.FAILED)
             _report_failure(work)
             return

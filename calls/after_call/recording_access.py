@@ -38,7 +38,7 @@ def get_recording(call: Call) -> Recording:
     if recording is not None and recording.status == Recording.Status.READY:
         return recording
     if recording is not None and recording.status == Recording.Status.FAILED:
-        raise NotFound(f"There is no recording of this call. {recording.reason}", code="recording_failed")
+        raise NotFound(f"This call has no recording. {recording.reason}", code="recording_failed")
     if recording is not None or (call.recording_enabled and not call.is_over):
         raise Conflict("The recording is not ready yet.", code="recording_not_ready")
     raise NotFound("This call was not recorded.", code="not_recorded")
@@ -55,7 +55,7 @@ def find_by_token(token: str) -> Recording:
     try:
         pk = int(_signer.unsign(token, max_age=URL_LIFE))
     except BadSignature as error:
-        raise NotFound("This address is not valid, or not any more.") from error
+        raise NotFound("This URL is invalid or has expired.") from error
     recording = Recording.objects.filter(pk=pk, deleted_at=None).exclude(name="").first()
     if recording is None:
         raise NotFound("The recording was deleted.")
@@ -97,7 +97,7 @@ def delete_all(developer_id: int) -> None:
         Recording.objects.filter(pk=recording.pk).update(deleted_at=timezone.now())
         erase(recording.pk)
     if recordings.filter(status=Recording.Status.PENDING).exists():
-        raise Conflict("Recordings are still being stored.")
+        raise Conflict("Recordings are still being saved.")
 
 
 def delete_expired() -> None:

@@ -78,7 +78,7 @@ def on_carrier_saved(call: Call, event: CarrierEvent) -> None:
 def on_carrier_failed(call: Call, event: CarrierEvent) -> None:
     recording = unfinished().filter(call=call).first()
     if recording is not None:
-        carrier_failed(recording, f"The carrier: {event.detail}")
+        carrier_failed(recording, f"Carrier: {event.detail}")
 
 
 def carrier_failed(recording: Recording, reason: str) -> None:
@@ -125,7 +125,7 @@ def sweep(now: datetime) -> None:
     is_made = Q(made_at__isnull=False, call__ended_at__lt=now - WRITTEN_AFTER)
     by_carrier = Q(maker=Recording.Maker.CARRIER, call__ended_at__lt=now - CARRIER_OVERDUE_AFTER)
     for recording in waiting.filter(by_carrier | PART_AWAITED & Q(call__ended_at__lt=now - PART_OVERDUE_AFTER)):
-        carrier_failed(recording, "The carrier did not hand it over.")
+        carrier_failed(recording, "The carrier did not provide it.")
     complete(waiting.filter(~PART_AWAITED, is_abandoned | is_made, maker=Recording.Maker.PLATFORM))
 
 
@@ -142,13 +142,13 @@ def fetch(recording_id: int) -> None:
         with storage().open(name) as stored:
             recording.duration_ms, recording.size_bytes = _duration_ms(stored), stored.size
     except FileNotFoundError:
-        jobs.failed(recording, "There was no sound to record.", report_failure, retryable=False)
+        jobs.failed(recording, "No audio was received.", report_failure, retryable=False)
     except (wave.Error, EOFError):
-        jobs.failed(recording, "The recording is not a sound file.", report_failure, retryable=False)
+        jobs.failed(recording, "The recording is not an audio file.", report_failure, retryable=False)
     except DownloadFailed as error:
-        jobs.failed(recording, f"The carrier did not hand it over: {error}", report_failure, retryable=True)
+        jobs.failed(recording, f"The carrier did not provide it: {error}", report_failure, retryable=True)
     except Exception:  # each storage has errors of its own
-        logger.exception("A recording could not be stored.", extra={"call_id": recording.call_id})
+        logger.exception("Storing a recording failed", extra={"call_id": recording.call_id})
         jobs.failed(recording, "The recording could not be stored.", report_failure, retryable=True)
     else:
         _report(recording, name)
@@ -178,9 +178,9 @@ def _add_part(recording: Recording, draft: Path) -> None:
     except DownloadFailed as error:
         if not jobs.is_last_attempt(recording):
             raise
-        recording.missing = f"The carrier did not hand it over: {error}"[:300]
+        recording.missing = f"The carrier did not provide it: {error}"[:300]
     except (wave.Error, EOFError):
-        recording.missing = "What the carrier handed over is not a sound file."
+        recording.missing = "The carrier's file is not an audio file."
     finally:
         part.unlink(missing_ok=True)
     Recording.objects.filter(pk=recording.pk).update(missing=recording.missing)

@@ -86,11 +86,11 @@ def run(transcription_id: int) -> None:
                 if time.monotonic() >= give_up_at:
                     break
     except (FileNotFoundError, wave.Error, EOFError):
-        jobs.failed(work, "The recording is gone.", _report_failure, retryable=False)
+        jobs.failed(work, "The recording no longer exists.", _report_failure, retryable=False)
     except TranscriptionError as error:
         jobs.failed(work, str(error), _report_failure, retryable=error.retryable)
     except Exception:  # each storage has errors of its own
-        logger.exception("A recording could not be read.", extra={"call_id": work.call_id})
+        logger.exception("Reading a recording failed", extra={"call_id": work.call_id})
         jobs.failed(work, "The recording could not be read.", _report_failure, retryable=True)
     else:
         _end_step(work, transcriber, reader)
@@ -160,7 +160,7 @@ def _end_step(work: Transcription, transcriber: Transcriber, reader: StereoReade
             is_charged = transcriber.is_charged and work.segments and not call.is_without_model
             work.cost = _charge(call, seconds) if is_charged else Decimal(0)
         except InsufficientFunds:
-            work.segments, work.reason = [], "The balance did not suffice."
+            work.segments, work.reason = [], "Your balance was too low."
             jobs.finish(work, Transcription.Status.FAILED)
             _report_failure(work)
             return

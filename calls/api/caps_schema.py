@@ -9,10 +9,10 @@ from calls.charging.daily_caps import Scope
 CAPS = shape(
     "Caps",
     {
-        "daily_cap": nullable(money("25.00", "USD a day (UTC), for all calls.")),
-        "spent_today": money("8.04", "What the day's calls cost so far, running ones included."),
+        "daily_cap": nullable(money("25.00", "Daily limit in USD (UTC days) for all calls.")),
+        "spent_today": money("8.04", "Cost of today's calls so far, including running calls."),
         "max_concurrent_calls": nullable(whole(20)),
-        "running_calls": whole(3, "That are not over yet."),
+        "running_calls": whole(3, "Calls in progress."),
         "max_calls_per_caller_per_hour": nullable(whole(10)),
         "ceilings": record(
             {
@@ -25,20 +25,20 @@ CAPS = shape(
             record(
                 {
                     "scope": choice([scope for scope in Scope if scope is not Scope.ACCOUNT], "phone_number"),
-                    "id": whole(1, "The number's, agent's or key's."),
+                    "id": whole(1, "Daily cap of the number, agent, or key."),
                     "daily_cap": money("10.00"),
                     "spent_today": money("2.11"),
                 }
             ),
-            "The daily caps of numbers, agents and API keys, which are set there.",
+            "Daily caps of numbers, agents, and API keys. Set them on those objects.",
         ),
     },
-    "Limits of an account. Null: no limit.",
+    "Limits of the account. Null means no limit.",
 )
 
 OPERATIONS = {
     "Limits": {
-        "GET /billing/caps": Operation("Show your limits", answer=data_of(CAPS)),
+        "GET /billing/caps": Operation("Get your limits", answer=data_of(CAPS)),
         "PUT /billing/caps": Operation(
             "Set your limits",
             "Fields you leave out keep their value; null removes a limit. Limits apply from the next call and the next second. "
@@ -51,7 +51,7 @@ OPERATIONS = {
     },
 }
 FIELDS = {
-    "daily_cap": "The most that calls may cost in a day (UTC), in USD; then no call starts and running ones end. Null: no limit.",
-    "max_concurrent_calls": "How many calls may run at the same time. Null: no limit.",
-    "max_calls_per_caller_per_hour": "How often one caller gets through within an hour, to any of your numbers. Null: no limit.",
+    "daily_cap": "Daily limit on the cost of calls, in USD (UTC days). Beyond it, calls are refused and running ones end. Null: no limit.",
+    "max_concurrent_calls": "Maximum number of concurrent calls. Null: no limit.",
+    "max_calls_per_caller_per_hour": "Maximum number of inbound calls per hour from one caller to all of your numbers. Null: no limit.",
 }

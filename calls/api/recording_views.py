@@ -48,10 +48,10 @@ def analysis_data(call: Call) -> dict[str, Any]:
     if not analysis.schema_of(call):
         raise NotFound("The agent of this call has no analysis schema.", code="no_analysis_schema")
     if not call.is_over:
-        raise Conflict("The analysis begins when the call has ended.", code="call_running")
+        raise Conflict("The analysis is available after the call.", code="call_running")
     work = analysis.find(call)
     if work is None and call.answered_at is None:
-        raise NotFound("Nobody answered this call: there is nothing to analyse.", code="call_not_answered")
+        raise NotFound("This call was not answered, so there is nothing to analyze.", code="call_not_answered")
     return {
         "call_id": call.pk,
         "status": work.status if work else "pending",

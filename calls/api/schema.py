@@ -40,8 +40,8 @@ CALL = shape(
         "direction": choice(Direction.values, "outbound"),
         "from": text("+14155551234"),
         "to": text("+15551234567"),
-        "from_number": text("+14155551234", "The same as `from`."),
-        "to_number": text("+15551234567", "The same as `to`."),
+        "from_number": text("+14155551234", "Same as `from`."),
+        "to_number": text("+15551234567", "Same as `to`."),
         "phone_number_id": nullable(whole(1)),
         "agent_id": nullable(whole(1)),
         "mode": choice(CallMode.values, "streaming"),
@@ -50,22 +50,22 @@ CALL = shape(
         "started_at": moment(example="2026-03-27T12:00:00Z"),
         "answered_at": nullable(moment(example="2026-03-27T12:00:05Z")),
         "ended_at": nullable(moment(example="2026-03-27T12:02:05Z")),
-        "duration_seconds": nullable(whole(120, "From the answer to the end.")),
-        "cost": money("0.18", "The same as `total_cost`."),
+        "duration_seconds": nullable(whole(120, "Time from answer to end, in seconds.")),
+        "cost": money("0.18", "Same as `total_cost`."),
         "telephony_cost": money("0.10"),
         "model_cost": money("0.08"),
         "transcription_cost": money("0.00"),
         "analysis_cost": money("0.00"),
         "total_cost": money("0.18"),
         "hangup_cause": nullable(choice(HangupCause.values, "normal_clearing")),
-        "voicemail_detected": flag("A machine answered an outbound call."),
+        "voicemail_detected": flag("Whether voicemail or another machine answered an outbound call."),
         "voicemail_message_left": flag(
-            "The whole voicemail message was spoken after the end of the greeting (`voicemail_action: ai_message`). "
+            "Whether the whole voicemail message was spoken after the end of the greeting (`voicemail_action: ai_message`). "
             "False if the mailbox or anybody else ended the call first."
         ),
         "recording_enabled": flag(),
         "analysis_result": nullable(free_object({"qualified_lead": True}), example=None),
-        "sandbox": flag("A call by a browser, without a telephone line."),
+        "sandbox": flag("Whether this is a sandbox call, made from a browser without a phone line."),
     },
 )
 TRANSFER = shape(
@@ -85,11 +85,10 @@ CALL_DETAIL = shape(
         {
             "config": free_object(
                 {"voice": {"value": "Kore", "source": "agent"}},
-                "What the call went by: each field's value, and which of `request`, `agent`, `number_agent`, `number`, "
-                "`default` said so.",
+                "The settings of the call. `source` is `request`, `agent`, `number_agent`, `number`, or `default`.",
             ),
             "dynamic_variables": free_object({"customer_name": "John"}),
-            "transfers": listing(TRANSFER, "Attempts to hand the call over, oldest first."),
+            "transfers": listing(TRANSFER, "Transfer attempts, oldest first."),
         },
     ),
 )
@@ -108,33 +107,39 @@ SPOKEN = shape(
         "role": choice(TranscriptEntry.Role.values, "user"),
         "text": text("What are your hours?"),
         "timestamp": moment(),
-        "interrupted": flag("The caller spoke over the rest of it; `text` is what was heard."),
-        "interrupted_at_ms": nullable(whole(1480, "How much of the answer had been heard then."), example=None),
+        "interrupted": flag("The caller interrupted the agent. `text` is the part that was heard."),
+        "interrupted_at_ms": nullable(
+            whole(1480, "How much of the audio was played before the interruption."), example=None
+        ),
     },
 )
 TURN = shape(
     "CallTurn",
     {
-        "answered_at": moment("When the caller heard the first sound.", example="2026-03-28T10:00:07.120Z"),
-        "carrier_in_ms": whole(20, "How late the end of the caller's speech reached us."),
-        "detection_ms": nullable(whole(510, "Until the model took the turn for over; null where it does not say.")),
-        "model_ms": whole(320, "Until the first sound of its answer."),
-        "tool_ms": whole(0, "Of the time before the answer, while tools were at work."),
-        "own_ms": whole(1, "Ours, from the model to the carrier."),
-        "playout_ms": nullable(whole(60, "Until the carrier played it; null where it did not say.")),
+        "answered_at": moment("When the caller heard the agent's first sound.", example="2026-03-28T10:00:07.120Z"),
+        "carrier_in_ms": whole(20, "Delay of the caller's audio on its way to us."),
+        "detection_ms": nullable(
+            whole(510, "Time the model took to detect the end of the turn. Null if the model does not report it.")
+        ),
+        "model_ms": whole(320, "Time until the model's first sound."),
+        "tool_ms": whole(0, "Part of the answer time spent waiting for tools."),
+        "own_ms": whole(1, "Our processing time, from model to carrier."),
+        "playout_ms": nullable(
+            whole(60, "Time until the carrier played the sound. Null if the carrier does not report it.")
+        ),
         "total_ms": whole(
-            911, "From the end of the caller's speech to the first sound, `speak_while_waiting` included."
+            911, "Time from the end of the caller's speech to the first sound, including `speak_while_waiting`."
         ),
     },
 )
 WHISPER_SEGMENT = shape(
     "WhisperSegment",
     {
-        "start": number(0.0, "Seconds since the recording began."),
+        "start": number(0.0, "Seconds from the start of the recording."),
         "end": number(2.48),
         "text": text("We are open from nine."),
         "role": choice(
-            [*TranscriptEntry.Role.values, RECIPIENT], "model", "`recipient`: whoever the call was transferred to."
+            [*TranscriptEntry.Role.values, RECIPIENT], "model", "`recipient` is the person the call was transferred to."
         ),
     },
 )
@@ -143,33 +148,33 @@ TRANSCRIPT = record(
         "call_id": whole(42),
         "transcript": listing(SPOKEN),
         "whisper_transcript": nullable(
-            text("We are open from nine.\nGreat, thank you.", "Null until it is ready. A line for each turn."),
+            text("We are open from nine.\nGreat, thank you.", "Full text, one line per turn. Null until ready."),
         ),
-        "whisper_segments": listing(WHISPER_SEGMENT, "By time, both speakers."),
+        "whisper_segments": listing(WHISPER_SEGMENT, "Segments of both speakers, in order of time."),
         "whisper_status": nullable(
-            choice(Transcription.Status.values, "ready", "Null: there is nothing to transcribe, or not yet.")
+            choice(Transcription.Status.values, "ready", "Null if there is nothing to transcribe, or not yet.")
         ),
         "whisper_source": nullable(
             text(
                 "groq:whisper-large-v3-turbo", "Who wrote it down; `offline:…` is the built-in recognizer, not charged."
             )
         ),
-        "whisper_error": nullable(text("The transcription provider cannot be reached."), example=None),
+        "whisper_error": nullable(text("The transcription provider could not be reached."), example=None),
     }
 )
 RECORDING = record(
     {
         "recording_url": text(
             "https://agents.example.com/recordings/17.1vXw2k.Qm…",
-            "Needs no key. WAV, caller left, agent right; after a transfer, the recipient right.",
+            "WAV file, caller on the left channel, agent (or transfer recipient) on the right. No key needed.",
         ),
-        "expires_at": moment("Until when the address works: an hour."),
+        "expires_at": moment("When the URL expires, one hour after the request."),
         "duration_seconds": number(95.2),
         "size_bytes": whole(3046400),
         "missing": nullable(
             text(
-                "The carrier did not hand it over.",
-                "Why the part after a transfer is not in the recording; null unless it is missing.",
+                "The carrier did not provide it.",
+                "Why the part after a transfer is missing from the recording. Null if it is not missing.",
             ),
             example=None,
         ),
@@ -182,45 +187,56 @@ ANALYSIS = record(
         "source": nullable(
             text(
                 "openai:gpt-5.4-nano",
-                "Who read it: a model, `offline_rules` without one; `no_speech` if the other party said nothing, which is free.",
+                "The analyzer: a model, `offline_rules` if none is configured, or `no_speech` (free) if the remote party said nothing.",
             )
         ),
         "result": nullable(
             free_object(
                 {"qualified_lead": True, "budget": 5000},
-                "A value for each field of the schema; as `analysis_result` of the call.",
+                "One value per schema field. Same as `analysis_result` of the call.",
             )
         ),
-        "reason": nullable(text("The model cannot be reached.", "Why it failed."), example=None),
+        "reason": nullable(text("The model could not be reached.", "Reason for the failure."), example=None),
         "finished_at": nullable(moment()),
     }
 )
-RETENTION = record({"days": nullable(whole(90, "Null: until you delete them.", minimum=1, maximum=MAX_RETENTION_DAYS))})
+RETENTION = record(
+    {
+        "days": nullable(
+            whole(
+                90,
+                "Number of days. Null keeps recordings until you delete them.",
+                minimum=1,
+                maximum=MAX_RETENTION_DAYS,
+            )
+        )
+    }
+)
 ATTEMPT = shape(
     "WebhookAttempt",
     {
-        "webhook_log_id": whole(7, "For `POST /webhook-logs/{id}/resend`."),
+        "webhook_log_id": whole(7, "ID for `POST /webhook-logs/{id}/resend`."),
         "event_type": text("call.incoming"),
         "url": text("https://yourapp.com/webhook"),
         "request_payload": free_object({"event": "call.incoming", "call_id": "42"}),
         "response_status": nullable(whole(200)),
         "response_body": nullable(text('{"action":"answer","text":"Hello!"}')),
         "latency_ms": nullable(whole(183)),
-        "attempt": whole(1, "From 1.", minimum=1),
+        "attempt": whole(1, "1 for the first attempt.", minimum=1),
         "success": flag(example=True),
-        "error_message": nullable(text("The webhook did not answer within 10 seconds."), example=None),
+        "error_message": nullable(text("The webhook did not respond within 10 seconds."), example=None),
     },
 )
 
-_POLICY = "The destination is refused: `reason` is `emergency_number`, `premium_destination` or `no_rate`."
-_AT_CARRIER = "The carrier refused or could not be reached."
+_POLICY = "The destination is not allowed. `reason` is `emergency_number`, `premium_destination`, or `no_rate`."
+_AT_CARRIER = "The carrier rejected the request or could not be reached."
 
 OPERATIONS = {
     **caps_schema.OPERATIONS,
     "Calls": {
         "POST /calls": Operation(
             "Place a call",
-            "What the request does not say, the agent named in it says; else the number's agent, the number, the default.",
+            "Each setting comes from the request, the agent in the request, the number's agent, the number, or the default, in this order.",
             answer=data_of(CALL),
             status=201,
             body=CallSerializer,
@@ -234,117 +250,117 @@ OPERATIONS = {
             },
             errors={
                 403: _POLICY,
-                402: "The balance is below $0.50, or a limit of yours is reached (see `reason`).",
+                402: "The balance is below $0.50, or one of your limits is reached (see `reason`).",
                 409: "The number is suspended.",
                 502: _AT_CARRIER,
             },
         ),
         "GET /calls": Operation("List calls", "Newest first.", answer=page_of(CALL), query=CallFilters),
-        "GET /calls/{id}": Operation("Show a call", answer=data_of(CALL_DETAIL)),
+        "GET /calls/{id}": Operation("Get a call", answer=data_of(CALL_DETAIL)),
         "POST /calls/{id}/hangup": Operation(
-            "Hang up", "End a running call.", answer=data_of(CALL), errors={409: "The call has ended already."}
+            "Hang up", "End a running call.", answer=data_of(CALL), errors={409: "The call has already ended."}
         ),
         "POST /calls/{id}/speak": Operation(
             "Speak",
-            "Mode `webhook`: speak a text to the caller, and send what the caller says next as `call.speech`. "
-            "Mode `streaming`: the model says it. Before the answer it waits for it.",
+            "Mode `webhook`: speak text to the caller, then send the caller's reply as `call.speech`. "
+            "Mode `streaming`: the model says the text. Queued until the call is answered.",
             answer=data_of(CALL),
             body=SpeakSerializer,
             example={"text": "Hello! This is an automated call from Acme Corp."},
-            errors={409: "The call has ended or was handed over, or its model is not connected at the moment."},
+            errors={409: "The call has ended or was transferred, or its model is not connected."},
         ),
         "POST /calls/{id}/transfer": Operation(
             "Transfer a call",
-            "Connect the caller to another number. If it does not answer, the caller comes back. With a `briefing` the person "
-            "there is told it first; until then the caller stays with the agent.",
+            "Connect the caller to another number. If nobody answers, the caller returns to the agent. With a `briefing`, the "
+            "recipient hears it first, and the caller stays with the agent until then.",
             answer=data_of(CALL),
             body=TransferSerializer,
             example={"to": "+15559876543", "briefing": "Ada Lovelace calls about order 1815."},
             errors={
                 403: _POLICY,
-                402: "The first minute of the other leg cannot be paid for (see `reason`).",
-                409: "The call is not answered, has ended, or is being transferred.",
+                402: "The balance or a limit does not cover the first minute of the transfer (see `reason`).",
+                409: "The call is not answered yet, has ended, or is already being transferred.",
             },
         ),
         "POST /calls/{id}/context": Operation(
-            "Give the model context",
-            "The model takes the message into its next answer. Answered once its session has taken it.",
+            "Send context to the model",
+            "The model uses the message in its next answer. Responds once the model has received it.",
             answer=record({"status": choice(["delivered"], "delivered")}),
             body=ContextSerializer,
             example={"message": "The customer's account has been credited $50."},
-            errors={409: "No model is in the call now."},
+            errors={409: "No model is connected to the call."},
         ),
         "GET /calls/{id}/transcript": Operation(
-            "Show the transcript", answer=data_of(TRANSCRIPT), errors={409: "The call has not ended yet."}
+            "Get the transcript", answer=data_of(TRANSCRIPT), errors={409: "The call has not ended yet."}
         ),
         "GET /calls/{id}/recording": Operation(
             "Get the recording",
-            "An address from which the recording can be fetched without a key, for an hour.",
+            "Get a signed URL of the recording that is valid for one hour and needs no key.",
             answer=data_of(RECORDING),
             errors={
-                404: "The call was not recorded, its recording failed or was deleted, or there is no such call of yours.",
-                409: "The call has not ended, or its recording is still being stored.",
+                404: "The call does not exist or was not recorded, or its recording failed or was deleted.",
+                409: "The call has not ended, or its recording is still being saved.",
             },
         ),
         "DELETE /calls/{id}/recording": Operation(
             "Delete the recording",
-            "For good; addresses given out before stop working. What was transcribed stays.",
+            "Delete the recording permanently. Signed URLs stop working. Transcripts are kept.",
             status=204,
             errors={404: "There is no recording.", 409: "The recording is not ready yet."},
         ),
         "GET /calls/{id}/analysis": Operation(
-            "Show the analysis",
-            "What was read out of the transcript, by whom, or why that failed.",
+            "Get the analysis",
+            "The data extracted from the transcript, or the reason why the analysis failed.",
             answer=data_of(ANALYSIS),
             errors={
-                404: "The agent has no analysis schema, nobody answered, or there is no such call of yours.",
+                404: "The call does not exist or was not answered, or its agent has no analysis schema.",
                 409: "The call has not ended yet.",
             },
         ),
         "GET /recording-retention": Operation(
-            "Show how long recordings are kept", "Of the whole account.", answer=data_of(RETENTION)
+            "Get recording retention", "How long the account keeps recordings.", answer=data_of(RETENTION)
         ),
         "PUT /recording-retention": Operation(
-            "Set how long recordings are kept",
-            "Older ones are deleted within the hour, those that are there already too.",
+            "Set recording retention",
+            "Recordings older than this are deleted within the hour, including existing ones.",
             answer=data_of(RETENTION),
             body=RetentionSerializer,
             example={"days": 90},
         ),
         "GET /calls/{id}/events": Operation(
-            "Show the timeline", "Everything that happened, oldest first.", answer=page_of(EVENT, size=100)
+            "Get the timeline", "All events of the call, oldest first.", answer=page_of(EVENT, size=100)
         ),
         "GET /calls/{id}/turns": Operation(
-            "Show the turns",
-            "How long the caller waited for each answer, and where that time went, oldest first. While the call runs, too.",
+            "List the turns",
+            "How long the caller waited for each answer, and why. Oldest first. Also available during the call.",
             answer=page_of(TURN, size=100),
         ),
         "GET /calls/{id}/webhook-logs": Operation(
-            "Show webhook deliveries", "Every attempt, oldest first.", answer=page_of(ATTEMPT, size=100)
+            "List webhook deliveries of a call", "All attempts, oldest first.", answer=page_of(ATTEMPT, size=100)
         ),
     },
 }
 PATH_EXAMPLES = {"calls {id}": "42"}
 FIELDS = {
     **caps_schema.FIELDS,
-    "calls {id}": "The call's id, or the `call_id` text of a sandbox call.",
-    "from": "A phone number of yours (E.164).",
-    "to": "Whom to call (E.164).",
-    "direction": "Which way the call went.",
-    "status": "Where the call stands.",
-    "phone_number_id": "A phone number of yours.",
+    "calls {id}": "ID of the call, or the `call_id` string of a sandbox call.",
+    "from": "One of your phone numbers (E.164).",
+    "to": "Number to call (E.164).",
+    "direction": "Direction of the call.",
+    "status": "Status of the call.",
+    "phone_number_id": "ID of one of your phone numbers.",
     "date_from": "Calls that started at or after this time. A bare date includes the whole day (UTC).",
     "date_to": "Calls that started at or before this time. A bare date includes the whole day (UTC).",
-    "sandbox": "Calls by browser alone, or none of them.",
-    "CallFilters.agent_id": "Calls that this agent held.",
-    "voicemail_detected": "Calls that reached a voicemail, or those that did not.",
-    "dynamic_variables": "Texts for `{{names}}` in `system_prompt` and `greeting_message`.",
-    "text": "What is spoken.",
-    "TransferSerializer.to": "Where the call goes (E.164).",
-    "transfer_to": "The same as `to`; one of them is needed.",
-    "briefing": "What the person at that number is told before the caller is connected.",
-    "message": "What the model is to know.",
-    "RetentionSerializer.days": "Days, or null: until you delete them.",
+    "sandbox": "Only sandbox calls, or no sandbox calls.",
+    "CallFilters.agent_id": "Calls of this agent.",
+    "voicemail_detected": "Only calls that reached voicemail, or only calls that did not.",
+    "dynamic_variables": "Values for `{{names}}` in `system_prompt` and `greeting_message`.",
+    "text": "Text to speak.",
+    "TransferSerializer.to": "Destination (E.164).",
+    "transfer_to": "Same as `to`. One of the two is required.",
+    "briefing": "What the agent tells the person at that number before connecting the caller.",
+    "message": "Message for the model.",
+    "RetentionSerializer.days": "Number of days, or null to keep recordings until you delete them.",
 }
 
 

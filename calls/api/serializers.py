@@ -163,7 +163,7 @@ class TransferSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("to" in attrs) == ("transfer_to" in attrs):
-            raise serializers.ValidationError({"to": ["Name one number, as `to` or as `transfer_to`."]})
+            raise serializers.ValidationError({"to": ["Send one number, as `to` or as `transfer_to`."]})
         return {"to": attrs.get("to") or attrs["transfer_to"], "briefing": attrs.get("briefing") or ""}
 
 

@@ -100,7 +100,7 @@ class TranscriptView(APIView):
     def get(self, request: Request, identifier: str) -> Response:
         call = selectors.get_call(developer_of(request), identifier)
         if not call.is_over:
-            raise Conflict("The transcript is available when the call has ended.", code="call_running")
+            raise Conflict("The transcript is available after the call ends.", code="call_running")
         entries = [transcript_data(entry) for entry in call.transcript.all()]
         return data({"call_id": call.pk, "transcript": entries, **whisper_data(call)})
 
@@ -161,17 +161,17 @@ def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | No
         .first()
     )
     if number is None:
-        raise InvalidRequest({"from": ["This is not a phone number of yours."]})
+        raise InvalidRequest({"from": ["This is not one of your phone numbers."]})
     try:
         agent_id = body.pop("agent_id", None)
         agent = get_agent(developer=developer, pk=agent_id) if agent_id else None
     except NotFound:
-        raise InvalidRequest({"agent_id": ["There is no such agent."]}) from None
+        raise InvalidRequest({"agent_id": ["This agent does not exist."]}) from None
     try:
         if body.get("model_key_id"):
             get_model_key(developer=developer, pk=body["model_key_id"])
     except NotFound:
-        raise InvalidRequest({"model_key_id": ["There is no such model key."]}) from None
+        raise InvalidRequest({"model_key_id": ["This model key does not exist."]}) from None
     mode = body.pop("mode", None) or number.mode
     return call_requests.place_call(
         developer=developer,

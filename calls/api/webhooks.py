@@ -6,11 +6,11 @@ from calls.models import HangupCause, TranscriptEntry
 
 _ID = {"call_id": text("42")}
 _END = choice(HangupCause.values, "normal_clearing")
-_SECONDS = nullable(whole(120, "From the answer to the end; null: nobody answered."))
+_SECONDS = nullable(whole(120, "Time from answer to end, in seconds. Null if the call was not answered."))
 
 WEBHOOKS = {
     "call.incoming": Webhook(
-        "A call came in. In mode `webhook` answer with an action.",
+        "An inbound call arrived. In mode `webhook`, respond with an action.",
         {
             **_ID,
             "phone_number_id": text("1"),
@@ -19,40 +19,40 @@ WEBHOOKS = {
             "direction": text("inbound", const="inbound"),
         },
     ),
-    "call.answered": Webhook("The call is answered; billing starts.", _ID, at="2026-03-27T12:00:05Z"),
+    "call.answered": Webhook("The call was answered. Billing starts.", _ID, at="2026-03-27T12:00:05Z"),
     "call.speech": Webhook(
-        "Mode `webhook`: the caller said something. Answer with an action.",
+        "Mode `webhook`: the caller spoke. Respond with an action.",
         {**_ID, "text": text("I'd like to make a reservation for two")},
         at="2026-03-27T12:00:15Z",
     ),
     "call.dtmf": Webhook(
-        "The other side pressed a key.", {**_ID, "digit": text("5", "0–9, *, #, A–D.")}, at="2026-03-27T12:00:20Z"
+        "The remote party pressed a key.", {**_ID, "digit": text("5", "0–9, *, #, A–D.")}, at="2026-03-27T12:00:20Z"
     ),
     "call.hangup": Webhook(
         "The call has ended.",
-        {**_ID, "duration_seconds": _SECONDS, "cost": number(0.1, "USD."), "hangup_cause": _END},
+        {**_ID, "duration_seconds": _SECONDS, "cost": number(0.1, "In USD."), "hangup_cause": _END},
         at="2026-03-27T12:02:05Z",
     ),
     "call.transcript.ready": Webhook(
-        "The transcript can be fetched. With `transcription_enabled` Whisper's part is complete, too, or was given up: "
-        "`whisper_status` says which, and is there in such calls alone.",
+        "The transcript is available. With `transcription_enabled`, sent after the Whisper transcription has finished. "
+        "`whisper_status` is only present in these calls.",
         {**_ID, "whisper_status": choice(["ready", "failed"], "ready")},
         optional=("whisper_status",),
         at="2026-03-27T12:03:00Z",
     ),
     "call.recording.ready": Webhook(
-        "The recording can be fetched: `GET /calls/{id}/recording`.",
+        "The recording is available at `GET /calls/{id}/recording`.",
         {**_ID, "duration_seconds": number(95.2)},
         at="2026-03-27T12:02:10Z",
     ),
     "call.recording.failed": Webhook(
-        "The call was to be recorded, and there will be no recording.",
-        {**_ID, "reason": text("There was no sound to record.")},
+        "Recording the call failed.",
+        {**_ID, "reason": text("No audio was received.")},
         at="2026-03-27T12:02:40Z",
     ),
     "call.analysis.ready": Webhook(
-        "What the agent's analysis schema asks for: a value for each field. `source` is who read it: a model, or "
-        "`offline_rules` where none is configured, or `no_speech` where the other party said nothing, which is free.",
+        "The analysis is ready, with one value per field of the agent's analysis schema. `source` is the model, or "
+        "`offline_rules` if none is configured, or `no_speech` (free) if the remote party said nothing.",
         {
             "call_id": text("68"),
             "analysis": free_object(
@@ -68,8 +68,8 @@ WEBHOOKS = {
         at="2026-04-05T18:00:00Z",
     ),
     "call.analysis.failed": Webhook(
-        "There will be no analysis of this call; nothing is charged.",
-        {"call_id": text("68"), "reason": text("The model cannot be reached.")},
+        "Analyzing the call failed. Nothing is charged.",
+        {"call_id": text("68"), "reason": text("The model could not be reached.")},
         at="2026-04-05T18:00:00Z",
     ),
     "call.started": Webhook(
@@ -78,8 +78,8 @@ WEBHOOKS = {
         at="2026-03-28T10:00:04Z",
     ),
     "call.tool_call": Webhook(
-        "The model wants to call a function. Sent to `tool_webhook_url` alone. Answer within 10 seconds with "
-        '`{"result": …}`. `variables` are the dynamic variables of the call, where it has any.',
+        "The model calls a function. Sent only to `tool_webhook_url`. Respond within 10 seconds with "
+        '`{"result": …}`. `variables` are the dynamic variables of the call, if any.',
         {
             **_ID,
             "tool": text("check_availability"),
@@ -90,7 +90,7 @@ WEBHOOKS = {
         at="2026-03-28T10:00:20Z",
     ),
     "call.transcript.segment": Webhook(
-        "With `realtime_transcript`: what was just said.",
+        "With `realtime_transcript`: a segment of the conversation as it happens.",
         {
             "call_id": text("45"),
             "role": choice(TranscriptEntry.Role.values, "user"),
@@ -99,13 +99,13 @@ WEBHOOKS = {
         at="2026-04-02T14:01:23Z",
     ),
     "call.transfer.failed": Webhook(
-        "The call was not transferred; the caller is back. `reason` is a hang-up cause if the number was called, else why it "
-        "was not, such as `no_rate`.",
+        "The transfer failed and the caller is back with the agent. `reason` is a hang-up cause if the number was called, or "
+        "else a code like `no_rate`.",
         {**_ID, "to": text("+12025559999"), "reason": text("no_answer")},
         at="2026-03-28T10:01:10Z",
     ),
     "call.ended": Webhook(
-        "Mode `streaming`: the end with the itemised bill.",
+        "Mode `streaming`: the call ended. Includes the itemized cost.",
         {
             **_ID,
             "duration_seconds": whole(95),

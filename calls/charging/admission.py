@@ -56,10 +56,10 @@ def admit_transfer(call: Call, to: str) -> Decimal:
     require_active(call.developer_id)
     rate = destinations.rate_to(to, developer_id=call.developer_id, at=call.started_at)
     if ledger.available(call.developer_id) < rate:
-        raise InsufficientFunds("The balance does not cover the first minute of the other leg.")
+        raise InsufficientFunds("Your balance is too low for the first minute of the transfer.")
     limit = settlement.cost_limit(call)
     if limit is not None and holds.accrued_cost(call, timezone.now()) + rate > limit:
-        text = "`max_cost_per_call` does not leave enough for the first minute of the other leg."
+        text = "`max_cost_per_call` does not cover the first minute of the transfer."
         raise InsufficientFunds(text, code="max_cost_per_call_too_low")
     return rate
 
@@ -69,7 +69,7 @@ def _check_cost_limit(call: Call) -> None:
     limit = settlement.cost_limit(call)
     begun: Decimal = settlement.bill(call, 1).total
     if limit is not None and begun > limit:
-        text = f"This call would cost ${format_money(begun)} from its first second; `max_cost_per_call` allows less."
+        text = f"The first minute of this call costs ${format_money(begun)}, which is more than `max_cost_per_call` allows."
         raise InsufficientFunds(text, code="max_cost_per_call_too_low")
 
 
@@ -89,7 +89,7 @@ def _check_account_limits(call: Call, now: datetime) -> None:
         )
         # Calls refused by this limit do not count, or a caller who keeps trying would never get through again.
         if before.exclude(end_requested_cause=HangupCause.REJECTED).count() >= per_caller:
-            text = f"{call.from_number} has called {per_caller} times within an hour, the most that your limits allow."
+            text = f"{call.from_number} has reached your limit of {per_caller} calls per hour."
             raise TooManyRequests(text, int(CALLER_WINDOW.total_seconds()), code="too_many_calls_from_caller")
 
 
@@ -103,5 +103,5 @@ def _check_number_limits(call: Call) -> None:
 def _check_open_calls(running: int, limit: int, code: str) -> None:
     if running >= limit:
         calls = "1 call" if limit == 1 else f"{limit} calls"
-        text = f"No more than {calls} may run at the same time. See your limits."
+        text = f"Your limit of {calls} at the same time is reached."
         raise TooManyRequests(text, RETRY_AFTER_SECONDS, code=code)

@@ -29,11 +29,9 @@ def check_calls() -> Iterator[str]:
     """Each call's entries sum up to its costs, part by part; each entry of a call has its call, of the same account."""
     with connection.cursor() as cursor:
         cursor.execute(ODD_KEYS)
-        yield from (f"{key}: names no call" for (key,) in cursor.fetchall())
+        yield from (f"{key}: no such call" for (key,) in cursor.fetchall())
         cursor.execute(DIFFERENCES)
         for call_id, kind, developer_id, told, booked in cursor.fetchall():
-            yield f"call {call_id} of developer {developer_id}: {kind} cost {told}, booked {booked}"
+            yield f"call {call_id} of developer {developer_id}: {kind} cost {told}, charged {booked}"
         cursor.execute(UNSETTLED)
-        yield from (
-            f"call {call_id}: is over and not settled, or a demo that costs" for (call_id,) in cursor.fetchall()
-        )
+        yield from (f"call {call_id}: ended but not settled, or a demo with a cost" for (call_id,) in cursor.fetchall())

@@ -32,7 +32,7 @@ async def run() -> None:
         try:
             await in_database(enforce)
         except Exception:
-            logger.exception("Caps were not watched for a second.")
+            logger.exception("Enforcing caps failed for one second")
         await asyncio.sleep(PERIOD_SECONDS)
 
 

@@ -36,7 +36,7 @@ async def run() -> None:
         try:
             await in_database(meter_once)
         except Exception:
-            logger.exception("Metering failed for a second.")
+            logger.exception("Metering failed for one second")
         await asyncio.sleep(max(0.0, PERIOD_SECONDS - (asyncio.get_running_loop().time() - began)))
 
 

@@ -57,7 +57,7 @@ async def run() -> None:
         try:
             await in_database(sweep_once)
         except Exception:
-            logger.exception("A sweep failed.")
+            logger.exception("A sweep failed")
         await asyncio.sleep(PERIOD_SECONDS)
 
 

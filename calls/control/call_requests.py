@@ -44,7 +44,7 @@ def place_call(
     anything is dialed, UpstreamFailed when the carrier refuses: the call is then kept as failed.
     """
     if number.status != PhoneNumber.Status.ACTIVE:
-        raise Conflict("This number is suspended; it cannot place calls.")
+        raise Conflict("This number is suspended and cannot place calls.")
     destinations.check_field("transfer_number", request.get("transfer_number"), developer_id=developer.pk)
     config = configuration.resolve(request=request, request_agent=agent, number=number)
     variables: dict[str, str] = request.get("dynamic_variables") or {}
@@ -109,7 +109,7 @@ def _dial(call: Call) -> None:
         )
     except CarrierError as error:
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)
-        raise UpstreamFailed(f"The carrier did not place the call: {error}") from error
+        raise UpstreamFailed(f"The carrier could not place the call: {error}") from error
     Call.objects.filter(pk=call.pk, carrier_call_id=None).update(carrier_call_id=carrier_call_id)
 
 
@@ -131,7 +131,7 @@ def speak(*, call: Call, text: str) -> None:
     """
     if call.mode == CallMode.STREAMING and call.status == CallStatus.ANSWERED:
         if call.transferred_at or not session_messages.ask_session(call.pk, {"type": "session.speak", "text": text}):
-            raise Conflict("No model is connected to this call at the moment.", code="no_model")
+            raise Conflict("No model is connected to this call right now.", code="no_model")
         return
     with transaction.atomic():
         fresh = Call.objects.locked(call.pk)
@@ -140,7 +140,7 @@ def speak(*, call: Call, text: str) -> None:
         if fresh.sandbox:
             raise Conflict("The browser is not connected yet.", code="call_not_answered")
         if fresh.transferred_at is not None:
-            raise Conflict("This call has been handed over.", code="call_transferred")
+            raise Conflict("This call has been transferred.", code="call_transferred")
         speech.say(fresh, text, key=f"api:{uuid.uuid4()}")
 
 
@@ -162,9 +162,9 @@ def transfer(*, call: Call, to: str, briefing: str = "") -> None:
 def inject_context(*, call: Call, message: str) -> None:
     """Give the model of a running call a note, wherever the call is held. Raises Conflict when no model has taken it."""
     if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
-        raise Conflict("Context can be given to a streaming call that is going on.", code="call_not_streaming")
+        raise Conflict("Context can only be sent to a running streaming call.", code="call_not_streaming")
     if not session_messages.ask_session(call.pk, {"type": "session.context", "text": message}):
-        raise Conflict("No model is connected to this call at the moment.", code="no_model")
+        raise Conflict("No model is connected to this call right now.", code="no_model")
 
 
 def running_calls(developer_id: int) -> int:

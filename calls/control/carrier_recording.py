@@ -49,7 +49,7 @@ def tell_carrier(call: Call) -> None:
         )
     except CarrierError as error:
         if not error.retryable and error.reason != "not_answered":
-            carrier_failed(recording, f"The carrier does not record: {error}")
+            carrier_failed(recording, f"The carrier could not start recording: {error}")
         return
     with transaction.atomic():
         if Recording.objects.filter(pk=recording.pk, carrier_told_at=None).update(carrier_told_at=timezone.now()):

@@ -22,7 +22,7 @@ def carrier_webhook(request: HttpRequest) -> HttpResponse:
     except InvalidSignature:
         return JsonResponse({"message": "The signature does not match."}, status=400)
     except ValueError:
-        logger.warning("A signed carrier webhook could not be read.")
+        logger.warning("A signed carrier webhook could not be parsed")
         return JsonResponse({"message": "The body is not a carrier event."}, status=400)
     if event is not None:
         inbound.receive(event)

@@ -51,7 +51,7 @@ def _run(function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
     try:
         function(*arguments)
     except Exception:
-        logger.exception("A carrier command failed.")
+        logger.exception("A carrier command failed")
     finally:
         close_old_connections()
 
@@ -107,7 +107,7 @@ def hang_up(call: Call) -> None:
     try:
         get_carrier().hang_up(carrier_call_id=call.carrier_call_id or "", command_id=command_id(call, "hangup"))
     except CarrierError as error:
-        logger.warning("The carrier did not take a hang-up.", extra={"call_id": call.pk, "reason": error.reason})
+        logger.warning("The carrier rejected a hang-up", extra={"call_id": call.pk, "reason": error.reason})
 
 
 def tell_session_after_commit(call: Call, cause: str) -> None:

@@ -52,7 +52,7 @@ def _begin(event: CarrierEvent) -> None:
     try:
         call = _describe(event, number)
     except ApplicationError:
-        logger.exception("An inbound call could not be rated.", extra={"phone_number_id": number.pk})
+        logger.exception("An inbound call has no rate", extra={"phone_number_id": number.pk})
         commands.after_commit(commands.reject, event.carrier_call_id, event.event_id)
         return
     refusal, reason = _refusal(call, number)
@@ -87,7 +87,7 @@ def answer(call: Call) -> None:
     try:
         commands.answer(call)
     except CarrierError as error:
-        logger.warning("The carrier did not answer a call: %s", error, extra={"call_id": call.pk})
+        logger.warning("The carrier could not answer a call: %s", error, extra={"call_id": call.pk})
         if not error.retryable and error.reason != "call_ended":
             lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)
 

@@ -49,7 +49,7 @@ def ask_session(call_id: int, message: dict[str, Any]) -> bool:
         tell_session(call_id, {**message, "answer_key": answer_key})
         answer: Any = get_redis().blpop([answer_key], timeout=ANSWER_SECONDS)
     except RedisError:
-        logger.exception("A live session could not be asked.", extra={"call_id": call_id})
+        logger.exception("Sending a command to a live session failed", extra={"call_id": call_id})
         return False
     return answer is not None and answer[1] == b"1"
 

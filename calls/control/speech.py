@@ -76,7 +76,7 @@ def _hand_over(utterances: list[Utterance]) -> None:
 
 def _is_refused(call: Call, event_type: str, error: CarrierError) -> bool:
     """Write down that the carrier will not do as it was told. False when it may do so later."""
-    logger.warning("The carrier neither speaks nor listens: %s", error, extra={"call_id": call.pk})
+    logger.warning("The carrier could not speak and listen: %s", error, extra={"call_id": call.pk})
     if error.retryable or error.reason == "not_answered":
         return False
     if error.reason != "call_ended":
@@ -184,7 +184,7 @@ def stop_listening(call: Call) -> None:
             carrier_call_id=call.carrier_call_id or "", command_id=commands.command_id(call, "transcription-stop")
         )
     except CarrierError as error:
-        logger.warning("The carrier goes on transcribing: %s", error, extra={"call_id": call.pk})
+        logger.warning("The carrier could not stop transcribing: %s", error, extra={"call_id": call.pk})
 
 
 def on_caller_speaks(call: Call, event: CarrierEvent) -> None:

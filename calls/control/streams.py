@@ -45,8 +45,8 @@ def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
             stream=stream,
         )
     except CarrierError as error:
-        # Mostly the caller has hung up, and the carrier's report of it is on its way.
-        logger.info("A media stream was not restarted: %s", error, extra={"call_id": call_id})
+        # Usually the caller has hung up, and the carrier's report of it is on its way.
+        logger.info("Restarting a media stream failed: %s", error, extra={"call_id": call_id})
         return False
     with transaction.atomic():
         timeline.add_event(call_id, "stream.restarted", "system", at=now, reason=why)

@@ -45,13 +45,13 @@ def request(call: Call, to: str, *, source: str, key: str = "", briefing: str = 
     if known := Transfer.objects.filter(key=key).first():
         return known
     if call.sandbox:
-        raise Conflict("A sandbox call has no telephone line to hand over.", code="sandbox_call")
+        raise Conflict("Sandbox calls cannot be transferred.", code="sandbox_call")
     if call.is_over or call.end_requested_at is not None:
         raise Conflict("This call has ended.", code="call_ended")
     if call.transferred_at is not None or call.transfers.filter(answered_at=None, failed_at=None).exists():
-        raise Conflict("This call is being handed over already.", code="transfer_running")
+        raise Conflict("This call is already being transferred.", code="transfer_running")
     if to == own_number(call):
-        raise InvalidRequest({"to": ["This call is on that number. Transfer it to another one."]})
+        raise InvalidRequest({"to": ["This call is already on that number. Choose another one."]})
     rate = admit_transfer(call, to)
     now = timezone.now()
     transfer = Transfer.objects.create(call=call, key=key, to_number=to, rate=rate, requested_at=now, briefing=briefing)
@@ -86,7 +86,7 @@ def _is_done(transfer: Transfer, command: Callable[[Transfer], None]) -> bool:
     try:
         command(transfer)
     except CarrierError as error:
-        logger.warning("The carrier did not transfer a call: %s", error, extra={"call_id": transfer.call_id})
+        logger.warning("The carrier could not transfer a call: %s", error, extra={"call_id": transfer.call_id})
         with transaction.atomic():
             fail(Call.objects.locked(transfer.call_id), transfer.pk, "carrier_failed", at=timezone.now())
         return False

@@ -38,15 +38,19 @@ def first_steps(developer: Developer, numbers: Sequence[PhoneNumber]) -> list[St
     )
     credited, has_key, called, has_agent = found.get()
     is_answered = any(number.mode == CallMode.STREAMING or number.webhook_url for number in numbers)
-    agent_step = ("numbers", "Numbers") if has_agent else ("new-agent", "New agent")
+    agent_step = ("numbers", "Choose agent") if has_agent else ("new-agent", "Create agent")
     steps = [
-        Step("Add credit", "Numbers and calls are paid from your balance.", credited, "billing", "Billing"),
+        Step("Add credit", "Numbers and calls are paid from your balance.", credited, "billing", "Add credit"),
+        Step("Create an API key", "Use the API from your own programs.", has_key, "api-keys", "Create key"),
+        Step("Buy a phone number", "It is ready immediately.", bool(numbers), "buy-number", "Buy number"),
+        Step("Choose who answers", "Create an agent and select it on your number's page.", is_answered, *agent_step),
         Step(
-            "Create an API key", "Your own programs can do all that you can do here.", has_key, "api-keys", "API keys"
+            "Talk to your agent",
+            "Call the number, or test the agent in the sandbox.",
+            called,
+            "sandbox",
+            "Open sandbox",
         ),
-        Step("Buy a phone number", "It works the moment you have it.", bool(numbers), "buy-number", "Buy a number"),
-        Step("Say who answers", "Make an agent and choose it on your number's page.", is_answered, *agent_step),
-        Step("Talk to it", "Call the number, or try the agent in the sandbox.", called, "sandbox", "Sandbox"),
     ]
     left = next((place for place, step in enumerate(steps) if not step.is_done), None)
     if left is None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from django.utils.timezone import localtime
 
+from calls.dashboard.wording import seconds_in_words
 from calls.models import Call, CallEvent, CarrierEventRecord, Direction, HangupCause, TranscriptEntry
 from webhooks.models import WebhookDelivery
 
@@ -32,7 +33,7 @@ class Fault(StrEnum):
 
 FAULT_WORDS = {
     Fault.CALLER: "The caller",
-    Fault.CALLEE: "The person called",
+    Fault.CALLEE: "The callee",
     Fault.CARRIER: "The carrier",
     Fault.MODEL: "The model",
     Fault.WEBHOOK: "Your webhook",
@@ -92,19 +93,19 @@ def _silent_model(case: Case) -> Diagnosis | None:
         role=TranscriptEntry.Role.MODEL, spoken_at__gt=silences[-1].event_timestamp
     ).exists():
         return None
-    text = "The model did not answer until the call ended."
-    fix = "Call again. If it continues, choose another model or set a fallback model."
+    text = "The model stopped responding and did not recover before the call ended."
+    fix = "Call again. If it keeps happening, choose another model or set a backup model."
     return Diagnosis(Fault.MODEL, text, fix, list(_lines(silences))[:MAX_EVIDENCE])
 
 
 # --- how it ended -----------------------------------------------------------------------------------------------------
 def _busy(case: Case) -> Diagnosis:
     if case.call.direction == Direction.INBOUND:
-        text = "You have as many calls at the same time as your own limit allows, so the caller heard the busy tone."
-        return Diagnosis(Fault.SETTINGS, text, "Raise the limit on the billing page.", _told(case))
+        text = "Your limit on concurrent calls was reached, so the caller heard a busy signal."
+        return Diagnosis(Fault.SETTINGS, text, "Raise the limit under Billing, Limits.", _told(case))
     return Diagnosis(
         Fault.CALLEE,
-        "The number that was called was busy with another call.",
+        "The number was busy.",
         "Call again later.",
         _reported(case),
     )
@@ -118,89 +119,92 @@ def _no_answer(case: Case) -> Diagnosis:
     if case.call.direction == Direction.INBOUND:
         text = "The caller hung up before the call was answered."
         return Diagnosis(Fault.CALLER, text, "Nothing to do.")
-    text = "Nobody picked up before the ringing ended."
+    text = "Nobody picked up."
     return Diagnosis(Fault.CALLEE, text, "Call again at another time of day.", _reported(case))
 
 
 def _canceled(case: Case) -> Diagnosis:
     what = "the browser connected" if case.call.sandbox else "it was answered"
     if case.call.end_requested_cause == HangupCause.INSUFFICIENT_BALANCE:
-        text = f"We canceled the call before {what}, because your balance or a limit of yours was used up."
-        return Diagnosis(Fault.SETTINGS, text, "Add credit, or raise the limit.", _told(case))
+        text = f"We canceled the call before {what} because your balance or a limit was used up."
+        return Diagnosis(Fault.SETTINGS, text, "Add credit or raise the limit.", _told(case))
     if case.call.end_requested_cause == HangupCause.ACCOUNT_DEACTIVATED:
-        text = f"We canceled the call before {what}, because the account was deactivated."
+        text = f"We canceled the call before {what} because the account was deactivated."
         return Diagnosis(Fault.SETTINGS, text, "Contact support.", _told(case))
-    text = f"The call was hung up from your side before {what}."
+    text = f"You ended the call before {what}."
     return Diagnosis(Fault.NOBODY, text, "Nothing to do.", _told(case, "hangup.requested"))
 
 
 def _rejected(case: Case) -> Diagnosis:
     if case.call.direction == Direction.INBOUND:
-        text = "The call was turned away before it was answered."
+        text = "The call was rejected before it was answered."
         return Diagnosis(
-            Fault.SETTINGS, text, "Look at your webhook's answer, or at your limits per caller.", _told(case)
+            Fault.SETTINGS, text, "Check your webhook's response and your limit of calls per caller.", _told(case)
         )
-    text = "The person called, or their phone company, declined the call."
+    text = "The callee or their phone company declined the call."
     return Diagnosis(
-        Fault.CALLEE, text, "Call from a number that they know, or ask them to let it through.", _reported(case)
+        Fault.CALLEE, text, "Call from a number the callee knows, or ask them to allow your number.", _reported(case)
     )
 
 
 def _invalid_number(case: Case) -> Diagnosis:
-    text = f"{case.call.to_number} is not a number that can be reached."
+    text = f"{case.call.to_number} cannot be reached."
     return Diagnosis(
-        Fault.SETTINGS, text, "Check the number: + and country code, without a 0 after it.", _reported(case)
+        Fault.SETTINGS,
+        text,
+        "Check the number. It must start with + and the country code, without a 0 after it.",
+        _reported(case),
     )
 
 
 def _insufficient_balance(case: Case) -> Diagnosis:
     if case.named("limit.reached"):
         text = "A spending limit was reached."
-        return Diagnosis(Fault.SETTINGS, text, "Raise the limit that is named here, or take it away.", _told(case))
+        return Diagnosis(Fault.SETTINGS, text, "Raise or remove the limit.", _told(case))
     text = "Your balance was used up."
-    return Diagnosis(Fault.SETTINGS, text, "Add credit, or switch on auto top-up.", _told(case))
+    return Diagnosis(Fault.SETTINGS, text, "Add credit, or turn on automatic top-ups.", _told(case))
 
 
 def _max_duration(case: Case) -> Diagnosis:
-    text = f"The call reached its longest duration, {case.setting('max_call_duration')} seconds."
-    return Diagnosis(Fault.SETTINGS, text, "Raise “Longest call” of the agent or the number, if that is too short.")
+    text = f"The call reached its maximum duration of {seconds_in_words(case.setting('max_call_duration'))}."
+    return Diagnosis(Fault.SETTINGS, text, "If this is too short, raise “Max duration” on the agent or number.")
 
 
 def _silence_timeout(case: Case) -> Diagnosis:
-    text = f"Nobody said anything for {case.setting('silence_timeout')} seconds."
-    fix = "If people need longer to think, raise “Silence limit” of the agent or the number."
+    text = f"Nobody said anything for {seconds_in_words(case.setting('silence_timeout'))}."
+    fix = "If people need more time, raise “Silence timeout” on the agent or number."
     return Diagnosis(case.other_party, text, fix)
 
 
 def _webhook_failed(case: Case) -> Diagnosis:
     if not case.deliveries:
-        text = "The number is in webhook mode but had no webhook URL, so nobody could say what to do with the call."
-        return Diagnosis(Fault.SETTINGS, text, "Give the number a webhook URL, or let an AI model answer it.")
+        text = "The number is answered by your server but has no webhook URL."
+        return Diagnosis(Fault.SETTINGS, text, "Add a webhook URL to the number, or let an AI agent answer it.")
     failed = [delivery for delivery in case.deliveries if delivery.status != WebhookDelivery.Status.DELIVERED]
     delivery = (failed or list(case.deliveries))[-1]
-    text = f"Your server did not say what to do when it was sent {delivery.event_type}."
-    fix = 'Answer within 10 seconds with status 200 and an action such as {"action": "answer", "text": "…"}.'
+    text = f"Your server did not respond to {delivery.event_type} with an action."
+    fix = 'Respond within 10 seconds with status 200 and an action, like {"action": "answer", "text": "…"}.'
     return Diagnosis(Fault.WEBHOOK, text, fix, list(_attempts([delivery])))
 
 
 def _model_failed(case: Case) -> Diagnosis:
     slug = case.call.model_slug or "the model"
     if case.call.answered_at is None:
-        text = f"No call could use {slug}, so the caller heard the busy tone."
-        fix = "Choose another model, or add a model key for it, on the agent's or the number's page."
+        text = f"The model {slug} is not available, so the caller heard a busy signal."
+        fix = "Choose another model or add a model key for it on the agent's or number's page."
         return Diagnosis(Fault.SETTINGS, text, fix, _told(case))
     failures = case.named("model.failed")
     evidence = _told(case, "model.failed", "model.reconnected") if failures else []
     if failures and failures[-1].metadata.get("refused"):
         if case.setting("model_key_id"):
-            text = f"{slug} refused the call with your model key."
+            text = f"{slug} rejected your model key."
             return Diagnosis(
-                Fault.SETTINGS, text, "Test the key on the page “Model keys”. Its quota may be used up.", evidence
+                Fault.SETTINGS, text, "Test the key on the Model keys page. Its quota may be used up.", evidence
             )
-        text = f"{slug} refused our request."
+        text = f"{slug} rejected our request."
         return Diagnosis(Fault.PLATFORM, text, "Choose another model until we have fixed this.", evidence)
     text = f"The connection to {slug} failed."
-    fix = "Call again. If it continues, choose another model or set a fallback model."
+    fix = "Call again. If it keeps happening, choose another model or set a backup model."
     return Diagnosis(Fault.MODEL, text, fix, evidence)
 
 
@@ -212,17 +216,21 @@ def _carrier_failed(case: Case) -> Diagnosis:
         last.event_type == "stream.connected" or last.metadata.get("reason") in OUR_RESTARTS
     )
     if is_ours and case.call.hangup_reported_cause != HangupCause.CARRIER_FAILED:
-        text = "We lost the call: the process that held the conversation went away, and the call was hung up."
-        return Diagnosis(Fault.PLATFORM, text, "Call again. You are billed up to the last sign of life only.", evidence)
+        text = "A process on our side stopped, and the call was lost."
+        return Diagnosis(
+            Fault.PLATFORM, text, "Call again. You are only billed up to the moment the process stopped.", evidence
+        )
     if case.call.carrier_call_id is None:
-        text = "The phone network did not take the call."
-        return Diagnosis(Fault.CARRIER, text, "Call again; if it goes on, try another number of yours.", evidence)
+        text = "The phone network did not accept the call."
+        return Diagnosis(
+            Fault.CARRIER, text, "Call again. If it keeps happening, call from another of your numbers.", evidence
+        )
     text = "The phone network dropped the call or its audio."
-    return Diagnosis(Fault.CARRIER, text, "Call again. What was not carried is not billed.", evidence)
+    return Diagnosis(Fault.CARRIER, text, "Call again. You are only billed for the connected time.", evidence)
 
 
 def _account_deactivated(case: Case) -> Diagnosis:
-    text = "The account was deactivated while the call was running, so we ended the call."
+    text = "We ended the call because the account was deactivated."
     return Diagnosis(Fault.SETTINGS, text, "Contact support.", _told(case))
 
 
@@ -252,26 +260,26 @@ RECOVERED: tuple[tuple[tuple[str, ...], set[str], Fault, str], ...] = (
         ("stream.reconnected",),
         {"session_lost"},
         Fault.PLATFORM,
-        "A process of ours stopped {}; another one went on with the conversation.",
+        "A process on our side stopped {}. Another one continued the conversation.",
     ),
     (
         ("stream.reconnected", "stream.error"),
         {"connection_lost", ""},
         Fault.CARRIER,
-        "The carrier's audio connection broke {}; the conversation went on.",
+        "The carrier's audio connection broke {}. The conversation continued.",
     ),
     (
         ("model.failed", "model.reconnected"),
         set(),
         Fault.MODEL,
-        "The connection to the model broke {}; the conversation went on.",
+        "The connection to the model broke {}. The conversation continued.",
     ),
-    (("dead_air",), set(), Fault.MODEL, "The model fell silent {} when it should have answered; it was made to go on."),
+    (("dead_air",), set(), Fault.MODEL, "The model stopped responding {}. We prompted it and it continued."),
     (
         ("stream.reconnected",),  # the carrier may have been asked several times
         {"deploy"},
         Fault.NOBODY,
-        "We restarted a server {} during the call; the conversation went on.",
+        "We restarted a server {} during the call. The conversation continued.",
     ),
 )
 
@@ -280,12 +288,12 @@ RECOVERED: tuple[tuple[tuple[str, ...], set[str], Fault, str], ...] = (
 def _trouble_on_the_way(case: Case) -> Diagnosis | None:
     failed = [delivery for delivery in case.deliveries if delivery.status == WebhookDelivery.Status.FAILED]
     if tools := [delivery for delivery in failed if delivery.event_type == "call.tool_call"]:
-        text = f"{_times(len(tools), 'tool call')} got no usable answer; the agent was told so and went on."
-        fix = 'Answer within 10 seconds with status 200 and {"result": …}. The agent editor can try a tool.'
+        text = f"{_times(len(tools), 'tool call')} failed. The agent was informed and continued."
+        fix = 'Respond within 10 seconds with status 200 and {"result": …}. You can test tools in the agent editor.'
         return Diagnosis(Fault.WEBHOOK, text, fix, list(_attempts(tools)), is_end=False)
     if failed:
-        text = f"{_times(len(failed), 'webhook')} about this call could not be delivered."
-        fix = "Have your server answer with a status of 200 to 299 within 10 seconds, then send them again below."
+        text = f"{_times(len(failed), 'webhook')} of this call could not be delivered."
+        fix = "Respond with a 2xx status within 10 seconds. You can resend the webhooks below."
         return Diagnosis(Fault.WEBHOOK, text, fix, list(_attempts(failed)), is_end=False)
     if transfers := case.named("transfer.failed"):
         return _failed_transfers(transfers)
@@ -293,7 +301,9 @@ def _trouble_on_the_way(case: Case) -> Diagnosis | None:
         found = [event for event in case.named(*names) if not reasons or event.metadata.get("reason", "") in reasons]
         if found:
             sentence = text.format(_times(len(found), "time"))
-            return Diagnosis(fault, sentence, "Nothing, unless it happens often.", list(_lines(found)), is_end=False)
+            return Diagnosis(
+                fault, sentence, "Nothing to do, unless it happens often.", list(_lines(found)), is_end=False
+            )
     return None
 
 
@@ -301,13 +311,13 @@ def _failed_transfers(transfers: list[CallEvent]) -> Diagnosis:
     evidence = list(_lines(transfers))
     reason = str(transfers[-1].metadata.get("reason"))
     if reason in HangupCause.values and reason != HangupCause.INSUFFICIENT_BALANCE:
-        text = "The person to transfer the call to was not reached; the conversation went on."
-        fix = "Check the transfer number, or call it yourself."
+        text = "The transfer recipient could not be reached. The conversation continued."
+        fix = "Check the transfer number."
         fault = Fault.CARRIER if reason == HangupCause.CARRIER_FAILED else Fault.CALLEE
         return Diagnosis(fault, text, fix, evidence, is_end=False)
-    text = "A transfer was refused; the conversation went on."
+    text = "A transfer was refused. The conversation continued."
     if reason in {"no_destination", "webhook_failed"} or transfers[-1].source == CallEvent.Source.WEBHOOK:
-        fix = 'Respond with {"result": {"transfer_to": "+14155550100"}} and a number in E.164 that can be called.'
+        fix = 'Respond with {"result": {"transfer_to": "+14155550100"}} and an E.164 number that can be called.'
         return Diagnosis(Fault.WEBHOOK, text, fix, evidence, is_end=False)
     fix = "Transfer to a number that can be called, and keep enough balance for its first minute."
     return Diagnosis(Fault.SETTINGS, text, fix, evidence, is_end=False)
@@ -341,7 +351,7 @@ def _attempts(deliveries: Sequence[WebhookDelivery]) -> Iterator[str]:
     """The last attempts, as they are in the webhook log."""
     attempts = [(delivery, attempt) for delivery in deliveries for attempt in delivery.attempts.all()]
     for delivery, attempt in attempts[-MAX_EVIDENCE:]:
-        answer = f"HTTP {attempt.response_status}" if attempt.response_status else "no answer"
+        answer = f"HTTP {attempt.response_status}" if attempt.response_status else "no response"
         why = f", {attempt.error_message}" if attempt.error_message else ""
         yield f"{localtime(attempt.created_at):%H:%M:%S} {delivery.event_type}: {answer} after {attempt.latency_ms} ms{why}"
 

@@ -80,7 +80,7 @@ class ContextForm(forms.Form):
     """A note for the model of a running call."""
 
     message = forms.CharField(
-        label="Tell the agent",
+        label="Message to the agent",
         max_length=2000,
         widget=forms.TextInput(attrs={"placeholder": "The refund has been approved.", "autocomplete": "off"}),
     )
@@ -90,7 +90,7 @@ class TransferForm(forms.Form):
     """Whom a running call goes to."""
 
     to = forms.CharField(
-        label="Hand over to",
+        label="Transfer to",
         max_length=20,
         widget=forms.TextInput(attrs={"placeholder": "+12025550123", "inputmode": "tel", "autocomplete": "off"}),
     )
@@ -98,5 +98,5 @@ class TransferForm(forms.Form):
     def clean_to(self) -> str:
         number: str = self.cleaned_data["to"].replace(" ", "").replace("-", "")
         if not is_e164(number):
-            raise forms.ValidationError("With + and country code, please, like +12025550123.")
+            raise forms.ValidationError("Enter a number with + and country code, like +12025550123.")
         return number

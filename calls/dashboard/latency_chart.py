@@ -9,12 +9,12 @@ from calls.models import CallTurn
 WIDTH = 1000.0  # of the drawing
 # In the order in which the time passes: field, class of the style sheet, what a reader is told.
 PARTS = (
-    ("carrier_in_ms", "carrier", "From the caller to us"),
-    ("detection_ms", "detection", "Noticing that the caller has finished"),
-    ("model_ms", "model", "The model"),
-    ("tool_ms", "tool", "Your tools"),
-    ("own_ms", "own", "Our own work"),
-    ("playout_ms", "playout", "To the caller's ear"),
+    ("carrier_in_ms", "carrier", "Incoming audio delay"),
+    ("detection_ms", "detection", "End-of-turn detection"),
+    ("model_ms", "model", "Model"),
+    ("tool_ms", "tool", "Tools"),
+    ("own_ms", "own", "Processing"),
+    ("playout_ms", "playout", "Playback delay"),
 )
 
 

@@ -90,7 +90,7 @@ def figures(developer: Developer, now: datetime) -> Figures:
         success_rate=_percent(total["good"], total["calls"]),
         pick_up_rate=_percent(total["picked_up"], total["dialled"]),
         answer_ms=_answer_times(developer),
-        chart=stacked_bars("What calls cost in the last 30 days", [f"{day:%-d %b}" for day in days], series),
+        chart=stacked_bars("Cost of calls, last 30 days", [f"{day:%-d %b}" for day in days], series),
     )
 
 
@@ -139,17 +139,17 @@ def attention(developer: Developer, balance: Decimal, numbers: Iterable[PhoneNum
 def _of_money(developer: Developer, balance: Decimal, now: datetime) -> Iterator[Attention]:
     if balance < MINIMUM_BALANCE:
         yield Attention(
-            f"Your balance is below ${format_money(MINIMUM_BALANCE)}: no call can start.",
+            f"Your balance is below ${format_money(MINIMUM_BALANCE)}. Calls cannot start.",
             "billing", "Add credit", is_urgent=True,
         )  # fmt: skip
     if AutoTopUp.objects.filter(developer=developer, enabled=False).exclude(failed_at=None).exists():
-        text = "Your card was declined: automatic top-ups are switched off."
-        yield Attention(text, "billing", "Billing", is_urgent=True)
+        text = "Your card was declined. Automatic top-ups are off."
+        yield Attention(text, "billing", "Go to billing", is_urgent=True)
     names = {Scope.NUMBER: "a number's", Scope.AGENT: "an agent's", Scope.API_KEY: "an API key's"}
     for cap in all_daily_caps(developer):
         if cap.spent(now) >= cap.amount:
             whose = names.get(cap.scope, "your")
-            yield Attention(f"Today's calls have reached {whose} daily limit.", "caps", "Limits", is_urgent=True)
+            yield Attention(f"Today's calls have reached {whose} daily limit.", "caps", "View limits", is_urgent=True)
 
 
 def _of_numbers(numbers: Iterable[PhoneNumber]) -> Iterator[Attention]:
@@ -157,7 +157,7 @@ def _of_numbers(numbers: Iterable[PhoneNumber]) -> Iterator[Attention]:
         if number.unpaid_since is None:
             continue
         if number.status == PhoneNumber.Status.SUSPENDED:
-            text = f"{phone(number.e164)} is suspended until its month is paid."
+            text = f"{phone(number.e164)} is suspended until its renewal is paid."
         else:
             text = f"{phone(number.e164)} could not be renewed and will be suspended."
         yield Attention(text, "billing", "Add credit", is_urgent=True)
@@ -170,9 +170,9 @@ def _of_papers(developer: Developer, now: datetime) -> Iterator[Attention]:
     for verification in (one for one in found if one.status == Verification.Status.APPROVED):
         whose = f"Your documents for {country_name(verification.country_code)}"
         text = f"{whose} {'expired' if verification.is_expired else 'expire'} on {verification.expires_on:%-d %B}."
-        yield Attention(text, "countries", "Countries", is_urgent=verification.is_expired)
+        yield Attention(text, "countries", "View countries", is_urgent=verification.is_expired)
     if any(one.status == Verification.Status.REJECTED for one in found):
-        yield Attention("Documents that you handed in were rejected.", "countries", "See why")
+        yield Attention("Your documents were rejected.", "countries", "View reason")
 
 
 def _of_webhooks(developer: Developer, now: datetime) -> Iterator[Attention]:
@@ -181,4 +181,4 @@ def _of_webhooks(developer: Developer, now: datetime) -> Iterator[Attention]:
     ).count()
     if failed:
         what = "1 webhook" if failed == 1 else f"{failed} webhooks"
-        yield Attention(f"{what} of the last day did not arrive.", "webhooks", "Deliveries", is_urgent=True)
+        yield Attention(f"{what} failed in the last 24 hours.", "webhooks", "View deliveries", is_urgent=True)

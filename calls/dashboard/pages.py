@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from calls.dashboard.diagnosis import diagnose
 from calls.dashboard.latency_chart import latency_chart_of
 from calls.dashboard.timeline_chart import clock_zero, timeline_chart_of
 from calls.dashboard.tool_log import tool_uses
+from calls.dashboard.wording import seconds_in_words
 from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
 from phone_numbers.models import CallMode
 from webhooks import redelivery
@@ -31,12 +33,19 @@ CONFIG_LABELS = {
     "voice": "Voice",
     "language": "Language",
     "greeting_message": "Greeting",
-    "tool_webhook_url": "Tool webhook",
+    "tool_webhook_url": "Tool webhook URL",
     "transfer_number": "Transfer to",
-    "max_call_duration": "Longest call (s)",
-    "silence_timeout": "Silence limit (s)",
+    "max_call_duration": "Max duration",
+    "silence_timeout": "Silence timeout",
     "voicemail_action": "Voicemail",
     "recording_enabled": "Recording",
+}
+# Values that are codes or seconds in the API.
+CONFIG_WORDS: dict[str, Callable[[Any], str]] = {
+    "max_call_duration": seconds_in_words,
+    "silence_timeout": seconds_in_words,
+    "voicemail_action": lambda value: {"hangup": "Hang up", "ai_message": "Leave a message"}.get(value, str(value)),
+    "recording_enabled": lambda value: "On" if value else "Off",
 }
 SOURCES = {
     "request": "this call's request",
@@ -82,7 +91,7 @@ def bill_lines(call: Call) -> list[BillLine]:
     costs = settlement.costs(call, elapsed_seconds(call) or 0)
     lines = [BillLine("Telephony", _minutes(costs.agent_seconds, call.telephony_rate), costs.telephony)]
     if call.transferred_at is not None:
-        lines.append(BillLine("Handed over", _minutes(costs.transfer_seconds, call.transfer_rate), costs.transfer))
+        lines.append(BillLine("Transfer", _minutes(costs.transfer_seconds, call.transfer_rate), costs.transfer))
     if call.mode == CallMode.STREAMING:
         lines.append(BillLine("AI model", f"{costs.agent_seconds} s × {_price(call.model_rate)}/min", costs.model))
     if costs.transcription:
@@ -109,8 +118,9 @@ def config_lines(call: Call) -> list[ConfigLine]:
         entry: dict[str, Any] = call.config.get(name, {})
         value = entry.get("value")
         if value not in (None, "", [], False):
-            text = "on" if value is True else str(value)
-            lines.append(ConfigLine(label, text, SOURCES.get(str(entry.get("source")), "")))
+            lines.append(
+                ConfigLine(label, CONFIG_WORDS.get(name, str)(value), SOURCES.get(str(entry.get("source")), ""))
+            )
     return lines
 
 

@@ -34,7 +34,7 @@ async def recording_file(request: HttpRequest, token: str) -> HttpResponseBase:
     try:
         recording, file = await sync_to_async(_open_recording)(token)
     except (NotFound, FileNotFoundError) as error:
-        raise Http404("There is no such recording, or not any more.") from error
+        raise Http404("The recording does not exist or was deleted.") from error
     response = ranged_response(
         file,
         recording.size_bytes or 0,
@@ -86,7 +86,7 @@ def delete_recording(request: HttpRequest, identifier: str) -> HttpResponse:
     call = selectors.get_call(signed_in(request), identifier)
     try:
         recording_access.delete(call)
-        messages.success(request, "The recording is deleted.")
+        messages.success(request, "Recording deleted.")
     except ApplicationError as error:
         show_refusal(request, error)
     return redirect("call", identifier)
@@ -97,7 +97,7 @@ class RetentionForm(forms.Form):
 
     days = forms.IntegerField(
         label="Delete recordings after",
-        help_text="Days. Leave empty to keep recordings until you delete them.",
+        help_text="In days. Leave empty to keep recordings until you delete them.",
         required=False,
         min_value=1,
         max_value=recording_access.MAX_RETENTION_DAYS,
@@ -110,6 +110,6 @@ def set_retention(request: HttpRequest) -> HttpResponse:
     form = RetentionForm(request.POST)
     if form.is_valid():
         recording_access.set_retention(signed_in(request), form.cleaned_data["days"])
-        messages.success(request, "Saved.")
+        messages.success(request, "Recording retention saved.")
         return redirect("account")
     return show_account(request, retention_form=form)

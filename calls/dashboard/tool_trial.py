@@ -74,7 +74,7 @@ def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str,
     headers = {"Content-Type": "application/json"}
     if number is not None:
         headers = signature_headers(signing_keys(number.signing_secret), body, uuid.uuid4(), int(now.timestamp()))
-    message = "Two tool trials are running already."
+    message = "Two tool tests are already running."
     with at_most(AT_ONCE, f"tool-trial:{developer.pk}", lease_seconds=LEASE_SECONDS, message=message):
         answer = run_waiting(_post, url, body, headers)
     pretty = json.dumps(parse_stored_json(body), indent=2, ensure_ascii=False)

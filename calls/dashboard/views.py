@@ -128,7 +128,7 @@ def _trial_outcome(request: HttpRequest) -> dict[str, Any]:
     try:
         arguments = parse_json(request.POST.get(f"trial-{index}-arguments") or "{}")
         if not isinstance(arguments, dict):
-            raise ValueError("The arguments must be an object.")
+            raise ValueError("The arguments must be a JSON object.")
         trial = tool_trial.try_tool(
             developer=signed_in(request),
             agent_id=read_id(agent_id),

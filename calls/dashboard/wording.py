@@ -1,5 +1,6 @@
 """Calls in plain words, for people who read pages."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ OUTCOMES = {
 }
 # Calls that never began, where the general words would mislead.
 OUTCOMES_OF_REFUSED = {
-    HangupCause.BUSY: "Refused with a busy tone.",
+    HangupCause.BUSY: "Refused with a busy signal.",
     HangupCause.NO_ANSWER: "The caller hung up before it was answered.",
     HangupCause.REJECTED: "Declined before it was answered.",
     HangupCause.INSUFFICIENT_BALANCE: "Refused because the balance was too low.",
@@ -42,7 +43,7 @@ OUTCOMES_OF_SANDBOX = {
     HangupCause.CANCELED: "Canceled before the browser connected.",
 }
 EVENTS = {
-    "call.initiated": "Call began",
+    "call.initiated": "Call started",
     "call.ringing": "Ringing",
     "call.answered": "Answered",
     "call.ended": "Call ended",
@@ -56,20 +57,20 @@ EVENTS = {
     "model.connected": "Model connected",
     "model.reconnected": "Model reconnected",
     "model.failed": "Model failed",
-    "dead_air": "The model fell silent",
+    "dead_air": "The model stopped responding",
     "stream.error": "Audio problem",
     "model.interrupted": "Caller interrupted the agent",
-    "context.injected": "Context given to the agent",
-    "limit.reached": "A limit was reached",
+    "context.injected": "Context sent to the agent",
+    "limit.reached": "Limit reached",
     "call.refused": "Call refused",
     "transfer.requested": "Transfer requested",
-    "transfer.briefing": "The other party is told what it is about",
+    "transfer.briefing": "Briefing the transfer recipient",
     "transfer.answered": "Transfer answered",
     "transfer.failed": "Transfer failed",
     "voicemail.detected": "Voicemail detected",
-    "voicemail.greeting_ended": "Voicemail greeting over",
-    "voicemail.recording": "Leaving a message",
-    "voicemail.message_left": "Message left",
+    "voicemail.greeting_ended": "Voicemail greeting ended",
+    "voicemail.recording": "Leaving a voicemail message",
+    "voicemail.message_left": "Voicemail message left",
     "recording.started": "Recording started",
     "recording.saved": "Recording saved",
     "recording.failed": "Recording failed",
@@ -80,9 +81,9 @@ EVENTS = {
     "analysis.failed": "Analysis failed",
     "speak.started": "Speaking",
     "speak.ended": "Finished speaking",
-    "speak.interrupted": "Caller talked over it",
-    "speak.failed": "The carrier could not say it",
-    "listening.failed": "The carrier does not transcribe the caller",
+    "speak.interrupted": "Interrupted by the caller",
+    "speak.failed": "The carrier could not speak the text",
+    "listening.failed": "The carrier could not transcribe the caller",
 }
 # Why a tool that the model asked for was not run.
 REFUSED = {"unknown_tool": "the agent has no such tool", "invalid_arguments": "invalid arguments"}
@@ -107,14 +108,36 @@ REASONS = {
     },
     "model.reconnected": {
         "connection_lost": "its connection broke",
-        "silent": "it did not answer",
-        "fallback": "the fallback model takes over",
+        "silent": "it did not respond",
+        "fallback": "the backup model took over",
     },
 }
+_CODE = re.compile("[a-z]+(_[a-z]+)*")
 TROUBLE = frozenset({
     "call.failed", "call.refused", "stream.failed", "stream.error", "model.failed", "dead_air", "transfer.failed", "speak.failed",
     "listening.failed",
 })  # fmt: skip
+
+
+def seconds_in_words(seconds: Any) -> str:
+    """A limit: "60 min", "90 s"; anything that is not a number of seconds as it is."""
+    if not isinstance(seconds, int):
+        return str(seconds)
+    minutes, rest = divmod(seconds, 60)
+    return f"{seconds} s" if rest or not minutes else f"{minutes} min"
+
+
+def describe_reason(event: CallEvent) -> str:
+    """Why a moment of the timeline happened, where its own words do not say so; codes become words."""
+    metadata: Mapping[str, Any] = event.metadata or {}
+    reason = str(metadata.get("reason") or "")
+    if reason in REASONS.get(event.event_type, {}) or reason in {*REFUSED, *ABANDONED}:
+        reason = ""  # describe_event says it
+    if reason in OUTCOMES:
+        return OUTCOMES[HangupCause(reason)].removesuffix(".")
+    if _CODE.fullmatch(reason):
+        reason = reason.replace("_", " ").capitalize()
+    return reason or str(metadata.get("detail") or "")
 
 
 def describe_outcome(call: Call) -> str:
@@ -123,7 +146,7 @@ def describe_outcome(call: Call) -> str:
         return RUNNING[CallStatus(call.status)]
     if call.hangup_cause == HangupCause.NORMAL_CLEARING and call.voicemail_detected:
         return (
-            "Left a voicemail message." if call.voicemail_message_left else "Voicemail answered; no message was left."
+            "Left a voicemail message." if call.voicemail_message_left else "Voicemail answered. No message was left."
         )
     special: dict[HangupCause, str] = {}
     if call.sandbox:
@@ -138,7 +161,7 @@ def describe_event(event: CallEvent) -> str:
     """A moment of the timeline; one that has no words here shows by its name."""
     metadata: Mapping[str, Any] = event.metadata or {}
     if event.event_type in {"tool.called", "tool.returned"}:
-        verb = "Tool called" if event.event_type == "tool.called" else "Tool answered"
+        verb = "Tool called" if event.event_type == "tool.called" else "Tool returned"
         if refusal := REFUSED.get(str(metadata.get("reason"))):
             verb = f"Tool not called, {refusal}"
         return f"{verb}: {metadata.get('tool', '')}"

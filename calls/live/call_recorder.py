@@ -198,7 +198,7 @@ class CallRecorder:
                 write(mix)
         except OSError:
             self._is_broken = True
-            logger.exception("A recording could not be written.", extra={"file": self._path.name})
+            logger.exception("Writing a recording failed", extra={"file": self._path.name})
 
     def _place_waiting(self) -> Mix | None:
         while self._waiting:

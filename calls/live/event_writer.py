@@ -89,11 +89,13 @@ class BatchWriter:
             except DATABASE_AWAY:
                 return self._away(done)
             except Exception as error:  # noqa: BLE001  its message would tell what was said
-                logger.error("A call record cannot be written and is left out.", extra={"error": type(error).__name__})
+                logger.error(
+                    "A call record could not be written and was dropped", extra={"error": type(error).__name__}
+                )
         return len(batch)
 
     def _away(self, done: int) -> int:
-        logger.error("The database is away, call records wait.")
+        logger.error("The database is not available. Call records are queued.")
         close_old_connections()
         return done
 

@@ -31,7 +31,7 @@ class LocalFallbackTts:
             async for payload in self._synthesize(text):
                 yield payload
         except (SpeechError, OSError):
-            logger.warning("The offline voice does not speak; the carrier's is asked.")
+            logger.warning("The offline voice failed. Using the carrier's voice.")
             if self._carrier_call_id is not None:
                 await asyncio.get_running_loop().run_in_executor(_threads, self._have_it_said, text)
                 await asyncio.sleep(len(text) * SECONDS_PER_CHARACTER)
@@ -53,4 +53,4 @@ class LocalFallbackTts:
                 language="en-US",
             )
         except CarrierError as error:
-            logger.warning("The carrier did not speak: %s", error)
+            logger.warning("The carrier could not speak: %s", error)

@@ -91,7 +91,7 @@ async def _converse(call: session_runner.LiveCall, line: CarrierLine, on_end: se
     try:
         return await session_runner.run_session(call, line, on_end)
     except ProviderError:
-        logger.exception("The model of a call could not be used.", extra={"call_id": call.call_id})
+        logger.exception("The model of a call is not available", extra={"call_id": call.call_id})
     except Exception:
         # A bug must not leave a caller on a dead line.
         logger.exception("A call's session broke.", extra={"call_id": call.call_id})

@@ -286,7 +286,7 @@ async def _keep_control_loop(call_id: int, session: CallSession, *, detects_voic
         try:
             await _control_loop(call_id, session, detects_voicemail=detects_voicemail)
         except Exception:
-            logger.exception("A live session is out of reach, trying again.", extra={"call_id": call_id})
+            logger.exception("A live session is unreachable. Retrying.", extra={"call_id": call_id})
             await asyncio.sleep(CONTROL_RETRY_SECONDS)
 
 
@@ -366,7 +366,7 @@ async def _beat() -> None:
         try:
             await in_database(_touch, list(_live_calls))
         except Exception:
-            logger.exception("Could not write the sign of life of running calls.")
+            logger.exception("Writing the heartbeat of running calls failed")
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 

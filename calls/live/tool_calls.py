@@ -43,7 +43,7 @@ class TelephoneTools:
             return await self._others(name, arguments)
         digits = str(arguments.get("digits", "")).replace(" ", "")
         if not KEYS.fullmatch(digits):
-            return {"error": "The digits must be 1 to 50 of 0-9, *, #, A-D and w."}
+            return {"error": "The digits must be 1 to 50 of 0-9, *, #, A-D, and w."}
         try:
             await asyncio.get_running_loop().run_in_executor(_threads, self._press, digits)
         except CarrierError as error:

@@ -33,7 +33,7 @@ LOG_ENTRY_SECONDS = 0.5
 LOST_AFTER = timedelta(seconds=60)
 # How long the session that takes over a call may need until it can take the result of a tool.
 HAND_ON_SECONDS = 6.0
-LOST = "The outcome is not known: our process ended before the response arrived."
+LOST = "The result is unknown: our process ended before the response arrived."
 _threads = ThreadPoolExecutor(4, thread_name_prefix="tool-log")
 
 # Uses an answer, and gives it back with a `problem` if that cannot be done.
@@ -68,7 +68,9 @@ def _write_begin(request: LoggedRequest) -> None:
     try:
         request_log.begin_request(request)
     except DatabaseError:  # it is written together with the answer
-        logger.warning("A tool call's log entry waits for the database.", extra={"subject": request.subject})
+        logger.warning(
+            "The database is not available. A tool call's log entry is queued.", extra={"subject": request.subject}
+        )
     finally:
         connection.close()  # back to the pool
 

@@ -15,7 +15,7 @@ from webhooks.outbound_http import PostResult
 
 # Longer results would overload the model; it gets an error instead.
 MAX_RESULT_CHARACTERS = 16_000
-NO_ANSWER = "The service behind this does not answer at the moment."
+NO_ANSWER = "The service behind this is not responding right now."
 FAILED = "This could not be completed."
 TOO_LONG = "The answer is too long to be used. Ask for something more specific."
 
@@ -37,7 +37,7 @@ def read_answer(response: PostResult) -> ToolAnswer:
     if response.error is not None or not 200 <= response.status < 300:
         return ToolAnswer({"error": FAILED})
     if not response.is_whole or len(response.body) > MAX_RESULT_CHARACTERS:
-        limit = f"The response is longer than {MAX_RESULT_CHARACTERS} characters, the most that a model is given."
+        limit = f"The response is longer than {MAX_RESULT_CHARACTERS} characters, the most that a model can receive."
         return ToolAnswer({"error": TOO_LONG}, limit)
     if not response.body.strip():
         return ToolAnswer({"result": ""})

@@ -20,8 +20,8 @@ from calls.models import Call
 from webhooks.outbound_http import PostResult
 
 # What the model is told, which may read it to the caller: nothing technical.
-NOT_POSSIBLE = "The call cannot be transferred: there is no number that can be called for it at the moment."
-FORM = "Use E.164, such as +14155550100, without spaces, parentheses or a scheme."
+NOT_POSSIBLE = "The call cannot be transferred: no number is available right now."
+FORM = "Use E.164, like +14155550100, without spaces, parentheses, or a scheme."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class TransferRouter:
         self._in_database = in_database
 
     async def __call__(self, arguments: Mapping[str, Any]) -> str:
-        refusal: Refusal | None = Refusal("no_destination", "No number is set to transfer this call to.")
+        refusal: Refusal | None = Refusal("no_destination", "No transfer number is set for this call.")
         if self._webhook is not None:
             refusal = await self._ask_server(self._webhook, arguments)
         if refusal is not None and self._fixed_number and not refusal.is_final:
@@ -89,12 +89,14 @@ class TransferRouter:
 def read_destination(response: PostResult, answer: ToolAnswer) -> Destination:
     """Read a server's answer to `transfer_call`: `{"result": {"transfer_to": …, "briefing": …}}`."""
     if "error" in answer.result:
-        status = f"Your webhook answered with status {response.status}."
+        status = f"Your webhook responded with status {response.status}."
         why = response.error or answer.problem or (str(answer.result["error"]) if response.is_success else status)
         return Destination(refusal=Refusal("webhook_failed", why))
     said = answer.result.get("result")
     if not isinstance(said, Mapping) or said.get("transfer_to") in (None, ""):
-        text = 'Your webhook named no destination. Answer {"result": {"transfer_to": "+14155550100"}}.'
+        text = (
+            'The response of your webhook has no destination. Respond with {"result": {"transfer_to": "+14155550100"}}.'
+        )
         return Destination(refusal=Refusal("no_destination", text))
     to = said["transfer_to"]
     if not isinstance(to, str) or not is_e164(to):

@@ -59,7 +59,7 @@ class ModelLink:
             except (ProviderError, TimeoutError) as error:
                 if isinstance(error, ProviderError) and self._do_without(error.refused):
                     continue
-                self.failed(str(error) or "The model did not answer in time.", is_refusal=_is_refusal(error))
+                self.failed(str(error) or "The model did not respond in time.", is_refusal=_is_refusal(error))
             else:
                 # Models count their answers anew in each session; those of one call must not be mistaken for each other.
                 self._prefix = f"{secrets.token_hex(3)}." if config.history else ""
@@ -146,7 +146,7 @@ class ModelLink:
         """Leave a session that is of no use; `for_good`: its engine, too."""
         session, self.session, self._broke_by = self.session, None, "silent"
         if for_good and self._engines:
-            self.failed("The model is not heard.")
+            self.failed("No audio from the model.")
         if session is not None:
             await session.close()
 

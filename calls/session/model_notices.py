@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable
 
-STAY_MEANWHILE = (
-    "A person is being called and will be told what this is about. Tell the caller so, and stay with them until then."
-)
+STAY_MEANWHILE = "A person is being called and will hear what this is about first. Tell the caller so, and stay with them until then."
 APOLOGY = "I am sorry, something is wrong on our side."
 
 
 def not_handed_over(reason: str) -> str:
     """`reason` is a hang-up cause."""
-    return f"The call could not be handed over ({reason.replace('_', ' ')}). The caller is with you again."
+    return f"The call could not be transferred ({reason.replace('_', ' ')}). The caller is with you again."
 
 
 def no_such_tool(names: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ class TransferState:
 
     async def request(self, arguments: Mapping[str, Any]) -> str:
         """Have somebody called. Returns why that cannot be, or ""."""
-        return await self._request(arguments) if self._request else "This call cannot be handed over."
+        return await self._request(arguments) if self._request else "This call cannot be transferred."
 
     async def ask(self, session: RealtimeSession, call: ToolCall) -> None:
         """The model wants somebody else to take over."""

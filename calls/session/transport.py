@@ -143,7 +143,7 @@ class CarrierTransport:
         try:
             return self._codec.decode(text)
         except ValueError:
-            return StreamError("The carrier sent a frame that is not of its protocol.")
+            return StreamError("The carrier sent an invalid frame")
 
     async def _send_text(self, text: str) -> None:
         if self.is_open:

@@ -6,13 +6,14 @@ from django import template
 
 from calls.dashboard.pages import cost_of
 from calls.dashboard.timeline_chart import seconds_since
-from calls.dashboard.wording import TROUBLE, describe_event, describe_outcome, other_party
+from calls.dashboard.wording import TROUBLE, describe_event, describe_outcome, describe_reason, other_party
 from calls.models import CallEvent
 
 register = template.Library()
 register.filter("cost", cost_of)
 register.filter("outcome", describe_outcome)
 register.filter("event_words", describe_event)
+register.filter("reason_words", describe_reason)
 register.filter("other_party", other_party)
 
 

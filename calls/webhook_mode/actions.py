@@ -37,9 +37,11 @@ def parse_action(body: str) -> Action:
     try:
         answer = parse_lenient_json(body)
     except InvalidJSON as error:
-        raise MalformedAction(f'The answer is {error}. Answer with an action, like {{"action": "hangup"}}.') from None
+        raise MalformedAction(
+            f'The response is {error}. Respond with an action, like {{"action": "hangup"}}.'
+        ) from None
     if not isinstance(answer, dict) or "action" not in answer:
-        raise MalformedAction('The answer has no "action".')
+        raise MalformedAction('The response has no "action".')
     name = answer["action"]
     if name not in NAMES:
         raise MalformedAction(f'"action" must be one of {", ".join(NAMES)}.')
@@ -52,14 +54,14 @@ def parse_action(body: str) -> Action:
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise MalformedAction(f'"{name}" needs a "text" to be spoken.')
+        raise MalformedAction(f'"{name}" requires a "text".')
     if len(value) > MAX_TEXT_CHARACTERS:
-        raise MalformedAction(f'"text" may have at most {MAX_TEXT_CHARACTERS} characters.')
+        raise MalformedAction(f'"text" must have at most {MAX_TEXT_CHARACTERS} characters.')
     return value
 
 
 def _number(value: Any) -> str:
     if not isinstance(value, str) or not is_e164(value):
-        text = '"transfer" needs a "to": a phone number in E.164, like +14155550100.'
+        text = '"transfer" requires a "to": a phone number in E.164 format, like +14155550100.'
         raise MalformedTransfer(text, "" if value is None else str(value)[:MAX_SHOWN_CHARACTERS])
     return value

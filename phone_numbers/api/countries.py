@@ -147,7 +147,7 @@ def _read_form(request: Request) -> dict[str, Any]:
     if not (request.content_type or "").startswith("multipart/form-data"):
         raise InvalidRequest({WHOLE_BODY: ["Send the documents as multipart/form-data."]})
     if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_SUBMISSION_BYTES:
-        raise SubmissionTooLarge("The documents are larger than 64 MiB together.")
+        raise SubmissionTooLarge("The documents are too large. The maximum is 64 MiB in total.")
     form: dict[str, Any] = {}
     papers: dict[int, dict[str, Any]] = {}
     for name, value in cast(QueryDict, request.data).items():

@@ -41,15 +41,15 @@ NUMBER = shape(
         "agent_id": nullable(whole(1)),
         "model": nullable(text("gemini-3.1-flash-live")),
         **SETTINGS,
-        "max_call_duration": whole(3600, "Seconds."),
-        "silence_timeout": whole(30, "Seconds."),
-        "daily_cap": nullable(money("10.00", "USD a day (UTC), for all calls of the number.")),
+        "max_call_duration": whole(3600, "In seconds."),
+        "silence_timeout": whole(30, "In seconds."),
+        "daily_cap": nullable(money("10.00", "Daily limit in USD (UTC days) for all calls of the number.")),
         "max_concurrent_calls": nullable(whole(10)),
         "created_at": moment(),
-        "renews_at": moment("The first moment that is not paid for.", "2026-05-05T12:00:00Z"),
+        "renews_at": moment("Next renewal. The number is paid up to this time.", "2026-05-05T12:00:00Z"),
     },
-    "A number with settings of its own. A linked agent's settings take precedence; null leaves it to the agent or the "
-    "default. The two time limits show the default where the number has none.",
+    "A phone number and its own settings. A linked agent's settings take precedence. Null means that the agent or the "
+    "default decides. `max_call_duration` and `silence_timeout` show the default if the number has no value.",
 )
 NUMBER_DETAIL = shape(
     "PhoneNumberWithConfig",
@@ -58,8 +58,8 @@ NUMBER_DETAIL = shape(
         {
             "config": free_object(
                 {"voice": {"value": "Kore", "source": "number_agent"}},
-                "What an incoming call would use: each setting's value, and whether it comes from the linked agent "
-                "(`number_agent`), the number (`number`) or the `default`.",
+                "The settings an incoming call would use. `source` says where each value comes from: the linked agent "
+                "(`number_agent`), the number (`number`), or the `default`.",
             )
         },
     ),
@@ -68,7 +68,11 @@ BOUGHT_NUMBER = shape(
     "PhoneNumberWithSecret",
     extended(
         NUMBER_DETAIL,
-        {"webhook_secret": text("whsec_abc123…", "Signs the number's webhooks. Shown in this answer alone.")},
+        {
+            "webhook_secret": text(
+                "whsec_abc123…", "Secret that signs the number's webhooks. Returned only in this response."
+            )
+        },
     ),
 )
 AVAILABLE_NUMBER = shape(
@@ -79,7 +83,7 @@ AVAILABLE_NUMBER = shape(
         "features": listing({"type": "object"}, example=[{"name": "voice"}, {"name": "sms"}]),
         "cost_information": {
             "type": "object",
-            "description": "What the carrier asks of us.",
+            "description": "The carrier's wholesale cost.",
             "examples": [{"upfront_cost": "1.00000", "monthly_cost": "1.00000", "currency": "USD"}],
         },
         "region_information": listing(
@@ -118,37 +122,41 @@ VERIFICATION = shape(
         "status": _STATUS,
         "submitted_at": nullable(moment()),
         "reviewed_at": nullable(moment(), example=None),
-        "rejection_reason": text("The bill is older than three months.", "With a rejection alone."),
+        "rejection_reason": text("The bill is older than three months.", "Present if the verification was rejected."),
     },
     optional=["rejection_reason"],
 )
 FORM = {
     **record(
         {
-            "number_type": choice(NumberType.values, "local", "The kind of number."),
-            "documents[0][type]": text("6d3e2643-…", "A requirement's id; further ones as `documents[1]…`."),
-            "documents[0][file]": {"type": "string", "format": "binary", "description": "PDF, PNG or JPEG, to 10 MiB."},
-            "documents[0][value]": text("Jane Doe", "Instead of a file, where the requirement is a text."),
+            "number_type": choice(NumberType.values, "local", "Type of number."),
+            "documents[0][type]": text("6d3e2643-…", "Requirement ID. Send further documents as `documents[1]…`."),
+            "documents[0][file]": {
+                "type": "string",
+                "format": "binary",
+                "description": "PDF, PNG, or JPEG, up to 10 MiB.",
+            },
+            "documents[0][value]": text("Jane Doe", "Text, for requirements that ask for text instead of a file."),
         }
     ),
     "required": ["number_type", "documents[0][type]"],
     "additionalProperties": True,
 }
-_AT_CARRIER = "The carrier refused or could not be reached; nothing was charged."
-_ASKED = "The carrier could not be asked."
+_AT_CARRIER = "The carrier rejected the request or could not be reached. Nothing was charged."
+_ASKED = "The carrier could not be reached."
 
 OPERATIONS = {
     "Phone numbers": {
         "GET /phone-numbers/available": Operation(
             "Search available numbers",
-            "Numbers that can be bought now, and what one costs here. A whole list, not paged.",
+            "Numbers available for purchase, and their price. Not paginated.",
             answer=record({"data": listing(AVAILABLE_NUMBER), "pricing": record(_COST)}),
             query=NumberSearchSerializer,
-            errors={502: "The carrier refused or could not be reached."},
+            errors={502: "The carrier rejected the request or could not be reached."},
         ),
         "POST /phone-numbers": Operation(
             "Buy a number",
-            "Setup fee and first month are taken from the balance. The answer is the only one with `webhook_secret`.",
+            "Setup fee and first month are deducted from the balance. `webhook_secret` is returned only in this response.",
             answer=data_of(BOUGHT_NUMBER),
             status=201,
             body=NumberPurchaseSerializer,
@@ -159,16 +167,16 @@ OPERATIONS = {
             },
             errors={
                 402: "The balance does not cover the setup fee and the first month.",
-                403: "You are not verified for numbers of this kind in this country.",
-                409: "Somebody has the number already.",
+                403: "You are not verified for this type of number in this country.",
+                409: "The number is already taken.",
                 502: _AT_CARRIER,
             },
         ),
         "GET /phone-numbers": Operation("List your numbers", "Newest first.", answer=page_of(NUMBER)),
-        "GET /phone-numbers/{id}": Operation("Show a number", answer=data_of(NUMBER_DETAIL)),
+        "GET /phone-numbers/{id}": Operation("Get a number", answer=data_of(NUMBER_DETAIL)),
         "PATCH /phone-numbers/{id}": Operation(
             "Update a number",
-            "What is not named stays; null clears. Mode `streaming` needs a `system_prompt` or a linked agent with one.",
+            "Omitted fields stay unchanged. Null clears a field. Mode `streaming` requires a `system_prompt` or a linked agent with one.",
             answer=data_with_warnings(NUMBER_DETAIL),
             body=NumberUpdateSerializer,
             example={
@@ -190,18 +198,18 @@ OPERATIONS = {
         ),
         "DELETE /phone-numbers/{id}": Operation(
             "Release a number",
-            "It is given back for good.",
+            "Release the number permanently.",
             status=204,
             errors={409: "Calls are running on this number.", 502: _AT_CARRIER},
         ),
         "POST /phone-numbers/{id}/rotate-secret": Operation(
             "Rotate the webhook secret",
-            "For 24 hours webhooks carry the signatures of both secrets.",
+            "For 24 hours, webhooks are signed with both secrets.",
             answer=data_of(BOUGHT_NUMBER),
         ),
         "GET /number-pricing": Operation(
-            "List prices of numbers",
-            "A whole list, not paged.",
+            "List number prices",
+            "Not paginated.",
             answer=data_of(listing(PRICE)),
             query=PricingQuerySerializer,
         ),
@@ -209,19 +217,19 @@ OPERATIONS = {
     "Countries": {
         "GET /countries": Operation(
             "List countries",
-            "Each kind of number on sale, and whether you may buy it. A whole list, not paged.",
+            "Types of numbers for sale by country, with your verification status. Not paginated.",
             answer=data_of(listing(COUNTRY)),
             errors={502: _ASKED},
         ),
         "GET /countries/{code}/requirements": Operation(
-            "Show what a country requires",
+            "List a country's requirements",
             answer=data_of(listing(REQUIREMENT)),
             query=NumberTypeQuery,
             errors={502: _ASKED},
         ),
         "POST /countries/{code}/verify": Operation(
-            "Hand in documents",
-            "As multipart/form-data. Our staff look at them; the outcome comes as `country.verification.updated`.",
+            "Submit documents",
+            "Submit documents as multipart/form-data. Our staff review them, and we send the result as `country.verification.updated`.",
             answer=data_of(SUBMISSION),
             status=201,
             body=FORM,
@@ -230,28 +238,28 @@ OPERATIONS = {
                 "documents[0][type]": "6d3e2643-…",
                 "documents[0][file]": "@/path/to/utility-bill.pdf",
             },
-            errors={409: "Documents are under review, approved, or not needed.", 502: _ASKED},
+            errors={409: "Documents are under review, already approved, or not required.", 502: _ASKED},
         ),
         "GET /countries/{code}/verification": Operation(
-            "Show your verification", answer=data_of(VERIFICATION), query=NumberTypeQuery, errors={502: _ASKED}
+            "Get your verification status", answer=data_of(VERIFICATION), query=NumberTypeQuery, errors={502: _ASKED}
         ),
     },
 }
 PATH_EXAMPLES = {"countries {code}": "GB"}
 FIELDS = {
-    "phone_number": "E.164, like +14155551234.",
-    "webhook_url": "Where the number's call events are sent.",
+    "phone_number": "Phone number in E.164 format, like +14155551234.",
+    "webhook_url": "URL that receives the number's call events.",
     "NumberPurchaseSerializer.label": "A name for the number.",
     "NumberUpdateSerializer.label": "A name for the number.",
-    "country_code": "Two letters. Default: US.",
-    "countries {code}": "Two letters, like GB.",
-    "country": "Two letters, like US.",
-    "number_type": "The kind of number.",
-    "area_code": "Digits right after the country code.",
+    "country_code": "Two-letter country code. Default: US.",
+    "countries {code}": "Two-letter country code, like GB.",
+    "country": "Two-letter country code, like US.",
+    "number_type": "Type of number.",
+    "area_code": "Area code, without the country code.",
     "locality": "City, like San Francisco.",
-    "contains": "Digits that the number must contain.",
-    "limit": "How many at most.",
-    "mode": "`webhook`: your server says what is spoken. `streaming`: an AI model talks.",
-    "agent_id": "An agent of yours; null unlinks.",
-    "model": "A model of `GET /models`.",
+    "contains": "Digits the number must contain.",
+    "limit": "Maximum number of results.",
+    "mode": "`webhook`: your server controls the call. `streaming`: an AI model talks to the caller.",
+    "agent_id": "ID of one of your agents. Null unlinks the agent.",
+    "model": "Slug of a model from `GET /models`.",
 }

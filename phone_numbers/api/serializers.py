@@ -101,7 +101,7 @@ class CountryField(serializers.RegexField):
     """Two letters in either case; given on in capitals."""
 
     def __init__(self, **kwargs: Any) -> None:
-        text = "Must be a country code of two letters, like US."
+        text = "Must be a two-letter country code, like US."
         super().__init__(r"^[A-Za-z]{2}\Z", error_messages={"invalid": text}, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:

@@ -7,9 +7,9 @@ from phone_numbers.models import NumberType, Verification
 _RENEWAL = {
     "phone_number_id": text("1"),
     "phone_number": text("+14155551234"),
-    "amount": money("3.00", "A month."),
+    "amount": money("3.00", "Monthly price."),
     "currency": text("USD", const="USD"),
-    "due_at": nullable(moment("The first moment that is not paid for.", "2026-04-30T12:00:00Z")),
+    "due_at": nullable(moment("When the renewal is due.", "2026-04-30T12:00:00Z")),
 }
 
 
@@ -17,7 +17,7 @@ def _renewal(when: str, state: str, *, ends_at: str | None, days_left: int | Non
     fields = {
         **_RENEWAL,
         "state": choice(["upcoming", "unpaid", "suspended", "reactivated", "released"], state),
-        "ends_at": nullable(moment("When that changes, if nothing is done."), example=ends_at),
+        "ends_at": nullable(moment("When the next state begins if the renewal stays unpaid."), example=ends_at),
         "days_left": nullable(whole(7), example=days_left),
     }
     order = ("phone_number_id", "phone_number", "state", "amount", "currency", "due_at", "ends_at", "days_left")
@@ -26,28 +26,30 @@ def _renewal(when: str, state: str, *, ends_at: str | None, days_left: int | Non
 
 WEBHOOKS = {
     "webhook.test": Webhook(
-        "You asked for it on the number's page. Any answer of 200 to 299 will do.",
+        "A test event you sent from the number's page. Any 2xx response counts as received.",
         {"phone_number_id": text("1"), "phone_number": text("+14155551234")},
     ),
     "number.renewal.reminder": _renewal(
-        "7, 3 and 1 days before a renewal that the balance does not cover, and before an unpaid number is suspended.",
+        "Sent 7, 3, and 1 days before a renewal that your balance does not cover, and before an unpaid number is suspended.",
         "upcoming",
         ends_at="2026-04-30T12:00:00Z",
         days_left=7,
     ),
     "number.suspended": _renewal(
-        "The renewal was not paid in time; the number takes and makes no calls until it is.",
+        "The renewal was not paid in time. The number cannot receive or place calls until it is paid.",
         "suspended",
         ends_at="2026-05-30T12:00:00Z",
         days_left=None,
     ),
-    "number.reactivated": _renewal("The number is paid and works again.", "reactivated", ends_at=None, days_left=None),
+    "number.reactivated": _renewal(
+        "The renewal was paid and the number is active again.", "reactivated", ends_at=None, days_left=None
+    ),
     "number.released": _renewal(
-        "The number stayed unpaid and was given back.", "released", ends_at=None, days_left=None
+        "The number was not paid and has been released.", "released", ends_at=None, days_left=None
     ),
     "country.verification.updated": Webhook(
-        "Your documents were approved or rejected. Sent once to each address that your numbers have, and signed with the "
-        "secret of the number that it names.",
+        "Your documents were approved or rejected. Sent once to each webhook URL of your numbers, signed with the secret of "
+        "`phone_number`.",
         {
             "verification_id": text("ver_0123456789abcdef"),
             "country_code": text("GB"),

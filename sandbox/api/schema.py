@@ -4,14 +4,16 @@ from bubblyphone.core.json_schema import data_of, record, text, whole
 from bubblyphone.core.schema import Operation
 from sandbox.api.views import SandboxCallSerializer
 
-_WS_URL = text("wss://agents.example.com/sandbox/ws/sandbox_abc123?token=…", "Opens once, within 30 seconds.")
+_WS_URL = text(
+    "wss://agents.example.com/sandbox/ws/sandbox_abc123?token=…", "WebSocket URL. Valid once, for 30 seconds."
+)
 _MODEL = text("gemini-3.1-flash-live")
 
 OPERATIONS = {
     "Sandbox": {
         "POST /sandbox/calls": Operation(
             "Start a sandbox call",
-            "Talk to a number's agent over a WebSocket, without a telephone. Telephony is free, the model is billed.",
+            "Talk to a number's agent over a WebSocket, without a phone. Telephony is free. The model is billed.",
             answer=data_of(
                 record({"call_id": text("sandbox_abc123"), "ws_url": _WS_URL, "model": _MODEL, "expires_in": whole(30)})
             ),
@@ -22,7 +24,7 @@ OPERATIONS = {
         ),
         "POST /sandbox/demo": Operation(
             "Start a demo call",
-            "A free call to our demo agent: no balance and no number needed, three for each account.",
+            "A free call to our demo agent. No balance or number needed. Three per account.",
             answer=data_of(
                 record(
                     {"call_id": whole(5001), "ws_url": _WS_URL, "model": _MODEL, "demos_remaining": whole(2, minimum=0)}
@@ -30,13 +32,13 @@ OPERATIONS = {
             ),
             status=201,
             errors={
-                403: "The free demo calls are used up, or the email is not confirmed yet (`email_not_confirmed`).",
+                403: "The free demo calls are used up, or the email address is not confirmed yet (`email_not_confirmed`).",
                 502: "No AI model is available.",
             },
         ),
     },
 }
 FIELDS = {
-    "overrides": "What is to be otherwise in this call.",
-    "dynamic_variables": "Values of the variables in prompt and greeting.",
+    "overrides": "Settings that differ for this call.",
+    "dynamic_variables": "Values for the variables in prompt and greeting.",
 }

@@ -45,7 +45,7 @@ class SandboxCallsView(APIView):
             .first()
         )
         if number is None:
-            raise InvalidRequest({"phone_number_id": ["There is no such phone number."]})
+            raise InvalidRequest({"phone_number_id": ["This phone number does not exist."]})
         overrides: dict[str, Any] = body.validated_data.get("overrides") or {}
         started = services.start_sandbox_call(
             developer=developer,

@@ -40,7 +40,7 @@ def spoken(text: str, tts: Tts | None) -> Render:
 
     async def render(announcement: Announcement) -> None:
         if tts is None:
-            logger.warning("no voice is installed (the `offline` extra): speak plays tones in its place")
+            logger.warning("no voice is installed (the `offline` extra): speak plays tones instead")
         for piece in split_for_speech(text):
             announcement.add(await _say(piece, tts))
 
@@ -53,7 +53,7 @@ async def _say(piece: str, tts: Tts | None) -> bytes:
     try:
         return await tts(piece)
     except (SpeechError, OSError) as error:
-        logger.warning("the voice failed, speak plays tones in its place: %s", error)
+        logger.warning("the voice failed, speak plays tones instead: %s", error)
         return babble(piece)
 
 
@@ -75,7 +75,7 @@ async def _fetch(url: str, http: aiohttp.ClientSession) -> bytes:
     try:
         async with asyncio.timeout(FETCH_SECONDS), http.get(url) as response:
             if response.status != 200:
-                raise AnnouncementFailed("file_not_found", f"The file could not be had: HTTP {response.status}.")
+                raise AnnouncementFailed("file_not_found", f"Downloading the file failed: HTTP {response.status}.")
             data = bytearray()
             async for chunk in response.content.iter_chunked(65536):
                 data += chunk
@@ -83,7 +83,7 @@ async def _fetch(url: str, http: aiohttp.ClientSession) -> bytes:
                     raise AnnouncementFailed("failed", "The file is too large.")
             return bytes(data)
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise AnnouncementFailed("file_not_found", "The file could not be had.") from error
+        raise AnnouncementFailed("file_not_found", "Downloading the file failed.") from error
 
 
 def read_wav(data: bytes) -> bytes:

@@ -156,7 +156,7 @@ class CallsApi:
         if other is leg:
             raise invalid("/call_control_id", "A call cannot be bridged with itself.")
         if body.get("prevent_double_bridge") and (leg.bridge or other.bridge):
-            raise invalid("/prevent_double_bridge", "One of the calls is bridged already.")
+            raise invalid("/prevent_double_bridge", "One of the calls is already bridged.")
         for each in (leg, other):
             if each.direction == "outgoing":
                 each.require_answered()
@@ -218,7 +218,7 @@ def _running(leg: Leg, body: Body) -> list[Recording]:
     leg.require_answered()
     recordings = leg.recorder.chosen(body.get("recording_id"))
     if not recordings:
-        raise invalid("/recording_id", "There is no such recording in progress.")
+        raise invalid("/recording_id", "This recording is not in progress.")
     return recordings
 
 

@@ -118,11 +118,11 @@ class ComplianceApi:
             pointer = f"/regulatory_requirements/{index}"
             requirement: Record | None = by_id.get(given["requirement_id"])
             if requirement is None:
-                raise errors.invalid(f"{pointer}/requirement_id", "This requirement is not one of the group's.")
+                raise errors.invalid(f"{pointer}/requirement_id", "This requirement is not in the group.")
             tables: dict[str, dict[str, Record]] = {"document": self._state.documents, "address": self._state.addresses}
             table = tables.get(requirement["field_type"])
             if table is not None and given["field_value"] not in table:
-                raise errors.invalid(f"{pointer}/field_value", f"There is no such {requirement['field_type']}.")
+                raise errors.invalid(f"{pointer}/field_value", f"This {requirement['field_type']} does not exist.")
             requirement |= {"field_value": given["field_value"], "updated_at": now_text()}
         if body.get("customer_reference"):
             group["customer_reference"] = body["customer_reference"]

@@ -69,7 +69,7 @@ def call_ended() -> ApiError:
 
 
 def not_answered() -> ApiError:
-    return ApiError(422, "90034", "Call not answered yet", "This command can be issued on an answered call only.")
+    return ApiError(422, "90034", "Call not answered yet", "This command can only be used on an answered call.")
 
 
 def answer_on_outbound() -> ApiError:
@@ -81,9 +81,9 @@ def not_streaming() -> ApiError:
 
 
 def already_transcribing() -> ApiError:
-    return ApiError(422, "90054", "Call transcription is already in progress", "Stop the one that runs first.")
+    return ApiError(422, "90054", "Call transcription is already in progress", "Stop the current transcription first.")
 
 
 def speak_length() -> ApiError:
-    detail = "The payload of a speak command has 1 to 3000 characters."
+    detail = "The payload of a speak command must have 1 to 3000 characters."
     return ApiError(422, "90010", "Invalid payload length", detail, "/payload")

@@ -73,7 +73,7 @@ class HandsetsApi:
         body = validate(await read_json(request), WAIT)
         script = _Script(await self._handset(body["number"], body), body)
         if body["number"] in self._switch.handsets:
-            raise errors.invalid("/number", "Another telephone has this number.")
+            raise errors.invalid("/number", "Another phone has this number.")
 
         def plug_in() -> None:
             self._switch.attach(script.handset)

@@ -120,7 +120,7 @@ class MediaStream:
             async for message in self._socket:
                 await self._receive(message)
         except (ConnectionError, aiohttp.ClientError):
-            logger.info("media stream broke off")
+            logger.info("media stream failed")
         if not self._stopping:
             self._started = False
             if self._socket.close_code in {1000, 1001}:
@@ -205,7 +205,7 @@ class MediaStream:
 
     async def _receive(self, message: aiohttp.WSMessage) -> None:
         if message.type is not aiohttp.WSMsgType.TEXT:
-            await self._send_error(MALFORMED_FRAME, "Frames are JSON text.")
+            await self._send_error(MALFORMED_FRAME, "Frames must be JSON text.")
             return
         try:
             frame = parse_json(message.data)
@@ -232,12 +232,12 @@ class MediaStream:
             return
         if self.params.mode != "rtp":
             await self._send_error(
-                INVALID_MEDIA, "In mp3 mode the payload must be an mp3 file; the exchange plays none."
+                INVALID_MEDIA, "In mp3 mode the payload must be an mp3 file, which the exchange does not support."
             )
         elif not self._frame_bytes <= len(data) <= self._frame_bytes * 50 * MAX_CHUNK_SECONDS:
-            await self._send_error(INVALID_MEDIA, "A chunk holds 20 milliseconds to 30 seconds of audio.")
+            await self._send_error(INVALID_MEDIA, "A chunk must have 20 milliseconds to 30 seconds of audio.")
         elif self.params.back_codec == "L16" and len(data) % 2:
-            await self._send_error(INVALID_MEDIA, "L16 has two bytes a sample.")
+            await self._send_error(INVALID_MEDIA, "L16 has two bytes per sample.")
         elif not self._audio_queue.write(self._decode(data)):
             await self._send_error(RATE_LIMIT_REACHED, "Too much audio is waiting to be played.")
 

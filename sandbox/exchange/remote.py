@@ -115,7 +115,7 @@ class RemoteHandset(Handset):
 
     async def take_over(self) -> None:
         """Send this client away: another one has its number now."""
-        await self._socket.send_json({"type": "error", "message": "The number was registered by another telephone."})
+        await self._socket.send_json({"type": "error", "message": "Another phone registered this number."})
         await self._socket.close(code=TAKEN_OVER)
 
 
@@ -175,7 +175,7 @@ class HandsetSocket:
         match control:
             case {"type": "dial", "to": str(to)} if E164.fullmatch(to):
                 if line is not None:
-                    return "A call is on already."
+                    return "This phone is already in a call."
                 self._switch.call(handset, to)
             case {"type": "answer"} if line is not None:
                 line.pick_up()
@@ -188,7 +188,7 @@ class HandsetSocket:
             case {"type": "answer" | "decline" | "hangup"} | {"type": "dtmf", "digit": str()} if line is None:
                 return "There is no call."
             case _:
-                return "This message is not known or has a wrong value."
+                return "Unknown message or invalid value."
         return ""
 
 

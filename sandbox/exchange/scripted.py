@@ -109,7 +109,7 @@ class ScriptedHandset(Handset):
         """A text as 8 kHz PCM16. Raises RuntimeError without `tts`."""
         if text not in self._voices:
             if self._tts is None:
-                raise RuntimeError("No voice is installed to speak a text; give audio instead.")
+                raise RuntimeError("No voice is installed to speak text. Send audio instead.")
             self._voices[text] = await self._tts(text)
         return self._voices[text]
 

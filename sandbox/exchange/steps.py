@@ -133,7 +133,7 @@ class HangUp:
 def parse_steps(script: Any) -> list[Step]:
     """Steps from their JSON form. Raises ValueError that names the wrong step."""
     if not isinstance(script, list):
-        raise ValueError("A script is a list of steps.")
+        raise ValueError("A script must be a list of steps.")
     return [_parse_step(index, step) for index, step in enumerate(script, start=1)]
 
 
@@ -164,5 +164,5 @@ def _parse_step(index: int, step: Any) -> Step:
             case "hang_up":
                 return HangUp()
     except (TypeError, ValueError, binascii.Error) as error:
-        raise ValueError(f"Step {index} ({name}) has a wrong value.") from error
-    raise ValueError(f"Step {index} ({name}) is not known or has a wrong value.")
+        raise ValueError(f"Step {index} ({name}) has an invalid value.") from error
+    raise ValueError(f"Step {index} ({name}) is unknown or has an invalid value.")

@@ -95,7 +95,7 @@ class Switch:
         if from_number not in {leg.from_number, leg.to_number} and self._state.connection_of(from_number) is None:
             raise errors.not_authorized("The source number is not one of this account.")
         if leg.transfer_to is not None or (leg.direction == "outgoing" and leg.state == "ringing"):
-            raise errors.invalid("/call_control_id", "The call is being transferred already, or is not answered.")
+            raise errors.invalid("/call_control_id", "The call is already being transferred, or is not answered.")
         mailbox = self.mailbox(body) if body.get("webhook_url") else leg.mailbox
         target = self._outgoing(body, from_number=from_number, mailbox=mailbox)
         target.client_state = body.get("target_leg_client_state")

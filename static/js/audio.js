@@ -1,9 +1,9 @@
 // A voice line between the microphone and loudspeaker of this machine and whoever uses it (Phone, Sandbox).
 
 const PROBLEMS = {
-  NotAllowedError: "The microphone was refused. Allow it for this page (the icon in the address bar) and try again.",
-  NotFoundError: "No microphone was found. Plug one in and try again.",
-  NotReadableError: "The microphone is used by another program. Close that and try again.",
+  NotAllowedError: "Microphone access was denied. Allow it in the address bar and try again.",
+  NotFoundError: "No microphone found. Connect one and try again.",
+  NotReadableError: "Another program is using the microphone. Close it and try again.",
 };
 
 /** What went wrong with a microphone, in plain words. */

@@ -12,9 +12,9 @@ const CAUSES = {
   call_rejected: "The call was declined",
   no_answer: "Nobody answered",
   timeout: "Nobody answered",
-  originator_cancel: "Call cancelled",
-  unallocated_number: "There is no such number",
-  not_found: "There is no such number",
+  originator_cancel: "Call canceled",
+  unallocated_number: "The number does not exist",
+  not_found: "The number does not exist",
 };
 const TAKEN_OVER = 4001;
 const NOT_ALLOWED = 4403;
@@ -47,11 +47,11 @@ function connect() {
 }
 
 function onLost(code) {
-  if (isBusy()) finish("The connection was lost");
-  show("lost", code === TAKEN_OVER ? "The phone is open in another window" : "Not connected to the exchange");
-  if (code === TAKEN_OVER) return showTrouble("Only one window can be the phone. Reload this page to take it over.");
+  if (isBusy()) finish("Connection lost");
+  show("lost", code === TAKEN_OVER ? "Phone open in another window" : "Not connected to the exchange");
+  if (code === TAKEN_OVER) return showTrouble("The phone can only be open in one window. Reload this page to use it here.");
   if (code === NOT_ALLOWED) return showTrouble("You are signed out. Reload this page to sign in again.");
-  showTrouble("The connection to the exchange was lost. Trying again…");
+  showTrouble("Connection to the exchange lost. Reconnecting…");
   setTimeout(connect, RECONNECT_MS[Math.min(attempts++, RECONNECT_MS.length - 1)]);
 }
 
@@ -103,7 +103,7 @@ async function openLine() {
 
 async function dial() {
   const to = element("to").value.replace(/[^+\d]/g, "");
-  if (!/^\+[1-9]\d{6,14}$/.test(to)) return showTrouble("Write the number with + and country code, like +14155550100.");
+  if (!/^\+[1-9]\d{6,14}$/.test(to)) return showTrouble("Enter a number with + and country code, like +14155550100.");
   element("dial").disabled = true;
   if (!(await openLine())) return show("ready", "Ready");
   show("calling", "Calling…", to);

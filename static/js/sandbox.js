@@ -8,8 +8,8 @@ const REASONS = {
   completed: "Call ended",
   normal_clearing: "Call ended",
   insufficient_balance: "Your balance is used up",
-  max_duration: "The longest duration is reached",
-  silence_timeout: "Ended, since nobody said anything",
+  max_duration: "Maximum duration reached",
+  silence_timeout: "Ended because nobody said anything",
   model_failed: "The AI model failed",
 };
 
@@ -63,7 +63,7 @@ function begin({ ws_url: address, summary_url: summary, price_per_minute: price,
   element("state").textContent = `Connecting to ${model}…`;
   socket = new WebSocket(address);
   socket.onmessage = ({ data }) => onFrame(JSON.parse(data));
-  socket.onclose = () => finish("The connection was lost");
+  socket.onclose = () => finish("Connection lost");
   talk.follow(summary);
   document.body.dispatchEvent(new Event("sandbox-started")); // one demo call less
 }

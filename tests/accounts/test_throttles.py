@@ -225,7 +225,7 @@ def test_demos_need_a_confirmed_email_where_mail_can_be_sent(
     assert developer.demo_calls_used == (status == 201)
     if status == 403:
         assert response.json() == {
-            "message": "Confirm your email before you start a demo call.",
+            "message": "Confirm your email address before you start a demo call.",
             "reason": "email_not_confirmed",
         }
 
@@ -240,7 +240,7 @@ def test_codes_from_many_addresses_have_a_limit_that_does_not_lock_out_the_owner
         assert not is_refused(answer)
     assert is_refused(second_factor(victim, THERE, "wrong"))
     refused = second_factor(victim, THERE, PASSWORD)
-    assert "Too many failed attempts. Try again later. A recovery code still works." in refused.content.decode()
+    assert "Too many failed attempts. Try again later. You can still use a recovery code." in refused.content.decode()
     assert second_factor(other, THERE, PASSWORD).status_code == 302
     client = Client()
     client.force_login(victim)

@@ -186,13 +186,13 @@ def test_an_agent_cannot_lose_what_a_linked_number_needs(api):
     [
         (
             {f"f{n}": SCHEMA["summary"] for n in range(51)},
-            {"analysis_schema": ["Must not have more than 50 fields."]},
+            {"analysis_schema": ["Must have at most 50 fields."]},
         ),
         (
             {"a b": SCHEMA["summary"]},
             {
                 "analysis_schema.a b": [
-                    "A name must start with a letter or underscore and hold only letters, digits and underscores."
+                    "A name must start with a letter or underscore and contain only letters, digits, and underscores."
                 ]
             },
         ),
@@ -203,15 +203,15 @@ def test_an_agent_cannot_lose_what_a_linked_number_needs(api):
         ),
         (
             {"a": {"type": "text", "description": "D", "options": ["x"]}},
-            {"analysis_schema.a.options": ["Only a selector has options."]},
+            {"analysis_schema.a.options": ["Only selectors have options."]},
         ),
         (
             {"a": {"type": "selector", "description": "D"}},
-            {"analysis_schema.a.options": ["A selector needs a list of 1 to 50 options."]},
+            {"analysis_schema.a.options": ["A selector must have a list of 1 to 50 options."]},
         ),
         (
             {"a": {"type": "selector", "description": "D", "options": ["x", ""]}},
-            {"analysis_schema.a.options": ["Options must be texts of 1 to 200 characters."]},
+            {"analysis_schema.a.options": ["Each option must be a string of 1 to 200 characters."]},
         ),
         (
             {"a": {"type": "selector", "description": "D", "options": ["x", "x"]}},

@@ -44,10 +44,10 @@ def test_a_key_that_works(client: Any, settings: Any, provider: str, path: str, 
 @pytest.mark.parametrize(
     ("provider", "status", "text"),
     [
-        ("openai", 401, "OpenAI refuses this key."),
-        ("openai", 403, "OpenAI refuses this key."),
-        ("google", 400, "Google refuses this key."),
-        ("openai", 429, "OpenAI knows this key, but its quota is used up or its rate limit reached."),
+        ("openai", 401, "OpenAI rejected this key."),
+        ("openai", 403, "OpenAI rejected this key."),
+        ("google", 400, "Google rejected this key."),
+        ("openai", 429, "OpenAI accepts this key, but its quota or rate limit is exceeded."),
     ],
 )
 def test_a_key_that_does_not(client: Any, settings: Any, provider: str, status: int, text: str) -> None:
@@ -61,10 +61,10 @@ def test_a_key_that_does_not(client: Any, settings: Any, provider: str, status: 
 @pytest.mark.parametrize(
     ("provider", "status", "text"),
     [
-        ("openai", 500, "OpenAI answered with status 500. Try again later."),
-        ("openai", 400, "OpenAI answered with status 400. Try again later."),
-        ("google", 302, "Google answered with status 302. Try again later."),
-        ("google", None, "Google cannot be reached."),
+        ("openai", 500, "OpenAI responded with status 500. Try again later."),
+        ("openai", 400, "OpenAI responded with status 400. Try again later."),
+        ("google", 302, "Google responded with status 302. Try again later."),
+        ("google", None, "Google could not be reached."),
     ],
 )
 def test_a_provider_that_does_not_say(client: Any, settings: Any, provider: str, status: int | None, text: str) -> None:
@@ -75,7 +75,7 @@ def test_a_provider_that_does_not_say(client: Any, settings: Any, provider: str,
 
 def test_a_provider_that_is_away(client: Any, settings: Any) -> None:
     response = ask(client, settings, "openai", "http://127.0.0.1:9")
-    assert (response.status_code, response.json()) == (502, {"message": "OpenAI cannot be reached."})
+    assert (response.status_code, response.json()) == (502, {"message": "OpenAI could not be reached."})
 
 
 def test_nobody_elses_key(client: Any) -> None:

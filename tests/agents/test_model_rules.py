@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 GEMINI, GPT, LOCAL = "gemini-3.1-flash-live", "gpt-realtime-1.5", "local-offline"
 SECRETS = {"openai": "sk-0123456789", "google": "AIza-0123456789"}
-NO_KEY = "This server has no {0} key. Use a model key of your own for {0}."
+NO_KEY = "This server has no {0} key. Add your own {0} model key."
 OPENAI_VOICES = "marin, cedar, alloy, ash, ballad, coral, echo, sage, shimmer, verse"
 
 
@@ -97,14 +97,14 @@ def test_a_key_of_ones_own_makes_a_model_usable(api: Api) -> None:
 @pytest.mark.usefixtures("without_keys")
 def test_a_demo_without_any_model_is_refused_and_does_not_count(api: Api) -> None:
     AIModel.objects.filter(provider="local").update(is_enabled=False)
-    text = "No AI model is available on this server. Name one from GET /models and use a model key of your own."
+    text = "No AI model is available on this server. Choose one from GET /models and add your own model key."
     assert api.refused("POST", "sandbox/demo", {}) == {"model": [text]}
 
 
 @pytest.mark.parametrize(
     ("row", "text"),
     [
-        ({"is_enabled": False}, "This model is switched off on this server."),
+        ({"is_enabled": False}, "This model is disabled on this server."),
         ({"retires_on": "2026-01-20"}, "This model has been retired."),
     ],
 )
@@ -112,7 +112,7 @@ def test_a_model_out_of_service_is_refused(api: Api, row: dict[str, Any], text: 
     AIModel.objects.filter(slug=GPT).update(**row)
     stale = number(api, model_slug=GPT)
     call = {"from": stale.e164, "to": "+12025551234", "mode": "streaming"}
-    assert api.refused("POST", "calls", call) == {"model": [f"{text} Choose another one from GET /models."]}
+    assert api.refused("POST", "calls", call) == {"model": [f"{text} Choose another model from GET /models."]}
     for path, name in (
         (f"phone-numbers/{stale.pk}", "model"),
         (f"agents/{make_agent(developer=api.developer).pk}", "model_slug"),
@@ -126,7 +126,7 @@ def test_a_model_out_of_service_is_refused(api: Api, row: dict[str, Any], text: 
     [
         ("google", GPT, "This key is for Google, but gpt-realtime-1.5 is a model of OpenAI."),
         ("openai", GEMINI, "This key is for OpenAI, but gemini-3.1-flash-live is a model of Google."),
-        ("openai", LOCAL, "The model local-offline uses no key. Remove the model key or choose another model."),
+        ("openai", LOCAL, "The model local-offline does not use a key. Remove the model key or choose another model."),
     ],
 )
 def test_a_key_of_another_provider_is_refused_at_every_door(api: Api, provider: str, slug: str, text: str) -> None:
@@ -163,7 +163,7 @@ def test_a_number_s_own_key_must_fit_the_agent_that_is_linked(api: Api) -> None:
 def test_a_fallback_that_could_never_stand_in_is_refused(api: Api) -> None:
     own = key(api, "google")
     body = {"name": "A", "model_slug": GEMINI, "model_key_id": own, "fallback_model": GPT}
-    text = "With a model key for Google, only a model of Google or the offline model can take over."
+    text = "With a model key for Google, the backup model must be from Google or the offline model."
     assert api.refused("POST", "agents", body) == {"fallback_model": [text]}
     agent = api("POST", "agents", {**body, "fallback_model": LOCAL}, 201)["data"]["id"]
     assert api.refused("PATCH", f"agents/{agent}", {"fallback_model": GPT}) == {"fallback_model": [text]}

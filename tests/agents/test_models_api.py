@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 PREVIEW = "gemini-3.1-flash-live-preview"
 
-NO_KEY = "This server has no {0} key. Use a model key of your own for {0}."
+NO_KEY = "This server has no {0} key. Add your own {0} model key."
 
 MOMENT = datetime(2026, 4, 5, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -83,7 +83,7 @@ def test_a_model_that_is_unavailable_says_why(api):
     assert {model["slug"]: (model["status"], model["reason"]) for model in api("GET", "models")["data"]} == {
         "gemini-3.1-flash-live": ("unavailable", NO_KEY.format("Google")),
         "gpt-realtime-1.5": ("unavailable", NO_KEY.format("OpenAI")),
-        "gpt-realtime-mini": ("unavailable", "This model is switched off on this server."),
+        "gpt-realtime-mini": ("unavailable", "This model is disabled on this server."),
         "local-offline": ("unavailable", "This model has been retired."),
     }
 
@@ -129,7 +129,7 @@ def test_a_model_key_is_kept_encrypted_and_never_shown_again(api):
         ({"provider": "local", "api_key": "1234567890"}, {"provider": ['"local" is not a valid choice.']}),
         (
             {"provider": "google", "api_key": "12345\r\n67890"},
-            {"api_key": ["Must not hold spaces or special characters."]},
+            {"api_key": ["Must not contain spaces or special characters."]},
         ),
         ({"provider": "google", "api_key": "1234567890", "lable": "x"}, {"lable": ["Unknown field."]}),
     ],
@@ -144,7 +144,7 @@ def test_a_model_key_in_use_stays(api):
     agent = api("POST", "agents", {"name": "Support", "model_key_id": key}, 201)["data"]["id"]
     number = make_phone_number(developer=api.developer, e164="+14155550177", model_key_id=key)
     assert api("DELETE", f"model-keys/{key}", status=409) == {
-        "message": "This model key is in use by +14155550177, Support. Choose another key there first."
+        "message": "This model key is used by +14155550177, Support. Choose another key there first."
     }
     api("PATCH", f"agents/{agent}", {"model_key_id": None})
     number.model_key = None

@@ -36,7 +36,7 @@ def test_accepted(parameters: dict[str, Any]) -> None:
 @pytest.mark.parametrize("keyword", ["anyOf", "oneOf", "allOf", "enum", "not"])
 def test_refused_at_the_top_level_with_the_reason(keyword: str) -> None:
     found = tool_problems([tool(properties={"email": {"type": "string"}}, **{keyword: [{"required": ["email"]}]})])
-    text = f"Models refuse {keyword} at the top level of the parameters; use it within a property."
+    text = f"Models reject {keyword} at the top level of parameters. Use it inside a property."
     assert text in found[f"0.parameters.{keyword}"]
 
 
@@ -157,7 +157,7 @@ def test_every_way_to_nest_is_bounded(keyword: str) -> None:
     for _ in range(20):
         schema = {keyword: {"b": schema} if keyword == "properties" else [schema] if keyword == "anyOf" else schema}
     ((path, texts),) = tool_problems([tool(properties={"a": schema})]).items()
-    assert texts == ["Must not be nested deeper than 8 levels."]
+    assert texts == ["Must be nested at most 8 levels deep."]
     assert path.startswith("0.parameters.properties.a.")
 
 

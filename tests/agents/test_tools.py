@@ -71,7 +71,7 @@ def test_definitions_as_openai_writes_them_are_accepted():
     assert widen({"type": "function", **DAY}) == widen(DAY)
 
 
-NAME_RULE = "Must start with a letter or underscore and hold only letters, digits, underscores and hyphens, at most 64."
+NAME_RULE = "Must start with a letter or underscore and contain at most 64 letters, digits, underscores, and hyphens."
 TYPE_RULE = "Unknown type. Use one of string, number, integer, boolean, array, object, or a JSON Schema."
 
 
@@ -79,7 +79,7 @@ TYPE_RULE = "Unknown type. Use one of string, number, integer, boolean, array, o
     ("tools", "problems"),
     [
         ({"name": "f"}, {"": ["Must be a list of function definitions."]}),
-        ([{"name": f"f{n}"} for n in range(65)], {"": ["Must not hold more than 64 tools."]}),
+        ([{"name": f"f{n}"} for n in range(65)], {"": ["Must have at most 64 tools."]}),
         (["f"], {"0": ['Must be a function definition: {"name": …, "description": …, "parameters": …}.']}),
         ([{}], {"0.name": ["This field is required."]}),
         ([{"name": "2nd"}], {"0.name": [NAME_RULE]}),
@@ -91,11 +91,14 @@ TYPE_RULE = "Unknown type. Use one of string, number, integer, boolean, array, o
         ([{"name": "transfer_call"}], {"0.name": ["transfer_call is the name of a built-in tool."]}),
         ([{"name": "send_dtmf"}], {"0.name": ["send_dtmf is the name of a built-in tool."]}),
         ([{"name": "f", "params": {}}], {"0.params": ["Unknown field."]}),
-        ([{"name": "f", "type": "code"}], {"0.type": ['Only "function" is known.']}),
-        ([{"name": "f", "description": "a" * 2001}], {"0.description": ["Must be a text of at most 2000 characters."]}),
+        ([{"name": "f", "type": "code"}], {"0.type": ['Must be "function".']}),
+        (
+            [{"name": "f", "description": "a" * 2001}],
+            {"0.description": ["Must be a string of at most 2000 characters."]},
+        ),
         (
             [{"name": "f", "speak_while_waiting": "a" * 201}],
-            {"0.speak_while_waiting": ["Must be a text of at most 200 characters."]},
+            {"0.speak_while_waiting": ["Must be a string of at most 200 characters."]},
         ),
         (
             [{"name": "f", "parameters": ["date"]}],
@@ -109,7 +112,7 @@ TYPE_RULE = "Unknown type. Use one of string, number, integer, boolean, array, o
         ),
         (
             [{"name": "f", "parameters": {"type": "object", "properties": {}, "required": ["a"]}}],
-            {"0.parameters.required": ["Names parameters that properties does not have: a."]},
+            {"0.parameters.required": ["Contains names that are not in properties: a."]},
         ),
         (
             [{"name": "f", "parameters": {"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}}}],
@@ -119,11 +122,11 @@ TYPE_RULE = "Unknown type. Use one of string, number, integer, boolean, array, o
             [{"name": "f", "parameters": {"a": {"enum": []}}}],
             {"0.parameters.a.enum": ["Must be a list of at least one value."]},
         ),
-        ([{"name": "f", "description": "é" * 9000}], {"0": ["Must not be larger than 16384 bytes of JSON."]}),
-        ([{"name": "f", "description": "\x00"}], {"0": ["Must not contain NUL characters."]}),
+        ([{"name": "f", "description": "é" * 9000}], {"0": ["Must be at most 16384 bytes of JSON."]}),
+        ([{"name": "f", "description": "\x00"}], {"0": ["Must not contain null characters."]}),
         (
             [{"name": "f", "description": "\ud800"}],
-            {"0": ["Must be plain JSON: no lone surrogates, no infinite numbers, not nested without end."]},
+            {"0": ["Must be valid JSON without lone surrogates, infinite numbers, or very deep nesting."]},
         ),
     ],
 )
@@ -139,7 +142,7 @@ def test_schemas_may_be_eight_levels_deep():
     assert tool_problems([{"name": "f", "parameters": {"a": nested(7)}}]) == {}
     path = "0.parameters.a" + ".items" * 7
     assert tool_problems([{"name": "f", "parameters": {"a": nested(8)}}]) == {
-        path: ["Must not be nested deeper than 8 levels."]
+        path: ["Must be nested at most 8 levels deep."]
     }
 
 

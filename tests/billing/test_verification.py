@@ -77,7 +77,7 @@ def charge_a_call_that_is_not_there(developer: Developer) -> str:
 
 def forget_to_settle(developer: Developer) -> str:
     call = make_call(make_streaming_number(developer), NOW, status="failed", ended_at=NOW)
-    return f"call {call.pk}: is over and not settled, or a demo that costs"
+    return f"call {call.pk}: ended but not settled, or a demo with a cost"
 
 
 def give_by_a_charge(developer: Developer) -> str:
@@ -109,7 +109,7 @@ def spoil_a_checkpoint(developer: Developer) -> str:
 def charge_for_anothers_number(developer: Developer) -> str:
     number = make_streaming_number(make_account())
     book(developer, f"number:{number.pk}:2026-11", "number_month", "-3")
-    return f"number:{number.pk}:2026-11: is not of a number of developer {developer.pk}"
+    return f"number:{number.pk}:2026-11: developer {developer.pk} has no such number"
 
 
 def adjust_without_reason(developer: Developer) -> str:

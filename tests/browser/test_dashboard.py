@@ -34,8 +34,8 @@ def test_a_webhook_is_sent_again_from_its_call(demo_page: Page, seeded: dict[str
     entry = page.locator(".log li", has_text="call.hangup")
     entry.locator("summary").click()
     expect(entry).to_contain_text("upstream is down")
-    entry.get_by_role("button", name="Send again").click()
-    expect(page.locator("#messages")).to_contain_text("It is on its way again.")
+    entry.get_by_role("button", name="Resend").click()
+    expect(page.locator("#messages")).to_contain_text("Resending the webhook.")
     expect(entry.locator("details")).to_have_attribute("open", "")  # one is back where one was
 
 
@@ -67,5 +67,5 @@ def test_everything_opens_without_javascript(chromium: Browser, platform: Platfo
     expect(page.locator("h1")).to_have_text(shown)
     page.get_by_role("button", name="Release this number").click()
     page.get_by_role("button", name="Release number").click()
-    expect(page.get_by_text("The number is released.")).to_be_visible()
+    expect(page.get_by_text("Number released.")).to_be_visible()
     context.close()

@@ -69,7 +69,7 @@ def test_from_the_balance_to_stripe_and_back(page: Page, stripe: FakeStripe) -> 
     page.reload()
     expect(page.get_by_text("+$37.50")).to_have_count(1)
     page.get_by_label("Top up automatically").check()
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Save settings").click()
     expect(page.get_by_text("Automatic top-ups are on.")).to_be_visible()
     page.get_by_role("button", name="Remove Mastercard •••• 4444").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove card").click()

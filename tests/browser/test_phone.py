@@ -56,7 +56,7 @@ def test_talking_to_an_agent(demo_page: Page, question: str, platform: Platform)
     assert int(page.locator("#level-out").get_attribute("data-played-ms") or 0) > 3000
     page.get_by_role("button", name="Hang up").click()
     state(page, "ended")
-    talk.get_by_role("link", name="Open this call").click()
+    talk.get_by_role("link", name="View call").click()
     expect(page.locator("h1")).to_contain_text("Call from")
     expect(page.get_by_text("Ended normally.")).to_be_visible()
     expect(page.locator("#call-total")).to_have_text("$0.04")  # one started minute inbound; local-offline is free
@@ -125,7 +125,7 @@ def test_a_chosen_microphone_is_asked_for_and_its_refusal_explained(
     state(page, "ready")
     page.get_by_label("Microphone").select_option(label="Headset")
     page.get_by_role("button", name="Call", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("The microphone was refused.")
+    expect(page.get_by_role("alert")).to_contain_text("Microphone access was denied.")
     assert page.evaluate("window.asked") == {"exact": "h1"}
     state(page, "ready")
     page.goto("/sandbox")
@@ -140,4 +140,4 @@ def test_a_second_window_takes_the_phone_over(demo_page: Page) -> None:
     second.goto("/phone")
     state(second, "ready")
     state(first, "lost")
-    expect(first.locator("#state")).to_have_text("The phone is open in another window")
+    expect(first.locator("#state")).to_have_text("Phone open in another window")

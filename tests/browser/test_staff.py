@@ -29,10 +29,10 @@ def enter_admin(page: Page, platform: Platform) -> None:
     page.get_by_label("Password").fill(platform.demo["staff_password"])
     page.get_by_role("button", name="Log in").click()
     expect(page.locator(".qr-code svg")).to_be_visible(timeout=PATIENCE_MS)
-    page.get_by_label("The code that the app shows now").fill(code_of(page.locator("#key").inner_text()))
-    page.get_by_role("button", name="Set it up").click()
+    page.get_by_label("Code from the app").fill(code_of(page.locator("#key").inner_text()))
+    page.get_by_role("button", name="Turn on").click()
     expect(page.locator(".recovery-codes li")).to_have_count(10, timeout=PATIENCE_MS)
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I saved my recovery codes").click()
 
 
 def test_papers_are_handed_in_approved_and_the_number_is_bought(
@@ -48,15 +48,15 @@ def test_papers_are_handed_in_approved_and_the_number_is_bought(
     page.goto("/countries/GB/local")
     page.locator("input[type=file]").first.set_input_files(bill)
     page.get_by_role("button", name="Submit documents").click()
-    expect(page.get_by_text("There is nothing to do now.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("We will email you when the review is complete.")).to_be_visible(timeout=PATIENCE_MS)
 
     enter_admin(office, platform)
     office.get_by_role("link", name="Verifications", exact=True).first.click()
     expect(office.locator(".oldest")).to_contain_text("1 waiting", timeout=PATIENCE_MS)
-    office.get_by_role("link", name="Review it").click()
+    office.get_by_role("link", name="Review oldest").click()
     expect(office.locator(".paper iframe")).to_be_visible(timeout=PATIENCE_MS)
     office.get_by_role("button", name="Approve").click()
-    expect(office.get_by_text("Approved. The developer is told.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(office.get_by_text("Approved. We are notifying the developer.")).to_be_visible(timeout=PATIENCE_MS)
 
     page.goto("/countries/GB/local")
     expect(page.get_by_text("You are verified")).to_be_visible(timeout=PATIENCE_MS)

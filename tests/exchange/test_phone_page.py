@@ -84,8 +84,8 @@ async def test_closing_the_page_hangs_up(exchange, platform, telnyx, browser: Br
 
 async def test_messages_that_make_no_sense(exchange, browser: Browser):
     for message, problem in (
-        ({"type": "dance"}, "This message is not known or has a wrong value."),
-        ({"type": "dial", "to": "home"}, "This message is not known or has a wrong value."),
+        ({"type": "dance"}, "Unknown message or invalid value."),
+        ({"type": "dial", "to": "home"}, "Unknown message or invalid value."),
         ({"type": "answer"}, "There is no call."),
         ({"type": "dtmf", "digit": "5"}, "There is no call."),
     ):

@@ -98,4 +98,4 @@ async def test_a_server_that_fails_is_asked_again(platform: Platform) -> None:
     attempts = [
         (log["attempt"], log["success"], log["error_message"]) for log in logs if log["event_type"] == "call.incoming"
     ]
-    assert attempts == [(1, False, 'The answer has no "action".'), (2, True, None)]
+    assert attempts == [(1, False, 'The response has no "action".'), (2, True, None)]

@@ -159,7 +159,7 @@ def test_an_agent_that_answers_a_number_is_not_deleted(client: Client, developer
     number = make_phone_number(developer=developer, agent=agent)
     html = client.get(f"/agents/{agent.pk}").content.decode()
     assert f'href="/numbers/{number.pk}"' in html
-    assert "Delete this agent" not in html
+    assert "Delete agent" not in html
     refused = client.post(f"/agents/{agent.pk}/delete", follow=True).content.decode()
     assert f"still linked to {number.e164}" in refused
     number.agent = None
@@ -192,7 +192,7 @@ def test_a_tool_is_tried_as_in_a_call(client: Client, developer: Developer) -> N
     with RecordingServer([Answer(200, b'{"result": {"free": true}}')]) as server:
         answer = client.post("/agents/try-tool", trial(agent, server.url), headers={"HX-Request": "true"})
     html = answer.content.decode()
-    assert "The model gets this result." in html
+    assert "The model receives this result." in html
     assert "HTTP 200" in html
     assert f"signed with the secret of {number.e164}" in html
     assert "<html" not in html
@@ -208,12 +208,12 @@ def test_a_tool_is_tried_as_in_a_call(client: Client, developer: Developer) -> N
 @pytest.mark.parametrize(
     ("answer", "told", "reason"),
     [
-        (Answer(204, b""), "The model gets this result.", ""),
-        (Answer(200, b"fine"), "The model gets this result.", ""),
+        (Answer(204, b""), "The model receives this result.", ""),
+        (Answer(200, b"fine"), "The model receives this result.", ""),
         (Answer(500, b"Traceback"), "The model is told: This could not be completed.", "HTTP 500"),
         (Answer(302, b"", {"Location": "/"}), "The model is told: This could not be completed.", "redirect"),
         (Answer(200, b"x" * 16_001), "The model is told: The answer is too long to be used.", "16000 characters"),
-        (Answer(None), "The model is told: The service behind this does not answer at the moment.", ""),
+        (Answer(None), "The model is told: The service behind this is not responding right now.", ""),
     ],
 )
 def test_a_trial_says_what_the_model_is_told(client: Client, answer: Answer, told: str, reason: str) -> None:
@@ -256,7 +256,7 @@ def test_a_trial_never_reaches_a_private_network(client: Client, settings: Any) 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"model_slug": "gpt-realtime-1.5"}, "This server has no OpenAI key. Use a model key of your own for OpenAI."),
+        ({"model_slug": "gpt-realtime-1.5"}, "This server has no OpenAI key. Add your own OpenAI model key."),
         ({"model_slug": "gemini-3.1-flash-live"}, "This server has no Google key."),
         (
             {"model_slug": "gpt-realtime-mini", "model_key_id": "google"},

@@ -90,7 +90,7 @@ def test_a_saved_number_is_answered(client: Client, developer: Developer, agent:
     assert call.agent == number.agent
     html = client.get(f"/numbers/{number.pk}").content.decode()
     assert_sound(html)
-    assert "Nobody answers yet" not in html
+    assert "Not answered" not in html
 
 
 def test_your_server_needs_an_address(client: Client, developer: Developer, agent: Agent) -> None:
@@ -112,8 +112,8 @@ def test_an_agent_without_a_prompt_is_refused_and_nothing_changes(client: Client
 
 def test_a_new_number_says_that_nobody_answers(client: Client, developer: Developer) -> None:
     number = make_phone_number(developer=developer)
-    assert "Nobody answers yet" in client.get(f"/numbers/{number.pk}").content.decode()
-    assert "Nobody yet" in client.get("/numbers").content.decode()
+    assert "Not answered" in client.get(f"/numbers/{number.pk}").content.decode()
+    assert "Not answered" in client.get("/numbers").content.decode()
 
 
 # Over the API: what the number has, what the PATCH says, and the mode then.

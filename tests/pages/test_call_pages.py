@@ -123,7 +123,7 @@ def test_a_failed_call_says_why(client: Client, number: PhoneNumber) -> None:
     call = ended_call(number, status="failed", hangup_cause="busy", direction="outbound", answered_at=None)
     html = client.get(f"/calls/{call.pk}").content.decode()
     assert_sound(html)
-    assert 'Why it failed: <span class="fault">The person called</span>' in html
+    assert 'Cause: <span class="fault">The callee</span>' in html
     assert 'id="strip"' not in html  # nobody spoke
 
 
@@ -140,13 +140,13 @@ def test_a_running_call_can_be_acted_on(client: Client, number: PhoneNumber) -> 
     nobody = client.post(f"/calls/{call.pk}/context", {"message": "The refund is approved."}, follow=True)
     assert "No model is connected" in nobody.content.decode()  # there is no session in this test
     wrong = client.post(f"/calls/{call.pk}/transfer", {"to": "12345"}, follow=True).content.decode()
-    assert "With + and country code" in wrong
+    assert "Enter a number with + and country code" in wrong
     assert (
         "Calling the number."
         in client.post(f"/calls/{call.pk}/transfer", {"to": "+1 202-555-0123"}, follow=True).content.decode()
     )
     assert call.transfers.get().to_number == "+12025550123"
-    assert "Hanging up." in client.post(f"/calls/{call.pk}/hang-up", follow=True).content.decode()
+    assert "Ending the call." in client.post(f"/calls/{call.pk}/hang-up", follow=True).content.decode()
     call.refresh_from_db()
     assert call.end_requested_cause == "normal_clearing"
 

@@ -33,7 +33,7 @@ def key(developer: Developer) -> ModelKey:
 
 
 def test_a_key_is_added_and_never_shown(client: Client) -> None:
-    assert "No keys of yours" in client.get("/model-keys").content.decode()
+    assert "No model keys" in client.get("/model-keys").content.decode()
     form = {"provider": "openai", "api_key": SECRET, "label": "Production"}
     html = client.post("/model-keys", form, follow=True).content.decode()
     assert_sound(html)
@@ -50,7 +50,7 @@ def test_a_key_that_cannot_be_one_is_refused(client: Client, typed: str, text: s
     assert not ModelKey.objects.exists()
 
 
-@pytest.mark.parametrize(("status", "text"), [(200, "OpenAI accepts this key."), (401, "OpenAI refuses this key.")])
+@pytest.mark.parametrize(("status", "text"), [(200, "OpenAI accepts this key."), (401, "OpenAI rejected this key.")])
 def test_a_key_is_tested(client: Client, key: ModelKey, settings: Any, status: int, text: str) -> None:
     with RecordingServer([Answer(status, b"{}")]) as server:
         entry = settings.MODEL_PROVIDERS["openai"]

@@ -88,7 +88,7 @@ def texts(developer: Developer, balance: str = "20") -> list[str]:
 def test_what_needs_attention(number: PhoneNumber) -> None:
     developer = number.developer
     assert texts(developer) == []
-    assert texts(developer, "0.49") == ["Your balance is below $0.50: no call can start."]
+    assert texts(developer, "0.49") == ["Your balance is below $0.50. Calls cannot start."]
     ended(number).save()
     set_limits(developer=developer, changes={"daily_cap": Decimal("0.10")})
     number.unpaid_since = timezone.now()
@@ -101,7 +101,7 @@ def test_what_needs_attention(number: PhoneNumber) -> None:
     shown = texts(developer)
     assert shown[0] == "Today's calls have reached your daily limit."
     assert "could not be renewed and will be suspended." in shown[1]
-    assert shown[2] == "1 webhook of the last day did not arrive."
+    assert shown[2] == "1 webhook failed in the last 24 hours."
     assert texts(make_account()) == []
     last_day = (timezone.now() + timedelta(days=29)).date()
     Verification.objects.create(
@@ -111,7 +111,7 @@ def test_what_needs_attention(number: PhoneNumber) -> None:
     Verification.objects.update(expires_on=last_day + timedelta(days=7))
     assert "Germany" not in "".join(texts(developer))
     AutoTopUp.objects.create(developer=developer, failed_at=timezone.now())
-    assert "Your card was declined: automatic top-ups are switched off." in texts(developer)
+    assert "Your card was declined. Automatic top-ups are off." in texts(developer)
 
 
 def test_the_page_and_how_often_it_asks(number: PhoneNumber) -> None:
@@ -124,7 +124,7 @@ def test_the_page_and_how_often_it_asks(number: PhoneNumber) -> None:
     client.get("/")  # what is looked up once and kept
     with CaptureQueriesContext(connection) as few:
         page = client.get("/").content.decode()
-    for shown in ("9 days", "$0.30", "3 calls, 6 min", "100 %", "Cost of calls, last 30 days"):
+    for shown in ("9 days", "$0.30", "3 calls, 6 min", "100%", "Cost of calls, last 30 days"):
         assert shown in page
     Call.objects.bulk_create([ended(number) for _ in range(20)])
     make_streaming_number(number.developer)

@@ -108,7 +108,7 @@ def test_the_carrier_is_asked_once_a_day_and_not_missed(api: Api, exchange: Exch
     CountryRequirements.objects.update(fetched_at=timezone.now() - timedelta(days=2))
     assert api.get() == before
     CountryRequirements.objects.all().delete()
-    assert api.get(status=502)["message"].startswith("The carrier did not say what ")
+    assert api.get(status=502)["message"].startswith("Loading the requirements for ")
     assert api.get("/US/requirements")["data"] == []
 
 
@@ -170,13 +170,13 @@ def test_texts_may_come_along(api: Api) -> None:
 @pytest.mark.parametrize(
     ("changes", "errors"),
     [
-        ({"documents[0][file]": upload(b"<html>")}, {"documents.0.file": ["The file is not a PDF, PNG or JPEG."]}),
+        ({"documents[0][file]": upload(b"<html>")}, {"documents.0.file": ["Upload a PDF, PNG, or JPEG file."]}),
         ({"documents[0][file]": upload(b"")}, {"documents.0.file": ["The submitted file is empty."]}),
         (
             {"documents[0][file]": upload(PDF + bytes(10 * 1024 * 1024))},
-            {"documents.0.file": ["The file is larger than 10 MiB."]},
+            {"documents.0.file": ["The file is too large. The maximum is 10 MiB."]},
         ),
-        ({"documents[0][file]": None}, {"documents.0.file": ["A file is needed."]}),
+        ({"documents[0][file]": None}, {"documents.0.file": ["Upload a file."]}),
         ({"documents[0][file]": "text"}, {"documents.0.file": [
             "The submitted data was not a file. Check the encoding type on the form."
         ]}),
@@ -184,8 +184,8 @@ def test_texts_may_come_along(api: Api) -> None:
         (
             {"documents[0][type]": "6d3e2643"},
             {
-                "documents.0.type": ["This is not the id of a requirement of this country and number type."],
-                "documents": ["Proof of Address (Local): the document is missing."],
+                "documents.0.type": ["Unknown requirement ID for this country and number type."],
+                "documents": ["Missing documents: Proof of Address (Local)."],
             },
         ),
         ({"documents[0][type]": None, "documents[0][file]": None}, {"documents": ["This field is required."]}),
@@ -204,7 +204,7 @@ def test_refusals(api: Api, documents: Path, changes: dict[str, Any], errors: di
 def test_the_same_requirement_twice(api: Api) -> None:
     again = {"documents[1][type]": ids_of("GB")["Proof of Address (Local)"], "documents[1][file]": upload()}
     answer = api.verify(form_of(**again), status=422)
-    assert answer["errors"] == {"documents.1.type": ["Proof of Address (Local) is there twice."]}
+    assert answer["errors"] == {"documents.1.type": ["Proof of Address (Local) was sent twice."]}
 
 
 @pytest.mark.parametrize("keyed", [False, True])
@@ -254,7 +254,7 @@ def test_where_nothing_is_needed(api: Api) -> None:
 def test_once_until_it_is_rejected(api: Api) -> None:
     staff = make_developer(is_staff=True)
     api.verify(form_of())
-    assert api.verify(form_of(), status=409) == {"message": "Your documents are being reviewed already."}
+    assert api.verify(form_of(), status=409) == {"message": "Your documents are already being reviewed."}
     first = Verification.objects.get()
     reject(verification_id=first.pk, staff=staff, reason="The bill is too old.")
     stands = api.get("/GB/verification")["data"]
@@ -271,7 +271,7 @@ def test_once_until_it_is_rejected(api: Api) -> None:
     assert api.status_of("GB") == "pending"
     approve(verification_id=second.pk, staff=staff)
     assert api.status_of("GB") == "approved"
-    message = "You are verified for local numbers of GB already."
+    message = "You are already verified for local numbers in GB."
     assert api.verify(form_of(), status=409) == {"message": message}
     assert [each.status for each in Verification.objects.order_by("pk")] == ["rejected", "approved"]
 

@@ -112,7 +112,7 @@ def test_search_with_the_carrier_down(client: APIClient, exchange: ExchangeThrea
     exchange.exchange.faults.rest["available_phone_numbers"] = fault
     response = client.get(AVAILABLE)
     assert response.status_code == 502
-    assert response.json()["message"].startswith("The search failed at the carrier")
+    assert response.json()["message"].startswith("The carrier could not search for numbers")
 
 
 def test_prices(client: APIClient) -> None:

@@ -23,7 +23,7 @@ QUICK_START = {
 }
 NEEDS_PROMPT = {"system_prompt": ["A system prompt is required in streaming mode, here or on the linked agent."]}
 NEEDS_URL = {"tool_webhook_url": ["A tool webhook URL is required when tools are set."]}
-NEEDS_RECORDING = {"transcription_enabled": ["Transcription needs recording_enabled to be true."]}
+NEEDS_RECORDING = {"transcription_enabled": ["Transcription requires recording_enabled to be true."]}
 
 
 @pytest.fixture
@@ -210,9 +210,9 @@ def test_a_model_key_fits_its_model(patch):
 def test_a_model_that_is_switched_off_cannot_be_chosen(patch):
     AIModel.objects.filter(slug="gpt-realtime-mini").update(is_enabled=False)
     number = make_phone_number(system_prompt="P", model_slug="gpt-realtime-mini")
-    text = "This model is switched off on this server. "
+    text = "This model is disabled on this server. "
     assert patch(number, {"model": "gpt-realtime-mini"}, 422)["errors"] == {"model": [f"{text}See GET /models."]}
     assert patch(number, {"mode": "streaming"}, 422)["errors"] == {
-        "model": [f"{text}Choose another one from GET /models."]
+        "model": [f"{text}Choose another model from GET /models."]
     }
     assert patch(number, {"label": "Still mine"})["data"]["label"] == "Still mine"

@@ -45,7 +45,7 @@ def staff() -> Developer:
 
 # --- buying -----------------------------------------------------------------------------------------------------------
 def test_without_approval_nothing_is_bought(developer: Developer, staff: Developer, exchange: ExchangeThread) -> None:
-    start = "Local numbers of United Kingdom need a verified holder. "
+    start = "Local numbers of United Kingdom require verification. "
     with pytest.raises(Forbidden) as never:
         buy(developer)
     assert never.value.message.startswith(f"{start}Submit documents with POST /countries/GB/verify")

@@ -56,7 +56,7 @@ def test_staff_read_and_approve(
     verification = submit_papers(developer)
     queue = office.get("/admin/numbers/verification/?status__exact=pending").content.decode()
     assert verification.public_id in queue
-    assert "1 waiting, the oldest for 0" in queue
+    assert "1 pending, the oldest for 0" in queue
     page = office.get(change_url(verification)).content.decode()
     document = verification.documents.get(kind="document")
     link = f"/admin/numbers/verification/{verification.pk}/documents/{document.pk}"
@@ -80,14 +80,14 @@ def test_staff_read_and_approve(
     assert verification.events.get(status="approved").actor == staff
     assert "Approved." in LogEntry.objects.filter(user=staff).values_list("change_message", flat=True)
     page = office.get(change_url(verification)).content.decode()
-    assert 'name="_approve"' not in page and 'value="Withdraw the approval"' in page
+    assert 'name="_approve"' not in page and 'value="Revoke approval"' in page
     assert '<textarea name="documents-0-value"' not in page
 
 
 def test_staff_reject_with_a_reason(office: Client, developer: Developer, exchange: ExchangeThread) -> None:
     verification = submit_papers(developer)
     response = office.post(change_url(verification), form_of(verification, _reject="Reject", reason=""), follow=True)
-    assert "Say what is wrong" in response.content.decode()
+    assert "Enter a reason" in response.content.decode()
     verification.refresh_from_db()
     assert verification.status == "pending"
     office.post(change_url(verification), form_of(verification, _reject="Reject", reason="Blurred."))
@@ -103,7 +103,7 @@ def test_an_address_is_needed_before_approval(office: Client, developer: Develop
     index = list(verification.documents.all()).index(address)
     form = form_of(verification, _approve="Approve") | {f"documents-{index}-value": "Berlin"}
     page = office.post(change_url(verification), form, follow=True).content.decode()
-    assert "End User Address: fill it in first" in page
+    assert "End User Address: enter the address first" in page
     verification.refresh_from_db()
     assert verification.status == "pending"
 
@@ -132,20 +132,24 @@ def test_the_pages(developer: Developer, staff: Developer, exchange: ExchangeThr
     page = "/countries/GB/local"
     assert "Proof of Address (Local)" in client.get(page).content.decode()
     refused = client.post(page, {"paper-1": upload(b"<html>")}).content.decode()
-    assert "The file is not a PDF, PNG or JPEG." in refused
+    assert "Upload a PDF, PNG, or JPEG file." in refused
     assert "This field is required." in client.post(page, {}).content.decode()
     assert client.post(page, {"paper-0": "Jane Doe", "paper-1": upload(PNG, "bill.png")}).url == page
     verification = Verification.objects.get()
     assert verification.documents.get(kind="textual").value == "Jane Doe"
     waiting = client.get(page).content.decode()
-    assert "There is nothing to do now." in waiting and "bill.png" in waiting and "<form class" not in waiting
+    assert (
+        "We will email you when the review is complete." in waiting
+        and "bill.png" in waiting
+        and "<form class" not in waiting
+    )
     reject(verification_id=verification.pk, staff=staff, reason="The bill is <old>.")
     again = client.get(page).content.decode()
     assert "The bill is &lt;old&gt;." in again and "Submit documents" in again
     client.post(page, {"paper-1": upload()})
     approve(verification_id=Verification.objects.get(status="pending").pk, staff=staff)
     assert "You are verified" in client.get(page).content.decode()
-    assert "No documents needed" in client.get("/countries/US/local").content.decode()
+    assert "No documents required" in client.get("/countries/US/local").content.decode()
     for path in ("ZZ/local", "US/mobile", "US/fax", "gb/local"):
         assert client.get(f"/countries/{path}").status_code == 404
     assert Client().get("/countries")["Location"].startswith("/login?next=")
@@ -161,12 +165,12 @@ def test_the_pages_without_the_carrier(developer: Developer, exchange: ExchangeT
     for path in ("/countries", "/countries/GB/local"):
         response = client.get(path)
         assert response.status_code == 200
-        assert "The carrier cannot be asked" in response.content.decode()
+        assert "The carrier is not available" in response.content.decode()
 
 
 def test_a_page_s_upload_has_the_same_limit(developer: Developer, exchange: ExchangeThread) -> None:
     client = Client()
     client.force_login(developer)
     big: Any = upload(PDF + bytes(MAX_FILE_BYTES))
-    assert "larger than 10 MiB" in client.post("/countries/GB/local", {"paper-1": big}).content.decode()
+    assert "The maximum is 10 MiB" in client.post("/countries/GB/local", {"paper-1": big}).content.decode()
     assert not Verification.objects.exists()

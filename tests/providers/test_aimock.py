@@ -105,7 +105,7 @@ async def test_openai_failed_response_ends_the_session(aimock_url: str) -> None:
         await reading.session.generate_reply("Answer the caller.")
         failure = await reading.until_failed()
         assert isinstance(failure, ProviderError)
-        assert str(failure) == "OpenAI failed to answer (no_fixture_match). No fixture matched"
+        assert str(failure) == "OpenAI failed to respond (no_fixture_match). No fixture matched"
 
 
 async def test_gemini_audio_answer(aimock_url: str) -> None:

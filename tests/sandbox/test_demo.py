@@ -116,7 +116,7 @@ def test_an_exchange_that_comes_up_late(exchange: ExchangeThread, tmp_path: Path
 
 def test_never_in_production(settings: Any) -> None:
     settings.DEMO = False
-    with pytest.raises(CommandError, match="no demo account in production"):
+    with pytest.raises(CommandError, match="not for production"):
         call_command("demo")
 
 

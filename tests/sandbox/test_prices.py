@@ -36,15 +36,15 @@ def shown_price(client: Client, agent: str) -> str:
 @pytest.mark.parametrize(
     ("settings_of_agent", "expected"),
     [
-        ({}, "Telephony: free. AI model: $0.04 a minute (Gemini 3.1 Flash Live)."),
-        ({"model_slug": "gpt-realtime-1.5"}, "Telephony: free. AI model: $0.12 a minute (GPT Realtime 1.5)."),
+        ({}, "Telephony: free. AI model: $0.04 per minute (Gemini 3.1 Flash Live)."),
+        ({"model_slug": "gpt-realtime-1.5"}, "Telephony: free. AI model: $0.12 per minute (GPT Realtime 1.5)."),
         (
             {"analysis_schema": SCHEMA},
-            "Telephony: free. AI model: $0.04 a minute (Gemini 3.1 Flash Live). Analysis: $0.01 a call.",
+            "Telephony: free. AI model: $0.04 per minute (Gemini 3.1 Flash Live). Analysis: $0.01 per call.",
         ),
         (
             {"recording_enabled": True, "transcription_enabled": True},
-            "Telephony: free. AI model: $0.04 a minute (Gemini 3.1 Flash Live). Whisper transcription: $0.03 a minute.",
+            "Telephony: free. AI model: $0.04 per minute (Gemini 3.1 Flash Live). Whisper transcription: $0.03 per minute.",
         ),
     ],
     ids=["default", "another model", "analysis", "whisper"],

@@ -60,7 +60,7 @@ def test_a_process_that_ignores_the_request_to_end_is_killed_with_its_children(
     process.signal(signal.SIGTERM)
     process.wait(time.monotonic() + 0.3)
 
-    assert "run      | web did not end in time and is killed\n" in capfd.readouterr().out
+    assert "run      | web did not stop in time and was killed\n" in capfd.readouterr().out
     wait_for(lambda: not is_group_alive(group))
 
 
@@ -76,8 +76,8 @@ def test_a_crashed_process_is_started_again_after_one_and_then_two_seconds(
     assert 1.0 <= time.monotonic() - began < 3.0
     said = [line for line in capfd.readouterr().out.splitlines() if line.startswith("run")]
     assert said == [
-        "run      | web ended (exit code 3); starting it again in 1 s",
-        "run      | web ended (exit code 3); starting it again in 2 s",
+        "run      | web stopped (exit code 3). Restarting in 1 s.",
+        "run      | web stopped (exit code 3). Restarting in 2 s.",
     ]
 
 
@@ -120,6 +120,6 @@ def test_after_a_killed_run_the_next_one_waits_for_what_it_left(tmp_path: Path) 
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
-    message = rf"Another run \(process {os.getpid()}\) uses"
+    message = rf"is in use by another run \(process {os.getpid()}\)"
     with hold_data_dir(tmp_path), pytest.raises(ServiceError, match=message), hold_data_dir(tmp_path):
         pass

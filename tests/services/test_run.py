@@ -163,7 +163,7 @@ def test_a_run_recovers_from_crashes_stops_without_remains_and_keeps_everything(
 
     second = start(find_free())
     assert second.popen.wait(30) == 1
-    assert f"Another run (process {run.popen.pid}) uses {data_dir}." in second.output
+    assert f"{data_dir} is in use by another run (process {run.popen.pid})." in second.output
 
     # As `make` passes on what its process group was sent: twice within a millisecond.
     run.popen.send_signal(signal.SIGTERM)
@@ -180,7 +180,7 @@ def test_a_run_recovers_from_crashes_stops_without_remains_and_keeps_everything(
 
     again = start(port)
     again.wait_for("Press Ctrl-C to stop.")
-    assert "processes of an earlier run" in again.output
+    assert "processes left over from an earlier run" in again.output
     assert (data_dir / "demo.json").read_text() == demo_before
     assert json.loads((data_dir / "secrets.json").read_text()) == secrets_before
     with psycopg.connect(database_url(data_dir)) as connection:
@@ -209,7 +209,7 @@ def test_a_taken_port_is_named_and_nothing_is_started(data_dir: Path, start: Cal
         assert run.popen.wait(30) == 1
         name = psutil.Process().name()
     assert (
-        f"Port {port} is taken by process {os.getpid()} ({name}). Choose another: make run PORT={port + 1}"
+        f"Port {port} is in use by process {os.getpid()} ({name}). Choose another: make run PORT={port + 1}"
         in run.output
     )
     assert not (data_dir / "postgres").exists()
@@ -220,4 +220,7 @@ def test_a_wrong_port_is_named(data_dir: Path) -> None:
     environment = {**os.environ, "DATA_DIR": str(data_dir), "PORT": "eighty"}
     command = [sys.executable, "-m", "bubblyphone.services.run"]
     result = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
-    assert (result.returncode, "PORT='eighty' must be a whole number from 1 to 65535." in result.stderr) == (1, True)
+    assert (result.returncode, "PORT='eighty' must be a whole number between 1 and 65535." in result.stderr) == (
+        1,
+        True,
+    )

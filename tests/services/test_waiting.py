@@ -139,8 +139,8 @@ async def test_a_third_trial_of_an_account_is_refused(platform: Platform) -> Non
             await asyncio.gather(*waiting)
     assert (refused.status_code, fragment.status_code) == (429, 429)
     assert 1 <= int(refused.headers["Retry-After"]) <= 15
-    assert "Two tool trials are running already." in refused.text
-    assert fragment.text == "Two tool trials are running already."
+    assert "Two tool tests are already running." in refused.text
+    assert fragment.text == "Two tool tests are already running."
 
 
 # What else waits for a server that does not answer: the carrier, a model's provider, Stripe, the storage.

@@ -22,7 +22,7 @@ from tests.jobs import run_jobs
 from tests.staff.sign_in import make_staff, staff_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
-LOG = "Email changed from jane@example.com to new@example.com. It is not verified, and jane@example.com is notified."
+LOG = "Email changed from jane@example.com to new@example.com. The new address is not verified yet. We are notifying jane@example.com."
 
 
 def url_of(developer: Developer) -> str:
@@ -192,12 +192,12 @@ def test_staff_allow_a_prefix_and_take_it_away(jane: Developer, role: str) -> No
     client = staff_client(make_staff(role))
     assert save(client, jane, prefixes=("+1900", "49900")).status_code == 302
     assert set(jane.allowed_prefixes.values_list("prefix", flat=True)) == {"1900", "49900"}
-    assert client.get(url_of(jane)).content.decode().count("None yet: calls are refused") == 2
+    assert client.get(url_of(jane)).content.decode().count("No rate: calls are refused") == 2
     TelephonyRate.objects.create(
         direction="outbound", prefix="1900", price_per_minute=Decimal("0.90"), valid_from=timezone.now()
     )
     page = client.get(url_of(jane)).content.decode()
-    assert ("$0.90 a minute" in page, page.count("None yet: calls are refused")) == (True, 1)
+    assert ("$0.90 per minute" in page, page.count("No rate: calls are refused")) == (True, 1)
     assert save(client, jane, **{"allowed_prefixes-0-DELETE": "on"}).status_code == 302
     assert jane.allowed_prefixes.count() == 1
     logged = [entry.get_change_message() for entry in LogEntry.objects.filter(object_id=str(jane.pk)).order_by("pk")]

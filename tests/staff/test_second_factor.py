@@ -44,7 +44,7 @@ def test_the_first_sign_in_sets_up_a_phone(person: Developer) -> None:
     picture = page.partition('class="qr-code"')[2].partition("</div>")[0]
     assert "<path" in picture and "style=" not in picture
     assert client.get("/admin/calls/call/").status_code == 302
-    assert "This is not the current code." in client.post(PAGE, {"code": "000000"}).content.decode()
+    assert "Wrong code. Enter the code your app shows now." in client.post(PAGE, {"code": "000000"}).content.decode()
     codes = enrol(client)
     assert len(set(codes)) == 10
     assert client.get("/admin/calls/call/").status_code == 200
@@ -58,9 +58,9 @@ def test_every_other_sign_in_asks_for_a_code_that_works_once(person: Developer) 
     enrol(sign_in()[0])
     device = Authenticator.objects.get()
     client, answer = sign_in()
-    assert "Type the six digits" in answer.content.decode()
+    assert "Enter the six-digit code" in answer.content.decode()
     used = code_of(device)
-    assert "wrong or was used" in client.post(PAGE, {"code": used}).content.decode()
+    assert "wrong or was already used" in client.post(PAGE, {"code": used}).content.decode()
     fresh = code_of(device, steps=1)
     assert client.post(PAGE, {"code": fresh, "next": "https://evil.example/"})["Location"] == "/admin/"
     assert client.get("/admin/").status_code == 200
@@ -72,7 +72,7 @@ def test_a_recovery_code_opens_once(person: Developer) -> None:
     client, _ = sign_in()
     assert client.post(PAGE, {"code": codes[3].upper()})["Location"] == "/admin/"
     other, _ = sign_in()
-    assert "wrong or was used" in other.post(PAGE, {"code": codes[3]}).content.decode()
+    assert "wrong or was already used" in other.post(PAGE, {"code": codes[3]}).content.decode()
     assert other.get("/admin/").status_code == 302
     assert len(RecoveryCodes.objects.get().hashes) == 9
 
@@ -83,11 +83,11 @@ def test_a_lost_phone_is_forgotten_by_a_superuser_and_logged(person: Developer) 
     chief = make_staff()
     form = {"action": "reset_second_factor", "_selected_action": [person.pk]}
     answer = staff_client(chief).post("/admin/accounts/developer/", form, follow=True)
-    assert "They enrol anew" in answer.content.decode()
+    assert "They will set up two-factor authentication again" in answer.content.decode()
     assert not second_factor.is_enrolled(person)
     assert client.get("/admin/").status_code == 302
     (logged,) = chief.logentry_set.all()
-    assert (logged.object_id, logged.change_message) == (str(person.pk), "Second factor forgotten.")
+    assert (logged.object_id, logged.change_message) == (str(person.pk), "Two-factor authentication reset.")
 
 
 def test_in_the_demo_it_can_wait_until_it_is_set_up(person: Developer, settings: Any) -> None:

@@ -119,7 +119,7 @@ def test_the_page_shows_addresses_and_deliveries(browser: Client, developer: Dev
     assert page.count('id="delivery-') == 1
     assert "&lt;b&gt;no&lt;/b&gt;" in page
     assert len(page) < 60_000
-    assert "Send the failed one again" in page
+    assert "Resend 1 failed" in page
     assert "def is_genuine" in page
     assert 'id="delivery-' not in browser.get("/webhooks?status=delivered").content.decode()
     assert 'id="delivery-' in browser.get("/webhooks?status=failed&event=call.hangup").content.decode()
@@ -136,7 +136,7 @@ def test_its_buttons_send_again_and_lead_back(browser: Client, developer: Develo
     assert browser.post(f"/webhooks/{foreign}/resend").status_code == 404
     assert browser.get(f"/webhooks/{one}/resend").status_code == 405
     assert statuses() == {one: "pending", other: "failed", foreign: "failed"}
-    assert "1 webhook on the way again." in browser.post("/webhooks/failed/resend", follow=True).content.decode()
+    assert "Resending 1 webhook." in browser.post("/webhooks/failed/resend", follow=True).content.decode()
     assert statuses() == {one: "pending", other: "pending", foreign: "failed"}
 
 

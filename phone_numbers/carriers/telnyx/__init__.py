@@ -148,7 +148,7 @@ class TelnyxCarrier(Carrier):
             body["answering_machine_detection_config"] = {"total_analysis_time_millis": MACHINE_ANALYSIS_MS}
         call = self._client.post("calls", body)
         if not isinstance(call, dict) or not call.get("call_control_id"):
-            raise CarrierError("The carrier did not say which call it placed.", reason="outcome_unknown")
+            raise CarrierError("The carrier's response has no call ID.", reason="outcome_unknown")
         return str(call["call_control_id"])
 
     def answer(
@@ -161,7 +161,7 @@ class TelnyxCarrier(Carrier):
         body: dict[str, Any] = {"client_state": webhook_parser.encode_client_state(client_state)}
         if stream is not None:
             if stream.audio_format.sample_rate != 8000:
-                raise ValueError("Only 8 kHz audio can be asked for with the answer; use start_stream after it.")
+                raise ValueError("Only 8 kHz audio can be requested when answering. Use start_stream afterwards.")
             body |= _stream_fields(stream) | {"send_silence_when_idle": True}
         self._command(carrier_call_id, "answer", command_id, body)
 
@@ -275,13 +275,13 @@ def _within(value: int, limits: tuple[int, int]) -> int:
 
 def _rows(data: Any) -> list[dict[str, Any]]:
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-        raise CarrierError("The carrier answered with something else than a list.", reason="outcome_unknown")
+        raise CarrierError("The carrier's response is not a list.", reason="outcome_unknown")
     return data
 
 
 def _order(data: Any) -> NumberOrder:
     if not isinstance(data, dict) or not data.get("id"):
-        raise CarrierError("The carrier answered with something else than an order.", reason="outcome_unknown")
+        raise CarrierError("The carrier's response is not an order.", reason="outcome_unknown")
     return NumberOrder(str(data["id"]), ORDER_OUTCOMES.get(str(data.get("status")), "pending"))
 
 

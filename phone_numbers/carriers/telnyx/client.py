@@ -100,9 +100,9 @@ class TelnyxClient:
             ) as response:
                 return _read(response, _receive(response, deadline))
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            raise _failure("The carrier cannot be reached.", reason="unreachable") from error
+            raise _failure("The carrier could not be reached.", reason="unreachable") from error
         except (httpx2.TransportError, httpx2.DecodingError) as error:
-            raise _failure("The carrier gave no answer.", reason="outcome_unknown") from error
+            raise _failure("The carrier did not respond.", reason="outcome_unknown") from error
 
 
 def _receive(response: httpx2.Response, deadline: float) -> bytes:
@@ -110,7 +110,7 @@ def _receive(response: httpx2.Response, deadline: float) -> bytes:
     for chunk in response.iter_bytes():
         received += chunk
         if len(received) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
-            raise _failure("The carrier's answer did not end.", reason="outcome_unknown")
+            raise _failure("The carrier's response was incomplete.", reason="outcome_unknown")
     return bytes(received)
 
 
@@ -123,7 +123,7 @@ def _read(response: httpx2.Response, content: bytes) -> Any:
     if response.status_code >= 400:
         raise _refusal(response, answer)
     if not isinstance(answer, dict | list) or not 200 <= response.status_code < 300:
-        raise _failure("The carrier answered with something else than JSON.", response.status_code, "outcome_unknown")
+        raise _failure("The carrier's response is not JSON.", response.status_code, "outcome_unknown")
     return answer.get("data", answer) if isinstance(answer, dict) else answer
 
 
@@ -133,7 +133,7 @@ def _refusal(response: httpx2.Response, answer: Any) -> TelnyxError:
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
     reason = "outcome_unknown" if status >= 500 else REASONS.get(str(first.get("code")), "rejected")
     return TelnyxError(
-        str(first.get("detail") or first.get("title") or f"The carrier answered with status {status}."),
+        str(first.get("detail") or first.get("title") or f"The carrier responded with status {status}."),
         status=status,
         retryable=status in {408, 429} or status >= 500,
         reason=reason,

@@ -93,4 +93,4 @@ def _audio_format(media_format: dict[str, Any]) -> AudioFormat:
         case "L16", 8000 | 16000 | 24000:
             # Little-endian, against RFC 3551: what carriers' customers found on live calls.
             return AudioFormat("pcm16", rate)
-    raise ValueError(f"The stream is {media_format['encoding']} at {rate} Hz, which was never asked for.")
+    raise ValueError(f"The stream is {media_format['encoding']} at {rate} Hz, which was not requested.")

@@ -36,9 +36,7 @@ def submit(
         }
         group = client.post("requirement_groups", body)
     if not isinstance(group, dict) or not group.get("id"):
-        raise CarrierError(
-            "The carrier answered with something else than a requirement group.", reason="outcome_unknown"
-        )
+        raise CarrierError("The carrier's response is not a requirement group.", reason="outcome_unknown")
     group_id = str(group["id"])
     if group.get("status") in OPEN:
         values = [
@@ -57,7 +55,7 @@ def _ask_for_approval(client: TelnyxClient, group_id: str) -> None:
         if error.reason != "rejected":
             raise
         # Not offered for every country: there the group is looked at with the order.
-        logger.warning("A requirement group is not approved in advance.", extra={"requirement_group": group_id})
+        logger.warning("The requirement group was not approved.", extra={"requirement_group": group_id})
 
 
 def _field_value(client: TelnyxClient, paper: RequirementAnswer, country: str, reference: str) -> str:
@@ -87,5 +85,5 @@ def _field_value(client: TelnyxClient, paper: RequirementAnswer, country: str, r
     else:
         return paper.text
     if not isinstance(record, dict) or not record.get("id"):
-        raise CarrierError("The carrier did not say which document it has taken.", reason="outcome_unknown")
+        raise CarrierError("The carrier's response has no document ID.", reason="outcome_unknown")
     return str(record["id"])

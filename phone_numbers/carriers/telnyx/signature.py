@@ -36,4 +36,4 @@ def verify(*, public_key: str, headers: Mapping[str, str], body: bytes, now: flo
     except (SignatureMismatch, binascii.Error, ValueError) as error:
         raise InvalidSignature("The signature does not match.") from error
     if abs(age_seconds) > TOLERANCE_SECONDS:
-        raise InvalidSignature("The webhook is too old, or from the future.")
+        raise InvalidSignature("The webhook's timestamp is too old or in the future.")

@@ -154,7 +154,7 @@ def _recording_began(payload: Mapping[str, Any]) -> datetime | None:
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise ValueError("A time without its zone.")
+        raise ValueError("A time without a time zone.")
     return moment
 
 

@@ -10,14 +10,14 @@ from sandbox import demo
 
 
 class Command(BaseCommand):
-    help = "Make the demo account (only with DEMO=1) and write how to get in to DATA_DIR/demo.json."
+    help = "Create the demo account (only with DEMO=1) and write its login to DATA_DIR/demo.json."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
-            raise CommandError("There is no demo account in production. Set DEMO=1 where this is not.")
+            raise CommandError("The demo account is not for production. Set DEMO=1 on other servers.")
         path = settings.DATA_DIR / "demo.json"
         try:
             access = demo.load(path)
         except ApplicationError as error:
-            raise CommandError(f"The demo account could not be made: {error.message}") from error
+            raise CommandError(f"Creating the demo account failed: {error.message}") from error
         self.stdout.write(f"Demo account {access.email} with {len(access.numbers)} numbers: see {path}")

@@ -28,26 +28,26 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("number", help="whom to call, like +14155550100; with --wait, the number to be called at")
+        parser.add_argument("number", help="number to call, like +14155550100. With --wait, the number of this phone")
         parser.add_argument("--from", dest="caller", default=CALLER, help=f"the caller's number (default {CALLER})")
-        parser.add_argument("--say", action="append", default=[], help="a sentence to say; may be given several times")
-        parser.add_argument("--wav", action="append", default=[], type=Path, help="an 8 kHz 16-bit mono WAV to play")
+        parser.add_argument("--say", action="append", default=[], help="sentence to say (can be repeated)")
+        parser.add_argument("--wav", action="append", default=[], type=Path, help="8 kHz 16-bit mono WAV file to play")
         parser.add_argument("--press", action="append", default=[], help="keys to press at the end")
         parser.add_argument("--hangup-after", type=int, default=30, help="seconds from answer to end (default 30)")
         parser.add_argument("--record", type=Path, help="write a stereo WAV: this telephone left, the other side right")
         parser.add_argument("--script", type=Path, help="a JSON file with steps, instead of the options above")
-        called = parser.add_argument_group("to be called")
-        called.add_argument("--wait", type=int, metavar="SECONDS", help="wait so long for a call to the number")
+        called = parser.add_argument_group("waiting for a call")
+        called.add_argument("--wait", type=int, metavar="SECONDS", help="seconds to wait for a call to the number")
         rings = ("answer", "busy", "decline", "ignore")
-        called.add_argument("--ring", choices=rings, default="answer", help="what to do when it rings")
-        called.add_argument("--ring-seconds", type=int, default=1, help="how long it rings before that (default 1)")
+        called.add_argument("--ring", choices=rings, default="answer", help="what to do when the phone rings")
+        called.add_argument("--ring-seconds", type=int, default=1, help="seconds of ringing before that (default 1)")
         called.add_argument(
-            "--machine", action="store_true", help="an answering machine: what is said ends with a beep"
+            "--machine", action="store_true", help="act as an answering machine: end the greeting with a beep"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EXCHANGE_URL:
-            raise CommandError("EXCHANGE_URL is not set: there is no built-in exchange to dial from.")
+            raise CommandError("EXCHANGE_URL is not set. Start the built-in exchange with `make run`.")
         path, body = _request(options)
         headers = {"Authorization": f"Bearer {env_secret('TELNYX_API_KEY')}"}
         timeout = httpx2.Timeout(10, read=options["hangup_after"] + (options["wait"] or 0) + PATIENCE_SECONDS)
@@ -60,7 +60,7 @@ class Command(BaseCommand):
                     raise CommandError(parse_json(response.content)["errors"][0]["detail"])
                 result = self._follow(response)
         except httpx2.HTTPError as error:
-            raise CommandError(f"The exchange at {settings.EXCHANGE_URL} does not answer: {error}") from error
+            raise CommandError(f"The exchange at {settings.EXCHANGE_URL} does not respond: {error}") from error
         if options["record"] and result["recording"]:
             options["record"].write_bytes(base64.b64decode(result["recording"]))
             self.stdout.write(f"recorded to {options['record']}")
@@ -79,7 +79,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{event['at_seconds']:8.2f} s  {event['kind']:9} {event['detail']}")
             # Also into a pipe, while the call goes on.
             self.stdout.flush()
-        raise CommandError("The exchange broke off.")
+        raise CommandError("The connection to the exchange was lost.")
 
 
 def _request(options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -125,4 +125,4 @@ def _read_wav(path: Path) -> bytes:
                 raise CommandError(f"{path} must be 8 kHz, mono, 16 bit.")
             return file.readframes(file.getnframes())
     except (OSError, wave.Error) as error:
-        raise CommandError(f"{path} cannot be read: {error}") from error
+        raise CommandError(f"Cannot read {path}: {error}") from error

@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         address = urlsplit(env_str("EXCHANGE_URL"))
         if address.hostname is None or address.port is None:
-            raise CommandError("EXCHANGE_URL must be like http://127.0.0.1:5060; `make run` sets it.")
+            raise CommandError("EXCHANGE_URL must be like http://127.0.0.1:5060. `make run` sets it.")
         exchange = Exchange(
             host=address.hostname,
             port=address.port,
@@ -59,7 +59,7 @@ async def _serve(exchange: Exchange) -> None:
 def _required(name: str) -> str:
     value = env_secret(name)
     if not value:
-        raise CommandError(f"{name} is not set; `make run` sets it.")
+        raise CommandError(f"{name} is not set. `make run` sets it.")
     return value
 
 

@@ -165,7 +165,7 @@ def test_a_carrier_that_says_nothing_is_waited_for_three_minutes(
         recording_access.delete_all(call.developer_id)
     sweeper.sweep_once(ended + timedelta(minutes=3, seconds=1))
     run_jobs()
-    only_the_first(client, call, recordings_folder, "The carrier did not hand it over.")
+    only_the_first(client, call, recordings_folder, "The carrier did not provide it.")
     saved(call, carrier)  # too late
     assert (run_jobs(), carrier.asked) == (0, [])
     recording_access.delete_all(call.developer_id)
@@ -176,11 +176,11 @@ def test_a_carrier_that_says_nothing_is_waited_for_three_minutes(
 @pytest.mark.parametrize(
     ("answer", "attempts", "missing"),
     [
-        (Answer(404, b""), 4, "The carrier did not hand it over: The server responded with status 404."),
-        (Answer(503, b""), 4, "The carrier did not hand it over: The server responded with status 503."),
-        (Answer(200, b"<html>"), 1, "What the carrier handed over is not a sound file."),
-        (Answer(200, wav(sine(1), rate=8001)), 1, "What the carrier handed over is not a sound file."),
-        (Answer(200, b""), 1, "What the carrier handed over is not a sound file."),
+        (Answer(404, b""), 4, "The carrier did not provide it: The server responded with status 404."),
+        (Answer(503, b""), 4, "The carrier did not provide it: The server responded with status 503."),
+        (Answer(200, b"<html>"), 1, "The carrier's file is not an audio file."),
+        (Answer(200, wav(sine(1), rate=8001)), 1, "The carrier's file is not an audio file."),
+        (Answer(200, b""), 1, "The carrier's file is not an audio file."),
     ],
 )
 def test_what_cannot_be_fetched_does_not_keep_the_first_part_back(

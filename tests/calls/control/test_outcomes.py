@@ -154,7 +154,7 @@ def test_a_refusal_that_came_before_the_cancellation_is_the_cause(cause: str) ->
 
 
 @pytest.mark.parametrize(
-    ("is_left", "words"), [(True, "Left a voicemail message."), (False, "Voicemail answered; no message was left.")]
+    ("is_left", "words"), [(True, "Left a voicemail message."), (False, "Voicemail answered. No message was left.")]
 )
 def test_the_page_says_whether_a_message_was_left(is_left: bool, words: str) -> None:
     call = unanswered(

@@ -57,19 +57,24 @@ def diagnose(call: Call) -> Diagnosis | None:
 @pytest.mark.parametrize(
     ("cause", "fields", "fault", "words"),
     [
-        ("busy", {"answered_at": None}, Fault.CALLEE, "The number that was called was busy with another call."),
-        ("busy", {"answered_at": None, "direction": "inbound"}, Fault.SETTINGS, "as your own limit allows"),
+        ("busy", {"answered_at": None}, Fault.CALLEE, "The number was busy."),
+        (
+            "busy",
+            {"answered_at": None, "direction": "inbound"},
+            Fault.SETTINGS,
+            "Your limit on concurrent calls was reached",
+        ),
         ("no_answer", {"answered_at": None}, Fault.CALLEE, "Nobody picked up"),
         ("no_answer", {"answered_at": None, "direction": "inbound"}, Fault.CALLER, "hung up before"),
         ("rejected", {"answered_at": None}, Fault.CALLEE, "declined"),
-        ("rejected", {"answered_at": None, "direction": "inbound"}, Fault.SETTINGS, "turned away"),
-        ("invalid_number", {"answered_at": None}, Fault.SETTINGS, "+12025550123 is not a number"),
+        ("rejected", {"answered_at": None, "direction": "inbound"}, Fault.SETTINGS, "was rejected before"),
+        ("invalid_number", {"answered_at": None}, Fault.SETTINGS, "+12025550123 cannot be reached"),
         ("insufficient_balance", {}, Fault.SETTINGS, "used up"),
-        ("max_duration", {}, Fault.SETTINGS, "3600 seconds"),
-        ("silence_timeout", {}, Fault.CALLEE, "30 seconds"),
+        ("max_duration", {}, Fault.SETTINGS, "60 min"),
+        ("silence_timeout", {}, Fault.CALLEE, "30 s"),
         ("webhook_failed", {"mode": "webhook"}, Fault.SETTINGS, "no webhook URL"),
         ("model_failed", {}, Fault.MODEL, "gemini-3.1-flash-live failed"),
-        ("carrier_failed", {"answered_at": None, "carrier_call_id": None}, Fault.CARRIER, "did not take the call"),
+        ("carrier_failed", {"answered_at": None, "carrier_call_id": None}, Fault.CARRIER, "did not accept the call"),
         ("carrier_failed", {}, Fault.CARRIER, "dropped the call"),
     ],
 )
@@ -225,14 +230,14 @@ def test_a_browser_that_never_connected() -> None:
 
 def test_a_webhook_that_never_said_what_to_do() -> None:
     call = ended_call("webhook_failed", mode="webhook", answered_at=None)
-    add_delivery(call, "call.incoming", 200, 'The answer has no "action".')
+    add_delivery(call, "call.incoming", 200, 'The response has no "action".')
     found = diagnose(call)
     assert found is not None
     assert (found.fault, found.sentence) == (
         Fault.WEBHOOK,
-        "Your server did not say what to do when it was sent call.incoming.",
+        "Your server did not respond to call.incoming with an action.",
     )
-    assert found.evidence == ['12:00:07 call.incoming: HTTP 200 after 183 ms, The answer has no "action".']
+    assert found.evidence == ['12:00:07 call.incoming: HTTP 200 after 183 ms, The response has no "action".']
 
 
 def test_trouble_in_a_call_that_ended_well() -> None:
@@ -249,11 +254,11 @@ def test_trouble_in_a_call_that_ended_well() -> None:
     add_event(call, "transfer.failed", to="+12025559999", reason="busy")
     assert diagnose(call).fault == Fault.CALLEE  # type: ignore[union-attr]
     add_delivery(call, "call.hangup", 500)
-    assert diagnose(call).sentence == "1 webhook about this call could not be delivered."  # type: ignore[union-attr]
+    assert diagnose(call).sentence == "1 webhook of this call could not be delivered."  # type: ignore[union-attr]
     add_delivery(call, "call.tool_call", None, "No complete response within 10 seconds.")
     found = diagnose(call)
     assert found is not None
-    assert found.sentence == "1 tool call got no usable answer; the agent was told so and went on."
+    assert found.sentence == "1 tool call failed. The agent was informed and continued."
     assert found.evidence == [
         "12:00:07 call.tool_call: no answer after 183 ms, No complete response within 10 seconds."
     ]

@@ -21,7 +21,7 @@ def test_parts_stand_behind_each_other_on_one_scale() -> None:
     assert (found.median_ms, found.longest_ms) == (250, 1000)
     assert [row.total_ms for row in found.rows] == [250, 1000]
     assert found.rows[0].bars == [
-        Bar("carrier", 0.0, 100.0, "From the caller to us: 100 ms"),
+        Bar("carrier", 0.0, 100.0, "Incoming audio delay: 100 ms"),
         Bar("model", 100.0, 150.0, "The model: 150 ms"),
     ]
     assert [(bar.look, bar.x, bar.width) for bar in found.rows[1].bars] == [

@@ -93,7 +93,7 @@ def timeline_of(call: Call) -> list[tuple[str, Mapping[str, Any]]]:
         (
             Answer(200, b"x" * 16_001),
             {"error": TOO_LONG},
-            "The response is longer than 16000 characters, the most that a model is given.",
+            "The response is longer than 16000 characters, the most that a model can receive.",
         ),
         (Answer(404, b'{"result": 1}'), {"error": FAILED}, None),
         (Answer(500, b"Traceback"), {"error": FAILED}, None),

@@ -74,7 +74,7 @@ async def test_a_developers_transfer_that_fails_is_told_to_the_model() -> None:
         model = await talk.model_session()
         await talk.session.transfer_begun()
         await talk.session.transfer_failed("busy")
-        assert model.contexts == ["The call could not be handed over (busy). The caller is with you again."]
+        assert model.contexts == ["The call could not be transferred (busy). The caller is with you again."]
         assert len(model.replies) == 2
         talk.session.end("transferred")
         assert await talk.task == "transferred"

@@ -82,10 +82,10 @@ class Line:
         ('{"status": "ok"}', 'no "action"'),
         ('{"action": "say"}', "must be one of answer, speak, transfer, hangup"),
         ('{"action": ["speak"]}', "must be one of"),
-        ('{"action": "speak"}', 'needs a "text"'),
-        ('{"action": "speak", "text": " "}', 'needs a "text"'),
-        ('{"action": "speak", "text": 5}', 'needs a "text"'),
-        ('{"action": "answer", "text": 5}', 'needs a "text"'),
+        ('{"action": "speak"}', 'requires a "text"'),
+        ('{"action": "speak", "text": " "}', 'requires a "text"'),
+        ('{"action": "speak", "text": 5}', 'requires a "text"'),
+        ('{"action": "answer", "text": 5}', 'requires a "text"'),
         (json.dumps({"action": "speak", "text": "x" * 5001}), "at most 5000"),
         ('{"action": "hangup", "more": ' + "[" * 65 + "]" * 65 + "}", "nested"),
         ('{"action": "transfer"}', "E.164"),
@@ -228,7 +228,7 @@ def test_a_malformed_answer_is_a_failed_attempt_that_says_why() -> None:
         hook.refresh_from_db()
     assert (hook.status, hook.attempt_count) == ("failed", 4)
     attempt = WebhookAttempt.objects.filter(delivery=hook).earliest("number")
-    assert (attempt.success, attempt.error_message) == (False, 'The answer has no "action".')
+    assert (attempt.success, attempt.error_message) == (False, 'The response has no "action".')
     # The schedule is used up.
     call = line.call
     assert call.end_requested_cause == "webhook_failed"

@@ -1,0 +1,108 @@
+"""Rejects words in user-facing texts that plain US English would not use.
+
+Looks at templates, JavaScript, and the strings (not docstrings) of Python code. Prints file:line of each, exits 1 if there is any.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CODE = ("accounts", "agents", "billing", "bubblyphone", "calls", "phone_numbers", "sandbox", "staff", "webhooks")
+# Word lists and patterns that recognize what callers say, and passwords.
+SKIPPED = ("agents/brain/", "agents/analysis/rules.py", "accounts/common_passwords.py", "/migrations/")
+# Pattern → what to write instead.
+BANNED = {
+    r"e-mails?": "email",
+    r"(a|an|by|the|your|this|our) mails?": "email",
+    r"(cancel|dial|label|travel)l(ed|ing)": "one l: canceled, dialed",
+    r"analys(e|ed|ing)|(itemi|recogni|customi|organi|authori|summari)s(e|ed|es|ing|er|ers)": "z: analyze, itemized",
+    r"colou?red word|behaviours?|licences?": "US spelling",
+    r"anew|afresh": "again, new",
+    r"who(so)?ever|withal|heed(s|ed)?|befalls?|hitherto|thereupon": "a present-day word",
+    r"(is|are) wanted|wants to know": "say who needs what: requires",
+    r"papers?": "documents",
+    r"but for": "except",
+    r"(is|are|be|was) told( of)?": "we notify you, receives",
+    r"hand(s|ed)? (it |them |the caller |the call )?(over|in)": "transfer, submit",
+    r"(give|gives|gave|given) (it |them |the number )?back": "release, return",
+    r"works? no more|not any ?more|no more tries": "no longer, expired",
+    r"suffices?": "is too low",
+    r"put (this|it|that) right|mend(s|ed)?": "correct, fix",
+    r"stands? (in(?! for)|on|under|there|beside)": "is",
+    r"be had": "available",
+    r"(goes|went) on": "continues",
+    r"p50": "median",
+    r"presently|present (password|secret|one)": "current",
+    r"forgotten the": "forgot your",
+    r"switched (on|off)": "turned on, turned off",
+    r"at the moment": "right now",
+    r"nothing fits|no such thing": "no results",
+}
+PATTERN = re.compile("|".join(rf"(?P<g{index}>\b(?:{banned})\b)" for index, banned in enumerate(BANNED)), re.IGNORECASE)
+_ADVICE = list(BANNED.values())
+_TEMPLATE_CODE = re.compile(
+    r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<script.*?</script>|\b(?:class|id|name|hx-\w+|data-\w+)=\"[^\"]*\"", re.DOTALL
+)
+_JS_TEXT = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|`(?:[^`\\]|\\.)*`")
+
+
+def problems(text: str) -> Iterator[tuple[str, str]]:
+    """(words, what to write instead) of each that is banned."""
+    for match in PATTERN.finditer(text):
+        yield match.group(), _ADVICE[int(str(match.lastgroup)[1:])]
+
+
+def python_texts(source: str) -> Iterator[tuple[int, str]]:
+    """(line number, text) of each string, except docstrings."""
+    tree = ast.parse(source)
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            text = _TEMPLATE_CODE.sub("", node.value)
+            if " " in text.strip():  # anything else is a name or a code
+                yield node.lineno, text
+
+
+def template_texts(source: str) -> Iterator[tuple[int, str]]:
+    """(line number, text) of each line, without template code and comments."""
+    blanked = _TEMPLATE_CODE.sub(lambda match: " " + "\n" * match.group().count("\n"), source)
+    yield from enumerate(blanked.splitlines(), 1)
+
+
+def javascript_texts(source: str) -> Iterator[tuple[int, str]]:
+    """(line number, text) of each string in double quotes or backticks."""
+    for match in _JS_TEXT.finditer(source):
+        yield source.count("\n", 0, match.start()) + 1, match.group()
+
+
+def texts() -> Iterator[tuple[Path, int, str]]:
+    for folder in CODE:
+        for path in sorted(ROOT.joinpath(folder).rglob("*.py")):
+            if not any(skipped in path.relative_to(ROOT).as_posix() for skipped in SKIPPED):
+                yield from ((path, *found) for found in python_texts(path.read_text()))
+    for path in sorted(ROOT.joinpath("templates").rglob("*")):
+        if path.is_file():
+            yield from ((path, *found) for found in template_texts(path.read_text()))
+    for path in sorted(ROOT.joinpath("static/js").glob("*.js")):
+        yield from ((path, *found) for found in javascript_texts(path.read_text()))
+
+
+def main() -> int:
+    count = 0
+    for path, line, text in texts():
+        for words, advice in problems(text):
+            print(f"{path.relative_to(ROOT)}:{line}: “{words}” (instead: {advice}) in: {text.strip()[:100]}")
+            count += 1
+    return 1 if count else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""The check that keeps words which plain US English would not use out of user-facing texts."""
+
+import pytest
+
+from scripts.check_text import javascript_texts, problems, python_texts, template_texts
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Your e-mail address", "e-mail"),
+        ("Look into your mail", "your mail"),
+        ("Call cancelled", "cancelled"),
+        ("The transcript is being analysed.", "analysed"),
+        ("They enrol anew.", "anew"),
+        ("A number is wanted.", "is wanted"),
+        ("Submit your papers.", "papers"),
+        ("Hand the caller over.", "Hand the caller over"),
+        ("Every attempt stands under it.", "stands under"),
+    ],
+)
+def test_a_banned_word_is_found(text: str, words: str) -> None:
+    assert [found for found, _ in problems(text)] == [words]
+
+
+@pytest.mark.parametrize("text", ["Your email address", "Call canceled", "Turned off on 3 May", "Analyses of calls"])
+def test_plain_english_passes(text: str) -> None:
+    assert list(problems(text)) == []
+
+
+def test_only_texts_are_read() -> None:
+    assert list(python_texts('"""Anew."""\nSTATUS = "cancelled"\ntext = f"{name} was told"\n')) == [(3, " was told")]
+    assert list(template_texts('{# anew #}\n<p class="papers">Hello</p>')) == [(1, " "), (2, "<p  >Hello</p>")]
+    assert list(javascript_texts('// anew\nconst text = "Call ended";\n')) == [(2, '"Call ended"')]
