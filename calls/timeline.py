@@ -36,7 +36,7 @@ def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None
 def add_beginning(call: Call, *, at: datetime) -> None:
     """The call has been written down; where its model has been retired, another one holds it."""
     add_event(call.pk, "call.initiated", "system", at=at)
-    configured = call.config["model_slug"]["value"]
+    configured = call.settings.model_slug
     if call.model_slug not in ("", configured):
         add_event(call.pk, "model.replaced", "system", at=at, **{"from": configured, "to": call.model_slug})
 

@@ -50,7 +50,7 @@ def cost_limit(call: Call) -> Decimal | None:
 
 def seconds_within_limits(call: Call, seconds: int) -> int:
     """As many of these seconds as the call's maximum duration and cost limit allow: time past a limit is never billed."""
-    seconds = min(seconds, int(call.config["max_call_duration"]["value"]))
+    seconds = min(seconds, call.settings.max_call_duration)
     limit = cost_limit(call)
     if limit is None or bill(call, seconds).total <= limit:
         return seconds

@@ -86,7 +86,7 @@ def _has_run_out(funds: Decimal, calls: Iterable[Call], now: datetime) -> bool:
 
 def _end_at_own_limit(call: Call, now: datetime) -> bool:
     """Longest duration, and most that the call may cost. True when it ends here."""
-    if elapsed_seconds(call, now) >= int(call.config["max_call_duration"]["value"]):
+    if elapsed_seconds(call, now) >= call.settings.max_call_duration:
         lifecycle.end_call(call.pk, HangupCause.MAX_DURATION, at=now)
         return True
     limit = settlement.cost_limit(call)

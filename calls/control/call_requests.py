@@ -18,6 +18,7 @@ from calls import timeline
 from calls.charging.admission import admit
 from calls.charging.pricing import model_price
 from calls.control import call_variables, commands, lifecycle, session_messages, speech, transfer_requests, transfers
+from calls.control.session_messages import AddContext, Speak
 from calls.models import Call, CallStatus, Direction, HangupCause
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
@@ -95,7 +96,7 @@ def refuse(found: Mapping[str, list[str]]) -> None:
 
 def _dial(call: Call) -> None:
     stream = commands.issue_media_token(call) if call.mode == CallMode.STREAMING else None
-    limit = int(call.config["max_call_duration"]["value"])
+    limit = call.settings.max_call_duration
     try:
         carrier_call_id = get_carrier().dial(
             from_number=call.from_number,
@@ -130,7 +131,7 @@ def speak(*, call: Call, text: str) -> None:
     A streaming call has one voice, its model's, which is asked to say it.
     """
     if call.mode == CallMode.STREAMING and call.status == CallStatus.ANSWERED:
-        if call.transferred_at or not session_messages.ask_session(call.pk, {"type": "session.speak", "text": text}):
+        if call.transferred_at or not session_messages.ask_session(call.pk, Speak(text)):
             raise Conflict("No model is connected to this call right now.", code="no_model")
         return
     with transaction.atomic():
@@ -163,7 +164,7 @@ def inject_context(*, call: Call, message: str) -> None:
     """Give the model of a running call a note, wherever the call is held. Raises Conflict when no model has taken it."""
     if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
         raise Conflict("Context can only be sent to a running streaming call.", code="call_not_streaming")
-    if not session_messages.ask_session(call.pk, {"type": "session.context", "text": message}):
+    if not session_messages.ask_session(call.pk, AddContext(message)):
         raise Conflict("No model is connected to this call right now.", code="no_model")
 
 

@@ -19,7 +19,7 @@ from django.utils.crypto import salted_hmac
 from bubblyphone.core.audio import PCMU_8K
 from bubblyphone.core.crypto import hash_secret
 from bubblyphone.core.waiting import before_waiting
-from calls.control.session_messages import tell_session
+from calls.control.session_messages import End, tell_session
 from calls.models import Call
 from phone_numbers.carriers.base import CarrierError, StreamSettings
 from phone_numbers.carriers.registry import get_carrier
@@ -112,4 +112,4 @@ def hang_up(call: Call) -> None:
 
 def tell_session_after_commit(call: Call, cause: str) -> None:
     """Have a live session stop talking, wherever it is. One that is not there any more does not mind."""
-    after_commit(tell_session, call.pk, {"type": "session.end", "cause": cause})
+    after_commit(tell_session, call.pk, End(cause))

@@ -6,7 +6,6 @@ from django.db import transaction
 
 from accounts.selectors import require_active
 from agents import configuration, model_rules
-from agents.configuration import CallConfig
 from agents.selectors import running_slug
 from billing.selectors import find_rate
 from bubblyphone.core.errors import ApplicationError, Forbidden, TooManyRequests
@@ -59,7 +58,7 @@ def _begin(event: CarrierEvent) -> None:
     call.save()
     timeline.add_beginning(call, at=event.occurred_at)
     if call.mode == CallMode.STREAMING and not refusal:
-        call_variables.put_in(call, configuration.CallConfig.from_json(call.config), {})
+        call_variables.put_in(call, call.settings, {})
     if refusal:
         timeline.add_event(call.pk, "call.refused", "system", at=event.occurred_at, reason=reason)
         call.end_requested_at, call.end_requested_cause = event.occurred_at, refusal
@@ -120,7 +119,7 @@ def _refusal(call: Call, number: PhoneNumber) -> tuple[str, str]:
         require_active(call.developer_id)  # before anything else is said about the number
         if number.mode == CallMode.WEBHOOK and not number.webhook_url:
             return HangupCause.WEBHOOK_FAILED, "no_webhook_url"
-        if number.mode == CallMode.STREAMING and model_rules.usability_problems(CallConfig.from_json(call.config)):
+        if number.mode == CallMode.STREAMING and model_rules.usability_problems(call.settings):
             return HangupCause.MODEL_FAILED, "model_unavailable"
         admit(call)
     except TooManyRequests as error:

@@ -18,7 +18,7 @@ from calls import timeline
 from calls.after_call import recordings
 from calls.charging import settlement
 from calls.control import carrier_recording, commands, speech, transfers
-from calls.control.session_messages import tell_session
+from calls.control.session_messages import GreetingEnded, MachineAnswered, PersonAnswered, tell_session
 from calls.models import Call, CallEvent, CallStatus, CarrierEventRecord, Direction, HangupCause
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode
@@ -170,7 +170,7 @@ def on_machine_detected(call: Call, event: CarrierEvent) -> None:
     if event.detail == "machine":
         found_machine(call, event)
     else:
-        commands.after_commit(tell_session, call.pk, {"type": "session.person"})
+        commands.after_commit(tell_session, call.pk, PersonAnswered())
 
 
 def found_machine(call: Call, event: CarrierEvent) -> None:
@@ -182,10 +182,10 @@ def found_machine(call: Call, event: CarrierEvent) -> None:
     timeline.add_event(call.pk, "voicemail.detected", "telephony", at=event.occurred_at)
     if call.is_over:
         return
-    if call.config["voicemail_action"]["value"] == VoicemailAction.HANGUP:
+    if call.settings.voicemail_action == VoicemailAction.HANGUP:
         request_end(call, HangupCause.VOICEMAIL, at=event.occurred_at)
     else:
-        commands.after_commit(tell_session, call.pk, {"type": "session.machine"})
+        commands.after_commit(tell_session, call.pk, MachineAnswered())
 
 
 def on_machine_greeting_ended(call: Call, event: CarrierEvent) -> None:
@@ -193,7 +193,7 @@ def on_machine_greeting_ended(call: Call, event: CarrierEvent) -> None:
         found_machine(call, event)  # only machines beep, and one that does at once is reported by this alone
     timeline.add_event(call.pk, "voicemail.greeting_ended", "telephony", at=event.occurred_at)
     seconds_ago = (timezone.now() - event.occurred_at).total_seconds()
-    commands.after_commit(tell_session, call.pk, {"type": "session.greeting_ended", "seconds_ago": seconds_ago})
+    commands.after_commit(tell_session, call.pk, GreetingEnded(seconds_ago))
 
 
 HANDLERS: dict[CarrierEventType, Callable[[Call, CarrierEvent], None]] = {

@@ -1,13 +1,15 @@
 """What reaches a live session from outside: by its group in the channel layer, in whichever process it is.
 
-Messages are mappings whose `type` begins with "session."; `calls.live.session_runner` reads them. Where the sender must know
-what became of one, the answer comes back through a list in Redis, for which it waits.
+`calls.live.session_runner` acts on the messages. Where the sender must know what became of one, the answer comes back through a
+list in Redis, for which it waits.
 """
 
 import asyncio
 import logging
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, get_args
 
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
@@ -22,15 +24,102 @@ ANSWER_SECONDS = 1.5
 ANSWER_KEPT_SECONDS = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Another session has taken the call over."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferBegun:
+    is_warm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFailed:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAnswered:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class MachineAnswered:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class GreetingEnded:
+    """Of an answering machine."""
+
+    seconds_ago: float
+
+
+@dataclass(frozen=True, slots=True)
+class AddContext:
+    """Text for the model, which is answered: whether it was taken."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """Of a tool that a session before this one called; answered."""
+
+    tool: str
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """A text to be spoken to the caller; answered."""
+
+    text: str
+
+
+SessionMessage = (
+    Leave
+    | End
+    | TransferBegun
+    | TransferFailed
+    | PersonAnswered
+    | MachineAnswered
+    | GreetingEnded
+    | AddContext
+    | ToolResult
+    | Speak
+)
+_TYPES: dict[str, type[SessionMessage]] = {kind.__name__: kind for kind in get_args(SessionMessage)}
+
+
+def encode(message: SessionMessage) -> dict[str, Any]:
+    """As the channel layer carries it."""
+    return {"type": type(message).__name__, **{entry.name: getattr(message, entry.name) for entry in fields(message)}}
+
+
+def decode(carried: Mapping[str, Any]) -> SessionMessage | None:
+    """None for a message of another release that this one does not know."""
+    kind = _TYPES.get(carried["type"])
+    if kind is None:
+        return None
+    return kind(**{entry.name: carried[entry.name] for entry in fields(kind)})
+
+
 def session_group(call_id: int) -> str:
     """The group in which a call's live session listens."""
     return f"call.{call_id}"
 
 
-def tell_session(call_id: int, message: dict[str, Any]) -> None:
+def tell_session(call_id: int, message: SessionMessage) -> None:
     """Send without waiting. A session that is not there any more does not mind. Raises RedisError."""
     with reached():
-        run_waiting(_send, session_group(call_id), message)
+        run_waiting(_send, session_group(call_id), encode(message))
 
 
 async def _send(group: str, message: dict[str, Any]) -> None:
@@ -42,11 +131,12 @@ async def _send(group: str, message: dict[str, Any]) -> None:
         raise NoAnswer("Redis does not take a message.") from error
 
 
-def ask_session(call_id: int, message: dict[str, Any]) -> bool:
+def ask_session(call_id: int, message: SessionMessage) -> bool:
     """Send, and wait until the session confirms. False if it did not, or there is no session."""
     answer_key = f"session-answer:{uuid.uuid4()}"
     try:
-        tell_session(call_id, {**message, "answer_key": answer_key})
+        with reached():
+            run_waiting(_send, session_group(call_id), {**encode(message), "answer_key": answer_key})
         answer: Any = get_redis().blpop([answer_key], timeout=ANSWER_SECONDS)
     except RedisError:
         logger.exception("Sending a command to a live session failed", extra={"call_id": call_id})

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from calls import timeline
 from calls.control import commands, session_messages
+from calls.control.session_messages import Speak
 from calls.models import Call, CallStatus, Utterance
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.carrier_events import CarrierEvent
@@ -41,7 +42,7 @@ def send_waiting(call_id: int) -> None:
     call = Call.objects.get(pk=call_id)
     for utterance in _waiting(call):
         if call.mode == CallMode.STREAMING:
-            if not session_messages.ask_session(call_id, {"type": "session.speak", "text": utterance.text}):
+            if not session_messages.ask_session(call_id, Speak(utterance.text)):
                 return
             _hand_over([utterance])
             continue
@@ -93,8 +94,8 @@ def _send(call: Call, utterance: Utterance) -> int:
             carrier_call_id=call.carrier_call_id or "",
             command_id=commands.command_id(call, f"speak:{utterance.pk}:{number}"),
             text=piece,
-            voice=call.config["voice"]["value"],
-            language=call.config["language"]["value"],
+            voice=call.settings.voice,
+            language=call.settings.language,
         )
     return len(pieces)
 
@@ -168,7 +169,7 @@ def listen(call: Call) -> None:
         get_carrier().start_transcription(
             carrier_call_id=call.carrier_call_id or "",
             command_id=commands.command_id(call, "transcription"),
-            language=call.config["language"]["value"],
+            language=call.settings.language,
             interim=_is_interruptible(call),
         )
     except CarrierError as error:

@@ -20,7 +20,7 @@ from bubblyphone.core.errors import Conflict, InvalidRequest
 from calls import timeline
 from calls.charging.admission import admit_transfer
 from calls.control import carrier_recording, commands, speech
-from calls.control.session_messages import tell_session
+from calls.control.session_messages import End, TransferBegun, TransferFailed, tell_session
 from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause, Transfer
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
@@ -76,7 +76,7 @@ def send_waiting(call_id: int) -> None:
     )
     if transfer is None:
         return
-    tell_session(call_id, {"type": "session.transfer_begun", "is_warm": bool(transfer.briefing)})
+    tell_session(call_id, TransferBegun(is_warm=bool(transfer.briefing)))
     if _is_done(transfer, _ring):
         Transfer.objects.filter(pk=transfer.pk).update(sent_at=timezone.now())
 
@@ -99,7 +99,7 @@ def _ring(transfer: Transfer) -> None:
     from_number = own_number(call)
     command_id = commands.command_id(call, f"transfer:{transfer.pk}")
     leg_state = f"{call.pk}:transfer:{transfer.pk}"
-    limit = int(call.config["max_call_duration"]["value"]) + LIMIT_SLACK_SECONDS
+    limit = call.settings.max_call_duration + LIMIT_SLACK_SECONDS
     if not transfer.briefing:
         get_carrier().transfer(
             carrier_call_id=call.carrier_call_id or "",
@@ -179,7 +179,7 @@ def _brief(transfer_id: int) -> None:
             command_id=commands.command_id(transfer.call, f"briefing:{transfer.pk}"),
             text=transfer.briefing,
             voice="",
-            language=transfer.call.config["language"]["value"],
+            language=transfer.call.settings.language,
         ),
     )
 
@@ -247,7 +247,7 @@ def _answered(call: Call, transfer: Transfer, *, at: datetime) -> None:
     if call.mode == CallMode.WEBHOOK:
         commands.after_commit(speech.stop_listening, call)
     else:
-        commands.after_commit(tell_session, call.pk, {"type": "session.end", "cause": "transferred"})
+        commands.after_commit(tell_session, call.pk, End("transferred"))
 
 
 def fail(call: Call, transfer_id: int, reason: str, *, at: datetime) -> None:
@@ -265,4 +265,4 @@ def fail(call: Call, transfer_id: int, reason: str, *, at: datetime) -> None:
         return
     if call.mode == CallMode.WEBHOOK:
         timeline.notify(call, "call.transfer.failed", at=at, to=transfer.to_number, reason=reason)
-    commands.after_commit(tell_session, call.pk, {"type": "session.transfer_failed", "reason": reason})
+    commands.after_commit(tell_session, call.pk, TransferFailed(reason))

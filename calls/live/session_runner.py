@@ -21,6 +21,19 @@ from bubblyphone.core.crypto import hash_secret
 from calls import selectors
 from calls.control import answered_by, lifecycle, session_messages, speech, streams
 from calls.control.answered_by import AnsweredBy
+from calls.control.session_messages import (
+    AddContext,
+    End,
+    GreetingEnded,
+    Leave,
+    MachineAnswered,
+    PersonAnswered,
+    Speak,
+    ToolResult,
+    TransferBegun,
+    TransferFailed,
+    decode,
+)
 from calls.live import tool_requests
 from calls.live.call_recorder import RecordedTransport
 from calls.live.engines import EngineChoice, engines_of
@@ -106,7 +119,7 @@ def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall |
 def load(call_id: int) -> LiveCall:
     """Read a call for a session."""
     call = Call.objects.select_related("phone_number__signing_secret").get(pk=call_id)
-    config = CallConfig.from_json(call.config)
+    config = call.settings
     model, fallback = engines_of(call, config)
     secret = call.phone_number.signing_secret if call.phone_number else None
     is_resumed = call.stream_restarts > 0 and call.events.filter(event_type="stream.connected").exists()
@@ -173,7 +186,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
         agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,
     )
     if live.resumed_after is not None:  # in another process the session before may wait for its line yet
-        await in_database(session_messages.tell_session, live.call_id, {"type": "session.leave"})
+        await in_database(session_messages.tell_session, live.call_id, Leave())
     with _registered(live, session):
         control = asyncio.create_task(
             _keep_control_loop(live.call_id, session, detects_voicemail=live.detects_voicemail)
@@ -300,28 +313,28 @@ async def _control_loop(call_id: int, session: CallSession, *, detects_voicemail
         if detects_voicemail:
             await _catch_up(session, await in_database(answered_by.reported, call_id))
         while True:
-            message: Mapping[str, Any] = await layer.receive(channel)
-            match message["type"]:
-                case "session.leave":
+            carried: Mapping[str, Any] = await layer.receive(channel)
+            match decode(carried):
+                case Leave():
                     session.end(LEFT)
-                case "session.end":
-                    session.end(message["cause"])
-                case "session.transfer_begun":
-                    await session.transfer_begun(is_warm=message["is_warm"])
-                case "session.transfer_failed":
-                    await session.transfer_failed(message["reason"])
-                case "session.person":
+                case End(cause):
+                    session.end(cause)
+                case TransferBegun(is_warm):
+                    await session.transfer_begun(is_warm=is_warm)
+                case TransferFailed(reason):
+                    await session.transfer_failed(reason)
+                case PersonAnswered():
                     session.answering.person()
-                case "session.machine":
+                case MachineAnswered():
                     await session.mailbox.begin()
-                case "session.greeting_ended":
-                    session.answering.greeting_ended(seconds_ago=message["seconds_ago"])
-                case "session.context":
-                    await _answer(message, done=await session.inject_context(message["text"]))
-                case "session.tool_result":
-                    await _answer(message, done=await session.late_result(message["tool"], message["result"]))
-                case "session.speak":
-                    await _answer(message, done=await session.speak(message["text"]))
+                case GreetingEnded(seconds_ago):
+                    session.answering.greeting_ended(seconds_ago=seconds_ago)
+                case AddContext(text):
+                    await _answer(carried, done=await session.inject_context(text))
+                case ToolResult(tool, result):
+                    await _answer(carried, done=await session.late_result(tool, result))
+                case Speak(text):
+                    await _answer(carried, done=await session.speak(text))
     finally:
         with contextlib.suppress(OSError, RedisError):
             await layer.group_discard(group, channel)

@@ -17,6 +17,7 @@ from django.db import DatabaseError, connection, transaction
 from bubblyphone.core.json_documents import parse_stored_json
 from calls import timeline
 from calls.control import session_messages
+from calls.control.session_messages import ToolResult
 from calls.live.event_writer import WRITER
 from calls.live.tool_results import ToolAnswer, read_answer
 from calls.session import detached_tasks
@@ -80,7 +81,7 @@ def late_results(call_id: int) -> LateResults:
 
     async def hand_on(name: str, result: Mapping[str, Any]) -> bool:
         loop = asyncio.get_running_loop()
-        message = {"type": "session.tool_result", "tool": name, "result": result}
+        message = ToolResult(name, result)
         deadline = loop.time() + HAND_ON_SECONDS
         while not await loop.run_in_executor(_threads, session_messages.ask_session, call_id, message):
             if loop.time() >= deadline:

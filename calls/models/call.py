@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import ApiKey
+from agents.configuration import CallConfig
 from agents.models import Agent
 from bubblyphone.core.money import MONEY_FIELD
 from bubblyphone.core.ordered_json import OrderedJSONField
@@ -182,6 +183,11 @@ class Call(models.Model):
     def is_without_model(self) -> bool:
         """Whether the call was for a model that never spoke: then only telephony is charged."""
         return self.mode == CallMode.STREAMING and self.model_spoke_at is None
+
+    @property
+    def settings(self) -> CallConfig:
+        """`config`, typed: what was resolved when the call began."""
+        return CallConfig.from_json(self.config)
 
     @property
     def is_over(self) -> bool:

@@ -18,7 +18,7 @@ from agents.services import create_model_key
 from agents.transcription.whisper import WhisperTranscriber
 from billing.payments.checkout import start_top_up
 from bubblyphone.core.waiting import WaitInTransaction, before_waiting
-from calls.control.session_messages import ask_session, tell_session
+from calls.control.session_messages import End, Speak, ask_session, tell_session
 from calls.dashboard.tool_trial import try_tool
 from phone_numbers.carriers.telnyx.client import TelnyxClient
 from tests.billing.conftest import stripe
@@ -67,8 +67,8 @@ DOORS: dict[str, Callable[[Developer], object]] = {
     "a name server": look_up,
     "Stripe": pay,
     "e-mail": lambda developer: emails.send(developer, "email_changed", {"old": "old@example.com"}),
-    "a live session": lambda developer: tell_session(1, {"type": "session.end", "cause": ""}),
-    "a live session's answer": lambda developer: ask_session(1, {"type": "session.speak", "text": ""}),
+    "a live session": lambda developer: tell_session(1, End("")),
+    "a live session's answer": lambda developer: ask_session(1, Speak("")),
     "documents, written": lambda developer: storages["documents"].save("a", ContentFile(b"")),
     "documents, read": lambda developer: storages["documents"].open("a"),
     "recordings, looked for": lambda developer: storages["recordings"].exists("a"),
