@@ -19,6 +19,7 @@ from agents.models import Agent
 from agents.providers.base import ToolSpec
 from agents.settings_form import parse_tools
 from agents.tools import example_arguments, tool_problems, widen
+from bubblyphone.core.ordered_json import is_same
 
 VALUE_PREFIX = "variable."
 ADD_ROW, REMOVE_ROW = "add-field", "remove-field-"
@@ -63,7 +64,8 @@ class Editor:
     def changes(self) -> dict[str, Any]:
         """What `agents.services` is to change."""
         schema = self.analysis.schema()
-        return {**self.form.changes, **({"analysis_schema": schema} if schema != self.agent.analysis_schema else {})}
+        is_kept = is_same(schema, self.agent.analysis_schema)
+        return {**self.form.changes, **({} if is_kept else {"analysis_schema": schema})}
 
     # --- the look of what is typed ------------------------------------------------------------------------------------
 

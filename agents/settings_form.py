@@ -14,6 +14,7 @@ from agents.models import AgentSettings, FirstSpeaker, InterruptionSensitivity, 
 from agents.serializers import AgentSettingsSerializer
 from bubblyphone.core.json_documents import InvalidJSON, parse_json, parse_stored_json
 from bubblyphone.core.money import format_money
+from bubblyphone.core.ordered_json import is_same
 
 
 class Section(NamedTuple):
@@ -221,7 +222,7 @@ class SettingsForm(forms.Form):
             before = parse_stored_json(before) if before else None
         if name == "default_variables":
             before = _variables_of(before)
-        return bool(none_if_empty(value) != none_if_empty(before))
+        return not is_same(none_if_empty(value), none_if_empty(before))
 
     def voices(self) -> list[tuple[str, str]]:
         """What the field `voice` suggests: each voice, and the models that have it."""

@@ -1,5 +1,6 @@
 """JSON in the database whose objects keep the order of their keys, since people read them in that order."""
 
+import json
 from typing import Any
 
 from django.db import models
@@ -19,3 +20,8 @@ class OrderedJSONField(models.JSONField):
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         return value  # psycopg has read it already
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values of such a field are equal, and in the same order. Of equal dicts Python does not ask the order."""
+    return json.dumps(one) == json.dumps(other)
