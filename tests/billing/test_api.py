@@ -1,5 +1,7 @@
 """GET /billing/balance and /billing/transactions."""
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -129,6 +131,8 @@ def movements(developer: Developer) -> None:
 def test_filters(client: APIClient, movements: None, query: str, kinds: list[str]) -> None:
     found = client.get(f"/api/v1/billing/transactions?{query}").json()
     assert [row["kind"] for row in found["data"]] == kinds
+    file = client.get(f"/api/v1/billing/transactions?{query}&format=csv").content.decode()
+    assert [row["kind"] for row in csv.DictReader(io.StringIO(file))] == kinds
 
 
 @pytest.mark.parametrize(
@@ -139,6 +143,11 @@ def test_filters(client: APIClient, movements: None, query: str, kinds: list[str
         ("from=March", "from"),
         ("from=2026-03-02&to=2026-03-01", "to"),
         ("format=xls", "format"),
+        ("format=csv&since=2026-03-01", "since"),
+        ("format=csv&From=2026-03-01", "From"),
+        ("format=csv&type[]=credit", "type[]"),
+        ("format=csv&to=2026-02-30", "to"),
+        ("format=csv&from=2026-03-02&to=2026-03-01", "to"),
     ],
 )
 def test_filters_that_make_no_sense(client: APIClient, query: str, field: str) -> None:

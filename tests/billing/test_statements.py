@@ -128,6 +128,8 @@ def test_as_csv(developer: Developer) -> None:
         ("refund", "-5.00", "24.737"),
         ("closing", "0.00", "24.737"),
     ]
+    unknown = Client(headers=bearer(developer)).get(f"{URL}/2026-03?format=csv&kind=model")
+    assert (unknown.status_code, list(unknown.json()["errors"])) == (422, ["kind"])
 
 
 def test_the_page_lists_them_and_gives_the_files(developer: Developer) -> None:
