@@ -135,6 +135,8 @@ class HandsetSocket:
         writer: asyncio.Task[None] | None = None
         try:
             async for message in socket:
+                if message.type is WSMsgType.ERROR:
+                    break  # too large, or no frame: aiohttp has closed with the code that says so
                 if message.type is WSMsgType.BINARY:
                     if handset is not None:
                         handset.hear(message.data)
