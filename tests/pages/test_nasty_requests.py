@@ -3,7 +3,9 @@
 import pytest
 from django.test import Client
 
+from agents.models import Agent
 from tests.calls.rows import make_account
+from tests.factories import make_agent
 from tests.pages.signed_in import signed_in_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -53,6 +55,29 @@ def test_paths(path: str) -> None:
     for text in TEXTS:
         status = client.get(path.format(text)).status_code
         assert status == 404 or ("reset" in path and "%00" not in text and status == 200), text
+
+
+FORM = "application/x-www-form-urlencoded"
+PART = '--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n--b--\r\n'
+NULLS = [
+    (FORM, "name=a%00b&system_prompt=P"),
+    (FORM, "name=%00"),
+    (FORM, "name=a&na%00me=b"),
+    (FORM, "name=a\x00b"),
+    ("multipart/form-data; boundary=b", PART % ("name", "a\x00b")),
+    ("multipart/form-data; boundary=b", PART % ("na\x00me", "a")),
+]
+
+
+@pytest.mark.parametrize(("content_type", "body"), NULLS, ids=[repr(body[:40]) for _, body in NULLS])
+def test_null_characters_in_forms(content_type: str, body: str) -> None:
+    """PostgreSQL's texts have none. Signed in or not, nothing is saved."""
+    developer = make_account()
+    agent = make_agent(developer=developer, name="Before")
+    for path in ("/agents/new", f"/agents/{agent.pk}", "/account/password", "/login", "/signup"):
+        for client in (signed_in_client(developer), Client()):
+            assert client.generic("POST", path, body, content_type=content_type).status_code == 400, path
+    assert list(Agent.objects.values_list("name", flat=True)) == ["Before"]
 
 
 @pytest.mark.parametrize("cookie", COOKIES)
