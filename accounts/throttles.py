@@ -8,15 +8,16 @@ does not lock out the owner, who can use a recovery code, or reset the password,
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 
 from accounts.models import Developer
 from bubblyphone.core.errors import TooManyRequests
 from bubblyphone.core.http import network_of
-from bubblyphone.core.ratelimit import hit, look
+from bubblyphone.core.ratelimit import hit, look, take_back
 
+REFUSED = "Too many failed attempts. Try again later."
 HOUR_SECONDS = 3600
 PASSWORDS_PER_ACCOUNT = 20
 PASSWORDS_PER_ADDRESS = 300
@@ -52,12 +53,32 @@ def refuse_guessing(limits: Limits) -> None:
     for bucket, limit in limits.items():
         allowance = look(bucket, limit=limit, window_seconds=HOUR_SECONDS)
         if allowance.is_exceeded:
-            raise TooManyRequests("Too many failed attempts. Try again later.", allowance.retry_after)
+            raise TooManyRequests(REFUSED, allowance.retry_after)
 
 
 def count_failure(limits: Limits) -> None:
     for bucket, limit in limits.items():
         hit(bucket, limit=limit, window_seconds=HOUR_SECONDS)
+
+
+def count_attempt(limits: Limits) -> None:
+    """Count a guess before it is checked, so that many at the same time do not pass the limits together; `forgive` what was right.
+
+    Raises TooManyRequests, and counts nothing then.
+    """
+    counted: list[str] = []
+    for bucket, limit in limits.items():
+        allowance = hit(bucket, limit=limit, window_seconds=HOUR_SECONDS)
+        if allowance.is_exceeded:
+            forgive(counted)
+            raise TooManyRequests(REFUSED, allowance.retry_after)
+        counted.append(bucket)
+
+
+def forgive(buckets: Iterable[str]) -> None:
+    """The attempt just counted in these was none."""
+    for bucket in buckets:
+        take_back(bucket)
 
 
 def may_mail_reset(*, email: str, address: str) -> bool:

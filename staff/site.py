@@ -144,7 +144,7 @@ class StaffSite(admin.AdminSite):
         is_recovery = second_factor.is_recovery(code)
         limits = throttles.code_limits(developer=developer, address=client_address(request), is_recovery=is_recovery)
         try:
-            throttles.refuse_guessing(limits)
+            throttles.count_attempt(limits)
         except ApplicationError as error:
             other_way = not is_recovery and second_factor.is_enrolled(developer)
             form.add_error(
@@ -152,8 +152,8 @@ class StaffSite(admin.AdminSite):
             )
             return None
         found = check(developer, code)
-        if found is None:
-            throttles.count_failure(limits)
+        if found is not None:
+            throttles.forgive(limits)
         return found
 
     def _show(self, request: HttpRequest, name: str, **context: Any) -> HttpResponse:

@@ -32,6 +32,12 @@ class LocalLimits:
             _forget_oldest(self._hits)
             return True, len(log), age
 
+    def take_back(self, bucket: str) -> None:
+        """The latest request does not count after all."""
+        with self._lock:
+            if log := self._hits.get(bucket):
+                log.pop()
+
     def take(self, bucket: str, holder: str, limit: int, lease: float) -> float:
         """Take a place for at most `lease` seconds. 0 when it is taken, else the seconds until the next is free at the latest."""
         now = time.monotonic()

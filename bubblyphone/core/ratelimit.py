@@ -78,6 +78,14 @@ def look(bucket: str, *, limit: int, window_seconds: int = 60) -> Allowance:
     return _run(bucket, limit, window_seconds, hits=0)
 
 
+def take_back(bucket: str) -> None:
+    """The latest hit does not count after all."""
+    try:
+        get_redis().rpop(f"ratelimit:{bucket}")
+    except RedisError:
+        _local.take_back(bucket)
+
+
 def _run(bucket: str, limit: int, window_seconds: int, hits: int) -> Allowance:
     try:
         answer: Any = get_redis().eval(_COUNT, 1, f"ratelimit:{bucket}", limit, window_seconds * MICROSECONDS, hits)

@@ -1,7 +1,9 @@
 """Every limit with two accounts and two client addresses: what one person does at one address locks out nobody else."""
 
 import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,10 +11,11 @@ from django.core import mail
 from django.test import Client
 from django_q.models import OrmQ
 
-from accounts import passwords
+from accounts import passwords, throttles
 from accounts.models import Developer
 from accounts.services import open_session
 from bubblyphone.core.crypto import encrypt, hash_secret
+from bubblyphone.core.errors import TooManyRequests
 from staff.models import Authenticator, RecoveryCodes
 from tests.factories import PASSWORD, make_developer
 from tests.jobs import run_jobs
@@ -255,3 +258,23 @@ def recovery_code(developer: Developer) -> str:
     code = "abcdefghijklmnop"
     RecoveryCodes.objects.create(user=developer, name="Recovery codes", hashes=[hash_secret(code)])
     return code
+
+
+def test_codes_at_the_same_time_do_not_pass_the_limit_together() -> None:
+    limits = throttles.code_limits(developer=make_developer(), address=HERE, is_recovery=False)
+    together = threading.Barrier(40)
+
+    def guess(_: int) -> bool:
+        together.wait()
+        try:
+            throttles.count_attempt(limits)
+        except TooManyRequests:
+            return False
+        return True
+
+    with ThreadPoolExecutor(40) as threads:
+        assert sum(threads.map(guess, range(40))) == throttles.CODES_PER_ACCOUNT
+    throttles.forgive(limits)
+    throttles.count_attempt(limits)
+    with pytest.raises(TooManyRequests):
+        throttles.count_attempt(limits)
