@@ -1,23 +1,23 @@
 """Limits on client connections, so that slow clients or floods cannot take the server away from everyone else.
 
-    accept ─▶ HEADERS ─▶ BODY ─▶ BUSY ─▶ IDLE ─▶ HEADERS …
-                 └─▶ HANDSHAKE ─▶ WEBSOCKET   once the application has accepted it
+    accept ─▶ HEADERS ─▶ BODY ─▶ QUEUED ─▶ BUSY ─▶ IDLE ─▶ HEADERS …
+                 └─▶ HANDSHAKE ─▶ WEBSOCKET   once the application has accepted it, for a token or a session
 
 Every phase has a time limit, checked once a second. An address may keep `CONNECTIONS_PER_ADDRESS` connections, and all clients
 together may use three quarters of the process's descriptors. A new connection beyond that replaces the one that has waited
-longest without a request. While all of an address's connections are new or have a request in progress, it may open up to BURST
-times as many: a carrier reports hundreds of calls at once from a few addresses.
+longest without a request.
 
-A complete WebSocket handshake does not count. The client cannot prolong it, and the application then accepts it for a token or a
-session, or closes it.
+While an address's connections are new or have a request, it may have a quarter of all: a carrier reports hundreds of calls at once
+from a few addresses. Of its requests as many run at once as it may keep connections, and the others wait for their turn. A
+WebSocket does not count once it is accepted.
 """
 
+import asyncio
 import enum
-import logging
-import resource
 import time
 from collections import OrderedDict
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from daphne.http_protocol import HTTPFactory
 from django.conf import settings
@@ -26,18 +26,20 @@ from twisted.web import http
 
 from bubblyphone.core.http import forwarded_client, json_error, network_of
 from bubblyphone.core.middleware import API_PREFIX
-from bubblyphone.daphne_http import KEPT_BYTES
+from bubblyphone.daphne_http import KEPT_BYTES, last_response
 from bubblyphone.daphne_websocket import DirectWebSocketProtocol
+from bubblyphone.descriptors import raise_descriptor_limit
 from bubblyphone.flow import Flow, buffered, untaken
+from bubblyphone.turns import Start, Turns
 
-logger = logging.getLogger(__name__)
 HTTPChannel: Any = http.HTTPChannel  # Twisted is typed in part
 
 CLOSE_SECONDS = 5
 LENGTH_DIGITS = 18  # of a Content-Length; what is longer is too large anyway
-# A connection this young may have a request on its way.
+# A connection this young may have a request on its way, and a request this young its body.
 YOUNG_SECONDS = 1
-BURST = 4
+# The part of all connections that one address may have.
+SHARE = 4
 # More connections than this would make the check of all of them delay the audio of calls.
 MAX_CONNECTIONS = 4096
 # Reverse proxies on this machine and the built-in exchange share these addresses, so their requests in progress are not limited.
@@ -47,6 +49,7 @@ THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
 class Phase(enum.Enum):
     HEADERS = enum.auto()
     BODY = enum.auto()
+    QUEUED = enum.auto()
     BUSY = enum.auto()
     IDLE = enum.auto()
     HANDSHAKE = enum.auto()
@@ -101,7 +104,9 @@ class Connections:
 
     def __init__(self, *, per_address: int, total: int) -> None:
         self._per_address = per_address
+        self._per_burst = max(per_address, total // SHARE)
         self._total = total
+        self._turns = Turns(per_address)
         self._by_transport: dict[Any, Connection] = {}
         self._waiting: OrderedDict[Connection, None] = OrderedDict()
         self._by_client: dict[str, OrderedDict[Connection, None]] = {}
@@ -115,7 +120,7 @@ class Connections:
         ours = self._by_client.get(client, OrderedDict())
         if not client or not self._per_address or len(ours) < self._per_address or self._replace(ours, now):
             return True
-        return client in THIS_MACHINE or len(ours) < self._per_address * BURST
+        return client in THIS_MACHINE or len(ours) < self._per_burst
 
     def opened(self, channel: Any) -> Connection:
         now = time.monotonic()
@@ -128,6 +133,7 @@ class Connections:
     def closed(self, transport: Any) -> None:
         if connection := self._by_transport.pop(transport, None):
             self._waiting.pop(connection, None)
+            self._turns.leave(connection.client, connection)
             self._count_for(connection, "")
 
     def enter(self, connection: Connection, phase: Phase, now: float | None = None) -> None:
@@ -141,24 +147,30 @@ class Connections:
             self._waiting[connection] = None
             if connection.client:
                 self._by_client[connection.client].move_to_end(connection)
-        elif phase in (Phase.HANDSHAKE, Phase.WEBSOCKET):
+        elif phase is Phase.WEBSOCKET:
             self._count_for(connection, "")
-
-    def may_send_body(self, connection: Connection) -> bool:
-        """Whether the client of this request has few enough others that are still sending theirs."""
-        ours = self._by_client.get(connection.client, ())
-        if not self._per_address or connection.client in THIS_MACHINE or len(ours) <= self._per_address:
-            return True
-        return sum(other.phase is Phase.BODY for other in ours) < self._per_address
 
     def forwarded(self, connection: Connection, client: str) -> bool:
         """A proxy's connection carries a request of this client's. Whether the client may have one more."""
-        if self._per_address and len(self._by_client.get(client, ())) >= self._per_address:
+        if self._per_address and len(self._by_client.get(client, ())) >= self._per_burst:
             return False
         self._count_for(connection, client)
         return True
 
+    def run(self, connection: Connection, start: Start) -> None:
+        """A request is complete: call `start` when it is its client's turn. This machine's need not wait."""
+        if connection.client and connection.client not in THIS_MACHINE:
+            self.enter(connection, Phase.QUEUED)
+            self._turns.ask(connection.client, connection, partial(self._run, connection, start))
+        else:
+            self._run(connection, start)
+
+    def _run(self, connection: Connection, start: Start) -> "asyncio.Future[None] | None":
+        self.enter(connection, Phase.BUSY)
+        return start()
+
     def request_done(self, connection: Connection) -> None:
+        self._turns.leave(connection.client, connection)
         self.enter(connection, Phase.IDLE)
         if settings.TRUSTED_PROXIES:
             self._count_for(connection, "")
@@ -174,10 +186,19 @@ class Connections:
             self._check(connection, now)
         if not self._per_address:
             return
-        for ours in list(self._by_client.values()):
+        for client, ours in list(self._by_client.items()):
             surplus = len(ours) - self._per_address
             while surplus > 0 and self._replace(ours, now):
                 surplus -= 1
+            if surplus > 0 and client not in THIS_MACHINE:
+                self._end_bodies(ours, now)
+
+    def _end_bodies(self, connections: OrderedDict[Connection, None], now: float) -> None:
+        """Of one client's requests that are still being sent, end the latest that are too many."""
+        sending = [one for one in connections if one.phase is Phase.BODY and now - one.since >= YOUNG_SECONDS]
+        sending.sort(key=lambda one: one.since)
+        for connection in sending[self._per_address :]:
+            self.end(connection, now, b"503 Service Unavailable")
 
     def _count_for(self, connection: Connection, client: str) -> None:
         if connection.client:
@@ -232,17 +253,17 @@ class Connections:
             case Phase.CLOSING if age > CLOSE_SECONDS:
                 connection.transport.abortConnection()
             case Phase.HEADERS if age > settings.REQUEST_HEADER_SECONDS:
-                self._end(connection, now, b"408 Request Timeout")
+                self.end(connection, now, b"408 Request Timeout")
             case Phase.IDLE if age > settings.KEEP_ALIVE_SECONDS:
-                self._end(connection, now)
+                self.end(connection, now)
             case Phase.BODY if connection.received is not None and connection.received.is_too_slow(now):
-                self._end(connection, now, b"408 Request Timeout")
-            case Phase.BUSY if age > settings.REQUEST_SECONDS:
+                self.end(connection, now, b"408 Request Timeout")
+            case Phase.QUEUED | Phase.BUSY if age > settings.REQUEST_SECONDS:
                 self._answer_late(connection)
 
-    def _end(self, connection: Connection, now: float, status: bytes = b"") -> None:
+    def end(self, connection: Connection, now: float, status: bytes = b"") -> None:
         if status:
-            connection.transport.write(_response(status))
+            connection.transport.write(last_response(status))
         self.enter(connection, Phase.CLOSING, now)
         connection.channel.loseConnection()
 
@@ -253,12 +274,6 @@ class Connections:
             connection.transport.abortConnection()
         else:
             request.basic_error(503, b"Service Unavailable", "The server did not respond in time.")
-
-
-def _response(status: bytes, answer: bytes = b"") -> bytes:
-    """Without a content, or with one of the API's."""
-    kind = b"Content-Type: application/json\r\n" if answer else b""
-    return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, kind, len(answer), answer)
 
 
 class LimitedChannel(HTTPChannel):  # type: ignore[misc]
@@ -272,9 +287,10 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         self.connection = self.factory.connections.opened(self)
 
     def dataReceived(self, data: bytes) -> None:
-        if self.connection is not None and self.connection.phase is Phase.CLOSING:
+        phase = self.connection.phase if self.connection else None
+        if phase is Phase.CLOSING:
             return  # refused: a client that is still sending reads the answer only if nothing is reset meanwhile
-        if self.connection is not None and self.connection.phase is Phase.IDLE:
+        if phase is Phase.IDLE:
             self._enter(Phase.HEADERS)
         super().dataReceived(data)
 
@@ -293,16 +309,13 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         headers, connection = self.requests[-1].requestHeaders, self.connection
         if connection is None:
             return
-        if self.length == 0 and headers.getRawHeaders(b"upgrade", [b""])[0].lower() == b"websocket":
-            self._enter(Phase.HANDSHAKE)
-            return
-        connections = self.factory.connections
         client = forwarded_client(headers.getRawHeaders(b"x-forwarded-for", []))
-        has_place = not client or connections.forwarded(connection, network_of(client))
-        if not has_place or (self.length != 0 and not connections.may_send_body(connection)):
+        if client and not self.factory.connections.forwarded(connection, network_of(client)):
             self._refuse(503)
         elif self.length != 0:
             self._enter(Phase.BODY)
+        elif headers.getRawHeaders(b"upgrade", [b""])[0].lower() == b"websocket":
+            self._enter(Phase.HANDSHAKE)
 
     def rawDataReceived(self, data: bytes) -> None:
         if self.connection is not None and self.connection.received is not None:
@@ -311,11 +324,21 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
 
     def allContentReceived(self) -> None:
         if self.connection is not None and self.connection.phase in (Phase.HEADERS, Phase.BODY):
-            self._enter(Phase.BUSY)
+            request = self.requests[-1]
+            request.process = partial(self._process_in_turn, request)
         super().allContentReceived()
 
+    def _process_in_turn(self, request: Any) -> None:
+        del request.process  # the class's again
+        self.factory.connections.run(self.connection, partial(self._process, request))
+
+    def _process(self, request: Any) -> "asyncio.Future[None] | None":
+        """What the application does for this request; None if daphne has answered it."""
+        request.process()
+        return cast("asyncio.Future[None] | None", self.factory.server.connections[request].get("application_instance"))
+
     def requestDone(self, request: Any) -> None:
-        if self.connection is not None and self.connection.phase is Phase.BUSY:
+        if self.connection is not None and self.connection.phase in (Phase.QUEUED, Phase.BUSY):
             self.factory.connections.request_done(self.connection)
         super().requestDone(request)
 
@@ -344,7 +367,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         self.requests[-1].process = lambda: None
         self._enter(Phase.CLOSING)
         answer = json_error(status).content if self._path.startswith(API_PREFIX.encode()) else b""
-        self.transport.write(_response(b"%d %s" % (status, http.RESPONSES[status]), answer))
+        self.transport.write(last_response(b"%d %s" % (status, http.RESPONSES[status]), answer))
         self.transport.loseWriteConnection()
 
 
@@ -376,15 +399,3 @@ class LimitedFactory(HTTPFactory):  # type: ignore[misc]
 
     def buildProtocol(self, addr: Any) -> Any:
         return super().buildProtocol(addr) if self.connections.has_room_for(addr.host) else None
-
-
-def raise_descriptor_limit() -> int:
-    """Let this process open as many descriptors as the system allows it at most; returns how many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            soft = hard
-        except (ValueError, OSError) as error:
-            logger.warning("Raising the open file limit above %d failed: %s", soft, error)
-    return 1_000_000 if soft == resource.RLIM_INFINITY else soft

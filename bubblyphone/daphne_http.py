@@ -1,5 +1,6 @@
 """Daphne's HTTP request: forms are left to Django, bodies are bounded and have a length, refusals of the API are JSON."""
 
+import time
 from typing import Any
 
 from daphne.http_protocol import WebRequest
@@ -21,6 +22,7 @@ class LeanWebRequest(WebRequest):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._parsePOSTFormSubmission = False
+        self.request_start = time.time()  # daphne's, which has it only from `process` on
         self._received_bytes = 0
 
     def handleContentChunk(self, data: bytes) -> None:
@@ -43,3 +45,9 @@ class LeanWebRequest(WebRequest):  # type: ignore[misc]
         headers = [(name.encode(), value.encode()) for name, value in answer.items()]
         self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
         self.handle_reply({"type": "http.response.body", "body": answer.content})
+
+
+def last_response(status: bytes, answer: bytes = b"") -> bytes:
+    """The bytes of an answer after which the connection ends: without a content, or with one of the API's."""
+    kind = b"Content-Type: application/json\r\n" if answer else b""
+    return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, kind, len(answer), answer)

@@ -14,6 +14,8 @@ import gc  # noqa: E402
 import logging  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
+import threading  # noqa: E402
+from concurrent.futures import Future  # noqa: E402
 from typing import Any  # noqa: E402
 
 from daphne import http_protocol  # noqa: E402
@@ -64,7 +66,15 @@ class DrainingServer(Server):  # type: ignore[misc]
     def kill_all_applications(self) -> Any:
         draining: Any = Deferred.fromFuture(asyncio.ensure_future(session_runner.drain(settings.DRAIN_SECONDS)))
         draining.addErrback(lambda failure: logger.error("Moving calls to another process failed: %s", failure))
-        return draining.addCallback(lambda _: super(DrainingServer, self).kill_all_applications())
+        return draining.addCallback(lambda _: self._cancel_all())
+
+    def _cancel_all(self) -> Any:
+        """Daphne's own expects an application behind every connection; there is none before a request is complete."""
+        applications = [details.get("application_instance") for details in self.connections.values()]
+        working = [one for one in applications if one is not None and not one.done()]
+        for one in working:
+            one.cancel()
+        return Deferred.fromFuture(asyncio.gather(*working, return_exceptions=True))
 
 
 _tasks: set[asyncio.Task[None]] = set()
@@ -81,11 +91,23 @@ async def _load_models() -> None:
 
     What is there then stays: the collector is kept from walking through it in the middle of a call.
     """
-    await asyncio.get_running_loop().run_in_executor(None, registry.load_all)
+    loaded: Future[None] = Future()
+    # The process may be told to stop meanwhile: it waits for the threads of a pool, but not for this one.
+    threading.Thread(target=_load_into, args=(loaded,), daemon=True).start()
+    await asyncio.wrap_future(loaded)
     await registry.warm_up()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+
+
+def _load_into(loaded: "Future[None]") -> None:
+    try:
+        registry.load_all()
+    except Exception as error:  # noqa: BLE001  told to whoever waits
+        loaded.set_exception(error)
+    else:
+        loaded.set_result(None)
 
 
 def share_connections() -> None:

@@ -195,7 +195,8 @@ TRUSTED_PROXIES = env_int(
 CONNECTIONS_PER_ADDRESS = env_int(
     "CONNECTIONS_PER_ADDRESS",
     50,
-    purpose="Open connections per client address (IPv6: per /64), WebSockets excluded. `0` means no limit.",
+    purpose="Idle connections per client address (IPv6: per /64), WebSockets excluded, and requests that run at the same time."
+    " More requests wait. `0` means no limit.",
 )
 REQUEST_HEADER_SECONDS = env_int(
     "REQUEST_HEADER_SECONDS",

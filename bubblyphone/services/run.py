@@ -42,6 +42,7 @@ READY_SECONDS = 120.0
 STOP_SECONDS = 24.0
 # Longer than the guard takes (GRACE_SECONDS).
 LEFTOVERS_SECONDS = 12.0
+PREPARE_STOP_SECONDS = 5.0
 TICK_SECONDS = 0.1
 
 
@@ -138,7 +139,8 @@ class Supervisor:
         while popen is not None and popen.poll() is None and not self.signals.is_stop_requested:
             time.sleep(0.05)
         code = popen.poll() if popen is not None else None
-        step.wait(time.monotonic())
+        step.signal(signal.SIGTERM)
+        step.wait(time.monotonic() + PREPARE_STOP_SECONDS)
         self._check_stop()
         if code:
             raise ServiceError(f"Preparing the database failed ({describe_exit(code)}). See the lines above.")

@@ -103,7 +103,7 @@ async def test_interrupting_closes_the_stream_and_keeps_what_was_heard(
     talk = new_conversation(endpoint)
     async with aclosing(talk.brain.answer("Tell me all.")) as steps:
         assert await anext(steps) == Say("One sentence.")
-    await asyncio.wait_for(server.hung_up.wait(), 2)
+    await asyncio.wait_for(server.hung_up.wait(), 4)
     talk.brain.said("One sentence.")
     talk.brain.heard("One sentence.", "One")
     talk.brain.note("The caller is a regular.")

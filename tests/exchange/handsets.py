@@ -38,7 +38,7 @@ class Browser:
     async def send(self, **message: str) -> None:
         await self.socket.send_json(message)
 
-    async def next(self, seconds: float = 3.0) -> dict:
+    async def next(self, seconds: float = 30.0) -> dict:
         """The next control message; audio on the way is kept."""
         async with asyncio.timeout(seconds):
             while True:
@@ -51,6 +51,6 @@ class Browser:
                     return {"closed": self.socket.close_code}
 
     async def listen(self, size: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.audio) < size:
                 self.audio += await self.socket.receive_bytes()

@@ -31,7 +31,7 @@ class MediaConnection:
     def audio(self) -> bytes:
         return b"".join(base64.b64decode(frame["media"]["payload"]) for frame in self.of("media"))
 
-    async def wait_for(self, event: str, count: int = 1, seconds: float = 5.0) -> list[dict[str, Any]]:
+    async def wait_for(self, event: str, count: int = 1, seconds: float = 30.0) -> list[dict[str, Any]]:
         async with asyncio.timeout(seconds), self.changed:
             await self.changed.wait_for(lambda: len(self.of(event)) >= count)
         return self.of(event)
@@ -102,7 +102,7 @@ class FakePlatform:
     def types(self) -> list[str]:
         return [event["data"]["event_type"] for event in self.events]
 
-    async def event(self, event_type: str, seconds: float = 5.0, count: int = 1) -> dict[str, Any]:
+    async def event(self, event_type: str, seconds: float = 30.0, count: int = 1) -> dict[str, Any]:
         """The payload of the newest event of a type, once there are `count`."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: self.types().count(event_type) >= count)
@@ -110,6 +110,6 @@ class FakePlatform:
         return found[count - 1]
 
     async def stream(self, count: int = 1) -> MediaConnection:
-        async with asyncio.timeout(5), self._changed:
+        async with asyncio.timeout(30), self._changed:
             await self._changed.wait_for(lambda: len(self.streams) >= count)
         return self.streams[count - 1]

@@ -30,7 +30,7 @@ class Reading:
     ) -> None:
         await self.session.close()
         assert self._task is not None
-        await asyncio.wait_for(self._task, 3)
+        await asyncio.wait_for(self._task, 30)
         if self.failure is not None and kind is None:
             raise self.failure
 
@@ -48,7 +48,7 @@ class Reading:
     def audio(self) -> bytes:
         return b"".join(b64decode(event.payload) for event in self.of(AudioDelta))
 
-    async def until(self, condition: Callable[[], object], seconds: float = 5) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
         """Wait until the condition holds; fail with the events so far when it does not within the time."""
         try:
             async with asyncio.timeout(seconds):
@@ -57,10 +57,10 @@ class Reading:
         except TimeoutError:
             raise AssertionError(f"not within {seconds} s; events: {self.events}; failure: {self.failure!r}") from None
 
-    async def until_seen(self, kind: type[ModelEvent], count: int = 1, seconds: float = 5) -> None:
+    async def until_seen(self, kind: type[ModelEvent], count: int = 1, seconds: float = 30) -> None:
         await self.until(lambda: len(self.of(kind)) >= count, seconds)
 
-    async def until_failed(self, seconds: float = 5) -> BaseException:
+    async def until_failed(self, seconds: float = 30) -> BaseException:
         """Wait for the error that ends the events, and take it."""
         await self.until(lambda: self.failure is not None, seconds)
         failure, self.failure = self.failure, None

@@ -49,7 +49,7 @@ def test_a_server_left_by_a_killed_supervisor_is_ended_first(home: Path, postgre
     try:
         assert successor.start() == url
         assert postgres.process is not None
-        assert postgres.process.wait(5) == 0
+        assert postgres.process.wait(30) == 0
     finally:
         successor.stop()
 

@@ -1,11 +1,13 @@
 """The web process by itself, with fewer database connections than requests."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2
 import psycopg
@@ -16,13 +18,14 @@ from bubblyphone.services.ports import find_free
 from tests import databases
 
 CONNECTIONS = 3
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 class Web:
     """A running web process and its database."""
 
-    def __init__(self, port: int, database: str) -> None:
+    def __init__(self, port: int, database: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.port, self.process, self.log = port, process, log
         self._client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
         self.database = psycopg.connect(database, autocommit=True)
 
@@ -54,11 +57,13 @@ class Web:
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
+def web(tmp_path: Path) -> Iterator[Web]:
     port, database = find_free(), databases.make_copy(databases.template())
     variables = {"PORT": str(port), "DATABASE_URL": database, "DATABASE_POOL_SIZE": str(CONNECTIONS)}
-    with subprocess.Popen([sys.executable, "-m", "bubblyphone.serve"], env={**os.environ, **variables}) as process:
-        web = Web(port, database)
+    command, environment = [sys.executable, "-m", "bubblyphone.serve"], {**os.environ, **variables}
+    log = tmp_path / "web.log"
+    with log.open("wb") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as process:
+        web = Web(port, database, process, log)
         try:
             until = time.monotonic() + START_SECONDS
             while not web.is_up():
@@ -69,7 +74,7 @@ def web() -> Iterator[Web]:
         finally:
             web.database.close()
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0, log.read_text()
 
 
 def test_requests_share_a_few_connections(web: Web) -> None:
@@ -92,3 +97,11 @@ def test_requests_share_a_few_connections(web: Web) -> None:
             web.database.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])  # and wait for its end
         assert {*threads.map(lambda _: web.status(), range(12))} == {302}
         assert web.connections().isdisjoint(shared)
+
+
+def test_it_stops_while_requests_are_half_sent(web: Web) -> None:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=30) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+        assert web.is_up()  # what was sent before is known there
+        web.process.terminate()
+        assert web.process.wait(60) == 0

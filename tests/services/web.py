@@ -14,7 +14,7 @@ import httpx2
 from bubblyphone.services.ports import find_free
 from tests import databases
 
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def running(*, descriptors: tuple[int, int] | None = None, **variables: str) -> 
             yield url, database, process.pid
         finally:
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
 
 
 def _is_up(url: str) -> bool:

@@ -38,7 +38,7 @@ class Receiver:
     async def __aexit__(self, *error: object) -> None:
         await self._runner.cleanup()
 
-    async def wait_for(self, count: int, path: str | None = None, seconds: float = 10) -> list[Received]:
+    async def wait_for(self, count: int, path: str | None = None, seconds: float = 30) -> list[Received]:
         """The first `count` requests (to `path`), as soon as they are there."""
         async with asyncio.timeout(seconds):
             while True:

@@ -50,7 +50,7 @@ async def dispatching(**options: Any) -> AsyncIterator[None]:
         await sync_to_async(lambda: connection.close())()
 
 
-async def attempts_of(delivery: WebhookDelivery, count: int, seconds: float = 10) -> list[WebhookAttempt]:
+async def attempts_of(delivery: WebhookDelivery, count: int, seconds: float = 30) -> list[WebhookAttempt]:
     async with asyncio.timeout(seconds):
         while True:
             found = [attempt async for attempt in WebhookAttempt.objects.filter(delivery=delivery).order_by("number")]
@@ -268,4 +268,4 @@ def test_the_outbox_notifies_on_commit() -> None:
     with psycopg.connect(**plain, autocommit=True) as listener:
         listener.execute("LISTEN webhook_deliveries")
         put(secret, "http://127.0.0.1:9/")
-        assert len(list(listener.notifies(timeout=1, stop_after=1))) == 1
+        assert len(list(listener.notifies(timeout=10, stop_after=1))) == 1

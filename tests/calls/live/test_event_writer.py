@@ -46,7 +46,7 @@ async def test_what_cannot_be_written_is_left_out_and_the_rest_is_there(
     EventWriter(NOBODYS_CALL, writer).event("stream.error")
     recorder.transcript("model", "Hello\x00 there.")
     recorder.event("stream.disconnected")
-    await asyncio.wait_for(recorder.drained(), 5)
+    await asyncio.wait_for(recorder.drained(), 30)
     assert await written(call) == ["Hello there.", "stream.error", "stream.disconnected"]
     assert caplog.text.count("left out") == 2
     assert "secret" not in caplog.text
@@ -68,6 +68,6 @@ async def test_what_a_database_that_is_away_did_not_take_is_written_once_it_is_b
     recorder.event("stream.error")
     writer.put(refuse_twice)
     recorder.event("stream.disconnected")
-    await asyncio.wait_for(recorder.drained(), 5)
+    await asyncio.wait_for(recorder.drained(), 30)
     assert await written(call) == ["stream.error", "stream.disconnected"]
     assert len(attempts) == 3

@@ -33,7 +33,7 @@ class SlowServer(RecordingServer):
         self.may_answer = threading.Event()
 
     def answer_to(self, asked: Asked) -> Answer:
-        self.may_answer.wait(10)
+        self.may_answer.wait(30)
         return super().answer_to(asked)
 
 
@@ -135,7 +135,7 @@ async def test_a_request_is_in_the_log_before_it_leaves_and_is_never_cut_off(cal
         await asyncio.gather(waiting, return_exceptions=True)
         assert await log_of(call) == [("pending", [])]
         server.may_answer.set()
-        await asyncio.wait_for(tool_requests.finished(), 5)  # what a process does that is about to end
+        await asyncio.wait_for(tool_requests.finished(), 30)  # what a process does that is about to end
         assert await log_of(call) == [("delivered", [(200, True, None)])]
         assert len(server.asked) == 1
 

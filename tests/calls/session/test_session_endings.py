@@ -66,7 +66,7 @@ async def test_a_caller_who_waits_for_a_person_may_be_silent() -> None:
         await asyncio.sleep(0.9)
         assert not talk.task.done()
         await talk.session.transfer_failed("busy")
-        assert await asyncio.wait_for(talk.task, 5) == "silence_timeout"
+        assert await asyncio.wait_for(talk.task, 30) == "silence_timeout"
 
 
 async def test_a_developers_transfer_that_fails_is_told_to_the_model() -> None:

@@ -38,7 +38,7 @@ async def ended_after(event: Callable[[Conversation, Any], Awaitable[None]], **o
         quiet_from = loop.time() + 0.1
         await asyncio.sleep(AT)
         await event(talk, model)
-        assert await asyncio.wait_for(talk.task, 8) == "silence_timeout"
+        assert await asyncio.wait_for(talk.task, 30) == "silence_timeout"
         return loop.time() - quiet_from
 
 

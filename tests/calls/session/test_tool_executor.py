@@ -59,7 +59,7 @@ async def test_a_tool_outlives_the_call(end: str) -> None:
             talk.caller.incoming.put_nowait(StreamStopped())
         elif end == "end":
             talk.session.end("insufficient_balance")
-        await asyncio.wait_for(talk.task, 3)
+        await asyncio.wait_for(talk.task, 30)
         assert (told(talk, "tool.returned"), told(talk, "tool.abandoned")) == ([], [])
         talk.tool_waits["slow"].set()
         await talk.until(lambda: bool(told(talk, "tool.abandoned")))

@@ -64,7 +64,7 @@ class Machine:
 
     async def ended(self) -> tuple[str, bool]:
         """Why the session ended, and whether a message was left."""
-        cause = await asyncio.wait_for(self.talk.task, 5)
+        cause = await asyncio.wait_for(self.talk.task, 30)
         return cause, LEFT in self.talk.notes.names()
 
     def reason(self) -> str:
