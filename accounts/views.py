@@ -5,7 +5,6 @@ from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -16,7 +15,7 @@ from accounts.forms import ApiKeyForm, SignInForm, SignUpForm
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
 from bubblyphone.core.once import once, show_once, take_shown_once
-from bubblyphone.core.pages import add_errors, page
+from bubblyphone.core.pages import add_errors, next_page, page
 
 NEW_KEY = "api-key"  # what the page after the POST shows once
 
@@ -46,9 +45,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Go in, and on to where one came from."""
-    target = request.POST.get("next") or request.GET.get("next") or ""
-    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
-        target = ""
+    target = next_page(request)
     if request.user.is_authenticated:
         return redirect(target or "overview")
     form = SignInForm(request.POST or None)

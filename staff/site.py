@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, URLResolver, path, reverse
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import urlencode
 from django.utils.safestring import mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -23,6 +23,7 @@ from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.http import client_address
 from bubblyphone.core.once import once, show_once, take_shown_once
+from bubblyphone.core.pages import next_page
 from staff import second_factor
 
 Found = TypeVar("Found")
@@ -82,9 +83,7 @@ class StaffSite(admin.AdminSite):
         return redirect(f"{reverse('admin:second-factor')}?{urlencode({'next': self._target(request)})}")
 
     def _target(self, request: HttpRequest) -> str:
-        target = request.POST.get("next") or request.GET.get("next") or ""
-        is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-        return target if is_ours else reverse("admin:index")
+        return next_page(request) or reverse("admin:index")
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         page = never_cache(require_http_methods(["GET", "HEAD", "POST"])(self.second_factor))

@@ -4,13 +4,12 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import page, show_refusal, slice_of
+from bubblyphone.core.pages import next_page, page, show_refusal, slice_of
 from bubblyphone.core.schema import description
 from webhooks import redelivery
 from webhooks.hooks import ENDPOINT_SOURCES
@@ -79,6 +78,4 @@ def resend_failed(request: HttpRequest) -> HttpResponse:
 
 
 def _target(request: HttpRequest) -> str:
-    target = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if is_ours else resolve_url("webhooks")
+    return next_page(request) or resolve_url("webhooks")

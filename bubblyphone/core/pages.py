@@ -74,6 +74,15 @@ def referring_page(request: HttpRequest) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
+def next_page(request: HttpRequest) -> str:
+    """The page to go on to as `next` names it, in the form or the query; "" where that is no path of ours from the root on.
+
+    `redirect` would take a word for the name of a route, and fail if there is none.
+    """
+    target = request.POST.get("next") or request.GET.get("next") or ""
+    return target if target.startswith("/") and url_has_allowed_host_and_scheme(target, None) else ""
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form of a page that was loaded before its reader signed in again. static/js/drafts.js keeps what was typed."""
     return render(request, "403_csrf.html", {"page": referring_page(request)}, status=403)

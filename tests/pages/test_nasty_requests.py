@@ -5,7 +5,7 @@ from django.test import Client
 
 from agents.models import Agent
 from tests.calls.rows import make_account
-from tests.factories import make_agent
+from tests.factories import PASSWORD, make_agent, make_developer
 from tests.pages.signed_in import signed_in_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -84,6 +84,37 @@ def test_null_characters_in_forms(content_type: str, body: str) -> None:
 def test_cookies(cookie: str) -> None:
     assert Client().get("/calls", HTTP_COOKIE=cookie).status_code == 302
     assert Client().get("/login", HTTP_COOKIE=cookie).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "a",
+        "1e999",
+        "²",
+        "login",
+        "a.b",
+        "a/b",
+        "//example.com",
+        "/\\example.com",
+        "http://[::1",
+        "javascript:1",
+        "\t/",
+        "\u202e",
+    ],
+)
+def test_pages_to_go_on_to(target: str) -> None:
+    """Also the name of a route is none: after signing in, signed in already, and after sending webhooks again."""
+    developer = make_developer(email="jo@example.com")
+    client, form = signed_in_client(developer), {"email": developer.email, "password": PASSWORD, "next": target}
+    answers = [
+        client.get("/login", {"next": target}),
+        client.post("/login", form),
+        Client().post("/login", form),
+    ]
+    assert [(answer.status_code, answer["Location"]) for answer in answers] == [(302, "/")] * 3
+    assert client.post("/webhooks/failed/resend", {"next": target})["Location"] == "/webhooks"
+    assert client.get("/login", {"next": "/calls?status=failed"})["Location"] == "/calls?status=failed"
 
 
 @pytest.mark.parametrize("timestamp", ["9" * 400, "\u0661", "1e400", "-1", "\x00", ""])
