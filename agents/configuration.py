@@ -63,18 +63,20 @@ class CallConfig:
     max_cost_per_call: Decimal | None = None  # USD
     analysis_schema: Mapping[str, Any] | None = None
     sources: Mapping[str, str] = field(default_factory=dict)  # field → Source
+    unusable_transfer_number: str = ""  # what a `transfer_number` with variables came to, where that cannot be called
 
     def to_json(self) -> dict[str, dict[str, Any]]:
         """`{field: {"value": …, "source": …}}`, the shape of Call.config."""
+        names = (*FIELDS, UNUSABLE) if self.unusable_transfer_number else FIELDS
         return {
             name: {"value": _plain(getattr(self, name)), "source": self.sources.get(name, Source.DEFAULT.value)}
-            for name in FIELDS
+            for name in names
         }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Mapping[str, Any]]) -> "CallConfig":
         """Read what `to_json` gave. Fields that an older call lacks take their defaults; unknown ones are ignored."""
-        values = {name: stored[name]["value"] for name in FIELDS if name in stored}
+        values = {name: stored[name]["value"] for name in (*FIELDS, UNUSABLE) if name in stored}
         if "tools" in values:
             values["tools"] = tuple(values["tools"])
         if values.get("max_cost_per_call") is not None:
@@ -82,7 +84,8 @@ class CallConfig:
         return cls(**values, sources={name: str(stored[name]["source"]) for name in values})
 
 
-FIELDS = tuple(entry.name for entry in fields(CallConfig) if entry.name != "sources")
+UNUSABLE = "unusable_transfer_number"  # found out by a call; nobody can set it
+FIELDS = tuple(entry.name for entry in fields(CallConfig) if entry.name not in ("sources", UNUSABLE))
 
 
 class LinkedSettings(Protocol):
@@ -139,6 +142,11 @@ def missing_variables(config: CallConfig, given: Mapping[str, str]) -> list[str]
     return variables.missing(
         _texts(config), {**config.default_variables, **dict.fromkeys(variables.BUILT_IN, ""), **given}
     )
+
+
+def variables_of(config: CallConfig) -> dict[str, str]:
+    """The variables that a caller's side has to give, in the order they are read, each with the default that its text says or ""."""
+    return variables.defaults_in(_texts(config))
 
 
 def variable_warnings(numbers: Iterable[LinkedSettings]) -> list[str]:

@@ -68,7 +68,8 @@ EXAMPLES = {
 def build_toolset(config: CallConfig, *, on_telephone: bool = False) -> tuple[ToolSpec, ...]:
     """The tools that the model is given in a call. `on_telephone`: a carrier's, which can be handed over and has keys."""
     toolset = [widen(tool) for tool in config.tools] + [END_CALL]
-    if on_telephone and config.auto_transfer_tool and (config.transfer_number or config.tool_webhook_url):
+    leads_somewhere = config.transfer_number or config.unusable_transfer_number or config.tool_webhook_url
+    if on_telephone and config.auto_transfer_tool and leads_somewhere:
         toolset.append(TRANSFER_CALL)
     if on_telephone:
         toolset.append(SEND_DTMF)

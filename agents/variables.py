@@ -49,6 +49,14 @@ def missing(texts: tuple[str, ...], variables: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(name for name in names if name not in variables))
 
 
+def defaults_in(texts: tuple[str, ...]) -> dict[str, str]:
+    """The names that the texts refer to and that are not built in, as they are read, with their first default in a text, or ""."""
+    found: dict[str, str] = {}
+    for match in (match for text in texts for match in _TOKEN.finditer(text) if match[1] not in BUILT_IN):
+        found[match[1]] = found.get(match[1]) or (match[2] or "").strip()
+    return found
+
+
 def split(text: str) -> list[tuple[str, str]]:
     """The text in pieces, `(piece, name)`: a token with the name it refers to, all else with ""."""
     pieces = []

@@ -70,6 +70,7 @@ def buy_number(request: HttpRequest) -> HttpResponse:
         else:
             request.session[SHOW_SECRET_OF] = bought.pk
             messages.success(request, _bought_text(bought))
+            _warn_of_variables(request, bought)
             return redirect("number", bought.pk)
     context = {"buy_form": buy_form, **_search(request)}
     return render(request, "numbers/buy.html", context)
@@ -79,6 +80,11 @@ def _bought_text(number: PhoneNumber) -> str:
     if number.agent is not None:
         return f"Number purchased. {number.agent.name} answers it."
     return "Number purchased. Choose who answers it."
+
+
+def _warn_of_variables(request: HttpRequest, answered: PhoneNumber) -> None:
+    for warning in variable_warnings(answered):
+        messages.warning(request, warning)
 
 
 def _search(request: HttpRequest) -> dict[str, object]:
@@ -117,8 +123,7 @@ def number(request: HttpRequest, pk: int) -> HttpResponse:
             add_errors(form, error)
         else:
             messages.success(request, "Saved. Changes apply from the next call.")
-            for warning in variable_warnings(saved):
-                messages.warning(request, warning)
+            _warn_of_variables(request, saved)
             return redirect("number", pk)
     context = {
         "number": owned,
@@ -150,11 +155,12 @@ def link_agent(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("agent", pk)
     owned = selectors.get_number(developer=agent.developer, pk=number_id)
     try:
-        update_number(number=owned, changes={"agent_id": agent.pk, "mode": CallMode.STREAMING.value})
+        linked = update_number(number=owned, changes={"agent_id": agent.pk, "mode": CallMode.STREAMING.value})
     except ApplicationError as error:
         show_refusal(request, error)
     else:
         messages.success(request, f"{agent.name} answers {phone(owned.e164)}, starting with the next call.")
+        _warn_of_variables(request, linked)
     return redirect("agent", pk)
 
 

@@ -9,6 +9,7 @@ urlpatterns = [
     path("phone/call", views.phone_call, name="phone-call"),
     path("sandbox", views.sandbox, name="sandbox"),
     path("sandbox/start", views.start_sandbox, name="start-sandbox"),
+    path("sandbox/variables", views.sandbox_variables, name="sandbox-variables"),
     path("sandbox/price", views.sandbox_price, name="sandbox-price"),
     path("sandbox/demo-tool", demo_tool.demo_tool),
 ]

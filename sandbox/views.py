@@ -59,7 +59,7 @@ def sandbox(request: HttpRequest) -> HttpResponse:
     """Talk to an agent without any phone."""
     developer = signed_in(request)
     form = SandboxForm(developer=developer, initial={"agent": request.GET.get("number", "")})
-    context = {"form": form, "numbers": form.numbers, **_price_context(developer, form, form.initial["agent"])}
+    context = {"form": form, "numbers": form.numbers, **_price_context(developer, form)}
     return render(request, "sandbox/sandbox.html", context)
 
 
@@ -69,14 +69,24 @@ def sandbox(request: HttpRequest) -> HttpResponse:
 def sandbox_price(request: HttpRequest) -> HttpResponse:
     """What a call to the chosen agent costs, as a fragment."""
     developer = signed_in(request)
-    form = SandboxForm(developer=developer)
-    return render(request, "sandbox/_price.html", _price_context(developer, form, request.GET.get("agent", "")))
+    form = SandboxForm(developer=developer, initial={"agent": request.GET.get("agent", "")})
+    return render(request, "sandbox/_price.html", _price_context(developer, form))
 
 
-def _price_context(developer: Developer, form: SandboxForm, agent: str) -> dict[str, object]:
-    """Without a known choice the first agent is chosen, as the browser shows it."""
-    number = form.numbers.get(agent) or (None if agent == DEMO else next(iter(form.numbers.values()), None))
-    return {"price": prices.price_of(number)} if number else {"demos_left": prices.demos_left(developer)}
+@never_cache
+@require_POST
+@page
+def sandbox_variables(request: HttpRequest) -> HttpResponse:
+    """The variables of the chosen agent and of the prompt as typed, as a fragment. What was typed for them stays."""
+    typed = SandboxForm(request.POST, developer=signed_in(request))
+    values = {field.name: request.POST[field.name] for field in typed.variables() if request.POST.get(field.name)}
+    said = {name: request.POST.get(name, "") for name in ("agent", "system_prompt")}
+    form = SandboxForm(developer=signed_in(request), initial={**said, **values})
+    return render(request, "sandbox/_variables.html", {"form": form})
+
+
+def _price_context(developer: Developer, form: SandboxForm) -> dict[str, object]:
+    return {"price": prices.price_of(form.number)} if form.number else {"demos_left": prices.demos_left(developer)}
 
 
 @require_POST
@@ -86,7 +96,7 @@ def start_sandbox(request: HttpRequest) -> JsonResponse:
     developer = signed_in(request)
     form = SandboxForm(request.POST, developer=developer)
     if not form.is_valid():
-        return JsonResponse({"message": "Choose an agent to talk to."}, status=422)
+        return JsonResponse({"message": _first_errors(form)}, status=422)
     try:
         started = _start(developer, form)
     except ApplicationError as error:
@@ -106,8 +116,18 @@ def _start(developer: Developer, form: SandboxForm) -> services.SandboxCall:
     values = form.cleaned_data
     if values["agent"] == DEMO:
         return services.start_demo_call(developer=developer)[0]
-    overrides = {"system_prompt": values["system_prompt"]} if values["system_prompt"] else {}
-    return services.start_sandbox_call(developer=developer, number=form.numbers[values["agent"]], overrides=overrides)
+    return services.start_sandbox_call(
+        developer=developer,
+        number=form.numbers[values["agent"]],
+        overrides=form.overrides,
+        dynamic_variables=form.values(),
+    )
+
+
+def _first_errors(form: SandboxForm) -> str:
+    if "agent" in form.errors:
+        return "Choose an agent to talk to."
+    return " ".join(str(errors[0]) for errors in form.errors.values())
 
 
 def _in_words(error: ApplicationError) -> str:

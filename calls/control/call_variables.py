@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agents import configuration, variables
-from agents.configuration import CallConfig
+from agents.configuration import CallConfig, Source
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import InvalidRequest
 from calls import timeline
@@ -25,12 +25,30 @@ def put_in(call: Call, config: CallConfig, given: Mapping[str, str]) -> None:
     lacking = configuration.missing_variables(config, given)
     filled = configuration.fill_in(config, {**values, **dict.fromkeys(lacking, "")})
     if variables.has_variables(config.transfer_number) and not is_e164(filled.transfer_number):
-        filled = replace(filled, transfer_number="")
+        filled = _with_fixed_number(filled, call, config.transfer_number)
     call.config = filled.to_json()
     call.dynamic_variables = {**config.default_variables, **given}
     call.save(update_fields=["config", "dynamic_variables"])
     if lacking:
         timeline.add_event(call.pk, "variables.missing", "system", at=call.started_at, names=lacking)
+
+
+def _with_fixed_number(filled: CallConfig, call: Call, template: str) -> CallConfig:
+    """Where the variables make no number: what the defaults make, else the number's own. A transfer tells what was wrong."""
+    source = filled.sources.get("transfer_number", Source.DEFAULT.value)
+    own = (call.phone_number.transfer_number if call.phone_number else None) or ""
+    others = [
+        (variables.expand(template, filled.default_variables), source),
+        (variables.expand(template, {}), source),
+        (own, Source.NUMBER.value),
+    ]
+    number, source = next((other for other in others if is_e164(other[0])), ("", source))
+    return replace(
+        filled,
+        transfer_number=number,
+        unusable_transfer_number=filled.transfer_number.strip() or template,
+        sources={**filled.sources, "transfer_number": source},
+    )
 
 
 def _built_in(call: Call) -> dict[str, str]:

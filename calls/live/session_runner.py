@@ -247,6 +247,7 @@ def _transfer_requester(live: LiveCall) -> TransferRequester | None:
         live.call_id,
         webhook=_tool_webhook(live),
         fixed_number=live.config.transfer_number,
+        unusable_number=live.config.unusable_transfer_number,
         in_database=in_database,
     )
 

@@ -1,7 +1,8 @@
 """The model's tool `transfer_call`: where the call goes. One that is refused leaves `transfer.failed`.
 
 The destination is what the developer's server answers to `transfer_call` (dynamic routing), else the configured
-`transfer_number`. An answer that cannot be used fails in the webhook log, too, and the configured number is tried.
+`transfer_number`. An answer that cannot be used fails in the webhook log, too, and the configured number is tried. Where the
+variables of `transfer_number` made no number in this call, that is `transfer.failed`, and a fixed number is tried if there is one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from agents.tools import TRANSFER_CALL
+from agents.variables import has_variables
 from bubblyphone.core.e164 import is_e164
 from calls.control.transfer_requests import Refusal, ask, note
 from calls.limits import MAX_BRIEFING_CHARACTERS, MAX_SHOWN_CHARACTERS
@@ -42,17 +44,22 @@ class TransferRouter:
         *,
         webhook: ToolWebhook | None,
         fixed_number: str,
+        unusable_number: str,
         in_database: Callable[..., Awaitable[Any]],
     ) -> None:
         self._call_id = call_id
         self._webhook = webhook
         self._fixed_number = fixed_number
+        self._unusable_number = unusable_number
         self._in_database = in_database
 
     async def __call__(self, arguments: Mapping[str, Any]) -> str:
         refusal: Refusal | None = Refusal("no_destination", "No transfer number is set for this call.")
         if self._webhook is not None:
             refusal = await self._ask_server(self._webhook, arguments)
+        if refusal is not None and self._unusable_number and not refusal.is_final:
+            refusal = unusable(self._unusable_number)
+            await self._in_database(self._note, self._unusable_number, refusal, "system")
         if refusal is not None and self._fixed_number and not refusal.is_final:
             refusal = await self._ask(self._fixed_number, _briefing(arguments))
         if refusal is None:
@@ -66,7 +73,7 @@ class TransferRouter:
             destination = read_destination(response, answer)
             refusal = destination.refusal
             if refusal is not None:
-                await self._in_database(self._note, destination.to, refusal)
+                await self._in_database(self._note, destination.to, refusal, "webhook")
             else:
                 refusal = await self._ask(destination.to, destination.briefing or _briefing(arguments))
             if refusal is None:
@@ -81,9 +88,19 @@ class TransferRouter:
         refusal: Refusal | None = await self._in_database(ask, self._call_id, to, source="streaming", briefing=briefing)
         return refusal
 
-    def _note(self, to: str, refusal: Refusal) -> None:
+    def _note(self, to: str, refusal: Refusal, source: str) -> None:
         with transaction.atomic():
-            note(Call.objects.locked(self._call_id), to, refusal, source="webhook")
+            note(Call.objects.locked(self._call_id), to, refusal, source=source)
+
+
+def unusable(text: str) -> Refusal:
+    """What is wrong with a `transfer_number` whose variables made `text` of it, or have no value: then it is the template."""
+    if has_variables(text):
+        return Refusal("no_destination", f"The variables of transfer_number ({text}) have no value in this call.")
+    shown = text[:MAX_SHOWN_CHARACTERS]
+    return Refusal(
+        "invalid_number", f"transfer_number became {shown!r} in this call, which is not a phone number. {FORM}"
+    )
 
 
 def read_destination(response: PostResult, answer: ToolAnswer) -> Destination:

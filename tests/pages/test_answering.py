@@ -158,6 +158,19 @@ def test_an_agents_page_adds_a_number(client: Client, developer: Developer, agen
     assert (foreign.agent, foreign.mode) == (None, "webhook")
 
 
+def test_linking_an_agent_whose_variables_have_no_value_warns(
+    client: Client, developer: Developer, agent: Agent
+) -> None:
+    number = make_phone_number(developer=developer)
+    path = f"/agents/{agent.pk}/numbers"
+    whole = client.post(path, {"number": str(number.pk)}, follow=True).content.decode()
+    assert "have no value for" not in whole
+    Agent.objects.filter(pk=agent.pk).update(system_prompt="Hi {{customer_name}}.")
+    other = make_phone_number(developer=developer)
+    warned = client.post(path, {"number": str(other.pk)}, follow=True).content.decode()
+    assert f"Inbound calls to {other.e164} have no value for {{{{customer_name}}}}." in warned
+
+
 def test_buying_refuses_an_agent_that_cannot_answer(client: Client, developer: Developer) -> None:
     silent, foreign = make_agent(developer=developer), make_agent(system_prompt="Hello.")
     form = {"phone_number": "+14155550177", "country_code": "US", "number_type": "local", "label": ""}

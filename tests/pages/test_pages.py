@@ -1,5 +1,6 @@
 """Every page as a signed-in developer, a stranger and another developer see it."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -334,6 +335,45 @@ def test_a_sandbox_call_starts_or_says_why_not(client: Client, developer: Develo
     assert client.post("/sandbox/start", {"agent": "999"}).status_code == 422
     other = make_number(make_developer(), "+14155550101", mode="streaming", system_prompt="x")
     assert client.post("/sandbox/start", {"agent": str(other.pk)}).status_code == 422
+
+
+def test_the_sandbox_asks_for_the_variables_of_the_chosen_agent(client: Client, developer: Developer) -> None:
+    ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="variables")
+    number = make_number(
+        developer,
+        mode="streaming",
+        model_slug="local-offline",
+        system_prompt="Greet {{customer_name}} of {{company}} on {{current_date}}, {{mood|kindly}}.",
+        greeting_message="Hello {{customer_name}}.",
+        default_variables={"company": "Example <Ltd>"},
+    )
+    html = client.get("/sandbox").content.decode()
+    assert_sound(html)
+    assert re.findall(r'name="variable\.(\w+)"', html) == ["customer_name", "company", "mood"]
+    assert 'value="Example &lt;Ltd&gt;"' in html and 'placeholder="kindly"' in html
+    assert html.count("No default. Callers hear nothing here.") == 1
+    form = {"agent": str(number.pk), "variable.customer_name": "", "variable.company": "", "variable.mood": ""}
+    refused = client.post("/sandbox/start", {**form, "press": "1"})
+    assert (refused.status_code, refused.json()) == (422, {"message": "Enter a value for customer_name."})
+    assert not Call.objects.exists()
+    assert client.post("/sandbox/start", {**form, "variable.customer_name": "Jane", "press": "2"}).status_code == 200
+    call = Call.objects.get()
+    assert re.fullmatch(r"Greet Jane of  on \d{4}-\d\d-\d\d, kindly\.", call.config["system_prompt"]["value"])
+    assert call.config["greeting_message"]["value"] == "Hello Jane."
+    assert call.dynamic_variables == {"customer_name": "Jane", "company": ""}
+
+
+def test_the_variables_follow_the_agent_and_the_prompt_and_keep_what_was_typed(
+    client: Client, developer: Developer
+) -> None:
+    number = make_number(developer, mode="streaming", model_slug="local-offline", system_prompt="Hi {{customer_name}}.")
+    prompt = "Sell {{what}} to {{customer_name}}."
+    typed = {"agent": str(number.pk), "system_prompt": prompt, "variable.customer_name": "Jane"}
+    html = client.post("/sandbox/variables", typed).content.decode()
+    assert re.findall(r'name="variable\.(\w+)"', html) == ["what", "customer_name"]
+    assert 'value="Jane"' in html
+    demo = client.post("/sandbox/variables", {**typed, "agent": "demo"}).content.decode()
+    assert "variable." not in demo
 
 
 def test_errors_are_pages_of_ours(client: Client) -> None:

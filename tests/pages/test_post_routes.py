@@ -102,6 +102,7 @@ CASES = [
     Case("hang-up"),
     Case("give-context", {"message": "The refund is approved."}, {"message": "x" * 2001}, ("message",), does_nothing=True),
     Case("transfer-call", {"to": "+1 202 555 0123"}, {"to": "12345"}, ("to",)),
+    Case("sandbox-variables", {"agent": "{pk:number}", "system_prompt": "Sell {{what}}."}, does_nothing=True),
     Case("start-sandbox", {"agent": "{pk:number}", "system_prompt": "You sell bread."}),
 ]  # fmt: skip
 REFUSABLE = [case for case in CASES if case.bad is not None]
@@ -169,7 +170,7 @@ def test_a_form_is_carried_out_once_and_redirects(world: World, case: Case) -> N
     before, asked, at_stripe = digest(), len(world.server.asked), stripe_objects(world)
     first = send(client, path, form)
     between, asked_once, once_at_stripe = digest(), len(world.server.asked), stripe_objects(world)
-    assert first.status_code == (200 if case.name == "start-sandbox" else 302)
+    assert first.status_code == (200 if "sandbox" in case.name else 302)
     assert "/login?" not in first.headers.get("Location", "")
     assert bool(changed(before, between)) is not case.does_nothing
     assert asked_once == asked + (case.name == "try-tool")

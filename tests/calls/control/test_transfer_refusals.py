@@ -164,6 +164,30 @@ async def test_without_a_valid_fixed_number_the_model_is_told(fixed: str | None)
     assert (found["failed"], found["tried"]) == ([("sip:a@b.example", "invalid_number"), *second], [])
 
 
+def unresolved_call(became: str, fixed: str) -> Call:
+    number = make_streaming_number(make_account(), transfer_number=fixed)
+    call = make_call(number, BEGIN)
+    call.config["unusable_transfer_number"] = {"value": became, "source": "default"}
+    call.save()
+    return call
+
+
+@dynamic
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("became", "reason"), [("{{desk}}", "no_destination"), ("front desk", "invalid_number"), ("12", "invalid_number")]
+)
+@pytest.mark.parametrize("fixed", [FIXED, ""])
+async def test_variables_that_make_no_number_leave_a_trace_and_the_fixed_number_is_tried(
+    became: str, reason: str, fixed: str
+) -> None:
+    call = await session_runner.in_database(unresolved_call, became, fixed)
+    assert await ask(call) == ("" if fixed else NOT_POSSIBLE)
+    assert await session_runner.in_database(failures, call) == [(became, reason)]
+    tried = await session_runner.in_database(lambda: list(call.transfers.values_list("to_number", flat=True)))
+    assert tried == ([fixed] if fixed else [])
+
+
 @dynamic
 @pytest.mark.django_db(transaction=True)
 async def test_a_server_that_does_not_answer_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from agents.configuration import CallConfig
+from agents.tools import build_toolset
 from calls.models import Call
 from tests import factories
 from tests.calls.rows import make_account, make_streaming_number
@@ -172,3 +173,32 @@ def test_the_order_that_people_gave_is_kept() -> None:
     config = Call.objects.get(public_id=started.json()["data"]["call_id"]).config
     assert list(config["analysis_schema"]["value"]) == ["zulu", "b", "alpha", "m"]
     assert list(config["tools"]["value"][0]["parameters"]["properties"]) == ["zz", "a"]
+
+
+@pytest.mark.parametrize(
+    ("template", "given", "numbers_own", "used", "unusable"),
+    [
+        ("{{desk}}", {}, None, ("", "number_agent"), "{{desk}}"),
+        ("{{desk}}", {}, "+12025550199", ("+12025550199", "number"), "{{desk}}"),
+        ("{{desk}}", {"desk": "front desk"}, None, ("", "number_agent"), "front desk"),
+        ("{{desk|+12025550123}}", {"desk": "12"}, "+12025550199", ("+12025550123", "number_agent"), "12"),
+        ("{{desk}}", {"desk": "12"}, "{{desk|+12025550199}}", ("", "number_agent"), "12"),
+        ("+1202555{{desk}}", {"desk": "01"}, "+12025550199", ("+12025550199", "number"), "+120255501"),
+        ("{{desk}}", {"desk": "+12025550123"}, "+12025550199", ("+12025550123", "number_agent"), None),
+    ],
+)
+def test_a_transfer_number_whose_variables_make_no_number(
+    template: str, given: dict[str, str], numbers_own: str | None, used: tuple[str, str], unusable: str | None
+) -> None:
+    developer = make_account()
+    agent = factories.make_agent(developer=developer, transfer_number=template, default_variables=given)
+    call = Line(
+        agent=agent,
+        mode="streaming",
+        model_slug="gemini-3.1-flash-live",
+        system_prompt="Hi.",
+        transfer_number=numbers_own,
+    ).call
+    assert (call.config["transfer_number"]["value"], call.config["transfer_number"]["source"]) == used
+    assert call.config.get("unusable_transfer_number", {}).get("value") == unusable
+    assert "transfer_call" in [tool.name for tool in build_toolset(heard(call), on_telephone=True)]
