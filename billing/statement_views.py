@@ -1,7 +1,8 @@
 """The pages of statements."""
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -10,9 +11,11 @@ from accounts.access import signed_in
 from billing import statements
 from billing.api.statements import find_statement
 from billing.statement_files import statement_csv, statement_pdf
+from bubblyphone.core.errors import NotFound
 from bubblyphone.core.pages import page
 
 SHOWN_MONTHS = 24
+MAX_SHOWN = 20  # characters of a month that is none
 
 
 @never_cache
@@ -32,4 +35,9 @@ def statement_file(request: HttpRequest, month: str, extension: str) -> HttpResp
     make = {"pdf": statement_pdf, "csv": statement_csv}.get(extension)
     if make is None:
         raise Http404
-    return make(developer, find_statement(developer, month))
+    try:
+        statement = find_statement(developer, month)
+    except NotFound:
+        messages.error(request, f"There is no statement for {month[:MAX_SHOWN]}. Choose a month from the list.")
+        return redirect("statements")
+    return make(developer, statement)

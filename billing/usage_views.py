@@ -4,8 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.views.decorators.cache import never_cache
@@ -16,7 +16,7 @@ from billing.hooks import USAGE_REPORT
 from billing.periods import month_of, read_month
 from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.errors import InvalidRequest
-from bubblyphone.core.pages import page
+from bubblyphone.core.pages import page, show_refusal
 
 TITLES = {
     "telephony": "Telephony",
@@ -31,12 +31,13 @@ TITLES = {
 @require_safe
 @page
 def usage(request: HttpRequest) -> HttpResponse:
-    """Tiles, a chart by day, and tables by category, number, agent and model."""
+    """Tiles, a chart by day, and tables by category, number, agent and model. What is no month is a message."""
     now = timezone.now()
     try:
         period = read_month(request.GET.get("period"), now)
     except InvalidRequest as error:
-        raise Http404 from error
+        show_refusal(request, error)
+        return redirect("usage")
     report = USAGE_REPORT.get()(signed_in(request), period)
     following = month_of(period.end)
     context = {

@@ -134,11 +134,15 @@ def show_refusal(request: HttpRequest, error: ApplicationError) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Row]):
-    """One page of a list that is newest first. `older` is the `?before=` of the next page, None on the last."""
+    """One page of a list that is newest first. `older` is the `?before=` of the next page, None on the last.
+
+    `is_wrong`: the `?before=` is no id, so there are no rows to show.
+    """
 
     rows: list[Row]
     older: int | None
     is_first: bool
+    is_wrong: bool = False
 
 
 def read_id(text: str | None) -> int | None:
@@ -148,8 +152,10 @@ def read_id(text: str | None) -> int | None:
 
 
 def slice_of(rows: QuerySet[Row], before: str | None) -> Slice[Row]:
-    """The page of `rows` behind the row with the id `before`; anything that is no id means the first page."""
+    """The page of `rows` behind the row with the id `before`; the first page without one."""
     boundary = read_id(before)
+    if before is not None and boundary is None:
+        return Slice(rows=[], older=None, is_first=False, is_wrong=True)
     is_first = boundary is None
     wanted: Any = rows if is_first else rows.filter(pk__lt=boundary)
     found: list[Row] = list(wanted.order_by("-pk")[: PAGE_SIZE + 1])

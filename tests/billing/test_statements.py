@@ -143,4 +143,8 @@ def test_the_page_lists_them_and_gives_the_files(developer: Developer) -> None:
         assert f'href="{url}"' in page
         assert client.get(url).status_code == 200
     assert client.get("/billing/statements/2026-03.exe").status_code == 404
-    assert client.get("/billing/statements/2020-03.pdf").status_code == 404
+    for month in ("2020-03", "2026-13", "march", "20260-3", "2031-01"):
+        for extension in ("pdf", "csv"):
+            missed = client.get(f"/billing/statements/{month}.{extension}")
+            assert (missed.status_code, missed.headers["Location"]) == (302, "/billing/statements")
+            assert f"There is no statement for {month}." in client.get("/billing/statements").content.decode()

@@ -32,7 +32,10 @@ def test_the_page_shows_the_month(empty_redis: object) -> None:
     ):
         assert text in shown
     assert "No spending in" in client.get("/usage").content.decode()
-    assert client.get("/usage?period=soon").status_code == 404
+    for wrong in ("soon", "", "2026-13", "2026-3", "0000-01", "2026-03-01"):
+        page = client.get("/usage", {"period": wrong}, follow=True)
+        assert (page.status_code, page.redirect_chain) == (200, [("/usage", 302)])
+        assert "Must be a month as YYYY-MM, like 2026-03." in page.content.decode()
 
 
 def test_bars_stand_on_each_other_and_fill_the_drawing() -> None:

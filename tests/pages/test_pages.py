@@ -376,6 +376,20 @@ def test_the_variables_follow_the_agent_and_the_prompt_and_keep_what_was_typed(
     assert "variable." not in demo
 
 
+@pytest.mark.parametrize("path", ["/calls", "/webhooks", "/billing", "/billing/payments"])
+@pytest.mark.parametrize("before", ["x", "", "-1", "1.5", "٣", "9" * 30])
+def test_a_before_that_is_no_id_is_a_message_and_no_list(
+    client: Client, developer: Developer, path: str, before: str
+) -> None:
+    make_call(developer, make_number(developer))
+    ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="before")
+    html = client.get(path, {"before": before}).content.decode()
+    assert_sound(html)
+    assert "This page does not exist" in html and f'<a class="button" href="{path}">Show the newest</a>' in html
+    assert 'class="linked"' not in html and "No calls yet" not in html and "?before=" not in html
+    assert "This page does not exist" not in client.get(path, {"before": "1"}).content.decode()
+
+
 def test_errors_are_pages_of_ours(client: Client) -> None:
     missing = client.get("/nothing-here")
     assert missing.status_code == 404
