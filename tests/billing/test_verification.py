@@ -48,7 +48,7 @@ def book(developer: Developer, key: str, kind: str, amount: str) -> None:
 def test_a_ledger_that_is_right(developer: Developer) -> None:
     output = StringIO()
     call_command("ledger", "verify", stdout=output)
-    assert output.getvalue() == "Ledger check passed: 6 entries checked.\n"
+    assert output.getvalue() == "Ledger check passed. Entries checked: 6.\n"
     verification.verify_nightly()
 
 
@@ -61,18 +61,18 @@ def test_it_reads_one_state_of_the_database() -> None:
 def charge_a_call_again(developer: Developer) -> str:
     call = Call.objects.get()
     book(developer, f"call:{call.pk}:model:2", "model", "-0.5")
-    return f"call {call.pk} of developer {developer.pk}: model cost 0.063000, booked 0.563000"
+    return f"call {call.pk} of developer {developer.pk}: model cost 0.063000, charged 0.563000"
 
 
 def charge_a_call_less(developer: Developer) -> str:
     call = Call.objects.get()
     Call.objects.update(telephony_cost=Decimal("0.12"))
-    return f"call {call.pk} of developer {developer.pk}: telephony cost 0.120000, booked 0.080000"
+    return f"call {call.pk} of developer {developer.pk}: telephony cost 0.120000, charged 0.080000"
 
 
 def charge_a_call_that_is_not_there(developer: Developer) -> str:
     book(developer, "call:99999:telephony", "telephony", "-0.04")
-    return f"call 99999 of developer {developer.pk}: telephony cost 0, booked 0.040000"
+    return f"call 99999 of developer {developer.pk}: telephony cost 0, charged 0.040000"
 
 
 def forget_to_settle(developer: Developer) -> str:
@@ -82,23 +82,23 @@ def forget_to_settle(developer: Developer) -> str:
 
 def give_by_a_charge(developer: Developer) -> str:
     book(developer, "odd", "telephony", "2")
-    return "odd: a charge for telephony gives 2.00"
+    return "odd: a charge for telephony adds 2.00"
 
 
 def take_by_a_credit(developer: Developer) -> str:
     book(developer, "credit:1", "top_up", "-5")
-    return "credit:1: a top_up takes 5.00"
+    return "credit:1: a top_up entry removes 5.00"
 
 
 def charge_for_what_was_refused(developer: Developer) -> str:
     NumberPurchase.objects.update(status="refused", phone_number=None)
     PhoneNumber.objects.filter(e164=BOUGHT).update(months_paid=2)
-    return f"number {PhoneNumber.objects.get(e164=BOUGHT).pk}: setup costs 0.00, booked 3.00"
+    return f"number {PhoneNumber.objects.get(e164=BOUGHT).pk}: setup costs 0.00, charged 3.00"
 
 
 def forget_a_month(developer: Developer) -> str:
     PhoneNumber.objects.filter(e164=BOUGHT).update(months_paid=3)
-    return f"number {PhoneNumber.objects.get(e164=BOUGHT).pk}: 3 months, booked 1"
+    return f"number {PhoneNumber.objects.get(e164=BOUGHT).pk}: 3 months due, 1 charged"
 
 
 def spoil_a_checkpoint(developer: Developer) -> str:
@@ -141,7 +141,7 @@ def test_a_fault_is_named(developer: Developer, spoil: Callable[[Developer], str
     expected = spoil(developer)
     assert verification.find_problems() == [expected]
     errors = StringIO()
-    with pytest.raises(CommandError, match="wrong in 1 places"):
+    with pytest.raises(CommandError, match="Ledger check failed. Problems: 1$"):
         call_command("ledger", "verify", stderr=errors)
     assert errors.getvalue() == f"{expected}\n"
     with pytest.raises(verification.LedgerWrong):

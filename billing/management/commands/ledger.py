@@ -20,5 +20,5 @@ class Command(BaseCommand):
         for problem in problems:
             self.stderr.write(problem)
         if problems:
-            raise CommandError(f"Ledger check failed: {len(problems)} problems.")
-        self.stdout.write(f"Ledger check passed: {LedgerEntry.objects.count()} entries checked.")
+            raise CommandError(f"Ledger check failed. Problems: {len(problems)}.")
+        self.stdout.write(f"Ledger check passed. Entries checked: {LedgerEntry.objects.count()}.")

@@ -30,7 +30,9 @@ def unanswered(**fields: Any) -> Call:
 
 
 def hang_up_by_api(call: Call) -> None:
-    answer = Client().post(f"/api/v1/calls/{call.pk}/hangup", headers=factories.bearer(call.developer))
+    answer = Client().post(
+        f"/api/v1/calls/{call.pk}/hangup", content_type="application/json", headers=factories.bearer(call.developer)
+    )
     assert answer.status_code == 200
 
 
