@@ -146,7 +146,7 @@ def test_a_model_key_must_be_of_the_model_s_provider(api):
     key = api("POST", "model-keys", {"provider": "google", "api_key": "AIza1234567890"}, 201)["data"]["id"]
     body = {"name": "A", "model_slug": "gpt-realtime-mini", "model_key_id": key}
     assert api("POST", "agents", body, 422) == refusal(
-        model_key_id=["This key is for Google, but gpt-realtime-mini is a model of OpenAI."]
+        model_key_id=["This key is for Google, but gpt-realtime-mini is a model from OpenAI."]
     )
     assert not Agent.objects.exists()
     pk = api("POST", "agents", {**body, "model_slug": PREVIEW}, 201)["data"]["id"]

@@ -124,8 +124,8 @@ def test_a_model_out_of_service_is_refused(api: Api, row: dict[str, Any], text: 
 @pytest.mark.parametrize(
     ("provider", "slug", "text"),
     [
-        ("google", GPT, "This key is for Google, but gpt-realtime-1.5 is a model of OpenAI."),
-        ("openai", GEMINI, "This key is for OpenAI, but gemini-3.1-flash-live is a model of Google."),
+        ("google", GPT, "This key is for Google, but gpt-realtime-1.5 is a model from OpenAI."),
+        ("openai", GEMINI, "This key is for OpenAI, but gemini-3.1-flash-live is a model from Google."),
         ("openai", LOCAL, "The model local-offline does not use a key. Remove the model key or choose another model."),
     ],
 )
@@ -144,7 +144,7 @@ def test_a_key_that_no_longer_fits_its_agent_s_model_is_not_passed_over(api: Api
     """Otherwise the platform's own key would be used, and billed."""
     agent = make_agent(developer=api.developer, model_slug=GEMINI, model_key_id=key(api, "google"))
     answered = number(api, agent=agent)
-    error = {"model_key_id": ["This key is for Google, but gpt-realtime-1.5 is a model of OpenAI."]}
+    error = {"model_key_id": ["This key is for Google, but gpt-realtime-1.5 is a model from OpenAI."]}
     assert api.refused("PATCH", f"agents/{agent.pk}", {"model_slug": GPT}) == error
     Agent.objects.update(model_slug=GPT)
     call = {"from": answered.e164, "to": "+12025551234", "mode": "streaming"}
@@ -155,7 +155,7 @@ def test_a_key_that_no_longer_fits_its_agent_s_model_is_not_passed_over(api: Api
 def test_a_number_s_own_key_must_fit_the_agent_that_is_linked(api: Api) -> None:
     answered = number(api, model_slug=GEMINI, model_key_id=key(api, "google"))
     agent = make_agent(developer=api.developer, model_slug=GPT)
-    error = {"model_key_id": ["This key is for Google, but gpt-realtime-1.5 is a model of OpenAI."]}
+    error = {"model_key_id": ["This key is for Google, but gpt-realtime-1.5 is a model from OpenAI."]}
     assert api.refused("PATCH", f"phone-numbers/{answered.pk}", {"agent_id": agent.pk}) == error
     api("PATCH", f"phone-numbers/{answered.pk}", {"agent_id": agent.pk, "model_key_id": None}, 200)
 

@@ -104,7 +104,7 @@ def test_as_pdf(developer: Developer) -> None:
     lines = [line.strip() for line in PdfReader(io.BytesIO(response.content)).pages[0].extract_text().splitlines()]
     assert "Statement March 2026" in lines
     assert any(line.startswith("Café ?ód?, zoe@example.com.") for line in lines)
-    for shown in ("Opening balance 20.00", "Telephony 2 -0.20", "Model 1 -0.063", "Closing balance 24.737"):
+    for shown in ("Opening balance 20.00", "Telephony 2 -0.20", "AI model 1 -0.063", "Closing balance 24.737"):
         assert shown in lines
     assert "09 Mar About e 10.00" in lines
     assert lines[lines.index("Date USD") + 1 :][:3] == ["01 Mar 0.143", "09 Mar 0.12", "31 Mar 5.00"]

@@ -66,7 +66,7 @@ def test_a_month_in_the_references_shape(developer: Developer) -> None:
     settle(first, day(9), 60, demo=True, sandbox=True, telephony_rate=Decimal(0), model_rate=Decimal(0))
     settle(make_streaming_number(make_account()), day(3), 600)
 
-    found = report(developer.pk, MARCH)
+    found = report(developer, MARCH)
     daily = found.pop("daily")
     assert found == {
         "period": "2026-03",
@@ -127,7 +127,7 @@ def test_the_references_own_month(developer: Developer) -> None:
         call.save()
         settlement.settle(call, day(3))
         call.save()
-    found = report(developer.pk, MARCH)
+    found = report(developer, MARCH)
     categories = found["categories"]
     assert {name: found[name] for name in ("period", "total_calls", "total_minutes", "total_cost")} == {
         "period": "2026-03", "total_calls": 142, "total_minutes": 284, "total_cost": "25.87",
@@ -141,7 +141,7 @@ def test_the_model_is_gone_from_a_call_that_was_handed_over(developer: Developer
     number = make_streaming_number(developer)
     handed_over = day(3) + timedelta(seconds=30)
     settle(number, day(3), 150, transferred_at=handed_over, transfer_rate=Decimal("0.05"))
-    found = report(developer.pk, MARCH)["categories"]
+    found = report(developer, MARCH)["categories"]
     assert found["telephony"] == {"cost": "0.14", "minutes": 3, "seconds": 150}  # one minute at 0.04, two at 0.05
     assert found["ai_model"] == {"cost": "0.02", "minutes": 1, "seconds": 30}
 

@@ -141,7 +141,7 @@ def test_a_fault_is_named(developer: Developer, spoil: Callable[[Developer], str
     expected = spoil(developer)
     assert verification.find_problems() == [expected]
     errors = StringIO()
-    with pytest.raises(CommandError, match="Ledger check failed. Problems: 1$"):
+    with pytest.raises(CommandError, match=r"^Ledger check failed\. Problems: 1\.$"):
         call_command("ledger", "verify", stderr=errors)
     assert errors.getvalue() == f"{expected}\n"
     with pytest.raises(verification.LedgerWrong):

@@ -62,8 +62,8 @@ def test_an_accounts_pages_have_a_limit(counter: None, settings: Any) -> None:
     page = browsers[1].get("/agents")
     assert page.status_code == 429
     assert 1 <= int(page["Retry-After"]) <= 60
-    assert "Your account sends too many requests." in page.content.decode()
+    assert "Your account is sending too many requests." in page.content.decode()
     part = browsers[1].get("/agents", headers={"HX-Request": "true"})
-    assert (part.status_code, part.content.decode()) == (429, "Your account sends too many requests.")
+    assert (part.status_code, part.content.decode()) == (429, "Your account is sending too many requests.")
     assert signed_in_client(make_developer()).get("/agents").status_code == 200
     assert Client().get("/login").status_code == 200

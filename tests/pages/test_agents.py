@@ -94,7 +94,7 @@ def test_an_agent_is_made_and_changed(client: Client, developer: Developer) -> N
         ([], {"name": ""}, "This field is required"),
         ([], {"tools": "[{"}, "This is not valid JSON"),
         ([], {"tools": '[{"name": "end_call"}]'}, "built-in tool"),
-        ([], {"silence_timeout": "9"}, "greater than or equal to 10"),
+        ([], {"silence_timeout": "9"}, "Enter 10 or more."),
         ([], {"language": "not a language"}, "BCP-47"),
         ([], {"tool_webhook_url": "ftp://example.com"}, "http"),
         ([{"name": "a b", "description": "x"}], {}, "must start with a letter"),
@@ -210,10 +210,14 @@ def test_a_tool_is_tried_as_in_a_call(client: Client, developer: Developer) -> N
     [
         (Answer(204, b""), "The model receives this result.", ""),
         (Answer(200, b"fine"), "The model receives this result.", ""),
-        (Answer(500, b"Traceback"), "The model is told: This could not be completed.", "HTTP 500"),
-        (Answer(302, b"", {"Location": "/"}), "The model is told: This could not be completed.", "redirect"),
-        (Answer(200, b"x" * 16_001), "The model is told: The answer is too long to be used.", "16000 characters"),
-        (Answer(None), "The model is told: The service behind this is not responding right now.", ""),
+        (Answer(500, b"Traceback"), "The model receives an error: This could not be completed.", "HTTP 500"),
+        (Answer(302, b"", {"Location": "/"}), "The model receives an error: This could not be completed.", "redirect"),
+        (
+            Answer(200, b"x" * 16_001),
+            "The model receives an error: The answer is too long to be used.",
+            "16000 characters",
+        ),
+        (Answer(None), "The model receives an error: The service behind this is not responding right now.", ""),
     ],
 )
 def test_a_trial_says_what_the_model_is_told(client: Client, answer: Answer, told: str, reason: str) -> None:
@@ -238,7 +242,7 @@ def test_what_a_tool_answers_is_text_on_the_page_after_the_redirect(client: Clie
 
 def test_a_trial_needs_arguments_that_can_be_sent(client: Client) -> None:
     with RecordingServer([]) as server:
-        for arguments, text in (("[]", "must be an object"), ("{", "cannot be sent")):
+        for arguments, text in (("[]", "must be a JSON object"), ("{", "cannot be sent")):
             response = client.post("/agents/try-tool", trial(None, server.url, arguments), follow=True)
             assert text in response.content.decode()
     assert server.asked == []

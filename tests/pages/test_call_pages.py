@@ -146,7 +146,7 @@ def test_a_running_call_can_be_acted_on(client: Client, number: PhoneNumber) -> 
         in client.post(f"/calls/{call.pk}/transfer", {"to": "+1 202-555-0123"}, follow=True).content.decode()
     )
     assert call.transfers.get().to_number == "+12025550123"
-    assert "Ending the call." in client.post(f"/calls/{call.pk}/hang-up", follow=True).content.decode()
+    assert "Hanging up." in client.post(f"/calls/{call.pk}/hang-up", follow=True).content.decode()
     call.refresh_from_db()
     assert call.end_requested_cause == "normal_clearing"
 

@@ -74,7 +74,7 @@ def test_a_key_in_use_stays(client: Client, developer: Developer, key: ModelKey)
     agent = make_agent(developer=developer, name="Sales", model_key=key)
     number = make_phone_number(developer=developer, model_key=key)
     html = client.post(f"/model-keys/{key.pk}/delete", follow=True).content.decode()
-    assert f"in use by {number.e164}, Sales" in html
+    assert f"used by {number.e164}, Sales" in html
     agent.delete()
     number.model_key = None
     number.save()

@@ -219,7 +219,7 @@ def test_the_same_requirement_twice(api: Api) -> None:
         (
             "multipart/form-data; boundary=b",
             [f'name="f{n}"; filename="f"\r\n\r\n%PDF-' for n in range(101)],
-            "Too many ",
+            "The request has too many fields or files.",
         ),
         ("multipart/form-data", ["name"], "Multipart form parse error - Invalid boundary in multipart: None"),
     ],

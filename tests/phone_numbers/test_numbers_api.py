@@ -230,7 +230,7 @@ def test_the_last_six_dollars_are_enough(client: APIClient, developer: Developer
 
 def test_a_country_that_wants_papers(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
     answer = refuse(buy(client, phone_number="+442079460000", country_code="GB"), 403, developer)
-    assert "verified" in answer["message"]
+    assert "require verification" in answer["message"]
 
 
 @pytest.mark.parametrize("body", [{"phone_number": "+14155559999"}, {"phone_number": "+18335550100"}])

@@ -200,7 +200,7 @@ def test_a_released_number_is_gone(patch):
 def test_a_model_key_fits_its_model(patch):
     number = make_phone_number(model_slug="gpt-realtime-mini")
     google = create_model_key(developer=number.developer, provider="google", api_key="AIza1234567890")
-    text = "This key is for Google, but gpt-realtime-mini is a model of OpenAI."
+    text = "This key is for Google, but gpt-realtime-mini is a model from OpenAI."
     assert patch(number, {"model_key_id": google.pk}, 422)["errors"] == {"model_key_id": [text]}
     patch(number, {"model_key_id": google.pk, "model": PREVIEW})
     assert patch(number, {"model": "gpt-realtime-mini"}, 422)["errors"] == {"model_key_id": [text]}

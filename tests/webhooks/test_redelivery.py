@@ -64,8 +64,18 @@ def test_the_list_has_every_message_with_its_attempts_and_filters(client: Client
 def test_what_is_on_its_way_is_not_sent_twice(client: Client, developer: Developer) -> None:
     headers = bearer(developer)
     pending, other = put(developer), failed(make_developer())
-    assert client.post(f"/api/v1/webhook-logs/{pending}/resend", headers=headers).status_code == 409
-    assert client.post(f"/api/v1/webhook-logs/{other}/resend", headers=headers).status_code == 404
+    assert (
+        client.post(
+            f"/api/v1/webhook-logs/{pending}/resend", content_type="application/json", headers=headers
+        ).status_code
+        == 409
+    )
+    assert (
+        client.post(
+            f"/api/v1/webhook-logs/{other}/resend", content_type="application/json", headers=headers
+        ).status_code
+        == 404
+    )
     assert statuses() == {pending: "pending", other: "failed"}
 
 
@@ -73,7 +83,9 @@ def test_all_that_failed_goes_again_but_questions_of_a_moment(client: Client, de
     notices = [failed(developer), failed(developer, "call.answered")]
     questions = [failed(developer, event) for event in ("call.incoming", "call.speech", "call.tool_call")]
     others = [put(developer, status="delivered", next_attempt_at=None), failed(make_developer())]
-    answer = client.post("/api/v1/webhook-logs/resend-failed", headers=bearer(developer))
+    answer = client.post(
+        "/api/v1/webhook-logs/resend-failed", content_type="application/json", headers=bearer(developer)
+    )
     assert (answer.status_code, answer.json()) == (200, {"data": {"resent": 2}})
     now = statuses()
     assert [now[pk] for pk in notices] == ["pending", "pending"]
@@ -87,7 +99,9 @@ async def test_it_is_the_same_message_under_the_same_id() -> None:
     async with Receiver() as receiver:
         pk = await sync_to_async(failed)(developer, "call.incoming", url=receiver.url, wants_reply=True)
         async with dispatching():
-            answer = await AsyncClient().post(f"/api/v1/webhook-logs/{pk}/resend", headers=headers)
+            answer = await AsyncClient().post(
+                f"/api/v1/webhook-logs/{pk}/resend", content_type="application/json", headers=headers
+            )
             delivery = await WebhookDelivery.objects.aget(pk=pk)
             attempts = await attempts_of(delivery, 1)
     assert (answer.status_code, answer.json()["data"]["status"]) == (200, "pending")

@@ -203,7 +203,7 @@ def test_a_carrier_that_failed_to_record_leaves_the_first_part(client: Client, r
     call = transferred_call()
     report(call, CarrierEventType.RECORDING_FAILED, "Internal server error")
     run_jobs()
-    only_the_first(client, call, recordings_folder, "The carrier: Internal server error")
+    only_the_first(client, call, recordings_folder, "Carrier: Internal server error")
 
 
 def test_what_the_carrier_reports_before_the_call_is_over_waits_for_that(

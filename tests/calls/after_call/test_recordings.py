@@ -237,7 +237,7 @@ def test_a_call_without_sound_has_no_recording(client: Client) -> None:
     recordings.session_ended(call.pk, at=BEGAN)
     run_jobs()
     answer = api(client, call)
-    assert (answer.status_code, "no sound" in answer.json()["message"]) == (404, True)
+    assert (answer.status_code, "No audio was received." in answer.json()["message"]) == (404, True)
     assert [hook["event"] for hook in hooks(call)] == ["call.recording.failed"]
 
 

@@ -247,7 +247,7 @@ def test_trouble_in_a_call_that_ended_well() -> None:
     found = diagnose(call)
     assert found is not None
     assert (found.fault, found.is_end) == (Fault.MODEL, False)
-    assert "fell silent 1 time when" in found.sentence
+    assert "stopped responding 1 time" in found.sentence
     for _ in range(2):
         add_event(call, "stream.reconnected", reason="connection_lost")
     assert diagnose(call).sentence.startswith("The carrier's audio connection broke 2 times")  # type: ignore[union-attr]

@@ -22,7 +22,7 @@ def test_parts_stand_behind_each_other_on_one_scale() -> None:
     assert [row.total_ms for row in found.rows] == [250, 1000]
     assert found.rows[0].bars == [
         Bar("carrier", 0.0, 100.0, "Incoming audio delay: 100 ms"),
-        Bar("model", 100.0, 150.0, "The model: 150 ms"),
+        Bar("model", 100.0, 150.0, "Model: 150 ms"),
     ]
     assert [(bar.look, bar.x, bar.width) for bar in found.rows[1].bars] == [
         ("carrier", 0.0, 100.0), ("detection", 100.0, 200.0), ("model", 300.0, 500.0), ("tool", 800.0, 150.0),

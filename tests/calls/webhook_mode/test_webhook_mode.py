@@ -76,8 +76,8 @@ class Line:
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ("", "not JSON"),
-        ("<html>", "not JSON"),
+        ("", "not valid JSON"),
+        ("<html>", "not valid JSON"),
         ("[]", 'no "action"'),
         ('{"status": "ok"}', 'no "action"'),
         ('{"action": "say"}', "must be one of answer, speak, transfer, hangup"),
