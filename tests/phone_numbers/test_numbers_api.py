@@ -210,7 +210,7 @@ def test_what_running_calls_have_accrued_is_spent(
         answered_at=timezone.now() - timedelta(minutes=9, seconds=30),
         telephony_rate=Decimal(1),
         model_rate=Decimal(1),
-        config={"max_call_duration": {"value": 3600}},
+        config={"max_call_duration": {"value": 3600, "source": "number"}},
     )
     # Ten minutes are held: 20 of the 25 are gone.
     answer = refuse(buy(client), 402, developer)

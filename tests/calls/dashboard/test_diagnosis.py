@@ -260,5 +260,5 @@ def test_trouble_in_a_call_that_ended_well() -> None:
     assert found is not None
     assert found.sentence == "1 tool call failed. The agent was informed and continued."
     assert found.evidence == [
-        "12:00:07 call.tool_call: no answer after 183 ms, No complete response within 10 seconds."
+        "12:00:07 call.tool_call: no response after 183 ms, No complete response within 10 seconds."
     ]
