@@ -136,7 +136,7 @@ def demo_page(open_page: Callable[..., Page], platform: Platform) -> Page:
 
 def sign_in(page: Page, platform: Platform) -> None:
     page.goto("/login")
-    page.get_by_label("E-mail").fill(platform.demo["email"])
+    page.get_by_label("Email").fill(platform.demo["email"])
     page.get_by_label("Password").fill(platform.demo["password"])
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"{platform.url}/")

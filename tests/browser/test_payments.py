@@ -51,7 +51,7 @@ def test_from_the_balance_to_stripe_and_back(page: Page, stripe: FakeStripe) -> 
     expect.set_options(timeout=60_000)
     page.goto("/signup")
     page.get_by_label("Your name").fill("Ada")
-    page.get_by_label("E-mail").fill("ada@example.com")
+    page.get_by_label("Email").fill("ada@example.com")
     page.get_by_label("Password").fill("secret123")
     page.get_by_role("button", name="Create account").click()
     page.get_by_role("link", name="Billing").first.click()
@@ -73,7 +73,7 @@ def test_from_the_balance_to_stripe_and_back(page: Page, stripe: FakeStripe) -> 
     expect(page.get_by_text("Automatic top-ups are on.")).to_be_visible()
     page.get_by_role("button", name="Remove Mastercard •••• 4444").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove card").click()
-    expect(page.get_by_text("Mastercard •••• 4444 is removed.")).to_be_visible()
+    expect(page.get_by_text("Mastercard •••• 4444 removed.")).to_be_visible()
     stripe.wait_until_delivered()
     assert [one["customer"] for one in stripe.account.of_kind("payment_method")] == [None]
     assert {status for _, status in stripe.delivered} == {200}

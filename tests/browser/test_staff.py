@@ -48,11 +48,11 @@ def test_papers_are_handed_in_approved_and_the_number_is_bought(
     page.goto("/countries/GB/local")
     page.locator("input[type=file]").first.set_input_files(bill)
     page.get_by_role("button", name="Submit documents").click()
-    expect(page.get_by_text("We will email you when the review is complete.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("Documents submitted.")).to_be_visible(timeout=PATIENCE_MS)
 
     enter_admin(office, platform)
     office.get_by_role("link", name="Verifications", exact=True).first.click()
-    expect(office.locator(".oldest")).to_contain_text("1 waiting", timeout=PATIENCE_MS)
+    expect(office.locator(".oldest")).to_contain_text("1 pending", timeout=PATIENCE_MS)
     office.get_by_role("link", name="Review oldest").click()
     expect(office.locator(".paper iframe")).to_be_visible(timeout=PATIENCE_MS)
     office.get_by_role("button", name="Approve").click()

@@ -62,7 +62,7 @@ async def test_the_stream_introduces_the_call(exchange, platform: FakePlatform, 
         "custom_parameters": {},
         "media_format": {"encoding": "PCMU", "sample_rate": 8000, "channels": 1},
     }
-    first, second = (await connection.wait_for("media"))[:2]
+    first, second = (await connection.wait_for("media", 2))[:2]
     assert first["media"] == {"track": "inbound", "chunk": "1", "timestamp": "0", "payload": first["media"]["payload"]}
     assert len(base64.b64decode(first["media"]["payload"])) == FRAME_BYTES
     assert (second["media"]["chunk"], second["media"]["timestamp"]) == ("2", "20")
@@ -105,11 +105,11 @@ async def test_pacing(exchange, platform, telnyx):
 async def test_a_mark_returns_when_its_audio_was_played(exchange, platform, telnyx):
     _, _, connection = await connect(exchange, platform, telnyx)
     await connection.send({"event": "mark", "mark": {"name": "idle"}})
-    await connection.wait_for("mark")
+    await connection.wait_for("mark", seconds=1)
     await connection.send_audio(b"\x00" * FRAME_BYTES * 25)  # half a second
     await connection.send({"event": "mark", "mark": {"name": "half"}})
     sent_at = time.monotonic()
-    marks = await connection.wait_for("mark")
+    marks = await connection.wait_for("mark", 2)
     assert 0.48 <= time.monotonic() - sent_at <= 1.0
     assert [frame["mark"]["name"] for frame in marks] == ["idle", "half"]
 
@@ -122,8 +122,8 @@ async def test_clear_drops_the_queue_and_returns_all_marks(exchange, platform, t
     await asyncio.sleep(0.3)
     await connection.send({"event": "clear"})
     sent_at = time.monotonic()
-    marks = await connection.wait_for("mark")
-    assert time.monotonic() - sent_at < 3.0  # of four seconds that were queued
+    marks = await connection.wait_for("mark", 2)
+    assert time.monotonic() - sent_at < 2.0  # of four seconds that were queued
     assert [frame["mark"]["name"] for frame in marks] == ["one", "two"]
     await asyncio.sleep(0.1)
     loud = sum(map(is_speech, handset.heard))
@@ -263,7 +263,7 @@ async def test_the_call_survives_its_stream_and_may_have_another(exchange, platf
         await telnyx.calls.actions.stop_streaming(call_id)
     await telnyx.calls.actions.start_streaming(call_id, stream_url=platform.media_url("again"), **RTP)
     second = await platform.stream(2)
-    await second.wait_for("media")
+    await second.wait_for("media", 5)
     await second.send_audio(b"\x00" * FRAME_BYTES * 5)
     await until(lambda: any(map(is_speech, handset.heard)))
     await telnyx.calls.actions.stop_streaming(call_id)
@@ -303,7 +303,7 @@ async def test_eight_calls_keep_their_pace(exchange, platform, telnyx):
     began = {handset.number: time.monotonic() - handset.at_seconds for handset in handsets}
     await asyncio.sleep(2)
     # Whatever the machine does meanwhile: frames are made up for, so that the line's clock is never behind for long.
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(15):
         while any(time.monotonic() - began[handset.number] - handset.at_seconds > 0.1 for handset in handsets):
             await asyncio.sleep(0.02)
     assert all(handset.at_seconds - (time.monotonic() - began[handset.number]) < 0.06 for handset in handsets)

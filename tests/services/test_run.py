@@ -157,7 +157,7 @@ def test_a_run_recovers_from_crashes_stops_without_remains_and_keeps_everything(
 
     for name, command in ROLES.items():
         os.kill(run.process_id(command), signal.SIGKILL)
-        run.wait_for(f"{name} ended (signal 9)")
+        run.wait_for(f"{name} stopped (signal 9)")
     wait_until_ready(port)
     assert run.process_id("bubblyphone.services.orphan_reaper")
 
@@ -168,7 +168,7 @@ def test_a_run_recovers_from_crashes_stops_without_remains_and_keeps_everything(
     # As `make` passes on what its process group was sent: twice within a millisecond.
     run.popen.send_signal(signal.SIGTERM)
     assert run.stop() == 0
-    assert [line for line in run.output.splitlines() if "is killed" in line] == []
+    assert [line for line in run.output.splitlines() if "was killed" in line] == []
     assert run.processes() == {}
 
     killed = start(port)
