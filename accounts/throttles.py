@@ -1,10 +1,10 @@
-"""Limits on guessing secrets, on mail and on new accounts, built so that nobody can use them up for somebody else.
+"""Limits on guessing secrets, on email, and on new accounts, built so that nobody can use them up for somebody else.
 
-Wrong passwords and codes count for the account and the client's address together, so that whoever tries locks out only their own
+Wrong passwords and codes count for the account and the client's address together, so that an attacker locks out only their own
 address. An address also has a wider limit for all accounts. Addresses are counted as in `core.http.network_of`.
 
-Codes of six digits have a limit for the account as well, because whoever knows the password could guess them from many addresses. It
-does not lock out the owner, who can use a recovery code, or reset the password, which begins a new count.
+Six-digit codes also have a limit for the account, because an attacker who knows the password could guess them from many
+addresses. The limit does not lock out the owner, who can use a recovery code, or reset the password, which begins a new count.
 """
 
 import hashlib

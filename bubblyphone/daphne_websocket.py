@@ -49,7 +49,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
         if self.state in (self.STATE_CLOSING, self.STATE_CLOSED):
-            return  # Autobahn would raise; the reading side learns of the end by itself
+            return  # Autobahn would raise; the reading side notices the end
         if self.state != self.STATE_OPEN or self.transport.disconnecting:
             super().serverSend(content, binary)
             return

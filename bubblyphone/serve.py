@@ -104,7 +104,7 @@ async def _load_models() -> None:
 def _load_into(loaded: "Future[None]") -> None:
     try:
         registry.load_all()
-    except Exception as error:  # noqa: BLE001  told to whoever waits
+    except Exception as error:  # noqa: BLE001  raised again by `result()` of the future
         loaded.set_exception(error)
     else:
         loaded.set_result(None)

@@ -19,7 +19,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 logger = logging.getLogger(__name__)
 # An answer that takes longer than 2 s is an error.
 LIMITS = {"socket_timeout": 2, "socket_connect_timeout": 1}
-# While Redis is away, one request tries it once in so many seconds; all others are told at once.
+# While Redis is down, one request tries it per interval (seconds); all others fail immediately.
 TRY_AGAIN_SECONDS = 5.0
 R = TypeVar("R")
 
@@ -95,7 +95,7 @@ class _CacheClient(django_redis.RedisCacheClient):
 
 
 class OptionalCache(django_redis.RedisCache):
-    """Django's cache in Redis (settings.CACHES). Without Redis nothing is found and nothing kept, so whoever asks works it out anew.
+    """Django's cache in Redis (settings.CACHES). Without Redis every lookup misses and nothing is stored, so the caller computes the value.
 
     Only `get`, `set` and `delete` may be used: what is added or counted must not depend on a cache.
     """
