@@ -4,11 +4,12 @@ One process for all three, since most of the time of each would be Django's own 
 """
 
 import os
+import sys
 from pathlib import Path
 
 import django
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 
 def close_to_others(folder: Path) -> None:
@@ -25,7 +26,10 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bubblyphone.settings")
     django.setup()
     close_to_others(settings.DATA_DIR)
-    call_command("migrate", interactive=False, verbosity=0)
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    except CommandError as error:
+        sys.exit(str(error))
     call_command("collectstatic", interactive=False, verbosity=0)
     if settings.DEMO:
         call_command("demo")

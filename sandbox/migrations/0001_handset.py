@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0006_account_security"),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [

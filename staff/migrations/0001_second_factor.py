@@ -12,70 +12,40 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Authenticator",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(help_text="The human-readable name of this device.", max_length=64)),
-                ("confirmed", models.BooleanField(default=True, help_text="Is this device ready for use?")),
-                (
-                    "throttling_failure_timestamp",
-                    models.DateTimeField(
-                        blank=True,
-                        default=None,
-                        help_text="A timestamp of the last failed verification attempt. Null if last attempt succeeded.",
-                        null=True,
-                    ),
-                ),
-                (
-                    "throttling_failure_count",
-                    models.PositiveIntegerField(default=0, help_text="Number of successive failed attempts."),
-                ),
-                ("encrypted", models.TextField()),
-                ("last_step", models.BigIntegerField(default=-1)),
-                (
-                    "user",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-            ],
-            options={
-                "constraints": [models.UniqueConstraint(fields=("user", "confirmed"), name="authenticator_once")],
-            },
-        ),
-        migrations.CreateModel(
             name="RecoveryCodes",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.CharField(help_text="The human-readable name of this device.", max_length=64)),
                 ("confirmed", models.BooleanField(default=True, help_text="Is this device ready for use?")),
-                (
-                    "throttling_failure_timestamp",
-                    models.DateTimeField(
-                        blank=True,
-                        default=None,
-                        help_text="A timestamp of the last failed verification attempt. Null if last attempt succeeded.",
-                        null=True,
-                    ),
-                ),
-                (
-                    "throttling_failure_count",
-                    models.PositiveIntegerField(default=0, help_text="Number of successive failed attempts."),
-                ),
                 ("hashes", models.JSONField(default=list)),
                 (
                     "user",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
                     ),
                 ),
             ],
             options={
                 "verbose_name_plural": "recovery codes",
+            },
+        ),
+        migrations.CreateModel(
+            name="Authenticator",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(help_text="The human-readable name of this device.", max_length=64)),
+                ("confirmed", models.BooleanField(default=True, help_text="Is this device ready for use?")),
+                ("encrypted", models.TextField()),
+                ("last_step", models.BigIntegerField(default=-1)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("user", "confirmed"), name="authenticator_once")],
             },
         ),
     ]

@@ -5,8 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from accounts.models import ApiKey, BrowserSession, Developer, SessionToken
@@ -151,18 +149,3 @@ def test_the_page_makes_and_shows_admin_keys() -> None:
     client.post("/api-keys", {"label": "Plain"})
     assert dict(ApiKey.objects.values_list("label", "is_admin")) == {"Server": False, "Ops": True, "Plain": False}
     assert client.get("/api-keys").content.decode().count(">Admin</span>") == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_keys_that_exist_keep_their_rights() -> None:
-    executor = MigrationExecutor(connection)
-    executor.migrate([("accounts", "0006_account_security")])
-    try:
-        apps = executor.loader.project_state([("accounts", "0006_account_security")]).apps
-        developer = apps.get_model("accounts", "Developer").objects.create(email="old@example.com", name="Old")
-        old = apps.get_model("accounts", "ApiKey").objects.create(developer=developer, hint="x", secret_hash="y")
-    finally:
-        executor = MigrationExecutor(connection)
-        executor.migrate(executor.loader.graph.leaf_nodes())
-    assert ApiKey.objects.get(pk=old.pk).is_admin
-    assert not make_api_key()[0].is_admin

@@ -8,132 +8,105 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0007_admin_keys"),
-        ("numbers", "0012_ordered_json_and_default_variables"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
-        migrations.SeparateDatabaseAndState(
-            # The tables were made by the app `accounts`.
-            database_operations=[
-                migrations.RunSQL(
-                    f"ALTER TABLE accounts_{name} RENAME TO webhooks_{name}",
-                    f"ALTER TABLE webhooks_{name} RENAME TO accounts_{name}",
-                )
-                for name in ("signingsecret", "webhookdelivery", "webhookattempt")
-            ],
-            state_operations=[
-                migrations.CreateModel(
-                    name="SigningSecret",
-                    fields=[
-                        (
-                            "id",
-                            models.BigAutoField(
-                                auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                            ),
-                        ),
-                        ("encrypted", models.TextField()),
-                        ("previous_encrypted", models.TextField(blank=True, default="")),
-                        ("previous_valid_until", models.DateTimeField(null=True)),
-                        (
-                            "developer",
-                            models.ForeignKey(
-                                on_delete=django.db.models.deletion.CASCADE,
-                                related_name="+",
-                                to=settings.AUTH_USER_MODEL,
-                            ),
-                        ),
-                    ],
-                ),
-                migrations.CreateModel(
-                    name="WebhookDelivery",
-                    fields=[
-                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                        ("webhook_id", models.UUIDField(unique=True)),
-                        ("subject", models.CharField(max_length=60)),
-                        ("event_type", models.CharField(max_length=60)),
-                        ("url", models.URLField(max_length=2000)),
-                        ("body", models.TextField()),
-                        ("wants_reply", models.BooleanField(default=False)),
-                        (
-                            "status",
-                            models.CharField(
-                                choices=[("pending", "Pending"), ("delivered", "Delivered"), ("failed", "Failed")],
-                                default="pending",
-                                max_length=10,
-                            ),
-                        ),
-                        ("attempt_count", models.PositiveSmallIntegerField(default=0)),
-                        ("next_attempt_at", models.DateTimeField(default=django.utils.timezone.now, null=True)),
-                        ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
-                        (
-                            "developer",
-                            models.ForeignKey(
-                                on_delete=django.db.models.deletion.CASCADE,
-                                related_name="webhook_deliveries",
-                                to=settings.AUTH_USER_MODEL,
-                            ),
-                        ),
-                        (
-                            "signing_secret",
-                            models.ForeignKey(
-                                on_delete=django.db.models.deletion.PROTECT,
-                                related_name="+",
-                                to="webhooks.signingsecret",
-                            ),
-                        ),
-                    ],
-                ),
-                migrations.CreateModel(
-                    name="WebhookAttempt",
-                    fields=[
-                        (
-                            "id",
-                            models.BigAutoField(
-                                auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                            ),
-                        ),
-                        ("number", models.PositiveSmallIntegerField()),
-                        ("response_status", models.PositiveSmallIntegerField(null=True)),
-                        ("response_body", models.TextField(blank=True, default="")),
-                        ("latency_ms", models.PositiveIntegerField()),
-                        ("success", models.BooleanField()),
-                        ("error_message", models.TextField(null=True)),
-                        ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
-                        (
-                            "delivery",
-                            models.ForeignKey(
-                                on_delete=django.db.models.deletion.CASCADE,
-                                related_name="attempts",
-                                to="webhooks.webhookdelivery",
-                            ),
-                        ),
-                    ],
-                ),
-                migrations.AddIndex(
-                    model_name="webhookdelivery",
-                    index=models.Index(
-                        condition=models.Q(("status", "pending")), fields=["next_attempt_at"], name="delivery_due"
+        migrations.CreateModel(
+            name="SigningSecret",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("encrypted", models.TextField()),
+                ("previous_encrypted", models.TextField(blank=True, default="")),
+                ("previous_valid_until", models.DateTimeField(null=True)),
+                (
+                    "developer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
                     ),
                 ),
-                migrations.AddIndex(
-                    model_name="webhookdelivery",
-                    index=models.Index(fields=["subject", "id"], name="delivery_subject"),
-                ),
-                migrations.AddIndex(
-                    model_name="webhookdelivery",
-                    index=models.Index(fields=["developer", "-id"], name="delivery_by_developer"),
-                ),
-                migrations.AddIndex(
-                    model_name="webhookdelivery",
-                    index=models.Index(
-                        condition=models.Q(("status", "failed")), fields=["developer", "-id"], name="delivery_failed"
+            ],
+        ),
+        migrations.CreateModel(
+            name="WebhookDelivery",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("webhook_id", models.UUIDField(unique=True)),
+                ("subject", models.CharField(max_length=60)),
+                ("event_type", models.CharField(max_length=60)),
+                ("url", models.URLField(max_length=2000)),
+                ("body", models.TextField()),
+                ("wants_reply", models.BooleanField(default=False)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("delivered", "Delivered"), ("failed", "Failed")],
+                        default="pending",
+                        max_length=10,
                     ),
                 ),
-                migrations.AddConstraint(
-                    model_name="webhookattempt",
-                    constraint=models.UniqueConstraint(fields=("delivery", "number"), name="attempt_once"),
+                ("attempt_count", models.PositiveSmallIntegerField(default=0)),
+                ("next_attempt_at", models.DateTimeField(default=django.utils.timezone.now, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "developer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="webhook_deliveries",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "signing_secret",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="webhooks.signingsecret"
+                    ),
                 ),
             ],
+        ),
+        migrations.CreateModel(
+            name="WebhookAttempt",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveSmallIntegerField()),
+                ("response_status", models.PositiveSmallIntegerField(null=True)),
+                ("response_body", models.TextField(blank=True, default="")),
+                ("latency_ms", models.PositiveIntegerField()),
+                ("success", models.BooleanField()),
+                ("error_message", models.TextField(null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempts",
+                        to="webhooks.webhookdelivery",
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddIndex(
+            model_name="webhookdelivery",
+            index=models.Index(
+                condition=models.Q(("status", "pending")), fields=["next_attempt_at"], name="delivery_due"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="webhookdelivery",
+            index=models.Index(fields=["subject", "id"], name="delivery_subject"),
+        ),
+        migrations.AddIndex(
+            model_name="webhookdelivery",
+            index=models.Index(fields=["developer", "-id"], name="delivery_by_developer"),
+        ),
+        migrations.AddIndex(
+            model_name="webhookdelivery",
+            index=models.Index(
+                condition=models.Q(("status", "failed")), fields=["developer", "-id"], name="delivery_failed"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookattempt",
+            constraint=models.UniqueConstraint(fields=("delivery", "number"), name="attempt_once"),
         ),
     ]

@@ -2,26 +2,39 @@
 
 In a database that knows nothing of such a package its tables are made as its models have them now, and its migrations are written
 down as applied; from then on they run as anybody's. The package's tables come last, since they may refer to ours.
+
+A database that an earlier development version left half migrated is refused before anything changes.
 """
 
+from collections.abc import Set
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+
+HALF_MIGRATED = (
+    "This database comes from an earlier development version and was not migrated to its end ({reason}). "
+    "Use an empty database: set another DATA_DIR or DATABASE_URL, or delete the old one."
+)
 
 
 class Command(migrate.Command):
     """Django's own command, after creating the tables of TABLES_MADE_AT_ONCE."""
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Raises CommandError if the tables do not match the migrations that the database says it has."""
         connection = connections[options["database"]]
-        applied = {app for app, _ in MigrationRecorder(connection).applied_migrations()}
-        new = [label for label in settings.TABLES_MADE_AT_ONCE if label not in applied]
+        applied = MigrationRecorder(connection).applied_migrations().keys()
+        refuse_half_migrated(connection, applied)
+        known = {app for app, _ in applied}
+        new = [label for label in settings.TABLES_MADE_AT_ONCE if label not in known]
         if new and not options["app_label"] and not (options["plan"] or options["check_unapplied"] or options["fake"]):
             usual = settings.MIGRATION_MODULES
             # An app without migrations is left alone by `migrate`.
@@ -45,3 +58,27 @@ def make_tables(connection: BaseDatabaseWrapper, label: str) -> None:
         for app, name in sorted(MigrationLoader(connection).disk_migrations):
             if app == label:
                 recorder.record_applied(app, name)
+
+
+def refuse_half_migrated(connection: BaseDatabaseWrapper, applied: Set[tuple[str, str]]) -> None:
+    """Raises CommandError if an app's migrations are all applied and yet one of its columns is missing, or if their order is wrong."""
+    loader = MigrationLoader(connection)
+    try:
+        loader.check_consistent_history(connection)
+    except InconsistentMigrationHistory as error:
+        raise CommandError(HALF_MIGRATED.format(reason=str(error).rstrip("."))) from error
+    waiting = {app for app, _ in loader.disk_migrations.keys() - applied}
+    expected = {
+        (model._meta.db_table, field.column)
+        for label in loader.migrated_apps - waiting
+        for model in apps.get_app_config(label).get_models(include_auto_created=True)
+        for field in model._meta.local_concrete_fields
+        if model._meta.managed and not model._meta.proxy
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+        )
+        missing = expected - set(cursor.fetchall())
+    if missing:
+        raise CommandError(HALF_MIGRATED.format(reason="no column {}.{}".format(*min(missing))))

@@ -1,8 +1,7 @@
-"""What each model of the catalog can do, and when its vendor ends it. From here on this is data: staff edit it in the admin."""
+"""The first AI models, in the order that the API lists them, and what each can do. From here on they are data: staff edit them in the admin."""
 
 import datetime
-
-from django.db import migrations
+from decimal import Decimal
 
 # https://platform.openai.com/docs/guides/realtime. Languages: those that the vendor's transcription takes (ISO 639-1).
 OPENAI = {
@@ -32,24 +31,48 @@ GEMINI = {
     ],
 }  # fmt: skip
 LOCAL = {"async_tools": True, "voices": ["Joe"], "languages": ["en"]}
-CAPABILITIES = {
-    "gemini-3.1-flash-live": GEMINI,
-    "gpt-realtime-1.5": OPENAI,
-    "gpt-realtime-mini": OPENAI,
-    "local-offline": LOCAL,
-}
-# https://platform.openai.com/docs/deprecations
-RETIREMENTS = {"gpt-realtime-mini": datetime.date(2027, 1, 20)}
+MODELS = [
+    {
+        "slug": "gemini-3.1-flash-live",
+        "aliases": ["gemini-3.1-flash-live-preview"],
+        "provider": "google",
+        "display_name": "Gemini 3.1 Flash Live",
+        "upstream_id": "gemini-3.1-flash-live-preview",
+        "price_per_minute": Decimal("0.04"),
+        "capabilities": GEMINI,
+    },
+    {
+        "slug": "gpt-realtime-1.5",
+        "aliases": [],
+        "provider": "openai",
+        "display_name": "GPT Realtime 1.5",
+        "upstream_id": "gpt-realtime-1.5",
+        "price_per_minute": Decimal("0.12"),
+        "capabilities": OPENAI,
+    },
+    {
+        "slug": "gpt-realtime-mini",
+        "aliases": [],
+        "provider": "openai",
+        "display_name": "GPT Realtime Mini",
+        "upstream_id": "gpt-realtime-mini",
+        "price_per_minute": Decimal("0.04"),
+        "capabilities": OPENAI,
+        "retires_on": datetime.date(2027, 1, 20),  # https://platform.openai.com/docs/deprecations
+    },
+    {
+        "slug": "local-offline",
+        "aliases": [],
+        "provider": "local",
+        "display_name": "Local Offline (scripted demo agent)",
+        "upstream_id": "local-offline",
+        "price_per_minute": Decimal("0"),
+        "capabilities": LOCAL,
+    },
+]
 
 
-def fill(apps, schema_editor):
+def add_models(apps, schema_editor):
     AIModel = apps.get_model("agents", "AIModel")
-    for slug, capabilities in CAPABILITIES.items():
-        rows = AIModel.objects.filter(slug=slug)
-        rows.update(capabilities=capabilities, retires_on=RETIREMENTS.get(slug))
-
-
-class Migration(migrations.Migration):
-    dependencies = [("agents", "0006_capabilities")]
-
-    operations = [migrations.RunPython(fill, migrations.RunPython.noop)]
+    for position, entry in enumerate(MODELS, start=1):
+        AIModel.objects.create(**entry, position=position * 10)

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from django.db import migrations
-
 VALID_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 # An inbound call is charged by the number of ours that is called; any country in which a number can be held has this price.
 INBOUND = {"": ("Any other country", "0.04"), "1": ("United States and Canada", "0.04")}
@@ -112,19 +110,10 @@ def add_rates(apps, schema_editor):
     rates = apps.get_model("billing", "TelephonyRate").objects
     for direction, table in (("inbound", INBOUND), ("outbound", OUTBOUND)):
         for prefix, (description, price) in table.items():
-            rates.get_or_create(
+            rates.create(
                 direction=direction,
                 prefix=prefix,
                 valid_from=VALID_FROM,
-                defaults={"price_per_minute": Decimal(price), "description": description},
+                price_per_minute=Decimal(price),
+                description=description,
             )
-
-
-def remove_rates(apps, schema_editor):
-    apps.get_model("billing", "TelephonyRate").objects.filter(valid_from=VALID_FROM).delete()
-
-
-class Migration(migrations.Migration):
-    dependencies = [("billing", "0002_append_only")]
-
-    operations = [migrations.RunPython(add_rates, remove_rates)]

@@ -2,8 +2,6 @@
 
 from decimal import Decimal
 
-from django.db import migrations
-
 # Country: {type: what setup and each month cost}. Above what carriers ask for such numbers.
 PRICES = {
     "US": {"local": 3, "toll_free": 4},
@@ -27,18 +25,9 @@ def add_prices(apps, schema_editor):
     prices = apps.get_model("numbers", "NumberPrice").objects
     for country_code, kinds in PRICES.items():
         for number_type, cost in kinds.items():
-            prices.get_or_create(
+            prices.create(
                 country_code=country_code,
                 number_type=number_type,
-                defaults={"setup_cost": Decimal(cost), "monthly_cost": Decimal(cost)},
+                setup_cost=Decimal(cost),
+                monthly_cost=Decimal(cost),
             )
-
-
-def remove_prices(apps, schema_editor):
-    apps.get_model("numbers", "NumberPrice").objects.filter(country_code__in=PRICES).delete()
-
-
-class Migration(migrations.Migration):
-    dependencies = [("numbers", "0001_initial")]
-
-    operations = [migrations.RunPython(add_prices, remove_prices)]

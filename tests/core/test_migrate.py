@@ -1,0 +1,63 @@
+"""A database that an earlier development version left half migrated is refused in a sentence, and nothing in it changes."""
+
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from tests import databases
+
+ADVICE = "Use an empty database: set another DATA_DIR or DATABASE_URL, or delete the old one."
+HISTORY = "SELECT app, name FROM django_migrations ORDER BY id"
+
+
+def history() -> list[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(HISTORY)
+        return cursor.fetchall()
+
+
+@pytest.mark.django_db
+def test_a_missing_column_is_named() -> None:
+    before = history()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_apikey DROP COLUMN is_admin")
+    with pytest.raises(CommandError) as error:
+        call_command("migrate", interactive=False, verbosity=0)
+    assert str(error.value) == (
+        "This database comes from an earlier development version and was not migrated to its end "
+        f"(no column accounts_apikey.is_admin). {ADVICE}"
+    )
+    assert history() == before
+
+
+@pytest.mark.django_db
+def test_migrations_in_another_order_are_refused() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'webhooks'")
+    before = history()
+    with pytest.raises(CommandError) as error:
+        call_command("migrate", interactive=False, verbosity=0)
+    assert "numbers.0001_initial is applied before its dependency webhooks.0001_initial" in str(error.value)
+    assert str(error.value).endswith(ADVICE)
+    assert history() == before
+
+
+def test_preparing_ends_with_the_sentence_alone() -> None:
+    url = databases.make_copy(databases.template())
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute("ALTER TABLE calls_call DROP COLUMN model_slug")
+    done = subprocess.run(
+        [sys.executable, "-m", "bubblyphone.prepare"],
+        cwd=databases.PROJECT,
+        env={**os.environ, **databases.SETTINGS, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("This database comes from an earlier development version")
+    assert done.stderr.endswith(f"(no column calls_call.model_slug). {ADVICE}\n")
