@@ -1,7 +1,8 @@
 """Fixtures for every test. The services themselves are started by tests/embedded.py."""
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from agents.providers.registry import get_model
 from tests import chromium, databases
+from tests.virtual_time import VirtualLoop
 
 TESTS = Path(__file__).parent
 SEEDED = "seeded"  # the schema with copies of what migrations bring
@@ -64,6 +66,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return line, line == len(order) and item.get_closest_marker("slow") is None
 
     items.sort(key=place)
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of a test's coroutines; a single one leaves the test's name as it is."""
+    if item.get_closest_marker("virtual_time"):
+        return {"virtual": VirtualLoop}
+    return {"real": asyncio.new_event_loop}
 
 
 @pytest.fixture(scope="session")

@@ -144,9 +144,10 @@ class Mix:
 class CallRecorder:
     """The recording of one call: `heard`, `said` and `cleared` are for the event loop and return at once."""
 
-    def __init__(self, path: Path, audio_format: AudioFormat) -> None:
+    def __init__(self, path: Path, audio_format: AudioFormat, now: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._format = audio_format
+        self._now = now
         self._waiting: deque[tuple[float, str, str]] = deque()
         self._put = self._taken = 0  # base64 characters; each is counted by one side alone
         self._mix: Mix | None = None
@@ -166,13 +167,13 @@ class CallRecorder:
     def _note(self, kind: str, payload: str) -> None:
         if self._put - self._taken < MAX_WAITING:
             self._put += len(payload)
-            self._waiting.append((time.monotonic(), kind, payload))
+            self._waiting.append((self._now(), kind, payload))
 
     async def close(self) -> None:
         """Write what is left and let the file go."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.get_running_loop().run_in_executor(_writers, self._finish, time.monotonic())
+        await asyncio.get_running_loop().run_in_executor(_writers, self._finish, self._now())
 
     async def _write_each_second(self) -> None:
         loop = asyncio.get_running_loop()
@@ -183,7 +184,7 @@ class CallRecorder:
     # --- in the thread ------------------------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        self._guarded(lambda mix: mix.write(time.monotonic()))
+        self._guarded(lambda mix: mix.write(self._now()))
 
     def _finish(self, at: float) -> None:
         self._guarded(lambda mix: mix.finish(at))
@@ -218,10 +219,10 @@ class CallRecorder:
 
     def _open(self, at: float, length: int) -> Mix:
         """The file begins with the first piece, or began earlier, in a session before this one."""
-        age = time.monotonic() - at + length / self._format.bytes_per_ms / 1000
+        age = self._now() - at + length / self._format.bytes_per_ms / 1000
         now = timezone.now()
         self._file = WavFile(self._path, self._format.sample_rate, now - timedelta(seconds=age))
-        began = time.monotonic() - (now - self._file.began_at).total_seconds()
+        began = self._now() - (now - self._file.began_at).total_seconds()
         self._mix = Mix(self._format, self._file, began)
         return self._mix
 

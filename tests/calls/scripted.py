@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
@@ -122,9 +122,10 @@ class ScriptedModel(RealtimeModel):
 
 
 class Notebook:
-    """An observer that keeps all it is told."""
+    """An observer that keeps all it is told, with times of the clock `now`."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.transcripts: list[tuple[str, str, bool]] = []
         self.interruptions: list[tuple[str, int, float]] = []
@@ -146,7 +147,7 @@ class Notebook:
         self.turns.append(times)
 
     def spoke(self, role: str, began_ago: float, ended_ago: float) -> None:
-        now = time.monotonic()
+        now = self._now()
         self.speech.append((role, now - began_ago, now - ended_ago))
 
     def model_spoke(self) -> None:

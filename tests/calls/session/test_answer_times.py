@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from calls.session.transport import CallerFrame, LineBack, LineBroken
 from phone_numbers.carriers.media_codec import MarkReached, StreamStopped
 from tests.calls.live.test_call_recorder import channels, loud_ms
 from tests.calls.scripted import FRAME, Notebook, ScriptedModel, ScriptedSession, audio
+from tests.virtual_time import settled, until
 
 NO_ARGUMENTS = {"type": "object", "properties": {}}
 TOOLS = (
@@ -32,8 +31,9 @@ SOFT = base64.b64encode(
     b"\xef" * 160
 ).decode()  # an amplitude of 132: the last consonant of "six", after the mouth was closed
 SOFT_ENDING = [FRAME] * 4 + [SOFT] * 8
-# How far the platform and the recording may be apart.
-TOLERANCE_MS = 50
+FRAME_MS = 20
+
+pytestmark = pytest.mark.virtual_time
 
 
 class TalkingCaller:
@@ -44,13 +44,14 @@ class TalkingCaller:
     def __init__(self) -> None:
         self._control: asyncio.Queue[CallerFrame] = asyncio.Queue()
         self._ends_at = 0.0
+        self.began_at = 0.0  # with the first frame's first sample
         self.is_speaking = False
         self.ending: list[CallerFrame] = []  # what follows a voice
         self.is_broken = False
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        due = self.began_at = loop.time()
         ending: list[CallerFrame] = []
         while True:
             due += 0.02
@@ -85,10 +86,10 @@ class Call:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.caller, self.notes, self.scripted = TalkingCaller(), Notebook(), ScriptedModel()
+        now = asyncio.get_running_loop().time
+        self.caller, self.notes, self.scripted = TalkingCaller(), Notebook(now), ScriptedModel()
         self.tool_seconds = 0.0
-        self.began_at, self.began_on = time.monotonic(), datetime.now(UTC)
-        self.tape = CallRecorder(path, PCMU_8K)
+        self.tape = CallRecorder(path, PCMU_8K, now)
         self.session = CallSession(
             transport=RecordedTransport(self.caller, self.tape),
             model=self.scripted,
@@ -99,6 +100,7 @@ class Call:
             observer=self.notes,
             agent_begins=False,
             own_voice=self.own_voice,
+            now=now,
         )
 
     async def run_tool(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -134,13 +136,11 @@ class Call:
         self.model.queue.put_nowait(ToolCall(f"call_{name}_{seconds}", name, {}))
 
     async def returned(self, count: int) -> None:
-        while len(self.model.results) < count:
-            await asyncio.sleep(0.005)
+        await until(lambda: len(self.model.results) == count)
 
     async def run(self, script: Callable[["Call"], Awaitable[None]]) -> None:
         task = asyncio.create_task(self.session.run())
-        while not self.scripted.sessions:
-            await asyncio.sleep(0.005)
+        await settled()
         await asyncio.sleep(0.1)
         await script(self)
         await asyncio.sleep(0.9)
@@ -171,9 +171,8 @@ class Call:
 
     def bars(self, role: str) -> list[float]:
         """The same as the platform has it."""
-        assert self.tape._file is not None
-        began = self.began_at + (self.tape._file.began_at - self.began_on).total_seconds()
-        return [(at - began) * 1000 for side, *edges in self.notes.speech if side == role for at in edges]
+        began_at = self.caller.began_at
+        return [(at - began_at) * 1000 for side, *edges in self.notes.speech if side == role for at in edges]
 
 
 async def plain_answer(call: Call) -> None:
@@ -281,9 +280,10 @@ async def test_answer_times_are_those_of_the_recording(
     call = Call(tmp_path / "call.wav")
     await call.run(script)
     turns = call.notes.turns
-    assert [turn.total_ms for turn in turns] == pytest.approx(call.waits_on_tape(), abs=TOLERANCE_MS)
-    assert [turn.tool_ms for turn in turns] == pytest.approx(tool_ms, abs=TOLERANCE_MS)
-    assert call.bars("user") == pytest.approx(call.heard_on_tape(0), abs=100)
-    assert call.bars("model") == pytest.approx(call.heard_on_tape(1), abs=100)
-    assert all(turn.carrier_in_ms < TOLERANCE_MS for turn in turns)
-    assert all(turn.playout_ms is not None and turn.playout_ms < TOLERANCE_MS for turn in turns)
+    assert [turn.total_ms for turn in turns] == pytest.approx(call.waits_on_tape(), abs=FRAME_MS)
+    assert [turn.tool_ms for turn in turns] == pytest.approx(tool_ms, abs=1)
+    assert call.bars("user") == pytest.approx(call.heard_on_tape(0), abs=FRAME_MS)
+    assert call.bars("model") == pytest.approx(call.heard_on_tape(1), abs=FRAME_MS)
+    assert [turn.carrier_in_ms for turn in turns] == pytest.approx([0] * len(turns), abs=1)
+    # A mark that comes back waits for the next frame.
+    assert [turn.playout_ms for turn in turns] == pytest.approx([0] * len(turns), abs=FRAME_MS)

@@ -9,14 +9,16 @@ import pytest
 from agents.providers.base import ProviderError
 from agents.providers.model_events import AudioDelta, Reconnected, SpeechStarted, ToolCall, TurnDone
 from calls.session.answering import Answering
-from calls.session.last_words import WORDS_SECONDS
 from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import ScriptedCaller, ScriptedSession, audio
-from tests.calls.session.test_session import Conversation, conversation
+from tests.calls.session.conversations import Conversation, conversation
 from tests.calls.session.test_session_endings import Desk
+from tests.virtual_time import settled, until
 
 CLOSED = "stream.disconnected"
 VOICE = audio(20)
+
+pytestmark = pytest.mark.virtual_time
 
 
 class Closing:
@@ -28,13 +30,13 @@ class Closing:
     async def __call__(self, cause: str) -> None:
         assert self.act is not None
         await self.act()
-        await asyncio.sleep(0.05)  # whatever follows from it
+        await settled()  # whatever follows from it
 
     async def end(self, talk: Conversation, act: Callable[[], Awaitable[Any]]) -> list[str]:
         """Hang up; what the timeline says then."""
         self.act = act
         talk.caller.incoming.put_nowait(StreamStopped())
-        assert await asyncio.wait_for(talk.task, WORDS_SECONDS + 2) == ""
+        assert await talk.task == ""
         return talk.notes.names()
 
 
@@ -59,7 +61,7 @@ async def test_an_interruption_is_none_when_the_line_closes_before_it_is_cleared
     async with conversation(on_end=closing) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(2000)))
-        await talk.until(lambda: bool(talk.caller.sent))
+        await until(lambda: talk.caller.sent)
         waits, go_on = hold_back(talk.caller, "clear")
         model.queue.put_nowait(SpeechStarted())
         await waits.wait()
@@ -85,7 +87,7 @@ async def test_a_model_that_is_connected_too_late_is_let_go() -> None:
 async def test_nobody_is_greeted_whose_line_closed_before_it_was_known_who_answered() -> None:
     closing, answering = Closing(), Answering(detects=True)
     async with conversation(on_end=closing, answering=answering) as talk:
-        await talk.until(lambda: "model.connected" in talk.notes.names())
+        await until(lambda: "model.connected" in talk.notes.names())
 
         async def person() -> None:
             answering.person()
@@ -101,7 +103,7 @@ async def test_a_model_is_not_at_fault_that_breaks_off_after_the_end(monkeypatch
         model = await talk.model_session()
         for _ in range(20):
             talk.caller.incoming.put_nowait(VOICE)
-        await talk.until(lambda: len(model.heard) == 20)
+        await until(lambda: len(model.heard) == 20)
 
         async def refused() -> None:
             model.queue.put_nowait(Reconnected("go_away", mid_answer=True))
@@ -125,13 +127,13 @@ async def test_a_model_whose_first_sound_was_on_its_way_was_not_heard() -> None:
 async def test_a_message_whose_end_was_not_played_was_not_left() -> None:
     closing, answering = Closing(), Answering(detects=True)
     async with conversation(on_end=closing, answering=answering) as talk:
-        await talk.until(lambda: bool(talk.model.sessions))
+        await until(lambda: talk.model.sessions)
         await talk.session.mailbox.begin()
         answering.greeting_ended()
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("m", audio(600)))
         model.queue.put_nowait(TurnDone())
-        await talk.until(lambda: bool(talk.caller.sent))
+        await until(lambda: talk.caller.sent)
         names = await closing.end(talk, lambda: asyncio.sleep(0.8))  # by now it would have been played
         assert names == ["model.connected", "stream.connected", "voicemail.recording", CLOSED]
 
@@ -142,7 +144,7 @@ async def test_nobody_is_called_for_a_caller_who_is_gone() -> None:
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(300)))
         model.queue.put_nowait(ToolCall("c1", "transfer_call", {}))
-        await talk.until(lambda: bool(talk.notes.tools))
+        await until(lambda: talk.notes.tools)
         names = await closing.end(talk, lambda: asyncio.sleep(0.6))  # by now the goodbye would have been heard
         assert desk.requests == []
         assert names == ["model.connected", "stream.connected", CLOSED, "tool.abandoned"]
@@ -174,7 +176,7 @@ async def test_a_tool_that_returns_after_the_end_is_told_of() -> None:
         model = await talk.model_session()
         talk.tool_waits["slow"] = asyncio.Event()
         model.queue.put_nowait(ToolCall("c1", "slow", {}))
-        await talk.until(lambda: talk.tools_run == ["slow"])
+        await until(lambda: talk.tools_run == ["slow"])
 
         async def returned() -> None:
             talk.tool_waits["slow"].set()

@@ -14,16 +14,13 @@ from bubblyphone.core.audio import PCMU_8K
 from calls.session import model_notices
 from calls.session.interfaces import Engine
 from tests.calls.scripted import FRAME, ScriptedModel, audio
-from tests.calls.session.test_session import Conversation, conversation
+from tests.calls.session.conversations import Conversation, conversation
+from tests.virtual_time import until
 
 VOICE = audio(20)
+PATIENCE = ScriptedModel.answer_seconds
 
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ScriptedModel, "answer_seconds", 0.3)
-    monkeypatch.setattr("calls.session.call_session.LIMIT_CHECK_SECONDS", 0.05)
-    monkeypatch.setattr("calls.session.call_session.PAUSE_SECONDS", 0.1)
+pytestmark = pytest.mark.virtual_time
 
 
 def speak(talk: Conversation, milliseconds: int = 600) -> None:
@@ -36,7 +33,7 @@ async def greeted(talk: Conversation) -> Any:
     """The first model session, having greeted."""
     model = await talk.model_session()
     answer(model, "greeting")
-    await talk.until(lambda: bool(talk.caller.sent))
+    await until(lambda: talk.caller.sent)
     await asyncio.sleep(0.1)  # it is heard to its end
     return model
 
@@ -55,19 +52,19 @@ async def test_who_is_not_answered_is_asked_after_and_then_reconnected() -> None
     async with conversation() as talk:
         first = await greeted(talk)
         speak(talk)
-        await talk.until(lambda: len(talk.model.sessions) == 2)
+        await until(lambda: len(talk.model.sessions) == 2)
         assert remedies(talk) == ["prompt", "reconnect"]
         assert first.replies == ["Greet the caller.", Cue.ANSWER_NOW]
         assert first.is_closed
         second = talk.model.sessions[1]
-        await talk.until(lambda: bool(second.replies))
+        await until(lambda: second.replies)
         assert second.replies == [Cue.ANSWER_NOW]
         assert [turn.text for turn in second.config.history] == ["This is greeting."]
         answer(second, "answer")
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(2 * PATIENCE)
         assert remedies(talk) == ["prompt", "reconnect"]
         speak(talk)  # it begins from the mildest again
-        await talk.until(lambda: len(remedies(talk)) == 3)
+        await until(lambda: len(remedies(talk)) == 3)
         assert remedies(talk)[2] == "prompt"
 
 
@@ -75,14 +72,14 @@ async def test_noise_that_the_model_rightly_let_pass_is_taken_for_a_voice_but_on
     async with conversation() as talk:
         model = await greeted(talk)
         speak(talk, 500)
-        await talk.until(lambda: remedies(talk) == ["prompt"])
+        await until(lambda: remedies(talk) == ["prompt"])
         answer(model, "answer")
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(1)
         speak(talk, 700)
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(2 * PATIENCE)
         assert remedies(talk) == ["prompt"]
         speak(talk, 900)
-        await talk.until(lambda: remedies(talk) == ["prompt", "prompt"])
+        await until(lambda: remedies(talk) == ["prompt", "prompt"])
 
 
 @pytest.mark.parametrize("sound", [audio(0), FRAME])
@@ -91,7 +88,7 @@ async def test_an_answer_without_sound_is_none(sound: str) -> None:
         model = await greeted(talk)
         speak(talk)
         answer(model, "answer", sound)
-        await talk.until(lambda: remedies(talk) == ["prompt"])
+        await until(lambda: remedies(talk) == ["prompt"])
 
 
 async def test_an_answer_of_lasting_silence_is_none_and_nothing_waits_behind_it() -> None:
@@ -99,17 +96,17 @@ async def test_an_answer_of_lasting_silence_is_none_and_nothing_waits_behind_it(
         model = await greeted(talk)
         speak(talk)
         answer(model, "answer", base64.b64encode(b"\xff" * 8 * 20_000).decode())
-        await talk.until(lambda: remedies(talk) == ["prompt"])
+        await until(lambda: remedies(talk) == ["prompt"])
         assert (talk.caller.clears, model.replies[-1]) == (1, Cue.ANSWER_NOW)
         answer(model, "spoken", audio(500))
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(0.5 + PATIENCE)
         assert remedies(talk) == ["prompt"]
 
 
 async def test_a_greeting_that_does_not_come_is_asked_for_again() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
-        await talk.until(lambda: len(model.replies) == 2)
+        await until(lambda: len(model.replies) == 2)
         assert model.replies == ["Greet the caller.", "Greet the caller."]
 
 
@@ -119,15 +116,15 @@ async def test_a_call_that_is_well_raises_no_alarm() -> None:
         model = await greeted(talk)
         speak(talk)
         model.queue.put_nowait(ToolCall("1", "slow", {}))
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(2 * PATIENCE)
         talk.tool_waits["slow"].set()
-        await talk.until(lambda: bool(model.results))
-        answer(model, "answer", audio(900))  # while it speaks, a "mhm" that it lets pass needs no answer
+        await until(lambda: model.results)
+        answer(model, "answer", audio(10_000))  # while it speaks, a "mhm" that it lets pass needs no answer
         await asyncio.sleep(0.1)
         speak(talk, 500)
-        await asyncio.sleep(1.4)
+        await asyncio.sleep(10 + 2 * PATIENCE)
         speak(talk, 200)  # a cough
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(2 * PATIENCE)
         assert remedies(talk) == []
 
 
@@ -135,13 +132,12 @@ async def test_who_interrupted_waits_for_an_answer() -> None:
     async with conversation() as talk:
         model = await greeted(talk)
         model.queue.put_nowait(AudioDelta("long", audio(3000)))
-        await talk.until(lambda: len(talk.caller.sent) == 2)
+        await until(lambda: len(talk.caller.sent) == 2)
         model.queue.put_nowait(SpeechStarted())
-        await talk.until(lambda: remedies(talk) == ["prompt"])
+        await until(lambda: remedies(talk) == ["prompt"])
 
 
-async def test_another_model_takes_over_and_at_last_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calls.session.farewell.APOLOGY_SECONDS", 0.5)
+async def test_another_model_takes_over_and_at_last_a_person() -> None:
     fallback, asked = ScriptedModel(), list[Any]()
 
     async def request_transfer(arguments: Any) -> str:
@@ -157,7 +153,7 @@ async def test_another_model_takes_over_and_at_last_a_person(monkeypatch: pytest
     async with conversation(**options) as talk:
         await greeted(talk)
         speak(talk)
-        await talk.until(lambda: bool(asked), 6)
+        await until(lambda: asked)
         assert remedies(talk) == ["prompt", "reconnect", "fallback", "give_up"]
         assert (len(talk.model.sessions), len(fallback.sessions)) == (2, 1)
         assert fallback.sessions[0].config.history[-1].text == "This is greeting."
@@ -172,7 +168,7 @@ async def test_a_model_that_cannot_be_had_is_replaced_at_once() -> None:
     config = SessionConfig(upstream_model="other", instructions="Be brief.", caller_format=PCMU_8K)
     refusal = ProviderError("no such key", retryable=False)
     async with conversation(refusal, fallback=Engine(fallback, config)) as talk:
-        await talk.until(lambda: bool(fallback.sessions and fallback.sessions[0].replies))
+        await until(lambda: fallback.sessions and fallback.sessions[0].replies)
         assert fallback.sessions[0].replies == ["Greet the caller."]
         assert talk.notes.events[0] == ("model.failed", {"reason": "no such key", "model": "m", "refused": True})
 
@@ -184,12 +180,12 @@ async def test_an_agent_that_was_cut_off_goes_on_speaking() -> None:
         model.queue.put_nowait(OutputTranscript("story", "Once upon a time"))
         model.queue.put_nowait(ProviderError("gone", retryable=True))
         second = await talk.model_session(1)
-        await talk.until(lambda: bool(second.replies))
+        await until(lambda: second.replies)
         assert second.replies == [Cue.GO_ON]
         assert second.config.history[-1].text == "Once upon a time"
         answer(second, "story")  # the same name in another session: another answer
         second.queue.put_nowait(Reconnected("dropped", mid_answer=True))
-        await talk.until(lambda: len(second.replies) == 2)
+        await until(lambda: len(second.replies) == 2)
         assert second.replies[1] == Cue.GO_ON
 
 
@@ -201,6 +197,6 @@ async def test_a_tools_result_reaches_the_model_that_took_over() -> None:
         first.queue.put_nowait(ProviderError("gone", retryable=True))
         second = await talk.model_session(1)
         talk.tool_waits["slow"].set()
-        await talk.until(lambda: bool(second.replies))
+        await until(lambda: second.replies)
         assert second.contexts == [late_result("slow", {"result": {"tool": "slow"}})]
         assert first.results == second.results == []

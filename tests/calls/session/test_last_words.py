@@ -10,9 +10,12 @@ from agents.providers.model_events import AudioDelta, InputTranscript, OutputTra
 from calls.session.last_words import WORDS_SECONDS
 from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import ScriptedSession, audio
-from tests.calls.session.test_session import Conversation, conversation
+from tests.calls.session.conversations import Conversation, conversation
+from tests.virtual_time import settled, until
 
 VOICE = audio(20)
+
+pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ async def spoken(talk: Conversation) -> Any:
     model = await talk.model_session()
     for _ in range(20):
         talk.caller.incoming.put_nowait(VOICE)
-    await talk.until(lambda: len(model.heard) == 20)
+    await until(lambda: len(model.heard) == 20)
     return model
 
 
@@ -45,17 +48,21 @@ async def test_words_that_come_late_are_kept_and_the_end_does_not_wait(owing: No
 
     async with conversation(on_end=on_end) as talk:
         model = await spoken(talk)
+        loop = asyncio.get_running_loop()
+        ended_at = loop.time()
         ended_by(talk, cause, model)
-        await talk.until(lambda: ends == [cause], 0.2)
-        await asyncio.sleep(0.3)
+        await settled()
+        assert ends == [cause]
+        await asyncio.sleep(WORDS_SECONDS - 0.1)
         # An answer that nobody hears any more, and tools that nobody waits for, are none.
         model.queue.put_nowait(AudioDelta("late", audio(40)))
         model.queue.put_nowait(OutputTranscript("late", "Nobody hears this."))
         model.queue.put_nowait(ToolCall("1", "book", {}))
         model.queue.put_nowait(InputTranscript("And no onions."))
-        await talk.until(lambda: bool(talk.notes.transcripts))
+        await until(lambda: talk.notes.transcripts)
         assert not talk.task.done()
-        assert await asyncio.wait_for(talk.task, WORDS_SECONDS + 1) == cause
+        assert await talk.task == cause
+        assert loop.time() - ended_at == pytest.approx(WORDS_SECONDS)
         assert ("user", "And no onions.", False) in talk.notes.transcripts
         assert (talk.caller.sent, talk.notes.tools) == ([], [])
 
@@ -64,7 +71,7 @@ async def test_an_answer_that_was_being_heard_is_written_down(owing: None) -> No
     async with conversation() as talk:
         model = await spoken(talk)
         model.queue.put_nowait(AudioDelta("a", audio(400)))
-        await talk.until(lambda: bool(talk.caller.sent))
+        await until(lambda: talk.caller.sent)
         talk.caller.incoming.put_nowait(StreamStopped())
         await asyncio.sleep(0.1)
         model.queue.put_nowait(OutputTranscript("a", "We are open."))
@@ -77,14 +84,16 @@ async def test_who_owes_nothing_is_not_waited_for() -> None:
     async with conversation() as talk:
         await spoken(talk)
         talk.caller.incoming.put_nowait(StreamStopped())
-        assert await asyncio.wait_for(talk.task, 0.5) == ""
+        await settled()
+        assert (talk.task.done(), await talk.task) == (True, "")
 
 
 async def test_who_takes_the_call_over_hears_the_next_words(owing: None) -> None:
     async with conversation() as talk:
         await spoken(talk)
         talk.session.end("left")
-        assert await asyncio.wait_for(talk.task, 0.5) == "left"
+        await settled()
+        assert (talk.task.done(), await talk.task) == (True, "left")
 
 
 async def test_a_model_that_fails_while_it_is_waited_for_is_not_connected_again(owing: None) -> None:
@@ -94,6 +103,6 @@ async def test_a_model_that_fails_while_it_is_waited_for_is_not_connected_again(
         talk.caller.incoming.put_nowait(StreamStopped())
         await asyncio.sleep(0.1)
         model.queue.put_nowait(None)
-        await asyncio.wait_for(talk.task, WORDS_SECONDS + 1)
+        await talk.task
         assert len(talk.model.sessions) == 1
         assert isinstance(model, RealtimeSession)

@@ -12,6 +12,9 @@ from calls.session.line import CarrierLine
 from calls.session.transport import CarrierTransport, LineBack, LineBroken
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 from tests.calls.scripted import FRAME
+from tests.virtual_time import settled, until
+
+pytestmark = pytest.mark.virtual_time
 
 
 class Wire:
@@ -44,9 +47,7 @@ class Wire:
 
 
 @asynccontextmanager
-async def line(monkeypatch: pytest.MonkeyPatch, *, may_restart: bool = True) -> AsyncIterator[Any]:
-    monkeypatch.setattr("calls.session.line.END_REPORT_SECONDS", 0.05)
-    monkeypatch.setattr("calls.session.line.RESTART_SECONDS", 0.3)
+async def line(*, may_restart: bool = True) -> AsyncIterator[Any]:
     restarts: list[bool] = []
 
     async def restart() -> bool:
@@ -68,20 +69,16 @@ async def line(monkeypatch: pytest.MonkeyPatch, *, may_restart: bool = True) -> 
 
 
 @pytest.mark.parametrize("how", ["cut", "stop"])
-async def test_another_connection_takes_the_place_of_one_that_broke(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    async with line(monkeypatch) as (first, carrier_line, heard, restarts, task):
+async def test_another_connection_takes_the_place_of_one_that_broke(how: str) -> None:
+    async with line() as (first, carrier_line, heard, restarts, task):
         first.speak()
         first.cut() if how == "cut" else first.say("stop", stop={})
-        async with asyncio.timeout(30):
-            while not restarts:
-                await asyncio.sleep(0.01)
+        await until(lambda: restarts)
         assert first.transport.left.is_set()
         second = await Wire().started()
         assert carrier_line.attach(second.transport)
         second.speak()
-        async with asyncio.timeout(30):
-            while len(heard) < 4:
-                await asyncio.sleep(0.01)
+        await settled()
         assert heard == [FRAME, LineBroken(), LineBack(), FRAME]
         await carrier_line.send_audio(FRAME)
         assert len(second.sent) == 1
@@ -91,13 +88,13 @@ async def test_another_connection_takes_the_place_of_one_that_broke(monkeypatch:
 
 
 @pytest.mark.parametrize("may_restart", [True, False])
-async def test_a_line_that_does_not_come_back_ends(monkeypatch: pytest.MonkeyPatch, may_restart: bool) -> None:
-    async with line(monkeypatch, may_restart=may_restart) as (first, _, heard, restarts, task):
+async def test_a_line_that_does_not_come_back_ends(may_restart: bool) -> None:
+    async with line(may_restart=may_restart) as (first, _, heard, restarts, task):
         first.cut()
         await asyncio.wait_for(task, 30)
         assert (heard, restarts) == ([LineBroken()], [may_restart])
 
 
-async def test_a_connection_in_another_format_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with line(monkeypatch) as (_, carrier_line, _, _, _):
+async def test_a_connection_in_another_format_is_not_taken() -> None:
+    async with line() as (_, carrier_line, _, _, _):
         assert not carrier_line.attach((await Wire().started(encoding="PCMA")).transport)

@@ -14,6 +14,7 @@ from calls.session.pacing import MOST_AHEAD_SECONDS, Pacer, paced
 from calls.session.transport import CallerFrame
 from phone_numbers.carriers.media_codec import MarkReached
 
+pytestmark = pytest.mark.virtual_time
 SECONDS = 2.0
 # Bytes of the pieces that a client gathers, over and over; of PCM16 at 16 kHz 640 are 20 ms.
 PIECES = {
@@ -58,7 +59,7 @@ async def sent(data: bytes, sizes: Iterable[int], jitter: float = 0.0) -> AsyncI
 async def test_pieces_of_any_size_become_steady_frames(sizes: list[int], jitter: float) -> None:
     data, loop = voice(SECONDS), asyncio.get_running_loop()
     arrivals, heard = list[float](), bytearray()
-    async for frame in paced(sent(data, sizes, jitter), Pacer(PCM16_16K)):
+    async for frame in paced(sent(data, sizes, jitter), Pacer(PCM16_16K, loop.time)):
         assert isinstance(frame, str)
         arrivals.append(loop.time())
         heard += base64.b64decode(frame)
@@ -77,7 +78,7 @@ async def test_frames_as_a_carrier_sends_them_go_through_untouched(audio_format:
         for piece in pieces:
             yield piece
 
-    through = [frame async for frame in paced(source(), Pacer(audio_format))]
+    through = [frame async for frame in paced(source(), Pacer(audio_format, asyncio.get_running_loop().time))]
     assert all(before is after for before, after in zip(pieces, through, strict=True))
 
 
@@ -87,7 +88,7 @@ async def test_what_is_no_audio_does_not_wait_behind_it() -> None:
         yield MarkReached("m1")
         await asyncio.sleep(1)
 
-    frames = [frame async for frame in paced(source(), Pacer(PCM16_16K))]
+    frames = [frame async for frame in paced(source(), Pacer(PCM16_16K, asyncio.get_running_loop().time))]
     assert frames.index(MarkReached("m1")) <= 2
     assert len(frames) == 26
 
@@ -98,10 +99,11 @@ async def test_the_last_words_of_a_client_that_leaves_are_not_lost() -> None:
     async def source() -> AsyncIterator[CallerFrame]:
         yield encode(data)
 
-    began = asyncio.get_running_loop().time()
-    frames = [frame async for frame in paced(source(), Pacer(PCM16_16K))]
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    frames = [frame async for frame in paced(source(), Pacer(PCM16_16K, asyncio.get_running_loop().time))]
     assert b"".join(base64.b64decode(str(frame)) for frame in frames) == data
-    assert asyncio.get_running_loop().time() - began < 0.5
+    assert loop.time() == began
 
 
 def test_who_sends_faster_than_real_time_fills_no_memory() -> None:

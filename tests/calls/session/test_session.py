@@ -1,14 +1,12 @@
 """The conversation itself, both ends in the test's hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
 from agents.cues import say_exactly
-from agents.providers.base import ProviderError, SessionConfig, ToolSpec, Turn
+from agents.providers.base import ProviderError, ToolSpec, Turn
 from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
@@ -19,70 +17,15 @@ from agents.providers.model_events import (
     ToolCallsCancelled,
     TurnDone,
 )
-from bubblyphone.core.audio import PCMU_8K
-from calls.session.call_session import CallSession, Limits
+from calls.session.dtmf_collector import PAUSE_SECONDS
+from calls.session.tool_executor import QUICK_SECONDS
 from calls.session.transport import LineBack, LineBroken
 from phone_numbers.carriers.media_codec import DtmfPressed, StreamStopped
-from tests.calls.scripted import FRAME, Notebook, ScriptedCaller, ScriptedModel, ScriptedSession, audio
+from tests.calls.scripted import FRAME, ScriptedSession, audio
+from tests.calls.session.conversations import conversation
+from tests.virtual_time import settled, until
 
-NO_ARGUMENTS = {"type": "object", "properties": {}}
-TOOLS = tuple(
-    ToolSpec(name, name, NO_ARGUMENTS) for name in ("slow", "gone", "quick", "look", "end_call", "transfer_call")
-)
-
-
-class Conversation:
-    def __init__(
-        self,
-        model: ScriptedModel,
-        limits: Limits,
-        *,
-        tools: tuple[ToolSpec, ...] = TOOLS,
-        on_end: Any = None,
-        **options: Any,
-    ) -> None:
-        self.caller, self.notes, self.model = ScriptedCaller(), Notebook(), model
-        self.tool_waits: dict[str, asyncio.Event] = {}
-        self.tools_run: list[str] = []
-        self.session = CallSession(
-            transport=self.caller,
-            model=model,
-            config=SessionConfig(upstream_model="m", instructions="Be brief.", caller_format=PCMU_8K, tools=tools),
-            greeting="Greet the caller.",
-            limits=limits,
-            run_tool=self.run_tool,
-            observer=self.notes,
-            **options,
-        )
-        self.task = asyncio.create_task(self.session.run(on_end))
-
-    async def run_tool(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        self.tools_run.append(name)
-        if name in self.tool_waits:
-            await self.tool_waits[name].wait()
-        return {"result": {"tool": name, **arguments}}
-
-    async def until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():
-                await asyncio.sleep(0.005)
-
-    async def model_session(self, number: int = 0) -> Any:
-        await self.until(lambda: len(self.model.sessions) > number)
-        session = self.model.sessions[number]
-        if number == 0:
-            await self.until(lambda: bool(session.replies))
-        return session
-
-
-@asynccontextmanager
-async def conversation(
-    *refusals: ProviderError | None, max_duration: float = 60, silence: float = 30, **options: Any
-) -> AsyncIterator[Conversation]:
-    talk = Conversation(ScriptedModel(*refusals), Limits(max_duration=max_duration, silence=silence), **options)
-    yield talk
-    talk.task.cancel()
-    await asyncio.gather(talk.task, return_exceptions=True)
+pytestmark = pytest.mark.virtual_time
 
 
 async def test_the_model_greets_and_both_sides_are_heard() -> None:
@@ -92,7 +35,7 @@ async def test_the_model_greets_and_both_sides_are_heard() -> None:
         model.queue.put_nowait(AudioDelta("a", audio(100)))
         model.queue.put_nowait(OutputTranscript("a", "Hello."))
         model.queue.put_nowait(InputTranscript("Hi."))
-        await talk.until(lambda: len(talk.notes.transcripts) == 2 and bool(model.heard))
+        await until(lambda: len(talk.notes.transcripts) == 2 and model.heard)
         talk.caller.incoming.put_nowait(StreamStopped())
         assert await talk.task == ""
         assert model.replies == ["Greet the caller."]
@@ -108,20 +51,18 @@ async def test_barge_in_clears_the_line_and_tells_the_model_what_was_heard() -> 
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(2000)))
         model.queue.put_nowait(OutputTranscript("a", "A long story."))
-        await talk.until(lambda: bool(talk.notes.transcripts))
+        await until(lambda: talk.notes.transcripts)
         await asyncio.sleep(0.2)
         model.queue.put_nowait(SpeechStarted())
-        await talk.until(lambda: bool(model.truncated))
+        await until(lambda: model.truncated)
         ((item, heard_ms),) = model.truncated
-        assert item == "a"
-        assert 190 <= heard_ms <= 400
+        assert (item, heard_ms) == ("a", 200)
         assert talk.caller.clears == 1
-        ((interrupted, at_ms, share),) = talk.notes.interruptions
-        assert (interrupted, at_ms, round(share * 2000)) == ("a", heard_ms, heard_ms)
+        assert talk.notes.interruptions == [("a", 200, 0.1)]
         # What is left of the interrupted answer is not sent any more; the next answer is.
         model.queue.put_nowait(AudioDelta("a", audio(20)))
         model.queue.put_nowait(AudioDelta("b", audio(40)))
-        await talk.until(lambda: len(talk.caller.sent) == 2)
+        await until(lambda: len(talk.caller.sent) == 2)
         assert talk.caller.sent[1] == audio(40)
 
 
@@ -130,7 +71,7 @@ async def test_speech_while_nothing_is_played_clears_nothing() -> None:
         model = await talk.model_session()
         model.queue.put_nowait(SpeechStarted())
         model.queue.put_nowait(InputTranscript("Hello?"))
-        await talk.until(lambda: bool(talk.notes.transcripts))
+        await until(lambda: talk.notes.transcripts)
         assert (talk.caller.clears, model.truncated) == (0, [])
 
 
@@ -142,13 +83,13 @@ async def test_tools_run_side_by_side_and_a_cancelled_one_is_dropped() -> None:
         model.queue.put_nowait(ToolCall("2", "gone", {}))
         model.queue.put_nowait(ToolCall("3", "quick", {}))
         model.queue.put_nowait(ToolCallsCancelled(("2",)))
-        await talk.until(lambda: bool(model.results))
+        await until(lambda: model.results)
         assert model.results == [("3", "quick", {"result": {"tool": "quick"}})]
         for event in talk.tool_waits.values():
             event.set()
-        await talk.until(lambda: len(model.results) == 2)
+        await until(lambda: len(model.results) == 2)
         assert model.results[1] == ("1", "slow", {"result": {"tool": "slow", "x": 1}})
-        await asyncio.sleep(0.05)
+        await settled()
         assert len(model.results) == 2
 
 
@@ -156,7 +97,6 @@ async def test_tools_run_side_by_side_and_a_cancelled_one_is_dropped() -> None:
 async def test_a_tool_that_takes_its_time_has_something_said(
     monkeypatch: pytest.MonkeyPatch, model_speaks: bool
 ) -> None:
-    monkeypatch.setattr("calls.session.tool_executor.QUICK_SECONDS", 0.1)
     monkeypatch.setattr(ScriptedSession, "speaks_during_tools", model_speaks)
 
     async def own_voice(text: str) -> AsyncIterator[str]:
@@ -167,17 +107,21 @@ async def test_a_tool_that_takes_its_time_has_something_said(
     async with conversation(tools=tools, own_voice=own_voice) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(ToolCall("1", "look", {}))  # quick: nothing to be said
-        await talk.until(lambda: bool(model.results))
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(QUICK_SECONDS)
+        assert len(model.results) == 1
         assert (len(model.replies), talk.caller.sent) == (1, [])
         talk.tool_waits = {"look": asyncio.Event()}
         model.queue.put_nowait(ToolCall("2", "look", {}))
+        await asyncio.sleep(QUICK_SECONDS - 0.01)
+        assert (len(model.replies), talk.caller.sent) == (1, [])
+        await asyncio.sleep(0.01)
+        await settled()
         if model_speaks:
-            await talk.until(lambda: model.replies[1:] == [say_exactly("One moment.")])
+            assert model.replies[1:] == [say_exactly("One moment.")]
         else:
-            await talk.until(lambda: talk.caller.sent == [audio(60)])
+            assert talk.caller.sent == [audio(60)]
         talk.tool_waits["look"].set()
-        await talk.until(lambda: len(model.results) == 2)
+        await until(lambda: len(model.results) == 2)
 
 
 async def test_what_a_broken_line_had_not_played_is_heard_when_it_is_back() -> None:
@@ -185,22 +129,24 @@ async def test_what_a_broken_line_had_not_played_is_heard_when_it_is_back() -> N
         model = await talk.model_session()
         for _ in range(10):
             model.queue.put_nowait(AudioDelta("a", audio(100)))
-        await talk.until(lambda: len(talk.caller.sent) == 10)
+        await until(lambda: len(talk.caller.sent) == 10)
         await asyncio.sleep(0.25)
         talk.caller.incoming.put_nowait(LineBroken())
-        await asyncio.sleep(0.05)
+        await settled()
         model.queue.put_nowait(AudioDelta("a", audio(60)))
         model.queue.put_nowait(TurnDone())
-        await asyncio.sleep(0.05)
+        await settled()
         assert len(talk.caller.sent) == 10
         talk.caller.incoming.put_nowait(LineBack())
-        await talk.until(lambda: talk.caller.sent[-1] == audio(60))
-        again = len(talk.caller.sent) - 11  # pieces of 100 ms, the one that was being played with them
-        assert 5 <= again <= 8
+        await settled()
+        assert talk.caller.sent[10:] == [audio(100)] * 8 + [
+            audio(60)
+        ]  # the third piece was being played: it is begun anew
         assert ("stream.reconnected", {"reason": "connection_lost"}) in talk.notes.events
+        await asyncio.sleep(0.05)
         model.queue.put_nowait(SpeechStarted())
-        await talk.until(lambda: bool(model.truncated))
-        assert 200 <= model.truncated[0][1] <= 700
+        await settled()
+        assert model.truncated == [("a", 250)]
 
 
 async def test_end_call_lets_the_goodbye_be_heard() -> None:
@@ -210,8 +156,8 @@ async def test_end_call_lets_the_goodbye_be_heard() -> None:
         model.queue.put_nowait(ToolCall("1", "end_call", {}))
         model.queue.put_nowait(TurnDone())
         began = asyncio.get_running_loop().time()
-        assert await asyncio.wait_for(talk.task, 30) == "normal_clearing"
-        assert 0.6 <= asyncio.get_running_loop().time() - began <= 1.5
+        assert await talk.task == "normal_clearing"
+        assert asyncio.get_running_loop().time() - began == pytest.approx(0.7)
 
 
 async def test_a_model_that_drops_is_reconnected_once_with_the_conversation_so_far() -> None:
@@ -225,31 +171,34 @@ async def test_a_model_that_drops_is_reconnected_once_with_the_conversation_so_f
         second = await talk.model_session(1)
         assert second.config.history == (Turn("user", "My name is Ada."), Turn("model", "Hello Ada."))
         assert second.replies == []
-        await talk.until(lambda: "model.reconnected" in talk.notes.names())
+        await until(lambda: "model.reconnected" in talk.notes.names())
         second.queue.put_nowait(ProviderError("gone again", retryable=True))
-        assert await asyncio.wait_for(talk.task, 30) == "model_failed"
+        assert await talk.task == "model_failed"
         assert len(talk.model.sessions) == 2
 
 
 @pytest.mark.parametrize("retryable", [True, False])
 async def test_a_model_that_refuses_ends_the_call(retryable: bool) -> None:
     async with conversation(ProviderError("no such key", retryable=retryable)) as talk:
-        assert await asyncio.wait_for(talk.task, 30) == "model_failed"
+        assert await talk.task == "model_failed"
         assert talk.notes.names() == ["model.failed", "stream.disconnected"]
 
 
 async def test_silence_ends_the_call_and_the_models_speech_is_no_silence() -> None:
-    async with conversation(silence=0.6) as talk:
+    async with conversation(silence=6) as talk:
         model = await talk.model_session()
         began = asyncio.get_running_loop().time()
         model.queue.put_nowait(AudioDelta("a", audio(1000)))
-        assert await asyncio.wait_for(talk.task, 30) == "silence_timeout"
-        assert 1.5 <= asyncio.get_running_loop().time() - began <= 2.3
+        assert await talk.task == "silence_timeout"
+        assert asyncio.get_running_loop().time() - began == pytest.approx(7)
 
 
 async def test_the_longest_duration_ends_the_call() -> None:
-    async with conversation(max_duration=0.4) as talk:
-        assert await asyncio.wait_for(talk.task, 30) == "max_duration"
+    began = asyncio.get_running_loop().time()
+    async with conversation(max_duration=3600, silence=7200) as talk:
+        (await talk.model_session()).queue.put_nowait(AudioDelta("a", audio(20)))
+        assert await talk.task == "max_duration"
+        assert asyncio.get_running_loop().time() - began == pytest.approx(3600)
 
 
 async def test_end_from_outside_stands_whatever_follows() -> None:
@@ -257,7 +206,7 @@ async def test_end_from_outside_stands_whatever_follows() -> None:
         await talk.model_session()
         talk.session.end("insufficient_balance")
         talk.session.end("normal_clearing")
-        assert await asyncio.wait_for(talk.task, 30) == "insufficient_balance"
+        assert await talk.task == "insufficient_balance"
 
 
 async def test_who_hangs_up_in_the_middle_of_an_answer_leaves_what_was_said_of_it() -> None:
@@ -265,10 +214,10 @@ async def test_who_hangs_up_in_the_middle_of_an_answer_leaves_what_was_said_of_i
         model = await talk.model_session()
         model.queue.put_nowait(SpeechStopped())
         model.queue.put_nowait(AudioDelta("a", audio(500)))
-        await talk.until(lambda: bool(talk.caller.sent))
+        await until(lambda: talk.caller.sent)
         model.left = [OutputTranscript("a", "Once upon")]
         talk.caller.incoming.put_nowait(StreamStopped())
-        assert await asyncio.wait_for(talk.task, 30) == ""
+        assert await talk.task == ""
         assert talk.notes.transcripts == [("model", "Once upon", False)]
 
 
@@ -276,24 +225,24 @@ async def test_dtmf_is_written_down() -> None:
     async with conversation() as talk:
         await talk.model_session()
         talk.caller.incoming.put_nowait(DtmfPressed("5"))
-        await talk.until(lambda: ("dtmf.received", {"digit": "5"}) in talk.notes.events)
+        await until(lambda: ("dtmf.received", {"digit": "5"}) in talk.notes.events)
 
 
-async def test_keys_that_follow_each_other_are_told_to_the_model_as_one_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calls.session.dtmf_collector.PAUSE_SECONDS", 0.1)
+async def test_keys_that_follow_each_other_are_told_to_the_model_as_one_input() -> None:
     async with conversation() as talk:
         model = await talk.model_session()
         for digit in "42#":
             talk.caller.incoming.put_nowait(DtmfPressed(digit))
-        await talk.until(lambda: bool(model.contexts))
-        await asyncio.sleep(0.15)
+            await asyncio.sleep(PAUSE_SECONDS - 0.01)
+        assert model.contexts == []
+        await asyncio.sleep(PAUSE_SECONDS)
         assert model.contexts == ["The caller has pressed these keys of the telephone: 42#"]
 
 
 async def test_the_caller_may_begin() -> None:
     async with conversation(agent_begins=False) as talk:
-        await talk.until(lambda: "stream.connected" in talk.notes.names())
-        await asyncio.sleep(0.05)
+        await until(lambda: "stream.connected" in talk.notes.names())
+        await settled()
         assert talk.model.sessions[0].replies == []
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from agents.providers.model_events import AudioDelta, ToolCall
-from calls.session.answering import Answering
+from calls.session.answering import VERDICT_SECONDS, Answering
 from tests.calls.scripted import FRAME, audio
-from tests.calls.session.test_session import conversation
+from tests.calls.session.conversations import conversation
+from tests.virtual_time import settled, until
 
 
 class Desk:
@@ -24,6 +25,7 @@ class Desk:
         return self.problem
 
 
+pytestmark = pytest.mark.virtual_time
 ASKED = ToolCall("c1", "transfer_call", {"reason": "billing"})
 
 
@@ -33,40 +35,42 @@ async def test_what_the_model_has_said_is_heard_before_others_are_called() -> No
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("a", audio(600)))
         model.queue.put_nowait(ASKED)
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.59)
         assert desk.requests == []
-        await talk.until(lambda: bool(desk.requests))
+        await asyncio.sleep(0.03)
         assert desk.requests == [{"reason": "billing"}]
         # While it rings, the model neither hears nor is heard.
         await talk.session.transfer_begun()
         talk.caller.incoming.put_nowait(FRAME)
         model.queue.put_nowait(AudioDelta("b", audio(100)))
-        await asyncio.sleep(0.05)
+        await settled()
         assert (model.heard, talk.caller.sent) == ([], [audio(600)])
         await talk.session.transfer_failed("no_answer")
         ((call_id, name, result),) = model.results
         assert (call_id, name) == ("c1", "transfer_call")
         assert "no answer" in result["error"]
         talk.caller.incoming.put_nowait(FRAME)
-        await talk.until(lambda: model.heard == [FRAME])
+        await until(lambda: model.heard == [FRAME])
 
 
 async def test_a_transfer_that_cannot_be_is_told_to_the_model() -> None:
     async with conversation(request_transfer=Desk("No number is known.")) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(ASKED)
-        await talk.until(lambda: bool(model.results))
+        await until(lambda: model.results)
         assert model.results == [("c1", "transfer_call", {"error": "No number is known."})]
 
 
 async def test_a_caller_who_waits_for_a_person_may_be_silent() -> None:
-    async with conversation(silence=0.3) as talk:
-        await talk.model_session()
+    async with conversation(silence=5) as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("a", audio(100)))
+        await settled()
         await talk.session.transfer_begun(is_warm=True)
-        await asyncio.sleep(0.9)
+        await asyncio.sleep(20)
         assert not talk.task.done()
         await talk.session.transfer_failed("busy")
-        assert await asyncio.wait_for(talk.task, 30) == "silence_timeout"
+        assert await talk.task == "silence_timeout"
 
 
 async def test_a_developers_transfer_that_fails_is_told_to_the_model() -> None:
@@ -81,20 +85,21 @@ async def test_a_developers_transfer_that_fails_is_told_to_the_model() -> None:
 
 
 async def test_the_model_waits_until_it_is_known_who_has_answered() -> None:
-    answering = Answering(detects=True)
+    answering = Answering(detects=True, now=asyncio.get_running_loop().time)
     async with conversation(answering=answering) as talk:
         talk.caller.incoming.put_nowait(FRAME)
-        await talk.until(lambda: bool(talk.model.sessions))
-        await asyncio.sleep(0.2)
+        await until(lambda: talk.model.sessions)
+        await asyncio.sleep(VERDICT_SECONDS - 0.1)
         assert (talk.model.sessions[0].replies, talk.notes.names()) == ([], ["model.connected"])
         answering.person()
         model = await talk.model_session()
         assert model.replies == ["Greet the caller."]
         talk.caller.incoming.put_nowait(FRAME)
-        await talk.until(lambda: model.heard == [FRAME, FRAME])  # a "Hello?" before the verdict is not lost
+        await until(lambda: model.heard == [FRAME, FRAME])  # a "Hello?" before the verdict is not lost
 
 
-async def test_without_a_verdict_it_is_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calls.session.answering.VERDICT_SECONDS", 0.1)
-    async with conversation(answering=Answering(detects=True)) as talk:
+async def test_without_a_verdict_it_is_a_person() -> None:
+    began = asyncio.get_running_loop().time()
+    async with conversation(answering=Answering(detects=True, now=asyncio.get_running_loop().time)) as talk:
         assert (await talk.model_session()).replies == ["Greet the caller."]
+        assert asyncio.get_running_loop().time() - began == pytest.approx(VERDICT_SECONDS)

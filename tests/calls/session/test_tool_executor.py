@@ -11,8 +11,10 @@ from agents.providers.base import ProviderError, ToolSpec, late_result
 from agents.providers.model_events import ToolCall, ToolCallsCancelled
 from calls.session.interfaces import LEFT
 from phone_numbers.carriers.media_codec import StreamStopped
-from tests.calls.session.test_session import Conversation, conversation
+from tests.calls.session.conversations import Conversation, conversation
+from tests.virtual_time import settled, until
 
+pytestmark = pytest.mark.virtual_time
 SLOW = ToolCall("1", "slow", {})
 BOOK = ToolSpec(
     "book_table",
@@ -46,7 +48,7 @@ async def at_work(talk: Conversation) -> Any:
     talk.tool_waits = {"slow": asyncio.Event()}
     model = await talk.model_session()
     model.queue.put_nowait(SLOW)
-    await talk.until(lambda: talk.tools_run == ["slow"])
+    await until(lambda: talk.tools_run == ["slow"])
     return model
 
 
@@ -59,10 +61,10 @@ async def test_a_tool_outlives_the_call(end: str) -> None:
             talk.caller.incoming.put_nowait(StreamStopped())
         elif end == "end":
             talk.session.end("insufficient_balance")
-        await asyncio.wait_for(talk.task, 30)
+        await talk.task
         assert (told(talk, "tool.returned"), told(talk, "tool.abandoned")) == ([], [])
         talk.tool_waits["slow"].set()
-        await talk.until(lambda: bool(told(talk, "tool.abandoned")))
+        await until(lambda: told(talk, "tool.abandoned"))
         assert told(talk, "tool.abandoned") == [{"tool": "slow", "ok": True, "reason": "call_ended"}]
         assert (told(talk, "tool.returned"), model.results, talk.tools_run) == ([], [], ["slow"])
 
@@ -72,9 +74,9 @@ async def test_a_tool_outlives_its_withdrawal() -> None:
         model = await at_work(talk)
         model.queue.put_nowait(ToolCallsCancelled(("1", "unheard-of")))
         model.queue.put_nowait(ToolCall("2", "quick", {}))
-        await talk.until(lambda: bool(model.results))
+        await until(lambda: model.results)
         talk.tool_waits["slow"].set()
-        await talk.until(lambda: bool(told(talk, "tool.abandoned")))
+        await until(lambda: told(talk, "tool.abandoned"))
         assert told(talk, "tool.abandoned") == [{"tool": "slow", "ok": True, "reason": "withdrawn"}]
         assert [name for _, name, _ in model.results] == ["quick"]
         assert talk.tools_run == ["slow", "quick"]
@@ -93,8 +95,8 @@ async def test_the_result_follows_a_call_that_moves(is_taken: bool) -> None:
         talk.session.end(LEFT)
         await talk.task
         talk.tool_waits["slow"].set()
-        await talk.until(lambda: bool(handed_on))
-        await talk.until(lambda: bool(told(talk, "tool.returned") or told(talk, "tool.abandoned")))
+        await until(lambda: handed_on)
+        await until(lambda: told(talk, "tool.returned") or told(talk, "tool.abandoned"))
         assert handed_on == [("slow", {"result": {"tool": "slow"}})]
         assert told(talk, "tool.returned") == ([{"tool": "slow", "ok": True}] if is_taken else [])
         assert told(talk, "tool.abandoned") == (
@@ -118,21 +120,21 @@ async def test_the_next_session_answers_with_all_results(when: str) -> None:
         first = await talk.model_session()
         first.queue.put_nowait(SLOW)
         first.queue.put_nowait(ToolCall("2", "gone", {}))
-        await talk.until(lambda: len(talk.tools_run) == 2)
+        await until(lambda: len(talk.tools_run) == 2)
         if when == "while reconnecting":
             talk.model.gate = asyncio.Event()
         first.queue.put_nowait(ProviderError("gone", retryable=True))
-        await talk.until(lambda: first.is_closed)
+        await until(lambda: first.is_closed)
         if when == "while reconnecting":
             talk.tool_waits["slow"].set()
-            await talk.until(lambda: bool(told(talk, "tool.returned")))
+            await until(lambda: told(talk, "tool.returned"))
             talk.model.gate.set()
         second = await talk.model_session(1)
         talk.tool_waits["slow"].set()
-        await talk.until(lambda: bool(second.contexts))
+        await until(lambda: second.contexts)
         assert second.replies == []  # it would ask for the other one again
         talk.tool_waits["gone"].set()
-        await talk.until(lambda: bool(second.replies))
+        await until(lambda: second.replies)
         assert second.contexts == [late_result(name, {"result": {"tool": name}}) for name in ("slow", "gone")]
         assert second.replies == [Cue.ANSWER_WITH_RESULTS]
         assert (first.results, second.results, talk.tools_run) == ([], [], ["slow", "gone"])
@@ -143,8 +145,8 @@ async def test_a_call_that_is_reported_twice_is_run_once() -> None:
         model = await talk.model_session()
         for call in (ToolCall("1", "quick", {}), ToolCall("1", "quick", {}), ToolCall("2", "quick", {})):
             model.queue.put_nowait(call)
-        await talk.until(lambda: len(model.results) == 2)
-        await asyncio.sleep(0.05)
+        await until(lambda: len(model.results) == 2)
+        await settled()
         assert [call_id for call_id, _, _ in model.results] == ["1", "2"]
         assert talk.tools_run == ["quick", "quick"]
 
@@ -157,7 +159,7 @@ async def test_a_tool_that_the_agent_does_not_have_is_not_run(name: str) -> None
     async with conversation(tools=(BOOK,)) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(ToolCall("1", name, GOOD))
-        await talk.until(lambda: bool(model.results))
+        await until(lambda: model.results)
         error = {"error": "There is no such tool. The tools you have: book_table."}
         assert model.results == [("1", name, error)]
         assert talk.notes.tools == [(name, GOOD)]
@@ -185,7 +187,7 @@ async def test_arguments_that_do_not_fit_are_not_sent(changes: dict[str, Any], p
     async with conversation(tools=(BOOK,)) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(ToolCall("1", "book_table", arguments))
-        await talk.until(lambda: bool(model.results))
+        await until(lambda: model.results)
         assert model.results == [("1", "book_table", {"error": problem})]
         assert told(talk, "tool.returned") == [{"tool": "book_table", "ok": False, "reason": "invalid_arguments"}]
         assert talk.tools_run == []
@@ -199,5 +201,5 @@ async def test_arguments_that_fit_are_sent_as_they_are(changes: dict[str, Any]) 
     async with conversation(tools=(BOOK,)) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(ToolCall("1", "book_table", {**GOOD, **changes}))
-        await talk.until(lambda: bool(model.results))
+        await until(lambda: model.results)
         assert model.results == [("1", "book_table", {"result": {"tool": "book_table", **GOOD, **changes}})]

@@ -9,21 +9,17 @@ import pytest
 
 from agents.cues import Cue
 from agents.providers.model_events import AudioDelta, ToolCall, TurnDone
-from calls.session import mailbox
 from calls.session.answering import Answering
+from calls.session.mailbox import GREETING_SECONDS, POLL_SECONDS, SILENCE_SECONDS
 from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import FRAME, audio
-from tests.calls.session.test_session import Conversation, conversation
+from tests.calls.session.conversations import Conversation, conversation
+from tests.virtual_time import settled, until
 
 LOUD = audio(20)
 LEFT = "voicemail.message_left"
 
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mailbox, "SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(mailbox, "GREETING_SECONDS", 1.5)
-    monkeypatch.setattr(mailbox, "POLL_SECONDS", 0.01)
+pytestmark = pytest.mark.virtual_time
 
 
 class Machine:
@@ -51,11 +47,11 @@ class Machine:
             self._greeting.cancel()
 
     async def detected(self) -> None:
-        await self.talk.until(lambda: bool(self.talk.model.sessions))
+        await until(lambda: self.talk.model.sessions)
         await self.talk.session.mailbox.begin()
 
     async def asked(self, times: int = 1) -> None:
-        await self.talk.until(lambda: self.model.replies.count(Cue.LEAVE_MESSAGE) == times)
+        await until(lambda: self.model.replies.count(Cue.LEAVE_MESSAGE) == times)
 
     def speak(self, item_id: str, milliseconds: int, *, done: bool = True) -> None:
         self.model.queue.put_nowait(AudioDelta(item_id, audio(milliseconds)))
@@ -64,7 +60,7 @@ class Machine:
 
     async def ended(self) -> tuple[str, bool]:
         """Why the session ended, and whether a message was left."""
-        cause = await asyncio.wait_for(self.talk.task, 30)
+        cause = await self.talk.task
         return cause, LEFT in self.talk.notes.names()
 
     def reason(self) -> str:
@@ -74,7 +70,7 @@ class Machine:
 
 @asynccontextmanager
 async def machine(*, agent_begins: bool = True, **options: Any) -> AsyncIterator[Machine]:
-    answering = Answering(detects=True)
+    answering = Answering(detects=True, now=asyncio.get_running_loop().time)
     async with conversation(answering=answering, agent_begins=agent_begins, **options) as talk:
         other_end = Machine(talk, answering)
         yield other_end
@@ -82,10 +78,12 @@ async def machine(*, agent_begins: bool = True, **options: Any) -> AsyncIterator
 
 
 async def test_the_message_starts_at_the_reported_end_of_the_greeting() -> None:
-    async with machine(silence=0.2) as other_end:
+    async with machine(silence=2) as other_end:
         other_end.greet()
         await other_end.detected()
-        await asyncio.sleep(0.8)  # longer than the silence timeout and the silence that would end a greeting
+        await asyncio.sleep(
+            2 * SILENCE_SECONDS
+        )  # longer than the silence timeout and the silence that would end a greeting
         assert (other_end.model.replies, other_end.talk.caller.sent, other_end.model.heard) == ([], [], [])
         other_end.answering.greeting_ended()
         await other_end.asked()
@@ -99,12 +97,13 @@ async def test_without_a_report_it_starts_after_silence() -> None:
     async with machine() as other_end:
         other_end.greet()
         await other_end.detected()
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(2 * SILENCE_SECONDS)
         assert other_end.model.replies == []
         other_end.fall_silent()
         began = asyncio.get_running_loop().time()
         await other_end.asked()
-        assert 0.45 <= asyncio.get_running_loop().time() - began <= 1
+        # The last sound was up to a frame before; the first look after the silence counts.
+        assert -0.02 <= asyncio.get_running_loop().time() - began - SILENCE_SECONDS <= POLL_SECONDS
         other_end.speak("m", 100)
         assert await other_end.ended() == ("normal_clearing", True)
         assert other_end.reason() == "silence"
@@ -114,9 +113,10 @@ async def test_without_report_or_silence_it_starts_at_last() -> None:
     async with machine() as other_end:
         other_end.greet()
         await other_end.detected()
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(GREETING_SECONDS - 0.1)
         assert other_end.model.replies == []
-        await other_end.asked()
+        await asyncio.sleep(0.1 + POLL_SECONDS)
+        assert other_end.model.replies == [Cue.LEAVE_MESSAGE]
         other_end.speak("m", 100)
         assert await other_end.ended() == ("normal_clearing", True)
         assert other_end.reason() == "timeout"
@@ -125,9 +125,9 @@ async def test_without_report_or_silence_it_starts_at_last() -> None:
 async def test_an_end_that_is_reported_before_the_verdict_counts() -> None:
     async with machine() as other_end:
         other_end.greet()
-        await other_end.talk.until(lambda: bool(other_end.talk.model.sessions))
+        await until(lambda: other_end.talk.model.sessions)
         other_end.answering.greeting_ended()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
         assert other_end.model.replies == []
         await other_end.detected()
         await other_end.asked()
@@ -143,7 +143,7 @@ async def test_repeated_reports_give_one_message() -> None:
         await other_end.asked()
         other_end.answering.greeting_ended()
         other_end.speak("m", 200, done=False)
-        await asyncio.sleep(0.05)
+        await settled()
         other_end.answering.greeting_ended()
         other_end.model.queue.put_nowait(TurnDone())
         assert await other_end.ended() == ("normal_clearing", True)
@@ -155,7 +155,7 @@ async def test_a_message_that_began_in_a_pause_of_the_greeting_is_left_again() -
         await other_end.detected()
         await other_end.asked()  # after silence
         other_end.speak("m", 400, done=False)
-        await other_end.talk.until(lambda: bool(other_end.talk.caller.sent))
+        await asyncio.sleep(0.1)
         other_end.answering.greeting_ended()
         await other_end.asked(2)
         other_end.speak("m", 200)  # what is left of the first attempt
@@ -169,7 +169,7 @@ async def test_a_late_report_of_an_end_before_the_message_changes_nothing() -> N
         await other_end.detected()
         await other_end.asked()
         other_end.speak("m", 300, done=False)
-        await other_end.talk.until(lambda: bool(other_end.talk.caller.sent))
+        await until(lambda: other_end.talk.caller.sent)
         other_end.answering.greeting_ended(seconds_ago=30)
         other_end.model.queue.put_nowait(TurnDone())
         assert await other_end.ended() == ("normal_clearing", True)
@@ -183,7 +183,7 @@ async def test_a_message_that_is_cut_off_is_not_left(all_generated: bool) -> Non
         other_end.answering.greeting_ended()
         await other_end.asked()
         other_end.speak("m", 2000, done=all_generated)
-        await other_end.talk.until(lambda: bool(other_end.talk.caller.sent))
+        await until(lambda: other_end.talk.caller.sent)
         await asyncio.sleep(0.2)
         other_end.talk.caller.incoming.put_nowait(StreamStopped())
         assert await other_end.ended() == ("", False)
@@ -196,7 +196,7 @@ async def test_a_message_that_we_cut_off_is_not_left(cause: str) -> None:
         other_end.answering.greeting_ended()
         await other_end.asked()
         other_end.speak("m", 2000)
-        await other_end.talk.until(lambda: bool(other_end.talk.caller.sent))
+        await until(lambda: other_end.talk.caller.sent)
         other_end.talk.session.end(cause)
         assert await other_end.ended() == (cause, False)
 
@@ -206,7 +206,7 @@ async def test_what_was_being_said_to_a_person_is_not_the_message() -> None:
         other_end.answering.person()  # nobody knew better at first
         await other_end.talk.model_session()
         other_end.speak("greeting", 2000, done=False)
-        await other_end.talk.until(lambda: bool(other_end.talk.caller.sent))
+        await until(lambda: other_end.talk.caller.sent)
         await other_end.detected()
         other_end.answering.greeting_ended()
         await other_end.asked()
@@ -225,18 +225,17 @@ async def test_a_model_that_hangs_up_by_itself_says_its_message_first() -> None:
         await other_end.asked()
         other_end.model.queue.put_nowait(ToolCall("c1", "end_call", {}))
         other_end.model.queue.put_nowait(TurnDone())  # no message yet
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(2)
         assert not other_end.talk.task.done()
         other_end.speak("m", 100)
         assert await other_end.ended() == ("normal_clearing", True)
 
 
-async def test_a_model_that_does_not_speak_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.providers.base.RealtimeModel.answer_seconds", 0.4)
-    async with machine(silence=0.2) as other_end:
+async def test_a_model_that_does_not_speak_is_asked_again() -> None:
+    async with machine(silence=2) as other_end:
         other_end.greet()
         await other_end.detected()
-        await asyncio.sleep(0.9)
+        await asyncio.sleep(30)
         assert other_end.model.replies == []  # nothing is expected of it while the machine talks
         other_end.fall_silent()
         other_end.answering.greeting_ended()
@@ -246,7 +245,7 @@ async def test_a_model_that_does_not_speak_is_asked_again(monkeypatch: pytest.Mo
 
 
 async def test_the_longest_duration_holds_for_machines() -> None:
-    async with machine(max_duration=0.6) as other_end:
+    async with machine(max_duration=30) as other_end:
         other_end.greet()
         await other_end.detected()
         assert await other_end.ended() == ("max_duration", False)
@@ -255,7 +254,7 @@ async def test_the_longest_duration_holds_for_machines() -> None:
 async def test_a_line_that_is_silent_before_the_verdict_need_not_be_silent_again() -> None:
     async with machine() as other_end:
         other_end.talk.caller.incoming.put_nowait(FRAME)
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(SILENCE_SECONDS - 0.1)  # the longest wait for a verdict is no shorter
         await other_end.detected()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1 + POLL_SECONDS)
         assert other_end.model.replies == [Cue.LEAVE_MESSAGE]

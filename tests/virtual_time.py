@@ -1,0 +1,87 @@
+"""An event loop whose time is virtual: it stands still while anything can run, and jumps to the next timer when nothing can.
+
+For tests that have both ends in their hand. What they wait for takes no time, and when it happens is exact, however busy the machine
+is. Nothing in them may reach a socket, which keeps real time. Threads may work: until they have, time stands still.
+
+A test has it with `pytestmark = pytest.mark.virtual_time`.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+BEGINS_AT = 1000.0  # not 0, which would hide who takes a missing time for the beginning
+
+
+class _Jumping(selectors.DefaultSelector):
+    """Asks the loop what to do instead of waiting."""
+
+    loop: "VirtualLoop"
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout == 0 or self.loop.is_awaited():
+            return ready
+        if self.loop.threads_at_work:
+            return super().select(None)
+        if timeout is None:
+            raise RuntimeError("Everything waits for something that will never come.")
+        self.loop.jump(timeout)
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """See the module. `time` is in seconds from BEGINS_AT."""
+
+    def __init__(self) -> None:
+        self._now = BEGINS_AT
+        self._awaited: list[tuple[Callable[[], object], asyncio.Future[None]]] = []
+        self.threads_at_work = 0
+        selector = _Jumping()
+        selector.loop = self
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self._now
+
+    def jump(self, seconds: float) -> None:
+        """Nothing can run before a timer in `seconds`."""
+        self._now += seconds
+
+    def is_awaited(self) -> bool:
+        """Nothing can run now. Whether somebody has waited for this moment, who is called."""
+        called = [(condition, waiter) for condition, waiter in self._awaited if not waiter.done() and condition()]
+        for _, waiter in called:
+            waiter.set_result(None)
+        self._awaited = [each for each in self._awaited if not each[1].done()]
+        return bool(called)
+
+    def when(self, condition: Callable[[], object]) -> "asyncio.Future[None]":
+        """Done as soon as nothing can run and `condition` holds."""
+        waiter = self.create_future()
+        self._awaited.append((condition, waiter))
+        return waiter
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
+        working: asyncio.Future[Any] = super().run_in_executor(executor, func, *args)  # type: ignore[assignment]
+        self.threads_at_work += 1
+        working.add_done_callback(self._thread_is_done)
+        return working
+
+    def _thread_is_done(self, _: object) -> None:
+        self.threads_at_work -= 1
+
+
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for the first moment at which `condition` holds and all that was due has happened."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop), "mark the module with pytest.mark.virtual_time"
+    async with asyncio.timeout(seconds):
+        await loop.when(condition)
+
+
+async def settled() -> None:
+    """Wait until all that can happen now has happened."""
+    await until(lambda: True)
