@@ -11,7 +11,7 @@ from calls.session.interfaces import FallbackTts
 from calls.session.playback_clock import PlaybackClock
 from calls.session.speech_times import SpeechTimes
 from calls.session.transport import MediaTransport
-from calls.session.voice_activity import sound_begins_ms, sounds_in
+from calls.session.voice_activity import sounds_in
 
 OWN_VOICE = "own voice"  # the name of an "answer" that no model gave
 
@@ -75,28 +75,27 @@ class AgentOutput:
     async def say(self, item_id: str, payload: str) -> bool:
         """A piece of an answer, in the caller's format. Whether it is the first of it in which there is something to hear."""
         received_at, audio_format = self._now(), self._transport.audio_format
-        begins = item_id != self.sounding_item and sound_begins_ms(payload, audio_format) is not None
+        sounds = sounds_in(payload, audio_format)
+        begins = item_id != self.sounding_item and bool(sounds)
         if begins:
             self.sounding_item, self._first_sound_at = item_id, received_at
         if self._waiting is not None:
             self._waiting.append((item_id, payload))
             return begins
         await self._transport.send_audio(payload)
-        sound_ms = self._sound_that_is_waited_for(payload)
+        sound_ms = self._sound_that_is_waited_for(sounds[0][0] * 1000) if sounds else None
         length_ms = payload_ms(payload, audio_format)
         self._playout.sent(item_id, length_ms, payload, sound_ms=sound_ms)
         begins_at = self._playout.ends_at - length_ms / 1000
-        for begin, end in sounds_in(payload, audio_format):
+        for begin, end in sounds:
             self._spoke.sound(begins_at + begin, begins_at + end)
-        await self._mark(final=False)
+        if mark := self._playout.next_mark():
+            await self._transport.send_mark(mark)
         return begins
 
-    def _sound_that_is_waited_for(self, payload: str) -> float | None:
-        """Where it begins in a piece that has just been sent."""
+    def _sound_that_is_waited_for(self, sound_ms: float) -> float | None:
+        """Whether it is the one that begins there, in a piece that has just been sent: where, or None."""
         if self._first_sound_at is None:
-            return None
-        sound_ms = sound_begins_ms(payload, self._transport.audio_format)
-        if sound_ms is None:
             return None
         received_at, self._first_sound_at = self._first_sound_at, None
         return sound_ms if self._answers(received_at, sound_ms) else None
@@ -121,10 +120,10 @@ class AgentOutput:
     async def end_answer(self) -> None:
         """The answer is complete: its end is marked."""
         if self._waiting is None:
-            await self._mark(final=True)
+            await self._mark_end()
 
-    async def _mark(self, *, final: bool) -> None:
-        if mark := self._playout.next_mark(final=final):
+    async def _mark_end(self) -> None:
+        if mark := self._playout.next_mark(final=True):
             await self._transport.send_mark(mark)
 
     def mark_reached(self, name: str) -> float | None:
@@ -154,4 +153,4 @@ class AgentOutput:
         waiting, self._waiting = self._waiting or [], None
         for item_id, payload in waiting:
             await self.say(item_id, payload)
-        await self._mark(final=True)
+        await self._mark_end()

@@ -37,20 +37,22 @@ class PlaybackClock:
         """A piece of the answer `item_id` went out. `sound_ms`: where in it the sound begins that `reached` is to tell of."""
         if item_id != self._item_id:
             self._item_id, self._item_sent_ms = item_id, 0.0
-        self._line_ms += max(0.0, self._now() - self.ends_at) * 1000 if self.ends_at else 0.0
+        now, ends_at = self._now(), self.ends_at
+        if now > ends_at:
+            self._line_ms += (now - ends_at) * 1000 if ends_at else 0.0
+            ends_at = now
         if sound_ms is not None:
             self._sound_at_ms = self._line_ms + sound_ms
         self._line_ms += length_ms
         self._item_sent_ms += length_ms
         self._sent_ms += length_ms
         self._unmarked_ms += length_ms
-        self.ends_at = max(self.ends_at, self._now()) + length_ms / 1000
+        self.ends_at = ends_at + length_ms / 1000
         self._unplayed.append((item_id, payload, length_ms))
         self._unplayed_ms += length_ms
-        self._forget_played()
+        self._forget_played((self.ends_at - now) * 1000)
 
-    def _forget_played(self) -> None:
-        remaining_ms = self.remaining_ms()
+    def _forget_played(self, remaining_ms: float) -> None:
         while self._unplayed and self._unplayed_ms - self._unplayed[0][2] >= remaining_ms:
             self._unplayed_ms -= self._unplayed.popleft()[2]
 
@@ -108,7 +110,7 @@ class PlaybackClock:
 
     def take_unplayed(self) -> list[tuple[str, str]]:
         """The far end is gone: answer and payload of each piece that was not played to its end, as if never sent."""
-        self._forget_played()
+        self._forget_played(self.remaining_ms())
         lost = [piece for piece in self._unplayed if piece[1]]
         self.cleared()
         self._item_sent_ms -= min(self._item_sent_ms, sum(ms for item, _, ms in lost if item == self._item_id))

@@ -87,17 +87,28 @@ class CarrierTransport:
                 self.audio_format = frame.audio_format
                 return frame
 
-    def frames(self) -> AsyncIterator[CallerFrame]:
-        return paced(self._pieces(), Pacer(self.audio_format))
-
-    async def _pieces(self) -> AsyncIterator[CallerFrame]:
-        while True:
-            text = await self._next_text()
-            if text is None:
+    async def frames(self) -> AsyncIterator[CallerFrame]:
+        """As they come, until the carrier sends a piece that needs pacing."""
+        pacer = Pacer(self.audio_format)
+        while (piece := await self._next_piece()) is not None:
+            if isinstance(piece, str) and not pacer.passes(piece):
+                async for frame in paced(self._pieces(piece), pacer):
+                    yield frame
                 return
-            frame = self._decode(text)
+            yield piece
+
+    async def _pieces(self, piece: CallerFrame | None) -> AsyncIterator[CallerFrame]:
+        while piece is not None:
+            yield piece
+            piece = await self._next_piece()
+
+    async def _next_piece(self) -> CallerFrame | None:
+        """None at the end of the connection."""
+        while (text := await self._next_text()) is not None:
+            frame: CallerFrame | StreamStarted | None = self._decode(text)
             if frame is not None and not isinstance(frame, StreamStarted):
-                yield frame
+                return frame
+        return None
 
     async def send_audio(self, payload: str) -> None:
         if self._short or payload_ms(payload, self.audio_format) < SHORTEST_PIECE_MS:

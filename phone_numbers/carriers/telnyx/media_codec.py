@@ -21,9 +21,10 @@ from phone_numbers.carriers.media_codec import (
 )
 
 # With quotes and colon these cannot occur inside a string of JSON, where quotes are escaped.
-_MEDIA_EVENTS = ('"event":"media"', '"event": "media"')
-_INBOUND_TRACKS = ('"track":"inbound"', '"track": "inbound"')
-_PAYLOADS = ('"payload":"', '"payload": "')
+_AUDIO_MARKS = (
+    ('"event":"media"', '"track":"inbound"', '"payload":"'),
+    ('"event": "media"', '"track": "inbound"', '"payload": "'),
+)
 
 _AUDIO_PREFIX = '{"event":"media","media":{"payload":"'
 _AUDIO_SUFFIX = '"}}'
@@ -34,13 +35,13 @@ class TelnyxMediaCodec(MediaCodec):
     """Without state: one serves every call."""
 
     def decode(self, frame: str) -> MediaFrame:
-        for media_event, track, payload in zip(_MEDIA_EVENTS, _INBOUND_TRACKS, _PAYLOADS, strict=True):
-            if media_event in frame and track in frame:
-                start = frame.find(payload) + len(payload)
+        for media_event, track, payload in _AUDIO_MARKS:
+            if media_event in frame and track in frame and (start := frame.find(payload)) >= 0:
+                start += len(payload)
                 end = frame.find('"', start)
                 text = frame[start:end]
                 # JSON may write base64's slash as "\/"; found, the frame is parsed.
-                if start >= len(payload) and end > 0 and "\\" not in text:
+                if end > 0 and "\\" not in text:
                     return text
         return _parse(frame)
 
