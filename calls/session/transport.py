@@ -92,7 +92,8 @@ class CarrierTransport:
         pacer = Pacer(self.audio_format)
         while (piece := await self._next_piece()) is not None:
             if isinstance(piece, str) and not pacer.passes(piece):
-                async for frame in paced(self._pieces(piece), pacer):
+                frames: AsyncIterator[CallerFrame] = paced(self._pieces(piece), pacer)
+                async for frame in frames:
                     yield frame
                 return
             yield piece
