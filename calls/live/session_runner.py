@@ -170,7 +170,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
         model=own.model,
         config=own.config,
         fallback=live.fallback.engine(await in_database(live.fallback.load), shared) if live.fallback else None,
-        own_voice=LocalFallbackTts(transport.audio_format, live.carrier_call_id),
+        fallback_tts=LocalFallbackTts(transport.audio_format, live.carrier_call_id),
         greeting=live.config.greeting_message,
         limits=Limits(
             max_duration=live.config.max_call_duration - (live.resumed_after or 0.0),
@@ -327,7 +327,7 @@ async def _control_loop(call_id: int, session: CallSession, *, detects_voicemail
                 case PersonAnswered():
                     session.answering.person()
                 case MachineAnswered():
-                    await session.mailbox.begin()
+                    await session.voicemail.begin()
                 case GreetingEnded(seconds_ago):
                     session.answering.greeting_ended(seconds_ago=seconds_ago)
                 case AddContext(text):
@@ -346,7 +346,7 @@ async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
     if reported.greeting_ended_seconds_ago is not None:
         session.answering.greeting_ended(seconds_ago=reported.greeting_ended_seconds_ago)
     if reported.verdict == "machine":
-        await session.mailbox.begin()
+        await session.voicemail.begin()
     elif reported.verdict:
         session.answering.person()
 

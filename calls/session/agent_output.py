@@ -13,16 +13,16 @@ from calls.session.speech_times import SpeechTimes
 from calls.session.transport import MediaTransport
 from calls.session.voice_activity import sounds_in
 
-OWN_VOICE = "own voice"  # the name of an "answer" that no model gave
+FALLBACK_ITEM = "fallback tts"  # the name of an "answer" that no model gave
 
 
 class AgentOutput:
-    """One caller's ear. While the line is broken what is said waits, with what had not been heard yet before it."""
+    """What one caller hears. While the line is broken what is said waits, with what had not been heard yet before it."""
 
     def __init__(
         self,
         transport: MediaTransport,
-        own_voice: FallbackTts | None = None,
+        fallback_tts: FallbackTts | None = None,
         answers: Callable[[float, float], bool] = lambda received_at, silent_ms: False,
         spoke: SpeechTimes | None = None,
         now: Callable[[], float] = time.monotonic,
@@ -31,7 +31,7 @@ class AgentOutput:
         begins with. It says whether the caller waited for it, and so when it is heard is of interest.
         """
         self._transport = transport
-        self._own_voice = own_voice
+        self._fallback_tts = fallback_tts
         self._answers = answers
         self._spoke = spoke or SpeechTimes(lambda begin, end: None)
         self._now = now
@@ -102,9 +102,9 @@ class AgentOutput:
 
     async def say_ourselves(self, text: str) -> None:
         """A sentence that no model says; nothing where there is no other voice."""
-        if self._own_voice is not None:
-            async for payload in self._own_voice(text):
-                await self.say(OWN_VOICE, payload)
+        if self._fallback_tts is not None:
+            async for payload in self._fallback_tts(text):
+                await self.say(FALLBACK_ITEM, payload)
             await self.end_answer()
 
     async def say_meanwhile(self, session: RealtimeSession, words: str) -> None:

@@ -27,6 +27,7 @@ from agents.providers.model_events import (
 from bubblyphone.core.audio import make_transcoder
 from calls.session.agent_output import AgentOutput
 from calls.session.answering import Answering
+from calls.session.barge_in import BargeIn
 from calls.session.caller_input import CallerInput
 from calls.session.conversation import Conversation
 from calls.session.dead_air import SPOKEN_MS, DeadAir, Remedy
@@ -42,15 +43,15 @@ from calls.session.interfaces import (
     TransferRequester,
 )
 from calls.session.last_words import hear_last_words
-from calls.session.mailbox import Mailbox
 from calls.session.model_link import ModelLink
 from calls.session.reports import Reports
-from calls.session.silence import SilenceClock
+from calls.session.silence_timeout import SilenceClock
 from calls.session.speech_times import BothSides
 from calls.session.tool_executor import MOVED, ToolExecutor
 from calls.session.transfer_state import TransferState
 from calls.session.transport import MediaTransport
 from calls.session.turn_clock import SHORTEST_VOICE_MS, TurnClock
+from calls.session.voicemail import Voicemail
 
 # A caller who is silent for this long has come to an end.
 PAUSE_SECONDS = 0.7
@@ -75,7 +76,7 @@ class CallSession:
         answering: Answering | None = None,
         request_transfer: TransferRequester | None = None,
         fallback: Engine | None = None,
-        own_voice: FallbackTts | None = None,
+        fallback_tts: FallbackTts | None = None,
         hand_on: LateResults | None = None,
         silent_for: float = 0.0,
         now: Callable[[], float] = time.monotonic,
@@ -86,44 +87,52 @@ class CallSession:
         self._observer = observer = Reports(observer)
         self._agent_begins = agent_begins or bool(resume_reason)
         self._resume_reason = resume_reason  # another session has talked before, and why it does not go on
-        self._is_interruptible = config.interruptible
         self.answering = answering or Answering()  # told from outside who has answered
         self._now = now
         self._conversation = Conversation(observer, config.history, now)
         self._link = ModelLink([Engine(model, config), *filter(None, [fallback])], self._conversation, observer, now)
-        self._handover = TransferState(request_transfer, self._link.tell, self._link.answer)
+        self._transfer = TransferState(request_transfer, self._link.tell, self._link.answer)
         self._spoken = BothSides(observer, now)
-        self._speaking = AgentOutput(transport, own_voice, self._caller_is_answered, self._spoken.agent, now)
+        self._agent_output = AgentOutput(transport, fallback_tts, self._caller_is_answered, self._spoken.agent, now)
         self._turns = TurnClock(observer.turn, now)
-        self._hearing = CallerInput(
+        self._caller_input = CallerInput(
             transport=transport,
             link=self._link,
-            speaking=self._speaking,
+            agent_output=self._agent_output,
             turns=self._turns,
             observer=observer,
             spoke=self._spoken.caller.sound,
-            is_deaf=lambda: self._handover.is_ringing or self.answering.is_machine,
+            is_deaf=lambda: self._transfer.is_ringing or self.answering.is_machine,
             now=now,
         )
-        self._ear = self._hearing.ear
+        self._vad = self._caller_input.vad
         self._dead_air = DeadAir(has_fallback=fallback is not None)
-        self.mailbox = Mailbox(
+        self._barge_in = BargeIn(
+            is_enabled=config.interruptible,
+            agent_output=self._agent_output,
+            vad=self._vad,
+            dead_air=self._dead_air,
+            conversation=self._conversation,
+            link=self._link,
+            observer=observer,
+        )
+        self.voicemail = Voicemail(
             answering=self.answering,
-            speaking=self._speaking,
-            ear=self._ear,
+            agent_output=self._agent_output,
+            vad=self._vad,
             link=self._link,
             dead_air=self._dead_air,
             end=self.end,
             observer=observer,
             now=now,
         )
-        self._farewell = Farewell(self._speaking, self._handover, self.answering, self.end, now)
+        self._farewell = Farewell(self._agent_output, self._transfer, self.answering, self.end, now)
         self._tools = ToolExecutor(
             run_tool=run_tool,
             observer=observer,
             tools=config.tools,
             built_in={"end_call": self._farewell.hang_up, "transfer_call": self._farewell.hand_over},
-            say=self._speaking.say_meanwhile,
+            say=self._agent_output.say_meanwhile,
             deliver=self._link.deliver,
             changed=self._tools_changed,
             hand_on=hand_on,
@@ -133,7 +142,7 @@ class CallSession:
         self._started = now()
         self._silence = SilenceClock(now, silent_for)
         self._is_over = False  # only the caller's last words still count
-        self._is_mid_answer = self._has_spoken = self._has_given_up = False
+        self._is_mid_answer = self._has_spoken = False
         self._to_caller: Callable[[str], str] | None = None
 
     # --- from outside -------------------------------------------------------------------------------------------------
@@ -164,22 +173,22 @@ class CallSession:
     async def transfer_begun(self, *, is_warm: bool = False) -> None:
         """Somebody else is being called."""
         if is_warm:
-            await self._handover.stay_meanwhile()
+            await self._transfer.stay_meanwhile()
         else:
-            self._handover.begun()
+            self._transfer.begun()
 
     async def transfer_failed(self, reason: str) -> None:
         """Nobody could be reached: the caller is the model's again, if there is one."""
-        self._ear.forget()
-        await self._handover.failed(reason)
-        if self._has_given_up:
+        self._vad.forget()
+        await self._transfer.failed(reason)
+        if self._farewell.has_given_up:
             self.end("model_failed")
 
     async def run(self, on_end: Callable[[str], Awaitable[None]] | None = None) -> str:
         """Hold the conversation until somebody ends it: then `on_end` is told at once, while last words may still come in."""
         tasks = [
             asyncio.create_task(self._converse(), name="model"),
-            asyncio.create_task(self._hearing.run(), name="caller"),
+            asyncio.create_task(self._caller_input.run(), name="caller"),
             asyncio.create_task(self._keep_limits(), name="limits"),
         ]
         try:
@@ -190,13 +199,13 @@ class CallSession:
             cause = self._end.result() if self._end.done() else ""
             self._close(tasks, cause)
             # Whoever takes the call over hears the caller's next words.
-            words = () if cause == LEFT else (hear_last_words(self._link, self._ear, self._now),)
+            words = () if cause == LEFT else (hear_last_words(self._link, self._vad, self._now),)
             await asyncio.gather(*((on_end(cause),) if on_end else ()), *words)
             return cause
         finally:
             if not self._is_over:  # a defect of ours ended it, or the process ends
                 self._close(tasks, self._end.result() if self._end.done() else "")
-            await self._stop([*tasks, *filter(None, [self._hearing.keys.task, self.mailbox.task])])
+            await self._stop([*tasks, *filter(None, [self._caller_input.keys.task, self.voicemail.task])])
 
     def _close(self, tasks: list[asyncio.Task[None]], cause: str) -> None:
         """The conversation is over. Only the task that reads a model's last words goes on."""
@@ -228,13 +237,13 @@ class CallSession:
             finally:
                 await session.close()
         if not self._is_over:
-            await self._give_up()
+            await self._farewell.give_up(self._end)
 
     async def _begin(self, session: RealtimeSession) -> None:
         """A model session is there: the first one, or one that goes on with the conversation."""
         if is_first := self._link.connections == 1:
             await self.answering.wait_for_verdict()
-        self._hearing.listen_for(session)
+        self._caller_input.listen_for(session)
         self._to_caller = make_transcoder(session.output_format, self._transport.audio_format)
         self._link.session = session
         self._dead_air.patience = self._link.answer_seconds
@@ -250,9 +259,9 @@ class CallSession:
 
     async def _go_on(self, session: RealtimeSession) -> None:
         """After a break: the model does not know that it was in the middle of something, or that the caller waits."""
-        if self.mailbox.is_greeting or self._tools.is_busy:
+        if self.voicemail.is_greeting or self._tools.is_busy:
             return  # with tools at work it would ask for them once more; their results make it speak
-        has_spoken = self._ear.voiced_ms >= SPOKEN_MS and self._now() - self._ear.voice_at >= PAUSE_SECONDS
+        has_spoken = self._vad.voiced_ms >= SPOKEN_MS and self._now() - self._vad.voice_at >= PAUSE_SECONDS
         is_waited_for = self._dead_air.since is not None or has_spoken
         if self._is_mid_answer or is_waited_for:
             self._dead_air.expect(self._now())
@@ -260,17 +269,17 @@ class CallSession:
 
     @property
     def _prompt(self) -> str:
-        """What makes a model speak that should have done so by itself."""
+        """What makes a model speak that should have spoken on its own."""
         if self.answering.is_machine:
             return Cue.LEAVE_MESSAGE
-        is_greeting_due = self._agent_begins and not self._speaking.sounding_item
+        is_greeting_due = self._agent_begins and not self._agent_output.sounding_item
         return self._greeting if is_greeting_due else Cue.ANSWER_NOW
 
     def _is_of_use(self, event: ModelEvent) -> bool:
         """Whether an event counts: after the end only what the caller said and heard before it does."""
         if not self._is_over or isinstance(event, InputTranscript):
             return True
-        heard = self._speaking.sounding_item
+        heard = self._agent_output.sounding_item
         return isinstance(event, OutputTranscript) and (not heard or self._link.call_wide(event.item_id) == heard)
 
     async def _handle(self, session: RealtimeSession, event: ModelEvent) -> None:
@@ -280,12 +289,12 @@ class CallSession:
             case AudioDelta(item_id, payload):
                 await self._play(self._link.call_wide(item_id), payload)
             case SpeechStarted():
-                await self._barge_in()
+                await self._caller_began()
             case SpeechStopped():
                 self._turns.end_detected()
                 self._conversation.caller_finished()
             case InputTranscript(text):
-                self._silence.caller_finished(self._ear.heard_at or self._now())
+                self._silence.caller_finished(self._vad.heard_at or self._now())
                 self._conversation.caller_said(text)
             case OutputTranscript(item_id, text):
                 self._conversation.model_said(self._link.call_wide(item_id), text)
@@ -296,8 +305,8 @@ class CallSession:
                 self._dead_air.nothing_due()
             case TurnDone():
                 self._is_mid_answer = False
-                self.mailbox.turn_done()
-                await self._speaking.end_answer()
+                self.voicemail.turn_done()
+                await self._agent_output.end_answer()
             case Reconnected(reason, mid_answer):
                 self._observer.event("model.reconnected", {"reason": reason})
                 if mid_answer:
@@ -305,14 +314,14 @@ class CallSession:
                     await self._go_on(session)
 
     async def _play(self, item_id: str, payload: str) -> None:
-        if self._conversation.is_interrupted(item_id) or self._handover.is_ringing or not self.mailbox.takes(item_id):
+        if self._conversation.is_interrupted(item_id) or self._transfer.is_ringing or not self.voicemail.takes(item_id):
             return
         if self._to_caller is not None:
             payload = self._to_caller(payload)
             if not payload:
                 return
         self._silence.caller_finished()
-        if not await self._speaking.say(item_id, payload):
+        if not await self._agent_output.say(item_id, payload):
             return
         if not self._has_spoken:
             self._has_spoken = True
@@ -321,26 +330,20 @@ class CallSession:
         self._dead_air.answered()
 
     def _caller_is_answered(self, received_at: float, silent_ms: float) -> bool:
-        """A sound has been sent, of the model's or in our own voice. Whether it answers something that the caller said."""
-        is_answer = self._ear.voiced_ms >= SHORTEST_VOICE_MS
+        """A sound has been sent, of the model's or in the fallback voice. Whether it answers something that the caller said."""
+        is_answer = self._vad.voiced_ms >= SHORTEST_VOICE_MS
         if is_answer:
-            self._turns.answered(self._ear.voice_at, self._ear.voice_lag_ms, received_at, silent_ms)
-        self._ear.forget()
+            self._turns.answered(self._vad.voice_at, self._vad.voice_lag_ms, received_at, silent_ms)
+        self._vad.forget()
         return is_answer
 
-    async def _barge_in(self) -> None:
-        """The caller speaks: drop what is still to be played, and tell the model how much of its answer was heard."""
+    async def _caller_began(self) -> None:
+        """The caller speaks, perhaps over the agent: barge-in, except during a goodbye or a transfer."""
         self._silence.caller_began()
         self._turns.caller_spoke()
-        is_open_to_it = self._is_interruptible and not self._farewell.has_begun and not self._handover.is_ringing
-        if not is_open_to_it or not self._speaking.is_on:
-            return
-        item_id, self._is_mid_answer = self._speaking.item_id, False
-        heard_ms, share = await self._speaking.fall_silent()
-        self._ear.note_voice(self._dead_air.spoken_ms)  # what was heard of it went uncounted while we spoke
-        self._observer.event("model.interrupted", {"heard_ms": heard_ms})
-        self._conversation.interrupted(item_id, heard_ms, share)
-        await self._link.truncate(item_id, heard_ms)
+        if self._barge_in.is_possible and not self._farewell.has_begun and not self._transfer.is_ringing:
+            self._is_mid_answer = False
+            await self._barge_in.cut_answer()
 
     # --- tools --------------------------------------------------------------------------------------------------------
 
@@ -368,41 +371,30 @@ class CallSession:
     @property
     def _is_elsewhere(self) -> bool:
         """Whether the caller is with somebody else than the model."""
-        return self._handover.is_ringing or self.mailbox.is_greeting or not self.answering.is_decided
+        return self._transfer.is_ringing or self.voicemail.is_greeting or not self.answering.is_decided
 
     def _silent_seconds(self) -> float:
         """Since the last sound. Ringing is one; the wait for a model, a verdict, a tool or a person is nobody's silence."""
-        is_waiting = self._handover.is_under_way or not self.answering.is_decided or not self._link.connections
-        is_ringing = self._handover.is_ringing or self.answering.is_machine
-        self._silence.heard(max(self._speaking.sound_ends_at, self._ear.heard_at, self._hearing.acted_at))
+        is_waiting = self._transfer.is_under_way or not self.answering.is_decided or not self._link.connections
+        is_ringing = self._transfer.is_ringing or self.answering.is_machine
+        self._silence.heard(max(self._agent_output.sound_ends_at, self._vad.heard_at, self._caller_input.acted_at))
         return self._silence.check(
-            is_sound=is_ringing or self._speaking.is_audible,
+            is_sound=is_ringing or self._agent_output.is_audible,
             is_excused=is_waiting or self._tools.is_busy,
         )
 
     async def _mend_dead_air(self, now: float) -> None:
-        if self._ear.voiced_ms >= self._dead_air.spoken_ms and self._ear.voice_at > (self._dead_air.since or 0.0):
-            self._dead_air.expect(self._ear.voice_at)
-        unanswerable = self._link.session is None or self._speaking.is_line_broken or self._farewell.has_begun
-        if unanswerable or self._is_elsewhere or self._speaking.is_audible or self._tools.is_busy:
+        if self._vad.voiced_ms >= self._dead_air.spoken_ms and self._vad.voice_at > (self._dead_air.since or 0.0):
+            self._dead_air.expect(self._vad.voice_at)
+        unanswerable = self._link.session is None or self._agent_output.is_line_broken or self._farewell.has_begun
+        if unanswerable or self._is_elsewhere or self._agent_output.is_audible or self._tools.is_busy:
             return
         if (remedy := self._dead_air.due(now)) is None:
             return
         self._observer.event("dead_air", {"remedy": remedy.value})
-        if self._speaking.is_on:  # an answer of mere silence, before which nothing else would be heard
-            await self._speaking.fall_silent()
+        if self._agent_output.is_on:  # an answer of mere silence, before which nothing else would be heard
+            await self._agent_output.fall_silent()
         if remedy is Remedy.PROMPT:
             await self._link.tell(lambda session: session.generate_reply(self._prompt))
         else:
             await self._link.drop(for_good=remedy is not Remedy.RECONNECT)
-
-    async def _give_up(self) -> None:
-        """No model can be had: say so, and hand the caller to a person where there is one."""
-        self._has_given_up = True
-        if self.answering.is_machine:
-            self.end("model_failed")
-        if not self._end.done() and not self._handover.is_ringing:
-            await self._farewell.apologize()
-            if not await self._handover.request({"reason": "technical trouble"}):
-                await asyncio.shield(self._end)
-        self.end("model_failed")

@@ -29,7 +29,7 @@ class CallerInput:
         *,
         transport: MediaTransport,
         link: ModelLink,
-        speaking: AgentOutput,
+        agent_output: AgentOutput,
         turns: TurnClock,
         observer: Observer,
         is_deaf: Callable[[], bool],
@@ -38,14 +38,14 @@ class CallerInput:
     ) -> None:
         self._transport = transport
         self._link = link
-        self._speaking = speaking
+        self._agent_output = agent_output
         self._turns = turns
         self._observer = observer
         self._is_deaf = is_deaf
         self._now = now
         self._to_model: Callable[[str], str] | None = None
         self._held_back: deque[str] = deque(maxlen=HELD_BACK_FRAMES)
-        self.ear = VoiceActivityDetector(transport.audio_format, now, spoke)
+        self.vad = VoiceActivityDetector(transport.audio_format, now, spoke)
         self.keys = DtmfCollector(self._tell_keys)
         self.acted_at = 0.0  # when the caller last pressed a key
 
@@ -60,7 +60,7 @@ class CallerInput:
                 case str(payload):
                     await self._take(payload)
                 case MarkReached(name):
-                    began_at = self._speaking.mark_reached(name)
+                    began_at = self._agent_output.mark_reached(name)
                     if began_at is not None:
                         self._turns.playback_began(began_at)
                 case DtmfPressed(digit):
@@ -70,11 +70,11 @@ class CallerInput:
                 case StreamError(detail):
                     self._observer.event("stream.error", {"detail": detail[:200]}, source="telephony")
                 case LineBroken():
-                    self._speaking.line_broke()
-                    self.ear.line_broke()
+                    self._agent_output.line_broke()
+                    self.vad.line_broke()
                 case LineBack():
                     self._observer.event("stream.reconnected", {"reason": "connection_lost"})
-                    await self._speaking.line_is_back()
+                    await self._agent_output.line_is_back()
                 case StreamStopped():
                     return
 
@@ -82,7 +82,7 @@ class CallerInput:
         await self._link.tell(lambda session: session.send_notice(model_notices.keys_pressed(keys)))
 
     async def _take(self, payload: str) -> None:
-        self.ear.hear(payload, counts=not self._speaking.is_audible)
+        self.vad.hear(payload, counts=not self._agent_output.is_audible)
         session = self._link.session
         if session is None:
             self._held_back.append(payload)

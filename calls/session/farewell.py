@@ -14,32 +14,33 @@ from calls.session.transfer_state import TransferState
 
 # The longest that a goodbye may take before the line is cut.
 FAREWELL_SECONDS = 15.0
-# The longest that our own voice may take to begin, on a machine that is short of everything.
+# The longest that the fallback voice may take to begin, on a machine that is short of everything.
 APOLOGY_SECONDS = 4.0
 # The last words may come after the call of the tool that ends the conversation.
 LAST_WORDS_SECONDS = 0.3
 
 
 class Farewell:
-    """The tools that end a conversation; `end` ends the call."""
+    """The tools that end a conversation, and its end without a model; `end` ends the call."""
 
     def __init__(
         self,
-        speaking: AgentOutput,
-        handover: TransferState,
+        agent_output: AgentOutput,
+        transfer: TransferState,
         answering: Answering,
         end: Callable[[str], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._speaking = speaking
-        self._handover = handover
+        self._agent_output = agent_output
+        self._transfer = transfer
         self._answering = answering
         self._end = end
         self._now = now
         self.has_begun = False  # the model has hung up: nothing interrupts its goodbye
+        self.has_given_up = False  # no model can be had
 
     async def hang_up(self, session: RealtimeSession, call: ToolCall) -> None:
-        """The model wants to hang up. A mailbox's call ends with its message."""
+        """The model wants to hang up. A call that a machine answered ends with its message."""
         if self._answering.is_machine:
             return
         self.has_begun = True
@@ -49,17 +50,28 @@ class Farewell:
     async def hand_over(self, session: RealtimeSession, call: ToolCall) -> None:
         """The model wants somebody else to take over: they are called."""
         await asyncio.sleep(LAST_WORDS_SECONDS)
-        await self._speaking.wait_for_silence(self._now() + FAREWELL_SECONDS)
-        await self._handover.ask(session, call)
+        await self._agent_output.wait_for_silence(self._now() + FAREWELL_SECONDS)
+        await self._transfer.ask(session, call)
 
     async def end_when_quiet(self, cause: str, within_seconds: float) -> None:
         """Let what has been said be heard, then end."""
-        await self._speaking.wait_for_silence(self._now() + within_seconds)
+        await self._agent_output.wait_for_silence(self._now() + within_seconds)
         self._end(cause)
 
-    async def apologize(self) -> None:
-        """Say in our own voice, where there is one, that no model can be had."""
+    async def give_up(self, ended: asyncio.Future[str]) -> None:
+        """No model can be had: say so, and hand the caller to a person where there is one, until the call has `ended`."""
+        self.has_given_up = True
+        if self._answering.is_machine:
+            self._end("model_failed")
+        if not ended.done() and not self._transfer.is_ringing:
+            await self._apologize()
+            if not await self._transfer.request({"reason": "technical trouble"}):
+                await asyncio.shield(ended)
+        self._end("model_failed")
+
+    async def _apologize(self) -> None:
+        """Say in the fallback voice, where there is one, that no model can be had."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(APOLOGY_SECONDS):
-                await self._speaking.say_ourselves(model_notices.APOLOGY)
-        await self._speaking.wait_for_silence(self._now() + APOLOGY_SECONDS)
+                await self._agent_output.say_ourselves(model_notices.APOLOGY)
+        await self._agent_output.wait_for_silence(self._now() + APOLOGY_SECONDS)

@@ -120,7 +120,7 @@ class CallsApi:
             leg.record_on_answer = RecordParams.from_answer(body)
             leg.stream_on_answer = StreamParams.from_command(body, line_codec(leg.far_number))
             if body.get("webhook_url") or body.get("webhook_retries_policies"):
-                leg.mailbox = self._switch.mailbox(body)
+                leg.webhook_queue = self._switch.webhook_queue(body)
         leg.answer()
         return _recording_id(leg)
 

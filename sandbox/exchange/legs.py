@@ -26,7 +26,7 @@ from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.tones import RINGBACK
 from sandbox.exchange.transcription import Transcription, TranscriptionParams
 from sandbox.exchange.tts import Tts
-from sandbox.exchange.webhooks import Mailbox, WebhookSender, now_text
+from sandbox.exchange.webhooks import WebhookQueue, WebhookSender, now_text
 
 Source = Literal["caller", "callee", "unknown"]
 # The SIP answers behind Telnyx's hang-up causes.
@@ -71,7 +71,7 @@ class Leg:
     from_number: str
     to_number: str
     connection_id: str
-    mailbox: Mailbox
+    webhook_queue: WebhookQueue
     client_state: str | None = None
     no_answer_cause: Literal["timeout", "no_answer"] = "timeout"
     time_limit_seconds: int = 14400
@@ -366,7 +366,7 @@ class Leg:
         }
         if parties:
             payload |= {"from": self.from_number, "to": self.to_number}
-        self.context.webhooks.send(self.mailbox, event_type, payload | extra)
+        self.context.webhooks.send(self.webhook_queue, event_type, payload | extra)
 
     def describe(self) -> dict[str, Any]:
         """The `call` object of the API."""

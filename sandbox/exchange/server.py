@@ -26,7 +26,7 @@ from sandbox.exchange.state import State
 from sandbox.exchange.switch import Switch
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.tts import Tts
-from sandbox.exchange.webhooks import Mailbox, WebhookSender
+from sandbox.exchange.webhooks import WebhookQueue, WebhookSender
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 SHUTDOWN_SECONDS = 1.0
@@ -192,4 +192,4 @@ class Exchange:
         self.state.save()
 
     def _announce(self, event_type: str, payload: dict[str, Any]) -> None:
-        self._webhooks.send(Mailbox(self.switch.webhook_url), event_type, payload)
+        self._webhooks.send(WebhookQueue(self.switch.webhook_url), event_type, payload)

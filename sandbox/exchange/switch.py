@@ -15,7 +15,7 @@ from sandbox.exchange.media_stream import StreamParams
 from sandbox.exchange.recording import RecordParams
 from sandbox.exchange.state import State
 from sandbox.exchange.transcription import TranscriptionParams
-from sandbox.exchange.webhooks import Mailbox
+from sandbox.exchange.webhooks import WebhookQueue
 
 # Longest time that a caller listens to the ringing tone when the platform does nothing.
 INBOUND_RING_SECONDS = 60.0
@@ -65,7 +65,7 @@ class Switch:
             from_number=handset.number,
             to_number=to_number,
             connection_id=connection_id,
-            mailbox=Mailbox(self.webhook_url),
+            webhook_queue=WebhookQueue(self.webhook_url),
             on_end=self._forget_later,
         )
         self.legs[leg.call_control_id] = leg
@@ -78,7 +78,7 @@ class Switch:
             raise errors.invalid("/connection_id", "The connection_id is not that of a call control application.")
         if self._state.connection_of(body["from"]) is None:
             raise errors.not_authorized("The source number is not one of this account.")
-        leg = self._outgoing(body, from_number=body["from"], mailbox=self.mailbox(body))
+        leg = self._outgoing(body, from_number=body["from"], webhook_queue=self.webhook_queue(body))
         leg.client_state = body.get("client_state")
         leg.no_answer_cause = "no_answer" if body.get("retry_on_timeout") is False else "timeout"
         leg.stream_on_answer = StreamParams.from_command(body, line_codec(body["to"]))
@@ -96,8 +96,8 @@ class Switch:
             raise errors.not_authorized("The source number is not one of this account.")
         if leg.transfer_to is not None or (leg.direction == "outgoing" and leg.state == "ringing"):
             raise errors.invalid("/call_control_id", "The call is already being transferred, or is not answered.")
-        mailbox = self.mailbox(body) if body.get("webhook_url") else leg.mailbox
-        target = self._outgoing(body, from_number=from_number, mailbox=mailbox)
+        webhook_queue = self.webhook_queue(body) if body.get("webhook_url") else leg.webhook_queue
+        target = self._outgoing(body, from_number=from_number, webhook_queue=webhook_queue)
         target.client_state = body.get("target_leg_client_state")
         target.call_session_id = leg.call_session_id
         target.on_answer = lambda target: self._complete_transfer(leg, target, body)
@@ -128,7 +128,7 @@ class Switch:
         is_parked = body.get("park_after_unbridge") == "self"
         Bridge(leg, other, is_first_parked=is_parked, has_dtmf=body.get("mute_dtmf") != "both")
 
-    def _outgoing(self, body: Mapping[str, Any], *, from_number: str, mailbox: Mailbox) -> Leg:
+    def _outgoing(self, body: Mapping[str, Any], *, from_number: str, webhook_queue: WebhookQueue) -> Leg:
         """A leg to the command's `to`, with what dial and transfer have in common."""
         return Leg(
             context=self.context,
@@ -137,7 +137,7 @@ class Switch:
             from_number=from_number,
             to_number=body["to"],
             connection_id=self.connection_id,
-            mailbox=mailbox,
+            webhook_queue=webhook_queue,
             time_limit_seconds=body.get("time_limit_secs") or 14400,
             record_on_answer=RecordParams.from_answer(body),
             detection=_detection(body),
@@ -159,11 +159,11 @@ class Switch:
             raise errors.not_offered("/transcription")
         return TranscriptionParams.from_command(body.get("transcription_config") or {})
 
-    def mailbox(self, body: Mapping[str, Any]) -> Mailbox:
+    def webhook_queue(self, body: Mapping[str, Any]) -> WebhookQueue:
         """Where a call's events go: the command's own address, else the application's."""
         policies = body.get("webhook_retries_policies") or {}
         retries_ms = {event: policy.get("retries_ms", []) for event, policy in policies.items()}
-        return Mailbox(body.get("webhook_url") or self.webhook_url, retries_ms)
+        return WebhookQueue(body.get("webhook_url") or self.webhook_url, retries_ms)
 
     def leg(self, call_control_id: str, *, status_if_unknown: int = 422) -> Leg:
         """A leg that lives, or ended less than ten minutes ago. Raises ApiError."""

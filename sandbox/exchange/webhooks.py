@@ -30,7 +30,7 @@ def now_text() -> str:
 
 
 @dataclass(slots=True)
-class Mailbox:
+class WebhookQueue:
     """Where the events of one call go: an address, a retry policy for each event type (ms), and their order."""
 
     url: str
@@ -48,9 +48,9 @@ class WebhookSender:
         self._faults = faults
         self._leaving: set[asyncio.Task[Any]] = set()
 
-    def send(self, mailbox: Mailbox, event_type: str, payload: Mapping[str, Any]) -> None:
-        """Deliver an event in the background: after the first attempt of the one before it in the same mailbox."""
-        if not mailbox.url:
+    def send(self, queue: WebhookQueue, event_type: str, payload: Mapping[str, Any]) -> None:
+        """Deliver an event in the background: after the first attempt of the one before it in the same queue."""
+        if not queue.url:
             return
         event = {
             "record_type": "event",
@@ -59,26 +59,28 @@ class WebhookSender:
             "occurred_at": now_text(),
             "payload": dict(payload),
         }
-        before = None if self._faults.reorder else mailbox.last
-        mailbox.last = self._tasks.start(self._first_attempt(mailbox, event, before), f"webhook {event_type}")
-        self._leaving.add(mailbox.last)
-        mailbox.last.add_done_callback(self._leaving.discard)
+        before = None if self._faults.reorder else queue.last
+        queue.last = self._tasks.start(self._first_attempt(queue, event, before), f"webhook {event_type}")
+        self._leaving.add(queue.last)
+        queue.last.add_done_callback(self._leaving.discard)
 
     async def flush(self, seconds: float) -> None:
         """Wait until every event has been tried once, but no longer than this."""
         if self._leaving:
             await asyncio.wait(self._leaving, timeout=seconds)
 
-    async def _first_attempt(self, mailbox: Mailbox, event: dict[str, Any], before: asyncio.Task[Any] | None) -> None:
+    async def _first_attempt(
+        self, queue: WebhookQueue, event: dict[str, Any], before: asyncio.Task[Any] | None
+    ) -> None:
         if before is not None:
             await asyncio.wait([before])
         await asyncio.sleep(self._faults.delay_seconds())
         if self._faults.is_duplicated():
-            self._tasks.start(self._repeat(mailbox.url, event), "webhook duplicate")
-        if not await self._post(mailbox.url, event, attempt=1):
-            policy = mailbox.retries_ms.get(event["event_type"])
+            self._tasks.start(self._repeat(queue.url, event), "webhook duplicate")
+        if not await self._post(queue.url, event, attempt=1):
+            policy = queue.retries_ms.get(event["event_type"])
             delays = RETRY_DELAYS_SECONDS if policy is None else [ms / 1000 for ms in policy]
-            self._tasks.start(self._retry(mailbox.url, event, delays), "webhook retry")
+            self._tasks.start(self._retry(queue.url, event, delays), "webhook retry")
 
     async def _repeat(self, url: str, event: dict[str, Any]) -> None:
         await asyncio.sleep(self._faults.delay_seconds())

@@ -99,7 +99,7 @@ class Call:
             run_tool=self.run_tool,
             observer=self.notes,
             agent_begins=False,
-            own_voice=self.own_voice,
+            fallback_tts=self.fallback_tts,
             now=now,
         )
 
@@ -107,7 +107,7 @@ class Call:
         await asyncio.sleep(self.tool_seconds)
         return {"result": "found"}
 
-    async def own_voice(self, text: str) -> AsyncIterator[str]:
+    async def fallback_tts(self, text: str) -> AsyncIterator[str]:
         yield audio(300)
 
     @property

@@ -128,7 +128,7 @@ async def test_a_message_whose_end_was_not_played_was_not_left() -> None:
     closing, answering = Closing(), Answering(detects=True)
     async with conversation(on_end=closing, answering=answering) as talk:
         await until(lambda: talk.model.sessions)
-        await talk.session.mailbox.begin()
+        await talk.session.voicemail.begin()
         answering.greeting_ended()
         model = await talk.model_session()
         model.queue.put_nowait(AudioDelta("m", audio(600)))

@@ -144,12 +144,12 @@ async def test_another_model_takes_over_and_at_last_a_person() -> None:
         asked.append(arguments)
         return ""
 
-    async def own_voice(text: str) -> AsyncIterator[str]:
+    async def fallback_tts(text: str) -> AsyncIterator[str]:
         assert text == model_notices.APOLOGY
         yield audio(100)
 
     config = SessionConfig(upstream_model="other", instructions="Be brief.", caller_format=PCMU_8K)
-    options = {"request_transfer": request_transfer, "own_voice": own_voice, "fallback": Engine(fallback, config)}
+    options = {"request_transfer": request_transfer, "fallback_tts": fallback_tts, "fallback": Engine(fallback, config)}
     async with conversation(**options) as talk:
         await greeted(talk)
         speak(talk)

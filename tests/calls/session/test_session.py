@@ -99,12 +99,12 @@ async def test_a_tool_that_takes_its_time_has_something_said(
 ) -> None:
     monkeypatch.setattr(ScriptedSession, "speaks_during_tools", model_speaks)
 
-    async def own_voice(text: str) -> AsyncIterator[str]:
+    async def fallback_tts(text: str) -> AsyncIterator[str]:
         assert text == "One moment."
         yield audio(60)
 
     tools = (ToolSpec("look", "Look", {}, speak_while_waiting="One moment."),)
-    async with conversation(tools=tools, own_voice=own_voice) as talk:
+    async with conversation(tools=tools, fallback_tts=fallback_tts) as talk:
         model = await talk.model_session()
         model.queue.put_nowait(ToolCall("1", "look", {}))  # quick: nothing to be said
         await asyncio.sleep(QUICK_SECONDS)

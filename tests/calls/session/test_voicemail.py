@@ -10,7 +10,7 @@ import pytest
 from agents.cues import Cue
 from agents.providers.model_events import AudioDelta, ToolCall, TurnDone
 from calls.session.answering import Answering
-from calls.session.mailbox import GREETING_SECONDS, POLL_SECONDS, SILENCE_SECONDS
+from calls.session.voicemail import GREETING_SECONDS, POLL_SECONDS, SILENCE_SECONDS
 from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import FRAME, audio
 from tests.calls.session.conversations import Conversation, conversation
@@ -48,7 +48,7 @@ class Machine:
 
     async def detected(self) -> None:
         await until(lambda: self.talk.model.sessions)
-        await self.talk.session.mailbox.begin()
+        await self.talk.session.voicemail.begin()
 
     async def asked(self, times: int = 1) -> None:
         await until(lambda: self.model.replies.count(Cue.LEAVE_MESSAGE) == times)

@@ -1,4 +1,4 @@
-"""An answering machine: its greeting is waited out, it is left one message, then the call ends. Pure asyncio."""
+"""Voicemail: wait for the end of the greeting, leave one message, end the call. Pure asyncio."""
 
 import asyncio
 import time
@@ -21,10 +21,10 @@ POLL_SECONDS = 0.05
 MESSAGE_SECONDS = 120.0
 
 
-class Mailbox:
+class Voicemail:
     """Leaves one message, in the voice of the model behind `link`; `end` ends the call.
 
-    The mailbox records from the end of its greeting, so only answers that begin after it are played, and only an answer that was
+    The machine records from the end of its greeting, so only answers that begin after it are played, and only an answer that was
     played to its end counts as a message (`voicemail.message_left`).
     """
 
@@ -32,8 +32,8 @@ class Mailbox:
         self,
         *,
         answering: Answering,
-        speaking: AgentOutput,
-        ear: VoiceActivityDetector,
+        agent_output: AgentOutput,
+        vad: VoiceActivityDetector,
         link: ModelLink,
         dead_air: DeadAir,
         end: Callable[[str], None],
@@ -41,8 +41,8 @@ class Mailbox:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._answering = answering
-        self._speaking = speaking
-        self._ear = ear
+        self._agent_output = agent_output
+        self._vad = vad
         self._link = link
         self._dead_air = dead_air
         self._end = end
@@ -64,9 +64,9 @@ class Mailbox:
         """The carrier reports a machine (one that is to be left a message): what was said to a person is dropped."""
         if not self._answering.machine():
             return
-        if self._speaking.is_on:
-            self._too_early.add(self._speaking.item_id)
-        await self._speaking.fall_silent()
+        if self._agent_output.is_on:
+            self._too_early.add(self._agent_output.item_id)
+        await self._agent_output.fall_silent()
         self.task = asyncio.create_task(self._leave_message())
 
     def takes(self, item_id: str) -> bool:
@@ -105,7 +105,7 @@ class Mailbox:
         self._end("normal_clearing")
 
     def _is_left(self) -> bool:
-        return self._is_spoken.is_set() and not self._speaking.is_on
+        return self._is_spoken.is_set() and not self._agent_output.is_on
 
     async def _ask(self) -> None:
         await self._link.tell_when_connected(lambda session: session.generate_reply(Cue.LEAVE_MESSAGE))
@@ -116,7 +116,7 @@ class Mailbox:
             self._too_early.add(self._item_id)
         self._item_id = ""
         self._is_spoken.clear()
-        await self._speaking.fall_silent()
+        await self._agent_output.fall_silent()
         await self._ask()
 
     async def _greeting_over(self) -> str:
@@ -126,9 +126,9 @@ class Mailbox:
             now = self._now()
             if self._answering.greeting_ended_at is not None:
                 return "greeting_ended"
-            if self._speaking.is_line_broken:
+            if self._agent_output.is_line_broken:
                 self._quiet_since = now
-            if now - max(self._quiet_since, self._ear.sound_at) >= SILENCE_SECONDS:
+            if now - max(self._quiet_since, self._vad.sound_at) >= SILENCE_SECONDS:
                 return "silence"
             if now - began_at >= GREETING_SECONDS:
                 return "timeout"

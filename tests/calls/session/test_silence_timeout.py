@@ -11,7 +11,7 @@ from agents.providers.model_events import AudioDelta, InputTranscript, Reconnect
 from bubblyphone.core.audio import PCMU_8K
 from calls.session.call_session import LIMIT_CHECK_SECONDS
 from calls.session.interfaces import Engine
-from calls.session.silence import SilenceClock
+from calls.session.silence_timeout import SilenceClock
 from calls.session.transport import LineBack, LineBroken
 from phone_numbers.carriers.media_codec import DtmfPressed
 from tests.calls.scripted import ScriptedModel, audio
