@@ -5,87 +5,14 @@ request, the number's linked agent, the number's inline fields, the default.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from decimal import Decimal
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any, Protocol
 
 from agents import variables
-from agents.models import (
-    Agent,
-    AgentSettings,
-    AIModel,
-    FirstSpeaker,
-    InterruptionSensitivity,
-    ModelKey,
-    VoicemailAction,
-)
+from agents.models import Agent, AgentSettings, AIModel, ModelKey
 from agents.selectors import default_model, find_model
+from agents.settings import FIELDS, CallConfig, Source
 from bubblyphone.core.errors import InvalidRequest
-from bubblyphone.core.money import format_money
-
-
-class Source(StrEnum):
-    """Where a value came from."""
-
-    REQUEST = "request"
-    AGENT = "agent"
-    NUMBER_AGENT = "number_agent"
-    NUMBER = "number"
-    DEFAULT = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class CallConfig:
-    """The settings of a call: plain values without secrets (a model key only by its id). Empty means none."""
-
-    model_slug: str = ""  # as it was given, in either spelling; see agents.selectors.find_model
-    model_key_id: int | None = None
-    system_prompt: str = ""
-    greeting_message: str = "Greet the person and ask how you can help."
-    voice: str = ""
-    language: str = ""
-    tools: tuple[Mapping[str, Any], ...] = ()  # as they were given; agents.tools.build_toolset makes them ToolSpecs
-    tool_webhook_url: str = ""
-    default_variables: Mapping[str, str] = field(default_factory=dict)
-    transfer_number: str = ""
-    auto_transfer_tool: bool = True
-    recording_enabled: bool = False
-    transcription_enabled: bool = False
-    realtime_transcript: bool = False
-    voicemail_action: str = VoicemailAction.HANGUP.value
-    max_call_duration: int = 3600  # seconds
-    silence_timeout: int = 30  # seconds
-    first_speaker: str = FirstSpeaker.AGENT.value
-    interruptible: bool = True
-    interruption_sensitivity: str = InterruptionSensitivity.MEDIUM.value
-    fallback_model: str = ""  # slug of the model that takes over if the call's own fails
-    max_cost_per_call: Decimal | None = None  # USD
-    analysis_schema: Mapping[str, Any] | None = None
-    sources: Mapping[str, str] = field(default_factory=dict)  # field → Source
-    unusable_transfer_number: str = ""  # what a `transfer_number` with variables came to, where that cannot be called
-
-    def to_json(self) -> dict[str, dict[str, Any]]:
-        """`{field: {"value": …, "source": …}}`, the shape of Call.config."""
-        names = (*FIELDS, UNUSABLE) if self.unusable_transfer_number else FIELDS
-        return {
-            name: {"value": _plain(getattr(self, name)), "source": self.sources.get(name, Source.DEFAULT.value)}
-            for name in names
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Mapping[str, Any]]) -> "CallConfig":
-        """Read what `to_json` gave. Fields that an older call lacks take their defaults; unknown ones are ignored."""
-        values = {name: stored[name]["value"] for name in (*FIELDS, UNUSABLE) if name in stored}
-        if "tools" in values:
-            values["tools"] = tuple(values["tools"])
-        if values.get("max_cost_per_call") is not None:
-            values["max_cost_per_call"] = Decimal(values["max_cost_per_call"])
-        return cls(**values, sources={name: str(stored[name]["source"]) for name in values})
-
-
-UNUSABLE = "unusable_transfer_number"  # found out by a call; nobody can set it
-FIELDS = tuple(entry.name for entry in fields(CallConfig) if entry.name not in ("sources", UNUSABLE))
 
 
 class LinkedSettings(Protocol):
@@ -200,9 +127,3 @@ def _settle_model_and_key(values: dict[str, Any], sources: dict[str, str]) -> No
         if model is not None and model.provider == AIModel.Provider.LOCAL:
             del values["model_key_id"]
             sources["model_key_id"] = Source.DEFAULT.value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return format_money(value)
-    return list(value) if isinstance(value, tuple) else value

@@ -8,28 +8,18 @@ from django import forms
 from agents.analysis_schema import FIELD_TYPES, MAX_FIELDS, schema_problems
 from agents.models import Agent, ModelKey
 from agents.serializers import AgentSerializer, ModelKeySerializer
+from agents.setting_inputs import narrow, wide
+from agents.setting_kinds import Group
 from agents.settings_form import Section, SettingsForm, check_by
 
 LAYOUT = (
     Section("Basics", narrow=("name", "description")),
-    Section("Model and voice", ("model_slug",), ("model_key_id", "voice", "language", "fallback_model")),
-    Section(
-        "Conversation",
-        ("system_prompt", "greeting_message", "default_variables"),
-        ("first_speaker", "interruption_sensitivity"),
-        "agents/_prompt_preview.html",
-    ),
-    Section("Tools", ("tools", "tool_webhook_url"), template="agents/_tools.html"),
-    Section(
-        "Transfer and limits", narrow=("transfer_number", "voicemail_action", "max_call_duration", "silence_timeout", "max_cost_per_call")
-    ),
-    Section(
-        "Options",
-        narrow=(
-            "auto_transfer_tool", "interruptible", "realtime_transcript", "recording_enabled", "transcription_enabled",
-        ),
-    ),
-)  # fmt: skip
+    Section("Model and voice", ("model_slug", *wide(Group.MODEL)), narrow(Group.MODEL)),
+    Section("Conversation", wide(Group.CONVERSATION), narrow(Group.CONVERSATION), "agents/_prompt_preview.html"),
+    Section("Tools", wide(Group.TOOLS), narrow(Group.TOOLS), "agents/_tools.html"),
+    Section("Transfer and limits", wide(Group.LIMITS), narrow(Group.LIMITS)),
+    Section("Options", wide(Group.OPTIONS), narrow(Group.OPTIONS)),
+)
 TYPE_LABELS = {"text": "Text", "boolean": "Yes or no", "number": "Number", "selector": "Choice"}
 
 

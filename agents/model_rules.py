@@ -6,8 +6,9 @@ Checked when something is configured and when a call starts. A running call neve
 from collections.abc import Set
 
 from agents import configuration, selectors
-from agents.configuration import CallConfig, LinkedSettings
+from agents.configuration import LinkedSettings
 from agents.models import AgentSettings, AIModel, ModelKey
+from agents.settings import CallConfig, Source
 
 Problems = dict[str, list[str]]
 # The fields on which each rule depends.
@@ -24,7 +25,7 @@ def call_problems(config: CallConfig) -> Problems:
     An inherited voice or fallback model stops no call: the default voice speaks, and there is no fallback.
     """
     found = usability_problems(config)
-    said = {name for name, source in config.sources.items() if source == configuration.Source.REQUEST}
+    said = {name for name, source in config.sources.items() if source == Source.REQUEST}
     if not found and "voice" in said:
         found |= _voice_problems(config)
     if not found and "fallback_model" in said:
@@ -62,7 +63,7 @@ def number_problems(number: LinkedSettings, changed: Set[str]) -> Problems:
     if changed & (MODEL_FIELDS | LAYER_FIELDS):
         found |= usability_problems(config)
     if changed & (VOICE_FIELDS | LAYER_FIELDS) and "model_slug" not in found:
-        has_model = config.sources["model_slug"] != configuration.Source.DEFAULT
+        has_model = config.sources["model_slug"] != Source.DEFAULT
         found |= _voice_problems(config) if has_model else _unknown_voice_problems(config.voice)
     if changed & (FALLBACK_FIELDS | LAYER_FIELDS) and not found:
         found |= _fallback_problems(config, is_needed=True)

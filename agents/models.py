@@ -8,9 +8,13 @@ from django.db import models
 from django.utils import timezone
 from pydantic import ValidationError as Mismatch
 
+from agents import setting_kinds as kinds
 from agents.capabilities import Capabilities
+from agents.settings import SETTINGS
 from bubblyphone.core.money import MONEY_FIELD
 from bubblyphone.core.ordered_json import OrderedJSONField
+
+LONGEST_LINE = 1000  # characters; a column for more is a TextField
 
 
 def validate_capabilities(value: Any) -> None:
@@ -76,57 +80,51 @@ class ModelKey(models.Model):
         return f"{self.provider} …{self.last_four}"
 
 
-class VoicemailAction(models.TextChoices):
-    HANGUP = "hangup"
-    AI_MESSAGE = "ai_message"
-
-
-class FirstSpeaker(models.TextChoices):
-    """Who speaks first once the call is answered."""
-
-    AGENT = "agent"
-    CALLER = "caller"
-
-
-class InterruptionSensitivity(models.TextChoices):
-    """How easily a sound from the caller counts as speech, which interrupts the agent."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-
-
 class AgentSettings(models.Model):
-    """Settings of an agent, or of a number without one, for its calls. Null means "not set here": see `agents.configuration`."""
+    """Settings of an agent, or of a number without one, for its calls: a column for each of `agents.settings.SETTINGS`.
+
+    Null means "not set here": see `agents.configuration`.
+    """
 
     model_slug = models.CharField(max_length=80, null=True, blank=True)
-    model_key = models.ForeignKey(ModelKey, models.PROTECT, null=True, blank=True, related_name="+")
-    system_prompt = models.TextField(null=True, blank=True)
-    greeting_message = models.TextField(null=True, blank=True)
-    voice = models.CharField(max_length=80, null=True, blank=True)
-    language = models.CharField(max_length=20, null=True, blank=True)
-    tools = OrderedJSONField(null=True, blank=True)
-    tool_webhook_url = models.URLField(max_length=2000, null=True, blank=True)
-    # {name: text}: values for `{{name}}` if a call gives none
-    default_variables = OrderedJSONField(null=True, blank=True)
-    transfer_number = models.CharField(max_length=200, null=True, blank=True)  # may hold a variable
-    auto_transfer_tool = models.BooleanField(null=True)
-    recording_enabled = models.BooleanField(null=True)
-    transcription_enabled = models.BooleanField(null=True)
-    realtime_transcript = models.BooleanField(null=True)
-    voicemail_action = models.CharField(max_length=12, choices=VoicemailAction, null=True, blank=True)
-    max_call_duration = models.PositiveIntegerField(null=True)
-    silence_timeout = models.PositiveIntegerField(null=True)
-    first_speaker = models.CharField(max_length=6, choices=FirstSpeaker, null=True, blank=True)
-    interruptible = models.BooleanField(null=True)  # the caller's voice stops ours
-    interruption_sensitivity = models.CharField(max_length=6, choices=InterruptionSensitivity, null=True, blank=True)
-    fallback_model = models.CharField(max_length=80, null=True, blank=True)  # slug; takes over when the model fails
-    max_cost_per_call = models.DecimalField(
-        null=True, blank=True, **MONEY_FIELD
-    )  # USD; a call ends before it costs more
+    # Of the columns below those that code reads by name.
+    model_key: ModelKey | None
+    system_prompt: str | None
+    voice: str | None
+    tool_webhook_url: str | None
+    transfer_number: str | None
+    recording_enabled: bool | None
 
     class Meta:
         abstract = True
+
+
+def column(kind: kinds.Kind) -> models.Field[Any, Any]:
+    """The column that holds a setting of this kind."""
+    match kind:
+        case kinds.Flag():
+            return models.BooleanField(null=True)
+        case kinds.Whole():
+            return models.PositiveIntegerField(null=True)
+        case kinds.Amount():
+            return models.DecimalField(null=True, blank=True, **MONEY_FIELD)
+        case kinds.Choice():
+            return models.CharField(max_length=kind.length, choices=kind.values, null=True, blank=True)
+        case kinds.Text() if kind.max_length > LONGEST_LINE:
+            return models.TextField(null=True, blank=True)
+        case kinds.Text() | kinds.Language() | kinds.TransferNumber() | kinds.ModelSlug():
+            return models.CharField(max_length=kind.max_length, null=True, blank=True)
+        case kinds.Url():
+            return models.URLField(max_length=kind.max_length, null=True, blank=True)
+        case kinds.OwnKey():
+            return models.ForeignKey(ModelKey, models.PROTECT, null=True, blank=True, related_name="+")
+        case kinds.Tools() | kinds.Variables():
+            return OrderedJSONField(null=True, blank=True)
+
+
+for _setting in SETTINGS:
+    # Django adds the "_id" to the name of a foreign key.
+    AgentSettings.add_to_class(_setting.name.removesuffix("_id"), column(_setting.kind))
 
 
 class Agent(AgentSettings):

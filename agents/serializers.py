@@ -9,9 +9,10 @@ from typing import Any
 from rest_framework import serializers
 
 from agents import languages
+from agents import setting_kinds as kinds
 from agents.analysis_schema import schema_problems
-from agents.models import FirstSpeaker, InterruptionSensitivity, VoicemailAction
 from agents.selectors import find_model, in_service, unavailable_reason
+from agents.settings import SETTINGS
 from agents.tools import tool_problems
 from agents.variables import MAX_DEFAULTS, MAX_VALUE_CHARACTERS, NAME, has_variables
 from bubblyphone.core.amounts import AmountField
@@ -155,27 +156,39 @@ class AnalysisSchemaField(serializers.Field[Any, Any, Any, Any]):
 class AgentSettingsSerializer(StrictSerializer):
     """Settings that agents and numbers share, except for the model's slug, which each names differently."""
 
-    model_key_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
-    system_prompt = ClearableText(max_length=10_000)
-    greeting_message = ClearableText(max_length=2000)
-    voice = ClearableText(max_length=80)
-    language = LanguageField(max_length=20)
-    tools = ToolsField(required=False, allow_null=True)
-    tool_webhook_url = WebhookUrlField(max_length=2000)
-    default_variables = DefaultVariablesField(required=False, allow_null=True)
-    transfer_number = TransferNumberField(max_length=200)
-    auto_transfer_tool = serializers.BooleanField(required=False, allow_null=True)
-    recording_enabled = serializers.BooleanField(required=False, allow_null=True)
-    transcription_enabled = serializers.BooleanField(required=False, allow_null=True)
-    realtime_transcript = serializers.BooleanField(required=False, allow_null=True)
-    voicemail_action = serializers.ChoiceField(VoicemailAction.choices, required=False, allow_null=True)
-    max_call_duration = serializers.IntegerField(required=False, allow_null=True, min_value=60, max_value=3600)
-    silence_timeout = serializers.IntegerField(required=False, allow_null=True, min_value=10, max_value=120)
-    first_speaker = serializers.ChoiceField(FirstSpeaker.choices, required=False, allow_null=True)
-    interruptible = serializers.BooleanField(required=False, allow_null=True)
-    interruption_sensitivity = serializers.ChoiceField(InterruptionSensitivity.choices, required=False, allow_null=True)
-    fallback_model = ModelSlugField(max_length=80)
-    max_cost_per_call = AmountField(required=False, allow_null=True)
+    def get_fields(self) -> dict[str, Any]:
+        return {entry.name: body_field(entry.kind) for entry in SETTINGS} | super().get_fields()
+
+
+def body_field(kind: kinds.Kind) -> serializers.Field[Any, Any, Any, Any]:
+    """The field that checks a setting of this kind; null clears it."""
+    optional: dict[str, Any] = {"required": False, "allow_null": True}
+    match kind:
+        case kinds.Flag():
+            return serializers.BooleanField(**optional)
+        case kinds.Whole():
+            return serializers.IntegerField(**optional, min_value=kind.least, max_value=kind.most)
+        case kinds.Amount():
+            return AmountField(**optional)
+        case kinds.Choice():
+            return serializers.ChoiceField(kind.values.choices, **optional)
+        case kinds.Text() | kinds.Language() | kinds.Url() | kinds.TransferNumber() | kinds.ModelSlug():
+            return TEXT_FIELDS[type(kind)](max_length=kind.max_length)
+        case kinds.OwnKey():
+            return serializers.IntegerField(**optional, min_value=1, max_value=MAX_ID)
+        case kinds.Tools():
+            return ToolsField(**optional)
+        case kinds.Variables():
+            return DefaultVariablesField(**optional)
+
+
+TEXT_FIELDS: Mapping[type[kinds.Kind], type[ClearableText]] = {
+    kinds.Text: ClearableText,
+    kinds.Language: LanguageField,
+    kinds.Url: WebhookUrlField,
+    kinds.TransferNumber: TransferNumberField,
+    kinds.ModelSlug: ModelSlugField,
+}
 
 
 class AgentSerializer(AgentSettingsSerializer):

@@ -9,12 +9,13 @@ from django.db.models import ProtectedError
 from accounts.models import Developer
 from agents import configuration, model_rules
 from agents.models import Agent, AgentSettings, ModelKey
+from agents.settings import FIELDS
 from billing import destinations
 from bubblyphone.core import crypto
 from bubblyphone.core.errors import Conflict, InvalidRequest
 
 CAP_FIELDS = frozenset({"daily_cap"})
-AGENT_FIELDS = frozenset({"name", "description", "analysis_schema", *CAP_FIELDS, *configuration.FIELDS})
+AGENT_FIELDS = frozenset({"name", "description", "analysis_schema", *CAP_FIELDS, *FIELDS})
 NAME_LENGTH = 100
 RELEASED = "released"  # PhoneNumber.Status.RELEASED, which lies above this app
 
@@ -149,4 +150,4 @@ def _number_problems(number: Any) -> dict[str, list[str]]:
     config = configuration.resolve(request={}, request_agent=None, number=number)
     streaming = number.mode == "streaming"
     found = configuration.problems(config, streaming=streaming)
-    return found | (model_rules.number_problems(number, frozenset(configuration.FIELDS)) if streaming else {})
+    return found | (model_rules.number_problems(number, frozenset(FIELDS)) if streaming else {})

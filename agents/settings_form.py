@@ -10,11 +10,17 @@ from rest_framework import serializers
 
 from accounts.models import Developer
 from agents import selectors
-from agents.models import AgentSettings, FirstSpeaker, InterruptionSensitivity, VoicemailAction
+from agents import setting_kinds as kinds
+from agents.models import AgentSettings
 from agents.serializers import AgentSettingsSerializer
+from agents.setting_inputs import make_input
+from agents.settings import SETTINGS
 from bubblyphone.core.json_documents import InvalidJSON, parse_json, parse_stored_json
 from bubblyphone.core.money import format_money
 from bubblyphone.core.ordered_json import is_same
+
+SWITCHES = {entry.name: entry.default for entry in SETTINGS if isinstance(entry.kind, kinds.Flag)}
+MODELS = {entry.name for entry in SETTINGS if isinstance(entry.kind, kinds.ModelSlug)}
 
 
 class Section(NamedTuple):
@@ -39,164 +45,38 @@ class SettingsForm(forms.Form):
     Emptied, a field says nothing here, and the next layer or the default holds.
     """
 
-    model_key_id = forms.TypedChoiceField(
-        label="Model key",
-        required=False,
-        coerce=int,
-        empty_value=None,
-        help_text="With your own key, we charge nothing for the model.",
-    )
-    system_prompt = forms.CharField(
-        label="System prompt",
-        required=False,
-        max_length=10_000,
-        widget=forms.Textarea(attrs={"rows": 8, "placeholder": "You are the receptionist of … We are open …"}),
-        help_text="Who the agent is, what it knows, and how it should behave. Use {{name}} for a call variable.",
-    )
-    greeting_message = forms.CharField(
-        label="Greeting",
-        required=False,
-        max_length=2000,
-        widget=forms.TextInput(attrs={"placeholder": "Greet the caller and ask how you can help."}),
-        help_text="Instruction for the agent's first words.",
-    )
-    voice = forms.CharField(
-        label="Voice",
-        required=False,
-        max_length=80,
-        widget=forms.TextInput(attrs={"placeholder": "Kore", "list": "voices"}),
-    )
-    language = forms.CharField(
-        label="Language", required=False, max_length=20, widget=forms.TextInput(attrs={"placeholder": "en-US"})
-    )
-    tools = forms.CharField(
-        label="Tools",
-        required=False,
-        strip=True,
-        widget=forms.Textarea(attrs={"rows": 5, "class": "code", "spellcheck": "false"}),
-        help_text="JSON list of functions that the model can call, like "
-        '[{"name": "check_availability", "description": "Is a day free?", "parameters": {"date": "string"}}]',
-    )
-    tool_webhook_url = forms.CharField(
-        label="Tool webhook URL",
-        required=False,
-        max_length=2000,
-        help_text="Receives tool calls. Required if there are tools.",
-    )
-    max_call_duration = forms.IntegerField(
-        label="Max duration (seconds)",
-        required=False,
-        min_value=60,
-        max_value=3600,
-        help_text="60 to 3600. Default: 3600 (60 min).",
-    )
-    silence_timeout = forms.IntegerField(
-        label="Silence timeout (seconds)",
-        required=False,
-        min_value=10,
-        max_value=120,
-        help_text="10 to 120. Default: 30.",
-    )
-    max_cost_per_call = forms.CharField(
-        label="Max cost per call (USD)",
-        required=False,
-        max_length=20,
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": "No limit"}),
-        help_text="We end the call before it costs more.",
-    )
-    default_variables = forms.CharField(
-        label="Default variables",
-        required=False,
-        widget=forms.Textarea(
-            attrs={"rows": 3, "class": "code", "spellcheck": "false", "placeholder": "company = Example Ltd."}
-        ),
-        help_text="One name = value per line. Used if a call has no value. {{caller_number}}, {{current_date}}, and other"
-        " built-in variables always have a value.",
-    )
-    transfer_number = forms.CharField(
-        label="Transfer to",
-        required=False,
-        max_length=200,
-        widget=forms.TextInput(attrs={"placeholder": "+12025550123", "inputmode": "tel"}),
-        help_text="Number of a person to transfer callers to.",
-    )
-    voicemail_action = forms.ChoiceField(
-        label="If voicemail answers",
-        required=False,
-        choices=[
-            ("", "Default: hang up"),
-            (VoicemailAction.HANGUP, "Hang up"),
-            (VoicemailAction.AI_MESSAGE, "Let the agent leave a message"),
-        ],
-    )
-    first_speaker = forms.ChoiceField(
-        label="Who speaks first",
-        required=False,
-        choices=[
-            ("", "Default: the agent"),
-            (FirstSpeaker.AGENT, "The agent"),
-            (FirstSpeaker.CALLER, "The remote party"),
-        ],
-    )
-    interruption_sensitivity = forms.ChoiceField(
-        label="Interruption sensitivity",
-        required=False,
-        choices=[
-            ("", "Default: medium"),
-            (InterruptionSensitivity.LOW, "Low: noisy lines"),
-            (InterruptionSensitivity.MEDIUM, "Medium"),
-            (InterruptionSensitivity.HIGH, "High: quiet voices"),
-        ],
-    )
-    fallback_model = forms.ChoiceField(
-        label="Backup model",
-        required=False,
-        help_text="Takes over if the model fails mid-call (same price).",
-    )
-    auto_transfer_tool = forms.BooleanField(label="Agent can transfer calls", required=False)
-    interruptible = forms.BooleanField(
-        label="Callers can interrupt", required=False, help_text="The agent stops when the caller speaks."
-    )
-    realtime_transcript = forms.BooleanField(
-        label="Send live transcript",
-        required=False,
-        help_text="Sends each sentence to the webhook URL during the call.",
-    )
-    recording_enabled = forms.BooleanField(label="Record calls", required=False)
-    transcription_enabled = forms.BooleanField(
-        label="Transcribe recordings", required=False, help_text="With Whisper, after the call. Requires recording."
-    )
-
     serializer_class: ClassVar[type[AgentSettingsSerializer]] = AgentSettingsSerializer
     layout: ClassVar[tuple[Section, ...]] = ()
     slug_field: ClassVar[str] = "model_slug"  # what the API of these settings calls the model
-    SWITCHES_ON: ClassVar[frozenset[str]] = frozenset({"auto_transfer_tool", "interruptible"})  # when nothing is said
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, settings: AgentSettings, developer: Developer) -> None:
         super().__init__(data)
         self.changes: dict[str, Any] = {}
+        self.fields |= {entry.name: make_input(entry) for entry in SETTINGS}
         self.order_fields([name for section in self.layout for name in (*section.wide, *section.narrow)])
         self.initial = {name: self._initial(settings, name) for name in self.fields}
         set_choices(
             self.fields[self.slug_field], "Default: first available", _model_choices(self.initial[self.slug_field])
         )
-        set_choices(self.fields["fallback_model"], "None", _model_choices(self.initial["fallback_model"]))
-        set_choices(self.fields["model_key_id"], "None: BubblyPhone's key", _key_choices(developer))
-        for name in self.fields.keys() & {"tool_webhook_url", "webhook_url"}:
-            self.fields[name].widget.attrs |= {"placeholder": "https://", "inputmode": "url", "autocomplete": "off"}
+        for entry in SETTINGS:
+            match entry.kind:
+                case kinds.ModelSlug():
+                    choices = _model_choices(self.initial[entry.name])
+                    set_choices(self.fields[entry.name], entry.placeholder, choices)
+                case kinds.OwnKey():
+                    set_choices(self.fields[entry.name], entry.placeholder, _key_choices(developer))
 
     def _initial(self, settings: AgentSettings, name: str) -> Any:
-        if name in {self.slug_field, "fallback_model"}:
-            slug = settings.fallback_model if name == "fallback_model" else settings.model_slug
-            model = selectors.find_model(slug) if slug else None
+        value: Any = settings.model_slug if name == self.slug_field else getattr(settings, name)
+        if name in MODELS | {self.slug_field}:
+            model = selectors.find_model(value) if value else None
             return model.slug if model else ""
-        value = getattr(settings, name)
         if name == "tools":
             return json.dumps(value, indent=2, ensure_ascii=False) if value else ""
         if name == "default_variables":
             return _lines_of(value or {})
         if isinstance(self.fields[name], forms.BooleanField):
-            return name in self.SWITCHES_ON if value is None else value
+            return SWITCHES[name] if value is None else value
         if isinstance(value, Decimal):
             return f"{value.normalize():f}"
         return "" if value is None else value

@@ -9,13 +9,12 @@ from accounts.models import Developer
 from agents import configuration, model_rules
 from agents.models import Agent
 from agents.services import set_fields
+from agents.settings import FIELDS
 from bubblyphone.core.errors import InvalidRequest, NotFound
 from phone_numbers.models import CallMode, PhoneNumber
 
 CAP_FIELDS = frozenset({"daily_cap", "max_concurrent_calls"})
-NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", *CAP_FIELDS, *configuration.FIELDS}) - {
-    "analysis_schema"
-}
+NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", *CAP_FIELDS, *FIELDS}) - {"analysis_schema"}
 # Fields that no rule of `agents.configuration` looks at: a number that breaks one since can still be renamed.
 FREE_FIELDS = CAP_FIELDS | {
     "label", "webhook_url", "voice", "language", "greeting_message", "default_variables", "transfer_number", "max_cost_per_call",

@@ -7,6 +7,8 @@ from django import forms
 
 from accounts.models import Developer
 from agents import selectors as agent_selectors
+from agents.setting_inputs import URL_INPUT, narrow, wide
+from agents.setting_kinds import Group
 from agents.settings_form import Section, SettingsForm, set_choices
 from bubblyphone.core.e164 import is_e164
 from phone_numbers.api.update import NumberUpdateSerializer
@@ -21,20 +23,13 @@ SECTIONS = (
     Section("Basics", narrow=("label", "agent_id", "mode"), template="numbers/_mode_was_chosen.html"),
     Section(
         "Conversation",
-        ("system_prompt", "greeting_message", "default_variables", "model"),
-        ("model_key_id", "voice", "language", "fallback_model", "first_speaker", "interruption_sensitivity"),
+        (*wide(Group.CONVERSATION), "model", *wide(Group.MODEL)),
+        (*narrow(Group.MODEL), *narrow(Group.CONVERSATION)),
     ),
-    Section("Tools and webhooks", ("tools", "tool_webhook_url", "webhook_url")),
-    Section(
-        "Limits and transfer", narrow=("max_call_duration", "silence_timeout", "max_cost_per_call", "transfer_number", "voicemail_action")
-    ),
-    Section(
-        "Options",
-        narrow=(
-            "auto_transfer_tool", "interruptible", "realtime_transcript", "recording_enabled", "transcription_enabled",
-        ),
-    ),
-)  # fmt: skip
+    Section("Tools and webhooks", (*wide(Group.TOOLS), "webhook_url"), narrow(Group.TOOLS)),
+    Section("Transfer and limits", wide(Group.LIMITS), narrow(Group.LIMITS)),
+    Section("Options", wide(Group.OPTIONS), narrow(Group.OPTIONS)),
+)
 
 
 def countries() -> list[tuple[str, str]]:
@@ -124,6 +119,7 @@ class NumberForm(SettingsForm):
         label="Webhook URL",
         required=False,
         max_length=2000,
+        widget=forms.TextInput(attrs=URL_INPUT),
         help_text="Receives this number's call events.",
     )
 

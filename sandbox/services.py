@@ -14,6 +14,7 @@ from accounts.models import ApiKey, Developer
 from accounts.selectors import require_active
 from agents import configuration
 from agents.selectors import running_slug
+from agents.settings import CallConfig
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest
 from bubblyphone.core.money import ZERO
@@ -93,7 +94,7 @@ def _begin(
     *,
     developer: Developer,
     number: PhoneNumber | None,
-    config: configuration.CallConfig,
+    config: CallConfig,
     given: Mapping[str, str],
     demo: bool,
     api_key: ApiKey | None = None,

@@ -1,14 +1,17 @@
 """The API description of the model catalog, model keys and agents."""
 
-from typing import Any
+from typing import Any, assert_never
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
 from accounts.admin_keys import CAP_ERRORS
 from agents import analysis_schema, tools
-from agents.models import AIModel, FirstSpeaker, InterruptionSensitivity, VoicemailAction
+from agents import setting_kinds as kinds
+from agents.models import AIModel
 from agents.serializers import AgentSerializer, ModelKeySerializer
+from agents.setting_kinds import Setting
+from agents.settings import SETTINGS
 from bubblyphone.core.json_schema import (
     Schema,
     choice,
@@ -78,11 +81,6 @@ MODEL_KEY = shape(
         "created_at": moment(),
     },
 )
-TOOL_EXAMPLE = {
-    "name": "check_availability",
-    "description": "Check calendar availability",
-    "parameters": {"date": "string"},
-}
 ANALYSIS_EXAMPLE = {
     "qualified_lead": {"type": "boolean", "description": "Did the caller want to buy?"},
     "disposition": {
@@ -91,30 +89,33 @@ ANALYSIS_EXAMPLE = {
         "options": ["interested", "not_interested"],
     },
 }
-# Settings that agents and numbers share. Null: not set here.
-SETTINGS: dict[str, Schema] = {
-    "model_key_id": nullable(whole(3), example=None),
-    "system_prompt": nullable(text("You are a helpful customer support agent...")),
-    "greeting_message": nullable(text("Greet the caller by name.")),
-    "voice": nullable(text("Kore")),
-    "language": nullable(text("en-US")),
-    "tools": nullable(listing({"type": "object"}, example=[TOOL_EXAMPLE])),
-    "tool_webhook_url": nullable(text("https://yourapp.com/tools")),
-    "default_variables": nullable(free_object({"company": "Example Ltd."})),
-    "transfer_number": nullable(text("+14155550100")),
-    "auto_transfer_tool": nullable(flag(example=True)),
-    "recording_enabled": nullable(flag(example=True)),
-    "transcription_enabled": nullable(flag()),
-    "realtime_transcript": nullable(flag()),
-    "voicemail_action": nullable(choice(VoicemailAction.values, "hangup")),
-    "max_call_duration": nullable(whole(3600, "In seconds.")),
-    "silence_timeout": nullable(whole(30, "In seconds.")),
-    "first_speaker": nullable(choice(FirstSpeaker.values, "agent")),
-    "interruptible": nullable(flag(example=True)),
-    "interruption_sensitivity": nullable(choice(InterruptionSensitivity.values, "medium")),
-    "fallback_model": nullable(text("gpt-realtime-mini")),
-    "max_cost_per_call": nullable(money("0.50", "In USD.")),
-}
+
+
+def setting_schema(setting: Setting) -> Schema:
+    """A setting as agents and numbers show it. Null: not set here."""
+    match kind := setting.kind:
+        case kinds.Flag():
+            found = flag(example=setting.example)
+        case kinds.Whole():
+            found = whole(setting.example, "In seconds.")
+        case kinds.Amount():
+            found = money(setting.example, "In USD.")
+        case kinds.Choice():
+            found = choice(kind.values.values, setting.example)
+        case kinds.OwnKey():
+            return nullable(whole(3), example=setting.example)
+        case kinds.Tools():
+            found = listing({"type": "object"}, example=setting.example)
+        case kinds.Variables():
+            found = free_object(setting.example)
+        case kinds.Text() | kinds.Language() | kinds.Url() | kinds.TransferNumber() | kinds.ModelSlug():
+            found = text(setting.example)
+        case _:
+            assert_never(kind)
+    return nullable(found)
+
+
+SETTING_SCHEMAS = {entry.name: setting_schema(entry) for entry in SETTINGS}
 AGENT = shape(
     "Agent",
     {
@@ -123,7 +124,7 @@ AGENT = shape(
         "name": text("Support Agent v1"),
         "description": nullable(text("Handles customer support calls")),
         "model_slug": nullable(text("gemini-3.1-flash-live-preview")),
-        **SETTINGS,
+        **SETTING_SCHEMAS,
         "recording_enabled": flag(example=True),
         "daily_cap": nullable(money("10.00", "Daily limit in USD (UTC days) for all calls of the agent.")),
         "analysis_schema": nullable(free_object(ANALYSIS_EXAMPLE)),
@@ -201,32 +202,7 @@ FIELDS = {
     "AgentSerializer.name": "Name of the agent.",
     "description": "Description of the agent's purpose.",
     "model_slug": "Slug of a model from `GET /models`. Null: the number's model, or the first available one.",
-    "model_key_id": "ID of one of your model keys for the model's provider. Without it, the platform's key is used.",
-    "system_prompt": "Instructions for the model. Can contain `{{variables}}`.",
-    "greeting_message": "Instruction for the model's first words. Can contain `{{variables}}`.",
-    "voice": "One of the model's voices, like Kore, from `GET /models`. Not case-sensitive. Null: the model's first voice.",
-    "language": "BCP-47 language code, like en-US. Mapped to the closest language that the provider supports, or omitted.",
-    "tools": "Functions that the model can call, sent to `tool_webhook_url`. The agent says a tool's `speak_while_waiting` "
-    "if the response takes a moment.",
-    "tool_webhook_url": 'URL that receives `call.tool_call`. Respond within 10 seconds with `{"result": …}`. Any 2xx is a success. An '
-    "empty body is an empty result. Any other JSON or text is passed to the model unchanged.",
-    "default_variables": "Values for `{{name}}` in prompt, greeting, and `transfer_number` if a call has none. Built-in variables: "
-    "`current_date`, `current_time`, `current_weekday`, `timezone`, `caller_number`, `agent_number`, `direction`, and `call_id`. "
-    "`{{name|there}}` sets a default inline.",
-    "transfer_number": "Destination of the built-in `transfer_call` tool: an E.164 number, or text with variables that becomes one.",
-    "auto_transfer_tool": "Whether the agent has the built-in `transfer_call` tool. Default: true.",
-    "recording_enabled": "Record the call. Default: false.",
-    "transcription_enabled": "Transcribe the recording with Whisper. Requires `recording_enabled`. Default: false.",
-    "realtime_transcript": "Send `call.transcript.segment` webhooks during the call. Default: false.",
-    "voicemail_action": "When an outbound call reaches voicemail: hang up (default), or let the agent leave a message.",
-    "max_call_duration": "Maximum duration of a call in seconds. Default: 3600.",
-    "silence_timeout": "End the call after this many seconds of silence. Default: 30.",
-    "first_speaker": "Who speaks first when the call is answered. Default: agent.",
-    "interruptible": "Whether the caller can interrupt the agent. Default: true.",
-    "interruption_sensitivity": "How easily a sound from the caller counts as an interruption. Default: medium.",
-    "fallback_model": "Slug of a backup model that takes over if the call's model fails or stops responding mid-call. "
-    "The price per minute stays the same. Default: none.",
-    "max_cost_per_call": "Maximum cost of a call in USD. We end the call before it costs more. Default: no limit.",
+    **{entry.name: entry.said(entry.about) for entry in SETTINGS},
     "analysis_schema": "Fields to extract from the transcript after each call. Null or {} turns analysis off.",
     "provider": "Provider that issued the key.",
     "api_key": "The provider's API key. It is never returned.",
@@ -268,7 +244,12 @@ class ToolsExtension(OpenApiSerializerFieldExtension):
             "required": ["name"],
             "additionalProperties": False,
         }
-        return {"type": "array", "maxItems": tools.MAX_TOOLS, "items": definition, "examples": [[TOOL_EXAMPLE]]}
+        return {
+            "type": "array",
+            "maxItems": tools.MAX_TOOLS,
+            "items": definition,
+            "examples": [SETTING_SCHEMAS["tools"]["examples"][0]],
+        }
 
 
 class AnalysisSchemaExtension(OpenApiSerializerFieldExtension):

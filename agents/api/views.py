@@ -12,6 +12,7 @@ from agents import selectors, services
 from agents.key_check import check_model_key
 from agents.models import Agent, AIModel, ModelKey
 from agents.serializers import AgentSerializer, ModelKeySerializer
+from agents.settings import own_settings
 from bubblyphone.core.api import StrictSerializer, data, format_time, page_of, validated
 from bubblyphone.core.money import format_amount
 
@@ -51,28 +52,9 @@ def agent_data(agent: Agent) -> dict[str, Any]:
         "name": agent.name,
         "description": agent.description or None,
         "model_slug": agent.model_slug,
-        "model_key_id": agent.model_key_id,
-        "system_prompt": agent.system_prompt,
-        "greeting_message": agent.greeting_message,
-        "voice": agent.voice,
-        "language": agent.language,
-        "tools": agent.tools,
-        "tool_webhook_url": agent.tool_webhook_url,
-        "default_variables": agent.default_variables,
-        "transfer_number": agent.transfer_number,
-        "auto_transfer_tool": agent.auto_transfer_tool,
+        **own_settings(agent),
         # Shown as false, the documented default. Unset and false differ only for a number that has it on.
         "recording_enabled": bool(agent.recording_enabled),
-        "transcription_enabled": agent.transcription_enabled,
-        "realtime_transcript": agent.realtime_transcript,
-        "voicemail_action": agent.voicemail_action,
-        "max_call_duration": agent.max_call_duration,
-        "silence_timeout": agent.silence_timeout,
-        "first_speaker": agent.first_speaker,
-        "interruptible": agent.interruptible,
-        "interruption_sensitivity": agent.interruption_sensitivity,
-        "fallback_model": agent.fallback_model,
-        "max_cost_per_call": format_amount(agent.max_cost_per_call),
         "daily_cap": format_amount(agent.daily_cap),
         "analysis_schema": agent.analysis_schema,
         "phone_numbers_count": getattr(agent, "phone_numbers_count", 0),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from agents.models import VoicemailAction
+from agents.settings import VoicemailAction
 from billing import ledger, rating
 from billing.models import LedgerEntry
 from bubblyphone.core.money import ZERO

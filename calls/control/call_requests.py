@@ -11,6 +11,7 @@ from accounts.models import ApiKey, Developer
 from agents import configuration, model_rules
 from agents.models import Agent
 from agents.selectors import running_slug
+from agents.settings import CallConfig
 from billing import destinations
 from bubblyphone.core.errors import Conflict, Forbidden, InsufficientFunds, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
@@ -83,7 +84,7 @@ def place_call(
     return call
 
 
-def check_streaming(config: configuration.CallConfig) -> None:
+def check_streaming(config: CallConfig) -> None:
     """A streaming call needs a usable model and a prompt. Raises InvalidRequest."""
     refuse(configuration.problems(config, streaming=True) | model_rules.call_problems(config))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agents import configuration, variables
-from agents.configuration import CallConfig, Source
+from agents.settings import CallConfig, Source
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import InvalidRequest
 from calls import timeline

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from agents.models import VoicemailAction
+from agents.settings import VoicemailAction
 from bubblyphone.core.money import format_money
 from calls import timeline
 from calls.after_call import recordings

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -12,6 +11,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Developer
+from agents import setting_kinds as kinds
+from agents.settings import SETTINGS
 from bubblyphone.core.money import ZERO, format_money
 from calls.charging import settlement
 from calls.charging.pricing import WHISPER_PRICE_PER_MINUTE
@@ -28,25 +29,7 @@ from webhooks.models import WebhookDelivery
 
 # An ended call's page keeps refreshing for this long, until it is settled.
 SETTLING = timedelta(minutes=4)
-CONFIG_LABELS = {
-    "model_slug": "Model",
-    "voice": "Voice",
-    "language": "Language",
-    "greeting_message": "Greeting",
-    "tool_webhook_url": "Tool webhook URL",
-    "transfer_number": "Transfer to",
-    "max_call_duration": "Max duration",
-    "silence_timeout": "Silence timeout",
-    "voicemail_action": "Voicemail",
-    "recording_enabled": "Recording",
-}
-# Values that are codes or seconds in the API.
-CONFIG_WORDS: dict[str, Callable[[Any], str]] = {
-    "max_call_duration": seconds_in_words,
-    "silence_timeout": seconds_in_words,
-    "voicemail_action": lambda value: {"hangup": "Hang up", "ai_message": "Leave a message"}.get(value, str(value)),
-    "recording_enabled": lambda value: "On" if value else "Off",
-}
+KINDS = {entry.name: entry.kind for entry in SETTINGS}
 SOURCES = {
     "request": "this call's request",
     "agent": "the agent named in the request",
@@ -112,16 +95,27 @@ def _price(rate: Decimal) -> str:
 
 
 def config_lines(call: Call) -> list[ConfigLine]:
-    """The configuration the call was made with, and where each value came from."""
+    """The configuration the call was made with, and where each value came from. What is empty or off is left out."""
+    labels = {entry.name: entry.on_call_page for entry in SETTINGS if entry.on_call_page}
     lines = []
-    for name, label in CONFIG_LABELS.items():
+    for name, label in {"model_slug": "Model", **labels}.items():
         entry: dict[str, Any] = call.config.get(name, {})
         value = entry.get("value")
         if value not in (None, "", [], False):
-            lines.append(
-                ConfigLine(label, CONFIG_WORDS.get(name, str)(value), SOURCES.get(str(entry.get("source")), ""))
-            )
+            lines.append(ConfigLine(label, _in_words(name, value), SOURCES.get(str(entry.get("source")), "")))
     return lines
+
+
+def _in_words(name: str, value: Any) -> str:
+    """Values that are codes or seconds in the API."""
+    match KINDS.get(name):
+        case kinds.Flag():
+            return "On"
+        case kinds.Whole():
+            return seconds_in_words(value)
+        case kinds.Choice(words=words):
+            return words.get(value, str(value))
+    return str(value)
 
 
 def pretty_config(call: Call, name: str) -> str:

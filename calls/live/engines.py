@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field, replace
 
 from agents.capabilities import Capabilities
-from agents.configuration import CallConfig
 from agents.models import AIModel, ModelKey
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
 from agents.providers.registry import get_model
 from agents.selectors import find_model, in_service
+from agents.settings import CallConfig
 from bubblyphone.core.crypto import decrypt
 from calls.models import Call
 from calls.session.interfaces import Engine

@@ -13,9 +13,8 @@ from django.db import close_old_connections, transaction
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from agents.configuration import CallConfig
-from agents.models import FirstSpeaker
 from agents.providers.base import Sensitivity, SessionConfig, Turn
+from agents.settings import CallConfig, FirstSpeaker
 from agents.tools import build_toolset
 from bubblyphone.core.crypto import hash_secret
 from calls import selectors

@@ -1,7 +1,7 @@
 """The API description of numbers."""
 
 from accounts.admin_keys import CAP_ERRORS
-from agents.api.schema import SETTINGS
+from agents.api.schema import SETTING_SCHEMAS
 from bubblyphone.core.json_schema import (
     choice,
     data_of,
@@ -40,7 +40,7 @@ NUMBER = shape(
         "webhook_url": nullable(text("https://your-app.com/webhook")),
         "agent_id": nullable(whole(1)),
         "model": nullable(text("gemini-3.1-flash-live")),
-        **SETTINGS,
+        **SETTING_SCHEMAS,
         "max_call_duration": whole(3600, "In seconds."),
         "silence_timeout": whole(30, "In seconds."),
         "daily_cap": nullable(money("10.00", "Daily limit in USD (UTC days) for all calls of the number.")),

@@ -4,8 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from agents.configuration import CallConfig, resolve
+from agents.configuration import resolve
 from agents.serializers import EmptyableText, PhoneNumberField, WebhookUrlField
+from agents.settings import CallConfig, own_settings
 from bubblyphone.core.api import StrictSerializer, format_time
 from bubblyphone.core.money import format_amount, format_money
 from phone_numbers.carriers.base import AvailableNumber
@@ -22,6 +23,7 @@ def number_data(number: PhoneNumber) -> dict[str, Any]:
     The two time limits are never null: where the number has none, they show the default. `config` in
     `number_with_config_data` tells what a call would go by.
     """
+    settings = own_settings(number)
     return {
         "id": number.pk,
         "phone_number": number.e164,
@@ -34,27 +36,9 @@ def number_data(number: PhoneNumber) -> dict[str, Any]:
         "webhook_url": number.webhook_url or None,
         "agent_id": number.agent_id,
         "model": number.model_slug,
-        "model_key_id": number.model_key_id,
-        "system_prompt": number.system_prompt,
-        "greeting_message": number.greeting_message,
-        "voice": number.voice,
-        "language": number.language,
-        "tools": number.tools,
-        "tool_webhook_url": number.tool_webhook_url,
-        "default_variables": number.default_variables,
-        "transfer_number": number.transfer_number,
-        "auto_transfer_tool": number.auto_transfer_tool,
-        "recording_enabled": number.recording_enabled,
-        "transcription_enabled": number.transcription_enabled,
-        "realtime_transcript": number.realtime_transcript,
-        "voicemail_action": number.voicemail_action,
-        "max_call_duration": number.max_call_duration or _DEFAULTS.max_call_duration,
-        "silence_timeout": number.silence_timeout or _DEFAULTS.silence_timeout,
-        "first_speaker": number.first_speaker,
-        "interruptible": number.interruptible,
-        "interruption_sensitivity": number.interruption_sensitivity,
-        "fallback_model": number.fallback_model,
-        "max_cost_per_call": format_amount(number.max_cost_per_call),
+        **settings,
+        "max_call_duration": settings["max_call_duration"] or _DEFAULTS.max_call_duration,
+        "silence_timeout": settings["silence_timeout"] or _DEFAULTS.silence_timeout,
         "daily_cap": format_amount(number.daily_cap),
         "max_concurrent_calls": number.max_concurrent_calls,
         "created_at": format_time(number.created_at),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from agents.configuration import CallConfig, fill_in
+from agents.configuration import fill_in
+from agents.settings import CallConfig
 from agents.variables import expand, missing
 from bubblyphone.core.errors import InvalidRequest
 

@@ -1,0 +1,139 @@
+"""What settings can hold, and what a declaration of one says.
+
+Each part of the product says once, by kind, what it makes of a setting: its column (`agents.models`), its validation
+(`agents.serializers`), its schema (`agents.api.schema`), its input (`agents.setting_inputs`), its words on a call's page
+(`calls.dashboard.pages`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, TypeVar, cast
+
+from django.db.models import TextChoices
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A number of seconds."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount in USD."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few values, each with its words in forms. `length` is the column's."""
+
+    values: type[TextChoices]
+    words: Mapping[str, str]
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text of one line, or of several where its input has `rows`. `suggestions` is the id of the list that its input offers."""
+
+    max_length: int
+    rows: int = 1
+    suggestions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A BCP-47 tag."""
+
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """An address that webhooks can be sent to."""
+
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferNumber:
+    """A number in E.164, or a text with variables that becomes one in each call."""
+
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSlug:
+    """A model of the catalog, in either spelling of its slug."""
+
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKey:
+    """One of the developer's own model keys, by its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Function definitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """`{name: text}`."""
+
+
+Kind = Flag | Whole | Amount | Choice | Text | Language | Url | TransferNumber | ModelSlug | OwnKey | Tools | Variables
+
+
+class Group(Enum):
+    """The part of a form that a setting is in."""
+
+    MODEL = auto()
+    CONVERSATION = auto()
+    TOOLS = auto()
+    LIMITS = auto()
+    OPTIONS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A declaration. `{default}`, `{least}` and `{most}` in `about` and `hint` are filled in."""
+
+    name: str
+    default: Any
+    kind: Kind
+    group: Group
+    label: str  # in forms
+    about: str  # in the API's description
+    example: Any  # in the API's description; the default unless given
+    hint: str = ""  # below its input
+    placeholder: str = ""  # in its input; of a choice, the words for its default
+    on_call_page: str = ""  # its label there; a call's page does not show those without
+
+    def said(self, text: str) -> str:
+        """A text of the declaration with its figures."""
+        default = str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
+        bounds = {"{least}": self.kind.least, "{most}": self.kind.most} if isinstance(self.kind, Whole) else {}
+        for token, value in {"{default}": default, **bounds}.items():
+            text = text.replace(token, str(value))
+        return text
+
+
+def setting(default: T, kind: Kind, group: Group, **words: Any) -> T:
+    """Declare a field of `CallConfig`. `words` are the rest of `Setting`."""
+    declared = {"kind": kind, "group": group, "example": default, **words}
+    if isinstance(default, dict):
+        return cast(T, field(default_factory=default.copy, metadata=declared))
+    return field(default=default, metadata=declared)

@@ -1,0 +1,326 @@
+"""The settings that agents, phone numbers and `POST /calls` accept, each declared once: as a field of `CallConfig`.
+
+All else follows from the declaration: the columns of agents and numbers, validation, responses and their description, the forms, and
+which of request, agent and number decides (`agents.configuration`). What each part makes of a kind of value is found in
+`agents.setting_kinds`. To add a setting, see docs/adding-a-setting.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from django.db.models import TextChoices
+
+from agents.setting_kinds import (
+    Amount,
+    Choice,
+    Flag,
+    Group,
+    Language,
+    ModelSlug,
+    OwnKey,
+    Setting,
+    Text,
+    Tools,
+    TransferNumber,
+    Url,
+    Variables,
+    Whole,
+    setting,
+)
+from bubblyphone.core.money import format_money
+
+
+class VoicemailAction(TextChoices):
+    HANGUP = "hangup"
+    AI_MESSAGE = "ai_message"
+
+
+class FirstSpeaker(TextChoices):
+    """Who speaks first once the call is answered."""
+
+    AGENT = "agent"
+    CALLER = "caller"
+
+
+class InterruptionSensitivity(TextChoices):
+    """How easily a sound from the caller counts as speech, which interrupts the agent."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Source(StrEnum):
+    """Where a value came from."""
+
+    REQUEST = "request"
+    AGENT = "agent"
+    NUMBER_AGENT = "number_agent"
+    NUMBER = "number"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class CallConfig:
+    """The settings of a call: plain values without secrets (a model key only by its id). Empty means none."""
+
+    # As it was given, in either spelling (agents.selectors.find_model). Each API has a name of its own for this one.
+    model_slug: str = ""
+    model_key_id: int | None = setting(
+        None,
+        OwnKey(),
+        Group.MODEL,
+        label="Model key",
+        about="ID of one of your model keys for the model's provider. Without it, the platform's key is used.",
+        hint="With your own key, we charge nothing for the model.",
+        placeholder="None: BubblyPhone's key",
+    )
+    system_prompt: str = setting(
+        "",
+        Text(10_000, rows=8),
+        Group.CONVERSATION,
+        label="System prompt",
+        about="Instructions for the model. Can contain `{{variables}}`.",
+        example="You are a helpful customer support agent...",
+        hint="Who the agent is, what it knows, and how it should behave. Use {{name}} for a call variable.",
+        placeholder="You are the receptionist of … We are open …",
+    )
+    greeting_message: str = setting(
+        "Greet the person and ask how you can help.",
+        Text(2000),
+        Group.CONVERSATION,
+        label="Greeting",
+        about="Instruction for the model's first words. Can contain `{{variables}}`.",
+        example="Greet the caller by name.",
+        hint="Instruction for the agent's first words.",
+        placeholder="Greet the caller and ask how you can help.",
+        on_call_page="Greeting",
+    )
+    voice: str = setting(
+        "",
+        Text(80, suggestions="voices"),
+        Group.MODEL,
+        label="Voice",
+        about="One of the model's voices, like Kore, from `GET /models`. Not case-sensitive. Null: the model's first voice.",
+        example="Kore",
+        placeholder="Kore",
+        on_call_page="Voice",
+    )
+    language: str = setting(
+        "",
+        Language(20),
+        Group.MODEL,
+        label="Language",
+        about="BCP-47 language code, like en-US. Mapped to the closest language that the provider supports, or omitted.",
+        example="en-US",
+        placeholder="en-US",
+        on_call_page="Language",
+    )
+    # As they were given; agents.tools.build_toolset makes them ToolSpecs.
+    tools: tuple[Mapping[str, Any], ...] = setting(
+        (),
+        Tools(),
+        Group.TOOLS,
+        label="Tools",
+        about="Functions that the model can call, sent to `tool_webhook_url`. The agent says a tool's `speak_while_waiting` "
+        "if the response takes a moment.",
+        example=[
+            {
+                "name": "check_availability",
+                "description": "Check calendar availability",
+                "parameters": {"date": "string"},
+            }
+        ],
+        hint="JSON list of functions that the model can call, like "
+        '[{"name": "check_availability", "description": "Is a day free?", "parameters": {"date": "string"}}]',
+    )
+    tool_webhook_url: str = setting(
+        "",
+        Url(2000),
+        Group.TOOLS,
+        label="Tool webhook URL",
+        about='URL that receives `call.tool_call`. Respond within 10 seconds with `{"result": …}`. Any 2xx is a success. An '
+        "empty body is an empty result. Any other JSON or text is passed to the model unchanged.",
+        example="https://yourapp.com/tools",
+        hint="Receives tool calls. Required if there are tools.",
+        placeholder="https://",
+        on_call_page="Tool webhook URL",
+    )
+    default_variables: Mapping[str, str] = setting(
+        {},
+        Variables(),
+        Group.CONVERSATION,
+        label="Default variables",
+        about="Values for `{{name}}` in prompt, greeting, and `transfer_number` if a call has none. Built-in variables: "
+        "`current_date`, `current_time`, `current_weekday`, `timezone`, `caller_number`, `agent_number`, `direction`, and `call_id`. "
+        "`{{name|there}}` sets a default inline.",
+        example={"company": "Example Ltd."},
+        hint="One name = value per line. Used if a call has no value. {{caller_number}}, {{current_date}}, and other"
+        " built-in variables always have a value.",
+        placeholder="company = Example Ltd.",
+    )
+    transfer_number: str = setting(
+        "",
+        TransferNumber(200),
+        Group.LIMITS,
+        label="Transfer to",
+        about="Destination of the built-in `transfer_call` tool: an E.164 number, or text with variables that becomes one.",
+        example="+14155550100",
+        hint="Number of a person to transfer callers to.",
+        placeholder="+12025550123",
+        on_call_page="Transfer to",
+    )
+    auto_transfer_tool: bool = setting(
+        True,
+        Flag(),
+        Group.OPTIONS,
+        label="Agent can transfer calls",
+        about="Whether the agent has the built-in `transfer_call` tool. Default: {default}.",
+    )
+    recording_enabled: bool = setting(
+        False,
+        Flag(),
+        Group.OPTIONS,
+        label="Record calls",
+        about="Record the call. Default: {default}.",
+        example=True,
+        on_call_page="Recording",
+    )
+    transcription_enabled: bool = setting(
+        False,
+        Flag(),
+        Group.OPTIONS,
+        label="Transcribe recordings",
+        about="Transcribe the recording with Whisper. Requires `recording_enabled`. Default: {default}.",
+        hint="With Whisper, after the call. Requires recording.",
+    )
+    realtime_transcript: bool = setting(
+        False,
+        Flag(),
+        Group.OPTIONS,
+        label="Send live transcript",
+        about="Send `call.transcript.segment` webhooks during the call. Default: {default}.",
+        hint="Sends each sentence to the webhook URL during the call.",
+    )
+    voicemail_action: str = setting(
+        VoicemailAction.HANGUP.value,
+        Choice(VoicemailAction, {"hangup": "Hang up", "ai_message": "Let the agent leave a message"}, length=12),
+        Group.LIMITS,
+        label="If voicemail answers",
+        about="When an outbound call reaches voicemail: hang up (default), or let the agent leave a message.",
+        placeholder="Default: hang up",
+        on_call_page="Voicemail",
+    )
+    max_call_duration: int = setting(
+        3600,
+        Whole(60, 3600),
+        Group.LIMITS,
+        label="Max duration (seconds)",
+        about="Maximum duration of a call in seconds. Default: {default}.",
+        hint="{least} to {most}. Default: {default} (60 min).",
+        on_call_page="Max duration",
+    )
+    silence_timeout: int = setting(
+        30,
+        Whole(10, 120),
+        Group.LIMITS,
+        label="Silence timeout (seconds)",
+        about="End the call after this many seconds of silence. Default: {default}.",
+        hint="{least} to {most}. Default: {default}.",
+        on_call_page="Silence timeout",
+    )
+    first_speaker: str = setting(
+        FirstSpeaker.AGENT.value,
+        Choice(FirstSpeaker, {"agent": "The agent", "caller": "The remote party"}, length=6),
+        Group.CONVERSATION,
+        label="Who speaks first",
+        about="Who speaks first when the call is answered. Default: {default}.",
+        placeholder="Default: the agent",
+    )
+    interruptible: bool = setting(
+        True,
+        Flag(),
+        Group.OPTIONS,
+        label="Callers can interrupt",
+        about="Whether the caller can interrupt the agent. Default: {default}.",
+        hint="The agent stops when the caller speaks.",
+    )
+    interruption_sensitivity: str = setting(
+        InterruptionSensitivity.MEDIUM.value,
+        Choice(
+            InterruptionSensitivity,
+            {"low": "Low: noisy lines", "medium": "Medium", "high": "High: quiet voices"},
+            length=6,
+        ),
+        Group.CONVERSATION,
+        label="Interruption sensitivity",
+        about="How easily a sound from the caller counts as an interruption. Default: {default}.",
+        placeholder="Default: medium",
+    )
+    fallback_model: str = setting(
+        "",
+        ModelSlug(80),
+        Group.MODEL,
+        label="Backup model",
+        about="Slug of a backup model that takes over if the call's model fails or stops responding mid-call. "
+        "The price per minute stays the same. Default: none.",
+        example="gpt-realtime-mini",
+        hint="Takes over if the model fails mid-call (same price).",
+        placeholder="None",
+    )
+    max_cost_per_call: Decimal | None = setting(
+        None,
+        Amount(),
+        Group.LIMITS,
+        label="Max cost per call (USD)",
+        about="Maximum cost of a call in USD. We end the call before it costs more. Default: no limit.",
+        example="0.50",
+        hint="We end the call before it costs more.",
+        placeholder="No limit",
+    )
+    analysis_schema: Mapping[str, Any] | None = None  # agents' alone
+    sources: Mapping[str, str] = field(default_factory=dict)  # field → Source
+    unusable_transfer_number: str = ""  # what a `transfer_number` with variables came to, where that cannot be called
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """`{field: {"value": …, "source": …}}`, the shape of Call.config."""
+        names = (*FIELDS, UNUSABLE) if self.unusable_transfer_number else FIELDS
+        return {
+            name: {"value": _plain(getattr(self, name)), "source": self.sources.get(name, Source.DEFAULT.value)}
+            for name in names
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Mapping[str, Any]]) -> "CallConfig":
+        """Read what `to_json` gave. Fields that an older call lacks take their defaults; unknown ones are ignored."""
+        values = {name: stored[name]["value"] for name in (*FIELDS, UNUSABLE) if name in stored}
+        if "tools" in values:
+            values["tools"] = tuple(values["tools"])
+        if values.get("max_cost_per_call") is not None:
+            values["max_cost_per_call"] = Decimal(values["max_cost_per_call"])
+        return cls(**values, sources={name: str(stored[name]["source"]) for name in values})
+
+
+UNUSABLE = "unusable_transfer_number"  # found out by a call; nobody can set it
+FIELDS = tuple(entry.name for entry in fields(CallConfig) if entry.name not in ("sources", UNUSABLE))
+_DEFAULTS = CallConfig()
+# The declared settings, in the order of the API.
+SETTINGS = tuple(
+    Setting(name=entry.name, default=getattr(_DEFAULTS, entry.name), **entry.metadata)
+    for entry in fields(CallConfig)
+    if entry.metadata
+)
+
+
+def own_settings(row: object) -> dict[str, Any]:
+    """What an agent or a number says itself, as the API shows it; null where it says nothing."""
+    return {entry.name: _plain(getattr(row, entry.name)) for entry in SETTINGS}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format_money(value)
+    return list(value) if isinstance(value, tuple) else value
