@@ -1,10 +1,19 @@
-"""Hooks of schemathesis."""
+"""Hooks of schemathesis, and a count of what went wrong within it."""
 
+import json
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import schemathesis
+from schemathesis.cli import EventHandler, handler
+from schemathesis.engine import Status, events
+from schemathesis.engine.run.stateful.context import StatefulContext
 
 OWN_KEY_ID = 987_654_321
+# Where the errors of a run are written, as a list of texts.
+ERRORS_FILE = "SCHEMATHESIS_ERRORS_FILE"
 
 
 @schemathesis.hook
@@ -17,6 +26,41 @@ def filter_case(context: Any, case: Any) -> bool:
 
 
 @schemathesis.hook
-def map_headers(context: Any, headers: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Text, as what was seen in an answer's body may be a number and no client can send that."""
-    return headers and {name: value if isinstance(value, bytes) else str(value) for name, value in headers.items()}
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """Headers are text, as what was seen in an answer's body may be a number and no client can send that.
+
+    Here and not in map_headers, since links and the pool of seen values fill headers in after the mapping.
+    """
+    for headers in (case.headers, kwargs.get("headers")):
+        for name, value in list((headers or {}).items()):
+            if not isinstance(value, str | bytes):
+                headers[name] = str(value)
+
+
+_step_errors: list[str] = []
+_step_errored = StatefulContext.step_errored
+
+
+def _note_error(self: StatefulContext) -> None:
+    """Sequences swallow the errors of their steps: only the status is left of them."""
+    _step_errors.append(repr(sys.exc_info()[1]))
+    _step_errored(self)
+
+
+StatefulContext.step_errored = _note_error  # type: ignore[method-assign]
+
+
+@handler()
+class ErrorsOfScenarios(EventHandler):  # type: ignore[type-arg]
+    """Collects each scenario that ended in an error, of whatever phase."""
+
+    def __init__(self, *args: Any, **params: Any) -> None:
+        self._found: list[str] = []
+
+    def handle_event(self, ctx: Any, event: events.EngineEvent) -> None:
+        if isinstance(event, events.ScenarioFinished) and event.status is Status.ERROR:
+            self._found.append(f"{event.phase.value}: {event.recorder.label}")
+
+    def shutdown(self, ctx: Any) -> None:
+        if name := os.environ.get(ERRORS_FILE):
+            Path(name).write_text(json.dumps(self._found + _step_errors))
