@@ -1,0 +1,58 @@
+"""Typed changes in a real browser: the first wrong field has the focus, leaving asks first, and an expired form comes back."""
+
+import pytest
+from playwright.sync_api import Dialog, Page, expect
+
+pytestmark = pytest.mark.browser
+BACK = "Your changes are back, but not saved yet. Save them again."
+
+
+def test_the_first_refused_field_has_the_focus(demo_page: Page) -> None:
+    page = demo_page
+    page.goto("/billing/caps")
+    page.get_by_label("Daily limit", exact=False).first.fill("-1")
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.locator(".form-errors").first).to_be_visible()
+    expect(page.locator("[aria-invalid='true']").first).to_be_focused()
+
+
+def test_who_leaves_changes_is_asked_and_who_saved_them_is_not(demo_page: Page) -> None:
+    page, asked = demo_page, []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", answer)
+    page.goto("/agents/new")
+    page.goto("/agents")  # nothing was typed
+    assert asked == []
+    page.goto("/agents/new")
+    page.locator("#id_name").press_sequentially("Baker")
+    page.goto("/agents")
+    assert asked == ["beforeunload"]
+    page.goto("/agents/new")
+    page.locator("#id_name").press_sequentially("Baker")
+    page.get_by_role("button", name="Create agent").click()
+    expect(page.locator("#messages")).to_contain_text("Saved.")
+    page.goto("/agents")
+    assert asked == ["beforeunload"]
+
+
+def test_what_was_typed_into_an_expired_form_is_put_back(demo_page: Page) -> None:
+    page = demo_page
+    page.goto("/agents/new")
+    page.locator("#id_name").press_sequentially("Forgotten baker")
+    page.locator("#id_system_prompt").press_sequentially("You sell bread.")
+    page.locator("#agent-form input[name='csrfmiddlewaretoken']").evaluate("(field) => field.value = 'x'.repeat(64)")
+    page.get_by_role("button", name="Create agent").click()
+    expect(page.get_by_role("heading", name="Page expired")).to_be_visible()
+    page.get_by_role("link", name="Go back").click()
+    expect(page.get_by_text(BACK)).to_be_visible()
+    expect(page.locator("#id_name")).to_have_value("Forgotten baker")
+    expect(page.locator("#id_system_prompt")).to_have_value("You sell bread.")
+    page.get_by_role("button", name="Create agent").click()
+    expect(page.locator("#messages")).to_contain_text("Saved.")
+    page.goto("/agents/new")
+    expect(page.get_by_text(BACK)).to_have_count(0)
+    expect(page.locator("#id_name")).to_have_value("")
