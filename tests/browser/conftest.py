@@ -98,10 +98,17 @@ def is_complaint(message: ConsoleMessage) -> bool:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, platform: Platform) -> Iterator[Callable[..., Page]]:
+def complaints() -> Iterator[list[str]]:
+    """What went wrong on any page. A test that means to see something wrong takes it out."""
+    complaints: list[str] = []
+    yield complaints
+    assert complaints == []
+
+
+@pytest.fixture
+def open_page(chromium: Browser, platform: Platform, complaints: list[str]) -> Iterator[Callable[..., Page]]:
     """Opens a page on the platform. At the end of the test nothing may have gone wrong on any of them."""
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
 
     def open_page(*, width: int = 1280, height: int = 900, dark: bool = False, microphone: bool = True) -> Page:
         scheme = "dark" if dark else "light"
@@ -123,7 +130,6 @@ def open_page(chromium: Browser, platform: Platform) -> Iterator[Callable[..., P
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_who_leaves_changes_is_asked_and_who_saved_them_is_not(demo_page: Page) 
     assert asked == ["beforeunload"]
 
 
-def test_what_was_typed_into_an_expired_form_is_put_back(demo_page: Page) -> None:
+def test_what_was_typed_into_an_expired_form_is_put_back(demo_page: Page, complaints: list[str]) -> None:
     page = demo_page
     page.goto("/agents/new")
     page.locator("#id_name").press_sequentially("Forgotten baker")
@@ -47,6 +47,8 @@ def test_what_was_typed_into_an_expired_form_is_put_back(demo_page: Page) -> Non
     page.locator("#agent-form input[name='csrfmiddlewaretoken']").evaluate("(field) => field.value = 'x'.repeat(64)")
     page.get_by_role("button", name="Create agent").click()
     expect(page.get_by_role("heading", name="Page expired")).to_be_visible()
+    assert complaints == ["Failed to load resource: the server responded with a status of 403 (Forbidden)"]
+    complaints.clear()
     page.get_by_role("link", name="Go back").click()
     expect(page.get_by_text(BACK)).to_be_visible()
     expect(page.locator("#id_name")).to_have_value("Forgotten baker")

@@ -79,13 +79,15 @@ def doubled(example: dict[str, Any], name: str, raw: str) -> bytes:
     return f"{json.dumps(example)[:-1]}, {json.dumps(name)}: {raw}}}".encode()
 
 
-# Kept about the requests themselves.
-ABOUT_REQUESTS = {"django_session", "accounts_idempotentanswer", "accounts_browsersession", "accounts_sessiontoken"}
+# Kept about the requests themselves, and what is only a copy of the carrier's.
+UNCOUNTED = {
+    "django_session", "accounts_idempotentanswer", "accounts_browsersession", "accounts_sessiontoken", "numbers_countryrequirements",
+}  # fmt: skip
 
 
 def rows() -> dict[str, str]:
-    """A fingerprint of each table that has rows, apart from what is kept about the requests themselves."""
-    names = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - ABOUT_REQUESTS
+    """A fingerprint of each table that has rows, apart from those in UNCOUNTED."""
+    names = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - UNCOUNTED
     row = "md5((to_jsonb(t) - 'last_used_at' - 'last_seen_at')::text)"
     asked = [f"SELECT '{name}', md5(string_agg({row}, '' ORDER BY {row})) FROM {name} t" for name in sorted(names)]  # noqa: S608
     with connection.cursor() as cursor:
@@ -93,7 +95,7 @@ def rows() -> dict[str, str]:
         return {name: found for name, found in cursor.fetchall() if found}
 
 
-# As WSGI has them.
+# As WSGI has them. Lengths that are none never reach Django: tests/services/test_connection_phases.py.
 HEADERS: list[tuple[str, str]] = [
     ("HTTP_AUTHORIZATION", ""), ("HTTP_AUTHORIZATION", "Bearer"), ("HTTP_AUTHORIZATION", "Bearer \x00"),
     ("HTTP_AUTHORIZATION", "Bearer \xff\xfe"), ("HTTP_AUTHORIZATION", "Bearer " + "a" * 100_000), ("HTTP_AUTHORIZATION", "Basic a"),
@@ -102,7 +104,6 @@ HEADERS: list[tuple[str, str]] = [
     ("CONTENT_TYPE", "multipart/form-data"), ("CONTENT_TYPE", "multipart/form-data; boundary=\xff"),
     ("CONTENT_TYPE", "multipart/form-data; boundary=" + "b" * 5000), ("CONTENT_TYPE", "text/" + "x" * 9000),
     ("CONTENT_TYPE", "application/x-www-form-urlencoded; charset=utf-7"), ("CONTENT_TYPE", "\xff/\xff; =;;"),
-    ("CONTENT_LENGTH", "-1"), ("CONTENT_LENGTH", "x"), ("CONTENT_LENGTH", ""), ("CONTENT_LENGTH", "9" * 400), ("CONTENT_LENGTH", "²"),
     ("HTTP_IDEMPOTENCY_KEY", ""), ("HTTP_IDEMPOTENCY_KEY", "\x00"), ("HTTP_IDEMPOTENCY_KEY", "k" * 256), ("HTTP_IDEMPOTENCY_KEY", "\xe9"),
     ("HTTP_X_REQUEST_ID", "\x00"), ("HTTP_X_REQUEST_ID", "r" * 9000), ("HTTP_X_REQUEST_ID", "a\xff"),
     ("HTTP_ACCEPT", "\xff"), ("HTTP_ACCEPT", "text/html;q=nan"), ("HTTP_ACCEPT_LANGUAGE", "a-" * 9000),

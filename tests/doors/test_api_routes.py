@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from tests.described import check_against
@@ -27,8 +28,8 @@ from tests.schema.test_examples import adapt, path_of
 
 __all__ = ["configure_carrier", "exchange", "world"]
 
-# Of the headers each route gets one in so many.
-PARTS = 5
+# Of the headers each route gets one in so many, and each field one in so many values; all together they get all.
+PARTS, VALUE_PARTS = 5, 3
 
 
 class Door:
@@ -58,6 +59,12 @@ class Door:
             self.faults.append(f"{method} {path[:80]} with {what[:80]}: {answer.status_code} {fault}")
         return answer.status_code
 
+    def try_out(self, method: str, path: str, what: str, body: bytes) -> None:
+        """Send it, and undo what an accepted request changed before the carrier hears of it."""
+        with transaction.atomic():
+            status = self.send(method, path, what, body)
+            transaction.set_rollback(status < 400)
+
     def expect_refusal(self, method: str, path: str, what: str, body: bytes = b"", **headers: Any) -> None:
         status = self.send(method, path, what, body, **headers)
         if status < 400:
@@ -78,8 +85,9 @@ def _fault_of(answer: Any) -> str:
 
 
 @pytest.fixture
-def door(world: World, empty_redis: Any) -> Iterator[Door]:
+def door(world: World, empty_redis: Any, settings: Any) -> Iterator[Door]:
     """Afterwards there must be no fault."""
+    settings.FAIL_ON_WAIT_IN_TRANSACTION = False  # the one that undoes a request
     door = Door(world, empty_redis)
     yield door
     assert not door.faults, "\n".join(door.faults)
@@ -146,21 +154,21 @@ def test_headers(door: Door) -> None:
 def test_values_in_all_fields_at_once(door: Door) -> None:
     for method, path, example in examples(door.world):
         for value in VALUES:
-            door.send(method, path, f"everywhere: {value}", json.dumps(dict.fromkeys(example, value)).encode())
+            door.try_out(method, path, f"everywhere: {value}", json.dumps(dict.fromkeys(example, value)).encode())
         for raw in RAW_VALUES:
             pairs = ", ".join(f"{json.dumps(name)}: {raw}" for name in example)
-            door.send(method, path, f"everywhere: {raw}", f"{{{pairs}}}".encode())
+            door.try_out(method, path, f"everywhere: {raw}", f"{{{pairs}}}".encode())
 
 
 def test_values_in_one_field(door: Door) -> None:
     """The others are right, so that what only looks at the whole is reached. What is refused changes nothing."""
-    for method, path, example in examples(door.world):
-        before = rows()
+    pieces, place = [*map(json.dumps, TELLING_VALUES), *RAW_VALUES], 0
+    requests = [*examples(door.world)]
+    before = rows()
+    for method, path, example in requests:
         for name in example:
-            for piece in [*map(json.dumps, TELLING_VALUES), *RAW_VALUES]:
-                if door.send(method, path, f"{name}: {piece}", with_field(example, name, piece)) < 400:
-                    before = rows()
-            if door.send(method, path, f"{name}: twice", doubled(example, name, "[]")) < 400:
-                before = rows()
-        if rows() != before:
-            door.faults.append(f"{method} {path}: a refusal changed something")
+            place += 1
+            for piece in pieces[place % VALUE_PARTS :: VALUE_PARTS]:
+                door.try_out(method, path, f"{name}: {piece}", with_field(example, name, piece))
+            door.try_out(method, path, f"{name}: twice", doubled(example, name, "[]"))
+    assert rows() == before
