@@ -51,13 +51,13 @@ def load(path: Path) -> DemoAccess:
 
     Raises ApplicationError when the exchange does not sell the numbers.
     """
-    kept = _read(path)
-    password = kept.get("password") or secrets.token_urlsafe(9)
-    staff_password = kept.get("staff_password") or secrets.token_urlsafe(12)
-    developer = _account(EMAIL, "Demo", password, is_new_password="password" not in kept)
-    _account(STAFF_EMAIL, "Staff", staff_password, is_new_password="staff_password" not in kept, is_staff=True)
+    stored = _read(path)
+    password = stored.get("password") or secrets.token_urlsafe(9)
+    staff_password = stored.get("staff_password") or secrets.token_urlsafe(12)
+    developer = _account(EMAIL, "Demo", password, is_new_password="password" not in stored)
+    _account(STAFF_EMAIL, "Staff", staff_password, is_new_password="staff_password" not in stored, is_staff=True)
     ledger.test_credit(developer_id=developer.pk, amount=TEST_CREDIT, key=f"demo:{developer.pk}:credit")
-    api_key = _api_key(developer, str(kept.get("api_key", "")))
+    api_key = _api_key(developer, str(stored.get("api_key", "")))
     access = DemoAccess(settings.PUBLIC_URL, EMAIL, password, STAFF_EMAIL, staff_password, api_key, [])
     # Written before the numbers, so that an interrupted run does not lose the passwords.
     _write(path, access)
@@ -81,11 +81,11 @@ def _account(email: str, name: str, password: str, *, is_new_password: bool, is_
     return developer
 
 
-def _api_key(developer: Developer, kept: str) -> str:
+def _api_key(developer: Developer, stored: str) -> str:
     """The key of the last run while it is valid, else a new one in its place."""
     keys = ApiKey.objects.filter(developer=developer, label=KEY_LABEL, revoked_at=None)
-    if kept and keys.filter(secret_hash=hash_secret(kept)).exists():
-        return kept
+    if stored and keys.filter(secret_hash=hash_secret(stored)).exists():
+        return stored
     keys.update(revoked_at=timezone.now())
     return accounts.issue_api_key(developer=developer, label=KEY_LABEL, is_admin=True)[1]
 
@@ -137,10 +137,10 @@ def _configure(number: PhoneNumber, agent: Mapping[str, Any]) -> None:
 # --- the file ---------------------------------------------------------------------------------------------------------
 def _read(path: Path) -> dict[str, Any]:
     try:
-        kept = parse_stored_json(path.read_text())
+        stored = parse_stored_json(path.read_text())
     except (OSError, ValueError):
         return {}
-    return kept if isinstance(kept, dict) else {}
+    return stored if isinstance(stored, dict) else {}
 
 
 def _write(path: Path, access: DemoAccess) -> None:

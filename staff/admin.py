@@ -98,8 +98,8 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
         if not _is_superuser(request):
             # Who has the email address can reset the password. Nobody but a superuser touches the account of staff.
             has_powers = obj is not None and (obj.is_staff or obj.is_superuser)
-            kept = ["name", "company_name", "is_active"] if has_powers else []
-            return [*self.readonly_fields, "email", "is_staff", "is_superuser", "groups", *kept]
+            readonly = ["name", "company_name", "is_active"] if has_powers else []
+            return [*self.readonly_fields, "email", "is_staff", "is_superuser", "groups", *readonly]
         return [*self.readonly_fields, "email"] if obj is not None and obj.closed_at else self.readonly_fields
 
     def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> list[Any]:

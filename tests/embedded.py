@@ -25,19 +25,19 @@ from bubblyphone.services.valkey import EmbeddedValkey
 from tests import databases
 
 _started: list[EmbeddedPostgres | EmbeddedValkey] = []
-_guard = OrphanReaper()
+_reaper = OrphanReaper()
 _home = Path(tempfile.mkdtemp(prefix="bubblyphone-tests-"))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests() -> Generator[None, object, object]:
     """Before Django is set up: point the settings at this run's own services and data folder."""
-    kept = SecretsStore(_home / "secrets.json")
+    secrets_store = SecretsStore(_home / "secrets.json")
     os.environ["DATA_DIR"] = str(_home)
     (_home / "static").mkdir(exist_ok=True)  # where WhiteNoise looks for gathered files
-    os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or _start(EmbeddedValkey(_home, kept))
+    os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or _start(EmbeddedValkey(_home, secrets_store))
     if not os.environ.get("TEST_DATABASE_URL"):  # workers inherit it
-        _start_postgres(kept)
+        _start_postgres(secrets_store)
     os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
     _block_network()
     return (yield)
@@ -50,8 +50,8 @@ def pytest_unconfigure() -> None:
         if service.process is not None:
             group = service.process.pid
             service.stop()
-            _guard.forget(group)
-    _guard.close()
+            _reaper.forget(group)
+    _reaper.close()
     shutil.rmtree(_home, ignore_errors=True)
 
 
@@ -60,14 +60,14 @@ def _start(service: EmbeddedPostgres | EmbeddedValkey) -> str:
     _started.append(service)
     if service.process is not None:
         # A run that is killed stops nothing itself.
-        _guard.watch(service.process.pid, signal.SIGINT)
+        _reaper.watch(service.process.pid, signal.SIGINT)
     return url
 
 
-def _start_postgres(kept: SecretsStore) -> None:
+def _start_postgres(secrets_store: SecretsStore) -> None:
     """The run's PostgreSQL, migrated: from a copy of the data of an earlier run with the same migrations, if there is one."""
-    kept.keep("POSTGRES_PASSWORD", "of-the-tests")  # the copy's too
-    postgres = EmbeddedPostgres(_home, kept, durable=False)
+    secrets_store.keep("POSTGRES_PASSWORD", "of-the-tests")  # the copy's too
+    postgres = EmbeddedPostgres(_home, secrets_store, durable=False)
     migrated = databases.saved_cluster()
     if migrated.exists():
         databases.copy_cluster(migrated, postgres.data)

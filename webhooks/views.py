@@ -41,13 +41,13 @@ def webhooks(request: HttpRequest) -> HttpResponse:
     found = redelivery.deliveries_of(developer).filter(**chosen)
     rows = redelivery.with_attempts(found if is_valid else found.none())
     shown = slice_of(rows, request.GET.get("before"))
-    kept = request.GET.copy()
-    kept.pop("before", None)
+    query = request.GET.copy()
+    query.pop("before", None)
     context = {
         "form": form,
         "shown": shown,
         "is_filtered": bool(chosen) or not is_valid,
-        "kept": kept.urlencode(),
+        "query": query.urlencode(),
         "failed": redelivery.failed_notices(developer).count(),
         "endpoints": [endpoint for find in ENDPOINT_SOURCES for endpoint in find(developer)],
     }

@@ -50,9 +50,9 @@ def show_once(request: HttpRequest, name: str, text: str) -> None:
 
 def take_shown_once(request: HttpRequest, name: str) -> str:
     """The secret, the first time; "" afterwards."""
-    kept = request.session.pop(f"once:{name}", "")
+    encrypted = request.session.pop(f"once:{name}", "")
     try:
-        return decrypt(kept) if kept else ""
+        return decrypt(encrypted) if encrypted else ""
     except InvalidToken:  # the keys were exchanged between the two requests
         return ""
 

@@ -57,7 +57,7 @@ def read_port(given: Mapping[str, str]) -> int:
     return int(text)
 
 
-def base_environment(given: Mapping[str, str], data_dir: Path, kept: SecretsStore) -> dict[str, str]:
+def base_environment(given: Mapping[str, str], data_dir: Path, secrets_store: SecretsStore) -> dict[str, str]:
     """Everything except the addresses of the services. The user's values always win."""
     port = read_port(given)
     public_url = given.get("PUBLIC_URL", "").strip() or f"http://localhost:{port}"
@@ -73,7 +73,7 @@ def base_environment(given: Mapping[str, str], data_dir: Path, kept: SecretsStor
     environment = {**made, **{name: value for name, value in given.items() if value.strip() or name not in made}}
     for name, make in (("SECRET_KEY", _make_secret), ("ENCRYPTION_KEYS", _make_fernet_key)):
         if not is_given(given, name):
-            environment[name] = kept.get_or_make(name, make)
+            environment[name] = secrets_store.get_or_make(name, make)
     environment |= {
         "DATA_DIR": str(data_dir),
         "DJANGO_SETTINGS_MODULE": "bubblyphone.settings",
@@ -82,19 +82,19 @@ def base_environment(given: Mapping[str, str], data_dir: Path, kept: SecretsStor
     return environment
 
 
-def exchange_environment(port: int, kept: SecretsStore) -> dict[str, str]:
+def exchange_environment(port: int, secrets_store: SecretsStore) -> dict[str, str]:
     """Credentials and addresses of the built-in exchange, under the names of the carrier whose protocol it speaks.
 
     Keys are raw Ed25519 bytes in base64, as Telnyx shows its public key. `port` is the platform's own.
     """
-    url = f"http://127.0.0.1:{keep_port(kept, 'EXCHANGE_PORT')}"
-    private_key = kept.get_or_make("EXCHANGE_PRIVATE_KEY", lambda: base64.b64encode(secrets.token_bytes(32)).decode())
+    url = f"http://127.0.0.1:{keep_port(secrets_store, 'EXCHANGE_PORT')}"
+    private_key = secrets_store.get_or_make("EXCHANGE_PRIVATE_KEY", lambda: base64.b64encode(secrets.token_bytes(32)).decode())
     public_key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(private_key)).public_key()
     return {
         "EXCHANGE_URL": url,
         "EXCHANGE_PRIVATE_KEY": private_key,
         "EXCHANGE_WEBHOOK_URL": f"http://127.0.0.1:{port}/webhooks/telnyx",
-        "TELNYX_API_KEY": kept.get_or_make("EXCHANGE_API_KEY", lambda: f"KEY{secrets.token_hex(24)}"),
+        "TELNYX_API_KEY": secrets_store.get_or_make("EXCHANGE_API_KEY", lambda: f"KEY{secrets.token_hex(24)}"),
         "TELNYX_PUBLIC_KEY": base64.b64encode(public_key.public_bytes_raw()).decode(),
         "TELNYX_BASE_URL": f"{url}/v2",
         "TELNYX_CONNECTION_ID": "exchange",

@@ -22,10 +22,10 @@ GRACE_SECONDS = 8.0
 
 
 class OrphanReaper:
-    """The supervisor's end of the pipe. A guard that died is replaced and gets the whole list."""
+    """The supervisor's end of the pipe. A reaper that died is replaced and gets the whole list."""
 
     def __init__(self, lock: IO[str] | None = None, roster: Roster | None = None) -> None:
-        """`lock` is a file with a lock on it, which then lasts as long as the guard. `roster` keeps the list in a file as well."""
+        """`lock` is a file with a lock on it, which then lasts as long as the reaper. `roster` keeps the list in a file as well."""
         self._lock = lock
         self._roster = roster or Roster()
         self._process = self._start()
@@ -41,7 +41,7 @@ class OrphanReaper:
         self._tell(f"{group} 0\n")
 
     def revive(self) -> int | None:
-        """Replace a guard that has ended; its exit status, None if it runs."""
+        """Replace a reaper that has ended; its exit status, None if it runs."""
         code = self._process.poll()
         if code is None:
             return None
@@ -51,7 +51,7 @@ class OrphanReaper:
         return code
 
     def close(self) -> None:
-        """End the guard, and with it every group still watched."""
+        """End the reaper, and with it every group still watched."""
         with contextlib.suppress(BrokenPipeError):
             cast("IO[bytes]", self._process.stdin).close()
         self._process.wait()

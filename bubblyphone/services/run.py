@@ -40,7 +40,7 @@ LEAST_FREE_BYTES = 300 * 1024 * 1024
 READY_SECONDS = 120.0
 # Web processes let tools come to their end, which have 10 s (calls.live.session_runner.drain); without any they take two or three.
 STOP_SECONDS = 24.0
-# Longer than the guard takes (GRACE_SECONDS).
+# Longer than the reaper takes (GRACE_SECONDS).
 LEFTOVERS_SECONDS = 12.0
 PREPARE_STOP_SECONDS = 5.0
 TICK_SECONDS = 0.1
@@ -71,7 +71,7 @@ class Supervisor:
             roster = self.data_dir / "processes.json"
             if count := stop_leftovers(roster, self.data_dir):
                 self.console.line("run", f"stopped {count} processes left over from an earlier run")
-            self.guard = OrphanReaper(lock, Roster(roster))
+            self.reaper = OrphanReaper(lock, Roster(roster))
             try:
                 self._start()
                 while True:
@@ -86,13 +86,13 @@ class Supervisor:
     # --- start --------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        kept = SecretsStore(self.data_dir / "secrets.json")
-        environment = self.environment = base_environment(self.given, self.data_dir, kept)
+        secrets_store = SecretsStore(self.data_dir / "secrets.json")
+        environment = self.environment = base_environment(self.given, self.data_dir, secrets_store)
         port = int(environment["PORT"])
         check_port(port, environment["HOST"])
-        self._start_services(kept)
+        self._start_services(secrets_store)
         if not is_given(self.given, "TELNYX_API_KEY"):
-            self._use_exchange(exchange_environment(port, kept))
+            self._use_exchange(exchange_environment(port, secrets_store))
         store_environment(self.data_dir, environment)
         self._prepare()
         python = sys.executable
@@ -103,16 +103,16 @@ class Supervisor:
         has_demo = environment["DEMO"].strip().lower() in TRUE_WORDS
         self.console.write(format_banner(environment["PUBLIC_URL"], self.data_dir / "demo.json" if has_demo else None))
 
-    def _start_services(self, kept: SecretsStore) -> None:
+    def _start_services(self, secrets_store: SecretsStore) -> None:
         """Start the services that the user did not configure."""
         if not is_given(self.given, "DATABASE_URL"):
-            self._start_service("DATABASE_URL", "postgres", EmbeddedPostgres(self.data_dir, kept))
+            self._start_service("DATABASE_URL", "postgres", EmbeddedPostgres(self.data_dir, secrets_store))
         if not is_given(self.given, "REDIS_URL"):
-            self._start_service("REDIS_URL", "valkey", EmbeddedValkey(self.data_dir, kept))
+            self._start_service("REDIS_URL", "valkey", EmbeddedValkey(self.data_dir, secrets_store))
 
     def _start_service(self, variable: str, name: str, service: Service) -> None:
         self._check_stop()
-        supervised = self.services[variable] = SupervisedService(name, service, self.guard, self.console)
+        supervised = self.services[variable] = SupervisedService(name, service, self.reaper, self.console)
         supervised.start(self._check_stop)
         self.environment[variable] = supervised.url
 
@@ -132,7 +132,7 @@ class Supervisor:
         """Migrations, static files, demo account."""
         self.console.line("run", "preparing the database")
         step = PlatformProcess(
-            "prepare", [sys.executable, "-m", "bubblyphone.prepare"], self.environment, self.console, self.guard
+            "prepare", [sys.executable, "-m", "bubblyphone.prepare"], self.environment, self.console, self.reaper
         )
         step.start()
         popen = step.popen
@@ -147,7 +147,7 @@ class Supervisor:
 
     def _add(self, name: str, command: list[str]) -> None:
         self._check_stop()
-        process = PlatformProcess(name, command, self.environment, self.console, self.guard)
+        process = PlatformProcess(name, command, self.environment, self.console, self.reaper)
         process.start()
         self.processes.append(process)
 
@@ -155,9 +155,9 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Start again whatever has ended."""
-        code = self.guard.revive()
+        code = self.reaper.revive()
         if code is not None:
-            self.console.line("run", f"guard stopped ({describe_exit(code)}) and was restarted")
+            self.console.line("run", f"reaper stopped ({describe_exit(code)}) and was restarted")
         for variable, service in self.services.items():
             if service.revive(self._check_stop):
                 self._move_service(variable, service)
@@ -198,7 +198,7 @@ class Supervisor:
             process.wait(time.monotonic())
         for service in reversed(self.services.values()):
             service.stop()
-        self.guard.close()
+        self.reaper.close()
         self.console.line("run", "stopped")
 
 
@@ -227,7 +227,7 @@ def hold_data_dir(data_dir: Path) -> Iterator[IO[str]]:
 
 
 def _take(lock: IO[str], data_dir: Path) -> None:
-    """Lock the file. After a run that was killed its guard has it until the last of what it had started is gone."""
+    """Lock the file. After a run that was killed its reaper has it until the last of what it had started is gone."""
     deadline = time.monotonic() + LEFTOVERS_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""An embedded service under the supervisor: guarded from its first moment, and started again when it ends."""
+"""An embedded service under the supervisor: watched by the orphan reaper from its first moment, and started again when it ends."""
 
 import signal
 import time
@@ -31,10 +31,10 @@ class Service(Protocol):
 class SupervisedService:
     """One service, its address, and its restarts."""
 
-    def __init__(self, name: str, service: Service, guard: OrphanReaper, console: Console) -> None:
+    def __init__(self, name: str, service: Service, reaper: OrphanReaper, console: Console) -> None:
         self.name = name
         self.service = service
-        self.guard = guard
+        self.reaper = reaper
         self.console = console
         self.url = ""
         self._group: int | None = None
@@ -46,7 +46,7 @@ class SupervisedService:
         self._group = self.service.launch()
         if self._group is not None:
             # PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients to leave.
-            self.guard.watch(self._group, signal.SIGINT)
+            self.reaper.watch(self._group, signal.SIGINT)
         self.url = self.service.wait_until_ready(check)
         self.console.line(self.name, f"listening on {urlsplit(self.url).netloc.rpartition('@')[2]}")
 
@@ -80,5 +80,5 @@ class SupervisedService:
 
     def _forget(self) -> None:
         if self._group is not None:
-            self.guard.forget(self._group)
+            self.reaper.forget(self._group)
             self._group = None

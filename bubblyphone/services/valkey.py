@@ -26,8 +26,8 @@ CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 class EmbeddedValkey:
     """One server on loopback TCP with a password."""
 
-    def __init__(self, home: Path, kept: SecretsStore) -> None:
-        self.kept = kept
+    def __init__(self, home: Path, secrets_store: SecretsStore) -> None:
+        self.secrets_store = secrets_store
         self.log_path = home / "valkey.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._url = ""
@@ -39,8 +39,8 @@ class EmbeddedValkey:
 
     def launch(self) -> int:
         """Start the server; its process id. Raises ServiceError."""
-        password = self.kept.get_or_make("REDIS_PASSWORD", lambda: secrets.token_urlsafe(24))
-        port = keep_port(self.kept, "REDIS_PORT")
+        password = self.secrets_store.get_or_make("REDIS_PASSWORD", lambda: secrets.token_urlsafe(24))
+        port = keep_port(self.secrets_store, "REDIS_PORT")
         options = [
             "bind 127.0.0.1",
             f"port {port}",

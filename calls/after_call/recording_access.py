@@ -92,8 +92,8 @@ def set_retention(developer: Developer, days: int | None) -> None:
 def delete_all(developer_id: int) -> None:
     """The account is closed. Raises Conflict as long as one is still being made."""
     recordings = Recording.objects.filter(call__developer_id=developer_id)
-    kept = recordings.filter(status=Recording.Status.READY, deleted_at=None)
-    for recording in kept:
+    stored = recordings.filter(status=Recording.Status.READY, deleted_at=None)
+    for recording in stored:
         Recording.objects.filter(pk=recording.pk).update(deleted_at=timezone.now())
         erase(recording.pk)
     if recordings.filter(status=Recording.Status.PENDING).exists():

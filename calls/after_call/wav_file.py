@@ -28,9 +28,9 @@ class WavFile:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         self._file = os.fdopen(descriptor, "r+b")
-        kept = self._file.read(_HEADER.size)
-        if len(kept) == _HEADER.size:
-            self.began_at, self.sample_rate = _read_header(kept)
+        stored = self._file.read(_HEADER.size)
+        if len(stored) == _HEADER.size:
+            self.began_at, self.sample_rate = _read_header(stored)
         size = self._file.seek(0, os.SEEK_END) - _HEADER.size
         self.frames = max(0, size) // FRAME_BYTES
         self._write_header()

@@ -34,10 +34,10 @@ def calls(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     form = CallFilterForm(request.GET, developer=developer)
     shown = slice_of(form.narrow(selectors.calls_of(developer)), request.GET.get("before"))
-    kept = request.GET.copy()
-    kept.pop("before", None)
+    query = request.GET.copy()
+    query.pop("before", None)
     is_live = shown.is_first and any(not call.is_over for call in shown.rows)
-    context = {"form": form, "shown": shown, "kept": kept.urlencode(), "is_live": is_live}
+    context = {"form": form, "shown": shown, "query": query.urlencode(), "is_live": is_live}
     return render(request, "calls/list.html", context)
 
 

@@ -68,10 +68,10 @@ class System:
 
     def __init__(self) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="bubblyphone-bench-"))
-        self._guard = OrphanReaper()
+        self._reaper = OrphanReaper()
         self._stack = contextlib.ExitStack()
         self._stack.callback(shutil.rmtree, self._home, ignore_errors=True)
-        self._stack.callback(self._guard.close)
+        self._stack.callback(self._reaper.close)
 
     def __enter__(self) -> "System":
         return self
@@ -81,21 +81,21 @@ class System:
 
     def start_platform(self, number: str, variables: Mapping[str, str]) -> tuple[int, list[int], int]:
         """Pid of the web process, those of the services, and the port."""
-        kept = SecretsStore(self._home / "secrets.json")
+        secrets_store = SecretsStore(self._home / "secrets.json")
         port = find_free()
         given = {"PATH": os.environ["PATH"], "PORT": str(port), "DEMO": "0", "LOG_LEVEL": "WARNING", **variables}
-        environment = base_environment(given, self._home, kept)
+        environment = base_environment(given, self._home, secrets_store)
         (self._home / "static").mkdir()
         services = []
         for name, service in (
-            ("DATABASE_URL", EmbeddedPostgres(self._home, kept)),
-            ("REDIS_URL", EmbeddedValkey(self._home, kept)),
+            ("DATABASE_URL", EmbeddedPostgres(self._home, secrets_store)),
+            ("REDIS_URL", EmbeddedValkey(self._home, secrets_store)),
         ):
             environment[name] = service.start()
             self._stack.callback(service.stop)
             assert service.process is not None
             services.append(service.process.pid)
-            self._guard.watch(service.process.pid, signal.SIGINT)
+            self._reaper.watch(service.process.pid, signal.SIGINT)
         subprocess.run([sys.executable, "-m", "tests.bench.rows", number], cwd=PROJECT, env=environment, check=True)
         web = self._start([sys.executable, "-m", "bubblyphone.serve"], environment)
         self._wait_for(web, lambda: _is_alive(port))
@@ -119,7 +119,7 @@ class System:
             process = subprocess.Popen(
                 command, cwd=PROJECT, env=environment, stdout=output, stderr=output, start_new_session=True
             )
-        self._guard.watch(process.pid)
+        self._reaper.watch(process.pid)
         self._stack.callback(process.wait)
         self._stack.callback(process.terminate)
         return process

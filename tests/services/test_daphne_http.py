@@ -74,10 +74,10 @@ def test_what_is_too_large_is_not_kept_and_its_length_is_told(monkeypatch: pytes
     connection.receive("POST /x HTTP/1.1", framing)
     for start in range(0, len(chunks), 7):
         connection._channel.dataReceived(chunks[start : start + 7])
-    length, kept = connection.body()
+    length, secrets_store = connection.body()
     assert length == b"14"
-    assert b"12345671234567".startswith(kept)
-    assert len(kept) <= 9
+    assert b"12345671234567".startswith(secrets_store)
+    assert len(secrets_store) <= 9
 
 
 @pytest.mark.parametrize(

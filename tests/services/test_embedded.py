@@ -67,7 +67,7 @@ def test_a_lock_whose_process_id_now_belongs_to_another_program_is_no_obstacle(p
 
 def test_only_the_password_opens_the_database(postgres: EmbeddedPostgres) -> None:
     url = postgres.start()
-    password = postgres.kept.get("POSTGRES_PASSWORD")
+    password = postgres.secrets_store.get("POSTGRES_PASSWORD")
     assert password is not None
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(url.replace(password, "guess"))
@@ -98,8 +98,8 @@ def test_valkey_starts_again_at_the_same_address_and_wants_its_password(home: Pa
 
 def test_kept_values_are_readable_by_us_alone_and_damage_is_named(home: Path) -> None:
     path = home / "secrets.json"
-    kept = SecretsStore(path)
-    made = kept.get_or_make("SECRET_KEY", lambda: "first")
+    secrets_store = SecretsStore(path)
+    made = secrets_store.get_or_make("SECRET_KEY", lambda: "first")
     assert (made, SecretsStore(path).get_or_make("SECRET_KEY", lambda: "second")) == ("first", "first")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.write_text("{")

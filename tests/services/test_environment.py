@@ -14,19 +14,19 @@ from bubblyphone.services.secrets_store import SecretsStore
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> SecretsStore:
+def secrets_store(tmp_path: Path) -> SecretsStore:
     return SecretsStore(tmp_path / "secrets.json")
 
 
-def test_what_is_absent_is_made_and_kept(tmp_path: Path, kept: SecretsStore) -> None:
-    made = base_environment({}, tmp_path, kept)
+def test_what_is_absent_is_made_and_kept(tmp_path: Path, secrets_store: SecretsStore) -> None:
+    made = base_environment({}, tmp_path, secrets_store)
     assert (made["PORT"], made["HOST"], made["PUBLIC_URL"]) == ("8000", "127.0.0.1", "http://localhost:8000")
     assert (made["DEMO"], made["ALLOW_PRIVATE_WEBHOOKS"], made["DATA_DIR"]) == ("1", "1", str(tmp_path))
     Fernet(made["ENCRYPTION_KEYS"])
-    assert base_environment({}, tmp_path, SecretsStore(kept.path)) == made
+    assert base_environment({}, tmp_path, SecretsStore(secrets_store.path)) == made
 
 
-def test_what_the_user_gave_wins(tmp_path: Path, kept: SecretsStore) -> None:
+def test_what_the_user_gave_wins(tmp_path: Path, secrets_store: SecretsStore) -> None:
     given = {
         "DEMO": "0",
         "ALLOW_PRIVATE_WEBHOOKS": "0",
@@ -34,19 +34,19 @@ def test_what_the_user_gave_wins(tmp_path: Path, kept: SecretsStore) -> None:
         "PUBLIC_URL": "https://a.example",
         "PORT": "9",
     }
-    made = base_environment(given, tmp_path, kept)
+    made = base_environment(given, tmp_path, secrets_store)
     assert {name: made[name] for name in given} == given
     assert made["HOST"] == "0.0.0.0"  # noqa: S104
-    assert kept.get("SECRET_KEY") is None
+    assert secrets_store.get("SECRET_KEY") is None
 
 
-def test_a_secret_in_a_file_counts_as_given(tmp_path: Path, kept: SecretsStore) -> None:
-    assert "SECRET_KEY" not in base_environment({"SECRET_KEY_FILE": "/run/secrets/key"}, tmp_path, kept)
+def test_a_secret_in_a_file_counts_as_given(tmp_path: Path, secrets_store: SecretsStore) -> None:
+    assert "SECRET_KEY" not in base_environment({"SECRET_KEY_FILE": "/run/secrets/key"}, tmp_path, secrets_store)
 
 
-def test_the_exchange_keeps_its_credentials(kept: SecretsStore) -> None:
-    made = exchange_environment(8000, kept)
-    assert made == exchange_environment(8000, SecretsStore(kept.path))
+def test_the_exchange_keeps_its_credentials(secrets_store: SecretsStore) -> None:
+    made = exchange_environment(8000, secrets_store)
+    assert made == exchange_environment(8000, SecretsStore(secrets_store.path))
     assert made["TELNYX_BASE_URL"] == f"{made['EXCHANGE_URL']}/v2"
     assert made["EXCHANGE_WEBHOOK_URL"] == "http://127.0.0.1:8000/webhooks/telnyx"
 

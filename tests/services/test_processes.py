@@ -26,10 +26,10 @@ STUBBORN = (
 
 
 @pytest.fixture
-def guard() -> Iterator[OrphanReaper]:
-    guard = OrphanReaper()
-    yield guard
-    guard.close()
+def reaper() -> Iterator[OrphanReaper]:
+    reaper = OrphanReaper()
+    yield reaper
+    reaper.close()
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -39,14 +39,14 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def make_process(guard: OrphanReaper, code: str) -> PlatformProcess:
-    return PlatformProcess("web", [sys.executable, "-c", code], dict(os.environ), Console(), guard)
+def make_process(reaper: OrphanReaper, code: str) -> PlatformProcess:
+    return PlatformProcess("web", [sys.executable, "-c", code], dict(os.environ), Console(), reaper)
 
 
 def test_a_process_that_ignores_the_request_to_end_is_killed_with_its_children(
-    guard: OrphanReaper, capfd: pytest.CaptureFixture[str]
+    reaper: OrphanReaper, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    process = make_process(guard, STUBBORN)
+    process = make_process(reaper, STUBBORN)
     process.start()
     assert process.popen is not None
     group = process.popen.pid
@@ -65,9 +65,9 @@ def test_a_process_that_ignores_the_request_to_end_is_killed_with_its_children(
 
 
 def test_a_crashed_process_is_started_again_after_one_and_then_two_seconds(
-    guard: OrphanReaper, capfd: pytest.CaptureFixture[str]
+    reaper: OrphanReaper, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    process = make_process(guard, "raise SystemExit(3)")
+    process = make_process(reaper, "raise SystemExit(3)")
     process.start()
     began = time.monotonic()
     while process.restarts < 2:
@@ -104,17 +104,17 @@ time.sleep(60)
 
 
 def test_after_a_killed_run_the_next_one_waits_for_what_it_left(tmp_path: Path) -> None:
-    """Its guard has the lock as long as anything lives that it had started."""
+    """Its reaper has the lock as long as anything lives that it had started."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     with hold_data_dir(tmp_path) as lock:
         lock.seek(0)
         assert lock.read() == str(os.getpid())
-        guard = OrphanReaper(lock)
+        reaper = OrphanReaper(lock)
         lock.truncate(0)
         lock.write(str(gone.pid))
     began = time.monotonic()
-    threading.Timer(0.3, guard.close).start()
+    threading.Timer(0.3, reaper.close).start()
     with hold_data_dir(tmp_path):
         assert time.monotonic() - began >= 0.3
 

@@ -1,4 +1,4 @@
-"""What a killed run leaves behind: its guard dies, its processes live on, and the next run ends them."""
+"""What a killed run leaves behind: its reaper dies, its processes live on, and the next run ends them."""
 
 import os
 import signal
@@ -94,12 +94,12 @@ def test_nobody_else_is_ended(tmp_path: Path, text: str) -> None:
     assert stop_leftovers(tmp_path / "absent.json", tmp_path) == 0
 
 
-def test_a_guard_that_died_is_replaced_and_knows_everything(spawn: Callable[..., subprocess.Popen[str]]) -> None:
-    guard = OrphanReaper()
+def test_a_reaper_that_died_is_replaced_and_knows_everything(spawn: Callable[..., subprocess.Popen[str]]) -> None:
+    reaper = OrphanReaper()
     before, after, ended = spawn(SLEEPER), spawn(SLEEPER), spawn(SLEEPER)
-    guard.watch(before.pid)
-    guard.watch(ended.pid)
-    assert guard.revive() is None
+    reaper.watch(before.pid)
+    reaper.watch(ended.pid)
+    assert reaper.revive() is None
 
     dead = next(
         child for child in psutil.Process().children() if "bubblyphone.services.orphan_reaper" in child.cmdline()
@@ -107,11 +107,11 @@ def test_a_guard_that_died_is_replaced_and_knows_everything(spawn: Callable[...,
     dead.kill()
     while dead.status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
-    guard.forget(ended.pid)
-    guard.watch(after.pid)
-    assert guard.revive() is None
+    reaper.forget(ended.pid)
+    reaper.watch(after.pid)
+    assert reaper.revive() is None
 
-    guard.close()
+    reaper.close()
     assert (before.wait(30), after.wait(30)) == (-signal.SIGTERM, -signal.SIGTERM)
     assert ended.poll() is None
     assert not is_group_alive(before.pid)

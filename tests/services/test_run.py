@@ -87,9 +87,9 @@ class Run:
         raise AssertionError(f"{command} does not run")
 
 
-# By the name in the log: what its command line contains. The guard first, since every other death is reported to it.
+# By the name in the log: what its command line contains. The reaper first, since every other death is reported to it.
 ROLES = {
-    "guard": "bubblyphone.services.orphan_reaper",
+    "reaper": "bubblyphone.services.orphan_reaper",
     "web": "bubblyphone.serve",
     "clock": "manage.py clock",
     "worker": "manage.py qcluster",
@@ -132,8 +132,8 @@ def get(port: int, path: str) -> int:
 
 
 def database_url(data_dir: Path) -> str:
-    kept = json.loads((data_dir / "secrets.json").read_text())
-    return f"postgresql://bubblyphone:{kept['POSTGRES_PASSWORD']}@127.0.0.1:{kept['POSTGRES_PORT']}/bubblyphone"
+    secrets_store = json.loads((data_dir / "secrets.json").read_text())
+    return f"postgresql://bubblyphone:{secrets_store['POSTGRES_PASSWORD']}@127.0.0.1:{secrets_store['POSTGRES_PORT']}/bubblyphone"
 
 
 @pytest.mark.slow
