@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import services
-from accounts.hooks import DELETION_STEPS
+from accounts.extension_points import DELETION_STEPS
 from accounts.models import ApiKey, Developer
 from bubblyphone.core.errors import ApplicationError, Conflict, InvalidRequest
 from bubblyphone.core.jobs import enqueue
@@ -40,7 +40,7 @@ def close_account(*, developer: Developer, password: str, address: str) -> None:
 
 
 def finish(developer_id: int) -> None:
-    """Job: the steps of `accounts.hooks.DELETION_STEPS`, phase by phase. `finish_all` retries steps that cannot be done yet."""
+    """Job: the steps of `accounts.extension_points.DELETION_STEPS`, phase by phase. `finish_all` retries steps that cannot be done yet."""
     for step in sorted(DELETION_STEPS, key=lambda step: step.phase):
         try:
             step.run(developer_id)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import email_verification, throttles
 from accounts.authentication import KEY_PREFIX
-from accounts.hooks import ACCOUNT_OPENED
+from accounts.extension_points import ACCOUNT_OPENED
 from accounts.models import ApiKey, BrowserSession, Developer, SessionToken
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests

@@ -1,4 +1,4 @@
-"""What becomes of cards when their account is deleted (accounts.hooks.DELETION_STEPS)."""
+"""What becomes of cards when their account is deleted (accounts.extension_points.DELETION_STEPS)."""
 
 from accounts.models import Developer
 from billing.models import AutoTopUp, Card

@@ -8,16 +8,16 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
-        from accounts.hooks import ACCOUNT_OPENED, DELETION_STEPS, DeletionPhase, DeletionStep
-        from billing import account_deletion, caps, checkpoints, hooks, notices, verification
+        from accounts.extension_points import ACCOUNT_OPENED, DELETION_STEPS, DeletionPhase, DeletionStep
+        from billing import account_deletion, caps, checkpoints, extension_points, notices, verification
         from billing.payments import auto_topup, ledger_check, sweep
         from bubblyphone.core.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob
 
         checks.register(check_stripe)
         ACCOUNT_OPENED.register(caps.set_defaults)
         DELETION_STEPS.register(DeletionStep(DeletionPhase.PAYMENTS, account_deletion.forget_cards))
-        hooks.ENTRY_WATCHERS.register(auto_topup.watch)
-        hooks.LEDGER_CHECKS.register(
+        extension_points.ENTRY_WATCHERS.register(auto_topup.watch)
+        extension_points.LEDGER_CHECKS.register(
             verification.check_entries,
             verification.check_balances,
             verification.check_adjustments,

@@ -21,7 +21,7 @@ def limits_of(developer: Developer) -> SpendingCap:
 
 
 def set_defaults(developer_id: int) -> None:
-    """The limits a new account starts with, which are also its ceilings (accounts.hooks.ACCOUNT_OPENED)."""
+    """The limits a new account starts with, which are also its ceilings (accounts.extension_points.ACCOUNT_OPENED)."""
     daily_cap, max_calls = settings.NEW_ACCOUNT_DAILY_CAP, settings.NEW_ACCOUNT_MAX_CALLS
     if daily_cap is not None or max_calls is not None:
         limits = SpendingCap(developer_id=developer_id, daily_cap=daily_cap, max_concurrent_calls=max_calls)

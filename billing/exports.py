@@ -46,7 +46,7 @@ def transactions_csv(entries: QuerySet[LedgerEntry]) -> HttpResponse:
 
 
 def rates_csv(rates: QuerySet[TelephonyRate]) -> HttpResponse:
-    """Rates as `billing.rates.import_rates` reads them."""
+    """Rates as `billing.rate_import.import_rates` reads them."""
     rows = (
         [
             rate.prefix,

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from billing.rates import import_rates
+from billing.rate_import import import_rates
 from bubblyphone.core.errors import InvalidRequest
 
 MAX_FILE_BYTES = 1024 * 1024

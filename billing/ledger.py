@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Developer
-from billing.hooks import CREDIT_JOBS, ENTRY_WATCHERS, HOLDS
+from billing.extension_points import CREDIT_JOBS, ENTRY_WATCHERS, HOLDS
 from billing.models import LedgerEntry
 from bubblyphone.core import period_cache
 from bubblyphone.core.errors import InsufficientFunds

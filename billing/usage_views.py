@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
-from billing.hooks import USAGE_REPORT
+from billing.extension_points import USAGE_REPORT
 from billing.periods import month_of, read_month
 from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.errors import InvalidRequest

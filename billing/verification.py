@@ -1,6 +1,6 @@
 """Proof that the ledger is right: `manage.py ledger verify`, and every night by schedule.
 
-Each check of `billing.hooks.LEDGER_CHECKS` yields a line for every fault. All read the same snapshot of the database.
+Each check of `billing.extension_points.LEDGER_CHECKS` yields a line for every fault. All read the same snapshot of the database.
 """
 
 import logging
@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Count, Q, Sum
 
 from billing import ledger
-from billing.hooks import LEDGER_CHECKS
+from billing.extension_points import LEDGER_CHECKS
 from billing.models import Adjustment, LedgerEntry
 from bubblyphone.core.money import ZERO, format_money
 from bubblyphone.core.snapshots import one_state

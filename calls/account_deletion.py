@@ -1,4 +1,4 @@
-"""What becomes of calls when their account is deleted (accounts.hooks.DELETION_STEPS)."""
+"""What becomes of calls when their account is deleted (accounts.extension_points.DELETION_STEPS)."""
 
 from django.db import transaction
 

@@ -5,26 +5,26 @@ class CallsConfig(AppConfig):
     name = "calls"
 
     def ready(self) -> None:
-        from accounts.hooks import DELETION_STEPS, DeletionPhase, DeletionStep
-        from billing import hooks as billing_hooks
+        from accounts.extension_points import DELETION_STEPS, DeletionPhase, DeletionStep
+        from billing import extension_points as billing_extension_points
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
         from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
         from calls import account_deletion
         from calls.after_call import jobs, recording_access
-        from calls.charging import holds, ledger_check, usage
+        from calls.charging import balance_holds, ledger_check, usage
         from calls.clock import cap_enforcement, metering, sweeper
         from calls.webhook_mode.call_replies import CallReplies
-        from webhooks import hooks as webhook_hooks
+        from webhooks import extension_points as webhook_extension_points
 
         DELETION_STEPS.register(
             DeletionStep(DeletionPhase.CALLS, account_deletion.end_calls),
             DeletionStep(DeletionPhase.CALLS, recording_access.delete_all),
             DeletionStep(DeletionPhase.CALLS, account_deletion.forget_what_was_said),
         )
-        billing_hooks.HOLDS.register(holds.held)
-        billing_hooks.USAGE_REPORT.register(usage.report)
-        billing_hooks.LEDGER_CHECKS.register(ledger_check.check_calls)
-        webhook_hooks.REPLY_HANDLER.register(CallReplies())
+        billing_extension_points.HOLDS.register(balance_holds.held)
+        billing_extension_points.USAGE_REPORT.register(usage.report)
+        billing_extension_points.LEDGER_CHECKS.register(ledger_check.check_calls)
+        webhook_extension_points.REPLY_HANDLER.register(CallReplies())
         CLOCK_TASKS.register(metering.run, cap_enforcement.run, sweeper.run)
         SCHEDULED_JOBS.register(
             ScheduledJob("resume processing after calls", jobs.resume_all, 1),

@@ -1,4 +1,4 @@
-"""Releasing numbers and deleting documents when their account is deleted (accounts.hooks.DELETION_STEPS)."""
+"""Releasing numbers and deleting documents when their account is deleted (accounts.extension_points.DELETION_STEPS)."""
 
 from bubblyphone.core.errors import Conflict
 from phone_numbers import services

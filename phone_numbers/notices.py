@@ -50,7 +50,10 @@ def addressed_numbers(developer_id: int) -> Iterable[PhoneNumber]:
 
 
 def publish_to_account(*, developer_id: int, subject: str, event_type: str, payload: Mapping[str, Any]) -> None:
-    """An event of no number in particular, once to each address, in the caller's transaction (webhooks.hooks.PUBLISH_TO_ACCOUNT)."""
+    """An event of no number in particular, once to each address, in the caller's transaction.
+
+    Registered as webhooks.extension_points.PUBLISH_TO_ACCOUNT.
+    """
     for number in addressed_numbers(developer_id):
         publish(
             developer_id=developer_id,

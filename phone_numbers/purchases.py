@@ -43,7 +43,7 @@ OPEN_MESSAGE = "The carrier has not confirmed the order yet. If it does, the num
 
 
 def held(developer_id: int) -> Decimal:
-    """The price of what is being bought, in USD (billing.hooks.HOLDS)."""
+    """The price of what is being bought, in USD (billing.extension_points.HOLDS)."""
     return held_by([developer_id]).get(developer_id, ZERO)
 
 

@@ -7,7 +7,7 @@ from accounts.models import Developer
 from agents import configuration
 from agents.selectors import find_model, in_service
 from bubblyphone.core.money import ZERO
-from calls.charging.pricing import ANALYSIS_PRICE, WHISPER_PRICE_PER_MINUTE, model_price
+from calls.charging.call_prices import ANALYSIS_PRICE, WHISPER_PRICE_PER_MINUTE, model_price
 from phone_numbers.models import PhoneNumber
 from sandbox.services import DEMO_CALLS
 

@@ -20,9 +20,9 @@ from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest
 from bubblyphone.core.money import ZERO
 from calls import timeline
 from calls.charging.admission import admit
-from calls.charging.pricing import model_price
+from calls.charging.call_prices import model_price
 from calls.control import call_variables
-from calls.control.call_requests import check_streaming
+from calls.control.outbound import check_streaming
 from calls.models import Call, Direction
 from phone_numbers.models import CallMode, PhoneNumber
 

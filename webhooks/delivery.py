@@ -1,4 +1,4 @@
-"""Sends the outbox: first attempts as soon as their transaction has committed, retries after RETRY_DELAYS.
+"""Sends the outbox: first attempts as soon as their transaction has committed, retries by `webhooks.retry_schedule`.
 
 One coroutine in the clock process. A process claims rows by a lease in the database: when it is killed, its leases expire and
 another process sends the rows. Several processes can share the work. What receivers can rely on: docs/guarantees.md.
@@ -20,11 +20,13 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import Min
 from django.utils import timezone
 
-from webhooks.hooks import REPLY_HANDLER
+from webhooks import retry_schedule
+from webhooks.extension_points import REPLY_HANDLER
 from webhooks.models import WebhookDelivery
 from webhooks.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
 from webhooks.outbox import CHANNEL, record_attempt
 from webhooks.replies import AnswerRefused
+from webhooks.retry_schedule import RETRY_DELAYS_SECONDS
 from webhooks.signing import signature_headers, signing_keys
 
 logger = logging.getLogger(__name__)
@@ -32,8 +34,6 @@ logger = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-# Seconds after the previous failure: short enough for a call that waits for the answer, long enough for a restart.
-RETRY_DELAYS = (5.0, 30.0, 120.0)
 # How long a claim excludes others: longer than an attempt with its timeout of 10 s.
 LEASE_SECONDS = 15.0
 # NOTIFY wakes us; polling covers what another process left behind, and clocks that differ.
@@ -80,12 +80,14 @@ def record_outcome(
 ) -> None:
     """Record the attempt and schedule the next one. Does nothing if another process has recorded this attempt."""
     number = delivery.attempt_count + 1
-    status, next_attempt_at = WebhookDelivery.Status.FAILED, None
+    status: str = WebhookDelivery.Status.FAILED
+    next_attempt_at = None
     if result.is_success:
         status = WebhookDelivery.Status.DELIVERED
-    elif number <= len(retry_delays) and not result.is_final:
+    elif not result.is_final:
         failed_at = started_at + timedelta(milliseconds=result.latency_ms)
-        status, next_attempt_at = delivery.Status.PENDING, failed_at + timedelta(seconds=retry_delays[number - 1])
+        if next_attempt_at := retry_schedule.next_attempt_at(number, failed_at, retry_delays):
+            status = WebhookDelivery.Status.PENDING
     with transaction.atomic():
         ours = WebhookDelivery.objects.filter(
             pk=delivery.pk, status=WebhookDelivery.Status.PENDING, attempt_count=number - 1
@@ -156,7 +158,9 @@ class _DatabaseThread:
 class Dispatcher:
     """Claims and sends. When cancelled, attempts in flight get a moment to finish; the rest is released."""
 
-    def __init__(self, *, retry_delays: Sequence[float] = RETRY_DELAYS, lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self, *, retry_delays: Sequence[float] = RETRY_DELAYS_SECONDS, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
         self._retry_delays = retry_delays
         self._lease_seconds = lease_seconds
         self._wake = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Webhooks whose response we act on: `webhooks.hooks.REPLY_HANDLER` does."""
+"""Webhooks whose response we act on: `webhooks.extension_points.REPLY_HANDLER` does."""
 
 from typing import Protocol
 

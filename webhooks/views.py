@@ -12,7 +12,7 @@ from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import next_page, page, show_refusal, slice_of
 from bubblyphone.core.schema import description
 from webhooks import redelivery
-from webhooks.hooks import ENDPOINT_SOURCES
+from webhooks.extension_points import ENDPOINT_SOURCES
 
 
 class DeliveryFilterForm(forms.Form):

@@ -36,8 +36,8 @@ class Speech:
     """The two workers of one event loop; started when first needed, shared by all calls, restarted when they die."""
 
     def __init__(self) -> None:
-        self.ears = Worker("agents.speech.ears_worker")
-        self.voice = Worker("agents.speech.voice_worker")
+        self.stt = Worker("agents.speech.stt_worker")
+        self.tts = Worker("agents.speech.tts_worker")
         self._embeddings: dict[str, NDArray[np.float32]] = {}
         self._warm: tuple[int | None, int | None] = (None, None)
         self._warming: asyncio.Task[None] | None = None
@@ -49,15 +49,15 @@ class Speech:
         """
         if not is_installed():
             raise SpeechError("The offline speech packages are not installed.")
-        if None not in self._warm and self._warm == (self.ears.process_id, self.voice.process_id):
+        if None not in self._warm and self._warm == (self.stt.process_id, self.tts.process_id):
             return
         if self._warming is None or self._warming.done():
             self._warming = asyncio.create_task(self._load())
         await asyncio.shield(self._warming)
 
     async def _load(self) -> None:
-        await asyncio.gather(self.ears.request_one(Kind.WARM_UP), self.voice.request_one(Kind.WARM_UP))
-        self._warm = (self.ears.process_id, self.voice.process_id)
+        await asyncio.gather(self.stt.request_one(Kind.WARM_UP), self.tts.request_one(Kind.WARM_UP))
+        self._warm = (self.stt.process_id, self.tts.process_id)
 
     async def synthesize(self, text: str, sample_rate: int = 16_000) -> AsyncGenerator[bytes, None]:
         """Speak `text`: PCM16 mono at `sample_rate`, a sentence (or a clause of a long one) at a time.
@@ -66,13 +66,13 @@ class Speech:
         """
         for piece in split_for_speech(text):
             body = struct.pack("<I", sample_rate) + piece.encode()
-            async with aclosing(self.voice.request(Kind.SYNTHESIZE, body)) as chunks:
+            async with aclosing(self.tts.request(Kind.SYNTHESIZE, body)) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
     async def transcribe(self, pcm16_16k: bytes) -> Transcription:
         """Understand English speech of any length: PCM16 mono 16 kHz. Raises SpeechError."""
-        answer = parse_stored_json(await self.ears.request_one(Kind.TRANSCRIBE, pcm16_16k))
+        answer = parse_stored_json(await self.stt.request_one(Kind.TRANSCRIBE, pcm16_16k))
         return Transcription(answer["text"], answer["confidence"])
 
     async def embed(self, sentences: Sequence[str]) -> NDArray[np.float32]:
@@ -81,7 +81,7 @@ class Speech:
         missing = [sentence for sentence in dict.fromkeys(sentences) if sentence not in known]
         for start in range(0, len(missing), EMBEDDING_BATCH):
             batch = missing[start : start + EMBEDDING_BATCH]
-            rows = np.frombuffer(await self.ears.request_one(Kind.EMBED, json.dumps(batch).encode()), "<f4")
+            rows = np.frombuffer(await self.stt.request_one(Kind.EMBED, json.dumps(batch).encode()), "<f4")
             known.update(zip(batch, rows.reshape(-1, EMBEDDING_WIDTH), strict=True))
         if len(self._embeddings) + len(missing) > EMBEDDING_CACHE:
             self._embeddings.clear()
@@ -94,7 +94,7 @@ class Speech:
         """End both workers."""
         if self._warming is not None:
             self._warming.cancel()
-        await asyncio.gather(self.ears.close(), self.voice.close())
+        await asyncio.gather(self.stt.close(), self.tts.close())
 
 
 _speech_of: WeakKeyDictionary[asyncio.AbstractEventLoop, Speech] = WeakKeyDictionary()

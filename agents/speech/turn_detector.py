@@ -92,11 +92,11 @@ class TurnDetector:
         self._pending = bytearray()
         self._posted: deque[bytes] = deque()
         self._must_repost = False
-        self._stream_id = speech.ears.new_id()
+        self._stream_id = speech.stt.new_id()
         self._before: deque[bytes] = deque(maxlen=(PRE_ROLL_MS + LONGEST_BARGE_IN_MS) // WINDOW_MS)
         self._loud_run_ms = 0
         self._reset()
-        speech.ears.attach(self._stream_id, self._on_frame)
+        speech.stt.attach(self._stream_id, self._on_frame)
         self._poster = asyncio.create_task(self._post_windows())
 
     def _reset(self) -> None:
@@ -130,9 +130,9 @@ class TurnDetector:
         """Stop listening. May be called twice."""
         self._poster.cancel()
         self._drop_guess()
-        self._speech.ears.detach(self._stream_id)
+        self._speech.stt.detach(self._stream_id)
         try:
-            self._speech.ears.post(Kind.FORGET, self._stream_id)
+            self._speech.stt.post(Kind.FORGET, self._stream_id)
         except SpeechError:
             logger.debug("The speech recognition process has already ended")
 
@@ -142,14 +142,14 @@ class TurnDetector:
         while failures < RESTARTS:
             try:
                 await self._wait_for_sound()
-                await self._speech.ears.start()
+                await self._speech.stt.start()
                 if self._must_repost:
                     self._must_repost = False
-                    self._speech.ears.post(Kind.LISTEN, self._stream_id, b"".join(self._posted))
+                    self._speech.stt.post(Kind.LISTEN, self._stream_id, b"".join(self._posted))
                 whole = len(self._pending) // WINDOW_BYTES * WINDOW_BYTES
                 if whole:
                     sound = bytes(self._pending[:whole])
-                    self._speech.ears.post(Kind.LISTEN, self._stream_id, sound)
+                    self._speech.stt.post(Kind.LISTEN, self._stream_id, sound)
                     self._posted.extend(sound[i : i + WINDOW_BYTES] for i in range(0, whole, WINDOW_BYTES))
                     del self._pending[:whole]
                 failures = 0 if not self._must_repost else failures + 1

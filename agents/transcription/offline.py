@@ -52,7 +52,7 @@ async def _transcribe(pcm16_16k: bytes) -> list[Segment]:
         whole = pcm16_16k.ljust(-(-len(pcm16_16k) // WINDOW_BYTES) * WINDOW_BYTES, b"\0")
         if not whole:
             return []
-        async with aclosing(engine.ears.request(Kind.LISTEN, whole)) as answers:
+        async with aclosing(engine.stt.request(Kind.LISTEN, whole)) as answers:
             probabilities = np.frombuffer(await anext(answers), "<f4")
         found = [await _understand(engine, whole, span, probabilities) for span in utterances(probabilities)]
         return [segment for segment in found if segment is not None]

@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from accounts.models import Developer
 from billing import exports, ledger, selectors
 from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer
-from billing.hooks import USAGE_REPORT
+from billing.extension_points import USAGE_REPORT
 from billing.models import LedgerEntry
 from billing.periods import read_month
 from bubblyphone.core.api import data, format_time, page_of

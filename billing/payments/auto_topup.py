@@ -26,7 +26,7 @@ from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.money import format_money
-from webhooks.hooks import PUBLISH_TO_ACCOUNT
+from webhooks.extension_points import PUBLISH_TO_ACCOUNT
 
 logger = logging.getLogger(__name__)
 AMOUNTS = tuple(map(Decimal, (10, 25, 50, 100)))

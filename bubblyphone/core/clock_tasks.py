@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bubblyphone.core.hooks import Registry
+from bubblyphone.core.registry import Registry
 
 ClockTask = Callable[[], Coroutine[Any, Any, None]]
 CLOCK_TASKS: Registry[ClockTask] = Registry()

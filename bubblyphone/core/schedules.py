@@ -10,7 +10,7 @@ from django.apps.registry import Apps
 from django.db import connections
 from django.utils import timezone
 
-from bubblyphone.core.hooks import Registry, dotted_path
+from bubblyphone.core.registry import Registry, dotted_path
 
 EVERY_MINUTES = "I"  # django_q.models.Schedule.MINUTES
 DAY_MINUTES = 24 * 60

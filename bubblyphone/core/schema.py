@@ -14,9 +14,9 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework.permissions import AllowAny
 from rest_framework.serializers import BaseSerializer
 
-from bubblyphone.core.hooks import Slot
 from bubblyphone.core.json_schema import SHAPES, Schema, example_of, page_size, shape, text
 from bubblyphone.core.openapi_links import add_links
+from bubblyphone.core.registry import Slot
 from bubblyphone.core.webhook_schema import Webhook, webhooks_section
 
 PREFIX = "/api/v1"

@@ -88,7 +88,9 @@ def exchange_environment(port: int, secrets_store: SecretsStore) -> dict[str, st
     Keys are raw Ed25519 bytes in base64, as Telnyx shows its public key. `port` is the platform's own.
     """
     url = f"http://127.0.0.1:{keep_port(secrets_store, 'EXCHANGE_PORT')}"
-    private_key = secrets_store.get_or_make("EXCHANGE_PRIVATE_KEY", lambda: base64.b64encode(secrets.token_bytes(32)).decode())
+    private_key = secrets_store.get_or_make(
+        "EXCHANGE_PRIVATE_KEY", lambda: base64.b64encode(secrets.token_bytes(32)).decode()
+    )
     public_key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(private_key)).public_key()
     return {
         "EXCHANGE_URL": url,

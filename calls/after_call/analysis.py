@@ -16,7 +16,7 @@ from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.money import ZERO
 from calls import timeline
 from calls.after_call import jobs
-from calls.charging.pricing import ANALYSIS_PRICE
+from calls.charging.call_prices import ANALYSIS_PRICE
 from calls.models import Analysis, Call, TranscriptEntry
 
 logger = logging.getLogger(__name__)

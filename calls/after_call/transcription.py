@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.transcription.base import Segment, Transcriber, TranscriptionError
-from billing import rating
+from billing import cost_formulas
 from billing.models import LedgerEntry
 from bubblyphone.core.backends import load_backend
 from bubblyphone.core.errors import InsufficientFunds
@@ -25,7 +25,7 @@ from calls import timeline
 from calls.after_call import jobs
 from calls.after_call.recording_files import open_recording
 from calls.after_call.wav_file import StereoReader
-from calls.charging.pricing import WHISPER_PRICE_PER_MINUTE
+from calls.charging.call_prices import WHISPER_PRICE_PER_MINUTE
 from calls.models import Call, Recording, TranscriptEntry, Transcription
 
 logger = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ def _charge(call: Call, seconds: int) -> Decimal:
         call,
         name="whisper",
         kind=LedgerEntry.Kind.TRANSCRIPTION,
-        amount=rating.model_cost(seconds, WHISPER_PRICE_PER_MINUTE),
+        amount=cost_formulas.model_cost(seconds, WHISPER_PRICE_PER_MINUTE),
         what=f"Whisper transcription ({seconds} s)",
     )
     call.transcription_cost += cost

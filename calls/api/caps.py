@@ -17,7 +17,7 @@ from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.money import ZERO, format_amount, format_money
 from bubblyphone.core.readable_body import ReadableBody
 from calls.api.views import developer_of
-from calls.charging import holds
+from calls.charging import balance_holds
 from calls.charging.daily_caps import DailyCap, Scope, all_daily_caps
 
 
@@ -53,7 +53,7 @@ def caps_data(developer: Developer) -> dict[str, Any]:
         "daily_cap": format_amount(limits.daily_cap),
         "spent_today": format_money(whole.spent(now)),
         "max_concurrent_calls": limits.max_concurrent_calls,
-        "running_calls": holds.open_calls(developer.pk).count(),
+        "running_calls": balance_holds.open_calls(developer.pk).count(),
         "max_calls_per_caller_per_hour": limits.max_calls_per_caller_per_hour,
         "ceilings": {
             "daily_cap": format_amount(limits.daily_cap_ceiling),

@@ -25,7 +25,7 @@ from calls.api.serializers import (
     turn_data,
     whisper_data,
 )
-from calls.control import call_requests
+from calls.control import outbound, running_calls
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
 
@@ -58,7 +58,7 @@ class HangupView(APIView):
 
     def post(self, request: Request, identifier: str) -> Response:
         call = selectors.get_call(developer_of(request), identifier)
-        call_requests.hang_up(call=call)
+        running_calls.hang_up(call=call)
         call.refresh_from_db()
         return data(call_data(call))
 
@@ -69,7 +69,7 @@ class SpeakView(APIView):
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(SpeakSerializer, request)
         call = selectors.get_call(developer_of(request), identifier)
-        call_requests.speak(call=call, text=body["text"])
+        running_calls.speak(call=call, text=body["text"])
         return data(call_data(call))
 
 
@@ -79,7 +79,7 @@ class TransferView(APIView):
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(TransferSerializer, request)
         call = selectors.get_call(developer_of(request), identifier)
-        call_requests.transfer(call=call, to=body["to"], briefing=body["briefing"])
+        running_calls.transfer(call=call, to=body["to"], briefing=body["briefing"])
         return data(call_data(call))
 
 
@@ -88,7 +88,7 @@ class ContextView(APIView):
 
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(ContextSerializer, request)
-        call_requests.inject_context(
+        running_calls.inject_context(
             call=selectors.get_call(developer_of(request), identifier), message=body["message"]
         )
         return Response({"status": "delivered"})
@@ -173,7 +173,7 @@ def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | No
     except NotFound:
         raise InvalidRequest({"model_key_id": ["This model key does not exist."]}) from None
     mode = body.pop("mode", None) or number.mode
-    return call_requests.place_call(
+    return outbound.place_call(
         developer=developer,
         number=number,
         to=body.pop("to"),

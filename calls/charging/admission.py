@@ -10,9 +10,9 @@ from billing import destinations, ledger
 from billing.models import SpendingCap
 from bubblyphone.core.errors import InsufficientFunds, TooManyRequests
 from bubblyphone.core.money import ZERO, format_money
-from calls.charging import holds, settlement
+from calls.charging import balance_holds, settlement
+from calls.charging.call_prices import MINIMUM_BALANCE
 from calls.charging.daily_caps import Scope, daily_caps
-from calls.charging.pricing import MINIMUM_BALANCE
 from calls.models import Call, Direction, HangupCause
 
 RETRY_AFTER_SECONDS = 10
@@ -22,23 +22,23 @@ CALLER_WINDOW = timedelta(hours=1)
 def admit(call: Call) -> None:
     """Let a call begin, or refuse it: before it is saved, in the transaction that saves it.
 
-    From then on the call holds its first minute (`calls.charging.holds`). Of calls that begin at the same moment in whatever processes,
-    each sees the holds of those before it, because this locks the account. Sets the rate of an outbound call. Raises Forbidden
-    (account deactivated, destination refused), InsufficientFunds and TooManyRequests, whose `code` names the reason.
+    From then on the call holds its first minute (`calls.charging.balance_holds`). Of calls that begin at the same moment, in any
+    process, each sees the holds of those before it, because this locks the account. Sets the rate of an outbound call. Raises
+    Forbidden (account deactivated, destination refused), InsufficientFunds and TooManyRequests, whose `code` names the reason.
     """
     now = timezone.now()
     ledger.lock_developer(call.developer_id)
     require_active(call.developer_id)
     if call.direction == Direction.OUTBOUND:
         call.telephony_rate = destinations.rate_to(call.to_number, developer_id=call.developer_id, at=call.started_at)
-    ledger.require_balance(call.developer_id, max(MINIMUM_BALANCE, holds.hold_of(call, now)))
+    ledger.require_balance(call.developer_id, max(MINIMUM_BALANCE, balance_holds.hold_of(call, now)))
     _check_cost_limit(call)
     _check_account_limits(call, now)
     _check_number_limits(call)
     for cap in sorted(daily_caps([call]), key=lambda cap: list(Scope).index(cap.scope)):
         open_calls = cap.calls().running()
         # In this order: a call that ends meanwhile counts twice, and never not at all.
-        held = sum((holds.hold_of(other, now) for other in open_calls), ZERO)
+        held = sum((balance_holds.hold_of(other, now) for other in open_calls), ZERO)
         if held + cap.settled(now) >= cap.amount:
             raise InsufficientFunds(
                 f"Calls have reached ${format_money(cap.amount)} today, the daily cap that applies to this call.",
@@ -58,7 +58,7 @@ def admit_transfer(call: Call, to: str) -> Decimal:
     if ledger.available(call.developer_id) < rate:
         raise InsufficientFunds("Your balance is too low for the first minute of the transfer.")
     limit = settlement.cost_limit(call)
-    if limit is not None and holds.accrued_cost(call, timezone.now()) + rate > limit:
+    if limit is not None and balance_holds.accrued_cost(call, timezone.now()) + rate > limit:
         text = "`max_cost_per_call` does not cover the first minute of the transfer."
         raise InsufficientFunds(text, code="max_cost_per_call_too_low")
     return rate
@@ -78,7 +78,9 @@ def _check_account_limits(call: Call, now: datetime) -> None:
     if limits is None:
         return
     if limits.max_concurrent_calls is not None:
-        _check_open_calls(holds.open_calls(call.developer_id).count(), limits.max_concurrent_calls, "too_many_calls")
+        _check_open_calls(
+            balance_holds.open_calls(call.developer_id).count(), limits.max_concurrent_calls, "too_many_calls"
+        )
     per_caller = limits.max_calls_per_caller_per_hour
     if per_caller is not None and call.direction == Direction.INBOUND and not call.sandbox:
         before = Call.objects.filter(
@@ -96,7 +98,7 @@ def _check_account_limits(call: Call, now: datetime) -> None:
 def _check_number_limits(call: Call) -> None:
     number = call.phone_number
     if number is not None and number.max_concurrent_calls is not None:
-        running = holds.open_calls(call.developer_id).filter(phone_number=number).count()
+        running = balance_holds.open_calls(call.developer_id).filter(phone_number=number).count()
         _check_open_calls(running, number.max_concurrent_calls, "number_too_many_calls")
 
 

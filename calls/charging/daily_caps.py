@@ -19,7 +19,7 @@ from agents.models import Agent
 from billing.models import SpendingCap
 from billing.periods import start_of_day
 from bubblyphone.core.money import ZERO
-from calls.charging.holds import accrued_cost
+from calls.charging.balance_holds import accrued_cost
 from calls.models import Call, CallQuerySet, CallStatus
 from phone_numbers.models import PhoneNumber
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from agents.settings import VoicemailAction
-from billing import ledger, rating
+from billing import cost_formulas, ledger
 from billing.models import LedgerEntry
 from bubblyphone.core.money import ZERO
-from calls.charging.pricing import TRANSCRIPTION_PRICE
+from calls.charging.call_prices import TRANSCRIPTION_PRICE
 from calls.models import Call, Direction, HangupCause
 from phone_numbers.models import CallMode
 
@@ -73,9 +73,9 @@ def bill(call: Call, seconds: int) -> Bill:
         agent_seconds=agent_seconds,
         transfer_seconds=seconds - agent_seconds,
         # Finding out that a machine has answered costs one minute, however long it took, and no model.
-        telephony=rating.telephony_cost(min(seconds, 60) if met_machine else agent_seconds, call.telephony_rate),
-        transfer=rating.telephony_cost(seconds - agent_seconds, call.transfer_rate),
-        model=ZERO if met_machine else rating.model_cost(agent_seconds, call.model_rate),
+        telephony=cost_formulas.telephony_cost(min(seconds, 60) if met_machine else agent_seconds, call.telephony_rate),
+        transfer=cost_formulas.telephony_cost(seconds - agent_seconds, call.transfer_rate),
+        model=ZERO if met_machine else cost_formulas.model_cost(agent_seconds, call.model_rate),
         transcription=TRANSCRIPTION_PRICE if call.mode == CallMode.WEBHOOK and call.speech_transcribed else ZERO,
     )
 

@@ -1,4 +1,4 @@
-"""What a month's calls and numbers came to (`billing.hooks.USAGE_REPORT`): billing shows it and cannot know calls.
+"""What a month's calls and numbers came to (`billing.extension_points.USAGE_REPORT`): billing shows it and cannot know calls.
 
 Calls tell how many there were, how long they lasted, whom they belong to, and what their settlement booked in the same moment; the
 ledger tells the rest. `manage.py ledger verify` proves that each call's amounts are what was booked for it.

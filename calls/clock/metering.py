@@ -18,7 +18,7 @@ from billing import ledger
 from bubblyphone.core.money import ZERO
 from bubblyphone.core.snapshots import one_state
 from calls.charging import settlement
-from calls.charging.holds import BILL_FIELDS, accrued_cost, elapsed_seconds, spoken_cost
+from calls.charging.balance_holds import BILL_FIELDS, accrued_cost, elapsed_seconds, spoken_cost
 from calls.clock.cap_enforcement import end_for_limit
 from calls.control import lifecycle
 from calls.live.session_runner import in_database

@@ -12,7 +12,7 @@ from bubblyphone.core.errors import ApplicationError, Forbidden, TooManyRequests
 from bubblyphone.core.money import ZERO
 from calls import timeline
 from calls.charging.admission import admit
-from calls.charging.pricing import model_price
+from calls.charging.call_prices import model_price
 from calls.control import call_variables, commands, lifecycle
 from calls.models import Call, CallStatus, Direction, HangupCause
 from phone_numbers.carriers.base import CarrierError

@@ -17,8 +17,8 @@ from bubblyphone.core import period_cache
 from bubblyphone.core.charts import Chart, stacked_bars
 from bubblyphone.core.money import ZERO, format_money
 from bubblyphone.core.templatetags.ui import phone
+from calls.charging.call_prices import MINIMUM_BALANCE
 from calls.charging.daily_caps import Scope, all_daily_caps
-from calls.charging.pricing import MINIMUM_BALANCE
 from calls.models import Call, CallStatus, Direction, HangupCause
 from phone_numbers.countries import country_name
 from phone_numbers.models import PhoneNumber, Verification

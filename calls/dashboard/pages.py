@@ -15,7 +15,7 @@ from agents import setting_kinds as kinds
 from agents.settings import SETTINGS
 from bubblyphone.core.money import ZERO, format_money
 from calls.charging import settlement
-from calls.charging.pricing import WHISPER_PRICE_PER_MINUTE
+from calls.charging.call_prices import WHISPER_PRICE_PER_MINUTE
 from calls.dashboard.conversation import conversation_of
 from calls.dashboard.diagnosis import diagnose
 from calls.dashboard.latency_chart import latency_chart_of

@@ -18,7 +18,7 @@ from bubblyphone.core.json_documents import parse_json, parse_stored_json
 from bubblyphone.core.once import show_once, take_shown_once
 from bubblyphone.core.pages import page, posted_from, read_id, show_refusal, slice_of
 from calls import selectors
-from calls.control import call_requests
+from calls.control import running_calls
 from calls.dashboard import pages, tool_trial
 from calls.dashboard.forms import CallFilterForm, ContextForm, TransferForm
 from calls.models import Call
@@ -69,7 +69,7 @@ def _show(request: HttpRequest, found: Call, **refused: forms.Form) -> HttpRespo
 @require_POST
 @page
 def hang_up(request: HttpRequest, identifier: str) -> HttpResponse:
-    return _act(request, identifier, call_requests.hang_up, "Hanging up.")
+    return _act(request, identifier, running_calls.hang_up, "Hanging up.")
 
 
 @posted_from("call", "identifier")
@@ -77,7 +77,7 @@ def hang_up(request: HttpRequest, identifier: str) -> HttpResponse:
 def give_context(request: HttpRequest, identifier: str) -> HttpResponse:
     """A note for the model of a running call."""
     return _act(
-        request, identifier, call_requests.inject_context, "Sent to the agent.", context_form=ContextForm(request.POST)
+        request, identifier, running_calls.inject_context, "Sent to the agent.", context_form=ContextForm(request.POST)
     )
 
 
@@ -85,7 +85,7 @@ def give_context(request: HttpRequest, identifier: str) -> HttpResponse:
 @page
 def transfer(request: HttpRequest, identifier: str) -> HttpResponse:
     return _act(
-        request, identifier, call_requests.transfer, "Calling the number.", transfer_form=TransferForm(request.POST)
+        request, identifier, running_calls.transfer, "Calling the number.", transfer_form=TransferForm(request.POST)
     )
 
 

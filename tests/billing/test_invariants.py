@@ -26,7 +26,7 @@ from billing.payments import refunds, settlement
 from billing.periods import month_of
 from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.money import round_half_up
-from calls.charging import holds, usage
+from calls.charging import balance_holds, usage
 from calls.control import lifecycle
 from calls.models import Call
 from phone_numbers import purchases, renewals
@@ -152,7 +152,7 @@ class Money(RuleBasedStateMachine):
         self.number.max_cost_per_call = limit
         made = make_call(self.number, self.now, carrier_call_id=None)
         self.number.max_cost_per_call = None
-        assert holds.hold_of(made, self.now) <= limit
+        assert balance_holds.hold_of(made, self.now) <= limit
         ended = self.now + timedelta(seconds=seconds)
         self.perform(lambda: lifecycle.finish(Call.objects.locked(made.pk), ended_at=ended, cause="normal_clearing"))
         cost = Call.objects.get(pk=made.pk).total_cost

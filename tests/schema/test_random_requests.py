@@ -65,7 +65,7 @@ def test_no_request_gets_an_answer_that_the_document_does_not_have(world: World,
     command += ["--no-color", "--warnings", "off"]
     # Proxies are for the world outside.
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    environment = {"SCHEMATHESIS_HOOKS": "tests.schema.hooks", **environment, "PYTHONPATH": f"{ROOT}"}
+    environment = {"SCHEMATHESIS_HOOKS": "tests.schema.schemathesis_hooks", **environment, "PYTHONPATH": f"{ROOT}"}
     environment[ERRORS_FILE] = str(tmp_path / "errors.json")
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2000:]

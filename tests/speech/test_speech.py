@@ -106,7 +106,7 @@ async def test_both_workers_come_back_after_a_crash(engine: Speech) -> None:
     detector = TurnDetector(engine)
     try:
         await hear(detector, await phone_line("Hello there."))
-        for worker in (engine.ears, engine.voice):
+        for worker in (engine.stt, engine.tts):
             assert worker.process_id is not None
             os.kill(worker.process_id, signal.SIGKILL)
         pcm = await phone_line("Is anybody listening?")
@@ -120,8 +120,8 @@ async def test_a_request_in_flight_survives_a_crash(engine: Speech) -> None:
     pcm = await phone_line("The quick brown fox.")
     request = asyncio.create_task(engine.transcribe(pcm * 8))
     await asyncio.sleep(0.02)
-    assert engine.ears.process_id is not None
-    os.kill(engine.ears.process_id, signal.SIGKILL)
+    assert engine.stt.process_id is not None
+    os.kill(engine.stt.process_id, signal.SIGKILL)
     assert "fox" in (await request).text.lower()
 
 
@@ -138,7 +138,7 @@ async def test_workers_end_with_their_parent() -> None:
 
         async def main():
             await warm_up()
-            print(get_speech().ears.process_id, get_speech().voice.process_id, flush=True)
+            print(get_speech().stt.process_id, get_speech().tts.process_id, flush=True)
             await asyncio.sleep(60)
 
         asyncio.run(main())

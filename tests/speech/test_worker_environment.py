@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from agents.speech.voice_worker import __name__ as voice_module
+from agents.speech.tts_worker import __name__ as tts_module
 from agents.speech.worker import Worker
 
 SECRETS = (
@@ -21,7 +21,7 @@ async def test_a_worker_is_given_no_secrets(monkeypatch: pytest.MonkeyPatch) -> 
     for name in SECRETS:
         monkeypatch.setenv(name, "secret-value")
     monkeypatch.setenv("VOICE_VARIATION", "0")
-    worker = Worker(voice_module)
+    worker = Worker(tts_module)
     await worker.start()
     environment = psutil.Process(worker.process_id).environ()
     await worker.close()

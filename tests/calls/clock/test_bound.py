@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from billing import ledger
 from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.money import ZERO
-from calls.charging import holds
+from calls.charging import balance_holds
 from calls.charging.admission import admit
 from calls.clock import metering
 from calls.models import Call
@@ -48,10 +48,12 @@ def test_calls_end_before_the_money_does(credit: Decimal, wanted: list[dict[str,
         while running := list(Call.objects.filter(pk__in=[call.pk for call in costly], status="answered")):
             now += timedelta(seconds=1)
             soon = now + timedelta(seconds=30)
-            spent_soon = sum((holds.accrued_cost(call, soon) + holds.spoken_cost(call) for call in running), ZERO)
+            spent_soon = sum(
+                (balance_holds.accrued_cost(call, soon) + balance_holds.spoken_cost(call) for call in running), ZERO
+            )
             if spent_soon < ledger.balance(number.developer_id):
                 now = soon  # nothing would happen until then
-            listening = [call.pk for call in running if holds.spoken_cost(call)]
+            listening = [call.pk for call in running if balance_holds.spoken_cost(call)]
             if listening and data.draw(st.booleans()):
                 Call.objects.filter(pk=data.draw(st.sampled_from(listening))).update(speech_transcribed=True)
             metering.meter_once(now)

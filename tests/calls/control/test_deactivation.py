@@ -12,7 +12,7 @@ from billing.models import LedgerEntry
 from bubblyphone.core.errors import Forbidden
 from calls.after_call import jobs
 from calls.clock import metering
-from calls.control import call_requests, inbound, lifecycle, speech, transfers
+from calls.control import inbound, lifecycle, outbound, running_calls, speech, transfers
 from calls.models import Analysis, Call, CallEvent, Recording, Transfer, Utterance
 from calls.webhook_mode.call_replies import CallReplies
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
@@ -152,11 +152,11 @@ def test_a_request_that_was_on_its_way_is_refused_at_the_gate() -> None:
     call = make_call(number, BEGIN)
     deactivate(developer)
     with pytest.raises(Forbidden, match="deactivated"):
-        call_requests.place_call(
+        outbound.place_call(
             developer=developer, number=number, to="+12025551234", mode="streaming", request={}, agent=None
         )
     with pytest.raises(Forbidden, match="deactivated"):
-        call_requests.transfer(call=call, to="+12025559999")
+        running_calls.transfer(call=call, to="+12025559999")
     with pytest.raises(Forbidden, match="deactivated"):
         start_demo_call(developer=developer)
     assert list(Call.objects.all()) == [call]

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.models import LedgerEntry
-from calls.charging import holds
+from calls.charging import balance_holds
 from calls.clock import metering, sweeper
 from calls.control import inbound, transfers
 from calls.models import Call, CallEvent, CarrierEventRecord, Transfer
@@ -95,7 +95,7 @@ def test_a_call_that_was_handed_over_is_billed_in_two_phases(
 def test_a_running_transfer_is_metered_at_its_own_rate() -> None:
     call = running_call()
     report(call, CarrierEventType.ANSWERED, 60, leg=begin_transfer(call))
-    assert holds.accrued_cost(call, after(90)) == Decimal("0.04") + Decimal("0.05") + Decimal("0.04")
+    assert balance_holds.accrued_cost(call, after(90)) == Decimal("0.04") + Decimal("0.05") + Decimal("0.04")
     sweeper.end_abandoned(after(300))  # its session has left, as it should
     metering.meter_once(after(3601))
     call.refresh_from_db()

@@ -21,7 +21,7 @@ from django.utils import timezone
 from agents.providers.registry import get_model
 from billing import ledger, verification
 from billing.models import LedgerEntry
-from calls.charging import holds
+from calls.charging import balance_holds
 from calls.clock import sweeper
 from calls.control import lifecycle
 from calls.live import media_socket, session_runner
@@ -215,7 +215,7 @@ def check_bills(number: PhoneNumber, calls: list[CutCall]) -> None:
         assert sorted(sent.values_list("event_type", flat=True)) == ["call.ended", "call.hangup"], where
         total += sum(booked.values())
     assert ledger.balance(number.developer_id) == BALANCE - total
-    assert holds.held(number.developer_id) == 0
+    assert balance_holds.held(number.developer_id) == 0
     assert verification.find_problems() == KNOWN
 
 

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from bubblyphone.core.clock_tasks import CLOCK_TASKS, ClockTask
-from bubblyphone.core.hooks import dotted_path
+from bubblyphone.core.registry import dotted_path
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""How an app calls what is above it: it declares a hook, and the higher app fills it in `AppConfig.ready`."""
+"""How an app calls what is above it: it declares an extension point, and the higher app registers with it in `AppConfig.ready`."""
 
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar

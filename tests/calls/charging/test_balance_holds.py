@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from billing import ledger, verification
 from bubblyphone.services.ports import find_free
-from calls.charging import holds
+from calls.charging import balance_holds
 from calls.clock import metering
 from calls.models import Call
 from tests.calls.rows import KNOWN, make_account, make_streaming_number
@@ -82,7 +82,7 @@ def test_200_calls_at_once_on_one_dollar(empty_redis: object) -> None:
     # Each holds its first minute, $0.04 of the model; the one that left less than $0.50 was the last.
     assert answers == {(201, ""): 13, (402, "insufficient_balance"): CALLS - 13}
     assert ledger.balance(developer.pk) == 1
-    assert holds.held(developer.pk) == Decimal("0.52")
+    assert balance_holds.held(developer.pk) == Decimal("0.52")
 
     answered = timezone.now()
     Call.objects.update(status="answered", answered_at=answered, model_spoke_at=answered)

@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.models import Developer
 from billing.periods import Period
-from bubblyphone.core.hooks import Registry, Slot
+from bubblyphone.core.registry import Registry, Slot
 
 HOLDS: Registry[Callable[[int], Decimal]] = Registry()
 """What is set aside of a balance, in USD, by developer's id."""

@@ -1,4 +1,4 @@
-"""The voice's process: text in, speech out, with Piper. It is run (`python -m`), never imported by the platform.
+"""The TTS worker: text in, speech out, with Piper. It is run (`python -m`), never imported by the platform.
 
 Piper is GPL-3 software; the platform only talks to this process over a pipe.
 """

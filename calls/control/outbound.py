@@ -1,6 +1,5 @@
-"""Developers' requests: place, end, steer and transfer calls."""
+"""Outbound calls: check, admit, dial. Inbound calls begin in `calls.control.inbound`."""
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,14 +12,13 @@ from agents.models import Agent
 from agents.selectors import running_slug
 from agents.settings import CallConfig
 from billing import destinations
-from bubblyphone.core.errors import Conflict, Forbidden, InsufficientFunds, InvalidRequest, UpstreamFailed
+from bubblyphone.core.errors import Conflict, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
 from calls import timeline
 from calls.charging.admission import admit
-from calls.charging.pricing import model_price
-from calls.control import call_variables, commands, lifecycle, session_messages, speech, transfer_requests, transfers
-from calls.control.session_messages import AddContext, Speak
-from calls.models import Call, CallStatus, Direction, HangupCause
+from calls.charging.call_prices import model_price
+from calls.control import call_variables, commands, lifecycle
+from calls.models import Call, Direction, HangupCause
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode, PhoneNumber
@@ -113,62 +111,3 @@ def _dial(call: Call) -> None:
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)
         raise UpstreamFailed(f"The carrier could not place the call: {error}") from error
     Call.objects.filter(pk=call.pk, carrier_call_id=None).update(carrier_call_id=carrier_call_id)
-
-
-def hang_up(*, call: Call) -> None:
-    """End a call at its owner's wish. Raises Conflict when it is over."""
-    with transaction.atomic():
-        fresh = Call.objects.locked(call.pk)
-        if fresh.is_over or fresh.end_requested_at is not None:
-            raise Conflict("This call has ended.", code="call_ended")
-        now = timezone.now()
-        timeline.add_event(fresh.pk, "hangup.requested", "api", at=now)
-        lifecycle.request_end(fresh, HangupCause.NORMAL_CLEARING, at=now)
-
-
-def speak(*, call: Call, text: str) -> None:
-    """Have a text said to the caller; on a call that is not answered yet, as soon as it is. Raises Conflict when it is over.
-
-    A streaming call has one voice, its model's, which is asked to say it.
-    """
-    if call.mode == CallMode.STREAMING and call.status == CallStatus.ANSWERED:
-        if call.transferred_at or not session_messages.ask_session(call.pk, Speak(text)):
-            raise Conflict("No model is connected to this call right now.", code="no_model")
-        return
-    with transaction.atomic():
-        fresh = Call.objects.locked(call.pk)
-        if fresh.is_over or fresh.end_requested_at is not None:
-            raise Conflict("This call has ended.", code="call_ended")
-        if fresh.sandbox:
-            raise Conflict("The browser is not connected yet.", code="call_not_answered")
-        if fresh.transferred_at is not None:
-            raise Conflict("This call has been transferred.", code="call_transferred")
-        speech.say(fresh, text, key=f"api:{uuid.uuid4()}")
-
-
-def transfer(*, call: Call, to: str, briefing: str = "") -> None:
-    """Hand a running call over to another number, whose holder is told the `briefing` first. Raises Conflict, Forbidden,
-    InsufficientFunds."""
-    try:
-        with transaction.atomic():
-            fresh = Call.objects.locked(call.pk)
-            if not fresh.is_over and fresh.status != CallStatus.ANSWERED:
-                raise Conflict("This call is not answered yet.", code="call_not_answered")
-            transfers.request(fresh, to, source="api", briefing=briefing)
-    except (Forbidden, InsufficientFunds) as error:
-        with transaction.atomic():
-            transfer_requests.note(Call.objects.locked(call.pk), to, transfer_requests.refusal_of(error), source="api")
-        raise
-
-
-def inject_context(*, call: Call, message: str) -> None:
-    """Give the model of a running call a note, wherever the call is held. Raises Conflict when no model has taken it."""
-    if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
-        raise Conflict("Context can only be sent to a running streaming call.", code="call_not_streaming")
-    if not session_messages.ask_session(call.pk, AddContext(message)):
-        raise Conflict("No model is connected to this call right now.", code="no_model")
-
-
-def running_calls(developer_id: int) -> int:
-    """How many of the developer's calls are not over."""
-    return Call.objects.filter(developer_id=developer_id).running().count()

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from billing.cost_formulas import model_cost, telephony_cost
 from billing.models import TelephonyRate
-from billing.rating import model_cost, telephony_cost
 from billing.selectors import find_rate
 from bubblyphone.core.errors import Forbidden
 from bubblyphone.core.money import format_money

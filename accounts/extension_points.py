@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from bubblyphone.core.hooks import Registry
+from bubblyphone.core.registry import Registry
 
 ACCOUNT_OPENED: Registry[Callable[[int], None]] = Registry()
 """Called with the developer's id, in the transaction of a registration."""

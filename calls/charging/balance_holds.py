@@ -1,4 +1,4 @@
-"""Money that calls are about to need, set aside before it is spent: part of what is `held` of a balance (billing.hooks.HOLDS).
+"""Money that calls are about to need, set aside before it is spent: part of what is `held` of a balance (billing.extension_points.HOLDS).
 
 A hold is computed from the call's row instead of having its own: every process sees the same one, it grows with time, and no
 process that dies can leave one behind.
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from bubblyphone.core.money import ZERO
 from calls.charging import settlement
-from calls.charging.pricing import TRANSCRIPTION_PRICE
+from calls.charging.call_prices import TRANSCRIPTION_PRICE
 from calls.models import Call
 from phone_numbers.models import CallMode
 

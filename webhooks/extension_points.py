@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from accounts.models import Developer
-from bubblyphone.core.hooks import Registry, Slot
+from bubblyphone.core.registry import Registry, Slot
 from webhooks.endpoints import Endpoint
 from webhooks.replies import ReplyHandler
 

@@ -1,4 +1,4 @@
-"""The ears' process: voice activity, speech recognition and sentence embeddings. It is run (`python -m`), never
+"""The STT worker: voice activity, speech recognition and sentence embeddings. It is run (`python -m`), never
 imported.
 
 Voice activity is answered at once on the reading thread (0.2 ms a window); recognition and embeddings wait their

@@ -1,0 +1,67 @@
+"""A developer's requests about a running call: end it, speak, transfer it, give its model context."""
+
+import uuid
+
+from django.db import transaction
+from django.utils import timezone
+
+from bubblyphone.core.errors import Conflict, Forbidden, InsufficientFunds
+from calls import timeline
+from calls.control import lifecycle, session_messages, speech, transfer_requests, transfers
+from calls.control.session_messages import AddContext, Speak
+from calls.models import Call, CallStatus, HangupCause
+from phone_numbers.models import CallMode
+
+
+def hang_up(*, call: Call) -> None:
+    """End a call at its owner's wish. Raises Conflict when it is over."""
+    with transaction.atomic():
+        fresh = Call.objects.locked(call.pk)
+        if fresh.is_over or fresh.end_requested_at is not None:
+            raise Conflict("This call has ended.", code="call_ended")
+        now = timezone.now()
+        timeline.add_event(fresh.pk, "hangup.requested", "api", at=now)
+        lifecycle.request_end(fresh, HangupCause.NORMAL_CLEARING, at=now)
+
+
+def speak(*, call: Call, text: str) -> None:
+    """Have a text said to the caller; on a call that is not answered yet, as soon as it is. Raises Conflict when it is over.
+
+    A streaming call has one voice, its model's, which is asked to say it.
+    """
+    if call.mode == CallMode.STREAMING and call.status == CallStatus.ANSWERED:
+        if call.transferred_at or not session_messages.ask_session(call.pk, Speak(text)):
+            raise Conflict("No model is connected to this call right now.", code="no_model")
+        return
+    with transaction.atomic():
+        fresh = Call.objects.locked(call.pk)
+        if fresh.is_over or fresh.end_requested_at is not None:
+            raise Conflict("This call has ended.", code="call_ended")
+        if fresh.sandbox:
+            raise Conflict("The browser is not connected yet.", code="call_not_answered")
+        if fresh.transferred_at is not None:
+            raise Conflict("This call has been transferred.", code="call_transferred")
+        speech.say(fresh, text, key=f"api:{uuid.uuid4()}")
+
+
+def transfer(*, call: Call, to: str, briefing: str = "") -> None:
+    """Hand a running call over to another number, whose holder is told the `briefing` first. Raises Conflict, Forbidden,
+    InsufficientFunds."""
+    try:
+        with transaction.atomic():
+            fresh = Call.objects.locked(call.pk)
+            if not fresh.is_over and fresh.status != CallStatus.ANSWERED:
+                raise Conflict("This call is not answered yet.", code="call_not_answered")
+            transfers.request(fresh, to, source="api", briefing=briefing)
+    except (Forbidden, InsufficientFunds) as error:
+        with transaction.atomic():
+            transfer_requests.note(Call.objects.locked(call.pk), to, transfer_requests.refusal_of(error), source="api")
+        raise
+
+
+def inject_context(*, call: Call, message: str) -> None:
+    """Give the model of a running call a note, wherever the call is held. Raises Conflict when no model has taken it."""
+    if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
+        raise Conflict("Context can only be sent to a running streaming call.", code="call_not_streaming")
+    if not session_messages.ask_session(call.pk, AddContext(message)):
+        raise Conflict("No model is connected to this call right now.", code="no_model")
