@@ -3,11 +3,11 @@
 from django.contrib import admin
 
 from agents.models import Agent, AIModel, ModelKey
-from bubblyphone.core.admin import ReadOnlyAdmin
+from bubblyphone.core.admin import EditableListAdmin, ReadOnlyAdmin
 
 
 @admin.register(AIModel)
-class AIModelAdmin(admin.ModelAdmin[AIModel]):
+class AIModelAdmin(EditableListAdmin):
     list_display = [
         "slug", "display_name", "provider", "upstream_id", "price_per_minute", "is_enabled", "retires_on", "successor", "position",
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from billing.exports import rates_csv
 from billing.forms import RatesImportForm
 from billing.models import Adjustment, LedgerEntry, SpendingCap, TelephonyRate
 from billing.payments import admin as payment_admin
-from bubblyphone.core.admin import ReadOnlyAdmin
+from bubblyphone.core.admin import EditableListAdmin, ReadOnlyAdmin
 
 __all__ = ["payment_admin"]
 
@@ -34,7 +34,7 @@ CEILINGS = list(caps.CEILINGS.values())
 
 
 @admin.register(TelephonyRate)
-class TelephonyRateAdmin(admin.ModelAdmin[TelephonyRate]):
+class TelephonyRateAdmin(EditableListAdmin):
     """A price changes by a row with a later `valid_from`, or by editing; a call keeps the rate that it began with."""
 
     list_display = ["prefix", "direction", "price_per_minute", "description", "valid_from"]

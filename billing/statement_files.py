@@ -27,11 +27,11 @@ def statement_pdf(developer: Developer, statement: Statement) -> HttpResponse:
         document.note("This month is not over. The statement is not final.")
     document.rows(["", "Entries", "USD"], _summary(statement), widths=(60, 20, 20))
     entries = statements.entries_in(developer.pk, period).filter(amount__gt=0)
-    if received := [(f"{entry.created_at:%d %b}", entry.description, format_money(entry.amount)) for entry in entries]:
+    if received := [(f"{entry.created_at:%b %-d}", entry.description, format_money(entry.amount)) for entry in entries]:
         document.heading("Credits")
         document.rows(["Date", "Description", "USD"], received, widths=(15, 65, 20))
     if charged := [
-        (f"{day:%d %b}", format_money(amount)) for day, amount in statements.daily_charges(developer.pk, period)
+        (f"{day:%b %-d}", format_money(amount)) for day, amount in statements.daily_charges(developer.pk, period)
     ]:
         document.heading("Charges by day")
         document.rows(["Date", "USD"], charged, widths=(80, 20))

@@ -58,4 +58,4 @@ def usage(request: HttpRequest) -> HttpResponse:
 def _chart(daily: list[dict[str, Any]]) -> Chart | None:
     days = [parse_date(day["date"]) for day in daily]
     series = {title: [Decimal(day["categories"].get(name, 0)) for day in daily] for name, title in TITLES.items()}
-    return stacked_bars("Cost by day", [f"{day:%-d %b}" for day in days if day], series)
+    return stacked_bars("Cost by day", [f"{day:%b %-d}" for day in days if day], series)

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from bubblyphone.core.admin import ReadOnlyAdmin
+from bubblyphone.core.admin import EditableListAdmin, ReadOnlyAdmin
 from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
 from phone_numbers.verification_admin import VerificationAdmin
 
@@ -10,7 +10,7 @@ __all__ = ["NumberPriceAdmin", "NumberPurchaseAdmin", "PhoneNumberAdmin", "Verif
 
 
 @admin.register(NumberPrice)
-class NumberPriceAdmin(admin.ModelAdmin[NumberPrice]):
+class NumberPriceAdmin(EditableListAdmin):
     """What is not listed is not sold."""
 
     list_display = ["country_code", "number_type", "setup_cost", "monthly_cost"]

@@ -36,8 +36,8 @@ def tell(
         "state": state,
         "phone_number": number.e164,
         "amount": format_money(number.monthly_cost),
-        "due": f"{number.renews_at:%d %B %Y, %H:%M} UTC",
-        "ends": f"{ends_at:%d %B %Y, %H:%M} UTC" if ends_at else "",
+        "due": f"{number.renews_at:%B %-d, %Y, %H:%M} UTC",
+        "ends": f"{ends_at:%B %-d, %Y, %H:%M} UTC" if ends_at else "",
         "link": f"{settings.PUBLIC_URL}/billing",
     }
     is_new = notices.send_once(developer_id=number.developer_id, key=key, template="number_renewal", context=context)

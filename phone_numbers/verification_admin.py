@@ -32,7 +32,7 @@ class DocumentForm(forms.ModelForm[VerificationDocument]):
     class Meta:
         model = VerificationDocument
         fields = ["value"]
-        widgets = {"value": forms.Textarea(attrs={"rows": 2, "cols": 50})}
+        widgets = {"value": forms.Textarea(attrs={"rows": 2, "cols": 50, "aria-label": "Text"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

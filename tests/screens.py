@@ -23,7 +23,7 @@ SCREENS = ROOT / "var" / "screens"
 # Name and look → its file in docs/screens/, cut to this height.
 SHOWN = {("call", "1440-light"): "call-light.png", ("call", "1440-dark"): "call-dark.png"}
 SHOWN_HEIGHT = 1100
-LOOKS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+LOOKS = [(width, scheme) for width in (1440, 768, 360) for scheme in ("light", "dark")]
 # Where what fills the page is no news: tables go on and on.
 MAX_HEIGHT = 2200
 

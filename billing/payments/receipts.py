@@ -14,7 +14,7 @@ def receipt(payment: Payment) -> bytes:
     document = Document("Receipt")
     facts = [
         ("Receipt number", receipt_number(payment)),
-        ("Date", f"{payment.settled_at.astimezone(UTC):%d %B %Y, %H:%M} UTC"),
+        ("Date", f"{payment.settled_at.astimezone(UTC):%B %-d, %Y, %H:%M} UTC"),
         ("Paid by", f"{payment.developer.name} <{payment.developer.email}>"),
         # The fonts have no dots.
         ("Paid with", payment.card.replace("••••", "ending in") or "Payment method"),

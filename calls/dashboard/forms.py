@@ -34,9 +34,7 @@ def _date(label: str) -> forms.DateField:
 class CallFilterForm(forms.Form):
     """The filters of the list, kept in its URL. While one of them is wrong there is nothing to show."""
 
-    direction = forms.ChoiceField(
-        label="Direction", required=False, choices=[("", "Both directions"), *Direction.choices]
-    )
+    direction = forms.ChoiceField(label="Direction", required=False, choices=[("", "Both"), *Direction.choices])
     status = forms.ChoiceField(label="Status", required=False, choices=[("", "Any status"), *CallStatus.choices])
     outcome = forms.ChoiceField(label="Outcome", required=False, choices=[("", "Any outcome"), *OUTCOME_CHOICES])
     number = forms.TypedChoiceField(label="Number", required=False, coerce=int, empty_value=None)

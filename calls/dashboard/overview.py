@@ -90,7 +90,7 @@ def figures(developer: Developer, now: datetime) -> Figures:
         success_rate=_percent(total["good"], total["calls"]),
         pick_up_rate=_percent(total["picked_up"], total["dialled"]),
         answer_ms=_answer_times(developer),
-        chart=stacked_bars("Cost of calls, last 30 days", [f"{day:%-d %b}" for day in days], series),
+        chart=stacked_bars("Cost of calls, last 30 days", [f"{day:%b %-d}" for day in days], series),
     )
 
 
@@ -169,7 +169,7 @@ def _of_papers(developer: Developer, now: datetime) -> Iterator[Attention]:
     found = list(Verification.objects.filter(soon | rejected, developer=developer))
     for verification in (one for one in found if one.status == Verification.Status.APPROVED):
         whose = f"Your documents for {country_name(verification.country_code)}"
-        text = f"{whose} {'expired' if verification.is_expired else 'expire'} on {verification.expires_on:%-d %B}."
+        text = f"{whose} {'expired' if verification.is_expired else 'expire'} on {verification.expires_on:%B %-d}."
         yield Attention(text, "countries", "View countries", is_urgent=verification.is_expired)
     if any(one.status == Verification.Status.REJECTED for one in found):
         yield Attention("Your documents were rejected.", "countries", "View reason")

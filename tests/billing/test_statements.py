@@ -106,8 +106,8 @@ def test_as_pdf(developer: Developer) -> None:
     assert any(line.startswith("Café ?ód?, zoe@example.com.") for line in lines)
     for shown in ("Opening balance 20.00", "Telephony 2 -0.20", "AI model 1 -0.063", "Closing balance 24.737"):
         assert shown in lines
-    assert "09 Mar About e 10.00" in lines
-    assert lines[lines.index("Date USD") + 1 :][:3] == ["01 Mar 0.143", "09 Mar 0.12", "31 Mar 5.00"]
+    assert "Mar 9 About e 10.00" in lines
+    assert lines[lines.index("Date USD") + 1 :][:3] == ["Mar 1 0.143", "Mar 9 0.12", "Mar 31 5.00"]
 
 
 def test_a_running_months_pdf_says_so(developer: Developer) -> None:

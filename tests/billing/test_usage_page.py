@@ -26,7 +26,7 @@ def test_the_page_shows_the_month(empty_redis: object) -> None:
     for text in (
         "March 2026",
         "$0.14</",
-        "2 Mar: $0.14 (Telephony $0.08, AI model $0.06)",
+        "Mar 2: $0.14 (Telephony $0.08, AI model $0.06)",
         "Desk &lt;b&gt;",
         'href="?period=2026-02"',
     ):
@@ -41,7 +41,7 @@ def test_the_page_shows_the_month(empty_redis: object) -> None:
 def test_bars_stand_on_each_other_and_fill_the_drawing() -> None:
     chart = stacked_bars(
         "Cost",
-        ["1 Mar", "2 Mar"],
+        ["Mar 1", "Mar 2"],
         {"A": [Decimal(1), Decimal(0)], "B": [Decimal(1), Decimal(4)], "C": [Decimal(0)] * 2},
     )
     assert chart is not None
@@ -51,11 +51,11 @@ def test_bars_stand_on_each_other_and_fill_the_drawing() -> None:
     assert (below.y + below.height, above.y + above.height) == (chart.base, pytest.approx(below.y))
     tall = chart.bars[1].pieces[0]
     assert tall.height == pytest.approx(chart.base - 10, abs=0.01)
-    assert chart.bars[1].text == "2 Mar: $4.00 (A $0.00, B $4.00)"
+    assert chart.bars[1].text == "Mar 2: $4.00 (A $0.00, B $4.00)"
 
 
 def test_nothing_has_no_chart() -> None:
-    assert stacked_bars("Cost", ["1 Mar"], {"A": [Decimal(0)]}) is None
+    assert stacked_bars("Cost", ["Mar 1"], {"A": [Decimal(0)]}) is None
     assert stacked_bars("Cost", [], {"A": []}) is None
 
 

@@ -97,7 +97,7 @@ def seed_call(number: PhoneNumber, days_ago: float, seconds: int, **fields: Any)
         "started_at": started, "answered_at": answered, "ended_at": answered + timedelta(seconds=seconds),
         "settled_at": answered + timedelta(seconds=seconds), "duration_seconds": seconds,
         "telephony_rate": Decimal("0.04"), "model_rate": Decimal("0.04"), "telephony_cost": minutes * Decimal("0.04"),
-        "model_cost": (seconds * Decimal("0.04") / 60).quantize(Decimal("0.001")), "transcript_announced": True,
+        "model_cost": (seconds * Decimal("0.04") / 60).quantize(Decimal("0.001")), "transcript_announced": True, "model_spoke_at": answered,
         "config": resolve(request={}, request_agent=None, number=number).to_json(), **fields,
     }  # fmt: skip
     call = Call.objects.create(developer=number.developer, phone_number=number, **values)

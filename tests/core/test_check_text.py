@@ -23,7 +23,7 @@ def test_a_banned_word_is_found(text: str, words: str) -> None:
     assert [found for found, _ in problems(text)] == [words]
 
 
-@pytest.mark.parametrize("text", ["Your email address", "Call canceled", "Turned off on 3 May", "Analyses of calls"])
+@pytest.mark.parametrize("text", ["Your email address", "Call canceled", "Turned off on May 3", "Analyses of calls"])
 def test_plain_english_passes(text: str) -> None:
     assert list(problems(text)) == []
 

@@ -120,8 +120,8 @@ def test_times_are_shown_on_the_reader_s_clock_with_utc_on_hover(developer: Deve
     seen = timezone.now() - timedelta(hours=1)
     BrowserSession.objects.update(last_seen_at=seen)
     page = client.get("/account").content.decode()
-    there, utc = seen.astimezone(ZoneInfo("Asia/Tokyo")), f"{seen:%-d %b %Y, %H:%M:%S} UTC"
-    assert f'<time datetime="{seen:%Y-%m-%dT%H:%M:%SZ}" title="{utc}">{there:%-d %b, %H:%M}</time>' in page
+    there, utc = seen.astimezone(ZoneInfo("Asia/Tokyo")), f"{seen:%b %-d, %Y, %H:%M:%S} UTC"
+    assert f'<time datetime="{seen:%Y-%m-%dT%H:%M:%SZ}" title="{utc}">{there:%b %-d, %H:%M}</time>' in page
     assert '<option value="Asia/Tokyo" selected>' in page
     refused = client.post("/account", {**form, "time_zone": "Mars/Olympus"})
     assert "Select a valid choice" in refused.content.decode()

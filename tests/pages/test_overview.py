@@ -107,7 +107,7 @@ def test_what_needs_attention(number: PhoneNumber) -> None:
     Verification.objects.create(
         developer=developer, country_code="DE", number_type="local", status="approved", expires_on=last_day
     )
-    assert f"Your documents for Germany expire on {last_day:%-d %B}." in texts(developer)
+    assert f"Your documents for Germany expire on {last_day:%B %-d}." in texts(developer)
     Verification.objects.update(expires_on=last_day + timedelta(days=7))
     assert "Germany" not in "".join(texts(developer))
     AutoTopUp.objects.create(developer=developer, failed_at=timezone.now())

@@ -178,7 +178,7 @@ def test_the_way_of_a_number_that_nobody_pays_for(exchange: ExchangeThread) -> N
         "+14155550100 is suspended",
         "+14155550100 was released",
     ]
-    assert "suspend it on 07 March 2028, 10:00 UTC" in mail.outbox[3].body
+    assert "suspend it on March 7, 2028, 10:00 UTC" in mail.outbox[3].body
     assert mail.outbox[0].to == [developer.email]
 
 

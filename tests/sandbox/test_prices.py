@@ -36,15 +36,15 @@ def shown_price(client: Client, agent: str) -> str:
 @pytest.mark.parametrize(
     ("settings_of_agent", "expected"),
     [
-        ({}, "Telephony: free. AI model: $0.04 per minute (Gemini 3.1 Flash Live)."),
-        ({"model_slug": "gpt-realtime-1.5"}, "Telephony: free. AI model: $0.12 per minute (GPT Realtime 1.5)."),
+        ({}, "Telephony: free. AI model: Gemini 3.1 Flash Live, $0.04 per minute."),
+        ({"model_slug": "gpt-realtime-1.5"}, "Telephony: free. AI model: GPT Realtime 1.5, $0.12 per minute."),
         (
             {"analysis_schema": SCHEMA},
-            "Telephony: free. AI model: $0.04 per minute (Gemini 3.1 Flash Live). Analysis: $0.01 per call.",
+            "Telephony: free. AI model: Gemini 3.1 Flash Live, $0.04 per minute. Analysis: $0.01 per call.",
         ),
         (
             {"recording_enabled": True, "transcription_enabled": True},
-            "Telephony: free. AI model: $0.04 per minute (Gemini 3.1 Flash Live). Whisper transcription: $0.03 per minute.",
+            "Telephony: free. AI model: Gemini 3.1 Flash Live, $0.04 per minute. Whisper transcription: $0.03 per minute.",
         ),
     ],
     ids=["default", "another model", "analysis", "whisper"],

@@ -106,11 +106,11 @@ def duration(seconds: int | None) -> str:
 @register.filter
 def utc_text(moment: datetime) -> str:
     """For a `title`: "28 Mar 2026, 10:00:04 UTC"."""
-    return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
+    return f"{moment.astimezone(UTC):%b %-d, %Y, %H:%M:%S} UTC"
 
 
 @register.simple_tag
-def when(moment: datetime | None, form: str = "j M, H:i") -> SafeString | str:
+def when(moment: datetime | None, form: str = "M j, H:i") -> SafeString | str:
     """A time on the reader's clock, with UTC on hover; an absent one is a dash."""
     if moment is None:
         return "–"
