@@ -1,10 +1,11 @@
-"""What happens in other apps when an account is opened or deleted. Filled in `AppConfig.ready`."""
+"""What accounts need from other apps: what happens when one is opened or deleted, and recording retention. Filled in `AppConfig.ready`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from bubblyphone.core.registry import Registry
+from accounts.models import Developer
+from bubblyphone.core.registry import Registry, Slot
 
 ACCOUNT_OPENED: Registry[Callable[[int], None]] = Registry()
 """Called with the developer's id, in the transaction of a registration."""
@@ -29,3 +30,15 @@ class DeletionStep:
 
 DELETION_STEPS: Registry[DeletionStep] = Registry()
 """Within a phase in the order of registration."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRetention:
+    """How many days an account keeps its call recordings; None: until it deletes them."""
+
+    max_days: int
+    get: Callable[[Developer], int | None]
+    set: Callable[[Developer, int | None], None]
+
+
+RECORDING_RETENTION: Slot[RecordingRetention] = Slot("the retention of recordings")

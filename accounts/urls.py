@@ -13,6 +13,7 @@ urlpatterns = [
     path("verify-email/<str:token>", password_views.verify_email, name="verify-email"),
     path("account", account_views.account, name="account"),
     path("account/password", account_views.change_password, name="change-password"),
+    path("account/recordings", account_views.set_recording_retention, name="recording-retention"),
     path("account/log-out-everywhere", account_views.log_out_everywhere, name="log-out-everywhere"),
     path("account/browsers/<int:pk>/sign-out", account_views.sign_out_browser, name="sign-out-browser"),
     path("account/sessions/<int:pk>/end", account_views.end_token, name="end-session"),

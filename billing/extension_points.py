@@ -1,6 +1,7 @@
 """What billing calls and cannot know: calls and numbers. Filled in `AppConfig.ready`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -22,3 +23,25 @@ USAGE_REPORT: Slot[Callable[[Developer, Period], dict[str, Any]]] = Slot("the us
 
 LEDGER_CHECKS: Registry[Callable[[], Iterator[str]]] = Registry()
 """Checks of `manage.py ledger verify` and of the nightly job. Each yields a line for every fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapOwner:
+    """What has a daily cap of its own, such as an agent. The Limits page lists it under the title `group`.
+
+    `name` is unique and names its form field. Caps and sums are in USD; None: no cap. `set_daily_cap` is called in a transaction.
+    """
+
+    group: str
+    name: str
+    label: str
+    daily_cap: Decimal | None
+    set_daily_cap: Callable[[Decimal | None], None]
+    spent_today: Callable[[], Decimal]
+
+
+CAP_OWNERS: Registry[Callable[[Developer], Iterable[CapOwner]]] = Registry()
+"""How to find what has a daily cap of its own, group by group."""
+
+SPENT_TODAY: Slot[Callable[[Developer], Decimal]] = Slot("the cost of an account's calls today")
+"""In USD, since midnight UTC."""

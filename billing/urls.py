@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing import statement_views, usage_views, views
+from billing import limit_views, statement_views, usage_views, views
 from billing.payments import views as payments
 
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("billing/automatic-top-ups", payments.set_auto_top_up, name="auto-top-up"),
     path("billing/cards/<int:pk>/choose", payments.choose_card, name="choose-card"),
     path("billing/cards/<int:pk>/remove", payments.remove_card, name="remove-card"),
+    path("billing/caps", limit_views.limits, name="caps"),
     path("billing/payments", payments.payments, name="payments"),
     path("billing/payments/<int:pk>/receipt.pdf", payments.receipt, name="receipt"),
     path("billing/statements", statement_views.statement_list, name="statements"),

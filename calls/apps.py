@@ -5,13 +5,19 @@ class CallsConfig(AppConfig):
     name = "calls"
 
     def ready(self) -> None:
-        from accounts.extension_points import DELETION_STEPS, DeletionPhase, DeletionStep
+        from accounts.extension_points import (
+            DELETION_STEPS,
+            RECORDING_RETENTION,
+            DeletionPhase,
+            DeletionStep,
+            RecordingRetention,
+        )
         from billing import extension_points as billing_extension_points
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
         from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
         from calls import account_deletion
         from calls.after_call import jobs, recording_access
-        from calls.charging import balance_holds, ledger_check, usage
+        from calls.charging import balance_holds, cap_owners, ledger_check, usage
         from calls.clock import cap_enforcement, metering, sweeper
         from calls.webhook_mode.call_replies import CallReplies
         from webhooks import extension_points as webhook_extension_points
@@ -22,8 +28,15 @@ class CallsConfig(AppConfig):
             DeletionStep(DeletionPhase.CALLS, account_deletion.forget_what_was_said),
         )
         billing_extension_points.HOLDS.register(balance_holds.held)
+        billing_extension_points.CAP_OWNERS.register(cap_owners.cap_owners)
+        billing_extension_points.SPENT_TODAY.register(cap_owners.spent_today)
         billing_extension_points.USAGE_REPORT.register(usage.report)
         billing_extension_points.LEDGER_CHECKS.register(ledger_check.check_calls)
+        RECORDING_RETENTION.register(
+            RecordingRetention(
+                recording_access.MAX_RETENTION_DAYS, recording_access.retention_days, recording_access.set_retention
+            )
+        )
         webhook_extension_points.REPLY_HANDLER.register(CallReplies())
         CLOCK_TASKS.register(metering.run, cap_enforcement.run, sweeper.run)
         SCHEDULED_JOBS.register(

@@ -3,7 +3,6 @@
 from typing import IO, Any
 
 from asgiref.sync import sync_to_async
-from django import forms
 from django.contrib import messages
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -12,9 +11,8 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
-from accounts.account_views import show_account
 from bubblyphone.core.errors import ApplicationError, NotFound
-from bubblyphone.core.pages import page, posted_from, show_refusal
+from bubblyphone.core.pages import page, show_refusal
 from bubblyphone.core.ranged import ranged_response
 from calls import selectors
 from calls.after_call import recording_access, waveform
@@ -90,26 +88,3 @@ def delete_recording(request: HttpRequest, identifier: str) -> HttpResponse:
     except ApplicationError as error:
         show_refusal(request, error)
     return redirect("call", identifier)
-
-
-class RetentionForm(forms.Form):
-    """How long recordings are kept."""
-
-    days = forms.IntegerField(
-        label="Delete recordings after",
-        help_text="In days. Leave empty to keep recordings until you delete them.",
-        required=False,
-        min_value=1,
-        max_value=recording_access.MAX_RETENTION_DAYS,
-    )
-
-
-@posted_from("account")
-@page
-def set_retention(request: HttpRequest) -> HttpResponse:
-    form = RetentionForm(request.POST)
-    if form.is_valid():
-        recording_access.set_retention(signed_in(request), form.cleaned_data["days"])
-        messages.success(request, "Recording retention saved.")
-        return redirect("account")
-    return show_account(request, retention_form=form)

@@ -2,11 +2,10 @@
 
 from django.urls import path
 
-from calls.dashboard import cap_pages, overview_views, recording_pages, views
+from calls.dashboard import overview_views, recording_pages, views
 
 urlpatterns = [
     path("", overview_views.overview, name="overview"),
-    path("billing/caps", cap_pages.limits, name="caps"),
     path("calls", views.calls, name="calls"),
     path("calls/<str:identifier>", views.call, name="call"),
     path("agents/try-tool", views.try_tool, name="try-tool"),
@@ -14,7 +13,6 @@ urlpatterns = [
     path("calls/<str:identifier>/waveform.svg", recording_pages.drawing, name="waveform"),
     path("calls/<str:identifier>/panel/<slug:name>", recording_pages.panel, name="call-panel"),
     path("recordings/<str:token>", recording_pages.recording_file, name="recording-file"),
-    path("account/recordings", recording_pages.set_retention, name="recording-retention"),
     path("calls/<str:identifier>/hang-up", views.hang_up, name="hang-up"),
     path("calls/<str:identifier>/context", views.give_context, name="give-context"),
     path("calls/<str:identifier>/transfer", views.transfer, name="transfer-call"),

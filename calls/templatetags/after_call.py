@@ -5,9 +5,7 @@ from typing import Any
 from django import template
 from django.conf import settings
 
-from accounts.models import Developer
 from calls.after_call import analysis, recording_access, transcription
-from calls.dashboard.recording_pages import RetentionForm
 from calls.dashboard.timeline_chart import clock_zero
 from calls.models import Call, Recording, Transcription
 
@@ -49,15 +47,6 @@ def analysis_of(call: Call) -> dict[str, Any] | None:
 @register.filter
 def is_transcribed_soon(call: Call) -> bool:
     return transcription.is_expected(call)
-
-
-@register.inclusion_tag("calls/_retention.html", takes_context=True)
-def recording_retention(context: dict[str, Any]) -> dict[str, Any]:
-    """The form of the account page."""
-    developer = context["request"].user
-    assert isinstance(developer, Developer)
-    form = context.get("retention_form") or RetentionForm(initial={"days": recording_access.retention_days(developer)})
-    return {"form": form, "request": context["request"], "csrf_token": context.get("csrf_token")}
 
 
 def _shown(value: Any) -> str:
