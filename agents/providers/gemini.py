@@ -1,5 +1,5 @@
-"""Gemini Live. The vendor's types configure a session (gemini_setup); the socket is `websockets` itself, because the SDK's
-own connection is several times dearer for each frame, and refuses a plain ws:// address.
+"""Gemini Live. The vendor's types configure a session (gemini_setup); the socket is ours (model_socket), because the SDK's own
+connection is several times dearer for each frame, and refuses a plain ws:// address.
 
 A connection lasts some ten minutes, a call up to sixty: when the vendor says that it is about to close (goAway), or just
 closes, the session goes on over a new connection by its resumption handle. https://ai.google.dev/gemini-api/docs/live-session
@@ -12,11 +12,8 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
 from agents.providers.base import (
     ProviderError,
@@ -38,7 +35,17 @@ from agents.providers.model_events import (
     ToolCallsCancelled,
     TurnDone,
 )
-from agents.providers.sockets import child, closed_message, connecting, items, parse_object, socket_options, text
+from agents.providers.model_socket import ModelSocket, ModelSocketClosed
+from agents.providers.sockets import (
+    child,
+    closed_message,
+    connecting,
+    items,
+    open_socket,
+    parse_object,
+    text,
+    websocket_url,
+)
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, is_payload
 
 logger = logging.getLogger(__name__)
@@ -61,11 +68,8 @@ class GeminiLiveModel(RealtimeModel):
         api_version: str = "v1beta",
     ) -> None:
         self._api_key = api_key
-        parts = urlsplit(base_url)
-        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
         service = f"google.ai.generativelanguage.{api_version}.GenerativeService.BidiGenerateContent"
-        self._url = f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/ws/{service}"
-        self._socket_options = socket_options(self._url)
+        self._url = f"{websocket_url(base_url).rstrip('/')}/ws/{service}"
 
     def is_available(self) -> bool:
         return bool(self._api_key)
@@ -75,21 +79,18 @@ class GeminiLiveModel(RealtimeModel):
             raise ProviderError("No Gemini API key is configured.", retryable=False)
         return GeminiLiveSession(self, config, await self.open(config))
 
-    async def open(
-        self, config: SessionConfig, *, handle: str = "", history: tuple[Turn, ...] = ()
-    ) -> ClientConnection:
+    async def open(self, config: SessionConfig, *, handle: str = "", history: tuple[Turn, ...] = ()) -> ModelSocket:
         """A socket whose session is set up: a resumed one by `handle`, else a new one with the history. ProviderError."""
         history = () if handle else history or config.history
-        socket: ClientConnection | None = None
+        socket: ModelSocket | None = None
         try:
             async with connecting(VENDOR):
-                headers = {"x-goog-api-key": config.api_key or self._api_key}
-                socket = await connect(self._url, additional_headers=headers, **self._socket_options)
-                await socket.send(_encode(setup_message(config, handle=handle, has_history=bool(history))))
+                socket = await open_socket(self._url, {"x-goog-api-key": config.api_key or self._api_key})
+                socket.send(_encode(setup_message(config, handle=handle, has_history=bool(history))))
                 while "setupComplete" not in (parse_object(await socket.recv()) or {}):
                     pass
                 if history:
-                    await socket.send(_encode(history_message(history)))
+                    socket.send(_encode(history_message(history)))
         except BaseException:
             if socket is not None:
                 await socket.close()
@@ -103,7 +104,7 @@ class GeminiLiveSession(RealtimeSession):
     input_format = PCM16_16K
     output_format = PCM16_24K
 
-    def __init__(self, model: GeminiLiveModel, config: SessionConfig, socket: ClientConnection) -> None:
+    def __init__(self, model: GeminiLiveModel, config: SessionConfig, socket: ModelSocket) -> None:
         self._model = model
         self._config = config
         self.speaks_during_tools = config.capabilities.async_tools  # others take up nothing before the result is there
@@ -123,7 +124,7 @@ class GeminiLiveSession(RealtimeSession):
         self._words_are_complete = True  # all that the caller said before `end_input` is known
         self._heard = ""  # of the caller's utterance, not reported yet
         self._said = ""  # of the model's, not reported yet
-        self._open_calls: dict[str, ClientConnection] = {}  # id → the connection that it was asked over
+        self._open_calls: dict[str, ModelSocket] = {}  # id → the connection that it was asked over
         self._late_results: list[str] = []  # results of lost connections, sent together when all have arrived
 
     async def send_audio(self, payload: str) -> None:
@@ -143,8 +144,8 @@ class GeminiLiveSession(RealtimeSession):
         if asked_over is None:
             return  # withdrawn
         if not self._is_lost(asked_over):
-            with contextlib.suppress(ConnectionClosed):
-                await asked_over.send(_encode(tool_response_message(call_id, name, dict(result))))
+            with contextlib.suppress(ModelSocketClosed):
+                asked_over.send(_encode(tool_response_message(call_id, name, dict(result))))
                 return
         await self.send_late_result(name, result, is_last=not any(map(self._is_lost, self._open_calls.values())))
 
@@ -159,7 +160,7 @@ class GeminiLiveSession(RealtimeSession):
         self._late_results.clear()
         await self._send(_encode(text_message(message)))
 
-    def _is_lost(self, connection: ClientConnection) -> bool:
+    def _is_lost(self, connection: ModelSocket) -> bool:
         """No connection takes the answer to a question asked over another one, not even of the same, resumed session."""
         return connection is not self._socket or self._held_back is not None
 
@@ -190,7 +191,7 @@ class GeminiLiveSession(RealtimeSession):
         while True:
             try:
                 frame = await socket.recv()
-            except ConnectionClosed as error:
+            except ModelSocketClosed as error:
                 if self._closed:
                     return
                 # A planned change closes the old socket once the new one is in its place.
@@ -214,7 +215,7 @@ class GeminiLiveSession(RealtimeSession):
 
     # --- what the vendor says -----------------------------------------------------------------------------------------
 
-    def _read(self, message: Mapping[str, Any], socket: ClientConnection) -> list[ModelEvent]:
+    def _read(self, message: Mapping[str, Any], socket: ModelSocket) -> list[ModelEvent]:
         """One message may carry anything together."""
         events: list[ModelEvent] = []
         if content := child(message, "serverContent"):
@@ -320,7 +321,7 @@ class GeminiLiveSession(RealtimeSession):
         except ProviderError:
             # The old connection is used to its end; the reader then tries for the last time.
             logger.warning("Reconnecting to Gemini before its session limit failed")
-            with contextlib.suppress(ConnectionClosed):
+            with contextlib.suppress(ModelSocketClosed):
                 await self._go_over_to(old)
         finally:
             self._swap = None
@@ -330,7 +331,7 @@ class GeminiLiveSession(RealtimeSession):
             async with asyncio.timeout(seconds):
                 await self._pause.wait()
 
-    async def _recover(self, lost: ClientConnection, error: ConnectionClosed) -> None:
+    async def _recover(self, lost: ModelSocket, error: ModelSocketClosed) -> None:
         """The connection broke: continue over a new one. Raises ProviderError if that fails, or if the broken one was just opened."""
         if self._swap is not None:
             self._swap.cancel()
@@ -350,18 +351,18 @@ class GeminiLiveSession(RealtimeSession):
             await self._go_over_to(socket)
         except BaseException as error:
             await socket.close()
-            if isinstance(error, ConnectionClosed):
+            if isinstance(error, ModelSocketClosed):
                 raise ProviderError(closed_message(VENDOR, error), retryable=True) from error
             raise
         self._reopened_at = time.monotonic()
 
-    async def _go_over_to(self, socket: ClientConnection) -> None:
+    async def _go_over_to(self, socket: ModelSocket) -> None:
         while self._held_back:
-            await socket.send(self._held_back.pop(0))
+            socket.send(self._held_back.pop(0))
         self._held_back = None
         self._socket = socket
 
-    async def _open_next(self) -> ClientConnection:
+    async def _open_next(self) -> ModelSocket:
         if self._handle:
             try:
                 return await self._model.open(self._config, handle=self._handle)
@@ -373,9 +374,9 @@ class GeminiLiveSession(RealtimeSession):
     async def _send(self, message: str) -> None:
         if self._held_back is None:
             try:
-                await self._socket.send(message)
+                self._socket.send(message)
                 return
-            except ConnectionClosed:
+            except ModelSocketClosed:
                 # The task that reads the events notices as well, and opens the next connection.
                 self._held_back = []
         if self._closed:

@@ -1,10 +1,9 @@
-"""OpenAI Realtime, GA protocol. The official SDK connects and authenticates; frames go over its raw send and receive,
-because its typed ones cost several times as much CPU for each 20 ms of audio.
+"""OpenAI Realtime, GA protocol. The official SDK checks the configuration and says where and with what headers to connect; frames go
+over a socket of ours (model_socket), because the SDK's costs several times as much CPU for each 20 ms of audio.
 
 https://platform.openai.com/docs/guides/realtime
 """
 
-import contextlib
 import logging
 import time
 from collections import deque
@@ -12,9 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
-from openai import AsyncOpenAI, OpenAIError
-from openai.resources.realtime.realtime import AsyncRealtimeConnection
-from websockets.exceptions import ConnectionClosed
+from openai import AsyncOpenAI
 
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
 from agents.providers.model_events import (
@@ -27,15 +24,17 @@ from agents.providers.model_events import (
     ToolCall,
     TurnDone,
 )
+from agents.providers.model_socket import ModelSocket, ModelSocketClosed
 from agents.providers.openai_setup import WIRE_FORMATS, history_item, session_settings
 from agents.providers.sockets import (
     child,
     closed_message,
     connecting,
+    open_socket,
     parse_object,
     refused_choice,
-    socket_options,
     text,
+    websocket_url,
 )
 from bubblyphone.core.audio import PCM16_24K, AudioFormat, is_payload
 
@@ -63,7 +62,6 @@ class OpenAIRealtimeModel(RealtimeModel):
     ) -> None:
         self._api_key = api_key
         self._transcription_model = transcription_model
-        self._socket_options = socket_options(base_url)
         # One client for all sessions: it holds no connection, and building one reads the certificate store.
         self._client = AsyncOpenAI(api_key=api_key or "none", base_url=base_url, max_retries=0)
 
@@ -76,37 +74,44 @@ class OpenAIRealtimeModel(RealtimeModel):
             raise ProviderError("No OpenAI API key is configured.", retryable=False)
         client = self._client.with_options(api_key=api_key)
         audio_format = config.caller_format if config.caller_format in WIRE_FORMATS else PCM16_24K
-        options: Any = self._socket_options
-        connection: AsyncRealtimeConnection | None = None
+        socket: ModelSocket | None = None
         try:
             async with connecting(VENDOR):
-                connection = await client.realtime.connect(
-                    model=config.upstream_model, websocket_connection_options=options
-                ).enter()
-                await _configure(connection, session_settings(config, audio_format, self._transcription_model))
+                socket = await open_socket(_url(client, config.upstream_model), _headers(client))
+                await _configure(socket, session_settings(config, audio_format, self._transcription_model))
                 for turn in config.history:
-                    await _send(connection, history_item(turn))
-        except BaseException as error:
-            if connection is not None:
-                await connection.close()
-            if isinstance(error, OpenAIError):
-                raise ProviderError(f"{VENDOR} could not be reached.", retryable=True) from error
+                    socket.send(orjson.dumps(history_item(turn)))
+        except BaseException:
+            if socket is not None:
+                await socket.close()
             raise
-        session = OpenAIRealtimeSession(connection, audio_format, is_interruptible=config.interruptible)
+        session = OpenAIRealtimeSession(socket, audio_format, is_interruptible=config.interruptible)
         session.speaks_during_tools = config.capabilities.async_tools
         return session
+
+
+def _url(client: AsyncOpenAI, upstream_model: str) -> str:
+    """Where a session with this model is opened."""
+    base = client.base_url
+    path, separator, query = base.raw_path.partition(b"?")
+    url = base.copy_with(raw_path=path.rstrip(b"/") + b"/realtime" + separator + query)
+    return websocket_url(str(url.copy_merge_params({"model": upstream_model})))
+
+
+def _headers(client: AsyncOpenAI) -> dict[str, str]:
+    """The SDK's own; a header that it leaves out is no string there."""
+    headers = {**client.auth_headers, **client.default_headers}
+    return {name: value for name, value in headers.items() if isinstance(value, str)}
 
 
 class OpenAIRealtimeSession(RealtimeSession):
     """One Realtime conversation. The vendor detects the caller's turns, cancels its answer on barge-in and answers by
     itself; we create responses only for what we want said and for tool results, and never while another is active."""
 
-    def __init__(
-        self, connection: AsyncRealtimeConnection, audio_format: AudioFormat, *, is_interruptible: bool = True
-    ) -> None:
+    def __init__(self, socket: ModelSocket, audio_format: AudioFormat, *, is_interruptible: bool = True) -> None:
         self._is_interruptible = is_interruptible
         self.input_format = self.output_format = audio_format
-        self._connection = connection
+        self._socket = socket
         self._closed = False
         self._active_response = ""  # id, from response.created to response.done
         self._cancelled_response = ""  # id; its further output is dropped
@@ -138,7 +143,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         }
 
     async def send_audio(self, payload: str) -> None:
-        await self._send_text('{"type":"input_audio_buffer.append","audio":"' + payload + '"}')
+        self._send_text('{"type":"input_audio_buffer.append","audio":"' + payload + '"}')
 
     async def generate_reply(self, instructions: str) -> None:
         self._wanted.append({"instructions": instructions})
@@ -180,14 +185,13 @@ class OpenAIRealtimeSession(RealtimeSession):
 
     async def close(self) -> None:
         self._closed = True
-        with contextlib.suppress(ConnectionClosed, OSError):
-            await self._connection.close()
+        await self._socket.close()
 
     async def events(self) -> AsyncIterator[ModelEvent]:
         while True:
             try:
-                frame = await self._connection.recv_bytes()
-            except ConnectionClosed as error:
+                frame = await self._socket.recv()
+            except ModelSocketClosed as error:
                 if self._closed:
                     return
                 for unfinished in self._finished_texts():
@@ -337,24 +341,20 @@ class OpenAIRealtimeSession(RealtimeSession):
         await self._send({"type": "response.create", "event_id": self._request[0], "response": response})
 
     async def _send(self, event: Event) -> None:
-        await self._send_text(orjson.dumps(event).decode())
+        self._send_text(orjson.dumps(event))
 
-    async def _send_text(self, message: str) -> None:
+    def _send_text(self, message: str | bytes) -> None:
         try:
-            await self._connection.send_raw(message)
-        except ConnectionClosed as error:
+            self._socket.send(message)
+        except ModelSocketClosed as error:
             raise ProviderError(closed_message(VENDOR, error), retryable=True) from error
 
 
-async def _send(connection: AsyncRealtimeConnection, event: Event) -> None:
-    await connection.send_raw(orjson.dumps(event).decode())
-
-
-async def _configure(connection: AsyncRealtimeConnection, settings: Mapping[str, Any]) -> None:
+async def _configure(socket: ModelSocket, settings: Mapping[str, Any]) -> None:
     """Send the settings and wait until they hold. Raises ProviderError with the vendor's message if it refuses them."""
-    await _send(connection, {"type": "session.update", "session": settings})
+    socket.send(orjson.dumps({"type": "session.update", "session": settings}))
     while True:
-        event = parse_object(await connection.recv_bytes()) or {}
+        event = parse_object(await socket.recv()) or {}
         kind = text(event, "type")
         if kind == "session.updated":
             return

@@ -1,4 +1,4 @@
-"""Common to all vendors' WebSockets: limits, TLS, and failures as ProviderError."""
+"""Common to all vendors' WebSockets: how they are opened, and failures as ProviderError."""
 
 import asyncio
 import ssl
@@ -6,22 +6,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from picows import WSError, WSInvalidStatusError, ws_connect
+from python_socks import ProxyError
 
 from agents.providers.base import Choice, ProviderError
+from agents.providers.model_socket import MAX_MESSAGE_BYTES, ModelSocket, ModelSocketClosed
 from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
 
 CONNECT_TIMEOUT_SECONDS = 10.0
-# A peer that disappears is noticed within 30 s. One that ignores our close delays a call by 1 s.
-SOCKET_OPTIONS: Mapping[str, Any] = {
-    "compression": None,
-    "max_size": 4 * 1024 * 1024,
-    "open_timeout": CONNECT_TIMEOUT_SECONDS,
-    "ping_interval": 15,
-    "ping_timeout": 15,
-    "close_timeout": 1,
-}
+# A peer that disappears is noticed within 30 s: a ping after 15 s in which nothing came, and as long for its answer.
+PING_SECONDS = 15.0
 # Unsupported data, invalid payload, policy violation (RFC 6455 §7.4.1); unauthorized, forbidden (IANA registry).
 REFUSAL_CODES = frozenset({1003, 1007, 1008, 3000, 3003})
 
@@ -32,10 +29,49 @@ def _tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def socket_options(url: str) -> dict[str, Any]:
-    """The keyword arguments of `websockets.connect` for an http(s) or ws(s) URL."""
-    is_secure = url.startswith(("https:", "wss:"))
-    return {**SOCKET_OPTIONS, **({"ssl": _tls_context()} if is_secure else {})}
+def websocket_url(url: str) -> str:
+    """The ws or wss URL in place of an http or https one."""
+    scheme, separator, rest = url.partition("://")
+    return {"http": "ws", "https": "wss"}.get(scheme, scheme) + separator + rest
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for a ws or wss URL: HTTPS_PROXY, for ws also HTTP_PROXY; none for hosts of NO_PROXY."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    named = getproxies()
+    schemes = ("wss", "socks", "https") if parts.scheme == "wss" else ("ws", "socks", "https", "http")
+    proxy = next((named[scheme] for scheme in schemes if scheme in named), None)
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+
+
+async def open_socket(url: str, headers: Mapping[str, str]) -> ModelSocket:
+    """Connect to a ws or wss URL. Redirects are not followed: the key in the headers is for this server alone.
+
+    Raises what `connecting` makes a ProviderError of.
+    """
+    socket = ModelSocket()
+    try:
+        _, listener = await ws_connect(
+            lambda request, response: socket,
+            url,
+            ssl_context=_tls_context() if url.startswith("wss:") else None,
+            websocket_handshake_timeout=CONNECT_TIMEOUT_SECONDS,
+            enable_auto_ping=True,
+            auto_ping_idle_timeout=PING_SECONDS,
+            auto_ping_reply_timeout=PING_SECONDS,
+            max_frame_size=MAX_MESSAGE_BYTES,
+            extra_headers=headers,
+            max_redirects=0,
+            proxy=proxy_for(url),
+        )
+    except BaseException:
+        socket.abort()  # a connection whose handshake goes on when nobody waits for it any more
+        raise
+    if listener is not socket:  # the peer hung up before its answer, which picows does not report
+        raise ModelSocketClosed
+    return socket
 
 
 @asynccontextmanager
@@ -44,20 +80,19 @@ async def connecting(vendor: str) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             yield
-    except InvalidStatus as error:
-        status = error.response.status_code
-        message = f"{vendor} rejected the session with status {status}. {_vendor_message(error.response.body)}".strip()
-        raise ProviderError(message, retryable=status in (408, 429) or status >= 500) from error
-    except ConnectionClosed as error:
-        closed = error.rcvd
-        is_refusal = closed is not None and (
-            closed.code in REFUSAL_CODES or closed.reason.startswith("invalid_request_error")
+    except WSInvalidStatusError as error:
+        status = int(error.response.status) if error.response else 0
+        message = (
+            f"{vendor} rejected the session with status {status}. {_vendor_message(error.raw_body or b'')}".strip()
         )
-        refused = refused_choice(closed.reason) if closed is not None and is_refusal else None
+        raise ProviderError(message, retryable=status in (408, 429) or status >= 500) from error
+    except ModelSocketClosed as error:
+        is_refusal = error.code in REFUSAL_CODES or error.reason.startswith("invalid_request_error")
+        refused = refused_choice(error.reason) if is_refusal else None
         raise ProviderError(closed_message(vendor, error), retryable=not is_refusal, refused=refused) from error
     except TimeoutError as error:
         raise ProviderError(f"{vendor} did not respond in time.", retryable=True) from error
-    except (OSError, WebSocketException) as error:
+    except (OSError, WSError, ProxyError) as error:
         raise ProviderError(f"{vendor} could not be reached.", retryable=True) from error
 
 
@@ -67,11 +102,11 @@ def refused_choice(reason: str) -> Choice | None:
     return next((choice for choice in choices if choice in reason.lower()), None)
 
 
-def closed_message(vendor: str, error: ConnectionClosed) -> str:
+def closed_message(vendor: str, error: ModelSocketClosed) -> str:
     """Why the vendor closed the connection, in its own words if it gave any."""
-    if error.rcvd is None:
+    if error.code is None:
         return f"The connection to {vendor} was lost."
-    return f"{vendor} closed the session ({error.rcvd.code}). {error.rcvd.reason}".strip()
+    return f"{vendor} closed the session ({error.code}). {error.reason}".strip()
 
 
 def parse_object(frame: str | bytes) -> dict[str, Any] | None:

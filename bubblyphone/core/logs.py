@@ -34,7 +34,8 @@ def logging_settings(level: str) -> dict[str, Any]:
             "stripe": {"level": "WARNING"},
             "psycopg.pool": {"level": "WARNING"},
             "django-q": {"level": "WARNING"},
-            # Its info lines tell of every endpoint and connection; serve.py says where we listen.
+            # Their info lines tell of every endpoint and connection; serve.py says where we listen.
             "daphne": {"level": "WARNING"},
+            "picows": {"level": "WARNING"},
         },
     }

@@ -1,0 +1,206 @@
+"""A model's WebSocket, on `picows`: no task, queue, lock or object beyond the message itself for a frame of audio.
+
+The vendors' own connections are several times dearer: 50 frames a second and call go either way. What is sent goes to the socket at
+once. What comes is read in the order in which it came.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+# A model that takes nothing for so long has stalled, and so has one for which this much waits.
+STALLED_SECONDS = 10.0
+MOST_UNSENT_BYTES = 4 * 1024 * 1024
+# More waits for the reader only when that is held up: the model then has to wait as well.
+MOST_UNREAD_BYTES = 1024 * 1024
+# A peer that ignores our close delays a call by 1 s.
+CLOSE_SECONDS = 1.0
+NO_CODE = 1005  # RFC 6455 §7.1.5
+
+
+class ModelSocketClosed(Exception):
+    """The connection is over. `code` and `reason` are the peer's (RFC 6455 §7.1.5); without a closing frame the code is None."""
+
+    def __init__(self, code: int | None = None, reason: str = "") -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class ModelSocket(WSListener):
+    """One connection, opened by `agents.providers.sockets`. One task reads with `recv`; anybody may `send`."""
+
+    def __init__(self) -> None:
+        self._transport: WSTransport | None = None
+        self._closed: tuple[int | None, str] | None = None  # why nothing more comes or goes
+        self._messages: deque[bytes] = deque()  # come in, and not read yet
+        self._unread_bytes = 0
+        self._is_reading_paused = False
+        self._partial: bytearray | None = None  # of a message in several frames
+        self._reader: asyncio.Future[bytes | None] | None = None  # the task that waits in `recv`
+        self._stalled: asyncio.TimerHandle | None = None  # runs while the peer takes nothing
+        self._gone: asyncio.Task[None] | None = None  # ends when the connection has
+        self.take: Callable[[bytes], bool] | None = None  # see `recv`
+
+    # --- for sessions -------------------------------------------------------------------------------------------------
+
+    def send(self, message: str | bytes) -> None:
+        """Send one text message, at once. Raises ModelSocketClosed, also when the peer has stopped reading."""
+        if self._closed is not None or self._transport is None:
+            raise ModelSocketClosed(*(self._closed or ()))
+        if self._stalled is not None and self._below.get_write_buffer_size() > MOST_UNSENT_BYTES:
+            self.abort()
+            raise ModelSocketClosed
+        self._transport.send(WSMsgType.TEXT, message)
+
+    async def recv(self) -> bytes:
+        """The next message, text or binary. Raises ModelSocketClosed after the last one.
+
+        `take`, if it is set, is asked first, without the reader being woken: what it takes (True) does not come out here, and what
+        it raises does. A reader that is canceled is expected not to come back: a message may be lost with it.
+        """
+        while True:
+            while self._messages:
+                message = self._messages.popleft()
+                self._unread_bytes -= len(message)
+                if self._is_reading_paused and not self._messages:
+                    self._resume_reading()
+                if self.take is None or not self.take(message):
+                    return message
+            if self._closed is not None:
+                raise ModelSocketClosed(*self._closed)
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                woken_by = await self._reader
+            finally:
+                self._reader = None
+            if woken_by is not None:
+                return woken_by
+
+    async def close(self) -> None:
+        """Close with 1000. Returns when the connection is gone, after 1 s at the latest; may be repeated."""
+        if self._transport is None or self._gone is None:
+            return
+        if self._closed is None:
+            self._end(None, "")
+            self._transport.send_close(WSCloseCode.OK)
+            self._resume_reading()  # to see the peer's answer
+        try:
+            await asyncio.wait({self._gone}, timeout=CLOSE_SECONDS)
+        finally:
+            self._transport.disconnect(graceful=False)
+
+    def abort(self) -> None:
+        """Drop the connection, or the one that is just being opened."""
+        self._end(None, "")
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+
+    # --- for picows ---------------------------------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The peer has agreed to a WebSocket."""
+        self._transport = transport
+        self._gone = asyncio.create_task(self._wait_until_gone(transport), name="model-socket")
+        if self._closed is not None:  # nobody waits for it any more
+            transport.disconnect(graceful=False)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """The next frame, whose content is valid during this call."""
+        kind = frame.msg_type
+        if kind is WSMsgType.CLOSE:
+            if self._closed is None:
+                content = frame.get_payload_as_bytes()
+                code = int.from_bytes(content[:2], "big") if content else NO_CODE
+                self._end(code, content[2:].decode(errors="replace"))
+                transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+        elif self._closed is not None:
+            return
+        elif frame.fin and self._partial is None and (kind is WSMsgType.TEXT or kind is WSMsgType.BINARY):
+            self._receive(frame.get_payload_as_bytes())
+        elif kind is not WSMsgType.PONG:
+            self._collect(frame)
+
+    def _receive(self, message: bytes) -> None:
+        reader = self._reader
+        if reader is None or reader.done():
+            self._keep(message)
+            return
+        try:
+            is_taken = self.take is not None and self.take(message)
+        except Exception as error:  # noqa: BLE001  the reader's own defect, which picows would take for a reason to hang up
+            reader.set_exception(error)
+            return
+        if not is_taken and not reader.done():
+            reader.set_result(message)
+
+    def _keep(self, message: bytes) -> None:
+        """For the reader, who is at work, or is being woken."""
+        self._messages.append(message)
+        self._unread_bytes += len(message)
+        if self._unread_bytes > MOST_UNREAD_BYTES and not self._is_reading_paused:
+            self._is_reading_paused = True
+            self._below.pause_reading()
+
+    def _collect(self, frame: WSFrame) -> None:
+        """A piece of a message in several frames (RFC 6455 §5.4)."""
+        if (frame.msg_type is WSMsgType.CONTINUATION) is (self._partial is None):
+            raise self._refusal(WSCloseCode.PROTOCOL_ERROR, "unexpected frame")
+        partial = self._partial = self._partial if self._partial is not None else bytearray()
+        partial += frame.get_payload_as_memoryview()
+        if len(partial) > MAX_MESSAGE_BYTES:
+            raise self._refusal(WSCloseCode.MESSAGE_TOO_BIG, "message too big")
+        if frame.fin:
+            self._partial = None
+            self._receive(bytes(partial))
+
+    def _refusal(self, code: WSCloseCode, reason: str) -> WSProtocolError:
+        """The peer breaks the protocol: picows closes with this."""
+        self._end(None, "")
+        return WSProtocolError(code, reason)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The connection is gone."""
+        self._end(None, "")
+
+    def pause_writing(self) -> None:
+        """The peer does not take what we send as fast as we send it."""
+        self._stalled = asyncio.get_running_loop().call_later(STALLED_SECONDS, self.abort)
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    async def _wait_until_gone(self, transport: WSTransport) -> None:
+        # What the peer did against the protocol is raised here, and has been logged.
+        with contextlib.suppress(WSProtocolError):
+            await transport.wait_disconnected()
+
+    def _end(self, code: int | None, reason: str) -> None:
+        """Nothing more comes or goes, for the first reason given. What has come can still be read."""
+        self.resume_writing()
+        if self._closed is None:
+            self._closed = code, reason
+            if self._reader is not None and not self._reader.done():
+                self._reader.set_result(None)
+
+    def _resume_reading(self) -> None:
+        if self._is_reading_paused:
+            self._is_reading_paused = False
+            self._below.resume_reading()
+
+    @property
+    def _below(self) -> Any:
+        """The transport below, with asyncio's interface."""
+        assert self._transport is not None
+        return self._transport.underlying_transport

@@ -1,0 +1,485 @@
+"""A model's socket at its own door, with servers that close, stall, refuse, vanish or break the protocol."""
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+
+from agents.providers import model_socket, sockets
+from agents.providers.base import ProviderError
+from agents.providers.model_socket import MAX_MESSAGE_BYTES, ModelSocket, ModelSocketClosed
+from agents.providers.sockets import connecting, open_socket, proxy_for
+from tests.fakes.tls import self_signed
+
+PATIENCE = 30  # seconds, for what is waited for
+
+Serve = Callable[[ServerConnection], Awaitable[None]]
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def server(talk: Serve, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """A WebSocket server; its address."""
+    async with serve(talk, host, 0, ssl=tls, max_size=None, ping_interval=None, compression=None) as running:
+        port = next(iter(running.sockets)).getsockname()[1]
+        name = "localhost" if tls else f"[{host}]" if ":" in host else host
+        yield f"{'wss' if tls else 'ws'}://{name}:{port}/path"
+
+
+@contextlib.asynccontextmanager
+async def tcp_server(talk: Talk) -> AsyncIterator[int]:
+    """A server that speaks whatever it likes; its port."""
+    running = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with running:
+        yield running.sockets[0].getsockname()[1]
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str) -> AsyncIterator[ModelSocket]:
+    socket = await open_socket(url, {"x-key": "secret"})
+    try:
+        yield socket
+    finally:
+        await socket.close()
+
+
+async def end_of(socket: ModelSocket) -> tuple[list[bytes], ModelSocketClosed]:
+    """What can be read, and how it ends."""
+    messages = []
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                messages.append(await socket.recv())
+            except ModelSocketClosed as closed:
+                return messages, closed
+
+
+async def test_messages_go_both_ways_in_their_order() -> None:
+    seen = []
+
+    async def talk(peer: ServerConnection) -> None:
+        seen.append((peer.request.path, peer.request.headers["x-key"]) if peer.request else None)
+        async for message in peer:
+            seen.append(message)
+            await peer.send(message)
+            await peer.send(b"binary " + str(message).encode())
+
+    async with server(talk) as url, connected(url) as socket:
+        socket.send("one")
+        socket.send(b"two")
+        received = [await socket.recv() for _ in range(4)]
+    assert seen == [("/path", "secret"), "one", "two"]
+    assert received == [b"one", b"binary one", b"two", b"binary two"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(1000, ""), (1001, "Going away."), (1008, "API key not valid."), (3000, "späť"), (4999, "x")]
+)
+async def test_a_close_gives_its_code_and_reason_after_what_came_before_it(code: int, reason: str) -> None:
+    answered: list[int | None] = []
+
+    async def talk(peer: ServerConnection) -> None:
+        await peer.send("last words")
+        await peer.close(code, reason)
+        answered.append(peer.protocol.close_rcvd.code if peer.protocol.close_rcvd else None)
+
+    async with server(talk) as url, connected(url) as socket:
+        messages, closed = await end_of(socket)
+        assert (messages, closed.code, closed.reason) == ([b"last words"], code, reason)
+        with pytest.raises(ModelSocketClosed) as refusal:
+            socket.send("too late")
+        assert refusal.value.code == code
+    assert answered == [1000]
+
+
+async def test_a_close_without_a_code_is_no_lost_connection() -> None:
+    async def talk(peer: ServerConnection) -> None:
+        peer.transport.write(b"\x88\x00")
+        await peer.wait_closed()
+
+    async with server(talk) as url, connected(url) as socket:
+        assert (await end_of(socket))[1].code == 1005
+
+
+async def test_a_connection_that_breaks_has_no_code() -> None:
+    async def talk(peer: ServerConnection) -> None:
+        await peer.send("last words")
+        await peer.recv()
+        peer.transport.abort()
+
+    async with server(talk) as url, connected(url) as socket:
+        socket.send("x")
+        messages, closed = await end_of(socket)
+    assert (messages, closed.code) == ([b"last words"], None)
+
+
+@pytest.mark.parametrize("is_half_open", [True, False])
+async def test_pings_tell_a_silent_peer_from_one_that_is_gone(
+    is_half_open: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "PING_SECONDS", 0.1)
+
+    async def talk(peer: ServerConnection) -> None:
+        if is_half_open:
+            peer.transport.pause_reading()  # as if the machine had gone without a word
+        await asyncio.sleep(1)
+        peer.transport.resume_reading()
+        with contextlib.suppress(ConnectionClosed):
+            await peer.send("still here")
+        await peer.wait_closed()
+
+    async with server(talk) as url, connected(url) as socket:
+        if is_half_open:
+            messages, closed = await end_of(socket)
+            assert (messages, closed.code) == ([], None)
+        else:
+            async with asyncio.timeout(PATIENCE):
+                assert await socket.recv() == b"still here"
+
+
+def is_sent(socket: ModelSocket, message: str) -> bool:
+    try:
+        socket.send(message)
+    except ModelSocketClosed:
+        return False
+    return True
+
+
+async def deaf(peer: ServerConnection) -> None:
+    """A model that stops reading."""
+    peer.transport.pause_reading()
+    try:
+        await asyncio.sleep(PATIENCE)
+    finally:
+        peer.transport.abort()
+
+
+async def test_what_a_deaf_peer_does_not_take_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_socket, "MOST_UNSENT_BYTES", 1_000_000)
+    message = "x" * 10_000
+    async with server(deaf) as url:
+        socket = await open_socket(url, {})
+        # 100 MB; the two kernels take some of it.
+        sizes = [socket._below.get_write_buffer_size() for _ in range(10_000) if is_sent(socket, message)]
+        assert len(sizes) < 10_000
+        assert max(sizes) <= 1_100_000
+        assert (await end_of(socket))[1].code is None
+        await socket.close()
+
+
+async def test_a_peer_that_takes_nothing_for_a_while_has_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_socket, "STALLED_SECONDS", 0.2)
+    async with server(deaf) as url:
+        socket = await open_socket(url, {})
+        while socket._stalled is None:
+            socket.send("x" * 100_000)
+        assert (await end_of(socket))[1].code is None  # the reader learns it, though nobody sends
+        await socket.close()
+
+
+async def test_a_peer_that_catches_up_has_not_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_socket, "STALLED_SECONDS", 5)
+    sizes = []
+    go_on = asyncio.Event()
+
+    async def talk(peer: ServerConnection) -> None:
+        peer.transport.pause_reading()
+        await go_on.wait()
+        peer.transport.resume_reading()
+        async for message in peer:
+            sizes.append(len(message))
+            if message == "end":
+                await peer.send("all")
+
+    async with server(talk) as url, connected(url) as socket:
+        count = 0
+        while socket._stalled is None:
+            socket.send("x" * 100_000)
+            count += 1
+        socket.send("end")
+        go_on.set()
+        async with asyncio.timeout(PATIENCE):
+            assert await socket.recv() == b"all"
+        assert socket._stalled is None
+    assert sizes == [100_000] * count + [3]
+
+
+async def test_a_reader_that_is_held_up_holds_up_the_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_socket, "MOST_UNREAD_BYTES", 100_000)
+    sent = 0
+
+    async def talk(peer: ServerConnection) -> None:
+        nonlocal sent
+        for _ in range(300):
+            await peer.send("x" * 100_000)
+            sent += 1
+        await peer.close()
+
+    async with server(talk) as url, connected(url) as socket:
+        before = -1
+        while sent != before:  # until the peer cannot send any more
+            before = sent
+            await asyncio.sleep(0.3)
+        assert sent < 300
+        assert socket._unread_bytes <= 1_000_000
+        messages, closed = await end_of(socket)
+    assert ([len(message) for message in messages], closed.code) == ([100_000] * 300, 1000)
+
+
+async def test_messages_in_several_frames_are_put_together() -> None:
+    async def talk(peer: ServerConnection) -> None:
+        await peer.send(["in ", "three ", "frames"])
+        await peer.ping()
+        await peer.send("whole")
+        await peer.wait_closed()
+
+    async with server(talk) as url, connected(url) as socket:
+        assert [await socket.recv() for _ in range(2)] == [b"in three frames", b"whole"]
+
+
+def frame(opcode: Opcode, size: int, *, fin: bool = True, rsv1: bool = False) -> bytes:
+    return Frame(opcode, b"x" * size, fin=fin, rsv1=rsv1).serialize(mask=False)
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        ([frame(Opcode.TEXT, MAX_MESSAGE_BYTES + 1)], 1009),
+        ([frame(Opcode.TEXT, MAX_MESSAGE_BYTES, fin=False), frame(Opcode.CONT, 1)], 1009),
+        ([frame(Opcode.CONT, 1)], 1002),
+        ([frame(Opcode.TEXT, 1, fin=False), frame(Opcode.TEXT, 1)], 1002),
+        ([b"\x83\x00"], 1002),
+    ],
+    ids=["too big", "too big in pieces", "no beginning", "no end", "unknown kind"],
+)
+async def test_what_breaks_the_protocol_ends_the_connection(frames: list[bytes], code: int) -> None:
+    answers: list[int | None] = []
+
+    async def talk(peer: ServerConnection) -> None:
+        for each in frames:
+            peer.transport.write(each)
+        await peer.wait_closed()
+        answers.append(peer.protocol.close_rcvd.code if peer.protocol.close_rcvd else None)
+
+    async with server(talk) as url, connected(url) as socket:
+        messages, closed = await end_of(socket)
+        assert (messages, closed.code) == ([], None)
+    assert answers == [code]
+
+
+async def test_the_largest_message_passes() -> None:
+    async def talk(peer: ServerConnection) -> None:
+        await peer.send("x" * MAX_MESSAGE_BYTES)
+        await peer.wait_closed()
+
+    async with server(talk) as url, connected(url) as socket:
+        assert len(await socket.recv()) == MAX_MESSAGE_BYTES
+
+
+async def test_a_peer_that_ignores_our_close_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_socket, "CLOSE_SECONDS", 0.2)
+    async with server(deaf) as url:
+        socket = await open_socket(url, {})
+        began = time.monotonic()
+        await socket.close()
+        assert 0.1 < time.monotonic() - began < PATIENCE / 2
+        await socket.close()
+        with pytest.raises(ModelSocketClosed):
+            socket.send("x")
+
+
+async def test_take_comes_first_and_its_error_is_the_readers() -> None:
+    async def talk(peer: ServerConnection) -> None:
+        async for message in peer:
+            await peer.send(message)
+
+    taken = []
+
+    def take(message: bytes) -> bool:
+        if message == b"bad":
+            raise RuntimeError(message)
+        if message.startswith(b"a"):
+            taken.append(message)
+        return message.startswith(b"a")
+
+    async with server(talk) as url, connected(url) as socket:
+        socket.take = take
+        for message in ("a1", "b1", "a2", "b2", "bad", "b3"):
+            socket.send(message)
+        assert [await socket.recv() for _ in range(2)] == [b"b1", b"b2"]
+        with pytest.raises(RuntimeError, match="bad"):
+            await socket.recv()
+        assert await socket.recv() == b"b3"
+    assert taken == [b"a1", b"a2"]
+
+
+async def test_an_untrusted_certificate_is_refused(tmp_path: Path) -> None:
+    tls, _ = self_signed(tmp_path)
+    seen = []
+
+    async def talk(peer: ServerConnection) -> None:
+        seen.append(peer)
+
+    async with server(talk, tls=tls) as url:
+        with pytest.raises(ProviderError, match="could not be reached") as caught:
+            await reach(url)
+    assert (caught.value.retryable, seen) == (True, [])
+
+
+async def reach(url: str) -> None:
+    """Open a connection, as sessions do, and close it."""
+    async with connecting("The vendor"):
+        socket = await open_socket(url, {})
+        await socket.close()
+
+
+async def silent(peer: ServerConnection) -> None:
+    await peer.wait_closed()
+
+
+async def test_ipv6() -> None:
+    async with server(silent, "::1") as url:
+        await reach(url)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "retryable"),
+    [
+        (
+            b"HTTP/1.1 401 No\r\nContent-Length: 30\r\n\r\n" + b'{"error":{"message":"No key."}}'[:30],
+            "status 401.",
+            False,
+        ),
+        (b'HTTP/1.1 503 No\r\nContent-Length: 32\r\n\r\n{"error":{"message":"Overload."}}'[:-1], "status 503.", True),
+        (b'HTTP/1.1 400 No\r\nContent-Length: 31\r\n\r\n{"error":{"message":"No model"}}', "400. No model", False),
+        (b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n", "status 302.", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "status 200.", False),
+        (b"nonsense\r\n\r\n", "could not be reached", True),
+        (b"", "was lost", True),
+    ],
+)
+async def test_refused_handshakes(answer: bytes, message: str, retryable: bool) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with tcp_server(talk) as port:
+        with pytest.raises(ProviderError, match=message) as caught:
+            await reach(f"ws://127.0.0.1:{port}/")
+    assert caught.value.retryable is retryable
+
+
+async def test_giving_up_leaves_no_connection_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peer agrees when nobody waits any more."""
+    ended = asyncio.Event()
+    asked = asyncio.Event()
+    late = asyncio.Event()
+
+    async def talk(peer: ServerConnection) -> None:
+        await peer.wait_closed()
+        ended.set()
+
+    async def hold(connection: ServerConnection, request: object) -> None:
+        asked.set()
+        await late.wait()
+
+    async with serve(talk, "127.0.0.1", 0, process_request=hold, ping_interval=None) as running:
+        port = next(iter(running.sockets)).getsockname()[1]
+        opening = asyncio.create_task(open_socket(f"ws://127.0.0.1:{port}/", {}))
+        await asked.wait()
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        assert opening.cancelled()
+        late.set()
+        async with asyncio.timeout(PATIENCE):
+            await ended.wait()
+
+
+# --- proxies ----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def proxy(status: bytes = b"200 OK") -> AsyncIterator[tuple[int, list[bytes]]]:
+    """A proxy that connects; its port, and the first line and authorization of each request."""
+    asked: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split(b"\r\n")[0])
+        asked.extend(line for line in head.split(b"\r\n") if line.startswith(b"Proxy-Authorization"))
+        writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
+        if status.startswith(b"200"):
+            host, _, port = asked[0].split()[1].decode().rpartition(":")
+            there, back = await asyncio.open_connection(host, int(port))
+            await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+        writer.close()
+
+    async with tcp_server(talk) as port:
+        yield port, asked
+
+
+async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await source.read(65536):
+            target.write(data)
+    target.close()
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+async def test_connections_lead_through_the_proxy(
+    is_secure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    tls, trusting = self_signed(tmp_path)
+    monkeypatch.setattr(sockets, "_tls_context", lambda: trusting)
+
+    async def talk(peer: ServerConnection) -> None:
+        await peer.send(await peer.recv())
+
+    async with proxy() as (port, asked), server(talk, tls=tls if is_secure else None) as url:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:p%40ss@127.0.0.1:{port}")
+        async with connected(url) as socket:
+            socket.send("through")
+            assert await socket.recv() == b"through"
+    host = url.split("/")[2].encode()
+    assert asked == [b"CONNECT " + host + b" HTTP/1.1", b"Proxy-Authorization: Basic dXNlcjpwQHNz"]
+
+
+async def test_a_proxy_that_refuses_is_no_refusal_of_the_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    async with proxy(b"407 Proxy Authentication Required") as (port, asked), server(silent) as url:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        with pytest.raises(ProviderError, match="could not be reached") as caught:
+            await reach(url)
+    assert caught.value.retryable is True
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "expected"),
+    [
+        ({}, "wss://api.vendor.example/v1", None),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "wss://api.vendor.example/v1", "http://proxy:3128"),
+        ({"HTTPS_PROXY": "proxy:3128"}, "wss://api.vendor.example/v1", "http://proxy:3128"),
+        ({"HTTP_PROXY": "http://proxy:3128"}, "wss://api.vendor.example/v1", None),
+        ({"HTTP_PROXY": "http://proxy:3128"}, "ws://api.vendor.example/v1", "http://proxy:3128"),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".vendor.example"}, "wss://api.vendor.example/v1", None),
+    ],
+)
+def test_which_proxy(
+    variables: dict[str, str], url: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "WS_PROXY", "WSS_PROXY", "SOCKS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_for(url) == expected
