@@ -114,18 +114,22 @@ class ModelSocket(WSListener):
         """The next frame, whose content is valid during this call."""
         kind = frame.msg_type
         if kind is WSMsgType.CLOSE:
-            if self._closed is None:
-                content = frame.get_payload_as_bytes()
-                code = int.from_bytes(content[:2], "big") if content else NO_CODE
-                self._end(code, content[2:].decode(errors="replace"))
-                transport.send_close(WSCloseCode.OK)
-            transport.disconnect()
-        elif self._closed is not None:
-            return
+            self._end_by(transport, frame.get_payload_as_bytes())
+        elif self._closed is not None or transport.is_close_frame_sent:
+            self._end(None, "")  # picows has closed the connection for a fault of the peer's, and reads on
         elif frame.fin and self._partial is None and (kind is WSMsgType.TEXT or kind is WSMsgType.BINARY):
             self._receive(frame.get_payload_as_bytes())
         elif kind is not WSMsgType.PONG:
             self._collect(frame)
+
+    def _end_by(self, transport: WSTransport, content: bytes) -> None:
+        """The peer closes the connection, or answers our close or picows's."""
+        if self._closed is None and not transport.is_close_frame_sent:
+            code = int.from_bytes(content[:2], "big") if content else NO_CODE
+            self._end(code, content[2:].decode(errors="replace"))
+            transport.send_close(WSCloseCode.OK)
+        self._end(None, "")
+        transport.disconnect()
 
     def _receive(self, message: bytes) -> None:
         reader = self._reader
