@@ -315,11 +315,6 @@ SETTINGS = tuple(
 )
 
 
-def own_settings(row: object) -> dict[str, Any]:
-    """What an agent or a number says itself, as the API shows it; null where it says nothing."""
-    return {entry.name: _plain(getattr(row, entry.name)) for entry in SETTINGS}
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format_money(value)

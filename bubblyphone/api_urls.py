@@ -7,10 +7,10 @@ from bubblyphone.docs.views import SchemaView
 urlpatterns = [
     path("schema", SchemaView.as_view(), name="api-schema"),
     path("", include("accounts.api.urls")),
-    path("", include("webhooks.api.urls")),
-    path("", include("billing.api.urls")),
     path("", include("agents.api.urls")),
-    path("", include("phone_numbers.api.urls")),
+    path("", include("billing.api.urls")),
     path("", include("calls.api.urls")),
+    path("", include("phone_numbers.api.urls")),
     path("", include("sandbox.api.urls")),
+    path("", include("webhooks.api.urls")),
 ]

@@ -5,10 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.common_passwords import refuse_common
-from accounts.models import ApiKey, Developer
 from bubblyphone.core.amounts import AmountField
-from bubblyphone.core.api import StrictSerializer, format_time
-from bubblyphone.core.money import format_amount
+from bubblyphone.core.api import StrictSerializer
 
 
 class NewPasswordSerializer(StrictSerializer):
@@ -58,31 +56,3 @@ class NewApiKeySerializer(ApiKeySerializer):
     """The body of POST /api-keys."""
 
     admin = serializers.BooleanField(source="is_admin", default=False)
-
-
-def developer_data(developer: Developer) -> dict[str, Any]:
-    """As register and login show it."""
-    return {"id": developer.pk, "name": developer.name, "email": developer.email}
-
-
-def profile_data(developer: Developer) -> dict[str, Any]:
-    """As `auth/me` shows it."""
-    return {
-        **developer_data(developer),
-        "email_verified": developer.email_verified_at is not None,
-        "company_name": developer.company_name or None,
-        "created_at": format_time(developer.created_at),
-    }
-
-
-def api_key_data(key: ApiKey) -> dict[str, Any]:
-    """A key in a list: never its plaintext."""
-    return {
-        "id": key.pk,
-        "label": key.label,
-        "hint": key.hint,
-        "admin": key.is_admin,
-        "daily_cap": format_amount(key.daily_cap),
-        "created_at": format_time(key.created_at),
-        "last_used_at": format_time(key.last_used_at),
-    }

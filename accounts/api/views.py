@@ -16,10 +16,8 @@ from accounts.api.serializers import (
     NewApiKeySerializer,
     RegisterSerializer,
     ResetPasswordSerializer,
-    api_key_data,
-    developer_data,
-    profile_data,
 )
+from accounts.api.shapes import API_KEY, DEVELOPER, PROFILE
 from accounts.models import Developer, SessionToken
 from accounts.selectors import active_api_keys
 from bubblyphone.core.api import data, format_time, page_of, validated
@@ -65,12 +63,12 @@ class ResetPasswordView(APIView):
 
     def post(self, request: Request) -> Response:
         developer = passwords.reset(**validated(ResetPasswordSerializer, request))
-        return data(developer_data(developer))
+        return data(DEVELOPER.of(developer))
 
 
 class MeView(APIView):
     def get(self, request: Request) -> Response:
-        return data(profile_data(cast(Developer, request.user)))
+        return data(PROFILE.of(cast(Developer, request.user)))
 
 
 class LogoutView(APIView):
@@ -93,7 +91,7 @@ class ApiKeysView(APIView):
     permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
 
     def get(self, request: Request) -> Response:
-        return page_of(request, active_api_keys(cast(Developer, request.user)), api_key_data)
+        return page_of(request, active_api_keys(cast(Developer, request.user)), API_KEY.of)
 
     def post(self, request: Request) -> Response:
         body = validated(NewApiKeySerializer, request)
@@ -110,7 +108,7 @@ class ApiKeyView(APIView):
     def patch(self, request: Request, key_id: int) -> Response:
         changes = validated(ApiKeySerializer, request, partial=True)
         key = services.update_api_key(developer=cast(Developer, request.user), key_id=key_id, **changes)
-        return data(api_key_data(key))
+        return data(API_KEY.of(key))
 
     def delete(self, request: Request, key_id: int) -> Response:
         services.revoke_api_key(developer=cast(Developer, request.user), key_id=key_id)
@@ -119,4 +117,4 @@ class ApiKeyView(APIView):
 
 def _signed_in(developer: Developer, status: int) -> Response:
     token = services.open_session(developer=developer)
-    return Response({"data": developer_data(developer), "token": token}, status=status)
+    return Response({"data": DEVELOPER.of(developer), "token": token}, status=status)

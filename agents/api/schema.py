@@ -1,139 +1,18 @@
 """The API description of the model catalog, model keys and agents."""
 
-from typing import Any, assert_never
+from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
 from accounts.admin_keys import CAP_ERRORS
 from agents import analysis_schema, tools
-from agents import setting_kinds as kinds
-from agents.models import AIModel
+from agents.api.shapes import AGENT, ANALYSIS_EXAMPLE, MODEL, MODEL_KEY, SETTING_SCHEMAS
 from agents.serializers import AgentSerializer, ModelKeySerializer
-from agents.setting_kinds import Setting
 from agents.settings import SETTINGS
-from bubblyphone.core.json_schema import (
-    Schema,
-    choice,
-    data_of,
-    data_with_warnings,
-    flag,
-    free_object,
-    listing,
-    moment,
-    money,
-    nullable,
-    page_of,
-    record,
-    shape,
-    text,
-    whole,
-)
+from bubblyphone.core.json_schema import Schema, data_of, data_with_warnings, flag, listing, page_of, record, text
 from bubblyphone.core.schema import Operation
 
-CAPABILITIES = shape(
-    "ModelCapabilities",
-    {
-        "reasoning_efforts": listing(text("minimal"), example=["minimal", "low", "medium", "high"]),
-        "noise_reduction": listing(choice(["near_field", "far_field"], "near_field"), example=["near_field"]),
-        "semantic_turns": flag("Whether the model detects the end of a turn from the words, not only from silence."),
-        "async_tools": flag("Whether the model can speak while it waits for a tool."),
-        "languages": listing(text("en-US"), example=["en-US", "de-DE"]),
-        "voices": listing(text("Kore"), example=["Kore", "Aoede"]),
-        "custom_voices": flag("Whether the model accepts IDs of your own voices at the provider (`voice_…`)."),
-    },
-    "What the model can do. The first voice is the default. `language` is mapped to the nearest of `languages`; one that the model "
-    "does not list is left to the model.",
-)
-MODEL = shape(
-    "Model",
-    {
-        "slug": text("gemini-3.1-flash-live"),
-        "provider": choice(AIModel.Provider.values, "google"),
-        "display_name": text("Gemini 3.1 Flash Live"),
-        "price_per_minute": text(
-            "0.040000", "Price per minute in USD, with six decimals.", pattern=r"^[0-9]+\.[0-9]{6}$"
-        ),
-        "status": choice(["available", "unavailable"], "available", "If `unavailable`, `reason` says why."),
-        "reason": nullable(
-            text("This server has no OpenAI key. Add your own OpenAI model key.", "Why it is unavailable."),
-            example=None,
-        ),
-        "capabilities": CAPABILITIES,
-        "successor": nullable(text("gpt-realtime-1.5", "The model that replaces this one when it is retired.")),
-        "retires_on": nullable(
-            text(
-                "2027-01-20",
-                "Retirement date (UTC). The provider no longer serves the model from this day.",
-                format="date",
-            ),
-            example=None,
-        ),
-    },
-)
-MODEL_KEY = shape(
-    "ModelKey",
-    {
-        "id": whole(3),
-        "provider": choice(["openai", "google"], "openai"),
-        "label": text("Production OpenAI"),
-        "last_four": text("...r4nk", "Last four characters of the key. The key itself is never returned."),
-        "created_at": moment(),
-    },
-)
-ANALYSIS_EXAMPLE = {
-    "qualified_lead": {"type": "boolean", "description": "Did the caller want to buy?"},
-    "disposition": {
-        "type": "selector",
-        "description": "How the call ended",
-        "options": ["interested", "not_interested"],
-    },
-}
-
-
-def setting_schema(setting: Setting) -> Schema:
-    """A setting as agents and numbers show it. Null: not set here."""
-    match kind := setting.kind:
-        case kinds.Flag():
-            found = flag(example=setting.example)
-        case kinds.Whole():
-            found = whole(setting.example, "In seconds.")
-        case kinds.Amount():
-            found = money(setting.example, "In USD.")
-        case kinds.Choice():
-            found = choice(kind.values.values, setting.example)
-        case kinds.OwnKey():
-            return nullable(whole(3), example=setting.example)
-        case kinds.Tools():
-            found = listing({"type": "object"}, example=setting.example)
-        case kinds.Variables():
-            found = free_object(setting.example)
-        case kinds.Text() | kinds.Language() | kinds.Url() | kinds.TransferNumber() | kinds.ModelSlug():
-            found = text(setting.example)
-        case _:
-            assert_never(kind)
-    return nullable(found)
-
-
-SETTING_SCHEMAS = {entry.name: setting_schema(entry) for entry in SETTINGS}
-AGENT = shape(
-    "Agent",
-    {
-        "id": whole(1),
-        "developer_id": whole(1),
-        "name": text("Support Agent v1"),
-        "description": nullable(text("Handles customer support calls")),
-        "model_slug": nullable(text("gemini-3.1-flash-live-preview")),
-        **SETTING_SCHEMAS,
-        "recording_enabled": flag(example=True),
-        "daily_cap": nullable(money("10.00", "Daily limit in USD (UTC days) for all calls of the agent.")),
-        "analysis_schema": nullable(free_object(ANALYSIS_EXAMPLE)),
-        "phone_numbers_count": whole(0),
-        "created_at": moment(),
-        "updated_at": moment(),
-    },
-    "A reusable agent configuration. Null means that the phone number's setting or the default applies.",
-)
 _RULES = "The request is invalid, or settings conflict (for example, tools without `tool_webhook_url`)."
 
 OPERATIONS = {

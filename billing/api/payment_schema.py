@@ -1,32 +1,11 @@
 """What the API's description says about top-ups."""
 
 from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer
-from bubblyphone.core.json_schema import data_of, flag, moment, nullable, number, page_of, record, shape, text, whole
+from billing.api.shapes import AUTO_TOP_UP, PAYMENT_METHOD
+from bubblyphone.core.json_schema import data_of, page_of, record, text
 from bubblyphone.core.schema import Operation
 
 _NOT_NOW = "Stripe rejected the request, could not be reached, or is not set up."
-AUTO_TOP_UP = shape(
-    "AutoTopUp",
-    {
-        "enabled": flag("Turned off automatically if the card cannot be charged.", example=True),
-        "threshold": nullable(number(5, "The saved card is charged when the balance falls below this amount.")),
-        "amount": nullable(number(25, "Amount to charge.")),
-        "has_payment_method": flag(
-            "Whether the account has a saved card. Required for automatic top-ups.", example=True
-        ),
-    },
-)
-PAYMENT_METHOD = shape(
-    "PaymentMethod",
-    {
-        "id": whole(1),
-        "brand": text("visa", "Card brand, or the type of another payment method."),
-        "last_four": text("4242"),
-        "expires": nullable(text("2031-03", "Expiry month.")),
-        "is_default": flag("Whether automatic top-ups charge this payment method.", example=True),
-        "created_at": moment(),
-    },
-)
 OPERATIONS = {
     "POST /billing/top-up": Operation(
         "Top up your balance",

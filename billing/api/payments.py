@@ -1,16 +1,17 @@
 """/api/v1/billing/top-up, …/auto-topup and …/payment-methods"""
 
-from typing import Any, cast
+from typing import cast
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Developer
-from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer, as_number
-from billing.models import AutoTopUp, Card
+from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer
+from billing.api.shapes import AUTO_TOP_UP, PAYMENT_METHOD
+from billing.models import Card
 from billing.payments import auto_topup, cards, checkout
-from bubblyphone.core.api import StrictSerializer, data, format_time, page_of, validated
+from bubblyphone.core.api import StrictSerializer, data, page_of, validated
 
 
 class TopUpView(APIView):
@@ -30,18 +31,18 @@ class AutoTopUpView(APIView):
     """GET and PUT /billing/auto-topup."""
 
     def get(self, request: Request) -> Response:
-        return data(auto_top_up_data(auto_topup.settings_of(cast(Developer, request.user).pk)))
+        return data(AUTO_TOP_UP.of(auto_topup.settings_of(cast(Developer, request.user).pk)))
 
     def put(self, request: Request) -> Response:
         body = validated(AutoTopUpSerializer, request)
-        return data(auto_top_up_data(auto_topup.configure(developer=cast(Developer, request.user), **body)))
+        return data(AUTO_TOP_UP.of(auto_topup.configure(developer=cast(Developer, request.user), **body)))
 
 
 class PaymentMethodsView(APIView):
     """GET /billing/payment-methods: the saved cards."""
 
     def get(self, request: Request) -> Response:
-        return page_of(request, Card.objects.filter(developer=cast(Developer, request.user)), card_data)
+        return page_of(request, Card.objects.filter(developer=cast(Developer, request.user)), PAYMENT_METHOD.of)
 
 
 class PaymentMethodView(APIView):
@@ -57,26 +58,4 @@ class DefaultPaymentMethodView(APIView):
 
     def post(self, request: Request, pk: int) -> Response:
         validated(StrictSerializer, request)
-        return data(card_data(cards.choose(developer=cast(Developer, request.user), pk=pk)))
-
-
-def card_data(card: Card) -> dict[str, Any]:
-    """All that we know of a saved card."""
-    return {
-        "id": card.pk,
-        "brand": card.brand,
-        "last_four": card.last_four,
-        "expires": card.expires or None,
-        "is_default": card.is_default,
-        "created_at": format_time(card.created_at),
-    }
-
-
-def auto_top_up_data(found: AutoTopUp) -> dict[str, Any]:
-    """The shape of GET and PUT /billing/auto-topup; amounts are JSON numbers here."""
-    return {
-        "enabled": found.enabled,
-        "threshold": None if found.threshold is None else as_number(found.threshold),
-        "amount": None if found.amount is None else as_number(found.amount),
-        "has_payment_method": Card.objects.filter(developer_id=found.developer_id).exists(),
-    }
+        return data(PAYMENT_METHOD.of(cards.choose(developer=cast(Developer, request.user), pk=pk)))

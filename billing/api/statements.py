@@ -1,6 +1,6 @@
 """/api/v1/billing/statements: a month as JSON, PDF or CSV."""
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from django.http import HttpResponseBase
 from django.utils import timezone
@@ -11,12 +11,12 @@ from rest_framework.views import APIView
 
 from accounts.models import Developer
 from billing import statements
+from billing.api.shapes import MONTH, STATEMENT
 from billing.periods import Period, read_month
 from billing.statement_files import statement_csv, statement_pdf
 from billing.statements import Statement
-from bubblyphone.core.api import data, format_time
+from bubblyphone.core.api import data
 from bubblyphone.core.errors import InvalidRequest, NotFound
-from bubblyphone.core.money import format_money
 
 
 class FormatQuerySerializer(serializers.Serializer[Any]):
@@ -25,12 +25,19 @@ class FormatQuerySerializer(serializers.Serializer[Any]):
     format = serializers.ChoiceField(["json", "pdf", "csv"], default="json")
 
 
+class Month(NamedTuple):
+    """A month in the list of statements."""
+
+    period: Period
+    is_final: bool
+
+
 class StatementsView(APIView):
     """GET /billing/statements: all months, newest first; a whole list."""
 
     def get(self, request: Request) -> Response:
         developer, now = cast(Developer, request.user), timezone.now()
-        return data([_month_data(month, month.end <= now) for month in statements.months_of(developer.pk, now)])
+        return data([MONTH.of(Month(month, month.end <= now)) for month in statements.months_of(developer.pk, now)])
 
 
 class StatementView(APIView):
@@ -44,7 +51,7 @@ class StatementView(APIView):
         files = {"pdf": statement_pdf, "csv": statement_csv}
         if make := files.get(query.validated_data["format"]):
             return make(developer, statement)
-        return data(statement_data(statement))
+        return data(STATEMENT.of(statement))
 
 
 def find_statement(developer: Developer, month: str) -> Statement:
@@ -55,22 +62,3 @@ def find_statement(developer: Developer, month: str) -> Statement:
     except InvalidRequest:
         raise NotFound("There is no statement for this month.") from None
     return statements.statement_of(developer, period, now)
-
-
-def _month_data(period: Period, is_final: bool) -> dict[str, Any]:
-    return {"id": period.name, "start": format_time(period.start), "end": format_time(period.end), "final": is_final}
-
-
-def statement_data(statement: Statement) -> dict[str, Any]:
-    """Amounts of `entries` are what they added to the balance."""
-    return {
-        **_month_data(statement.period, statement.is_final),
-        "opening_balance": format_money(statement.opening),
-        "entries": [
-            {"kind": line.kind, "count": line.count, "amount": format_money(line.amount)} for line in statement.lines
-        ],
-        "credits": format_money(statement.credits),
-        "charges": format_money(statement.charges),
-        "closing_balance": format_money(statement.closing),
-        "currency": "USD",
-    }

@@ -1,6 +1,6 @@
 """/api/v1/billing/…"""
 
-from typing import Any, cast
+from typing import cast
 
 from django.http import HttpResponseBase
 from django.utils import timezone
@@ -11,43 +11,17 @@ from rest_framework.views import APIView
 from accounts.models import Developer
 from billing import exports, ledger, selectors
 from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer
+from billing.api.shapes import BALANCE, TRANSACTION
 from billing.extension_points import USAGE_REPORT
-from billing.models import LedgerEntry
 from billing.periods import read_month
-from bubblyphone.core.api import data, format_time, page_of
-from bubblyphone.core.money import ZERO, format_money
-
-CURRENCY = "USD"
-
-
-def transaction_data(entry: LedgerEntry) -> dict[str, Any]:
-    """A movement: its amount is positive either way, `type` says which."""
-    family, about = entry.about
-    return {
-        "id": entry.pk,
-        "type": "credit" if entry.amount >= ZERO else "debit",
-        "kind": entry.kind,
-        "amount": format_money(abs(entry.amount)),
-        "description": entry.description,
-        "call_id": about if family == "call" else None,
-        "phone_number_id": about if family == "number" else None,
-        "created_at": format_time(entry.created_at),
-    }
+from bubblyphone.core.api import data, page_of
 
 
 class BalanceView(APIView):
     """GET /billing/balance. `held` is as good as spent, `available` what can still be spent."""
 
     def get(self, request: Request) -> Response:
-        found = ledger.balance_summary(cast(Developer, request.user).pk)
-        return data(
-            {
-                "balance": format_money(found.balance),
-                "held": format_money(found.held),
-                "available": format_money(found.available),
-                "currency": CURRENCY,
-            }
-        )
+        return data(BALANCE.of(ledger.balance_summary(cast(Developer, request.user).pk)))
 
 
 class TransactionsView(APIView):
@@ -66,7 +40,7 @@ class TransactionsView(APIView):
         )
         if wanted.get("format") == "csv" or ("format" not in wanted and _asks_for_csv(request)):
             return exports.transactions_csv(entries)
-        return page_of(request, entries, transaction_data)
+        return page_of(request, entries, TRANSACTION.of)
 
 
 class UsageView(APIView):

@@ -1,37 +1,94 @@
-"""JSON Schemas of answers (OpenAPI 3.1), with an example at every leaf; the example of a whole is put together from them."""
+"""What responses hold: each object is declared once, as a JSON Schema (OpenAPI 3.1) that also makes the object from a row.
 
-from collections.abc import Collection, Mapping
-from typing import Any
+There is an example at every leaf; the example of a whole is put together from them.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from bubblyphone.core.api import format_time
+from bubblyphone.core.money import format_amount
 
 Schema = dict[str, Any]
 
 # Named shapes, which become components/schemas.
 SHAPES: dict[str, Schema] = {}
 _PREFIX = "#/components/schemas/"
+_MONEY = r"^-?[0-9]+\.[0-9]{2,6}$"
+
+
+class Read(NamedTuple):
+    """A property that is no attribute of that name: its source is another attribute, or a function that gives it as it is shown."""
+
+    source: str | Callable[[Any], Any]
+    schema: Schema
+
+
+class Record(Schema):
+    """The schema of an object, or a reference to it, that also makes the object."""
+
+    def __init__(self, schema: Schema, properties: Mapping[str, Schema | Read], optional: Collection[str]) -> None:
+        super().__init__(schema)
+        self.properties = dict(properties)
+        self._optional = optional
+        sources = {name: part if isinstance(part, Read) else Read(name, part) for name, part in properties.items()}
+        self._given = [(name, part.source) for name, part in sources.items() if callable(part.source)]
+        self._changed = [(name, show) for name, part in sources.items() if (show := _shown(part))]
+        # All at once, which is fast; a function's place is held by an attribute that every object has, and so is one place at the end,
+        # since attrgetter gives no tuple of one.
+        attributes = ["__class__" if callable(part.source) else part.source for part in sources.values()]
+        self._attributes = attrgetter(*attributes, "__class__")
+
+    def of(self, row: Any) -> dict[str, Any]:
+        """The object as responses show it. An optional property that is None is left out."""
+        found = dict(zip(self.properties, self._attributes(row), strict=False))
+        for name, show in self._changed:
+            found[name] = show(found[name])
+        for name, give in self._given:
+            found[name] = give(row)
+        for name in self._optional:
+            if found[name] is None:
+                del found[name]
+        return found
 
 
 def shape(
-    name: str, properties: Mapping[str, Schema], description: str = "", *, optional: Collection[str] = ()
-) -> Schema:
+    name: str, properties: Mapping[str, Schema | Read], description: str = "", *, optional: Collection[str] = ()
+) -> Record:
     """Name an object of which every property but the optional ones is always there; gives a reference to it."""
-    required = [name for name in properties if name not in optional]
-    SHAPES[name] = {**record(properties), "required": required, **_described(description)}
-    return {"$ref": f"{_PREFIX}{name}"}
+    SHAPES[name] = {**record(properties, optional=optional), **_described(description)}
+    return Record({"$ref": f"{_PREFIX}{name}"}, properties, optional)
 
 
-def record(properties: Mapping[str, Schema]) -> Schema:
+def record(properties: Mapping[str, Schema | Read], *, optional: Collection[str] = ()) -> Record:
     """An object without a name."""
-    return {
+    schema = {
         "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
+        "properties": {name: part.schema if isinstance(part, Read) else part for name, part in properties.items()},
+        "required": [name for name in properties if name not in optional],
         "additionalProperties": False,
     }
+    return Record(schema, properties, optional)
 
 
-def extended(reference: Schema, properties: Mapping[str, Schema]) -> dict[str, Schema]:
-    """The properties of a named shape and some more, for another shape."""
-    return {**SHAPES[_name(reference)]["properties"], **properties}
+def _shown(part: Read) -> Callable[[Any], Any] | None:
+    """What a schema makes of an attribute; None where it is shown as it is. A text that is empty says null where it can."""
+    schema = part.schema
+    types = schema.get("type", ())
+    if callable(part.source):
+        return None
+    if isinstance(schema, Record):
+        return schema.of
+    if schema.get("format") == "date-time":
+        return format_time
+    if schema.get("pattern") == _MONEY:
+        return format_amount
+    if types == "array" and isinstance(items := schema["items"], Record):
+        return lambda rows: [items.of(row) for row in rows]
+    if "string" in types and "null" in types:
+        return lambda value: value or None
+    return None
 
 
 def text(example: str, description: str = "", **rules: Any) -> Schema:
@@ -62,7 +119,7 @@ def choice(values: Any, example: str, description: str = "") -> Schema:
 
 def money(example: str, description: str = "") -> Schema:
     """An exact amount in USD, as text."""
-    return text(example, description, pattern=r"^-?[0-9]+\.[0-9]{2,6}$")
+    return text(example, description, pattern=_MONEY)
 
 
 def moment(description: str = "", example: str = "2026-04-05T12:00:00Z") -> Schema:

@@ -1,40 +1,10 @@
 """The API description of limits."""
 
 from accounts import admin_keys
-from bubblyphone.core.json_schema import choice, data_of, listing, money, nullable, record, shape, whole
+from bubblyphone.core.json_schema import data_of
 from bubblyphone.core.schema import Operation
 from calls.api.caps import CapsSerializer
-from calls.charging.daily_caps import Scope
-
-CAPS = shape(
-    "Caps",
-    {
-        "daily_cap": nullable(money("25.00", "Daily limit in USD (UTC days) for all calls.")),
-        "spent_today": money("8.04", "Cost of today's calls so far, including running calls."),
-        "max_concurrent_calls": nullable(whole(20)),
-        "running_calls": whole(3, "Calls in progress."),
-        "max_calls_per_caller_per_hour": nullable(whole(10)),
-        "ceilings": record(
-            {
-                "daily_cap": nullable(money("25.00", "The highest `daily_cap` you can set. Null: any, or none.")),
-                "max_concurrent_calls": nullable(whole(10, "The same for `max_concurrent_calls`.")),
-            }
-        ),
-        "currency": choice(["USD"], "USD"),
-        "others": listing(
-            record(
-                {
-                    "scope": choice([scope for scope in Scope if scope is not Scope.ACCOUNT], "phone_number"),
-                    "id": whole(1, "Daily cap of the number, agent, or key."),
-                    "daily_cap": money("10.00"),
-                    "spent_today": money("2.11"),
-                }
-            ),
-            "Daily caps of numbers, agents, and API keys. Set them on those objects.",
-        ),
-    },
-    "Limits of the account. Null means no limit.",
-)
+from calls.api.shapes import CAPS
 
 OPERATIONS = {
     "Limits": {

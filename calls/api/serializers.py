@@ -1,6 +1,5 @@
 """Calls as JSON, and the bodies that create them."""
 
-from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -13,95 +12,13 @@ from agents.serializers import (
     PhoneNumberField,
     VariablesField,
 )
-from bubblyphone.core.api import StrictSerializer, format_time
-from bubblyphone.core.money import format_money
+from bubblyphone.core.api import StrictSerializer
 from bubblyphone.core.queries import DayOrTimeField
 from calls.after_call import transcription
 from calls.limits import MAX_BRIEFING_CHARACTERS
-from calls.models import Call, CallEvent, CallStatus, CallTurn, Direction, TranscriptEntry, Transcription, Transfer
+from calls.models import Call, CallStatus, Direction, Transcription
 from calls.webhook_mode.actions import MAX_TEXT_CHARACTERS
 from phone_numbers.models import CallMode
-
-
-def call_data(call: Call, *, with_config: bool = False) -> dict[str, Any]:
-    """A call object. It has both documented spellings at once: `from` and `from_number`, `cost` and `total_cost`."""
-    total = format_money(call.total_cost)
-    found: dict[str, Any] = {
-        "id": call.pk,
-        "direction": call.direction,
-        "from": call.from_number,
-        "to": call.to_number,
-        "from_number": call.from_number,
-        "to_number": call.to_number,
-        "phone_number_id": call.phone_number_id,
-        "agent_id": call.agent_id,
-        "mode": call.mode,
-        "model_slug": call.model_slug or None,
-        "status": call.status,
-        "started_at": format_time(call.started_at),
-        "answered_at": format_time(call.answered_at),
-        "ended_at": format_time(call.ended_at),
-        "duration_seconds": call.duration_seconds,
-        "cost": total,
-        "telephony_cost": format_money(call.telephony_cost),
-        "model_cost": format_money(call.model_cost),
-        "transcription_cost": format_money(call.transcription_cost),
-        "analysis_cost": format_money(call.analysis_cost),
-        "total_cost": total,
-        "hangup_cause": call.hangup_cause or None,
-        "voicemail_detected": call.voicemail_detected,
-        "voicemail_message_left": call.voicemail_message_left,
-        "recording_enabled": call.recording_enabled,
-        "analysis_result": call.analysis_result,
-        "sandbox": call.sandbox,
-    }
-    if with_config:
-        found["config"] = call.config
-        found["dynamic_variables"] = call.dynamic_variables
-        found["transfers"] = [transfer_data(transfer) for transfer in call.transfers.order_by("id")]
-    return found
-
-
-def transfer_data(transfer: Transfer) -> dict[str, Any]:
-    """An attempt to hand a call over; `failed_reason` is a hang-up cause."""
-    return {
-        "to": transfer.to_number,
-        "requested_at": format_time(transfer.requested_at),
-        "answered_at": format_time(transfer.answered_at),
-        "failed_at": format_time(transfer.failed_at),
-        "failed_reason": transfer.reason or None,
-    }
-
-
-def event_data(event: CallEvent) -> dict[str, Any]:
-    """A moment of the timeline, to the millisecond."""
-    return {
-        "event_type": event.event_type,
-        "source": event.source,
-        "event_timestamp": format_moment(event.event_timestamp),
-        "metadata": event.metadata,
-    }
-
-
-def format_moment(moment: datetime) -> str:
-    """To the millisecond."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-
-
-def transcript_data(entry: TranscriptEntry) -> dict[str, Any]:
-    return {
-        "role": entry.role,
-        "text": entry.text,
-        "timestamp": format_time(entry.spoken_at),
-        "interrupted": entry.interrupted,
-        "interrupted_at_ms": entry.interrupted_at_ms,
-    }
-
-
-def turn_data(turn: CallTurn) -> dict[str, Any]:
-    """How long the caller waited for one answer, by its parts."""
-    parts = ("carrier_in_ms", "detection_ms", "model_ms", "tool_ms", "own_ms", "playout_ms", "total_ms")
-    return {"answered_at": format_moment(turn.answered_at), **{part: getattr(turn, part) for part in parts}}
 
 
 def whisper_data(call: Call) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
 from bubblyphone.core.api import OldestFirstPagination, data, page_of, validated
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
-from bubblyphone.core.json_documents import parse_stored_json
 from calls import selectors
 from calls.api.serializers import (
     CallFilters,
@@ -19,12 +18,9 @@ from calls.api.serializers import (
     ContextSerializer,
     SpeakSerializer,
     TransferSerializer,
-    call_data,
-    event_data,
-    transcript_data,
-    turn_data,
     whisper_data,
 )
+from calls.api.shapes import ATTEMPT, CALL, CALL_DETAIL, EVENT, SPOKEN, TURN
 from calls.control import outbound, running_calls
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
@@ -37,20 +33,20 @@ class CallsView(APIView):
         filters = CallFilters(data=request.query_params.dict())
         filters.is_valid(raise_exception=True)
         calls = apply_filters(selectors.calls_of(developer_of(request)), filters.validated_data)
-        return page_of(request, calls, call_data)
+        return page_of(request, calls, CALL.of)
 
     def post(self, request: Request) -> Response:
         body = CallSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         call = create_call(developer_of(request), dict(body.validated_data), api_key_of(request))
-        return data(call_data(call), status=201)
+        return data(CALL.of(call), status=201)
 
 
 class CallView(APIView):
     """GET /calls/{id}."""
 
     def get(self, request: Request, identifier: str) -> Response:
-        return data(call_data(selectors.get_call(developer_of(request), identifier), with_config=True))
+        return data(CALL_DETAIL.of(selectors.get_call(developer_of(request), identifier)))
 
 
 class HangupView(APIView):
@@ -60,7 +56,7 @@ class HangupView(APIView):
         call = selectors.get_call(developer_of(request), identifier)
         running_calls.hang_up(call=call)
         call.refresh_from_db()
-        return data(call_data(call))
+        return data(CALL.of(call))
 
 
 class SpeakView(APIView):
@@ -70,7 +66,7 @@ class SpeakView(APIView):
         body = validated(SpeakSerializer, request)
         call = selectors.get_call(developer_of(request), identifier)
         running_calls.speak(call=call, text=body["text"])
-        return data(call_data(call))
+        return data(CALL.of(call))
 
 
 class TransferView(APIView):
@@ -80,7 +76,7 @@ class TransferView(APIView):
         body = validated(TransferSerializer, request)
         call = selectors.get_call(developer_of(request), identifier)
         running_calls.transfer(call=call, to=body["to"], briefing=body["briefing"])
-        return data(call_data(call))
+        return data(CALL.of(call))
 
 
 class ContextView(APIView):
@@ -101,7 +97,7 @@ class TranscriptView(APIView):
         call = selectors.get_call(developer_of(request), identifier)
         if not call.is_over:
             raise Conflict("The transcript is available after the call ends.", code="call_running")
-        entries = [transcript_data(entry) for entry in call.transcript.all()]
+        entries = [SPOKEN.of(entry) for entry in call.transcript.all()]
         return data({"call_id": call.pk, "transcript": entries, **whisper_data(call)})
 
 
@@ -110,7 +106,7 @@ class EventsView(APIView):
 
     def get(self, request: Request, identifier: str) -> Response:
         call = selectors.get_call(developer_of(request), identifier)
-        return page_of(request, call.events.all(), event_data, OldestFirstPagination("event_timestamp"))
+        return page_of(request, call.events.all(), EVENT.of, OldestFirstPagination("event_timestamp"))
 
 
 class TurnsView(APIView):
@@ -118,7 +114,7 @@ class TurnsView(APIView):
 
     def get(self, request: Request, identifier: str) -> Response:
         call = selectors.get_call(developer_of(request), identifier)
-        return page_of(request, call.turns.all(), turn_data, OldestFirstPagination("answered_at"))
+        return page_of(request, call.turns.all(), TURN.of, OldestFirstPagination("answered_at"))
 
 
 class WebhookLogsView(APIView):
@@ -126,7 +122,7 @@ class WebhookLogsView(APIView):
 
     def get(self, request: Request, identifier: str) -> Response:
         call = selectors.get_call(developer_of(request), identifier)
-        return page_of(request, selectors.webhook_attempts(call), attempt_data, OldestFirstPagination("created_at"))
+        return page_of(request, selectors.webhook_attempts(call), ATTEMPT.of, OldestFirstPagination("created_at"))
 
 
 def developer_of(request: Request) -> Developer:
@@ -182,20 +178,3 @@ def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | No
         agent=agent,
         api_key=api_key,
     )
-
-
-def attempt_data(attempt: Any) -> dict[str, Any]:
-    """One attempt at one webhook, as GET /calls/{id}/webhook-logs shows it."""
-    delivery = attempt.delivery
-    return {
-        "webhook_log_id": delivery.pk,
-        "event_type": delivery.event_type,
-        "url": delivery.url,
-        "request_payload": parse_stored_json(delivery.body),
-        "response_status": attempt.response_status,
-        "response_body": attempt.response_body,
-        "latency_ms": attempt.latency_ms,
-        "attempt": attempt.number,
-        "success": attempt.success,
-        "error_message": attempt.error_message,
-    }

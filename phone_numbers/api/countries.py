@@ -11,12 +11,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Developer
-from bubblyphone.core.api import WHOLE_BODY, AnyJSONParser, StrictSerializer, data, format_time
+from bubblyphone.core.api import WHOLE_BODY, AnyJSONParser, StrictSerializer, data
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from phone_numbers import countries, verification
-from phone_numbers.countries import NumberEligibility
+from phone_numbers.api.shapes import COUNTRY, SUBMISSION, VERIFICATION
 from phone_numbers.documents import MAX_SUBMISSION_BYTES
-from phone_numbers.models import NumberType, Verification
+from phone_numbers.models import NumberType
 
 # As `curl -F` sends nested fields: documents[0][type], documents[0][file].
 _DOCUMENT_FIELD = re.compile(r"documents\[(\d{1,2})\]\[(type|file|value)\]")
@@ -25,42 +25,6 @@ _DOCUMENT_FIELD = re.compile(r"documents\[(\d{1,2})\]\[(type|file|value)\]")
 class SubmissionTooLarge(ApplicationError):
     status = 413
     code = "too_large"
-
-
-def eligibility_data(eligibility: NumberEligibility) -> dict[str, str]:
-    """An entry of the list of countries."""
-    return {
-        "country_code": eligibility.country_code,
-        "country_name": eligibility.country_name,
-        "number_type": eligibility.number_type,
-        "status": eligibility.status,
-    }
-
-
-def submission_data(submitted: Verification) -> dict[str, Any]:
-    """The answer to a submission."""
-    return {
-        "id": submitted.public_id,
-        "country_code": submitted.country_code,
-        "number_type": submitted.number_type,
-        "status": submitted.status,
-        "created_at": format_time(submitted.submitted_at),
-    }
-
-
-def verification_data(eligibility: NumberEligibility) -> dict[str, Any]:
-    """A verification's status; the reason is present only with a rejection."""
-    newest = eligibility.verification
-    answer: dict[str, Any] = {
-        "country_code": eligibility.country_code,
-        "number_type": eligibility.number_type,
-        "status": eligibility.status,
-        "submitted_at": format_time(newest.submitted_at) if newest else None,
-        "reviewed_at": format_time(newest.reviewed_at) if newest else None,
-    }
-    if newest is not None and eligibility.status == Verification.Status.REJECTED:
-        answer["rejection_reason"] = newest.rejection_reason
-    return answer
 
 
 class NumberTypeQuery(serializers.Serializer[Any]):
@@ -89,10 +53,7 @@ class CountriesView(APIView):
 
     def get(self, request: Request) -> Response:
         return data(
-            [
-                eligibility_data(eligibility)
-                for eligibility in countries.list_eligibilities(cast(Developer, request.user))
-            ]
+            [COUNTRY.of(eligibility) for eligibility in countries.list_eligibilities(cast(Developer, request.user))]
         )
 
 
@@ -120,7 +81,7 @@ class VerifyView(APIView):
                 for paper in body.validated_data["documents"]
             ],
         )
-        return data(submission_data(submitted), status=201)
+        return data(SUBMISSION.of(submitted), status=201)
 
 
 class VerificationView(APIView):
@@ -130,7 +91,7 @@ class VerificationView(APIView):
         developer = cast(Developer, request.user)
         number_type = _number_type(request)
         return data(
-            verification_data(
+            VERIFICATION.of(
                 countries.get_eligibility(developer=developer, country=code.upper(), number_type=number_type)
             )
         )

@@ -1,131 +1,25 @@
 """The API description of numbers."""
 
 from accounts.admin_keys import CAP_ERRORS
-from agents.api.schema import SETTING_SCHEMAS
-from bubblyphone.core.json_schema import (
-    choice,
-    data_of,
-    data_with_warnings,
-    extended,
-    free_object,
-    listing,
-    moment,
-    money,
-    nullable,
-    page_of,
-    record,
-    shape,
-    text,
-    whole,
-)
+from bubblyphone.core.json_schema import choice, data_of, data_with_warnings, listing, page_of, record, text
 from bubblyphone.core.schema import Operation
 from phone_numbers.api.countries import NumberTypeQuery
 from phone_numbers.api.serializers import NumberPurchaseSerializer, NumberSearchSerializer, PricingQuerySerializer
+from phone_numbers.api.shapes import (
+    AVAILABLE_NUMBER,
+    BOUGHT_NUMBER,
+    COST,
+    COUNTRY,
+    NUMBER,
+    NUMBER_DETAIL,
+    PRICE,
+    REQUIREMENT,
+    SUBMISSION,
+    VERIFICATION,
+)
 from phone_numbers.api.update import NumberUpdateSerializer
-from phone_numbers.models import CallMode, NumberType, PhoneNumber, Verification
+from phone_numbers.models import NumberType
 
-_CURRENCY = choice(["USD"], "USD")
-_COST = {"setup_cost": money("3.00"), "monthly_cost": money("3.00"), "currency": _CURRENCY}
-NUMBER = shape(
-    "PhoneNumber",
-    {
-        "id": whole(1),
-        "phone_number": text("+14155551234"),
-        "country_code": text("US"),
-        "number_type": choice(NumberType.values, "local"),
-        "label": nullable(text("Support")),
-        "status": choice(PhoneNumber.Status.values, "active"),
-        "monthly_cost": money("3.00"),
-        "mode": choice(CallMode.values, "webhook"),
-        "webhook_url": nullable(text("https://your-app.com/webhook")),
-        "agent_id": nullable(whole(1)),
-        "model": nullable(text("gemini-3.1-flash-live")),
-        **SETTING_SCHEMAS,
-        "max_call_duration": whole(3600, "In seconds."),
-        "silence_timeout": whole(30, "In seconds."),
-        "daily_cap": nullable(money("10.00", "Daily limit in USD (UTC days) for all calls of the number.")),
-        "max_concurrent_calls": nullable(whole(10)),
-        "created_at": moment(),
-        "renews_at": moment("Next renewal. The number is paid up to this time.", "2026-05-05T12:00:00Z"),
-    },
-    "A phone number and its own settings. A linked agent's settings take precedence. Null means that the agent or the "
-    "default decides. `max_call_duration` and `silence_timeout` show the default if the number has no value.",
-)
-NUMBER_DETAIL = shape(
-    "PhoneNumberWithConfig",
-    extended(
-        NUMBER,
-        {
-            "config": free_object(
-                {"voice": {"value": "Kore", "source": "number_agent"}},
-                "The settings an incoming call would use. `source` says where each value comes from: the linked agent "
-                "(`number_agent`), the number (`number`), or the `default`.",
-            )
-        },
-    ),
-)
-BOUGHT_NUMBER = shape(
-    "PhoneNumberWithSecret",
-    extended(
-        NUMBER_DETAIL,
-        {
-            "webhook_secret": text(
-                "whsec_abc123…", "Secret that signs the number's webhooks. Returned only in this response."
-            )
-        },
-    ),
-)
-AVAILABLE_NUMBER = shape(
-    "AvailableNumber",
-    {
-        "phone_number": text("+14155550100"),
-        "phone_number_type": text("local"),
-        "features": listing({"type": "object"}, example=[{"name": "voice"}, {"name": "sms"}]),
-        "cost_information": {
-            "type": "object",
-            "description": "The carrier's wholesale cost.",
-            "examples": [{"upfront_cost": "1.00000", "monthly_cost": "1.00000", "currency": "USD"}],
-        },
-        "region_information": listing(
-            {"type": "object"}, example=[{"region_type": "rate_center", "region_name": "SAN FRANCISCO"}]
-        ),
-    },
-)
-PRICE = shape("NumberPrice", {"country_code": text("US"), "number_type": choice(NumberType.values, "local"), **_COST})
-_KIND = {"country_code": text("GB"), "number_type": choice(NumberType.values, "local")}
-_STATUS = choice(["not_required", "unverified", *Verification.Status.values], "pending")
-COUNTRY = shape(
-    "Country",
-    {
-        "country_code": text("GB"),
-        "country_name": text("United Kingdom"),
-        "number_type": choice(NumberType.values, "local"),
-        "status": _STATUS,
-    },
-)
-REQUIREMENT = shape(
-    "Requirement",
-    {
-        "id": text("2708e569-696a-4fc7-9305-5fdb3eb9c7dd"),
-        "name": text("Proof of Address (Local)"),
-        "type": choice(["textual", "document", "address"], "document"),
-        "description": text("Proof of residence such as utility bill"),
-        "example": text("Utility bill dated within 3 months"),
-        "time_limit": nullable(text("Less than 3 months old")),
-    },
-)
-SUBMISSION = shape("Submission", {"id": text("ver_abc123"), **_KIND, "status": _STATUS, "created_at": moment()})
-VERIFICATION = shape(
-    "Verification",
-    {
-        **_KIND,
-        "status": _STATUS,
-        "submitted_at": nullable(moment()),
-        "reviewed_at": nullable(moment(), example=None),
-        "rejection_reason": text("The bill is older than three months.", "Present if the verification was rejected."),
-    },
-    optional=["rejection_reason"],
-)
 FORM = {
     **record(
         {
@@ -150,7 +44,7 @@ OPERATIONS = {
         "GET /phone-numbers/available": Operation(
             "Search available numbers",
             "Numbers available for purchase, and their price. Not paginated.",
-            answer=record({"data": listing(AVAILABLE_NUMBER), "pricing": record(_COST)}),
+            answer=record({"data": listing(AVAILABLE_NUMBER), "pricing": COST}),
             query=NumberSearchSerializer,
             errors={502: "The carrier rejected the request or could not be reached."},
         ),

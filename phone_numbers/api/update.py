@@ -10,7 +10,7 @@ from accounts.admin_keys import require_admin_key_to_change
 from agents.serializers import MAX_ID, AgentSettingsSerializer, EmptyableText, ModelSlugField, WebhookUrlField
 from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import data
-from phone_numbers.api.serializers import number_with_config_data
+from phone_numbers.api.shapes import NUMBER_DETAIL
 from phone_numbers.configuration import CAP_FIELDS, update_number, variable_warnings
 from phone_numbers.models import CallMode, PhoneNumber
 
@@ -38,4 +38,4 @@ def patch_number(request: Request, number: PhoneNumber) -> Response:
     changes: dict[str, Any] = body.validated_data
     require_admin_key_to_change(CAP_FIELDS, number, changes, request)
     changed = update_number(number=number, changes=changes)
-    return data(number_with_config_data(changed), warnings=variable_warnings(changed))
+    return data(NUMBER_DETAIL.of(changed), warnings=variable_warnings(changed))

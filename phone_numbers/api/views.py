@@ -13,14 +13,10 @@ from phone_numbers.api.serializers import (
     NumberPurchaseSerializer,
     NumberSearchSerializer,
     PricingQuerySerializer,
-    available_number_data,
-    bought_number_data,
-    cost_data,
-    number_data,
-    number_with_config_data,
-    price_data,
 )
+from phone_numbers.api.shapes import AVAILABLE_NUMBER, COST, NUMBER, NUMBER_DETAIL, PRICE
 from phone_numbers.api.update import patch_number
+from phone_numbers.models import PhoneNumber
 from webhooks.signing import signing_keys
 
 
@@ -31,26 +27,26 @@ class AvailableNumbersView(APIView):
         query = NumberSearchSerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         numbers, price = services.search_available(**query.validated_data)
-        return Response({"data": [available_number_data(number) for number in numbers], "pricing": cost_data(price)})
+        return Response({"data": [AVAILABLE_NUMBER.of(number) for number in numbers], "pricing": COST.of(price)})
 
 
 class NumbersView(APIView):
     """POST /phone-numbers, GET /phone-numbers."""
 
     def get(self, request: Request) -> Response:
-        return page_of(request, selectors.numbers_of(cast(Developer, request.user)), number_data)
+        return page_of(request, selectors.numbers_of(cast(Developer, request.user)), NUMBER.of)
 
     def post(self, request: Request) -> Response:
         developer = cast(Developer, request.user)
         number = services.buy_number(developer=developer, **validated(NumberPurchaseSerializer, request))
-        return data(bought_number_data(number, signing_keys(number.signing_secret).current), status=201)
+        return _with_secret(number, signing_keys(number.signing_secret).current, status=201)
 
 
 class NumberView(APIView):
     """GET, PATCH and DELETE /phone-numbers/{id}."""
 
     def get(self, request: Request, pk: int) -> Response:
-        return data(number_with_config_data(selectors.get_number(developer=cast(Developer, request.user), pk=pk)))
+        return data(NUMBER_DETAIL.of(selectors.get_number(developer=cast(Developer, request.user), pk=pk)))
 
     def patch(self, request: Request, pk: int) -> Response:
         return patch_number(request, selectors.get_number(developer=cast(Developer, request.user), pk=pk))
@@ -66,7 +62,7 @@ class SecretRotationView(APIView):
     def post(self, request: Request, pk: int) -> Response:
         number = selectors.get_number(developer=cast(Developer, request.user), pk=pk)
         validated(StrictSerializer, request)
-        return data(bought_number_data(number, services.rotate_webhook_secret(number=number)))
+        return _with_secret(number, services.rotate_webhook_secret(number=number), status=200)
 
 
 class PricingView(APIView):
@@ -75,4 +71,9 @@ class PricingView(APIView):
     def get(self, request: Request) -> Response:
         query = PricingQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
-        return data([price_data(price) for price in selectors.list_prices(**query.validated_data)])
+        return data([PRICE.of(price) for price in selectors.list_prices(**query.validated_data)])
+
+
+def _with_secret(number: PhoneNumber, secret: str, *, status: int) -> Response:
+    """The answers to a purchase and a rotation, the only ones that show the webhook secret."""
+    return data({**NUMBER_DETAIL.of(number), "webhook_secret": secret}, status=status)

@@ -1,0 +1,43 @@
+"""What responses hold of accounts and their keys."""
+
+from bubblyphone.core.json_schema import Read, flag, moment, money, nullable, record, shape, text, whole
+
+_DEVELOPER = {"id": whole(1), "name": text("Jane"), "email": text("jane@example.com")}
+DEVELOPER = shape("Developer", _DEVELOPER)
+PROFILE = shape(
+    "Profile",
+    {
+        **_DEVELOPER,
+        "email_verified": Read(
+            lambda developer: developer.email_verified_at is not None,
+            flag("Whether the address has been confirmed with the link we emailed.", example=True),
+        ),
+        "company_name": nullable(text("Acme Corp")),
+        "created_at": moment(),
+    },
+)
+SIGNED_IN = record(
+    {"data": DEVELOPER, "token": text("1|Zk3Pq9…", "The session token. Send it as a Bearer token, like an API key.")}
+)
+_KEY = {"id": whole(1), "label": text("Production")}
+_ADMIN = Read("is_admin", flag("Whether the key can change API keys, caps, and sessions.", example=False))
+API_KEY = shape(
+    "ApiKey",
+    {
+        **_KEY,
+        "admin": _ADMIN,
+        "hint": text("bp_live_sk_…x7Qd", "The key's prefix and last four characters."),
+        "daily_cap": nullable(money("5.00", "Daily cap in USD (UTC days) on calls placed with this key.")),
+        "created_at": moment(),
+        "last_used_at": nullable(moment("Rounded to the minute. Null if never used.")),
+    },
+)
+NEW_API_KEY = shape(
+    "NewApiKey",
+    {
+        **_KEY,
+        "admin": _ADMIN,
+        "key": text("bp_live_sk_abc123…", "The API key. Shown only once."),
+        "created_at": moment(),
+    },
+)
