@@ -11,12 +11,12 @@ from calls.models.call import (
     CallTurn,
     CarrierEventRecord,
     Direction,
-    HangupCause,
     SpeechTime,
     TranscriptEntry,
     Transfer,
     Utterance,
 )
+from calls.models.call_fields import HangupCause
 
 __all__ = [
     "ENDED_STATUSES",

@@ -1,7 +1,5 @@
 """Calls and all that is known of them afterwards."""
 
-from decimal import Decimal
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -12,6 +10,7 @@ from agents.models import Agent
 from agents.settings import CallConfig
 from bubblyphone.core.money import MONEY_FIELD
 from bubblyphone.core.ordered_json import OrderedJSONField
+from calls.models.call_fields import Charges, Ending, MediaStreamState, WebhookModeState
 from phone_numbers.models import CallMode, PhoneNumber
 
 
@@ -48,24 +47,6 @@ class Direction(models.TextChoices):
     OUTBOUND = "outbound"
 
 
-class HangupCause(models.TextChoices):
-    NORMAL_CLEARING = "normal_clearing"
-    BUSY = "busy"
-    NO_ANSWER = "no_answer"
-    REJECTED = "rejected"
-    INVALID_NUMBER = "invalid_number"
-    INSUFFICIENT_BALANCE = "insufficient_balance"
-    MAX_DURATION = "max_duration"
-    SILENCE_TIMEOUT = "silence_timeout"
-    VOICEMAIL = "voicemail"
-    TRANSFERRED = "transferred"
-    WEBHOOK_FAILED = "webhook_failed"
-    MODEL_FAILED = "model_failed"
-    CARRIER_FAILED = "carrier_failed"
-    CANCELED = "canceled"  # ended by us or its owner before it was answered: an outbound call, or a sandbox call
-    ACCOUNT_DEACTIVATED = "account_deactivated"
-
-
 # What figures of many calls are made of; in the index beside the day, so that they need not be fetched one by one.
 SUMMED_UP = (
     "demo", "status", "direction", "hangup_cause", "voicemail_detected", "duration_seconds", "telephony_cost",
@@ -73,11 +54,10 @@ SUMMED_UP = (
 )  # fmt: skip
 
 
-class Call(models.Model):
+class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     """A conversation between a number and a remote party, by phone or, with `sandbox`, from a browser.
 
-    `config` is the agent configuration as resolved when the call started. `telephony_rate` and `model_rate` are the
-    prices per minute of that moment. Only `calls.control.lifecycle` changes a row.
+    `config` is the agent configuration as resolved when the call started. Only `calls.control.lifecycle` changes a row.
     """
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="calls")
@@ -96,51 +76,17 @@ class Call(models.Model):
     public_id = models.CharField(max_length=40, unique=True, null=True)  # "sandbox_…", the id a sandbox call was given
 
     status = models.CharField(max_length=10, choices=CallStatus, default=CallStatus.INITIATED)
-    hangup_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
     voicemail_detected = models.BooleanField(default=False)
     voicemail_message_left = models.BooleanField(default=False)  # a whole message, after the end of the greeting
     recording_enabled = models.BooleanField(default=False)
     analysis_result = OrderedJSONField(null=True)
+    transcript_announced = models.BooleanField(default=False)
 
     started_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    # A reason to end the call that is ours; the carrier's report of the end then only says when.
-    end_requested_at = models.DateTimeField(null=True)
-    end_requested_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
-    # The carrier's report of the end, kept until it is clear whether the call had been answered.
-    hangup_reported_at = models.DateTimeField(null=True)
-    hangup_reported_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
-    session_seen_at = models.DateTimeField(null=True)  # sign of life of the process that holds the live session
-
-    model_spoke_at = models.DateTimeField(null=True)  # when the caller first heard the model; none: it never spoke
-    duration_seconds = models.PositiveIntegerField(null=True)
-    telephony_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
-    model_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
-    telephony_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
-    model_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
-    transcription_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
-    analysis_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
-    settled_at = models.DateTimeField(null=True)
-
-    # A transferred call: from then on without the model, at the other leg's rate.
-    transferred_at = models.DateTimeField(null=True)
-    transfer_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
-    # Webhook mode: whether the answer was ordered, whether the carrier transcribes, and whether it had anything to transcribe.
-    answer_requested_at = models.DateTimeField(null=True)
-    listening_since = models.DateTimeField(null=True)
-    speech_transcribed = models.BooleanField(default=False)
-    transcript_announced = models.BooleanField(default=False)
 
     carrier_call_id = models.CharField(max_length=200, unique=True, null=True)  # Telnyx: call_control_id
     last_command_at = models.DateTimeField(null=True)  # when the carrier was last commanded to answer or to hang up
-    media_token_hash = models.CharField(max_length=64, blank=True, default="")
-    media_token_expires_at = models.DateTimeField(null=True)
-    # A media stream that broke: since when nobody holds it, and how often and when the carrier was last asked for another.
-    stream_lost_at = models.DateTimeField(null=True)
-    stream_lost_reason = models.CharField(max_length=20, blank=True, default="")  # see `calls.control.streams`
-    stream_restarts = models.PositiveSmallIntegerField(default=0)
-    stream_restarted_at = models.DateTimeField(null=True)
 
     objects = CallQuerySet.as_manager()
 
@@ -174,10 +120,6 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"call {self.pk}"
-
-    @property
-    def total_cost(self) -> Decimal:
-        return self.telephony_cost + self.model_cost + self.transcription_cost + self.analysis_cost
 
     @property
     def is_without_model(self) -> bool:

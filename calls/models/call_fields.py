@@ -1,0 +1,92 @@
+"""Columns of a call, grouped by what they are about. All are in one row: docs/decisions/0008-one-row-per-call.md."""
+
+from decimal import Decimal
+
+from django.db import models
+
+from bubblyphone.core.money import MONEY_FIELD
+
+
+class HangupCause(models.TextChoices):
+    NORMAL_CLEARING = "normal_clearing"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    REJECTED = "rejected"
+    INVALID_NUMBER = "invalid_number"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    MAX_DURATION = "max_duration"
+    SILENCE_TIMEOUT = "silence_timeout"
+    VOICEMAIL = "voicemail"
+    TRANSFERRED = "transferred"
+    WEBHOOK_FAILED = "webhook_failed"
+    MODEL_FAILED = "model_failed"
+    CARRIER_FAILED = "carrier_failed"
+    CANCELED = "canceled"  # ended by us or its owner before it was answered: an outbound call, or a sandbox call
+    ACCOUNT_DEACTIVATED = "account_deactivated"
+
+
+class Ending(models.Model):
+    """How a call ended, or is about to."""
+
+    hangup_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
+    ended_at = models.DateTimeField(null=True)
+    # A reason to end the call that is ours; the carrier's report of the end then only says when.
+    end_requested_at = models.DateTimeField(null=True)
+    end_requested_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
+    # The carrier's report of the end, kept until it is clear whether the call had been answered.
+    hangup_reported_at = models.DateTimeField(null=True)
+    hangup_reported_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
+
+    class Meta:
+        abstract = True
+
+
+class MediaStreamState(models.Model):
+    """A streaming call's media connection: its single-use token, the signs of life of its session, and its breaks."""
+
+    media_token_hash = models.CharField(max_length=64, blank=True, default="")
+    media_token_expires_at = models.DateTimeField(null=True)
+    # A media stream that broke: since when nobody holds it, and how often and when the carrier was last asked for another.
+    stream_lost_at = models.DateTimeField(null=True)
+    stream_lost_reason = models.CharField(max_length=20, blank=True, default="")  # see `calls.control.streams`
+    stream_restarts = models.PositiveSmallIntegerField(default=0)
+    stream_restarted_at = models.DateTimeField(null=True)
+    session_seen_at = models.DateTimeField(null=True)  # sign of life of the process that holds the live session
+    model_spoke_at = models.DateTimeField(null=True)  # when the caller first heard the model; none: it never spoke
+
+    class Meta:
+        abstract = True
+
+
+class WebhookModeState(models.Model):
+    """Webhook mode: when the answer was ordered, since when the carrier transcribes, and whether there was anything to transcribe."""
+
+    answer_requested_at = models.DateTimeField(null=True)
+    listening_since = models.DateTimeField(null=True)
+    speech_transcribed = models.BooleanField(default=False)
+
+    class Meta:
+        abstract = True
+
+
+class Charges(models.Model):
+    """Prices per minute of the moment when the call started, and what it cost, in USD."""
+
+    duration_seconds = models.PositiveIntegerField(null=True)
+    telephony_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    model_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    telephony_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    model_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    transcription_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    analysis_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+    settled_at = models.DateTimeField(null=True)
+    # Of a transferred call: from then on without the model, at the other leg's rate.
+    transferred_at = models.DateTimeField(null=True)
+    transfer_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def total_cost(self) -> Decimal:
+        return self.telephony_cost + self.model_cost + self.transcription_cost + self.analysis_cost
