@@ -7,7 +7,7 @@ ledger tells the rest. `manage.py ledger verify` proves that each call's amounts
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -116,9 +116,9 @@ class _Day:
     call_times: list[Any] = field(default_factory=list)
 
 
-def measure(developer: Developer, period: Period) -> Usage:
-    """Sum up a developer's month so far."""
-    usage, now = Usage(), timezone.now()
+def measure(developer: Developer, period: Period, now: datetime | None = None) -> Usage:
+    """Sum up a developer's month so far; `now` is for who asks at another time."""
+    usage, now = Usage(), now or timezone.now()
     days = period_cache.recall(
         f"usage:{period.name}", developer, period.days(now.date()), lambda day: is_past(day, now),
         lambda missing: _rows(developer.pk, missing),
