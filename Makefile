@@ -30,7 +30,7 @@ test: ## run every test; ARGS="tests/calls -k hangup" chooses some
 	@scripts/install core offline dev
 	@$(PYTHON) -m tests.chromium
 ifeq ($(ARGS),)
-	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist worksteal $(addprefix --ignore=,$(REALTIME))
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup $(addprefix --ignore=,$(REALTIME))
 	@$(PYTHON) -m pytest -n $(TEST_LINES) --dist loadgroup $(REALTIME)
 else
 	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup $(ARGS)

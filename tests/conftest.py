@@ -25,7 +25,7 @@ NEVER_CHANGED = {"auth_permission", "django_content_type"}
 
 # What is timed (REALTIME in the Makefile) runs in lines beside each other, which share nothing: what belongs to one platform is in
 # one line. The longest come first.
-LINES = {
+TIMED_LINES = {
     "flows": "conversations",
     "flows/test_deaths.py": "vendors",
     "flows/test_sandbox.py": "vendors",
@@ -36,10 +36,16 @@ LINES = {
 }
 
 
+# Of the others, whose tests share a server that is started for them: each file is a line.
+SHARING = ("services/", "brain/test_scripted.py", "providers/test_aimock.py")
+
+
 def line_of(nodeid: str) -> str:
     """The name of a test's line; a test that is in none is a line by itself."""
     path = nodeid.partition("::")[0].removeprefix("tests/")
-    return LINES.get(path) or LINES.get(path.partition("/")[0]) or nodeid
+    if path.startswith(SHARING):
+        return path
+    return TIMED_LINES.get(path) or TIMED_LINES.get(path.partition("/")[0]) or nodeid
 
 
 class Lines(LoadScopeScheduling):
@@ -59,7 +65,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lines | None
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Line by line, in their order above. Of the rest what is slow comes first: started last, it would go on alone at the end."""
-    order = {line: place for place, line in enumerate(dict.fromkeys(LINES.values()))}
+    order = {line: place for place, line in enumerate(dict.fromkeys(TIMED_LINES.values()))}
 
     def place(item: pytest.Item) -> tuple[int, bool]:
         line = order.get(line_of(item.nodeid), len(order))

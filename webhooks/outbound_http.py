@@ -5,10 +5,8 @@ says then; the connection goes to the very address that was checked. Used by the
 """
 
 import asyncio
-import os
 import re
 import socket
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +22,7 @@ import idna
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from bubblyphone.core import tls
 from bubblyphone.core.waiting import before_waiting
 from webhooks import response_text
 from webhooks.public_addresses import is_public
@@ -208,12 +207,6 @@ class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
         raise failure
 
 
-@cache
-def _tls(certificate_file: str | None, certificate_folder: str | None) -> ssl.SSLContext:
-    """One for all clients: reading the authorities takes an event loop tens of milliseconds. httpx2 finds what both variables name."""
-    return httpx2.create_ssl_context(trust_env=True)
-
-
 class OutboundClient:
     """A pool of connections for one event loop. No redirects, no proxies, no cookies.
 
@@ -225,8 +218,7 @@ class OutboundClient:
     ) -> None:
         self._timeout_seconds = timeout_seconds
         self._pool = httpcore2.AsyncConnectionPool(
-            # trust_env: SSL_CERT_FILE names the operator's own authorities.
-            ssl_context=_tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+            ssl_context=tls.client_context(),
             max_connections=None,
             max_keepalive_connections=100,
             keepalive_expiry=KEEP_ALIVE_SECONDS,
@@ -327,5 +319,5 @@ def get_client() -> OutboundClient:
     """The running event loop's client, made on first use."""
     loop = asyncio.get_running_loop()
     if loop not in _clients:
-        _clients[loop] = OutboundClient()
+        _clients[loop] = OutboundClient(timeout_seconds=TIMEOUT_SECONDS)
     return _clients[loop]

@@ -14,6 +14,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import connections
 
+from bubblyphone.core import tls
 from bubblyphone.core.http import is_this_machine
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ def http_client(server: str | httpx2.URL, **options: Any) -> httpx2.Client:
     """
     return httpx2.Client(
         trust_env=not is_this_machine(httpx2.URL(server).host),
+        verify=tls.client_context(),
         event_hooks={"request": [lambda request: before_waiting()]},
         **options,
     )

@@ -66,4 +66,6 @@ def spend(developer: Developer, amount: str, key: str = "number:1:2027-01") -> N
 def post_signed(url: str, event: Thing) -> int:
     """Over a socket."""
     body, headers = signed(event)
-    return httpx2.post(url + WEBHOOK, content=body, headers=headers, timeout=30, trust_env=False).status_code
+    return httpx2.post(
+        url + WEBHOOK, content=body, headers=headers, timeout=30, trust_env=False, verify=False
+    ).status_code

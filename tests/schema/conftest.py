@@ -20,7 +20,7 @@ from phone_numbers.models import PhoneNumber
 from tests.factories import make_agent, make_api_key, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.phone_numbers.conftest import configure_carrier, exchange
-from tests.schema.schemathesis_hooks import OWN_KEY_ID
+from tests.schema import OWN_KEY_ID
 from webhooks.models import WebhookAttempt, WebhookDelivery
 from webhooks.outbox import publish
 

@@ -11,9 +11,7 @@ from schemathesis.cli import EventHandler, handler
 from schemathesis.engine import Status, events
 from schemathesis.engine.run.stateful.context import StatefulContext
 
-OWN_KEY_ID = 987_654_321
-# Where the errors of a run are written, as a list of texts.
-ERRORS_FILE = "SCHEMATHESIS_ERRORS_FILE"
+from tests.schema import ERRORS_FILE, OWN_KEY_ID
 
 
 @schemathesis.hook

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.schema import ERRORS_FILE
 from tests.schema.conftest import World
-from tests.schema.schemathesis_hooks import ERRORS_FILE
 
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "")
 # Boundary values are some 2,500 requests of their own.
