@@ -46,7 +46,7 @@ class Developer(AbstractBaseUser, PermissionsMixin):
     demo_calls_used = models.PositiveSmallIntegerField(default=0)
     time_zone = models.CharField(max_length=64, default="UTC")  # of the times on pages; the API is in UTC
     closed_at = models.DateTimeField(null=True, blank=True)  # deleted by its owner (accounts.account_deletion) …
-    closing_finished_at = models.DateTimeField(null=True, blank=True)  # … and calls, numbers and papers are gone
+    closing_finished_at = models.DateTimeField(null=True, blank=True)  # … and calls, numbers and documents are gone
     created_at = models.DateTimeField(default=timezone.now)
     # Raised by a late ledger entry, so that cached sums of past days and months are recalculated (core.period_cache).
     sums_version = models.PositiveIntegerField(default=0, editable=False)

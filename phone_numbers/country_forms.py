@@ -9,23 +9,23 @@ from phone_numbers.requirements import Requirement
 from phone_numbers.verification import ADDRESS_FORM, SubmittedAnswer
 
 
-class PapersForm(forms.Form):
-    """Valid, `papers` is what `phone_numbers.verification.submit` takes, which checks it."""
+class DocumentsForm(forms.Form):
+    """Valid, `answers` is what `phone_numbers.verification.submit` takes, which checks it."""
 
     def __init__(self, requirements: Sequence[Requirement], *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self._ids = {f"paper-{index}": each["id"] for index, each in enumerate(requirements)}
+        self._ids = {f"requirement-{index}": each["id"] for index, each in enumerate(requirements)}
         self._given: list[str] = []
         for name, requirement in zip(self._ids, requirements, strict=True):
             self.fields[name] = _field(requirement)
 
     @property
-    def papers(self) -> list[SubmittedAnswer]:
+    def answers(self) -> list[SubmittedAnswer]:
         """What was filled in."""
         self._given = [name for name in self._ids if self.cleaned_data.get(name)]
-        return [self._paper(name) for name in self._given]
+        return [self._answer(name) for name in self._given]
 
-    def _paper(self, name: str) -> SubmittedAnswer:
+    def _answer(self, name: str) -> SubmittedAnswer:
         value = self.cleaned_data[name]
         if isinstance(value, str):
             return SubmittedAnswer(self._ids[name], value=value)

@@ -18,7 +18,7 @@ from phone_numbers.countries import (
     get_requirements,
     list_eligibilities,
 )
-from phone_numbers.country_forms import PapersForm
+from phone_numbers.country_forms import DocumentsForm
 from phone_numbers.forms import TYPE_LABELS
 from phone_numbers.models import Verification
 
@@ -67,10 +67,10 @@ def country(request: HttpRequest, code: str, number_type: str) -> HttpResponse:
         raise NotFound("Not found.") from error
     except UpstreamFailed as error:
         return render(request, "countries/list.html", {"refusal": error.message})
-    form = PapersForm(requirements, *((request.POST, request.FILES) if request.method == "POST" else ()))
+    form = DocumentsForm(requirements, *((request.POST, request.FILES) if request.method == "POST" else ()))
     if form.is_valid():
         try:
-            verification.submit(developer=developer, country=code, number_type=number_type, papers=form.papers)
+            verification.submit(developer=developer, country=code, number_type=number_type, answers=form.answers)
         except ApplicationError as error:
             form.show(error)
         else:

@@ -150,7 +150,7 @@ def make_verification_id() -> str:
 class Verification(models.Model):
     """One submission of documents for one kind of number, and the decision. After a rejection the next submission is a new row.
 
-    pending ──▶ approved ──▶ rejected (approval withdrawn, or new papers after it had expired)
+    pending ──▶ approved ──▶ rejected (approval withdrawn, or new documents after it had expired)
            └──▶ rejected
     """
 

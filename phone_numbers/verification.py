@@ -30,7 +30,7 @@ class SubmittedAnswer:
     value: str = ""
 
 
-def submit(*, developer: Developer, country: str, number_type: str, papers: Sequence[SubmittedAnswer]) -> Verification:
+def submit(*, developer: Developer, country: str, number_type: str, answers: Sequence[SubmittedAnswer]) -> Verification:
     """Raises NotFound, InvalidRequest (`documents.0.file`), Conflict (not required, or already submitted), UpstreamFailed.
 
     Every document that the country requires must be there; texts may be left out, and staff decide without them.
@@ -39,8 +39,8 @@ def submit(*, developer: Developer, country: str, number_type: str, papers: Sequ
     if not wanted:
         raise Conflict(f"{country_name(country)} requires no documents for {number_type} numbers.", code=NOT_REQUIRED)
     _refuse_second(developer, country, number_type)
-    _check(wanted, papers)
-    given = {paper.requirement_id: paper for paper in papers}
+    _check(wanted, answers)
+    given = {answer.requirement_id: answer for answer in answers}
     verification = Verification(developer=developer, country_code=country, number_type=number_type)
     documents = [_document(verification, requirement, given.get(requirement["id"])) for requirement in wanted]
     try:
@@ -118,7 +118,7 @@ def requirement_group_of(verification: Verification) -> str:
             country=verification.country_code,
             number_type=verification.number_type,
             reference=verification.public_id,
-            papers=[_paper(document, verification.developer) for document in verification.documents.all()],
+            answers=[_answer(document, verification.developer) for document in verification.documents.all()],
         )
     except CarrierError as error:
         raise UpstreamFailed(f"The carrier did not accept the documents: {error}") from error
@@ -156,20 +156,20 @@ def _end_expired(developer: Developer, country: str, number_type: str) -> None:
             _note(verification, developer, verification.rejection_reason)
 
 
-def _check(wanted: Sequence[Requirement], papers: Sequence[SubmittedAnswer]) -> None:
+def _check(wanted: Sequence[Requirement], answers: Sequence[SubmittedAnswer]) -> None:
     """Raises InvalidRequest with all that is wrong."""
     by_id = {requirement["id"]: requirement for requirement in wanted}
     errors: dict[str, list[str]] = {}
     seen: set[str] = set()
-    for index, paper in enumerate(papers):
-        requirement = by_id.get(paper.requirement_id)
+    for index, answer in enumerate(answers):
+        requirement = by_id.get(answer.requirement_id)
         if requirement is None:
             errors[f"documents.{index}.type"] = ["Unknown requirement ID for this country and number type."]
-        elif paper.requirement_id in seen:
+        elif answer.requirement_id in seen:
             errors[f"documents.{index}.type"] = [f"{requirement['name']} was sent twice."]
-        elif problem := _paper_problem(requirement, paper):
+        elif problem := _answer_problem(requirement, answer):
             errors[f"documents.{index}.{problem[0]}"] = [problem[1]]
-        seen.add(paper.requirement_id)
+        seen.add(answer.requirement_id)
     missing = [each["name"] for each in wanted if each["type"] == "document" and each["id"] not in seen]
     if missing:
         errors["documents"] = [f"Missing documents: {', '.join(missing)}."]
@@ -177,22 +177,22 @@ def _check(wanted: Sequence[Requirement], papers: Sequence[SubmittedAnswer]) -> 
         raise InvalidRequest(errors)
 
 
-def _paper_problem(requirement: Requirement, paper: SubmittedAnswer) -> tuple[str, str] | None:
+def _answer_problem(requirement: Requirement, answer: SubmittedAnswer) -> tuple[str, str] | None:
     """Where and what."""
-    if paper.file is not None:
-        problem = file_problem(paper.file)
+    if answer.file is not None:
+        problem = file_problem(answer.file)
         return ("file", problem) if problem else None
     if requirement["type"] == "document":
         return "file", "Upload a file."
-    if not paper.value:
+    if not answer.value:
         return "value", "Enter text or upload a file."
-    if requirement["type"] == "address" and parse_address(paper.value) is None:
+    if requirement["type"] == "address" and parse_address(answer.value) is None:
         return "value", f"Must be an address in this form: {ADDRESS_FORM}."
     return None
 
 
 def _document(
-    verification: Verification, requirement: Requirement, paper: SubmittedAnswer | None
+    verification: Verification, requirement: Requirement, answer: SubmittedAnswer | None
 ) -> VerificationDocument:
     """The row of an answer, still without its file. Neither is saved."""
     document = VerificationDocument(
@@ -200,20 +200,20 @@ def _document(
         requirement_id=requirement["id"],
         name=requirement["name"][:200],
         kind=requirement["type"],
-        value=paper.value if paper else "",
+        value=answer.value if answer else "",
     )
-    if paper is not None and paper.file is not None:
-        document.content_type = detect_type(paper.file) or ""
-        document.filename = (paper.file.name or "")[:255]
+    if answer is not None and answer.file is not None:
+        document.content_type = detect_type(answer.file) or ""
+        document.filename = (answer.file.name or "")[:255]
     return document
 
 
 def _store_files(documents: Sequence[VerificationDocument], given: Mapping[str, SubmittedAnswer]) -> None:
     """Before the rows that name them: the storage may be another machine, for which no transaction waits."""
     for document in documents:
-        paper = given.get(document.requirement_id)
-        if paper is not None and paper.file is not None:
-            document.file.save("", paper.file, save=False)
+        answer = given.get(document.requirement_id)
+        if answer is not None and answer.file is not None:
+            document.file.save("", answer.file, save=False)
 
 
 @transaction.atomic
@@ -249,7 +249,7 @@ def _holder_text(developer: Developer) -> str:
     return ", ".join(part for part in (developer.name, developer.company_name, developer.email) if part)
 
 
-def _paper(document: VerificationDocument, developer: Developer) -> RequirementAnswer:
+def _answer(document: VerificationDocument, developer: Developer) -> RequirementAnswer:
     address = parse_address(document.value) if document.kind == "address" else None
     if address is not None:
         first, _, last = developer.name.rpartition(" ")

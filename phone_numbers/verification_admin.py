@@ -46,8 +46,8 @@ class DocumentInline(admin.TabularInline[VerificationDocument, Verification]):
     form = DocumentForm
     extra = 0
     can_delete = False
-    fields = ["name", "kind", "paper", "value"]
-    readonly_fields = ["name", "kind", "paper"]
+    fields = ["name", "kind", "document_file", "value"]
+    readonly_fields = ["name", "kind", "document_file"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -58,7 +58,7 @@ class DocumentInline(admin.TabularInline[VerificationDocument, Verification]):
         )
 
     @admin.display(description="file")
-    def paper(self, document: VerificationDocument) -> str | SafeString:
+    def document_file(self, document: VerificationDocument) -> str | SafeString:
         """The file itself, a picture or a PDF, and a link to it."""
         if not document.file:
             return "–"
@@ -69,7 +69,7 @@ class DocumentInline(admin.TabularInline[VerificationDocument, Verification]):
             if document.content_type.startswith("image/")
             else format_html('<iframe src="{}#view=FitH&amp;navpanes=0" title="{}"></iframe>', url, name)
         )
-        return format_html('<div class="paper">{}<a href="{}">{}</a></div>', shown, url, name)
+        return format_html('<div class="document_file">{}<a href="{}">{}</a></div>', shown, url, name)
 
 
 class EventInline(admin.TabularInline[VerificationEvent, Verification]):

@@ -94,7 +94,7 @@ def _search(request: HttpRequest) -> dict[str, object]:
     try:
         found, price = services.search_available(**form.cleaned_data, limit=SEARCH_LIMIT)
         kind = {"country": price.country_code, "number_type": price.number_type}
-        holding = get_eligibility(developer=signed_in(request), **kind)
+        eligibility = get_eligibility(developer=signed_in(request), **kind)
     except ApplicationError as error:
         add_errors(form, error)
         return {"form": form}
@@ -104,7 +104,7 @@ def _search(request: HttpRequest) -> dict[str, object]:
         "found": [_offer(number) for number in found],
         "chosen": next((number.phone_number for number in found if number.phone_number == choice), ""),
         "price": price,
-        "holding": holding,
+        "eligibility": eligibility,
         "total": price.setup_cost + price.monthly_cost,
     }
 

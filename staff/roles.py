@@ -9,7 +9,7 @@ _PAPERS = ("numbers.view_verification", "numbers.change_verification", "numbers.
 _DOCUMENTS = ("numbers.view_verificationdocument", "numbers.change_verificationdocument")
 
 ROLES: dict[str, tuple[str, ...]] = {
-    # Decides on papers, and sees whose they are.
+    # Decides on documents, and sees whose they are.
     "reviewer": (*_PAPERS, *_DOCUMENTS, "accounts.view_developer"),
     # Keeps the platform going: money, prices, the catalogue, jobs; looks into calls and numbers.
     "operator": (

@@ -37,7 +37,7 @@ def main(wanted: list[str]) -> None:
         platform = Platform(Path(folder) / "data")
         try:
             platform.start()
-            seeded = seed(platform.data_dir, "papers")
+            seeded = seed(platform.data_dir, "documents")
             browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
             for width, scheme in LOOKS:
                 take(browser, platform, seeded, wanted, width, scheme)

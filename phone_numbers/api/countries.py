@@ -76,9 +76,9 @@ class VerifyView(APIView):
             developer=cast(Developer, request.user),
             country=code.upper(),
             number_type=body.validated_data["number_type"],
-            papers=[
-                verification.SubmittedAnswer(paper["type"], paper.get("file"), paper.get("value", ""))
-                for paper in body.validated_data["documents"]
+            answers=[
+                verification.SubmittedAnswer(document["type"], document.get("file"), document.get("value", ""))
+                for document in body.validated_data["documents"]
             ],
         )
         return data(SUBMISSION.of(submitted), status=201)
@@ -110,12 +110,12 @@ def _read_form(request: Request) -> dict[str, Any]:
     if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_SUBMISSION_BYTES:
         raise SubmissionTooLarge("The documents are too large. The maximum is 64 MiB in total.")
     form: dict[str, Any] = {}
-    papers: dict[int, dict[str, Any]] = {}
+    documents: dict[int, dict[str, Any]] = {}
     for name, value in cast(QueryDict, request.data).items():
         if match := _DOCUMENT_FIELD.fullmatch(name):
-            papers.setdefault(int(match[1]), {})[match[2]] = value
+            documents.setdefault(int(match[1]), {})[match[2]] = value
         else:
             form[name] = value
-    if papers:
-        form["documents"] = [papers[index] for index in sorted(papers)]
+    if documents:
+        form["documents"] = [documents[index] for index in sorted(documents)]
     return form

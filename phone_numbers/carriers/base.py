@@ -216,6 +216,6 @@ class Carrier(ABC):
 
     @abstractmethod
     def submit_requirements(
-        self, *, country: str, number_type: str, reference: str, papers: Sequence[RequirementAnswer]
+        self, *, country: str, number_type: str, reference: str, answers: Sequence[RequirementAnswer]
     ) -> str:
         """Submit a holder's documents; returns the id to order numbers with. `reference` makes a repeat harmless."""

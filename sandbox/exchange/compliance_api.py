@@ -1,4 +1,4 @@
-"""REST: what countries require, groups of papers handed in for it, documents and addresses."""
+"""REST: what countries require, groups of documents submitted for it, documents and addresses."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Which papers a country wants from the holder of a number. Wording follows what carriers ask for; ids never change."""
+"""Which documents a country requires from the holder of a number. Wording follows what carriers ask for; ids never change."""
 
 import uuid
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the exchange remembers over a restart, in one JSON file: numbers sold, orders, regulatory papers."""
+"""What the exchange remembers over a restart, in one JSON file: numbers sold, orders, regulatory documents."""
 
 import json
 import logging

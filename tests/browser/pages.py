@@ -37,7 +37,7 @@ PAGES = {
     "docs-quick-start": "/docs/quick-start",
     "docs-webhooks": "/docs/webhooks",
 }
-# As staff see it, with the papers that `seed(…, "papers")` leaves with them.
+# As staff see it, with the documents that `seed(…, "documents")` leaves with them.
 OFFICE = {
     "admin": "/admin/",
     "admin-account": "/admin/accounts/developer/{developer}/change/",
@@ -49,7 +49,7 @@ OFFICE = {
 
 
 def seed(data_dir: Path, *also: str) -> dict[str, Any]:
-    """Give a running platform's demo account a past; the ids that PAGES name (and OFFICE, `also` "papers")."""
+    """Give a running platform's demo account a past; the ids that PAGES name (and OFFICE, `also` "documents")."""
     environment = json.loads((data_dir / "environment.json").read_text())
     command = [sys.executable, "-m", "tests.browser.seed", *also]
     done = subprocess.run(

@@ -243,7 +243,7 @@ def main() -> None:
     tell(call)
     record(call)
     ids = {"agent": agent.pk, "call": call.pk, "failed_call": failed.pk, "number": number.pk, "developer": developer.pk}
-    if "papers" in sys.argv:
+    if "documents" in sys.argv:
         ids["verification"] = hand_in_papers(developer).pk
     print(json.dumps(ids))  # noqa: T201
 

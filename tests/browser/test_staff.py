@@ -54,7 +54,7 @@ def test_papers_are_handed_in_approved_and_the_number_is_bought(
     office.get_by_role("link", name="Verifications", exact=True).first.click()
     expect(office.locator(".oldest")).to_contain_text("1 pending", timeout=PATIENCE_MS)
     office.get_by_role("link", name="Review oldest").click()
-    expect(office.locator(".paper iframe")).to_be_visible(timeout=PATIENCE_MS)
+    expect(office.locator(".document-file iframe")).to_be_visible(timeout=PATIENCE_MS)
     office.get_by_role("button", name="Approve").click()
     expect(office.get_by_text("Approved. We are notifying the developer.")).to_be_visible(timeout=PATIENCE_MS)
 

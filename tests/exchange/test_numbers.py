@@ -1,4 +1,4 @@
-"""Numbers and papers, with Telnyx's SDK as the client."""
+"""Numbers and documents, with Telnyx's SDK as the client."""
 
 import asyncio
 import base64

@@ -152,9 +152,9 @@ def test_an_account_is_deleted_and_what_it_paid_stays(
     offer = search_available(country="US", limit=1)[0][0].phone_number
     number = buy_number(developer=developer, phone_number=offer)
     submit_papers(developer)
-    paper = VerificationDocument.objects.get(kind="document")
-    stored = paper.file.storage
-    name = paper.file.name
+    document = VerificationDocument.objects.get(kind="document")
+    stored = document.file.storage
+    name = document.file.name
     call = make_call(number, timezone.now(), dynamic_variables={"name": "Ada"}, analysis_result={"lead": True})
     call.transcript.create(role="user", text="My name is Ada.", spoken_at=timezone.now())
     here, there = browser(developer), browser(developer, IPHONE)

@@ -95,7 +95,7 @@ CASES = [
     Case("release-number"),
     Case("resend-failed-webhooks"),
     Case("resend-webhook", {"next": "/webhooks"}),
-    Case("country", {"paper-1": PDF}, {"paper-0": "Kept", "paper-1": b"neither PDF nor picture"}, ("paper-1",)),
+    Case("country", {"requirement-1": PDF}, {"requirement-0": "Kept", "requirement-1": b"neither PDF nor picture"}, ("requirement-1",)),
     Case("try-tool", TOOL, does_nothing=True),
     Case("delete-recording"),
     Case("recording-retention", {"days": "30"}, {"days": "0"}, ("days",)),
@@ -107,7 +107,7 @@ CASES = [
 ]  # fmt: skip
 REFUSABLE = [case for case in CASES if case.bad is not None]
 ENDS_THE_SESSION = {"logout", "log-out-everywhere", "delete-account"}
-NOT_KEPT = re.compile("password|api_key|csrfmiddlewaretoken|^action$|paper-1")
+NOT_KEPT = re.compile("password|api_key|csrfmiddlewaretoken|^action$|requirement-1")
 
 
 @pytest.fixture

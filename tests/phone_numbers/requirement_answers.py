@@ -25,10 +25,10 @@ def ids_of(country: str, number_type: str = "local") -> dict[str, str]:
 
 def submit_papers(developer: Developer, country: str = "GB", number_type: str = "local") -> Verification:
     """A submission with every document and address, and without texts."""
-    papers = []
+    answers = []
     for each in requirements_of(country=country, number_type=number_type):
         if each["type"] == "document":
-            papers.append(SubmittedAnswer(each["id"], upload()))
+            answers.append(SubmittedAnswer(each["id"], upload()))
         elif each["type"] == "address":
-            papers.append(SubmittedAnswer(each["id"], value="Unter den Linden 1, Berlin, 10117"))
-    return submit(developer=developer, country=country, number_type=number_type, papers=papers)
+            answers.append(SubmittedAnswer(each["id"], value="Unter den Linden 1, Berlin, 10117"))
+    return submit(developer=developer, country=country, number_type=number_type, answers=answers)

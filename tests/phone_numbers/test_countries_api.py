@@ -49,8 +49,8 @@ def api(client: Any, exchange: ExchangeThread) -> Api:
 
 
 def form_of(*, address: Any = None, **changes: Any) -> dict[str, Any]:
-    paper = ids_of("GB")["Proof of Address (Local)"]
-    form = {"number_type": "local", "documents[0][type]": paper, "documents[0][file]": address or upload()}
+    proof_id = ids_of("GB")["Proof of Address (Local)"]
+    form = {"number_type": "local", "documents[0][type]": proof_id, "documents[0][file]": address or upload()}
     return {name: value for name, value in (form | changes).items() if value is not None}
 
 

@@ -131,10 +131,10 @@ def test_the_pages(developer: Developer, staff: Developer, exchange: ExchangeThr
     assert 'href="/countries/GB/local"' in listed
     page = "/countries/GB/local"
     assert "Proof of Address (Local)" in client.get(page).content.decode()
-    refused = client.post(page, {"paper-1": upload(b"<html>")}).content.decode()
+    refused = client.post(page, {"requirement-1": upload(b"<html>")}).content.decode()
     assert "Upload a PDF, PNG, or JPEG file." in refused
     assert "This field is required." in client.post(page, {}).content.decode()
-    assert client.post(page, {"paper-0": "Jane Doe", "paper-1": upload(PNG, "bill.png")}).url == page
+    assert client.post(page, {"requirement-0": "Jane Doe", "requirement-1": upload(PNG, "bill.png")}).url == page
     verification = Verification.objects.get()
     assert verification.documents.get(kind="textual").value == "Jane Doe"
     waiting = client.get(page).content.decode()
@@ -146,7 +146,7 @@ def test_the_pages(developer: Developer, staff: Developer, exchange: ExchangeThr
     reject(verification_id=verification.pk, staff=staff, reason="The bill is <old>.")
     again = client.get(page).content.decode()
     assert "The bill is &lt;old&gt;." in again and "Submit documents" in again
-    client.post(page, {"paper-1": upload()})
+    client.post(page, {"requirement-1": upload()})
     approve(verification_id=Verification.objects.get(status="pending").pk, staff=staff)
     assert "You are verified" in client.get(page).content.decode()
     assert "No documents required" in client.get("/countries/US/local").content.decode()
@@ -172,5 +172,5 @@ def test_a_page_s_upload_has_the_same_limit(developer: Developer, exchange: Exch
     client = Client()
     client.force_login(developer)
     big: Any = upload(PDF + bytes(MAX_FILE_BYTES))
-    assert "The maximum is 10 MiB" in client.post("/countries/GB/local", {"paper-1": big}).content.decode()
+    assert "The maximum is 10 MiB" in client.post("/countries/GB/local", {"requirement-1": big}).content.decode()
     assert not Verification.objects.exists()

@@ -158,7 +158,7 @@ WAITING: dict[str, Callable[[Account], dict[str, Any]]] = {
     "release": lambda one: api(one, f"phone-numbers/{one['number']}", "DELETE"),
     "countries": lambda one: api(one, "countries"),
     "payment": lambda one: api(one, "billing/top-up", "POST", json={"amount": 20}),
-    "papers": lambda one: page(one, "/countries/GB/local", files={"paper-0": ("a.pdf", b"%PDF-1.4\n")}),
+    "documents": lambda one: page(one, "/countries/GB/local", files={"requirement-0": ("a.pdf", b"%PDF-1.4\n")}),
     "call": lambda one: api(one, "calls", "POST", json={"from": one["e164"], "to": "+14155550123", "mode": "webhook"}),
     "recording": lambda one: {"method": "GET", "url": f"/recordings{one['recording']}"},
 }

@@ -112,10 +112,10 @@ class TelnyxCarrier(Carrier):
         return [kind for row in rows for kind in row.get("requirement_types") or []]
 
     def submit_requirements(
-        self, *, country: str, number_type: str, reference: str, papers: Sequence[RequirementAnswer]
+        self, *, country: str, number_type: str, reference: str, answers: Sequence[RequirementAnswer]
     ) -> str:
         return regulation.submit(
-            self._client, country=country, number_type=number_type, reference=reference, papers=papers
+            self._client, country=country, number_type=number_type, reference=reference, answers=answers
         )
 
     # --- calls --------------------------------------------------------------------------------------------------------

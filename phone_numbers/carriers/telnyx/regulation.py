@@ -19,7 +19,7 @@ OPEN = {"unapproved", "declined"}
 
 
 def submit(
-    client: TelnyxClient, *, country: str, number_type: str, reference: str, papers: Sequence[RequirementAnswer]
+    client: TelnyxClient, *, country: str, number_type: str, reference: str, answers: Sequence[RequirementAnswer]
 ) -> str:
     """Make the group of this reference, or find it, fill it in and ask for approval; returns its id. Raises CarrierError.
 
@@ -40,8 +40,8 @@ def submit(
     group_id = str(group["id"])
     if group.get("status") in OPEN:
         values = [
-            {"requirement_id": paper.requirement_id, "field_value": _field_value(client, paper, country, reference)}
-            for paper in papers
+            {"requirement_id": answer.requirement_id, "field_value": _field_value(client, answer, country, reference)}
+            for answer in answers
         ]
         client.patch(f"requirement_groups/{group_id}", {"regulatory_requirements": values})
         _ask_for_approval(client, group_id)
@@ -58,11 +58,11 @@ def _ask_for_approval(client: TelnyxClient, group_id: str) -> None:
         logger.warning("The requirement group was not approved.", extra={"requirement_group": group_id})
 
 
-def _field_value(client: TelnyxClient, paper: RequirementAnswer, country: str, reference: str) -> str:
+def _field_value(client: TelnyxClient, answer: RequirementAnswer, country: str, reference: str) -> str:
     """The text itself, or the id of what was put at the carrier for it."""
     record: Any
-    if paper.address is not None:
-        address = paper.address
+    if answer.address is not None:
+        address = answer.address
         body = {
             "first_name": address.first_name,
             "last_name": address.last_name,
@@ -75,15 +75,15 @@ def _field_value(client: TelnyxClient, paper: RequirementAnswer, country: str, r
             "customer_reference": reference,
         }
         record = client.post("addresses", {name: value for name, value in body.items() if value})
-    elif paper.content:
+    elif answer.content:
         document = {
-            "file": base64.b64encode(paper.content).decode(),
-            "filename": PurePosixPath(paper.filename).name,
+            "file": base64.b64encode(answer.content).decode(),
+            "filename": PurePosixPath(answer.filename).name,
             "customer_reference": reference,
         }
         record = client.post("documents", document)
     else:
-        return paper.text
+        return answer.text
     if not isinstance(record, dict) or not record.get("id"):
         raise CarrierError("The carrier's response has no document ID.", reason="outcome_unknown")
     return str(record["id"])

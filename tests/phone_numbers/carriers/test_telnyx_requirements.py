@@ -1,4 +1,4 @@
-"""How the papers of a number's holder reach Telnyx: what is said, in which order, and what is not said twice."""
+"""How the documents of a number's holder reach Telnyx: what is said, in which order, and what is not said twice."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from phone_numbers.carriers.base import CarrierError, PostalAddress, Requirement
 from phone_numbers.carriers.telnyx import TelnyxCarrier
 from tests.fakes.recording_server import Answer, Asked, RecordingServer
 
-PAPERS = [
+ANSWERS = [
     RequirementAnswer("text-id", text="Jane Doe, Acme"),
     RequirementAnswer("file-id", filename="ver_1/bill.pdf", content=b"%PDF-1.4"),
     RequirementAnswer(
@@ -35,7 +35,7 @@ def submit(*answers: Answer) -> tuple[str | CarrierError, list[Asked]]:
         carrier = TelnyxCarrier(api_key="k", public_key="", base_url=server.url, connection_id="c")
         try:
             outcome: str | CarrierError = carrier.submit_requirements(
-                country="GB", number_type="local", reference="ver_1", papers=PAPERS
+                country="GB", number_type="local", reference="ver_1", answers=ANSWERS
             )
         except CarrierError as error:
             outcome = error
