@@ -21,13 +21,13 @@ EVENTS = {
 
 
 def remind(number: PhoneNumber, state: str, now: datetime, *, ends_at: datetime) -> None:
-    """Tell 7, 3 and 1 days before something happens at `ends_at`: "upcoming", a renewal; "unpaid", a suspension."""
+    """Send 7, 3 and 1 days before something happens at `ends_at`: "upcoming", a renewal; "unpaid", a suspension."""
     passed = [days for days in REMINDER_DAYS if ends_at - now <= timedelta(days=days)]
     if passed:
-        tell(number, state, now, ends_at=ends_at, days_left=min(passed))
+        send(number, state, now, ends_at=ends_at, days_left=min(passed))
 
 
-def tell(
+def send(
     number: PhoneNumber, state: str, now: datetime, *, ends_at: datetime | None = None, days_left: int | None = None
 ) -> None:
     """Call it in the transaction of the change. Sends once per renewal, state and number of days."""

@@ -81,7 +81,7 @@ def release(number: PhoneNumber, now: datetime) -> None:
         # A released number must not keep its agent or key from being deleted.
         fresh.status, fresh.released_at, fresh.agent, fresh.model_key = Status.RELEASED, now, None, None
         fresh.save(update_fields=["status", "released_at", "agent", "model_key"])
-        renewal_notices.tell(fresh, "released", now)
+        renewal_notices.send(fresh, "released", now)
 
 
 def _due(by: datetime) -> QuerySet[PhoneNumber]:
@@ -109,7 +109,7 @@ def _pay(number: PhoneNumber, now: datetime) -> None:
     charges.charge_month(number, number.renews_at, at=now)
     was_suspended = number.status == Status.SUSPENDED
     if was_suspended:
-        renewal_notices.tell(number, "reactivated", now)
+        renewal_notices.send(number, "reactivated", now)
     number.months_paid += 1
     number.unpaid_since = number.suspended_at = None
     number.status = Status.ACTIVE
@@ -124,7 +124,7 @@ def _go_without_payment(number: PhoneNumber, now: datetime) -> None:
             number.release_ordered_at = now
     elif now >= number.unpaid_since + GRACE:
         number.status, number.suspended_at = Status.SUSPENDED, now
-        renewal_notices.tell(number, "suspended", now, ends_at=now + SUSPENSION)
+        renewal_notices.send(number, "suspended", now, ends_at=now + SUSPENSION)
     else:
         renewal_notices.remind(number, "unpaid", now, ends_at=number.unpaid_since + GRACE)
 

@@ -8,12 +8,12 @@ MULTIPART = "multipart/form-data"
 
 
 def samples(
-    method: str, url: str, body: Any = None, *, key: str = "", kind: str = "", is_answered: bool = True
+    method: str, url: str, body: Any = None, *, key: str = "", kind: str = "", has_response_body: bool = True
 ) -> list[tuple[str, str]]:
     """(language, code) for a request that may be run as it is.
 
     `key` is the Bearer ("" for none), `kind` the body's content type ("" where there is none); of a multipart body, `body` is
-    its fields, files as curl writes them (`@/path`). `is_answered`: with a body, which is shown.
+    its fields, files as curl writes them (`@/path`). `has_response_body`: the response has a body, which is shown.
     """
     if kind == MULTIPART:
         return [
@@ -24,8 +24,8 @@ def samples(
     body = None if not kind else body or {}
     return [
         ("curl", _curl(method, url, body, key)),
-        ("Python", _python(method, url, body, key, is_answered)),
-        ("Node", _node(method, url, body, key, is_answered)),
+        ("Python", _python(method, url, body, key, has_response_body)),
+        ("Node", _node(method, url, body, key, has_response_body)),
     ]
 
 
@@ -48,13 +48,13 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'" if any(sign in text for sign in "{}[]?&'\"") else text
 
 
-def _python(method: str, url: str, body: Any, key: str, is_answered: bool) -> str:
+def _python(method: str, url: str, body: Any, key: str, has_response_body: bool) -> str:
     arguments = [json.dumps(url)]
     if key:
         arguments.append(_python_key(key))
     if body is not None:
         arguments.append(f"json={_python_literal(body)}")
-    return _python_request(method, arguments, is_answered)
+    return _python_request(method, arguments, has_response_body)
 
 
 def _python_key(key: str) -> str:
@@ -74,15 +74,13 @@ def _python_form(url: str, fields: dict[str, str], key: str) -> str:
         f"data={_python_literal(texts)}",
         f"files={{\n{''.join(files)}    }}",
     ]
-    return _python_request("POST", arguments, is_answered=True)
+    return _python_request("POST", arguments, has_response_body=True)
 
 
-def _python_request(method: str, arguments: list[str], is_answered: bool) -> str:
+def _python_request(method: str, arguments: list[str], has_response_body: bool) -> str:
     inside = "".join(f"    {argument},\n" for argument in arguments)
-    shown = "answer.json()" if is_answered else "answer.status_code"
-    return (
-        f"import requests\n\nanswer = requests.{method.lower()}(\n{inside})\nanswer.raise_for_status()\nprint({shown})"
-    )
+    shown = "response.json()" if has_response_body else "response.status_code"
+    return f"import requests\n\nresponse = requests.{method.lower()}(\n{inside})\nresponse.raise_for_status()\nprint({shown})"
 
 
 def _python_literal(value: Any, depth: int = 1) -> str:
@@ -101,7 +99,7 @@ def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _node(method: str, url: str, body: Any, key: str, is_answered: bool) -> str:
+def _node(method: str, url: str, body: Any, key: str, has_response_body: bool) -> str:
     options = [f'method: "{method}"']
     headers = [_node_key(key)] if key else []
     if body is not None:
@@ -110,7 +108,7 @@ def _node(method: str, url: str, body: Any, key: str, is_answered: bool) -> str:
         options.append(f"body: JSON.stringify({content})")
     if headers:
         options.insert(1, f"headers: {{ {', '.join(headers)} }}")
-    return _node_request(url, options, is_answered)
+    return _node_request(url, options, has_response_body)
 
 
 def _node_key(key: str) -> str:
@@ -130,13 +128,13 @@ def _node_form(url: str, fields: dict[str, str], key: str) -> str:
     ]
     options = ['method: "POST"', f"headers: {{ {_node_key(key)} }}", "body: form"]
     form = "\n".join(['import { openAsBlob } from "node:fs";', "", "const form = new FormData();", *lines])
-    return f"{form}\n{_node_request(url, options, is_answered=True)}"
+    return f"{form}\n{_node_request(url, options, has_response_body=True)}"
 
 
-def _node_request(url: str, options: list[str], is_answered: bool) -> str:
+def _node_request(url: str, options: list[str], has_response_body: bool) -> str:
     inside = "".join(f"  {option},\n" for option in options)
-    shown = "await answer.json()" if is_answered else "answer.status"
-    return f"const answer = await fetch({json.dumps(url)}, {{\n{inside}}});\nconsole.log({shown});"
+    shown = "await response.json()" if has_response_body else "response.status"
+    return f"const response = await fetch({json.dumps(url)}, {{\n{inside}}});\nconsole.log({shown});"
 
 
 def _json(value: Any) -> str:

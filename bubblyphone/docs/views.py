@@ -142,7 +142,7 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: Sche
             example.get("example", {}).get("value"),
             key=code_samples.KEY if operation.get("security") else "",
             kind=kind,
-            is_answered="content" in answer,
+            has_response_body="content" in answer,
         ),
         "status": status,
         "answer": _answer_example(answer),

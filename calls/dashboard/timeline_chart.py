@@ -21,7 +21,7 @@ LONGEST_LABEL = 60
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something on the strip: `at` seconds of the clock, `x` and `width` of the drawing, `lane` a class of the style sheet."""
+    """Something on the chart: `at` seconds of the clock, `x` and `width` of the drawing, `lane` a class of the style sheet."""
 
     lane: str
     at: float
@@ -96,7 +96,7 @@ class _Drawing:
     def heard(self, speech: SpeechTime, entry: TranscriptEntry | None) -> Mark:
         """A side was heard then; `entry` is what it said."""
         begin, end = (max(0.0, (at - self._zero).total_seconds()) for at in (speech.began_at, speech.ended_at))
-        label, anchor = (entry.text, f"said-{entry.pk}") if entry else ("", "strip")
+        label, anchor = (entry.text, f"said-{entry.pk}") if entry else ("", "timeline-chart")
         return self._mark(speech.role, round(begin, 1), begin, min(self._seconds, end), label, anchor)
 
     def said(self, entry: TranscriptEntry) -> Mark:

@@ -1,4 +1,4 @@
-// One clock for a call's page: the recording (where there is one), the strip, the transcript and the timeline follow each other.
+// One clock for a call's page: the recording (where there is one), the timeline chart, the transcript and the timeline follow each other.
 // Everything with a moment carries it as data-at, in seconds of that clock (see calls/dashboard/timeline_chart.py).
 
 const SPEEDS = [1, 1.5, 2];
@@ -7,9 +7,9 @@ const STEP_SECONDS = 5;
 let now = 0;
 
 const element = (id) => document.getElementById(id);
-const strip = () => element("strip");
+const timelineChart = () => element("timeline-chart");
 const player = () => document.querySelector("#call-player audio");
-const length = () => Number(strip()?.dataset.seconds ?? 0);
+const length = () => Number(timelineChart()?.dataset.seconds ?? 0);
 /** Seconds of the clock at which the recording begins. */
 const offset = () => Number(player()?.dataset.begins ?? 0);
 
@@ -21,13 +21,13 @@ function shown(seconds) {
 /** Show a moment everywhere. */
 function show(seconds) {
   now = Math.min(length(), Math.max(0, seconds));
-  const cursor = strip()?.querySelector(".cursor");
+  const cursor = timelineChart()?.querySelector(".cursor");
   if (!cursor) return;
   const x = String((now / length()) * 1000);
   cursor.setAttribute("x1", x);
   cursor.setAttribute("x2", x);
   element("clock").textContent = `${shown(now)} / ${shown(length())}`;
-  for (const list of document.querySelectorAll("#call-live .chat, #call-live .timeline, #call-live .waterfall tbody")) {
+  for (const list of document.querySelectorAll("#call-live .chat, #call-live .timeline, #call-live .latency-chart tbody")) {
     const items = Array.from(list.children);
     const current = items.findLast((item) => Number(item.dataset.at) <= now + 0.05);
     for (const item of items) item.classList.toggle("now", item === current);
@@ -40,10 +40,10 @@ function seek(seconds) {
   show(seconds);
 }
 
-/** With JavaScript the strip is the player; the browser's own controls are for pages without. */
+/** With JavaScript the timeline chart is the player; the browser's own controls are for pages without. */
 function setUpPlayer() {
   const audio = player();
-  if (!audio || !strip()) return;
+  if (!audio || !timelineChart()) return;
   audio.controls = false;
   element("play").hidden = element("speed").hidden = false;
   showPlaying();
@@ -78,7 +78,7 @@ function showTarget() {
 document.addEventListener("click", (event) => {
   if (event.target.closest("#play")) return togglePlaying();
   if (event.target.closest("#speed")) return nextSpeed();
-  const svg = event.target.closest("#strip svg:not(.icon)");
+  const svg = event.target.closest("#timeline-chart svg:not(.icon)");
   const link = event.target.closest("main a[href^='#']");
   const item = event.target.closest("main [data-at]");
   if (svg && !link) {

@@ -1,7 +1,7 @@
 // The Phone page: a handset at the built-in exchange. Its protocol is in sandbox/exchange/remote.py.
 import { CallTimer, VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMute } from "./audio.js";
 import { wireDevices } from "./devices.js";
-import { Talk } from "./talk.js";
+import { Conversation } from "./conversation.js";
 
 const RATE = 16000;
 const RECONNECT_MS = [500, 1000, 2000, 5000];
@@ -33,7 +33,7 @@ const line = new VoiceLine({
 let socket = null;
 let attempts = 0;
 let lastCall = Number(root.dataset.lastCall);
-const talk = new Talk(element("talk"), { isBusy, onOver: (callId) => (lastCall = callId) });
+const conversation = new Conversation(element("conversation"), { isBusy, onOver: (callId) => (lastCall = callId) });
 
 // --- the connection to the exchange ---------------------------------------------------------------------------------
 
@@ -87,7 +87,7 @@ function isBusy() {
 
 /** Shows the call that comes after the last one. */
 function follow() {
-  talk.follow(`${root.dataset.call}?after=${lastCall}`);
+  conversation.follow(`${root.dataset.call}?after=${lastCall}`);
 }
 
 async function openLine() {

@@ -1,7 +1,7 @@
 // The Sandbox page: talks to an agent over the WebSocket protocol described at /docs/sandbox.
 import { CallTimer, VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMute } from "./audio.js";
 import { wireDevices } from "./devices.js";
-import { Talk } from "./talk.js";
+import { Conversation } from "./conversation.js";
 
 const DEFAULT_RATE = 24000;
 const REASONS = {
@@ -22,7 +22,7 @@ const form = element("start");
 let socket = null;
 let pricePerMinute = 0;
 const isBusy = () => ["connecting", "talking"].includes(root.dataset.state);
-const talk = new Talk(element("talk"), { isBusy });
+const conversation = new Conversation(element("conversation"), { isBusy });
 const timer = new CallTimer(element("timer"), (seconds) => {
   element("cost").textContent = pricePerMinute > 0 ? `${cents((pricePerMinute * seconds) / 60)} so far` : "free";
 });
@@ -64,7 +64,7 @@ function begin({ ws_url: address, summary_url: summary, price_per_minute: price,
   socket = new WebSocket(address);
   socket.onmessage = ({ data }) => onFrame(JSON.parse(data));
   socket.onclose = () => finish("Connection lost");
-  talk.follow(summary);
+  conversation.follow(summary);
   document.body.dispatchEvent(new Event("sandbox-started")); // one demo call less
 }
 
@@ -81,7 +81,7 @@ function onFrame(frame) {
       return line.clear();
     case "transcript":
     case "tool_call":
-      return talk.look();
+      return conversation.look();
     case "error":
       return showTrouble(frame.message);
     case "ended":

@@ -71,7 +71,7 @@ def test_from_sign_up_to_a_spoken_call(open_page: Callable[..., Page], question:
     wait_until_heard(page)
     wait_until_quiet(page)
     say(page, question)
-    talk = page.locator("#talk")
+    talk = page.locator("#conversation")
     expect(talk.locator("li.user .said").first).to_contain_text(HEARD, timeout=20_000)
     expect(talk.locator("li.model .said").nth(1)).to_contain_text("7 a.m. to 3 p.m.", timeout=20_000)
     page.get_by_role("button", name="Hang up").click()

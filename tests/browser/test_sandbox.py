@@ -14,7 +14,7 @@ def test_talking_without_a_phone(demo_page: Page, question: str) -> None:
     page.goto("/sandbox")
     page.get_by_label("Talk to").select_option(index=0)
     page.get_by_role("button", name="Start call").click()
-    root, talk = page.locator("#sandbox"), page.locator("#talk")
+    root, talk = page.locator("#sandbox"), page.locator("#conversation")
     expect(root).to_have_attribute("data-state", "talking", timeout=20_000)
     wait_until_heard(page)
     wait_until_quiet(page)

@@ -124,7 +124,7 @@ def test_a_failed_call_says_why(client: Client, number: PhoneNumber) -> None:
     html = client.get(f"/calls/{call.pk}").content.decode()
     assert_sound(html)
     assert 'Cause: <span class="fault">The callee</span>' in html
-    assert 'id="strip"' not in html  # nobody spoke
+    assert 'id="timeline-chart"' not in html  # nobody spoke
 
 
 def running_call(number: PhoneNumber, **fields: Any) -> Call:

@@ -108,5 +108,5 @@ def test_samples_can_be_run_as_they_are(client: Client) -> None:
     assert len(codes) == 3 * len(list(operations()))
     assert [code for code in codes if re.search(r"/api/v1/[^\s&]*\{", code)] == []
     logout = page[page.index('id="post_auth_logout"') :].partition("</section>")[0]
-    assert "answer.status_code" in logout
-    assert "answer.json()" not in logout
+    assert "response.status_code" in logout
+    assert "response.json()" not in logout

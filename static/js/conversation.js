@@ -4,7 +4,7 @@ const POLL_MS = 1000;
 // Calls that the platform never hears of (to another handset) are given up after so many looks.
 const LOOKS_AFTER_THE_END = 10;
 
-export class Talk {
+export class Conversation {
   /**
    * @param {HTMLElement} place  where it is shown
    * @param {{isBusy: () => boolean, onOver?: (callId: number) => void}} options  `isBusy`: whether this end is in the call
