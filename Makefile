@@ -14,10 +14,10 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-stri
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-types check-rest bench docs fmt lock clean
+.PHONY: help run test test-fast test-most test-timed ci check check-types check-rest bench docs fmt lock clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
 
 run: ## start everything and show where it is (Ctrl-C stops it)
 	@scripts/install core offline
@@ -30,18 +30,38 @@ test: ## run every test; ARGS="tests/calls -k hangup" chooses some
 	@scripts/install core offline dev
 	@$(PYTHON) -m tests.chromium
 ifeq ($(ARGS),)
-	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup $(addprefix --ignore=,$(REALTIME))
-	@$(PYTHON) -m pytest -n $(TEST_LINES) --dist loadgroup $(REALTIME)
+	@$(MAKE) --no-print-directory test-most
+	@$(MAKE) --no-print-directory test-timed
 else
 	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup $(ARGS)
 endif
+
+# Neither a platform nor speech nor a browser; what takes longer than ten seconds is left to `test`.
+FAST := tests/accounts tests/agents tests/calls tests/core tests/webhooks
+
+test-fast: ## run what tells soonest whether a change broke something; `test` runs the rest too
+	@scripts/install core offline dev
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup -m "not slow" $(FAST)
+
+test-most:
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup $(addprefix --ignore=,$(REALTIME))
+
+test-timed:
+	@$(PYTHON) -m pytest -n $(TEST_LINES) --dist loadgroup $(REALTIME)
+
+ci: ## all that has to be green: `check` and `test`, with the types beside the tests, which often wait
+	@scripts/install core offline dev
+	@$(PYTHON) -m tests.chromium
+	@$(MAKE) --no-print-directory check-rest
+	@$(MAKE) --no-print-directory -j2 BESIDE="nice -n 10" check-types test-most
+	@$(MAKE) --no-print-directory test-timed
 
 check: ## formatting, lint, types, import directions, settings, migrations
 	@scripts/install core offline dev
 	@$(MAKE) --no-print-directory -j2 check-types check-rest
 
 check-types:
-	@$(CHECK_ENV) $(PYTHON) -m mypy
+	@$(CHECK_ENV) $(BESIDE) $(PYTHON) -m mypy
 
 check-rest:
 	@$(PYTHON) -m ruff format --check .

@@ -262,6 +262,7 @@ def test_the_books_still_agree(groq: FakeGroq) -> None:
     assert Call.objects.get(pk=call.pk).total_cost == Decimal("0.015")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not speech.is_installed(), reason="needs the offline extra")
 def test_the_offline_recognizer_stands_in_names_itself_and_costs_nothing(settings: Any, client: Client) -> None:
     async def say(*texts: str) -> list[bytes]:

@@ -230,6 +230,7 @@ async def test_the_call_that_is_cut_goes_well_by_itself(number: PhoneNumber) -> 
     assert (await session_runner.in_database(Call.objects.get, pk=call.id)).hangup_cause == "normal_clearing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["closed", "refused", "slow", "lost", "cancelled"])
 async def test_each_await_is_cut_once(number: PhoneNumber, kind: str) -> None:
     (undisturbed,) = await hold_calls(number, [Fault("none")])
