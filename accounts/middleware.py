@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from structlog.contextvars import bind_contextvars
 
 from accounts.authentication import identify
 from accounts.idempotency import HEADER, Claim, claim_key, fingerprint_of, settle
@@ -26,6 +27,8 @@ class RateLimitMiddleware:
         if not is_api(request):
             return self.get_response(request)
         credential = identify(request)
+        if credential:
+            bind_contextvars(account_id=credential.developer.pk)
         bucket = credential.bucket if credential else f"address:{client_network(request)}"
         allowance = hit(bucket, limit=settings.RATE_LIMIT_PER_MINUTE)
         if allowance.is_exceeded:
@@ -47,6 +50,7 @@ class PageRateLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if is_api(request) or not request.user.is_authenticated:
             return self.get_response(request)
+        bind_contextvars(account_id=request.user.pk)
         allowance = hit(f"pages:{request.user.pk}", limit=settings.PAGE_RATE_LIMIT_PER_MINUTE)
         if allowance.is_exceeded:
             return too_many(

@@ -5,6 +5,7 @@ A read with a `purpose` is a declaration: docs/settings.md and .env.example are 
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -63,6 +64,16 @@ def env_str(name: str, default: str = "", **described: Unpack[Described]) -> str
     """The variable's text without surrounding space, or `default` when it is absent or empty."""
     _declare(name, "text", default, described)
     return os.environ.get(name, "").strip() or default
+
+
+def env_choice(name: str, choices: Sequence[str], **described: Unpack[Described]) -> str:
+    """One of `choices`, the first of which is the default. Raises ImproperlyConfigured for anything else."""
+    shown = ", ".join(f"`{choice}`" for choice in choices)
+    _declare(name, f"one of {shown}", choices[0], described)
+    choice = env_str(name, choices[0])
+    if choice not in choices:
+        raise ImproperlyConfigured(f"{name}={choice!r} must be one of: {', '.join(choices)}.")
+    return choice
 
 
 def env_bool(name: str, default: bool = False, **described: Unpack[Described]) -> bool:

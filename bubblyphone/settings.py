@@ -339,4 +339,4 @@ DEFAULT_FROM_EMAIL = env.DEFAULT_FROM_EMAIL or f"BubblyPhone Agents <noreply@{_p
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- logs -------------------------------------------------------------------------------------------------------------
-LOGGING = logging_settings(env.LOG_LEVEL)
+LOGGING = logging_settings(env.LOG_LEVEL, env.LOG_FORMAT)

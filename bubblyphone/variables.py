@@ -3,7 +3,7 @@
 `bubblyphone.settings` turns them into settings. After a change run `make docs`, which writes docs/settings.md and .env.example.
 """
 
-from bubblyphone.env import env_amount, env_bool, env_count, env_int, env_list, env_secret, env_str, section
+from bubblyphone.env import env_amount, env_bool, env_choice, env_count, env_int, env_list, env_secret, env_str, section
 
 section("Address and process")
 PORT = env_int("PORT", 8000, purpose="Port the web server listens on.")
@@ -35,6 +35,9 @@ DRAIN_SECONDS = env_int(
 )
 WORKERS = env_int("WORKERS", 2, minimum=1, purpose="Background job processes.")
 LOG_LEVEL = env_str("LOG_LEVEL", "INFO", purpose="Lowest level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+LOG_FORMAT = env_choice(
+    "LOG_FORMAT", ["text", "json"], purpose="Log lines for people, or JSON objects for a log collector."
+)
 
 section("Secrets and data")
 SECRET_KEY = env_secret(

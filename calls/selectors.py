@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import Max, QuerySet
 from django.utils import timezone
+from structlog.contextvars import bind_contextvars
 
 from accounts.models import Developer
 from bubblyphone.core.errors import NotFound
@@ -24,6 +25,7 @@ def get_call(developer: Developer, identifier: str) -> Call:
     call = calls_of(developer).filter(**lookup).first()
     if call is None:
         raise NotFound("Not found.")
+    bind_contextvars(call_id=call.pk)
     return call
 
 

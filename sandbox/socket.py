@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import orjson
 from django.db import transaction
 from django.utils import timezone
+from structlog.contextvars import bind_contextvars
 
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, AudioFormat, make_transcoder
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
@@ -172,6 +173,7 @@ async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
         await send({"type": "websocket.close", "code": 4401})
         return
     await send({"type": "websocket.accept"})
+    bind_contextvars(call_id=call.call_id, account_id=call.developer_id)
     await session_runner.in_database(answer, call.call_id)
     transport = SandboxTransport(receive, send)
     observer = BrowserObserver(EventWriter(call.call_id), transport)
@@ -182,7 +184,7 @@ async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
     try:
         cause = await session_runner.run_session(call, transport, on_end, observer)
     except Exception:
-        logger.exception("A sandbox call's session failed", extra={"call_id": call.call_id})
+        logger.exception("A sandbox call's session failed")
         cause = HangupCause.MODEL_FAILED
         await on_end(cause)
     await observer.finish()

@@ -19,7 +19,9 @@ from cryptography.fernet import InvalidToken
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Min
 from django.utils import timezone
+from structlog.contextvars import bind_contextvars
 
+from bubblyphone.core.logs import in_context
 from webhooks import retry_schedule
 from webhooks.extension_points import REPLY_HANDLER
 from webhooks.models import WebhookDelivery
@@ -116,7 +118,7 @@ def take_reply(delivery: WebhookDelivery, result: PostResult) -> PostResult:
     except DatabaseError:
         raise
     except Exception:
-        logger.exception("Carrying out a webhook response failed", extra={"delivery": delivery.pk})
+        logger.exception("Carrying out a webhook response failed")
         problem = "The action in the response failed."
     return replace(result, error=problem) if problem else result
 
@@ -146,7 +148,7 @@ class _DatabaseThread:
                 connection.close()
                 raise
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, guarded)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, in_context(guarded))
 
     async def close(self) -> None:
         # `connection` is another one in every thread: it must be looked up in there.
@@ -262,7 +264,6 @@ class Dispatcher:
         except DatabaseError:
             logger.warning(
                 "Could not release a webhook's lease; it is retried when the lease expires",
-                extra={"delivery": delivery.pk},
                 exc_info=True,
             )
         return False
@@ -280,6 +281,8 @@ class Dispatcher:
         await self._attempt(delivery)
 
     async def _attempt(self, delivery: WebhookDelivery) -> None:
+        kind, _, pk = delivery.subject.partition(":")
+        bind_contextvars(delivery_id=delivery.pk, account_id=delivery.developer_id, **{f"{kind}_id": pk})
         if not await self._is_still_wanted(delivery):
             return
         started_at = timezone.now()
@@ -293,7 +296,7 @@ class Dispatcher:
                 await self._outcomes.call(record_outcome, delivery, result, started_at, self._retry_delays)
                 return
             except DatabaseError:
-                logger.warning("Recording a webhook attempt failed", extra={"delivery": delivery.pk}, exc_info=True)
+                logger.warning("Recording a webhook attempt failed", exc_info=True)
             if time.monotonic() > deadline:
                 return
             await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)

@@ -10,11 +10,15 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
+        from django_q.signals import pre_execute
+
         from bubblyphone.core import health
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
+        from bubblyphone.core.jobs import name_in_log
 
         # In the name of django-q2, whose table it is.
         post_migrate.connect(apply_schedules, sender=apps.get_app_config("django_q"))
+        pre_execute.connect(name_in_log)
         _shorten_form_errors()
         CLOCK_TASKS.register(health.beat)
 

@@ -3,12 +3,22 @@
 The queue is a table of our own database, so a job queued inside a transaction exists if and only if the transaction does.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django_q.tasks import async_task
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 
 def enqueue(function: Callable[..., Any], *ids: int | str) -> None:
     """Run `function(*ids)` in the worker, at least once. Jobs take ids and may be repeated without harm."""
     async_task(f"{function.__module__}.{function.__qualname__}", *ids)
+
+
+def name_in_log(sender: object, func: Callable[..., Any], task: Mapping[str, Any], **_: Any) -> None:
+    """Have the log lines of a job carry its name and the ids it was given, such as `call_id`: a handler of django-q2's `pre_execute`."""
+    clear_contextvars()
+    given = zip(inspect.signature(func).parameters, task.get("args", ()), strict=False)
+    ids = {name: value for name, value in given if name.endswith("_id")}
+    bind_contextvars(job=f"{func.__module__}.{func.__qualname__}", **ids)

@@ -1,9 +1,22 @@
-"""The log, and what is worth a line in it."""
+"""The log: what is worth a line in it, and what every line says about its request, call, account, and job.
 
+Whoever starts work on one of these binds its id with `structlog.contextvars`; all lines written meanwhile carry it.
+"""
+
+import contextvars
 import logging
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
+import structlog
 from django.core.exceptions import RequestAborted
+from structlog.stdlib import ExtraAdder, ProcessorFormatter
+from structlog.types import EventDict, Processor, WrappedLogger
+
+R = TypeVar("R")
+# Objects that Django and django-q attach to records. What they say is in the message.
+_OBJECTS = ("request", "server_time", "taskName", "exc_text")
 
 
 class WorthALine(logging.Filter):
@@ -19,14 +32,58 @@ class WorthALine(logging.Filter):
         return not (record.name == "asyncio" and record.exc_info and isinstance(record.exc_info[1], RequestAborted))
 
 
-def logging_settings(level: str) -> dict[str, Any]:
-    """settings.LOGGING: everything from `level` on goes to stderr."""
+def in_context(function: Callable[..., R], *arguments: Any) -> Callable[[], R]:
+    """The call `function(*arguments)` for another thread, whose log lines carry the ids that are bound here."""
+    return partial(contextvars.copy_context().run, function, *arguments)
+
+
+def as_text(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    """One line, like `2026-11-30 00:11:12.352Z WARNING calls.control: The message call_id=42`; a traceback follows it."""
+    traceback = event.pop("exception", "")
+    line = " ".join(str(event.pop(name)) for name in ("timestamp", "level", "logger"))
+    line += f": {event.pop('event')}"
+    for name, value in sorted(event.items()):
+        line += f" {name}={value}"
+    return f"{line}\n{traceback}" if traceback else line
+
+
+def _without_objects(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    for name in _OBJECTS:
+        event.pop(name, None)
+    return event
+
+
+def _upper_level(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    event["level"] = event["level"].upper()
+    return event
+
+
+def formatter(form: str) -> ProcessorFormatter:
+    """For `text` or `json`: a line of values that log collectors read, with the same names."""
+    renderer: Processor = structlog.processors.JSONRenderer(default=str) if form == "json" else as_text
+    return ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            ExtraAdder(),
+            _without_objects,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.add_log_level,
+            _upper_level,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S.%fZ" if form == "text" else "iso", utc=True),
+            structlog.processors.format_exc_info,
+        ],
+        processors=[ProcessorFormatter.remove_processors_meta, renderer],
+    )
+
+
+def logging_settings(level: str, form: str) -> dict[str, Any]:
+    """settings.LOGGING: everything from `level` on goes to stderr, as `text` or `json`."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+        "formatters": {"lines": {"()": formatter, "form": form}},
         "filters": {"worth_a_line": {"()": WorthALine}},
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["worth_a_line"]}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lines", "filters": ["worth_a_line"]}},
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django.channels.server": {"level": "WARNING"},
@@ -34,8 +91,7 @@ def logging_settings(level: str) -> dict[str, Any]:
             "stripe": {"level": "WARNING"},
             "psycopg.pool": {"level": "WARNING"},
             "django-q": {"level": "WARNING"},
-            # Their info lines tell of every endpoint and connection; serve.py says where we listen.
+            # Its info lines tell of every endpoint and connection; serve.py says where we listen.
             "daphne": {"level": "WARNING"},
-            "picows": {"level": "WARNING"},
         },
     }

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.views import View
 from django.views.defaults import bad_request
 from rest_framework.parsers import MultiPartParser
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from bubblyphone.core.http import json_error
 
@@ -36,6 +37,8 @@ class ApiMiddleware:
         if request.path_info.startswith(_SLASH_TOLERANT):
             request.path_info = request.path_info.rstrip("/")
             request.path = request.path.rstrip("/")
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
         response = self.get_response(request)
         if is_api(request) and response.status_code >= 400 and not _is_json(response):
             response = _as_json(response)

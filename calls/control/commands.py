@@ -18,6 +18,7 @@ from django.utils.crypto import salted_hmac
 
 from bubblyphone.core.audio import PCMU_8K
 from bubblyphone.core.crypto import hash_secret
+from bubblyphone.core.logs import in_context
 from bubblyphone.core.waiting import before_waiting
 from calls.control.session_messages import End, tell_session
 from calls.models import Call
@@ -33,7 +34,7 @@ _threads = ThreadPoolExecutor(32, thread_name_prefix="carrier-command")
 
 def after_commit(function: Callable[..., None], *arguments: Any) -> None:
     """Run in a thread once the transaction at hand is committed; at once when there is none."""
-    transaction.on_commit(lambda: _threads.submit(_run, function, arguments))
+    transaction.on_commit(lambda: _threads.submit(in_context(_run, function, arguments)))
 
 
 def side_by_side(function: Callable[[T], object], calls: Iterable[T]) -> None:
@@ -43,7 +44,7 @@ def side_by_side(function: Callable[[T], object], calls: Iterable[T]) -> None:
         function(waiting[0])
         return
     before_waiting()
-    for done in [_threads.submit(_run, function, (each,)) for each in waiting]:
+    for done in [_threads.submit(in_context(_run, function, (each,))) for each in waiting]:
         done.result()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
 from agents.settings import VoicemailAction
 from bubblyphone.core.money import format_money
@@ -57,13 +58,15 @@ def apply_carrier_event(event: CarrierEvent) -> None:
     """Bring a stored report to its call, if the call is known; else it waits for `replay_carrier_events`."""
     if leg := transfers.leg_of(event):
         if Call.objects.filter(pk=leg[0]).exists():
-            call = Call.objects.locked(leg[0])
-            transfers.on_leg_event(call, leg[1], event)
-            finish_as_reported(call)
+            with bound_contextvars(call_id=leg[0]):
+                call = Call.objects.locked(leg[0])
+                transfers.on_leg_event(call, leg[1], event)
+                finish_as_reported(call)
         return
     call_id = find_call_id(event)
     if call_id is not None:
-        HANDLERS[event.type](Call.objects.locked(call_id), event)
+        with bound_contextvars(call_id=call_id):
+            HANDLERS[event.type](Call.objects.locked(call_id), event)
 
 
 def replay_carrier_events(call: Call) -> None:

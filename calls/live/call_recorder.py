@@ -18,6 +18,7 @@ from pathlib import Path
 from django.utils import timezone
 
 from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, mulaw_to_pcm16
+from bubblyphone.core.logs import in_context
 from calls.after_call.wav_file import WavFile
 from calls.session.transport import SILENCE, CallerFrame, LineBroken, MediaTransport
 
@@ -173,13 +174,13 @@ class CallRecorder:
         """Write what is left and let the file go."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.get_running_loop().run_in_executor(_writers, self._finish, self._now())
+        await asyncio.get_running_loop().run_in_executor(_writers, in_context(self._finish, self._now()))
 
     async def _write_each_second(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(WRITE_SECONDS)
-            await loop.run_in_executor(_writers, self._write)
+            await loop.run_in_executor(_writers, in_context(self._write))
 
     # --- in the thread ------------------------------------------------------------------------------------------------
 

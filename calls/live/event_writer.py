@@ -11,6 +11,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
+from bubblyphone.core.logs import in_context
 from calls import timeline
 from calls.control import lifecycle
 from calls.models import SpeechTime
@@ -62,7 +63,7 @@ class BatchWriter:
             wake.clear()
             while self._queue:
                 batch = self._queue[:]
-                done = await loop.run_in_executor(self._thread, self._write, batch)
+                done = await loop.run_in_executor(self._thread, in_context(self._write, batch))
                 del self._queue[:done]
                 if done < len(batch):
                     await asyncio.sleep(RETRY_SECONDS)

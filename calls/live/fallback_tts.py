@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from agents import speech
 from agents.speech import SpeechError
 from bubblyphone.core.audio import PCM16_8K, AudioFormat, make_transcoder
+from bubblyphone.core.logs import in_context
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
 
@@ -33,7 +34,7 @@ class LocalFallbackTts:
         except (SpeechError, OSError):
             logger.warning("The offline voice failed. Using the carrier's voice.")
             if self._carrier_call_id is not None:
-                await asyncio.get_running_loop().run_in_executor(_threads, self._have_it_said, text)
+                await asyncio.get_running_loop().run_in_executor(_threads, in_context(self._have_it_said, text))
                 await asyncio.sleep(len(text) * SECONDS_PER_CHARACTER)
 
     async def _synthesize(self, text: str) -> AsyncIterator[str]:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from structlog.contextvars import bind_contextvars
 
 from agents.providers.base import ProviderError
 from calls.control import streams
@@ -59,6 +60,7 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
 async def hold_line(call: session_runner.LiveCall, transport: CarrierTransport) -> None:
     """The session of a call over this connection, and those that follow it."""
     call_id = call.call_id
+    bind_contextvars(call_id=call_id, account_id=call.developer_id)
 
     async def restart() -> bool:
         broke_at = timezone.now() - timedelta(seconds=END_REPORT_SECONDS)
@@ -91,8 +93,8 @@ async def _converse(call: session_runner.LiveCall, line: CarrierLine, on_end: se
     try:
         return await session_runner.run_session(call, line, on_end)
     except ProviderError:
-        logger.exception("The model of a call is not available", extra={"call_id": call.call_id})
+        logger.exception("The model of a call is not available")
     except Exception:
         # A bug must not leave a caller on a dead line.
-        logger.exception("A call's session broke.", extra={"call_id": call.call_id})
+        logger.exception("A call's session broke.")
     return HangupCause.MODEL_FAILED

@@ -17,6 +17,7 @@ from agents.providers.base import Sensitivity, SessionConfig, Turn
 from agents.settings import CallConfig, FirstSpeaker
 from agents.tools import build_toolset
 from bubblyphone.core.crypto import hash_secret
+from bubblyphone.core.logs import in_context
 from calls import selectors
 from calls.control import answered_by, lifecycle, session_messages, speech, streams
 from calls.control.answered_by import AnsweredBy
@@ -93,7 +94,7 @@ async def in_database(function: Callable[..., R], *arguments: Any, **options: An
         finally:
             close_old_connections()
 
-    return await asyncio.get_running_loop().run_in_executor(_threads, run)
+    return await asyncio.get_running_loop().run_in_executor(_threads, in_context(run))
 
 
 def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall | None:
@@ -299,7 +300,7 @@ async def _keep_control_loop(call_id: int, session: CallSession, *, detects_voic
         try:
             await _control_loop(call_id, session, detects_voicemail=detects_voicemail)
         except Exception:
-            logger.exception("A live session is unreachable. Retrying.", extra={"call_id": call_id})
+            logger.exception("A live session is unreachable. Retrying.")
             await asyncio.sleep(CONTROL_RETRY_SECONDS)
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from agents.tools import SEND_DTMF
 from bubblyphone.core.api import format_time
+from bubblyphone.core.logs import in_context
 from calls.live import tool_requests
 from calls.live.tool_results import ToolAnswer
 from calls.session.interfaces import ToolRunner
@@ -45,7 +46,7 @@ class TelephoneTools:
         if not KEYS.fullmatch(digits):
             return {"error": "The digits must be 1 to 50 of 0-9, *, #, A-D, and w."}
         try:
-            await asyncio.get_running_loop().run_in_executor(_threads, self._press, digits)
+            await asyncio.get_running_loop().run_in_executor(_threads, in_context(self._press, digits))
         except CarrierError as error:
             return {"error": f"The keys could not be pressed: {error}"}
         return {"result": f"The keys {digits} are being pressed."}

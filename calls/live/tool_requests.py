@@ -15,6 +15,7 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 
 from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.logs import in_context
 from calls import timeline
 from calls.control import session_messages
 from calls.control.session_messages import ToolResult
@@ -61,7 +62,7 @@ async def _send(request: LoggedRequest, keys: SigningKeys, judge: Judge | None) 
 
 
 async def _begin(request: LoggedRequest) -> None:
-    begun = asyncio.get_running_loop().run_in_executor(_threads, _write_begin, request)
+    begun = asyncio.get_running_loop().run_in_executor(_threads, in_context(_write_begin, request))
     await asyncio.wait([begun], timeout=LOG_ENTRY_SECONDS)
 
 
@@ -83,7 +84,7 @@ def late_results(call_id: int) -> LateResults:
         loop = asyncio.get_running_loop()
         message = ToolResult(name, result)
         deadline = loop.time() + HAND_ON_SECONDS
-        while not await loop.run_in_executor(_threads, session_messages.ask_session, call_id, message):
+        while not await loop.run_in_executor(_threads, in_context(session_messages.ask_session, call_id, message)):
             if loop.time() >= deadline:
                 return False
         return True
