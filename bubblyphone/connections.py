@@ -17,31 +17,20 @@ import enum
 import time
 from collections import OrderedDict
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-from daphne.http_protocol import HTTPFactory
 from django.conf import settings
-from twisted.internet.task import LoopingCall
-from twisted.web import http
 
-from bubblyphone.core.http import forwarded_client, json_error, network_of
-from bubblyphone.core.middleware import API_PREFIX
-from bubblyphone.daphne_http import KEPT_BYTES, last_response
-from bubblyphone.daphne_websocket import DirectWebSocketProtocol
-from bubblyphone.descriptors import raise_descriptor_limit
+from bubblyphone.core.http import network_of
+from bubblyphone.daphne_http import last_response
 from bubblyphone.flow import Flow, buffered, untaken
 from bubblyphone.turns import Start, Turns
 
-HTTPChannel: Any = http.HTTPChannel  # Twisted is typed in part
-
 CLOSE_SECONDS = 5
-LENGTH_DIGITS = 18  # of a Content-Length; what is longer is too large anyway
 # A connection this young may have a request on its way, and a request this young its body.
 YOUNG_SECONDS = 1
 # The part of all connections that one address may have.
 SHARE = 4
-# More connections than this would make the check of all of them delay the audio of calls.
-MAX_CONNECTIONS = 4096
 # Reverse proxies on this machine and the built-in exchange share these addresses, so their requests in progress are not limited.
 THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
 
@@ -274,128 +263,3 @@ class Connections:
             connection.transport.abortConnection()
         else:
             request.basic_error(503, b"Service Unavailable", "The server did not respond in time.")
-
-
-class LimitedChannel(HTTPChannel):  # type: ignore[misc]
-    """An HTTP/1.1 connection that reports its phase to `connections`."""
-
-    connection: Connection | None = None
-
-    def connectionMade(self) -> None:
-        super().connectionMade()
-        self.setTimeout(None)  # Twisted's counts from the last byte, so that a drip keeps it away
-        self.connection = self.factory.connections.opened(self)
-
-    def dataReceived(self, data: bytes) -> None:
-        phase = self.connection.phase if self.connection else None
-        if phase is Phase.CLOSING:
-            return  # refused: a client that is still sending reads the answer only if nothing is reset meanwhile
-        if phase is Phase.IDLE:
-            self._enter(Phase.HEADERS)
-        super().dataReceived(data)
-
-    def headerReceived(self, line: bytes) -> bool:
-        """Python does not make a number of thousands of digits; Twisted would end without an answer."""
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            line = b"%s: %s" % (name, value.strip().lstrip(b"0")[:LENGTH_DIGITS] or b"0")
-        return bool(super().headerReceived(line))
-
-    def allHeadersReceived(self) -> None:
-        if self.length is not None and self.length > KEPT_BYTES:
-            self._refuse(413)
-            return
-        super().allHeadersReceived()
-        headers, connection = self.requests[-1].requestHeaders, self.connection
-        if connection is None:
-            return
-        client = forwarded_client(headers.getRawHeaders(b"x-forwarded-for", []))
-        if client and not self.factory.connections.forwarded(connection, network_of(client)):
-            self._refuse(503)
-        elif self.length != 0:
-            self._enter(Phase.BODY)
-        elif headers.getRawHeaders(b"upgrade", [b""])[0].lower() == b"websocket":
-            self._enter(Phase.HANDSHAKE)
-
-    def rawDataReceived(self, data: bytes) -> None:
-        if self.connection is not None and self.connection.received is not None:
-            self.connection.received.count(len(data))
-        super().rawDataReceived(data)
-
-    def allContentReceived(self) -> None:
-        if self.connection is not None and self.connection.phase in (Phase.HEADERS, Phase.BODY):
-            request = self.requests[-1]
-            request.process = partial(self._process_in_turn, request)
-        super().allContentReceived()
-
-    def _process_in_turn(self, request: Any) -> None:
-        del request.process  # the class's again
-        self.factory.connections.run(self.connection, partial(self._process, request))
-
-    def _process(self, request: Any) -> "asyncio.Future[None] | None":
-        """What the application does for this request; None if daphne has answered it."""
-        request.process()
-        return cast("asyncio.Future[None] | None", self.factory.server.connections[request].get("application_instance"))
-
-    def requestDone(self, request: Any) -> None:
-        if self.connection is not None and self.connection.phase in (Phase.QUEUED, Phase.BUSY):
-            self.factory.connections.request_done(self.connection)
-        super().requestDone(request)
-
-    def write(self, data: bytes) -> None:
-        self._count(len(data))
-        super().write(data)
-
-    def writeSequence(self, iovec: Any) -> None:
-        pieces = list(iovec)
-        self._count(sum(map(len, pieces)))
-        super().writeSequence(pieces)
-
-    def connectionLost(self, reason: Any) -> None:
-        self.factory.connections.closed(self.transport)
-        super().connectionLost(reason)
-
-    def _enter(self, phase: Phase) -> None:
-        self.factory.connections.enter(self.connection, phase)
-
-    def _count(self, size: int) -> None:
-        if self.connection is not None:
-            self.connection.written += size
-
-    def _refuse(self, status: int) -> None:
-        """Answer before the body has come, and let the client finish what it is sending."""
-        self.requests[-1].process = lambda: None
-        self._enter(Phase.CLOSING)
-        answer = json_error(status).content if self._path.startswith(API_PREFIX.encode()) else b""
-        self.transport.write(last_response(b"%d %s" % (status, http.RESPONSES[status]), answer))
-        self.transport.loseWriteConnection()
-
-
-class LimitedWebSocket(DirectWebSocketProtocol):
-    """A WebSocket that reports to `connections` when the application has accepted it."""
-
-    def onOpen(self) -> None:
-        super().onOpen()
-        self.factory.server_class.client_connections.websocket_accepted(self.transport)
-
-    def connectionLost(self, reason: Any) -> None:
-        self.factory.server_class.client_connections.closed(self.transport)
-        super().connectionLost(reason)
-
-
-class LimitedFactory(HTTPFactory):  # type: ignore[misc]
-    """Installed by bubblyphone.serve."""
-
-    protocol = LimitedChannel
-
-    def __init__(self, server: Any) -> None:
-        super().__init__(server)
-        self.timeOut = None
-        total = min(raise_descriptor_limit() * 3 // 4, MAX_CONNECTIONS)
-        self.connections = Connections(per_address=settings.CONNECTIONS_PER_ADDRESS, total=total)
-        server.client_connections = self.connections
-        self._checks = LoopingCall(self.connections.check)
-        self._checks.start(1, now=False)
-
-    def buildProtocol(self, addr: Any) -> Any:
-        return super().buildProtocol(addr) if self.connections.has_room_for(addr.host) else None

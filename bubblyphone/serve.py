@@ -28,8 +28,8 @@ from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
 from bubblyphone.asgi import application  # noqa: E402
-from bubblyphone.connections import LimitedFactory, LimitedWebSocket  # noqa: E402
 from bubblyphone.daphne_http import LeanWebRequest  # noqa: E402
+from bubblyphone.limited_protocols import LimitedFactory, LimitedWebSocket  # noqa: E402
 from calls.live import session_runner  # noqa: E402
 
 logger = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from phone_numbers import services
 from phone_numbers.models import NumberPurchase, PhoneNumber
 from tests.calls.control.test_carrier_events import carrier_key, deliver, report  # noqa: F401
 from tests.factories import bearer, make_agent, make_developer, make_phone_number
+from tests.pages.rows import number_form
 from tests.pages.signed_in import assert_sound, signed_in_client
-from tests.pages.test_pages import number_form
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "carrier_key")]
 SERVER = "http://127.0.0.1:9/hook"

@@ -1,22 +1,19 @@
 """Every page as a signed-in developer, a stranger and another developer see it."""
 
-import re
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.conf import settings
 from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
 from billing import ledger
-from calls.models import Call, CallEvent, TranscriptEntry
-from phone_numbers.models import PhoneNumber
-from tests.factories import PASSWORD, make_developer, make_phone_number
+from calls.models import CallEvent, TranscriptEntry
+from tests.factories import PASSWORD, make_developer
+from tests.pages.rows import make_call, make_number
 from tests.pages.signed_in import assert_sound, signed_in_client
 from webhooks.models import WebhookAttempt, WebhookDelivery
 
@@ -33,34 +30,6 @@ def developer() -> Developer:
 @pytest.fixture
 def client(developer: Developer) -> Client:
     return signed_in_client(developer)
-
-
-def make_number(developer: Developer, e164: str = "", **fields: Any) -> PhoneNumber:
-    return make_phone_number(developer=developer, e164=e164, **fields)
-
-
-def make_call(developer: Developer, number: PhoneNumber | None, **fields: Any) -> Call:
-    ended = timezone.now()
-    defaults = {
-        "direction": "inbound",
-        "from_number": "+19075550101",
-        "to_number": number.e164 if number else "demo",
-        "mode": "streaming",
-        "model_slug": "gemini-3.1-flash-live",
-        "status": "completed",
-        "hangup_cause": "normal_clearing",
-        "started_at": ended - timedelta(seconds=97),
-        "answered_at": ended - timedelta(seconds=95),
-        "ended_at": ended,
-        "settled_at": ended,
-        "duration_seconds": 95,
-        "telephony_rate": Decimal("0.04"),
-        "model_rate": Decimal("0.04"),
-        "telephony_cost": Decimal("0.08"),
-        "model_cost": Decimal("0.063"),
-        "config": {"system_prompt": {"value": "You sell <b>bread</b>.", "source": "number"}},
-    }
-    return Call.objects.create(developer=developer, phone_number=number, **{**defaults, **fields})
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -152,71 +121,6 @@ def test_what_belongs_to_another_is_not_found(client: Client) -> None:
     assert str(number.e164) not in client.get("/numbers").content.decode()
 
 
-def number_form(**changes: str) -> dict[str, str]:
-    """What a browser sends for a number that nothing has been set on."""
-    empty = dict.fromkeys(
-        [
-            "label", "agent_id", "model", "model_key_id", "system_prompt", "greeting_message", "voice", "language", "tools",
-            "tool_webhook_url", "webhook_url", "max_call_duration", "silence_timeout", "transfer_number", "voicemail_action",
-            "first_speaker",
-        ],
-        "",
-    )  # fmt: skip
-    return {**empty, "mode": "webhook", "auto_transfer_tool": "on", "interruptible": "on", **changes}
-
-
-def test_a_number_is_configured(client: Client, developer: Developer) -> None:
-    number = make_number(developer)
-    assert_sound(client.get(f"/numbers/{number.pk}").content.decode())
-    form = number_form(
-        mode="streaming",
-        model="local-offline",
-        label="Bakery",
-        system_prompt="You sell bread.\r\nBe short.",
-        tools='[{"name": "check", "parameters": {"date": "string"}}]',
-        tool_webhook_url="http://127.0.0.1:9/tools",
-        silence_timeout="20",
-        recording_enabled="on",
-    )
-    assert client.post(f"/numbers/{number.pk}", form)["Location"] == f"/numbers/{number.pk}"
-    number.refresh_from_db()
-    assert number.mode == "streaming"
-    assert number.label == "Bakery"
-    assert number.model_slug == "local-offline"
-    assert number.system_prompt.splitlines() == ["You sell bread.", "Be short."]
-    assert number.tools == [{"name": "check", "parameters": {"date": "string"}}]
-    assert number.silence_timeout == 20
-    assert number.recording_enabled is True
-    assert number.transcription_enabled is None  # untouched
-    assert_sound(client.get(f"/numbers/{number.pk}").content.decode())
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"mode": "streaming", "model": "local-offline"}, "A system prompt is required in streaming mode"),
-        ({"tools": "[{"}, "This is not valid JSON"),
-        ({"tools": '[{"name": "end_call"}]', "tool_webhook_url": "http://127.0.0.1:9/"}, "built-in tool"),
-        ({"tools": '[{"name": "check"}]'}, "A tool webhook URL is required"),
-        ({"silence_timeout": "9"}, "Enter 10 or more."),
-        ({"transfer_number": "12345"}, "E.164"),
-        ({"webhook_url": "ftp://example.com"}, "http"),
-        ({"language": "not a language"}, "BCP-47"),
-        ({"model": "gpt-realtime-1.5", "voice": "Kore"}, "has no voice Kore. Its voices: marin, cedar,"),
-        ({"agent_id": "999"}, "Select a valid choice"),
-    ],
-)
-def test_a_wrong_configuration_says_so_and_changes_nothing(
-    client: Client, developer: Developer, changes: dict[str, str], text: str
-) -> None:
-    number = make_number(developer)
-    response = client.post(f"/numbers/{number.pk}", number_form(label="New", **changes))
-    assert response.status_code == 200
-    assert text in response.content.decode()
-    number.refresh_from_db()
-    assert number.label == ""
-
-
 def test_a_call_shows_transcript_timeline_cost_and_webhooks(client: Client, developer: Developer) -> None:
     number = make_number(developer, label="Bakery")
     call = make_call(developer, number)
@@ -278,102 +182,6 @@ def test_first_steps_go_away_one_by_one(client: Client, developer: Developer) ->
     make_call(developer, number)
     client.post("/api-keys", {"label": "Server"})
     assert "First steps" not in client.get("/").content.decode()
-
-
-def test_a_webhook_is_tested(client: Client, developer: Developer) -> None:
-    number = make_number(developer)
-    assert "no webhook URL yet" in client.post(f"/numbers/{number.pk}/test-webhook", follow=True).content.decode()
-    number.webhook_url = "https://example.com/hook"
-    number.save()
-    assert client.post(f"/numbers/{number.pk}/test-webhook")["Location"] == "/webhooks?event=webhook.test"
-    delivery = WebhookDelivery.objects.get()
-    assert (delivery.url, delivery.subject) == ("https://example.com/hook", f"number:{number.pk}")
-    assert f'"phone_number":"{number.e164}"' in delivery.body
-
-
-def test_a_number_is_only_released_by_post(client: Client, developer: Developer) -> None:
-    number = make_number(developer)
-    assert client.get(f"/numbers/{number.pk}/release").status_code == 405
-
-
-def test_the_phone_is_there_only_with_an_exchange(client: Client, developer: Developer, settings: Any) -> None:
-    settings.EXCHANGE_URL = ""
-    assert client.get("/phone").status_code == 404
-    settings.EXCHANGE_URL = "http://127.0.0.1:9"
-    number = make_number(developer)
-    html = client.get(f"/phone?to={number.e164.replace('+', '%2B')}").content.decode()
-    assert_sound(html)
-    assert "selected" in html
-
-
-def test_the_phone_sees_its_own_newest_call(client: Client, developer: Developer) -> None:
-    from sandbox.handsets import handset_number
-
-    number = make_number(developer)
-    assert client.get("/phone/call").status_code == 204
-    make_call(developer, number)  # from elsewhere
-    assert client.get("/phone/call").status_code == 204
-    call = make_call(developer, number, from_number=handset_number(developer))
-    html = client.get("/phone/call?after=0").content.decode()
-    assert f'data-call-id="{call.pk}" data-over="1"' in html
-    assert client.get(f"/phone/call?after={call.pk}").status_code == 204
-
-
-def test_a_sandbox_call_starts_or_says_why_not(client: Client, developer: Developer) -> None:
-    number = make_number(developer, mode="streaming", model_slug="local-offline", system_prompt="You sell bread.")
-    poor = client.post("/sandbox/start", {"agent": str(number.pk)})
-    assert poor.status_code == 402
-    assert poor.json()["message"]
-    ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="start")
-    started = client.post("/sandbox/start", {"agent": str(number.pk), "system_prompt": "You sell cake."})
-    assert started.status_code == 200
-    call = Call.objects.get()
-    assert call.config["system_prompt"] == {"value": "You sell cake.", "source": "request"}
-    answer = started.json()
-    assert answer["ws_url"].startswith(f"{settings.PUBLIC_WS_URL}/sandbox/ws/{call.public_id}?token=")
-    assert answer["summary_url"] == f"/calls/{call.pk}/panel/live_summary"
-    assert client.post("/sandbox/start", {"agent": "999"}).status_code == 422
-    other = make_number(make_developer(), "+14155550101", mode="streaming", system_prompt="x")
-    assert client.post("/sandbox/start", {"agent": str(other.pk)}).status_code == 422
-
-
-def test_the_sandbox_asks_for_the_variables_of_the_chosen_agent(client: Client, developer: Developer) -> None:
-    ledger.test_credit(developer_id=developer.pk, amount=Decimal(25), key="variables")
-    number = make_number(
-        developer,
-        mode="streaming",
-        model_slug="local-offline",
-        system_prompt="Greet {{customer_name}} of {{company}} on {{current_date}}, {{mood|kindly}}.",
-        greeting_message="Hello {{customer_name}}.",
-        default_variables={"company": "Example <Ltd>"},
-    )
-    html = client.get("/sandbox").content.decode()
-    assert_sound(html)
-    assert re.findall(r'name="variable\.(\w+)"', html) == ["customer_name", "company", "mood"]
-    assert 'value="Example &lt;Ltd&gt;"' in html and 'placeholder="kindly"' in html
-    assert html.count("No default. Callers hear nothing here.") == 1
-    form = {"agent": str(number.pk), "variable.customer_name": "", "variable.company": "", "variable.mood": ""}
-    refused = client.post("/sandbox/start", {**form, "press": "1"})
-    assert (refused.status_code, refused.json()) == (422, {"message": "Enter a value for customer_name."})
-    assert not Call.objects.exists()
-    assert client.post("/sandbox/start", {**form, "variable.customer_name": "Jane", "press": "2"}).status_code == 200
-    call = Call.objects.get()
-    assert re.fullmatch(r"Greet Jane of  on \d{4}-\d\d-\d\d, kindly\.", call.config["system_prompt"]["value"])
-    assert call.config["greeting_message"]["value"] == "Hello Jane."
-    assert call.dynamic_variables == {"customer_name": "Jane", "company": ""}
-
-
-def test_the_variables_follow_the_agent_and_the_prompt_and_keep_what_was_typed(
-    client: Client, developer: Developer
-) -> None:
-    number = make_number(developer, mode="streaming", model_slug="local-offline", system_prompt="Hi {{customer_name}}.")
-    prompt = "Sell {{what}} to {{customer_name}}."
-    typed = {"agent": str(number.pk), "system_prompt": prompt, "variable.customer_name": "Jane"}
-    html = client.post("/sandbox/variables", typed).content.decode()
-    assert re.findall(r'name="variable\.(\w+)"', html) == ["what", "customer_name"]
-    assert 'value="Jane"' in html
-    demo = client.post("/sandbox/variables", {**typed, "agent": "demo"}).content.decode()
-    assert "variable." not in demo
 
 
 @pytest.mark.parametrize("path", ["/calls", "/webhooks", "/billing", "/billing/payments"])

@@ -14,10 +14,10 @@ from tests.factories import PASSWORD, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import RecordingServer
 from tests.fakes.stripe_server import FakeStripe
+from tests.pages.rows import number_form
 from tests.pages.signed_in import assert_sound, signed_in_client
 from tests.pages.test_agents import agent_form
 from tests.pages.test_form_errors import summary_of
-from tests.pages.test_pages import number_form
 from tests.pages.world import World, changed, digest, patterns
 from tests.phone_numbers.requirement_answers import PDF
 

@@ -18,7 +18,7 @@ import asyncio, sys, django
 django.setup()
 from daphne import http_protocol, server
 from daphne.ws_protocol import WebSocketFactory
-from bubblyphone.connections import LimitedFactory, LimitedWebSocket
+from bubblyphone.limited_protocols import LimitedFactory, LimitedWebSocket
 from bubblyphone.daphne_http import LeanWebRequest
 
 async def app(scope, receive, send):
