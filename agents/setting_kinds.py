@@ -97,6 +97,14 @@ class Variables:
 Kind = Flag | Whole | Amount | Choice | Text | Language | Url | TransferNumber | ModelSlug | OwnKey | Tools | Variables
 
 
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where a model provider takes a setting in the JSON of a session, and our values in its words; None leaves it to the provider."""
+
+    path: str  # keys, with dots between them
+    values: Mapping[Any, Any] = field(default_factory=dict)  # those that are not in it go as they are
+
+
 class Group(Enum):
     """The part of a form that a setting is in."""
 
@@ -121,6 +129,7 @@ class Setting:
     hint: str = ""  # below its input
     placeholder: str = ""  # in its input; of a choice, the words for its default
     on_call_page: str = ""  # its label there; a call's page does not show those without
+    providers: Mapping[str, At] = field(default_factory=dict)  # by AIModel.Provider; see `agents.providers.settings`
 
     def said(self, text: str) -> str:
         """A text of the declaration with its figures."""

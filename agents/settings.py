@@ -15,6 +15,7 @@ from django.db.models import TextChoices
 
 from agents.setting_kinds import (
     Amount,
+    At,
     Choice,
     Flag,
     Group,
@@ -247,6 +248,12 @@ class CallConfig:
         label="Callers can interrupt",
         about="Whether the caller can interrupt the agent. Default: {default}.",
         hint="The agent stops when the caller speaks.",
+        providers={
+            "openai": At("audio.input.turn_detection.interrupt_response"),
+            "google": At(
+                "realtimeInputConfig.activityHandling", {True: "START_OF_ACTIVITY_INTERRUPTS", False: "NO_INTERRUPTION"}
+            ),
+        },
     )
     interruption_sensitivity: str = setting(
         InterruptionSensitivity.MEDIUM.value,
@@ -259,6 +266,14 @@ class CallConfig:
         label="Interruption sensitivity",
         about="How easily a sound from the caller counts as an interruption. Default: {default}.",
         placeholder="Default: medium",
+        providers={
+            # How loud the caller must be to count, 0 to 1; 0.5 is the vendor's default.
+            "openai": At("audio.input.turn_detection.threshold", {"low": 0.7, "medium": 0.5, "high": 0.3}),
+            "google": At(
+                "realtimeInputConfig.automaticActivityDetection.startOfSpeechSensitivity",
+                {"low": "START_SENSITIVITY_LOW", "medium": None, "high": "START_SENSITIVITY_HIGH"},
+            ),
+        },
     )
     fallback_model: str = setting(
         "",

@@ -20,8 +20,6 @@ from agents.cues import Cue, say_exactly
 from agents.providers.model_events import InputTranscript, ModelEvent, OutputTranscript
 from bubblyphone.core.audio import AudioFormat
 
-# How readily a sound of the caller's is taken for speech.
-Sensitivity = Literal["low", "medium", "high"]
 # Of a session's settings those that a call can do without.
 Choice = Literal["voice", "language"]
 
@@ -73,10 +71,18 @@ class SessionConfig:
     language: str = ""  # the vendor's own code; empty: left to the model
     capabilities: Capabilities = field(default_factory=Capabilities)
     tools: tuple[ToolSpec, ...] = ()
-    interruptible: bool = True
-    interruption_sensitivity: Sensitivity = "medium"
+    # Those of the call's settings that a model itself follows, by name (agents.providers.settings). Absent: its default.
+    settings: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Turn, ...] = ()
     api_key: str = field(default="", repr=False)  # the developer's own key (BYOK); empty: the platform's
+
+    @property
+    def interruptible(self) -> bool:
+        return bool(self.settings.get("interruptible", True))
+
+    @property
+    def interruption_sensitivity(self) -> str:
+        return str(self.settings.get("interruption_sensitivity", "medium"))
 
 
 class RealtimeModel(ABC):

@@ -3,19 +3,12 @@
 The vendor's types build and check the setup. https://ai.google.dev/api/live
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from google.genai import types
 
-from agents.providers.base import Sensitivity, SessionConfig, ToolSpec, Turn
-
-# None leaves it to the vendor.
-START_SENSITIVITIES: Mapping[Sensitivity, types.StartSensitivity | None] = {
-    "low": types.StartSensitivity.START_SENSITIVITY_LOW,
-    "medium": None,
-    "high": types.StartSensitivity.START_SENSITIVITY_HIGH,
-}
+from agents.providers.base import SessionConfig, ToolSpec, Turn
+from agents.providers.settings import place_settings
 
 
 def setup_message(config: SessionConfig, *, handle: str, has_history: bool) -> dict[str, Any]:
@@ -38,16 +31,14 @@ def setup_message(config: SessionConfig, *, handle: str, has_history: bool) -> d
     # LiveClientSetup has no field for this one, though the service takes it and the SDK sends it.
     realtime_input = types.RealtimeInputConfig(
         automatic_activity_detection=types.AutomaticActivityDetection(
-            start_of_speech_sensitivity=START_SENSITIVITIES[config.interruption_sensitivity],
             prefix_padding_ms=20,
             silence_duration_ms=500,
         ),
-        activity_handling=types.ActivityHandling.START_OF_ACTIVITY_INTERRUPTS
-        if config.interruptible
-        else types.ActivityHandling.NO_INTERRUPTION,
         turn_coverage=types.TurnCoverage.TURN_INCLUDES_ONLY_ACTIVITY,
     )
-    return {"setup": {**_dump(setup), "realtimeInputConfig": _dump(realtime_input)}}
+    message = {**_dump(setup), "realtimeInputConfig": _dump(realtime_input)}
+    place_settings("google", config.settings, message)
+    return {"setup": message}
 
 
 def history_message(history: tuple[Turn, ...]) -> dict[str, Any]:

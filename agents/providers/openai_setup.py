@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.capabilities import CUSTOM_VOICE_PREFIX
-from agents.providers.base import Sensitivity, SessionConfig, Turn
+from agents.providers.base import SessionConfig, Turn
+from agents.providers.settings import place_settings
 from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat
 
 # Formats the vendor accepts; PCM is 24 kHz only.
@@ -13,8 +14,6 @@ WIRE_FORMATS: Mapping[AudioFormat, Mapping[str, Any]] = {
     PCMA_8K: {"type": "audio/pcma"},
     PCM16_24K: {"type": "audio/pcm", "rate": 24000},
 }
-# How loud the caller must be to count, 0 to 1; 0.5 is the vendor's default.
-VAD_THRESHOLDS: Mapping[Sensitivity, float] = {"low": 0.7, "medium": 0.5, "high": 0.3}
 
 
 def session_settings(config: SessionConfig, audio_format: AudioFormat, transcription_model: str) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def session_settings(config: SessionConfig, audio_format: AudioFormat, transcrip
     transcription = {"model": transcription_model}
     if config.language:
         transcription["language"] = config.language
-    return {
+    session: dict[str, Any] = {
         "type": "realtime",
         "instructions": config.instructions,
         "output_modalities": ["audio"],
@@ -30,12 +29,7 @@ def session_settings(config: SessionConfig, audio_format: AudioFormat, transcrip
             "input": {
                 "format": WIRE_FORMATS[audio_format],
                 "transcription": transcription,
-                "turn_detection": {
-                    "type": "server_vad",
-                    "threshold": VAD_THRESHOLDS[config.interruption_sensitivity],
-                    "create_response": True,
-                    "interrupt_response": config.interruptible,
-                },
+                "turn_detection": {"type": "server_vad", "create_response": True},
             },
             "output": {"format": WIRE_FORMATS[audio_format], **_voice(config.voice)},
         },
@@ -45,6 +39,8 @@ def session_settings(config: SessionConfig, audio_format: AudioFormat, transcrip
         ],
         "tool_choice": "auto",
     }
+    place_settings("openai", config.settings, session)
+    return session
 
 
 def _voice(voice: str) -> dict[str, Any]:

@@ -6,14 +6,15 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from channels.layers import get_channel_layer
 from django.db import close_old_connections, transaction
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from agents.providers.base import Sensitivity, SessionConfig, Turn
+from agents.providers.base import SessionConfig, Turn
+from agents.providers.settings import model_settings
 from agents.settings import CallConfig, FirstSpeaker
 from agents.tools import build_toolset
 from bubblyphone.core.crypto import hash_secret
@@ -216,8 +217,7 @@ def _session_config(live: LiveCall, transport: MediaTransport) -> SessionConfig:
         instructions=config.system_prompt,
         caller_format=transport.audio_format,
         tools=build_toolset(config, on_telephone=live.carrier_call_id is not None),
-        interruptible=config.interruptible,
-        interruption_sensitivity=cast(Sensitivity, config.interruption_sensitivity),
+        settings=model_settings(config),
         history=live.history,
     )
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agents.capabilities import Capabilities
-from agents.providers.base import ProviderError, Sensitivity, ToolSpec, Turn
+from agents.providers.base import ProviderError, ToolSpec, Turn
 from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
@@ -206,9 +206,9 @@ async def test_cancelled_tool_call_is_not_answered() -> None:
 @pytest.mark.parametrize(
     ("sensitivity", "wire"), [("low", "START_SENSITIVITY_LOW"), ("high", "START_SENSITIVITY_HIGH")]
 )
-async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: Sensitivity, wire: str) -> None:
+async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: str, wire: str) -> None:
     async with FakeGemini() as fake:
-        async with await open_session(fake, interruption_sensitivity=sensitivity, interruptible=False):
+        async with await open_session(fake, settings={"interruption_sensitivity": sensitivity, "interruptible": False}):
             pass
         wanted = fake.setups()[0]["realtimeInputConfig"]
         assert wanted["automaticActivityDetection"]["startOfSpeechSensitivity"] == wire

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from agents.providers.base import Sensitivity, ToolSpec, Turn
+from agents.providers.base import ToolSpec, Turn
 from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
@@ -109,9 +109,9 @@ async def test_greeting_and_a_question_are_answered_by_voice() -> None:
 
 
 @pytest.mark.parametrize(("sensitivity", "threshold"), [("low", 0.7), ("high", 0.3)])
-async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: Sensitivity, threshold: float) -> None:
+async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: str, threshold: float) -> None:
     async with FakeOpenAI() as fake:
-        async with await open_session(fake, interruption_sensitivity=sensitivity, interruptible=False):
+        async with await open_session(fake, settings={"interruption_sensitivity": sensitivity, "interruptible": False}):
             pass
         detection = fake.received[0]["session"]["audio"]["input"]["turn_detection"]
         assert (detection["threshold"], detection["interrupt_response"]) == (threshold, False)
@@ -120,7 +120,7 @@ async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: Sensiti
 
 async def test_an_answer_that_must_not_be_interrupted_is_heard_to_its_end() -> None:
     script = Script([Reply(tone(24000, 2000), "A very long story of rain.")], speed=4)
-    async with FakeOpenAI(script) as fake, await open_session(fake, interruptible=False) as reading:
+    async with FakeOpenAI(script) as fake, await open_session(fake, settings={"interruptible": False}) as reading:
         await reading.session.generate_reply("Tell a story.")
         await reading.until_seen(AudioDelta)
         await reading.say(mulaw_frames(200, loud=True))
@@ -277,7 +277,7 @@ async def test_a_caller_whom_the_vendor_leaves_unanswered_is_answered_when_we_as
 
 async def test_what_was_said_during_an_answer_that_must_not_be_interrupted_is_answered_after_it() -> None:
     script = Script([Reply(tone(24000, 2000), "A story."), Reply(tone(24000, 100), "Yes?")], speed=2)
-    async with FakeOpenAI(script) as fake, await open_session(fake, interruptible=False) as reading:
+    async with FakeOpenAI(script) as fake, await open_session(fake, settings={"interruptible": False}) as reading:
         await reading.session.generate_reply("Tell a story.")
         await reading.until_seen(AudioDelta)
         await reading.say(SPEECH)  # the vendor's own attempt to answer it is refused: one at a time

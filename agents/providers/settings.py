@@ -1,0 +1,26 @@
+"""The settings of a call that a model itself follows, in its provider's words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.settings import SETTINGS, CallConfig
+
+
+def model_settings(config: CallConfig) -> dict[str, Any]:
+    """What `SessionConfig.settings` holds: the settings that some provider takes."""
+    return {setting.name: getattr(config, setting.name) for setting in SETTINGS if setting.providers}
+
+
+def place_settings(provider: str, said: Mapping[str, Any], session: dict[str, Any]) -> None:
+    """Put each setting that the provider takes where it takes it, in the JSON that begins a session."""
+    for setting in SETTINGS:
+        if (at := setting.providers.get(provider)) is None:
+            continue
+        value = said.get(setting.name, setting.default)
+        if (wanted := at.values.get(value, value)) is None:
+            continue
+        *parents, last = at.path.split(".")
+        place = session
+        for name in parents:
+            place = place.setdefault(name, {})
+        place[last] = wanted
