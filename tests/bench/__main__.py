@@ -1,4 +1,4 @@
-"""`make bench`: what the platform adds to a call, in latency and CPU, beside a bare relay on the same work.
+"""`make bench`: what the platform adds to a call, in latency and CPU, beside the floor and a bare relay on the same work.
 
 Writes docs/benchmarks.md. Ends with 1 when frames were lost or the added latency is too large.
 """
@@ -9,6 +9,7 @@ import gc
 import itertools
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,9 +29,14 @@ JUDGED_CALLS = 20
 LEVELS = (1, 10, 20, 50)
 
 
+# Name, how a call is opened, where the runs go, and the processes whose CPU time counts, in groups.
+Way = tuple[str, OpenLine, list[Run], list[list[int]]]
+
+
 @dataclass(slots=True)
 class Results:
     direct: list[Run] = field(default_factory=list)
+    floor: list[Run] = field(default_factory=list)
     relay: list[Run] = field(default_factory=list)
     platform: list[Run] = field(default_factory=list)
     interruptions: list[float] = field(default_factory=list)
@@ -38,22 +44,28 @@ class Results:
 
 
 class Bench:
-    """Opens calls over each of the three ways. Every call of the whole run has a number of its own."""
+    """Opens calls over each of the ways. Every call of the whole run has a number of its own."""
 
     def __init__(self, carrier: BenchCarrier, model: EchoModel, http: aiohttp.ClientSession) -> None:
         self._carrier = carrier
         self._model = model
         self._http = http
         self._numbers = itertools.count()
-        self.relay_url = ""
+        self.floor_url = self.relay_url = ""
 
     async def direct(self, position: int) -> Line:
         """Straight to the model: what the measurement itself takes."""
         socket = await self._http.ws_connect(self._model.socket_url, compress=0, max_msg_size=0)
         return Line(next(self._numbers), socket, REALTIME)
 
+    async def spliced(self, position: int) -> Line:
+        return await self._bare(self.floor_url)
+
     async def relayed(self, position: int) -> Line:
-        socket = await self._carrier.open_stream(self.relay_url, "v3:relay")
+        return await self._bare(self.relay_url)
+
+    async def _bare(self, url: str) -> Line:
+        socket = await self._carrier.open_stream(url, "v3:relay")
         return Line(next(self._numbers), socket, TELNYX)
 
     async def called(self, position: int) -> Line:
@@ -62,7 +74,7 @@ class Bench:
         return Line(next(self._numbers), socket, TELNYX, at_end=lambda: self._carrier.hang_up(call, NUMBER))
 
 
-async def run(levels: tuple[int, ...], seconds: float) -> Results:
+async def run(levels: tuple[int, ...], seconds: float, repeats: int) -> Results:
     """Start everything, measure all levels, end everything."""
     measured, own = cores()
     os.sched_setaffinity(0, own)
@@ -71,7 +83,8 @@ async def run(levels: tuple[int, ...], seconds: float) -> Results:
         async with EchoModel() as model, BenchCarrier() as carrier, aiohttp.ClientSession() as http:
             bench = Bench(carrier, model, http)
             with on_cores(measured):
-                relay, relay_port = system.start_relay(model.socket_url)
+                floor, floor_port = system.start_relay("tests.bench.floor", model.socket_url)
+                relay, relay_port = system.start_relay("tests.bench.relay", model.socket_url)
                 variables = {
                     "TELNYX_API_KEY": "KEY-bench",
                     "TELNYX_PUBLIC_KEY": carrier.public_key,
@@ -80,38 +93,35 @@ async def run(levels: tuple[int, ...], seconds: float) -> Results:
                     "OPENAI_BASE_URL": model.base_url,
                 }
                 web, services, port = await asyncio.to_thread(system.start_platform, NUMBER, variables)
-            bench.relay_url = f"ws://127.0.0.1:{relay_port}/"
+            bench.floor_url, bench.relay_url = f"ws://127.0.0.1:{floor_port}/", f"ws://127.0.0.1:{relay_port}/"
             carrier.webhook_url = f"http://127.0.0.1:{port}/webhooks/telnyx"
             gc.collect()
             gc.freeze()
-            await _measure_all(results, bench, model, levels, seconds, [relay], [web], services)
+            ways: list[Way] = [
+                ("direct", bench.direct, results.direct, []),
+                ("floor", bench.spliced, results.floor, [[floor]]),
+                ("relay", bench.relayed, results.relay, [[relay]]),
+                ("platform", bench.called, results.platform, [[web], services]),
+            ]
+            await _measure_all(ways, levels, seconds, repeats)
+            results.interruptions, results.missing_clears = await measure_interruptions(
+                bench.called, model, JUDGED_CALLS, seconds
+            )
         if log := system.log():
             sys.stderr.write(log)
     return results
 
 
-async def _measure_all(
-    results: Results,
-    bench: Bench,
-    model: EchoModel,
-    levels: tuple[int, ...],
-    seconds: float,
-    relay: list[int],
-    web: list[int],
-    services: list[int],
-) -> None:
-    ways: list[tuple[str, OpenLine, list[Run], list[list[int]]]] = [
-        ("direct", bench.direct, results.direct, []),
-        ("relay", bench.relayed, results.relay, [relay]),
-        ("platform", bench.called, results.platform, [web, services]),
-    ]
+async def _measure_all(ways: Sequence[Way], levels: tuple[int, ...], seconds: float, repeats: int) -> None:
+    """All ways in turn, again and again: what else the machine does meets each of them."""
     for calls in levels:
-        for name, open_line, runs, watched in ways:
-            runs.append(await measure(open_line, calls, seconds, watched))
-            say(f"{calls:3} calls, {name}: {report.brief(runs[-1])}")
-    results.interruptions, results.missing_clears = await measure_interruptions(
-        bench.called, model, JUDGED_CALLS, seconds
-    )
+        runs: dict[str, list[Run]] = {name: [] for name, *_ in ways}
+        for _ in range(repeats):
+            for name, open_line, _, watched in ways:
+                runs[name].append(await measure(open_line, calls, seconds, watched))
+                say(f"{calls:3} calls, {name}: {report.brief(runs[name][-1])}")
+        for name, _, results, _ in ways:
+            results.append(Run.together(runs[name]))
 
 
 def say(line: str) -> None:
@@ -122,28 +132,34 @@ def say(line: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only 20 calls, for three seconds")
+    parser.add_argument(
+        "--calls", type=int, nargs="+", help="so many calls at once, instead of the levels of the report"
+    )
+    parser.add_argument("--seconds", type=float, help="how long each level is held")
+    parser.add_argument("--repeats", type=int, help="how often each level is measured")
     parser.add_argument("--limit", type=float, default=10.0, help="added latency at p99 that is too much, in ms (10)")
     parser.add_argument("--write", type=Path, help="where to write the report (docs/benchmarks.md, nowhere if quick)")
     options = parser.parse_args()
     if not hasattr(os, "sched_setaffinity"):
         say("The benchmark needs Linux: it holds processes to cores and reads their CPU time from /proc.")
         return 2
-    levels, seconds = ((JUDGED_CALLS,), 3.0) if options.quick else (LEVELS, 15.0)
-    results = uvloop.run(run(levels, seconds))
-    tables = report.tables(results.direct, results.relay, results.platform, results.interruptions)
+    levels, seconds, repeats = ((JUDGED_CALLS,), 3.0, 1) if options.quick else (LEVELS, 6.0, 3)
+    results = uvloop.run(run(options.calls or levels, options.seconds or seconds, options.repeats or repeats))
+    tables = report.tables(results.direct, results.floor, results.relay, results.platform, results.interruptions)
     say("\n" + tables)
-    target = options.write or (None if options.quick else Path(__file__).resolve().parents[2] / "docs/benchmarks.md")
+    is_partial = options.quick or options.calls
+    target = options.write or (None if is_partial else Path(__file__).resolve().parents[2] / "docs/benchmarks.md")
     if target is not None:
-        target.write_text(report.page(tables, seconds))
+        target.write_text(report.page(tables, seconds, repeats))
     failures = judge(results, options.limit)
-    say("\n".join(failures) or f"p99 < {options.limit:g} ms and no lost frame at {JUDGED_CALLS} calls.")
+    say("\n".join(failures) or f"p99 < {options.limit:g} ms and no lost frame.")
     return 1 if failures else 0
 
 
 def judge(results: Results, limit_ms: float) -> list[str]:
-    """What is not as it must be, at 20 calls."""
-    judged = {run.calls: run for run in results.platform}[JUDGED_CALLS]
-    base = {run.calls: run for run in results.direct}[JUDGED_CALLS]
+    """What is not as it must be, at 20 calls if those were measured."""
+    at = next((index for index, run in enumerate(results.platform) if run.calls == JUDGED_CALLS), 0)
+    judged, base = results.platform[at], results.direct[at]
     failures = []
     if judged.lost or judged.repeated or judged.disordered:
         failures.append(

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from tests.bench.frames import FRAME_SECONDS
 from tests.bench.line import LOST, Line
@@ -35,6 +36,20 @@ class Run:
     def quantile(self, share: float) -> float:
         """The round trip that this share of the frames did not exceed."""
         return quantile(self.round_trips, share)
+
+    @classmethod
+    def together(cls, runs: Sequence["Run"]) -> "Run":
+        """The same measurement several times, as one: all frames, and the median CPU time."""
+        return cls(
+            calls=runs[0].calls,
+            seconds=1.0,
+            round_trips=[trip for run in runs for trip in run.round_trips],
+            frames=sum(run.frames for run in runs),
+            lost=sum(run.lost for run in runs),
+            repeated=sum(run.repeated for run in runs),
+            disordered=sum(run.disordered for run in runs),
+            cpu=[median(run.cpu[group] / run.seconds for run in runs) for group in range(len(runs[0].cpu))],
+        )
 
     def cpu_ms_per_call_second(self, group: int = 0) -> float:
         return self.cpu[group] * 1000 / (self.calls * self.seconds)

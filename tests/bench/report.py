@@ -18,12 +18,14 @@ table only.
 
 - **Work.** Each call sends a frame of 20 ms PCMU fifty times a second and the model answers each frame at once with itself, so
   fifty frames a second come back: the most messages that a call can cause. Every frame is tagged; one that is not back after
-  2 s is lost. Each level is held for {seconds:g} s after all its calls have begun.
+  2 s is lost. Each level is held for {seconds:g} s after all its calls have begun, {repeats} times over each way, in turn. CPU
+  times are the median of those, latencies those of all frames.
 - **Platform.** The web process as it is served in production, with PostgreSQL and Valkey, all three on one core. Calls come in
   through signed webhooks, are answered over the carrier's API and bring their audio to `/media/<token>`; the model is reached over
   OpenAI's Realtime protocol. Carrier and model are played by the benchmark, on the other core where there is one.
-- **Bare relay.** uvloop and `websockets`: the payload is cut out of one socket's frame and put into the other's, nothing else.
-  Same core, same work, same run.
+- **Floor.** uvloop and `picows`, the same library that carries our frames to and from models: the payload is cut out of one
+  socket's frame and sent over the other in the same callback, nothing else. Same core, same work, same run.
+- **Bare relay.** The same on uvloop and `websockets`, as one would write it first.
 - **Added latency.** A frame's way from the carrier through the platform to the model and back, less the median way between
   the same two ends without anything between them, at the same number of calls in the same run. p99 therefore holds the
   jitter of the machine too.
@@ -46,25 +48,31 @@ def brief(run: Run) -> str:
     return f"{run.frames} frames, {run.lost} lost, {trips}{cpu}"
 
 
-def tables(direct: Sequence[Run], relay: Sequence[Run], measured: Sequence[Run], interruptions: Sequence[float]) -> str:
+def tables(
+    direct: Sequence[Run],
+    floor: Sequence[Run],
+    relay: Sequence[Run],
+    measured: Sequence[Run],
+    interruptions: Sequence[float],
+) -> str:
     """Markdown: one row for each number of calls."""
     rows = [
-        "| calls | added latency p50 / p99, ms | bare relay p50 / p99, ms | frames lost | CPU, ms per call-second | "
-        "services | bare relay | platform ÷ relay |",
-        "|---|---|---|---|---|---|---|---|",
+        "| calls | added latency p50 / p99, ms | floor p50 / p99, ms | bare relay p50 / p99, ms | frames lost "
+        "| CPU, ms per call-second | services | floor | bare relay | platform ÷ floor | platform ÷ relay |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for base, floor, run in zip(direct, relay, measured, strict=True):
-        own, bare = run.cpu_ms_per_call_second(), floor.cpu_ms_per_call_second()
-        rows.append(
-            f"| {run.calls} | {added_ms(run, base, 0.5):.2f} / {added_ms(run, base, 0.99):.2f} "
-            f"| {added_ms(floor, base, 0.5):.2f} / {added_ms(floor, base, 0.99):.2f} | {run.lost} of {run.frames} "
-            f"| {own:.1f} | {run.cpu_ms_per_call_second(1):.1f} | {bare:.1f} | {own / bare:.1f} |"
-        )
+    for base, *bare, run in zip(direct, floor, relay, measured, strict=True):
+        own = run.cpu_ms_per_call_second()
+        latencies = [f"{added_ms(each, base, 0.5):.2f} / {added_ms(each, base, 0.99):.2f}" for each in (run, *bare)]
+        cpu = [f"{each.cpu_ms_per_call_second():.1f}" for each in bare]
+        ratios = [f"{own / each.cpu_ms_per_call_second():.1f}" for each in bare]
+        cells = [*latencies, f"{run.lost} of {run.frames}", f"{own:.1f}", f"{run.cpu_ms_per_call_second(1):.1f}"]
+        rows.append(f"| {run.calls} | {' | '.join([*cells, *cpu, *ratios])} |")
     waits = " / ".join(f"{quantile(interruptions, share) * 1000:.2f}" for share in (0.5, 0.99))
     return "\n".join([*rows, "", f"Barge-in to clear, p50 / p99 of {len(interruptions)}: **{waits} ms**."])
 
 
-def page(tables_text: str, seconds: float, judged: int = 20) -> str:
+def page(tables_text: str, seconds: float, repeats: int, judged: int = 20) -> str:
     """The whole of docs/benchmarks.md."""
     return PAGE.format(
         date=f"{datetime.now(UTC):%Y-%m-%d}",
@@ -73,5 +81,6 @@ def page(tables_text: str, seconds: float, judged: int = 20) -> str:
         system=f"{platform.system()} {platform.machine()}",
         tables=tables_text,
         seconds=seconds,
+        repeats=repeats,
         judged=judged,
     )

@@ -1,4 +1,4 @@
-"""What is measured: the platform's web process with its PostgreSQL and Valkey, or the bare relay, held to one core. Linux."""
+"""What is measured: the platform's web process with its PostgreSQL and Valkey, or a bare relay, held to one core. Linux."""
 
 import contextlib
 import os
@@ -103,10 +103,10 @@ class System:
         self._wait_for(web, lambda: _is_idle(web.pid))
         return web.pid, services, port
 
-    def start_relay(self, model_url: str) -> tuple[int, int]:
-        """Pid and port."""
+    def start_relay(self, module: str, model_url: str) -> tuple[int, int]:
+        """Pid and port of `tests.bench.relay` or `tests.bench.floor`."""
         port = find_free()
-        relay = self._start([sys.executable, "-m", "tests.bench.relay", str(port), model_url], dict(os.environ))
+        relay = self._start([sys.executable, "-m", module, str(port), model_url], dict(os.environ))
         self._wait_for(relay, lambda: not is_free(port))
         return relay.pid, port
 
