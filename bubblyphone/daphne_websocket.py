@@ -1,18 +1,46 @@
 """Daphne's WebSocket with a short way in and out for messages of one frame, as audio comes 50 times a second and call.
 
-Out: to the socket at once, in one system call. The stock way leads through Autobahn's frame builder and Twisted's write queue, which
-costs a turn of the loop, two changes to the set of watched sockets and log lines that nobody reads. In: from the bytes to the
-application's queue. Autobahn's way goes through a dozen methods of its streaming interface, which nobody here uses.
+Out: to the socket at once, in one system call. The stock way leads through a coroutine of daphne's, Autobahn's frame builder and
+Twisted's write queue, which costs a turn of the loop, two changes to the set of watched sockets and log lines that nobody reads. In:
+from the socket to the application. The stock way goes through Twisted's reactor with a log context around each read, and a dozen
+methods of Autobahn's streaming interface, which nobody here uses.
+
+This is the only file that relies on names of daphne, Autobahn and Twisted that are not documented for WebSockets. They hold for the
+versions in `PROVEN`; with others, `prove` leaves everything to the stock way.
 """
 
+import asyncio
+import logging
 import time
+from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol
 
+logger = logging.getLogger(__name__)
+
+PROVEN = {"daphne": "4.2.3", "autobahn": "26.10.2", "twisted": "26.10.0"}
 # Audio is a few hundred bytes a message. Larger ones close the connection with 1009.
 MAX_MESSAGE_BYTES = 1024 * 1024
+READ_BYTES = 65536
 _FINAL_TEXT, _FINAL_BINARY = 0x81, 0x82  # RFC 6455 §5.2; a server does not mask
+
+
+def prove(installed: Callable[[str], str] = version) -> bool:
+    """At the start of a process: whether the short way is sound here. Otherwise it is switched off, and the log says so."""
+    others = [f"{name} {installed(name)}" for name, proven in PROVEN.items() if installed(name) != proven]
+    if others:
+        logger.warning("Audio takes the slower way through daphne: not tried with %s", ", ".join(others))
+    DirectWebSocketProtocol.is_direct = not others
+    return not others
+
+
+def direct_send(send: Callable[..., Any]) -> Callable[[str], None] | None:
+    """The short way for text messages to the WebSocket behind an ASGI application's `send`; None where there is none."""
+    arguments = getattr(send, "args", ())  # daphne's is a `partial` with its protocol
+    socket = arguments[0] if arguments else None
+    return socket.send_text if isinstance(socket, DirectWebSocketProtocol) and socket.is_direct else None
 
 
 def frame(content: bytes, *, binary: bool) -> bytes:
@@ -22,7 +50,7 @@ def frame(content: bytes, *, binary: bool) -> bytes:
     if length < 126:
         return bytes((kind, length)) + content
     if length < 65536:
-        return bytes((kind, 126)) + length.to_bytes(2, "big") + content
+        return bytes((kind, 126, length >> 8, length & 0xFF)) + content
     return bytes((kind, 127)) + length.to_bytes(8, "big") + content
 
 
@@ -36,6 +64,7 @@ def unmasked(content: bytes, mask: bytes) -> bytes:
 class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     """Installed by bubblyphone.serve."""
 
+    is_direct = True
     data: bytes  # come in and not taken yet
 
     def connectionMade(self) -> None:
@@ -47,46 +76,105 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         self.failByDrop = False
         self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_MESSAGE_BYTES
 
+    # --- out ----------------------------------------------------------------------------------------------------------
+
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
+        """What the application sends by ASGI."""
         if self.state in (self.STATE_CLOSING, self.STATE_CLOSED):
             return  # Autobahn would raise; the reading side notices the end
-        if self.state != self.STATE_OPEN or self.transport.disconnecting:
+        if not self.is_direct or self.state != self.STATE_OPEN or self.transport.disconnecting:
             super().serverSend(content, binary)
             return
-        data = frame(content if isinstance(content, bytes) else content.encode(), binary=binary)
+        self._write(frame(content if isinstance(content, bytes) else content.encode(), binary=binary))
+
+    def send_text(self, text: str) -> None:
+        """Send one message, at once. Nothing happens on a connection that is closing, as its reader learns."""
+        if self.state == self.STATE_OPEN and not self.transport.disconnecting:
+            self._write(frame(text.encode(), binary=False))
+
+    def _write(self, data: bytes) -> None:
         transport: Any = self.transport
         # Data that Twisted still buffers goes first. A TLS transport has no such buffer.
         if not hasattr(transport, "writeSomeData") or transport.dataBuffer or transport._tempDataBuffer:
             transport.write(data)
             return
-        written = transport.writeSomeData(data)
-        # Not a number if the connection is lost, which the reading side learns too.
-        if isinstance(written, int) and written < len(data):
+        try:
+            written = transport.socket.send(data)
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            return  # the connection is lost, which the reading side learns too
+        if written < len(data):
             transport.write(data[written:])
 
-    def processData(self) -> bool:
-        """Take the next frame from what has come in. Whether there is more.
+    # --- in -----------------------------------------------------------------------------------------------------------
 
-        A whole text message in one masked frame of less than 64 KiB goes straight to the application; all else is Autobahn's.
-        """
-        data = self.data
-        is_open = self.state == self.STATE_OPEN and self.current_frame is None and not self.inside_message
-        if not is_open or len(data) < 8 or data[0] != _FINAL_TEXT or data[1] < 0x80 or data[1] == 0xFF:
-            return bool(super().processData())
-        length, start = data[1] & 0x7F, 6
-        if length == 126:
-            length, start = int.from_bytes(data[2:4], "big"), 8
-        end = start + length
-        if len(data) < end:
-            return False
+    def onOpen(self) -> None:
+        super().onOpen()
+        transport: Any = self.transport
+        if self.is_direct and hasattr(transport, "writeSomeData") and transport in transport.reactor.getReaders():
+            # In place of Twisted's own callback for the same socket: when Twisted stops reading, so do we.
+            asyncio.get_running_loop().add_reader(transport.fileno(), self._read)
+
+    def _read(self) -> None:
+        transport: Any = self.transport
         try:
-            text = unmasked(data[start:end], data[start - 4 : start]).decode()
+            data = transport.socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        try:
+            if data:
+                self.dataReceived(data)
+            else:  # the end, which is Twisted's to notice: it reads on
+                transport.stopReading()
+                transport.startReading()
+        except Exception:
+            logger.exception("A WebSocket's data could not be taken.")
+            transport.abortConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Frames straight from what has come in, unless some of it waits already or is no simple frame."""
+        if self.is_direct and not self.data and self._is_between_messages():
+            taken = 0
+            while end := self._hand_on(data, taken):
+                taken = end
+            if taken == len(data):
+                return
+            data = data[taken:]
+        super().dataReceived(data)
+
+    def processData(self) -> bool:
+        """Take the next frame from what has come in. Whether there is more."""
+        if self.is_direct and self._is_between_messages() and (end := self._hand_on(self.data, 0)):
+            self.data = self.data[end:]
+            return bool(self.data)
+        return bool(super().processData())
+
+    def _is_between_messages(self) -> bool:
+        return self.state == self.STATE_OPEN and self.current_frame is None and not self.inside_message
+
+    def _hand_on(self, data: bytes, start: int) -> int:
+        """The message that begins there goes to the application, if it is a whole text in one masked frame of less than 64 KiB.
+
+        Returns where it ends; 0 if it is none, and Autobahn's to take.
+        """
+        if len(data) - start < 8 or data[start] != _FINAL_TEXT or not 0x80 < data[start + 1] < 0xFF:
+            return 0
+        length, begin = data[start + 1] & 0x7F, start + 6
+        if length == 126:
+            length, begin = data[start + 2] << 8 | data[start + 3], start + 8
+        end = begin + length
+        if len(data) < end:
+            return 0
+        try:
+            text = unmasked(data[begin:end], data[begin - 4 : begin]).decode()
         except UnicodeDecodeError:
-            return bool(super().processData())  # which closes the connection as it should be
-        self.data = data[end:]
+            return 0  # Autobahn closes the connection as it should be
         if self.autoPingTimeoutCall:
             self._cancelAutoPingTimeoutCall()
         if not self.muted:
             self.last_ping = time.time()
             self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
-        return end < len(data)
+        return end

@@ -27,6 +27,7 @@ from django.db import connections  # noqa: E402
 from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
+from bubblyphone import daphne_websocket  # noqa: E402
 from bubblyphone.asgi import application  # noqa: E402
 from bubblyphone.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.limited_protocols import LimitedFactory, LimitedWebSocket  # noqa: E402
@@ -130,6 +131,7 @@ def main() -> None:
     # A thread that computes gives way to the loop after this long, not after Python's 5 ms: a frame of audio is due every 20.
     sys.setswitchinterval(0.0005)
     share_connections()
+    daphne_websocket.prove()
     WebSocketFactory.protocol = LimitedWebSocket
     http_protocol.WebRequest = LeanWebRequest
     daphne_server.HTTPFactory = LimitedFactory

@@ -14,6 +14,7 @@ from django.utils import timezone
 from structlog.contextvars import bind_contextvars
 
 from agents.providers.base import ProviderError
+from bubblyphone import daphne_websocket
 from calls.control import streams
 from calls.live import session_runner
 from calls.models import HangupCause
@@ -40,7 +41,7 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
         await send({"type": "websocket.close", "code": 4401})
         return
     await send({"type": "websocket.accept"})
-    transport = CarrierTransport(get_carrier().media_codec, receive, send)
+    transport = CarrierTransport(get_carrier().media_codec, receive, send, daphne_websocket.direct_send(send))
     try:
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
             await transport.wait_for_start()

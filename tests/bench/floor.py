@@ -32,6 +32,7 @@ class _Side(WSListener):
             self.other.transport.send(WSMsgType.TEXT, self._prefix + payload + self._suffix)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self.transport = None
         if self.other is not None and self.other.transport is not None:
             self.other.transport.disconnect()
 

@@ -4,17 +4,21 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import version
 
 import aiohttp
 import pytest
 
+from bubblyphone import daphne_websocket
+from bubblyphone.daphne_websocket import PROVEN, DirectWebSocketProtocol, direct_send, prove
 from bubblyphone.services.ports import find_free, is_free
 
 SERVER = """
 import asyncio, sys
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory
-from bubblyphone.daphne_websocket import DirectWebSocketProtocol
+from bubblyphone.daphne_websocket import DirectWebSocketProtocol, direct_send
 
 async def talk_on(receive, send):
     leaving = asyncio.ensure_future(receive())
@@ -27,6 +31,11 @@ async def repeat(receive, send):
     while (message := await receive())["type"] == "websocket.receive":
         await send(message | {"type": "websocket.send"})
 
+async def repeat_directly(receive, send):
+    send_text = direct_send(send)
+    while (message := await receive())["type"] == "websocket.receive":
+        send_text(message["text"])
+
 async def app(scope, receive, send):
     await receive()
     await send({"type": "websocket.accept"})
@@ -34,6 +43,8 @@ async def app(scope, receive, send):
         return await repeat(receive, send)
     if scope["path"] == "/talker":
         return await talk_on(receive, send)
+    if scope["path"] == "/direct":
+        return await repeat_directly(receive, send)
     for number in range(400):
         await send({"type": "websocket.send", "text": f"{number}:" + "é" * (number * number)})
     await send({"type": "websocket.send", "bytes": bytes(70000)})
@@ -42,6 +53,7 @@ async def app(scope, receive, send):
     await send({"type": "websocket.close", "code": 4001})
 
 WebSocketFactory.protocol = DirectWebSocketProtocol
+DirectWebSocketProtocol.is_direct = sys.argv[2] == "direct"
 Server(app, endpoints=[f"tcp:port={sys.argv[1]}:interface=127.0.0.1"], signal_handlers=False).run()
 """
 
@@ -49,10 +61,12 @@ Server(app, endpoints=[f"tcp:port={sys.argv[1]}:interface=127.0.0.1"], signal_ha
 Server = tuple["subprocess.Popen[str]", int]  # and its port
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
+@pytest.fixture(params=["direct", "stock"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """On the short way, and on the one that is left where the installed versions are others than those it was proven with."""
     number = find_free()
-    with subprocess.Popen([sys.executable, "-c", SERVER, str(number)], stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", SERVER, str(number), request.param]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process, number
         finally:
@@ -136,3 +150,40 @@ async def test_frames_arrive_whole_and_in_order_at_a_slow_reader(server: Server)
             assert await socket.receive_str() == "you said hello"
             assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
             assert socket.close_code == 4001
+
+
+@pytest.mark.parametrize("server", ["direct"], indirect=True)
+async def test_what_is_sent_directly_comes_whole_and_in_order(server: Server) -> None:
+    said = [f"{number}:" + "é" * (number * number) for number in range(300)]
+    async with asyncio.timeout(60):
+        url = await address(server)
+        async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}direct", max_msg_size=0) as socket:
+            sending = asyncio.create_task(send_all(socket, said))
+            await asyncio.sleep(0.5)  # more than the sockets' buffers hold comes back meanwhile
+            assert [await socket.receive_str() for _ in said] == said
+            await sending
+
+
+async def send_all(socket: aiohttp.ClientWebSocketResponse, texts: list[str]) -> None:
+    for text in texts:
+        await socket.send_str(text)
+
+
+def test_the_short_way_is_proven_with_the_installed_versions() -> None:
+    """After an update: read what has changed in what `bubblyphone.daphne_websocket` relies on, then state the new versions."""
+    assert {name: version(name) for name in PROVEN} == PROVEN
+    assert prove() is True
+
+
+def test_other_versions_are_left_to_the_stock_way(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(DirectWebSocketProtocol, "is_direct", True)
+    monkeypatch.setattr(daphne_websocket.logger, "propagate", True)
+    assert prove({**PROVEN, "autobahn": "99.1"}.__getitem__) is False
+    assert DirectWebSocketProtocol.is_direct is False
+    assert "autobahn 99.1" in caplog.text
+    assert direct_send(partial(print, DirectWebSocketProtocol())) is None
+    assert prove(PROVEN.__getitem__) is True
+    assert direct_send(partial(print, DirectWebSocketProtocol())) is not None
+    assert direct_send(print) is None
