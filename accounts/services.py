@@ -51,11 +51,11 @@ def sign_in(*, email: str, password: str, address: str) -> Developer:
     """The developer with this email and password. Raises WrongCredentials, or TooManyRequests after too many failures (`throttles`)."""
     known = Developer.objects.filter(email=email.strip().lower()).first()
     limits = throttles.password_limits(email=email, address=address, developer=known)
-    throttles.refuse_guessing(limits)
+    throttles.count_attempt(limits)
     developer = authenticate(username=email, password=password)
     if not isinstance(developer, Developer):
-        throttles.count_failure(limits)
         raise WrongCredentials("Wrong email or password.")
+    throttles.forgive(limits)
     return developer
 
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from accounts.models import Developer
 from bubblyphone.core.errors import TooManyRequests
 from bubblyphone.core.http import network_of
-from bubblyphone.core.ratelimit import hit, look, take_back
+from bubblyphone.core.ratelimit import hit, take_back
 
 REFUSED = "Too many failed attempts. Try again later."
 HOUR_SECONDS = 3600
@@ -46,19 +46,6 @@ def code_limits(*, developer: Developer, address: str, is_recovery: bool) -> Lim
     if not is_recovery:
         limits[f"{kind}:{_digest(developer.email, developer.password)}"] = DIGITS_PER_ACCOUNT
     return limits
-
-
-def refuse_guessing(limits: Limits) -> None:
-    """Raises TooManyRequests once a limit is reached; counts nothing."""
-    for bucket, limit in limits.items():
-        allowance = look(bucket, limit=limit, window_seconds=HOUR_SECONDS)
-        if allowance.is_exceeded:
-            raise TooManyRequests(REFUSED, allowance.retry_after)
-
-
-def count_failure(limits: Limits) -> None:
-    for bucket, limit in limits.items():
-        hit(bucket, limit=limit, window_seconds=HOUR_SECONDS)
 
 
 def count_attempt(limits: Limits) -> None:

@@ -29,22 +29,17 @@ def call_problems(config: CallConfig) -> Problems:
     if not found and "voice" in said:
         found |= _voice_problems(config)
     if not found and "fallback_model" in said:
-        found |= _fallback_problems(config, is_needed=True)
+        found |= _fallback_problems(config)
     return found
 
 
-def settings_problems(
-    settings: AgentSettings, changed: Set[str], *, is_needed: bool = True, may_name_carrier_voice: bool = False
-) -> Problems:
-    """Errors in an agent's or a number's own settings that a change has touched.
-
-    With `is_needed` the model must be usable now; otherwise it is enough that it could be, with a key.
-    """
+def settings_problems(settings: AgentSettings, changed: Set[str], *, may_name_carrier_voice: bool = False) -> Problems:
+    """Errors in an agent's or a number's own settings that a change has touched."""
     found: Problems = {}
     config = configuration.resolve(request={}, request_agent=settings, number=None)
     has_model = settings.model_slug is not None
     if has_model and changed & MODEL_FIELDS:
-        found |= usability_problems(config, is_needed=is_needed)
+        found |= usability_problems(config)
     if (
         changed & VOICE_FIELDS
         and "model_slug" not in found
@@ -52,7 +47,7 @@ def settings_problems(
     ):
         found |= _voice_problems(config) if has_model else _unknown_voice_problems(config.voice)
     if changed & FALLBACK_FIELDS and not found:
-        found |= _fallback_problems(config, is_needed=is_needed)
+        found |= _fallback_problems(config)
     return found
 
 
@@ -66,12 +61,12 @@ def number_problems(number: LinkedSettings, changed: Set[str]) -> Problems:
         has_model = config.sources["model_slug"] != Source.DEFAULT
         found |= _voice_problems(config) if has_model else _unknown_voice_problems(config.voice)
     if changed & (FALLBACK_FIELDS | LAYER_FIELDS) and not found:
-        found |= _fallback_problems(config, is_needed=True)
+        found |= _fallback_problems(config)
     return found
 
 
-def usability_problems(config: CallConfig, *, is_needed: bool = True) -> Problems:
-    """Why no call can use the model with its key. Without `is_needed` a key that is lacking is no problem yet."""
+def usability_problems(config: CallConfig) -> Problems:
+    """Why no call can use the model with its key."""
     if not config.model_slug:
         text = "No AI model is available on this server. Choose one from GET /models and add your own model key."
         return {"model_slug": [text]}
@@ -83,7 +78,7 @@ def usability_problems(config: CallConfig, *, is_needed: bool = True) -> Problem
         return {"model_slug": [f"{selectors.unavailable_reason(model)} Choose another model from GET /models."]}
     if config.model_key_id is not None:
         return _key_problems(running, config.model_key_id, config.model_slug)
-    if is_needed and (reason := selectors.unavailable_reason(running)):
+    if reason := selectors.unavailable_reason(running):
         return {"model_slug": [reason]}
     return {}
 
@@ -121,7 +116,7 @@ def _is_carriers(voice: str) -> bool:
     return voice.count(".") >= 2
 
 
-def _fallback_problems(config: CallConfig, *, is_needed: bool) -> Problems:
+def _fallback_problems(config: CallConfig) -> Problems:
     if not config.fallback_model:
         return {}
     fallback = selectors.find_model(config.fallback_model)
@@ -136,5 +131,5 @@ def _fallback_problems(config: CallConfig, *, is_needed: bool) -> Problems:
         name = key.get_provider_display()
         text = f"With a model key for {name}, the backup model must be from {name} or the offline model."
         return {"fallback_model": [text]}
-    reason = selectors.unavailable_reason(running) if is_needed else ""
+    reason = selectors.unavailable_reason(running)
     return {"fallback_model": [reason]} if reason else {}

@@ -46,12 +46,12 @@ def replace_model_key(*, key: ModelKey, api_key: str) -> ModelKey:
     return key
 
 
-def create_agent(*, developer: Developer, changes: Mapping[str, Any], is_needed: bool = False) -> Agent:
-    """Raises InvalidRequest. With `is_needed` the agent's model must be usable now, not only once there is a key for it."""
+def create_agent(*, developer: Developer, changes: Mapping[str, Any]) -> Agent:
+    """Raises InvalidRequest, also for a model that no call could use."""
     agent = Agent(developer=developer)
     with transaction.atomic():
         set_fields(agent, changes, allowed=AGENT_FIELDS, developer_id=developer.pk)
-        if found := model_rules.settings_problems(agent, changes.keys(), is_needed=is_needed):
+        if found := model_rules.settings_problems(agent, changes.keys()):
             raise InvalidRequest(found)
         agent.save()
     return agent

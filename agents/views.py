@@ -62,7 +62,7 @@ def _edit(request: HttpRequest, edited: Agent) -> HttpResponse:
 
 def _save(edited: Agent, editor: Editor) -> Agent:
     if edited.pk is None:
-        return services.create_agent(developer=edited.developer, changes=editor.changes(), is_needed=True)
+        return services.create_agent(developer=edited.developer, changes=editor.changes())
     return services.update_agent(agent=edited, changes=editor.changes())
 
 

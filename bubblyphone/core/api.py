@@ -30,7 +30,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
-from bubblyphone.core.errors import ApplicationError, Forbidden, InsufficientFunds, InvalidRequest, TooManyRequests
+from bubblyphone.core.errors import (
+    ApplicationError,
+    Forbidden,
+    InsufficientFunds,
+    InvalidRequest,
+    StorageUnavailable,
+    TooManyRequests,
+)
 from bubblyphone.core.http import MESSAGES
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from bubblyphone.core.json_types import type_problem
@@ -235,9 +242,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     match error:
         case InvalidRequest():
             return _unprocessable(error.errors, error.message)
-        case TooManyRequests():
+        case TooManyRequests() | StorageUnavailable():
             headers = {"Retry-After": str(error.retry_after)}
-            return Response(_refusal(error), status=429, headers=headers)
+            return Response(_refusal(error), status=error.status, headers=headers)
         case InsufficientFunds() | Forbidden():
             return Response(_refusal(error), status=error.status)
         case ApplicationError():

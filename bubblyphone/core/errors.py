@@ -7,7 +7,8 @@ ApplicationError
 ├── NotFound              404
 ├── Conflict              409  the resource's state forbids it
 ├── TooManyRequests       429  with the seconds to wait
-└── UpstreamFailed        502  the carrier or a provider refused or could not be reached
+├── UpstreamFailed        502  the carrier or a provider refused or could not be reached
+└── StorageUnavailable    503  files can be neither read nor written for now
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,3 +71,14 @@ class TooManyRequests(ApplicationError):
 class UpstreamFailed(ApplicationError):
     status = 502
     code = "upstream_failed"
+
+
+class StorageUnavailable(ApplicationError):
+    """`retry_after` in seconds."""
+
+    status = 503
+    code = "storage_unavailable"
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__("The file storage cannot be reached. Try again in a minute.")

@@ -17,8 +17,8 @@ class LocalLimits:
         self._hits: OrderedDict[str, deque[float]] = OrderedDict()
         self._places: OrderedDict[str, dict[str, float]] = OrderedDict()
 
-    def count(self, bucket: str, limit: int, window: float, hits: int) -> tuple[bool, int, float]:
-        """Whether there is room, how many requests count now, and the age of the oldest; notes `hits` (0 only looks)."""
+    def count(self, bucket: str, limit: int, window: float) -> tuple[bool, int, float]:
+        """Whether there is room, how many requests count now, and the age of the oldest; counts this one if there is."""
         now = time.monotonic()
         with self._lock:
             log = self._hits.setdefault(bucket, deque())
@@ -28,7 +28,7 @@ class LocalLimits:
             age = now - log[0] if log else 0.0
             if len(log) >= limit:
                 return False, len(log), age
-            log.extend([now] * hits)
+            log.append(now)
             _forget_oldest(self._hits)
             return True, len(log), age
 

@@ -10,11 +10,13 @@ from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.shortcuts import render
 from django.views import View
 from django.views.defaults import bad_request
 from rest_framework.parsers import MultiPartParser
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from bubblyphone.core.errors import StorageUnavailable
 from bubblyphone.core.http import json_error
 
 API_PREFIX = "/api/"
@@ -64,6 +66,14 @@ class ApiMiddleware:
         if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return json_error(413)
         return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Pages that show or take files say when these cannot be reached; `core.api.exception_handler` says it for the API."""
+        if not isinstance(exception, StorageUnavailable):
+            return None
+        response = render(request, "503.html", {"message": exception.message}, status=exception.status)
+        response["Retry-After"] = str(exception.retry_after)
+        return response
 
 
 def _refusal_of_method(request: HttpRequest, view: Callable[..., Any]) -> HttpResponse | None:

@@ -47,11 +47,15 @@ def page(
 
 
 def too_many(request: HttpRequest, error: TooManyRequests) -> HttpResponse:
-    """The 429 of pages, with Retry-After. To htmx it is a sentence, which static/js/app.js shows: what is on the page stays."""
+    """The 429 of pages, with Retry-After and the way back.
+
+    To htmx it is a sentence, which static/js/app.js shows: what is on the page stays.
+    """
     headers = {"Retry-After": str(error.retry_after)}
     if "HX-Request" in request.headers:
         return HttpResponse(error.message, status=429, headers=headers, content_type="text/plain; charset=utf-8")
-    response = render(request, "429.html", {"message": error.message, "seconds": error.retry_after}, status=429)
+    context = {"message": error.message, "seconds": error.retry_after, "page": referring_page(request)}
+    response = render(request, "429.html", context, status=429)
     response["Retry-After"] = headers["Retry-After"]
     return response
 

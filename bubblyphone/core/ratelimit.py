@@ -17,12 +17,12 @@ from bubblyphone.core.local_limits import LocalLimits
 from bubblyphone.core.redis import get_redis
 
 # One atomic step: forget what is older than the window, count, and note this hit if there is room. Times in
-# microseconds of Redis' own clock. KEYS[1] the log; ARGV: limit, window, hits to note (0 only looks).
+# microseconds of Redis' own clock. KEYS[1] the log; ARGV: limit, window.
 # Gives {passes, count, age of the oldest hit}.
 _COUNT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local limit, window, hits = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
 local oldest = redis.call('LINDEX', KEYS[1], 0)
 while oldest and now - tonumber(oldest) >= window do
     redis.call('LPOP', KEYS[1])
@@ -31,11 +31,9 @@ end
 local count = redis.call('LLEN', KEYS[1])
 local age = oldest and now - tonumber(oldest) or 0
 if count >= limit then return {0, count, age} end
-if hits > 0 then
-    redis.call('RPUSH', KEYS[1], string.format('%.0f', now))
-    redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000))
-end
-return {1, count + hits, age}
+redis.call('RPUSH', KEYS[1], string.format('%.0f', now))
+redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000))
+return {1, count + 1, age}
 """
 # KEYS[1] the holders by the end of their leases; ARGV: limit, lease, holder. Gives 0 for a place, else the microseconds until
 # the next is free at the latest.
@@ -70,12 +68,14 @@ class Allowance:
 
 def hit(bucket: str, *, limit: int, window_seconds: int = 60) -> Allowance:
     """Count one request. In any window at most `limit` pass; refused ones do not count."""
-    return _run(bucket, limit, window_seconds, hits=1)
-
-
-def look(bucket: str, *, limit: int, window_seconds: int = 60) -> Allowance:
-    """Like `hit`, but counts nothing."""
-    return _run(bucket, limit, window_seconds, hits=0)
+    try:
+        answer: Any = get_redis().eval(_COUNT, 1, f"ratelimit:{bucket}", limit, window_seconds * MICROSECONDS)
+        passes, count, age = answer[0], answer[1], answer[2] / MICROSECONDS
+    except RedisError:
+        passes, count, age = _local.count(bucket, limit, window_seconds)
+    if not passes:
+        return Allowance(limit, 0, max(1, ceil(window_seconds - age)))
+    return Allowance(limit, limit - count)
 
 
 def take_back(bucket: str) -> None:
@@ -84,17 +84,6 @@ def take_back(bucket: str) -> None:
         get_redis().rpop(f"ratelimit:{bucket}")
     except RedisError:
         _local.take_back(bucket)
-
-
-def _run(bucket: str, limit: int, window_seconds: int, hits: int) -> Allowance:
-    try:
-        answer: Any = get_redis().eval(_COUNT, 1, f"ratelimit:{bucket}", limit, window_seconds * MICROSECONDS, hits)
-        passes, count, age = answer[0], answer[1], answer[2] / MICROSECONDS
-    except RedisError:
-        passes, count, age = _local.count(bucket, limit, window_seconds, hits)
-    if not passes:
-        return Allowance(limit, 0, max(1, ceil(window_seconds - age)))
-    return Allowance(limit, limit - count)
 
 
 @contextmanager

@@ -132,7 +132,11 @@ OPERATIONS = {
                 "documents[0][type]": "6d3e2643-…",
                 "documents[0][file]": "@/path/to/utility-bill.pdf",
             },
-            errors={409: "Documents are under review, already approved, or not required.", 502: _ASKED},
+            errors={
+                409: "Documents are under review, already approved, or not required.",
+                502: _ASKED,
+                503: "The file storage cannot be reached. Nothing was submitted.",
+            },
         ),
         "GET /countries/{code}/verification": Operation(
             "Get your verification status", answer=data_of(VERIFICATION), query=NumberTypeQuery, errors={502: _ASKED}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.test import Client
 from django_q.models import OrmQ
 
@@ -130,6 +131,26 @@ def test_an_address_that_tries_many_accounts_is_refused_and_its_neighbor_is_not(
     assert [page_login(victim, "2001:db8::1", "wrong").status_code for victim in victims[:30]] == [200] * 30
     assert is_refused(page_login(victims[30], "2001:db8::ffff", PASSWORD))  # the same subscriber
     assert page_login(victims[30], "2001:db8:0:1::1", PASSWORD).status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wrong_passwords_at_the_same_time_do_not_pass_the_limit_together() -> None:
+    """The server's whole answer to each: 20 of 40 are wrong, the others are not even looked at. A right one does not count."""
+    victim = make_developer()
+    together = threading.Barrier(40)
+
+    def attempt(_: int) -> int:
+        together.wait()
+        try:
+            return int(api_login(victim, HERE, "wrong-password").status_code)
+        finally:
+            connection.close()
+
+    assert [api_login(victim, HERE, PASSWORD).status_code for _ in range(3)] == [200] * 3
+    with ThreadPoolExecutor(40) as threads:
+        assert sorted(threads.map(attempt, range(40))) == [401] * 20 + [429] * 20
+    assert api_login(victim, HERE, PASSWORD).status_code == 429
+    assert api_login(victim, THERE, PASSWORD).status_code == 200
 
 
 # --- mail -------------------------------------------------------------------------------------------------------------

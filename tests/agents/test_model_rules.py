@@ -76,6 +76,9 @@ def test_a_model_without_any_key_is_refused_at_every_door(api: Api, slug: str, v
     assert api.refused("PATCH", f"phone-numbers/{plain.pk}", {"model": slug}) == error
     assert api.refused("PATCH", f"phone-numbers/{plain.pk}", {"agent_id": agent.pk}) == error
     assert api.refused("PATCH", f"agents/{agent.pk}", {"model_slug": slug}) == {"model_slug": error["model"]}
+    assert api.refused("POST", "agents", {"name": "New", "model_slug": slug}) == {"model_slug": error["model"]}
+    fallback = {"name": "New", "model_slug": LOCAL, "fallback_model": slug}
+    assert api.refused("POST", "agents", fallback) == {"fallback_model": error["model"]}
     webhook = make_phone_number(developer=api.developer)
     assert api.refused("PATCH", f"phone-numbers/{webhook.pk}", {"model": slug}) == error
     # What is no matter of the model can still be changed, and webhook mode needs none.
@@ -89,8 +92,8 @@ def test_a_key_of_ones_own_makes_a_model_usable(api: Api) -> None:
     own = key(api, "google")
     answered = number(api, model_slug=LOCAL)
     api("PATCH", f"phone-numbers/{answered.pk}", {"model": GEMINI, "model_key_id": own, "voice": "Kore"}, 200)
-    agent = api("POST", "agents", {"name": "A", "model_slug": GEMINI, "voice": "Kore"}, 201)["data"]["id"]
-    api("PATCH", f"agents/{agent}", {"model_key_id": own}, 200)
+    body = {"name": "A", "model_slug": GEMINI, "voice": "Kore", "model_key_id": own}
+    agent = api("POST", "agents", body, 201)["data"]["id"]
     assert api.refused("PATCH", f"agents/{agent}", {"model_key_id": None}) == {"model_slug": [NO_KEY.format("Google")]}
 
 

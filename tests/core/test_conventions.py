@@ -14,7 +14,7 @@ from rest_framework import serializers
 
 from bubblyphone.core.api import StrictSerializer, flatten_errors
 from bubblyphone.core.http import client_address
-from bubblyphone.core.ratelimit import hit, look
+from bubblyphone.core.ratelimit import hit
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_api_key, make_developer
 
@@ -199,9 +199,9 @@ def test_8_processes_on_one_key_get_100_through_together(empty_redis: "redis.Red
 
 def test_a_window_slides() -> None:
     assert [hit("slide", limit=2, window_seconds=1).is_exceeded for _ in range(3)] == [False, False, True]
-    assert look("slide", limit=2, window_seconds=1).retry_after == 1
+    assert hit("slide", limit=2, window_seconds=1).retry_after == 1
     threading.Event().wait(1.05)
-    assert look("slide", limit=2, window_seconds=1).remaining == 2
+    assert hit("slide", limit=2, window_seconds=1).remaining == 1
 
 
 def test_the_101st_request_is_429_and_strangers_count_by_address(client: Client, settings: Any) -> None:

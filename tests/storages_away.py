@@ -1,0 +1,46 @@
+"""Storages of files that cannot be reached, each in its own way."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bubblyphone.storage import private_storage
+from tests.fakes.recording_server import Answer, RecordingServer
+
+MESSAGE = "The file storage cannot be reached. Try again in a minute."
+
+
+def _bucket(address: str) -> dict[str, Any]:
+    return private_storage("files", Path("unused"), f"s3+http://key:secret@{address}/calls?region=us-east-1")
+
+
+@contextmanager
+def no_folder(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """Where the folder should be there is a file."""
+    (tmp_path / "files").write_text("")
+    yield private_storage("files", tmp_path, "")
+
+
+@contextmanager
+def closed_port(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        yield _bucket(f"127.0.0.1:{taken.getsockname()[1]}")
+
+
+@contextmanager
+def answering(answer: Answer) -> Iterator[dict[str, Any]]:
+    with RecordingServer([answer]) as server:
+        yield _bucket(server.url.removeprefix("http://"))
+
+
+# An entry of STORAGES for each.
+AWAY: dict[str, Callable[[Path], Any]] = {
+    "a file for a folder": no_folder,
+    "nobody listens": closed_port,
+    "503": lambda tmp_path: answering(Answer(503, b"")),
+    "403": lambda tmp_path: answering(Answer(403, b"")),
+    "closes the connection": lambda tmp_path: answering(Answer(None)),
+}
