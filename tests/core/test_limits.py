@@ -63,6 +63,11 @@ def test_an_accounts_pages_have_a_limit(counter: None, settings: Any) -> None:
     assert page.status_code == 429
     assert 1 <= int(page["Retry-After"]) <= 60
     assert "Your account is sending too many requests." in page.content.decode()
+    assert '<a class="button primary wide" href="/">Go to the overview</a>' in page.content.decode()
+    back = browsers[1].get("/agents", headers={"Referer": "http://testserver/calls?status=failed"}).content.decode()
+    assert '<a class="button primary wide" href="/calls?status=failed">Go back</a>' in back
+    foreign = browsers[1].get("/agents", headers={"Referer": "https://example.com/"}).content.decode()
+    assert 'href="/">Go to the overview</a>' in foreign
     part = browsers[1].get("/agents", headers={"HX-Request": "true"})
     assert (part.status_code, part.content.decode()) == (429, "Your account is sending too many requests.")
     assert signed_in_client(make_developer()).get("/agents").status_code == 200

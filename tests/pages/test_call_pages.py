@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from calls.models import Call, CallEvent, CallTurn, SpeechTime, TranscriptEntry
+from calls.models import Analysis, Call, CallEvent, CallTurn, SpeechTime, TranscriptEntry, Transcription
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_agent, make_developer
@@ -244,3 +244,28 @@ def test_the_bars_are_where_somebody_was_heard(client: Client, number: PhoneNumb
         (f"said-{answer.pk}", "10.2", "model", "128.0", "9.5"),
         (f"said-{answer.pk}", "30.0", "model", "375.0", "50.0"),
     ]
+
+
+def test_the_page_asks_again_until_everything_is_charged_and_then_stops(client: Client, number: PhoneNumber) -> None:
+    now = timezone.now()
+    call = ended_call(number, now, ended_at=now, settled_at=None, recording_enabled=True)
+    due: dict[str, Any] = {"call": call, "next_attempt_at": now}
+    work = [Transcription.objects.create(**due), Analysis.objects.create(**due)]
+
+    def asks_again() -> bool:
+        pages = [client.get(f"/calls/{call.pk}"), client.get(f"/calls/{call.pk}", headers={"HX-Target": "call-live"})]
+        (asks,) = {
+            'hx-trigger="every 2s"' in re.findall(r'<div [^>]*id="call-live"[^>]*>', page.content.decode())[0]
+            for page in pages
+        }
+        return asks
+
+    assert asks_again()
+    Call.objects.update(settled_at=now)
+    assert asks_again()
+    for place, each in enumerate(work):
+        type(each).objects.update(status="ready" if place else "failed", next_attempt_at=None)
+        assert asks_again() is (place == 0)
+    Transcription.objects.update(status="pending")
+    Call.objects.update(ended_at=now - timedelta(minutes=5))  # what is not done by then is not waited for
+    assert not asks_again()

@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from threading import Barrier
 
 import pytest
@@ -12,9 +13,14 @@ from django.test import Client
 from accounts.models import ApiKey, Developer
 from agents.models import Agent, ModelKey
 from billing.models import Payment
+from phone_numbers.configuration import variable_warnings
+from phone_numbers.models import PhoneNumber
+from tests.calls.rows import make_account
 from tests.factories import make_agent, make_developer
+from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.stripe_server import FakeStripe
 from tests.pages.test_agents import agent_form
+from tests.pages.world import SEARCH
 
 PRESSES = 4
 
@@ -91,3 +97,22 @@ def test_a_refused_form_shows_its_errors_to_every_press() -> None:
     assert all(b"form-errors" in response.content for response in responses)
     assert browser.post("/api-keys", {**form, "label": "Server"}).status_code == 302
     assert ApiKey.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_number_is_bought_once_and_its_messages_are_shown_once(exchange: ExchangeThread, empty_redis: object) -> None:
+    """Both of them: that it was bought, and the warning of variables without a value."""
+    developer = make_account()
+    agent = make_agent(developer=developer, name="Robin", system_prompt="Greet {{customer}}.")
+    browser, page = browser_of(developer), f"/numbers/buy?{SEARCH}&agent={agent.pk}"
+    offer = re.findall(r'data-fill-phone_number="([^"]+)"', browser.get(page).content.decode())[0]
+    form = {"phone_number": offer, "country_code": "US", "number_type": "local", "agent_id": str(agent.pk)}
+    responses = press(browser, page, {**form, "csrfmiddlewaretoken": token_on(browser, page)})
+    number = PhoneNumber.objects.get(developer=developer)
+    assert [(one.status_code, one["Location"]) for one in responses] == [(302, f"/numbers/{number.pk}")] * PRESSES
+    html = unescape(browser.get(f"/numbers/{number.pk}").content.decode())
+    assert html.count("Number purchased. Robin answers it.") == 1
+    (warning,) = variable_warnings(number)
+    assert html.count(warning) == 1
+    again = unescape(browser.get(f"/numbers/{number.pk}").content.decode())
+    assert "Number purchased." not in again and warning not in again
