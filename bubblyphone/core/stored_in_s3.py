@@ -17,6 +17,7 @@ class BucketStorage(WaitsAlone, S3Storage):  # type: ignore[misc]
     """A bucket."""
 
     failures = (BotoCoreError, ClientError, Boto3Error)
+    client_config: Any
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
