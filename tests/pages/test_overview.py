@@ -126,6 +126,8 @@ def test_the_page_and_how_often_it_asks(number: PhoneNumber) -> None:
         page = client.get("/").content.decode()
     for shown in ("9 days", "$0.30", "3 calls, 6 min", "100%", "Cost of calls, last 30 days"):
         assert shown in page
+    assert 'hx-select-oob="#latest,#balance"' in page  # so that both balances are the same
+    assert page.count('id="balance"') == page.count('id="latest"') == 1
     Call.objects.bulk_create([ended(number) for _ in range(20)])
     make_streaming_number(number.developer)
     with CaptureQueriesContext(connection) as many:

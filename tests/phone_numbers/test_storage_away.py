@@ -43,7 +43,7 @@ def test_documents(shown: VerificationDocument) -> None:
     answer = Client().post("/api/v1/countries/GB/verify", form_of(), headers=bearer(developer))
     assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "60")
     assert answer.json() == {"message": MESSAGE, "reason": "storage_unavailable"}
-    form = {"paper-0": "Jane Doe, +442079460000", "paper-1": upload()}
+    form = {"requirement-0": "Jane Doe, +442079460000", "requirement-1": upload()}
     page = signed_in_client(developer).post("/countries/GB/local", form, follow=True)
     assert page.status_code == 200 and MESSAGE in page.content.decode()
     office = staff_client(make_developer(is_staff=True, is_superuser=True))
