@@ -68,6 +68,7 @@ check-rest:
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) scripts/check_references.py
 	@$(PYTHON) scripts/check_text.py
+	@$(PYTHON) scripts/check_private_names.py
 	@$(PYTHON) -m bubblyphone.settings_page --check
 	@$(PYTHON) -m deptry . --config requirements/deptry.toml
 	@$(PYTHON) -m deptry . --config requirements/deptry-tests.toml

@@ -100,11 +100,11 @@ def carry_out(purchase: NumberPurchase, *, requirement_group_id: str = "") -> Ph
     """Order at the carrier and wait for the outcome, a few seconds. Raises Conflict and UpstreamFailed."""
     try:
         order = _place_order(purchase, requirement_group_id)
-        order = _wait_for_outcome(purchase.reference, order)
+        order = wait_for_outcome(purchase.reference, order)
     except CarrierError as error:
         if error.reason == "outcome_unknown":
             raise UpstreamFailed(OPEN_MESSAGE, code="order_pending") from error
-        _refuse(purchase.pk)
+        refuse(purchase.pk)
         if error.reason == "number_unavailable":
             raise Conflict(f"{purchase.e164} is no longer available.", code="number_taken") from error
         raise UpstreamFailed(f"The carrier rejected the order: {error}") from error
@@ -130,7 +130,7 @@ def reconcile_purchases(now: datetime | None = None) -> None:
             )
             continue
         if order is None:
-            _refuse(purchase.pk)
+            refuse(purchase.pk)
         elif order.status != "pending":
             _settle(purchase, order)
 
@@ -152,7 +152,7 @@ def _place_order(purchase: NumberPurchase, requirement_group_id: str) -> NumberO
         return order
 
 
-def _wait_for_outcome(reference: UUID, order: NumberOrder) -> NumberOrder:
+def wait_for_outcome(reference: UUID, order: NumberOrder) -> NumberOrder:
     deadline = time.monotonic() + WAIT_SECONDS
     pause = FIRST_PAUSE_SECONDS
     while order.status == "pending" and time.monotonic() + pause < deadline:
@@ -173,18 +173,18 @@ def _look_up(reference: UUID) -> NumberOrder | None:
 def _settle(purchase: NumberPurchase, order: NumberOrder) -> PhoneNumber | None:
     """Close a purchase by its order's outcome; the number, or None when there is to be none."""
     if order.status != "success":
-        _refuse(purchase.pk)
+        refuse(purchase.pk)
         return None
     try:
         carrier_ref = get_carrier().find_owned_number(e164=purchase.e164) or ""
     except CarrierError:
         carrier_ref = ""  # it is asked for again when it is needed
-    return _complete(purchase.pk, carrier_ref)
+    return complete(purchase.pk, carrier_ref)
 
 
 # --- the two ways out of pending --------------------------------------------------------------------------------------
 @transaction.atomic
-def _complete(purchase_id: int, carrier_ref: str) -> PhoneNumber | None:
+def complete(purchase_id: int, carrier_ref: str) -> PhoneNumber | None:
     agent = _locked_agent(purchase_id)
     purchase = _locked(purchase_id)
     if purchase.status != NumberPurchase.Status.PENDING:
@@ -210,7 +210,7 @@ def _complete(purchase_id: int, carrier_ref: str) -> PhoneNumber | None:
     return number
 
 
-def _refuse(purchase_id: int) -> None:
+def refuse(purchase_id: int) -> None:
     pending = NumberPurchase.objects.filter(pk=purchase_id, status=NumberPurchase.Status.PENDING)
     pending.update(status=NumberPurchase.Status.REFUSED)
 

@@ -33,7 +33,7 @@ def renew_all(now: datetime | None = None) -> None:
     """The hourly job: take every number that is due, or soon will be, a step further; give back what is to be given back."""
     now = now or timezone.now()
     soon = now + timedelta(days=max(renewal_notices.REMINDER_DAYS))
-    for number_id in _due(soon).values_list("pk", flat=True):
+    for number_id in due_numbers(soon).values_list("pk", flat=True):
         _try_to_renew(number_id, now)
     for number in PhoneNumber.objects.filter(release_ordered_at__isnull=False, released_at=None).order_by("pk"):
         release(number, now)
@@ -42,7 +42,7 @@ def renew_all(now: datetime | None = None) -> None:
 def renew_overdue(developer_id: int, now: datetime | None = None) -> None:
     """The account got credit: pay what is due now instead of at the next hourly run."""
     now = now or timezone.now()
-    due = _due(now).filter(developer_id=developer_id)
+    due = due_numbers(now).filter(developer_id=developer_id)
     for number_id in due.values_list("pk", flat=True):
         _try_to_renew(number_id, now)
 
@@ -84,7 +84,7 @@ def release(number: PhoneNumber, now: datetime) -> None:
         renewal_notices.send(fresh, "released", now)
 
 
-def _due(by: datetime) -> QuerySet[PhoneNumber]:
+def due_numbers(by: datetime) -> QuerySet[PhoneNumber]:
     """Numbers to be renewed by then, the longest due first, with that moment as `renewal`. PostgreSQL adds months as `add_months` does."""
     months = Func(
         F("months_paid"),
@@ -131,7 +131,7 @@ def _go_without_payment(number: PhoneNumber, now: datetime) -> None:
 
 def _remind_in_time(number: PhoneNumber, now: datetime) -> None:
     """Before the day, where the balance will not suffice for all that the account has to renew until then."""
-    renewals = _due(number.renews_at).filter(developer_id=number.developer_id)
+    renewals = due_numbers(number.renews_at).filter(developer_id=number.developer_id)
     needed = sum(renewals.values_list("monthly_cost", flat=True), ZERO)
     if ledger.available(number.developer_id) < needed:
         renewal_notices.remind(number, "upcoming", now, ends_at=number.renews_at)

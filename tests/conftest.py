@@ -42,10 +42,14 @@ SHARING = ("services/", "brain/test_scripted.py", "providers/test_aimock.py")
 
 def line_of(nodeid: str) -> str:
     """The name of a test's line; a test that is in none is a line by itself."""
-    path = nodeid.partition("::")[0].removeprefix("tests/")
+    path = _path_of(nodeid)
     if path.startswith(SHARING):
         return path
     return TIMED_LINES.get(path) or TIMED_LINES.get(path.partition("/")[0]) or nodeid
+
+
+def _path_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0].removeprefix("tests/")
 
 
 class Lines(LoadScopeScheduling):
@@ -64,12 +68,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lines | None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Line by line, in their order above. Of the rest what is slow comes first: started last, it would go on alone at the end."""
+    """Line by line, in their order above. Of the rest what is long comes first: started last, it would go on alone at the end."""
     order = {line: place for place, line in enumerate(dict.fromkeys(TIMED_LINES.values()))}
 
     def place(item: pytest.Item) -> tuple[int, bool]:
         line = order.get(line_of(item.nodeid), len(order))
-        return line, line == len(order) and item.get_closest_marker("slow") is None
+        is_long = item.get_closest_marker("slow") is not None or _path_of(item.nodeid).startswith(SHARING)
+        return line, line == len(order) and not is_long
 
     items.sort(key=place)
 

@@ -39,11 +39,11 @@ class ModelSocket(WSListener):
         self._transport: WSTransport | None = None
         self._closed: tuple[int | None, str] | None = None  # why nothing more comes or goes
         self._messages: deque[bytes] = deque()  # come in, and not read yet
-        self._unread_bytes = 0
+        self.unread_bytes = 0
         self._is_reading_paused = False
         self._partial: bytearray | None = None  # of a message in several frames
         self._reader: asyncio.Future[bytes | None] | None = None  # the task that waits in `recv`
-        self._stalled: asyncio.TimerHandle | None = None  # runs while the peer takes nothing
+        self.stalled: asyncio.TimerHandle | None = None  # runs while the peer takes nothing
         self._gone: asyncio.Task[None] | None = None  # ends when the connection has
         self.take: Callable[[bytes], bool] | None = None  # see `recv`
 
@@ -53,7 +53,7 @@ class ModelSocket(WSListener):
         """Send one text message, at once. Raises ModelSocketClosed, also when the peer has stopped reading."""
         if self._closed is not None or self._transport is None:
             raise ModelSocketClosed(*(self._closed or ()))
-        if self._stalled is not None and self._below.get_write_buffer_size() > MOST_UNSENT_BYTES:
+        if self.stalled is not None and self.below.get_write_buffer_size() > MOST_UNSENT_BYTES:
             self.abort()
             raise ModelSocketClosed
         self._transport.send(WSMsgType.TEXT, message)
@@ -67,7 +67,7 @@ class ModelSocket(WSListener):
         while True:
             while self._messages:
                 message = self._messages.popleft()
-                self._unread_bytes -= len(message)
+                self.unread_bytes -= len(message)
                 if self._is_reading_paused and not self._messages:
                     self._resume_reading()
                 if self.take is None or not self.take(message):
@@ -147,10 +147,10 @@ class ModelSocket(WSListener):
     def _keep(self, message: bytes) -> None:
         """For the reader, who is at work, or is being woken."""
         self._messages.append(message)
-        self._unread_bytes += len(message)
-        if self._unread_bytes > MOST_UNREAD_BYTES and not self._is_reading_paused:
+        self.unread_bytes += len(message)
+        if self.unread_bytes > MOST_UNREAD_BYTES and not self._is_reading_paused:
             self._is_reading_paused = True
-            self._below.pause_reading()
+            self.below.pause_reading()
 
     def _collect(self, frame: WSFrame) -> None:
         """A piece of a message in several frames (RFC 6455 §5.4)."""
@@ -175,13 +175,13 @@ class ModelSocket(WSListener):
 
     def pause_writing(self) -> None:
         """The peer does not take what we send as fast as we send it."""
-        self._stalled = asyncio.get_running_loop().call_later(STALLED_SECONDS, self.abort)
+        self.stalled = asyncio.get_running_loop().call_later(STALLED_SECONDS, self.abort)
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
+        if self.stalled is not None:
+            self.stalled.cancel()
+            self.stalled = None
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -201,10 +201,10 @@ class ModelSocket(WSListener):
     def _resume_reading(self) -> None:
         if self._is_reading_paused:
             self._is_reading_paused = False
-            self._below.resume_reading()
+            self.below.resume_reading()
 
     @property
-    def _below(self) -> Any:
+    def below(self) -> Any:
         """The transport below, with asyncio's interface."""
         assert self._transport is not None
         return self._transport.underlying_transport

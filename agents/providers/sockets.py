@@ -24,7 +24,7 @@ REFUSAL_CODES = frozenset({1003, 1007, 1008, 3000, 3003})
 
 
 @cache
-def _tls_context() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """One for all sessions: reading the certificate store takes tens of milliseconds of the loop."""
     return ssl.create_default_context()
 
@@ -56,7 +56,7 @@ async def open_socket(url: str, headers: Mapping[str, str]) -> ModelSocket:
         _, listener = await ws_connect(
             lambda request, response: socket,
             url,
-            ssl_context=_tls_context() if url.startswith("wss:") else None,
+            ssl_context=tls_context() if url.startswith("wss:") else None,
             websocket_handshake_timeout=CONNECT_TIMEOUT_SECONDS,
             enable_auto_ping=True,
             auto_ping_idle_timeout=PING_SECONDS,

@@ -32,13 +32,13 @@ def start_top_up(*, developer: Developer, amount: Decimal, saves_card: bool, ref
     if not LEAST <= amount <= MOST or amount != amount.quantize(Decimal("0.01")):
         raise InvalidRequest({"amount": [f"Must be between {LEAST} and {MOST} dollars, in whole cents."]})
     if is_test_mode():
-        payment = _begin_payment(developer, amount, reference, is_test=True)
+        payment = begin_payment(developer, amount, reference, is_test=True)
         return f"{settings.PUBLIC_URL}/billing/test-top-up/{payment.reference}"
     client = stripe_client()
-    payment = _begin_payment(developer, amount, reference, saves_card=saves_card)
+    payment = begin_payment(developer, amount, reference, saves_card=saves_card)
     try:
         with refused_as_upstream():
-            session = _open_session(client, payment, _customer_of(client, payment))
+            session = open_session(client, payment, customer_of(client, payment))
     except UpstreamFailed:
         settlement.close(payment.pk, Payment.Status.FAILED, "not_started")
         raise
@@ -55,7 +55,7 @@ def pay_test_top_up(*, developer: Developer, reference: uuid.UUID | str) -> Paym
     return payment
 
 
-def _begin_payment(developer: Developer, amount: Decimal, reference: uuid.UUID | None, **fields: bool) -> Payment:
+def begin_payment(developer: Developer, amount: Decimal, reference: uuid.UUID | None, **fields: bool) -> Payment:
     """The payment of a reference, which is unique: of two presses at the same moment the second finds the first one's."""
     asked = {"developer": developer, "kind": Payment.Kind.TOP_UP, "amount": amount, **fields}
     payment, is_new = Payment.objects.get_or_create(reference=reference or uuid.uuid4(), defaults=asked)
@@ -68,7 +68,7 @@ def _begin_payment(developer: Developer, amount: Decimal, reference: uuid.UUID |
     return payment
 
 
-def _customer_of(client: stripe.StripeClient, payment: Payment) -> str:
+def customer_of(client: stripe.StripeClient, payment: Payment) -> str:
     """The developer's, made with the first payment. Of two made at the same moment one stays unused."""
     known = StripeCustomer.objects.filter(developer_id=payment.developer_id).first()
     if known is not None:
@@ -87,7 +87,7 @@ def _customer_of(client: stripe.StripeClient, payment: Payment) -> str:
     return row.stripe_id
 
 
-def _open_session(client: stripe.StripeClient, payment: Payment, customer_id: str) -> stripe.checkout.Session:
+def open_session(client: stripe.StripeClient, payment: Payment, customer_id: str) -> stripe.checkout.Session:
     try:
         return client.v1.checkout.sessions.create(
             _session_of(payment, customer_id),
@@ -99,7 +99,7 @@ def _open_session(client: stripe.StripeClient, payment: Payment, customer_id: st
             raise
         Card.objects.filter(developer_id=payment.developer_id).delete()
         StripeCustomer.objects.filter(developer_id=payment.developer_id, stripe_id=customer_id).delete()
-        return client.v1.checkout.sessions.create(_session_of(payment, _customer_of(client, payment)))
+        return client.v1.checkout.sessions.create(_session_of(payment, customer_of(client, payment)))
 
 
 def _session_of(payment: Payment, customer_id: str) -> Any:

@@ -50,7 +50,7 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(lease / 1000))
 return 0
 """
 MICROSECONDS = 1_000_000
-_local = LocalLimits()
+local = LocalLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def hit(bucket: str, *, limit: int, window_seconds: int = 60) -> Allowance:
         answer: Any = get_redis().eval(_COUNT, 1, f"ratelimit:{bucket}", limit, window_seconds * MICROSECONDS)
         passes, count, age = answer[0], answer[1], answer[2] / MICROSECONDS
     except RedisError:
-        passes, count, age = _local.count(bucket, limit, window_seconds)
+        passes, count, age = local.count(bucket, limit, window_seconds)
     if not passes:
         return Allowance(limit, 0, max(1, ceil(window_seconds - age)))
     return Allowance(limit, limit - count)
@@ -83,7 +83,7 @@ def take_back(bucket: str) -> None:
     try:
         get_redis().rpop(f"ratelimit:{bucket}")
     except RedisError:
-        _local.take_back(bucket)
+        local.take_back(bucket)
 
 
 @contextmanager
@@ -97,12 +97,12 @@ def at_most(limit: int, bucket: str, *, lease_seconds: int, message: str) -> Ite
         answer: Any = get_redis().eval(_TAKE, 1, key, limit, lease_seconds * MICROSECONDS, holder)
         wait = answer / MICROSECONDS
     except RedisError:
-        wait = _local.take(bucket, holder, limit, lease_seconds)
+        wait = local.take(bucket, holder, limit, lease_seconds)
     if wait > 0:
         raise TooManyRequests(message, max(1, ceil(wait)))
     try:
         yield
     finally:
-        _local.give_back(bucket, holder)
+        local.give_back(bucket, holder)
         with suppress(RedisError):  # then the lease ends it
             get_redis().zrem(key, holder)

@@ -24,7 +24,7 @@ TRY_AGAIN_SECONDS = 5.0
 R = TypeVar("R")
 
 
-class _Breaker:
+class Breaker:
     """Whether Redis is away, for the threads of this process."""
 
     def __init__(self) -> None:
@@ -49,19 +49,19 @@ class _Breaker:
             logger.warning("Redis is away; doing without it." if is_away else "Redis is back.")
 
 
-_breaker = _Breaker()
+breaker = Breaker()
 
 
 @contextmanager
 def reached() -> Iterator[None]:
     """Around whatever asks Redis. Raises RedisError, and at once while Redis is known to be away."""
-    _breaker.check()
+    breaker.check()
     try:
         yield
     except (NoConnection, NoAnswer):
-        _breaker.note(is_away=True)
+        breaker.note(is_away=True)
         raise
-    _breaker.note(is_away=False)
+    breaker.note(is_away=False)
 
 
 class GuardedRedis(Redis):

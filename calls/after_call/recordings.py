@@ -160,7 +160,7 @@ def _store(recording: Recording, name: str, draft: Path) -> None:
         _download(recording.carrier_url, draft)
     else:
         if recording.transferred_at is not None and not recording.missing:
-            _add_part(recording, draft)
+            add_part(recording, draft)
         recording.started_at = began_at(draft)
         Recording.objects.filter(pk=recording.pk).update(started_at=recording.started_at)
     with draft.open("rb") as file:
@@ -169,7 +169,7 @@ def _store(recording: Recording, name: str, draft: Path) -> None:
         storage().save(name, File(file))
 
 
-def _add_part(recording: Recording, draft: Path) -> None:
+def add_part(recording: Recording, draft: Path) -> None:
     """Go on with what the carrier recorded. What it does not hand over is noted as missing, at the last attempt."""
     part = draft.with_name(f"{recording.call_id}.transfer.wav")
     try:

@@ -29,12 +29,12 @@ from phone_numbers.models import CallMode
 logger = logging.getLogger(__name__)
 MEDIA_TOKEN_LIFE = timedelta(seconds=120)
 T = TypeVar("T")
-_threads = ThreadPoolExecutor(32, thread_name_prefix="carrier-command")
+THREADS = ThreadPoolExecutor(32, thread_name_prefix="carrier-command")
 
 
 def after_commit(function: Callable[..., None], *arguments: Any) -> None:
     """Run in a thread once the transaction at hand is committed; at once when there is none."""
-    transaction.on_commit(lambda: _threads.submit(in_context(_run, function, arguments)))
+    transaction.on_commit(lambda: THREADS.submit(in_context(_run, function, arguments)))
 
 
 def side_by_side(function: Callable[[T], object], calls: Iterable[T]) -> None:
@@ -44,7 +44,7 @@ def side_by_side(function: Callable[[T], object], calls: Iterable[T]) -> None:
         function(waiting[0])
         return
     before_waiting()
-    for done in [_threads.submit(in_context(_run, function, (each,))) for each in waiting]:
+    for done in [THREADS.submit(in_context(_run, function, (each,))) for each in waiting]:
         done.result()
 
 

@@ -54,7 +54,7 @@ def send_waiting(call_id: int) -> None:
                 return
             Utterance.objects.filter(pk=utterance.pk).update(ended_at=timezone.now())
         else:
-            _note_sent(call, utterance, pieces, at=began)
+            note_sent(call, utterance, pieces, at=began)
 
 
 def take_waiting(call: Call) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def _send(call: Call, utterance: Utterance) -> int:
     return len(pieces)
 
 
-def _note_sent(call: Call, utterance: Utterance, pieces: int, *, at: datetime) -> None:
+def note_sent(call: Call, utterance: Utterance, pieces: int, *, at: datetime) -> None:
     with transaction.atomic():
         unsent = Utterance.objects.filter(pk=utterance.pk, sent_at=None)
         if unsent.update(sent_at=at, pieces_to_come=pieces):

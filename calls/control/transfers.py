@@ -141,7 +141,7 @@ def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
         timeline.add_event(call.pk, "transfer.briefing", "telephony", at=event.occurred_at, to=transfer.to_number)
         commands.after_commit(_brief, transfer_id)
     elif event.type == CarrierEventType.ANSWERED:
-        _answered(call, transfer, at=event.occurred_at)
+        answered(call, transfer, at=event.occurred_at)
         if has_hung_up(transfer, before=timezone.now()):
             commands.hang_up_after_commit(call)
     elif event.type == CarrierEventType.SPEAK_ENDED and transfer.answered_at is None:
@@ -200,7 +200,7 @@ def _connect(transfer_id: int) -> None:
     if is_connected:
         with transaction.atomic():
             call = Call.objects.locked(transfer.call_id)
-            _answered(call, Transfer.objects.get(pk=transfer_id), at=timezone.now())
+            answered(call, Transfer.objects.get(pk=transfer_id), at=timezone.now())
 
 
 def resume_briefing(transfer: Transfer, *, lost_before: datetime) -> None:
@@ -235,7 +235,7 @@ def _hang_up(carrier_call_id: str, command_id: str) -> None:
     get_carrier().hang_up(carrier_call_id=carrier_call_id, command_id=command_id)
 
 
-def _answered(call: Call, transfer: Transfer, *, at: datetime) -> None:
+def answered(call: Call, transfer: Transfer, *, at: datetime) -> None:
     if transfer.answered_at is not None or transfer.failed_at is not None or call.is_over:
         return
     transfer.answered_at = at

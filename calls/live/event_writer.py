@@ -36,7 +36,7 @@ class BatchWriter:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._idle: asyncio.Event | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
 
     def put(self, write: Write) -> None:
         """Queue a write. Called on the event loop; returns at once."""
@@ -63,7 +63,7 @@ class BatchWriter:
             wake.clear()
             while self._queue:
                 batch = self._queue[:]
-                done = await loop.run_in_executor(self._thread, in_context(self._write, batch))
+                done = await loop.run_in_executor(self.thread, in_context(self._write, batch))
                 del self._queue[:done]
                 if done < len(batch):
                     await asyncio.sleep(RETRY_SECONDS)

@@ -62,7 +62,7 @@ CONTROL_RETRY_SECONDS = 1.0
 
 OnEnd = Callable[[str], Awaitable[None]]
 R = TypeVar("R")
-_threads = ThreadPoolExecutor(4, thread_name_prefix="live-call")
+THREADS = ThreadPoolExecutor(4, thread_name_prefix="live-call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ async def in_database(function: Callable[..., R], *arguments: Any, **options: An
         finally:
             close_old_connections()
 
-    return await asyncio.get_running_loop().run_in_executor(_threads, in_context(run))
+    return await asyncio.get_running_loop().run_in_executor(THREADS, in_context(run))
 
 
 def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall | None:
@@ -181,7 +181,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
         run_tool=_tool_runner(live),
         observer=observer or recorder,
         answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),
-        request_transfer=_transfer_requester(live),
+        request_transfer=transfer_requester(live),
         hand_on=tool_requests.late_results(live.call_id),
         silent_for=live.silent_for,
         agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,
@@ -240,7 +240,7 @@ def _tool_runner(live: LiveCall) -> ToolRunner:
     return TelephoneTools(live.carrier_call_id, webhook) if live.carrier_call_id else webhook
 
 
-def _transfer_requester(live: LiveCall) -> TransferRequester | None:
+def transfer_requester(live: LiveCall) -> TransferRequester | None:
     if live.carrier_call_id is None:
         return None
     return TransferRouter(

@@ -90,14 +90,14 @@ class CallSession:
         self.answering = answering or Answering()  # told from outside who has answered
         self._now = now
         self._conversation = Conversation(observer, config.history, now)
-        self._link = ModelLink([Engine(model, config), *filter(None, [fallback])], self._conversation, observer, now)
-        self._transfer = TransferState(request_transfer, self._link.tell, self._link.answer)
+        self.link = ModelLink([Engine(model, config), *filter(None, [fallback])], self._conversation, observer, now)
+        self._transfer = TransferState(request_transfer, self.link.tell, self.link.answer)
         self._spoken = BothSides(observer, now)
         self._agent_output = AgentOutput(transport, fallback_tts, self._caller_is_answered, self._spoken.agent, now)
         self._turns = TurnClock(observer.turn, now)
         self._caller_input = CallerInput(
             transport=transport,
-            link=self._link,
+            link=self.link,
             agent_output=self._agent_output,
             turns=self._turns,
             observer=observer,
@@ -113,14 +113,14 @@ class CallSession:
             vad=self._vad,
             dead_air=self._dead_air,
             conversation=self._conversation,
-            link=self._link,
+            link=self.link,
             observer=observer,
         )
         self.voicemail = Voicemail(
             answering=self.answering,
             agent_output=self._agent_output,
             vad=self._vad,
-            link=self._link,
+            link=self.link,
             dead_air=self._dead_air,
             end=self.end,
             observer=observer,
@@ -133,7 +133,7 @@ class CallSession:
             tools=config.tools,
             built_in={"end_call": self._farewell.hang_up, "transfer_call": self._farewell.hand_over},
             say=self._agent_output.say_meanwhile,
-            deliver=self._link.deliver,
+            deliver=self.link.deliver,
             changed=self._tools_changed,
             hand_on=hand_on,
             now=now,
@@ -158,17 +158,17 @@ class CallSession:
 
     async def inject_context(self, message: str) -> bool:
         """Give the model a note; False when it has no session to take it, or the conversation is over."""
-        if is_taken := not self._is_over and await self._link.tell(lambda session: session.send_context(message)):
+        if is_taken := not self._is_over and await self.link.tell(lambda session: session.send_context(message)):
             self._observer.event("context.injected", source="api")
         return is_taken
 
     async def speak(self, text: str) -> bool:
         """Have the model say a text of the developer's; False as above."""
-        return not self._is_over and await self._link.tell(lambda session: session.say(text))
+        return not self._is_over and await self.link.tell(lambda session: session.say(text))
 
     async def late_result(self, tool: str, result: Mapping[str, Any]) -> bool:
         """Tell the model the result of a tool that an earlier session of this call had asked for; False: nobody to tell."""
-        return not self._is_over and await self._link.tell(lambda to: to.send_late_result(tool, result, is_last=True))
+        return not self._is_over and await self.link.tell(lambda to: to.send_late_result(tool, result, is_last=True))
 
     async def transfer_begun(self, *, is_warm: bool = False) -> None:
         """Somebody else is being called."""
@@ -199,7 +199,7 @@ class CallSession:
             cause = self._end.result() if self._end.done() else ""
             self._close(tasks, cause)
             # Whoever takes the call over hears the caller's next words.
-            words = () if cause == LEFT else (hear_last_words(self._link, self._vad, self._now),)
+            words = () if cause == LEFT else (hear_last_words(self.link, self._vad, self._now),)
             await asyncio.gather(*((on_end(cause),) if on_end else ()), *words)
             return cause
         finally:
@@ -212,14 +212,14 @@ class CallSession:
         self._is_over = True
         self._observer.close()
         self._tools.leave(MOVED if cause == LEFT else "call_ended")
-        for task in tasks[1:] if self._link.session else tasks:
+        for task in tasks[1:] if self.link.session else tasks:
             task.cancel()
 
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._link.close(self._is_of_use)
+        await self.link.close(self._is_of_use)
         self._conversation.release()
         self._turns.finish()
         self._spoken.finish()
@@ -227,13 +227,13 @@ class CallSession:
     # --- model → caller -----------------------------------------------------------------------------------------------
 
     async def _converse(self) -> None:
-        while not self._is_over and (session := await self._link.connect()) is not None:
+        while not self._is_over and (session := await self.link.connect()) is not None:
             try:
                 await self._begin(session)
                 async for event in session.events():
                     await self._handle(session, event)
             except ProviderError as error:
-                await self._link.lost(session, error)
+                await self.link.lost(session, error)
             finally:
                 await session.close()
         if not self._is_over:
@@ -241,12 +241,12 @@ class CallSession:
 
     async def _begin(self, session: RealtimeSession) -> None:
         """A model session is there: the first one, or one that goes on with the conversation."""
-        if is_first := self._link.connections == 1:
+        if is_first := self.link.connections == 1:
             await self.answering.wait_for_verdict()
         self._caller_input.listen_for(session)
         self._to_caller = make_transcoder(session.output_format, self._transport.audio_format)
-        self._link.session = session
-        self._dead_air.patience = self._link.answer_seconds
+        self.link.session = session
+        self._dead_air.patience = self.link.answer_seconds
         if is_first and not self._resume_reason:
             self._observer.event("stream.connected")
         elif is_first:
@@ -280,14 +280,14 @@ class CallSession:
         if not self._is_over or isinstance(event, InputTranscript):
             return True
         heard = self._agent_output.sounding_item
-        return isinstance(event, OutputTranscript) and (not heard or self._link.call_wide(event.item_id) == heard)
+        return isinstance(event, OutputTranscript) and (not heard or self.link.call_wide(event.item_id) == heard)
 
     async def _handle(self, session: RealtimeSession, event: ModelEvent) -> None:
         if not self._is_of_use(event):
             return
         match event:
             case AudioDelta(item_id, payload):
-                await self._play(self._link.call_wide(item_id), payload)
+                await self._play(self.link.call_wide(item_id), payload)
             case SpeechStarted():
                 await self._caller_began()
             case SpeechStopped():
@@ -297,7 +297,7 @@ class CallSession:
                 self._silence.caller_finished(self._vad.heard_at or self._now())
                 self._conversation.caller_said(text)
             case OutputTranscript(item_id, text):
-                self._conversation.model_said(self._link.call_wide(item_id), text)
+                self._conversation.model_said(self.link.call_wide(item_id), text)
             case ToolCall():
                 self._tools.begin(session, event)
             case ToolCallsCancelled(call_ids):
@@ -375,7 +375,7 @@ class CallSession:
 
     def _silent_seconds(self) -> float:
         """Since the last sound. Ringing is one; the wait for a model, a verdict, a tool or a person is nobody's silence."""
-        is_waiting = self._transfer.is_under_way or not self.answering.is_decided or not self._link.connections
+        is_waiting = self._transfer.is_under_way or not self.answering.is_decided or not self.link.connections
         is_ringing = self._transfer.is_ringing or self.answering.is_machine
         self._silence.heard(max(self._agent_output.sound_ends_at, self._vad.heard_at, self._caller_input.acted_at))
         return self._silence.check(
@@ -386,7 +386,7 @@ class CallSession:
     async def _mend_dead_air(self, now: float) -> None:
         if self._vad.voiced_ms >= self._dead_air.spoken_ms and self._vad.voice_at > (self._dead_air.since or 0.0):
             self._dead_air.expect(self._vad.voice_at)
-        unanswerable = self._link.session is None or self._agent_output.is_line_broken or self._farewell.has_begun
+        unanswerable = self.link.session is None or self._agent_output.is_line_broken or self._farewell.has_begun
         if unanswerable or self._is_elsewhere or self._agent_output.is_audible or self._tools.is_busy:
             return
         if (remedy := self._dead_air.due(now)) is None:
@@ -395,6 +395,6 @@ class CallSession:
         if self._agent_output.is_on:  # an answer of mere silence, before which nothing else would be heard
             await self._agent_output.fall_silent()
         if remedy is Remedy.PROMPT:
-            await self._link.tell(lambda session: session.generate_reply(self._prompt))
+            await self.link.tell(lambda session: session.generate_reply(self._prompt))
         else:
-            await self._link.drop(for_good=remedy is not Remedy.RECONNECT)
+            await self.link.drop(for_good=remedy is not Remedy.RECONNECT)

@@ -171,9 +171,9 @@ class Money(RuleBasedStateMachine):
             assert self.expected < 6
             return
         if not succeeds:
-            self.perform(lambda: purchases._refuse(purchase.pk), repeats=repeats, killed=killed)
+            self.perform(lambda: purchases.refuse(purchase.pk), repeats=repeats, killed=killed)
             return
-        self.perform(lambda: purchases._complete(purchase.pk, "ref"), repeats=repeats, killed=killed)
+        self.perform(lambda: purchases.complete(purchase.pk, "ref"), repeats=repeats, killed=killed)
         PhoneNumber.objects.filter(purchase=purchase).update(created_at=self.now)
         self.expected -= 6
         self.used += 6
@@ -183,7 +183,9 @@ class Money(RuleBasedStateMachine):
         self.now += timedelta(days=days)
         before = LedgerEntry.objects.filter(key__startswith="number:").count()
         self.perform(
-            lambda: [renewals.renew(pk, self.now) for pk in renewals._due(self.now).values_list("pk", flat=True)],
+            lambda: [
+                renewals.renew(pk, self.now) for pk in renewals.due_numbers(self.now).values_list("pk", flat=True)
+            ],
             repeats=repeats,
             killed=killed,
         )

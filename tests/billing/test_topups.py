@@ -199,10 +199,10 @@ class Killed(BaseException):
 @pytest.mark.parametrize("step", ["before Stripe is asked", "before its answer is kept"])
 def test_a_death_while_the_session_is_made(client: Client, developer: Developer, stripe: FakeStripe, step: str) -> None:
     """The row is there first, and the payment is known by our own name for it, so that nothing that is paid can be lost."""
-    payment = checkout._begin_payment(developer, Decimal(20), None, saves_card=True)
+    payment = checkout.begin_payment(developer, Decimal(20), None, saves_card=True)
     if step == "before its answer is kept":
         api = checkout.stripe_client()
-        checkout._open_session(api, payment, checkout._customer_of(api, payment))
+        checkout.open_session(api, payment, checkout.customer_of(api, payment))
         session = stripe.account.of_kind("checkout.session")[0]
         stripe.account.pay_session(session["id"])
         deliver_all(client, stripe.account.events)

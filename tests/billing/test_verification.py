@@ -35,7 +35,7 @@ def developer(db: None) -> Developer:
     settlement.settle(call, NOW)
     call.save()
     price = NumberPrice.objects.get(country_code="US", number_type="local")
-    purchases._complete(purchases.begin(developer=developer, phone_number=BOUGHT, price=price).pk, "ref")
+    purchases.complete(purchases.begin(developer=developer, phone_number=BOUGHT, price=price).pk, "ref")
     checkpoints.move()
     adjust(developer=developer, amount=Decimal("1.5"), reason="Sorry", staff=make_developer(is_staff=True))
     return developer

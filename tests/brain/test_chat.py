@@ -99,11 +99,11 @@ async def test_nothing_follows_the_end_of_the_call(server: ChatServer, endpoint:
 async def test_interrupting_closes_the_stream_and_keeps_what_was_heard(
     server: ChatServer, endpoint: ChatEndpoint
 ) -> None:
-    server.script = [[*text("One sentence. ", "Another"), 5.0, *text(" one.")], text("Sure.")]
+    server.script = [[*text("One sentence. ", "Another"), 60.0, *text(" one.")], text("Sure.")]
     talk = new_conversation(endpoint)
     async with aclosing(talk.brain.answer("Tell me all.")) as steps:
         assert await anext(steps) == Say("One sentence.")
-    await asyncio.wait_for(server.hung_up.wait(), 4)
+    await asyncio.wait_for(server.hung_up.wait(), 30)
     talk.brain.said("One sentence.")
     talk.brain.heard("One sentence.", "One")
     talk.brain.note("The caller is a regular.")

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.usefixtures("empty_redis")
 def counter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "without redis":
         away = redis.GuardedRedis.from_url("redis://127.0.0.1:9/0", **redis.LIMITS)
-        monkeypatch.setattr(redis, "_breaker", redis._Breaker())
+        monkeypatch.setattr(redis, "breaker", redis.Breaker())
         monkeypatch.setattr(ratelimit, "get_redis", lambda: away)
-        monkeypatch.setattr(ratelimit, "_local", ratelimit.LocalLimits())
+        monkeypatch.setattr(ratelimit, "local", ratelimit.LocalLimits())
 
 
 def places(bucket: str = "trial:1", lease_seconds: int = 15) -> Any:

@@ -83,7 +83,7 @@ def test_saving_an_account_does_not_take_the_version_back() -> None:
 @pytest.fixture
 def no_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test finds out about Redis is forgotten after it."""
-    monkeypatch.setattr(redis, "_breaker", redis._Breaker())
+    monkeypatch.setattr(redis, "breaker", redis.Breaker())
 
 
 def test_without_redis_all_is_summed_up(no_breaker: None, settings: Any) -> None:

@@ -98,7 +98,7 @@ async def test_dial_against_the_exchange(platform: FakePlatform, environment: di
         assert pcm16_to_mulaw(tone(440, 0.5)) in stream.audio()
     finally:
         exchange.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(exchange.wait(), 10) == 0
+        assert await asyncio.wait_for(exchange.wait(), 30) == 0
 
 
 async def test_a_missing_setting_is_named(environment: dict[str, str]):

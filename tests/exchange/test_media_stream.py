@@ -119,16 +119,15 @@ async def test_clear_drops_the_queue_and_returns_all_marks(exchange, platform, t
     for name in ("one", "two"):
         await connection.send_audio(b"\x00" * FRAME_BYTES * 100)
         await connection.send({"event": "mark", "mark": {"name": name}})
-    await asyncio.sleep(0.3)
+    await until(lambda: any(map(is_speech, handset.heard)))
     await connection.send({"event": "clear"})
-    sent_at = time.monotonic()
     marks = await connection.wait_for("mark", 2)
-    assert time.monotonic() - sent_at < 2.0  # of four seconds that were queued
+    heard = len(handset.heard)
     assert [frame["mark"]["name"] for frame in marks] == ["one", "two"]
-    await asyncio.sleep(0.1)
-    loud = sum(map(is_speech, handset.heard))
-    assert 5 <= loud <= 60
-    assert handset.heard[-1] == SILENCE
+    await until(lambda: len(handset.heard) >= heard + 10)
+    # Of 200 frames that were queued. However late the clear comes through, nothing is heard behind it.
+    assert 0 < sum(map(is_speech, handset.heard)) < 200
+    assert set(handset.heard[heard + 1 :]) == {SILENCE}
 
 
 @pytest.mark.parametrize(
@@ -303,7 +302,7 @@ async def test_eight_calls_keep_their_pace(exchange, platform, telnyx):
     began = {handset.number: time.monotonic() - handset.at_seconds for handset in handsets}
     await asyncio.sleep(2)
     # Whatever the machine does meanwhile: frames are made up for, so that the line's clock is never behind for long.
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while any(time.monotonic() - began[handset.number] - handset.at_seconds > 0.1 for handset in handsets):
             await asyncio.sleep(0.02)
     assert all(handset.at_seconds - (time.monotonic() - began[handset.number]) < 0.06 for handset in handsets)

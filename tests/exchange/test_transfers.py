@@ -199,4 +199,4 @@ async def test_what_is_said_by_command_ends_with_the_bridge(exchange, platform, 
     await platform.event("call.speak.started")
     await telnyx.calls.actions.transfer(call_id, to=COLLEAGUE)
     await platform.event("call.bridged", count=2)
-    await asyncio.wait_for(platform.event("call.speak.ended"), 10)
+    await asyncio.wait_for(platform.event("call.speak.ended"), 30)

@@ -10,12 +10,12 @@ from base64 import b64encode
 from typing import Any
 
 import orjson
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode
 from google.genai import types
 from pydantic import ValidationError
 
 from bubblyphone.core.audio import PCM16_24K
-from tests.fakes.vendor import EnergyVad, FakeVendor, Reply, Script, cut
+from tests.fakes.vendor import EnergyVad, FakeVendor, Reply, Script, VendorSocket, cut
 
 CHUNK_MS = 40
 
@@ -49,13 +49,13 @@ class FakeGemini(FakeVendor):
         """What each connection was set up with."""
         return [message["setup"] for message in self.messages("setup")]
 
-    async def converse(self, socket: web.WebSocketResponse, number: int) -> None:
+    async def converse(self, socket: VendorSocket, number: int) -> None:
         self.frames_by_connection.append(0)
         await _Connection(self, socket, number).run()
 
 
 class _Connection:
-    def __init__(self, fake: FakeGemini, socket: web.WebSocketResponse, number: int) -> None:
+    def __init__(self, fake: FakeGemini, socket: VendorSocket, number: int) -> None:
         self._fake = fake
         self._script = fake.script
         self._socket = socket

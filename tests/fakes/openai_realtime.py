@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 import orjson
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType
 from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,7 +23,7 @@ from bubblyphone.core.audio import (
     make_transcoder,
     mulaw_to_pcm16,
 )
-from tests.fakes.vendor import EnergyVad, FakeVendor, Reply, Script, cut
+from tests.fakes.vendor import EnergyVad, FakeVendor, Reply, Script, VendorSocket, cut
 
 CLIENT_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
@@ -53,14 +53,14 @@ class FakeOpenAI(FakeVendor):
     def url_at(self, origin: str, port: int) -> str:
         return f"{origin}:{port}/v1"
 
-    async def converse(self, socket: web.WebSocketResponse, number: int) -> None:
+    async def converse(self, socket: VendorSocket, number: int) -> None:
         await (_Parrot if self.script.parrot else _Conversation)(self, socket, number).run()
 
 
 class _Parrot:
     """Answers each frame at once with itself, in one response that never ends."""
 
-    def __init__(self, fake: FakeOpenAI, socket: web.WebSocketResponse, number: int) -> None:
+    def __init__(self, fake: FakeOpenAI, socket: VendorSocket, number: int) -> None:
         self._fake = fake
         self._socket = socket
 
@@ -81,7 +81,7 @@ class _Parrot:
 
 
 class _Conversation:
-    def __init__(self, fake: FakeOpenAI, socket: web.WebSocketResponse, number: int) -> None:
+    def __init__(self, fake: FakeOpenAI, socket: VendorSocket, number: int) -> None:
         self._fake = fake
         self._script = fake.script
         self._socket = socket

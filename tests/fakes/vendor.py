@@ -67,6 +67,12 @@ class EnergyVad:
         return ""
 
 
+class VendorSocket(web.WebSocketResponse):
+    """The server's end of one connection."""
+
+    transport: Any = None
+
+
 class FakeVendor:
     """A WebSocket server of one path. `async with FakeOpenAI(Script(...)) as fake: fake.base_url`."""
 
@@ -78,7 +84,7 @@ class FakeVendor:
         self.caller_audio: list[bytes] = []  # raw, as it came, one entry a message
         self.headers: list[Mapping[str, str]] = []  # of each connection
         self.queries: list[Mapping[str, str]] = []
-        self.sockets: list[web.WebSocketResponse] = []
+        self.sockets: list[VendorSocket] = []
         self.base_url = ""
         self._replies = iter(self.script.replies)
         self._tls = tls
@@ -93,13 +99,12 @@ class FakeVendor:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        app.router.add_get(self.path, self._serve)
+        app.router.add_get(self.path, self.serve)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
         await site.start()
-        assert site._server is not None
-        port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        port = self._runner.addresses[0][1]
         self.base_url = self.url_at("https://localhost" if self._tls else "http://127.0.0.1", port)
         return self
 
@@ -114,12 +119,13 @@ class FakeVendor:
     def url_at(self, origin: str, port: int) -> str:
         return f"{origin}:{port}"
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         self.headers.append(request.headers)
         self.queries.append(request.query)
         if status := self.script.refuse_status:
             return web.json_response({"error": {"message": "Refused by script.", "type": "refused"}}, status=status)
-        socket = web.WebSocketResponse(compress=False, max_msg_size=0)
+        socket = VendorSocket(compress=False, max_msg_size=0)
+        socket.transport = request.transport
         await socket.prepare(request)
         self.sockets.append(socket)
         if self.script.hang:
@@ -128,13 +134,12 @@ class FakeVendor:
             await self.converse(socket, len(self.sockets))
         return socket
 
-    async def converse(self, socket: web.WebSocketResponse, number: int) -> None:
+    async def converse(self, socket: VendorSocket, number: int) -> None:
         """Hold one conversation; `number` counts connections from 1."""
         raise NotImplementedError
 
 
-def cut(socket: web.WebSocketResponse) -> None:
+def cut(socket: VendorSocket) -> None:
     """Drop the connection without a closing frame, as a crash does."""
-    transport = socket._req.transport if socket._req is not None else None
-    if transport is not None:
-        transport.abort()  # type: ignore[attr-defined]
+    if socket.transport is not None:
+        socket.transport.abort()

@@ -56,8 +56,8 @@ class Vendors:
 
     async def _start(self) -> str:
         app = web.Application()
-        app.router.add_get(FakeOpenAI.path, self._serve)
-        app.router.add_get(FakeGemini.path, self._serve)
+        app.router.add_get(FakeOpenAI.path, self.serve)
+        app.router.add_get(FakeGemini.path, self.serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -70,9 +70,9 @@ class Vendors:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         key = request.headers.get("x-goog-api-key") or request.headers.get("Authorization", "").removeprefix("Bearer ")
         fake = self._fakes.get(key)
         if fake is None:
             return web.json_response({"error": {"message": "Incorrect API key provided."}}, status=401)
-        return await fake._serve(request)
+        return await fake.serve(request)

@@ -126,7 +126,7 @@ def test_a_process_that_died_after_it_ordered(exchange: ExchangeThread) -> None:
     purchase = begin(developer)
     reference = str(purchase.reference)
     get_carrier().order_number(e164=NUMBER, reference=reference)
-    order = purchases._wait_for_outcome(purchase.reference, get_carrier().find_order(reference=reference))  # type: ignore[arg-type]
+    order = purchases.wait_for_outcome(purchase.reference, get_carrier().find_order(reference=reference))  # type: ignore[arg-type]
     assert order.status == "success"
     later()
     assert outcome(developer) == ("bought", 1, 19, 19)

@@ -77,8 +77,8 @@ def test_anniversaries(bought: str, months: int, due: str) -> None:
     assert add_months(moment, months) == datetime.fromisoformat(f"{due}T23:59:59+00:00")
     # The database, which chooses the numbers that are due, counts alike.
     number = make_number(make_account(), created_at=moment, months_paid=months)
-    assert [found.renewal for found in renewals._due(number.renews_at)] == [number.renews_at]
-    assert not renewals._due(number.renews_at - timedelta(microseconds=1)).exists()
+    assert [found.renewal for found in renewals.due_numbers(number.renews_at)] == [number.renews_at]
+    assert not renewals.due_numbers(number.renews_at - timedelta(microseconds=1)).exists()
 
 
 def test_24_months_with_crashes_and_repeats() -> None:

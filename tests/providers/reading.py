@@ -19,18 +19,18 @@ class Reading:
         self.session = session
         self.events: list[ModelEvent] = []
         self.failure: BaseException | None = None
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._read())
+        self.task = asyncio.create_task(self._read())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.session.close()
-        assert self._task is not None
-        await asyncio.wait_for(self._task, 30)
+        assert self.task is not None
+        await asyncio.wait_for(self.task, 30)
         if self.failure is not None and kind is None:
             raise self.failure
 

@@ -167,7 +167,7 @@ async def test_what_a_deaf_peer_does_not_take_is_not_kept(monkeypatch: pytest.Mo
     async with server(deaf) as url:
         socket = await open_socket(url, {})
         # 100 MB; the two kernels take some of it.
-        sizes = [socket._below.get_write_buffer_size() for _ in range(10_000) if is_sent(socket, message)]
+        sizes = [socket.below.get_write_buffer_size() for _ in range(10_000) if is_sent(socket, message)]
         assert len(sizes) < 10_000
         assert max(sizes) <= 1_100_000
         assert (await end_of(socket))[1].code is None
@@ -178,7 +178,7 @@ async def test_a_peer_that_takes_nothing_for_a_while_has_stalled(monkeypatch: py
     monkeypatch.setattr(model_socket, "STALLED_SECONDS", 0.2)
     async with server(deaf) as url:
         socket = await open_socket(url, {})
-        while socket._stalled is None:
+        while socket.stalled is None:
             socket.send("x" * 100_000)
         assert (await end_of(socket))[1].code is None  # the reader learns it, though nobody sends
         await socket.close()
@@ -200,14 +200,14 @@ async def test_a_peer_that_catches_up_has_not_stalled(monkeypatch: pytest.Monkey
 
     async with server(talk) as url, connected(url) as socket:
         count = 0
-        while socket._stalled is None:
+        while socket.stalled is None:
             socket.send("x" * 100_000)
             count += 1
         socket.send("end")
         go_on.set()
         async with asyncio.timeout(PATIENCE):
             assert await socket.recv() == b"all"
-        assert socket._stalled is None
+        assert socket.stalled is None
     assert sizes == [100_000] * count + [3]
 
 
@@ -228,7 +228,7 @@ async def test_a_reader_that_is_held_up_holds_up_the_peer(monkeypatch: pytest.Mo
             before = sent
             await asyncio.sleep(0.3)
         assert sent < 300
-        assert socket._unread_bytes <= 1_000_000
+        assert socket.unread_bytes <= 1_000_000
         messages, closed = await end_of(socket)
     assert ([len(message) for message in messages], closed.code) == ([100_000] * 300, 1000)
 
@@ -439,7 +439,7 @@ async def test_connections_lead_through_the_proxy(
 ) -> None:
     monkeypatch.delenv("NO_PROXY")
     tls, trusting = self_signed(tmp_path)
-    monkeypatch.setattr(sockets, "_tls_context", lambda: trusting)
+    monkeypatch.setattr(sockets, "tls_context", lambda: trusting)
 
     async def talk(peer: ServerConnection) -> None:
         await peer.send(await peer.recv())

@@ -54,7 +54,7 @@ async def test_closing_ends_the_events_and_may_be_repeated() -> None:
     async with FakeOpenAI() as fake, await open_session(fake) as reading:
         await reading.session.close()
         await reading.session.close()
-        await reading.until(lambda: reading._task is not None and reading._task.done())
+        await reading.until(lambda: reading.task is not None and reading.task.done())
         assert reading.failure is None
 
 

@@ -29,12 +29,12 @@ class Connection:
             server_name="",
         )
         channel.factory = SimpleNamespace(server=server, log=lambda request: None)
-        self._channel, self._transport = channel, StringTransport()
+        self.channel, self._transport = channel, StringTransport()
         channel.makeConnection(self._transport)
 
     def receive(self, *head: str, body: bytes = b"") -> None:
-        self._channel.dataReceived("\r\n".join([*head, "Host: localhost", "", ""]).encode() + body)
-        self._channel.setTimeout(None)
+        self.channel.dataReceived("\r\n".join([*head, "Host: localhost", "", ""]).encode() + body)
+        self.channel.setTimeout(None)
 
     def answer(self) -> str:
         return self._transport.value().decode()
@@ -73,7 +73,7 @@ def test_what_is_too_large_is_not_kept_and_its_length_is_told(monkeypatch: pytes
     chunks = b"7\r\n1234567\r\n7\r\n1234567\r\n0\r\n\r\n" if "chunked" in framing else b"12345671234567"
     connection.receive("POST /x HTTP/1.1", framing)
     for start in range(0, len(chunks), 7):
-        connection._channel.dataReceived(chunks[start : start + 7])
+        connection.channel.dataReceived(chunks[start : start + 7])
     length, secrets_store = connection.body()
     assert length == b"14"
     assert b"12345671234567".startswith(secrets_store)

@@ -95,7 +95,7 @@ pathlib.Path({str(report)!r}).write_text(str(process.popen.pid))
 time.sleep(60)
 """
     supervisor = subprocess.Popen([sys.executable, "-c", code])
-    wait_for(lambda: report.exists() and report.read_text() != "", 20)
+    wait_for(lambda: report.exists() and report.read_text() != "", 30)
     group = int(report.read_text())
     assert is_group_alive(group)
     supervisor.kill()

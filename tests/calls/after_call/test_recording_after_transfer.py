@@ -227,7 +227,7 @@ def test_a_job_that_died_after_joining_does_not_join_twice(
     carrier.answers = [Answer(200, wav(sine(SECOND), sine(SECOND)))]
     saved(call, carrier)
     recording = Recording.objects.get()
-    recordings._add_part(recording, draft_path(call.pk))
+    recordings.add_part(recording, draft_path(call.pk))
     run_jobs()
     assert api(client, call).json()["data"]["duration_seconds"] == FIRST + SECOND
 

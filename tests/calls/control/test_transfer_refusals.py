@@ -45,7 +45,7 @@ async def carrier(settings: Any) -> AsyncIterator[None]:
         get_carrier.cache_clear()
         yield
     get_carrier.cache_clear()
-    for threads in (commands._threads, session_runner._threads, WRITER._thread):
+    for threads in (commands.THREADS, session_runner.THREADS, WRITER.thread):
         await asyncio.gather(*(asyncio.wrap_future(threads.submit(connections.close_all)) for _ in range(8)))
     await sync_to_async(connections.close_all)()
 
@@ -87,7 +87,7 @@ def asked_call(url: str, fixed: str | None, **fields: Any) -> Call:
 
 
 async def ask(call: Call, **arguments: Any) -> str:
-    requester = session_runner._transfer_requester(await session_runner.in_database(session_runner.load, call.pk))
+    requester = session_runner.transfer_requester(await session_runner.in_database(session_runner.load, call.pk))
     assert requester is not None
     told = await requester({"reason": "billing", **arguments})
     await WRITER.drained()

@@ -57,7 +57,7 @@ def test_the_second_phase_of_the_bill_begins_when_the_two_are_connected() -> Non
     post(call, "transfer", {"to": PERSON, "briefing": BRIEFING})
     leg = Transfer.objects.get()
     report(call, CarrierEventType.ANSWERED, 10, leg=leg)
-    transfers._answered(call, leg, at=after(60))  # as `_connect` does once the carrier has bridged them
+    transfers.answered(call, leg, at=after(60))  # as `_connect` does once the carrier has bridged them
     report(call, CarrierEventType.ENDED, 90, leg=leg, cause="normal_clearing")
     report(call, CarrierEventType.ENDED, 90, cause="normal_clearing")
     assert (call.status, call.hangup_cause) == ("completed", "transferred")

@@ -21,7 +21,7 @@ async def writer() -> AsyncIterator[BatchWriter]:
     """Whose thread leaves no connection behind, nor that of the test's own queries."""
     writer = BatchWriter()
     yield writer
-    await asyncio.wrap_future(writer._thread.submit(connections.close_all))
+    await asyncio.wrap_future(writer.thread.submit(connections.close_all))
     await sync_to_async(connections.close_all)()
 
 

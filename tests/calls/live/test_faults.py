@@ -108,7 +108,7 @@ async def number(settings: Any) -> AsyncIterator[PhoneNumber]:
     FAULTS.clear()
     for known in (get_model, get_carrier):
         known.cache_clear()
-    await asyncio.wrap_future(WRITER._thread.submit(connections.close_all))
+    await asyncio.wrap_future(WRITER.thread.submit(connections.close_all))
     await sync_to_async(connections.close_all)()
 
 

@@ -41,7 +41,7 @@ class SlowServer(RecordingServer):
 async def call() -> AsyncIterator[Call]:
     yield await sync_to_async(lambda: make_call(make_streaming_number(make_account()), timezone.now()))()
     await WRITER.drained()
-    await asyncio.wrap_future(WRITER._thread.submit(connections.close_all))
+    await asyncio.wrap_future(WRITER.thread.submit(connections.close_all))
     await sync_to_async(connections.close_all)()
 
 

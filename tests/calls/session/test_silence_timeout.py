@@ -64,7 +64,7 @@ async def vendor_goes_away(talk: Conversation, model: Any) -> None:
 
 
 async def guard_reconnects(talk: Conversation, model: Any) -> None:
-    await talk.session._link.drop()
+    await talk.session.link.drop()
     await talk.model_session(1)
 
 

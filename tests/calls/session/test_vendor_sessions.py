@@ -51,7 +51,7 @@ class Talk:
     asked: list[str]
     answered: asyncio.Event
 
-    async def until(self, condition: Callable[[], object], seconds: float = 8) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.005)

@@ -179,7 +179,7 @@ def test_nothing_transcribed_costs_no_transcription() -> None:
 def test_who_is_talked_over_falls_silent_if_the_number_has_it_so(interruptible: bool | None) -> None:
     line = Line(interruptible=interruptible).answered(action="answer", text="A long story.")
     utterance = Utterance.objects.get(call=line.call)
-    speech._note_sent(line.call, utterance, 2, at=after(2.5))
+    speech.note_sent(line.call, utterance, 2, at=after(2.5))
     line.report(CarrierEventType.SPEAK_STARTED, 3)
     line.report(CarrierEventType.SPEAK_ENDED, 4)
     utterance.refresh_from_db()
@@ -196,12 +196,12 @@ def test_who_is_talked_over_falls_silent_if_the_number_has_it_so(interruptible: 
 def test_what_is_reported_late_is_not_about_what_came_after_it() -> None:
     line = Line().answered(action="answer", text="A story that was interrupted.")
     (old,) = Utterance.objects.filter(call=line.call)
-    speech._note_sent(line.call, old, 1, at=after(2))
+    speech.note_sent(line.call, old, 1, at=after(2))
     line.report(CarrierEventType.CALLER_SPEAKS, 4)
     line.report(CarrierEventType.TRANSCRIPTION, 5, detail="Stop.")
     line.reply("call.speech", action="speak", text="As you like.")
     new = Utterance.objects.latest("id")
-    speech._note_sent(line.call, new, 1, at=after(6))
+    speech.note_sent(line.call, new, 1, at=after(6))
     line.report(CarrierEventType.CALLER_SPEAKS, 4.5)
     line.report(CarrierEventType.SPEAK_ENDED, 4.1)
     new.refresh_from_db()
