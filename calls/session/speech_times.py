@@ -19,9 +19,11 @@ class SpeechTimes:
 
     def sound(self, begin: float, end: float) -> None:
         """There is a sound then, which is not before those that are known."""
-        if self._stretches and begin - self._stretches[-1][1] <= PAUSE_SECONDS:
-            begin = self._stretches.pop()[0]
-        self._stretches.append((begin, end))
+        stretches = self._stretches
+        if stretches and begin - stretches[-1][1] <= PAUSE_SECONDS:
+            stretches[-1] = (stretches[-1][0], end)
+        else:
+            stretches.append((begin, end))
 
     def cut(self, at: float) -> None:
         """What would have been heard later never was."""

@@ -85,6 +85,7 @@ class VoiceActivityDetector:
         self._levels = _LEVELS.get(audio_format.encoding)
         self._now = now
         self._silent_payload = ""
+        self._usual_ms, self._rise = 0.0, 1.0  # length of the last piece, and by how much the noise floor rises in it
         self._floor = QUIETEST_VOICE / ABOVE_NOISE
         self._noise = QUIETEST_NOISE
         self._ending = WordEnding()
@@ -179,7 +180,9 @@ class VoiceActivityDetector:
         return total / count if count else 0.0
 
     def _is_voice(self, level: float, length_ms: float) -> bool:
-        rise = FLOOR_RISE_PER_SECOND ** (length_ms / 1000)
+        if length_ms != self._usual_ms:  # mostly the next piece is as long
+            self._usual_ms, self._rise = length_ms, FLOOR_RISE_PER_SECOND ** (length_ms / 1000)
+        rise = self._rise
         self._floor = max(min(level, self._floor * rise, MOST_NOISE), QUIETEST_VOICE / ABOVE_NOISE)
         self._noise = max(min(level, self._noise * rise), QUIETEST_NOISE)
         return level >= self._floor * ABOVE_NOISE
