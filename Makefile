@@ -72,7 +72,7 @@ check-rest:
 	@$(PYTHON) scripts/check_references.py
 	@$(PYTHON) scripts/check_text.py
 	@$(PYTHON) scripts/check_private_names.py
-	@$(PYTHON) -m bubblyphone.settings_page --check
+	@$(PYTHON) -m bubblyphone.environment_variables_page --check
 	@$(PYTHON) -m deptry . --config requirements/deptry.toml
 	@$(PYTHON) -m deptry . --config requirements/deptry-tests.toml
 	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command as check; check()'
@@ -83,9 +83,9 @@ bench: ## measure the call path and write docs/benchmarks.md
 	@scripts/install core offline dev
 	@$(PYTHON) -m tests.bench
 
-docs: ## write docs/settings.md and .env.example from bubblyphone/variables.py
+docs: ## write docs/environment-variables.md and .env.example from bubblyphone/variables.py
 	@scripts/install core
-	@$(PYTHON) -m bubblyphone.settings_page
+	@$(PYTHON) -m bubblyphone.environment_variables_page
 
 fmt: ## format the code and fix what can be fixed
 	@scripts/install core dev

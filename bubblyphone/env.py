@@ -1,6 +1,6 @@
 """Reading the environment: a missing variable takes its default, an invalid one stops the start with the variable's name.
 
-A read with a `purpose` is a declaration: docs/settings.md and .env.example are generated from it (`bubblyphone.settings_page`).
+A read with a `purpose` is a declaration: docs/environment-variables.md and .env.example are generated from it (`bubblyphone.environment_variables_page`).
 """
 
 import os

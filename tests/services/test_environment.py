@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from bubblyphone import settings_page
+from bubblyphone import environment_variables_page
 from bubblyphone.env import DECLARED
 from bubblyphone.services import environment
 from bubblyphone.services.environment import PROJECT, base_environment, exchange_environment, read_env_file
@@ -76,19 +76,19 @@ def test_every_variable_is_on_the_settings_page_and_in_the_example_file() -> Non
     read = re.findall(r'env_[a-z]+\(\s*"([A-Z_]+)"', (PROJECT / "bubblyphone/variables.py").read_text())
     # EXCHANGE_URL passes from the supervisor to the platform; nobody else sets it.
     assert [name for name in read if name != "EXCHANGE_URL"] == names
-    assert re.findall(r"^\| `([A-Z_]+)`", settings_page.page(), re.MULTILINE) == names
-    assert re.findall(r"^# ([A-Z_]+)=", settings_page.example(), re.MULTILINE) == names
+    assert re.findall(r"^\| `([A-Z_]+)`", environment_variables_page.page(), re.MULTILINE) == names
+    assert re.findall(r"^# ([A-Z_]+)=", environment_variables_page.example(), re.MULTILINE) == names
     assert all(variable.purpose.endswith((".", ")")) for variables in DECLARED.values() for variable in variables)
 
 
 def test_an_outdated_settings_page_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(settings_page, "ROOT", tmp_path)
+    monkeypatch.setattr(environment_variables_page, "ROOT", tmp_path)
     (tmp_path / "docs").mkdir()
-    assert settings_page.main(["--check"]) == 1
-    assert capsys.readouterr().err == "docs/settings.md is out of date: run `make docs`.\n"
-    assert settings_page.main([]) == 0
-    assert settings_page.main(["--check"]) == 0
+    assert environment_variables_page.main(["--check"]) == 1
+    assert capsys.readouterr().err == "docs/environment-variables.md is out of date: run `make docs`.\n"
+    assert environment_variables_page.main([]) == 0
+    assert environment_variables_page.main(["--check"]) == 0
     (tmp_path / ".env.example").write_text("# PORT=8000\n")
-    assert settings_page.main(["--check"]) == 1
+    assert environment_variables_page.main(["--check"]) == 1
