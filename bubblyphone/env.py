@@ -1,6 +1,7 @@
 """Reading the environment: a missing variable takes its default, an invalid one stops the start with the variable's name.
 
-A read with a `purpose` is a declaration: docs/environment-variables.md and .env.example are generated from it (`bubblyphone.environment_variables_page`).
+A read with a `purpose` is a declaration: `bubblyphone.environment_variables_page` generates docs/environment-variables.md and
+.env.example from it.
 """
 
 import os

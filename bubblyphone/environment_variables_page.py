@@ -1,4 +1,4 @@
-"""`python -m bubblyphone.environment_variables_page`: writes docs/environment-variables.md and .env.example from `bubblyphone.variables`.
+"""`python -m bubblyphone.environment_variables_page`: docs/environment-variables.md and .env.example from `bubblyphone.variables`.
 
 With `--check` it writes nothing and exits 1 if either is out of date.
 """

@@ -1,6 +1,6 @@
 """Every environment variable that configures an installation: name, type, default and purpose, declared here and nowhere else.
 
-`bubblyphone.settings` turns them into settings. After a change run `make docs`, which writes docs/environment-variables.md and .env.example.
+`bubblyphone.settings` turns them into settings. After a change run `make docs`: it writes docs/environment-variables.md and .env.example.
 """
 
 from bubblyphone.env import env_amount, env_bool, env_choice, env_count, env_int, env_list, env_secret, env_str, section
