@@ -328,6 +328,7 @@ SETTINGS = tuple(
     for entry in fields(CallConfig)
     if entry.metadata
 )
+KINDS = {entry.name: entry.kind for entry in SETTINGS}
 
 
 def _plain(value: Any) -> Any:

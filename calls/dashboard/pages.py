@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from agents import setting_kinds as kinds
-from agents.settings import SETTINGS
+from agents.settings import KINDS, SETTINGS
 from bubblyphone.core.money import ZERO, format_money
 from calls.charging import settlement
 from calls.charging.call_prices import WHISPER_PRICE_PER_MINUTE
@@ -29,7 +29,6 @@ from webhooks.models import WebhookDelivery
 
 # An ended call's page keeps refreshing for this long, until it is settled.
 SETTLING = timedelta(minutes=4)
-KINDS = {entry.name: entry.kind for entry in SETTINGS}
 SOURCES = {
     "request": "this call's request",
     "agent": "the agent named in the request",

@@ -1,22 +1,16 @@
 """What the API's description says about the sandbox."""
 
-from bubblyphone.core.json_schema import data_of, record, text, whole
+from bubblyphone.core.json_schema import data_of, record, whole
 from bubblyphone.core.schema import Operation
+from sandbox.api.shapes import DEMO, STARTED
 from sandbox.api.views import SandboxCallSerializer
-
-_WS_URL = text(
-    "wss://agents.example.com/sandbox/ws/sandbox_abc123?token=…", "WebSocket URL. Valid once, for 30 seconds."
-)
-_MODEL = text("gemini-3.1-flash-live")
 
 OPERATIONS = {
     "Sandbox": {
         "POST /sandbox/calls": Operation(
             "Start a sandbox call",
             "Talk to a number's agent over a WebSocket, without a phone. Telephony is free. The model is billed.",
-            answer=data_of(
-                record({"call_id": text("sandbox_abc123"), "ws_url": _WS_URL, "model": _MODEL, "expires_in": whole(30)})
-            ),
+            answer=data_of(STARTED),
             status=201,
             body=SandboxCallSerializer,
             example={"phone_number_id": 1, "overrides": {"system_prompt": "You are a test assistant."}},
@@ -25,11 +19,7 @@ OPERATIONS = {
         "POST /sandbox/demo": Operation(
             "Start a demo call",
             "A free call to our demo agent. No balance or number needed. Three per account.",
-            answer=data_of(
-                record(
-                    {"call_id": whole(5001), "ws_url": _WS_URL, "model": _MODEL, "demos_remaining": whole(2, minimum=0)}
-                )
-            ),
+            answer=data_of(record({**DEMO.properties, "demos_remaining": whole(2, minimum=0)})),
             status=201,
             errors={
                 403: "The free demo calls are used up, or the email address is not confirmed yet (`email_not_confirmed`).",

@@ -7,20 +7,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents.serializers import MAX_ID, ClearableText, ModelSlugField, VariablesField
+from agents.serializers import MAX_ID, ModelSlugField, VariablesField, body_field
+from agents.settings import KINDS
 from bubblyphone.core.api import StrictSerializer, data
 from bubblyphone.core.errors import InvalidRequest
 from calls.api.views import api_key_of, developer_of
 from phone_numbers.models import PhoneNumber
 from sandbox import services
+from sandbox.api.shapes import DEMO, STARTED
 
 
 class OverridesSerializer(StrictSerializer):
     """What may be otherwise in a test call."""
 
-    system_prompt = ClearableText(max_length=10_000)
+    system_prompt = body_field(KINDS["system_prompt"])
     model = ModelSlugField(max_length=80)
-    voice = ClearableText(max_length=80)
+    voice = body_field(KINDS["voice"])
 
 
 class SandboxCallSerializer(StrictSerializer):
@@ -54,15 +56,7 @@ class SandboxCallsView(APIView):
             dynamic_variables=body.validated_data.get("dynamic_variables"),
             api_key=api_key_of(request),
         )
-        return data(
-            {
-                "call_id": started.call.public_id,
-                "ws_url": started.ws_url,
-                "model": started.call.model_slug,
-                "expires_in": started.expires_in,
-            },
-            status=201,
-        )
+        return data(STARTED.of(started), status=201)
 
 
 class SandboxDemoView(APIView):
@@ -70,12 +64,4 @@ class SandboxDemoView(APIView):
 
     def post(self, request: Request) -> Response:
         started, left = services.start_demo_call(developer=developer_of(request))
-        return data(
-            {
-                "call_id": started.call.pk,
-                "ws_url": started.ws_url,
-                "model": started.call.model_slug,
-                "demos_remaining": left,
-            },
-            status=201,
-        )
+        return data({**DEMO.of(started), "demos_remaining": left}, status=201)
