@@ -1,6 +1,6 @@
 """Whether the arguments that a model gives fit the parameters of the tool it calls.
 
-What does not fit is not sent to anybody: the model is told what is wrong, and calls again or asks the caller.
+Arguments that do not fit are not sent: the model gets the reason, and calls again or asks the caller.
 """
 
 from collections.abc import Iterator, Mapping

@@ -109,7 +109,7 @@ class Adjustment(models.Model):
 class Notice(models.Model):
     """An email about money, written in the transaction of what it reports. A job retries until it is sent.
 
-    `key` says what it is about ("number:7:2026-12:unpaid:3") and makes it be told only once.
+    `key` says what it is about ("number:7:2026-12:unpaid:3") so that it is sent only once.
     """
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")

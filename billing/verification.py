@@ -50,7 +50,7 @@ def verify_nightly() -> None:
 
 
 def check_entries() -> Iterator[str]:
-    """Each entry by itself, and the protection of the table. The database looks through them, of which there may be millions."""
+    """Each entry on its own, and the protection of the table. The database looks through them, of which there may be millions."""
     yield from _check_triggers()
     repeated = LedgerEntry.objects.order_by().values("key").annotate(Count("pk")).filter(pk__count__gt=1)
     for key in repeated.values_list("key", flat=True):

@@ -93,7 +93,7 @@ async def _load_models() -> None:
     What is there then stays: the collector is kept from walking through it in the middle of a call.
     """
     loaded: Future[None] = Future()
-    # The process may be told to stop meanwhile: it waits for the threads of a pool, but not for this one.
+    # The process may be asked to stop meanwhile: it waits for the threads of a pool, but not for this one.
     threading.Thread(target=_load_into, args=(loaded,), daemon=True).start()
     await asyncio.wrap_future(loaded)
     await registry.warm_up()

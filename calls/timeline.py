@@ -1,4 +1,4 @@
-"""What happens in a call, written down, and told to the developer's webhooks where they asked for it."""
+"""What happens in a call: timeline entries, and the webhooks that report them."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -14,9 +14,10 @@ from webhooks import outbox
 
 
 def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None = None, **metadata: Any) -> None:
-    """Write a moment of the timeline. The connected stream names its model and is told to the developer as the start;
+    """Write a timeline entry.
 
-    a key that was pressed is told, too. A message that was left is noted on the call.
+    A connected stream names its model and is sent to the developer as the start; a pressed key is sent, too. A message that was
+    left is noted on the call.
     """
     at = at or timezone.now()
     if event_type == "stream.connected":

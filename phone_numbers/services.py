@@ -58,7 +58,7 @@ def buy_number(
     """Buy a number that a search has shown; setup fee and first month are taken from the balance. With an agent, that answers it.
 
     Raises InvalidRequest, Forbidden (not verified for the country), InsufficientFunds, Conflict (not to be had), UpstreamFailed. After any
-    of them nothing has been charged; where the carrier leaves the outcome open it follows by itself, see `purchases`.
+    of them nothing has been charged; where the carrier leaves the outcome open it follows automatically, see `purchases`.
     """
     price = get_price(country=country_code, number_type=number_type)
     national_number = _national_number(phone_number, country_code)

@@ -16,7 +16,7 @@ TOLERANCE_STEPS = 1
 
 
 class SecondFactor(Device):  # type: ignore[misc]
-    """What both kinds share. Wrong codes are limited by `accounts.throttles`, for each address by itself."""
+    """What both kinds share. Wrong codes are limited by `accounts.throttles`, per address."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
 

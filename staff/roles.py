@@ -30,7 +30,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 
 def apply_roles(using: str, apps: Apps = installed_apps, **kwargs: Any) -> None:
-    """Receiver of post_migrate. A permission that is not there yet (`migrate` was told to stop early) comes the next time."""
+    """Receiver of post_migrate. A permission that is not there yet (`migrate` stopped early) comes the next time."""
     group_model, permissions = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     for name, labels in ROLES.items():
         group, _ = group_model.objects.using(using).get_or_create(name=name)

@@ -57,7 +57,7 @@ class WebhookDelivery(models.Model):
 
 
 class WebhookAttempt(models.Model):
-    """One POST: what came back and how long it took. Also written for tool calls, which a live call sends by itself."""
+    """One POST: what came back and how long it took. Also written for tool calls, which a live call sends directly."""
 
     delivery = models.ForeignKey(WebhookDelivery, models.CASCADE, related_name="attempts")
     number = models.PositiveSmallIntegerField()  # 1 for the first

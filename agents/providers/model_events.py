@@ -66,7 +66,7 @@ class TurnDone:
 class Reconnected:
     """The provider's connection was replaced by the provider's own means (Gemini's resumption).
 
-    `mid_answer`: the model was speaking, or the caller waited for it; it does not go on by itself.
+    `mid_answer`: the model was speaking, or the caller waited for it; it does not continue on its own.
     """
 
     reason: str

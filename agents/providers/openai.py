@@ -245,7 +245,7 @@ class OpenAIRealtimeSession(RealtimeSession):
             if self._caller_has_the_turn and self._caller_finished_at is None and self._is_interruptible:
                 await self._withdraw(self._request[1])
         else:
-            # The vendor answers the caller by itself, and the tool results that it has are part of that answer.
+            # The vendor answers the caller automatically, and the tool results that it has are part of that answer.
             self._caller_has_the_turn = False
             self._reply_is_due = False
         return []

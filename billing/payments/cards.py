@@ -99,7 +99,7 @@ def remove(*, developer: Developer, pk: int) -> Card:
 
 @transaction.atomic
 def forget(stripe_id: str) -> None:
-    """Also for payment_method.detached. Without a card nothing is charged by itself any more."""
+    """Also for payment_method.detached. Without a card nothing is charged automatically any more."""
     if (card := Card.objects.filter(stripe_id=stripe_id).first()) is None:
         return
     ledger.lock_developer(card.developer_id)

@@ -36,7 +36,7 @@ def apply_schedules(using: str, apps: Apps = installed_apps, **kwargs: Any) -> N
     """
     schedule = apps.get_model("django_q", "Schedule")
     if schedule._meta.db_table not in connections[using].introspection.table_names():
-        return  # `migrate` was told to stop before django-q2's tables
+        return  # `migrate` stopped before django-q2's tables
     jobs = {job.name: job for job in SCHEDULED_JOBS}
     functions = [dotted_path(job.function) for job in SCHEDULED_JOBS]
     schedule.objects.using(using).filter(func__in=functions).exclude(name__in=jobs).delete()

@@ -1,7 +1,7 @@
 """Work that is done for a call when it is over: claimed, tried again, given up, charged.
 
 A row says what is to be done and when (`AfterCallWork`). A job claims its row for longer than a job may run, so that one whose
-worker died is done again by whoever finds the row due; `resume_all` looks once a minute.
+worker died is done again by the process that finds the row due; `resume_all` looks once a minute.
 """
 
 import logging

@@ -235,7 +235,7 @@ def _unannounced(now: datetime) -> QuerySet[Call]:
 
 
 def announce_transcripts(now: datetime) -> None:
-    """Calls that are over and whose session has told all: the transcript is announced, and read where an agent wants that."""
+    """Calls that have ended and whose transcript is complete: announce it, and analyze it where the agent has an analysis schema."""
     for call_id in _unannounced(now).values_list("pk", flat=True):
         with transaction.atomic():
             call = Call.objects.locked(call_id)

@@ -45,7 +45,7 @@ def speak(*, call: Call, text: str) -> None:
 
 
 def transfer(*, call: Call, to: str, briefing: str = "") -> None:
-    """Hand a running call over to another number, whose holder is told the `briefing` first. Raises Conflict, Forbidden,
+    """Hand a running call over to another number, whose holder hears the `briefing` first. Raises Conflict, Forbidden,
     InsufficientFunds."""
     try:
         with transaction.atomic():

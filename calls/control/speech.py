@@ -25,7 +25,7 @@ from phone_numbers.models import CallMode
 
 logger = logging.getLogger(__name__)
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")
-# Where a sentence is cut that is too long by itself: at the last of these that fits.
+# Where to cut a sentence that is too long on its own: at the last of these that fits.
 PAUSES = (re.compile(r"(?<=[;:,–—])\s|(?<=[；：，、])"), re.compile(r"\s"))
 
 
@@ -108,7 +108,7 @@ def note_sent(call: Call, utterance: Utterance, pieces: int, *, at: datetime) ->
 
 
 def split_text(text: str, limit: int) -> Iterator[str]:
-    """Pieces of at most `limit` characters that end where a sentence does; a clause or a word, if it is too long by itself."""
+    """Pieces of at most `limit` characters that end where a sentence does; a clause or a word, if it is too long on its own."""
     piece = ""
     for sentence in SENTENCE_END.split(text.strip()):
         for part in _cut(sentence, limit):
@@ -210,7 +210,7 @@ def _stop_speaking(call: Call, event_id: str) -> None:
 
 
 def on_transcription(call: Call, event: CarrierEvent) -> None:
-    """The caller has said something: it is told to the developer, whose answer says how to go on."""
+    """The caller has said something: send it to the developer, whose response says how to continue."""
     text = event.detail.strip()
     if not text or call.mode != CallMode.WEBHOOK:
         return

@@ -1,4 +1,4 @@
-"""Requests for a transfer, whoever makes them: one that is refused leaves `transfer.failed`."""
+"""Requests for a transfer, by the model, API or webhook: one that is refused leaves `transfer.failed`."""
 
 from dataclasses import dataclass
 

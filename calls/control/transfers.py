@@ -1,7 +1,7 @@
 """Handing a call over: the carrier calls somebody else and connects the caller to them.
 
 Until the other leg is answered the call is what it was; from then on the model is out of it, the leg's own price holds, and the
-carrier goes on with the recording, if there is one. A leg that is not answered leaves the caller with the agent, who is told why.
+carrier goes on with the recording, if there is one. A leg that is not answered leaves the caller with the agent, who gets the reason.
 
 With a briefing the other party is called on a call of its own and told first; the caller stays with the agent until the two are
 connected, and it is then that the leg counts as answered.

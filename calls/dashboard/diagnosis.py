@@ -85,7 +85,7 @@ def diagnose(call: Call, events: Sequence[CallEvent], deliveries: Sequence[Webho
 
 
 def _silent_model(case: Case) -> Diagnosis | None:
-    """The model owed an answer at the end and stayed silent: that is why the call ended, whoever hung up."""
+    """The model owed an answer at the end and stayed silent: that is why the call ended, no matter who hung up."""
     silences = case.named("dead_air")
     if not silences or case.call.voicemail_detected or case.call.transferred_at is not None:
         return None

@@ -132,7 +132,7 @@ def deliveries_of(call: Call) -> QuerySet[WebhookDelivery]:
 
 
 def is_settling(call: Call, deliveries: list[WebhookDelivery]) -> bool:
-    """Whether the page of a call may still change by itself: webhooks are on their way, for the first time or once more."""
+    """Whether the page of a call may still change: webhooks are on their way, for the first time or once more."""
     if not call.is_over or call.ended_at is None:
         return True
     if any(delivery.status == WebhookDelivery.Status.PENDING for delivery in deliveries):

@@ -70,7 +70,7 @@ def drawing(request: HttpRequest, identifier: str) -> HttpResponse:
 @require_safe
 @page
 def panel(request: HttpRequest, identifier: str, name: str) -> HttpResponse:
-    """One part of a call's page, by itself: it asks for itself again as long as it may change."""
+    """One part of a call's page: it reloads as long as it may change."""
     call = selectors.get_call(signed_in(request), identifier)
     if name not in PANELS:
         raise Http404

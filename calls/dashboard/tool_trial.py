@@ -21,7 +21,7 @@ from webhooks.signing import signature_headers, signing_keys
 
 AT_ONCE = 2  # trials of one account
 LEASE_SECONDS = 15  # longer than one takes
-CALL_ID = "trial"  # what the server is told in the place of a call's id
+CALL_ID = "trial"  # what the server gets in place of a call's id
 
 
 @dataclass(frozen=True, slots=True)

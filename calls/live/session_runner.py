@@ -150,7 +150,7 @@ async def run_session(
 ) -> str:
     """Run the conversation of a call over a media connection until it ends; returns why ("": the caller's side ended).
 
-    `on_end` is told why at once; this returns when the last words are known, too.
+    `on_end` is called with the cause at once; this returns when the last words are known, too.
     """
     async with taped(live.call_id, transport, is_wanted=live.config.recording_enabled) as connection:
 

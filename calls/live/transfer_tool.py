@@ -21,7 +21,7 @@ from calls.live.tool_results import ToolAnswer
 from calls.models import Call
 from webhooks.outbound_http import PostResult
 
-# What the model is told, which may read it to the caller: nothing technical.
+# The model may read these to the caller: nothing technical.
 NOT_POSSIBLE = "The call cannot be transferred: no number is available right now."
 FORM = "Use E.164, like +14155550100, without spaces, parentheses, or a scheme."
 

@@ -1,6 +1,6 @@
 """One live call: the caller on one side, a model on the other, tools between them.
 
-Pure asyncio: no database, no framework. What happens is told to an observer, whose methods return at once; what the session
+Pure asyncio: no database, no framework. An observer, whose methods return at once, learns what happens; what the session
 needs of the world it is handed. Three tasks run for a call: caller to model, model to caller, and the limits; whichever
 finishes first ends it.
 """
@@ -87,7 +87,7 @@ class CallSession:
         self._observer = observer = Reports(observer)
         self._agent_begins = agent_begins or bool(resume_reason)
         self._resume_reason = resume_reason  # another session has talked before, and why it does not go on
-        self.answering = answering or Answering()  # told from outside who has answered
+        self.answering = answering or Answering()  # set from outside: who has answered
         self._now = now
         self._conversation = Conversation(observer, config.history, now)
         self.link = ModelLink([Engine(model, config), *filter(None, [fallback])], self._conversation, observer, now)
@@ -185,7 +185,7 @@ class CallSession:
             self.end("model_failed")
 
     async def run(self, on_end: Callable[[str], Awaitable[None]] | None = None) -> str:
-        """Hold the conversation until somebody ends it: then `on_end` is told at once, while last words may still come in."""
+        """Hold the conversation until somebody ends it: then `on_end` is called at once, while last words may still come in."""
         tasks = [
             asyncio.create_task(self._converse(), name="model"),
             asyncio.create_task(self._caller_input.run(), name="caller"),

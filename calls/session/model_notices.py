@@ -1,4 +1,4 @@
-"""What a model is told of the call beside its developer's prompt and `agents.cues`, and the one sentence that callers hear from us."""
+"""Notes about a call that a model receives beside its prompt and `agents.cues`, and the one sentence that callers hear from us."""
 
 from collections.abc import Iterable
 

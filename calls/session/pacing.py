@@ -108,7 +108,7 @@ async def paced(
 ) -> AsyncIterator[str | Control]:
     """The same audio in frames, and what is no audio at once. Small pieces that come on time cost a comparison.
 
-    `too_fast` is told of each piece that had to be dropped.
+    `too_fast` is called for each piece that had to be dropped.
     """
     coming: asyncio.Future[str | Control] | None = None
     try:

@@ -8,7 +8,7 @@ LONGEST_SPEECH_SECONDS = 30.0
 
 
 class SilenceClock:
-    """Counts from the last sound, whoever made it and whatever was reconnected since.
+    """Counts from the last sound of either side, across reconnections.
 
     `silent_for`: seconds of silence that an earlier session of the same call has seen already.
     """

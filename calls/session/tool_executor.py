@@ -38,7 +38,7 @@ class _Run:
 
 
 class ToolExecutor:
-    """Runs what the model asks for, if it is one of `tools`. `changed` is told whenever a tool has begun or ended.
+    """Runs what the model asks for, if it is one of `tools`. `changed` is called whenever a tool begins or ends.
 
     `deliver` is given what came of a call, and whether no other tool runs. `hand_on` takes the result of a call that another
     session has taken over, where there may be one.
@@ -128,7 +128,7 @@ class ToolExecutor:
         await self._deliver(run.session, run.call, result, self._runs == [run])
 
     async def _refuse(self, run: _Run, problem: str, reason: str) -> None:
-        """What cannot be run is not sent to anybody: the model is told why."""
+        """A call that cannot run is not sent: the model gets the reason."""
         outcome = {"tool": run.call.name, "ok": False, "latency_ms": 0, "reason": reason}
         try:
             self._observer.event("tool.returned", outcome)
@@ -162,7 +162,7 @@ class ToolExecutor:
             self._ended(run)
 
     async def _tell_nobody(self, run: _Run, result: Result, outcome: dict[str, Any]) -> None:
-        """The answer came too late for the session that asked; where another one goes on with the call, it is told there."""
+        """The answer came too late for the session that asked; where another one continues the call, it gets the result."""
         is_taken = False
         if run.abandoned == MOVED and self._hand_on is not None:
             is_taken = await self._hand_on(run.call.name, result)

@@ -1,4 +1,4 @@
-"""A live session's part in a transfer: the model asks for it, is out of it while it rings, and is told when nobody was reached."""
+"""A live session's part in a transfer: the model asks for it, is out of it while it rings, and gets a note when nobody was reached."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -48,7 +48,7 @@ class TransferState:
             await self._answer(*asked, {"result": model_notices.STAY_MEANWHILE})
 
     async def failed(self, reason: str) -> None:
-        """Nobody could be reached: the caller is the model's again, which is told why."""
+        """Nobody could be reached: the model has the caller back, and gets the reason."""
         asked, self._asked = self._asked, None
         self.is_ringing = self.is_under_way = False
         why = model_notices.not_handed_over(reason)

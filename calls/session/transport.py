@@ -49,7 +49,7 @@ class MediaTransport(Protocol):
         """Queue audio at the far end, which plays it in real time; any length, as models give it."""
 
     async def send_mark(self, name: str) -> None:
-        """Ask to be told when playback has come to this point."""
+        """Have the carrier report when playback has reached this point."""
 
     async def clear(self) -> None:
         """Have the far end throw away what it has not played yet."""

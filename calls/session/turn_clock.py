@@ -4,7 +4,7 @@ A turn is measured from the last of the caller's voice to the first sound of the
 
     the caller falls silent ─ carrier_in ─ detection ─ model (and its tools) ─ own ─ playout ─ the answer is heard
 
-What is heard first counts, whoever says it: a sentence that bridges the wait for a tool is an answer.
+The first sound counts, from either voice: a sentence that bridges the wait for a tool is an answer.
 """
 
 import time

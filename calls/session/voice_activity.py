@@ -79,7 +79,7 @@ class VoiceActivityDetector:
         now: Callable[[], float] = time.monotonic,
         spoke: Callable[[float, float], None] = lambda begin, end: None,
     ) -> None:
-        """`spoke` is told the time of each piece with a voice in it."""
+        """`spoke` is called with the time of each piece that has a voice in it."""
         self._spoke = spoke
         self._format = audio_format
         self._levels = _LEVELS.get(audio_format.encoding)
