@@ -1,7 +1,6 @@
 """The measurements: so many calls at once for so long, over a bare connection, the relay or the platform."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -25,7 +24,6 @@ class Run:
     """What one measurement gave. Times in seconds."""
 
     calls: int
-    seconds: float
     round_trips: list[float]
     frames: int
     lost: int
@@ -40,19 +38,21 @@ class Run:
     @classmethod
     def together(cls, runs: Sequence["Run"]) -> "Run":
         """The same measurement several times, as one: all frames, and the median CPU time."""
+        frames = sum(run.frames for run in runs)
+        medians = [median(run.cpu_ms_per_call_second(group) for run in runs) for group in range(len(runs[0].cpu))]
         return cls(
             calls=runs[0].calls,
-            seconds=1.0,
             round_trips=[trip for run in runs for trip in run.round_trips],
-            frames=sum(run.frames for run in runs),
+            frames=frames,
             lost=sum(run.lost for run in runs),
             repeated=sum(run.repeated for run in runs),
             disordered=sum(run.disordered for run in runs),
-            cpu=[median(run.cpu[group] / run.seconds for run in runs) for group in range(len(runs[0].cpu))],
+            cpu=[each * frames * FRAME_SECONDS / 1000 for each in medians],
         )
 
     def cpu_ms_per_call_second(self, group: int = 0) -> float:
-        return self.cpu[group] * 1000 / (self.calls * self.seconds)
+        """By the frames that were really sent: a measurement that falls behind makes nothing look cheap."""
+        return self.cpu[group] * 1000 / (self.frames * FRAME_SECONDS) if self.frames else float("nan")
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -69,10 +69,8 @@ async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequ
         await asyncio.sleep(SETTLE_SECONDS)
         cpu_before = [cpu_seconds(group) for group in processes]
         first = [line.sent for line in lines]
-        began = time.perf_counter()
         await asyncio.sleep(seconds)
         last = [line.sent for line in lines]
-        lasted = time.perf_counter() - began
         cpu = [cpu_seconds(group) - before for group, before in zip(processes, cpu_before, strict=True)]
         for line in lines:
             await line.silence()
@@ -82,7 +80,6 @@ async def measure(open_line: OpenLine, calls: int, seconds: float, watched: Sequ
     trips = [trip for line, start, end in zip(lines, first, last, strict=True) for trip in line.round_trips[start:end]]
     return Run(
         calls=calls,
-        seconds=lasted,
         round_trips=[trip for trip in trips if trip != LOST],
         frames=len(trips),
         lost=trips.count(LOST),

@@ -29,8 +29,8 @@ table only.
 - **Added latency.** A frame's way from the carrier through the platform to the model and back, less the median way between
   the same two ends without anything between them, at the same number of calls in the same run. p99 therefore holds the
   jitter of the machine too.
-- **CPU per call-second.** User and system time of the process in ms, divided by calls × seconds: 10 ms means at most 100 calls a
-  core. It falls as calls grow in number, because one wake-up then serves several frames. *services* is PostgreSQL and Valkey.
+- **CPU per call-second.** User and system time of the process in ms for each 50 frames that were sent: 10 ms means at most 100
+  calls a core. It falls as calls grow in number, because one wake-up then serves several frames. *services* is PostgreSQL and Valkey.
 - **Barge-in to clear.** From the moment when the model reports that the caller speaks until the carrier holds the `clear` that
   empties its playback queue, both ways over loopback included; at {judged} calls at once, each interrupted again and again.
 """
