@@ -37,7 +37,7 @@ else
 endif
 
 # Neither a platform nor speech nor a browser; what takes longer than ten seconds is left to `test`.
-FAST := tests/accounts tests/agents tests/calls tests/core tests/webhooks
+FAST := tests/agents tests/calls tests/core
 
 test-fast: ## run what tells soonest whether a change broke something; `test` runs the rest too
 	@scripts/install core offline dev
