@@ -22,6 +22,7 @@ import pytest
 from tests.fakes.vendor import Reply, Script
 from tests.flows.handset import TestHandset, handset, loud_part, loudness, pitch, tone
 from tests.flows.platform import Number, Platform
+from tests.flows.test_recording import at_16k, fetch, recording_of, sound
 from tests.flows.vendors import Vendors
 from tests.flows.webhooks import WebhookReceiver
 
@@ -62,10 +63,10 @@ class CallAtRisk:
 
 
 @asynccontextmanager
-async def call_at_risk(platform: Platform, vendors: Vendors) -> AsyncIterator[CallAtRisk]:
+async def call_at_risk(platform: Platform, vendors: Vendors, **settings: Any) -> AsyncIterator[CallAtRisk]:
     vendors.openai(Script([Reply(tone(0.5, 1000, 24000), "Hello.")]))
     async with WebhookReceiver() as receiver, handset(platform) as phone:
-        number = await platform.number(**SETTINGS, webhook_url=receiver.url)
+        number = await platform.number(**SETTINGS, **settings, webhook_url=receiver.url)
         await phone.dial(number.e164)
         await phone.listen()
         call = await platform.call_on(number)
@@ -118,6 +119,37 @@ async def test_a_web_process_that_does_not_come_back_ends_its_calls(
         # Billed to its last sign of life, which is at most five seconds old when it dies.
         await call.check_end("carrier_failed", seconds=90, at_most=12)
         assert (await call.phone.wait_for("ended", 10))["cause"] == "normal_clearing"
+
+
+async def test_a_briefing_goes_on_when_the_web_process_is_killed(vendor_platform: Platform, vendors: Vendors) -> None:
+    """The recipient hears all of it and is connected; that part of the call is recorded by the carrier."""
+    async with (
+        call_at_risk(vendor_platform, vendors, recording_enabled=True) as call,
+        handset(vendor_platform) as person,
+    ):
+        vendors.openai(Script([Reply(tone(0.5, 700, 24000), "I am back.")]))
+        body = {"transfer_to": person.number, "briefing": "Ada Lovelace is calling about her order. " * 4}
+        await vendor_platform.post(f"/calls/{call.id}/transfer", body, status=200)
+        await person.wait_for("ringing")
+        await person.control(type="answer")
+        await person.wait_until_loud()
+        old = vendor_platform.kill("bubblyphone.serve")
+        await restarted(vendor_platform, "bubblyphone.serve", old)
+
+        async def is_connected() -> bool:
+            return "transfer.answered" in await vendor_platform.events(call.id)
+
+        await vendor_platform.until(is_connected, 60)
+        await call.phone.wait_until_quiet()
+        person.say(tone(2, 600))
+        assert abs(pitch(loud_part(await call.phone.listen())) - 600) < 10
+        await call.phone.hang_up()
+        ended = await vendor_platform.ended_call(call.id, 30)
+        recording = await recording_of(vendor_platform, call.id)
+    assert (ended["status"], ended["hangup_cause"], recording["missing"]) == ("completed", "transferred", None)
+    assert [(transfer["to"], transfer["failed_reason"]) for transfer in ended["transfers"]] == [(person.number, None)]
+    _, right = sound(await fetch(recording["recording_url"]))
+    assert abs(pitch(loud_part(at_16k(right[-5 * 8000 :]))) - 600) < 10
 
 
 async def test_the_clock_and_the_worker_are_killed(vendor_platform: Platform, vendors: Vendors) -> None:
