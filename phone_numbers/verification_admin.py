@@ -69,7 +69,7 @@ class DocumentInline(admin.TabularInline[VerificationDocument, Verification]):
             if document.content_type.startswith("image/")
             else format_html('<iframe src="{}#view=FitH&amp;navpanes=0" title="{}"></iframe>', url, name)
         )
-        return format_html('<div class="document_file">{}<a href="{}">{}</a></div>', shown, url, name)
+        return format_html('<div class="document-file">{}<a href="{}">{}</a></div>', shown, url, name)
 
 
 class EventInline(admin.TabularInline[VerificationEvent, Verification]):

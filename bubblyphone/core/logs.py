@@ -22,12 +22,13 @@ _OBJECTS = ("request", "server_time", "taskName", "exc_text")
 class WorthALine(logging.Filter):
     """Drops records that indicate no problem.
 
-    That is Django's report of every 503 of /readyz (whoever asks is told, and asks again), and asyncio's of a client that went away
-    in the moment in which it was answered: Django has left that task alone by then.
+    That is Django's report of every 503 of /readyz (whoever asks is told, and asks again) and of the requests without a path, with
+    which we ask our own views what they take, and asyncio's of a client that went away in the moment in which it was answered:
+    Django has left that task alone by then.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if getattr(getattr(record, "request", None), "path", "") == "/readyz":
+        if getattr(getattr(record, "request", None), "path", None) in ("/readyz", ""):
             return False
         return not (record.name == "asyncio" and record.exc_info and isinstance(record.exc_info[1], RequestAborted))
 

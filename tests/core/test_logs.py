@@ -32,13 +32,14 @@ def nothing_bound() -> Iterator[None]:
     ("name", "error", "path", "is_kept"),
     [
         ("django.request", None, "/readyz", False),
+        ("django.request", None, "", False),
         ("django.request", None, "/api/v1/calls", True),
-        ("asyncio", RequestAborted(), "", False),
-        ("asyncio", ValueError(), "", True),
+        ("asyncio", RequestAborted(), None, False),
+        ("asyncio", ValueError(), None, True),
         ("django.request", RequestAborted(), "/", True),
     ],
 )
-def test_what_is_worth_a_line(name: str, error: Exception | None, path: str, is_kept: bool) -> None:
+def test_what_is_worth_a_line(name: str, error: Exception | None, path: str | None, is_kept: bool) -> None:
     exc_info = (type(error), error, None) if error else None
     record = logging.LogRecord(name, logging.ERROR, "", 0, "It failed.", (), exc_info)
     record.request = SimpleNamespace(path=path)
