@@ -173,7 +173,7 @@ def test_a_call_s_webhooks_are_as_described() -> None:
 @pytest.mark.parametrize("state", list(renewal_notices.EVENTS))
 def test_a_number_s_webhooks_are_as_described(state: str) -> None:
     number, now = make_streaming_number(make_account()), timezone.now()
-    renewal_notices.tell(number, state, now, ends_at=now, days_left=3)
+    renewal_notices.send(number, state, now, ends_at=now, days_left=3)
     check_webhook(sent()[renewal_notices.EVENTS[state]])
 
 
