@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -27,7 +28,8 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 @contextlib.asynccontextmanager
 async def server(talk: Serve, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """A WebSocket server; its address."""
-    async with serve(talk, host, 0, ssl=tls, max_size=None, ping_interval=None, compression=None) as running:
+    options: dict[str, Any] = {"max_size": None, "ping_interval": None, "compression": None, "close_timeout": 0.1}
+    async with serve(talk, host, 0, ssl=tls, **options) as running:
         port = next(iter(running.sockets)).getsockname()[1]
         name = "localhost" if tls else f"[{host}]" if ":" in host else host
         yield f"{'wss' if tls else 'ws'}://{name}:{port}/path"
@@ -155,10 +157,7 @@ def is_sent(socket: ModelSocket, message: str) -> bool:
 async def deaf(peer: ServerConnection) -> None:
     """A model that stops reading."""
     peer.transport.pause_reading()
-    try:
-        await asyncio.sleep(PATIENCE)
-    finally:
-        peer.transport.abort()
+    await peer.wait_closed()
 
 
 async def test_what_a_deaf_peer_does_not_take_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
