@@ -14,7 +14,7 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-stri
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-most test-timed ci check-and-test-most check check-types check-rest bench docs fmt lock clean
+.PHONY: help run test test-fast test-most test-timed check check-types check-rest bench docs fmt lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -49,22 +49,12 @@ test-most:
 test-timed:
 	@$(PYTHON) -m pytest -n $(TEST_LINES) --dist loadgroup $(REALTIME)
 
-ci: ## all that has to be green: `check` and `test`, with the types beside the tests, which often wait
-	@scripts/install core offline dev
-	@$(PYTHON) -m tests.chromium
-	@$(MAKE) --no-print-directory -j2 BESIDE="nice -n 10" check-types check-and-test-most
-	@$(MAKE) --no-print-directory test-timed
-
-check-and-test-most:
-	@$(MAKE) --no-print-directory check-rest
-	@$(MAKE) --no-print-directory test-most
-
 check: ## formatting, lint, types, import directions, settings, migrations
 	@scripts/install core offline dev
 	@$(MAKE) --no-print-directory -j2 check-types check-rest
 
 check-types:
-	@$(CHECK_ENV) $(BESIDE) $(PYTHON) -m mypy
+	@$(CHECK_ENV) $(PYTHON) -m mypy
 
 check-rest:
 	@$(PYTHON) -m ruff format --check .
