@@ -1,0 +1,41 @@
+"""/readyz while the database hangs: it says so, says nothing wrong about the rest, and the process can end."""
+
+import json
+import os
+import subprocess
+import sys
+
+from tests.services.silence import SilentServer
+
+PROBES = 6
+SCRIPT = f"""
+import json, time, django
+django.setup()
+from django.test import Client
+client, found = Client(), []
+for _ in range({PROBES}):
+    began = time.monotonic()
+    answer = client.get("/readyz", headers={{"host": "localhost"}})
+    found.append([answer.status_code, answer.json()["checks"], time.monotonic() - began])
+print(json.dumps(found))
+"""
+
+
+def test_a_database_that_hangs_is_named_within_two_seconds() -> None:
+    silent = SilentServer()
+    try:
+        database = f"postgresql://nobody@127.0.0.1:{silent.port}/none"
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env={**os.environ, "DATABASE_URL": database},
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+    finally:
+        silent.stop()
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert [status for status, _, _ in found] == [503] * PROBES
+    for _, checks, _ in found[1:]:  # the first loads what it needs
+        assert (checks["database"], checks["redis"]) == (False, True)
+    assert sorted(seconds for _, _, seconds in found)[PROBES // 2] < 2
