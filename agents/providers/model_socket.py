@@ -7,7 +7,6 @@ once. What comes is read in the order in which it came.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
@@ -45,7 +44,6 @@ class ModelSocket(WSListener):
         self._reader: asyncio.Future[bytes | None] | None = None  # the task that waits in `recv`
         self.stalled: asyncio.TimerHandle | None = None  # runs while the peer takes nothing
         self._gone: asyncio.Task[None] | None = None  # ends when the connection has
-        self.take: Callable[[bytes], bool] | None = None  # see `recv`
 
     # --- for sessions -------------------------------------------------------------------------------------------------
 
@@ -61,19 +59,15 @@ class ModelSocket(WSListener):
     async def recv(self) -> bytes:
         """The next message, text or binary. Raises ModelSocketClosed after the last one.
 
-        `take`, if it is set, is asked first, without the reader being woken: what it takes (True) does not come out here, and what
-        it raises does. A reader that is canceled is expected not to come back: a message may be lost with it.
+        A message may be lost with a reader that is canceled, which is expected not to come back.
         """
-        while True:
-            while self._messages:
-                message = self._messages.popleft()
-                self.unread_bytes -= len(message)
-                if self._is_reading_paused and not self._messages:
-                    self._resume_reading()
-                if self.take is None or not self.take(message):
-                    return message
-            if self._closed is not None:
-                raise ModelSocketClosed(*self._closed)
+        if self._messages:
+            message = self._messages.popleft()
+            self.unread_bytes -= len(message)
+            if self._is_reading_paused and not self._messages:
+                self._resume_reading()
+            return message
+        if self._closed is None:
             self._reader = asyncio.get_running_loop().create_future()
             try:
                 woken_by = await self._reader
@@ -81,6 +75,7 @@ class ModelSocket(WSListener):
                 self._reader = None
             if woken_by is not None:
                 return woken_by
+        raise ModelSocketClosed(*(self._closed or ()))
 
     async def close(self) -> None:
         """Close with 1000. Returns when the connection is gone, after 1 s at the latest; may be repeated."""
@@ -135,13 +130,7 @@ class ModelSocket(WSListener):
         reader = self._reader
         if reader is None or reader.done():
             self._keep(message)
-            return
-        try:
-            is_taken = self.take is not None and self.take(message)
-        except Exception as error:  # noqa: BLE001  the reader's own defect, which picows would take for a reason to hang up
-            reader.set_exception(error)
-            return
-        if not is_taken and not reader.done():
+        else:
             reader.set_result(message)
 
     def _keep(self, message: bytes) -> None:

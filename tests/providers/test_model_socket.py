@@ -294,31 +294,6 @@ async def test_a_peer_that_ignores_our_close_delays_nobody(monkeypatch: pytest.M
             socket.send("x")
 
 
-async def test_take_comes_first_and_its_error_is_the_readers() -> None:
-    async def talk(peer: ServerConnection) -> None:
-        async for message in peer:
-            await peer.send(message)
-
-    taken = []
-
-    def take(message: bytes) -> bool:
-        if message == b"bad":
-            raise RuntimeError(message)
-        if message.startswith(b"a"):
-            taken.append(message)
-        return message.startswith(b"a")
-
-    async with server(talk) as url, connected(url) as socket:
-        socket.take = take
-        for message in ("a1", "b1", "a2", "b2", "bad", "b3"):
-            socket.send(message)
-        assert [await socket.recv() for _ in range(2)] == [b"b1", b"b2"]
-        with pytest.raises(RuntimeError, match="bad"):
-            await socket.recv()
-        assert await socket.recv() == b"b3"
-    assert taken == [b"a1", b"a2"]
-
-
 async def test_an_untrusted_certificate_is_refused(tmp_path: Path) -> None:
     tls, _ = self_signed(tmp_path)
     seen = []
