@@ -1,6 +1,6 @@
 """The log: what is worth a line in it, and what every line says about its request, call, account, and job.
 
-Whoever starts work on one of these binds its id with `structlog.contextvars`; all lines written meanwhile carry it.
+Code that starts work on one of these binds its id with `structlog.contextvars`. Every line it logs then carries the id.
 """
 
 import contextvars
@@ -22,9 +22,8 @@ _OBJECTS = ("request", "server_time", "taskName", "exc_text")
 class WorthALine(logging.Filter):
     """Drops records that indicate no problem.
 
-    That is Django's report of every 503 of /readyz (whoever asks is told, and asks again) and of the requests without a path, with
-    which we ask our own views what they take, and asyncio's of a client that went away in the moment in which it was answered:
-    Django has left that task alone by then.
+    These are Django's reports of 503 responses of /readyz, which monitors see and retry, and of requests without a path, with which
+    we ask our own views for their methods; and asyncio's report of a client that disconnected while it was being answered.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

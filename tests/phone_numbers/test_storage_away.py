@@ -1,4 +1,4 @@
-"""A storage that cannot be reached: documents are neither taken nor shown, and whoever sent or wanted them is told."""
+"""A storage that cannot be reached: documents are neither stored nor shown, and requests for them fail with 503."""
 
 from collections.abc import Iterator
 from pathlib import Path
