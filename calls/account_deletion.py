@@ -24,5 +24,5 @@ def forget_what_was_said(developer_id: int) -> None:
     SpeechTime.objects.filter(call__developer_id=developer_id).delete()
     Utterance.objects.filter(call__developer_id=developer_id).delete()
     Transcription.objects.filter(call__developer_id=developer_id).update(segments=[])
-    Call.objects.filter(developer_id=developer_id).update(analysis_result=None, dynamic_variables={})
+    Call.objects.filter(developer_id=developer_id).update(analysis_result=None, dynamic_variables={}, metadata={})
     WebhookDelivery.objects.filter(developer_id=developer_id).delete()

@@ -95,5 +95,11 @@ def notify(call: Call, event_type: str, *, at: datetime, wants_reply: bool = Fal
         event_type=event_type,
         url=number.webhook_url,
         wants_reply=wants_reply,
-        payload={"event": event_type, "call_id": str(call.pk), **fields, "timestamp": format_time(at)},
+        payload={
+            "event": event_type,
+            "call_id": str(call.pk),
+            **fields,
+            **({"metadata": call.metadata} if call.metadata else {}),
+            "timestamp": format_time(at),
+        },
     )

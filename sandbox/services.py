@@ -53,6 +53,7 @@ def start_sandbox_call(
     number: PhoneNumber,
     overrides: Mapping[str, Any],
     dynamic_variables: Mapping[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
     api_key: ApiKey | None = None,
 ) -> SandboxCall:
     """A test call to a number's agent; the model is billed as in any call.
@@ -68,7 +69,15 @@ def start_sandbox_call(
     call_variables.check(config, given)
     check_streaming(config)
     with transaction.atomic():
-        return _begin(developer=developer, number=number, config=config, given=given, demo=False, api_key=api_key)
+        return _begin(
+            developer=developer,
+            number=number,
+            config=config,
+            given=given,
+            metadata=metadata or {},
+            demo=False,
+            api_key=api_key,
+        )
 
 
 def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
@@ -85,7 +94,7 @@ def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
         left = Developer.objects.filter(pk=developer.pk, demo_calls_used__lt=DEMO_CALLS)
         if not left.update(demo_calls_used=F("demo_calls_used") + 1):
             raise Forbidden("Your free demo calls are used up.", code="demo_used_up")
-        started = _begin(developer=developer, number=None, config=config, given={}, demo=True)
+        started = _begin(developer=developer, number=None, config=config, given={}, metadata={}, demo=True)
     used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=developer.pk)
     return started, DEMO_CALLS - used
 
@@ -96,6 +105,7 @@ def _begin(
     number: PhoneNumber | None,
     config: CallConfig,
     given: Mapping[str, str],
+    metadata: Mapping[str, str],
     demo: bool,
     api_key: ApiKey | None = None,
 ) -> SandboxCall:
@@ -112,6 +122,7 @@ def _begin(
         mode=CallMode.STREAMING,
         model_slug=running_slug(config.model_slug),
         config=config.to_json(),
+        metadata=dict(metadata),
         recording_enabled=config.recording_enabled,
         sandbox=True,
         demo=demo,

@@ -24,10 +24,16 @@ class KnownParameters(BasePermission):
         if request.method not in ("GET", "HEAD") or not request.query_params:
             return True
         known = _known_parameters(request)
-        unknown = [] if known is None else [name for name in request.query_params if name not in known]
+        unknown = [] if known is None else [name for name in request.query_params if not _is_known(name, known)]
         if unknown:
             raise InvalidRequest({name: ["Unknown parameter."] for name in unknown})
         return True
+
+
+def _is_known(name: str, known: set[str]) -> bool:
+    """`metadata[order_id]` is a key of `metadata[`, a filter that takes any."""
+    start, bracket, _ = name.partition("[")
+    return start + bracket in known
 
 
 def _known_parameters(request: Request) -> set[str] | None:
@@ -44,6 +50,7 @@ def _known_parameters(request: Request) -> set[str] | None:
         rows = (operation.answer or {}).get("properties", {}).get("data", {})
         if operation.query is None and not is_paged and rows.get("type") != "array":
             return None
-        filters = set(operation.query().fields) if operation.query else set()
+        fields = operation.query().fields if operation.query else {}
+        filters = {*fields, *(f"{name}[" for name, field in fields.items() if getattr(field, "takes_keys", False))}
         return filters | ({"per_page", "cursor"} if is_paged else set())
     return None

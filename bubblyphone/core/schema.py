@@ -177,6 +177,8 @@ class OperationSchema(AutoSchema):
     def _with_text(self, parameter: Schema) -> Schema:
         """With its text, where the apps' tables have one."""
         parameter.get("schema", {}).pop("x-spec-enum-id", None)
+        if parameter.get("schema", {}).get("type") == "object":
+            parameter = {**parameter, "style": "deepObject", "explode": True}  # name[key]=value
         name, texts = parameter.get("name", ""), description().fields
         of_query = texts.get(f"{self.operation.query.__name__}.{name}") if self.operation.query else None
         note = of_query or parameter.get("description") or texts.get(name)

@@ -32,6 +32,7 @@ OPERATIONS = {
                 "agent_id": 1,
                 "system_prompt": "You are calling {{customer_name}} to confirm an appointment.",
                 "dynamic_variables": {"customer_name": "John Smith"},
+                "metadata": {"order_id": "1815"},
             },
             errors={
                 403: _POLICY,
@@ -140,6 +141,8 @@ FIELDS = {
     "CallFilters.agent_id": "Calls of this agent.",
     "voicemail_detected": "Only calls that reached voicemail, or only calls that did not.",
     "dynamic_variables": "Values for `{{names}}` in `system_prompt` and `greeting_message`.",
+    "CallFilters.metadata": "Calls whose metadata has these values, like `metadata[order_id]=1815`.",
+    "metadata": "Your own labels for the call: up to 50 keys with string values. Returned on the call and in its webhooks.",
     "text": "Text to speak.",
     "TransferSerializer.to": "Destination (E.164).",
     "transfer_to": "Same as `to`. One of the two is required.",

@@ -15,6 +15,7 @@ from agents.serializers import (
 from bubblyphone.core.api import StrictSerializer
 from bubblyphone.core.queries import DayOrTimeField
 from calls.after_call import transcription
+from calls.api.metadata import MetadataField, MetadataFilter
 from calls.limits import MAX_BRIEFING_CHARACTERS
 from calls.models import Call, CallStatus, Direction, Transcription
 from calls.webhook_mode.actions import MAX_TEXT_CHARACTERS
@@ -45,6 +46,7 @@ class CallFilters(serializers.Serializer[Any]):
     date_to = DayOrTimeField(required=False, end_of_day=True)
     sandbox = serializers.BooleanField(required=False, allow_null=True, default=None)
     voicemail_detected = serializers.BooleanField(required=False, allow_null=True, default=None)
+    metadata = MetadataFilter(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "date_from" in attrs and "date_to" in attrs and attrs["date_to"] < attrs["date_from"]:
@@ -92,6 +94,7 @@ class CallSerializer(AgentSettingsSerializer):
     model = ModelSlugField(max_length=80)
     agent_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
     dynamic_variables = VariablesField(required=False, allow_null=True)
+    metadata = MetadataField(required=False, allow_null=True)
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()

@@ -92,6 +92,7 @@ CALL = shape(
         ),
         "recording_enabled": flag(),
         "analysis_result": nullable(free_object({"qualified_lead": True}), example=None),
+        "metadata": free_object({"order_id": "1815"}, "Your own labels, from the request or the lookup."),
         "sandbox": flag("Whether this is a sandbox call, made from a browser without a phone line."),
     },
 )

@@ -145,6 +145,8 @@ def apply_filters(calls: QuerySet[Call], chosen: dict[str, Any]) -> QuerySet[Cal
         calls = calls.filter(started_at__gte=chosen["date_from"])
     if "date_to" in chosen:
         calls = calls.filter(started_at__lte=chosen["date_to"])
+    if "metadata" in chosen:
+        calls = calls.filter(metadata__contains=chosen["metadata"])
     return calls
 
 
@@ -176,5 +178,6 @@ def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | No
         mode=mode,
         request=body,
         agent=agent,
+        metadata=body.pop("metadata", {}),
         api_key=api_key,
     )

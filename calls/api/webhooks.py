@@ -1,14 +1,17 @@
 """The events of calls, as their webhooks send them (`calls.timeline.notify`, `calls.live.tool_calls`)."""
 
+from dataclasses import replace
+
 from bubblyphone.core.json_schema import choice, free_object, money, nullable, number, text, whole
 from bubblyphone.core.webhook_schema import Webhook
-from calls.models import HangupCause, TranscriptEntry
+from calls.models import Direction, HangupCause, TranscriptEntry
 
 _ID = {"call_id": text("42")}
 _END = choice(HangupCause.values, "normal_clearing")
+_METADATA = free_object({"order_id": "1815"}, "Metadata of the call, if any.")
 _SECONDS = nullable(whole(120, "Time from answer to end, in seconds. Null if the call was not answered."))
 
-WEBHOOKS = {
+_WEBHOOKS = {
     "call.incoming": Webhook(
         "An inbound call arrived. In mode `webhook`, respond with an action.",
         {
@@ -85,6 +88,9 @@ WEBHOOKS = {
             "tool": text("check_availability"),
             "arguments": free_object({"date": "2026-04-01"}),
             "variables": free_object({"customer_name": "John"}),
+            "from": text("+15551234567"),
+            "to": text("+14155551234"),
+            "direction": choice(Direction.values, "inbound"),
         },
         optional=("variables",),
         at="2026-03-28T10:00:20Z",
@@ -116,4 +122,12 @@ WEBHOOKS = {
         },
         at="2026-03-28T10:01:39Z",
     ),
+}
+WEBHOOKS = {
+    event: replace(
+        webhook,
+        fields={**webhook.fields, "metadata": _METADATA},
+        optional=webhook.optional if event == "call.tool_call" else (*webhook.optional, "metadata"),
+    )
+    for event, webhook in _WEBHOOKS.items()
 }

@@ -36,6 +36,7 @@ def place_call(
     mode: str,
     request: Mapping[str, Any],
     agent: Agent | None,
+    metadata: Mapping[str, str] | None = None,
     api_key: ApiKey | None = None,
 ) -> Call:
     """Dial `to` from `number`. `request` holds the overrides of this call alone; `api_key` is the one that asked for it.
@@ -68,6 +69,7 @@ def place_call(
             model_slug=running_slug(config.model_slug) if is_streaming else "",
             config=config.to_json(),
             dynamic_variables=variables,
+            metadata=dict(metadata or {}),
             recording_enabled=config.recording_enabled,
             started_at=now,
             model_rate=model_price(config) if is_streaming else ZERO,

@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils import timezone
@@ -12,7 +12,7 @@ from accounts.models import Developer
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.ratelimit import at_most
 from bubblyphone.core.waiting import run_waiting
-from calls.live.tool_calls import tool_call_body
+from calls.live.tool_calls import CallFacts, tool_call_body
 from calls.live.tool_results import ToolAnswer, read_answer
 from phone_numbers.models import PhoneNumber
 from phone_numbers.selectors import numbers_of
@@ -21,7 +21,8 @@ from webhooks.signing import signature_headers, signing_keys
 
 AT_ONCE = 2  # trials of one account
 LEASE_SECONDS = 15  # longer than one takes
-CALL_ID = "trial"  # what the server gets in place of a call's id
+# What the server gets in place of a call's.
+FACTS = CallFacts(call_id="trial", from_number="", to_number="", direction="inbound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,9 @@ def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str,
     """
     validate_webhook_url(url)
     now = timezone.now()
-    body = tool_call_body(CALL_ID, name, arguments, {}, at=now)
     number = _signing_number(developer, agent_id)
+    facts = replace(FACTS, to_number=number.e164 if number else "")
+    body = tool_call_body(facts, name, arguments, at=now)
     headers = {"Content-Type": "application/json"}
     if number is not None:
         headers = signature_headers(signing_keys(number.signing_secret), body, uuid.uuid4(), int(now.timestamp()))

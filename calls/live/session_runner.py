@@ -41,7 +41,7 @@ from calls.live.engines import EngineChoice, engines_of
 from calls.live.event_writer import EventWriter
 from calls.live.fallback_tts import LocalFallbackTts
 from calls.live.recording_tap import taped
-from calls.live.tool_calls import TelephoneTools, ToolWebhook, no_tools
+from calls.live.tool_calls import CallFacts, TelephoneTools, ToolWebhook, no_tools
 from calls.live.transfer_tool import TransferRouter
 from calls.models import Call, Direction, HangupCause
 from calls.session.answering import Answering
@@ -77,7 +77,7 @@ class LiveCall:
     developer_id: int
     signing_secret_id: int | None
     carrier_call_id: str | None  # none: a sandbox call
-    variables: Mapping[str, str]
+    facts: CallFacts
     detects_voicemail: bool
     resumed_after: float | None  # seconds since the answer, where another session has talked before; else None
     resume_reason: str  # why it did not go on (calls.control.streams)
@@ -135,7 +135,14 @@ def load(call_id: int) -> LiveCall:
         developer_id=call.developer_id,
         signing_secret_id=secret.pk if secret else None,
         carrier_call_id=call.carrier_call_id,
-        variables=call.dynamic_variables,
+        facts=CallFacts(
+            call_id=str(call.pk),
+            from_number=call.from_number,
+            to_number=call.to_number,
+            direction=call.direction,
+            variables=call.dynamic_variables,
+            metadata=call.metadata,
+        ),
         detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox,
         resumed_after=resumed_after,
         resume_reason=streams.DEPLOY if call.stream_lost_reason == streams.DEPLOY else streams.SESSION_LOST,
@@ -226,12 +233,11 @@ def _tool_webhook(live: LiveCall) -> ToolWebhook | None:
     if not live.config.tool_webhook_url or live.keys is None or live.signing_secret_id is None:
         return None
     return ToolWebhook(
-        call_id=live.call_id,
+        facts=live.facts,
         url=live.config.tool_webhook_url,
         keys=live.keys,
         developer_id=live.developer_id,
         signing_secret_id=live.signing_secret_id,
-        variables=live.variables,
     )
 
 

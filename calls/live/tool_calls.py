@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -55,21 +56,31 @@ class TelephoneTools:
         get_carrier().send_dtmf(carrier_call_id=self._carrier_call_id, command_id=str(uuid.uuid4()), digits=digits)
 
 
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What the developer's server is told of the call with each tool call."""
+
+    call_id: str
+    from_number: str
+    to_number: str
+    direction: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
 class ToolWebhook:
     """Runs the tools of one call. Calls run side by side; each is kept in the call's webhook log (`calls.live.tool_requests`)."""
 
     def __init__(
         self,
         *,
-        call_id: int,
+        facts: CallFacts,
         url: str,
         keys: SigningKeys,
         developer_id: int,
         signing_secret_id: int,
-        variables: Mapping[str, str],
     ) -> None:
-        self._call_id = call_id
-        self._variables = variables
+        self._facts = facts
         self._url = url
         self._keys = keys
         self._developer_id = developer_id
@@ -86,28 +97,29 @@ class ToolWebhook:
         request = LoggedRequest(
             developer_id=self._developer_id,
             signing_secret_id=self._signing_secret_id,
-            subject=f"call:{self._call_id}",
+            subject=f"call:{self._facts.call_id}",
             event_type=EVENT,
             webhook_id=uuid.uuid4(),
             url=self._url,
-            body=tool_call_body(str(self._call_id), name, arguments, self._variables, at=now),
+            body=tool_call_body(self._facts, name, arguments, at=now),
             started_at=now,
         )
         return await tool_requests.send(request, self._keys, judge)
 
 
-def tool_call_body(
-    call_id: str, name: str, arguments: Mapping[str, Any], variables: Mapping[str, str], *, at: datetime
-) -> str:
+def tool_call_body(facts: CallFacts, name: str, arguments: Mapping[str, Any], *, at: datetime) -> str:
     """The event that a developer's server is sent."""
     return body_encoding.encode_body(
         {
             "event": EVENT,
-            "call_id": call_id,
+            "call_id": facts.call_id,
             "tool": name,
             "arguments": dict(arguments),
-            # The dynamic variables of the call, where it has any.
-            **({"variables": dict(variables)} if variables else {}),
+            **({"variables": dict(facts.variables)} if facts.variables else {}),
+            "from": facts.from_number,
+            "to": facts.to_number,
+            "direction": facts.direction,
+            "metadata": dict(facts.metadata),
             "timestamp": format_time(at),
         }
     )

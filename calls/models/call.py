@@ -1,6 +1,7 @@
 """Calls and all that is known of them afterwards."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -71,6 +72,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     model_slug = models.CharField(max_length=80, blank=True, default="")
     config = OrderedJSONField(default=dict)
     dynamic_variables = OrderedJSONField(default=dict)
+    metadata = models.JSONField(default=dict)  # see calls.metadata
     sandbox = models.BooleanField(default=False)
     demo = models.BooleanField(default=False)
     public_id = models.CharField(max_length=40, unique=True, null=True)  # "sandbox_…", the id a sandbox call was given
@@ -99,6 +101,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
             models.Index(fields=["developer", "hangup_cause", "-id"], name="call_by_outcome"),
             models.Index(fields=["developer", "direction", "-id"], name="call_by_direction"),
             models.Index(fields=["developer", "started_at"], name="call_by_start"),
+            GinIndex(fields=["metadata"], name="call_by_metadata", opclasses=["jsonb_path_ops"]),
             models.Index(fields=["developer"], condition=~Q(status__in=["completed", "failed"]), name="call_running"),
             models.Index(
                 fields=["ended_at"],

@@ -11,6 +11,7 @@ from agents.serializers import MAX_ID, ModelSlugField, VariablesField, body_fiel
 from agents.settings import KINDS
 from bubblyphone.core.api import StrictSerializer, data
 from bubblyphone.core.errors import InvalidRequest
+from calls.api.metadata import MetadataField
 from calls.api.views import api_key_of, developer_of
 from phone_numbers.models import PhoneNumber
 from sandbox import services
@@ -31,6 +32,7 @@ class SandboxCallSerializer(StrictSerializer):
     phone_number_id = serializers.IntegerField(min_value=1, max_value=MAX_ID)
     overrides = OverridesSerializer(required=False, allow_null=True)
     dynamic_variables = VariablesField(required=False, allow_null=True)
+    metadata = MetadataField(required=False, allow_null=True)
 
 
 class SandboxCallsView(APIView):
@@ -54,6 +56,7 @@ class SandboxCallsView(APIView):
             number=number,
             overrides=overrides,
             dynamic_variables=body.validated_data.get("dynamic_variables"),
+            metadata=body.validated_data.get("metadata"),
             api_key=api_key_of(request),
         )
         return data(STARTED.of(started), status=201)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from calls.clock import sweeper
 from calls.live import tool_requests
 from calls.live.event_writer import WRITER
-from calls.live.tool_calls import ToolWebhook
+from calls.live.tool_calls import CallFacts, ToolWebhook
 from calls.live.tool_results import FAILED, NO_ANSWER, TOO_LONG
 from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
@@ -50,12 +50,13 @@ def webhook(call: Call, url: str) -> ToolWebhook:
     assert call.phone_number is not None
     secret = call.phone_number.signing_secret
     return ToolWebhook(
-        call_id=call.pk,
+        facts=CallFacts(
+            call_id=str(call.pk), from_number="+15551230000", to_number="+16285550100", direction="inbound"
+        ),
         url=url,
         keys=signing_keys(secret),
         developer_id=call.developer_id,
         signing_secret_id=secret.pk,
-        variables={},
     )
 
 

@@ -1,0 +1,60 @@
+"""Metadata in requests: as a field of a body, and as a filter, `?metadata[key]=value`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import serializers
+
+from bubblyphone.core.json_schema import Schema
+from calls.metadata import MAX_KEY_CHARACTERS, MAX_KEYS, MAX_VALUE_CHARACTERS, metadata_problems
+
+
+class MetadataField(serializers.Field[Any, Any, Any, Any]):
+    """`{key: text}`. Null and {}: none."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(data) or {}
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if problems := metadata_problems(data):
+            raise serializers.ValidationError(problems.get("") or problems)  # type: ignore[arg-type]
+        return dict(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class MetadataFilter(MetadataField):
+    """All of the given keys have the given values."""
+
+    takes_keys = True  # bubblyphone.core.known_parameters
+
+    def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
+        given = {
+            name.removeprefix(f"{self.field_name}[").removesuffix("]"): value
+            for name, value in dictionary.items()
+            if name.startswith(f"{self.field_name}[") and name.endswith("]")
+        }
+        if self.field_name in dictionary:
+            return dictionary[self.field_name]
+        return given or serializers.empty
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError(f"Must name a key: {self.field_name}[key]=value.")
+        return super().to_internal_value(data)
+
+
+class MetadataExtension(OpenApiSerializerFieldExtension):
+    target_class = "calls.api.metadata.MetadataField"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
+        return {
+            "type": "object",
+            "maxProperties": MAX_KEYS,
+            "propertyNames": {"minLength": 1, "maxLength": MAX_KEY_CHARACTERS},
+            "additionalProperties": {"type": "string", "maxLength": MAX_VALUE_CHARACTERS},
+        }
