@@ -19,7 +19,7 @@ class MetadataField(serializers.Field[Any, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         if problems := metadata_problems(data):
-            raise serializers.ValidationError(problems.get("") or problems)  # type: ignore[arg-type]
+            raise serializers.ValidationError(problems.get("") or problems)
         return dict(data)
 
     def to_representation(self, value: Any) -> Any:
