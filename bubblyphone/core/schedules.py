@@ -34,9 +34,12 @@ def apply_schedules(using: str, apps: Apps = installed_apps, **kwargs: Any) -> N
 
     Daily jobs run at night. The scheduler looks every 30 s, so a job can be that late.
     """
-    schedule = apps.get_model("django_q", "Schedule")
+    try:
+        schedule = apps.get_model("django_q", "Schedule")
+    except LookupError:
+        return  # `migrate` was told to stop before django-q2's models
     if schedule._meta.db_table not in connections[using].introspection.table_names():
-        return  # `migrate` stopped before django-q2's tables
+        return  # ... or before its tables
     jobs = {job.name: job for job in SCHEDULED_JOBS}
     functions = [dotted_path(job.function) for job in SCHEDULED_JOBS]
     schedule.objects.using(using).filter(func__in=functions).exclude(name__in=jobs).delete()

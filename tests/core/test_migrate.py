@@ -61,3 +61,18 @@ def test_preparing_ends_with_the_sentence_alone() -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("This database comes from an earlier development version")
     assert done.stderr.endswith(f"(no column calls_call.model_slug). {ADVICE}\n")
+
+
+def test_migrating_one_app_alone_is_possible() -> None:
+    """The state of such a migration lacks django-q2's models, in whose table the schedules are."""
+    url = databases.make_copy("template0")
+    done = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "accounts", "0001", "--verbosity", "0"],
+        cwd=databases.PROJECT,
+        env={**os.environ, **databases.SETTINGS, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    with psycopg.connect(url) as database:
+        assert database.execute("SELECT count(*) FROM django_migrations WHERE app = 'django_q'").fetchone() == (0,)
