@@ -95,7 +95,7 @@ class BuyForm(forms.Form):
 class NumberForm(SettingsForm):
     """A number's configuration. Valid, `changes` is what `phone_numbers.configuration.update_number` takes.
 
-    Whoever chooses an agent or writes the first prompt wants the model to answer: the mode follows, unless it was chosen, too.
+    Choosing an agent or writing the first prompt means that the model is to answer: the mode follows, unless it was chosen too.
     """
 
     label = forms.CharField(label="Name", required=False, max_length=100)

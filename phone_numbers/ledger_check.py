@@ -13,7 +13,7 @@ _KEY = re.compile(r"number:([0-9]+):(setup|[0-9]{4}-[0-9]{2})")
 
 
 def check_numbers() -> Iterator[str]:
-    """Whoever paid for a number has, or had, it; its setup fee and each of its months were paid once."""
+    """An account that paid for a number has, or had, it; its setup fee and each of its months were paid once."""
     owners = dict(PhoneNumber.objects.values_list("pk", "developer_id"))
     setup: dict[int, Decimal] = defaultdict(Decimal)
     months: dict[int, int] = defaultdict(int)

@@ -220,7 +220,7 @@ def resume_briefing(transfer: Transfer, *, lost_before: datetime) -> None:
 
 
 def drop_waiting(call: Call) -> None:
-    """The call is over: whoever is being briefed for it is let go. (A leg that rings for the caller ends with theirs.)"""
+    """The call is over: a recipient who is being briefed for it is let go. (A leg that rings for the caller ends with theirs.)"""
     for transfer in call.transfers.filter(answered_at=None, failed_at=None).exclude(briefing=""):
         _hang_up_leg(call, transfer)
 

@@ -43,7 +43,7 @@ Judge = Callable[[PostResult, ToolAnswer], Awaitable[ToolAnswer]]
 
 
 async def send(request: LoggedRequest, keys: SigningKeys, judge: Judge | None = None) -> ToolAnswer:
-    """Send it and read the answer. Whoever waits may be cancelled; the request and its `judge` are not."""
+    """Send it and read the answer. The waiting task may be cancelled; the request and its `judge` are not."""
     return await asyncio.shield(detached_tasks.start(_send(request, keys, judge)))
 
 

@@ -198,7 +198,7 @@ class CallSession:
                 task.result()  # a defect of ours is raised here, not lost
             cause = self._end.result() if self._end.done() else ""
             self._close(tasks, cause)
-            # Whoever takes the call over hears the caller's next words.
+            # The recipient of a transfer hears the caller's next words.
             words = () if cause == LEFT else (hear_last_words(self.link, self._vad, self._now),)
             await asyncio.gather(*((on_end(cause),) if on_end else ()), *words)
             return cause

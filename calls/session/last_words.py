@@ -18,7 +18,7 @@ RECENT_SECONDS = 10.0
 async def hear_last_words(
     link: ModelLink, ear: VoiceActivityDetector, now: Callable[[], float] = time.monotonic
 ) -> None:
-    """Have the model write down what it has heard last. Whoever reads its events goes on reading meanwhile."""
+    """Have the model write down what it has heard last. The reader of its events goes on reading meanwhile."""
     session = link.session
     if session is None or now() - ear.heard_at > RECENT_SECONDS:
         return

@@ -48,7 +48,7 @@ class Handset(ABC):
 
     @abstractmethod
     def on_answered(self) -> None:
-        """The call is up, whoever answered it."""
+        """The call is up, from either side."""
 
     @abstractmethod
     def next_frame(self) -> bytes | None:

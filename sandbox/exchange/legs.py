@@ -321,7 +321,7 @@ class Leg:
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def end(self, cause: str, source: Source) -> None:
-        """End the call, once. Whoever ends it comes through here."""
+        """End the call, once. Every way of ending a call comes through here."""
         if self.state == "ended":
             return
         self._cancel_timers()

@@ -54,7 +54,7 @@ class RecordingStore:
         (self._folder / f"{recording_id}.json").write_text(json.dumps(about))
 
     def url(self, recording_id: str) -> str:
-        """An address that gives the WAV to whoever has it, until it expires."""
+        """A URL that gives the WAV to anyone who has it, until it expires."""
         expires = str(int(time.time()) + URL_SECONDS)
         query = f"X-Amz-Expires={URL_SECONDS}&expires={expires}&X-Amz-Signature={self._sign(recording_id, expires)}"
         return f"{self._base_url()}/recordings/{recording_id}.wav?{query}"
