@@ -16,8 +16,10 @@ from billing import caps
 from billing.adjustments import adjust
 from billing.exports import rates_csv
 from billing.forms import RatesImportForm
-from billing.models import Adjustment, LedgerEntry, SpendingCap, TelephonyRate
+from billing.models import Adjustment, Booking, LedgerEntry, MeteredCost, SpendingCap, TelephonyRate
 from billing.payments import admin as payment_admin
+from billing.switch import is_on
+from billing.switched_admin import BillingAdmin, MeteringAdmin
 from bubblyphone.core.admin import EditableListAdmin, ReadOnlyAdmin
 
 __all__ = ["payment_admin"]
@@ -104,7 +106,7 @@ class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReadOnlyAdmin):
+class LedgerEntryAdmin(BillingAdmin):
     """Each entry leads to what it is for."""
 
     list_display = ["id", "developer", "kind", "amount", "description", "what_for", "created_at"]
@@ -115,10 +117,29 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="for", ordering="key")
     def what_for(self, entry: LedgerEntry) -> str:
-        family, about = entry.about
-        if not family:
-            return entry.key
-        return format_html('<a href="{}">{}</a>', reverse(f"admin:{PAGES[family]}_change", args=[about]), entry.key)
+        return _link_to(entry)
+
+
+@admin.register(MeteredCost)
+class MeteredCostAdmin(MeteringAdmin):
+    """What would have been charged; each leads to what it is for."""
+
+    list_display = ["id", "developer", "kind", "amount", "description", "what_for", "created_at"]
+    list_select_related = ["developer"]
+    list_filter = ["kind"]
+    search_fields = ["developer__email", "key", "description"]
+    ordering = ["-id"]
+
+    @admin.display(description="for", ordering="key")
+    def what_for(self, cost: MeteredCost) -> str:
+        return _link_to(cost)
+
+
+def _link_to(booking: Booking) -> str:
+    family, about = booking.about
+    if not family:
+        return booking.key
+    return format_html('<a href="{}">{}</a>', reverse(f"admin:{PAGES[family]}_change", args=[about]), booking.key)
 
 
 class AdjustmentForm(forms.ModelForm[Adjustment]):
@@ -133,7 +154,7 @@ class AdjustmentForm(forms.ModelForm[Adjustment]):
 
 
 @admin.register(Adjustment)
-class AdjustmentAdmin(ReadOnlyAdmin):
+class AdjustmentAdmin(BillingAdmin):
     """The one way to correct a balance: a new entry with a reason, under the name of who made it."""
 
     list_display = ["id", "developer", "amount", "reason", "staff", "created_at"]
@@ -148,7 +169,7 @@ class AdjustmentAdmin(ReadOnlyAdmin):
         return [name for name in super().get_fields(request, obj) if obj is None or name != "reference"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return super(ReadOnlyAdmin, self).has_add_permission(request)
+        return is_on() and super(ReadOnlyAdmin, self).has_add_permission(request)
 
     def save_model(self, request: HttpRequest, obj: Adjustment, form: Any, change: bool) -> None:
         made = adjust(

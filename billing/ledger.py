@@ -1,4 +1,4 @@
-"""The only writer of the ledger.
+"""The only writer of the ledger, and of metered costs, which take its place with billing off (`billing.switch`).
 
 Entries are never changed (a trigger sees to that); a mistake is put right by another entry. The balance is their sum.
 """
@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Developer
+from billing import switch
 from billing.extension_points import CREDIT_JOBS, ENTRY_WATCHERS, HOLDS
-from billing.models import LedgerEntry
+from billing.models import Booking, LedgerEntry, MeteredCost
 from bubblyphone.core import period_cache
 from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.jobs import enqueue
@@ -30,6 +32,10 @@ CROSS JOIN LATERAL (
 ) since
 WHERE developer.id = ANY(%s)
 """
+
+
+NO_END = Decimal("Infinity")  # of funds, where nobody pays
+Written = TypeVar("Written", bound=Booking)
 
 
 class KeyReused(Exception):
@@ -58,26 +64,50 @@ def post_entry(
     `at` is the time of what it is for, by default now. Raises KeyReused if the existing entry has another
     developer, kind or amount.
     """
-    entry, is_new = LedgerEntry.objects.get_or_create(
-        key=key,
-        defaults={
-            "developer_id": developer_id,
-            "kind": kind,
-            "amount": amount,
-            "description": description[:200],
-            "created_at": at or timezone.now(),
-        },
-    )
-    if not is_new and (entry.developer_id, entry.kind, entry.amount) != (developer_id, kind, amount):
-        raise KeyReused(f"{key} stands for {entry.kind} {entry.amount} already, not for {kind} {amount}.")
+    entry, is_new = _write(LedgerEntry, developer_id, key, kind, amount, description, at)
     if is_new and amount > ZERO:
         for job in CREDIT_JOBS:
             enqueue(job, developer_id)
     if is_new:
-        note_change(developer_id, entry.created_at)
         for watch in ENTRY_WATCHERS:
             watch(developer_id)
     return entry
+
+
+@transaction.atomic
+def book_cost(
+    *, developer_id: int, key: str, kind: str, cost: Decimal, description: str, at: datetime | None = None
+) -> None:
+    """Charge what a call or number cost, a positive amount; with billing off meter it. Otherwise as `post_entry`."""
+    if switch.is_on():
+        post_entry(developer_id=developer_id, key=key, kind=kind, amount=-cost, description=description, at=at)
+    else:
+        _write(MeteredCost, developer_id, key, kind, -cost, description, at)
+
+
+def _write(
+    book: type[Written],
+    developer_id: int,
+    key: str,
+    kind: str,
+    amount: Decimal,
+    description: str,
+    at: datetime | None,
+) -> tuple[Written, bool]:
+    """The booking, and whether it is new. Raises KeyReused."""
+    values = {
+        "developer_id": developer_id,
+        "kind": kind,
+        "amount": amount,
+        "description": description[:200],
+        "created_at": at or timezone.now(),
+    }
+    entry, is_new = book._default_manager.get_or_create(key=key, defaults=values)
+    if not is_new and (entry.developer_id, entry.kind, entry.amount) != (developer_id, kind, amount):
+        raise KeyReused(f"{key} stands for {entry.kind} {entry.amount} already, not for {kind} {amount}.")
+    if is_new:
+        note_change(developer_id, entry.created_at)
+    return entry, is_new
 
 
 def note_change(developer_id: int, moment: datetime) -> None:
@@ -102,14 +132,24 @@ def balances(developer_ids: Iterable[int]) -> dict[int, Decimal]:
 
 
 def balance_summary(developer_id: int) -> BalanceSummary:
-    """Balance and holds. An entry written between the two reads counts twice for that moment, never zero times."""
+    """Balance and holds. An entry written between the two reads counts twice for that moment, never zero times.
+
+    With billing off there is nothing of either.
+    """
+    if not switch.is_on():
+        return BalanceSummary(balance=ZERO, held=ZERO)
     held = sum((find(developer_id) for find in HOLDS), ZERO)
     return BalanceSummary(balance=balance(developer_id), held=held)
 
 
 def available(developer_id: int) -> Decimal:
-    """What can be spent: the balance less what is held."""
-    return balance_summary(developer_id).available
+    """What can be spent: the balance less what is held; without end where nobody pays."""
+    return balance_summary(developer_id).available if switch.is_on() else NO_END
+
+
+def funds(developer_ids: Iterable[int]) -> dict[int, Decimal]:
+    """What accounts have for their calls and orders, by developer's id: their balances; without end where nobody pays."""
+    return balances(developer_ids) if switch.is_on() else dict.fromkeys(developer_ids, NO_END)
 
 
 def lock_developer(developer_id: int) -> None:

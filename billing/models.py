@@ -14,7 +14,9 @@ __all__ = [
     "AutoTopUp",
     "BalanceCheckpoint",
     "Card",
+    "Cost",
     "LedgerEntry",
+    "MeteredCost",
     "Notice",
     "Payment",
     "Refund",
@@ -28,10 +30,10 @@ __all__ = [
 FAMILIES = ("call", "number", "payment", "adjustment")
 
 
-class LedgerEntry(models.Model):
-    """One credit or charge of a developer's account. The balance is the sum of `amount`: credits positive, charges negative.
+class Booking(models.Model):
+    """What `amount` was for: credits positive, costs negative.
 
-    `key` says what the entry is for and makes it exist only once ("call:42:model", "number:7:2026-11", "payment:5").
+    `key` makes it exist only once and names its object ("call:42:model", "number:7:2026-11", "payment:5").
     """
 
     class Kind(models.TextChoices):
@@ -47,12 +49,31 @@ class LedgerEntry(models.Model):
         DISPUTE = "dispute"
         ADJUSTMENT = "adjustment"
 
-    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="ledger")
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     key = models.CharField(max_length=100, unique=True)
     kind = models.CharField(max_length=20, choices=Kind)
     amount = models.DecimalField(**MONEY_FIELD)
     description = models.CharField(max_length=200)
     created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.amount}"
+
+    @property
+    def about(self) -> tuple[str, int]:
+        """What it is for, by its key: ("call", 42), ("number", 7), ("payment", 5), ("adjustment", 3); ("", 0): nothing of ours."""
+        family, _, rest = self.key.partition(":")
+        number = rest.partition(":")[0]
+        return (family, int(number)) if family in FAMILIES and number.isdecimal() else ("", 0)
+
+
+class LedgerEntry(Booking):
+    """One credit or charge of a developer's account. The balance is the sum of `amount`."""
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="ledger")
 
     class Meta:
         indexes = [
@@ -64,15 +85,25 @@ class LedgerEntry(models.Model):
         ]
         verbose_name_plural = "ledger entries"
 
-    def __str__(self) -> str:
-        return f"{self.key}: {self.amount}"
 
-    @property
-    def about(self) -> tuple[str, int]:
-        """What it is for, by its key: ("call", 42), ("number", 7), ("payment", 5), ("adjustment", 3); ("", 0): nothing of ours."""
-        family, _, rest = self.key.partition(":")
-        number = rest.partition(":")[0]
-        return (family, int(number)) if family in FAMILIES and number.isdecimal() else ("", 0)
+class MeteredCost(Booking):
+    """What was not charged because billing was off (`billing.switch`). Part of no balance."""
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["developer", "created_at"], include=["kind", "amount"], name="metered_cost_sums")
+        ]
+
+
+class Cost(Booking):
+    """What calls and numbers cost, charged or metered: a view of both tables, for usage and for statements without billing."""
+
+    key = models.CharField(max_length=100, primary_key=True)
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.DO_NOTHING, related_name="+")
+
+    class Meta:
+        managed = False
+        db_table = "billing_cost"
 
 
 class BalanceCheckpoint(models.Model):

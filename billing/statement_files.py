@@ -3,13 +3,14 @@
 from django.http import HttpResponse
 
 from accounts.models import Developer
-from billing import statements
+from billing import statements, switch
 from billing.exports import csv_file, harmless
 from billing.statements import Statement
 from bubblyphone.core.api import format_time
 from bubblyphone.core.money import format_money
 from bubblyphone.core.pdf import Document
 
+COST_COLUMNS = ["created_at", "kind", "description", "cost", "currency"]
 COLUMNS = ["created_at", "kind", "description", "amount", "balance", "currency"]
 
 
@@ -20,7 +21,7 @@ def file_name(statement: Statement, extension: str) -> str:
 def statement_pdf(developer: Developer, statement: Statement) -> HttpResponse:
     """Summary, payments and credits one by one, charges by day."""
     period = statement.period
-    document = Document(f"Statement {period.start:%B %Y}")
+    document = Document(f"{'Statement' if switch.is_on() else 'Costs'} {period.start:%B %Y}")
     who = developer.company_name or developer.name
     document.note(f"{who}, {developer.email}. Account {developer.pk}. Amounts in US dollars. Days in UTC.")
     if not statement.is_final:
@@ -33,15 +34,18 @@ def statement_pdf(developer: Developer, statement: Statement) -> HttpResponse:
     if charged := [
         (f"{day:%b %-d}", format_money(amount)) for day, amount in statements.daily_charges(developer.pk, period)
     ]:
-        document.heading("Charges by day")
+        document.heading("Charges by day" if switch.is_on() else "Costs by day")
         document.rows(["Date", "USD"], charged, widths=(80, 20))
-    document.note("The CSV file for this month lists every transaction.")
+    document.note(f"The CSV file for this month lists every {'transaction' if switch.is_on() else 'cost'}.")
     response = HttpResponse(document.as_bytes(), content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="{file_name(statement, "pdf")}"'
     return response
 
 
 def _summary(statement: Statement) -> list[tuple[str, str, str]]:
+    if not switch.is_on():
+        costs = [(line.title, str(line.count), format_money(-line.amount)) for line in statement.lines]
+        return [*costs, ("Total", "", format_money(statement.charges))]
     return [
         ("Opening balance", "", format_money(statement.opening)),
         *((line.title, str(line.count), format_money(line.amount)) for line in statement.lines),
@@ -50,7 +54,9 @@ def _summary(statement: Statement) -> list[tuple[str, str, str]]:
 
 
 def statement_csv(developer: Developer, statement: Statement) -> HttpResponse:
-    """Every entry with the balance after it, oldest first, between the opening and the closing balance."""
+    """Every entry with the balance after it, oldest first, between the opening and the closing balance; without billing every cost."""
+    if not switch.is_on():
+        return _costs_csv(developer, statement)
     period = statement.period
 
     def rows() -> list[list[str | None]]:
@@ -65,3 +71,12 @@ def statement_csv(developer: Developer, statement: Statement) -> HttpResponse:
         return [*found, [format_time(period.end), "closing", "Closing balance", "0.00", format_money(balance), "USD"]]
 
     return csv_file(file_name(statement, "csv"), COLUMNS, rows())
+
+
+def _costs_csv(developer: Developer, statement: Statement) -> HttpResponse:
+    costs = statements.entries_in(developer.pk, statement.period).iterator()
+    rows = (
+        [format_time(cost.created_at), cost.kind, harmless(cost.description), format_money(-cost.amount), "USD"]
+        for cost in costs
+    )
+    return csv_file(file_name(statement, "csv"), COST_COLUMNS, rows)

@@ -1,6 +1,7 @@
 """Monthly statements: what an account began a month with, what came and went by kind, and what it ended with.
 
-Months are UTC's. A statement is read from the ledger, which is never changed, so that a month that is over stays as it is.
+Months are UTC's. A statement is read from the ledger, which is never changed, so that a month that is over stays as it is. With
+billing off it is read from the costs and has no balances.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from django.db.models import QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from accounts.models import Developer
-from billing.models import LedgerEntry
+from billing import switch
+from billing.models import Booking, Cost, LedgerEntry
 from billing.periods import Period, month_of
 from bubblyphone.core import period_cache
 from bubblyphone.core.errors import NotFound
@@ -23,10 +25,15 @@ from bubblyphone.core.money import ZERO
 MONTHS = """
 SELECT month.start, sums.kind, sums.count, sums.amount
 FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS month (start, until) CROSS JOIN LATERAL (
-    SELECT kind, COUNT(*) AS count, SUM(amount) AS amount FROM billing_ledgerentry
+    SELECT kind, COUNT(*) AS count, SUM(amount) AS amount FROM {table}
     WHERE developer_id = %s AND created_at >= month.start AND created_at < month.until GROUP BY kind
 ) AS sums
 """
+
+
+def book() -> type[LedgerEntry] | type[Cost]:
+    """What statements are read from."""
+    return LedgerEntry if switch.is_on() else Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ class Line:
 
     @property
     def title(self) -> str:
-        return str(LedgerEntry.Kind(self.kind).label)
+        return str(Booking.Kind(self.kind).label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class Statement:
 
 def months_of(developer_id: int, now: datetime) -> list[Period]:
     """The months that an account has statements of, newest first: from its first entry to the current one."""
-    first = LedgerEntry.objects.filter(developer_id=developer_id).order_by("created_at").first()
+    first = book()._default_manager.filter(developer_id=developer_id).order_by("created_at").first()
     return [] if first is None else list(_back_to(month_of(first.created_at), month_of(now)))
 
 
@@ -82,7 +89,7 @@ def statements_of(developer: Developer, now: datetime) -> list[Statement]:
     """Of all months, newest first."""
     months = months_of(developer.pk, now)
     lines_of = period_cache.recall(
-        "statements", developer, months, lambda month: month.end <= now - period_cache.SETTLES,
+        book()._meta.db_table, developer, months, lambda month: month.end <= now - period_cache.SETTLES,
         lambda missing: _lines(developer.pk, missing),
     )  # fmt: skip
     found, opening = list[Statement](), ZERO
@@ -96,7 +103,9 @@ def statements_of(developer: Developer, now: datetime) -> list[Statement]:
 def _lines(developer_id: int, months: list[Period]) -> dict[Period, list[Line]]:
     found: dict[datetime, list[Line]] = {month.start: [] for month in months}
     with connection.cursor() as cursor:
-        cursor.execute(MONTHS, [list(found), [month.end for month in months], developer_id])
+        cursor.execute(
+            MONTHS.format(table=book()._meta.db_table), [list(found), [month.end for month in months], developer_id]
+        )
         for start, kind, count, amount in cursor.fetchall():
             found[start].append(Line(kind, count, amount))
     return {month: found[month.start] for month in months}
@@ -110,9 +119,9 @@ def statement_of(developer: Developer, period: Period, now: datetime) -> Stateme
     raise NotFound("There is no statement for this month.")
 
 
-def entries_in(developer_id: int, period: Period) -> QuerySet[LedgerEntry]:
+def entries_in(developer_id: int, period: Period) -> QuerySet[LedgerEntry] | QuerySet[Cost]:
     """The month's entries, oldest first."""
-    entries = LedgerEntry.objects.filter(
+    entries = book()._default_manager.filter(
         developer_id=developer_id, created_at__gte=period.start, created_at__lt=period.end
     )
     return entries.order_by("created_at", "pk")
@@ -127,4 +136,4 @@ def daily_charges(developer_id: int, period: Period) -> list[tuple[date, Decimal
 
 def _position(line: Line) -> tuple[bool, int]:
     """Credits first, then in the order of the kinds."""
-    return line.amount < ZERO, list(LedgerEntry.Kind.values).index(line.kind)
+    return line.amount < ZERO, list(Booking.Kind.values).index(line.kind)

@@ -245,7 +245,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENFORCE_NON_BLANK_FIELDS": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "PREPROCESSING_HOOKS": ["bubblyphone.core.schema.rename_ids"],
+    "PREPROCESSING_HOOKS": ["billing.switch.without_closed_routes", "bubblyphone.core.schema.rename_ids"],
     "POSTPROCESSING_HOOKS": ["bubblyphone.core.schema.add_components"],
 }
 RATE_LIMIT_PER_MINUTE = 100
@@ -277,6 +277,7 @@ CARRIER = {
         "connection_id": env.TELNYX_CONNECTION_ID,
     },
 }
+BILLING = env.BILLING  # asked through billing.switch
 STRIPE = {
     "secret_key": env.STRIPE_SECRET_KEY,
     "webhook_secret": env.STRIPE_WEBHOOK_SECRET,

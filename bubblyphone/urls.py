@@ -3,7 +3,6 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from billing.payments.webhook import stripe_webhook
 from bubblyphone.core import health
 from bubblyphone.docs import views
 
@@ -15,7 +14,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("bubblyphone.api_urls")),
     path("webhooks/", include("calls.control.carrier_urls")),
-    path("webhooks/stripe", stripe_webhook, name="stripe-webhook"),
     path("", include("accounts.urls")),
     path("", include("billing.urls")),
     path("", include("phone_numbers.urls")),

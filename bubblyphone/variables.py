@@ -125,6 +125,12 @@ GROQ_BASE_URL = env_str("GROQ_BASE_URL", "https://api.groq.com/openai/v1", purpo
 WHISPER_MODEL = env_str("WHISPER_MODEL", "whisper-large-v3-turbo", purpose="Whisper model at Groq.")
 
 section("Payments")
+BILLING = env_bool(
+    "BILLING",
+    True,
+    example="off",
+    purpose="`off`: costs are metered, and nobody pays. No balance, payments or renewals. [What changes](billing.md#without-billing)",
+)
 STRIPE_SECRET_KEY = env_secret(
     "STRIPE_SECRET_KEY",
     shown="none: demo installations offer test credit",

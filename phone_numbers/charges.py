@@ -1,4 +1,4 @@
-"""A number's ledger entries: its setup fee, and each month in advance, once by its key (`number:7:2026-12`)."""
+"""What a number costs: its setup fee, and each month in advance, once by its key (`number:7:2026-12`)."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -22,11 +22,11 @@ def charge_month(number: PhoneNumber, start: datetime, *, at: datetime) -> None:
 
 def _charge(number: PhoneNumber, name: str, kind: str, cost: Decimal, what: str, at: datetime) -> None:
     if cost > ZERO:
-        ledger.post_entry(
+        ledger.book_cost(
             developer_id=number.developer_id,
             key=f"number:{number.pk}:{name}",
             kind=kind,
-            amount=-cost,
+            cost=cost,
             description=f"Number {number.e164}, {what}",
             at=at,
         )

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
-from billing.models import LedgerEntry
+from billing.models import Cost
 from bubblyphone.core.money import ZERO, format_money
 from phone_numbers.models import NumberPurchase, PhoneNumber
 
@@ -17,7 +17,7 @@ def check_numbers() -> Iterator[str]:
     owners = dict(PhoneNumber.objects.values_list("pk", "developer_id"))
     setup: dict[int, Decimal] = defaultdict(Decimal)
     months: dict[int, int] = defaultdict(int)
-    entries = LedgerEntry.objects.filter(key__startswith="number:").order_by("pk")
+    entries = Cost.objects.filter(key__startswith="number:").order_by("created_at", "pk")
     for key, developer_id, amount in entries.values_list("key", "developer_id", "amount").iterator():
         found = _KEY.fullmatch(key)
         if found is None or owners.get(int(found[1])) != developer_id:

@@ -33,7 +33,7 @@ DEMO_PROMPT = (
     "A phone number costs three dollars a month in the United States. "
     "Inbound calls cost four cents a minute and outbound calls cost five cents a minute. "
     "You can bring your own OpenAI or Google key, and then the model costs nothing. "
-    "To start, top up your balance, buy a number, write a prompt and call it. "
+    "To start, buy a number, write a prompt and call it. "
     "Keep answers short and friendly."
 )
 

@@ -17,7 +17,7 @@ from django_q.models import Failure, Success, Task
 
 from accounts import services
 from accounts.models import Developer
-from billing import ledger
+from billing import ledger, switch
 from billing.destinations import exact_rate
 from billing.models import AllowedPrefix
 from bubblyphone.core.admin import ReadOnlyAdmin
@@ -25,9 +25,12 @@ from bubblyphone.core.money import format_money
 from staff import second_factor
 
 # What belongs to an account: (title, list in the admin, filter).
-BELONGINGS = (
+PAID = (
     ("Ledger", "billing_ledgerentry", "developer__id__exact"),
     ("Adjustments", "billing_adjustment", "developer__id__exact"),
+)
+METERED = (("Costs", "billing_meteredcost", "developer__id__exact"),)
+BELONGINGS = (
     ("Calls", "calls_call", "developer__id__exact"),
     ("Numbers", "numbers_phonenumber", "developer__id__exact"),
     ("Verifications", "numbers_verification", "developer__id__exact"),
@@ -102,6 +105,9 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
             return [*self.readonly_fields, "email", "is_staff", "is_superuser", "groups", *readonly]
         return [*self.readonly_fields, "email"] if obj is not None and obj.closed_at else self.readonly_fields
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [name for name in super().get_fields(request, obj) if name != "balance" or switch.is_on()]
+
     def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return super().get_inline_instances(request, obj) if obj is not None else []
 
@@ -132,10 +138,16 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
     def belongings(self, developer: Developer) -> SafeString:
         links = [
             (reverse(f"admin:{name}_changelist") + "?" + urlencode({key: developer.pk}), title)
-            for title, name, key in BELONGINGS
+            for title, name, key in ((PAID if switch.is_on() else METERED) + BELONGINGS)
         ]
-        adjust = reverse("admin:billing_adjustment_add") + "?" + urlencode({"developer": developer.pk})
-        return format_html_join(" · ", '<a href="{}">{}</a>', [*links, (adjust, "Adjust balance")])
+        if switch.is_on():
+            links.append(
+                (
+                    f"{reverse('admin:billing_adjustment_add')}?{urlencode({'developer': developer.pk})}",
+                    "Adjust balance",
+                )
+            )
+        return format_html_join(" · ", '<a href="{}">{}</a>', links)
 
     @admin.action(description="Reset two-factor authentication")
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[Developer]) -> None:

@@ -14,7 +14,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     # Keeps the platform going: money, prices, the catalogue, jobs; looks into calls and numbers.
     "operator": (
         "accounts.view_developer", "accounts.change_developer",
-        "billing.view_ledgerentry", "billing.view_adjustment", "billing.add_adjustment",
+        "billing.view_ledgerentry", "billing.view_meteredcost", "billing.view_adjustment", "billing.add_adjustment",
         "djstripe.view_event", "djstripe.view_webhookeventtrigger",
         "billing.view_spendingcap", "billing.add_spendingcap", "billing.change_spendingcap", "billing.view_payment",
         "billing.view_allowedprefix", "billing.add_allowedprefix", "billing.delete_allowedprefix",

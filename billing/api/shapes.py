@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from billing import switch
 from billing.api.payment_serializers import as_number
 from billing.models import Card, LedgerEntry
 from bubblyphone.core.json_schema import (
@@ -66,7 +67,12 @@ BALANCE = record(
         "held": money("0.08", "Amount on hold for running calls and number purchases."),
         "available": money("24.42", "`balance` minus `held`."),
         "currency": _CURRENCY,
-    }
+        "billing": Read(
+            lambda summary: None if switch.is_on() else "off",
+            choice(["off"], "off", "This installation meters costs and charges nobody. All amounts are zero."),
+        ),
+    },
+    optional=["billing"],
 )
 TRANSACTION = shape(
     "Transaction",
@@ -130,26 +136,29 @@ _MONTH: dict[str, Schema | Read] = {
     "final": Read("is_final", flag("True once the month is over and the statement no longer changes.", example=True)),
 }
 MONTH = record(_MONTH)
+_LINES: dict[str, Schema | Read] = {
+    "kind": choice(LedgerEntry.Kind.values, "telephony"),
+    "count": whole(142),
+    "amount": money("-14.20", "Effect on the balance. Negative for charges."),
+}
 STATEMENT = shape(
     "Statement",
     {
         **_MONTH,
         "opening_balance": Read("opening", money("10.00")),
-        "entries": Read(
-            "lines",
-            listing(
-                record(
-                    {
-                        "kind": choice(LedgerEntry.Kind.values, "telephony"),
-                        "count": whole(142),
-                        "amount": money("-14.20", "Effect on the balance. Negative for charges."),
-                    }
-                )
-            ),
-        ),
+        "entries": Read("lines", listing(record(_LINES))),
         "credits": money("20.00", "Total of all credits."),
         "charges": money("14.20", "Total of all charges, as a positive amount."),
         "closing_balance": Read("closing", money("15.80")),
         "currency": _CURRENCY,
     },
+)
+# With billing off.
+METERED_STATEMENT = record(
+    {
+        **_MONTH,
+        "entries": Read("lines", listing(record(_LINES | {"amount": money("-14.20", "Costs are negative.")}))),
+        "charges": money("14.20", "Total cost, as a positive amount."),
+        "currency": _CURRENCY,
+    }
 )

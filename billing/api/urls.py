@@ -3,13 +3,16 @@
 from django.urls import path
 
 from billing.api import payments, statements, views
+from billing.switch import with_billing_only
 
 urlpatterns = [
-    path("billing/top-up", payments.TopUpView.as_view()),
-    path("billing/auto-topup", payments.AutoTopUpView.as_view()),
-    path("billing/payment-methods", payments.PaymentMethodsView.as_view()),
-    path("billing/payment-methods/<int:pk>", payments.PaymentMethodView.as_view()),
-    path("billing/payment-methods/<int:pk>/default", payments.DefaultPaymentMethodView.as_view()),
+    *with_billing_only(
+        path("billing/top-up", payments.TopUpView.as_view()),
+        path("billing/auto-topup", payments.AutoTopUpView.as_view()),
+        path("billing/payment-methods", payments.PaymentMethodsView.as_view()),
+        path("billing/payment-methods/<int:pk>", payments.PaymentMethodView.as_view()),
+        path("billing/payment-methods/<int:pk>/default", payments.DefaultPaymentMethodView.as_view()),
+    ),
     path("billing/balance", views.BalanceView.as_view()),
     path("billing/transactions", views.TransactionsView.as_view()),
     path("billing/statements", statements.StatementsView.as_view()),

@@ -3,13 +3,16 @@
 from bubblyphone.core.json_schema import choice, money, nullable, text, whole
 from bubblyphone.core.webhook_schema import Webhook
 
-WEBHOOKS = {
+PAYMENTS = {
     "billing.auto_topup.failed": Webhook(
         "An automatic top-up failed, and automatic top-ups were turned off. `reason` is the decline code, "
         "like `card_declined` or `authentication_required`.",
         {"amount": money("25.00"), "currency": text("USD", const="USD"), "reason": text("card_declined")},
         at="2026-03-27T17:20:00Z",
     ),
+}
+WEBHOOKS = {
+    **PAYMENTS,
     "billing.cap.reached": Webhook(
         "Calls have used 50%, 80%, or 100% of a daily cap. Sent once per day (UTC) and percentage, and again after the cap changes.",
         {

@@ -5,7 +5,7 @@ from django.contrib import admin
 from djstripe.models import Event, WebhookEventTrigger
 
 from billing.models import Payment
-from bubblyphone.core.admin import ReadOnlyAdmin
+from billing.switched_admin import BillingAdmin
 
 for model in apps.get_app_config("djstripe").get_models():
     if admin.site.is_registered(model):
@@ -13,7 +13,7 @@ for model in apps.get_app_config("djstripe").get_models():
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
+class PaymentAdmin(BillingAdmin):
     list_display = ["id", "developer", "kind", "status", "amount", "card", "failure_code", "created_at", "settled_at"]
     list_select_related = ["developer"]
     list_filter = ["status", "kind"]
@@ -22,7 +22,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(WebhookEventTrigger)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(BillingAdmin):
     """Each delivery of Stripe's; what could not be carried out has its reason here."""
 
     list_display = ["id", "created", "event", "processed", "exception"]
@@ -32,7 +32,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+class EventAdmin(BillingAdmin):
     list_display = ["id", "type", "created"]
     list_filter = ["type"]
     search_fields = ["id"]

@@ -19,6 +19,6 @@ class DocsConfig(AppConfig):
 
 
 def _description() -> "Description":
-    from bubblyphone.api_schema import DESCRIPTION
+    from bubblyphone.api_schema import describe
 
-    return DESCRIPTION
+    return describe()

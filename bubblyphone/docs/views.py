@@ -40,13 +40,13 @@ class SchemaView(APIView):
 @require_safe
 def reference(request: HttpRequest) -> HttpResponse:
     """Every operation on one page, so that the browser's search finds all."""
-    described, operations = _described(settings.PUBLIC_URL)
+    described, operations = rendered_groups(settings.PUBLIC_URL)
     shown = {"groups": described, "operations": operations, "guides": GUIDES, "base_url": settings.PUBLIC_URL}
     return render(request, "docs/reference.html", shown)
 
 
 @lru_cache(1)
-def _described(base_url: str) -> tuple[list[dict[str, Any]], str]:
+def rendered_groups(base_url: str) -> tuple[list[dict[str, Any]], str]:
     """The groups and their operations in HTML: the same for everybody, so rendered once per process."""
     described = groups(openapi(), base_url)
     return described, render_to_string("docs/_operations.html", {"groups": described})

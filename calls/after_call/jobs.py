@@ -115,11 +115,11 @@ def charge(call: Call, *, name: str, kind: str, amount: Decimal, what: str) -> D
         return ZERO
     ledger.lock_developer(call.developer_id)
     ledger.require_balance(call.developer_id, amount)
-    ledger.post_entry(
+    ledger.book_cost(
         developer_id=call.developer_id,
         key=f"call:{call.pk}:{name}",
         kind=kind,
-        amount=-amount,
+        cost=amount,
         description=f"Call {call.pk}, {what}",
     )
     if call.settled_at:

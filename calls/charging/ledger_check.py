@@ -1,4 +1,4 @@
-"""Part of `manage.py ledger verify`: the costs on calls against their ledger entries."""
+"""Part of `manage.py ledger verify`: the costs on calls against what was booked."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from django.db import connection
 DIFFERENCES = """
 WITH booked AS (
     SELECT split_part(key, ':', 2)::bigint AS call_id, kind, developer_id, -SUM(amount) AS amount
-    FROM billing_ledgerentry WHERE key ~ '^call:[0-9]+:' GROUP BY 1, 2, 3
+    FROM billing_cost WHERE key ~ '^call:[0-9]+:' GROUP BY 1, 2, 3
 ), told AS (
     SELECT id AS call_id, part.kind, developer_id, part.amount FROM calls_call CROSS JOIN LATERAL (VALUES
         ('telephony', telephony_cost), ('model', model_cost), ('transcription', transcription_cost), ('analysis', analysis_cost)
@@ -18,7 +18,7 @@ SELECT call_id, kind, developer_id, COALESCE(told.amount, 0), COALESCE(booked.am
 FROM told FULL JOIN booked USING (call_id, kind, developer_id)
 WHERE COALESCE(told.amount, 0) <> COALESCE(booked.amount, 0) ORDER BY 1, 2
 """
-ODD_KEYS = "SELECT key FROM billing_ledgerentry WHERE key LIKE 'call:%%' AND key !~ '^call:[0-9]+:' ORDER BY id"
+ODD_KEYS = "SELECT key FROM billing_cost WHERE key LIKE 'call:%%' AND key !~ '^call:[0-9]+:' ORDER BY key"
 UNSETTLED = """
 SELECT id FROM calls_call WHERE status IN ('completed', 'failed') AND settled_at IS NULL
    OR demo AND telephony_cost + model_cost + transcription_cost + analysis_cost <> 0 ORDER BY id

@@ -105,11 +105,11 @@ def settle(call: Call, now: datetime) -> None:
     call.settled_at = now
     for name, kind, amount, what in _lines(call, bill):
         if amount > ZERO:
-            ledger.post_entry(
+            ledger.book_cost(
                 developer_id=call.developer_id,
                 key=f"call:{call.pk}:{name}",
                 kind=kind,
-                amount=-amount,
+                cost=amount,
                 description=what,
                 at=now,
             )

@@ -1,7 +1,7 @@
 """What a month's calls and numbers came to (`billing.extension_points.USAGE_REPORT`): billing shows it and cannot know calls.
 
 Calls tell how many there were, how long they lasted, whom they belong to, and what their settlement booked in the same moment; the
-ledger tells the rest. `manage.py ledger verify` proves that each call's amounts are what was booked for it.
+booked costs tell the rest. `manage.py ledger verify` proves that each call's amounts are what was booked for it.
 """
 
 from collections import defaultdict
@@ -27,14 +27,14 @@ from phone_numbers.models import PhoneNumber
 LATER_COSTS = """
 SELECT (entry.created_at AT TIME ZONE 'UTC')::date, entry.kind, call.phone_number_id, call.agent_id, call.model_slug,
        -SUM(entry.amount)
-FROM billing_ledgerentry entry LEFT JOIN calls_call call ON call.id = split_part(entry.key, ':', 2)::bigint
+FROM billing_cost entry LEFT JOIN calls_call call ON call.id = split_part(entry.key, ':', 2)::bigint
 WHERE entry.developer_id = %s AND entry.created_at >= %s AND entry.created_at < %s AND entry.key LIKE 'call:%%'
   AND entry.kind = ANY(%s)
 GROUP BY 1, 2, 3, 4, 5
 """
 NUMBER_COSTS = """
 SELECT (created_at AT TIME ZONE 'UTC')::date, split_part(key, ':', 2)::bigint, -SUM(amount)
-FROM billing_ledgerentry WHERE developer_id = %s AND created_at >= %s AND created_at < %s AND key LIKE 'number:%%'
+FROM billing_cost WHERE developer_id = %s AND created_at >= %s AND created_at < %s AND key LIKE 'number:%%'
 GROUP BY 1, 2
 """
 # Minutes are started ones, as telephony is charged; a sandbox call has no telephony, a webhook-mode call no model, and from a call

@@ -72,8 +72,8 @@ def _answered_calls_and_funds() -> tuple[dict[int, list[Call]], dict[int, Decima
         calls_of: dict[int, list[Call]] = defaultdict(list)
         for call in Call.objects.filter(status=CallStatus.ANSWERED).only(*BILL_FIELDS, "developer_id", "demo"):
             calls_of[call.developer_id].append(call)
-        balances, held = ledger.balances(calls_of), purchases.held_by(calls_of)
-    return calls_of, {pk: balance - held.get(pk, ZERO) for pk, balance in balances.items()}
+        funds, held = ledger.funds(calls_of), purchases.held_by(calls_of)
+    return calls_of, {pk: amount - held.get(pk, ZERO) for pk, amount in funds.items()}
 
 
 def _has_run_out(funds: Decimal, calls: Iterable[Call], now: datetime) -> bool:

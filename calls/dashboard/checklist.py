@@ -8,6 +8,7 @@ from django.db.models import Exists
 
 from accounts.models import ApiKey, Developer
 from agents.models import Agent
+from billing import switch
 from billing.models import LedgerEntry
 from bubblyphone.core.money import ZERO
 from calls.models import Call
@@ -39,8 +40,9 @@ def first_steps(developer: Developer, numbers: Sequence[PhoneNumber]) -> list[St
     credited, has_key, called, has_agent = found.get()
     is_answered = any(number.mode == CallMode.STREAMING or number.webhook_url for number in numbers)
     agent_step = ("numbers", "Choose agent") if has_agent else ("new-agent", "Create agent")
+    credit = Step("Add credit", "Numbers and calls are paid from your balance.", credited, "billing", "Add credit")
     steps = [
-        Step("Add credit", "Numbers and calls are paid from your balance.", credited, "billing", "Add credit"),
+        *([credit] if switch.is_on() else []),
         Step("Create an API key", "Use the API from your own programs.", has_key, "api-keys", "Create key"),
         Step("Buy a phone number", "It is ready immediately.", bool(numbers), "buy-number", "Buy number"),
         Step("Choose who answers", "Create an agent and select it on your number's page.", is_answered, *agent_step),

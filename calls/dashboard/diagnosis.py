@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from django.utils.timezone import localtime
 
+from billing import switch
 from calls.dashboard.wording import seconds_in_words
 from calls.models import Call, CallEvent, CarrierEventRecord, Direction, HangupCause, TranscriptEntry
 from webhooks.models import WebhookDelivery
@@ -102,7 +103,7 @@ def _silent_model(case: Case) -> Diagnosis | None:
 def _busy(case: Case) -> Diagnosis:
     if case.call.direction == Direction.INBOUND:
         text = "Your limit on concurrent calls was reached, so the caller heard a busy signal."
-        return Diagnosis(Fault.SETTINGS, text, "Raise the limit under Billing, Limits.", _told(case))
+        return Diagnosis(Fault.SETTINGS, text, "Raise the limit on the Limits page.", _told(case))
     return Diagnosis(
         Fault.CALLEE,
         "The number was busy.",
@@ -126,6 +127,9 @@ def _no_answer(case: Case) -> Diagnosis:
 def _canceled(case: Case) -> Diagnosis:
     what = "the browser connected" if case.call.sandbox else "it was answered"
     if case.call.end_requested_cause == HangupCause.INSUFFICIENT_BALANCE:
+        if not switch.is_on():
+            text = f"We canceled the call before {what} because a spending limit was reached."
+            return Diagnosis(Fault.SETTINGS, text, "Raise or remove the limit.", _told(case))
         text = f"We canceled the call before {what} because your balance or a limit was used up."
         return Diagnosis(Fault.SETTINGS, text, "Add credit or raise the limit.", _told(case))
     if case.call.end_requested_cause == HangupCause.ACCOUNT_DEACTIVATED:
@@ -158,7 +162,7 @@ def _invalid_number(case: Case) -> Diagnosis:
 
 
 def _insufficient_balance(case: Case) -> Diagnosis:
-    if case.named("limit.reached"):
+    if case.named("limit.reached") or not switch.is_on():
         text = "A spending limit was reached."
         return Diagnosis(Fault.SETTINGS, text, "Raise or remove the limit.", _told(case))
     text = "Your balance was used up."
@@ -319,7 +323,8 @@ def _failed_transfers(transfers: list[CallEvent]) -> Diagnosis:
     if reason in {"no_destination", "webhook_failed"} or transfers[-1].source == CallEvent.Source.WEBHOOK:
         fix = 'Respond with {"result": {"transfer_to": "+14155550100"}} and an E.164 number that can be called.'
         return Diagnosis(Fault.WEBHOOK, text, fix, evidence, is_end=False)
-    fix = "Transfer to a number that can be called, and keep enough balance for its first minute."
+    funds = ", and keep enough balance for its first minute" if switch.is_on() else ""
+    fix = f"Transfer to a number that can be called{funds}."
     return Diagnosis(Fault.SETTINGS, text, fix, evidence, is_end=False)
 
 

@@ -11,7 +11,7 @@ from accounts.models import Developer
 from agents import selectors as agent_selectors
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.templatetags.ui import phone
-from calls.dashboard.wording import OUTCOMES
+from calls.dashboard.wording import outcomes
 from calls.models import Call, CallStatus, Direction
 from phone_numbers import selectors as number_selectors
 
@@ -24,7 +24,8 @@ LOOKUPS = {
 }
 
 
-OUTCOME_CHOICES = [(cause.value, words.removesuffix(".")) for cause, words in OUTCOMES.items()]
+def _outcome_choices() -> list[tuple[str, str]]:
+    return [("", "Any outcome"), *((cause.value, words.removesuffix(".")) for cause, words in outcomes().items())]
 
 
 def _date(label: str) -> forms.DateField:
@@ -36,7 +37,7 @@ class CallFilterForm(forms.Form):
 
     direction = forms.ChoiceField(label="Direction", required=False, choices=[("", "Both"), *Direction.choices])
     status = forms.ChoiceField(label="Status", required=False, choices=[("", "Any status"), *CallStatus.choices])
-    outcome = forms.ChoiceField(label="Outcome", required=False, choices=[("", "Any outcome"), *OUTCOME_CHOICES])
+    outcome = forms.ChoiceField(label="Outcome", required=False, choices=_outcome_choices)
     number = forms.TypedChoiceField(label="Number", required=False, coerce=int, empty_value=None)
     agent = forms.TypedChoiceField(label="Agent", required=False, coerce=int, empty_value=None)
     since = _date("From")

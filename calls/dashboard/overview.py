@@ -11,6 +11,7 @@ from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 
 from accounts.models import Developer
+from billing import switch
 from billing.models import AutoTopUp
 from billing.periods import is_past, start_of_day
 from bubblyphone.core import period_cache
@@ -128,7 +129,8 @@ def _percent(part: int, whole: int) -> int | None:
 def attention(developer: Developer, balance: Decimal, numbers: Iterable[PhoneNumber], now: datetime) -> list[Attention]:
     """Current and upcoming problems, the most urgent first."""
     found = [
-        *_of_money(developer, balance, now),
+        *(_of_balance(developer, balance) if switch.is_on() else ()),
+        *_of_limits(developer, now),
         *_of_numbers(numbers),
         *_of_papers(developer, now),
         *_of_webhooks(developer, now),
@@ -136,7 +138,7 @@ def attention(developer: Developer, balance: Decimal, numbers: Iterable[PhoneNum
     return sorted(found, key=lambda one: not one.is_urgent)
 
 
-def _of_money(developer: Developer, balance: Decimal, now: datetime) -> Iterator[Attention]:
+def _of_balance(developer: Developer, balance: Decimal) -> Iterator[Attention]:
     if balance < MINIMUM_BALANCE:
         yield Attention(
             f"Your balance is below ${format_money(MINIMUM_BALANCE)}. Calls cannot start.",
@@ -145,6 +147,9 @@ def _of_money(developer: Developer, balance: Decimal, now: datetime) -> Iterator
     if AutoTopUp.objects.filter(developer=developer, enabled=False).exclude(failed_at=None).exists():
         text = "Your card was declined. Automatic top-ups are off."
         yield Attention(text, "billing", "Go to billing", is_urgent=True)
+
+
+def _of_limits(developer: Developer, now: datetime) -> Iterator[Attention]:
     names = {Scope.NUMBER: "a number's", Scope.AGENT: "an agent's", Scope.API_KEY: "an API key's"}
     for cap in all_daily_caps(developer):
         if cap.spent(now) >= cap.amount:
@@ -154,7 +159,7 @@ def _of_money(developer: Developer, balance: Decimal, now: datetime) -> Iterator
 
 def _of_numbers(numbers: Iterable[PhoneNumber]) -> Iterator[Attention]:
     for number in numbers:
-        if number.unpaid_since is None:
+        if number.unpaid_since is None or not switch.is_on():
             continue
         if number.status == PhoneNumber.Status.SUSPENDED:
             text = f"{phone(number.e164)} is suspended until its renewal is paid."

@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
-from billing import burn_rate, ledger
+from billing import burn_rate, ledger, switch
 from bubblyphone.core.pages import page
 from calls import selectors
 from calls.dashboard import checklist, pages
@@ -26,7 +26,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     numbers = list(numbers_of(developer).order_by("-pk"))
     context = {
         "balance": summary.balance,
-        "days_left": burn_rate.days_left(developer, summary.available, now),
+        "days_left": burn_rate.days_left(developer, summary.available, now) if switch.is_on() else None,
         "attention": shown.attention(developer, summary.balance, numbers, now),
         "figures": shown.figures(developer, now),
         "steps": checklist.first_steps(developer, numbers),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from billing import switch
 from calls.models import Call, CallEvent, CallStatus, Direction, HangupCause
 
 RUNNING = {
@@ -38,6 +39,8 @@ OUTCOMES_OF_REFUSED = {
     HangupCause.WEBHOOK_FAILED: "Not answered because your webhook failed.",
     HangupCause.ACCOUNT_DEACTIVATED: "Refused because the account is deactivated.",
 }
+# With billing off only limits end or refuse calls for money.
+WITHOUT_BILLING = {HangupCause.INSUFFICIENT_BALANCE: "A spending limit was reached."}
 OUTCOMES_OF_SANDBOX = {
     HangupCause.NO_ANSWER: "The browser never connected.",
     HangupCause.CANCELED: "Canceled before the browser connected.",
@@ -134,7 +137,7 @@ def describe_reason(event: CallEvent) -> str:
     if reason in REASONS.get(event.event_type, {}) or reason in {*REFUSED, *ABANDONED}:
         reason = ""  # describe_event says it
     if reason in OUTCOMES:
-        return OUTCOMES[HangupCause(reason)].removesuffix(".")
+        return outcomes()[HangupCause(reason)].removesuffix(".")
     if _CODE.fullmatch(reason):
         reason = reason.replace("_", " ").capitalize()
     return reason or str(metadata.get("detail") or "")
@@ -153,8 +156,15 @@ def describe_outcome(call: Call) -> str:
         special = OUTCOMES_OF_SANDBOX
     elif call.direction == Direction.INBOUND and call.answered_at is None:
         special = OUTCOMES_OF_REFUSED
+    if not switch.is_on():
+        special = special | WITHOUT_BILLING
     cause = HangupCause(call.hangup_cause)
     return special.get(cause) or OUTCOMES[cause]
+
+
+def outcomes() -> dict[HangupCause, str]:
+    """How calls end, in general words."""
+    return OUTCOMES if switch.is_on() else OUTCOMES | WITHOUT_BILLING
 
 
 def describe_event(event: CallEvent) -> str:

@@ -53,7 +53,7 @@ NUMBER = shape(
         "daily_cap": nullable(money("10.00", "Daily limit in USD (UTC days) for all calls of the number.")),
         "max_concurrent_calls": nullable(whole(10)),
         "created_at": moment(),
-        "renews_at": moment("Next renewal. The number is paid up to this time.", "2026-05-05T12:00:00Z"),
+        "renews_at": moment("When the number's next month begins.", "2026-05-05T12:00:00Z"),
     },
     "A phone number and its own settings. A linked agent's settings take precedence. Null means that the agent or the "
     "default decides. `max_call_duration` and `silence_timeout` show the default if the number has no value.",

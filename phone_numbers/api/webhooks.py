@@ -24,11 +24,7 @@ def _renewal(when: str, state: str, *, ends_at: str | None, days_left: int | Non
     return Webhook(when, {name: fields[name] for name in order}, at="2026-04-23T12:00:00Z")
 
 
-WEBHOOKS = {
-    "webhook.test": Webhook(
-        "A test event you sent from the number's page. Any 2xx response counts as received.",
-        {"phone_number_id": text("1"), "phone_number": text("+14155551234")},
-    ),
+RENEWALS = {
     "number.renewal.reminder": _renewal(
         "Sent 7, 3, and 1 days before a renewal that your balance does not cover, and before an unpaid number is suspended.",
         "upcoming",
@@ -47,6 +43,13 @@ WEBHOOKS = {
     "number.released": _renewal(
         "The number was not paid and has been released.", "released", ends_at=None, days_left=None
     ),
+}
+WEBHOOKS = {
+    "webhook.test": Webhook(
+        "A test event you sent from the number's page. Any 2xx response counts as received.",
+        {"phone_number_id": text("1"), "phone_number": text("+14155551234")},
+    ),
+    **RENEWALS,
     "country.verification.updated": Webhook(
         "Your documents were approved or rejected. Sent once to each webhook URL of your numbers, signed with the secret of "
         "`phone_number`.",

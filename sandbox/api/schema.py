@@ -14,11 +14,11 @@ OPERATIONS = {
             status=201,
             body=SandboxCallSerializer,
             example={"phone_number_id": 1, "overrides": {"system_prompt": "You are a test assistant."}},
-            errors={402: "The balance is below $0.50."},
+            errors={402: "The balance is below $0.50, or one of your limits is reached (see `reason`)."},
         ),
         "POST /sandbox/demo": Operation(
             "Start a demo call",
-            "A free call to our demo agent. No balance or number needed. Three per account.",
+            "A free call to our demo agent. No number needed. Three per account.",
             answer=data_of(record({**DEMO.properties, "demos_remaining": whole(2, minimum=0)})),
             status=201,
             errors={

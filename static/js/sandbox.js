@@ -7,7 +7,7 @@ const DEFAULT_RATE = 24000;
 const REASONS = {
   completed: "Call ended",
   normal_clearing: "Call ended",
-  insufficient_balance: "Your balance is used up",
+  insufficient_balance: "Your balance or a spending limit is used up",
   max_duration: "Maximum duration reached",
   silence_timeout: "Ended because nobody said anything",
   model_failed: "The AI model failed",

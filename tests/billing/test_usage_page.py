@@ -31,7 +31,7 @@ def test_the_page_shows_the_month(empty_redis: object) -> None:
         'href="?period=2026-02"',
     ):
         assert text in shown
-    assert "No spending in" in client.get("/usage").content.decode()
+    assert "No costs in" in client.get("/usage").content.decode()
     for wrong in ("soon", "", "2026-13", "2026-3", "0000-01", "2026-03-01"):
         page = client.get("/usage", {"period": wrong}, follow=True)
         assert (page.status_code, page.redirect_chain) == (200, [("/usage", 302)])
