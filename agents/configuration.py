@@ -82,8 +82,10 @@ def variable_warnings(numbers: Iterable[LinkedSettings]) -> list[str]:
     for number in numbers:
         if lacking := missing_variables(resolve(request={}, request_agent=None, number=number), {}):
             names = ", ".join(f"{{{{{name}}}}}" for name in lacking)
+            config = resolve(request={}, request_agent=None, number=number)
+            condition = " if the lookup fails" if config.lookup_url else ""
             warnings.append(
-                f"Inbound calls to {number} have no value for {names}. Set default_variables, or a default in the text:"
+                f"Inbound calls to {number} have no value for {names}{condition}. Set default_variables, or a default in the text:"
                 f" {{{{{lacking[0]}|…}}}}."
             )
     return warnings

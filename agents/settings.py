@@ -61,6 +61,7 @@ class Source(StrEnum):
     AGENT = "agent"
     NUMBER_AGENT = "number_agent"
     NUMBER = "number"
+    LOOKUP = "lookup"
     DEFAULT = "default"
 
 
@@ -149,6 +150,18 @@ class CallConfig:
         hint="Receives tool calls. Required if there are tools.",
         placeholder="https://",
         on_call_page="Tool webhook URL",
+    )
+    lookup_url: str = setting(
+        "",
+        Url(2000),
+        Group.TOOLS,
+        label="Lookup URL",
+        about="URL asked while an inbound call rings (`call.lookup`). Its response can choose the agent, set variables, "
+        "metadata, and the greeting, or reject the call. The call is answered within 2.5 seconds, with or without it.",
+        example="https://yourapp.com/lookup",
+        hint="Asked who is calling while the phone rings. It can choose the agent and set variables.",
+        placeholder="https://",
+        on_call_page="Lookup URL",
     )
     default_variables: Mapping[str, str] = setting(
         {},

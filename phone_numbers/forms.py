@@ -26,7 +26,7 @@ SECTIONS = (
         (*wide(Group.CONVERSATION), "model", *wide(Group.MODEL)),
         (*narrow(Group.MODEL), *narrow(Group.CONVERSATION)),
     ),
-    Section("Tools and webhooks", (*wide(Group.TOOLS), "webhook_url"), narrow(Group.TOOLS)),
+    Section("Tools and webhooks", (*wide(Group.TOOLS), "webhook_url"), narrow(Group.TOOLS), "calls/_lookup.html"),
     Section("Transfer and limits", wide(Group.LIMITS), narrow(Group.LIMITS)),
     Section("Options", wide(Group.OPTIONS), narrow(Group.OPTIONS)),
 )

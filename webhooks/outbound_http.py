@@ -69,6 +69,7 @@ class PostResult:
     error: str | None
     is_whole: bool = True  # False: the body is longer than the part that was read
     is_final: bool = False  # a failure that a retry would only repeat
+    is_timeout: bool = False
 
     @property
     def is_success(self) -> bool:
@@ -231,6 +232,7 @@ class OutboundClient:
         status: int | None = None
         received, received_headers = bytearray(), dict[bytes, bytes]()
         error: str | None = None
+        is_timeout = False
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
@@ -245,14 +247,14 @@ class OutboundClient:
             if 300 <= status < 400:
                 error = "The server responded with a redirect. Redirects are not followed."
         except TimeoutError:
-            error = f"No complete response within {self._timeout_seconds:g} seconds."
+            error, is_timeout = f"No complete response within {self._timeout_seconds:g} seconds.", True
         except (OSError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as failure:
             error = str(failure) or type(failure).__name__
         except (httpx2.InvalidURL, httpcore2.UnsupportedProtocol, ValueError) as failure:
             error = f"Invalid URL: {failure}"
         text, is_whole, problem = _read_body(bytes(received), received_headers)
         latency_ms = round((time.monotonic() - started) * 1000)
-        return PostResult(status, text, latency_ms, error or problem, is_whole)
+        return PostResult(status, text, latency_ms, error or problem, is_whole, is_timeout=is_timeout)
 
     async def download(self, url: str, path: Path, *, max_bytes: int) -> None:
         """GET a file and put it at `path`, whole or not at all. Raises DownloadFailed, OSError of the disk."""

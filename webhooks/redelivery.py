@@ -12,7 +12,7 @@ from webhooks.outbox import wake_dispatcher
 
 Status = WebhookDelivery.Status
 # They ask for a response now: each can be resent to test a server, but not with "resend all failed".
-QUESTIONS = ("call.incoming", "call.speech", "call.tool_call")
+QUESTIONS = ("call.incoming", "call.speech", "call.tool_call", "call.lookup")
 # Of a body or an answer, on a page; the whole of it is in the API.
 SHOWN_CHARACTERS = 4000
 

@@ -98,5 +98,6 @@ class CallSerializer(AgentSettingsSerializer):
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
+        del fields["lookup_url"]  # of inbound calls
         # `from` is a word of Python's own.
         return {"from": PhoneNumberField(required=True, allow_null=False, allow_blank=False), **fields}

@@ -112,7 +112,7 @@ CALL_DETAIL = shape(
         **CALL.properties,
         "config": free_object(
             {"voice": {"value": "Kore", "source": "agent"}},
-            "The settings of the call. `source` is `request`, `agent`, `number_agent`, `number`, or `default`.",
+            "The settings of the call. `source` is `request`, `agent`, `number_agent`, `number`, `lookup`, or `default`.",
         ),
         "dynamic_variables": free_object({"customer_name": "John"}),
         "transfers": Read(

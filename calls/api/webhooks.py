@@ -11,6 +11,18 @@ _END = choice(HangupCause.values, "normal_clearing")
 _METADATA = free_object({"order_id": "1815"}, "Metadata of the call, if any.")
 _SECONDS = nullable(whole(120, "Time from answer to end, in seconds. Null if the call was not answered."))
 
+_LOOKUP = Webhook(
+    "An inbound call rings and has a `lookup_url`. Respond with what you know of the caller. All fields are optional: "
+    '`{"agent_id": 3, "dynamic_variables": {…}, "metadata": {…}, "greeting_message": "…", "reject": true}`. Sent once. '
+    "The call waits up to 2.3 seconds.",
+    {
+        **_ID,
+        "from": text("+15551234567"),
+        "to": text("+14155551234"),
+        "phone_number_id": text("1"),
+        "agent_id": nullable(text("1")),
+    },
+)
 _WEBHOOKS = {
     "call.incoming": Webhook(
         "An inbound call arrived. In mode `webhook`, respond with an action.",
@@ -123,7 +135,7 @@ _WEBHOOKS = {
         at="2026-03-28T10:01:39Z",
     ),
 }
-WEBHOOKS = {
+WEBHOOKS = {"call.lookup": _LOOKUP} | {
     event: replace(
         webhook,
         fields={**webhook.fields, "metadata": _METADATA},

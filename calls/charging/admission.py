@@ -1,5 +1,6 @@
 """Whether one more call may begin: the balance, and the limits of the developer's own."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -35,7 +36,13 @@ def admit(call: Call) -> None:
     _check_cost_limit(call)
     _check_account_limits(call, now)
     _check_number_limits(call)
-    for cap in sorted(daily_caps([call]), key=lambda cap: list(Scope).index(cap.scope)):
+    check_daily_caps(call, now)
+
+
+def check_daily_caps(call: Call, now: datetime, *, scopes: Collection[Scope] = tuple(Scope)) -> None:
+    """Raises InsufficientFunds, whose `code` names the reason, where a daily cap of these scopes is used up."""
+    caps = [cap for cap in daily_caps([call]) if cap.scope in scopes]
+    for cap in sorted(caps, key=lambda cap: list(Scope).index(cap.scope)):
         open_calls = cap.calls().running()
         # In this order: a call that ends meanwhile counts twice, and never not at all.
         held = sum((balance_holds.hold_of(other, now) for other in open_calls), ZERO)

@@ -94,7 +94,7 @@ def answer_again(now: datetime) -> None:
     ).filter(Q(last_command_at=None) | Q(last_command_at__lt=now - ANSWER_AGAIN_AFTER))
     # A webhook-mode call waits until the developer's server answers it.
     waiting = waiting.exclude(mode=CallMode.WEBHOOK, answer_requested_at=None)
-    commands.side_by_side(inbound.answer, waiting)
+    commands.side_by_side(inbound.answer_again, waiting)
 
 
 def finish_hung_up(now: datetime) -> None:

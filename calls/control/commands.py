@@ -7,7 +7,7 @@ repeats by their command id.
 import logging
 import uuid
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -37,6 +37,11 @@ def after_commit(function: Callable[..., None], *arguments: Any) -> None:
     transaction.on_commit(lambda: THREADS.submit(in_context(_run, function, arguments)))
 
 
+def in_thread(function: Callable[..., T], *arguments: Any) -> Future[T | None]:
+    """Run it in a thread that may use the database. A failure is logged, and the result is then None."""
+    return THREADS.submit(in_context(_run, function, arguments))
+
+
 def side_by_side(function: Callable[[T], object], calls: Iterable[T]) -> None:
     """Do the same for each and wait for all: a carrier that is away takes its time over every command."""
     waiting = list(calls)
@@ -48,11 +53,12 @@ def side_by_side(function: Callable[[T], object], calls: Iterable[T]) -> None:
         done.result()
 
 
-def _run(function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+def _run(function: Callable[..., T], arguments: tuple[Any, ...]) -> T | None:
     try:
-        function(*arguments)
+        return function(*arguments)
     except Exception:
         logger.exception("A carrier command failed")
+        return None
     finally:
         close_old_connections()
 

@@ -13,7 +13,8 @@ from bubblyphone.core.money import ZERO
 from calls import timeline
 from calls.charging.admission import admit
 from calls.charging.call_prices import model_price
-from calls.control import call_variables, commands, lifecycle
+from calls.control import call_variables, commands, lifecycle, lookup
+from calls.control.lookup_reply import LookupOutcome
 from calls.models import Call, CallStatus, Direction, HangupCause
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
@@ -57,7 +58,8 @@ def _begin(event: CarrierEvent) -> None:
     refusal, reason = _refusal(call, number)
     call.save()
     timeline.add_beginning(call, at=event.occurred_at)
-    if call.mode == CallMode.STREAMING and not refusal:
+    will_ask = bool(call.settings.lookup_url) and not refusal
+    if call.mode == CallMode.STREAMING and not refusal and not will_ask:
         call_variables.put_in(call, call.settings, {})
     if refusal:
         timeline.add_event(call.pk, "call.refused", "system", at=event.occurred_at, reason=reason)
@@ -77,8 +79,32 @@ def _begin(event: CarrierEvent) -> None:
     )
     lifecycle.replay_carrier_events(call)
     call.refresh_from_db()
-    if call.mode == CallMode.STREAMING and not call.is_over and call.hangup_reported_at is None:
+    if call.is_over or call.hangup_reported_at is not None:
+        return
+    if will_ask:
+        lookup.begin(call, finish_lookup)
+    elif call.mode == CallMode.STREAMING:
         commands.after_commit(answer, call)
+
+
+def finish_lookup(call_id: int, outcome: LookupOutcome) -> str:
+    """Go on with a call that waited for a lookup, once. Returns what was wrong with the reply, for its author."""
+    with transaction.atomic():
+        call = Call.objects.locked(call_id)
+        if not call.lookup_pending:
+            return ""
+        final = lookup.settle(call, outcome)
+        if call.mode == CallMode.STREAMING and not call.is_over and call.end_requested_at is None:
+            commands.after_commit(answer, call)
+    return final.detail
+
+
+def answer_again(call: Call) -> None:
+    """Answer a call whose command to answer was lost, perhaps with the process that waited for its lookup."""
+    if call.lookup_pending:
+        finish_lookup(call.pk, lookup.LOST)
+    else:
+        answer(call)
 
 
 def answer(call: Call) -> None:

@@ -31,7 +31,8 @@ from webhooks.models import WebhookDelivery
 SETTLING = timedelta(minutes=4)
 SOURCES = {
     "request": "this call's request",
-    "agent": "the agent named in the request",
+    "agent": "the agent named in the request or lookup",
+    "lookup": "the lookup",
     "number_agent": "the number's agent",
     "number": "the number",
     "default": "default",

@@ -78,7 +78,7 @@ def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str,
         headers = signature_headers(signing_keys(number.signing_secret), body, uuid.uuid4(), int(now.timestamp()))
     message = "Two tool tests are already running."
     with at_most(AT_ONCE, f"tool-trial:{developer.pk}", lease_seconds=LEASE_SECONDS, message=message):
-        answer = run_waiting(_post, url, body, headers)
+        answer = run_waiting(post_alone, url, body, headers)
     pretty = json.dumps(parse_stored_json(body), indent=2, ensure_ascii=False)
     return Trial(request=pretty, answer=answer, read=read_answer(answer), signed_as=number)
 
@@ -89,7 +89,8 @@ def _signing_number(developer: Developer, agent_id: int | None) -> PhoneNumber |
     return linked or numbers.first()
 
 
-async def _post(url: str, body: str, headers: Mapping[str, str]) -> PostResult:
+async def post_alone(url: str, body: str, headers: Mapping[str, str]) -> PostResult:
+    """One POST by a client of its own."""
     client = OutboundClient()
     try:
         return await client.post(url, body=body.encode(), headers=headers)

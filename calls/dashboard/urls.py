@@ -9,6 +9,7 @@ urlpatterns = [
     path("calls", views.calls, name="calls"),
     path("calls/<str:identifier>", views.call, name="call"),
     path("agents/try-tool", views.try_tool, name="try-tool"),
+    path("lookup/try", views.try_lookup, name="try-lookup"),
     path("calls/<str:identifier>/recording/delete", recording_pages.delete_recording, name="delete-recording"),
     path("calls/<str:identifier>/waveform.svg", recording_pages.drawing, name="waveform"),
     path("calls/<str:identifier>/panel/<slug:name>", recording_pages.panel, name="call-panel"),

@@ -19,11 +19,12 @@ from bubblyphone.core.once import show_once, take_shown_once
 from bubblyphone.core.pages import page, posted_from, read_id, show_refusal, slice_of
 from calls import selectors
 from calls.control import running_calls
-from calls.dashboard import pages, tool_trial
+from calls.dashboard import lookup_trial, pages, tool_trial
 from calls.dashboard.forms import CallFilterForm, ContextForm, TransferForm
 from calls.models import Call
 
 TRIAL = "tool-trial"  # what the page after a trial shows once
+LOOKUP_TRIAL = "lookup-trial"
 
 
 @never_cache
@@ -141,3 +142,33 @@ def _trial_outcome(request: HttpRequest) -> dict[str, Any]:
     except ValueError as error:
         return {"name": name, "trouble": f"These arguments cannot be sent: {error}"}
     return {"name": name, "trial": trial.shown()}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def try_lookup(request: HttpRequest) -> HttpResponse:
+    """A trial of the lookup URL that is in an agent's or a number's form, shown in the same ways as that of a tool."""
+    if request.method != "POST":
+        stored = take_shown_once(request, LOOKUP_TRIAL)
+        if not stored:
+            return redirect("agents")
+        return render(request, "calls/lookup_trial.html", parse_stored_json(stored))
+    outcome = _lookup_outcome(request)
+    if "HX-Request" in request.headers:
+        return render(request, "calls/_lookup_trial.html", outcome)
+    show_once(request, LOOKUP_TRIAL, json.dumps(outcome))
+    return redirect("try-lookup")
+
+
+def _lookup_outcome(request: HttpRequest) -> dict[str, Any]:
+    """What the page shows: `trial`, or `trouble`."""
+    try:
+        trial = lookup_trial.try_lookup(
+            developer=signed_in(request),
+            url=request.POST.get("lookup_url", ""),
+            agent_id=read_id(request.POST.get("trial-agent", "")),
+            number_id=read_id(request.POST.get("trial-number", "")),
+        )
+    except ValidationError as error:
+        return {"trouble": f"Lookup URL: {' '.join(error.messages)}"}
+    return {"trial": trial}

@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection, transaction
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.logs import in_context
 from calls import timeline
-from calls.control import session_messages
+from calls.control import inbound, lookup, session_messages
 from calls.control.session_messages import ToolResult
 from calls.live.event_writer import WRITER
 from calls.live.tool_results import ToolAnswer, read_answer
@@ -103,8 +103,12 @@ def give_up_lost(now: datetime) -> None:
     with transaction.atomic():
         for delivery in request_log.lost_requests(now - LOST_AFTER):
             request_log.give_up_request(delivery, LOST)
+            call_id = int(delivery.subject.removeprefix("call:"))
+            if delivery.event_type == lookup.EVENT:
+                inbound.finish_lookup(call_id, lookup.LOST)
+                continue
             timeline.add_event(
-                int(delivery.subject.removeprefix("call:")),
+                call_id,
                 "tool.abandoned",
                 "system",
                 at=now,

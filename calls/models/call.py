@@ -87,6 +87,9 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     started_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)
 
+    lookup_pending = models.BooleanField(
+        default=False
+    )  # rings, and waits for the developer's server: calls.control.lookup
     carrier_call_id = models.CharField(max_length=200, unique=True, null=True)  # Telnyx: call_control_id
     last_command_at = models.DateTimeField(null=True)  # when the carrier was last commanded to answer or to hang up
 

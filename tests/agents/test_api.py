@@ -45,6 +45,7 @@ def test_the_documented_agent(api):
         "tools": None,
         "default_variables": None,
         "tool_webhook_url": None,
+        "lookup_url": None,
         "auto_transfer_tool": None,
         "transcription_enabled": None,
         "realtime_transcript": None,

@@ -23,6 +23,7 @@ LAYERS = {
     "language": ("en-US", "en-GB", "de-DE", "fr-FR", ""),
     "tools": ([TOOL], [], [{"name": "a"}], [{"name": "b"}], []),
     "tool_webhook_url": ("https://a.example", "https://b.example", "https://c.example", "https://d.example", ""),
+    "lookup_url": ("https://a.example", "https://b.example", "https://c.example", "https://d.example", ""),
     "default_variables": ({"a": "1"}, {"a": "2"}, {"b": "3"}, {"a": "4"}, {}),
     "transfer_number": ("+14155550101", "+14155550102", "+14155550103", "+14155550104", ""),
     "auto_transfer_tool": (False, True, False, True, True),

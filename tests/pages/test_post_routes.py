@@ -43,6 +43,7 @@ SIGN_UP = {
     "password": "a-long-secret",
     "time_zone": "",
 }
+LOOKUP = {"lookup_url": "{server}"}
 TOOL = {"tool": "0", "trial-0-name": "check", "trial-0-arguments": "{}", "tool_webhook_url": "{server}"}
 CASES = [
     Case("signup", SIGN_UP, {**SIGN_UP, "email": "no", "password": "short"}, ("email", "password"), stranger=True),
@@ -97,6 +98,7 @@ CASES = [
     Case("resend-webhook", {"next": "/webhooks"}),
     Case("country", {"requirement-1": PDF}, {"requirement-0": "Kept", "requirement-1": b"neither PDF nor picture"}, ("requirement-1",)),
     Case("try-tool", TOOL, does_nothing=True),
+    Case("try-lookup", LOOKUP, does_nothing=True),
     Case("delete-recording"),
     Case("recording-retention", {"days": "30"}, {"days": "0"}, ("days",)),
     Case("hang-up"),
@@ -173,7 +175,7 @@ def test_a_form_is_carried_out_once_and_redirects(world: World, case: Case) -> N
     assert first.status_code == (200 if "sandbox" in case.name else 302)
     assert "/login?" not in first.headers.get("Location", "")
     assert bool(changed(before, between)) is not case.does_nothing
-    assert asked_once == asked + (case.name == "try-tool")
+    assert asked_once == asked + (case.name in ("try-tool", "try-lookup"))
     if case.stranger:
         client.cookies = cookies  # both were pressed before an answer came
     second = send(client, path, form)

@@ -1,0 +1,93 @@
+"""Trying a lookup from the pages of agents and numbers: the POST that a ringing call would send, outside of any call."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import Developer
+from agents.models import Agent
+from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.ratelimit import at_most
+from bubblyphone.core.waiting import run_waiting
+from calls.control.lookup import WAIT_SECONDS, lookup_body
+from calls.control.lookup_reply import LookupOutcome, LookupReply, read_outcome
+from calls.dashboard.tool_trial import AT_ONCE, LEASE_SECONDS, post_alone
+from phone_numbers.models import PhoneNumber
+from phone_numbers.selectors import numbers_of
+from webhooks.outbound_http import validate_webhook_url
+from webhooks.signing import signature_headers, signing_keys
+
+CALLER = "+15551234567"
+CALL_ID = "trial"  # what the server gets in place of a call's id
+
+
+def try_lookup(*, developer: Developer, url: str, agent_id: int | None, number_id: int | None) -> dict[str, Any]:
+    """POST a lookup to `url`, for up to 10 s and outside of transactions; returns what the page shows, as plain data.
+
+    Signed with the secret of that number, else of one that the agent answers, else of any number of the developer's, else not
+    at all. Raises Django's ValidationError for an address that must not be posted to, TooManyRequests while two others are running.
+    """
+    validate_webhook_url(url)
+    now = timezone.now()
+    number = _number_of(developer, agent_id, number_id)
+    body = lookup_body(
+        call_id=CALL_ID,
+        from_number=CALLER,
+        to_number=number.e164 if number else "",
+        phone_number_id=str(number.pk) if number else "",
+        agent_id=str(agent_id) if agent_id else None,
+        at=now,
+    )
+    headers = {"Content-Type": "application/json"}
+    if number is not None:
+        headers = signature_headers(signing_keys(number.signing_secret), body, uuid.uuid4(), int(now.timestamp()))
+    message = "Two lookup tests are already running."
+    with at_most(AT_ONCE, f"lookup-trial:{developer.pk}", lease_seconds=LEASE_SECONDS, message=message):
+        answer = run_waiting(post_alone, url, body, headers)
+    outcome = _checked(developer, read_outcome(answer))
+    return {
+        "is_usable": outcome.reply is not None,
+        "is_late": answer.latency_ms > WAIT_SECONDS * 1000,
+        "problem": outcome.detail,
+        "effects": list(_effects(outcome.reply)) if outcome.reply else [],
+        "status": answer.status,
+        "latency_ms": answer.latency_ms,
+        "signed_as": number.e164 if number else "",
+        "request": json.dumps(parse_stored_json(body), indent=2, ensure_ascii=False),
+        "answer": answer.body or answer.error,
+    }
+
+
+def _number_of(developer: Developer, agent_id: int | None, number_id: int | None) -> PhoneNumber | None:
+    numbers = numbers_of(developer).select_related("signing_secret").order_by("pk")
+    return (
+        (numbers.filter(pk=number_id).first() if number_id is not None else None)
+        or (numbers.filter(agent_id=agent_id).first() if agent_id is not None else None)
+        or numbers.first()
+    )
+
+
+def _checked(developer: Developer, outcome: LookupOutcome) -> LookupOutcome:
+    reply = outcome.reply
+    if reply is None or reply.agent_id is None:
+        return outcome
+    if Agent.objects.filter(developer=developer, pk=reply.agent_id).exists():
+        return outcome
+    return LookupOutcome(reason="malformed", detail=f"agent_id: There is no agent {reply.agent_id}.")
+
+
+def _effects(reply: LookupReply) -> Iterator[str]:
+    """What the reply would do to a call, in words."""
+    if reply.reject:
+        yield "The call is rejected. The caller hears a busy signal."
+    if reply.agent_id is not None:
+        yield f"Agent {reply.agent_id} answers."
+    if reply.dynamic_variables:
+        yield f"Sets variables: {', '.join(reply.dynamic_variables)}."
+    if reply.metadata:
+        yield f"Sets metadata: {', '.join(reply.metadata)}."
+    if reply.greeting_message:
+        yield "Sets the greeting."
