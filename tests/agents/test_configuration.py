@@ -91,6 +91,7 @@ def test_all_fields_fall_through_one_by_one():
         "language": {"value": "", "source": "default"},
         "tools": {"value": [], "source": "default"},
         "tool_webhook_url": {"value": "", "source": "default"},
+        "lookup_url": {"value": "", "source": "default"},
         "default_variables": {"value": {}, "source": "default"},
         "transfer_number": {"value": "", "source": "default"},
         "auto_transfer_tool": {"value": True, "source": "default"},
