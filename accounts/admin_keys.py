@@ -29,6 +29,11 @@ class ChangesNeedAdminKey(IsAuthenticated):
         return is_known
 
 
+def api_key_of(request: Request) -> ApiKey | None:
+    """The key that was sent; None with a session token."""
+    return request.auth if isinstance(request.auth, ApiKey) else None
+
+
 def require_admin_key(request: Request) -> None:
     """Raises Forbidden where the request came with an ordinary API key."""
     if isinstance(request.auth, ApiKey) and not request.auth.is_admin:

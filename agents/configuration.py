@@ -8,18 +8,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from agents import variables
-from agents.models import Agent, AgentSettings, AIModel, ModelKey
+from agents import variables, versions
+from agents.models import Agent, AgentSettings, AgentVersion, AIModel, ModelKey
 from agents.selectors import default_model, find_model
 from agents.settings import FIELDS, CallConfig, Source
 from bubblyphone.core.errors import InvalidRequest
 
 
 class LinkedSettings(Protocol):
-    """A phone number, as seen from here: agent settings of its own and perhaps a linked agent."""
+    """A phone number, as seen from here: agent settings of its own, perhaps a linked agent, and perhaps a certain version of it."""
 
     @property
     def agent(self) -> Agent | None: ...
+    @property
+    def agent_version(self) -> AgentVersion | None: ...
 
 
 def resolve(
@@ -35,7 +37,8 @@ def resolve(
     if request_agent is not None:
         layers.append((Source.AGENT, request_agent))
     if number is not None and number.agent is not None:
-        layers.append((Source.NUMBER_AGENT, number.agent))
+        pinned = number.agent_version
+        layers.append((Source.NUMBER_AGENT, number.agent if pinned is None else versions.settings_of(pinned)))
     if number is not None:
         layers.append((Source.NUMBER, number))
     values: dict[str, Any] = {}

@@ -16,7 +16,7 @@ MODEL_FIELDS = frozenset({"model_slug", "model_key_id"})
 VOICE_FIELDS = frozenset({"voice", "model_slug", "model_key_id"})
 FALLBACK_FIELDS = frozenset({"fallback_model", "model_slug", "model_key_id"})
 # What changes which layer a number's calls take these from.
-LAYER_FIELDS = frozenset({"agent_id", "mode"})
+LAYER_FIELDS = frozenset({"agent_id", "agent_version_id", "mode"})
 
 
 def call_problems(config: CallConfig) -> Problems:

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 from pydantic import ValidationError as Mismatch
 
+from accounts.models import ApiKey
 from agents import setting_kinds as kinds
 from agents.capabilities import Capabilities
 from agents.settings import SETTINGS
@@ -137,6 +138,31 @@ class Agent(AgentSettings):
     daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC) for all calls of the agent
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
+    version = models.PositiveIntegerField(default=1)  # the one that is live
+    # What the editor holds and is not live: its form as it was sent, the version it was begun from, and when it was last saved.
+    draft = models.TextField(blank=True, default="")
+    draft_version = models.PositiveIntegerField(null=True)
+    draft_saved_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name
+
+
+class AgentVersion(models.Model):
+    """What an agent was from one publication to the next: `values` by name (agents.versions). Never changed afterwards."""
+
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    values = OrderedJSONField(default=dict)
+    published_at = models.DateTimeField(default=timezone.now)
+    api_key = models.ForeignKey(
+        ApiKey, models.SET_NULL, null=True, related_name="+"
+    )  # that published it; none: the dashboard
+    restored = models.PositiveIntegerField(null=True)  # the earlier version whose values it took
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["agent", "number"], name="agent_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.agent}, version {self.number}"

@@ -6,13 +6,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import ProtectedError
 
-from accounts.models import Developer
-from agents import configuration, model_rules
-from agents.models import Agent, AgentSettings, ModelKey
+from accounts.models import ApiKey, Developer
+from agents import configuration, model_rules, versions
+from agents.models import Agent, AgentSettings, AgentVersion, ModelKey
 from agents.settings import FIELDS
 from billing import destinations
 from bubblyphone.core import crypto
 from bubblyphone.core.errors import Conflict, InvalidRequest
+from bubblyphone.core.ordered_json import is_same
 
 CAP_FIELDS = frozenset({"daily_cap"})
 AGENT_FIELDS = frozenset({"name", "description", "analysis_schema", *CAP_FIELDS, *FIELDS})
@@ -33,10 +34,18 @@ def delete_model_key(*, key: ModelKey) -> None:
         with transaction.atomic():
             # Against a PATCH that is just now choosing this key; see `set_fields`.
             ModelKey.objects.select_for_update().filter(pk=key.pk).first()
+            if pinned := _pinned_with(key):
+                raise Conflict(f"This model key is used by {', '.join(pinned)}. Choose another version there first.")
             key.delete()
     except ProtectedError as error:
         users = ", ".join(sorted(str(user) for user in error.protected_objects))
         raise Conflict(f"This model key is used by {users}. Choose another key there first.") from error
+
+
+def _pinned_with(key: ModelKey) -> list[str]:
+    """The numbers that are set to a version of an agent which uses a key, each with that version."""
+    pinned = AgentVersion.objects.filter(phone_numbers__developer_id=key.developer_id).select_related("agent")
+    return sorted({str(version) for version in pinned if version.values.get("model_key_id") == key.pk})
 
 
 def replace_model_key(*, key: ModelKey, api_key: str) -> ModelKey:
@@ -46,37 +55,58 @@ def replace_model_key(*, key: ModelKey, api_key: str) -> ModelKey:
     return key
 
 
-def create_agent(*, developer: Developer, changes: Mapping[str, Any]) -> Agent:
-    """Raises InvalidRequest, also for a model that no call could use."""
+def create_agent(*, developer: Developer, changes: Mapping[str, Any], api_key: ApiKey | None = None) -> Agent:
+    """Its first version is live. `api_key` is the one that asked for it.
+
+    Raises InvalidRequest, also for a model that no call could use.
+    """
     agent = Agent(developer=developer)
     with transaction.atomic():
         set_fields(agent, changes, allowed=AGENT_FIELDS, developer_id=developer.pk)
         if found := model_rules.settings_problems(agent, changes.keys()):
             raise InvalidRequest(found)
         agent.save()
+        versions.record(agent, api_key=api_key)
     return agent
 
 
-def update_agent(*, agent: Agent, changes: Mapping[str, Any]) -> Agent:
-    """Change only what `changes` names, for all linked numbers at once.
+def update_agent(
+    *, agent: Agent, changes: Mapping[str, Any], api_key: ApiKey | None = None, restored: int | None = None
+) -> Agent:
+    """Publish a version with what `changes` names, for all linked numbers at once; none where nothing differs.
+
+    `api_key` is the one that asked for it, `restored` the number of the version that the changes are taken from.
 
     Raises InvalidRequest, also when a linked number could not go on with the result; then nothing is changed.
     """
     with transaction.atomic():
         # The same lock as in linking a number (phone_numbers.configuration): neither sees the other's half.
         locked = Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
+        before = versions.snapshot(locked)
         set_fields(locked, changes, allowed=AGENT_FIELDS, developer_id=locked.developer_id)
         if found := model_rules.settings_problems(locked, changes.keys()):
             raise InvalidRequest(found)
         _refuse_breaking_numbers(locked)
+        if not is_same(versions.snapshot(locked), before):
+            locked.version += 1
+            versions.record(locked, api_key=api_key, restored=restored)
         locked.save()
     return locked
+
+
+def restore_version(*, version: AgentVersion) -> Agent:
+    """Publish an earlier version once more. Raises InvalidRequest where it can no longer be used, as `update_agent` does."""
+    return update_agent(agent=version.agent, changes=versions.changes_to(version), restored=version.number)
 
 
 def duplicate_agent(*, agent: Agent) -> Agent:
     """A copy that no number is linked to."""
     values = {field: getattr(agent, field) for field in AGENT_FIELDS}
-    return Agent.objects.create(developer=agent.developer, **{**values, "name": f"Copy of {agent.name}"[:NAME_LENGTH]})
+    values["name"] = f"Copy of {agent.name}"[:NAME_LENGTH]
+    with transaction.atomic():
+        copy = Agent.objects.create(developer=agent.developer, **values)
+        versions.record(copy)
+    return copy
 
 
 def linked_numbers(agent: Agent) -> list[Any]:
@@ -105,7 +135,7 @@ def delete_agent(*, agent: Agent) -> None:
         if linked:
             text = f"This agent is still linked to {', '.join(linked)}. Unlink it there first."
             raise InvalidRequest({"agent": [text]}, message=text)
-        locked.phone_numbers.update(agent=None)
+        locked.phone_numbers.update(agent=None, agent_version=None)
         locked.delete()
 
 

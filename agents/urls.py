@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from agents import model_key_views, views
+from agents import model_key_views, version_views, views
 
 urlpatterns = [
     path("agents", views.agents, name="agents"),
@@ -10,6 +10,9 @@ urlpatterns = [
     path("agents/<int:pk>", views.agent, name="agent"),
     path("agents/<int:pk>/duplicate", views.duplicate_agent, name="duplicate-agent"),
     path("agents/<int:pk>/delete", views.delete_agent, name="delete-agent"),
+    path("agents/<int:pk>/versions", version_views.agent_versions, name="agent-versions"),
+    path("agents/<int:pk>/versions/<int:number>", version_views.agent_version, name="agent-version"),
+    path("agents/<int:pk>/versions/<int:number>/restore", version_views.restore_version, name="restore-agent-version"),
     path("model-keys", model_key_views.model_keys, name="model-keys"),
     path("model-keys/<int:pk>/test", model_key_views.check_key, name="test-model-key"),
     path("model-keys/<int:pk>/replace", model_key_views.replace_key, name="replace-model-key"),

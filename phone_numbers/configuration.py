@@ -7,14 +7,16 @@ from django.db import transaction
 
 from accounts.models import Developer
 from agents import configuration, model_rules
-from agents.models import Agent
+from agents.models import Agent, AgentVersion
 from agents.services import set_fields
 from agents.settings import FIELDS
 from bubblyphone.core.errors import InvalidRequest, NotFound
 from phone_numbers.models import CallMode, PhoneNumber
 
 CAP_FIELDS = frozenset({"daily_cap", "max_concurrent_calls"})
-NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", *CAP_FIELDS, *FIELDS}) - {"analysis_schema"}
+NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", "agent_version_id", *CAP_FIELDS, *FIELDS}) - {
+    "analysis_schema"
+}
 # Fields that no rule of `agents.configuration` looks at: a number that breaks one since can still be renamed.
 FREE_FIELDS = CAP_FIELDS | {
     "label", "webhook_url", "voice", "language", "greeting_message", "default_variables", "transfer_number", "max_cost_per_call",
@@ -25,6 +27,7 @@ PUBLIC_NAMES = {"model_slug": "model"}  # where the API of numbers has a name of
 def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNumber:
     """Change only what `changes` names (NUMBER_FIELDS; values as `NumberUpdateSerializer` gives them). All or nothing.
 
+    `agent_version` is the number of a version of the agent, or None for the live one, as it is for another agent.
     Linking an agent without giving a mode makes it answer, if the number has no webhook URL.
     Raises InvalidRequest, with the names that the API has, and NotFound for a number that has been released meanwhile.
     """
@@ -32,7 +35,9 @@ def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNu
         locked = PhoneNumber.objects.select_for_update(of=("self",)).filter(pk=number.pk).first()
         if locked is None or locked.status == PhoneNumber.Status.RELEASED:
             raise NotFound("Not found.")
-        if (agent_id := changes.get("agent_id", locked.agent_id)) is not None:
+        agent_id = changes.get("agent_id", locked.agent_id)
+        changes = _with_version(locked, changes, agent_id)
+        if agent_id is not None:
             locked.agent = _lock_agent(locked, agent_id)
         set_fields(locked, changes, allowed=NUMBER_FIELDS, developer_id=locked.developer_id)
         if changes.get("agent_id") and "mode" not in changes and _only_the_agent_can_answer(locked):
@@ -42,6 +47,21 @@ def update_number(*, number: PhoneNumber, changes: Mapping[str, Any]) -> PhoneNu
             raise InvalidRequest({PUBLIC_NAMES.get(name, name): texts for name, texts in found.items()})
         locked.save(update_fields=sorted(name.removesuffix("_id") for name in changes))
     return locked
+
+
+def _with_version(number: PhoneNumber, changes: Mapping[str, Any], agent_id: int | None) -> dict[str, Any]:
+    """The changes with the id of the version in place of its number. Raises InvalidRequest for a version that is not the agent's."""
+    found = dict(changes)
+    wanted = found.pop("agent_version", None)
+    if wanted is not None:
+        version = AgentVersion.objects.filter(agent_id=agent_id, number=wanted).first()
+        if agent_id is None or version is None:
+            text = f"The agent has no version {wanted}." if agent_id else "Choose an agent before a version of it."
+            raise InvalidRequest({"agent_version": [text]})
+        found["agent_version_id"] = version.pk
+    elif "agent_version" in changes or agent_id != number.agent_id:
+        found["agent_version_id"] = None
+    return found
 
 
 def variable_warnings(number: PhoneNumber) -> list[str]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from accounts.models import Developer
 from agents import selectors as agent_selectors
@@ -17,10 +19,11 @@ from phone_numbers.models import CallMode, NumberPrice, NumberType, PhoneNumber
 
 TYPE_LABELS = {"local": "Local", "mobile": "Mobile", "toll_free": "Toll-free", "national": "National"}
 # The hidden input that static/js/forms.js fills once the reader touched `mode`: then it does not follow the agent.
+VERSIONS_SHOWN = 50  # the newest
 MODE_WAS_CHOSEN = "mode_was_chosen"
 # The groups of the configuration form.
 SECTIONS = (
-    Section("Basics", narrow=("label", "agent_id", "mode"), template="numbers/_mode_was_chosen.html"),
+    Section("Basics", narrow=("label", "agent_id", "agent_version", "mode"), template="numbers/_mode_was_chosen.html"),
     Section(
         "Conversation",
         (*wide(Group.CONVERSATION), "model", *wide(Group.MODEL)),
@@ -40,6 +43,16 @@ def countries() -> list[tuple[str, str]]:
 
 def _agent_choices(developer: Developer) -> list[tuple[int, str]]:
     return [(agent.pk, agent.name) for agent in agent_selectors.agents_of(developer)]
+
+
+def _version_choices(number: PhoneNumber) -> list[tuple[int, str]]:
+    """The newest versions of a number's agent, and the one it is set to."""
+    if number.agent is None:
+        return []
+    rows = list(number.agent.versions.values_list("number", "published_at")[:VERSIONS_SHOWN])
+    if number.agent_version is not None and number.agent_version.number < rows[-1][0]:
+        rows.append((number.agent_version.number, number.agent_version.published_at))
+    return [(version, f"Version {version}, {date_format(localtime(at), 'M j, H:i')}") for version, at in rows]
 
 
 class NumberSearchForm(forms.Form):
@@ -114,6 +127,13 @@ class NumberForm(SettingsForm):
         widget=forms.Select(attrs={"data-sets": "id_mode", "data-sets-value": CallMode.STREAMING.value}),
         help_text="Answers this number's calls. Agent settings override the fields below.",
     )
+    agent_version = forms.TypedChoiceField(
+        label="Version",
+        required=False,
+        coerce=int,
+        empty_value=None,
+        help_text="A number can keep a version while you publish others.",
+    )
     model = forms.ChoiceField(label="Model", required=False)
     webhook_url = forms.CharField(
         label="Webhook URL",
@@ -130,6 +150,8 @@ class NumberForm(SettingsForm):
     def __init__(self, data: Mapping[str, Any] | None = None, *, number: PhoneNumber) -> None:
         super().__init__(data, settings=number, developer=number.developer)
         set_choices(self.fields["agent_id"], "None", _agent_choices(number.developer))
+        set_choices(self.fields["agent_version"], "Always the live version", _version_choices(number))
+        self.initial["agent_version"] = number.agent_version.number if number.agent_version else ""
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from agents.models import Agent, AgentSettings
+from agents.models import Agent, AgentSettings, AgentVersion
 from billing.periods import add_months
 from bubblyphone.core.money import MONEY_FIELD
 from phone_numbers.documents import document_path, document_storage
@@ -44,6 +44,10 @@ class PhoneNumber(AgentSettings):
     status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
     mode = models.CharField(max_length=10, choices=CallMode, default=CallMode.WEBHOOK)
     agent = models.ForeignKey(Agent, models.PROTECT, null=True, blank=True, related_name="phone_numbers")
+    # The version of the agent that answers; none: the live one.
+    agent_version = models.ForeignKey(
+        AgentVersion, models.SET_NULL, null=True, blank=True, related_name="phone_numbers"
+    )
     webhook_url = models.URLField(max_length=2000, blank=True, default="")
     signing_secret = models.ForeignKey(SigningSecret, models.PROTECT, related_name="+")
     monthly_cost = models.DecimalField(**MONEY_FIELD)

@@ -80,7 +80,8 @@ def release(number: PhoneNumber, now: datetime) -> None:
             return
         # A released number must not keep its agent or key from being deleted.
         fresh.status, fresh.released_at, fresh.agent, fresh.model_key = Status.RELEASED, now, None, None
-        fresh.save(update_fields=["status", "released_at", "agent", "model_key"])
+        fresh.agent_version = None
+        fresh.save(update_fields=["status", "released_at", "agent", "agent_version", "model_key"])
         renewal_notices.send(fresh, "released", now)
 
 

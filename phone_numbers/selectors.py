@@ -11,7 +11,7 @@ from webhooks.endpoints import Endpoint
 def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
     """A developer's numbers, without released ones."""
     numbers = PhoneNumber.objects.filter(developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
-    return numbers.select_related("agent")
+    return numbers.select_related("agent", "agent_version")
 
 
 def webhook_endpoints(developer: Developer) -> list[Endpoint]:

@@ -15,6 +15,7 @@ from accounts.selectors import require_active
 from agents import configuration
 from agents.selectors import running_slug
 from agents.settings import CallConfig
+from agents.versions import answering_version
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest
 from bubblyphone.core.money import ZERO
@@ -115,6 +116,7 @@ def _begin(
         developer=developer,
         phone_number=number,
         agent=number.agent if number else None,
+        agent_version=answering_version(number) if number else None,
         api_key=api_key,
         direction=Direction.INBOUND,
         from_number="sandbox",

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
 from accounts.services import issue_api_key
+from agents import versions
 from agents.models import Agent
 from phone_numbers.models import PhoneNumber
 from webhooks.models import SigningSecret
@@ -54,4 +55,7 @@ def make_phone_number(*, developer: Developer | None = None, e164: str = "", **f
 
 
 def make_agent(*, developer: Developer | None = None, name: str = "Support", **fields: Any) -> Agent:
-    return Agent.objects.create(developer=developer or make_developer(), name=name, **fields)
+    """As it was when it was created: its first version."""
+    agent = Agent.objects.create(developer=developer or make_developer(), name=name, **fields)
+    versions.record(agent)
+    return agent

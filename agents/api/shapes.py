@@ -136,6 +136,7 @@ AGENT = shape(
         "recording_enabled": Read(lambda agent: bool(agent.recording_enabled), flag(example=True)),
         "daily_cap": nullable(money("10.00", "Daily limit in USD (UTC days) for all calls of the agent.")),
         "analysis_schema": nullable(free_object(ANALYSIS_EXAMPLE)),
+        "version": whole(1, "Number of the live version. Every change publishes one."),
         "phone_numbers_count": Read(lambda agent: getattr(agent, "phone_numbers_count", 0), whole(0)),
         "created_at": moment(),
         "updated_at": moment(),

@@ -4,7 +4,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.admin_keys import require_admin_key_to_change
+from accounts.admin_keys import api_key_of, require_admin_key_to_change
 from accounts.models import Developer
 from agents import selectors, services
 from agents.api.shapes import AGENT, MODEL, MODEL_KEY
@@ -52,7 +52,9 @@ class AgentList(APIView):
         body = AgentSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         require_admin_key_to_change(services.CAP_FIELDS, Agent(), body.validated_data, request)
-        agent = services.create_agent(developer=_developer(request), changes=body.validated_data)
+        agent = services.create_agent(
+            developer=_developer(request), changes=body.validated_data, api_key=api_key_of(request)
+        )
         return data(AGENT.of(agent), status=201)
 
 
@@ -65,7 +67,7 @@ class AgentDetail(APIView):
         body = AgentSerializer(data=request.data, partial=True)
         body.is_valid(raise_exception=True)
         require_admin_key_to_change(services.CAP_FIELDS, agent, body.validated_data, request)
-        services.update_agent(agent=agent, changes=body.validated_data)
+        services.update_agent(agent=agent, changes=body.validated_data, api_key=api_key_of(request))
         changed = selectors.get_agent(developer=_developer(request), pk=pk)
         return data(AGENT.of(changed), warnings=services.variable_warnings(changed))
 

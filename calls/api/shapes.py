@@ -71,6 +71,7 @@ CALL = shape(
         "to_number": text("+15551234567", "Same as `to`."),
         "phone_number_id": nullable(whole(1)),
         "agent_id": nullable(whole(1)),
+        "agent_version": nullable(whole(3, "Version of the agent that spoke.")),
         "mode": choice(CallMode.values, "streaming"),
         "model_slug": nullable(text("gemini-3.1-flash-live")),
         "status": choice(CallStatus.values, "completed"),

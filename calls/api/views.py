@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.admin_keys import api_key_of
 from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
 from bubblyphone.core.api import OldestFirstPagination, data, page_of, validated
@@ -131,11 +132,6 @@ def developer_of(request: Request) -> Developer:
     return request.user
 
 
-def api_key_of(request: Request) -> ApiKey | None:
-    """The key that was sent; None with a session token."""
-    return request.auth if isinstance(request.auth, ApiKey) else None
-
-
 def apply_filters(calls: QuerySet[Call], chosen: dict[str, Any]) -> QuerySet[Call]:
     """Narrow a list of calls by validated filters."""
     for name in ("direction", "status", "phone_number_id", "agent_id", "sandbox", "voicemail_detected"):
@@ -153,7 +149,7 @@ def apply_filters(calls: QuerySet[Call], chosen: dict[str, Any]) -> QuerySet[Cal
 def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | None = None) -> Call:
     """Bring the ids and numbers of a request to their objects, and dial."""
     number = (
-        PhoneNumber.objects.select_related("agent")
+        PhoneNumber.objects.select_related("agent", "agent_version")
         .filter(developer=developer, e164=body.pop("from"))
         .exclude(status=PhoneNumber.Status.RELEASED)
         .first()

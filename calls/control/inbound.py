@@ -7,6 +7,7 @@ from django.db import transaction
 from accounts.selectors import require_active
 from agents import configuration, model_rules
 from agents.selectors import running_slug
+from agents.versions import answering_version
 from billing.selectors import find_rate
 from bubblyphone.core.errors import ApplicationError, Forbidden, TooManyRequests
 from bubblyphone.core.money import ZERO
@@ -41,7 +42,7 @@ def _begin(event: CarrierEvent) -> None:
     if Call.objects.filter(carrier_call_id=event.carrier_call_id).exists():
         return  # the same call reported under another event id
     number = (
-        PhoneNumber.objects.select_related("agent", "developer")
+        PhoneNumber.objects.select_related("agent", "agent_version", "developer")
         .filter(e164=event.to_number, status=PhoneNumber.Status.ACTIVE)
         .first()
     )
@@ -124,6 +125,7 @@ def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
         developer=number.developer,
         phone_number=number,
         agent=number.agent,
+        agent_version=answering_version(number),
         direction=Direction.INBOUND,
         from_number=event.from_number,
         to_number=event.to_number,

@@ -11,6 +11,7 @@ from agents import configuration, model_rules
 from agents.models import Agent
 from agents.selectors import running_slug
 from agents.settings import CallConfig
+from agents.versions import answering_version
 from billing import destinations
 from bubblyphone.core.errors import Conflict, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
@@ -61,6 +62,7 @@ def place_call(
             developer=developer,
             phone_number=number,
             agent=agent or number.agent,
+            agent_version=agent.version if agent else answering_version(number),
             api_key=api_key,
             direction=Direction.OUTBOUND,
             from_number=number.e164,

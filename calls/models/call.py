@@ -64,6 +64,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="calls")
     phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, null=True, related_name="calls")
     agent = models.ForeignKey(Agent, models.SET_NULL, null=True, related_name="calls")
+    agent_version = models.PositiveIntegerField(null=True)  # the version of the agent that spoke
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="+")  # that placed it
     direction = models.CharField(max_length=10, choices=Direction)
     from_number = models.CharField(max_length=40, blank=True, default="")

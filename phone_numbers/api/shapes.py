@@ -42,6 +42,10 @@ NUMBER = shape(
         "mode": choice(CallMode.values, "webhook"),
         "webhook_url": nullable(text("https://your-app.com/webhook")),
         "agent_id": nullable(whole(1)),
+        "agent_version": Read(
+            lambda number: number.agent_version.number if number.agent_version else None,
+            nullable(whole(3, "Version of the agent that answers. Null: the live one."), example=None),
+        ),
         "model": Read("model_slug", nullable(text("gemini-3.1-flash-live"))),
         **SETTING_SCHEMAS,
         "max_call_duration": Read(

@@ -26,6 +26,7 @@ class NumberUpdateSerializer(AgentSettingsSerializer):
     webhook_url = EmptyableUrl(max_length=2000)
     mode = serializers.ChoiceField(CallMode.choices, required=False)
     agent_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
+    agent_version = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=2**31 - 1)
     model = ModelSlugField(max_length=80, source="model_slug")
     daily_cap = AmountField(required=False, allow_null=True)
     max_concurrent_calls = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=10_000)

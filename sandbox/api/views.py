@@ -7,12 +7,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.admin_keys import api_key_of
 from agents.serializers import MAX_ID, ModelSlugField, VariablesField, body_field
 from agents.settings import KINDS
 from bubblyphone.core.api import StrictSerializer, data
 from bubblyphone.core.errors import InvalidRequest
 from calls.api.metadata import MetadataField
-from calls.api.views import api_key_of, developer_of
+from calls.api.views import developer_of
 from phone_numbers.models import PhoneNumber
 from sandbox import services
 from sandbox.api.shapes import DEMO, STARTED

@@ -59,6 +59,7 @@ def test_the_documented_agent(api):
         "max_cost_per_call": None,
         "daily_cap": None,
         "analysis_schema": None,
+        "version": 1,
         "phone_numbers_count": 1,
         "created_at": "2026-04-05T12:00:00Z",
         "updated_at": "2026-04-05T12:00:00Z",

@@ -68,6 +68,7 @@ CASES = [
     Case("agent", agent_form(name="Baker"), agent_form(name="Kept?", tools="[", transfer_number="12"), ("tools", "transfer_number")),
     Case("duplicate-agent"),
     Case("delete-agent"),
+    Case("restore-agent-version"),
     Case("link-agent", {"number": "{pk:webhook_number}"}),
     Case(
         "model-keys", {"provider": "openai", "api_key": "sk-proj-0123456789"},

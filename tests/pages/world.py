@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts import email_verification, passwords
 from accounts.models import BrowserSession, Developer
 from accounts.services import issue_api_key, open_session
-from agents.services import create_model_key
+from agents.services import create_model_key, update_agent
 from billing.models import Card, Payment
 from calls.models import Recording
 from tests.billing.payments import save_card
@@ -73,6 +73,7 @@ class World:
             "country": lambda: {"code": "GB", "number_type": "local"},
             "delete-recording": lambda: {"identifier": self._recording()},
             "test-webhook": lambda: {"pk": self.webhook_number.pk},
+            "restore-agent-version": lambda: {"pk": self.agent.pk, "number": self._earlier_version()},
             "release-number": lambda: {"pk": self.webhook_number.pk},
         }
         if name in made:
@@ -81,7 +82,7 @@ class World:
             self._failed_delivery()
         pattern = next(found for found in patterns() if found.name == name)
         known = {"agents": self.agent.pk, "model-keys": self.key.pk, "numbers": self.number.pk}
-        values = {"pk": known.get(str(pattern.pattern).partition("/")[0]), "identifier": self.call.pk}
+        values = {"pk": known.get(str(pattern.pattern).partition("/")[0]), "identifier": self.call.pk, "number": 1}
         return {parameter: values[parameter] for parameter in pattern.pattern.converters}
 
     def filled(self, form: dict[str, Any]) -> dict[str, Any]:
@@ -101,6 +102,10 @@ class World:
     def _offer(self) -> str:
         html = self.client.get(f"/numbers/buy?{SEARCH}").content.decode()
         return re.findall(r'data-fill-phone_number="([^"]+)"', html)[0]
+
+    def _earlier_version(self) -> int:
+        update_agent(agent=self.agent, changes={"description": "Changed since."})
+        return 1
 
     def _browser(self) -> int:
         signed_in_client(self.developer).get("/account")

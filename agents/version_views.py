@@ -1,0 +1,71 @@
+"""The versions of an agent: the list, what each changed, and bringing one back."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.access import signed_in
+from agents import selectors, services, versions
+from agents.models import AgentVersion
+from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.pages import page, show_refusal, slice_of
+
+
+@never_cache
+@require_safe
+@page
+def agent_versions(request: HttpRequest, pk: int) -> HttpResponse:
+    """Newest first, each with its author and what it changed."""
+    agent = selectors.get_agent(developer=signed_in(request), pk=pk)
+    found = slice_of(agent.versions.select_related("api_key", "agent__developer"), request.GET.get("before"))
+    rows = [(version, versions.author_of(version), _changed(version)) for version in found.rows]
+    return render(request, "agents/versions.html", {"agent": agent, "slice": found, "rows": rows})
+
+
+@never_cache
+@require_safe
+@page
+def agent_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+    """What a version changed; with `?to=live`, what is different in the live one."""
+    agent = selectors.get_agent(developer=signed_in(request), pk=pk)
+    version = versions.get_version(agent, number)
+    with_live = request.GET.get("to") == "live" and number != agent.version
+    if with_live:
+        changes = versions.changes_between(version.values, versions.snapshot(agent))
+    else:
+        before = _before(version)
+        changes = versions.changes_between(before.values if before else {}, version.values)
+    context = {
+        "agent": agent,
+        "version": version,
+        "author": versions.author_of(version),
+        "changes": changes,
+        "with_live": with_live,
+        "numbers": version.phone_numbers.order_by("pk"),
+    }
+    return render(request, "agents/version.html", context)
+
+
+@require_POST
+@page
+def restore_version(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+    agent = selectors.get_agent(developer=signed_in(request), pk=pk)
+    try:
+        restored = services.restore_version(version=versions.get_version(agent, number))
+    except ApplicationError as error:
+        show_refusal(request, error)
+        return redirect("agent-version", pk, number)
+    messages.success(request, f"Version {number} is live again, as version {restored.version}.")
+    return redirect("agent-versions", pk)
+
+
+def _before(version: AgentVersion) -> AgentVersion | None:
+    return AgentVersion.objects.filter(agent_id=version.agent_id, number=version.number - 1).first()
+
+
+def _changed(version: AgentVersion) -> list[str]:
+    """The labels of what a version changed; [] for the first one."""
+    before = _before(version)
+    return [change.label for change in versions.changes_between(before.values, version.values)] if before else []
