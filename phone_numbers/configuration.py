@@ -54,10 +54,11 @@ def _with_version(number: PhoneNumber, changes: Mapping[str, Any], agent_id: int
     found = dict(changes)
     wanted = found.pop("agent_version", None)
     if wanted is not None:
+        if agent_id is None:
+            raise InvalidRequest({"agent_version": ["Choose an agent before a version of it."]})
         version = AgentVersion.objects.filter(agent_id=agent_id, number=wanted).first()
-        if agent_id is None or version is None:
-            text = f"The agent has no version {wanted}." if agent_id else "Choose an agent before a version of it."
-            raise InvalidRequest({"agent_version": [text]})
+        if version is None:
+            raise InvalidRequest({"agent_version": [f"The agent has no version {wanted}."]})
         found["agent_version_id"] = version.pk
     elif "agent_version" in changes or agent_id != number.agent_id:
         found["agent_version_id"] = None
