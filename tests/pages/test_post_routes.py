@@ -146,6 +146,7 @@ def test_every_address_that_takes_a_post_is_in_the_table(world: World) -> None:
     client, takers = signed_in_client(make_developer()), set()
     made_up: dict[str, Any] = {
         "pk": 1,
+        "number": 1,
         "key_id": 1,
         "token": "x",
         "identifier": "1",
