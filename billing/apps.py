@@ -10,6 +10,7 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         from accounts.extension_points import ACCOUNT_OPENED, DELETION_STEPS, DeletionPhase, DeletionStep
         from billing import account_deletion, caps, checkpoints, extension_points, notices, verification
+        from billing import metrics as _instruments  # noqa: F401  declared when they are imported
         from billing.payments import auto_topup, ledger_check, sweep
         from bubblyphone.core.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob
 

@@ -15,6 +15,7 @@ __all__ = [
     "BalanceCheckpoint",
     "Card",
     "Cost",
+    "LedgerCheck",
     "LedgerEntry",
     "MeteredCost",
     "Notice",
@@ -222,3 +223,19 @@ class AllowedPrefix(models.Model):
 
     def __str__(self) -> str:
         return f"+{self.prefix}"
+
+
+class LedgerCheck(models.Model):
+    """When the ledger was last checked, and what was wrong with it (`billing.verification`)."""
+
+    finished_at = models.DateTimeField(default=timezone.now)
+    seconds = models.FloatField()
+    problem_count = models.PositiveIntegerField()
+    first_problems = models.TextField(blank=True, default="")  # one a line
+
+    class Meta:
+        indexes = [models.Index(fields=["-finished_at"], name="ledger_check_newest")]
+        get_latest_by = "finished_at"
+
+    def __str__(self) -> str:
+        return f"ledger check of {self.finished_at}: {self.problem_count} problems"

@@ -4,14 +4,17 @@ Each check of `billing.extension_points.LEDGER_CHECKS` yields a line for every f
 """
 
 import logging
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 from django.db import connection
 from django.db.models import Count, Q, Sum
+from django.utils import timezone
 
 from billing import ledger
 from billing.extension_points import LEDGER_CHECKS
-from billing.models import Adjustment, LedgerEntry
+from billing.models import Adjustment, LedgerCheck, LedgerEntry
 from bubblyphone.core.money import ZERO, format_money
 from bubblyphone.core.snapshots import one_state
 
@@ -27,6 +30,8 @@ ODD = (
     | (Q(kind__in=CALL_KINDS) ^ Q(key__startswith="call:"))
     | (Q(kind__in=NUMBER_KINDS) ^ Q(key__startswith="number:"))
 )
+SHOWN_PROBLEMS = 20
+KEPT = timedelta(days=90)
 TRIGGERS = {"ledger_rows_stay", "ledger_is_never_emptied"}
 
 
@@ -40,9 +45,22 @@ def find_problems() -> list[str]:
         return [problem for check in LEDGER_CHECKS for problem in check()]
 
 
+def check_and_note() -> list[str]:
+    """Every fault; when the check was made, and what it found, is kept for the operator page and the metrics."""
+    began = time.monotonic()
+    problems = find_problems()
+    LedgerCheck.objects.create(
+        seconds=time.monotonic() - began,
+        problem_count=len(problems),
+        first_problems="\n".join(problems[:SHOWN_PROBLEMS]),
+    )
+    LedgerCheck.objects.filter(finished_at__lt=timezone.now() - KEPT).delete()
+    return problems
+
+
 def verify_nightly() -> None:
     """The scheduled job: what is wrong is logged as an error, and the job fails so that staff see it in the admin."""
-    problems = find_problems()
+    problems = check_and_note()
     for problem in problems:
         logger.error("Ledger check failed: %s", problem)
     if problems:

@@ -29,6 +29,8 @@ from twisted.internet.defer import Deferred  # noqa: E402
 from agents.providers import registry  # noqa: E402
 from bubblyphone import daphne_websocket  # noqa: E402
 from bubblyphone.asgi import application  # noqa: E402
+from bubblyphone.core import metrics  # noqa: E402
+from bubblyphone.core.platform_metrics import measure_loop  # noqa: E402
 from bubblyphone.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.limited_protocols import LimitedFactory, LimitedWebSocket  # noqa: E402
 from calls.live import session_runner  # noqa: E402
@@ -82,9 +84,10 @@ _tasks: set[asyncio.Task[None]] = set()
 
 
 def _on_ready() -> None:
-    task = asyncio.get_event_loop().create_task(_load_models())
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    for work in (_load_models(), measure_loop()):
+        task = asyncio.get_event_loop().create_task(work)
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
 
 
 async def _load_models() -> None:
@@ -132,6 +135,7 @@ def main() -> None:
     sys.setswitchinterval(0.0005)
     share_connections()
     daphne_websocket.prove()
+    metrics.start_flushing()
     WebSocketFactory.protocol = LimitedWebSocket
     http_protocol.WebRequest = LeanWebRequest
     daphne_server.HTTPFactory = LimitedFactory

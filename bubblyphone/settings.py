@@ -84,6 +84,7 @@ INSTALLED_APPS = [
     "bubblyphone.docs",
 ]
 MIDDLEWARE = [
+    "bubblyphone.core.scrape.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -339,5 +340,6 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.DEFAULT_FROM_EMAIL or f"BubblyPhone Agents <noreply@{_public.hostname}>"
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
-# --- logs -------------------------------------------------------------------------------------------------------------
+# --- logs and metrics -------------------------------------------------------------------------------------------------
+METRICS_TOKEN = env.METRICS_TOKEN
 LOGGING = logging_settings(env.LOG_LEVEL, env.LOG_FORMAT)

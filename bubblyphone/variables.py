@@ -38,6 +38,11 @@ LOG_LEVEL = env_str("LOG_LEVEL", "INFO", purpose="Lowest level that is logged: `
 LOG_FORMAT = env_choice(
     "LOG_FORMAT", ["text", "json"], purpose="Log lines for people, or JSON objects for a log collector."
 )
+METRICS_TOKEN = env_secret(
+    "METRICS_TOKEN",
+    shown="none: only direct requests from the same machine",
+    purpose="Bearer token that `/metrics` requires. [Metrics](observability.md#metrics)",
+)
 
 section("Secrets and data")
 SECRET_KEY = env_secret(

@@ -24,6 +24,7 @@ from structlog.contextvars import bind_contextvars
 from bubblyphone.core.logs import in_context
 from webhooks import retry_schedule
 from webhooks.extension_points import REPLY_HANDLER
+from webhooks.metrics import note_attempt
 from webhooks.models import WebhookDelivery
 from webhooks.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
 from webhooks.outbox import CHANNEL, record_attempt
@@ -96,6 +97,7 @@ def record_outcome(
         )
         if ours.update(status=status, attempt_count=number, next_attempt_at=next_attempt_at):
             record_attempt(delivery=delivery, number=number, result=result, started_at=started_at)
+            note_attempt(result, status)
             if delivery.wants_reply and status == WebhookDelivery.Status.FAILED and not result.is_final:
                 REPLY_HANDLER.get().gave_up(delivery)
 

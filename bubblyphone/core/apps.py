@@ -10,15 +10,18 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        from django_q.signals import pre_execute
+        from django.conf import settings
+        from django_q.signals import post_execute_in_worker, pre_execute
 
-        from bubblyphone.core import health
+        from bubblyphone.core import health, metric_files, platform_metrics
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
         from bubblyphone.core.jobs import name_in_log
 
         # In the name of django-q2, whose table it is.
         post_migrate.connect(apply_schedules, sender=apps.get_app_config("django_q"))
         pre_execute.connect(name_in_log)
+        post_execute_in_worker.connect(platform_metrics.note_job)
+        metric_files.keep_in(settings.DATA_DIR / "metrics")
         _shorten_form_errors()
         CLOCK_TASKS.register(health.beat)
 

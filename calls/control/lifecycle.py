@@ -7,6 +7,7 @@ finds the call where it is and does no harm. No network call happens in here: wh
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from structlog.contextvars import bound_contextvars
 
 from agents.settings import VoicemailAction
 from bubblyphone.core.money import format_money
-from calls import timeline
+from calls import metrics, timeline
 from calls.after_call import recordings
 from calls.charging import settlement
 from calls.control import carrier_recording, commands, speech, transfers
@@ -256,6 +257,7 @@ def finish(call: Call, *, ended_at: datetime, cause: str) -> None:
     event_type = "call.ended" if call.answered_at else "call.failed"
     timeline.add_event(call.pk, event_type, "system", at=ended_at, hangup_cause=call.hangup_cause)
     report_end(call)
+    transaction.on_commit(partial(metrics.note_end, call), robust=True)
     transfers.drop_waiting(call)
     commands.tell_session_after_commit(call, call.hangup_cause)
 

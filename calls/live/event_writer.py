@@ -5,14 +5,15 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
 from bubblyphone.core.logs import in_context
-from calls import timeline
+from calls import metrics, timeline
 from calls.control import lifecycle
 from calls.models import SpeechTime
 from calls.session.turn_clock import TurnTimes
@@ -113,7 +114,7 @@ class EventWriter:
 
     def event(self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming") -> None:
         at, call_id, data = timezone.now(), self._call_id, dict(metadata or {})
-        self._writer.put(lambda: timeline.add_event(call_id, event_type, source, at=at, **data))
+        self._writer.put(lambda: _add_event(call_id, event_type, source, at=at, **data))
 
     def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None:
         at, call_id = timezone.now(), self._call_id
@@ -130,7 +131,7 @@ class EventWriter:
 
     def turn(self, times: TurnTimes, seconds_ago: float) -> None:
         at, call_id = timezone.now() - timedelta(seconds=seconds_ago), self._call_id
-        self._writer.put(lambda: timeline.add_turn(call_id, times, at=at))
+        self._writer.put(lambda: _add_turn(call_id, times, at=at))
 
     def spoke(self, role: str, began_ago: float, ended_ago: float) -> None:
         now, call_id = timezone.now(), self._call_id
@@ -148,3 +149,13 @@ class EventWriter:
 
     async def drained(self) -> None:
         await self._writer.drained()
+
+
+def _add_event(call_id: int, event_type: str, source: str, *, at: datetime, **data: Any) -> None:
+    timeline.add_event(call_id, event_type, source, at=at, **data)
+    transaction.on_commit(partial(metrics.note_event, event_type, data), robust=True)
+
+
+def _add_turn(call_id: int, times: TurnTimes, *, at: datetime) -> None:
+    timeline.add_turn(call_id, times, at=at)
+    transaction.on_commit(partial(metrics.note_turn, call_id, times), robust=True)

@@ -1,6 +1,5 @@
 """What the caller says and presses, on its way to the model."""
 
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from agents.providers.base import ProviderError, RealtimeSession
 from bubblyphone.core.audio import make_transcoder
 from calls.session import model_notices
 from calls.session.agent_output import AgentOutput
+from calls.session.audio_counts import AUDIO
 from calls.session.dtmf_collector import DtmfCollector
 from calls.session.interfaces import Observer
 from calls.session.model_link import ModelLink
@@ -85,6 +85,8 @@ class CallerInput:
         self.vad.hear(payload, counts=not self._agent_output.is_audible)
         session = self._link.session
         if session is None:
+            if len(self._held_back) == HELD_BACK_FRAMES:
+                AUDIO.lost_to_model += 1  # the oldest makes room
             self._held_back.append(payload)
             return
         while self._held_back:
@@ -99,5 +101,7 @@ class CallerInput:
             if not payload:
                 return
         # A session that has just failed is replaced by the task that reads its events; this frame is lost with it.
-        with contextlib.suppress(ProviderError):
+        try:
             await session.send_audio(payload)
+        except ProviderError:
+            AUDIO.lost_to_model += 1

@@ -6,6 +6,7 @@ from binascii import a2b_base64
 from collections.abc import Callable
 
 from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, mulaw_to_pcm16, payload_ms
+from calls.session.audio_counts import AUDIO
 
 # Mean amplitude (of 32,768) from which a piece may be a voice, and how far it stands out of the line's own noise.
 QUIETEST_VOICE = 250.0
@@ -102,7 +103,7 @@ class VoiceActivityDetector:
     def hear(self, payload: str, *, counts: bool = True) -> None:
         """Take the next piece. `counts=False`: it is nobody's turn to say it, such as while the agent speaks."""
         now, length_ms = self._now(), payload_ms(payload, self._format)
-        lag = self._lag(now)
+        lag = self._lag(now, length_ms)
         self._clock += length_ms / 1000
         if payload == self._silent_payload:
             if self._ending.is_possible:
@@ -139,19 +140,22 @@ class VoiceActivityDetector:
         """What comes next comes over another connection: it is as quick as that one is."""
         self._clock, self._late_since = 0.0, None
 
-    def _lag(self, now: float) -> float:
+    def _lag(self, now: float, length_ms: float) -> float:
         """Seconds that the piece at hand is late."""
+        AUDIO.heard += 1
         lag = now - self._clock
         if not 0 <= lag <= LONGEST_LAG_SECONDS:
             lag, self._clock = 0.0, now
         if lag < LATE_SECONDS:
             self._late_since = None
             return lag
+        AUDIO.late += 1
         if self._late_since is None:
             self._late_since, self._least_lag = now, lag
         self._least_lag = min(self._least_lag, lag)
         if now - self._late_since >= LATE_FOR_SECONDS:
             lag -= self._least_lag
+            AUDIO.lost_on_line += round(self._least_lag * 1000 / length_ms) if length_ms else 0
             self._clock += self._least_lag
             self._late_since = None
         return lag

@@ -17,7 +17,8 @@ for _ in range({PROBES}):
     began = time.monotonic()
     answer = client.get("/readyz", headers={{"host": "localhost"}})
     found.append([answer.status_code, answer.json()["checks"], time.monotonic() - began])
-print(json.dumps(found))
+metrics = client.get("/metrics", headers={{"host": "localhost"}})
+print(json.dumps([found, metrics.status_code, metrics.content.decode()]))
 """
 
 
@@ -34,8 +35,13 @@ def test_a_database_that_hangs_is_named_within_two_seconds() -> None:
         )
     finally:
         silent.stop()
-    found = json.loads(done.stdout.splitlines()[-1])
+    found, metrics_status, metrics = json.loads(done.stdout.splitlines()[-1])
     assert [status for status, _, _ in found] == [503] * PROBES
     for _, checks, _ in found[1:]:  # the first loads what it needs
         assert (checks["database"], checks["redis"]) == (False, True)
     assert sorted(seconds for _, _, seconds in found)[PROBES // 2] < 2
+    assert metrics_status == 200
+    assert 'bubblyphone_ready{part="database"} 0.0' in metrics
+    assert 'bubblyphone_ready{part="redis"} 1.0' in metrics
+    assert "bubblyphone_disk_bytes" in metrics
+    assert "bubblyphone_jobs_queued" not in metrics

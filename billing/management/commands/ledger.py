@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing.models import LedgerEntry
-from billing.verification import find_problems
+from billing.verification import check_and_note
 
 
 class Command(BaseCommand):
@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("action", choices=["verify"])
 
     def handle(self, *args: Any, **options: Any) -> None:
-        problems = find_problems()
+        problems = check_and_note()
         for problem in problems:
             self.stderr.write(problem)
         if problems:
