@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import django_otp
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -20,11 +21,13 @@ from django.views.decorators.http import require_http_methods
 from accounts import services, throttles
 from accounts.access import signed_in
 from accounts.models import Developer
+from billing import verification
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.http import client_address
+from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.once import once, show_once, take_shown_once
 from bubblyphone.core.pages import next_page
-from staff import second_factor
+from staff import second_factor, status
 
 Found = TypeVar("Found")
 NEW_CODES = "recovery-codes"  # what the page after enrolling shows once
@@ -87,7 +90,23 @@ class StaffSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         page = never_cache(require_http_methods(["GET", "HEAD", "POST"])(self.second_factor))
-        return [path("second-factor/", page, name="second-factor"), *super().get_urls()]
+        status = self.admin_view(require_http_methods(["GET", "HEAD", "POST"])(self.status))
+        return [
+            path("second-factor/", page, name="second-factor"),
+            path("status/", status, name="status"),
+            *super().get_urls(),
+        ]
+
+    def status(self, request: HttpRequest) -> HttpResponse:
+        """How the installation is doing, for operators; the form has the ledger checked now."""
+        if not request.user.has_perm("django_q.view_failure"):
+            raise PermissionDenied
+        if request.method == "POST":
+            enqueue(verification.verify_nightly)
+            messages.success(request, "The ledger is being checked. Refresh this page in a moment.")
+            return redirect("admin:status")
+        shown = {**self.each_context(request), "title": "System status", **status.summary()}
+        return render(request, "admin/status.html", shown)
 
     def second_factor(self, request: HttpRequest) -> HttpResponseBase:
         """Enrol a phone on the first visit, ask for its code on every other."""

@@ -40,6 +40,7 @@ PAGES = {
 # As staff see it, with the documents that `seed(…, "documents")` leaves with them.
 OFFICE = {
     "admin": "/admin/",
+    "admin-status": "/admin/status/",
     "admin-account": "/admin/accounts/developer/{developer}/change/",
     "admin-verifications": "/admin/numbers/verification/",
     "admin-verification": "/admin/numbers/verification/{verification}/change/",
