@@ -157,11 +157,10 @@ def after_calls() -> list[Work]:
     since = timezone.now() - timedelta(days=1)
     found = []
     for name, model in AFTER_CALL:
-        rows = model._default_manager.all()
-        retrying = rows.filter(status="pending", attempt_count__gt=0)
-        failed = rows.filter(status="failed", call__settled_at__gte=since)
-        worst = (retrying | failed).order_by(F("finished_at").desc(nulls_first=True)).first()
-        found.append(Work(name, retrying.count(), failed.count(), worst.reason if worst else ""))
+        retrying, failed = Q(status="pending", attempt_count__gt=0), Q(status="failed", call__settled_at__gte=since)
+        rows = model._default_manager.filter(retrying | failed)
+        last = rows.order_by(F("finished_at").desc(nulls_first=True)).values_list("reason", flat=True).first()
+        found.append(Work(name, rows.filter(retrying).count(), rows.filter(failed).count(), last or ""))
     return found
 
 
