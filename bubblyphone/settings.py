@@ -1,6 +1,7 @@
 """All settings, in one file. `bubblyphone.variables` reads them from the environment; `make run` fills in what is absent."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
@@ -269,16 +270,35 @@ ALLOW_PRIVATE_WEBHOOKS = env.ALLOW_PRIVATE_WEBHOOKS
 # Production takes https only; where private addresses are let in for development, http is too.
 WEBHOOK_SCHEMES = ["https", "http"] if ALLOW_PRIVATE_WEBHOOKS else ["https"]
 
-CARRIER = {
-    "BACKEND": "phone_numbers.carriers.telnyx.TelnyxCarrier",
-    "OPTIONS": {
-        "api_key": env.TELNYX_API_KEY,
-        "public_key": env.TELNYX_PUBLIC_KEY,
-        "base_url": env.TELNYX_BASE_URL,
-        "connection_id": env.TELNYX_CONNECTION_ID,
+_telnyx = {
+    "api_key": env.TELNYX_API_KEY,
+    "public_key": env.TELNYX_PUBLIC_KEY,
+    "base_url": env.TELNYX_BASE_URL,
+    "connection_id": env.TELNYX_CONNECTION_ID,
+}
+# Every carrier there is an adapter for (phone_numbers/carriers/registry.py). Rows of numbers and calls name theirs by its key here.
+# The built-in exchange speaks Telnyx's protocol and takes the place of its credentials: one of the two is configured.
+CARRIERS: dict[str, dict[str, Any]] = {
+    "telnyx": {
+        "NAME": "Telnyx",
+        "BACKEND": "phone_numbers.carriers.telnyx.TelnyxCarrier",
+        "OPTIONS": _telnyx,
+        "IS_CONFIGURED": bool(env.TELNYX_API_KEY and not env.EXCHANGE_URL),
+    },
+    "exchange": {
+        "NAME": "Built-in exchange",
+        "BACKEND": "phone_numbers.carriers.telnyx.TelnyxCarrier",
+        "OPTIONS": _telnyx,
+        "IS_CONFIGURED": bool(env.EXCHANGE_URL),
     },
 }
 BILLING = env.BILLING  # asked through billing.switch
+_configured = [slug for slug, carrier in CARRIERS.items() if carrier["IS_CONFIGURED"]]
+if env.CARRIER and env.CARRIER not in _configured:
+    raise ImproperlyConfigured(
+        f"CARRIER={env.CARRIER!r} is not configured. Configured: {', '.join(_configured) or 'none'}."
+    )
+DEFAULT_CARRIER = env.CARRIER or next(iter(_configured), "telnyx")
 STRIPE = {
     "secret_key": env.STRIPE_SECRET_KEY,
     "webhook_secret": env.STRIPE_WEBHOOK_SECRET,

@@ -76,6 +76,12 @@ STORAGE_URL = env_secret(
 )
 
 section("Carrier")
+CARRIER = env_str(
+    "CARRIER",
+    shown="the one that is configured, Telnyx first",
+    example="telnyx",
+    purpose="Carrier that numbers are bought from if several are configured: `telnyx`, `twilio`, or `exchange` (the built-in one).",
+)
 TELNYX_API_KEY = env_secret(
     "TELNYX_API_KEY", shown="none: the built-in exchange is the carrier", purpose="Telnyx API key."
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from accounts.models import Developer
 from bubblyphone.core.errors import InvalidRequest, NotFound
+from phone_numbers.carriers.registry import default_carrier
 from phone_numbers.models import NumberPrice, NumberType, Verification
 from phone_numbers.requirements import Kind, Requirement, all_requirements, requirements_of
 
@@ -46,29 +47,35 @@ def list_eligibilities(developer: Developer) -> list[NumberEligibility]:
     kinds: list[Kind] = list(NumberPrice.objects.values_list("country_code", "number_type"))
     order = [kind.value for kind in NumberType]
     kinds.sort(key=lambda kind: (kind[0] != "US", country_name(kind[0]), order.index(kind[1])))
-    wanted = all_requirements(kinds)
+    wanted = all_requirements(kinds, default_carrier())
     newest = {
         (each.country_code, each.number_type): each
-        for each in Verification.objects.filter(developer=developer).order_by("pk")
+        for each in Verification.objects.filter(developer=developer, carrier=default_carrier()).order_by("pk")
     }
     return [_eligibility(kind, wanted[kind], newest.get(kind)) for kind in kinds]
 
 
-def get_eligibility(*, developer: Developer, country: str, number_type: str) -> NumberEligibility:
-    """Raises NotFound for a country without numbers here, InvalidRequest for a type it does not have, UpstreamFailed."""
-    wanted = get_requirements(country=country, number_type=number_type)
-    handed_in = Verification.objects.filter(developer=developer, country_code=country, number_type=number_type)
+def get_eligibility(*, developer: Developer, country: str, number_type: str, carrier: str = "") -> NumberEligibility:
+    """At the default carrier, or the one that is named.
+
+    Raises NotFound for a country without numbers here, InvalidRequest for a type it does not have, UpstreamFailed.
+    """
+    carrier = carrier or default_carrier()
+    wanted = get_requirements(country=country, number_type=number_type, carrier=carrier)
+    handed_in = Verification.objects.filter(
+        developer=developer, carrier=carrier, country_code=country, number_type=number_type
+    )
     return _eligibility((country, number_type), wanted, handed_in.order_by("-pk").first())
 
 
-def get_requirements(*, country: str, number_type: str) -> list[Requirement]:
+def get_requirements(*, country: str, number_type: str, carrier: str = "") -> list[Requirement]:
     """Raises NotFound for a country without numbers here, InvalidRequest for a type it does not have, UpstreamFailed."""
     types = set(NumberPrice.objects.filter(country_code=country).values_list("number_type", flat=True))
     if not types:
         raise NotFound("Not found.")
     if number_type not in types:
         raise InvalidRequest({"number_type": [f"No {number_type} numbers are for sale in {country}."]})
-    return requirements_of(country=country, number_type=number_type)
+    return requirements_of(country=country, number_type=number_type, carrier=carrier or default_carrier())
 
 
 def _eligibility(kind: Kind, wanted: list[Requirement], newest: Verification | None) -> NumberEligibility:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from agents.models import Agent, AgentSettings, AgentVersion
 from billing.periods import add_months
 from bubblyphone.core.money import MONEY_FIELD
+from phone_numbers.carriers.registry import default_carrier
 from phone_numbers.documents import document_path, document_storage
 from webhooks.models import SigningSecret
 
@@ -54,6 +55,7 @@ class PhoneNumber(AgentSettings):
     # Limits of the developer's own (`calls.clock.cap_enforcement`); none where null.
     daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC)
     max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
+    carrier = models.CharField(max_length=20, default=default_carrier)
     carrier_ref = models.CharField(max_length=100, blank=True, default="")  # the carrier's own id of the owned number
     created_at = models.DateTimeField(default=timezone.now)
     # Renewals (`phone_numbers.renewals`): the next is due that many months after `created_at`.
@@ -106,6 +108,7 @@ class NumberPurchase(models.Model):
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="number_purchases")
     reference = models.UUIDField(default=uuid.uuid4, unique=True)
+    carrier = models.CharField(max_length=20, default=default_carrier)
     e164 = models.CharField(max_length=20)
     country_code = models.CharField(max_length=2)
     number_type = models.CharField(max_length=10, choices=NumberType)
@@ -130,8 +133,9 @@ class NumberPurchase(models.Model):
 
 
 class CountryRequirements(models.Model):
-    """What the carrier requires of holders of such numbers, as last fetched (`phone_numbers.requirements`)."""
+    """What a carrier requires of holders of such numbers, as last fetched (`phone_numbers.requirements`)."""
 
+    carrier = models.CharField(max_length=20, default=default_carrier)
     country_code = models.CharField(max_length=2)
     number_type = models.CharField(max_length=10, choices=NumberType)
     items = models.JSONField(default=list)  # in the shape of GET /countries/{code}/requirements
@@ -139,7 +143,7 @@ class CountryRequirements(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["country_code", "number_type"], name="country_requirements_once")
+            models.UniqueConstraint(fields=["carrier", "country_code", "number_type"], name="country_requirements_once")
         ]
 
     def __str__(self) -> str:
@@ -172,12 +176,13 @@ class Verification(models.Model):
     submitted_at = models.DateTimeField(default=timezone.now)
     reviewed_at = models.DateTimeField(null=True)
     expires_on = models.DateField(null=True)  # the last day (UTC) of an approval; None: it has no end
+    carrier = models.CharField(max_length=20, default=default_carrier)
     carrier_ref = models.CharField(max_length=100, blank=True, default="")  # the carrier's requirement group, once made
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["developer", "country_code", "number_type"],
+                fields=["developer", "carrier", "country_code", "number_type"],
                 condition=~Q(status="rejected"),
                 name="verification_standing_once",
             ),

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Sum
@@ -26,7 +25,7 @@ from bubblyphone.core.errors import Conflict, UpstreamFailed
 from bubblyphone.core.money import ZERO
 from phone_numbers import charges
 from phone_numbers.carriers.base import CarrierError, NumberOrder
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import default_carrier, get_carrier
 from phone_numbers.models import CallMode, NumberPrice, NumberPurchase, PhoneNumber
 from webhooks.signing import make_signing_secret
 
@@ -68,6 +67,7 @@ def begin(
     developer: Developer,
     phone_number: str,
     price: NumberPrice,
+    carrier: str = "",
     label: str = "",
     webhook_url: str = "",
     agent: Agent | None = None,
@@ -79,6 +79,7 @@ def begin(
         with transaction.atomic():
             purchase = NumberPurchase.objects.create(
                 developer=developer,
+                carrier=carrier or default_carrier(),
                 e164=phone_number,
                 country_code=price.country_code,
                 number_type=price.number_type,
@@ -100,7 +101,7 @@ def carry_out(purchase: NumberPurchase, *, requirement_group_id: str = "") -> Ph
     """Order at the carrier and wait for the outcome, a few seconds. Raises Conflict and UpstreamFailed."""
     try:
         order = _place_order(purchase, requirement_group_id)
-        order = wait_for_outcome(purchase.reference, order)
+        order = wait_for_outcome(purchase, order)
     except CarrierError as error:
         if error.reason == "outcome_unknown":
             raise UpstreamFailed(OPEN_MESSAGE, code="order_pending") from error
@@ -123,7 +124,7 @@ def reconcile_purchases(now: datetime | None = None) -> None:
         "pk"
     ):
         try:
-            order = get_carrier().find_order(reference=str(purchase.reference))
+            order = get_carrier(purchase).find_order(reference=str(purchase.reference))
         except CarrierError as error:
             logger.warning(
                 "Looking up a number purchase failed", extra={"purchase_id": purchase.pk, "reason": error.reason}
@@ -139,33 +140,33 @@ def reconcile_purchases(now: datetime | None = None) -> None:
 def _place_order(purchase: NumberPurchase, requirement_group_id: str) -> NumberOrder:
     """Raises CarrierError: "outcome_unknown" when there may be an order, anything else when there is none."""
     try:
-        return get_carrier().order_number(
+        return get_carrier(purchase).order_number(
             e164=purchase.e164, reference=str(purchase.reference), requirement_group_id=requirement_group_id
         )
     except CarrierError as error:
         if error.reason != "outcome_unknown":
             raise
-        order = _look_up(purchase.reference)
+        order = _look_up(purchase)
         if order is None:
             # It may still be on its way, so this is no refusal yet.
             raise
         return order
 
 
-def wait_for_outcome(reference: UUID, order: NumberOrder) -> NumberOrder:
+def wait_for_outcome(purchase: NumberPurchase, order: NumberOrder) -> NumberOrder:
     deadline = time.monotonic() + WAIT_SECONDS
     pause = FIRST_PAUSE_SECONDS
     while order.status == "pending" and time.monotonic() + pause < deadline:
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-        order = _look_up(reference) or order
+        order = _look_up(purchase) or order
     return order
 
 
-def _look_up(reference: UUID) -> NumberOrder | None:
+def _look_up(purchase: NumberPurchase) -> NumberOrder | None:
     """The order; None when there is none or the carrier cannot say."""
     try:
-        return get_carrier().find_order(reference=str(reference))
+        return get_carrier(purchase).find_order(reference=str(purchase.reference))
     except CarrierError:
         return None
 
@@ -176,7 +177,7 @@ def _settle(purchase: NumberPurchase, order: NumberOrder) -> PhoneNumber | None:
         refuse(purchase.pk)
         return None
     try:
-        carrier_ref = get_carrier().find_owned_number(e164=purchase.e164) or ""
+        carrier_ref = get_carrier(purchase).find_owned_number(e164=purchase.e164) or ""
     except CarrierError:
         carrier_ref = ""  # it is asked for again when it is needed
     return complete(purchase.pk, carrier_ref)
@@ -192,6 +193,7 @@ def complete(purchase_id: int, carrier_ref: str) -> PhoneNumber | None:
     secret, _ = make_signing_secret(developer=purchase.developer)
     number = PhoneNumber.objects.create(
         developer=purchase.developer,
+        carrier=purchase.carrier,
         e164=purchase.e164,
         country_code=purchase.country_code,
         number_type=purchase.number_type,

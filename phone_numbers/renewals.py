@@ -66,7 +66,7 @@ def renew(number_id: int, now: datetime) -> None:
 
 def release(number: PhoneNumber, now: datetime) -> None:
     """Give back at the carrier a number whose release was ordered. What fails is tried again by the next run."""
-    carrier = get_carrier()
+    carrier = get_carrier(number)
     try:
         carrier_ref = number.carrier_ref or carrier.find_owned_number(e164=number.e164)
         if carrier_ref:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from bubblyphone.core.errors import UpstreamFailed
 from bubblyphone.core.waiting import before_waiting
 from phone_numbers.carriers.base import CarrierError
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import carrier_named
 from phone_numbers.models import CountryRequirements
 
 # Numbers here need no proof of identity.
@@ -33,14 +33,14 @@ class Requirement(TypedDict):
     time_limit: str | None
 
 
-def requirements_of(*, country: str, number_type: str) -> list[Requirement]:
+def requirements_of(*, country: str, number_type: str, carrier: str) -> list[Requirement]:
     """What a kind of number requires; nothing when anybody may hold one. Raises UpstreamFailed."""
-    return all_requirements([(country, number_type)])[country, number_type]
+    return all_requirements([(country, number_type)], carrier)[country, number_type]
 
 
-def all_requirements(kinds: Collection[Kind]) -> dict[Kind, list[Requirement]]:
+def all_requirements(kinds: Collection[Kind], carrier: str) -> dict[Kind, list[Requirement]]:
     """The same for many kinds. Raises UpstreamFailed when the carrier has never said it and does not now. No transaction."""
-    known = {(row.country_code, row.number_type): row for row in CountryRequirements.objects.all()}
+    known = {(row.country_code, row.number_type): row for row in CountryRequirements.objects.filter(carrier=carrier)}
     oldest = timezone.now() - FRESH
     unknown = [
         kind
@@ -48,13 +48,13 @@ def all_requirements(kinds: Collection[Kind]) -> dict[Kind, list[Requirement]]:
         if kind[0] not in FREE_COUNTRIES and (kind not in known or known[kind].fetched_at < oldest)
     ]
     if unknown:
-        known |= _fetch(unknown, known)
+        known |= _fetch(unknown, known, carrier)
     return {kind: _in_order(known[kind].items) if kind[0] not in FREE_COUNTRIES else [] for kind in kinds}
 
 
-def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements]) -> dict[Kind, CountryRequirements]:
+def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements], slug: str) -> dict[Kind, CountryRequirements]:
     now = timezone.now()
-    carrier = get_carrier()
+    carrier = carrier_named(slug)
 
     def ask(kind: Kind) -> CountryRequirements:
         country, number_type = kind
@@ -68,7 +68,9 @@ def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements]) -> dict[Ki
             items, at = known[kind].items, now - FRESH + RETRY_AFTER
         else:
             items, at = [_requirement(row) for row in answer], now
-        return CountryRequirements(country_code=country, number_type=number_type, items=items, fetched_at=at)
+        return CountryRequirements(
+            carrier=slug, country_code=country, number_type=number_type, items=items, fetched_at=at
+        )
 
     before_waiting()
     # Threads for the network alone; the rows are written here, at once.
@@ -77,7 +79,7 @@ def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements]) -> dict[Ki
     CountryRequirements.objects.bulk_create(
         rows,
         update_conflicts=True,
-        unique_fields=["country_code", "number_type"],
+        unique_fields=["carrier", "country_code", "number_type"],
         update_fields=["items", "fetched_at"],
     )
     return {(row.country_code, row.number_type): row for row in rows}

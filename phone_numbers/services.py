@@ -10,7 +10,7 @@ from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 from phone_numbers import configuration, purchases, verification
 from phone_numbers.carriers.base import AvailableNumber, CarrierError
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import carrier_named, default_carrier, get_carrier
 from phone_numbers.models import NumberPrice, PhoneNumber
 from phone_numbers.selectors import find_main_price, get_price
 from webhooks import outbox, signing
@@ -25,14 +25,15 @@ def search_available(
     locality: str = "",
     contains: str = "",
     limit: int = 50,
+    carrier: str = "",
 ) -> tuple[list[AvailableNumber], NumberPrice]:
     """Numbers on offer at the carrier, all of one kind, and what that kind costs here.
 
-    Without a type it is the country's local numbers. Raises InvalidRequest, UpstreamFailed.
+    Without a type it is the country's local numbers; without a carrier the default one's. Raises InvalidRequest, UpstreamFailed.
     """
     price = get_price(country=country, number_type=number_type) if number_type else find_main_price(country=country)
     try:
-        found = get_carrier().search_numbers(
+        found = carrier_named(carrier or default_carrier()).search_numbers(
             country=country,
             number_type=price.number_type,
             area_code=area_code,
@@ -54,6 +55,7 @@ def buy_number(
     label: str = "",
     webhook_url: str = "",
     agent_id: int | None = None,
+    carrier: str = "",
 ) -> PhoneNumber:
     """Buy a number that a search has shown; setup fee and first month are taken from the balance. With an agent, that answers it.
 
@@ -63,17 +65,28 @@ def buy_number(
     price = get_price(country=country_code, number_type=number_type)
     national_number = _national_number(phone_number, country_code)
     agent = configuration.answering_agent(developer=developer, agent_id=agent_id) if agent_id else None
-    verified = verification.require_approval(developer=developer, country=country_code, number_type=number_type)
+    carrier = carrier or default_carrier()
+    verified = verification.require_approval(
+        developer=developer, country=country_code, number_type=number_type, carrier=carrier
+    )
     # Looked at before the carrier is troubled; what counts is looked at again, under lock.
     ledger.require_balance(developer.pk, price.setup_cost + price.monthly_cost)
     purchases.refuse_if_taken(phone_number)
-    offered, _ = search_available(country=country_code, number_type=number_type, contains=national_number)
+    offered, _ = search_available(
+        country=country_code, number_type=number_type, contains=national_number, carrier=carrier
+    )
     if phone_number not in {number.phone_number for number in offered}:
         raise Conflict(f"{phone_number} is not available as a {number_type} number of {country_code}.")
     # Documents before money: if they are refused, nothing has been charged yet.
     requirement_group_id = verification.requirement_group_of(verified) if verified else ""
     purchase = purchases.begin(
-        developer=developer, phone_number=phone_number, price=price, label=label, webhook_url=webhook_url, agent=agent
+        developer=developer,
+        phone_number=phone_number,
+        price=price,
+        carrier=carrier,
+        label=label,
+        webhook_url=webhook_url,
+        agent=agent,
     )
     return purchases.carry_out(purchase, requirement_group_id=requirement_group_id)
 
@@ -105,7 +118,7 @@ def send_test_webhook(*, number: PhoneNumber) -> WebhookDelivery:
 def release_number(*, number: PhoneNumber) -> None:
     """Give a number back for good. Raises Conflict while calls run on it, NotFound, UpstreamFailed (then it is kept)."""
     _lock_idle(number)
-    carrier = get_carrier()
+    carrier = get_carrier(number)
     try:
         carrier_ref = number.carrier_ref or carrier.find_owned_number(e164=number.e164)
         if carrier_ref:

@@ -12,7 +12,7 @@ from accounts.models import Developer
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, NotFound, UpstreamFailed
 from phone_numbers import notices
 from phone_numbers.carriers.base import CarrierError, PostalAddress, RequirementAnswer
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import default_carrier, get_carrier
 from phone_numbers.countries import NOT_REQUIRED, country_name, get_eligibility, get_requirements
 from phone_numbers.documents import detect_type, file_problem
 from phone_numbers.models import Verification, VerificationDocument, VerificationEvent
@@ -88,10 +88,10 @@ def reject(*, verification_id: int, staff: Developer, reason: str) -> None:
     _decide(verification, Verification.Status.REJECTED, staff, reason.strip())
 
 
-def require_approval(*, developer: Developer, country: str, number_type: str) -> Verification | None:
+def require_approval(*, developer: Developer, country: str, number_type: str, carrier: str = "") -> Verification | None:
     """The approved verification; None where none is needed. Raises Forbidden, InvalidRequest, UpstreamFailed."""
     try:
-        eligibility = get_eligibility(developer=developer, country=country, number_type=number_type)
+        eligibility = get_eligibility(developer=developer, country=country, number_type=number_type, carrier=carrier)
     except NotFound as error:
         raise InvalidRequest({"country_code": [f"No numbers are for sale in {country}."]}) from error
     if eligibility.may_buy:
@@ -114,7 +114,7 @@ def requirement_group_of(verification: Verification) -> str:
     if verification.carrier_ref:
         return verification.carrier_ref
     try:
-        carrier_ref = get_carrier().submit_requirements(
+        carrier_ref = get_carrier(verification).submit_requirements(
             country=verification.country_code,
             number_type=verification.number_type,
             reference=verification.public_id,
@@ -134,7 +134,9 @@ def parse_address(text: str) -> tuple[str, ...] | None:
 
 # --- handing in -------------------------------------------------------------------------------------------------------
 def _refuse_second(developer: Developer, country: str, number_type: str) -> None:
-    standing = Verification.objects.filter(developer=developer, country_code=country, number_type=number_type)
+    standing = Verification.objects.filter(
+        developer=developer, carrier=default_carrier(), country_code=country, number_type=number_type
+    )
     found = standing.exclude(status=Verification.Status.REJECTED).first()
     if found is None or (found.status == Verification.Status.APPROVED and found.is_expired):
         return
@@ -146,7 +148,11 @@ def _refuse_second(developer: Developer, country: str, number_type: str) -> None
 def _end_expired(developer: Developer, country: str, number_type: str) -> None:
     """An expired approval makes room for new documents."""
     approved = Verification.objects.select_for_update().filter(
-        developer=developer, country_code=country, number_type=number_type, status=Verification.Status.APPROVED
+        developer=developer,
+        carrier=default_carrier(),
+        country_code=country,
+        number_type=number_type,
+        status=Verification.Status.APPROVED,
     )
     for verification in approved:
         if verification.is_expired:

@@ -61,7 +61,7 @@ def is_same_origin(scope: Mapping[str, Any]) -> bool:
 
 def exchange_address() -> str:
     """Where the exchange lets handsets in, with its key."""
-    options: Any = settings.CARRIER["OPTIONS"]
+    options: Any = settings.CARRIERS["exchange"]["OPTIONS"]
     base = settings.EXCHANGE_URL.replace("http", "ws", 1)
     return f"{base}/handset?{urlencode({'token': options['api_key']})}"
 

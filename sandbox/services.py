@@ -115,6 +115,7 @@ def _begin(
     call = Call(
         developer=developer,
         phone_number=number,
+        carrier="",
         agent=number.agent if number else None,
         agent_version=answering_version(number) if number else None,
         api_key=api_key,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.core.files import File
 from django.db import transaction
 from django.db.models import Q, QuerySet, Value
@@ -27,6 +26,7 @@ from calls.after_call.recording_joining import join
 from calls.after_call.wav_file import StereoReader, began_at
 from calls.models import ENDED_STATUSES, Call, Recording
 from phone_numbers.carriers.carrier_events import CarrierEvent
+from phone_numbers.carriers.registry import settings_of
 from webhooks.outbound_http import DownloadFailed, OutboundClient
 
 logger = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ def fetch(recording_id: int) -> None:
 
 def _store(recording: Recording, name: str, draft: Path) -> None:
     if recording.maker == Recording.Maker.CARRIER:
-        _download(recording.carrier_url, draft)
+        _download(recording, draft)
     else:
         if recording.transferred_at is not None and not recording.missing:
             add_part(recording, draft)
@@ -173,7 +173,7 @@ def add_part(recording: Recording, draft: Path) -> None:
     """Go on with what the carrier recorded. What it does not hand over is noted as missing, at the last attempt."""
     part = draft.with_name(f"{recording.call_id}.transfer.wav")
     try:
-        _download(recording.carrier_url, part)
+        _download(recording, part)
         join(draft, part, whole_began_at=recording.started_at, part_began_at=_part_began_at(recording))
     except DownloadFailed as error:
         if not jobs.is_last_attempt(recording):
@@ -198,10 +198,10 @@ def _duration_ms(file: IO[Any]) -> int:
     return StereoReader(file).duration_ms
 
 
-def _download(url: str, path: Path) -> None:
+def _download(recording: Recording, path: Path) -> None:
     # A private address is believed at the carrier that the operator named, and nowhere else.
-    carrier: Any = settings.CARRIER["OPTIONS"]
-    is_carriers_own = urlsplit(url)[:2] == urlsplit(carrier["base_url"])[:2]
+    url, carrier = recording.carrier_url, settings_of(recording.call.carrier)
+    is_carriers_own = urlsplit(url)[:2] == urlsplit(carrier["OPTIONS"]["base_url"])[:2]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def download() -> None:

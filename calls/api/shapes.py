@@ -72,6 +72,9 @@ CALL = shape(
         "phone_number_id": nullable(whole(1)),
         "agent_id": nullable(whole(1)),
         "agent_version": nullable(whole(3, "Version of the agent that spoke.")),
+        "carrier": Read(
+            lambda call: call.carrier or None, nullable(text("telnyx", "The number's carrier. Null for sandbox calls."))
+        ),
         "mode": choice(CallMode.values, "streaming"),
         "model_slug": nullable(text("gemini-3.1-flash-live")),
         "status": choice(CallStatus.values, "completed"),

@@ -19,7 +19,7 @@ class AnsweredBy:
 def reported(call_id: int) -> AnsweredBy:
     """As far as it is known by now."""
     call = Call.objects.get(pk=call_id)
-    reports = CarrierEventRecord.objects.filter(carrier_call_id=call.carrier_call_id)
+    reports = CarrierEventRecord.objects.filter(carrier=call.carrier, carrier_call_id=call.carrier_call_id)
     verdicts = reports.filter(event_type=CarrierEventType.MACHINE_DETECTED).values_list("detail", flat=True)
     ended = reports.filter(event_type=CarrierEventType.MACHINE_GREETING_ENDED).order_by("occurred_at").first()
     return AnsweredBy(

@@ -42,7 +42,7 @@ def tell_carrier(call: Call) -> None:
     """Give the command to record; one that is lost is given again by the sweeper."""
     recording = Recording.objects.get(call=call)
     try:
-        get_carrier().start_recording(
+        get_carrier(call).start_recording(
             carrier_call_id=call.carrier_call_id or "",
             client_state=str(call.pk),
             command_id=commands.command_id(call, "record"),

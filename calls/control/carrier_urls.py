@@ -2,6 +2,6 @@
 
 from django.urls import path
 
-from calls.control.carrier_webhooks import carrier_webhook
+from calls.control.carrier_webhooks import telnyx_webhook
 
-urlpatterns = [path("telnyx", carrier_webhook, name="carrier-webhook")]
+urlpatterns = [path("telnyx", telnyx_webhook, name="telnyx-webhook")]

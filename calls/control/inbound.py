@@ -39,22 +39,22 @@ def receive(event: CarrierEvent) -> None:
 
 
 def _begin(event: CarrierEvent) -> None:
-    if Call.objects.filter(carrier_call_id=event.carrier_call_id).exists():
+    if Call.objects.filter(carrier=event.carrier, carrier_call_id=event.carrier_call_id).exists():
         return  # the same call reported under another event id
     number = (
         PhoneNumber.objects.select_related("agent", "agent_version", "developer")
-        .filter(e164=event.to_number, status=PhoneNumber.Status.ACTIVE)
+        .filter(e164=event.to_number, carrier=event.carrier, status=PhoneNumber.Status.ACTIVE)
         .first()
     )
     if number is None:
         # No account's number: just released, or of a shared carrier account. Refuse the call and store nothing.
-        commands.after_commit(commands.reject, event.carrier_call_id, event.event_id)
+        commands.after_commit(commands.reject, event, event.carrier_call_id, event.event_id)
         return
     try:
         call = _describe(event, number)
     except ApplicationError:
         logger.exception("An inbound call has no rate", extra={"phone_number_id": number.pk})
-        commands.after_commit(commands.reject, event.carrier_call_id, event.event_id)
+        commands.after_commit(commands.reject, event, event.carrier_call_id, event.event_id)
         return
     refusal, reason = _refusal(call, number)
     call.save()
@@ -135,6 +135,7 @@ def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
         recording_enabled=config.recording_enabled,
         status=CallStatus.RINGING,
         started_at=event.occurred_at,
+        carrier=event.carrier,
         carrier_call_id=event.carrier_call_id,
         telephony_rate=find_rate("inbound", number.e164, event.occurred_at),
         model_rate=model_price(config) if number.mode == CallMode.STREAMING else ZERO,

@@ -42,6 +42,7 @@ NEVER_ANSWERED = {HangupCause.BUSY, HangupCause.NO_ANSWER, HangupCause.REJECTED,
 def store_carrier_event(event: CarrierEvent) -> bool:
     """Remember a carrier's report; False when it is known already."""
     _, created = CarrierEventRecord.objects.get_or_create(
+        carrier=event.carrier,
         event_id=event.event_id,
         defaults={
             "event_type": event.type,
@@ -58,7 +59,7 @@ def store_carrier_event(event: CarrierEvent) -> bool:
 def apply_carrier_event(event: CarrierEvent) -> None:
     """Bring a stored report to its call, if the call is known; else it waits for `replay_carrier_events`."""
     if leg := transfers.leg_of(event):
-        if Call.objects.filter(pk=leg[0]).exists():
+        if Call.objects.filter(pk=leg[0], carrier=event.carrier).exists():
             with bound_contextvars(call_id=leg[0]):
                 call = Call.objects.locked(leg[0])
                 transfers.on_leg_event(call, leg[1], event)
@@ -72,7 +73,8 @@ def apply_carrier_event(event: CarrierEvent) -> None:
 
 def replay_carrier_events(call: Call) -> None:
     """Apply events that were reported before we knew the call."""
-    for record in CarrierEventRecord.objects.filter(carrier_call_id=call.carrier_call_id).order_by("occurred_at", "id"):
+    records = CarrierEventRecord.objects.filter(carrier=call.carrier, carrier_call_id=call.carrier_call_id)
+    for record in records.order_by("occurred_at", "id"):
         if record.event_type == CarrierEventType.INITIATED:
             continue
         event = CarrierEvent(
@@ -83,20 +85,25 @@ def replay_carrier_events(call: Call) -> None:
             direction=record.direction,
             cause=record.cause,
             detail=record.detail,
+            carrier=record.carrier,
         )
         HANDLERS[event.type](Call.objects.locked(call.pk), event)
 
 
 def find_call_id(event: CarrierEvent) -> int | None:
-    """By the carrier's id of the call, or by ours, which an outbound call carries before we have learnt the carrier's."""
+    """By the carrier's id of the call, or by ours, which an outbound call carries before we have learnt the carrier's.
+
+    A carrier speaks of its own calls alone.
+    """
+    calls = Call.objects.filter(carrier=event.carrier, sandbox=False)
+    named = int(event.client_state) if event.client_state.isdecimal() else 0
     if not event.carrier_call_id:
-        named = int(event.client_state) if event.client_state.isdecimal() else 0
-        return Call.objects.filter(pk=named, sandbox=False).values_list("pk", flat=True).first()
-    found = Call.objects.filter(carrier_call_id=event.carrier_call_id).values_list("pk", flat=True).first()
-    if found is None and event.client_state.isdecimal():
-        waiting = Call.objects.filter(pk=int(event.client_state), carrier_call_id=None, sandbox=False)
+        return calls.filter(pk=named).values_list("pk", flat=True).first()
+    found = calls.filter(carrier_call_id=event.carrier_call_id).values_list("pk", flat=True).first()
+    if found is None and named:
+        waiting = calls.filter(pk=named, carrier_call_id=None)
         if waiting.update(carrier_call_id=event.carrier_call_id):
-            return int(event.client_state)
+            return named
     return found
 
 

@@ -61,6 +61,7 @@ def place_call(
         call = Call(
             developer=developer,
             phone_number=number,
+            carrier=number.carrier,
             agent=agent or number.agent,
             agent_version=agent.version if agent else answering_version(number),
             api_key=api_key,
@@ -101,7 +102,7 @@ def _dial(call: Call) -> None:
     stream = commands.issue_media_token(call) if call.mode == CallMode.STREAMING else None
     limit = call.settings.max_call_duration
     try:
-        carrier_call_id = get_carrier().dial(
+        carrier_call_id = get_carrier(call).dial(
             from_number=call.from_number,
             to_number=call.to_number,
             client_state=str(call.pk),

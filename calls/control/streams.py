@@ -39,7 +39,7 @@ def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
         stream = commands.issue_media_token(call)
         why = reason or call.stream_lost_reason or SESSION_LOST
     try:
-        get_carrier().start_stream(
+        get_carrier(call).start_stream(
             carrier_call_id=call.carrier_call_id or "",
             command_id=commands.command_id(call, f"stream:{call.stream_restarts}"),
             stream=stream,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from bubblyphone.core.errors import Conflict, InvalidRequest
@@ -101,7 +102,7 @@ def _ring(transfer: Transfer) -> None:
     leg_state = f"{call.pk}:transfer:{transfer.pk}"
     limit = call.settings.max_call_duration + LIMIT_SLACK_SECONDS
     if not transfer.briefing:
-        get_carrier().transfer(
+        get_carrier(call).transfer(
             carrier_call_id=call.carrier_call_id or "",
             command_id=command_id,
             from_number=from_number,
@@ -111,7 +112,7 @@ def _ring(transfer: Transfer) -> None:
             time_limit_seconds=limit,
         )
         return
-    leg = get_carrier().dial(
+    leg = get_carrier(call).dial(
         from_number=from_number,
         to_number=transfer.to_number,
         client_state=leg_state,
@@ -165,8 +166,12 @@ def is_undecided(call: Call) -> bool:
 
 def has_hung_up(transfer: Transfer, *, before: datetime) -> bool:
     """Whether the end of the other leg was reported by then."""
-    ends = CarrierEventRecord.objects.filter(event_type=CarrierEventType.ENDED, received_at__lt=before)
-    return transfer.carrier_call_id != "" and ends.filter(carrier_call_id=transfer.carrier_call_id).exists()
+    ends = _leg_reports(transfer).filter(event_type=CarrierEventType.ENDED, received_at__lt=before)
+    return transfer.carrier_call_id != "" and ends.exists()
+
+
+def _leg_reports(transfer: Transfer) -> QuerySet[CarrierEventRecord]:
+    return CarrierEventRecord.objects.filter(carrier=transfer.call.carrier, carrier_call_id=transfer.carrier_call_id)
 
 
 def _brief(transfer_id: int) -> None:
@@ -174,7 +179,7 @@ def _brief(transfer_id: int) -> None:
     transfer = Transfer.objects.select_related("call").get(pk=transfer_id)
     _is_done(
         transfer,
-        lambda transfer: get_carrier().speak(
+        lambda transfer: get_carrier(transfer.call).speak(
             carrier_call_id=transfer.carrier_call_id,
             command_id=commands.command_id(transfer.call, f"briefing:{transfer.pk}"),
             text=transfer.briefing,
@@ -191,7 +196,7 @@ def _connect(transfer_id: int) -> None:
         return
     is_connected = _is_done(
         transfer,
-        lambda transfer: get_carrier().bridge(
+        lambda transfer: get_carrier(transfer.call).bridge(
             carrier_call_id=transfer.call.carrier_call_id or "",
             other_carrier_call_id=transfer.carrier_call_id,
             command_id=commands.command_id(transfer.call, f"bridge:{transfer.pk}"),
@@ -208,7 +213,7 @@ def resume_briefing(transfer: Transfer, *, lost_before: datetime) -> None:
 
     The carrier drops a repeat of what it has carried out. A command that it refuses fails the transfer with that reason.
     """
-    legs = CarrierEventRecord.objects.filter(carrier_call_id=transfer.carrier_call_id)
+    legs = _leg_reports(transfer)
     told = legs.filter(event_type=CarrierEventType.SPEAK_ENDED).exclude(detail=HUNG_UP)
     if told.exists():
         if told.filter(received_at__lt=lost_before).exists():
@@ -228,11 +233,11 @@ def drop_waiting(call: Call) -> None:
 def _hang_up_leg(call: Call, transfer: Transfer) -> None:
     if transfer.briefing and transfer.carrier_call_id:
         identifier = commands.command_id(call, f"transfer-hangup:{transfer.pk}")
-        commands.after_commit(_hang_up, transfer.carrier_call_id, identifier)
+        commands.after_commit(_hang_up, call, transfer.carrier_call_id, identifier)
 
 
-def _hang_up(carrier_call_id: str, command_id: str) -> None:
-    get_carrier().hang_up(carrier_call_id=carrier_call_id, command_id=command_id)
+def _hang_up(call: Call, carrier_call_id: str, command_id: str) -> None:
+    get_carrier(call).hang_up(carrier_call_id=carrier_call_id, command_id=command_id)
 
 
 def answered(call: Call, transfer: Transfer, *, at: datetime) -> None:

@@ -345,10 +345,12 @@ def _reported(case: Case) -> list[str]:
     """What the carrier said of the end."""
     if case.call.carrier_call_id is None:
         return []
-    records = CarrierEventRecord.objects.filter(carrier_call_id=case.call.carrier_call_id).exclude(cause="")
+    reports = CarrierEventRecord.objects.filter(
+        carrier=case.call.carrier, carrier_call_id=case.call.carrier_call_id
+    ).exclude(cause="")
     return [
         f"{localtime(record.occurred_at):%H:%M:%S} the carrier reported {record.cause}{f' ({record.detail})' if record.detail else ''}"
-        for record in records.order_by("occurred_at")[:MAX_EVIDENCE]
+        for record in reports.order_by("occurred_at")[:MAX_EVIDENCE]
     ]
 
 

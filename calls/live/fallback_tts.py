@@ -12,7 +12,7 @@ from agents.speech import SpeechError
 from bubblyphone.core.audio import PCM16_8K, AudioFormat, make_transcoder
 from bubblyphone.core.logs import in_context
 from phone_numbers.carriers.base import CarrierError
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import CarrierCall, get_carrier
 
 logger = logging.getLogger(__name__)
 # Roughly what a voice takes; nobody tells a live session when the carrier's has come to its end.
@@ -23,9 +23,9 @@ _threads = ThreadPoolExecutor(4, thread_name_prefix="own-voice")
 class LocalFallbackTts:
     """Says a text to one caller (calls.session.interfaces.FallbackTts). English. Silent where there is neither voice nor carrier."""
 
-    def __init__(self, audio_format: AudioFormat, carrier_call_id: str | None) -> None:
+    def __init__(self, audio_format: AudioFormat, call: CarrierCall) -> None:
         self._format = audio_format
-        self._carrier_call_id = carrier_call_id
+        self._call = call
 
     async def __call__(self, text: str) -> AsyncIterator[str]:
         try:
@@ -33,7 +33,7 @@ class LocalFallbackTts:
                 yield payload
         except (SpeechError, OSError):
             logger.warning("The offline voice failed. Using the carrier's voice.")
-            if self._carrier_call_id is not None:
+            if self._call.carrier_call_id is not None:
                 await asyncio.get_running_loop().run_in_executor(_threads, in_context(self._have_it_said, text))
                 await asyncio.sleep(len(text) * SECONDS_PER_CHARACTER)
 
@@ -46,8 +46,8 @@ class LocalFallbackTts:
 
     def _have_it_said(self, text: str) -> None:
         try:
-            get_carrier().speak(
-                carrier_call_id=self._carrier_call_id or "",
+            get_carrier(self._call).speak(
+                carrier_call_id=self._call.carrier_call_id or "",
                 command_id=str(uuid.uuid4()),
                 text=text,
                 voice="",

@@ -41,7 +41,7 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
         await send({"type": "websocket.close", "code": 4401})
         return
     await send({"type": "websocket.accept"})
-    transport = CarrierTransport(get_carrier().media_codec, receive, send, daphne_websocket.direct_send(send))
+    transport = CarrierTransport(get_carrier(call).media_codec, receive, send, daphne_websocket.direct_send(send))
     try:
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
             await transport.wait_for_start()

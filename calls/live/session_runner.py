@@ -76,6 +76,7 @@ class LiveCall:
     keys: SigningKeys | None
     developer_id: int
     signing_secret_id: int | None
+    carrier: str
     carrier_call_id: str | None  # none: a sandbox call
     facts: CallFacts
     detects_voicemail: bool
@@ -134,6 +135,7 @@ def load(call_id: int) -> LiveCall:
         keys=signing.signing_keys(secret) if secret else None,
         developer_id=call.developer_id,
         signing_secret_id=secret.pk if secret else None,
+        carrier=call.carrier,
         carrier_call_id=call.carrier_call_id,
         facts=CallFacts(
             call_id=str(call.pk),
@@ -178,7 +180,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
         model=own.model,
         config=own.config,
         fallback=live.fallback.engine(await in_database(live.fallback.load), shared) if live.fallback else None,
-        fallback_tts=LocalFallbackTts(transport.audio_format, live.carrier_call_id),
+        fallback_tts=LocalFallbackTts(transport.audio_format, live),
         greeting=live.config.greeting_message,
         limits=Limits(
             max_duration=live.config.max_call_duration - (live.resumed_after or 0.0),
@@ -243,7 +245,7 @@ def _tool_webhook(live: LiveCall) -> ToolWebhook | None:
 
 def _tool_runner(live: LiveCall) -> ToolRunner:
     webhook: ToolRunner = _tool_webhook(live) or no_tools
-    return TelephoneTools(live.carrier_call_id, webhook) if live.carrier_call_id else webhook
+    return TelephoneTools(live, webhook) if live.carrier_call_id else webhook
 
 
 def transfer_requester(live: LiveCall) -> TransferRequester | None:

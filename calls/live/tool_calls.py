@@ -18,7 +18,7 @@ from calls.live import tool_requests
 from calls.live.tool_results import ToolAnswer
 from calls.session.interfaces import ToolRunner
 from phone_numbers.carriers.base import CarrierError
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import CarrierCall, get_carrier
 from webhooks import body_encoding
 from webhooks.request_log import LoggedRequest
 from webhooks.signing import SigningKeys
@@ -36,8 +36,8 @@ async def no_tools(name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]
 class TelephoneTools:
     """The built-in tools that act on a carrier's call; all other calls go on to the developer's."""
 
-    def __init__(self, carrier_call_id: str, others: ToolRunner) -> None:
-        self._carrier_call_id = carrier_call_id
+    def __init__(self, call: CarrierCall, others: ToolRunner) -> None:
+        self._call = call
         self._others = others
 
     async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -53,7 +53,9 @@ class TelephoneTools:
         return {"result": f"The keys {digits} are being pressed."}
 
     def _press(self, digits: str) -> None:
-        get_carrier().send_dtmf(carrier_call_id=self._carrier_call_id, command_id=str(uuid.uuid4()), digits=digits)
+        get_carrier(self._call).send_dtmf(
+            carrier_call_id=self._call.carrier_call_id or "", command_id=str(uuid.uuid4()), digits=digits
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from agents.settings import CallConfig
 from bubblyphone.core.money import MONEY_FIELD
 from bubblyphone.core.ordered_json import OrderedJSONField
 from calls.models.call_fields import Charges, Ending, MediaStreamState, WebhookModeState
+from phone_numbers.carriers.registry import default_carrier
 from phone_numbers.models import CallMode, PhoneNumber
 
 
@@ -91,6 +92,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     lookup_pending = models.BooleanField(
         default=False
     )  # rings, and waits for the developer's server: calls.control.lookup
+    carrier = models.CharField(max_length=20, blank=True, default=default_carrier)  # empty: a sandbox call
     carrier_call_id = models.CharField(max_length=200, unique=True, null=True)  # Telnyx: call_control_id
     last_command_at = models.DateTimeField(null=True)  # when the carrier was last commanded to answer or to hang up
 
@@ -278,7 +280,8 @@ class Transfer(models.Model):
 class CarrierEventRecord(models.Model):
     """A webhook of the carrier, by its own id: one that comes again is known."""
 
-    event_id = models.CharField(max_length=100, unique=True)
+    carrier = models.CharField(max_length=20, default=default_carrier)
+    event_id = models.CharField(max_length=100)
     event_type = models.CharField(max_length=60)
     carrier_call_id = models.CharField(max_length=200, blank=True, default="")
     direction = models.CharField(max_length=10, blank=True, default="")
@@ -289,6 +292,7 @@ class CarrierEventRecord(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["carrier_call_id"], name="carrier_event_by_call")]
+        constraints = [models.UniqueConstraint(fields=["carrier", "event_id"], name="carrier_event_once")]
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.event_id}"

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from agents.serializers import EmptyableText, PhoneNumberField, WebhookUrlField
 from bubblyphone.core.api import StrictSerializer
+from phone_numbers.carriers.registry import configured_carriers
 from phone_numbers.models import NumberType
 from webhooks.outbound_http import MAX_URL_LENGTH
 
@@ -21,6 +22,16 @@ class CountryField(serializers.RegexField):
         return super().to_internal_value(data).upper()
 
 
+class CarrierField(serializers.CharField):
+    """The slug of a carrier that this installation can use."""
+
+    def to_internal_value(self, data: Any) -> str:
+        slug: str = super().to_internal_value(data)
+        if slug not in (known := configured_carriers()):
+            raise serializers.ValidationError(f"Must be a configured carrier: {', '.join(known) or 'there is none'}.")
+        return slug
+
+
 class NumberSearchSerializer(serializers.Serializer[Any]):
     """The query of GET /phone-numbers/available."""
 
@@ -34,6 +45,7 @@ class NumberSearchSerializer(serializers.Serializer[Any]):
         r"^[0-9]{1,15}\Z", required=False, error_messages={"invalid": "Must be 1 to 15 digits."}
     )
     limit = serializers.IntegerField(min_value=1, max_value=50, default=50)
+    carrier = CarrierField(max_length=20, required=False)
 
 
 class PricingQuerySerializer(serializers.Serializer[Any]):
@@ -51,6 +63,7 @@ class NumberPurchaseSerializer(StrictSerializer):
     label = EmptyableText(max_length=100)  # type: ignore[assignment]  # DRF fields have an attribute of that name
     country_code = CountryField(default="US")
     number_type = serializers.ChoiceField(NumberType.choices, default=NumberType.LOCAL)
+    carrier = CarrierField(max_length=20, required=False)
 
     def validate_webhook_url(self, value: str | None) -> str:
         return value or ""

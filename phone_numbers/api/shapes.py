@@ -39,6 +39,7 @@ NUMBER = shape(
         "label": nullable(text("Support")),
         "status": choice(PhoneNumber.Status.values, "active"),
         "monthly_cost": money("3.00"),
+        "carrier": text("telnyx", "Carrier of the number: `telnyx`, `twilio`, or `exchange` (the built-in one)."),
         "mode": choice(CallMode.values, "webhook"),
         "webhook_url": nullable(text("https://your-app.com/webhook")),
         "agent_id": nullable(whole(1)),

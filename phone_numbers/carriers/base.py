@@ -1,4 +1,4 @@
-"""The interface to the telephone network. One carrier is configured (`settings.CARRIER`); no code asks which.
+"""The interface to the telephone network. Numbers and calls name their carrier; no code asks which it is.
 
 REST calls are synchronous: services and jobs make them, never the audio path and never inside a transaction. Media frames have
 their own codec, without I/O.
@@ -18,7 +18,7 @@ class CarrierError(Exception):
     """The carrier refused or could not be reached. `retryable`: the same request may succeed later.
 
     `reason` is machine-readable where callers decide by it: "call_ended", "not_answered", "number_unavailable", "rejected",
-    "unreachable" (nothing was sent), "outcome_unknown" (sent, and perhaps carried out, but not properly answered).
+    "unreachable" (nothing was sent), "not_configured", "outcome_unknown" (sent, and perhaps carried out, but not properly answered).
     """
 
     def __init__(self, message: str, *, retryable: bool = False, reason: str = "rejected") -> None:

@@ -43,3 +43,4 @@ class CarrierEvent:
     cause: str = ""
     detail: str = ""
     began_at: datetime | None = None
+    carrier: str = ""  # whose report it is; filled in by `calls.control.carrier_webhooks`

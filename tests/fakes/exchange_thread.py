@@ -32,7 +32,7 @@ class ExchangeThread:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     def carrier_options(self, base_url: str = "") -> dict[str, str]:
-        """`settings.CARRIER["OPTIONS"]` for this exchange."""
+        """The options of the carrier for this exchange."""
         return {
             "api_key": self.exchange.api_key,
             "public_key": self.exchange.public_key,

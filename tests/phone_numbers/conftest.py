@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from phone_numbers import purchases
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import carrier_named
 from phone_numbers.carriers.telnyx import client
 from phone_numbers.models import VerificationDocument
 from sandbox.exchange import numbers_api
+from tests import carriers
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
 
@@ -20,11 +21,10 @@ def configure_carrier(settings: Any) -> Iterator[Callable[[dict[str, str]], None
     """Make a carrier of these options the configured one, until the test ends."""
 
     def configure(options: dict[str, str]) -> None:
-        settings.CARRIER = {"BACKEND": "phone_numbers.carriers.telnyx.TelnyxCarrier", "OPTIONS": options}
-        get_carrier.cache_clear()
+        carriers.configure(settings, options)
 
     yield configure
-    get_carrier.cache_clear()
+    carrier_named.cache_clear()
 
 
 @pytest.fixture

@@ -20,13 +20,15 @@ def upload(content: bytes = PDF, name: str = "utility-bill.pdf", content_type: s
 
 def ids_of(country: str, number_type: str = "local") -> dict[str, str]:
     """Name of each requirement → its id."""
-    return {each["name"]: each["id"] for each in requirements_of(country=country, number_type=number_type)}
+    return {
+        each["name"]: each["id"] for each in requirements_of(country=country, number_type=number_type, carrier="telnyx")
+    }
 
 
 def submit_papers(developer: Developer, country: str = "GB", number_type: str = "local") -> Verification:
     """A submission with every document and address, and without texts."""
     answers = []
-    for each in requirements_of(country=country, number_type=number_type):
+    for each in requirements_of(country=country, number_type=number_type, carrier="telnyx"):
         if each["type"] == "document":
             answers.append(SubmittedAnswer(each["id"], upload()))
         elif each["type"] == "address":

@@ -15,7 +15,7 @@ from agents.services import delete_agent
 from billing import ledger
 from bubblyphone.core.errors import ApplicationError, Conflict, InsufficientFunds, UpstreamFailed
 from phone_numbers import purchases
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import carrier_named
 from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
 from phone_numbers.services import buy_number, search_available
 from tests.factories import make_agent, make_developer
@@ -125,8 +125,8 @@ def test_a_process_that_died_after_it_ordered(exchange: ExchangeThread) -> None:
     developer = make_buyer()
     purchase = begin(developer)
     reference = str(purchase.reference)
-    get_carrier().order_number(e164=NUMBER, reference=reference)
-    order = purchases.wait_for_outcome(purchase.reference, get_carrier().find_order(reference=reference))  # type: ignore[arg-type]
+    carrier_named("telnyx").order_number(e164=NUMBER, reference=reference)
+    order = purchases.wait_for_outcome(purchase, carrier_named("telnyx").find_order(reference=reference))  # type: ignore[arg-type]
     assert order.status == "success"
     later()
     assert outcome(developer) == ("bought", 1, 19, 19)
@@ -136,7 +136,7 @@ def test_a_process_that_died_after_it_ordered(exchange: ExchangeThread) -> None:
 def test_a_number_that_was_just_sold_to_somebody_else(exchange: ExchangeThread) -> None:
     developer = make_buyer()
     purchase = begin(developer)
-    get_carrier().order_number(e164=NUMBER, reference="somebody else")
+    carrier_named("telnyx").order_number(e164=NUMBER, reference="somebody else")
     with pytest.raises(Conflict):
         purchases.carry_out(purchase)
     assert outcome(developer) == ("refused", 0, 25, 25)

@@ -19,20 +19,20 @@ from agents import configuration
 from agents.tools import build_toolset, tool_problems
 from billing import ledger
 from bubblyphone.core.crypto import hash_secret
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import carrier_named
 from phone_numbers.models import PhoneNumber
 from sandbox import demo, demo_agents, demo_tool
+from tests import carriers
 from tests.fakes.exchange_thread import ExchangeThread
 
 
 @pytest.fixture
 def exchange(settings: Any) -> Iterator[ExchangeThread]:
     with ExchangeThread() as running:
-        settings.CARRIER = {**settings.CARRIER, "OPTIONS": running.carrier_options()}
+        carriers.configure(settings, running.carrier_options())
         settings.EXCHANGE_URL = running.exchange.url
-        get_carrier.cache_clear()
         yield running
-    get_carrier.cache_clear()
+    carrier_named.cache_clear()
 
 
 def sold(exchange: ExchangeThread) -> list[str]:

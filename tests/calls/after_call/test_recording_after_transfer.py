@@ -70,7 +70,9 @@ def run_first(call: Call) -> None:
 
 def report(call: Call, kind: CarrierEventType, detail: str, *, event_id: str = "e", **fields: Any) -> None:
     control = call.carrier_call_id or ""
-    inbound.receive(CarrierEvent(kind, f"{event_id}{call.pk}", control, BEGAN, detail=detail, **fields))
+    inbound.receive(
+        CarrierEvent(kind, f"{event_id}{call.pk}", control, BEGAN, detail=detail, **fields, carrier="telnyx")
+    )
 
 
 def saved(call: Call, carrier: RecordingServer, **fields: Any) -> None:
@@ -292,6 +294,8 @@ def test_only_a_recorded_call_whose_transfer_is_answered_goes_on(
     kind = CarrierEventType.ANSWERED if is_answered else CarrierEventType.ENDED
     state = f"{call.pk}:transfer:{transfer.pk}"
     for name in ("a", "b"):
-        inbound.receive(CarrierEvent(kind, name, "v3:leg", TRANSFERRED, client_state=state, cause="busy"))
+        inbound.receive(
+            CarrierEvent(kind, name, "v3:leg", TRANSFERRED, client_state=state, cause="busy", carrier="telnyx")
+        )
     awaited = Recording.objects.filter(call=call, transferred_at__isnull=False, part_made_at=None)
     assert awaited.exists() is (wants and is_answered)

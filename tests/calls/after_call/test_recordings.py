@@ -26,7 +26,7 @@ from calls.control import lifecycle
 from calls.dashboard.timeline_chart import timeline_chart_of
 from calls.models import Call, CallEvent, Recording
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
-from tests import factories
+from tests import carriers, factories
 from tests.calls.recorded import BEGAN, RATE, ended_call, record, sine
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.fakes.recording_server import Answer, RecordingServer
@@ -307,7 +307,9 @@ def carrier_call() -> Call:
 
 def saved_event(call: Call, url: str, **fields: Any) -> CarrierEvent:
     named = {"carrier_call_id": call.carrier_call_id or "", **fields}
-    return CarrierEvent(CarrierEventType.RECORDING_SAVED, f"e{call.pk}", occurred_at=BEGAN, detail=url, **named)
+    return CarrierEvent(
+        CarrierEventType.RECORDING_SAVED, f"e{call.pk}", occurred_at=BEGAN, detail=url, **named, carrier="telnyx"
+    )
 
 
 def wav(seconds: float = 1.0) -> bytes:
@@ -338,8 +340,7 @@ def test_an_address_in_our_own_network_is_not_fetched(settings: Any) -> None:
         lifecycle.apply_carrier_event(saved_event(call, f"{carrier.url}/leg.wav"))
         run_jobs()
         assert carrier.asked == []
-        options = {**settings.CARRIER["OPTIONS"], "base_url": f"{carrier.url}/v2"}
-        settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}  # but for the carrier's own
+        carriers.configure(settings, {"base_url": f"{carrier.url}/v2"})  # but for the carrier's own
         Recording.objects.update(next_attempt_at=timezone.now())
         jobs.resume_all()
         run_jobs()

@@ -214,6 +214,7 @@ def test_an_inbound_call_beyond_them_is_refused(
             direction="inbound",
             from_number="+15551230000",
             to_number=number.e164,
+            carrier="telnyx",
         )
     )
     call = Call.objects.get(carrier_call_id="v3:one-too-many")

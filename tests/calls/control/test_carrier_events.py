@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from billing import ledger
 from calls.clock import sweeper
 from calls.models import Call, CallEvent
-from phone_numbers.carriers import registry
-from tests import factories
+from tests import carriers, factories
 from webhooks.models import WebhookDelivery
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -28,12 +27,8 @@ BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 @pytest.fixture
 def carrier_key(settings: Any) -> None:
     """The carrier's webhooks are signed with our key; commands to it are sent after a commit, which never comes here."""
-    options = {
-        **settings.CARRIER["OPTIONS"],
-        "public_key": base64.b64encode(KEY.public_key().public_bytes_raw()).decode(),
-    }
-    settings.CARRIER = {**settings.CARRIER, "OPTIONS": {**options, "api_key": "KEY", "connection_id": "c"}}
-    registry.get_carrier.cache_clear()
+    public_key = base64.b64encode(KEY.public_key().public_bytes_raw()).decode()
+    carriers.configure(settings, {"public_key": public_key, "api_key": "KEY", "connection_id": "c"})
 
 
 def report(kind: str, call: str, at: float, **payload: Any) -> dict[str, Any]:

@@ -63,6 +63,7 @@ def ring(number: Any, control: str) -> Call:
             direction="inbound",
             from_number="+15551230000",
             to_number=number.e164,
+            carrier="telnyx",
         )
     )
     return Call.objects.get(carrier_call_id=control)

@@ -37,6 +37,7 @@ def hang_up_report(call: Call, seconds: float, cause: str = "normal_clearing") -
         carrier_call_id=call.carrier_call_id or "",
         occurred_at=after(seconds),
         cause=cause,
+        carrier="telnyx",
     )
     with transaction.atomic():
         lifecycle.apply_carrier_event(event)
@@ -126,6 +127,7 @@ def test_an_answer_after_the_grace_is_charged_once_and_the_state_stays_terminal(
         event_id="late",
         carrier_call_id=call.carrier_call_id or "",
         occurred_at=after(10),
+        carrier="telnyx",
     )
     for _ in range(2):
         lifecycle.apply_carrier_event(late)

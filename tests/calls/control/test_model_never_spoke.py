@@ -118,6 +118,7 @@ def ring(number: PhoneNumber) -> Call:
             direction="inbound",
             from_number="+15551230000",
             to_number=number.e164,
+            carrier="telnyx",
         )
     )
     return Call.objects.get(carrier_call_id=f"v3:{number.pk}")

@@ -45,7 +45,9 @@ def hang_up_on_page(call: Call) -> None:
 def carrier_reports_end(call: Call, cause: str, at: datetime | None = None) -> None:
     control = call.carrier_call_id or ""
     at = at or datetime.now(UTC)
-    inbound.receive(CarrierEvent(CarrierEventType.ENDED, f"{control}:{cause}", control, at, cause=cause))
+    inbound.receive(
+        CarrierEvent(CarrierEventType.ENDED, f"{control}:{cause}", control, at, cause=cause, carrier="telnyx")
+    )
 
 
 def canceled(end: Callable[[Call], None]) -> Callable[[Call], None]:
@@ -140,7 +142,7 @@ def test_a_cancellation_that_crosses_the_answer_is_a_normal_end() -> None:
     hang_up_by_api(call)
     control = call.carrier_call_id or ""
     now = datetime.now(UTC)
-    inbound.receive(CarrierEvent(CarrierEventType.ANSWERED, "a", control, now))
+    inbound.receive(CarrierEvent(CarrierEventType.ANSWERED, "a", control, now, carrier="telnyx"))
     carrier_reports_end(call, "normal_clearing", now + timedelta(seconds=1))
     call.refresh_from_db()
     assert (call.status, call.hangup_cause) == ("completed", "normal_clearing")

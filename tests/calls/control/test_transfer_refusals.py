@@ -19,8 +19,8 @@ from calls.live.event_writer import WRITER
 from calls.live.transfer_tool import NOT_POSSIBLE
 from calls.models import Call, CallEvent, Transfer
 from phone_numbers.carriers.carrier_events import CarrierEventType
-from phone_numbers.carriers.registry import get_carrier
-from tests import factories
+from phone_numbers.carriers.registry import carrier_named
+from tests import carriers, factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.calls.webhook_mode.test_webhook_mode import Line
 from webhooks import outbound_http
@@ -40,11 +40,9 @@ async def carrier(settings: Any) -> AsyncIterator[None]:
         return web.json_response({"data": {"result": "ok", "call_control_id": "v3:leg"}})
 
     async with serving("/v2/{command:.*}", obey) as url:
-        options = {**settings.CARRIER["OPTIONS"], "api_key": "KEY", "base_url": url.partition("/{")[0]}
-        settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}
-        get_carrier.cache_clear()
+        carriers.configure(settings, {"api_key": "KEY", "base_url": url.partition("/{")[0]})
         yield
-    get_carrier.cache_clear()
+    carrier_named.cache_clear()
     for threads in (commands.THREADS, session_runner.THREADS, WRITER.thread):
         await asyncio.gather(*(asyncio.wrap_future(threads.submit(connections.close_all)) for _ in range(8)))
     await sync_to_async(connections.close_all)()

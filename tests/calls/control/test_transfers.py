@@ -39,7 +39,9 @@ def report(call: Call, kind: CarrierEventType, seconds: float, *, leg: Transfer 
     control = f"v3:leg:{leg.pk}" if leg else call.carrier_call_id or ""
     state = f"{call.pk}:transfer:{leg.pk}" if leg else str(call.pk)
     event_id = f"{control}:{kind}:{seconds}"
-    inbound.receive(CarrierEvent(kind, event_id, control, after(seconds), client_state=state, **fields))
+    inbound.receive(
+        CarrierEvent(kind, event_id, control, after(seconds), client_state=state, **fields, carrier="telnyx")
+    )
     call.refresh_from_db()
 
 
@@ -232,8 +234,11 @@ def test_calls_that_cannot_be_handed_over() -> None:
 
 def test_a_leg_of_an_unknown_call_is_of_no_interest() -> None:
     state = "999999:transfer:1"
-    inbound.receive(CarrierEvent(CarrierEventType.ANSWERED, "e", "v3:x", BEGIN, client_state=state))
-    assert transfers.leg_of(CarrierEvent(CarrierEventType.ENDED, "f", "v3:x", BEGIN, client_state="46")) is None
+    inbound.receive(CarrierEvent(CarrierEventType.ANSWERED, "e", "v3:x", BEGIN, client_state=state, carrier="telnyx"))
+    assert (
+        transfers.leg_of(CarrierEvent(CarrierEventType.ENDED, "f", "v3:x", BEGIN, client_state="46", carrier="telnyx"))
+        is None
+    )
 
 
 # --- voicemail --------------------------------------------------------------------------------------------------------

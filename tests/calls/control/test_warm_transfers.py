@@ -15,7 +15,8 @@ from calls.clock import sweeper
 from calls.control import transfers
 from calls.models import Transfer
 from phone_numbers.carriers.carrier_events import CarrierEventType
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import carrier_named
+from tests import carriers
 from tests.calls.control.test_transfers import PERSON, after, entries, events, post, report, running_call
 
 pytestmark = pytest.mark.django_db
@@ -102,11 +103,9 @@ class Commands:
 def carrier(settings: Any) -> Iterator[Commands]:
     commands = Commands()
     base_url = f"http://127.0.0.1:{commands.server.server_port}/v2"
-    options = {**settings.CARRIER["OPTIONS"], "api_key": "KEY", "base_url": base_url}
-    settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}
-    get_carrier.cache_clear()
+    carriers.configure(settings, {"api_key": "KEY", "base_url": base_url})
     yield commands
-    get_carrier.cache_clear()
+    carrier_named.cache_clear()
     commands.server.shutdown()
     commands.server.server_close()
 

@@ -29,8 +29,9 @@ from calls.live.event_writer import WRITER
 from calls.models import Call
 from calls.session import detached_tasks
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import carrier_named
 from phone_numbers.models import PhoneNumber
+from tests import carriers
 from tests.calls.rows import KNOWN, make_account, make_call, make_streaming_number
 from tests.calls.talkative import FAULTS, Fault, Gone, PatientCaller
 from webhooks.models import WebhookDelivery
@@ -91,9 +92,8 @@ async def number(settings: Any) -> AsyncIterator[PhoneNumber]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    options = {**settings.CARRIER["OPTIONS"], "api_key": "KEY", "base_url": f"{address}/v2"}
-    settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}
-    for known in (get_model, get_carrier):
+    carriers.configure(settings, {"api_key": "KEY", "base_url": f"{address}/v2"})
+    for known in (get_model, carrier_named):
         known.cache_clear()
     yield await session_runner.in_database(
         lambda: make_streaming_number(
@@ -106,7 +106,7 @@ async def number(settings: Any) -> AsyncIterator[PhoneNumber]:
     )
     await runner.cleanup()
     FAULTS.clear()
-    for known in (get_model, get_carrier):
+    for known in (get_model, carrier_named):
         known.cache_clear()
     await asyncio.wrap_future(WRITER.thread.submit(connections.close_all))
     await sync_to_async(connections.close_all)()
@@ -148,6 +148,7 @@ def report_end(call_id: int, *, at: datetime | None = None) -> None:
             call.carrier_call_id or "",
             at or timezone.now(),
             cause="normal_clearing",
+            carrier="telnyx",
         )
         with transaction.atomic():
             lifecycle.apply_carrier_event(ended)

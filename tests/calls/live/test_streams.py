@@ -11,7 +11,8 @@ from calls.control import commands, lifecycle, streams
 from calls.live import session_runner
 from calls.models import CallEvent
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import carrier_named
+from tests import carriers
 from tests.calls.control.test_lifecycle import BEGIN, after, running_call
 from tests.fakes.web_thread import WebThread
 
@@ -22,7 +23,12 @@ def test_a_stream_that_broke_is_restarted_by_an_address_of_its_own() -> None:
     call = running_call(session_seen_at=after(4))
     first = commands.issue_media_token(call).url
     lost = CarrierEvent(
-        CarrierEventType.STREAM_FAILED, "e1", call.carrier_call_id or "", after(5), detail="connection_lost"
+        CarrierEventType.STREAM_FAILED,
+        "e1",
+        call.carrier_call_id or "",
+        after(5),
+        detail="connection_lost",
+        carrier="telnyx",
     )
     lifecycle.on_stream_failed(call, lost)
     call.refresh_from_db()
@@ -56,13 +62,11 @@ def test_only_a_stream_that_the_carrier_restarts_is_on_the_timeline(
 
     call = running_call()
     with WebThread([web.post("/v2/calls/{call}/actions/{command}", obey)]) as carrier:
-        options = {**settings.CARRIER["OPTIONS"], "api_key": "KEY", "base_url": f"{carrier.url}/v2"}
-        settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}
-        get_carrier.cache_clear()
+        carriers.configure(settings, {"api_key": "KEY", "base_url": f"{carrier.url}/v2"})
         try:
             assert streams.restart(call.pk, since=after(3), reason=streams.CONNECTION_LOST) is is_restarted
         finally:
-            get_carrier.cache_clear()
+            carrier_named.cache_clear()
     events = CallEvent.objects.filter(call=call).values_list("event_type", "metadata")
     assert list(events) == ([("stream.restarted", {"reason": "connection_lost"})] if is_restarted else [])
 

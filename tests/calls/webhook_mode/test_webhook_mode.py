@@ -50,6 +50,7 @@ class Line:
                 carrier_call_id=self.control,
                 occurred_at=after(seconds),
                 **{"from_number": "+15551230000", "to_number": self.number.e164, **fields},
+                carrier="telnyx",
             )
         )
 
