@@ -7,7 +7,6 @@ import phone_numbers.carriers.registry
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("calls", "0003_agent_versions"),
         ("calls", "0003_lookup"),
     ]
 

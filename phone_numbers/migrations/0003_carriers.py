@@ -8,7 +8,6 @@ import phone_numbers.carriers.registry
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("numbers", "0002_agent_versions"),
         ("numbers", "0002_lookup"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
