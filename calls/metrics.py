@@ -4,7 +4,6 @@ from collections import Counter as Tally
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 
 from agents.metrics import model_label
 from bubblyphone.core.metrics import FLUSHES, Counter, Histogram, Sampled, Samples
@@ -34,9 +33,7 @@ _OUTCOMES = {"model.connected": "connected", "model.reconnected": "reconnected"}
 
 def carrier_label(call: Call) -> str:
     """Who brings the call: `browser`, `exchange`, or a real carrier's name."""
-    if call.sandbox:
-        return "browser"
-    return "exchange" if settings.EXCHANGE_URL else str(settings.CARRIER["BACKEND"]).split(".")[-2]
+    return "browser" if call.sandbox else call.carrier
 
 
 def note_end(call: Call) -> None:
