@@ -4,7 +4,6 @@ from collections import Counter as Tally
 from collections.abc import Mapping
 from typing import Any
 
-
 from agents.metrics import model_label
 from bubblyphone.core.metrics import FLUSHES, Counter, Histogram, Sampled, Samples
 from calls.models import Call
@@ -76,7 +75,7 @@ FLUSHES.register(_flush_audio)
 
 
 def _running() -> Samples:
-    columns = "status", "direction", "sandbox", "model_slug"
+    columns = "status", "direction", "sandbox", "carrier", "model_slug"
     running = Tally(
         (call.status, call.direction, carrier_label(call), model_label(call.model_slug))
         for call in Call.objects.running().only(*columns)
