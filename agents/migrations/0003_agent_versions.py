@@ -33,7 +33,7 @@ def record_first_versions(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0001_initial"),
-        ("agents", "0001_initial"),
+        ("agents", "0002_lookup"),
     ]
 
     operations = [

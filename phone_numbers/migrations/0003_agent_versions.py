@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("agents", "0002_agent_versions"),
-        ("numbers", "0001_initial"),
+        ("agents", "0003_agent_versions"),
+        ("numbers", "0002_lookup"),
     ]
 
     operations = [
