@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("agents", "0002_agent_versions"),
+        ("agents", "0001_initial"),
     ]
 
     operations = [

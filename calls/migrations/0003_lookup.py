@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("calls", "0003_agent_versions"),
+        ("calls", "0002_call_metadata"),
     ]
 
     operations = [

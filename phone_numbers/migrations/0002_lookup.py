@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("numbers", "0002_agent_versions"),
+        ("numbers", "0001_initial"),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ import phone_numbers.carriers.registry
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("calls", "0003_lookup"),
+        ("calls", "0004_agent_versions"),
     ]
 
     operations = [

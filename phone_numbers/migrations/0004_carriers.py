@@ -8,7 +8,7 @@ import phone_numbers.carriers.registry
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("numbers", "0002_lookup"),
+        ("numbers", "0003_agent_versions"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
