@@ -1,4 +1,4 @@
-"""What an ordinary API key may not change: API keys, caps and sessions, or a stolen key could lift its own limits.
+"""What an ordinary API key may not change: API keys, caps, sessions and webhook endpoints, or a stolen key could lift its own limits.
 
 Session tokens and admin keys may; only a session token can create an admin key.
 """

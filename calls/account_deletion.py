@@ -5,7 +5,7 @@ from django.db import transaction
 from bubblyphone.core.errors import Conflict
 from calls.control import lifecycle
 from calls.models import Call, HangupCause, SpeechTime, TranscriptEntry, Transcription, Utterance
-from webhooks.models import WebhookDelivery
+from webhooks.models import Event, WebhookDelivery
 
 
 def end_calls(developer_id: int) -> None:
@@ -26,3 +26,4 @@ def forget_what_was_said(developer_id: int) -> None:
     Transcription.objects.filter(call__developer_id=developer_id).update(segments=[])
     Call.objects.filter(developer_id=developer_id).update(analysis_result=None, dynamic_variables={}, metadata={})
     WebhookDelivery.objects.filter(developer_id=developer_id).delete()
+    Event.objects.filter(developer_id=developer_id).delete()

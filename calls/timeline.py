@@ -81,20 +81,16 @@ def add_turn(call_id: int, times: TurnTimes, *, at: datetime) -> None:
 
 
 def notify(call: Call, event_type: str, *, at: datetime, wants_reply: bool = False, **fields: Any) -> None:
-    """Send an event to the number's webhook address, if it has one. Belongs into the transaction of what it reports.
+    """Report an event: to the number's webhook address, if it has one, and to the account's endpoints.
 
-    `wants_reply`: what comes back is an order (`calls.webhook_mode.call_replies`).
+    Belongs into the transaction of what it reports. `wants_reply`: what comes back is an order (`calls.webhook_mode.call_replies`).
     """
     number = call.phone_number
-    if number is None or not number.webhook_url:
-        return
+    addresses = [outbox.Address(number.webhook_url, number.signing_secret_id)] if number and number.webhook_url else []
     outbox.publish(
         developer_id=call.developer_id,
-        signing_secret_id=number.signing_secret_id,
         subject=f"call:{call.pk}",
         event_type=event_type,
-        url=number.webhook_url,
-        wants_reply=wants_reply,
         payload={
             "event": event_type,
             "call_id": str(call.pk),
@@ -102,4 +98,6 @@ def notify(call: Call, event_type: str, *, at: datetime, wants_reply: bool = Fal
             **({"metadata": call.metadata} if call.metadata else {}),
             "timestamp": format_time(at),
         },
+        to=addresses,
+        wants_reply=wants_reply,
     )

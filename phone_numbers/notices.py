@@ -11,7 +11,7 @@ from bubblyphone.core.api import format_time
 from bubblyphone.core.jobs import enqueue
 from phone_numbers.countries import country_name
 from phone_numbers.models import PhoneNumber, Verification
-from webhooks.outbox import publish
+from webhooks.outbox import Address, publish
 
 EVENT = "country.verification.updated"
 
@@ -19,28 +19,29 @@ EVENT = "country.verification.updated"
 def announce(verification: Verification) -> None:
     """In the transaction of a decision: the e-mail is queued, the webhooks are in the outbox.
 
-    Webhooks belong to numbers: each address gets the event once, signed with the secret of the oldest number that has it, which
-    the event names. Who has no number yet has no address and gets the e-mail alone.
+    Each address of a number gets the event once, signed with the secret of the oldest number that has it, which is the one that it
+    names; the account's endpoints get it without a number.
     """
     enqueue(send_verification_email, verification.pk)
-    for number in addressed_numbers(verification.developer_id):
-        publish(
-            developer_id=verification.developer_id,
-            signing_secret_id=number.signing_secret_id,
-            subject=f"verification:{verification.pk}",
-            event_type=EVENT,
-            url=number.webhook_url,
-            payload={
-                "event": EVENT,
-                "verification_id": verification.public_id,
-                "country_code": verification.country_code,
-                "number_type": verification.number_type,
-                "status": verification.status,
-                "rejection_reason": verification.rejection_reason or None,
-                "phone_number": number.e164,
-                "timestamp": format_time(verification.reviewed_at or timezone.now()),
-            },
-        )
+    publish(
+        developer_id=verification.developer_id,
+        subject=f"verification:{verification.pk}",
+        event_type=EVENT,
+        payload={
+            "event": EVENT,
+            "verification_id": verification.public_id,
+            "country_code": verification.country_code,
+            "number_type": verification.number_type,
+            "status": verification.status,
+            "rejection_reason": verification.rejection_reason or None,
+            "phone_number": None,
+            "timestamp": format_time(verification.reviewed_at or timezone.now()),
+        },
+        to=[
+            Address(number.webhook_url, number.signing_secret_id, {"phone_number": number.e164})
+            for number in addressed_numbers(verification.developer_id)
+        ],
+    )
 
 
 def addressed_numbers(developer_id: int) -> Iterable[PhoneNumber]:
@@ -54,15 +55,14 @@ def publish_to_account(*, developer_id: int, subject: str, event_type: str, payl
 
     Registered as webhooks.extension_points.PUBLISH_TO_ACCOUNT.
     """
-    for number in addressed_numbers(developer_id):
-        publish(
-            developer_id=developer_id,
-            signing_secret_id=number.signing_secret_id,
-            subject=subject,
-            event_type=event_type,
-            url=number.webhook_url,
-            payload=payload,
-        )
+    numbers = addressed_numbers(developer_id)
+    publish(
+        developer_id=developer_id,
+        subject=subject,
+        event_type=event_type,
+        payload=payload,
+        to=[Address(number.webhook_url, number.signing_secret_id) for number in numbers],
+    )
 
 
 def send_verification_email(verification_id: int) -> None:

@@ -41,13 +41,12 @@ def send(
         "link": f"{settings.PUBLIC_URL}/billing",
     }
     is_new = notices.send_once(developer_id=number.developer_id, key=key, template="number_renewal", context=context)
-    if is_new and number.webhook_url:
+    if is_new:
         outbox.publish(
             developer_id=number.developer_id,
-            signing_secret_id=number.signing_secret_id,
             subject=f"number:{number.pk}",
             event_type=EVENTS[state],
-            url=number.webhook_url,
+            to=[outbox.Address(number.webhook_url, number.signing_secret_id)] if number.webhook_url else [],
             payload={
                 "event": EVENTS[state],
                 "phone_number_id": str(number.pk),

@@ -14,7 +14,7 @@ from phone_numbers.carriers.registry import carrier_named, default_carrier, get_
 from phone_numbers.models import NumberPrice, PhoneNumber
 from phone_numbers.selectors import find_main_price, get_price
 from webhooks import outbox, signing
-from webhooks.models import WebhookDelivery
+from webhooks.models import Event
 
 
 def search_available(
@@ -96,16 +96,16 @@ def rotate_webhook_secret(*, number: PhoneNumber) -> str:
     return signing.rotate_signing_secret(secret_id=number.signing_secret_id)
 
 
-def send_test_webhook(*, number: PhoneNumber) -> WebhookDelivery:
+def send_test_webhook(*, number: PhoneNumber) -> Event:
     """Put a `webhook.test` on its way to the number's webhook URL. Raises Conflict where there is none."""
     if not number.webhook_url:
         raise Conflict("This number has no webhook URL yet. Save one first.")
     return outbox.publish(
         developer_id=number.developer_id,
-        signing_secret_id=number.signing_secret_id,
         subject=f"number:{number.pk}",
         event_type="webhook.test",
-        url=number.webhook_url,
+        to=[outbox.Address(number.webhook_url, number.signing_secret_id)],
+        endpoints=[],
         payload={
             "event": "webhook.test",
             "phone_number_id": str(number.pk),

@@ -11,7 +11,8 @@ from accounts.services import issue_api_key
 from agents import versions
 from agents.models import Agent
 from phone_numbers.models import PhoneNumber
-from webhooks.models import SigningSecret
+from webhooks import account_endpoints
+from webhooks.models import SigningSecret, WebhookEndpoint
 from webhooks.signing import make_signing_secret
 
 _numbers = count(1)
@@ -39,6 +40,11 @@ def bearer(developer: Developer, *, is_admin: bool = False) -> dict[str, str]:
 def make_secret_for(developer: Developer | None = None) -> tuple[SigningSecret, str]:
     """A signing secret and its plaintext."""
     return make_signing_secret(developer=developer or make_developer())
+
+
+def make_endpoint(developer: Developer, url: str, *events: str, **fields: Any) -> tuple[WebhookEndpoint, str]:
+    """A webhook endpoint of the account, for all events unless some are named, and the plaintext of its secret."""
+    return account_endpoints.create(developer=developer, url=url, event_types=list(events) or ["*"], **fields)
 
 
 def make_phone_number(*, developer: Developer | None = None, e164: str = "", **fields: Any) -> PhoneNumber:

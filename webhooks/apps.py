@@ -5,7 +5,11 @@ class WebhooksConfig(AppConfig):
     name = "webhooks"
 
     def ready(self) -> None:
+        from accounts.extension_points import DELETION_STEPS, DeletionPhase, DeletionStep
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
-        from webhooks import delivery
+        from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
+        from webhooks import account_endpoints, delivery, events
 
         CLOCK_TASKS.register(delivery.run)
+        DELETION_STEPS.register(DeletionStep(DeletionPhase.CALLS, account_endpoints.delete_all))
+        SCHEDULED_JOBS.register(ScheduledJob("delete old events", events.delete_expired, 60))

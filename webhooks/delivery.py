@@ -22,14 +22,14 @@ from django.utils import timezone
 from structlog.contextvars import bind_contextvars
 
 from bubblyphone.core.logs import in_context
-from webhooks import retry_schedule
+from webhooks import endpoint_failures, retry_schedule
 from webhooks.extension_points import REPLY_HANDLER
 from webhooks.metrics import note_attempt
 from webhooks.models import WebhookDelivery
 from webhooks.outbound_http import MAX_RESPONSE_BYTES, PostResult, get_client
 from webhooks.outbox import CHANNEL, record_attempt
 from webhooks.replies import AnswerRefused
-from webhooks.retry_schedule import RETRY_DELAYS_SECONDS
+from webhooks.retry_schedule import EMAILED_ATTEMPT, ENDPOINT_RETRY_DELAYS_SECONDS, RETRY_DELAYS_SECONDS
 from webhooks.signing import signature_headers, signing_keys
 
 logger = logging.getLogger(__name__)
@@ -98,6 +98,8 @@ def record_outcome(
         if ours.update(status=status, attempt_count=number, next_attempt_at=next_attempt_at):
             record_attempt(delivery=delivery, number=number, result=result, started_at=started_at)
             note_attempt(result, status)
+            if delivery.endpoint_id is not None and number == EMAILED_ATTEMPT and not result.is_success:
+                endpoint_failures.email_once_a_day(delivery, delivery.endpoint_id)
             if delivery.wants_reply and status == WebhookDelivery.Status.FAILED and not result.is_final:
                 REPLY_HANDLER.get().gave_up(delivery)
 
@@ -163,9 +165,14 @@ class Dispatcher:
     """Claims and sends. When cancelled, attempts in flight get a moment to finish; the rest is released."""
 
     def __init__(
-        self, *, retry_delays: Sequence[float] = RETRY_DELAYS_SECONDS, lease_seconds: float = LEASE_SECONDS
+        self,
+        *,
+        retry_delays: Sequence[float] = RETRY_DELAYS_SECONDS,
+        endpoint_retry_delays: Sequence[float] = ENDPOINT_RETRY_DELAYS_SECONDS,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._retry_delays = retry_delays
+        self._endpoint_retry_delays = endpoint_retry_delays
         self._lease_seconds = lease_seconds
         self._wake = asyncio.Event()
         self._in_flight: dict[asyncio.Task[None], WebhookDelivery] = {}
@@ -287,6 +294,7 @@ class Dispatcher:
         bind_contextvars(delivery_id=delivery.pk, account_id=delivery.developer_id, **{f"{kind}_id": pk})
         if not await self._is_still_wanted(delivery):
             return
+        retry_delays = self._retry_delays if delivery.endpoint_id is None else self._endpoint_retry_delays
         started_at = timezone.now()
         result = await _post(delivery)
         # Only while the lease lasts: after it the attempt is repeated anyway.
@@ -295,7 +303,7 @@ class Dispatcher:
             try:
                 if delivery.wants_reply and result.is_success:
                     result = await self._replies.call(take_reply, delivery, result)
-                await self._outcomes.call(record_outcome, delivery, result, started_at, self._retry_delays)
+                await self._outcomes.call(record_outcome, delivery, result, started_at, retry_delays)
                 return
             except DatabaseError:
                 logger.warning("Recording a webhook attempt failed", exc_info=True)

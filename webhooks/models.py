@@ -1,4 +1,4 @@
-"""Webhooks sent to developers: the secrets that sign them, the messages, and every attempt."""
+"""What is reported to developers: events, the endpoints of an account, the secrets that sign, the messages and every attempt."""
 
 from django.db import models
 from django.utils import timezone
@@ -18,11 +18,56 @@ class SigningSecret(models.Model):
         return f"signing secret {self.pk}"
 
 
+class WebhookEndpoint(models.Model):
+    """An address that gets the events of the whole account. A deleted one is kept for the log of what was sent to it."""
+
+    developer = models.ForeignKey(Developer, models.CASCADE, related_name="webhook_endpoints")
+    signing_secret = models.ForeignKey(SigningSecret, models.PROTECT, related_name="+")
+    url = models.URLField(max_length=2000)
+    event_types = models.JSONField()  # their names, or ["*"]
+    description = models.CharField(max_length=200, blank=True, default="")
+    enabled = models.BooleanField(default=True)
+    failure_emailed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Event(models.Model):
+    """Something that happened, written in the transaction that made it happen, whether or not anybody is told.
+
+    `position` orders an account's events as they became visible: it is given after the commit (`webhooks.events`), so that
+    reading on from a position misses none whose transaction took longer.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.CharField(max_length=40, unique=True)
+    developer = models.ForeignKey(Developer, models.CASCADE, related_name="events")
+    subject = models.CharField(max_length=60)
+    event_type = models.CharField(max_length=60)
+    body = models.TextField()
+    position = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["developer", "position"], name="event_position")]
+        indexes = [
+            models.Index(fields=["developer", "id"], condition=models.Q(position=None), name="event_without_position"),
+            models.Index(fields=["created_at"], name="event_created"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.public_id}"
+
+
 class WebhookDelivery(models.Model):
     """One message to one address: written in the transaction of what it reports, sent by the clock process.
 
     `subject` names what it is about ("call:42"), so that deliveries of one call can be listed; `body` is kept byte for byte, because
-    its signature is made over it at every attempt.
+    its signature is made over it at every attempt. `endpoint` is the account's, `event` what it reports: a request that a live call
+    makes has neither, and an event is forgotten before its deliveries are.
     """
 
     class Status(models.TextChoices):
@@ -31,9 +76,13 @@ class WebhookDelivery(models.Model):
         FAILED = "failed"
 
     id = models.BigAutoField(primary_key=True)
-    webhook_id = models.UUIDField(unique=True)  # X-Webhook-Id, constant over the retries
+    webhook_id = models.CharField(
+        max_length=40
+    )  # X-Webhook-Id, constant over the retries; for an endpoint, the event's
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="webhook_deliveries")
     signing_secret = models.ForeignKey(SigningSecret, models.PROTECT, related_name="+")
+    event = models.ForeignKey(Event, models.SET_NULL, null=True, related_name="deliveries")
+    endpoint = models.ForeignKey(WebhookEndpoint, models.CASCADE, null=True, related_name="deliveries")
     subject = models.CharField(max_length=60)
     event_type = models.CharField(max_length=60)
     url = models.URLField(max_length=2000)
@@ -50,6 +99,12 @@ class WebhookDelivery(models.Model):
             models.Index(fields=["subject", "id"], name="delivery_subject"),
             models.Index(fields=["developer", "-id"], name="delivery_by_developer"),
             models.Index(fields=["developer", "-id"], condition=models.Q(status="failed"), name="delivery_failed"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["webhook_id"], condition=models.Q(endpoint=None), name="delivery_webhook_id"
+            ),
+            models.UniqueConstraint(fields=["endpoint", "webhook_id"], name="delivery_once_per_endpoint"),
         ]
 
     def __str__(self) -> str:

@@ -1,50 +1,98 @@
-"""The outbox: a message is written in the transaction of what it reports (`publish`) and sent by `webhooks.delivery`.
+"""The outbox: an event and its messages are written in the transaction of what they report (`publish`), and sent by `webhooks.delivery`.
 
 A live call sends its tool calls itself; those are only logged (`webhooks.request_log`).
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
 
 from webhooks.body_encoding import encode_body
-from webhooks.models import WebhookAttempt, WebhookDelivery
+from webhooks.models import Event, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from webhooks.outbound_http import PostResult
 
 CHANNEL = "webhook_deliveries"
+EVERY_EVENT = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A number's webhook URL and the secret that signs for it. `fields` replace those of the payload there."""
+
+    url: str
+    signing_secret_id: int
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 def publish(
     *,
     developer_id: int,
-    signing_secret_id: int,
     subject: str,
     event_type: str,
-    url: str,
     payload: Mapping[str, Any],
+    to: Sequence[Address] = (),
     wants_reply: bool = False,
-) -> WebhookDelivery:
-    """Put a message into the outbox, in the caller's transaction: it exists if and only if what it reports does.
+    endpoints: Iterable[WebhookEndpoint] | None = None,
+) -> Event:
+    """Write an event and its messages, in the caller's transaction: they exist if and only if what they report does.
 
-    The dispatcher is woken when that transaction commits. `subject` is like "call:42". With `wants_reply` the answer is
-    carried out (`webhooks.replies`), and one that cannot be counts as a failure.
+    The messages go `to` each address and to the account's endpoints: those that subscribe to such events, unless `endpoints`
+    names them. The dispatcher is woken when that transaction commits. `subject` is like "call:42". With `wants_reply` the
+    answer of a number's server is carried out (`webhooks.replies`), and one that cannot be counts as a failure.
     """
     with transaction.atomic():
-        delivery = WebhookDelivery.objects.create(
-            webhook_id=uuid.uuid4(),
+        event = Event.objects.create(
+            public_id=f"evt_{uuid.uuid4().hex}",
             developer_id=developer_id,
-            signing_secret_id=signing_secret_id,
             subject=subject,
             event_type=event_type,
-            url=url,
             body=encode_body(payload),
-            wants_reply=wants_reply,
         )
-        wake_dispatcher()
-    return delivery
+        rows = [
+            _delivery(
+                event,
+                webhook_id=str(uuid.uuid4()),
+                signing_secret_id=address.signing_secret_id,
+                url=address.url,
+                body=encode_body({**payload, **address.fields}) if address.fields else event.body,
+                wants_reply=wants_reply,
+            )
+            for address in to
+        ]
+        chosen = subscribers(developer_id, event_type) if endpoints is None else endpoints
+        rows += [delivery_to(endpoint, event) for endpoint in chosen]
+        if rows:
+            WebhookDelivery.objects.bulk_create(rows)
+            wake_dispatcher()
+    return event
+
+
+def subscribers(developer_id: int, event_type: str) -> list[WebhookEndpoint]:
+    """The account's endpoints that get events of a type."""
+    endpoints = WebhookEndpoint.objects.filter(developer_id=developer_id, enabled=True, deleted_at=None)
+    return [one for one in endpoints if {EVERY_EVENT, event_type} & set(one.event_types)]
+
+
+def delivery_to(endpoint: WebhookEndpoint, event: Event) -> WebhookDelivery:
+    """The message that tells an endpoint of an event, not saved yet."""
+    return _delivery(
+        event,
+        webhook_id=event.public_id,
+        endpoint=endpoint,
+        signing_secret_id=endpoint.signing_secret_id,
+        url=endpoint.url,
+        body=event.body,
+    )
+
+
+def _delivery(event: Event, **fields: Any) -> WebhookDelivery:
+    return WebhookDelivery(
+        event=event, developer_id=event.developer_id, subject=event.subject, event_type=event.event_type, **fields
+    )
 
 
 def wake_dispatcher() -> None:

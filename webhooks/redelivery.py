@@ -36,8 +36,10 @@ def _beginning(name: str) -> Left:
 
 
 def resend(*, developer: Developer, delivery_id: int) -> WebhookDelivery:
-    """Send it again at once. Raises NotFound, Conflict while it is on its way."""
+    """Send it again at once. Raises NotFound, Conflict while it is on its way or when its endpoint has been deleted."""
     found = deliveries_of(developer).filter(pk=delivery_id)
+    if found.exclude(endpoint=None).exclude(endpoint__deleted_at=None).exists():
+        raise Conflict("The endpoint of this webhook was deleted.")
     if not _send_again(found):
         if found.exists():
             raise Conflict("This webhook is already being sent.", code="pending")
@@ -52,7 +54,8 @@ def resend_failed(*, developer: Developer) -> int:
 
 def failed_notices(developer: Developer) -> QuerySet[WebhookDelivery]:
     """What `resend_failed` would send."""
-    return deliveries_of(developer).filter(status=Status.FAILED).exclude(event_type__in=QUESTIONS)
+    failed = deliveries_of(developer).filter(status=Status.FAILED, endpoint__deleted_at=None)
+    return failed.exclude(event_type__in=QUESTIONS, endpoint=None)
 
 
 @transaction.atomic

@@ -1,6 +1,5 @@
 """Requests that a live call sends itself: logged beside the outbox, never sent again."""
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +18,7 @@ class LoggedRequest:
     signing_secret_id: int
     subject: str
     event_type: str
-    webhook_id: uuid.UUID
+    webhook_id: str
     url: str
     body: str
     started_at: datetime
@@ -32,6 +31,7 @@ def begin_request(request: LoggedRequest) -> WebhookDelivery:
     """
     return WebhookDelivery.objects.get_or_create(
         webhook_id=request.webhook_id,
+        endpoint=None,
         defaults={
             "developer_id": request.developer_id,
             "signing_secret_id": request.signing_secret_id,

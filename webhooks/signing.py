@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -57,7 +56,7 @@ def signing_keys(secret: SigningSecret) -> SigningKeys:
     return SigningKeys(decrypt(secret.encrypted), previous, secret.previous_valid_until)
 
 
-def signature_headers(keys: SigningKeys, body: str, webhook_id: uuid.UUID, timestamp: int) -> dict[str, str]:
+def signature_headers(keys: SigningKeys, body: str, webhook_id: str, timestamp: int) -> dict[str, str]:
     """All headers of one attempt at `timestamp` (Unix seconds). Of two valid keys both sign, the newest first."""
     message = f"{timestamp}.{body}".encode()
     digests = [hmac.new(key.encode(), message, hashlib.sha256).hexdigest() for key in keys.valid_at(timestamp)]
@@ -66,5 +65,5 @@ def signature_headers(keys: SigningKeys, body: str, webhook_id: uuid.UUID, times
         "User-Agent": USER_AGENT,
         "X-Signature": ",".join(f"sha256={digest}" for digest in digests),
         "X-Timestamp": str(timestamp),
-        "X-Webhook-Id": str(webhook_id),
+        "X-Webhook-Id": webhook_id,
     }

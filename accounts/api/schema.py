@@ -67,7 +67,7 @@ OPERATIONS = {
     "API keys": {
         "POST /api-keys": Operation(
             "Create an API key",
-            "The key is returned only in this response. Admin keys can change API keys, caps, and sessions; standard keys cannot.",
+            "The key is returned only in this response. Only admin keys can change API keys, caps, sessions, and webhook endpoints.",
             answer=data_of(NEW_API_KEY),
             status=201,
             body=NewApiKeySerializer,
@@ -106,5 +106,5 @@ FIELDS = {
     "company_name": "Your company.",
     "ApiKeySerializer.label": "A name for the key.",
     "NewApiKeySerializer.label": "A name for the key.",
-    "admin": "Create an admin key, which can change API keys, caps, and sessions. Requires a session token.",
+    "admin": "Create an admin key, which can change API keys, caps, sessions, and webhook endpoints. Requires a session token.",
 }

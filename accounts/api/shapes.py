@@ -20,7 +20,9 @@ SIGNED_IN = record(
     {"data": DEVELOPER, "token": text("1|Zk3Pq9…", "The session token. Send it as a Bearer token, like an API key.")}
 )
 _KEY = {"id": whole(1), "label": text("Production")}
-_ADMIN = Read("is_admin", flag("Whether the key can change API keys, caps, and sessions.", example=False))
+_ADMIN = Read(
+    "is_admin", flag("Whether the key can change API keys, caps, sessions, and webhook endpoints.", example=False)
+)
 API_KEY = shape(
     "ApiKey",
     {

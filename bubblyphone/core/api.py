@@ -150,7 +150,7 @@ class NewestFirstPagination(BasePagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """One page of a QuerySet whose primary key is `id`."""
-        size = self._read_size(request)
+        size = self.read_size(request)
         backward, boundary = self._read_cursor(request)
         descends = self.descends != backward
         page = queryset.order_by(*(f"-{name}" if descends else name for name in self.order))
@@ -184,7 +184,8 @@ class NewestFirstPagination(BasePagination):
         url = remove_query_param(self._request.build_absolute_uri(), "cursor")
         return None if cursor is None else str(replace_query_param(url, "cursor", cursor))
 
-    def _read_size(self, request: Request) -> int:
+    def read_size(self, request: Request) -> int:
+        """`per_page`, or the default. Raises InvalidRequest."""
         text = request.query_params.get("per_page", str(self.default_size))
         if not (text.isascii() and text.isdecimal() and len(text) <= 3 and 1 <= int(text) <= self.largest_size):
             raise InvalidRequest({"per_page": [f"Must be a whole number from 1 to {self.largest_size}."]})

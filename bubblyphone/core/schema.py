@@ -87,6 +87,11 @@ class Description:
         """(tag, operation) by "METHOD /path"."""
         return {key: (tag, one) for tag, group in self.operations.items() for key, one in group.items()}
 
+    @property
+    def event_types(self) -> list[str]:
+        """The names of what happens in an account, without requests for an answer."""
+        return [name for name, webhook in self.webhooks.items() if webhook.is_event]
+
 
 DESCRIPTION: Slot[Callable[[], Description]] = Slot("the API's description")
 """Puts the apps' parts together. They are above this package."""

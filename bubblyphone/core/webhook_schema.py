@@ -16,6 +16,7 @@ class Webhook:
     fields: Mapping[str, Schema]
     optional: tuple[str, ...] = ()
     at: str = "2026-03-27T12:00:00Z"  # the example's `timestamp`
+    is_event: bool = True  # False: a request for one server's answer, which is not among the account's events
 
     def body(self, event: str) -> Schema:
         """The JSON Schema of the whole body, in the order in which it is sent."""

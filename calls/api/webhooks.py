@@ -22,6 +22,7 @@ _LOOKUP = Webhook(
         "phone_number_id": text("1"),
         "agent_id": nullable(text("1")),
     },
+    is_event=False,
 )
 _WEBHOOKS = {
     "call.incoming": Webhook(
@@ -106,6 +107,7 @@ _WEBHOOKS = {
         },
         optional=("variables",),
         at="2026-03-28T10:00:20Z",
+        is_event=False,
     ),
     "call.transcript.segment": Webhook(
         "With `realtime_transcript`: a segment of the conversation as it happens.",

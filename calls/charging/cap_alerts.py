@@ -41,20 +41,21 @@ def tell(cap: DailyCap, spent: Decimal, now: datetime) -> None:
 
 
 def _publish(cap: DailyCap, facts: dict[str, Any]) -> None:
-    """To each address that the numbers concerned have; one that several share gets it once, signed with the oldest's secret."""
+    """To the account, and to each address that the numbers concerned have: one that several share gets it once, signed with the
+    oldest's secret.
+    """
     owners = {
         f"{scope}_id": str(cap.target_id) if cap.scope is scope else None
         for scope in (Scope.NUMBER, Scope.AGENT, Scope.API_KEY)
     }
-    for number in {one.webhook_url: one for one in _numbers_of(cap).order_by("-pk")}.values():
-        outbox.publish(
-            developer_id=cap.developer_id,
-            signing_secret_id=number.signing_secret_id,
-            subject=f"cap:{cap.scope}:{cap.target_id}",
-            event_type=EVENT,
-            url=number.webhook_url,
-            payload={"event": EVENT, "scope": str(cap.scope), **owners, **facts},
-        )
+    numbers = {one.webhook_url: one for one in _numbers_of(cap).order_by("-pk")}.values()
+    outbox.publish(
+        developer_id=cap.developer_id,
+        subject=f"cap:{cap.scope}:{cap.target_id}",
+        event_type=EVENT,
+        payload={"event": EVENT, "scope": str(cap.scope), **owners, **facts},
+        to=[outbox.Address(number.webhook_url, number.signing_secret_id) for number in numbers],
+    )
 
 
 def _numbers_of(cap: DailyCap) -> QuerySet[PhoneNumber]:

@@ -81,7 +81,7 @@ def begin(call: Call, done: Done) -> None:
         signing_secret_id=number.signing_secret_id,
         subject=f"call:{call.pk}",
         event_type=EVENT,
-        webhook_id=uuid.uuid4(),
+        webhook_id=str(uuid.uuid4()),
         url=call.settings.lookup_url,
         body=lookup_body(
             call_id=str(call.pk),

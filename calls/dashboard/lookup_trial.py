@@ -43,7 +43,7 @@ def try_lookup(*, developer: Developer, url: str, agent_id: int | None, number_i
     )
     headers = {"Content-Type": "application/json"}
     if number is not None:
-        headers = signature_headers(signing_keys(number.signing_secret), body, uuid.uuid4(), int(now.timestamp()))
+        headers = signature_headers(signing_keys(number.signing_secret), body, str(uuid.uuid4()), int(now.timestamp()))
     message = "Two lookup tests are already running."
     with at_most(AT_ONCE, f"lookup-trial:{developer.pk}", lease_seconds=LEASE_SECONDS, message=message):
         answer = run_waiting(post_alone, url, body, headers)

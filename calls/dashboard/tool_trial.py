@@ -75,7 +75,7 @@ def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str,
     body = tool_call_body(facts, name, arguments, at=now)
     headers = {"Content-Type": "application/json"}
     if number is not None:
-        headers = signature_headers(signing_keys(number.signing_secret), body, uuid.uuid4(), int(now.timestamp()))
+        headers = signature_headers(signing_keys(number.signing_secret), body, str(uuid.uuid4()), int(now.timestamp()))
     message = "Two tool tests are already running."
     with at_most(AT_ONCE, f"tool-trial:{developer.pk}", lease_seconds=LEASE_SECONDS, message=message):
         answer = run_waiting(post_alone, url, body, headers)

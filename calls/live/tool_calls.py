@@ -101,7 +101,7 @@ class ToolWebhook:
             signing_secret_id=self._signing_secret_id,
             subject=f"call:{self._facts.call_id}",
             event_type=EVENT,
-            webhook_id=uuid.uuid4(),
+            webhook_id=str(uuid.uuid4()),
             url=self._url,
             body=tool_call_body(self._facts, name, arguments, at=now),
             started_at=now,

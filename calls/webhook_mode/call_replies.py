@@ -59,7 +59,7 @@ def _note(delivery: WebhookDelivery, to: str, refusal: Refusal, *, tell: bool = 
     """Write a refused transfer down, once for all attempts of a message."""
     with transaction.atomic():
         call = Call.objects.locked(call_id_of(delivery))
-        webhook_id = str(delivery.webhook_id)
+        webhook_id = delivery.webhook_id
         failures = call.events.filter(event_type="transfer.failed").values_list("metadata", flat=True)
         if not any((about.get("webhook_id"), about.get("to")) == (webhook_id, to) for about in failures):
             transfer_requests.note(call, to, refusal, source="webhook", tell=tell, webhook_id=webhook_id)

@@ -46,8 +46,10 @@ RENEWALS = {
 }
 WEBHOOKS = {
     "webhook.test": Webhook(
-        "A test event you sent from the number's page. Any 2xx response counts as received.",
-        {"phone_number_id": text("1"), "phone_number": text("+14155551234")},
+        "A test event you sent to a number's URL, or to an account endpoint (`webhook_endpoint_id`). Any 2xx response counts as "
+        "received.",
+        {"phone_number_id": text("1"), "phone_number": text("+14155551234"), "webhook_endpoint_id": text("3")},
+        optional=("phone_number_id", "phone_number", "webhook_endpoint_id"),
     ),
     **RENEWALS,
     "country.verification.updated": Webhook(
@@ -59,7 +61,7 @@ WEBHOOKS = {
             "number_type": choice(NumberType.values, "local"),
             "status": choice(Verification.Status.values, "rejected"),
             "rejection_reason": nullable(text("The utility bill is older than three months.")),
-            "phone_number": text("+14155551234"),
+            "phone_number": nullable(text("+14155551234", "Null in events and at account endpoints.")),
         },
         at="2026-03-29T09:00:00Z",
     ),

@@ -17,9 +17,9 @@ from bubblyphone.core.crypto import encrypt
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
-from tests.factories import bearer, make_agent, make_api_key
+from tests.factories import bearer, make_agent, make_api_key, make_endpoint
 from webhooks.models import WebhookDelivery
-from webhooks.outbox import publish
+from webhooks.outbox import Address, publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
@@ -52,18 +52,18 @@ class Foreign:
             "model-keys": self.model_key.pk,
             "phone-numbers": self.number.pk,
             "webhook-logs": self._delivery(),
+            "webhook-endpoints": make_endpoint(owner, "https://example.com/foreign")[0].pk,
             "billing/payment-methods": Card.objects.create(developer=owner, stripe_id="pm_foreign").pk,
         }
 
     def _delivery(self) -> int:
         sent = publish(
             developer_id=self.number.developer_id,
-            signing_secret_id=self.number.signing_secret_id,
             subject=f"call:{self.call.pk}",
             event_type="call.hangup",
-            url=self.number.webhook_url,
             payload={"event": "call.hangup"},
-        )
+            to=[Address(self.number.webhook_url, self.number.signing_secret_id)],
+        ).deliveries.get()
         WebhookDelivery.objects.filter(pk=sent.pk).update(status="failed", next_attempt_at=None)
         return sent.pk
 
@@ -185,7 +185,7 @@ def test_anothers_number_calls_nobody(client: Client, mine: Developer) -> None:
 def test_lists_show_nothing_of_others(client: Client, mine: Developer) -> None:
     foreign = Foreign()
     headers = bearer(mine, is_admin=True)
-    lists = ["agents", "calls", "model-keys", "phone-numbers"]
+    lists = ["agents", "calls", "events", "model-keys", "phone-numbers", "webhook-endpoints"]
     lists += [f"calls?phone_number_id={pk}" for pk in (foreign.number.pk, MISSING)]
     for path in lists:
         assert send(client, "get", path, None, headers).json()["data"] == []

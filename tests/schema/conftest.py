@@ -17,12 +17,12 @@ from billing.ledger import test_credit as give_credit
 from billing.models import Card
 from calls.models import Analysis, Call, Recording, Transcription
 from phone_numbers.models import PhoneNumber
-from tests.factories import make_agent, make_api_key, make_developer
+from tests.factories import make_agent, make_api_key, make_developer, make_endpoint
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.phone_numbers.conftest import configure_carrier, exchange
 from tests.schema import OWN_KEY_ID
 from webhooks.models import WebhookAttempt, WebhookDelivery
-from webhooks.outbox import publish
+from webhooks.outbox import Address, publish
 
 __all__ = ["configure_carrier", "exchange"]
 
@@ -44,6 +44,7 @@ class World:
     ended_call: Call
     running_call: Call
     webhook_log_id: int
+    webhook_endpoint_ids: list[int]
     session_token: str
 
     @property
@@ -95,6 +96,7 @@ def world(
         ended_call=_worked_up(_call(number, status="completed", ended_at=timezone.now(), duration_seconds=95)),
         running_call=_call(number, status="answered"),
         webhook_log_id=_failed_webhook(number),
+        webhook_endpoint_ids=[make_endpoint(developer, "https://example.com/events")[0].pk for _ in range(2)],
         session_token=token,
     )
     get_model.cache_clear()
@@ -111,12 +113,11 @@ def _buy(client: Client) -> PhoneNumber:
 def _failed_webhook(number: PhoneNumber) -> int:
     sent = publish(
         developer_id=number.developer_id,
-        signing_secret_id=number.signing_secret_id,
         subject="call:0",
         event_type="call.hangup",
-        url="https://example.com/hook",
         payload={"event": "call.hangup", "call_id": "0"},
-    )
+        to=[Address("https://example.com/hook", number.signing_secret_id)],
+    ).deliveries.get()
     WebhookDelivery.objects.filter(pk=sent.pk).update(status="failed", next_attempt_at=None, attempt_count=1)
     WebhookAttempt.objects.create(delivery=sent, number=1, response_status=500, latency_ms=183, success=False)
     return sent.pk

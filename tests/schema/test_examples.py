@@ -38,6 +38,7 @@ def path_of(world: World, method: str, path: str) -> str:
         "/calls": world.running_call.pk if path.endswith("/hangup") else world.ended_call.pk,
         "/api-keys": _newest_key(world),
         "/webhook-logs": world.webhook_log_id,
+        "/webhook-endpoints": world.webhook_endpoint_ids[method == "DELETE"],
         "/billing": world.card_id if "payment-methods" in path else f"{timezone.now():%Y-%m}",
     }
     prefix = "/" + path.split("/")[3]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def headers() -> dict[str, str]:
-    return signature_headers(KEYS, BODY, uuid.uuid4(), 1_767_225_600)
+    return signature_headers(KEYS, BODY, str(uuid.uuid4()), 1_767_225_600)
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/quick-start", "/docs/webhooks", "/docs/sandbox"])

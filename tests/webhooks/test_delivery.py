@@ -21,21 +21,21 @@ from tests.webhooks.receiver import Received, Receiver
 from webhooks.body_encoding import encode_body
 from webhooks.delivery import Dispatcher
 from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery
-from webhooks.outbox import publish
+from webhooks.outbox import Address, publish
 from webhooks.signing import rotate_signing_secret, signature_headers, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def put(secret: SigningSecret, url: str, **payload: Any) -> WebhookDelivery:
-    return publish(
+    event = publish(
         developer_id=secret.developer_id,
-        signing_secret_id=secret.pk,
         subject="call:42",
         event_type="call.ended",
-        url=url,
         payload={"event": "call.ended", **payload},
+        to=[Address(url, secret.pk)],
     )
+    return event.deliveries.select_related("signing_secret").get()
 
 
 @asynccontextmanager

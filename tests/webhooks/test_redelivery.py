@@ -11,7 +11,7 @@ from tests.factories import bearer, make_developer, make_phone_number, make_secr
 from tests.webhooks.receiver import Receiver
 from tests.webhooks.test_delivery import attempts_of, dispatching
 from webhooks.models import WebhookAttempt, WebhookDelivery
-from webhooks.outbox import publish
+from webhooks.outbox import Address, publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
@@ -20,12 +20,11 @@ def put(developer: Developer, event: str = "call.hangup", url: str = "https://ex
     """A message in the outbox; `fields` are of its row."""
     delivery = publish(
         developer_id=developer.pk,
-        signing_secret_id=make_secret_for(developer)[0].pk,
         subject="call:42",
         event_type=event,
-        url=url,
         payload={"event": event, "call_id": "42"},
-    )
+        to=[Address(url, make_secret_for(developer)[0].pk)],
+    ).deliveries.get()
     WebhookDelivery.objects.filter(pk=delivery.pk).update(**fields)
     return delivery.pk
 

@@ -123,7 +123,7 @@ def test_doubles_look_as_in_node() -> None:
 
 
 def test_headers_and_signature() -> None:
-    webhook_id = uuid.UUID("0c6f2f6e-6f4f-4a4e-9a53-0f3f7a1c0d11")
+    webhook_id = "0c6f2f6e-6f4f-4a4e-9a53-0f3f7a1c0d11"
     body = '{"event":"call.hangup","cost":0.1}'
     expected = hmac.new(b"whsec_abc", b"1774612805." + body.encode(), hashlib.sha256).hexdigest()
     assert signature_headers(SigningKeys("whsec_abc"), body, webhook_id, 1774612805) == {
@@ -141,10 +141,10 @@ def test_both_keys_sign_until_the_previous_lapses() -> None:
     moment = int(lapses.timestamp())
 
     def signature(timestamp: int) -> str:
-        return signature_headers(both, "{}", uuid.uuid4(), timestamp)["X-Signature"]
+        return signature_headers(both, "{}", str(uuid.uuid4()), timestamp)["X-Signature"]
 
     def single(key: str, timestamp: int) -> str:
-        return signature_headers(SigningKeys(key), "{}", uuid.uuid4(), timestamp)["X-Signature"]
+        return signature_headers(SigningKeys(key), "{}", str(uuid.uuid4()), timestamp)["X-Signature"]
 
     assert signature(moment - 1) == f"{single('new', moment - 1)},{single('old', moment - 1)}"
     assert signature(moment) == single("new", moment)
@@ -156,7 +156,7 @@ def test_the_published_snippet_verifies() -> None:
     body = encode_body(
         {"event": "call.hangup", "cost": Decimal("0.10"), "text": "Grüße \U0001f600 \u2028", "7": 1, "2": 1.50}
     )
-    headers = signature_headers(SigningKeys("whsec_abc"), body, uuid.uuid4(), 1774612805)
+    headers = signature_headers(SigningKeys("whsec_abc"), body, str(uuid.uuid4()), 1774612805)
     script = """
         const crypto = require('crypto');
         function verifySignature(body, timestamp, signature, secret) {

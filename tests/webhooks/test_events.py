@@ -1,0 +1,186 @@
+"""Events: written with what they report, read exactly once while others write, and kept for 30 days."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Developer
+from bubblyphone.core.errors import InvalidRequest
+from calls import timeline
+from calls.models import Call
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.factories import bearer, make_developer, make_secret_for
+from webhooks import events
+from webhooks.models import Event, WebhookDelivery
+from webhooks.outbox import Address, publish
+
+WRITERS, EACH = 8, 40
+
+
+def put(developer: Developer, event_type: str = "call.hangup", subject: str = "call:42", **payload: Any) -> Event:
+    body = {"event": event_type, **payload}
+    return publish(developer_id=developer.pk, subject=subject, event_type=event_type, payload=body)
+
+
+def read_all(client: Client, headers: dict[str, str], after: str = "", **query: Any) -> list[dict[str, Any]]:
+    """As a client does: on from the last id, until nothing more comes."""
+    found: list[dict[str, Any]] = []
+    while True:
+        answer = client.get("/api/v1/events", {**query, **({"after": after} if after else {})}, headers=headers)
+        assert answer.status_code == 200, answer.content
+        if not answer.json()["data"]:
+            return found
+        found += answer.json()["data"]
+        after = found[-1]["id"]
+
+
+@pytest.mark.django_db
+def test_an_event_is_shown_with_its_body(client: Client) -> None:
+    developer = make_developer()
+    about_call, other = put(developer, cost=0.1), put(developer, "number.released", "number:7")
+    put(make_developer())
+    answer = client.get("/api/v1/events", headers=bearer(developer)).json()
+    at = answer["data"][0]["created_at"]
+    assert answer["data"][0] == {
+        "id": about_call.public_id, "type": "call.hangup", "created_at": at, "call_id": 42,
+        "data": {"event": "call.hangup", "cost": 0.1},
+    }  # fmt: skip
+    assert (answer["data"][1]["id"], answer["data"][1]["call_id"]) == (other.public_id, None)
+    assert about_call.public_id.startswith("evt_")
+    assert answer["meta"] == {"per_page": 25, "next_cursor": None, "prev_cursor": None}
+    assert answer["links"] == {"next": None, "prev": None}
+
+
+@pytest.mark.django_db
+def test_pages_and_filters(client: Client) -> None:
+    developer = make_developer()
+    ids = [put(developer, name).public_id for name in ("call.hangup", "call.ended", "call.dtmf", "call.ended")]
+    headers = bearer(developer)
+    first = client.get("/api/v1/events?per_page=3", headers=headers).json()
+    assert [one["id"] for one in first["data"]] == ids[:3]
+    assert first["meta"]["next_cursor"] == ids[2]
+    assert [one["id"] for one in client.get(first["links"]["next"], headers=headers).json()["data"]] == ids[3:]
+    assert [one["id"] for one in read_all(client, headers, type="call.ended, call.dtmf")] == ids[1:]
+    assert [one["id"] for one in read_all(client, headers, after=ids[1], type="call.ended")] == ids[3:]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("after=evt_0", "after"),
+        ("after=", "after"),
+        ("cursor=evt_0", "after"),
+        ("type=call.tool_call", "type"),
+        ("type=call.ended,nonsense", "type"),
+        ("per_page=101", "per_page"),
+        ("before=3", "before"),
+    ],
+)
+def test_what_cannot_be_read_is_422(client: Client, query: str, field: str) -> None:
+    answer = client.get(f"/api/v1/events?{query}", headers=bearer(make_developer()))
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
+
+
+@pytest.mark.django_db
+def test_anothers_event_is_no_place_to_read_on_from(client: Client) -> None:
+    other = put(make_developer())
+    assert client.get(f"/api/v1/events?after={other.public_id}", headers=bearer(make_developer())).status_code == 422
+
+
+@pytest.mark.django_db
+def test_events_are_kept_for_30_days_and_deliveries_longer() -> None:
+    developer = make_developer()
+    address = Address("https://example.com/", make_secret_for(developer)[0].pk)
+    old, kept = (
+        publish(developer_id=developer.pk, subject="call:1", event_type="call.ended", payload={}, to=[address])
+        for _ in range(2)
+    )
+    Event.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=30, minutes=1))
+    Event.objects.filter(pk=kept.pk).update(created_at=timezone.now() - timedelta(days=29, hours=23))
+    events.delete_expired()
+    assert list(events.after(developer.pk, None)) == [kept]
+    assert list(WebhookDelivery.objects.order_by("pk").values_list("event_id", flat=True)) == [None, kept.pk]
+    with pytest.raises(InvalidRequest):
+        events.after(developer.pk, old.public_id)
+
+
+@pytest.mark.django_db
+def test_what_nobody_is_told_of_is_an_event_too() -> None:
+    call = make_call(make_streaming_number(make_account()), timezone.now())
+    Call.objects.update(phone_number=None)
+    timeline.add_event(call.pk, "dtmf.received", "telephony", digit="5")
+    (event,) = Event.objects.filter(developer=call.developer)
+    assert (event.subject, event.event_type) == (f"call:{call.pk}", "call.dtmf")
+    assert not WebhookDelivery.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_transaction_s_event_comes_after_what_was_read_meanwhile(client: Client) -> None:
+    """Its id is lower; a reader that went by ids would never see it."""
+    developer = make_developer()
+    headers = bearer(developer)
+    is_written, is_read = threading.Event(), threading.Event()
+
+    def write_slowly() -> str:
+        try:
+            with transaction.atomic():
+                event = put(developer, n=1)
+                is_written.set()
+                assert is_read.wait(30)
+            return event.public_id
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        slow = thread.submit(write_slowly)
+        assert is_written.wait(30)
+        quick = put(developer, n=2)
+        seen = read_all(client, headers)
+        is_read.set()
+        late = slow.result(30)
+    assert [one["id"] for one in seen] == [quick.public_id]
+    assert Event.objects.get(public_id=late).pk < quick.pk
+    assert [one["id"] for one in read_all(client, headers, after=quick.public_id)] == [late]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reader_gets_each_event_exactly_once_while_eight_write(client: Client) -> None:
+    developer = make_developer()
+    headers = bearer(developer)
+    writing = threading.Barrier(WRITERS)
+
+    def write(writer: int) -> None:
+        try:
+            writing.wait(30)
+            for number in range(EACH):
+                with transaction.atomic():
+                    put(developer, writer=writer, number=number)
+                    if (writer + number) % 5 == 0:
+                        time.sleep(0.01)  # its id is older by then than others that are visible
+                    if number % 13 == 12:
+                        transaction.set_rollback(True)
+        finally:
+            connection.close()
+
+    found: list[dict[str, Any]] = []
+    with ThreadPoolExecutor(WRITERS) as threads:
+        writers = [threads.submit(write, writer) for writer in range(WRITERS)]
+        while not all(writer.done() for writer in writers):
+            found += read_all(client, headers, after=found[-1]["id"] if found else "", per_page=7)
+        for writer in writers:
+            writer.result()
+    found += read_all(client, headers, after=found[-1]["id"] if found else "")
+    expected = {(writer, number) for writer in range(WRITERS) for number in range(EACH) if number % 13 != 12}
+    assert len(found) == len(expected)
+    assert {(one["data"]["writer"], one["data"]["number"]) for one in found} == expected
+    for writer in range(WRITERS):
+        own = [one["data"]["number"] for one in found if one["data"]["writer"] == writer]
+        assert own == sorted(own)

@@ -1,0 +1,91 @@
+"""/api/v1/events and /api/v1/webhook-endpoints."""
+
+from typing import Any, cast
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+from rest_framework.views import APIView
+
+from accounts.admin_keys import ChangesNeedAdminKey
+from accounts.models import Developer
+from bubblyphone.core.api import NewestFirstPagination, data, page_of, validated
+from bubblyphone.core.known_parameters import KnownParameters
+from bubblyphone.core.readable_body import ReadableBody
+from webhooks import account_endpoints, events
+from webhooks.api.serializers import EndpointSerializer, EventFilters
+from webhooks.api.shapes import ENDPOINT, EVENT, WEBHOOK_LOG
+from webhooks.models import WebhookEndpoint
+
+
+class EventsView(APIView):
+    """GET /events: oldest first; `after` an id reads on from there, and so does the cursor of a page, which is one."""
+
+    def get(self, request: Request) -> Response:
+        filters = EventFilters(data=request.query_params.dict())
+        filters.is_valid(raise_exception=True)
+        chosen = filters.validated_data
+        size = NewestFirstPagination().read_size(request)
+        last_read = request.query_params.get("cursor", chosen.get("after"))
+        developer = cast(Developer, request.user)
+        rows = list(events.after(developer.pk, last_read, chosen.get("type", ()))[: size + 1])
+        shown = rows[:size]
+        last = shown[-1].public_id if len(rows) > size else None
+        link = None if last is None else replace_query_param(request.build_absolute_uri(), "cursor", last)
+        return Response(
+            {
+                "data": [EVENT.of(row) for row in shown],
+                "meta": {"per_page": size, "next_cursor": last, "prev_cursor": None},
+                "links": {"next": link, "prev": None},
+            }
+        )
+
+
+class _EndpointView(APIView):
+    """Where an account's events go is for admin keys to change."""
+
+    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
+
+
+class EndpointsView(_EndpointView):
+    """GET and POST /webhook-endpoints."""
+
+    def get(self, request: Request) -> Response:
+        return page_of(request, account_endpoints.endpoints_of(cast(Developer, request.user)), ENDPOINT.of)
+
+    def post(self, request: Request) -> Response:
+        body = validated(EndpointSerializer, request)
+        return _with_secret(*account_endpoints.create(developer=cast(Developer, request.user), **body), status=201)
+
+
+class EndpointView(_EndpointView):
+    """GET, PATCH and DELETE /webhook-endpoints/{id}."""
+
+    def get(self, request: Request, pk: int) -> Response:
+        return data(ENDPOINT.of(account_endpoints.get_endpoint(developer=cast(Developer, request.user), pk=pk)))
+
+    def patch(self, request: Request, pk: int) -> Response:
+        changes: dict[str, Any] = validated(EndpointSerializer, request, partial=True)
+        return data(ENDPOINT.of(account_endpoints.update(developer=cast(Developer, request.user), pk=pk, **changes)))
+
+    def delete(self, request: Request, pk: int) -> Response:
+        account_endpoints.delete(developer=cast(Developer, request.user), pk=pk)
+        return Response(status=204)
+
+
+class TestEndpointView(_EndpointView):
+    """POST /webhook-endpoints/{id}/test."""
+
+    def post(self, request: Request, pk: int) -> Response:
+        return data(WEBHOOK_LOG.of(account_endpoints.send_test(developer=cast(Developer, request.user), pk=pk)))
+
+
+class RotateEndpointSecretView(_EndpointView):
+    """POST /webhook-endpoints/{id}/rotate-secret."""
+
+    def post(self, request: Request, pk: int) -> Response:
+        return _with_secret(*account_endpoints.rotate_secret(developer=cast(Developer, request.user), pk=pk))
+
+
+def _with_secret(endpoint: WebhookEndpoint, secret: str, *, status: int = 200) -> Response:
+    return data({**ENDPOINT.of(endpoint), "secret": secret}, status=status)

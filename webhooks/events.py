@@ -1,0 +1,72 @@
+"""Reading an account's events, oldest first: each exactly once, however many transactions write them at the same time.
+
+Ids are taken when a row is written and become visible when its transaction commits, which may be later than a higher id. So an
+event's place is not its id but its `position`, given here to rows that are committed already: whatever commits later comes
+after all that anybody has read.
+"""
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from bubblyphone.core.errors import InvalidRequest
+from webhooks.models import Event
+
+LIFETIME = timedelta(days=30)
+POSITION_BATCH = 5000
+# One at a time for each account, and only as long as this statement takes; no other lock is held beside it.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_GIVE_POSITIONS = """
+UPDATE webhooks_event SET position = new.position
+FROM (
+    SELECT id, row_number() OVER (ORDER BY id)
+        + (SELECT coalesce(max(position), 0) FROM webhooks_event WHERE developer_id = %(developer_id)s) AS position
+    FROM webhooks_event WHERE developer_id = %(developer_id)s AND position IS NULL ORDER BY id LIMIT %(limit)s
+) new
+WHERE webhooks_event.id = new.id
+"""
+
+
+def after(developer_id: int, public_id: str | None, types: Collection[str] = ()) -> QuerySet[Event]:
+    """The events that follow one, or all of them, in the order in which they became visible; `types` none: of every type.
+
+    Raises InvalidRequest for an event that the account does not have (any more).
+    """
+    _give_positions(developer_id)
+    rows = Event.objects.filter(developer_id=developer_id, position__isnull=False).order_by("position")
+    if public_id is not None:
+        last = Event.objects.filter(developer_id=developer_id, public_id=public_id).first()
+        if last is None:
+            raise InvalidRequest({"after": ["No such event. Events are kept for 30 days."]})
+        rows = rows.filter(position__gt=last.position)
+    return rows.filter(event_type__in=types) if types else rows
+
+
+def newest_id(developer_id: int) -> str | None:
+    """Where to read on from to get only what happens from now on; None where nothing has happened yet."""
+    _give_positions(developer_id)
+    rows = Event.objects.filter(developer_id=developer_id, position__isnull=False).order_by("-position")
+    return rows.values_list("public_id", flat=True).first()
+
+
+def delete_expired() -> None:
+    """A scheduled job. Deliveries stay in the log."""
+    Event.objects.filter(created_at__lt=timezone.now() - LIFETIME).delete()
+
+
+def call_id_of(event: Event) -> int | None:
+    """The call that an event is about; None for another subject."""
+    kind, _, pk = event.subject.partition(":")
+    return int(pk) if kind == "call" else None
+
+
+def _give_positions(developer_id: int) -> None:
+    while Event.objects.filter(developer_id=developer_id, position=None).exists():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_LOCK, [f"events:{developer_id}"])
+            cursor.execute(_GIVE_POSITIONS, {"developer_id": developer_id, "limit": POSITION_BATCH})
+            if cursor.rowcount < POSITION_BATCH:
+                return
