@@ -161,14 +161,14 @@ def test_what_is_read_from_the_database() -> None:
 def delivery_of(number: Any) -> WebhookDelivery:
     from webhooks import outbox
 
-    return outbox.publish(
+    event = outbox.publish(
         developer_id=number.developer_id,
-        signing_secret_id=number.signing_secret_id,
         subject="call:1",
         event_type="call.ended",
-        url="http://127.0.0.1:9/hook",
         payload={},
+        to=[outbox.Address("http://127.0.0.1:9/hook", number.signing_secret_id)],
     )
+    return event.deliveries.get()
 
 
 def test_an_ended_call_is_counted_once(django_capture_on_commit_callbacks: Any) -> None:

@@ -20,7 +20,7 @@ from phone_numbers.models import PhoneNumber, Verification
 from phone_numbers.selectors import numbers_of
 from tests.calls.rows import describe_call, make_account, make_streaming_number
 from webhooks.models import WebhookDelivery
-from webhooks.outbox import publish
+from webhooks.outbox import Address, publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 QUERIES_AT_MOST = 16
@@ -94,10 +94,10 @@ def test_what_needs_attention(number: PhoneNumber) -> None:
     number.unpaid_since = timezone.now()
     number.save(update_fields=["unpaid_since"])
     lost = publish(
-        developer_id=developer.pk, signing_secret_id=number.signing_secret_id, subject="call:1",
-        event_type="call.hangup", url=number.webhook_url, payload={"event": "call.hangup"},
+        developer_id=developer.pk, subject="call:1", event_type="call.hangup", payload={"event": "call.hangup"},
+        to=[Address(number.webhook_url, number.signing_secret_id)],
     )  # fmt: skip
-    WebhookDelivery.objects.filter(pk=lost.pk).update(status="failed", next_attempt_at=None)
+    WebhookDelivery.objects.filter(event=lost).update(status="failed", next_attempt_at=None)
     shown = texts(developer)
     assert shown[0] == "Today's calls have reached your daily limit."
     assert "could not be renewed and will be suspended." in shown[1]

@@ -68,14 +68,14 @@ def test_an_installation_in_trouble() -> None:
     make_ended(of_yesterday, "model_failed")
     Call.objects.filter(pk=of_yesterday.pk).update(settled_at=now - timedelta(hours=3))
     Transcription.objects.create(call=of_yesterday, attempt_count=2, reason="Groq: 503", cost=Decimal(0))
-    delivery = outbox.publish(
+    event = outbox.publish(
         developer_id=developer.pk,
-        signing_secret_id=number.signing_secret_id,
         subject="call:1",
         event_type="call.ended",
-        url="https://hooks.example.com/calls?secret=1",
         payload={},
+        to=[outbox.Address("https://hooks.example.com/calls?secret=1", number.signing_secret_id)],
     )
+    delivery = event.deliveries.get()
     delivery.created_at = now - timedelta(minutes=20)
     delivery.save()
     Failure.objects.create(
