@@ -1,7 +1,10 @@
-"""HTTP goes to Django; WebSockets go to the live parts of calls and sandbox, and handshakes to other paths are refused with 403."""
+"""HTTP goes to Django; WebSockets go to the live parts of calls and sandbox, and handshakes to other paths are refused with 403.
+
+`application` is that of the web processes. Media processes have `media_application`: of HTTP only what monitors ask.
+"""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -15,6 +18,8 @@ django_application = get_asgi_application()
 from calls.live.routing import websocket_urlpatterns as call_sockets  # noqa: E402
 from sandbox.routing import websocket_urlpatterns as sandbox_sockets  # noqa: E402
 
+MONITORED_PATHS = {"/healthz", "/readyz", "/metrics"}
+
 
 async def refuse_socket(
     scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[dict[str, Any]], Awaitable[None]]
@@ -23,11 +28,20 @@ async def refuse_socket(
     await send({"type": "websocket.close", "code": 4404})
 
 
+async def monitored_only(
+    scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Mapping[str, Any]], Awaitable[None]]
+) -> None:
+    """Django for the paths that monitors ask; a plain 404 for all others."""
+    if scope["path"] in MONITORED_PATHS:
+        await django_application(scope, receive, send)
+        return
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"10")]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": b"Not found\n"})
+
+
 # An ASGI application where Django's types expect a view; Channels' router takes both.
 _refuse: Any = refuse_socket
-application = ProtocolTypeRouter(
-    {
-        "http": django_application,
-        "websocket": URLRouter([*call_sockets, *sandbox_sockets, re_path(r"(?s)^.*$", _refuse)]),
-    }
-)
+_sockets = URLRouter([*call_sockets, *sandbox_sockets, re_path(r"(?s)^.*$", _refuse)])
+application = ProtocolTypeRouter({"http": django_application, "websocket": _sockets})
+media_application = ProtocolTypeRouter({"http": monitored_only, "websocket": _sockets})

@@ -1,5 +1,7 @@
-"""The web process: `python -m bubblyphone.serve` runs daphne on uvloop, on HOST and PORT.
+"""The server: `python -m bubblyphone.serve [web|media]` runs daphne on uvloop, on HOST and PORT.
 
+`web`, the default, serves everything. `media` serves only the calls' audio, so that pages and API cannot delay it; it announces
+itself, and streams go there instead of to the web processes.
 HOST defaults to this machine alone while PUBLIC_URL names localhost, else to every interface.
 """
 
@@ -10,12 +12,14 @@ import uvloop
 # Daphne makes Twisted's event loop when it is imported, so the policy must be set before that.
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
+import argparse  # noqa: E402
 import gc  # noqa: E402
 import logging  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
 from concurrent.futures import Future  # noqa: E402
+from functools import partial  # noqa: E402
 from typing import Any  # noqa: E402
 
 from daphne import http_protocol  # noqa: E402
@@ -28,11 +32,12 @@ from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
 from bubblyphone import daphne_websocket  # noqa: E402
-from bubblyphone.asgi import application  # noqa: E402
-from bubblyphone.core import metrics  # noqa: E402
+from bubblyphone.asgi import application, media_application  # noqa: E402
+from bubblyphone.core import health, metrics  # noqa: E402
 from bubblyphone.core.platform_metrics import measure_loop  # noqa: E402
 from bubblyphone.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.limited_protocols import LimitedFactory, LimitedWebSocket  # noqa: E402
+from calls.control import media_nodes  # noqa: E402
 from calls.live import session_runner  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -83,8 +88,11 @@ class DrainingServer(Server):  # type: ignore[misc]
 _tasks: set[asyncio.Task[None]] = set()
 
 
-def _on_ready() -> None:
-    for work in (_load_models(), measure_loop()):
+def _on_ready(role: str) -> None:
+    works = [_load_models(), measure_loop()]
+    if role == "media":
+        works.append(session_runner.keep_enlisted())
+    for work in works:
         task = asyncio.get_event_loop().create_task(work)
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
@@ -126,8 +134,11 @@ def share_connections() -> None:
         database |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 
 
-def main() -> None:
-    """Serve until SIGTERM or SIGINT; calls are then left to another process, open connections cancelled and waited for."""
+def main(role: str) -> None:
+    """Serve as `web` or `media` until SIGTERM or SIGINT.
+
+    Calls are then left to another process, open connections cancelled and waited for.
+    """
     host = settings.HOST
     endpoints = describe_endpoints(host, settings.PORT)
     logger.info("listening on %s", ", ".join(endpoints))
@@ -140,14 +151,19 @@ def main() -> None:
     http_protocol.WebRequest = LeanWebRequest
     daphne_server.HTTPFactory = LimitedFactory
     # WebSocket compression needs no switching off: daphne's factory never accepts it.
+    is_media = role == "media"
+    if is_media:
+        health.add_check("media", lambda: bool(media_nodes.own_name()))
     DrainingServer(
-        application,
+        media_application if is_media else application,
         endpoints=endpoints,
-        ready_callable=_on_ready,
+        ready_callable=partial(_on_ready, role),
         server_name="bubblyphone",
         application_close_timeout=ABANDONED_SECONDS,
     ).run()
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(prog="python -m bubblyphone.serve", description="Serve as one of the two roles.")
+    parser.add_argument("role", nargs="?", choices=["web", "media"], default="web")
+    main(parser.parse_args().role)

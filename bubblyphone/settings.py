@@ -1,5 +1,6 @@
 """All settings, in one file. `bubblyphone.variables` reads them from the environment; `make run` fills in what is absent."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,11 @@ _public = urlsplit(PUBLIC_URL)
 if _public.scheme not in {"http", "https"} or not _public.hostname:
     raise ImproperlyConfigured(f"PUBLIC_URL={PUBLIC_URL!r} must be like https://agents.example.com")
 PUBLIC_WS_URL = PUBLIC_URL.replace("http", "ws", 1)
+# Of a media process (calls/control/media_nodes.py). The name stands in a path.
+MEDIA_NODE = env.MEDIA_NODE
+if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", MEDIA_NODE):
+    raise ImproperlyConfigured(f"MEDIA_NODE={MEDIA_NODE!r} must be like media-1: letters, digits, dots and hyphens.")
+MEDIA_STREAM_URL = (env.MEDIA_STREAM_URL or f"{PUBLIC_WS_URL}/media/{MEDIA_NODE}").rstrip("/")
 IS_HTTPS = _public.scheme == "https"
 IS_LOCAL = _public.hostname in {"localhost", "127.0.0.1", "::1"}
 HOST = env.HOST or ("127.0.0.1" if IS_LOCAL else "0.0.0.0")  # noqa: S104

@@ -3,6 +3,8 @@
 `bubblyphone.settings` turns them into settings. After a change run `make docs`: it writes docs/environment-variables.md and .env.example.
 """
 
+import socket
+
 from bubblyphone.env import env_amount, env_bool, env_choice, env_count, env_int, env_list, env_secret, env_str, section
 
 section("Address and process")
@@ -20,6 +22,20 @@ PUBLIC_URL = env_str(
     example="https://agents.example.com",
     purpose="Base URL by which carriers and browsers reach this installation; `https` outside development. WebSocket URLs "
     "derive from it.",
+)
+MEDIA_NODE = env_str(
+    "MEDIA_NODE",
+    socket.gethostname(),
+    shown="the host's name",
+    example="media-1",
+    purpose="Name of a media process, unique among them.",
+)
+MEDIA_STREAM_URL = env_str(
+    "MEDIA_STREAM_URL",
+    shown="`PUBLIC_URL/media/MEDIA_NODE`, as `wss`",
+    example="wss://agents.example.com/media/media-1",
+    purpose="WebSocket URL by which the carrier reaches this media process. The call's token is added to it. "
+    "[Media processes](production.md#media-processes)",
 )
 DATA_DIR = env_str(
     "DATA_DIR",

@@ -46,6 +46,11 @@ def run_checks() -> dict[str, bool]:
     return {name: check.passes_by(deadline) for name, check in _CHECKS.items()}
 
 
+def add_check(name: str, run: Callable[[], bool]) -> None:
+    """Have /readyz of this process ask one thing more."""
+    _CHECKS[name] = _Check(run)
+
+
 class _Check:
     """A check that may hang: it has a thread of its own, which neither holds up the others nor the end of the process."""
 

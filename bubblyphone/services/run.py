@@ -8,7 +8,9 @@ import shutil
 import signal
 import sys
 import time
+from collections import ChainMap
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -27,7 +29,7 @@ from bubblyphone.services.environment import (
 )
 from bubblyphone.services.errors import ServiceError
 from bubblyphone.services.orphan_reaper import OrphanReaper
-from bubblyphone.services.ports import is_free
+from bubblyphone.services.ports import is_free, keep_port
 from bubblyphone.services.postgres import EmbeddedPostgres
 from bubblyphone.services.processes import PlatformProcess, describe_exit
 from bubblyphone.services.roster import Roster, stop_leftovers
@@ -96,10 +98,14 @@ class Supervisor:
         store_environment(self.data_dir, environment)
         self._prepare()
         python = sys.executable
-        self._add("web", [python, "-m", "bubblyphone.serve"])
+        self._add("web", [python, "-m", "bubblyphone.serve", "web"])
+        media_port = self._add_media(secrets_store)
         self._add("clock", [python, "manage.py", "clock"])
         self._add("worker", [python, "manage.py", "qcluster"])
-        self._wait_until(lambda: is_ready(port), READY_SECONDS, "The server did not become ready. See the lines above.")
+        for each in filter(None, (port, media_port)):
+            self._wait_until(
+                partial(is_ready, each), READY_SECONDS, "The server did not become ready. See the lines above."
+            )
         has_demo = environment["DEMO"].strip().lower() in TRUE_WORDS
         self.console.write(format_banner(environment["PUBLIC_URL"], self.data_dir / "demo.json" if has_demo else None))
 
@@ -128,6 +134,20 @@ class Supervisor:
         port = urlsplit(exchange["EXCHANGE_URL"]).port or 0
         self._wait_until(lambda: not is_free(port), 60, "The built-in exchange did not start. See the lines above.")
 
+    def _add_media(self, secrets_store: SecretsStore) -> int | None:
+        """Start a media process; its port. Only where the exchange reaches it: a real carrier knows PUBLIC_URL alone."""
+        if not self.environment.get("EXCHANGE_URL"):
+            return None
+        port = keep_port(secrets_store, "MEDIA_PORT")
+        address = {
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "MEDIA_NODE": "media",
+            "MEDIA_STREAM_URL": f"ws://127.0.0.1:{port}/media",
+        }
+        self._add("media", [sys.executable, "-m", "bubblyphone.serve", "media"], address)
+        return port
+
     def _prepare(self) -> None:
         """Migrations, static files, demo account."""
         self.console.line("run", "preparing the database")
@@ -145,9 +165,11 @@ class Supervisor:
         if code:
             raise ServiceError(f"Preparing the database failed ({describe_exit(code)}). See the lines above.")
 
-    def _add(self, name: str, command: list[str]) -> None:
+    def _add(self, name: str, command: list[str], own: dict[str, str] | None = None) -> None:
+        """Start a process. `own` are variables of its own; the environment they lie over may still change."""
         self._check_stop()
-        process = PlatformProcess(name, command, self.environment, self.console, self.reaper)
+        environment = ChainMap(own or {}, self.environment)
+        process = PlatformProcess(name, command, environment, self.console, self.reaper)
         process.start()
         self.processes.append(process)
 

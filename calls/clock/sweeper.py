@@ -30,6 +30,8 @@ ANSWER_AGAIN_AFTER = timedelta(seconds=4)
 SESSION_LOST_AFTER = timedelta(seconds=15)
 # How often the carrier is asked for another stream, and how long: longer than a process takes to start.
 RESTART_AGAIN_AFTER = timedelta(seconds=3)
+# A live session has its stream restarted by then, in its own process. After that it is dead, and another process takes over.
+SESSION_RESTARTS_WITHIN = timedelta(seconds=1)
 STREAM_LOST_FOR_GOOD_AFTER = timedelta(seconds=25)
 NO_SESSION_AFTER = timedelta(seconds=20)
 HANG_UP_AGAIN_AFTER = timedelta(seconds=5)
@@ -115,8 +117,9 @@ def mend_streams(now: datetime) -> None:
         assert call.stream_lost_at is not None
         lost_at = min(call.session_seen_at or call.stream_lost_at, call.stream_lost_at)
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=lost_at)
+    by_its_session = Q(stream_lost_reason="", stream_lost_at__gt=now - SESSION_RESTARTS_WITHIN)
     restart = partial(streams.restart, since=now - RESTART_AGAIN_AFTER)
-    commands.side_by_side(restart, broken.exclude(lost_for_good).values_list("pk", flat=True))
+    commands.side_by_side(restart, broken.exclude(lost_for_good | by_its_session).values_list("pk", flat=True))
 
 
 def _talking() -> QuerySet[Call]:

@@ -20,6 +20,7 @@ from bubblyphone.core.audio import PCMU_8K
 from bubblyphone.core.crypto import hash_secret
 from bubblyphone.core.logs import in_context
 from bubblyphone.core.waiting import before_waiting
+from calls.control import media_nodes
 from calls.control.session_messages import End, tell_session
 from calls.models import Call
 from phone_numbers.carriers.base import CarrierError, StreamSettings
@@ -68,11 +69,12 @@ def command_id(call: Call, name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{settings.PUBLIC_URL}/calls/{call.pk}/{call.carrier_call_id}/{name}"))
 
 
-def issue_media_token(call: Call) -> StreamSettings:
+def issue_media_token(call: Call, base: str = "") -> StreamSettings:
     """The single-use address of the call's media stream, PCMU both ways: the one codec that leaves no doubt (Telnyx's L16 does).
 
-    A repeat gives the same address, so that a command sent twice is one command; one that was used does not come to life again.
-    A stream that is restarted (`calls.control.streams`) has its own address.
+    A repeat gives the same token, so that a command sent twice is one command; one that was used does not come to life again.
+    A stream that is restarted (`calls.control.streams`) has its own. `base` is where it leads; by default to the media process
+    with the fewest calls.
     """
     named = f"{call.pk}:{call.started_at.isoformat()}:{call.stream_restarts}"
     token = salted_hmac("calls.media", named, algorithm="sha256").hexdigest()
@@ -80,7 +82,7 @@ def issue_media_token(call: Call) -> StreamSettings:
     if not call.stream_restarts:
         unused = unused.filter(session_seen_at=None)
     unused.update(media_token_hash=hash_secret(token), media_token_expires_at=timezone.now() + MEDIA_TOKEN_LIFE)
-    return StreamSettings(url=f"{settings.PUBLIC_WS_URL}/media/{token}", audio_format=PCMU_8K)
+    return StreamSettings(url=f"{base or media_nodes.stream_base(call)}/{token}", audio_format=PCMU_8K)
 
 
 def answer(call: Call) -> None:

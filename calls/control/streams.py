@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from calls import timeline
-from calls.control import commands
+from calls.control import commands, media_nodes
 from calls.models import Call, CallStatus
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.registry import get_carrier
@@ -36,8 +36,9 @@ def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
         call.stream_restarts += 1
         call.stream_restarted_at = now
         call.save(update_fields=["stream_restarts", "stream_restarted_at"])
-        stream = commands.issue_media_token(call)
         why = reason or call.stream_lost_reason or SESSION_LOST
+        base = media_nodes.stream_base_again(call, is_session_alive=why == CONNECTION_LOST)
+        stream = commands.issue_media_token(call, base)
     try:
         get_carrier(call).start_stream(
             carrier_call_id=call.carrier_call_id or "",

@@ -1,4 +1,4 @@
-"""`/media/<token>`: where the carrier brings a call's audio. Plain ASGI with its own receive loop.
+"""`/media/<token>` and `/media/<node>/<token>`: where the carrier brings a call's audio. Plain ASGI with its own receive loop.
 
 Behind Channels' consumers every frame would cost a hop to a thread; here nothing between the socket and the session does. A
 session has a task of its own, because it may outlive its socket: the carrier then brings the audio over another one.

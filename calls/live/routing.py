@@ -9,4 +9,8 @@ from calls.live.media_socket import media_socket
 # An ASGI application where Django's types expect a view; Channels' router takes both.
 media: Any = media_socket
 
-websocket_urlpatterns: list[Any] = [path("media/<str:token>", media)]
+websocket_urlpatterns: list[Any] = [
+    path("media/<str:token>", media),
+    # The node's name is for the proxy in front; the token says which call it is, whoever takes it.
+    path("media/<str:node>/<str:token>", media),
+]

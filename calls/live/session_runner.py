@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from channels.layers import get_channel_layer
-from django.db import close_old_connections, transaction
+from django.db import DatabaseError, close_old_connections, transaction
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -20,7 +20,7 @@ from agents.tools import build_toolset
 from bubblyphone.core.crypto import hash_secret
 from bubblyphone.core.logs import in_context
 from calls import selectors
-from calls.control import answered_by, lifecycle, session_messages, speech, streams
+from calls.control import answered_by, lifecycle, media_nodes, session_messages, speech, streams
 from calls.control.answered_by import AnsweredBy
 from calls.control.session_messages import (
     AddContext,
@@ -114,7 +114,8 @@ def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall |
         if call is None:
             return None
         call.media_token_hash, call.session_seen_at, call.stream_lost_at = "", timezone.now(), None
-        call.save(update_fields=["media_token_hash", "session_seen_at", "stream_lost_at"])
+        call.media_node = media_nodes.own_name()
+        call.save(update_fields=["media_token_hash", "session_seen_at", "stream_lost_at", "media_node"])
     return load(call.pk)
 
 
@@ -288,6 +289,7 @@ async def drain(seconds: float) -> None:
     """
     global _draining
     _draining = True
+    await _withdraw()
     sessions = {live.call_id: session for live, session in _live_calls.values() if live.carrier_call_id}
     await asyncio.gather(*(session.end_when_quiet(LEFT, seconds) for session in sessions.values()))
     await in_database(streams.mark_streams_lost, list(sessions))
@@ -297,6 +299,29 @@ async def drain(seconds: float) -> None:
                 await asyncio.sleep(0.02)
     # Developers' servers are at work for these calls: what they answer is neither lost nor asked for twice.
     await tool_requests.finished()
+
+
+async def keep_enlisted() -> None:
+    """Of a media process: get new calls from now on, until it is about to stop."""
+    is_enlisted = False
+    while not _draining:
+        try:
+            if is_enlisted:
+                await in_database(media_nodes.announce, len(_live_calls))
+            else:
+                await in_database(media_nodes.enlist)
+                is_enlisted = True
+        except DatabaseError:
+            logger.warning("Announcing this media process failed", exc_info=True)
+        await asyncio.sleep(media_nodes.BEAT_SECONDS)
+
+
+async def _withdraw() -> None:
+    if media_nodes.own_name():
+        try:
+            await in_database(media_nodes.withdraw)
+        except DatabaseError:
+            logger.warning("Withdrawing this media process failed", exc_info=True)
 
 
 # --- what reaches a live session from other processes -----------------------------------------------------------------

@@ -17,6 +17,7 @@ from calls.models.call import (
     Utterance,
 )
 from calls.models.call_fields import HangupCause
+from calls.models.media_node import MediaNode
 
 __all__ = [
     "ENDED_STATUSES",
@@ -31,6 +32,7 @@ __all__ = [
     "CarrierEventRecord",
     "Direction",
     "HangupCause",
+    "MediaNode",
     "Recording",
     "RecordingPolicy",
     "SpeechTime",

@@ -51,6 +51,8 @@ class MediaStreamState(models.Model):
     stream_lost_reason = models.CharField(max_length=20, blank=True, default="")  # see `calls.control.streams`
     stream_restarts = models.PositiveSmallIntegerField(default=0)
     stream_restarted_at = models.DateTimeField(null=True)
+    # The media process that has its session; "": a web process. Its default is the database's too: older code knows no such column.
+    media_node = models.CharField(max_length=63, blank=True, default="", db_default="")
     session_seen_at = models.DateTimeField(null=True)  # sign of life of the process that holds the live session
     model_spoke_at = models.DateTimeField(null=True)  # when the caller first heard the model; none: it never spoke
 

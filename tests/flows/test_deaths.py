@@ -88,15 +88,15 @@ async def restarted(platform: Platform, words: str, old: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-async def test_the_web_process_ends_and_the_next_one_goes_on_with_the_call(
+async def test_the_media_process_ends_and_another_one_goes_on_with_the_call(
     vendor_platform: Platform, vendors: Vendors, number: signal.Signals
 ) -> None:
     async with call_at_risk(vendor_platform, vendors) as call:
         fake = vendors.openai(Script([Reply(tone(0.5, 700, 24000), "I am back.")]))
-        old = vendor_platform.kill("bubblyphone.serve", number)
+        old = vendor_platform.kill("bubblyphone.serve media", number)
         assert abs(pitch(loud_part(await call.phone.listen())) - 700) < 10
         assert [item["item"]["content"][0]["text"] for item in fake.messages("conversation.item.create")] == ["Hello."]
-        await restarted(vendor_platform, "bubblyphone.serve", old)
+        await restarted(vendor_platform, "bubblyphone.serve media", old)
         await call.phone.hang_up()
         await call.check_end("normal_clearing", seconds=20, at_most=40)
         events = await vendor_platform.get(f"/calls/{call.id}/events")
@@ -107,21 +107,44 @@ async def test_the_web_process_ends_and_the_next_one_goes_on_with_the_call(
         assert reconnected == [{"reason": reason}]
 
 
-async def test_a_web_process_that_does_not_come_back_ends_its_calls(
+async def test_a_call_does_not_notice_that_the_web_process_is_killed(
+    vendor_platform: Platform, vendors: Vendors
+) -> None:
+    replies = [Reply(tone(6, 1000, 24000), "A long story."), Reply(tone(0.5, 700, 24000), "Yes.", hears="Still there?")]
+    fake = vendors.openai(Script(replies))
+    async with handset(vendor_platform) as phone:
+        number = await vendor_platform.number(**SETTINGS)
+        await phone.dial(number.e164)
+        await phone.wait_until_loud()
+        call = await vendor_platform.call_on(number)
+        old = vendor_platform.kill("bubblyphone.serve web")
+        await phone.wait_until_quiet()
+        story = [frame for frame in frames_of(bytes(phone.heard)) if loudness(frame) > 300]
+        assert abs(len(story) * 0.02 - 6) < 0.5
+        assert abs(pitch(loud_part(await phone.ask(tone(0.5)))) - 700) < 10
+        await restarted(vendor_platform, "bubblyphone.serve web", old)
+        await phone.hang_up()
+        ended = await vendor_platform.ended_call(call["id"])
+        events = await vendor_platform.events(call["id"])
+    assert (ended["hangup_cause"], len(fake.sockets)) == ("normal_clearing", 1)
+    assert [name for name in events if name.startswith("stream.")] == ["stream.connected"]
+
+
+async def test_a_media_process_that_does_not_come_back_ends_its_calls(
     vendor_platform: Platform, vendors: Vendors
 ) -> None:
     async with call_at_risk(vendor_platform, vendors) as call:
         vendor_platform.query(
             "UPDATE calls_call SET stream_restarts = 10 WHERE id = %s", call.id
         )  # nothing is left to be tried
-        old = vendor_platform.kill("bubblyphone.serve")
-        await restarted(vendor_platform, "bubblyphone.serve", old)
+        old = vendor_platform.kill("bubblyphone.serve media")
+        await restarted(vendor_platform, "bubblyphone.serve media", old)
         # Billed to its last sign of life, which is at most five seconds old when it dies.
         await call.check_end("carrier_failed", seconds=90, at_most=12)
         assert (await call.phone.wait_for("ended", 10))["cause"] == "normal_clearing"
 
 
-async def test_a_briefing_goes_on_when_the_web_process_is_killed(vendor_platform: Platform, vendors: Vendors) -> None:
+async def test_a_briefing_goes_on_when_the_media_process_is_killed(vendor_platform: Platform, vendors: Vendors) -> None:
     """The recipient hears all of it and is connected; that part of the call is recorded by the carrier."""
     async with (
         call_at_risk(vendor_platform, vendors, recording_enabled=True) as call,
@@ -133,8 +156,8 @@ async def test_a_briefing_goes_on_when_the_web_process_is_killed(vendor_platform
         await person.wait_for("ringing")
         await person.control(type="answer")
         await person.wait_until_loud()
-        old = vendor_platform.kill("bubblyphone.serve")
-        await restarted(vendor_platform, "bubblyphone.serve", old)
+        old = vendor_platform.kill("bubblyphone.serve media")
+        await restarted(vendor_platform, "bubblyphone.serve media", old)
 
         async def is_connected() -> bool:
             return "transfer.answered" in await vendor_platform.events(call.id)

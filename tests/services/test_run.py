@@ -90,7 +90,8 @@ class Run:
 # By the name in the log: what its command line contains. The reaper first, since every other death is reported to it.
 ROLES = {
     "reaper": "bubblyphone.services.orphan_reaper",
-    "web": "bubblyphone.serve",
+    "web": "bubblyphone.serve web",
+    "media": "bubblyphone.serve media",
     "clock": "manage.py clock",
     "worker": "manage.py qcluster",
     "exchange": "manage.py exchange",

@@ -1,0 +1,81 @@
+"""Which process a call's audio goes to.
+
+Processes of the role `media` announce themselves in a table every second. A new stream goes to the one with the fewest calls, and
+to the web processes where there is none. A stream that broke comes back to the process that holds the call's session.
+"""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+
+from calls.models import Call, MediaNode
+from calls.session.audio_counts import AUDIO
+
+BEAT_SECONDS = 1.0
+# A process without a sign of life for this long gets no new streams.
+SILENT_AFTER = timedelta(seconds=3)
+FORGOTTEN_AFTER = timedelta(days=1)
+
+_own_name = ""
+
+
+def enlist() -> None:
+    """This process is a media process from now on, ready for calls."""
+    global _own_name
+    MediaNode.objects.update_or_create(
+        name=settings.MEDIA_NODE,
+        defaults={"url": settings.MEDIA_STREAM_URL, "seen_at": Now(), "accepts_calls": True, "calls": 0},
+    )
+    _own_name = settings.MEDIA_NODE
+    MediaNode.objects.filter(seen_at__lt=Now() - FORGOTTEN_AFTER).delete()
+
+
+def own_name() -> str:
+    """The name of this media process; "" in processes of other roles."""
+    return _own_name
+
+
+def announce(calls: int) -> None:
+    """A sign of life of this process, which holds that many calls."""
+    MediaNode.objects.filter(name=_own_name).update(
+        seen_at=Now(), calls=calls, late_frames=AUDIO.late, lost_frames=AUDIO.lost_on_line
+    )
+
+
+def withdraw() -> None:
+    """This process is about to stop: it gets no new streams."""
+    MediaNode.objects.filter(name=_own_name).update(accepts_calls=False)
+
+
+def stream_base(call: Call) -> str:
+    """Where the first stream of a call goes: a WebSocket URL without the token."""
+    return _least_busy(without=call.media_node)
+
+
+def stream_base_again(call: Call, *, is_session_alive: bool) -> str:
+    """Where a stream goes after one that broke: to the call's session if that is alive, else to another process."""
+    if not is_session_alive:
+        return _least_busy(without=call.media_node)
+    if not call.media_node:
+        return _web()
+    home = _alive().filter(name=call.media_node).first()
+    return home.url if home is not None else _least_busy(without=call.media_node)
+
+
+def _alive() -> QuerySet[MediaNode]:
+    return MediaNode.objects.filter(accepts_calls=True, seen_at__gt=Now() - SILENT_AFTER)
+
+
+def _least_busy(without: str) -> str:
+    node = _alive().exclude(name=without).order_by("calls", "name").first()
+    if node is None:
+        return _web()
+    # Counted at once: many calls may come before its next sign of life.
+    MediaNode.objects.filter(pk=node.pk).update(calls=F("calls") + 1)
+    return node.url
+
+
+def _web() -> str:
+    return f"{settings.PUBLIC_WS_URL}/media"
