@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from bubblyphone.core.admin import ReadOnlyAdmin
-from calls.models import Call, CallEvent
+from calls.models import Call, CallEvent, MediaNode
 
 
 class EventInline(admin.TabularInline[CallEvent, Call]):
@@ -42,3 +42,8 @@ class CallAdmin(ReadOnlyAdmin):
         "settled_at", "duration_seconds", "telephony_rate", "telephony_cost", "model_rate", "model_cost", "transfer_rate",
         "transcription_cost", "analysis_cost", "total_cost", "carrier_call_id",
     ]  # fmt: skip
+
+
+@admin.register(MediaNode)
+class MediaNodeAdmin(ReadOnlyAdmin):
+    list_display = ["name", "url", "seen_at", "accepts_calls", "calls", "late_frames", "lost_frames"]

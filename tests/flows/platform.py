@@ -101,11 +101,16 @@ class Platform:
             self._process.wait(40)
 
     def is_ready(self) -> bool:
+        """Whether the web process and the media process, which takes the calls, have all they need."""
         if not (self.data_dir / "demo.json").exists():
             return False
+        media_port = json.loads((self.data_dir / "secrets.json").read_text()).get("MEDIA_PORT", 0)
         try:
             # Without authorities: reading them would keep the processor from the platform that is starting.
-            return httpx2.get(f"{self.url}/readyz", timeout=5, trust_env=False, verify=False).status_code == 200
+            return all(
+                httpx2.get(f"{url}/readyz", timeout=5, trust_env=False, verify=False).status_code == 200
+                for url in (self.url, f"http://127.0.0.1:{media_port}")
+            )
         except httpx2.HTTPError:
             return False
 
