@@ -1,0 +1,147 @@
+"""What is in deploy/ and beside it fits together, and fits the code. Building the image takes too long for a test."""
+
+import configparser
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bubblyphone import env
+from bubblyphone.asgi import MONITORED_PATHS
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+ROLES = {"web", "media", "clock", "worker", "exchange", "prepare"}
+COMPOSE = {name: yaml.safe_load((ROOT / name).read_text()) for name in ("compose.yaml", "compose.demo.yaml")}
+OURS = [
+    pytest.param(service, id=f"{file}:{name}")
+    for file, compose in COMPOSE.items()
+    for name, service in compose["services"].items()
+    if "build" in service
+]
+NAMES = {variable.name: variable for section in env.DECLARED.values() for variable in section}
+# What the files set that is no variable of an installation.
+OTHERS = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "DJANGO_SETTINGS_MODULE", "WEB_URL"}
+
+
+def is_known(name: str) -> bool:
+    secret = NAMES.get(name.removesuffix("_FILE"))
+    return name in NAMES or name in OTHERS or (name.endswith("_FILE") and secret is not None and secret.is_secret)
+
+
+def entrypoint_roles() -> set[str]:
+    cases = re.findall(r"^    ([a-z |]+)\) exec", (DEPLOY / "entrypoint").read_text(), re.M)
+    return {role for case in cases for role in case.split(" | ")}
+
+
+def test_the_image_has_every_role_and_compose_runs_those_of_an_installation() -> None:
+    assert entrypoint_roles() == ROLES | {"demo"}
+    run = {
+        name: service["command"] for name, service in COMPOSE["compose.yaml"]["services"].items() if "build" in service
+    }
+    assert run == {role: [role] for role in ROLES - {"exchange"}}
+    assert [each["command"] for each in COMPOSE["compose.demo.yaml"]["services"].values()] == [["demo"]]
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_container_is_confined_and_checked(service: dict[str, Any]) -> None:
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    role = service["command"][0]
+    if role != "prepare":
+        assert service["healthcheck"]["test"] == ["CMD", "/app/deploy/healthcheck", role]
+        assert {"memory", "pids"} <= service["deploy"]["resources"]["limits"].keys()
+    assert [name for name in service["environment"] if not is_known(name)] == []
+
+
+def test_secrets_come_from_files_that_are_made_and_never_committed(tmp_path: Path) -> None:
+    compose = COMPOSE["compose.yaml"]
+    script = tmp_path / "deploy/make-secrets"
+    script.parent.mkdir()
+    script.write_text((DEPLOY / "make-secrets").read_text())
+    subprocess.run(["sh", script], check=True, capture_output=True)
+    folder = tmp_path / "deploy/secrets"
+    made = {f"deploy/secrets/{path.name}": path.read_text() for path in folder.iterdir()}
+    assert {secret["file"] for secret in compose["secrets"].values()} == made.keys()
+    assert folder.stat().st_mode & 0o077 == 0
+    assert made["deploy/secrets/postgres_password"] in made["deploy/secrets/database_url"]
+    assert made["deploy/secrets/valkey_password"] in made["deploy/secrets/redis_url"]
+    assert re.fullmatch(r"[\w-]{43}=", made["deploy/secrets/encryption_keys"])
+    subprocess.run(["sh", script], check=True, capture_output=True)
+    assert {f"deploy/secrets/{path.name}": path.read_text() for path in folder.iterdir()} == made
+
+    for name, service in compose["services"].items():
+        for secret in service.get("secrets", []):
+            assert secret in compose["secrets"], name
+        for variable, value in service.get("environment", {}).items():
+            if variable.endswith("_FILE"):
+                assert value.removeprefix("/run/secrets/") in service["secrets"], variable
+            elif variable in NAMES:
+                assert not NAMES[variable].is_secret, variable
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {".git", ".env", ".env.*", "var", "deploy/secrets", "deploy/production.env"} <= {*ignored}
+    assert {".env", "deploy/secrets/", "deploy/production.env"} <= {*(ROOT / ".gitignore").read_text().splitlines()}
+
+
+def unit(name: str) -> configparser.SectionProxy:
+    return parsed(DEPLOY / "systemd" / name)["Service"]
+
+
+def parsed(path: Path) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.read_string(path.read_text())
+    return parser
+
+
+def test_the_units_run_the_same_commands_as_the_image() -> None:
+    entrypoint = (DEPLOY / "entrypoint").read_text()
+    for path in (DEPLOY / "systemd").glob("*.service"):
+        role = re.sub(r"bubblyphone-|@|\.service", "", path.name)
+        command = unit(path.name)["ExecStart"].removeprefix("/opt/bubblyphone/.venv/bin/python ")
+        assert role in ROLES
+        assert (
+            f"exec python {command}".replace(f" {role}", ' "$1"') in entrypoint
+            or f"exec python {command} ;;" in entrypoint
+        )
+    wanted = re.findall(r"bubblyphone-(\w+)(?:@\d+)?\.service", (DEPLOY / "systemd/bubblyphone.target").read_text())
+    assert {*wanted} == ROLES - {"exchange", "prepare"}
+    common = (DEPLOY / "systemd/bubblyphone-.service.d/common.conf").read_text()
+    names = re.findall(r"([A-Z_]+)=", " ".join(re.findall(r"^Environment=(.*)", common, re.M)))
+    assert [name for name in names if not is_known(name)] == []
+
+
+def test_the_proxies_find_the_media_processes_by_their_names() -> None:
+    host = (DEPLOY / "Caddyfile").read_text()
+    pattern = re.search(r"path_regexp node (\S+)", host)
+    assert pattern is not None
+    name = "/media/" + re.findall(r"MEDIA_NODE=(\S+)", unit("bubblyphone-media@.service")["Environment"])[0]
+    match = re.match(pattern[1], f"{name.replace('%i', '8101')}/{'0a' * 32}")
+    assert match is not None
+    assert match[1] == "8101"
+    assert (
+        re.match(pattern[1], f"/media/media-8001/{'0a' * 32}") is None
+    )  # other ports of this machine are nobody's business
+
+    container = re.search(r"path_regexp node (\S+)", (DEPLOY / "compose/Caddyfile").read_text())
+    assert container is not None
+    assert re.match(container[1], f"/media/0123456789ab/{'0a' * 32}") is not None
+    assert re.match(container[1], f"/media/postgres/{'0a' * 32}") is None
+
+
+def test_the_health_check_reports_a_role_that_is_not_there() -> None:
+    source = (DEPLOY / "healthcheck").read_text()
+    assert re.findall(r'"(/\w+z)"', source)
+    assert {*re.findall(r'"(/\w+z)"', source)} == MONITORED_PATHS & {"/healthz", "/readyz"}
+    for role in ("web", "clock", "exchange"):
+        result = subprocess.run(
+            [sys.executable, DEPLOY / "healthcheck", role],
+            env={"PORT": "1", "WEB_URL": "http://127.0.0.1:1", "EXCHANGE_URL": "http://127.0.0.1:1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (result.returncode, result.stderr.partition(":")[0]) == (1, "ConnectionRefusedError")
