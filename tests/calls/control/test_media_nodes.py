@@ -13,7 +13,8 @@ from calls.clock import sweeper
 from calls.control import commands, media_nodes, streams
 from calls.live import session_runner
 from calls.models import Call, MediaNode
-from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.carriers.registry import carrier_named
+from tests import carriers
 from tests.calls.control.test_lifecycle import running_call
 from tests.fakes.web_thread import WebThread
 
@@ -87,13 +88,11 @@ def test_a_broken_stream_comes_back_to_a_session_that_lives(
         return web.json_response({"data": {"result": "ok"}})
 
     with WebThread([web.post("/v2/calls/{call}/actions/{command}", obey)]) as carrier:
-        options = {**settings.CARRIER["OPTIONS"], "api_key": "KEY", "base_url": f"{carrier.url}/v2"}
-        settings.CARRIER = {**settings.CARRIER, "OPTIONS": options}
-        get_carrier.cache_clear()
+        carriers.configure(settings, {"api_key": "KEY", "base_url": f"{carrier.url}/v2"})
         try:
             assert streams.restart(call.pk, since=timezone.now(), reason=reason) is True
         finally:
-            get_carrier.cache_clear()
+            carrier_named.cache_clear()
     assert [url.rpartition("/")[0] for url in commanded] == [expected]
 
 
