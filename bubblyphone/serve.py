@@ -153,7 +153,7 @@ def main(role: str) -> None:
     # WebSocket compression needs no switching off: daphne's factory never accepts it.
     is_media = role == "media"
     if is_media:
-        health.add_check("media", lambda: bool(media_nodes.own_name()))
+        health.add_check("media", lambda: bool(media_nodes.OWN.name))
     DrainingServer(
         media_application if is_media else application,
         endpoints=endpoints,

@@ -4,6 +4,7 @@ Processes of the role `media` announce themselves in a table every second. A new
 to the web processes where there is none. A stream that broke comes back to the process that holds the call's session.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -18,35 +19,37 @@ BEAT_SECONDS = 1.0
 SILENT_AFTER = timedelta(seconds=3)
 FORGOTTEN_AFTER = timedelta(days=1)
 
-_own_name = ""
+
+@dataclass(slots=True)
+class OwnProcess:
+    """What this process is to others."""
+
+    name: str = ""  # of a media process that is ready for calls
+
+
+OWN = OwnProcess()
 
 
 def enlist() -> None:
     """This process is a media process from now on, ready for calls."""
-    global _own_name
     MediaNode.objects.update_or_create(
         name=settings.MEDIA_NODE,
         defaults={"url": settings.MEDIA_STREAM_URL, "seen_at": Now(), "accepts_calls": True, "calls": 0},
     )
-    _own_name = settings.MEDIA_NODE
+    OWN.name = settings.MEDIA_NODE
     MediaNode.objects.filter(seen_at__lt=Now() - FORGOTTEN_AFTER).delete()
-
-
-def own_name() -> str:
-    """The name of this media process; "" in processes of other roles."""
-    return _own_name
 
 
 def announce(calls: int) -> None:
     """A sign of life of this process, which holds that many calls."""
-    MediaNode.objects.filter(name=_own_name).update(
+    MediaNode.objects.filter(name=OWN.name).update(
         seen_at=Now(), calls=calls, late_frames=AUDIO.late, lost_frames=AUDIO.lost_on_line
     )
 
 
 def withdraw() -> None:
     """This process is about to stop: it gets no new streams."""
-    MediaNode.objects.filter(name=_own_name).update(accepts_calls=False)
+    MediaNode.objects.filter(name=OWN.name).update(accepts_calls=False)
 
 
 def stream_base(call: Call) -> str:

@@ -114,7 +114,7 @@ def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall |
         if call is None:
             return None
         call.media_token_hash, call.session_seen_at, call.stream_lost_at = "", timezone.now(), None
-        call.media_node = media_nodes.own_name()
+        call.media_node = media_nodes.OWN.name
         call.save(update_fields=["media_token_hash", "session_seen_at", "stream_lost_at", "media_node"])
     return load(call.pk)
 
@@ -317,7 +317,7 @@ async def keep_enlisted() -> None:
 
 
 async def _withdraw() -> None:
-    if media_nodes.own_name():
+    if media_nodes.OWN.name:
         try:
             await in_database(media_nodes.withdraw)
         except DatabaseError:

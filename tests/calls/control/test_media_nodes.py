@@ -33,7 +33,7 @@ def own_process(settings: Any) -> Iterator[None]:
     settings.MEDIA_NODE, settings.MEDIA_STREAM_URL = "own", url_of("own")
     media_nodes.enlist()
     yield
-    media_nodes._own_name = ""
+    media_nodes.OWN.name = ""
 
 
 def url_of(name: str) -> str:
