@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("calls", "0004_carriers"),
+        ("calls", "0005_carriers"),
     ]
 
     operations = [
