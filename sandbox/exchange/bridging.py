@@ -13,10 +13,20 @@ class BridgedLeg(Protocol):
     """What a bridge needs of its two legs."""
 
     handset: Handset
-    bridge: "Bridge | None"
+    bridge: "Junction | None"
 
     def report(self, event_type: str, *, parties: bool = True, **extra: Any) -> None: ...
     def hang_up(self) -> None: ...
+
+
+class Junction(Protocol):
+    """What a leg is joined to others by."""
+
+    def send(self, leg: Any, frame: bytes) -> None: ...
+    def receive(self, leg: Any) -> bytes: ...
+    def press(self, leg: Any, digit: str) -> None: ...
+    def part(self) -> None: ...
+    def leave(self, leg: Any) -> None: ...
 
 
 class Bridge:
@@ -57,6 +67,11 @@ class Bridge:
         """Take the legs apart; both stay."""
         for leg in (self._first, self._second):
             leg.bridge = None
+
+    def part_from(self, leg: BridgedLeg) -> None:
+        """Take the legs apart, if this is still what joins them."""
+        if leg.bridge is self:
+            self.part()
 
     def leave(self, leg: BridgedLeg) -> None:
         """One leg ends or turns to another: the bridge is over."""

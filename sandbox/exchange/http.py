@@ -105,7 +105,7 @@ def make_middleware(api_key: str, faults: Faults) -> Middleware:
                 raise errors.unauthenticated()
             fault = faults.rest.get(request.path.rstrip("/").rpartition("/")[2])
             if fault is not None:
-                return await _fail(request, fault)
+                return await fail_on_purpose(request, fault)
             return await handler(request)
         except ApiError as error:
             return json_response(error.body(), error.status)
@@ -117,7 +117,8 @@ def make_middleware(api_key: str, faults: Faults) -> Middleware:
     return middleware
 
 
-async def _fail(request: web.Request, fault: RestFault) -> web.Response:
+async def fail_on_purpose(request: web.Request, fault: RestFault) -> web.Response:
+    """Do what a fault says instead of what was asked for."""
     if fault == "hang":
         await asyncio.sleep(HANG_SECONDS)
     if fault == "garbage":

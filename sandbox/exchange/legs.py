@@ -14,7 +14,7 @@ from sandbox.exchange import errors
 from sandbox.exchange.amd import MachineDetection
 from sandbox.exchange.announcements import Announcer
 from sandbox.exchange.audio_queue import FRAME_SECONDS, SILENCE
-from sandbox.exchange.bridging import Bridge
+from sandbox.exchange.bridging import Junction
 from sandbox.exchange.codecs import line_codec
 from sandbox.exchange.handset import Handset
 from sandbox.exchange.media_stream import MediaStream, StreamParams
@@ -80,8 +80,10 @@ class Leg:
     transcribe_on_answer: TranscriptionParams | None = None
     detection: MachineDetection | None = None
     caller_name: str = ""
+    open_stream: Callable[["Leg", StreamParams, aiohttp.ClientSession], MediaStream] = MediaStream
     on_answer: Callable[["Leg"], None] = field(default=lambda leg: None)
     on_end: Callable[["Leg"], None] = field(default=lambda leg: None)
+    on_report: Callable[[str, dict[str, Any]], None] = field(default=lambda event_type, about: None)
     state: Literal["ringing", "answered", "ended"] = "ringing"
     call_control_id: str = field(default_factory=lambda: "v3:" + secrets.token_urlsafe(40))
     call_leg_id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -90,7 +92,7 @@ class Leg:
     end_time: str = ""
     stream: MediaStream | None = None
     transcription: Transcription | None = None
-    bridge: Bridge | None = None
+    bridge: Junction | None = None
     transfer_to: "Leg | None" = None  # rings until it is bridged
     announcer: Announcer = field(init=False)
     recorder: Recorder = field(init=False)
@@ -187,7 +189,7 @@ class Leg:
     def start_stream(self, params: StreamParams) -> None:
         """Open the media stream, in place of the one that runs."""
         self.stop_stream()
-        self.stream = MediaStream(self, params, self.context.http)
+        self.stream = self.open_stream(self, params, self.context.http)
         self.context.tasks.start(self.stream.run(), "media stream")
 
     def stop_stream(self) -> bool:
@@ -356,7 +358,8 @@ class Leg:
     # --- reporting ----------------------------------------------------------------------------------------------------
 
     def report(self, event_type: str, *, parties: bool = True, **extra: Any) -> None:
-        """Send a webhook about this leg. Streaming and transcription events do not name the `parties`."""
+        """Tell `on_report`, and send a webhook. Streaming and transcription events do not name the `parties`."""
+        self.on_report(event_type, extra)
         payload: dict[str, Any] = {
             "call_control_id": self.call_control_id,
             "call_leg_id": self.call_leg_id,

@@ -116,7 +116,7 @@ class MediaStream:
                 self._leg.stream_failed(self, "connection_failed")
             return
         try:
-            await self._introduce()
+            await self._begin()
             async for message in self._socket:
                 await self._receive(message)
         except (ConnectionError, aiohttp.ClientError):
@@ -138,8 +138,7 @@ class MediaStream:
         with contextlib.suppress(ConnectionError, aiohttp.ClientError):
             if self._started:
                 self._started = False
-                call = {"user_id": USER_ID, "call_control_id": self._leg.call_control_id}
-                await self._send({"event": "stop", "stop": call})
+                await self._say_goodbye()
             await self._socket.close()
 
     async def abort(self) -> None:
@@ -168,16 +167,24 @@ class MediaStream:
             await self._send({"event": "dtmf", "occurred_at": now_text(), "dtmf": {"digit": digit}})
 
     async def _connect(self) -> aiohttp.ClientWebSocketResponse:
-        headers = {"x-telnyx-streaming-auth-token": self.params.auth_token} if self.params.auth_token else {}
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             return await self._http.ws_connect(
-                self.params.url, headers=headers, compress=0, max_msg_size=4 * 1024 * 1024, autoping=True
+                self.params.url, headers=self._headers(), compress=0, max_msg_size=4 * 1024 * 1024, autoping=True
             )
 
-    async def _introduce(self) -> None:
+    async def _begin(self) -> None:
         if self._stopping:
             await self._close()
             return
+        await self._introduce()
+        self._started = True
+
+    # --- Telnyx's words, which another dialect replaces ---------------------------------------------------------------
+
+    def _headers(self) -> dict[str, str]:
+        return {"x-telnyx-streaming-auth-token": self.params.auth_token} if self.params.auth_token else {}
+
+    async def _introduce(self) -> None:
         hello: dict[str, Any] = {"event": "connected", "version": "1.0.0"}
         if self.params.auth_token:
             hello["connected"] = {"x-telnyx-streaming-auth-token": self.params.auth_token}
@@ -195,7 +202,10 @@ class MediaStream:
             "media_format": self._media_format,
         }
         await self._send({"event": "start", "start": start})
-        self._started = True
+
+    async def _say_goodbye(self) -> None:
+        call = {"user_id": USER_ID, "call_control_id": self._leg.call_control_id}
+        await self._send({"event": "stop", "stop": call})
 
     async def _close(self) -> None:
         if self._socket is not None:

@@ -64,7 +64,7 @@ class NumbersApi:
     # --- search -------------------------------------------------------------------------------------------------------
 
     async def search(self, request: web.Request) -> web.Response:
-        found = inventory.search(_query(filters(request, SEARCH_FILTERS)), set(self._state.phone_numbers))
+        found = inventory.search(_query(filters(request, SEARCH_FILTERS)), self._state.taken_numbers)
         until = time.monotonic() + SEARCH_VALID_SECONDS
         self._shown.update((number, until) for number, _ in found)
         rows = [_available(number, block) for number, block in found]
@@ -127,7 +127,7 @@ class NumbersApi:
             if order["status"] == "pending"
             for line in order["phone_numbers"]
         }
-        if number in self._state.phone_numbers or number in ordered:
+        if number in self._state.taken_numbers or number in ordered:
             raise ApiError(422, "85001", "Number unavailable", "The number is no longer available.", pointer)
         if self._shown.get(number, 0.0) < time.monotonic():
             raise ApiError(422, "85000", "Number not found", "The number must be found by a search first.", pointer)

@@ -102,9 +102,10 @@ class Recorder:
         self._tasks = tasks
         self.running: dict[str, Recording] = {}
 
-    def start(self, params: RecordParams) -> None:
+    def start(self, params: RecordParams) -> Recording:
         """Begin another recording."""
-        self.running[params.recording_id] = Recording(params)
+        recording = self.running[params.recording_id] = Recording(params)
+        return recording
 
     def hear(self, said: bytes, heard: bytes) -> None:
         """Take 20 ms of PCMU of each side."""

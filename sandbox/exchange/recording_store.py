@@ -53,6 +53,20 @@ class RecordingStore:
         (self._folder / f"{recording_id}.wav").write_bytes(wav)
         (self._folder / f"{recording_id}.json").write_text(json.dumps(about))
 
+    def path(self, recording_id: str) -> Path:
+        """Where the WAV of a recording lies."""
+        return self._folder / f"{recording_id}.wav"
+
+    def owner_of(self, recording_id: str) -> str | None:
+        """The connection or account that a recording belongs to; None when there is no such recording."""
+        path = self._folder / f"{recording_id}.json"
+        return parse_stored_json(path.read_text())["connection_id"] if path.exists() else None
+
+    def remove(self, recording_id: str) -> None:
+        """Delete a recording."""
+        for suffix in ("wav", "json"):
+            (self._folder / f"{recording_id}.{suffix}").unlink(missing_ok=True)
+
     def url(self, recording_id: str) -> str:
         """A URL that gives the WAV to anyone who has it, until it expires."""
         expires = str(int(time.time()) + URL_SECONDS)
@@ -81,7 +95,7 @@ class RecordingStore:
             return _refusal(403, "SignatureDoesNotMatch", "The signature does not match.")
         if time.time() > int(query["expires"]):
             return _refusal(403, "AccessDenied", "Request has expired.")
-        path = self._folder / f"{recording_id}.wav"
+        path = self.path(recording_id)
         if not path.exists():
             return _refusal(404, "NoSuchKey", "The specified key does not exist.")
         return web.FileResponse(path, headers={"Content-Type": "audio/wav"})
@@ -92,8 +106,7 @@ class RecordingStore:
 
     async def delete(self, request: web.Request) -> web.Response:
         record = self._record(request.match_info["recording_id"])
-        for suffix in ("wav", "json"):
-            (self._folder / f"{record['id']}.{suffix}").unlink(missing_ok=True)
+        self.remove(record["id"])
         return data_response(record)
 
     def _record(self, recording_id: str) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """The exchange as a server: `async with Exchange(...)` in a test, `manage.py exchange` in a process of its own."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from sandbox.exchange.calls_api import CallsApi
 from sandbox.exchange.compliance_api import ComplianceApi
@@ -26,6 +27,9 @@ from sandbox.exchange.state import State
 from sandbox.exchange.switch import Switch
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.tts import Tts
+from sandbox.exchange.twilio.callbacks import Callbacks
+from sandbox.exchange.twilio.dialect import TwilioDialect
+from sandbox.exchange.twilio.http import is_twilio
 from sandbox.exchange.webhooks import WebhookQueue, WebhookSender
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -35,6 +39,7 @@ SHUTDOWN_SECONDS = 1.0
 class Exchange:
     """A carrier on loopback. With `port` 0 a free one is taken; `private_key` is a 32-byte ed25519 seed.
 
+    `twilio_accounts` are the auth tokens of those who are spoken to in Twilio's dialect, by AccountSid.
     `webhook_url` may be set later, before the first call. `tts` turns text into 8 kHz PCM16 for scripts that speak and
     for `speak`; `recognizer` is for `transcription_start`. Without a `recordings_folder` recordings end with the exchange.
     """
@@ -53,7 +58,9 @@ class Exchange:
         recognizer: Recognizer | None = None,
         recordings_folder: Path | None = None,
         faults: Faults | None = None,
+        twilio_accounts: Mapping[str, str] | None = None,
     ) -> None:
+        self.twilio_accounts = twilio_accounts or {}
         self.api_key = api_key
         self.connection_id = connection_id
         self.faults = faults or Faults()
@@ -78,11 +85,15 @@ class Exchange:
             self._http, self._webhooks, self.tasks, self._recording_store, self.tts, self.recognizer
         )
         self.switch = Switch(context, self.state, self._webhook_url, self.connection_id)
+        callbacks = Callbacks(self._http, self.tasks, self.faults)
+        self.twilio = TwilioDialect(
+            self.twilio_accounts, lambda: self.url, self.state, self.switch, callbacks, self._recording_store
+        )
         numbers = NumbersApi(self.state, self.tasks, self._announce)
         compliance = ComplianceApi(self.state, self.tasks, numbers.continue_orders)
-        app = web.Application(middlewares=[make_middleware(self.api_key, self.faults)], client_max_size=MAX_BODY_BYTES)
+        app = web.Application(middlewares=[self._by_dialect], client_max_size=MAX_BODY_BYTES)
         calls, handsets, phones = CallsApi(self.switch), HandsetsApi(self.switch), HandsetSocket(self.switch)
-        for part in (numbers, compliance, calls, self._recording_store, handsets, phones):
+        for part in (numbers, compliance, calls, self._recording_store, handsets, phones, self.twilio):
             app.add_routes(part.routes())
         # With handler_cancellation a script whose `manage.py dial` was killed hangs up.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handler_cancellation=True)
@@ -104,6 +115,7 @@ class Exchange:
         self.switch.hang_up_all()
         await self.tasks.settle(SAVE_TASK, SHUTDOWN_SECONDS)
         await self._webhooks.flush(SHUTDOWN_SECONDS)
+        await self.twilio.flush(SHUTDOWN_SECONDS)
         await self.tasks.close()
         await runner.cleanup()
         await self._http.close()
@@ -118,6 +130,13 @@ class Exchange:
     ) -> None:
         await self.stop()
 
+    @web.middleware
+    async def _by_dialect(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Authentication and refusals in the words of the API that was asked."""
+        if is_twilio(request):
+            return await self.twilio.middleware(self.faults)(request, handler)
+        return await make_middleware(self.api_key, self.faults)(request, handler)
+
     # --- addresses ----------------------------------------------------------------------------------------------------
 
     @property
@@ -127,7 +146,7 @@ class Exchange:
 
     @property
     def base_url(self) -> str:
-        """TELNYX_BASE_URL."""
+        """TELNYX_BASE_URL. TWILIO_BASE_URL is `url` itself."""
         return f"{self.url}/v2"
 
     @property

@@ -20,6 +20,7 @@ class State:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self.phone_numbers: dict[str, Record] = {}  # by E.164
+        self.incoming_phone_numbers: dict[str, Record] = {}  # by E.164: those of Twilio's dialect
         self.orders: dict[str, Record] = {}
         self.requirement_groups: dict[str, Record] = {}
         self.documents: dict[str, Record] = {}
@@ -30,6 +31,7 @@ class State:
 
     def _load(self, data: Mapping[str, Any]) -> None:
         self.phone_numbers = data["phone_numbers"]
+        self.incoming_phone_numbers = data.get("incoming_phone_numbers", {})
         self.orders = data["orders"]
         self.requirement_groups = data["requirement_groups"]
         self.documents = data["documents"]
@@ -42,6 +44,7 @@ class State:
             return
         tables = {
             "phone_numbers": self.phone_numbers,
+            "incoming_phone_numbers": self.incoming_phone_numbers,
             "orders": self.orders,
             "requirement_groups": self.requirement_groups,
             "documents": self.documents,
@@ -58,6 +61,11 @@ class State:
         """A numeric string, as Telnyx numbers its phone numbers."""
         self.last_id += 1
         return str(self.last_id)
+
+    @property
+    def taken_numbers(self) -> set[str]:
+        """All numbers that have been sold, in either dialect."""
+        return {*self.phone_numbers, *self.incoming_phone_numbers}
 
     def connection_of(self, number: str) -> str | None:
         """The connection that a sold number rings at; None for any other number, and "" for one that has none."""

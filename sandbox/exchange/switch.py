@@ -1,7 +1,7 @@
 """Who reaches whom: numbers of the platform, handsets that are plugged in, test numbers, and nobody."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox.exchange import errors
@@ -35,6 +35,8 @@ class Switch:
         self.context = context
         self.webhook_url = webhook_url
         self.connection_id = connection_id
+        # Whoever else has numbers here: rings the call, or None when the number is not theirs.
+        self.other_dialect: Callable[[Handset, str], Leg | None] = lambda handset, to_number: None
         self._state = state
 
     def attach(self, handset: Handset) -> Handset | None:
@@ -56,8 +58,10 @@ class Switch:
             raise ValueError("The handset is in a call.")
         connection_id = self._state.connection_of(to_number)
         if connection_id != self.connection_id:
-            handset.on_ended("not_found")
-            return None
+            other = self.other_dialect(handset, to_number)
+            if other is None:
+                handset.on_ended("not_found")
+            return other
         leg = Leg(
             context=self.context,
             direction="incoming",
@@ -133,7 +137,7 @@ class Switch:
         return Leg(
             context=self.context,
             direction="outgoing",
-            handset=self._phone_at(body["to"]),
+            handset=self.phone_at(body["to"]),
             from_number=from_number,
             to_number=body["to"],
             connection_id=self.connection_id,
@@ -144,6 +148,11 @@ class Switch:
             caller_name=body.get("from_display_name") or "",
             on_end=self._forget_later,
         )
+
+    def add(self, leg: Leg) -> None:
+        """Take a leg of another dialect in."""
+        self.legs[leg.call_control_id] = leg
+        leg.on_end = self._forget_later
 
     def _ring(self, leg: Leg, body: Mapping[str, Any]) -> None:
         self.legs[leg.call_control_id] = leg
@@ -184,7 +193,8 @@ class Switch:
         for leg in list(self.legs.values()):
             leg.end("normal_clearing", "unknown")
 
-    def _phone_at(self, number: str) -> Handset:
+    def phone_at(self, number: str) -> Handset:
+        """What rings at a number that is not the platform's."""
         return (
             self.handsets.get(number)
             or make_answerer(number, self.context.tasks, self.context.tts)

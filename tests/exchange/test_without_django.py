@@ -13,12 +13,13 @@ class NoDjango:
 
 sys.meta_path.insert(0, NoDjango())
 import sandbox.exchange
-for module in pkgutil.iter_modules(sandbox.exchange.__path__):
-    importlib.import_module(f"sandbox.exchange.{module.name}")
-print(len(list(pkgutil.iter_modules(sandbox.exchange.__path__))))
+names = [module.name for module in pkgutil.walk_packages(sandbox.exchange.__path__, "sandbox.exchange.")]
+for name in names:
+    importlib.import_module(name)
+print(len(names))
 """
 
 
 def test_every_module_is_importable_without_django() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, timeout=120, check=True)
-    assert int(done.stdout) > 30
+    assert int(done.stdout) > 50

@@ -1,0 +1,53 @@
+"""Answering machine detection in Twilio's words: https://www.twilio.com/docs/voice/answering-machine-detection."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from sandbox.exchange.amd import MachineDetection
+from sandbox.exchange.legs import Leg
+
+# The exchange's own verdicts are those of the premium mode.
+VERDICTS = {"human_residence": "human", "fax_detected": "fax", "silence": "unknown", "not_sure": "unknown"}
+ENDS = {"beep_detected": "machine_end_beep", "no_beep_detected": "machine_end_silence"}
+
+
+class DetectedCall(Protocol):
+    """What detection needs of its call."""
+
+    leg: Leg
+
+    def verdict(self, answered_by: str, milliseconds: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Detection:
+    """`Enable` says who answered as soon as that is known, `DetectMessageEnd` waits for a machine's greeting to end."""
+
+    mode: Literal["Enable", "DetectMessageEnd"]
+    timeout_seconds: int = 30
+    is_async: bool = False
+    callback_url: str = ""
+    callback_method: str = "POST"
+    machine: MachineDetection = field(init=False)
+    _since: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.machine = MachineDetection("premium", float(self.timeout_seconds))
+
+    def begin(self, call: DetectedCall) -> None:
+        """The call is answered. What is not known in time is "unknown"."""
+        self._since = time.monotonic()
+        call.leg.later(self.timeout_seconds, lambda: call.verdict("unknown", self.timeout_seconds * 1000))
+
+    def heard(self, call: DetectedCall, event_type: str, about: dict[str, Any]) -> None:
+        """Take a report of the leg's own detection."""
+        milliseconds = round((time.monotonic() - self._since) * 1000)
+        result = about.get("result", "")
+        if event_type.endswith("greeting.ended"):
+            call.verdict(ENDS[result] if self.mode == "DetectMessageEnd" else "machine_start", milliseconds)
+        elif event_type.endswith("detection.ended"):
+            if result != "machine":
+                call.verdict(VERDICTS[result], milliseconds)
+            elif self.mode == "Enable":
+                call.verdict("machine_start", milliseconds)
