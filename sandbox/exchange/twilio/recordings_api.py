@@ -42,9 +42,9 @@ class RecordingsApi:
             route("GET", "/Recordings", self.list),
             route("GET", "/Recordings/{recording_sid}", self.fetch),
             route("DELETE", "/Recordings/{recording_sid}", self.delete),
-            web.get(audio, self.download),
             web.get(f"{audio}.wav", self.download),
             web.get(f"{audio}.mp3", self.download_mp3),
+            web.get(audio, self.download),
         ]
 
     async def create(self, request: web.Request, account: Account) -> web.Response:
