@@ -12,6 +12,7 @@ class BillingConfig(AppConfig):
         from billing import account_deletion, caps, checkpoints, extension_points, notices, verification
         from billing import metrics as _instruments  # noqa: F401  declared when they are imported
         from billing.payments import auto_topup, ledger_check, sweep
+        from bubblyphone.core.backup.making import COUNTED
         from bubblyphone.core.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob
 
         checks.register(check_stripe)
@@ -24,6 +25,7 @@ class BillingConfig(AppConfig):
             verification.check_adjustments,
             ledger_check.check_payments,
         )
+        COUNTED.register("billing.LedgerEntry")
         SCHEDULED_JOBS.register(
             ScheduledJob("send billing notices", notices.send_waiting, 1),
             ScheduledJob("charge and settle payments", sweep.sweep, 1),

@@ -13,10 +13,12 @@ class CallsConfig(AppConfig):
             RecordingRetention,
         )
         from billing import extension_points as billing_extension_points
+        from bubblyphone.core.backup.files import BACKED_UP_FILES
+        from bubblyphone.core.backup.making import COUNTED
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
         from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
         from calls import account_deletion
-        from calls.after_call import jobs, recording_access
+        from calls.after_call import jobs, recording_access, recording_files
         from calls.charging import balance_holds, cap_owners, ledger_check, usage
         from calls.clock import cap_enforcement, metering, sweeper
         from calls.webhook_mode.call_replies import CallReplies
@@ -38,6 +40,8 @@ class CallsConfig(AppConfig):
             )
         )
         webhook_extension_points.REPLY_HANDLER.register(CallReplies())
+        BACKED_UP_FILES.register(*recording_files.backed_up())
+        COUNTED.register("calls.Call", "calls.TranscriptEntry")
         CLOCK_TASKS.register(metering.run, cap_enforcement.run, sweeper.run)
         SCHEDULED_JOBS.register(
             ScheduledJob("resume processing after calls", jobs.resume_all, 1),

@@ -1,10 +1,14 @@
 """Files that developers submit: accepted types, judged by content alone, and their storage."""
 
 import uuid
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from django.apps import apps
 from django.core.files.base import File
 from django.core.files.storage import Storage, storages
+
+from bubblyphone.core.backup.files import FileSource
 
 if TYPE_CHECKING:
     from phone_numbers.models import VerificationDocument
@@ -37,6 +41,16 @@ def file_problem(file: File[bytes]) -> str | None:
 def document_storage() -> Storage:
     """Outside everything that is served."""
     return storages["documents"]
+
+
+def backed_up() -> FileSource:
+    """For backups: the file of every document."""
+
+    def names() -> Iterable[str]:
+        documents = apps.get_model("numbers", "VerificationDocument")._default_manager.exclude(file="").order_by("pk")
+        return iter(documents.values_list("file", flat=True).iterator())
+
+    return FileSource("documents", document_storage, names)
 
 
 def document_path(document: "VerificationDocument", filename: str) -> str:

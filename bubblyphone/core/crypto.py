@@ -37,6 +37,11 @@ def renew(token: str) -> str:
     return token
 
 
+def key_fingerprints() -> list[str]:
+    """By which the configured keys can be told apart, and nothing else: 64 bits of their SHA-256, newest first."""
+    return [hashlib.sha256(key.encode()).hexdigest()[:16] for key in settings.ENCRYPTION_KEYS]
+
+
 def make_secret(prefix: str = "") -> str:
     """A new random secret of 240 bits in letters, digits, `-` and `_`."""
     return prefix + secrets.token_urlsafe(30)

@@ -6,6 +6,8 @@ from typing import Any, Protocol, TypeVar
 
 from django.core.cache import cache
 
+from bubblyphone.core.redis import get_redis
+
 Period = TypeVar("Period")
 Sums = TypeVar("Sums")
 
@@ -22,6 +24,13 @@ class Owner(Protocol):
 
     @property
     def sums_version(self) -> int: ...
+
+
+def forget() -> None:
+    """Forget all sums: the database is another one. Raises RedisError."""
+    client = get_redis()
+    for key in client.scan_iter(match="*:past:*"):
+        client.delete(key)
 
 
 def recall(

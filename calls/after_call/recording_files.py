@@ -4,8 +4,9 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.files import File
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
+from bubblyphone.core.backup.files import FileSource
 from calls.models import Recording
 
 
@@ -16,7 +17,25 @@ def storage() -> Storage:
 
 def draft_path(call_id: int) -> Path:
     """The file of a recording that is being made: on this platform's disk, which all its processes share."""
-    return Path(settings.DATA_DIR) / "recordings-in-progress" / f"{call_id}.wav"
+    return _drafts() / f"{call_id}.wav"
+
+
+def _drafts() -> Path:
+    return Path(settings.DATA_DIR) / "recordings-in-progress"
+
+
+def backed_up() -> tuple[FileSource, FileSource]:
+    """Recordings, and those in progress: these can be played at every moment."""
+    kept = Recording.objects.filter(deleted_at=None).exclude(name="").order_by("pk").values_list("name", flat=True)
+    in_progress = Recording.objects.filter(status=Recording.Status.PENDING).order_by("pk")
+    return (
+        FileSource("recordings", storage, lambda: kept.iterator()),
+        FileSource(
+            "recordings-in-progress",
+            lambda: FileSystemStorage(_drafts(), file_permissions_mode=0o600, directory_permissions_mode=0o700),
+            lambda: (draft_path(call_id).name for call_id in in_progress.values_list("call_id", flat=True).iterator()),
+        ),
+    )
 
 
 def open_recording(call_id: int) -> "File[bytes]":

@@ -1,0 +1,102 @@
+"""The files that rows name: recordings and documents. Each app registers its own (`BACKED_UP_FILES`)."""
+
+import hashlib
+import logging
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from django.core.files import File
+from django.core.files.storage import Storage
+
+from bubblyphone.core.backup.archive import PIECE, ArchiveWriter
+from bubblyphone.core.backup.errors import BackupError
+from bubblyphone.core.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """`folder` is their place in the backup. `names` asks the database which there should be in `storage`."""
+
+    folder: str
+    storage: Callable[[], Storage]
+    names: Callable[[], Iterable[str]]
+
+
+BACKED_UP_FILES: Registry[FileSource] = Registry()
+
+
+@dataclass(slots=True)
+class Copied:
+    """`missing`: what rows name and the storage does not have, such as a recording that was deleted meanwhile."""
+
+    count: int = 0
+    size: int = 0
+    missing: int = 0
+
+
+class FileList:
+    """Names of files as of one moment, kept on disk, as there may be very many."""
+
+    def __init__(self) -> None:
+        self._names = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  as long as the list lives
+
+    def fill(self) -> None:
+        """Ask every source."""
+        for source in BACKED_UP_FILES:
+            for name in source.names():
+                self._names.write(f"{source.folder}/{name}\n")
+
+    def __iter__(self) -> Iterator[str]:
+        self._names.seek(0)
+        return (line.rstrip("\n") for line in self._names)
+
+
+def copy_to(archive: ArchiveWriter, paths: Iterable[str]) -> Copied:
+    """Add the files to a backup."""
+    copied = Copied()
+    for path in paths:
+        source, name = _source_of(path)
+        try:
+            with source.storage().open(name) as file:
+                size = file.size
+                archive.add(path, size, file)
+        except FileNotFoundError:
+            logger.warning("%s is missing and is not in the backup", path)
+            copied.missing += 1
+        else:
+            copied.count += 1
+            copied.size += size
+    return copied
+
+
+def restore(path: str, file: IO[bytes]) -> None:
+    """Put a file of a backup into its storage. One that is there already stays if it is the same, and is replaced if not."""
+    source, name = _source_of(path)
+    storage = source.storage()
+    if storage.exists(name):
+        with storage.open(name) as present:
+            is_same = _digest(present) == _digest(file)
+        if is_same:
+            return
+        file.seek(0)
+        storage.delete(name)
+    storage.save(name, File(file))
+
+
+def _source_of(path: str) -> tuple[FileSource, str]:
+    folder, _, name = path.partition("/")
+    for source in BACKED_UP_FILES:
+        if source.folder == folder:
+            return source, name
+    raise BackupError(f"{path} belongs to nothing that this version knows.")
+
+
+def _digest(file: IO[bytes] | File[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    while piece := file.read(PIECE):
+        digest.update(piece)
+    return digest.digest()

@@ -1,0 +1,55 @@
+"""`manage.py backup FILE`: the whole installation in one file, while it runs."""
+
+import os
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import IO, Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from bubblyphone.core.backup.errors import BackupError
+from bubblyphone.core.backup.making import describe, make
+
+STDOUT = "-"
+
+
+class Command(BaseCommand):
+    help = "Write database, recordings, documents and a manifest to FILE, or to standard output with `-`. Calls go on meanwhile."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", metavar="FILE")
+        parser.add_argument("--without-files", action="store_true", help="leave out recordings and documents")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with_files = not options["without_files"]
+        try:
+            if options["file"] == STDOUT:
+                about = make(sys.stdout.buffer, with_files=with_files)
+            else:
+                about = _make_file(Path(options["file"]), with_files=with_files)
+        except (BackupError, OSError) as error:
+            raise CommandError(f"No backup was made. {error}") from error
+        self.stderr.write(describe(about), self.style.SUCCESS)
+
+
+def _make_file(path: Path, *, with_files: bool) -> dict[str, Any]:
+    """Under another name until it is complete and on disk: an earlier backup is replaced by a whole one or not at all."""
+    beside = path.with_name(f"{path.name}.unfinished")
+    try:
+        with open(beside, "wb", opener=_open_for_us) as file:
+            about = make(file, with_files=with_files)
+            _settle(file)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return about
+
+
+def _open_for_us(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
+def _settle(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
