@@ -293,6 +293,7 @@ CARRIERS: dict[str, dict[str, Any]] = {
     },
     "exchange": {
         "NAME": "Built-in exchange",
+        "WEBHOOKS": "telnyx",
         "BACKEND": "phone_numbers.carriers.telnyx.TelnyxCarrier",
         "OPTIONS": _telnyx,
         "IS_CONFIGURED": bool(env.EXCHANGE_URL),

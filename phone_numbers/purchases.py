@@ -25,6 +25,7 @@ from bubblyphone.core.errors import Conflict, UpstreamFailed
 from bubblyphone.core.money import ZERO
 from phone_numbers import charges
 from phone_numbers.carriers.base import CarrierError, NumberOrder
+from phone_numbers.carriers.capabilities import NumberInventory
 from phone_numbers.carriers.registry import default_carrier, get_carrier
 from phone_numbers.models import CallMode, NumberPrice, NumberPurchase, PhoneNumber
 from webhooks.signing import make_signing_secret
@@ -124,7 +125,7 @@ def reconcile_purchases(now: datetime | None = None) -> None:
         "pk"
     ):
         try:
-            order = get_carrier(purchase).find_order(reference=str(purchase.reference))
+            order = get_carrier(purchase, NumberInventory).find_order(reference=str(purchase.reference))
         except CarrierError as error:
             logger.warning(
                 "Looking up a number purchase failed", extra={"purchase_id": purchase.pk, "reason": error.reason}
@@ -140,7 +141,7 @@ def reconcile_purchases(now: datetime | None = None) -> None:
 def _place_order(purchase: NumberPurchase, requirement_group_id: str) -> NumberOrder:
     """Raises CarrierError: "outcome_unknown" when there may be an order, anything else when there is none."""
     try:
-        return get_carrier(purchase).order_number(
+        return get_carrier(purchase, NumberInventory).order_number(
             e164=purchase.e164, reference=str(purchase.reference), requirement_group_id=requirement_group_id
         )
     except CarrierError as error:
@@ -166,7 +167,7 @@ def wait_for_outcome(purchase: NumberPurchase, order: NumberOrder) -> NumberOrde
 def _look_up(purchase: NumberPurchase) -> NumberOrder | None:
     """The order; None when there is none or the carrier cannot say."""
     try:
-        return get_carrier(purchase).find_order(reference=str(purchase.reference))
+        return get_carrier(purchase, NumberInventory).find_order(reference=str(purchase.reference))
     except CarrierError:
         return None
 
@@ -177,7 +178,7 @@ def _settle(purchase: NumberPurchase, order: NumberOrder) -> PhoneNumber | None:
         refuse(purchase.pk)
         return None
     try:
-        carrier_ref = get_carrier(purchase).find_owned_number(e164=purchase.e164) or ""
+        carrier_ref = get_carrier(purchase, NumberInventory).find_owned_number(e164=purchase.e164) or ""
     except CarrierError:
         carrier_ref = ""  # it is asked for again when it is needed
     return complete(purchase.pk, carrier_ref)

@@ -20,6 +20,7 @@ from billing import ledger
 from bubblyphone.core.money import ZERO
 from phone_numbers import charges, renewal_notices
 from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import NumberInventory
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import PhoneNumber
 
@@ -66,7 +67,7 @@ def renew(number_id: int, now: datetime) -> None:
 
 def release(number: PhoneNumber, now: datetime) -> None:
     """Give back at the carrier a number whose release was ordered. What fails is tried again by the next run."""
-    carrier = get_carrier(number)
+    carrier = get_carrier(number, NumberInventory)
     try:
         carrier_ref = number.carrier_ref or carrier.find_owned_number(e164=number.e164)
         if carrier_ref:

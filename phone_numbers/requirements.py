@@ -3,14 +3,15 @@
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 
 from django.utils import timezone
 
 from bubblyphone.core.errors import UpstreamFailed
 from bubblyphone.core.waiting import before_waiting
-from phone_numbers.carriers.base import CarrierError
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.base import CarrierError, CarrierRequirement
+from phone_numbers.carriers.capabilities import Compliance
+from phone_numbers.carriers.registry import able
 from phone_numbers.models import CountryRequirements
 
 # Numbers here need no proof of identity.
@@ -54,12 +55,12 @@ def all_requirements(kinds: Collection[Kind], carrier: str) -> dict[Kind, list[R
 
 def _fetch(kinds: list[Kind], known: dict[Kind, CountryRequirements], slug: str) -> dict[Kind, CountryRequirements]:
     now = timezone.now()
-    carrier = carrier_named(slug)
+    compliance = able(slug, Compliance)
 
     def ask(kind: Kind) -> CountryRequirements:
         country, number_type = kind
         try:
-            answer = carrier.requirements(country=country, number_type=number_type)
+            answer = compliance.requirements(country=country, number_type=number_type)
         except CarrierError as error:
             if kind not in known:
                 raise UpstreamFailed(
@@ -90,13 +91,12 @@ def _in_order(items: list[Requirement]) -> list[Requirement]:
     return [cast(Requirement, {name: item[name] for name in Requirement.__annotations__}) for item in items]  # type: ignore[literal-required]
 
 
-def _requirement(row: dict[str, Any]) -> Requirement:
-    criteria = row.get("acceptance_criteria") or {}
+def _requirement(required: CarrierRequirement) -> Requirement:
     return {
-        "id": str(row["id"]),
-        "name": str(row.get("name") or ""),
-        "type": str(row.get("type") or "document"),
-        "description": str(row.get("description") or ""),
-        "example": str(row.get("example") or ""),
-        "time_limit": str(criteria["time_limit"]) if criteria.get("time_limit") else None,
+        "id": required.requirement_id,
+        "name": required.name,
+        "type": required.kind,
+        "description": required.description,
+        "example": required.example,
+        "time_limit": required.time_limit or None,
     }

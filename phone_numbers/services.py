@@ -10,7 +10,8 @@ from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 from phone_numbers import configuration, purchases, verification
 from phone_numbers.carriers.base import AvailableNumber, CarrierError
-from phone_numbers.carriers.registry import carrier_named, default_carrier, get_carrier
+from phone_numbers.carriers.capabilities import NumberInventory
+from phone_numbers.carriers.registry import able, default_carrier, get_carrier
 from phone_numbers.models import NumberPrice, PhoneNumber
 from phone_numbers.selectors import find_main_price, get_price
 from webhooks import outbox, signing
@@ -33,7 +34,7 @@ def search_available(
     """
     price = get_price(country=country, number_type=number_type) if number_type else find_main_price(country=country)
     try:
-        found = carrier_named(carrier or default_carrier()).search_numbers(
+        found = able(carrier or default_carrier(), NumberInventory).search_numbers(
             country=country,
             number_type=price.number_type,
             area_code=area_code,
@@ -118,7 +119,7 @@ def send_test_webhook(*, number: PhoneNumber) -> Event:
 def release_number(*, number: PhoneNumber) -> None:
     """Give a number back for good. Raises Conflict while calls run on it, NotFound, UpstreamFailed (then it is kept)."""
     _lock_idle(number)
-    carrier = get_carrier(number)
+    carrier = get_carrier(number, NumberInventory)
     try:
         carrier_ref = number.carrier_ref or carrier.find_owned_number(e164=number.e164)
         if carrier_ref:

@@ -12,6 +12,7 @@ from accounts.models import Developer
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, NotFound, UpstreamFailed
 from phone_numbers import notices
 from phone_numbers.carriers.base import CarrierError, PostalAddress, RequirementAnswer
+from phone_numbers.carriers.capabilities import Compliance
 from phone_numbers.carriers.registry import default_carrier, get_carrier
 from phone_numbers.countries import NOT_REQUIRED, country_name, get_eligibility, get_requirements
 from phone_numbers.documents import detect_type, file_problem
@@ -114,7 +115,7 @@ def requirement_group_of(verification: Verification) -> str:
     if verification.carrier_ref:
         return verification.carrier_ref
     try:
-        carrier_ref = get_carrier(verification).submit_requirements(
+        carrier_ref = get_carrier(verification, Compliance).submit_requirements(
             country=verification.country_code,
             number_type=verification.number_type,
             reference=verification.public_id,

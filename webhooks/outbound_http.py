@@ -256,13 +256,13 @@ class OutboundClient:
         latency_ms = round((time.monotonic() - started) * 1000)
         return PostResult(status, text, latency_ms, error or problem, is_whole, is_timeout=is_timeout)
 
-    async def download(self, url: str, path: Path, *, max_bytes: int) -> None:
-        """GET a file and put it at `path`, whole or not at all. Raises DownloadFailed, OSError of the disk."""
+    async def download(self, url: str, path: Path, *, max_bytes: int, headers: Mapping[str, str] | None = None) -> None:
+        """GET a file with these headers and put it at `path`, whole or not at all. Raises DownloadFailed, OSError of the disk."""
         partial = path.with_name(f"{path.name}.part")
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
-                self._pool.stream("GET", _target(url), headers=_all_headers(url, {})) as response,
+                self._pool.stream("GET", _target(url), headers=_all_headers(url, headers or {})) as response,
             ):
                 if response.status != 200:
                     raise DownloadFailed(f"The server responded with status {response.status}.")

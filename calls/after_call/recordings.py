@@ -10,7 +10,6 @@ import wave
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 from django.core.files import File
 from django.db import transaction
@@ -25,8 +24,9 @@ from calls.after_call.recording_files import draft_path, storage
 from calls.after_call.recording_joining import join
 from calls.after_call.wav_file import StereoReader, began_at
 from calls.models import ENDED_STATUSES, Call, Recording
+from phone_numbers.carriers.capabilities import Recording as CarrierRecording
 from phone_numbers.carriers.carrier_events import CarrierEvent
-from phone_numbers.carriers.registry import settings_of
+from phone_numbers.carriers.registry import get_carrier
 from webhooks.outbound_http import DownloadFailed, OutboundClient
 
 logger = logging.getLogger(__name__)
@@ -199,15 +199,15 @@ def _duration_ms(file: IO[Any]) -> int:
 
 
 def _download(recording: Recording, path: Path) -> None:
-    # A private address is believed at the carrier that the operator named, and nowhere else.
-    url, carrier = recording.carrier_url, settings_of(recording.call.carrier)
-    is_carriers_own = urlsplit(url)[:2] == urlsplit(carrier["OPTIONS"]["base_url"])[:2]
+    url = recording.carrier_url
+    # A private address is believed at the carrier that the operator named, and nowhere else; the same holds for its credentials.
+    headers = get_carrier(recording.call, CarrierRecording).download_headers(url)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def download() -> None:
-        client = OutboundClient(timeout_seconds=DOWNLOAD_SECONDS, allow_private=is_carriers_own)
+        client = OutboundClient(timeout_seconds=DOWNLOAD_SECONDS, allow_private=headers is not None)
         try:
-            await client.download(url, path, max_bytes=MAX_BYTES)
+            await client.download(url, path, max_bytes=MAX_BYTES, headers=headers)
         finally:
             await client.aclose()
 

@@ -20,6 +20,7 @@ from calls.live import tool_requests
 from calls.live.session_runner import in_database
 from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
 from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode
 
@@ -160,7 +161,7 @@ def _close(call: Call, *, now: datetime) -> None:
 
 def _carrier_has_ended(call: Call) -> bool:
     try:
-        return not get_carrier(call).call_state(carrier_call_id=call.carrier_call_id or "").is_alive
+        return not get_carrier(call, CallControl).call_state(carrier_call_id=call.carrier_call_id or "").is_alive
     except CarrierError as error:
         return error.reason == "call_ended"
 

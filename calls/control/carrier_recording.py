@@ -11,6 +11,7 @@ from calls.after_call.recordings import PART_AWAITED, carrier_failed, unfinished
 from calls.control import commands
 from calls.models import Call, CallStatus, Recording
 from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import Recording as CarrierRecording
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode
 
@@ -42,7 +43,7 @@ def tell_carrier(call: Call) -> None:
     """Give the command to record; one that is lost is given again by the sweeper."""
     recording = Recording.objects.get(call=call)
     try:
-        get_carrier(call).start_recording(
+        get_carrier(call, CarrierRecording).start_recording(
             carrier_call_id=call.carrier_call_id or "",
             client_state=str(call.pk),
             command_id=commands.command_id(call, "record"),

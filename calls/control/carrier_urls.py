@@ -1,7 +1,10 @@
-"""Where the carrier reports: a fixed path with the vendor's name in it, which the operator enters at the vendor."""
+"""Where carriers report: a fixed path with the vendor's name in it, which the operator enters at the vendor."""
 
 from django.urls import path
 
-from calls.control.carrier_webhooks import telnyx_webhook
+from calls.control.carrier_webhooks import carrier_webhook
 
-urlpatterns = [path("telnyx", telnyx_webhook, name="telnyx-webhook")]
+urlpatterns = [
+    path("<slug:name>", carrier_webhook, name="carrier-webhook"),
+    path("<slug:name>/<path:rest>", carrier_webhook, name="carrier-webhook-at"),
+]

@@ -3,32 +3,46 @@
 import logging
 from dataclasses import replace
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from calls.control import inbound
-from phone_numbers.carriers.base import InvalidSignature
-from phone_numbers.carriers.registry import carrier_named, configured_carriers
+from phone_numbers.carriers.base import InvalidSignature, WebhookRequest
+from phone_numbers.carriers.registry import carrier_named, reporting_at
 
 logger = logging.getLogger(__name__)
 
 
 @csrf_exempt
 @require_POST
-def telnyx_webhook(request: HttpRequest) -> HttpResponse:
-    """Telnyx's reports, or those of the built-in exchange in its place.
+def carrier_webhook(request: HttpRequest, name: str, rest: str = "") -> HttpResponse:
+    """400 or 403 for what is not the carrier's; 200 for all else, the unknown included; a defect of ours is a 500, and is sent again.
 
-    400 for what is not the carrier's; 200 for all else, the unknown included; a defect of ours is a 500, and is sent again.
+    `rest` of the path is the carrier's own affair.
     """
-    slug = "exchange" if "exchange" in configured_carriers() else "telnyx"
+    slug = reporting_at(name)
+    if not slug:
+        raise Http404
+    carrier = carrier_named(slug)
+    received = WebhookRequest(request.method or "", _public_url(request), request.headers, request.body)
     try:
-        event = carrier_named(slug).parse_event(headers=request.headers, body=request.body)
+        events = carrier.parse_webhook(received)
     except InvalidSignature:
-        return JsonResponse({"message": "The signature does not match."}, status=400)
+        return JsonResponse({"message": "The signature does not match."}, status=carrier.forged_status)
     except ValueError:
         logger.warning("A signed carrier webhook could not be parsed")
         return JsonResponse({"message": "The body is not a carrier event."}, status=400)
-    if event is not None:
+    for event in events:
         inbound.receive(replace(event, carrier=slug))
+    response = carrier.respond(received)
+    if response is not None:
+        return HttpResponse(response.body, content_type=response.content_type)
     return JsonResponse({"status": "ok"})
+
+
+def _public_url(request: HttpRequest) -> str:
+    """As the carrier addressed it, whatever host and scheme the request has behind proxies. Its query is left as it was sent."""
+    query = request.META.get("QUERY_STRING", "")
+    return f"{settings.PUBLIC_URL}{request.path}{f'?{query}' if query else ''}"

@@ -24,6 +24,7 @@ from calls.control import media_nodes
 from calls.control.session_messages import End, tell_session
 from calls.models import Call
 from phone_numbers.carriers.base import CarrierError, StreamSettings
+from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import AtCarrier, get_carrier
 from phone_numbers.models import CallMode
 
@@ -89,7 +90,7 @@ def answer(call: Call) -> None:
     """Answer an inbound call and, in streaming mode, have its audio brought to us."""
     stream = issue_media_token(call) if call.mode == CallMode.STREAMING else None
     Call.objects.filter(pk=call.pk).update(last_command_at=timezone.now())
-    get_carrier(call).answer(
+    get_carrier(call, CallControl).answer(
         carrier_call_id=call.carrier_call_id or "",
         client_state=str(call.pk),
         command_id=command_id(call, "answer"),
@@ -103,7 +104,7 @@ def reject_after_commit(call: Call) -> None:
 
 def reject(reported: AtCarrier, carrier_call_id: str, identifier: str) -> None:
     """Refuse an inbound call as busy: one that was `reported`, or has become a call here."""
-    get_carrier(reported).reject(carrier_call_id=carrier_call_id, command_id=identifier)
+    get_carrier(reported, CallControl).reject(carrier_call_id=carrier_call_id, command_id=identifier)
 
 
 def hang_up_after_commit(call: Call) -> None:
@@ -114,7 +115,9 @@ def hang_up(call: Call) -> None:
     """Have the carrier end a call; its report of the end then finishes ours."""
     Call.objects.filter(pk=call.pk).update(last_command_at=timezone.now())
     try:
-        get_carrier(call).hang_up(carrier_call_id=call.carrier_call_id or "", command_id=command_id(call, "hangup"))
+        get_carrier(call, CallControl).hang_up(
+            carrier_call_id=call.carrier_call_id or "", command_id=command_id(call, "hangup")
+        )
     except CarrierError as error:
         logger.warning("The carrier rejected a hang-up", extra={"call_id": call.pk, "reason": error.reason})
 

@@ -21,6 +21,7 @@ from calls.charging.call_prices import model_price
 from calls.control import call_variables, commands, lifecycle
 from calls.models import Call, Direction, HangupCause
 from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode, PhoneNumber
 
@@ -102,7 +103,7 @@ def _dial(call: Call) -> None:
     stream = commands.issue_media_token(call) if call.mode == CallMode.STREAMING else None
     limit = call.settings.max_call_duration
     try:
-        carrier_call_id = get_carrier(call).dial(
+        carrier_call_id = get_carrier(call, CallControl).dial(
             from_number=call.from_number,
             to_number=call.to_number,
             client_state=str(call.pk),

@@ -19,6 +19,7 @@ from calls.control import commands, session_messages
 from calls.control.session_messages import Speak
 from calls.models import Call, CallStatus, Utterance
 from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import Speech
 from phone_numbers.carriers.carrier_events import CarrierEvent
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode
@@ -87,7 +88,7 @@ def _is_refused(call: Call, event_type: str, error: CarrierError) -> bool:
 
 def _send(call: Call, utterance: Utterance) -> int:
     """In how many pieces."""
-    carrier = get_carrier(call)
+    carrier = get_carrier(call, Speech)
     pieces = list(split_text(utterance.text, carrier.max_speech_characters))
     for number, piece in enumerate(pieces):
         carrier.speak(
@@ -166,7 +167,7 @@ def begin_after_commit(call: Call) -> None:
 def listen(call: Call) -> None:
     """Start the carrier's transcription; a command that is lost is given again by the sweeper."""
     try:
-        get_carrier(call).start_transcription(
+        get_carrier(call, Speech).start_transcription(
             carrier_call_id=call.carrier_call_id or "",
             command_id=commands.command_id(call, "transcription"),
             language=call.settings.language,
@@ -181,7 +182,7 @@ def listen(call: Call) -> None:
 def stop_listening(call: Call) -> None:
     """The caller talks to somebody else from now on, which is nobody's business."""
     try:
-        get_carrier(call).stop_transcription(
+        get_carrier(call, Speech).stop_transcription(
             carrier_call_id=call.carrier_call_id or "", command_id=commands.command_id(call, "transcription-stop")
         )
     except CarrierError as error:
@@ -204,7 +205,7 @@ def on_caller_speaks(call: Call, event: CarrierEvent) -> None:
 
 
 def _stop_speaking(call: Call, event_id: str) -> None:
-    get_carrier(call).stop_speaking(
+    get_carrier(call, Speech).stop_speaking(
         carrier_call_id=call.carrier_call_id or "", command_id=commands.command_id(call, f"stop:{event_id}")
     )
 

@@ -10,6 +10,7 @@ from calls import timeline
 from calls.control import commands, media_nodes
 from calls.models import Call, CallStatus
 from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode
 
@@ -40,7 +41,7 @@ def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
         base = media_nodes.stream_base_again(call, is_session_alive=why == CONNECTION_LOST)
         stream = commands.issue_media_token(call, base)
     try:
-        get_carrier(call).start_stream(
+        get_carrier(call, CallControl).start_stream(
             carrier_call_id=call.carrier_call_id or "",
             command_id=commands.command_id(call, f"stream:{call.stream_restarts}"),
             stream=stream,

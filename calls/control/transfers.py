@@ -24,6 +24,7 @@ from calls.control import carrier_recording, commands, speech
 from calls.control.session_messages import End, TransferBegun, TransferFailed, tell_session
 from calls.models import Call, CallStatus, CarrierEventRecord, Direction, HangupCause, Transfer
 from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import CallControl, Speech
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode
@@ -102,7 +103,7 @@ def _ring(transfer: Transfer) -> None:
     leg_state = f"{call.pk}:transfer:{transfer.pk}"
     limit = call.settings.max_call_duration + LIMIT_SLACK_SECONDS
     if not transfer.briefing:
-        get_carrier(call).transfer(
+        get_carrier(call, CallControl).transfer(
             carrier_call_id=call.carrier_call_id or "",
             command_id=command_id,
             from_number=from_number,
@@ -112,7 +113,7 @@ def _ring(transfer: Transfer) -> None:
             time_limit_seconds=limit,
         )
         return
-    leg = get_carrier(call).dial(
+    leg = get_carrier(call, CallControl).dial(
         from_number=from_number,
         to_number=transfer.to_number,
         client_state=leg_state,
@@ -179,7 +180,7 @@ def _brief(transfer_id: int) -> None:
     transfer = Transfer.objects.select_related("call").get(pk=transfer_id)
     _is_done(
         transfer,
-        lambda transfer: get_carrier(transfer.call).speak(
+        lambda transfer: get_carrier(transfer.call, Speech).speak(
             carrier_call_id=transfer.carrier_call_id,
             command_id=commands.command_id(transfer.call, f"briefing:{transfer.pk}"),
             text=transfer.briefing,
@@ -196,7 +197,7 @@ def _connect(transfer_id: int) -> None:
         return
     is_connected = _is_done(
         transfer,
-        lambda transfer: get_carrier(transfer.call).bridge(
+        lambda transfer: get_carrier(transfer.call, CallControl).bridge(
             carrier_call_id=transfer.call.carrier_call_id or "",
             other_carrier_call_id=transfer.carrier_call_id,
             command_id=commands.command_id(transfer.call, f"bridge:{transfer.pk}"),
@@ -237,7 +238,7 @@ def _hang_up_leg(call: Call, transfer: Transfer) -> None:
 
 
 def _hang_up(call: Call, carrier_call_id: str, command_id: str) -> None:
-    get_carrier(call).hang_up(carrier_call_id=carrier_call_id, command_id=command_id)
+    get_carrier(call, CallControl).hang_up(carrier_call_id=carrier_call_id, command_id=command_id)
 
 
 def answered(call: Call, transfer: Transfer, *, at: datetime) -> None:

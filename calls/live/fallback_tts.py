@@ -12,6 +12,7 @@ from agents.speech import SpeechError
 from bubblyphone.core.audio import PCM16_8K, AudioFormat, make_transcoder
 from bubblyphone.core.logs import in_context
 from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import Speech
 from phone_numbers.carriers.registry import CarrierCall, get_carrier
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class LocalFallbackTts:
 
     def _have_it_said(self, text: str) -> None:
         try:
-            get_carrier(self._call).speak(
+            get_carrier(self._call, Speech).speak(
                 carrier_call_id=self._call.carrier_call_id or "",
                 command_id=str(uuid.uuid4()),
                 text=text,

@@ -18,6 +18,7 @@ from calls.live import tool_requests
 from calls.live.tool_results import ToolAnswer
 from calls.session.interfaces import ToolRunner
 from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import CarrierCall, get_carrier
 from webhooks import body_encoding
 from webhooks.request_log import LoggedRequest
@@ -53,7 +54,7 @@ class TelephoneTools:
         return {"result": f"The keys {digits} are being pressed."}
 
     def _press(self, digits: str) -> None:
-        get_carrier(self._call).send_dtmf(
+        get_carrier(self._call, CallControl).send_dtmf(
             carrier_call_id=self._call.carrier_call_id or "", command_id=str(uuid.uuid4()), digits=digits
         )
 

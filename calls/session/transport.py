@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,8 +19,6 @@ from phone_numbers.carriers.media_codec import (
 )
 
 MAX_FRAME_LENGTH = 512 * 1024
-# A carrier refuses shorter pieces (Telnyx, media streaming: "20 milliseconds to 30 seconds").
-SHORTEST_PIECE_MS = 20
 SILENCE = {"pcmu": b"\xff", "pcma": b"\xd5", "pcm16": b"\x00"}
 
 
@@ -64,13 +63,14 @@ class CarrierTransport:
 
     def __init__(
         self,
-        codec: MediaCodec,
+        codec: type[MediaCodec],
         receive: Callable[[], Awaitable[dict[str, Any]]],
         send: Callable[[dict[str, Any]], Awaitable[None]],
         send_text: Callable[[str], None] | None = None,
     ) -> None:
         """`send_text` is a way to the same socket that is shorter than `send`, where the server has one."""
-        self._codec = codec
+        self._codec_type = codec
+        self._codec: MediaCodec
         self._receive = receive
         self._send = send
         self._send_directly = send_text
@@ -85,10 +85,14 @@ class CarrierTransport:
             text = await self._next_text()
             if text is None:
                 raise StreamNotStarted
-            frame = self._decode(text)
-            if isinstance(frame, StreamStarted):
-                self.audio_format = frame.audio_format
-                return frame
+            with suppress(ValueError):
+                if (codec := self._codec_type.begin(text)) is not None:
+                    self.start(codec)
+                    return codec.started
+
+    def start(self, codec: MediaCodec) -> None:
+        """The stream has begun; this is how its frames are read and written."""
+        self._codec, self.audio_format = codec, codec.started.audio_format
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
         """As they come, until the carrier sends a piece that needs pacing."""
@@ -115,7 +119,7 @@ class CarrierTransport:
         return None
 
     async def send_audio(self, payload: str) -> None:
-        if self._short or payload_ms(payload, self.audio_format) < SHORTEST_PIECE_MS:
+        if self._short or payload_ms(payload, self.audio_format) < self._codec.shortest_piece_ms:
             try:
                 data = self._short + base64.b64decode(payload)
             except ValueError:
@@ -135,7 +139,7 @@ class CarrierTransport:
 
     @property
     def _shortest_piece(self) -> int:
-        return SHORTEST_PIECE_MS * self.audio_format.bytes_per_ms
+        return self._codec.shortest_piece_ms * self.audio_format.bytes_per_ms
 
     async def clear(self) -> None:
         self._short = b""

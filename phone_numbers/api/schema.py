@@ -3,6 +3,7 @@
 from accounts.admin_keys import CAP_ERRORS
 from bubblyphone.core.json_schema import choice, data_of, data_with_warnings, listing, page_of, record, text
 from bubblyphone.core.schema import Operation
+from phone_numbers.api.carriers import CARRIER
 from phone_numbers.api.countries import NumberTypeQuery
 from phone_numbers.api.serializers import NumberPurchaseSerializer, NumberSearchSerializer, PricingQuerySerializer
 from phone_numbers.api.shapes import (
@@ -41,6 +42,12 @@ _ASKED = "The carrier could not be reached."
 
 OPERATIONS = {
     "Phone numbers": {
+        "GET /carriers": Operation(
+            "List carriers",
+            "Carriers of this installation and what each can do. Not paginated. A setting that a number's carrier cannot serve is "
+            "refused when you save it.",
+            answer=data_of(listing(CARRIER)),
+        ),
         "GET /phone-numbers/available": Operation(
             "Search available numbers",
             "Numbers available for purchase, and their price. Not paginated.",
@@ -153,6 +160,7 @@ FIELDS = {
     "countries {code}": "Two-letter country code, like GB.",
     "country": "Two-letter country code, like US.",
     "number_type": "Type of number.",
+    "carrier": "Carrier of the number. Default: the one marked `is_default` by `GET /carriers`.",
     "area_code": "Area code, without the country code.",
     "locality": "City, like San Francisco.",
     "contains": "Digits the number must contain.",

@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from phone_numbers.api import countries, views
+from phone_numbers.api import carriers, countries, views
 
 urlpatterns = [
+    path("carriers", carriers.CarriersView.as_view()),
     path("phone-numbers", views.NumbersView.as_view()),
     path("phone-numbers/available", views.AvailableNumbersView.as_view()),
     path("phone-numbers/<int:pk>", views.NumberView.as_view()),

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from bubblyphone.core.audio import AudioFormat
 
@@ -43,7 +44,17 @@ MediaFrame = str | StreamStarted | MarkReached | DtmfPressed | StreamStopped | S
 
 
 class MediaCodec(ABC):
-    """Frames in and out. `decode` gives None for what needs no attention; malformed frames raise ValueError."""
+    """Frames of one connection, in and out. `decode` gives None for what needs no attention; malformed frames raise ValueError."""
+
+    shortest_piece_ms: ClassVar[int] = 0  # of audio in one frame
+
+    def __init__(self, started: StreamStarted) -> None:
+        self.started = started
+
+    @classmethod
+    @abstractmethod
+    def begin(cls, frame: str) -> Self | None:
+        """The codec of a connection whose stream starts with this frame; None before. Malformed frames raise ValueError."""
 
     @abstractmethod
     def decode(self, frame: str) -> MediaFrame: ...

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from agents.providers.sockets import parse_object
+from bubblyphone.core.audio import PCMU_8K
 from bubblyphone.core.json_documents import (
     MAX_DEPTH,
     InvalidJSON,
@@ -17,6 +18,7 @@ from bubblyphone.core.json_documents import (
 )
 from calls.live.tool_results import read_answer
 from calls.webhook_mode.actions import MalformedAction, parse_action
+from phone_numbers.carriers.media_codec import StreamStarted
 from phone_numbers.carriers.telnyx import webhook_parser
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 from sandbox.phone_socket import is_command
@@ -127,7 +129,7 @@ def test_foreign_servers_and_sockets(depth: int) -> None:
     with pytest.raises(MalformedAction, match="nested more than 64 levels deep"):
         parse_action(f'{{"action":"speak","text":{deep}}}')
     with pytest.raises(ValueError, match="Telnyx's media protocol"):
-        TelnyxMediaCodec().decode(f'{{"event":"mark","mark":{deep}}}')
+        TelnyxMediaCodec(StreamStarted("v3:x", PCMU_8K)).decode(f'{{"event":"mark","mark":{deep}}}')
     with pytest.raises(ValueError, match="nested more than 64 levels deep"):
         webhook_parser.parse(f'{{"data":{deep}}}'.encode())
 

@@ -6,7 +6,7 @@ are put together as the platform's `Carrier`. The built-in exchange speaks the s
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import phonenumbers
 from phonenumbers import PhoneNumberType
@@ -17,10 +17,13 @@ from phone_numbers.carriers.base import (
     CallState,
     Carrier,
     CarrierError,
+    CarrierRequirement,
     NumberOrder,
     RequirementAnswer,
     StreamSettings,
+    WebhookRequest,
 )
+from phone_numbers.carriers.capabilities import CallControl, Compliance, NumberInventory, Recording, Speech
 from phone_numbers.carriers.carrier_events import CarrierEvent
 from phone_numbers.carriers.telnyx import regulation, signature, speech, webhook_parser
 from phone_numbers.carriers.telnyx.client import TelnyxClient, TelnyxError
@@ -42,16 +45,18 @@ TYPES_OF_NUMBERS = {
 }
 
 
-class TelnyxCarrier(Carrier):
+class TelnyxCarrier(Carrier, CallControl, Speech, Recording, NumberInventory, Compliance):
     """One account and one Call Control application (`connection_id`), whose webhook API version must be 2."""
 
+    media_codec = TelnyxMediaCodec
     max_speech_characters = 3000
+    detects_voicemail = True
 
     def __init__(self, *, api_key: str, public_key: str, base_url: str, connection_id: str) -> None:
         self._client = TelnyxClient(api_key, base_url)
         self._public_key = public_key
         self._connection_id = connection_id
-        self.media_codec = TelnyxMediaCodec()
+        self._base_url = base_url
 
     # --- numbers ------------------------------------------------------------------------------------------------------
 
@@ -102,14 +107,28 @@ class TelnyxCarrier(Carrier):
             if error.status != 404:
                 raise
 
-    def requirements(self, *, country: str, number_type: str) -> list[dict[str, Any]]:
+    def route_here(self, *, carrier_ref: str) -> str:
+        """The routing is the id of the Call Control application; a number without one has an empty routing."""
+        path = f"phone_numbers/{quote(carrier_ref, safe='')}"
+        before = str(self._client.get(path).get("connection_id") or "")
+        self._client.patch(path, {"connection_id": self._connection_id})
+        return before
+
+    def restore_routing(self, *, carrier_ref: str, routing: str) -> None:
+        try:
+            self._client.patch(f"phone_numbers/{quote(carrier_ref, safe='')}", {"connection_id": routing})
+        except TelnyxError as error:
+            if error.status != 404:
+                raise
+
+    def requirements(self, *, country: str, number_type: str) -> list[CarrierRequirement]:
         query = {
             "filter[country_code]": country,
             "filter[phone_number_type]": number_type,
             "filter[action]": "ordering",
         }
         rows = _rows(self._client.get("requirements", query))
-        return [kind for row in rows for kind in row.get("requirement_types") or []]
+        return [_requirement(kind) for row in rows for kind in row.get("requirement_types") or []]
 
     def submit_requirements(
         self, *, country: str, number_type: str, reference: str, answers: Sequence[RequirementAnswer]
@@ -198,6 +217,10 @@ class TelnyxCarrier(Carrier):
         body = {"channels": "dual", "format": "wav", "client_state": state}
         self._command(carrier_call_id, "record_start", command_id, body)
 
+    def download_headers(self, url: str) -> Mapping[str, str] | None:
+        """The exchange's own addresses need no credentials; Telnyx's are signed addresses of a storage, on another host."""
+        return {} if urlsplit(url)[:2] == urlsplit(self._base_url)[:2] else None
+
     def transfer(
         self,
         *,
@@ -247,9 +270,10 @@ class TelnyxCarrier(Carrier):
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
-    def parse_event(self, *, headers: Mapping[str, str], body: bytes) -> CarrierEvent | None:
-        signature.verify(public_key=self._public_key, headers=headers, body=body)
-        return webhook_parser.parse(body)
+    def parse_webhook(self, request: WebhookRequest) -> Sequence[CarrierEvent]:
+        signature.verify(public_key=self._public_key, headers=request.headers, body=request.body)
+        event = webhook_parser.parse(request.body)
+        return () if event is None else (event,)
 
 
 def _stream_fields(stream: StreamSettings) -> dict[str, Any]:
@@ -277,6 +301,18 @@ def _rows(data: Any) -> list[dict[str, Any]]:
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise CarrierError("The carrier's response is not a list.", reason="outcome_unknown")
     return data
+
+
+def _requirement(row: Mapping[str, Any]) -> CarrierRequirement:
+    criteria = row.get("acceptance_criteria") or {}
+    return CarrierRequirement(
+        requirement_id=str(row["id"]),
+        name=str(row.get("name") or ""),
+        kind=str(row.get("type") or "document"),
+        description=str(row.get("description") or ""),
+        example=str(row.get("example") or ""),
+        time_limit=str(criteria.get("time_limit") or ""),
+    )
 
 
 def _order(data: Any) -> NumberOrder:

@@ -4,7 +4,7 @@
 without parsing and put between two constants; everything else is JSON.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -32,7 +32,17 @@ _CLEAR = '{"event":"clear"}'
 
 
 class TelnyxMediaCodec(MediaCodec):
-    """Without state: one serves every call."""
+    """Nothing in a frame depends on its stream, so the state is the start alone.
+
+    Shorter pieces than 20 ms are refused ("20 milliseconds to 30 seconds").
+    """
+
+    shortest_piece_ms = 20
+
+    @classmethod
+    def begin(cls, frame: str) -> Self | None:
+        started = _parse(frame)
+        return cls(started) if isinstance(started, StreamStarted) else None
 
     def decode(self, frame: str) -> MediaFrame:
         for media_event, track, payload in _AUDIO_MARKS:

@@ -251,7 +251,7 @@ def carrier_transport(stream: MediaConnection, frames: "asyncio.Queue[str | None
     async def send(message: dict[str, Any]) -> None:
         await stream.socket.send_str(message["text"])
 
-    return CarrierTransport(TelnyxMediaCodec(), receive, send)
+    return CarrierTransport(TelnyxMediaCodec, receive, send)
 
 
 async def drain(connection: RecordedTransport) -> None:

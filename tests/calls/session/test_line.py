@@ -23,7 +23,7 @@ class Wire:
     def __init__(self) -> None:
         self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.sent: list[Any] = []
-        self.transport = CarrierTransport(TelnyxMediaCodec(), self.incoming.get, self._send)
+        self.transport = CarrierTransport(TelnyxMediaCodec, self.incoming.get, self._send)
 
     async def _send(self, message: dict[str, Any]) -> None:
         self.sent.append(message)

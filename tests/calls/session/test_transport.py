@@ -7,6 +7,7 @@ import orjson
 
 from bubblyphone.core.audio import PCMU_8K
 from calls.session.transport import CarrierTransport
+from phone_numbers.carriers.media_codec import StreamStarted
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 
 
@@ -15,8 +16,8 @@ class Line:
 
     def __init__(self) -> None:
         self.frames: list[Any] = []
-        self.transport = CarrierTransport(TelnyxMediaCodec(), self.receive, self.send)
-        self.transport.audio_format = PCMU_8K
+        self.transport = CarrierTransport(TelnyxMediaCodec, self.receive, self.send)
+        self.transport.start(TelnyxMediaCodec(StreamStarted("v3:x", PCMU_8K)))
 
     async def receive(self) -> dict[str, Any]:
         return {"type": "websocket.disconnect"}

@@ -14,7 +14,7 @@ from phone_numbers.carriers.media_codec import (
 )
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 
-CODEC = TelnyxMediaCodec()
+CODEC = TelnyxMediaCodec(StreamStarted("v3:x", PCMU_8K))
 MEDIA = {
     "event": "media",
     "sequence_number": "4",

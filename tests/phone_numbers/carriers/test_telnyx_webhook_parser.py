@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from telnyx.types.call_hangup import CallHangup
 
-from phone_numbers.carriers.base import InvalidSignature
+from phone_numbers.carriers.base import InvalidSignature, WebhookRequest
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.telnyx import TelnyxCarrier, signature, webhook_parser
 
@@ -253,7 +253,7 @@ def test_nonsense_is_a_value_error(body: bytes) -> None:
 def test_the_carrier_checks_before_it_reads() -> None:
     carrier = TelnyxCarrier(api_key="k", public_key=PUBLIC_KEY, base_url="http://127.0.0.1:1", connection_id="c")
     with pytest.raises(InvalidSignature):
-        carrier.parse_event(headers={}, body=webhook("call.answered"))
+        carrier.parse_webhook(WebhookRequest("POST", "https://a.example.com", {}, webhook("call.answered")))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+"""/api/v1/carriers: which carriers this installation knows, and what they can do."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from bubblyphone.core.api import data
+from bubblyphone.core.json_schema import Read, choice, flag, record, shape, text
+from phone_numbers.carriers.capabilities import CAPABILITIES
+from phone_numbers.carriers.registry import CarrierRow, carrier_rows
+
+_TEXTS = {
+    "call_control": "Makes and takes calls, streams their audio, transfers them.",
+    "speech": "Speaks and transcribes, which webhook mode needs.",
+    "recording": "Records calls in webhook mode, and the part after a transfer.",
+    "number_inventory": "Sells numbers.",
+    "compliance": "Takes documents for countries that require verification.",
+    "voicemail_detection": "Reports that a machine answered an outbound call.",
+    "call_screening": "Reports that a phone screens an outbound call.",
+}
+CARRIER = shape(
+    "Carrier",
+    {
+        "slug": text("telnyx"),
+        "display_name": text("Telnyx"),
+        "status": choice(["available", "not_configured"], "available"),
+        "is_default": flag("Whether numbers are bought from it if a request names no carrier.", example=True),
+        "capabilities": Read(
+            lambda row: row.capabilities, record({name: flag(about, example=True) for name, about in _TEXTS.items()})
+        ),
+    },
+)
+assert set(CAPABILITIES) <= set(_TEXTS)
+
+
+class CarriersView(APIView):
+    """GET /carriers, a whole list."""
+
+    def get(self, request: Request) -> Response:
+        rows: list[CarrierRow] = carrier_rows()
+        return data([CARRIER.of(row) for row in rows])

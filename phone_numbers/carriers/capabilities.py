@@ -1,0 +1,184 @@
+"""What a carrier may be able to do. It derives from those that it has; `registry.get_carrier` refuses the others.
+
+All methods raise CarrierError. A `command_id` makes a repeat harmless, whatever the vendor needs for that.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from phone_numbers.carriers.base import (
+    AvailableNumber,
+    CallState,
+    CarrierRequirement,
+    NumberOrder,
+    RequirementAnswer,
+    StreamSettings,
+)
+
+
+class CallControl(ABC):
+    """Calls, from dialing to hanging up, and their media streams."""
+
+    detects_voicemail: ClassVar[bool]
+    detects_screening: ClassVar[bool] = False
+
+    @abstractmethod
+    def dial(
+        self,
+        *,
+        from_number: str,
+        to_number: str,
+        client_state: str,
+        command_id: str,
+        stream: StreamSettings | None,
+        timeout_seconds: int,
+        time_limit_seconds: int,
+        detect_voicemail: bool = False,
+    ) -> str:
+        """Place a call; returns the carrier's id of it. A repeat of the command finds the call that it placed."""
+
+    @abstractmethod
+    def answer(
+        self, *, carrier_call_id: str, client_state: str, command_id: str, stream: StreamSettings | None
+    ) -> None: ...
+
+    @abstractmethod
+    def reject(self, *, carrier_call_id: str, command_id: str) -> None:
+        """Refuse a call that rings, as busy."""
+
+    @abstractmethod
+    def hang_up(self, *, carrier_call_id: str, command_id: str) -> None:
+        """End a call. One that has ended already is no error."""
+
+    @abstractmethod
+    def start_stream(self, *, carrier_call_id: str, command_id: str, stream: StreamSettings) -> None: ...
+
+    @abstractmethod
+    def transfer(
+        self,
+        *,
+        carrier_call_id: str,
+        command_id: str,
+        from_number: str,
+        to_number: str,
+        leg_state: str,
+        timeout_seconds: int,
+        time_limit_seconds: int,
+    ) -> None:
+        """Call somebody else and connect the caller to them. Unanswered, the call is as it was before.
+
+        Events of the new leg carry `leg_state` as their `client_state`.
+        """
+
+    @abstractmethod
+    def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:
+        """Connect two answered calls to each other. When one of them ends, the other does."""
+
+    @abstractmethod
+    def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None: ...
+
+    @abstractmethod
+    def call_state(self, *, carrier_call_id: str) -> CallState: ...
+
+
+class Speech(ABC):
+    """The carrier's own voice, and its transcription of the caller. Webhook mode needs both."""
+
+    max_speech_characters: ClassVar[int]
+
+    @abstractmethod
+    def speak(self, *, carrier_call_id: str, command_id: str, text: str, voice: str, language: str) -> None:
+        """Speak a text of at most `max_speech_characters` in the carrier's own voice, after speech in progress.
+
+        `voice` and `language` (BCP 47) can be empty; unknown ones are replaced by the carrier's defaults.
+        """
+
+    @abstractmethod
+    def stop_speaking(self, *, carrier_call_id: str, command_id: str) -> None:
+        """Stop speech in progress and drop queued speech."""
+
+    @abstractmethod
+    def start_transcription(self, *, carrier_call_id: str, command_id: str, language: str, interim: bool) -> None:
+        """Transcribe the caller; with `interim` also report speech as soon as it starts. Starting twice is no error."""
+
+    @abstractmethod
+    def stop_transcription(self, *, carrier_call_id: str, command_id: str) -> None:
+        """Stop transcribing the caller."""
+
+
+class Recording(ABC):
+    """Recordings made by the carrier."""
+
+    @abstractmethod
+    def start_recording(self, *, carrier_call_id: str, client_state: str, command_id: str) -> None:
+        """Record the call from now to its end: WAV, this leg left, the other party right."""
+
+    @abstractmethod
+    def download_headers(self, url: str) -> Mapping[str, str] | None:
+        """Headers to fetch a recording with, for an address at the carrier's own API; None for any other address."""
+
+
+class NumberInventory(ABC):
+    """Numbers for sale, and those that the account owns."""
+
+    @abstractmethod
+    def search_numbers(
+        self,
+        *,
+        country: str,
+        number_type: str = "",
+        area_code: str = "",
+        locality: str = "",
+        contains: str = "",
+        limit: int = 50,
+    ) -> list[AvailableNumber]: ...
+
+    @abstractmethod
+    def order_number(self, *, e164: str, reference: str, requirement_group_id: str = "") -> NumberOrder:
+        """Order a number found by a search, with the holder's documents where its country requires them (`Compliance`).
+
+        Not repeatable: after an error ask `find_order` before trying again.
+        """
+
+    @abstractmethod
+    def find_order(self, *, reference: str) -> NumberOrder | None: ...
+
+    @abstractmethod
+    def find_owned_number(self, *, e164: str) -> str | None:
+        """The carrier's own id of a number that the account owns."""
+
+    @abstractmethod
+    def release_number(self, *, carrier_ref: str) -> None:
+        """Release the number. One that was released already is no error."""
+
+    @abstractmethod
+    def route_here(self, *, carrier_ref: str) -> str:
+        """Have calls to an owned number reported here. Returns where they went before, for `restore_routing`."""
+
+    @abstractmethod
+    def restore_routing(self, *, carrier_ref: str, routing: str) -> None:
+        """Send a number's calls where they went before `route_here`. A number that is gone is no error."""
+
+
+class Compliance(ABC):
+    """Documents that holders of numbers must submit."""
+
+    @abstractmethod
+    def requirements(self, *, country: str, number_type: str) -> list[CarrierRequirement]:
+        """What the holder of such a number must submit; empty if nothing is required."""
+
+    @abstractmethod
+    def submit_requirements(
+        self, *, country: str, number_type: str, reference: str, answers: Sequence[RequirementAnswer]
+    ) -> str:
+        """Submit a holder's documents; returns the id to order numbers with. `reference` makes a repeat harmless."""
+
+
+CAPABILITIES: Mapping[str, type] = {
+    "call_control": CallControl,
+    "speech": Speech,
+    "recording": Recording,
+    "number_inventory": NumberInventory,
+    "compliance": Compliance,
+}

@@ -1,0 +1,70 @@
+"""GET /carriers, and numbers and calls that name theirs."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import CallControl, Compliance
+from phone_numbers.carriers.registry import able, carrier_named
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_list_says_what_is_configured_and_what_each_can_do(client: Client) -> None:
+    rows = client.get("/api/v1/carriers", headers=factories.bearer(factories.make_developer())).json()["data"]
+    shown = {row["slug"]: row for row in rows}
+    assert {slug: row["status"] for slug, row in shown.items() if slug != "twilio"} == {
+        "telnyx": "available",
+        "exchange": "not_configured",
+    }
+    assert [slug for slug, row in shown.items() if row["is_default"]] == ["telnyx"]
+    assert shown["telnyx"]["capabilities"] == {
+        "call_control": True,
+        "speech": True,
+        "recording": True,
+        "number_inventory": True,
+        "compliance": True,
+        "voicemail_detection": True,
+        "call_screening": False,
+    }
+
+
+@pytest.mark.parametrize("path", ["phone-numbers/available?carrier=exchange", "phone-numbers/available?carrier=nobody"])
+def test_a_carrier_that_cannot_be_used_is_refused(client: Client, path: str) -> None:
+    answer = client.get(f"/api/v1/{path}", headers=factories.bearer(factories.make_developer()))
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422,
+        {"carrier": ["Must be a configured carrier: telnyx."]},
+    )
+
+
+def test_a_capability_is_asked_for_by_its_name() -> None:
+    assert able("telnyx", CallControl) is carrier_named("telnyx")
+    with pytest.raises(CarrierError, match="not configured") as refused:
+        able("exchange", CallControl)
+    assert refused.value.reason == "not_configured"
+
+
+def test_a_capability_that_a_carrier_lacks_is_an_error_of_the_carrier(settings: Any) -> None:
+    settings.CARRIERS = {
+        "small": {
+            "NAME": "Small",
+            "BACKEND": "tests.phone_numbers.carriers.small.SmallCarrier",
+            "OPTIONS": {},
+            "IS_CONFIGURED": True,
+        }
+    }
+    carrier_named.cache_clear()
+    with pytest.raises(CarrierError, match="Small does not offer compliance") as refused:
+        able("small", Compliance)
+    carrier_named.cache_clear()
+    assert refused.value.reason == "unsupported"
+
+
+def test_a_number_is_at_the_default_carrier_unless_it_is_bought_elsewhere(client: Client) -> None:
+    number = factories.make_phone_number()
+    shown = client.get(f"/api/v1/phone-numbers/{number.pk}", headers=factories.bearer(number.developer)).json()["data"]
+    assert shown["carrier"] == "telnyx"
