@@ -68,6 +68,7 @@ check-rest:
 	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command as check; check()'
 	@$(CHECK_ENV) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	@$(CHECK_ENV) $(PYTHON) -W ignore manage.py makemigrations --check --dry-run
+	@$(CHECK_ENV) $(PYTHON) scripts/check_migrations.py
 
 bench: ## measure the call path and write docs/benchmarks.md
 	@scripts/install core offline dev

@@ -1,0 +1,129 @@
+"""Rejects migrations that code of the release before cannot run beside: during an upgrade both are at work on one database.
+
+What old code reads or writes must stay: no column or table goes away, gets another name or becomes narrower, and a new column has a
+value where old code inserts a row without it (`null=True` or `db_default`). docs/upgrading.md says how to do each in two releases.
+
+A migration that does such a thing in good order says why it is safe: `safe_beside_old_code = "…"`. So does one with RunSQL or
+RunPython. Needs settings, like `manage.py`. Prints each migration that is rejected, exits 1 if there is any.
+"""
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bubblyphone.settings")
+
+import django  # noqa: E402
+
+django.setup()
+
+from django.apps import apps  # noqa: E402
+from django.db.migrations import operations  # noqa: E402
+from django.db.migrations.loader import MigrationLoader  # noqa: E402
+from django.db.migrations.migration import Migration  # noqa: E402
+from django.db.migrations.operations.base import Operation  # noqa: E402
+from django.db.migrations.state import ProjectState  # noqa: E402
+from django.db.models import Field, ManyToManyField  # noqa: E402
+from django.db.models.fields import NOT_PROVIDED  # noqa: E402
+
+MARK = "safe_beside_old_code"
+# Each app's last migration in the first release, beside which no older code can be at work.
+FIRST_RELEASE = {
+    "accounts": "0001_initial",
+    "agents": "0003_agent_versions",
+    "billing": "0003_ledger_check",
+    "calls": "0006_media_nodes",
+    "core": "0001_pressed_forms",
+    "numbers": "0004_carriers",
+    "sandbox": "0001_handset",
+    "staff": "0001_second_factor",
+    "webhooks": "0002_events",
+}
+GONE = {
+    operations.RemoveField: "removes a column",
+    operations.DeleteModel: "removes a table",
+    operations.RenameField: "renames a column",
+    operations.RenameModel: "renames a table",
+    operations.AlterModelTable: "renames a table",
+    operations.AddConstraint: "forbids rows that old code may write",
+    operations.RunSQL: "runs SQL of its own",
+    operations.RunPython: "runs code of its own",
+}
+
+
+def problems_of(migration: Migration, state: ProjectState) -> Iterator[str]:
+    """What old code cannot live with; `state` is that before the migration, and is brought forward."""
+    made = set()
+    for operation in migration.operations:
+        if isinstance(operation, operations.CreateModel):
+            made.add(operation.name_lower)
+        elif _model_of(operation) not in made:  # a table that is new, old code does not know
+            yield from _problems(operation, migration.app_label, state)
+        operation.state_forwards(migration.app_label, state)
+
+
+def _model_of(operation: Operation) -> str:
+    name = getattr(operation, "model_name", "") or getattr(operation, "name", "")
+    return str(name).lower()
+
+
+def _problems(operation: Operation, app: str, state: ProjectState) -> Iterator[str]:
+    for kind, why in GONE.items():
+        if isinstance(operation, kind):
+            yield f"{why}: {operation.describe()}"
+    if isinstance(operation, operations.AddField) and not _has_value(operation.field):
+        yield f"adds a column without a value for rows that old code inserts (null=True or db_default): {operation.describe()}"
+    if isinstance(operation, operations.AlterField):
+        old = state.models[app, operation.model_name_lower].fields[operation.name]
+        if why := _narrowing(old, operation.field):
+            yield f"{why}: {operation.describe()}"
+
+
+def _has_value(field: Field) -> bool:
+    return isinstance(field, ManyToManyField) or field.null or field.db_default is not NOT_PROVIDED
+
+
+def _narrowing(old: Field, new: Field) -> str:
+    if old.get_internal_type() != new.get_internal_type():
+        return "changes a column's type"
+    if old.null and not new.null:
+        return "forbids null where old code may write it"
+    if new.unique and not old.unique:
+        return "forbids rows that old code may write"
+    for limit in ("max_length", "max_digits", "decimal_places"):
+        before, after = getattr(old, limit, None), getattr(new, limit, None)
+        if after is not None and (before is None or after < before):
+            return "makes a column narrower"
+    return ""
+
+
+def check() -> Iterator[str]:
+    """A line for each problem, of the migrations of our own apps that came after the first release."""
+    graph = MigrationLoader(None).graph
+    exempt = {key for last in FIRST_RELEASE.items() for key in graph.forwards_plan(last)}
+    state = ProjectState()
+    # In an order in which each comes after those it depends on.
+    for key in dict.fromkeys(key for leaf in sorted(graph.leaf_nodes()) for key in graph.forwards_plan(leaf)):
+        migration = graph.nodes[key]
+        if key in exempt or not _is_ours(key[0]) or hasattr(migration, MARK):
+            migration.mutate_state(state, preserve=False)
+            continue
+        for problem in problems_of(migration, state):
+            yield f"{key[0]}.{key[1]} {problem}"
+
+
+def _is_ours(app: str) -> bool:
+    return not Path(apps.get_app_config(app).path).is_relative_to(sysconfig.get_path("purelib"))
+
+
+if __name__ == "__main__":
+    found = list(check())
+    for line in found:
+        print(line)
+    if found:
+        print(f"{len(found)} problems. See docs/upgrading.md, “Migrations”.")
+    sys.exit(bool(found))
