@@ -28,7 +28,7 @@ KEPT_NAMES = {
     "REDIS_URL",
     "SECRET_KEY",
 }
-KEPT_PREFIXES = ("EXCHANGE_", "TELNYX_")
+KEPT_PREFIXES = ("CARRIER", "EXCHANGE_", "TELNYX_", "TWILIO_")
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -82,17 +82,26 @@ def base_environment(given: Mapping[str, str], data_dir: Path, secrets_store: Se
     return environment
 
 
-def exchange_environment(port: int, secrets_store: SecretsStore) -> dict[str, str]:
-    """Credentials and addresses of the built-in exchange, under the names of the carrier whose protocol it speaks.
+def exchange_environment(port: int, secrets_store: SecretsStore, carrier: str = "") -> dict[str, str]:
+    """Credentials and addresses of the built-in exchange, under the names of the carriers whose protocols it speaks.
 
-    Keys are raw Ed25519 bytes in base64, as Telnyx shows its public key. `port` is the platform's own.
+    Keys are raw Ed25519 bytes in base64, as Telnyx shows its public key. `port` is the platform's own. With `carrier`
+    "twilio" its account at Twilio's dialect is the installation's; otherwise a developer can add it as their own.
     """
     url = f"http://127.0.0.1:{keep_port(secrets_store, 'EXCHANGE_PORT')}"
     private_key = secrets_store.get_or_make(
         "EXCHANGE_PRIVATE_KEY", lambda: base64.b64encode(secrets.token_bytes(32)).decode()
     )
     public_key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(private_key)).public_key()
+    account_sid = secrets_store.get_or_make("EXCHANGE_TWILIO_ACCOUNT_SID", lambda: f"AC{secrets.token_hex(16)}")
+    auth_token = secrets_store.get_or_make("EXCHANGE_TWILIO_AUTH_TOKEN", lambda: secrets.token_hex(16))
+    is_twilio = carrier.strip().lower() == "twilio"
     return {
+        "EXCHANGE_TWILIO_ACCOUNT_SID": account_sid,
+        "EXCHANGE_TWILIO_AUTH_TOKEN": auth_token,
+        "TWILIO_ACCOUNT_SID": account_sid if is_twilio else "",
+        "TWILIO_AUTH_TOKEN": auth_token if is_twilio else "",
+        "TWILIO_BASE_URL": url,
         "EXCHANGE_URL": url,
         "EXCHANGE_PRIVATE_KEY": private_key,
         "EXCHANGE_WEBHOOK_URL": f"http://127.0.0.1:{port}/webhooks/telnyx",

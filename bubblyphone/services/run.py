@@ -93,8 +93,8 @@ class Supervisor:
         port = int(environment["PORT"])
         check_port(port, environment["HOST"])
         self._start_services(secrets_store)
-        if not is_given(self.given, "TELNYX_API_KEY"):
-            self._use_exchange(exchange_environment(port, secrets_store))
+        if not any(is_given(self.given, name) for name in ("TELNYX_API_KEY", "TWILIO_ACCOUNT_SID")):
+            self._use_exchange(exchange_environment(port, secrets_store, self.given.get("CARRIER", "")))
         store_environment(self.data_dir, environment)
         self._prepare()
         python = sys.executable
@@ -127,7 +127,7 @@ class Supervisor:
         for name in sorted(set(exchange) & set(self.given)):
             if self.given[name].strip():
                 self.console.line(
-                    "run", f"{name} is ignored: TELNYX_API_KEY is not set, so the built-in exchange is the carrier"
+                    "run", f"{name} is ignored: no carrier's key is set, so the built-in exchange is the carrier"
                 )
         self.environment |= exchange
         self._add("exchange", [sys.executable, "manage.py", "exchange"])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sandbox.exchange.handset import Answerer, Handset
+from sandbox.exchange.handset import Answerer, Handset, Signal
 
 HUMAN_VERDICT_SECONDS = 1.2
 MACHINE_VERDICT_SECONDS = 1.8
@@ -14,19 +14,23 @@ VERDICT_SECONDS: dict[Answerer, float] = {
     "machine": MACHINE_VERDICT_SECONDS,
     "fax": MACHINE_VERDICT_SECONDS,
     "silence": SILENCE_VERDICT_SECONDS,
+    "screening": MACHINE_VERDICT_SECONDS,
 }
 PREMIUM_RESULTS: dict[Answerer, str] = {
     "human": "human_residence",
     "machine": "machine",
     "fax": "fax_detected",
     "silence": "silence",
+    "screening": "machine",
 }
 STANDARD_RESULTS: dict[Answerer, str] = {
     "human": "human",
     "machine": "machine",
     "fax": "machine",
     "silence": "not_sure",
+    "screening": "machine",
 }
+SCREENING_MODE = "premium_ios_call_screening_detection"
 
 
 class DetectedLeg(Protocol):
@@ -45,16 +49,21 @@ class MachineDetection:
     mode: str
     limit_seconds: float
     verdict: str = ""
+    _is_screened: bool = False
 
     @property
     def _prefix(self) -> str:
-        return "call.machine.premium" if self.mode == "premium" else "call.machine"
+        return "call.machine.premium" if self.is_premium else "call.machine"
+
+    @property
+    def is_premium(self) -> bool:
+        return self.mode in {"premium", SCREENING_MODE}
 
     def start(self, leg: DetectedLeg) -> None:
         """Listen from the answer on."""
         delay = VERDICT_SECONDS[leg.handset.answerer]
         if delay <= self.limit_seconds:
-            results = PREMIUM_RESULTS if self.mode == "premium" else STANDARD_RESULTS
+            results = PREMIUM_RESULTS if self.is_premium else STANDARD_RESULTS
             leg.later(delay, lambda: self._conclude(leg, results[leg.handset.answerer]))
         else:
             leg.later(self.limit_seconds, lambda: self._conclude(leg, "not_sure"))
@@ -64,7 +73,20 @@ class MachineDetection:
             self.verdict = result
             leg.report(f"{self._prefix}.detection.ended", result=result)
 
-    def greeting_ended(self, leg: DetectedLeg, *, beep: bool) -> None:
+    def hear(self, leg: DetectedLeg, signal: Signal) -> None:
+        """Take what sounds on the line. After the tone of a phone that screens calls detection begins anew with the person."""
+        if signal == "person":
+            if self._is_screened:
+                self.verdict = ""
+                self.start(leg)
+        elif signal == "screening_tone" and self.mode == SCREENING_MODE:
+            self._is_screened = True
+            self.verdict = self.verdict or "machine"
+            leg.report("call.machine.premium.call_screening.detected", result="screening")
+        else:
+            self._greeting_ended(leg, beep=signal != "no_beep")
+
+    def _greeting_ended(self, leg: DetectedLeg, *, beep: bool) -> None:
         """The machine's greeting is over. A beep before the verdict replaces it: only this is reported."""
         if self.mode == "detect" or (self.verdict not in {"", "machine"}):
             return
@@ -72,7 +94,7 @@ class MachineDetection:
             result = "ended"
         elif beep:
             result = "beep_detected"
-        elif self.mode == "premium":
+        elif self.is_premium:
             result = "no_beep_detected"
         else:
             return

@@ -9,6 +9,8 @@
 +15005550007  echo: plays back what it hears, one second later
 +15005550008  no such number
 +15005550009  a person who answers and says nothing for six seconds
++15005550010  a phone that screens calls: asks who is calling, then its owner accepts
++15005550011  a phone that screens calls: asks who is calling, then its owner declines
 """
 
 from collections import deque
@@ -16,7 +18,7 @@ from collections import deque
 from sandbox.exchange.audio_queue import FRAME_SECONDS
 from sandbox.exchange.handset import Handset, Line
 from sandbox.exchange.scripted import ScriptedHandset, Step
-from sandbox.exchange.steps import Beep, EndGreeting, Say, Wait
+from sandbox.exchange.steps import Beep, EndGreeting, HangUp, Join, Say, ScreeningTone, Wait, WaitForSilence
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.tones import melody
 from sandbox.exchange.tts import Tts
@@ -24,10 +26,17 @@ from sandbox.exchange.tts import Tts
 PERSON, BUSY, NOBODY, DECLINES = "+15005550001", "+15005550002", "+15005550003", "+15005550004"
 MACHINE, MACHINE_WITHOUT_BEEP, ECHO, UNALLOCATED_NUMBER = "+15005550005", "+15005550006", "+15005550007", "+15005550008"
 SLOW_PERSON = "+15005550009"
+SCREENS_AND_ACCEPTS, SCREENS_AND_DECLINES = "+15005550010", "+15005550011"
 PERSON_SENTENCE = "Hello, this is Alex speaking. Who is calling, please?"
 GREETING = "Hi, you have reached Alex. I can't come to the phone right now. Please leave a message after the tone."
 ECHO_DELAY_SECONDS = 1.0
 SLOWNESS_SECONDS = 6.0
+SCREENING_PROMPT = "Hi. If you record your name and reason for calling, I'll see if this person is available."
+SCREENING_REPLY = "Thanks. Please stay on the line."
+SCREENING_REFUSAL = "Sorry, this person is not available. Goodbye."
+# How long the phone waits for a caller to say who they are, and its owner thinks about it.
+SCREENING_PATIENCE_SECONDS = 20.0
+THINKING_SECONDS = 2.0
 RING_SECONDS = 1.0
 
 
@@ -86,4 +95,12 @@ def make_answerer(number: str, tasks: Tasks, tts: Tts | None) -> Handset | None:
         case "+15005550009":
             steps = [Wait(SLOWNESS_SECONDS), says(PERSON_SENTENCE)]
             return ScriptedHandset(number, steps, tasks=tasks, ring_seconds=RING_SECONDS, answerer="silence", tts=tts)
+        case "+15005550010" | "+15005550011":
+            steps = [Wait(0.3), says(SCREENING_PROMPT), ScreeningTone()]
+            steps += [WaitForSilence(1000, SCREENING_PATIENCE_SECONDS), says(SCREENING_REPLY), Wait(THINKING_SECONDS)]
+            if number == SCREENS_AND_ACCEPTS:
+                steps += [Join(), says(PERSON_SENTENCE)]
+            else:
+                steps += [says(SCREENING_REFUSAL), HangUp()]
+            return ScriptedHandset(number, steps, tasks=tasks, ring_seconds=RING_SECONDS, answerer="screening", tts=tts)
     return None

@@ -3,7 +3,10 @@
 from abc import ABC, abstractmethod
 from typing import Literal, Protocol
 
-Answerer = Literal["human", "machine", "fax", "silence"]
+Answerer = Literal["human", "machine", "fax", "silence", "screening"]
+# What answering machine detection listens for: the end of a greeting, with or without a tone; the tone of a phone that
+# screens calls; and a person who takes over from a machine.
+Signal = Literal["beep", "no_beep", "screening_tone", "person"]
 
 
 class Line(Protocol):
@@ -24,8 +27,8 @@ class Line(Protocol):
     def press(self, digit: str) -> None:
         """Press one key: 0-9, A-D, * or #."""
 
-    def greeting_ended(self, *, beep: bool) -> None:
-        """An answering machine has said its greeting; with `beep` the tone sounds now."""
+    def signal(self, signal: Signal) -> None:
+        """Something that tells who has answered sounds now."""
 
 
 class Handset(ABC):

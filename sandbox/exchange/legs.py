@@ -16,7 +16,7 @@ from sandbox.exchange.announcements import Announcer
 from sandbox.exchange.audio_queue import FRAME_SECONDS, SILENCE
 from sandbox.exchange.bridging import Junction
 from sandbox.exchange.codecs import line_codec
-from sandbox.exchange.handset import Handset
+from sandbox.exchange.handset import Handset, Signal
 from sandbox.exchange.media_stream import MediaStream, StreamParams
 from sandbox.exchange.mixing import mix, mix_for
 from sandbox.exchange.recognizer import Recognizer
@@ -253,9 +253,9 @@ class Leg:
         if self.bridge is not None:
             self.bridge.press(self, digit)
 
-    def greeting_ended(self, *, beep: bool) -> None:
+    def signal(self, signal: Signal) -> None:
         if self.detection is not None and self.state == "answered":
-            self.detection.greeting_ended(self, beep=beep)
+            self.detection.hear(self, signal)
 
     # --- audio --------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 What this exchange does not do is listed as such and refused, so that nobody believes it is done.
 """
 
+from sandbox.exchange.amd import SCREENING_MODE
 from sandbox.exchange.validation import NOT_OFFERED, Field, Schema
 
 _COMMAND: Schema = {"client_state": Field(form="client_state"), "command_id": Field(maximum=255)}
@@ -89,7 +90,7 @@ _AMD_CONFIG: Schema = {
         "total_analysis_time_millis",
     )
 }
-AMD_MODES = ("premium", "detect", "detect_beep", "detect_words", "greeting_end", "disabled")
+AMD_MODES = ("premium", SCREENING_MODE, "detect", "detect_beep", "detect_words", "greeting_end", "disabled")
 
 _PLACE: Schema = {
     "to": Field(required=True, form="e164"),

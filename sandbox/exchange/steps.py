@@ -17,6 +17,7 @@ DEFAULT_PATIENCE_SECONDS = 20.0
 GREETING_SECONDS = 4.0
 DIGIT_SECONDS = 0.2
 BEEP_HZ, BEEP_SECONDS = 1000, 0.4
+SCREENING_HZ, SCREENING_SECONDS = 1400, 0.3
 
 
 def _frames(milliseconds: int) -> int:
@@ -108,7 +109,7 @@ class Beep:
 
     async def perform(self, phone: ScriptedHandset) -> None:
         if phone.line is not None:
-            phone.line.greeting_ended(beep=True)
+            phone.line.signal("beep")
         phone.note("beep")
         await phone.speak(tone(BEEP_HZ, BEEP_SECONDS))
 
@@ -119,7 +120,29 @@ class EndGreeting:
 
     async def perform(self, phone: ScriptedHandset) -> None:
         if phone.line is not None:
-            phone.line.greeting_ended(beep=False)
+            phone.line.signal("no_beep")
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningTone:
+    """The tone with which a phone that screens calls begins to listen to the caller."""
+
+    async def perform(self, phone: ScriptedHandset) -> None:
+        if phone.line is not None:
+            phone.line.signal("screening_tone")
+        phone.note("screening tone")
+        await phone.speak(tone(SCREENING_HZ, SCREENING_SECONDS))
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A person takes over from a machine."""
+
+    async def perform(self, phone: ScriptedHandset) -> None:
+        phone.answerer = "human"
+        if phone.line is not None:
+            phone.line.signal("person")
+        phone.note("person")
 
 
 @dataclass(frozen=True, slots=True)

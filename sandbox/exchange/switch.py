@@ -210,5 +210,5 @@ def _detection(body: Mapping[str, Any]) -> MachineDetection | None:
     if mode == "disabled":
         return None
     config = body.get("answering_machine_detection_config") or {}
-    default_ms = 30000 if mode == "premium" else 3500
+    default_ms = 30000 if mode.startswith("premium") else 3500
     return MachineDetection(mode, config.get("total_analysis_time_millis", default_ms) / 1000)

@@ -104,6 +104,7 @@ def test_costly_numbers(number: str) -> None:
         "+15559876543",
         "+15005550001",  # the exchange's test numbers are in a range of personal numbers
         "+15005550009",
+        "+15005550011",
         "+12425550100",
         "+447700900123",  # kept for fiction: no valid number
         "+442079460123",

@@ -166,6 +166,25 @@ async def test_answering_machine_detection(exchange, platform, telnyx, number, r
     assert found == results
 
 
+@pytest.mark.parametrize(
+    ("number", "last", "cause"),
+    [(answerers.SCREENS_AND_ACCEPTS, ["human_residence"], ""), (answerers.SCREENS_AND_DECLINES, [], "normal_clearing")],
+)
+async def test_a_phone_asks_who_is_calling_and_its_owner_decides(exchange, platform, telnyx, number, last, cause):
+    call_id = await dial(telnyx, number, answering_machine_detection="premium_ios_call_screening_detection")
+    screening = await platform.event("call.machine.premium.call_screening.detected")
+    assert (screening["call_control_id"], screening["result"]) == (call_id, "screening")
+    await telnyx.calls.actions.speak(call_id, payload="Flowers from the shop.", voice="female")
+    if last:
+        await platform.event("call.machine.premium.detection.ended", count=2)
+    else:
+        assert (await platform.event("call.hangup"))["hangup_cause"] == cause
+    found = [
+        event["data"]["payload"]["result"] for event in platform.events if "machine" in event["data"]["event_type"]
+    ]
+    assert found == ["machine", "screening", *last]
+
+
 async def test_commands_at_the_wrong_time(exchange, platform, telnyx: AsyncTelnyx):
     caller, call_id = await incoming(exchange, platform)
     with pytest.raises(APIStatusError) as early:

@@ -18,6 +18,7 @@ from sandbox.exchange.tones import tone
 from tests.exchange.conftest import OWNED
 from tests.exchange.platform import FakePlatform, MediaConnection
 from tests.exchange.test_media_stream import RTP
+from tests.exchange.twilio.conftest import ACCOUNT_SID, Twilio
 
 ROOT = Path(__file__).parents[2]
 SEED = base64.b64encode(b"k" * 32).decode()
@@ -37,6 +38,8 @@ def environment(platform: FakePlatform, tmp_path: Path) -> dict[str, str]:
         "EXCHANGE_URL": f"http://127.0.0.1:{port}",
         "EXCHANGE_PRIVATE_KEY": SEED,
         "EXCHANGE_WEBHOOK_URL": platform.webhook_url,
+        "EXCHANGE_TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+        "EXCHANGE_TWILIO_AUTH_TOKEN": "token",
         "TELNYX_API_KEY": "KEYtest",
         "TELNYX_BASE_URL": f"http://127.0.0.1:{port}/v2",
         "TELNYX_CONNECTION_ID": "exchange",
@@ -76,6 +79,8 @@ async def test_dial_against_the_exchange(platform: FakePlatform, environment: di
         assert exchange.stdout is not None
         line = await asyncio.wait_for(exchange.stdout.readline(), 60)
         assert line.decode().strip() == f"exchange listening at {environment['EXCHANGE_URL']}"
+        twilio = Twilio(environment["EXCHANGE_URL"], ACCOUNT_SID, "token")
+        assert (await twilio(lambda client: client.api.accounts(ACCOUNT_SID).fetch())).status == "active"
         record = tmp_path / "call.wav"
         options = ["--wav", str(question), "--press", "5", "--hangup-after", "6", "--record", str(record)]
         dial = await manage(environment, "dial", OWNED, *options)

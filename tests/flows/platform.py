@@ -27,7 +27,7 @@ KEY_COUNT = 20
 # Settings of the test run itself, or of whoever runs it.
 KEPT_OUT = (
     "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "DJANGO_SETTINGS_MODULE", "DATA_DIR", "PUBLIC_URL",
-    "TELNYX_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "LOCAL_LLM_BASE_URL", "STRIPE_SECRET_KEY",
+    "CARRIER", "TELNYX_API_KEY", "TWILIO_ACCOUNT_SID", "OPENAI_API_KEY", "GEMINI_API_KEY", "LOCAL_LLM_BASE_URL", "STRIPE_SECRET_KEY",
 )  # fmt: skip
 CREDIT = (
     "INSERT INTO billing_ledgerentry (developer_id, key, kind, amount, description, created_at)"

@@ -49,6 +49,11 @@ def test_the_exchange_keeps_its_credentials(secrets_store: SecretsStore) -> None
     assert made == exchange_environment(8000, SecretsStore(secrets_store.path))
     assert made["TELNYX_BASE_URL"] == f"{made['EXCHANGE_URL']}/v2"
     assert made["EXCHANGE_WEBHOOK_URL"] == "http://127.0.0.1:8000/webhooks/telnyx"
+    assert made["TWILIO_ACCOUNT_SID"] == ""
+    over_twilio = exchange_environment(8000, secrets_store, "twilio")
+    assert over_twilio["TWILIO_BASE_URL"] == made["EXCHANGE_URL"]
+    assert over_twilio["TWILIO_ACCOUNT_SID"] == made["EXCHANGE_TWILIO_ACCOUNT_SID"]
+    assert over_twilio["TWILIO_AUTH_TOKEN"] == made["EXCHANGE_TWILIO_AUTH_TOKEN"]
 
 
 def test_an_env_file_is_read_like_a_shell_would(tmp_path: Path) -> None:

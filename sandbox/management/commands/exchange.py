@@ -19,7 +19,7 @@ from sandbox.exchange.server import Exchange
 
 
 class Command(BaseCommand):
-    help = "Run the built-in exchange at EXCHANGE_URL, speaking Telnyx's protocol. `make run` does this."
+    help = "Run the built-in exchange at EXCHANGE_URL, speaking Telnyx's protocol and Twilio's. `make run` does this."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -33,6 +33,7 @@ class Command(BaseCommand):
             private_key=_private_key(),
             webhook_url=_required("EXCHANGE_WEBHOOK_URL"),
             connection_id=env_str("TELNYX_CONNECTION_ID", "exchange"),
+            twilio_accounts=_twilio_accounts(),
             state_path=Path(settings.DATA_DIR) / "exchange.json",
             tts=speech.say_8k if speech.is_installed() else None,
             recognizer=OfflineRecognizer() if speech.is_installed() else None,
@@ -61,6 +62,11 @@ def _required(name: str) -> str:
     if not value:
         raise CommandError(f"{name} is not set. `make run` sets it.")
     return value
+
+
+def _twilio_accounts() -> dict[str, str]:
+    account_sid = env_secret("EXCHANGE_TWILIO_ACCOUNT_SID")
+    return {account_sid: _required("EXCHANGE_TWILIO_AUTH_TOKEN")} if account_sid else {}
 
 
 def _private_key() -> bytes:

@@ -16,6 +16,7 @@ from tests.exchange.twilio.conftest import (
     OTHER_SID,
     OWNED,
     PERSON,
+    SCREENS,
     UNALLOCATED,
     Twilio,
 )
@@ -185,6 +186,7 @@ async def test_a_document_that_cannot_be_carried_out_ends_the_call_and_is_in_the
         (PERSON, "Enable", "human"),
         (MACHINE, "Enable", "machine_start"),
         (MACHINE, "DetectMessageEnd", "machine_end_beep"),
+        (SCREENS, "Enable", "machine_start"),
         (MACHINE_WITHOUT_BEEP, "DetectMessageEnd", "machine_end_silence"),
     ],
 )
