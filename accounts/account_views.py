@@ -1,4 +1,4 @@
-"""The account page: profile, recording retention, password, sessions."""
+"""The account page: profile, password, sessions."""
 
 from django import forms
 from django.contrib import messages
@@ -11,8 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import account_deletion, browser_sessions, email_verification, passwords, selectors, services
 from accounts.access import signed_in
-from accounts.extension_points import RECORDING_RETENTION
-from accounts.forms import ChangePasswordForm, DeleteAccountForm, ProfileForm, RecordingRetentionForm
+from accounts.forms import ChangePasswordForm, DeleteAccountForm, ProfileForm
 from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
@@ -100,18 +99,6 @@ def delete_account(request: HttpRequest) -> HttpResponse:
     return show_account(request, delete_form=form)
 
 
-@posted_from("account")
-@page
-def set_recording_retention(request: HttpRequest) -> HttpResponse:
-    """How long recordings are kept."""
-    form = RecordingRetentionForm(request.POST)
-    if form.is_valid():
-        RECORDING_RETENTION.get().set(signed_in(request), form.cleaned_data["days"])
-        messages.success(request, "Recording retention saved.")
-        return redirect("account")
-    return show_account(request, retention_form=form)
-
-
 @require_POST
 @page
 def send_verification(request: HttpRequest) -> HttpResponse:
@@ -132,7 +119,6 @@ def show_account(request: HttpRequest, **refused: forms.Form) -> HttpResponse:
         "profile_form": ProfileForm(initial=_profile(developer)),
         "password_form": ChangePasswordForm(),
         "delete_form": DeleteAccountForm(),
-        "retention_form": RecordingRetentionForm(initial={"days": RECORDING_RETENTION.get().get(developer)}),
         "browsers": [
             (browser_sessions.device_of(row.user_agent), row, row.session_key == request.session.session_key)
             for row in browser_sessions.open_browser_sessions(developer)

@@ -1,11 +1,16 @@
-"""What accounts need from other apps: what happens when one is opened or deleted, and recording retention. Filled in `AppConfig.ready`."""
+"""What accounts need from other apps: what happens when one is opened or deleted, how long data is kept, what an export holds.
 
-from collections.abc import Callable
+Filled in `AppConfig.ready`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
+from typing import IO, Any
 
 from accounts.models import Developer
-from bubblyphone.core.registry import Registry, Slot
+from bubblyphone.core.registry import Registry
 
 ACCOUNT_OPENED: Registry[Callable[[int], None]] = Registry()
 """Called with the developer's id, in the transaction of a registration."""
@@ -33,12 +38,38 @@ DELETION_STEPS: Registry[DeletionStep] = Registry()
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingRetention:
-    """How many days an account keeps its call recordings; None: until it deletes them."""
+class RetentionKind:
+    """A kind of data that accounts keep for as many days as they like (`accounts.retention`).
 
-    max_days: int
-    get: Callable[[Developer], int | None]
-    set: Callable[[Developer, int | None], None]
+    `title` and `text` are shown on the page. `delete` removes what an account has from before a moment, batch after batch, each in a
+    transaction of its own; it yields after each.
+    """
+
+    name: str
+    title: str
+    text: str
+    delete: Callable[[int, datetime], Iterator[int]]
 
 
-RECORDING_RETENTION: Slot[RecordingRetention] = Slot("the retention of recordings")
+RETENTION_KINDS: Registry[RetentionKind] = Registry()
+"""In the order of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTable:
+    """A file of JSON lines in the export of an account's data (`accounts.export`). Rows come in pages: no query stays open."""
+
+    name: str
+    rows: Callable[[Developer], Iterator[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFile:
+    """A file of the account; `open` raises FileNotFoundError, and what the storage raises."""
+
+    name: str
+    open: Callable[[], IO[bytes]]
+
+
+EXPORT_TABLES: Registry[ExportTable] = Registry()
+EXPORT_FILES: Registry[Callable[[Developer], Iterator[ExportFile]]] = Registry()

@@ -4,13 +4,11 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
-from django.core.validators import MaxValueValidator
 from django.forms.utils import flatatt
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts.common_passwords import refuse_common
-from accounts.extension_points import RECORDING_RETENTION
 
 # Those that name a place, and UTC itself: the others are old spellings.
 TIME_ZONES = [
@@ -116,21 +114,6 @@ class ProfileForm(forms.Form):
         widget=LongSelect,
         help_text="For times in the dashboard. The API and webhooks use UTC.",
     )
-
-
-class RecordingRetentionForm(forms.Form):
-    days = forms.IntegerField(
-        label="Delete recordings after",
-        help_text="In days. Leave empty to keep recordings until you delete them.",
-        required=False,
-        min_value=1,
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        longest = RECORDING_RETENTION.get().max_days
-        self.fields["days"].validators.append(MaxValueValidator(longest, f"Enter {longest} or less."))
-        self.fields["days"].widget.attrs["max"] = longest
 
 
 class DeleteAccountForm(forms.Form):

@@ -137,6 +137,20 @@ class BrowserSession(models.Model):
         return f"browser session {self.pk}"
 
 
+class RetentionPeriod(models.Model):
+    """For how many days an account keeps a kind of data (`accounts.retention`). No row: until it deletes it."""
+
+    developer = models.ForeignKey(Developer, models.CASCADE, related_name="retention_periods")
+    kind = models.CharField(max_length=20)  # the name of one of accounts.extension_points.RETENTION_KINDS
+    days = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["developer", "kind"], name="retention_period_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.days} days"
+
+
 class IdempotentAnswer(models.Model):
     """The stored answer to a POST with an `Idempotency-Key`, or the claim of the request that is still working on it.
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import account_views, password_views, views
+from accounts import account_views, data_views, password_views, views
 
 urlpatterns = [
     path("signup", views.sign_up, name="signup"),
@@ -13,7 +13,8 @@ urlpatterns = [
     path("verify-email/<str:token>", password_views.verify_email, name="verify-email"),
     path("account", account_views.account, name="account"),
     path("account/password", account_views.change_password, name="change-password"),
-    path("account/recordings", account_views.set_recording_retention, name="recording-retention"),
+    path("account/data", data_views.data, name="data"),
+    path("account/data/export", data_views.export, name="export-data"),
     path("account/log-out-everywhere", account_views.log_out_everywhere, name="log-out-everywhere"),
     path("account/browsers/<int:pk>/sign-out", account_views.sign_out_browser, name="sign-out-browser"),
     path("account/sessions/<int:pk>/end", account_views.end_token, name="end-session"),

@@ -8,8 +8,8 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
-        from accounts.extension_points import ACCOUNT_OPENED, DELETION_STEPS, DeletionPhase, DeletionStep
-        from billing import account_deletion, caps, checkpoints, extension_points, notices, verification
+        from accounts.extension_points import ACCOUNT_OPENED, DELETION_STEPS, EXPORT_TABLES, DeletionPhase, DeletionStep
+        from billing import account_deletion, account_export, caps, checkpoints, extension_points, notices, verification
         from billing import metrics as _instruments  # noqa: F401  declared when they are imported
         from billing.payments import auto_topup, ledger_check, sweep
         from bubblyphone.core.backup.making import COUNTED
@@ -26,6 +26,7 @@ class BillingConfig(AppConfig):
             ledger_check.check_payments,
         )
         COUNTED.register("billing.LedgerEntry")
+        EXPORT_TABLES.register(*account_export.TABLES)
         SCHEDULED_JOBS.register(
             ScheduledJob("send billing notices", notices.send_waiting, 1),
             ScheduledJob("charge and settle payments", sweep.sweep, 1),

@@ -168,6 +168,7 @@ Q_CLUSTER = {
     "catch_up": False,
     "label": "Background jobs",
 }
+JOB_LOG_DAYS = env.JOB_LOG_DAYS
 
 # --- accounts, pages, security ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.Developer"

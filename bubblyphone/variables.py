@@ -50,6 +50,9 @@ DRAIN_SECONDS = env_int(
     purpose="How long a stopping web process lets agents finish their sentence before another process takes its calls.",
 )
 WORKERS = env_int("WORKERS", 2, minimum=1, purpose="Background job processes.")
+JOB_LOG_DAYS = env_int(
+    "JOB_LOG_DAYS", 30, minimum=1, unit="days", purpose="How long the log of failed background jobs is kept."
+)
 LOG_LEVEL = env_str("LOG_LEVEL", "INFO", purpose="Lowest level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`.")
 LOG_FORMAT = env_choice(
     "LOG_FORMAT", ["text", "json"], purpose="Log lines for people, or JSON objects for a log collector."

@@ -7,17 +7,18 @@ class CallsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.extension_points import (
             DELETION_STEPS,
-            RECORDING_RETENTION,
+            EXPORT_FILES,
+            EXPORT_TABLES,
+            RETENTION_KINDS,
             DeletionPhase,
             DeletionStep,
-            RecordingRetention,
         )
         from billing import extension_points as billing_extension_points
         from bubblyphone.core.backup.files import BACKED_UP_FILES
         from bubblyphone.core.backup.making import COUNTED
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
         from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
-        from calls import account_deletion
+        from calls import account_deletion, account_export, retention
         from calls.after_call import jobs, recording_access, recording_files
         from calls.charging import balance_holds, cap_owners, ledger_check, usage
         from calls.clock import cap_enforcement, metering, sweeper
@@ -34,16 +35,14 @@ class CallsConfig(AppConfig):
         billing_extension_points.SPENT_TODAY.register(cap_owners.spent_today)
         billing_extension_points.USAGE_REPORT.register(usage.report)
         billing_extension_points.LEDGER_CHECKS.register(ledger_check.check_calls)
-        RECORDING_RETENTION.register(
-            RecordingRetention(
-                recording_access.MAX_RETENTION_DAYS, recording_access.retention_days, recording_access.set_retention
-            )
-        )
+        RETENTION_KINDS.register(*retention.KINDS)
+        EXPORT_TABLES.register(*account_export.TABLES)
+        EXPORT_FILES.register(account_export.recordings)
         webhook_extension_points.REPLY_HANDLER.register(CallReplies())
         BACKED_UP_FILES.register(*recording_files.backed_up())
         COUNTED.register("calls.Call", "calls.TranscriptEntry")
         CLOCK_TASKS.register(metering.run, cap_enforcement.run, sweeper.run)
         SCHEDULED_JOBS.register(
             ScheduledJob("resume processing after calls", jobs.resume_all, 1),
-            ScheduledJob("delete old recordings", recording_access.delete_expired, 60),
+            ScheduledJob("erase deleted recordings", recording_access.erase_deleted, 60),
         )

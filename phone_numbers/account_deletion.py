@@ -2,6 +2,7 @@
 
 from bubblyphone.core.errors import Conflict
 from phone_numbers import services
+from phone_numbers.account_data import forget
 from phone_numbers.models import NumberPurchase, PhoneNumber, VerificationDocument
 
 
@@ -17,6 +18,4 @@ def release_numbers(developer_id: int) -> None:
 def delete_documents(developer_id: int) -> None:
     """Delete documents and their contents; the record of the submission and the decision stays."""
     for document in VerificationDocument.objects.filter(verification__developer_id=developer_id):
-        document.file.delete(save=False)
-        document.value = document.filename = document.content_type = ""
-        document.save()
+        forget(document)

@@ -9,11 +9,27 @@ class PhoneNumbersConfig(AppConfig):
     verbose_name = "Phone numbers"
 
     def ready(self) -> None:
-        from accounts.extension_points import DELETION_STEPS, DeletionPhase, DeletionStep
+        from accounts.extension_points import (
+            DELETION_STEPS,
+            EXPORT_FILES,
+            EXPORT_TABLES,
+            RETENTION_KINDS,
+            DeletionPhase,
+            DeletionStep,
+        )
         from billing import extension_points as billing_extension_points
         from bubblyphone.core.backup.files import BACKED_UP_FILES
         from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
-        from phone_numbers import account_deletion, documents, ledger_check, notices, purchases, renewals, selectors
+        from phone_numbers import (
+            account_data,
+            account_deletion,
+            documents,
+            ledger_check,
+            notices,
+            purchases,
+            renewals,
+            selectors,
+        )
         from webhooks import extension_points as webhook_extension_points
 
         DELETION_STEPS.register(
@@ -26,6 +42,9 @@ class PhoneNumbersConfig(AppConfig):
         webhook_extension_points.PUBLISH_TO_ACCOUNT.register(notices.publish_to_account)
         webhook_extension_points.ENDPOINT_SOURCES.register(selectors.webhook_endpoints)
         BACKED_UP_FILES.register(documents.backed_up())
+        RETENTION_KINDS.register(account_data.KIND)
+        EXPORT_TABLES.register(*account_data.TABLES)
+        EXPORT_FILES.register(account_data.files)
         SCHEDULED_JOBS.register(
             ScheduledJob("reconcile number purchases", purchases.reconcile_purchases, 1),
             ScheduledJob("renew phone numbers", renewals.renew_all, 60),

@@ -5,11 +5,19 @@ class WebhooksConfig(AppConfig):
     name = "webhooks"
 
     def ready(self) -> None:
-        from accounts.extension_points import DELETION_STEPS, DeletionPhase, DeletionStep
+        from accounts.extension_points import (
+            DELETION_STEPS,
+            EXPORT_TABLES,
+            RETENTION_KINDS,
+            DeletionPhase,
+            DeletionStep,
+        )
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
         from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
-        from webhooks import account_endpoints, delivery, events
+        from webhooks import account_data, account_endpoints, delivery, events
 
         CLOCK_TASKS.register(delivery.run)
         DELETION_STEPS.register(DeletionStep(DeletionPhase.CALLS, account_endpoints.delete_all))
+        RETENTION_KINDS.register(account_data.KIND)
+        EXPORT_TABLES.register(*account_data.TABLES)
         SCHEDULED_JOBS.register(ScheduledJob("delete old events", events.delete_expired, 60))

@@ -1,6 +1,7 @@
 """What the API's description says about accounts."""
 
 from accounts import admin_keys
+from accounts.api.retention import RetentionSerializer
 from accounts.api.serializers import (
     ApiKeySerializer,
     ForgotPasswordSerializer,
@@ -9,7 +10,7 @@ from accounts.api.serializers import (
     RegisterSerializer,
     ResetPasswordSerializer,
 )
-from accounts.api.shapes import API_KEY, DEVELOPER, NEW_API_KEY, PROFILE, SIGNED_IN
+from accounts.api.shapes import API_KEY, DEVELOPER, NEW_API_KEY, PROFILE, RETENTION, SIGNED_IN
 from bubblyphone.core.json_schema import data_of, page_of, record, text
 from bubblyphone.core.schema import Operation
 
@@ -64,6 +65,19 @@ OPERATIONS = {
             example={"token": "1-c2x9f1-…", "password": "secret456", "password_confirmation": "secret456"},
         ),
     },
+    "Data retention": {
+        "GET /retention": Operation(
+            "Get data retention", "How long the account keeps each kind of data.", answer=data_of(RETENTION)
+        ),
+        "PUT /retention": Operation(
+            "Set data retention",
+            "Data past its limit is deleted every night, including existing data. Omitted kinds stay unchanged.",
+            answer=data_of(RETENTION),
+            body=RetentionSerializer,
+            example={"transcripts": 90},
+            errors=admin_keys.ERRORS,
+        ),
+    },
     "API keys": {
         "POST /api-keys": Operation(
             "Create an API key",
@@ -96,6 +110,11 @@ OPERATIONS = {
     },
 }
 FIELDS = {
+    "RetentionSerializer.recordings": "Days to keep recordings, or null to keep them until you delete them.",
+    "RetentionSerializer.transcripts": "Days to keep transcripts and what was made of them.",
+    "RetentionSerializer.events": "Days to keep the timelines of calls.",
+    "RetentionSerializer.webhook_logs": "Days to keep webhook deliveries with their bodies.",
+    "RetentionSerializer.documents": "Days to keep documents of rejected and expired verifications.",
     "RegisterSerializer.name": "Your name.",
     "email": "Email address.",
     "RegisterSerializer.password": "8 to 128 characters.",

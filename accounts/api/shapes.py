@@ -1,6 +1,7 @@
 """What responses hold of accounts and their keys."""
 
-from bubblyphone.core.json_schema import Read, flag, moment, money, nullable, record, shape, text, whole
+from accounts.retention import MAX_DAYS
+from bubblyphone.core.json_schema import Read, Schema, flag, moment, money, nullable, record, shape, text, whole
 
 _DEVELOPER = {"id": whole(1), "name": text("Jane"), "email": text("jane@example.com")}
 DEVELOPER = shape("Developer", _DEVELOPER)
@@ -22,6 +23,24 @@ SIGNED_IN = record(
 _KEY = {"id": whole(1), "label": text("Production")}
 _ADMIN = Read(
     "is_admin", flag("Whether the key can change API keys, caps, sessions, and webhook endpoints.", example=False)
+)
+
+
+def _days(what: str) -> Schema:
+    return nullable(
+        whole(90, f"Days to keep {what}. Null keeps them until you delete them.", minimum=1, maximum=MAX_DAYS)
+    )
+
+
+RETENTION = shape(
+    "Retention",
+    {
+        "recordings": _days("recordings of calls"),
+        "transcripts": _days("what was said in calls: transcripts, recognized speech, and analysis results"),
+        "events": _days("the timelines of calls"),
+        "webhook_logs": _days("webhook deliveries with their bodies and responses"),
+        "documents": _days("documents of rejected and expired verifications"),
+    },
 )
 API_KEY = shape(
     "ApiKey",

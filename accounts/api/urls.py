@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from accounts.api import views
+from accounts.api import retention, views
 
 urlpatterns: list[URLPattern] = [
     path("auth/register", views.RegisterView.as_view()),
@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern] = [
     path("auth/logout-all", views.LogoutAllView.as_view()),
     path("auth/password/forgot", views.ForgotPasswordView.as_view()),
     path("auth/password/reset", views.ResetPasswordView.as_view()),
+    path("retention", retention.RetentionView.as_view()),
     path("api-keys", views.ApiKeysView.as_view()),
     path("api-keys/<int:key_id>", views.ApiKeyView.as_view()),
 ]

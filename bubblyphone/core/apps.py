@@ -2,7 +2,7 @@ from django import forms
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
-from bubblyphone.core.schedules import apply_schedules
+from bubblyphone.core.schedules import DAY_MINUTES, SCHEDULED_JOBS, ScheduledJob, apply_schedules
 
 
 class CoreConfig(AppConfig):
@@ -15,7 +15,7 @@ class CoreConfig(AppConfig):
 
         from bubblyphone.core import health, metric_files, platform_metrics
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
-        from bubblyphone.core.jobs import name_in_log
+        from bubblyphone.core.jobs import delete_old_logs, name_in_log
 
         # In the name of django-q2, whose table it is.
         post_migrate.connect(apply_schedules, sender=apps.get_app_config("django_q"))
@@ -24,6 +24,7 @@ class CoreConfig(AppConfig):
         metric_files.keep_in(settings.DATA_DIR / "metrics")
         _shorten_form_errors()
         CLOCK_TASKS.register(health.beat)
+        SCHEDULED_JOBS.register(ScheduledJob("delete old job logs", delete_old_logs, DAY_MINUTES))
 
 
 def _shorten_form_errors() -> None:

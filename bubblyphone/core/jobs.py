@@ -5,8 +5,12 @@ The queue is a table of our own database, so a job queued inside a transaction e
 
 import inspect
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+from django.utils import timezone
+from django_q.models import Task
 from django_q.tasks import async_task
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
@@ -14,6 +18,11 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 def enqueue(function: Callable[..., Any], *ids: int | str) -> None:
     """Run `function(*ids)` in the worker, at least once. Jobs take ids and may be repeated without harm."""
     async_task(f"{function.__module__}.{function.__qualname__}", *ids)
+
+
+def delete_old_logs() -> None:
+    """The nightly job: the log of jobs from before settings.JOB_LOG_DAYS. (Of those that succeeded django-q2 keeps the last hundred.)"""
+    Task.objects.filter(stopped__lt=timezone.now() - timedelta(days=settings.JOB_LOG_DAYS)).delete()
 
 
 def name_in_log(sender: object, func: Callable[..., Any], task: Mapping[str, Any], **_: Any) -> None:

@@ -1,24 +1,23 @@
-"""Kept recordings: an address that works for a while, deletion, and how long an account keeps them."""
+"""Kept recordings: an address that works for a while, and deletion."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.signing import BadSignature, TimestampSigner
 from django.db import transaction
-from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Developer
 from bubblyphone.core.errors import Conflict, NotFound
 from bubblyphone.core.jobs import enqueue
 from calls import timeline
 from calls.after_call.recording_files import storage
-from calls.models import Call, Recording, RecordingPolicy
+from calls.models import Call, Recording
 
 URL_LIFE = timedelta(hours=1)
-MAX_RETENTION_DAYS = 3650
+BATCH = 100  # files erased before the job looks at the clock
 _signer = TimestampSigner(salt="calls.recording", sep=".")
 
 
@@ -79,16 +78,6 @@ def erase(recording_id: int) -> None:
         Recording.objects.filter(pk=recording_id).update(name="")
 
 
-def retention_days(developer: Developer) -> int | None:
-    """How many days an account keeps its recordings; None: until it deletes them."""
-    return RecordingPolicy.objects.filter(developer=developer).values_list("retention_days", flat=True).first()
-
-
-def set_retention(developer: Developer, days: int | None) -> None:
-    """From now on, for the recordings that are there already, too."""
-    RecordingPolicy.objects.update_or_create(developer=developer, defaults={"retention_days": days})
-
-
 def delete_all(developer_id: int) -> None:
     """The account is closed. Raises Conflict as long as one is still being made."""
     recordings = Recording.objects.filter(call__developer_id=developer_id)
@@ -100,16 +89,22 @@ def delete_all(developer_id: int) -> None:
         raise Conflict("Recordings are still being saved.")
 
 
-def delete_expired() -> None:
-    """The hourly job: what is older than its account keeps it; and files of which an earlier deletion was lost."""
-    limited = Recording.objects.filter(deleted_at=None, status=Recording.Status.READY).filter(
-        call__developer__recording_policy__retention_days__isnull=False,
-        finished_at__lt=timezone.now() - F("call__developer__recording_policy__retention_days") * timedelta(days=1),
+def delete_older(developer_id: int, before: datetime) -> Iterator[int]:
+    """An account's recordings of before a moment (accounts.extension_points.RetentionKind)."""
+    stored = Recording.objects.filter(
+        call__developer_id=developer_id, deleted_at=None, status=Recording.Status.READY, finished_at__lt=before
     )
-    for recording in limited.iterator():
-        with transaction.atomic():
-            if Recording.objects.filter(pk=recording.pk, deleted_at=None).update(deleted_at=timezone.now()):
-                timeline.add_event(recording.call_id, "recording.deleted", "system", reason="retention")
+    while batch := list(stored.order_by("finished_at")[:BATCH]):
+        for recording in batch:
+            with transaction.atomic():
+                if Recording.objects.filter(pk=recording.pk, deleted_at=None).update(deleted_at=timezone.now()):
+                    timeline.add_event(recording.call_id, "recording.deleted", "system", reason="retention")
+            erase(recording.pk)
+        yield len(batch)
+
+
+def erase_deleted() -> None:
+    """The hourly job: files of which an earlier deletion was lost."""
     lost = Recording.objects.filter(deleted_at__isnull=False).exclude(name="")
     for recording_id in lost.values_list("pk", flat=True):
         erase(recording_id)

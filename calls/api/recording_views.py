@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import retention
 from bubblyphone.core.api import StrictSerializer, data, format_time, validated
 from bubblyphone.core.errors import Conflict, NotFound
 from calls import selectors
@@ -62,19 +63,19 @@ def analysis_data(call: Call) -> dict[str, Any]:
     }
 
 
-class RetentionSerializer(StrictSerializer):
+class RecordingRetentionSerializer(StrictSerializer):
     """The body of PUT /recording-retention."""
 
-    days = serializers.IntegerField(min_value=1, max_value=recording_access.MAX_RETENTION_DAYS, allow_null=True)
+    days = serializers.IntegerField(min_value=1, max_value=retention.MAX_DAYS, allow_null=True)
 
 
-class RetentionView(APIView):
+class RecordingRetentionView(APIView):
     """GET, PUT /recording-retention."""
 
     def get(self, request: Request) -> Response:
-        return data({"days": recording_access.retention_days(developer_of(request))})
+        return data({"days": retention.periods_of(developer_of(request))["recordings"]})
 
     def put(self, request: Request) -> Response:
-        body = validated(RetentionSerializer, request)
-        recording_access.set_retention(developer_of(request), body["days"])
+        body = validated(RecordingRetentionSerializer, request)
+        retention.set_periods(developer_of(request), {"recordings": body["days"]})
         return data({"days": body["days"]})

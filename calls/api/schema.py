@@ -9,7 +9,7 @@ from agents.variables import MAX_VALUE_CHARACTERS, NAME
 from bubblyphone.core.json_schema import Schema, choice, data_of, page_of, record
 from bubblyphone.core.schema import Operation
 from calls.api import caps_schema
-from calls.api.recording_views import RetentionSerializer
+from calls.api.recording_views import RecordingRetentionSerializer
 from calls.api.serializers import CallFilters, CallSerializer, ContextSerializer, SpeakSerializer, TransferSerializer
 from calls.api.shapes import ANALYSIS, ATTEMPT, CALL, CALL_DETAIL, EVENT, RECORDING, RETENTION, TRANSCRIPT, TURN
 
@@ -104,13 +104,15 @@ OPERATIONS = {
             },
         ),
         "GET /recording-retention": Operation(
-            "Get recording retention", "How long the account keeps recordings.", answer=data_of(RETENTION)
+            "Get recording retention",
+            "The same as `recordings` of `GET /retention`.",
+            answer=data_of(RETENTION),
         ),
         "PUT /recording-retention": Operation(
             "Set recording retention",
-            "Recordings older than this are deleted within the hour, including existing ones.",
+            "Recordings older than this are deleted every night, including existing ones.",
             answer=data_of(RETENTION),
-            body=RetentionSerializer,
+            body=RecordingRetentionSerializer,
             example={"days": 90},
         ),
         "GET /calls/{id}/events": Operation(
@@ -148,7 +150,7 @@ FIELDS = {
     "transfer_to": "Same as `to`. One of the two is required.",
     "briefing": "What the agent tells the person at that number before connecting the caller.",
     "message": "Message for the model.",
-    "RetentionSerializer.days": "Number of days, or null to keep recordings until you delete them.",
+    "RecordingRetentionSerializer.days": "Number of days, or null to keep recordings until you delete them.",
 }
 
 

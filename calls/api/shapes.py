@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from accounts.retention import MAX_DAYS
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.json_schema import (
     Read,
@@ -18,7 +19,6 @@ from bubblyphone.core.json_schema import (
     text,
     whole,
 )
-from calls.after_call.recording_access import MAX_RETENTION_DAYS
 from calls.after_call.transcription import RECIPIENT
 from calls.charging.daily_caps import Scope
 from calls.models import Analysis, CallEvent, CallStatus, Direction, HangupCause, TranscriptEntry, Transcription
@@ -245,7 +245,7 @@ RETENTION = record(
                 90,
                 "Number of days. Null keeps recordings until you delete them.",
                 minimum=1,
-                maximum=MAX_RETENTION_DAYS,
+                maximum=MAX_DAYS,
             )
         )
     }

@@ -16,7 +16,7 @@ urlpatterns = [
     path("calls/<str:identifier>/transcript", views.TranscriptView.as_view()),
     path("calls/<str:identifier>/recording", recording_views.RecordingView.as_view()),
     path("calls/<str:identifier>/analysis", recording_views.AnalysisView.as_view()),
-    path("recording-retention", recording_views.RetentionView.as_view()),
+    path("recording-retention", recording_views.RecordingRetentionView.as_view()),
     path("calls/<str:identifier>/events", views.EventsView.as_view()),
     path("calls/<str:identifier>/turns", views.TurnsView.as_view()),
     path("calls/<str:identifier>/webhook-logs", views.WebhookLogsView.as_view()),

@@ -1,6 +1,6 @@
 """Calls, and what is made of them afterwards. Django finds an app's models in this package."""
 
-from calls.models.after_call import AfterCallWork, Analysis, Recording, RecordingPolicy, Transcription
+from calls.models.after_call import AfterCallWork, Analysis, Recording, Transcription
 from calls.models.call import (
     ENDED_STATUSES,
     SUMMED_UP,
@@ -34,7 +34,6 @@ __all__ = [
     "HangupCause",
     "MediaNode",
     "Recording",
-    "RecordingPolicy",
     "SpeechTime",
     "TranscriptEntry",
     "Transcription",

@@ -1,6 +1,5 @@
 """Work after a call: its recording, transcription and analysis. Part of `calls.models`."""
 
-from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -99,16 +98,3 @@ class Analysis(AfterCallWork):
 
     def __str__(self) -> str:
         return f"analysis of call {self.call_id}"
-
-
-class RecordingPolicy(models.Model):
-    """How long an account keeps its recordings. No row, or no number of days: until they are deleted."""
-
-    developer = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="recording_policy")
-    retention_days = models.PositiveSmallIntegerField(null=True)
-
-    class Meta:
-        verbose_name_plural = "recording policies"
-
-    def __str__(self) -> str:
-        return f"recordings of developer {self.developer_id}"

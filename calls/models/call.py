@@ -85,6 +85,9 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     recording_enabled = models.BooleanField(default=False)
     analysis_result = OrderedJSONField(null=True)
     transcript_announced = models.BooleanField(default=False)
+    # When the account's retention ended that of its transcript, or of its events (`calls.retention`).
+    transcript_deleted_at = models.DateTimeField(null=True)
+    events_deleted_at = models.DateTimeField(null=True)
 
     started_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)

@@ -33,6 +33,7 @@ PAGES = {
     "countries": "/countries",
     "country": "/countries/GB/local",
     "account": "/account",
+    "data": "/account/data",
     "docs": "/docs",
     "docs-quick-start": "/docs/quick-start",
     "docs-webhooks": "/docs/webhooks",

@@ -42,7 +42,7 @@ def path_of(page: str, developer: Developer) -> str:
         ("/agents/new", {"name": "", "system_prompt": "x" * 100_001}, ["name", "system_prompt"]),
         ("number", {"tool_webhook_url": "nowhere", "webhook_url": "nowhere"}, ["tool_webhook_url", "webhook_url"]),
         ("/account", {"name": ""}, ["name", "time_zone"]),
-        ("/account/recordings", {"days": "0"}, ["days"]),
+        ("/account/data", {"transcripts": "0", "events": "3651"}, ["transcripts", "events"]),
         ("/api-keys", {"label": ""}, ["label"]),
         ("/model-keys", {"provider": "", "api_key": ""}, ["provider", "api_key"]),
         ("replace key", {"api_key": "x"}, ["api_key"]),

@@ -101,7 +101,7 @@ CASES = [
     Case("try-tool", TOOL, does_nothing=True),
     Case("try-lookup", LOOKUP, does_nothing=True),
     Case("delete-recording"),
-    Case("recording-retention", {"days": "30"}, {"days": "0"}, ("days",)),
+    Case("data", {"transcripts": "30"}, {"transcripts": "0"}, ("transcripts",)),
     Case("hang-up"),
     Case("give-context", {"message": "The refund is approved."}, {"message": "x" * 2001}, ("message",), does_nothing=True),
     Case("transfer-call", {"to": "+1 202 555 0123"}, {"to": "12345"}, ("to",)),

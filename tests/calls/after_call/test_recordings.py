@@ -17,6 +17,7 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
+from accounts import retention
 from bubblyphone.core.errors import Conflict
 from bubblyphone.storage import private_storage
 from calls.after_call import jobs, recording_access, recordings
@@ -157,7 +158,7 @@ def test_recordings_are_kept_as_long_as_the_account_wants(client: Client, record
     for wrong in (0, 3651, "many", 1.5):
         answer = client.put("/api/v1/recording-retention", {"days": wrong}, "application/json", headers=headers)
         assert (answer.status_code, list(answer.json()["errors"])) == (422, ["days"])
-    recording_access.delete_expired()
+    retention.delete_expired()
     assert [api(client, call).status_code for call in (old, young, kept)] == [404, 200, 200]
     assert sorted(path.stem for path in (recordings_folder / "calls").iterdir()) == sorted(
         [str(young.pk), str(kept.pk)]

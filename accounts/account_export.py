@@ -1,0 +1,45 @@
+"""All of an account's data as one ZIP file: JSON lines, recordings, documents. Secrets are not in it."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from accounts.api.shapes import API_KEY, PROFILE
+from accounts.extension_points import EXPORT_FILES, EXPORT_TABLES, ExportTable
+from accounts.models import ApiKey, Developer
+from accounts.retention import periods_of
+from bubblyphone.core.archive import StreamedArchive, in_pages
+
+logger = logging.getLogger(__name__)
+
+
+def export(developer: Developer) -> Iterator[bytes]:
+    """The bytes of the file, while it is made. `missing.jsonl` names files that are not in the storage any more.
+
+    Raises StorageUnavailable in the middle: the file then has no directory, and programs say that it is broken.
+    """
+    archive, missing = StreamedArchive(), list[dict[str, str]]()
+    for table in EXPORT_TABLES:
+        yield from archive.add_rows(f"{table.name}.jsonl", table.rows(developer))
+    for source in EXPORT_FILES:
+        for file in source(developer):
+            try:
+                opened = file.open()
+            except FileNotFoundError:
+                missing.append({"file": file.name})
+            else:
+                yield from archive.add_file(file.name, opened)
+    yield from archive.add_rows("missing.jsonl", missing)
+    yield from archive.end()
+
+
+def _account(developer: Developer) -> Iterator[dict[str, Any]]:
+    yield {**PROFILE.of(developer), "time_zone": developer.time_zone, "retention_days": periods_of(developer)}
+
+
+def _api_keys(developer: Developer) -> Iterator[dict[str, Any]]:
+    for key in in_pages(ApiKey.objects.filter(developer=developer)):
+        yield API_KEY.of(key)
+
+
+TABLES = (ExportTable("account", _account), ExportTable("api_keys", _api_keys))

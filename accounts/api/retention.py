@@ -1,0 +1,43 @@
+"""/api/v1/retention: for how many days the account keeps each kind of data."""
+
+from typing import cast
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import retention
+from accounts.admin_keys import ChangesNeedAdminKey
+from accounts.models import Developer
+from bubblyphone.core.api import StrictSerializer, data, validated
+from bubblyphone.core.known_parameters import KnownParameters
+from bubblyphone.core.readable_body import ReadableBody
+
+
+def _days() -> serializers.IntegerField:
+    return serializers.IntegerField(min_value=1, max_value=retention.MAX_DAYS, allow_null=True, required=False)
+
+
+class RetentionSerializer(StrictSerializer):
+    """The body of PUT /retention. A kind that is left out stays as it is."""
+
+    recordings = _days()
+    transcripts = _days()
+    events = _days()
+    webhook_logs = _days()
+    documents = _days()
+
+
+class RetentionView(APIView):
+    """GET and PUT /retention."""
+
+    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
+
+    def get(self, request: Request) -> Response:
+        return data(retention.periods_of(cast(Developer, request.user)))
+
+    def put(self, request: Request) -> Response:
+        developer = cast(Developer, request.user)
+        retention.set_periods(developer, validated(RetentionSerializer, request))
+        return data(retention.periods_of(developer))

@@ -1,0 +1,60 @@
+"""The page of an account's data: how long it is kept, and all of it as one file."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import account_export, retention, throttles
+from accounts.access import signed_in
+from accounts.models import Developer
+from bubblyphone.core.archive import in_threads
+from bubblyphone.core.pages import page
+
+EXPORTS_PER_HOUR = 10
+
+
+class RetentionForm(forms.Form):
+    """Days by kind; an empty one keeps its data."""
+
+    def __init__(self, data: Any, *, developer: Developer) -> None:
+        super().__init__(data, initial=retention.periods_of(developer))
+        for kind in retention.kinds():
+            self.fields[kind.name] = forms.IntegerField(
+                label=kind.title,
+                help_text=kind.text,
+                required=False,
+                min_value=1,
+                max_value=retention.MAX_DAYS,
+                widget=forms.NumberInput(attrs={"placeholder": "Keep"}),
+            )
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def data(request: HttpRequest) -> HttpResponse:
+    developer = signed_in(request)
+    form = RetentionForm(request.POST or None, developer=developer)
+    if form.is_valid():
+        retention.set_periods(developer, {name: form.cleaned_data[name] for name in form.changed_data})
+        messages.success(request, "Retention saved.")
+        return redirect("data")
+    return render(request, "accounts/data.html", {"form": form})
+
+
+@never_cache
+@require_safe
+@page
+def export(request: HttpRequest) -> HttpResponse:
+    """The file, made while it is sent."""
+    developer = signed_in(request)
+    throttles.count_attempt({f"export:{developer.pk}": EXPORTS_PER_HOUR})
+    response = StreamingHttpResponse(in_threads(account_export.export(developer)), content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="bubblyphone-{timezone.now():%Y-%m-%d}.zip"'
+    return cast(HttpResponse, response)  # of which it has what a page's decorators use

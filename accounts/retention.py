@@ -1,0 +1,50 @@
+"""For how long accounts keep recordings, transcripts and the like (accounts.extension_points.RETENTION_KINDS)."""
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.extension_points import RETENTION_KINDS, RetentionKind
+from accounts.models import Developer, RetentionPeriod
+from bubblyphone.core.jobs import enqueue
+
+MAX_DAYS = 3650
+# A job that takes longer is ended by the worker (Q_CLUSTER), so the rest is another job.
+BUDGET_SECONDS = 30.0
+# In the order of the page.
+NAMES = ("recordings", "transcripts", "events", "webhook_logs", "documents")
+
+
+def kinds() -> list[RetentionKind]:
+    """What the apps have registered, in the order of NAMES."""
+    return sorted(RETENTION_KINDS, key=lambda kind: NAMES.index(kind.name))
+
+
+def periods_of(developer: Developer) -> dict[str, int | None]:
+    """Days by kind, in the order of the kinds; None: until the account deletes it."""
+    days = dict(RetentionPeriod.objects.filter(developer=developer).values_list("kind", "days"))
+    return {name: days.get(name) for name in NAMES}
+
+
+@transaction.atomic
+def set_periods(developer: Developer, days: Mapping[str, int | None]) -> None:
+    """For the kinds that are named; it applies to what there is already, too."""
+    for kind, number in days.items():
+        if number is None:
+            RetentionPeriod.objects.filter(developer=developer, kind=kind).delete()
+        else:
+            RetentionPeriod.objects.update_or_create(developer=developer, kind=kind, defaults={"days": number})
+
+
+def delete_expired(first_id: int = 0) -> None:
+    """The nightly job, account by account from the period with that id on: delete what is older than it is to be kept."""
+    began, kinds = time.monotonic(), {kind.name: kind for kind in RETENTION_KINDS}
+    for period in RetentionPeriod.objects.filter(pk__gte=first_id, kind__in=kinds).order_by("pk"):
+        before = timezone.now() - timedelta(days=period.days)
+        for _ in kinds[period.kind].delete(period.developer_id, before):
+            if time.monotonic() - began > BUDGET_SECONDS:
+                enqueue(delete_expired, period.pk)
+                return

@@ -1,0 +1,93 @@
+"""A ZIP file that is made while it is sent: it is never whole, neither in memory nor on disk."""
+
+import asyncio
+import json
+import zipfile
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import IO, Any
+
+from django.db import connections
+from django.db.models import QuerySet
+from django.utils import timezone
+
+PIECE_BYTES = 128 * 1024
+PAGE_ROWS = 500
+
+
+class StreamedArchive:
+    """Files one after the other. Each method yields the bytes of the ZIP file that are ready; `end` those of its directory."""
+
+    def __init__(self) -> None:
+        self._ready = _Ready()
+        self._zip = zipfile.ZipFile(self._ready, "w", zipfile.ZIP_DEFLATED)
+
+    def add_rows(self, name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+        """JSON lines."""
+        with self._zip.open(self._entry(name, zipfile.ZIP_DEFLATED), "w", force_zip64=True) as entry:
+            for row in rows:
+                entry.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+                if self._ready.size > PIECE_BYTES:
+                    yield self._ready.take()
+
+    def add_file(self, name: str, file: IO[bytes]) -> Iterator[bytes]:
+        """A file as it is: sound and pictures hardly get smaller. It is closed afterwards."""
+        with file, self._zip.open(self._entry(name, zipfile.ZIP_STORED), "w", force_zip64=True) as entry:
+            while piece := file.read(PIECE_BYTES):
+                entry.write(piece)
+                yield self._ready.take()
+
+    def end(self) -> Iterator[bytes]:
+        self._zip.close()
+        yield self._ready.take()
+
+    def _entry(self, name: str, compression: int) -> zipfile.ZipInfo:
+        entry = zipfile.ZipInfo(name, timezone.now().timetuple()[:6])
+        entry.compress_type = compression
+        return entry
+
+
+class _Ready:
+    """What `zipfile` has written and nobody has taken yet. It cannot be sought in, so sizes come after the contents."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self.size = 0
+
+    def write(self, piece: bytes, /) -> int:
+        self._pieces.append(bytes(piece))
+        self.size += len(piece)
+        return len(piece)
+
+    def flush(self) -> None:
+        """There is nothing behind it."""
+
+    def close(self) -> None:
+        """What is ready can still be taken."""
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces, self.size = [], 0
+        return taken
+
+
+def in_pages(rows: QuerySet[Any, Any]) -> Iterator[Any]:
+    """Rows by id, some hundred at a time: no query stays open while they are sent."""
+    last = 0
+    while page := list(rows.filter(pk__gt=last).order_by("pk")[:PAGE_ROWS]):
+        yield from page
+        last = page[-1].pk
+
+
+async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Take each piece in a thread, which gives its database connection back before the piece is sent."""
+
+    def following() -> bytes | None:
+        try:
+            return next(pieces, None)
+        finally:
+            for connection in connections.all(initialized_only=True):
+                connection.close()
+
+    while (piece := await asyncio.to_thread(following)) is not None:
+        if piece:
+            yield piece

@@ -1,0 +1,58 @@
+"""Calls in the export of an account's data (accounts.extension_points.EXPORT_TABLES)."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from accounts.extension_points import ExportFile, ExportTable
+from accounts.models import Developer
+from bubblyphone.core.archive import in_pages
+from calls import selectors
+from calls.after_call.recording_files import storage
+from calls.api.shapes import CALL, EVENT, SPOKEN, TURN
+from calls.models import Call, CallEvent, CallTurn, Recording, TranscriptEntry, Transcription
+
+BATCH = 100
+
+
+def _calls(developer: Developer) -> Iterator[dict[str, Any]]:
+    for call in in_pages(selectors.calls_of(developer)):
+        yield {
+            **CALL.of(call),
+            "system_prompt": call.settings.system_prompt,
+            "dynamic_variables": call.dynamic_variables,
+        }
+
+
+def _rows(model: Any, developer: Developer) -> Iterator[Any]:
+    """The rows of the account's calls, a hundred calls at a time: the tables have no account of their own."""
+    ids = (call.pk for call in in_pages(Call.objects.filter(developer=developer).only("pk")))
+    while batch := list(islice(ids, BATCH)):
+        yield from list(model.objects.filter(call__in=batch).order_by("call_id", "pk"))
+
+
+def _of_calls(model: Any, shape: Any, developer: Developer) -> Iterator[dict[str, Any]]:
+    for row in _rows(model, developer):
+        yield {"call_id": row.call_id, **shape.of(row)}
+
+
+def _transcriptions(developer: Developer) -> Iterator[dict[str, Any]]:
+    for made in _rows(Transcription, developer):
+        yield {"call_id": made.call_id, "source": made.source, "segments": made.segments}
+
+
+def recordings(developer: Developer) -> Iterator[ExportFile]:
+    """Named by their calls."""
+    for recording in _rows(Recording, developer):
+        if recording.name and recording.deleted_at is None:
+            yield ExportFile(f"recordings/{recording.call_id}.wav", partial(storage().open, recording.name))
+
+
+TABLES = (
+    ExportTable("calls", _calls),
+    ExportTable("transcripts", partial(_of_calls, TranscriptEntry, SPOKEN)),
+    ExportTable("recording_transcriptions", _transcriptions),
+    ExportTable("events", partial(_of_calls, CallEvent, EVENT)),
+    ExportTable("turns", partial(_of_calls, CallTurn, TURN)),
+)

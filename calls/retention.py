@@ -1,0 +1,62 @@
+"""What accounts may no longer keep of their calls (accounts.extension_points.RETENTION_KINDS). The calls stay, with what they cost."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.extension_points import RetentionKind
+from calls.after_call import recording_access
+from calls.models import Call, CallEvent, SpeechTime, TranscriptEntry, Transcription, Transfer, Utterance
+
+BATCH = 500  # calls at once
+
+
+def delete_transcripts(developer_id: int, before: datetime) -> Iterator[int]:
+    """What was said in calls that began before then, and what was made of it."""
+    for calls in _ended_calls(developer_id, before, "transcript_deleted_at"):
+        with transaction.atomic():
+            for model in (TranscriptEntry, SpeechTime, Utterance):
+                model.objects.filter(call__in=calls).delete()
+            Transcription.objects.filter(call__in=calls).update(segments=[])
+            Transfer.objects.filter(call__in=calls).update(briefing="")
+            Call.objects.filter(pk__in=calls).update(analysis_result=None, transcript_deleted_at=timezone.now())
+        yield len(calls)
+
+
+def delete_events(developer_id: int, before: datetime) -> Iterator[int]:
+    """The timelines of calls that began before then."""
+    for calls in _ended_calls(developer_id, before, "events_deleted_at"):
+        with transaction.atomic():
+            CallEvent.objects.filter(call__in=calls).delete()
+            Call.objects.filter(pk__in=calls).update(events_deleted_at=timezone.now())
+        yield len(calls)
+
+
+def _ended_calls(developer_id: int, before: datetime, mark: str) -> Iterator[list[int]]:
+    """Ids in batches, the oldest first, of calls without this mark. Those that have it are passed over once, not for every batch."""
+    calls = Call.objects.ended().filter(developer_id=developer_id, started_at__lt=before, **{mark: None})
+    beyond = Q()
+    while page := list(calls.filter(beyond).order_by("started_at", "pk").values_list("started_at", "pk")[:BATCH]):
+        yield [pk for _, pk in page]
+        last, last_id = page[-1]
+        beyond = Q(started_at__gt=last) | Q(started_at=last, pk__gt=last_id)
+
+
+KINDS = (
+    RetentionKind("recordings", "Recordings", "The sound of calls.", recording_access.delete_older),
+    RetentionKind(
+        "transcripts",
+        "Transcripts",
+        "What was said: transcripts, recognized speech, and analysis results. Webhook logs can contain the same words.",
+        delete_transcripts,
+    ),
+    RetentionKind(
+        "events",
+        "Timelines",
+        "The events of each call, such as tool calls and transfers. Without them a call's page cannot explain why it failed.",
+        delete_events,
+    ),
+)

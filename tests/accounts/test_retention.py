@@ -1,0 +1,173 @@
+"""How long accounts keep their data, and the nightly job that deletes the rest."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.files.base import ContentFile
+from django.test import Client
+from django.utils import timezone
+from django_q.models import OrmQ, Task
+
+from accounts import retention
+from accounts.extension_points import RETENTION_KINDS
+from accounts.models import Developer, RetentionPeriod
+from bubblyphone.core.jobs import delete_old_logs
+from calls import retention as calls_retention
+from calls.models import Call, CallEvent, TranscriptEntry, Transcription
+from phone_numbers.models import Verification, VerificationDocument
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.factories import bearer, make_developer
+from tests.jobs import run_jobs
+from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.phone_numbers.conftest import documents
+from webhooks.models import WebhookAttempt, WebhookDelivery
+
+__all__ = ["documents"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+URL = "/api/v1/retention"
+NOTHING_SET = dict.fromkeys(["recordings", "transcripts", "events", "webhook_logs", "documents"])
+
+
+def old_call(developer: Developer, days: int, **fields: Any) -> Call:
+    """An ended call of so many days ago, with something said and a timeline."""
+    began = timezone.now() - timedelta(days=days)
+    values = {
+        "status": "completed",
+        "ended_at": began,
+        "settled_at": began,
+        "analysis_result": {"mood": "good"},
+        "hangup_cause": "normal_clearing",
+    }
+    call = make_call(make_streaming_number(developer), began, **{**values, **fields})
+    TranscriptEntry.objects.create(call=call, role="user", text="My name is Ada.", spoken_at=began)
+    CallEvent.objects.create(call=call, event_type="call.ended", source="system", event_timestamp=began)
+    Transcription.objects.create(call=call, status="ready", segments=[{"text": "My name is Ada."}])
+    return call
+
+
+def delivery(developer: Developer, days: int, status: str = "delivered") -> WebhookDelivery:
+    number = make_streaming_number(developer)
+    made = WebhookDelivery.objects.create(
+        developer=developer, signing_secret=number.signing_secret, webhook_id=uuid4(), subject="call:1", url="https://example.com",
+        event_type="call.hangup", body='{"text":"My name is Ada."}', status=status,
+        created_at=timezone.now() - timedelta(days=days),
+    )  # fmt: skip
+    WebhookAttempt.objects.create(delivery=made, number=1, latency_ms=1, success=True, response_body="{}")
+    return made
+
+
+def said(call: Call) -> tuple[int, list[Any], Any]:
+    call.refresh_from_db()
+    segments = Transcription.objects.get(call=call).segments
+    return TranscriptEntry.objects.filter(call=call).count(), segments, call.analysis_result
+
+
+def test_the_api_shows_and_sets_each_kind() -> None:
+    developer, stranger = make_developer(), make_developer()
+    client = Client(headers=bearer(developer, is_admin=True))
+    assert client.get(URL).json() == {"data": NOTHING_SET}
+    answer = client.put(URL, {"transcripts": 30, "events": 3650}, "application/json")
+    assert answer.json() == {"data": {**NOTHING_SET, "transcripts": 30, "events": 3650}}
+    answer = client.put(URL, {"transcripts": None}, "application/json")
+    assert answer.json() == {"data": {**NOTHING_SET, "events": 3650}}
+    for body, field in (({"events": 0}, "events"), ({"events": 3651}, "events"), ({"calls": 5}, "calls")):
+        refused = client.put(URL, body, "application/json")
+        assert (refused.status_code, list(refused.json()["errors"])) == (422, [field])
+    standard = Client(headers=bearer(developer)).put(URL, {"events": 1}, "application/json")
+    assert (standard.status_code, standard.json()["reason"]) == (403, "admin_key_required")
+    assert client.get(URL).json() == {"data": {**NOTHING_SET, "events": 3650}}
+    assert Client(headers=bearer(stranger)).get(URL).json() == {"data": NOTHING_SET}
+
+
+def test_the_page_explains_and_saves_each_kind() -> None:
+    developer = make_developer()
+    client = signed_in_client(developer)
+    html = client.get("/account/data").content.decode()
+    assert_sound(html)
+    assert all(kind.title in html and kind.text[:20] in html for kind in RETENTION_KINDS)
+    assert client.post("/account/data", {"transcripts": "90", "documents": ""})["Location"] == "/account/data"
+    assert retention.periods_of(developer) == {**NOTHING_SET, "transcripts": 90}
+    refused = client.post("/account/data", {"transcripts": "0"})
+    assert refused.status_code == 200
+    assert retention.periods_of(developer) == {**NOTHING_SET, "transcripts": 90}
+
+
+def test_old_transcripts_go_in_batches_and_young_ones_and_other_accounts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls_retention, "BATCH", 2)
+    developer, other = make_account(), make_account()
+    old = [old_call(developer, days) for days in (8, 9, 9, 30, 31)]
+    running = old_call(developer, 9, status="answered", ended_at=None, settled_at=None)
+    young, strange = old_call(developer, 6), old_call(other, 400)
+    retention.set_periods(developer, {"transcripts": 7})
+    retention.delete_expired()
+    assert [said(call) for call in old] == [(0, [], None)] * 5
+    assert [said(call)[0] for call in (running, young, strange)] == [1, 1, 1]
+    assert CallEvent.objects.count() == 8
+    assert Call.objects.filter(transcript_deleted_at=None).count() == 3
+    page = signed_in_client(developer).get(f"/calls/{old[0].pk}").content.decode()
+    assert "Deleted after the" in page
+    # A second night finds nothing to do.
+    assert list(calls_retention.delete_transcripts(developer.pk, timezone.now() - timedelta(days=7))) == []
+
+
+def test_old_timelines_and_webhook_logs_go() -> None:
+    developer = make_account()
+    old, young = old_call(developer, 31), old_call(developer, 29)
+    gone, kept, waiting = delivery(developer, 31), delivery(developer, 29), delivery(developer, 31, "pending")
+    retention.set_periods(developer, {"events": 30, "webhook_logs": 30})
+    retention.delete_expired()
+    assert list(CallEvent.objects.values_list("call_id", flat=True)) == [young.pk]
+    assert set(WebhookDelivery.objects.values_list("pk", flat=True)) == {kept.pk, waiting.pk}
+    assert not WebhookAttempt.objects.filter(delivery_id=gone.pk).exists()
+    assert said(old)[0] == 1
+
+
+def test_documents_go_when_they_are_of_no_more_use(documents: Path) -> None:
+    developer, now = make_developer(), timezone.now()
+    ages = {
+        "rejected": {"status": "rejected", "reviewed_at": now - timedelta(days=40)},
+        "expired": {"status": "approved", "expires_on": now.date() - timedelta(days=40)},
+        "in force": {"status": "approved", "reviewed_at": now - timedelta(days=400)},
+        "rejected of late": {"status": "rejected", "reviewed_at": now - timedelta(days=5)},
+    }
+    for country, (name, fields) in zip(("GB", "DE", "FR", "IT"), ages.items(), strict=True):
+        made = Verification.objects.create(developer=developer, country_code=country, number_type="local", **fields)
+        document = VerificationDocument(
+            verification=made, requirement_id=name, name=name, content_type="application/pdf"
+        )
+        document.file.save("proof.pdf", ContentFile(b"%PDF-1"))
+    retention.set_periods(developer, {"documents": 30})
+    retention.delete_expired()
+    kept = VerificationDocument.objects.exclude(file="").values_list("name", flat=True)
+    assert sorted(kept) == ["in force", "rejected of late"]
+    assert len(list(documents.rglob("*.pdf"))) == 2
+    assert Verification.objects.count() == 4
+
+
+def test_a_long_night_goes_on_in_another_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BUDGET_SECONDS", 0.0)
+    monkeypatch.setattr(calls_retention, "BATCH", 1)
+    developers = [make_account(), make_account()]
+    calls = [old_call(developer, 9) for developer in developers]
+    for developer in developers:
+        retention.set_periods(developer, {"transcripts": 7})
+    waiting = OrmQ.objects.count()
+    retention.delete_expired()
+    assert [said(call)[0] for call in calls] == [0, 1]
+    assert OrmQ.objects.count() == waiting + 1
+    while run_jobs():
+        pass
+    assert [said(call)[0] for call in calls] == [0, 0]
+    assert RetentionPeriod.objects.count() == 2
+
+
+def test_old_job_logs_go(settings: Any) -> None:
+    settings.JOB_LOG_DAYS = 30
+    for days in (29, 31):
+        stopped = timezone.now() - timedelta(days=days)
+        Task.objects.create(id=uuid4().hex, name=str(days), func="f", started=stopped, stopped=stopped, success=False)
+    delete_old_logs()
+    assert list(Task.objects.values_list("name", flat=True)) == ["29"]
