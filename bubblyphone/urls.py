@@ -13,7 +13,6 @@ urlpatterns = [
     *(path(f"docs/{name}", views.guide, {"name": name}, name=f"docs-{name}") for name in views.GUIDES),
     path("admin/", admin.site.urls),
     path("api/v1/", include("bubblyphone.api_urls")),
-    path("webhooks/", include("calls.control.carrier_urls")),
     path("", include("accounts.urls")),
     path("", include("billing.urls")),
     path("", include("phone_numbers.urls")),
@@ -21,4 +20,6 @@ urlpatterns = [
     path("", include("calls.dashboard.urls")),
     path("", include("agents.urls")),
     path("", include("sandbox.urls")),
+    # Last, since any name may be a carrier's: pages and Stripe have addresses here, too.
+    path("webhooks/", include("calls.control.carrier_urls")),
 ]
