@@ -18,7 +18,7 @@ class CallsConfig(AppConfig):
         from bubblyphone.core.backup.making import COUNTED
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
         from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
-        from calls import account_deletion, account_export, retention
+        from calls import account_deletion, account_export, reports, retention
         from calls.after_call import jobs, recording_access, recording_files
         from calls.charging import balance_holds, cap_owners, ledger_check, usage
         from calls.clock import cap_enforcement, metering, sweeper
@@ -41,7 +41,7 @@ class CallsConfig(AppConfig):
         webhook_extension_points.REPLY_HANDLER.register(CallReplies())
         BACKED_UP_FILES.register(*recording_files.backed_up())
         COUNTED.register("calls.Call", "calls.TranscriptEntry")
-        CLOCK_TASKS.register(metering.run, cap_enforcement.run, sweeper.run)
+        CLOCK_TASKS.register(metering.run, cap_enforcement.run, sweeper.run, reports.run)
         SCHEDULED_JOBS.register(
             ScheduledJob("resume processing after calls", jobs.resume_all, 1),
             ScheduledJob("erase deleted recordings", recording_access.erase_deleted, 60),

@@ -9,7 +9,8 @@ from structlog.contextvars import bind_contextvars
 from accounts.models import Developer
 from bubblyphone.core.errors import NotFound
 from calls.models import Call
-from webhooks.models import WebhookAttempt
+from webhooks import redelivery
+from webhooks.models import WebhookAttempt, WebhookDelivery
 
 
 def calls_of(developer: Developer) -> QuerySet[Call]:
@@ -27,6 +28,12 @@ def get_call(developer: Developer, identifier: str) -> Call:
         raise NotFound("Not found.")
     bind_contextvars(call_id=call.pk)
     return call
+
+
+def deliveries_of(call: Call) -> QuerySet[WebhookDelivery]:
+    """The webhooks about a call with all attempts, oldest first."""
+    found = WebhookDelivery.objects.filter(developer_id=call.developer_id, subject=f"call:{call.pk}")
+    return redelivery.with_attempts(found.order_by("pk"), whole=True)
 
 
 def webhook_attempts(call: Call) -> QuerySet[WebhookAttempt]:

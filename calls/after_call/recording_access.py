@@ -1,6 +1,7 @@
 """Kept recordings: an address that works for a while, and deletion."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,7 +19,10 @@ from calls.models import Call, Recording
 
 URL_LIFE = timedelta(hours=1)
 BATCH = 100  # files erased before the job looks at the clock
+REPORT_URL_LIFE = timedelta(days=7)
+# One for each lifetime, so that a token says by which it was signed how long it is valid.
 _signer = TimestampSigner(salt="calls.recording", sep=".")
+_report_signer = TimestampSigner(salt="calls.recording.report", sep=".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +49,35 @@ def get_recording(call: Call) -> Recording:
 
 def signed_url(recording: Recording) -> SignedUrl:
     """An address without any other key, valid for an hour."""
-    path = reverse("recording-file", args=[_signer.sign(str(recording.pk))])
-    return SignedUrl(f"{settings.PUBLIC_URL}{path}", timezone.now() + URL_LIFE)
+    return _signed(recording, _signer, URL_LIFE)
+
+
+def report_url(recording: Recording) -> SignedUrl:
+    """The same, valid for 7 days."""
+    return _signed(recording, _report_signer, REPORT_URL_LIFE)
+
+
+def _signed(recording: Recording, signer: TimestampSigner, life: timedelta) -> SignedUrl:
+    path = reverse("recording-file", args=[signer.sign(str(recording.pk))])
+    return SignedUrl(f"{settings.PUBLIC_URL}{path}", timezone.now() + life)
 
 
 def find_by_token(token: str) -> Recording:
     """The recording of a signed address. Raises NotFound if it is not ours, expired, or the recording was deleted."""
-    try:
-        pk = int(_signer.unsign(token, max_age=URL_LIFE))
-    except BadSignature as error:
-        raise NotFound("This URL is invalid or has expired.") from error
+    pk = _read_token(token)
+    if pk is None:
+        raise NotFound("This URL is invalid or has expired.")
     recording = Recording.objects.filter(pk=pk, deleted_at=None).exclude(name="").first()
     if recording is None:
         raise NotFound("The recording was deleted.")
     return recording
+
+
+def _read_token(token: str) -> int | None:
+    for signer, life in ((_signer, URL_LIFE), (_report_signer, REPORT_URL_LIFE)):
+        with suppress(BadSignature):
+            return int(signer.unsign(token, max_age=life))
+    return None
 
 
 def delete(call: Call) -> None:

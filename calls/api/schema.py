@@ -11,7 +11,18 @@ from bubblyphone.core.schema import Operation
 from calls.api import caps_schema
 from calls.api.recording_views import RecordingRetentionSerializer
 from calls.api.serializers import CallFilters, CallSerializer, ContextSerializer, SpeakSerializer, TransferSerializer
-from calls.api.shapes import ANALYSIS, ATTEMPT, CALL, CALL_DETAIL, EVENT, RECORDING, RETENTION, TRANSCRIPT, TURN
+from calls.api.shapes import (
+    ANALYSIS,
+    ATTEMPT,
+    CALL,
+    CALL_DETAIL,
+    DIAGNOSIS,
+    EVENT,
+    RECORDING,
+    RETENTION,
+    TRANSCRIPT,
+    TURN,
+)
 
 _POLICY = "The destination is not allowed. `reason` is `emergency_number`, `premium_destination`, or `no_rate`."
 _AT_CARRIER = "The carrier rejected the request or could not be reached."
@@ -43,6 +54,12 @@ OPERATIONS = {
         ),
         "GET /calls": Operation("List calls", "Newest first.", answer=page_of(CALL), query=CallFilters),
         "GET /calls/{id}": Operation("Get a call", answer=data_of(CALL_DETAIL)),
+        "GET /calls/{id}/diagnosis": Operation(
+            "Diagnose a call",
+            "What went wrong in a call, whose fault it was, and what to do, as on the call's page. Also for calls that never rang. "
+            "`fault` is `nobody` if nothing went wrong or the call is running.",
+            answer=data_of(DIAGNOSIS),
+        ),
         "POST /calls/{id}/hangup": Operation(
             "Hang up", "End a running call.", answer=data_of(CALL), errors={409: "The call has already ended."}
         ),

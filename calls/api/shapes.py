@@ -21,6 +21,7 @@ from bubblyphone.core.json_schema import (
 )
 from calls.after_call.transcription import RECIPIENT
 from calls.charging.daily_caps import Scope
+from calls.diagnosis import Fault
 from calls.models import Analysis, CallEvent, CallStatus, Direction, HangupCause, TranscriptEntry, Transcription
 from phone_numbers.models import CallMode
 
@@ -145,6 +146,19 @@ SPOKEN = shape(
         "interrupted": flag("The caller interrupted the agent. `text` is the part that was heard."),
         "interrupted_at_ms": nullable(
             whole(1480, "How much of the audio was played before the interruption."), example=None
+        ),
+    },
+)
+DIAGNOSIS = shape(
+    "Diagnosis",
+    {
+        "outcome": text("no_answer", "The `hangup_cause`, or `in_progress` for a running call."),
+        "fault": choice(list(Fault), "callee", "Whose fault it was."),
+        "summary": text("Nobody picked up.", "What happened, in a sentence."),
+        "evidence": listing(text("12:00:00 the carrier reported no_answer"), "What shows it. Times are in UTC."),
+        "fix": text("Call again at another time of day.", "What to do about it."),
+        "fix_url": nullable(
+            text("https://agents.example.com/numbers/1", "The page where you can fix it."), example=None
         ),
     },
 )

@@ -9,6 +9,7 @@ urlpatterns = [
     path("billing/caps", CapsView.as_view()),
     path("calls", views.CallsView.as_view()),
     path("calls/<str:identifier>", views.CallView.as_view()),
+    path("calls/<str:identifier>/diagnosis", views.DiagnosisView.as_view()),
     path("calls/<str:identifier>/hangup", views.HangupView.as_view()),
     path("calls/<str:identifier>/speak", views.SpeakView.as_view()),
     path("calls/<str:identifier>/transfer", views.TransferView.as_view()),

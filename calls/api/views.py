@@ -12,7 +12,7 @@ from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
 from bubblyphone.core.api import OldestFirstPagination, data, page_of, validated
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
-from calls import selectors
+from calls import diagnosis, selectors
 from calls.api.serializers import (
     CallFilters,
     CallSerializer,
@@ -21,7 +21,7 @@ from calls.api.serializers import (
     TransferSerializer,
     whisper_data,
 )
-from calls.api.shapes import ATTEMPT, CALL, CALL_DETAIL, EVENT, SPOKEN, TURN
+from calls.api.shapes import ATTEMPT, CALL, CALL_DETAIL, DIAGNOSIS, EVENT, SPOKEN, TURN
 from calls.control import outbound, running_calls
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
@@ -48,6 +48,14 @@ class CallView(APIView):
 
     def get(self, request: Request, identifier: str) -> Response:
         return data(CALL_DETAIL.of(selectors.get_call(developer_of(request), identifier)))
+
+
+class DiagnosisView(APIView):
+    """GET /calls/{id}/diagnosis."""
+
+    def get(self, request: Request, identifier: str) -> Response:
+        call = selectors.get_call(developer_of(request), identifier)
+        return data(DIAGNOSIS.of(diagnosis.explain(call)))
 
 
 class HangupView(APIView):

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from bubblyphone.core.json_schema import choice, free_object, money, nullable, number, text, whole
+from bubblyphone.core.json_schema import choice, free_object, listing, money, nullable, number, record, text, whole
 from bubblyphone.core.webhook_schema import Webhook
+from calls.api.shapes import CALL_DETAIL, DIAGNOSIS, SPOKEN
 from calls.models import Direction, HangupCause, TranscriptEntry
 
 _ID = {"call_id": text("42")}
@@ -137,11 +138,37 @@ _WEBHOOKS = {
         at="2026-03-28T10:01:39Z",
     ),
 }
-WEBHOOKS = {"call.lookup": _LOOKUP} | {
-    event: replace(
-        webhook,
-        fields={**webhook.fields, "metadata": _METADATA},
-        optional=webhook.optional if event == "call.tool_call" else (*webhook.optional, "metadata"),
-    )
-    for event, webhook in _WEBHOOKS.items()
-}
+_REPORT = Webhook(
+    "Everything about a call in one event, when its recording, transcript, and analysis are ready or have failed: at most 10 minutes "
+    "after its end. Sent once, to account endpoints only. `recording_url` is valid for 7 days.",
+    {
+        **_ID,
+        "call": CALL_DETAIL,
+        "transcript": listing(SPOKEN),
+        "analysis": nullable(free_object({"qualified_lead": True})),
+        "recording_url": nullable(text("https://agents.example.com/recordings/MQ.vT0x…")),
+        "answer_times": record(
+            {
+                "count": whole(12, "Answers measured."),
+                "median_ms": nullable(whole(820)),
+                "p95_ms": nullable(whole(1430)),
+            }
+        ),
+        "diagnosis": DIAGNOSIS,
+        "dynamic_variables": free_object({"customer_name": "John"}),
+        "metadata": free_object({"order_id": "1815"}),
+    },
+    at="2026-03-28T10:02:00Z",
+)
+WEBHOOKS = (
+    {"call.lookup": _LOOKUP}
+    | {
+        event: replace(
+            webhook,
+            fields={**webhook.fields, "metadata": _METADATA},
+            optional=webhook.optional if event == "call.tool_call" else (*webhook.optional, "metadata"),
+        )
+        for event, webhook in _WEBHOOKS.items()
+    }
+    | {"call.report": _REPORT}
+)

@@ -11,8 +11,8 @@ from accounts.models import Developer
 from agents import selectors as agent_selectors
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.templatetags.ui import phone
-from calls.dashboard.wording import outcomes
 from calls.models import Call, CallStatus, Direction
+from calls.outcomes import outcomes
 from phone_numbers import selectors as number_selectors
 
 LOOKUPS = {

@@ -17,14 +17,14 @@ from bubblyphone.core.money import ZERO, format_money
 from calls.charging import settlement
 from calls.charging.call_prices import WHISPER_PRICE_PER_MINUTE
 from calls.dashboard.conversation import conversation_of
-from calls.dashboard.diagnosis import diagnose
 from calls.dashboard.latency_chart import latency_chart_of
 from calls.dashboard.timeline_chart import clock_zero, timeline_chart_of
 from calls.dashboard.tool_log import tool_uses
-from calls.dashboard.wording import seconds_in_words
+from calls.diagnosis import diagnose
 from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
+from calls.outcomes import seconds_in_words
+from calls.selectors import deliveries_of
 from phone_numbers.models import CallMode
-from webhooks import redelivery
 from webhooks.models import WebhookDelivery
 
 # An ended call's page keeps refreshing for this long, until it is settled.
@@ -126,12 +126,6 @@ def pretty_config(call: Call, name: str) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def deliveries_of(call: Call) -> QuerySet[WebhookDelivery]:
-    """The webhooks about a call with all attempts, oldest first."""
-    found = WebhookDelivery.objects.filter(developer_id=call.developer_id, subject=f"call:{call.pk}")
-    return redelivery.with_attempts(found.order_by("pk"), whole=True)
-
-
 def is_settling(call: Call, deliveries: list[WebhookDelivery]) -> bool:
     """Whether the page of a call may still change: webhooks are on their way, for the first time or once more."""
     if not call.is_over or call.ended_at is None:
@@ -171,7 +165,7 @@ def live_context(call: Call) -> dict[str, Any]:
         "tool_uses": uses,
         "timeline_chart": timeline_chart_of(call, transcript, events, uses, kept_recording(call)),
         "latency_chart": latency_chart_of(turns),
-        "diagnosis": diagnose(call, events, deliveries),
+        "diagnosis": found if (found := diagnose(call, events, deliveries)).is_trouble else None,
         "lines": lines,
         "total": cost_of(call),
         "seconds": elapsed_seconds(call),

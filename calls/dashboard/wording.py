@@ -4,47 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from billing import switch
-from calls.models import Call, CallEvent, CallStatus, Direction, HangupCause
+from calls.models import Call, CallEvent, Direction, HangupCause
+from calls.outcomes import OUTCOMES, outcomes
 
-RUNNING = {
-    CallStatus.INITIATED: "Starting the call.",
-    CallStatus.RINGING: "Ringing.",
-    CallStatus.ANSWERED: "In progress.",
-}
-OUTCOMES = {
-    HangupCause.NORMAL_CLEARING: "Ended normally.",
-    HangupCause.BUSY: "The line was busy.",
-    HangupCause.NO_ANSWER: "Nobody answered.",
-    HangupCause.REJECTED: "The call was declined.",
-    HangupCause.INVALID_NUMBER: "The number does not exist.",
-    HangupCause.INSUFFICIENT_BALANCE: "Ended because the balance was used up.",
-    HangupCause.MAX_DURATION: "Ended at its maximum duration.",
-    HangupCause.SILENCE_TIMEOUT: "Ended because nobody said anything.",
-    HangupCause.VOICEMAIL: "Voicemail answered, so we hung up.",
-    HangupCause.TRANSFERRED: "Transferred to a person.",
-    HangupCause.WEBHOOK_FAILED: "Ended because your webhook failed.",
-    HangupCause.MODEL_FAILED: "Ended because the AI model failed.",
-    HangupCause.CARRIER_FAILED: "The phone network could not carry the call.",
-    HangupCause.CANCELED: "Canceled before it was answered.",
-    HangupCause.ACCOUNT_DEACTIVATED: "Ended because the account was deactivated.",
-}
-# Calls that never began, where the general words would mislead.
-OUTCOMES_OF_REFUSED = {
-    HangupCause.BUSY: "Refused with a busy signal.",
-    HangupCause.NO_ANSWER: "The caller hung up before it was answered.",
-    HangupCause.REJECTED: "Declined before it was answered.",
-    HangupCause.INSUFFICIENT_BALANCE: "Refused because the balance was too low.",
-    HangupCause.MODEL_FAILED: "Refused because the AI model is not available.",
-    HangupCause.WEBHOOK_FAILED: "Not answered because your webhook failed.",
-    HangupCause.ACCOUNT_DEACTIVATED: "Refused because the account is deactivated.",
-}
-# With billing off only limits end or refuse calls for money.
-WITHOUT_BILLING = {HangupCause.INSUFFICIENT_BALANCE: "A spending limit was reached."}
-OUTCOMES_OF_SANDBOX = {
-    HangupCause.NO_ANSWER: "The browser never connected.",
-    HangupCause.CANCELED: "Canceled before the browser connected.",
-}
 EVENTS = {
     "call.initiated": "Call started",
     "call.ringing": "Ringing",
@@ -125,14 +87,6 @@ TROUBLE = frozenset({
 })  # fmt: skip
 
 
-def seconds_in_words(seconds: Any) -> str:
-    """A limit: "60 min", "90 s"; anything that is not a number of seconds as it is."""
-    if not isinstance(seconds, int):
-        return str(seconds)
-    minutes, rest = divmod(seconds, 60)
-    return f"{seconds} s" if rest or not minutes else f"{minutes} min"
-
-
 def describe_reason(event: CallEvent) -> str:
     """Why a moment of the timeline happened, where its own words do not say so; codes become words."""
     metadata: Mapping[str, Any] = event.metadata or {}
@@ -144,30 +98,6 @@ def describe_reason(event: CallEvent) -> str:
     if _CODE.fullmatch(reason):
         reason = reason.replace("_", " ").capitalize()
     return reason or str(metadata.get("detail") or "")
-
-
-def describe_outcome(call: Call) -> str:
-    """How a call went, or how it is going, in one sentence."""
-    if not call.is_over:
-        return RUNNING[CallStatus(call.status)]
-    if call.hangup_cause == HangupCause.NORMAL_CLEARING and call.voicemail_detected:
-        return (
-            "Left a voicemail message." if call.voicemail_message_left else "Voicemail answered. No message was left."
-        )
-    special: dict[HangupCause, str] = {}
-    if call.sandbox:
-        special = OUTCOMES_OF_SANDBOX
-    elif call.direction == Direction.INBOUND and call.answered_at is None:
-        special = OUTCOMES_OF_REFUSED
-    if not switch.is_on():
-        special = special | WITHOUT_BILLING
-    cause = HangupCause(call.hangup_cause)
-    return special.get(cause) or OUTCOMES[cause]
-
-
-def outcomes() -> dict[HangupCause, str]:
-    """How calls end, in general words."""
-    return OUTCOMES if switch.is_on() else OUTCOMES | WITHOUT_BILLING
 
 
 def describe_event(event: CallEvent) -> str:

@@ -88,6 +88,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     # When the account's retention ended that of its transcript, or of its events (`calls.retention`).
     transcript_deleted_at = models.DateTimeField(null=True)
     events_deleted_at = models.DateTimeField(null=True)
+    reported_at = models.DateTimeField(null=True)  # when `call.report` was sent (calls.reports)
 
     started_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)
@@ -116,6 +117,9 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
                 fields=["ended_at"],
                 condition=Q(transcript_announced=False, ended_at__isnull=False),
                 name="call_unannounced",
+            ),
+            models.Index(
+                fields=["ended_at"], condition=Q(reported_at=None, ended_at__isnull=False), name="call_unreported"
             ),
             # What a day or a month came to, and how often somebody has called.
             models.Index(fields=["developer", "settled_at"], include=SUMMED_UP, name="call_by_settlement"),

@@ -6,8 +6,9 @@ from django import template
 
 from calls.dashboard.pages import cost_of
 from calls.dashboard.timeline_chart import seconds_since
-from calls.dashboard.wording import TROUBLE, describe_event, describe_outcome, describe_reason, other_party
+from calls.dashboard.wording import TROUBLE, describe_event, describe_reason, other_party
 from calls.models import CallEvent
+from calls.outcomes import describe_outcome
 
 register = template.Library()
 register.filter("cost", cost_of)

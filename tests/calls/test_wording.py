@@ -2,8 +2,9 @@
 
 import pytest
 
-from calls.dashboard.wording import describe_reason, seconds_in_words
+from calls.dashboard.wording import describe_reason
 from calls.models import CallEvent
+from calls.outcomes import seconds_in_words
 
 
 @pytest.mark.parametrize(

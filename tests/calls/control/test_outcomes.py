@@ -12,8 +12,8 @@ from django.test import Client
 from billing.models import LedgerEntry
 from calls.clock import cap_enforcement, sweeper
 from calls.control import inbound, lifecycle
-from calls.dashboard.wording import OUTCOMES, describe_outcome
 from calls.models import Call, HangupCause
+from calls.outcomes import OUTCOMES, describe_outcome
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number

@@ -5,12 +5,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 
-from calls.dashboard import diagnosis
-from calls.dashboard.diagnosis import Diagnosis, Fault
-from calls.dashboard.pages import deliveries_of
+from calls.diagnosis import Fault, explain
 from calls.models import Call, CallEvent, CarrierEventRecord, TranscriptEntry
 from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.factories import bearer
 from webhooks.models import WebhookAttempt, WebhookDelivery
 
 pytestmark = pytest.mark.django_db
@@ -50,10 +50,6 @@ def add_delivery(call: Call, event_type: str, status: int | None, error: str | N
     )  # fmt: skip
 
 
-def diagnose(call: Call) -> Diagnosis | None:
-    return diagnosis.diagnose(call, list(call.events.all()), list(deliveries_of(call)))
-
-
 @pytest.mark.parametrize(
     ("cause", "fields", "fault", "words"),
     [
@@ -79,22 +75,23 @@ def diagnose(call: Call) -> Diagnosis | None:
     ],
 )
 def test_every_bad_end_has_somebody_to_blame(cause: str, fields: dict[str, Any], fault: Fault, words: str) -> None:
-    found = diagnose(ended_call(cause, **fields))
-    assert found is not None
+    found = explain(ended_call(cause, **fields))
     assert (found.fault, found.is_end) == (fault, True)
-    assert words in found.sentence
+    assert words in found.summary
     assert found.fix
 
 
 @pytest.mark.parametrize("cause", ["normal_clearing", "voicemail", "transferred"])
 def test_a_good_end_needs_no_explanation(cause: str) -> None:
-    assert diagnose(ended_call(cause)) is None
+    found = explain(ended_call(cause))
+    assert (found.outcome, found.fault, found.is_trouble, found.evidence) == (cause, Fault.NOBODY, False, [])
 
 
 def test_a_running_call_is_not_judged() -> None:
     call = ended_call(status="answered", hangup_cause="", ended_at=None)
     add_event(call, "stream.reconnected", reason="model_dropped")
-    assert diagnose(call) is None
+    found = explain(call)
+    assert (found.outcome, found.fault, found.is_trouble) == ("in_progress", Fault.NOBODY, False)
 
 
 def test_what_the_carrier_reported_is_the_evidence() -> None:
@@ -107,30 +104,26 @@ def test_what_the_carrier_reported_is_the_evidence() -> None:
         detail="486 Busy Here",
         occurred_at=NOON,
     )
-    found = diagnose(call)
-    assert found is not None
+    found = explain(call)
     assert found.evidence == ["12:00:00 the carrier reported busy (486 Busy Here)"]
 
 
 def test_a_limit_of_ones_own_is_told_from_an_empty_balance() -> None:
     call = ended_call("insufficient_balance")
-    assert diagnose(call).sentence == "Your balance was used up."  # type: ignore[union-attr]
+    assert explain(call).summary == "Your balance was used up."
     add_event(call, "limit.reached", reason="daily_cap_reached", limit="5.00")
-    found = diagnose(call)
-    assert found is not None
-    assert found.sentence == "A spending limit was reached."
+    found = explain(call)
+    assert found.summary == "A spending limit was reached."
     assert found.evidence == ["12:00:05 limit.reached: daily_cap_reached"]
 
 
 def test_a_process_that_went_away_is_our_fault() -> None:
     call = ended_call("carrier_failed")
     add_event(call, "stream.connected", model="gemini-3.1-flash-live")
-    found = diagnose(call)
-    assert found is not None
+    found = explain(call)
     assert found.fault == Fault.PLATFORM
     add_event(call, "stream.failed", reason="connection_failed")
-    found = diagnose(call)
-    assert found is not None
+    found = explain(call)
     assert (found.fault, found.evidence) == (Fault.CARRIER, ["12:00:05 stream.failed: connection_failed"])
 
 
@@ -141,8 +134,7 @@ def test_a_refused_key_is_its_owners_and_a_broken_connection_is_the_models(is_ow
     if is_own:
         call.config["model_key_id"] = {"value": 3, "source": "number"}
     add_event(call, "model.failed", reason="Incorrect API key provided", refused=is_refused)
-    found = diagnose(call)
-    assert found is not None
+    found = explain(call)
     owner = Fault.SETTINGS if is_own else Fault.PLATFORM
     assert found.fault == (owner if is_refused else Fault.MODEL)
     assert found.evidence == ["12:00:05 model.failed: Incorrect API key provided"]
@@ -168,8 +160,7 @@ def test_what_a_call_recovered_from_has_its_owner(events: list[tuple[str, str]],
     call = ended_call()
     for name, reason in [("stream.connected", ""), *events]:
         add_event(call, name, **({"reason": reason} if reason else {}))
-    found = diagnose(call)
-    assert found is not None
+    found = explain(call)
     assert (found.fault, found.is_end) == (fault, False)
 
 
@@ -187,8 +178,7 @@ def test_a_call_that_was_lost_has_its_owner(events: list[tuple[str, str]], fault
     call = ended_call("carrier_failed")
     for name, reason in events:
         add_event(call, name, **({"reason": reason} if reason else {}))
-    found = diagnose(call)
-    assert found is not None
+    found = explain(call)
     assert (found.fault, found.is_end) == (fault, True)
 
 
@@ -196,13 +186,11 @@ def test_a_call_that_was_lost_has_its_owner(events: list[tuple[str, str]], fault
 def test_a_silent_model_is_at_fault_whoever_hangs_up(cause: str) -> None:
     call = ended_call(cause)
     add_event(call, "dead_air", remedy="prompt")
-    found = diagnose(call)
-    assert found is not None
+    found = explain(call)
     assert (found.fault, found.is_end) == (Fault.MODEL, True)
     # It spoke again: only a pause.
     TranscriptEntry.objects.create(call=call, role="model", text="Sorry.", spoken_at=NOON + timedelta(seconds=9))
-    found = diagnose(call)
-    assert found is not None
+    found = explain(call)
     assert found.fault == {"silence_timeout": Fault.CALLEE, "max_duration": Fault.SETTINGS}.get(cause, Fault.MODEL)
     assert found.is_end == (cause != "normal_clearing")
 
@@ -216,24 +204,21 @@ def test_a_silent_model_is_at_fault_whoever_hangs_up(cause: str) -> None:
     ],
 )
 def test_a_canceled_call_says_who_canceled_it(asked: str, fault: Fault) -> None:
-    found = diagnose(ended_call("canceled", answered_at=None, end_requested_cause=asked))
-    assert found is not None
+    found = explain(ended_call("canceled", answered_at=None, end_requested_cause=asked))
     assert (found.fault, found.is_end) == (fault, True)
 
 
 def test_a_browser_that_never_connected() -> None:
-    found = diagnose(ended_call("no_answer", answered_at=None, sandbox=True, direction="inbound"))
-    assert found is not None
-    assert found.sentence == "The browser never connected."
+    found = explain(ended_call("no_answer", answered_at=None, sandbox=True, direction="inbound"))
+    assert found.summary == "The browser never connected."
     assert "microphone" in found.fix
 
 
 def test_a_webhook_that_never_said_what_to_do() -> None:
     call = ended_call("webhook_failed", mode="webhook", answered_at=None)
     add_delivery(call, "call.incoming", 200, 'The response has no "action".')
-    found = diagnose(call)
-    assert found is not None
-    assert (found.fault, found.sentence) == (
+    found = explain(call)
+    assert (found.fault, found.summary) == (
         Fault.WEBHOOK,
         "Your server did not respond to call.incoming with an action.",
     )
@@ -244,21 +229,93 @@ def test_trouble_in_a_call_that_ended_well() -> None:
     call = ended_call()
     add_event(call, "dead_air", remedy="prompt")
     TranscriptEntry.objects.create(call=call, role="model", text="Sorry.", spoken_at=NOON + timedelta(seconds=9))
-    found = diagnose(call)
-    assert found is not None
+    found = explain(call)
     assert (found.fault, found.is_end) == (Fault.MODEL, False)
-    assert "stopped responding 1 time" in found.sentence
+    assert "stopped responding 1 time" in found.summary
     for _ in range(2):
         add_event(call, "stream.reconnected", reason="connection_lost")
-    assert diagnose(call).sentence.startswith("The carrier's audio connection broke 2 times")  # type: ignore[union-attr]
+    assert explain(call).summary.startswith("The carrier's audio connection broke 2 times")
     add_event(call, "transfer.failed", to="+12025559999", reason="busy")
-    assert diagnose(call).fault == Fault.CALLEE  # type: ignore[union-attr]
+    assert explain(call).fault == Fault.CALLEE
     add_delivery(call, "call.hangup", 500)
-    assert diagnose(call).sentence == "1 webhook of this call could not be delivered."  # type: ignore[union-attr]
+    assert explain(call).summary == "1 webhook of this call could not be delivered."
     add_delivery(call, "call.tool_call", None, "No complete response within 10 seconds.")
-    found = diagnose(call)
-    assert found is not None
-    assert found.sentence == "1 tool call failed. The agent was informed and continued."
+    found = explain(call)
+    assert found.summary == "1 tool call failed. The agent was informed and continued."
     assert found.evidence == [
         "12:00:07 call.tool_call: no response after 183 ms, No complete response within 10 seconds."
     ]
+
+
+NEVER = {"answered_at": None}
+INBOUND = {"direction": "inbound"}
+# What is done to a call, and whose fault the API says it was.
+INJECTED: list[tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]], Fault]] = [
+    ("busy", NEVER, [], Fault.CALLEE),
+    ("no_answer", NEVER, [], Fault.CALLEE),
+    ("rejected", NEVER, [], Fault.CALLEE),
+    ("no_answer", NEVER | INBOUND, [], Fault.CALLER),
+    ("silence_timeout", INBOUND, [], Fault.CALLER),
+    ("silence_timeout", {}, [], Fault.CALLEE),
+    ("silence_timeout", {}, [("dead_air", {})], Fault.MODEL),
+    ("normal_clearing", {}, [("dead_air", {})], Fault.MODEL),
+    ("max_duration", {}, [("dead_air", {})], Fault.MODEL),
+    ("model_failed", {}, [("model.failed", {"reason": "timeout"})], Fault.MODEL),
+    ("model_failed", {}, [("model.failed", {"reason": "401", "refused": True})], Fault.PLATFORM),
+    ("model_failed", {"own_key": True}, [("model.failed", {"reason": "401", "refused": True})], Fault.SETTINGS),
+    ("model_failed", NEVER | INBOUND, [("call.refused", {"reason": "model_unavailable"})], Fault.SETTINGS),
+    ("invalid_number", NEVER, [], Fault.SETTINGS),
+    ("insufficient_balance", {}, [], Fault.SETTINGS),
+    ("insufficient_balance", {}, [("limit.reached", {"reason": "daily_cap_reached"})], Fault.SETTINGS),
+    ("insufficient_balance", NEVER | INBOUND, [("call.refused", {"reason": "daily_cap_reached"})], Fault.SETTINGS),
+    ("busy", NEVER | INBOUND, [("call.refused", {"reason": "too_many_calls"})], Fault.SETTINGS),
+    ("rejected", NEVER | INBOUND, [("call.refused", {"reason": "rejected_by_lookup"})], Fault.SETTINGS),
+    ("account_deactivated", {}, [], Fault.SETTINGS),
+    ("max_duration", {}, [], Fault.SETTINGS),
+    ("carrier_failed", NEVER | {"carrier_call_id": None}, [], Fault.CARRIER),
+    ("carrier_failed", {}, [("stream.connected", {}), ("stream.failed", {"reason": "x"})], Fault.CARRIER),
+    ("carrier_failed", {}, [("stream.connected", {})], Fault.PLATFORM),
+    ("normal_clearing", {}, [("stream.reconnected", {"reason": "session_lost"})], Fault.PLATFORM),
+    ("normal_clearing", {}, [("stream.reconnected", {"reason": "connection_lost"})], Fault.CARRIER),
+    ("normal_clearing", {}, [("stream.reconnected", {"reason": "deploy"})], Fault.NOBODY),
+    ("normal_clearing", {}, [("lookup.failed", {"reason": "timeout"})], Fault.WEBHOOK),
+    ("normal_clearing", {}, [("transfer.failed", {"reason": "busy"})], Fault.CALLEE),
+    ("normal_clearing", {}, [("transfer.failed", {"reason": "premium_destination"})], Fault.SETTINGS),
+    ("webhook_failed", NEVER | INBOUND | {"mode": "webhook"}, [], Fault.SETTINGS),
+    ("voicemail", {"voicemail_detected": True}, [], Fault.NOBODY),
+    ("transferred", {}, [], Fault.NOBODY),
+    ("canceled", NEVER, [], Fault.NOBODY),
+]
+
+
+@pytest.mark.parametrize(("cause", "fields", "events", "fault"), INJECTED)
+def test_the_api_names_the_owner_of_an_injected_failure(
+    client: Client, cause: str, fields: dict[str, Any], events: list[tuple[str, dict[str, Any]]], fault: Fault
+) -> None:
+    fields = dict(fields)
+    has_own_key = fields.pop("own_key", False)
+    call = ended_call(cause, **fields)
+    if has_own_key:
+        call.config["model_key_id"] = {"value": 3, "source": "number"}
+        call.save()
+    for name, metadata in events:
+        add_event(call, name, **metadata)
+    answer = client.get(f"/api/v1/calls/{call.pk}/diagnosis", headers=bearer(call.developer))
+    assert answer.status_code == 200
+    found = answer.json()["data"]
+    assert found.keys() == {"outcome", "fault", "summary", "evidence", "fix", "fix_url"}
+    assert (found["outcome"], found["fault"]) == (cause, fault)
+    assert all(found[name] for name in ("summary", "fix"))
+    assert found["fix_url"] is None or found["fix_url"].startswith("http")
+
+
+def test_a_failed_webhook_and_a_running_call_over_the_api(client: Client) -> None:
+    call = ended_call("webhook_failed", mode="webhook", answered_at=None)
+    add_delivery(call, "call.incoming", 500)
+    options: dict[str, Any] = {"headers": bearer(call.developer)}
+    path = f"/api/v1/calls/{call.pk}/diagnosis"
+    assert client.get(path, **options).json()["data"]["fault"] == "your_webhook"
+    assert client.get(path, headers=bearer(make_account())).status_code == 404
+    Call.objects.update(status="answered", hangup_cause="", ended_at=None)
+    found = client.get(path, **options).json()["data"]
+    assert (found["outcome"], found["fault"], found["evidence"]) == ("in_progress", "nobody", [])
