@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from agents import variables, versions
 from agents.models import Agent, AgentSettings, AgentVersion, AIModel, ModelKey
+from agents.secret_tokens import mask
 from agents.selectors import default_model, find_model
 from agents.settings import FIELDS, CallConfig, Source
 from bubblyphone.core.errors import InvalidRequest
@@ -61,8 +62,8 @@ def fill_in(config: CallConfig, values: Mapping[str, str]) -> CallConfig:
         )
     return replace(
         config,
-        system_prompt=variables.expand(config.system_prompt, values),
-        greeting_message=variables.expand(config.greeting_message, values),
+        system_prompt=mask(variables.expand(config.system_prompt, values)),
+        greeting_message=mask(variables.expand(config.greeting_message, values)),
         transfer_number=variables.expand(config.transfer_number, values),
     )
 

@@ -6,8 +6,8 @@ from typing import Any
 from django import forms
 
 from agents.analysis_schema import FIELD_TYPES, MAX_FIELDS, schema_problems
-from agents.models import Agent, ModelKey
-from agents.serializers import AgentSerializer, ModelKeySerializer
+from agents.models import Agent, ModelKey, Secret
+from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
 from agents.setting_inputs import narrow, wide
 from agents.setting_kinds import Group
 from agents.settings_form import Section, SettingsForm, check_by
@@ -132,7 +132,7 @@ def analysis_fields(data: Mapping[str, Any] | None, schema: Mapping[str, Any] | 
 
 
 class ApiKeyInput(forms.CharField):
-    """A vendor's key: hidden while typed, and not filled in by the browser."""
+    """A secret: hidden while typed, and not filled in by the browser."""
 
     widget = forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-1p-ignore": ""})
 
@@ -164,4 +164,35 @@ class ReplaceKeyForm(forms.Form):
         values: dict[str, Any] = super().clean() or {}
         if not self.errors:
             check_by(ModelKeySerializer(data={**values, "provider": self.key.provider}), self)
+        return values
+
+
+class SecretForm(forms.Form):
+    name = forms.CharField(
+        label="Name",
+        max_length=64,
+        widget=forms.TextInput(attrs={"placeholder": "CALENDAR_KEY", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    value = ApiKeyInput(label="Value", max_length=4000)
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            check_by(SecretSerializer(data=values), self)
+        return values
+
+
+class ReplaceSecretForm(forms.Form):
+    """Another value for a secret."""
+
+    value = ApiKeyInput(label="New value", max_length=4000)
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, secret: Secret) -> None:
+        super().__init__(data, auto_id=f"id_%s_{secret.pk}")
+        self.secret = secret
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            check_by(SecretValueSerializer(data=values), self)
         return values

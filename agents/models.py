@@ -128,6 +128,21 @@ for _setting in SETTINGS:
     AgentSettings.add_to_class(_setting.name.removesuffix("_id"), column(_setting.kind))
 
 
+class Secret(models.Model):
+    """A value that tools send in headers and URLs, as `{{secret.NAME}}` (`agents.secrets`)."""
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="secrets")
+    name = models.CharField(max_length=64)
+    encrypted = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["developer", "name"], name="secret_once_by_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Agent(AgentSettings):
     """A reusable configuration, linked to numbers or named in a call."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from agents import languages
+from agents import languages, secret_tokens
 from agents import setting_kinds as kinds
 from agents.analysis_schema import schema_problems
 from agents.selectors import find_model, in_service, unavailable_reason
@@ -213,6 +213,28 @@ class ModelKeySerializer(StrictSerializer):
         error_messages={"invalid": "Must not contain spaces or special characters."},
     )
     label = EmptyableText(max_length=100)  # type: ignore[assignment]  # DRF fields have an attribute of that name
+
+
+class SecretValueSerializer(StrictSerializer):
+    """The body of PATCH /secrets/{id}."""
+
+    # It travels in HTTP headers, which take visible ASCII and spaces within.
+    value = serializers.RegexField(
+        r"^[!-~](?:[ -~]*[!-~])?\Z",
+        min_length=4,
+        max_length=4000,
+        trim_whitespace=False,
+        error_messages={"invalid": "Must contain only ASCII characters, without spaces at the ends and line breaks."},
+    )
+
+
+class SecretSerializer(SecretValueSerializer):
+    """The body of POST /secrets."""
+
+    name = serializers.RegexField(
+        rf"^{secret_tokens.NAME.pattern}\Z",
+        error_messages={"invalid": "Must start with A-Z and contain at most 64 characters of A-Z, 0-9, and _."},
+    )
 
 
 def _as_detail(problems: dict[str, list[str]]) -> Any:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 
 from accounts.models import ApiKey, Developer
-from agents import configuration, model_rules, versions
+from agents import configuration, model_rules, secrets, versions
 from agents.models import Agent, AgentSettings, AgentVersion, ModelKey
 from agents.settings import FIELDS
 from billing import destinations
@@ -144,7 +144,7 @@ def set_fields(
 ) -> None:
     """Set checked values on a row, without saving it.
 
-    Raises InvalidRequest for a model key of somebody else's and for a transfer number that can never be called.
+    Raises InvalidRequest for a model key of somebody else's, a transfer number that can never be called, and an unknown secret.
 
     Call it in a transaction: the chosen key stays locked until the end of it, so that it cannot be deleted meanwhile.
     """
@@ -156,6 +156,7 @@ def set_fields(
     if key_id is not None and own_keys.filter(pk=key_id).first() is None:
         raise InvalidRequest({"model_key_id": ["This model key does not exist."]})
     destinations.check_field("transfer_number", changes.get("transfer_number"), developer_id=developer_id)
+    secrets.check_tools(changes.get("tools"), developer_id=developer_id)
     for name, value in changes.items():
         setattr(target, name, value)
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from agents import model_key_views, version_views, views
+from agents import model_key_views, secret_views, version_views, views
 
 urlpatterns = [
     path("agents", views.agents, name="agents"),
@@ -13,6 +13,9 @@ urlpatterns = [
     path("agents/<int:pk>/versions", version_views.agent_versions, name="agent-versions"),
     path("agents/<int:pk>/versions/<int:number>", version_views.agent_version, name="agent-version"),
     path("agents/<int:pk>/versions/<int:number>/restore", version_views.restore_version, name="restore-agent-version"),
+    path("secrets", secret_views.secrets_page, name="secrets"),
+    path("secrets/<int:pk>/replace", secret_views.replace_secret, name="replace-secret"),
+    path("secrets/<int:pk>/delete", secret_views.delete_secret, name="delete-secret"),
     path("model-keys", model_key_views.model_keys, name="model-keys"),
     path("model-keys/<int:pk>/test", model_key_views.check_key, name="test-model-key"),
     path("model-keys/<int:pk>/replace", model_key_views.replace_key, name="replace-model-key"),

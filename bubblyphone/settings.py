@@ -49,6 +49,7 @@ ENCRYPTED_FIELDS = {
     "accounts.IdempotentAnswer": ["encrypted_body"],
     "webhooks.SigningSecret": ["encrypted", "previous_encrypted"],
     "agents.ModelKey": ["encrypted"],
+    "agents.Secret": ["encrypted"],
     "staff.Authenticator": ["encrypted"],
 }
 ALLOWED_HOSTS = ["*"] if IS_LOCAL else [_public.hostname, "localhost", "127.0.0.1"]

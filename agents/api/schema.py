@@ -5,10 +5,10 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
-from accounts.admin_keys import CAP_ERRORS
+from accounts.admin_keys import CAP_ERRORS, ERRORS
 from agents import analysis_schema, tools
-from agents.api.shapes import AGENT, ANALYSIS_EXAMPLE, MODEL, MODEL_KEY, SETTING_SCHEMAS
-from agents.serializers import AgentSerializer, ModelKeySerializer
+from agents.api.shapes import AGENT, ANALYSIS_EXAMPLE, MODEL, MODEL_KEY, SECRET, SETTING_SCHEMAS
+from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
 from agents.settings import SETTINGS
 from bubblyphone.core.json_schema import Schema, data_of, data_with_warnings, flag, listing, page_of, record, text
 from bubblyphone.core.schema import Operation
@@ -40,6 +40,30 @@ OPERATIONS = {
             "concurrent tests per account. Above that, the response is 429 with `Retry-After`.",
             answer=data_of(record({"ok": flag(example=True), "message": text("The provider accepts this key.")})),
             errors={502: "The provider could not be reached."},
+        ),
+    },
+    "Secrets": {
+        "POST /secrets": Operation(
+            "Store a secret",
+            "A value that tools send to other servers. Use `{{secret.NAME}}` in the `headers` and the `url` of a tool. Stored "
+            "encrypted and never returned; logs show `•••` instead.",
+            answer=data_of(SECRET),
+            status=201,
+            body=SecretSerializer,
+            example={"name": "CALENDAR_KEY", "value": "sk-calendar-123"},
+            errors=ERRORS,
+        ),
+        "GET /secrets": Operation("List secrets", "Names without values, newest first.", answer=page_of(SECRET)),
+        "PATCH /secrets/{id}": Operation(
+            "Replace a secret",
+            "Tools send the new value from the next call.",
+            answer=data_of(SECRET),
+            body=SecretValueSerializer,
+            example={"value": "sk-calendar-456"},
+            errors=ERRORS,
+        ),
+        "DELETE /secrets/{id}": Operation(
+            "Delete a secret", status=204, errors={**ERRORS, 409: "A tool uses the secret."}
         ),
     },
     "Agents": {
@@ -85,6 +109,8 @@ FIELDS = {
     "analysis_schema": "Fields to extract from the transcript after each call. Null or {} turns analysis off.",
     "provider": "Provider that issued the key.",
     "api_key": "The provider's API key. It is never returned.",
+    "SecretSerializer.name": "Name of the secret, like CALENDAR_KEY.",
+    "value": "The value. It is never returned.",
     "ModelKeySerializer.label": "A name for the key.",
 }
 

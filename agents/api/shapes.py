@@ -88,6 +88,14 @@ MODEL_KEY = shape(
         "created_at": moment(),
     },
 )
+SECRET = shape(
+    "Secret",
+    {
+        "id": whole(5),
+        "name": text("CALENDAR_KEY", "Used as `{{secret.CALENDAR_KEY}}`. The value is never returned."),
+        "created_at": moment(),
+    },
+)
 ANALYSIS_EXAMPLE = {
     "qualified_lead": {"type": "boolean", "description": "Did the caller want to buy?"},
     "disposition": {

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
-from agents import configuration, model_rules
+from agents import configuration, model_rules, secrets
 from agents.models import Agent
 from agents.selectors import running_slug
 from agents.settings import CallConfig
@@ -59,6 +59,7 @@ def place_call(
         refuse(model_rules.call_problems(config))
     now = timezone.now()
     with transaction.atomic():
+        secrets.check_tools(request.get("tools"), developer_id=developer.pk)
         call = Call(
             developer=developer,
             phone_number=number,

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from agents.models import ModelKey
+from agents.secrets import create_secret
 from billing.models import Card
 from bubblyphone.core.crypto import encrypt
 from calls.models import Call
@@ -31,6 +32,7 @@ COMMON = {"code", "month_id"}
 BODIES: dict[str, dict[str, Any]] = {
     "calls/<str:identifier>/context": {"message": "The customer's name is Jane."},
     "calls/<str:identifier>/speak": {"text": "Hello."},
+    "secrets/<int:pk>": {"value": "an0ther"},
     "calls/<str:identifier>/transfer": {"to": "+14155550199"},
 }
 
@@ -50,6 +52,7 @@ class Foreign:
             "api-keys": make_api_key(owner)[0].pk,
             "calls": self.call.pk,
             "model-keys": self.model_key.pk,
+            "secrets": create_secret(developer=owner, name="KEY", value="s3cret").pk,
             "phone-numbers": self.number.pk,
             "webhook-logs": self._delivery(),
             "webhook-endpoints": make_endpoint(owner, "https://example.com/foreign")[0].pk,

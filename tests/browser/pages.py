@@ -29,6 +29,7 @@ PAGES = {
     "usage": "/usage",
     "api-keys": "/api-keys",
     "model-keys": "/model-keys",
+    "secrets": "/secrets",
     "webhooks": "/webhooks",
     "countries": "/countries",
     "country": "/countries/GB/local",

@@ -19,7 +19,18 @@ from webhooks.models import WebhookAttempt, WebhookDelivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
-PAGES = ["/", "/numbers", "/numbers/buy", "/agents", "/model-keys", "/calls", "/api-keys", "/billing", "/sandbox"]
+PAGES = [
+    "/",
+    "/numbers",
+    "/numbers/buy",
+    "/agents",
+    "/model-keys",
+    "/secrets",
+    "/calls",
+    "/api-keys",
+    "/billing",
+    "/sandbox",
+]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, Developer
 from agents.models import Agent
 from agents.providers.registry import get_model
+from agents.secrets import create_secret
 from agents.services import create_model_key
 from agents.settings import CallConfig
 from billing.ledger import test_credit as give_credit
@@ -40,6 +41,7 @@ class World:
     spare_agent: Agent
     model_key_id: int
     spare_key_id: int
+    secret_ids: list[int]
     card_id: int
     ended_call: Call
     running_call: Call
@@ -92,6 +94,7 @@ def world(
         spare_agent=agents[1],
         model_key_id=keys[0],
         spare_key_id=keys[1],
+        secret_ids=[create_secret(developer=developer, name=name, value="s3cret").pk for name in ("ONE", "OTHER")],
         card_id=Card.objects.create(developer=developer, stripe_id="pm_schema", brand="visa", last_four="4242").pk,
         ended_call=_worked_up(_call(number, status="completed", ended_at=timezone.now(), duration_seconds=95)),
         running_call=_call(number, status="answered"),

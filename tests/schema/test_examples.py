@@ -34,6 +34,7 @@ def path_of(world: World, method: str, path: str) -> str:
     ids: dict[str, Any] = {
         "/agents": world.spare_agent.pk if method == "DELETE" else world.agent.pk,
         "/phone-numbers": world.spare_number.pk if method == "DELETE" else world.number.pk,
+        "/secrets": world.secret_ids[method == "DELETE"],
         "/model-keys": world.spare_key_id if method == "DELETE" else world.model_key_id,
         "/calls": world.running_call.pk if path.endswith("/hangup") else world.ended_call.pk,
         "/api-keys": _newest_key(world),

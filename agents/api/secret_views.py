@@ -1,0 +1,46 @@
+"""/api/v1/secrets: values that tools send; none is ever returned."""
+
+from typing import cast
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.admin_keys import ChangesNeedAdminKey
+from accounts.models import Developer
+from agents import secrets
+from agents.api.shapes import SECRET
+from agents.serializers import SecretSerializer, SecretValueSerializer
+from bubblyphone.core.api import data, page_of, validated
+from bubblyphone.core.known_parameters import KnownParameters
+from bubblyphone.core.readable_body import ReadableBody
+
+PERMISSIONS = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
+
+
+class SecretList(APIView):
+    """GET and POST /secrets."""
+
+    permission_classes = PERMISSIONS
+
+    def get(self, request: Request) -> Response:
+        return page_of(request, secrets.secrets_of(cast(Developer, request.user)), SECRET.of)
+
+    def post(self, request: Request) -> Response:
+        secret = secrets.create_secret(developer=cast(Developer, request.user), **validated(SecretSerializer, request))
+        return data(SECRET.of(secret), status=201)
+
+
+class SecretDetail(APIView):
+    """PATCH and DELETE /secrets/{id}."""
+
+    permission_classes = PERMISSIONS
+
+    def patch(self, request: Request, pk: int) -> Response:
+        secret = secrets.get_secret(developer=cast(Developer, request.user), pk=pk)
+        secrets.replace_secret(secret=secret, **validated(SecretValueSerializer, request))
+        return data(SECRET.of(secret))
+
+    def delete(self, request: Request, pk: int) -> Response:
+        secrets.delete_secret(secret=secrets.get_secret(developer=cast(Developer, request.user), pk=pk))
+        return Response(status=204)
