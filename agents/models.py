@@ -92,6 +92,7 @@ class AgentSettings(models.Model):
     model_key: ModelKey | None
     system_prompt: str | None
     voice: str | None
+    tools: list[dict[str, Any]] | None
     tool_webhook_url: str | None
     transfer_number: str | None
     recording_enabled: bool | None

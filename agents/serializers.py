@@ -233,6 +233,7 @@ class SecretSerializer(SecretValueSerializer):
 
     name = serializers.RegexField(
         rf"^{secret_tokens.NAME.pattern}\Z",
+        trim_whitespace=False,
         error_messages={"invalid": "Must start with A-Z and contain at most 64 characters of A-Z, 0-9, and _."},
     )
 

@@ -81,6 +81,7 @@ class Pages:
             "/agents": world.agent.pk,
             "/numbers": world.number.pk,
             "/model-keys": world.model_key_id,
+            "/secrets": world.secret_ids[0],
             "/webhooks": world.webhook_log_id,
             "/billing": world.card_id,
         }

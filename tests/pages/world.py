@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts import email_verification, passwords
 from accounts.models import BrowserSession, Developer
 from accounts.services import issue_api_key, open_session
+from agents.secrets import create_secret
 from agents.services import create_model_key, update_agent
 from billing.models import Card, Payment
 from calls.models import Recording
@@ -45,6 +46,7 @@ class World:
         self.number = make_streaming_number(developer, model_slug="local-offline", webhook_url=f"{server.url}/hook")
         self.webhook_number = make_phone_number(developer=developer, webhook_url=f"{server.url}/hook")
         self.call = make_call(self.number, timezone.now())
+        self.secret = create_secret(developer=developer, name="KEY", value="s3cret")
         self.key = create_model_key(developer=developer, provider="openai", api_key="sk-proj-0123456789")
         self.card = save_card(stripe, developer)
         Card.objects.update(is_default=False)
@@ -81,7 +83,7 @@ class World:
         if name == "resend-failed-webhooks":
             self._failed_delivery()
         pattern = next(found for found in patterns() if found.name == name)
-        known = {"agents": self.agent.pk, "model-keys": self.key.pk, "numbers": self.number.pk}
+        known = {"agents": self.agent.pk, "model-keys": self.key.pk, "secrets": self.secret.pk, "numbers": self.number.pk}
         values = {"pk": known.get(str(pattern.pattern).partition("/")[0]), "identifier": self.call.pk, "number": 1}
         return {parameter: values[parameter] for parameter in pattern.pattern.converters}
 
