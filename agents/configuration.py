@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from agents import variables, versions
+from agents.http_tools import saved_names
 from agents.models import Agent, AgentSettings, AgentVersion, AIModel, ModelKey
 from agents.secret_tokens import mask
 from agents.selectors import default_model, find_model
@@ -69,10 +70,9 @@ def fill_in(config: CallConfig, values: Mapping[str, str]) -> CallConfig:
 
 
 def missing_variables(config: CallConfig, given: Mapping[str, str]) -> list[str]:
-    """The variables in the configuration that have no value: not in the request, no default, not built in."""
-    return variables.missing(
-        _texts(config), {**config.default_variables, **dict.fromkeys(variables.BUILT_IN, ""), **given}
-    )
+    """The variables in the configuration that have no value: not in the request, no default, not built in, not set by tools."""
+    others = dict.fromkeys((*variables.BUILT_IN, *saved_names(config.tools)), "")
+    return variables.missing(_texts(config), {**config.default_variables, **others, **given})
 
 
 def variables_of(config: CallConfig) -> dict[str, str]:
@@ -102,7 +102,7 @@ def _texts(config: CallConfig) -> tuple[str, ...]:
 def problems(config: CallConfig, *, streaming: bool) -> dict[str, list[str]]:
     """Contradictions within a configuration, `{field: [text]}`. Limits of the model are in `agents.model_rules`."""
     found: dict[str, list[str]] = {}
-    if config.tools and not config.tool_webhook_url:
+    if any(not tool.get("url") for tool in config.tools) and not config.tool_webhook_url:
         found["tool_webhook_url"] = ["A tool webhook URL is required when tools are set."]
     if config.transcription_enabled and not config.recording_enabled:
         found["transcription_enabled"] = ["Transcription requires recording_enabled to be true."]

@@ -53,6 +53,10 @@ class SecretValues:
     def __repr__(self) -> str:
         return f"SecretValues({', '.join(self._values)})"
 
+    def value(self, name: str) -> str:
+        """Raises KeyError for a secret that does not exist."""
+        return self._values[name]
+
     def missing(self, text: str) -> list[str]:
         """The secrets in a text that do not exist."""
         return [name for name in names_in(text) if name not in self._values]

@@ -127,7 +127,8 @@ class CallConfig:
         Tools(),
         Group.TOOLS,
         label="Tools",
-        about="Functions that the model can call, sent to `tool_webhook_url`. The agent says a tool's `speak_while_waiting` "
+        about="Functions that the model can call, sent to `tool_webhook_url` or to the tool's own `url`. The agent says a tool's "
+        "`speak_while_waiting` "
         "if the response takes a moment.",
         example=[
             {
@@ -147,7 +148,7 @@ class CallConfig:
         about='URL that receives `call.tool_call`. Respond within 10 seconds with `{"result": …}`. Any 2xx is a success. An '
         "empty body is an empty result. Any other JSON or text is passed to the model unchanged.",
         example="https://yourapp.com/tools",
-        hint="Receives tool calls. Required if there are tools.",
+        hint="Receives calls of tools without a url.",
         placeholder="https://",
         on_call_page="Tool webhook URL",
     )

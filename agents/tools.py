@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agents import http_tools
 from agents.json_checks import json_problem
 from agents.providers.base import ToolSpec
 from agents.schema_keywords import TYPES, Problem, keyword_problems, subschemas
@@ -17,6 +18,7 @@ MAX_TOOL_BYTES = 16_384
 MAX_DESCRIPTION = 2000
 MAX_WAITING_WORDS = 200  # of what is said while a tool takes its time
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+DEFINITION_FIELDS = frozenset({"name", "description", "parameters", "type", "speak_while_waiting", *http_tools.FIELDS})
 NAME_RULE = "Must start with a letter or underscore and contain at most 64 letters, digits, underscores, and hyphens."
 
 END_CALL = ToolSpec(
@@ -139,7 +141,7 @@ def _problems(tools: object) -> Iterator[Problem]:
 
 
 def _definition_problems(tool: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    for unknown in sorted(tool.keys() - {"name", "description", "parameters", "type", "speak_while_waiting"}):
+    for unknown in sorted(tool.keys() - DEFINITION_FIELDS):
         yield f"{path}.{unknown}", "Unknown field."
     # OpenAI's way of writing the same definition.
     if tool.get("type", "function") != "function":
@@ -158,6 +160,13 @@ def _definition_problems(tool: Mapping[str, Any], path: str) -> Iterator[Problem
     if not isinstance(words, str) or len(words) > MAX_WAITING_WORDS:
         yield f"{path}.speak_while_waiting", f"Must be a string of at most {MAX_WAITING_WORDS} characters."
     yield from _parameters_problems(tool.get("parameters"), f"{path}.parameters")
+    yield from http_tools.definition_problems(tool, _parameter_names(tool.get("parameters")), path)
+
+
+def _parameter_names(parameters: object) -> Iterator[str]:
+    if isinstance(parameters, Mapping):
+        properties = parameters.get("properties") if _is_json_schema(parameters) else parameters
+        yield from properties if isinstance(properties, Mapping) else ()
 
 
 def _parameters_problems(parameters: object, path: str) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ built in, else from the `default_variables` of the agent or number.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -68,10 +68,18 @@ def split(text: str) -> list[tuple[str, str]]:
     return [piece for piece in pieces if piece[0]]
 
 
-def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Put the values in, in one pass: a value that looks like a token itself stays as it is. Unknown names stay too."""
+def names_in(text: str) -> list[str]:
+    """The names that a text refers to, as they are read."""
+    return [match[1] for match in _TOKEN.finditer(text)]
+
+
+def expand(text: str, variables: Mapping[str, str], *, keep: Collection[str] = ()) -> str:
+    """Put the values in, in one pass: a value that looks like a token itself stays as it is. Unknown names stay too, and so do
+    the tokens of the names in `keep`."""
 
     def value(match: re.Match[str]) -> str:
+        if match[1] in keep:
+            return match[0]
         default = None if match[2] is None else match[2].strip()
         return variables.get(match[1]) or (variables.get(match[1], match[0]) if default is None else default)
 

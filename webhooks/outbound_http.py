@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -70,6 +70,7 @@ class PostResult:
     is_whole: bool = True  # False: the body is longer than the part that was read
     is_final: bool = False  # a failure that a retry would only repeat
     is_timeout: bool = False
+    is_unsent: bool = False  # no connection was made
 
     @property
     def is_success(self) -> bool:
@@ -228,15 +229,42 @@ class OutboundClient:
 
     async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> PostResult:
         """One POST, at most 10 s from DNS lookup to the last byte read. Raises nothing except CancelledError."""
+        return await self.request("POST", url, body=body, headers=headers)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout_seconds: float | None = None,
+        retries: int = 0,
+    ) -> PostResult:
+        """One request with another time limit. `retries`: how often it is made again where nothing was sent yet."""
+        started = time.monotonic()
+        limit = timeout_seconds or self._timeout_seconds
+        while True:
+            left = limit - (time.monotonic() - started)
+            result = await self._exchange(method, url, body=body, headers=headers, limit=limit, left=left)
+            if not result.is_unsent or retries <= 0 or time.monotonic() - started >= limit:
+                return replace(result, latency_ms=round((time.monotonic() - started) * 1000))
+            retries -= 1
+
+    async def _exchange(
+        self, method: str, url: str, *, body: bytes, headers: Mapping[str, str], limit: float, left: float
+    ) -> PostResult:
         started = time.monotonic()
         status: int | None = None
         received, received_headers = bytearray(), dict[bytes, bytes]()
         error: str | None = None
-        is_timeout = False
+        is_timeout = is_unsent = False
         try:
             async with (
-                asyncio.timeout(self._timeout_seconds),
-                self._pool.stream("POST", _target(url), headers=_all_headers(url, headers), content=body) as response,
+                asyncio.timeout(left),
+                self._pool.stream(
+                    method, _target(url), headers=_all_headers(url, headers), content=body or None
+                ) as response,
             ):
                 status = response.status
                 received_headers = {name.lower(): value for name, value in response.headers}
@@ -247,14 +275,19 @@ class OutboundClient:
             if 300 <= status < 400:
                 error = "The server responded with a redirect. Redirects are not followed."
         except TimeoutError:
-            error, is_timeout = f"No complete response within {self._timeout_seconds:g} seconds.", True
+            error, is_timeout = f"No complete response within {limit:g} seconds.", True
         except (OSError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as failure:
             error = str(failure) or type(failure).__name__
+            # Plain OSErrors come from the lookup of the name.
+            could_connect = not isinstance(failure, OSError | httpcore2.ConnectError | httpcore2.ConnectTimeout)
+            is_unsent = not could_connect and not isinstance(failure, AddressRefused)
         except (httpx2.InvalidURL, httpcore2.UnsupportedProtocol, ValueError) as failure:
             error = f"Invalid URL: {failure}"
         text, is_whole, problem = _read_body(bytes(received), received_headers)
         latency_ms = round((time.monotonic() - started) * 1000)
-        return PostResult(status, text, latency_ms, error or problem, is_whole, is_timeout=is_timeout)
+        return PostResult(
+            status, text, latency_ms, error or problem, is_whole, is_timeout=is_timeout, is_unsent=is_unsent
+        )
 
     async def download(self, url: str, path: Path, *, max_bytes: int, headers: Mapping[str, str] | None = None) -> None:
         """GET a file with these headers and put it at `path`, whole or not at all. Raises DownloadFailed, OSError of the disk."""
@@ -309,9 +342,10 @@ def _target(url: str) -> httpcore2.URL:
     return httpcore2.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
 
 
-def _all_headers(url: str, headers: Mapping[str, str]) -> list[tuple[str, str]]:
+def _all_headers(url: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     # The body is read up to a limit. A compressed one is unpacked up to the same limit.
-    return [("Host", httpx2.URL(url).netloc.decode("ascii")), *headers.items(), ("Accept-Encoding", "identity")]
+    own = [(name.encode("ascii"), value.encode()) for name, value in headers.items()]
+    return [(b"Host", httpx2.URL(url).netloc), *own, (b"Accept-Encoding", b"identity")]
 
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, OutboundClient] = WeakKeyDictionary()

@@ -40,6 +40,8 @@ def resend(*, developer: Developer, delivery_id: int) -> WebhookDelivery:
     found = deliveries_of(developer).filter(pk=delivery_id)
     if found.exclude(endpoint=None).exclude(endpoint__deleted_at=None).exists():
         raise Conflict("The endpoint of this webhook was deleted.")
+    if found.exclude(method="").exists():
+        raise Conflict("Requests of a tool with its own URL cannot be resent.", code="not_resendable")
     if not _send_again(found):
         if found.exists():
             raise Conflict("This webhook is already being sent.", code="pending")

@@ -12,7 +12,7 @@ from webhooks.outbox import record_attempt
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """A POST that a live call makes itself, outside of the outbox: it is sent once, whatever becomes of it."""
+    """A request that a live call makes itself, outside of the outbox: it is sent once, whatever becomes of it."""
 
     developer_id: int
     signing_secret_id: int
@@ -22,6 +22,9 @@ class LoggedRequest:
     url: str
     body: str
     started_at: datetime
+    # Of a tool with a URL of its own, whose body is not an event of ours.
+    tool: str = ""
+    method: str = ""
 
 
 def begin_request(request: LoggedRequest) -> WebhookDelivery:
@@ -39,6 +42,8 @@ def begin_request(request: LoggedRequest) -> WebhookDelivery:
             "event_type": request.event_type,
             "url": request.url,
             "body": request.body,
+            "tool": request.tool,
+            "method": request.method,
             "next_attempt_at": None,
             "created_at": request.started_at,
         },

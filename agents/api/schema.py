@@ -6,14 +6,14 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
 from accounts.admin_keys import CAP_ERRORS, ERRORS
-from agents import analysis_schema, tools
+from agents import analysis_schema, http_tools, tools
 from agents.api.shapes import AGENT, ANALYSIS_EXAMPLE, MODEL, MODEL_KEY, SECRET, SETTING_SCHEMAS
 from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
 from agents.settings import SETTINGS
 from bubblyphone.core.json_schema import Schema, data_of, data_with_warnings, flag, listing, page_of, record, text
 from bubblyphone.core.schema import Operation
 
-_RULES = "The request is invalid, or settings conflict (for example, tools without `tool_webhook_url`)."
+_RULES = "The request is invalid, or settings conflict (for example, tools without `url` and `tool_webhook_url`)."
 
 OPERATIONS = {
     "Models": {
@@ -135,7 +135,7 @@ class ToolsExtension(OpenApiSerializerFieldExtension):
     _name = f"^{tools.NAME.pattern}$"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
-        definition = {
+        definition: Schema = {
             "type": "object",
             "properties": {
                 "type": {"const": "function"},
@@ -148,6 +148,38 @@ class ToolsExtension(OpenApiSerializerFieldExtension):
             },
             "required": ["name"],
             "additionalProperties": False,
+        }
+        definition["properties"] |= {
+            "speak_while_waiting": {"type": "string", "maxLength": tools.MAX_WAITING_WORDS},
+            "url": {
+                "type": "string",
+                "description": "Call this URL instead of `tool_webhook_url`. `{argument}`, `{{variable}}`, and "
+                "`{{secret.NAME}}` are allowed in the path and the query.",
+            },
+            "method": {"type": "string", "enum": list(http_tools.METHODS), "default": "POST"},
+            "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+            "timeout_seconds": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": http_tools.MAX_TIMEOUT_SECONDS,
+                "default": http_tools.DEFAULT_TIMEOUT_SECONDS,
+            },
+            "body": {
+                "type": "string",
+                "enum": list(http_tools.BODIES),
+                "default": "arguments",
+                "description": "The arguments as JSON, or the whole `call.tool_call`. GET and DELETE have no body: "
+                "arguments that the URL does not use go to the query string.",
+            },
+            "result_path": {
+                "type": "string",
+                "description": "Path of the result in the JSON response, like `data.items.0.name`.",
+            },
+            "save_as": {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "description": "Variables to set from the JSON response, by path.",
+            },
         }
         return {
             "type": "array",

@@ -271,7 +271,7 @@ ATTEMPT = shape(
         "event_type": Read("delivery.event_type", text("call.incoming")),
         "url": Read("delivery.url", text("https://yourapp.com/webhook")),
         "request_payload": Read(
-            lambda attempt: parse_stored_json(attempt.delivery.body),
+            lambda attempt: parse_stored_json(attempt.delivery.body or "{}"),
             free_object({"event": "call.incoming", "call_id": "42"}),
         ),
         "response_status": nullable(whole(200)),

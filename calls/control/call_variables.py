@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agents import configuration, variables
+from agents.http_tools import saved_names
 from agents.settings import CallConfig, Source
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import InvalidRequest
@@ -23,14 +24,23 @@ def put_in(call: Call, config: CallConfig, given: Mapping[str, str]) -> None:
     """Fill in the configuration of a saved call and save it. Variables without a value are left out, and the timeline says so."""
     values = variables.values_of(given, _built_in(call), config.default_variables)
     lacking = configuration.missing_variables(config, given)
-    filled = configuration.fill_in(config, {**values, **dict.fromkeys(lacking, "")})
-    if variables.has_variables(config.transfer_number) and not is_e164(filled.transfer_number):
+    later = saved_names(config.tools) - values.keys()
+    filled = configuration.fill_in(config, {**values, **dict.fromkeys((*lacking, *later), "")})
+    if later.intersection(variables.names_in(config.transfer_number)):
+        # Tools of the call may set them: it becomes a number when it is asked for.
+        filled = replace(filled, transfer_number=variables.expand(config.transfer_number, values, keep=later))
+    elif variables.has_variables(config.transfer_number) and not is_e164(filled.transfer_number):
         filled = _with_fixed_number(filled, call, config.transfer_number)
     call.config = filled.to_json()
     call.dynamic_variables = {**config.default_variables, **given}
     call.save(update_fields=["config", "dynamic_variables"])
     if lacking:
         timeline.add_event(call.pk, "variables.missing", "system", at=call.started_at, names=lacking)
+
+
+def values_of(call: Call) -> dict[str, str]:
+    """All variables of a call that has begun, by name."""
+    return variables.values_of(call.dynamic_variables, _built_in(call), {})
 
 
 def _with_fixed_number(filled: CallConfig, call: Call, template: str) -> CallConfig:

@@ -60,14 +60,17 @@ def _from_timeline(events: Sequence[CallEvent], asked: list[str]) -> Iterator[To
 
 
 def _from_delivery(delivery: WebhookDelivery) -> ToolUse:
-    body = parse_stored_json(delivery.body)
+    body = parse_stored_json(delivery.body) if delivery.body else {}
+    arguments = _pretty(body if delivery.method else body.get("arguments", {}))
+    if delivery.method:
+        arguments = f"{delivery.method} {delivery.url}\n{arguments if body else ''}".strip()
     attempt = next(reversed(delivery.attempts.all()), None)
     status = f"HTTP {attempt.response_status}" if attempt and attempt.response_status else ""
     trouble = (attempt.error_message or "") if attempt else ""
     return ToolUse(
-        name=body.get("tool", ""),
+        name=delivery.tool or body.get("tool", ""),
         at=delivery.created_at,
-        arguments=_pretty(body.get("arguments", {})),
+        arguments=arguments,
         answer=_readable(attempt.response_body) if attempt else "",
         outcome=", ".join(text for text in (status, trouble) if text),
         latency_ms=attempt.latency_ms if attempt else None,

@@ -13,14 +13,17 @@ from django.db import DatabaseError, close_old_connections, transaction
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from agents import secrets
+from agents.http_tools import http_tools
 from agents.providers.base import SessionConfig, Turn
 from agents.providers.settings import model_settings
+from agents.secret_tokens import SecretValues, names_in_tools
 from agents.settings import CallConfig, FirstSpeaker
 from agents.tools import build_toolset
 from bubblyphone.core.crypto import hash_secret
 from bubblyphone.core.logs import in_context
 from calls import selectors
-from calls.control import answered_by, lifecycle, media_nodes, session_messages, speech, streams
+from calls.control import answered_by, call_variables, lifecycle, media_nodes, session_messages, speech, streams
 from calls.control.answered_by import AnsweredBy
 from calls.control.session_messages import (
     AddContext,
@@ -40,6 +43,7 @@ from calls.live.call_recorder import RecordedTransport
 from calls.live.engines import EngineChoice, engines_of
 from calls.live.event_writer import EventWriter
 from calls.live.fallback_tts import LocalFallbackTts
+from calls.live.http_tool_calls import HttpTools, Sender
 from calls.live.recording_tap import taped
 from calls.live.tool_calls import CallFacts, TelephoneTools, ToolWebhook, no_tools
 from calls.live.transfer_tool import TransferRouter
@@ -79,6 +83,8 @@ class LiveCall:
     carrier: str
     carrier_call_id: str | None  # none: a sandbox call
     facts: CallFacts
+    values: dict[str, str]  # of all variables, to which tools may add
+    secrets: SecretValues
     detects_voicemail: bool
     resumed_after: float | None  # seconds since the answer, where another session has talked before; else None
     resume_reason: str  # why it did not go on (calls.control.streams)
@@ -146,6 +152,8 @@ def load(call_id: int) -> LiveCall:
             variables=call.dynamic_variables,
             metadata=call.metadata,
         ),
+        values=call_variables.values_of(call),
+        secrets=secrets.values_of(call.developer_id, names_in_tools(config.tools)),
         detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox,
         resumed_after=resumed_after,
         resume_reason=streams.DEPLOY if call.stream_lost_reason == streams.DEPLOY else streams.SESSION_LOST,
@@ -245,8 +253,18 @@ def _tool_webhook(live: LiveCall) -> ToolWebhook | None:
 
 
 def _tool_runner(live: LiveCall) -> ToolRunner:
-    webhook: ToolRunner = _tool_webhook(live) or no_tools
-    return TelephoneTools(live, webhook) if live.carrier_call_id else webhook
+    runner: ToolRunner = _tool_webhook(live) or no_tools
+    tools = http_tools(live.config.tools)
+    if tools and live.keys is not None and live.signing_secret_id is not None:
+        runner = HttpTools(
+            facts=live.facts,
+            tools=tools,
+            sender=Sender(live.keys, live.developer_id, live.signing_secret_id),
+            secrets=live.secrets,
+            values=live.values,
+            others=runner,
+        )
+    return TelephoneTools(live, runner) if live.carrier_call_id else runner
 
 
 def transfer_requester(live: LiveCall) -> TransferRequester | None:
@@ -255,7 +273,8 @@ def transfer_requester(live: LiveCall) -> TransferRequester | None:
     return TransferRouter(
         live.call_id,
         webhook=_tool_webhook(live),
-        fixed_number=live.config.transfer_number,
+        transfer_number=live.config.transfer_number,
+        values=live.values,
         unusable_number=live.config.unusable_transfer_number,
         in_database=in_database,
     )

@@ -29,7 +29,7 @@ _threads = ThreadPoolExecutor(4, thread_name_prefix="telephone-tools")
 EVENT = "call.tool_call"
 
 
-async def no_tools(name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+async def no_tools(name: str, arguments: Mapping[str, Any], call_id: str = "") -> Mapping[str, Any]:
     """The model asks for a tool although no address is set that could run one."""
     return {"error": "This is not available in this call."}
 
@@ -41,9 +41,9 @@ class TelephoneTools:
         self._call = call
         self._others = others
 
-    async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def __call__(self, name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
         if name != SEND_DTMF.name:
-            return await self._others(name, arguments)
+            return await self._others(name, arguments, call_id)
         digits = str(arguments.get("digits", "")).replace(" ", "")
         if not KEYS.fullmatch(digits):
             return {"error": "The digits must be 1 to 50 of 0-9, *, #, A-D, and w."}
@@ -67,7 +67,7 @@ class CallFacts:
     from_number: str
     to_number: str
     direction: str
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)  # to which tools may add
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -89,7 +89,7 @@ class ToolWebhook:
         self._developer_id = developer_id
         self._signing_secret_id = signing_secret_id
 
-    async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def __call__(self, name: str, arguments: Mapping[str, Any], call_id: str = "") -> Mapping[str, Any]:
         return (await self.send(name, arguments)).result
 
     async def send(

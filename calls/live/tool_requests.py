@@ -8,12 +8,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
+from agents.http_tools import MAX_TIMEOUT_SECONDS, HttpRequest
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.logs import in_context
 from calls import timeline
@@ -24,7 +25,7 @@ from calls.live.tool_results import ToolAnswer, read_answer
 from calls.session import detached_tasks
 from calls.session.interfaces import LateResults
 from webhooks import request_log, signing
-from webhooks.outbound_http import TIMEOUT_SECONDS, PostResult, get_client
+from webhooks.outbound_http import OutboundClient, PostResult, get_client
 from webhooks.request_log import LoggedRequest
 from webhooks.signing import SigningKeys
 
@@ -42,16 +43,33 @@ _threads = ThreadPoolExecutor(4, thread_name_prefix="tool-log")
 Judge = Callable[[PostResult, ToolAnswer], Awaitable[ToolAnswer]]
 
 
-async def send(request: LoggedRequest, keys: SigningKeys, judge: Judge | None = None) -> ToolAnswer:
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What is sent where that is not what the log shows: a request with secrets in it, which `redact` takes out of texts."""
+
+    request: HttpRequest
+    timeout_seconds: float
+    idempotency_key: str
+    redact: Callable[[str], str]
+
+
+async def send(
+    request: LoggedRequest, keys: SigningKeys, judge: Judge | None = None, outgoing: Outgoing | None = None
+) -> ToolAnswer:
     """Send it and read the answer. The waiting task may be cancelled; the request and its `judge` are not."""
-    return await asyncio.shield(detached_tasks.start(_send(request, keys, judge)))
+    return await asyncio.shield(detached_tasks.start(_send(request, keys, judge, outgoing)))
 
 
-async def _send(request: LoggedRequest, keys: SigningKeys, judge: Judge | None) -> ToolAnswer:
+async def _send(
+    request: LoggedRequest, keys: SigningKeys, judge: Judge | None, outgoing: Outgoing | None
+) -> ToolAnswer:
     await _begin(request)
     timestamp = int(request.started_at.timestamp())
-    headers = signing.signature_headers(keys, request.body, request.webhook_id, timestamp)
-    response = await get_client().post(request.url, body=request.body.encode(), headers=headers)
+    if outgoing is None:
+        headers = signing.signature_headers(keys, request.body, request.webhook_id, timestamp)
+        response = await get_client().post(request.url, body=request.body.encode(), headers=headers)
+    else:
+        response = await exchange(get_client(), outgoing, keys, request.webhook_id, timestamp)
     answer = read_answer(response)
     if judge is not None:
         answer = await judge(response, answer)
@@ -59,6 +77,30 @@ async def _send(request: LoggedRequest, keys: SigningKeys, judge: Judge | None) 
         response = replace(response, error=answer.problem)
     WRITER.put(lambda: request_log.end_request(request, response))
     return answer
+
+
+async def exchange(
+    client: OutboundClient, outgoing: Outgoing, keys: SigningKeys | None, webhook_id: str, timestamp: int
+) -> PostResult:
+    """One request of a tool, made again only if no connection was made. The result has no secrets in it."""
+    sent = outgoing.request
+    headers = signing.signature_headers(keys, sent.body, webhook_id, timestamp) if keys else {}
+    headers |= {"Content-Type": "application/json"} if sent.body else {}
+    if not sent.body:
+        headers.pop("Content-Type", None)
+    own = {name.lower() for name in sent.headers}
+    headers = {name: value for name, value in headers.items() if name.lower() not in own}
+    headers |= {**sent.headers, "Idempotency-Key": outgoing.idempotency_key}
+    response = await client.request(
+        sent.method,
+        sent.url,
+        body=sent.body.encode(),
+        headers=headers,
+        timeout_seconds=outgoing.timeout_seconds,
+        retries=1,
+    )
+    error = outgoing.redact(response.error) if response.error else response.error
+    return replace(response, body=outgoing.redact(response.body), error=error)
 
 
 async def _begin(request: LoggedRequest) -> None:
@@ -94,7 +136,7 @@ def late_results(call_id: int) -> LateResults:
 
 async def finished() -> None:
     """At the end of this process: let the tools that are at work come to their end, and write down what came of them."""
-    await detached_tasks.finished(TIMEOUT_SECONDS + HAND_ON_SECONDS + LOG_ENTRY_SECONDS)
+    await detached_tasks.finished(MAX_TIMEOUT_SECONDS + HAND_ON_SECONDS + LOG_ENTRY_SECONDS)
     await WRITER.drained()
 
 
@@ -112,6 +154,6 @@ def give_up_lost(now: datetime) -> None:
                 "tool.abandoned",
                 "system",
                 at=now,
-                tool=parse_stored_json(delivery.body)["tool"],
+                tool=delivery.tool or parse_stored_json(delivery.body)["tool"],
                 reason="process_ended",
             )

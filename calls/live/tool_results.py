@@ -4,12 +4,14 @@ The model may read an error out to the caller, so its words are for callers: no 
 The log has the technical reason.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.html import strip_tags
 
+from agents.http_tools import at_path
 from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
 from webhooks.outbound_http import PostResult
 
@@ -50,6 +52,30 @@ def read_answer(response: PostResult) -> ToolAnswer:
     if isinstance(value, dict) and value.get("error"):
         return ToolAnswer({"error": value["error"]})
     return ToolAnswer({"result": value})
+
+
+def read_document(response: PostResult, result_path: str) -> tuple[ToolAnswer, Any]:
+    """The answer of a tool with a URL of its own, and the JSON document that it came in; None where it was none.
+
+    With a `result_path` the value there is the result. Text that is no JSON is the result as it is.
+    """
+    answer = read_answer(response)
+    if response.error is not None or not response.is_success or not response.is_whole:
+        return answer, None
+    try:
+        document = parse_lenient_json(response.body)
+    except InvalidJSON:
+        return answer, None
+    if not result_path:
+        return answer, document
+    try:
+        result = at_path(document, result_path)
+    except LookupError:
+        return ToolAnswer({"error": FAILED}, f"The response has no {result_path}."), document
+    if len(json.dumps(result, ensure_ascii=False)) > MAX_RESULT_CHARACTERS:
+        limit = f"The result is longer than {MAX_RESULT_CHARACTERS} characters, the most that a model can receive."
+        return ToolAnswer({"error": TOO_LONG}, limit), document
+    return ToolAnswer({"result": result}), document
 
 
 def _as_text(body: str) -> str:

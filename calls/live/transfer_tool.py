@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from agents.tools import TRANSFER_CALL
-from agents.variables import has_variables
+from agents.variables import expand, has_variables
 from bubblyphone.core.e164 import is_e164
 from calls.control.transfer_requests import Refusal, ask, note
 from calls.limits import MAX_BRIEFING_CHARACTERS, MAX_SHOWN_CHARACTERS
@@ -43,13 +43,15 @@ class TransferRouter:
         call_id: int,
         *,
         webhook: ToolWebhook | None,
-        fixed_number: str,
+        transfer_number: str,
+        values: Mapping[str, str],
         unusable_number: str,
         in_database: Callable[..., Awaitable[Any]],
     ) -> None:
         self._call_id = call_id
         self._webhook = webhook
-        self._fixed_number = fixed_number
+        self._transfer_number = transfer_number
+        self._values = values
         self._unusable_number = unusable_number
         self._in_database = in_database
 
@@ -60,11 +62,20 @@ class TransferRouter:
         if refusal is not None and self._unusable_number and not refusal.is_final:
             refusal = unusable(self._unusable_number)
             await self._in_database(self._note, self._unusable_number, refusal, "system")
-        if refusal is not None and self._fixed_number and not refusal.is_final:
-            refusal = await self._ask(self._fixed_number, _briefing(arguments))
+        if refusal is not None and self._transfer_number and not refusal.is_final:
+            refusal = await self._ask_configured(_briefing(arguments))
         if refusal is None:
             return ""
         return refusal.message if refusal.is_final else NOT_POSSIBLE
+
+    async def _ask_configured(self, briefing: str) -> Refusal | None:
+        """The configured number, which may have variables that tools set during the call."""
+        number = expand(self._transfer_number, self._values).strip()
+        if is_e164(number):
+            return await self._ask(number, briefing)
+        refusal = unusable(number)
+        await self._in_database(self._note, number, refusal, "system")
+        return refusal
 
     async def _ask_server(self, webhook: ToolWebhook, arguments: Mapping[str, Any]) -> Refusal | None:
         refusals: list[Refusal] = []

@@ -46,7 +46,8 @@ class Observer(Protocol):
 class ToolRunner(Protocol):
     """Runs the developer's tools; never raises, an error is a result that the model can read."""
 
-    async def __call__(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    async def __call__(self, name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
+        """`call_id` is the model's name of this call of the tool."""
 
 
 class LateResults(Protocol):

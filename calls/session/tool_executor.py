@@ -148,7 +148,7 @@ class ToolExecutor:
         if tool.speak_while_waiting:
             run.bridging = asyncio.create_task(self._bridge_wait(run.session, tool.speak_while_waiting))
         try:
-            result = await self._run_tool(tool.name, run.call.arguments)
+            result = await self._run_tool(tool.name, run.call.arguments, run.call.call_id)
             latency_ms = int((self._now() - began) * 1000)
             outcome = {"tool": run.call.name, "ok": "error" not in result, "latency_ms": latency_ms}
             if run.abandoned:

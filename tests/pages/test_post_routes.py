@@ -74,7 +74,7 @@ CASES = [
         "model-keys", {"provider": "openai", "api_key": "sk-proj-0123456789"},
         {"provider": "x", "api_key": "", "label": "Kept"}, ("provider", "api_key"),
     ),
-    Case("secrets", {"name": "OTHER", "value": "an0ther"}, {"name": "x", "value": ""}, ("name", "value")),
+    Case("secrets", {"name": "OTHER", "value": "an0ther"}, {"name": "", "value": ""}, ("name", "value")),
     Case("replace-secret", {"value": "an0ther"}, {"value": "x"}, ("value",)),
     Case("delete-secret"),
     Case("test-model-key", does_nothing=True),

@@ -83,7 +83,12 @@ class World:
         if name == "resend-failed-webhooks":
             self._failed_delivery()
         pattern = next(found for found in patterns() if found.name == name)
-        known = {"agents": self.agent.pk, "model-keys": self.key.pk, "secrets": self.secret.pk, "numbers": self.number.pk}
+        known = {
+            "agents": self.agent.pk,
+            "model-keys": self.key.pk,
+            "secrets": self.secret.pk,
+            "numbers": self.number.pk,
+        }
         values = {"pk": known.get(str(pattern.pattern).partition("/")[0]), "identifier": self.call.pk, "number": 1}
         return {parameter: values[parameter] for parameter in pattern.pattern.converters}
 

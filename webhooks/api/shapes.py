@@ -43,7 +43,8 @@ WEBHOOK_LOG = shape(
         "event_type": text("call.hangup"),
         "url": text("https://yourapp.com/webhook"),
         "request_payload": Read(
-            lambda delivery: parse_stored_json(delivery.body), free_object({"event": "call.hangup", "call_id": "42"})
+            lambda delivery: parse_stored_json(delivery.body or "{}"),
+            free_object({"event": "call.hangup", "call_id": "42"}),
         ),
         "status": choice(WebhookDelivery.Status.values, "delivered", "`failed` means that all attempts failed."),
         "next_attempt_at": nullable(moment("When we try again. Null if we don't."), example=None),

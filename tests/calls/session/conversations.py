@@ -44,7 +44,7 @@ class Conversation:
         )
         self.task = asyncio.create_task(self.session.run(on_end))
 
-    async def run_tool(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def run_tool(self, name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
         self.tools_run.append(name)
         if name in self.tool_waits:
             await self.tool_waits[name].wait()

@@ -103,7 +103,7 @@ class Call:
             now=now,
         )
 
-    async def run_tool(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def run_tool(self, name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
         await asyncio.sleep(self.tool_seconds)
         return {"result": "found"}
 

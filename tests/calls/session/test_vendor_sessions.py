@@ -100,7 +100,7 @@ async def talk(vendor: str, script: Script) -> AsyncIterator[Talk]:
         )
         caller, notes, asked, answered = ScriptedCaller(), Notebook(), list[str](), asyncio.Event()
 
-        async def run_tool(name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        async def run_tool(name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
             asked.append(name)
             await answered.wait()
             return {"result": f"{name} of {arguments['city']}"}

@@ -1,0 +1,126 @@
+"""The tools of a call that have a URL of their own: the request that a developer's API gets, and what the model is told.
+
+Secrets are filled in here and nowhere else. The webhook log, the timeline, and the model see masks.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents.http_tools import HttpRequest, HttpTool, UnusableRequest, build_request, saved_values
+from agents.secret_tokens import MASK, SecretValues
+from calls import timeline
+from calls.live import tool_requests
+from calls.live.event_writer import WRITER
+from calls.live.tool_calls import EVENT, CallFacts, tool_call_body
+from calls.live.tool_results import FAILED, ToolAnswer, read_document
+from calls.models import Call
+from calls.session.interfaces import ToolRunner
+from webhooks import request_log
+from webhooks.outbound_http import MAX_URL_LENGTH, PostResult
+from webhooks.request_log import LoggedRequest
+from webhooks.signing import SigningKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """On whose behalf requests are signed and logged."""
+
+    keys: SigningKeys
+    developer_id: int
+    signing_secret_id: int
+
+
+class HttpTools:
+    """Runs them. All other tools go on to `others`.
+
+    `values` are all variables of the call, to which tools may add; what they add is in `facts.variables` from then on, too.
+    """
+
+    def __init__(
+        self,
+        *,
+        facts: CallFacts,
+        tools: Mapping[str, HttpTool],
+        sender: Sender,
+        secrets: SecretValues,
+        values: dict[str, str],
+        others: ToolRunner,
+    ) -> None:
+        self._facts = facts
+        self._tools = tools
+        self._sender = sender
+        self._secrets = secrets
+        self._values = values
+        self._others = others
+
+    async def __call__(self, name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
+        tool = self._tools.get(name)
+        if tool is None:
+            return await self._others(name, arguments, call_id)
+        return (await self._send(tool, arguments, call_id)).result
+
+    async def _send(self, tool: HttpTool, arguments: Mapping[str, Any], call_id: str) -> ToolAnswer:
+        now = timezone.now()
+        event = tool_call_body(self._facts, tool.name, arguments, at=now)
+        logged = LoggedRequest(
+            developer_id=self._sender.developer_id,
+            signing_secret_id=self._sender.signing_secret_id,
+            subject=f"call:{self._facts.call_id}",
+            event_type=EVENT,
+            webhook_id=str(uuid.uuid4()),
+            url=tool.url,
+            body="",
+            started_at=now,
+            tool=tool.name,
+            method=tool.method,
+        )
+        try:
+            shown = build_request(tool, arguments, self._values, lambda _: MASK, event=event)
+            sent = build_request(tool, arguments, self._values, self._secrets.value, event=event)
+        except UnusableRequest as error:
+            return _not_sent(logged, str(error))
+        except KeyError as error:
+            return _not_sent(logged, f"The secret {error.args[0]} does not exist.")
+        logged = replace(logged, url=_readable(shown), body=shown.body)
+        key = f"{self._facts.call_id}:{call_id}"
+        outgoing = tool_requests.Outgoing(sent, tool.timeout_seconds, key, self._secrets.redact)
+
+        async def judge(response: PostResult, _: ToolAnswer) -> ToolAnswer:
+            answer, document = read_document(response, tool.result_path)
+            if "error" not in answer.result:
+                self._save(saved_values(tool, document))
+            return answer
+
+        return await tool_requests.send(logged, self._sender.keys, judge, outgoing)
+
+    def _save(self, saved: dict[str, str]) -> None:
+        if not saved:
+            return
+        self._values.update(saved)
+        self._facts.variables.update(saved)
+        call_id, at = int(self._facts.call_id), timezone.now()
+        WRITER.put(lambda: save_variables(call_id, saved, at=at))
+
+
+def _readable(shown: HttpRequest) -> str:
+    """The URL for the log, with its masks as they are."""
+    return shown.url.replace("%E2%80%A2", MASK[0])[:MAX_URL_LENGTH]
+
+
+def _not_sent(logged: LoggedRequest, problem: str) -> ToolAnswer:
+    WRITER.put(lambda: request_log.end_request(logged, PostResult(None, "", 0, problem)))
+    return ToolAnswer({"error": FAILED}, problem)
+
+
+def save_variables(call_id: int, saved: Mapping[str, str], *, at: Any) -> None:
+    """Keep variables that a tool has set with the call, for a session that takes over and for whoever reads it."""
+    with transaction.atomic():
+        call = Call.objects.locked(call_id)
+        call.dynamic_variables = {**call.dynamic_variables, **saved}
+        call.save(update_fields=["dynamic_variables"])
+        timeline.add_event(call_id, "variables.saved", "system", at=at, names=list(saved))

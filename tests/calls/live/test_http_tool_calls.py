@@ -1,0 +1,153 @@
+"""Tools with a URL of their own, over a real connection: what the server gets, what the model is told, what is kept."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
+from django.test import Client
+from django.utils import timezone
+
+from agents.secrets import create_secret
+from calls.live import session_runner
+from calls.live.event_writer import WRITER
+from calls.live.tool_results import FAILED, NO_ANSWER
+from calls.models import Call
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.factories import bearer
+from tests.fakes.recording_server import Answer, RecordingServer
+from webhooks.models import WebhookDelivery
+from webhooks.signing import signature_headers, signing_keys
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SECRET = "s3cret/value"
+
+
+@pytest.fixture
+async def call() -> AsyncIterator[Call]:
+    yield await sync_to_async(lambda: make_call(make_streaming_number(make_account()), timezone.now()))()
+    await WRITER.drained()
+    await asyncio.wrap_future(WRITER.thread.submit(connections.close_all))
+    await sync_to_async(connections.close_all)()
+
+
+@sync_to_async
+def runner_of(call: Call, tools: list[dict[str, Any]]) -> Any:
+    """The tools of a call as its session has them."""
+    call.config["tools"] = {"value": tools, "source": "agent"}
+    call.save()
+    if not call.developer.secrets.exists():
+        create_secret(developer=call.developer, name="KEY", value=SECRET)
+    return session_runner._tool_runner(session_runner.load(call.pk))
+
+
+@sync_to_async
+def logged(call: Call) -> list[tuple[Any, ...]]:
+    rows = WebhookDelivery.objects.filter(subject=f"call:{call.pk}").order_by("id")
+    return [
+        (row.tool, row.method, row.url, row.body, row.status, attempt.response_body, attempt.error_message)
+        for row in rows
+        for attempt in row.attempts.all()
+    ]
+
+
+@sync_to_async
+def shown(call: Call, path: str) -> Any:
+    headers = bearer(call.developer)
+    return Client().get(f"/api/v1{path}", headers=headers).json()["data"]
+
+
+async def test_the_request_its_log_and_its_result(call: Call) -> None:
+    echo = f'{{"data": {{"id": 7, "key": "{SECRET}", "list": [{{"name": "Ada"}}]}}}}'
+    with RecordingServer([Answer(200, echo.encode())]) as server:
+        tool = {
+            "name": "find",
+            "parameters": {"id": "string"},
+            "url": f"{server.url}/people/{{id}}?key={{{{secret.KEY}}}}",
+            "headers": {"Authorization": "Bearer {{secret.KEY}}", "X-Caller": "{{caller_number}}", "Content-Type": "text/x"},
+            "method": "PATCH",
+            "result_path": "data",
+            "save_as": {"person": "data.list.0.name"},
+        }  # fmt: skip
+        run = await runner_of(call, [tool])
+        result = await run("find", {"id": "a/b"}, "call_1")
+        await WRITER.drained()
+    (asked,) = server.asked
+    assert (asked.method, asked.path, asked.body) == ("PATCH", "/people/a%2Fb?key=s3cret%2Fvalue", b'{"id":"a/b"}')
+    got = {name.lower(): value for name, value in asked.headers.items()}
+    assert (got["authorization"], got["x-caller"], got["content-type"], got["idempotency-key"]) == (
+        f"Bearer {SECRET}", "+15551230000", "text/x", f"{call.pk}:call_1",
+    )  # fmt: skip
+    delivery = await WebhookDelivery.objects.select_related("signing_secret").aget()
+    signed = signature_headers(
+        signing_keys(delivery.signing_secret), '{"id":"a/b"}', delivery.webhook_id, int(got["x-timestamp"])
+    )  # type: ignore[arg-type]
+    assert got["x-signature"] == signed["X-Signature"]
+    assert result == {"result": {"id": 7, "key": "•••", "list": [{"name": "Ada"}]}}
+    masked = echo.replace(SECRET, "•••")
+    url = f"{server.url}/people/a%2Fb?key=•••"
+    assert await logged(call) == [("find", "PATCH", url, '{"id":"a/b"}', "delivered", masked, None)]
+    await call.arefresh_from_db()
+    assert call.dynamic_variables == {"person": "Ada"}
+    texts = [json.dumps(await shown(call, f"/calls/{call.pk}{path}")) for path in ("", "/webhook-logs", "/events")]
+    assert SECRET not in "".join(texts)
+
+
+async def test_a_saved_variable_is_used_by_the_next_tool(call: Call) -> None:
+    with RecordingServer([Answer(200, b'{"id": 12}'), Answer(200, b"booked")]) as server:
+        run = await runner_of(
+            call,
+            [
+                {"name": "find", "url": server.url, "method": "GET", "save_as": {"room": "id"}},
+                {"name": "book", "url": f"{server.url}/rooms/{{{{room}}}}", "headers": {"X-Room": "{{room}}"}},
+            ],
+        )
+        assert await run("book", {}, "1") == {"error": FAILED}
+        assert await run("find", {}, "2") == {"result": {"id": 12}}
+        assert await run("book", {}, "3") == {"result": "booked"}
+        await WRITER.drained()
+    assert [asked.path for asked in server.asked] == ["/", "/rooms/12"]
+    assert server.asked[1].headers["X-Room"] == "12"
+    (first,) = [entry for entry in await logged(call) if entry[4] == "failed"]
+    assert first[-1] == "The variable room has no value, and the URL needs it."
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        (Answer(200, b'{"a": {"b": [1, 2]}}'), {"result": 2}),
+        (Answer(200, b"plain text"), {"result": "plain text"}),
+        (Answer(200, b'{"a": 1}'), {"error": FAILED}),
+        (Answer(404, b'{"a": {"b": [1, 2]}}'), {"error": FAILED}),
+        (Answer(302, b"", {"Location": "/"}), {"error": FAILED}),
+        (Answer(None), {"error": NO_ANSWER}),
+    ],
+)
+async def test_what_a_response_comes_to(call: Call, answer: Answer, result: Any) -> None:
+    with RecordingServer([answer]) as server:
+        run = await runner_of(call, [{"name": "find", "url": server.url, "result_path": "a.b.1"}])
+        assert await run("find", {}, "1") == result
+        assert len(server.asked) == 1  # whatever came of it
+        await WRITER.drained()
+
+
+async def test_a_request_without_a_connection_is_made_once_more(call: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    run = await runner_of(call, [{"name": "find", "url": f"http://127.0.0.1:{port}/"}])
+    assert await run("find", {}, "1") == {"error": NO_ANSWER}
+    await WRITER.drained()
+    assert [entry[-1] for entry in await logged(call)] == [f"Connection to 127.0.0.1 refused (port {port})."]
+
+
+async def test_a_secret_that_was_deleted(call: Call) -> None:
+    with RecordingServer([]) as server:
+        run = await runner_of(call, [{"name": "find", "url": server.url, "headers": {"X": "{{secret.GONE}}"}}])
+        assert await run("find", {}, "1") == {"error": FAILED}
+        await WRITER.drained()
+    assert server.asked == []
+    assert (await logged(call))[0][-1] == "The secret GONE does not exist."
