@@ -196,7 +196,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
             silence=live.config.silence_timeout,
         ),
         resume_reason=live.resume_reason if live.resumed_after is not None else "",
-        run_tool=_tool_runner(live),
+        run_tool=tool_runner(live),
         observer=observer or recorder,
         answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),
         request_transfer=transfer_requester(live),
@@ -252,7 +252,8 @@ def _tool_webhook(live: LiveCall) -> ToolWebhook | None:
     )
 
 
-def _tool_runner(live: LiveCall) -> ToolRunner:
+def tool_runner(live: LiveCall) -> ToolRunner:
+    """Everything that runs tools in this call."""
     runner: ToolRunner = _tool_webhook(live) or no_tools
     tools = http_tools(live.config.tools)
     if tools and live.keys is not None and live.signing_secret_id is not None:

@@ -42,7 +42,7 @@ def runner_of(call: Call, tools: list[dict[str, Any]]) -> Any:
     call.save()
     if not call.developer.secrets.exists():
         create_secret(developer=call.developer, name="KEY", value=SECRET)
-    return session_runner._tool_runner(session_runner.load(call.pk))
+    return session_runner.tool_runner(session_runner.load(call.pk))
 
 
 @sync_to_async
