@@ -88,8 +88,8 @@ class WebhookDelivery(models.Model):
     url = models.URLField(max_length=2000)
     body = models.TextField()
     # Of a request of a tool with a URL of its own: that tool and the HTTP method. `url` and `body` have no secrets in them.
-    tool = models.CharField(max_length=64, blank=True, default="")
-    method = models.CharField(max_length=6, blank=True, default="")
+    tool = models.CharField(max_length=64, blank=True, default="", db_default="")
+    method = models.CharField(max_length=6, blank=True, default="", db_default="")
     wants_reply = models.BooleanField(default=False)  # the response is an action: webhooks.replies
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     attempt_count = models.PositiveSmallIntegerField(default=0)
