@@ -293,6 +293,16 @@ CARRIERS: dict[str, dict[str, Any]] = {
         "OPTIONS": _telnyx,
         "IS_CONFIGURED": bool(env.TELNYX_API_KEY and not env.EXCHANGE_URL),
     },
+    "twilio": {
+        "NAME": "Twilio",
+        "BACKEND": "phone_numbers.carriers.twilio.TwilioCarrier",
+        "OPTIONS": {
+            "account_sid": env.TWILIO_ACCOUNT_SID,
+            "auth_token": env.TWILIO_AUTH_TOKEN,
+            "base_url": env.TWILIO_BASE_URL.rstrip("/"),
+        },
+        "IS_CONFIGURED": bool(env.TWILIO_ACCOUNT_SID and env.TWILIO_AUTH_TOKEN),
+    },
     "exchange": {
         "NAME": "Built-in exchange",
         "WEBHOOKS": "telnyx",

@@ -119,6 +119,12 @@ TELNYX_CONNECTION_ID = env_str(
     purpose="Call Control application that owns the numbers and calls of this installation.",
 )
 
+TWILIO_ACCOUNT_SID = env_str("TWILIO_ACCOUNT_SID", purpose="Twilio account. [Setup](carriers/twilio.md)")
+TWILIO_AUTH_TOKEN = env_secret(
+    "TWILIO_AUTH_TOKEN", purpose="Auth token of the Twilio account; also verifies the signature of its webhooks."
+)
+TWILIO_BASE_URL = env_str("TWILIO_BASE_URL", "https://api.twilio.com", purpose="Base URL of Twilio's REST API.")
+
 section("Models and speech")
 OPENAI_API_KEY = env_secret("OPENAI_API_KEY", purpose="OpenAI key for Realtime models and post-call analysis.")
 OPENAI_BASE_URL = env_str("OPENAI_BASE_URL", "https://api.openai.com/v1", purpose="Base URL of OpenAI's API.")

@@ -30,6 +30,7 @@ class PhoneNumbersConfig(AppConfig):
             renewals,
             selectors,
         )
+        from phone_numbers.carriers.twilio import memory
         from webhooks import extension_points as webhook_extension_points
 
         DELETION_STEPS.register(
@@ -48,4 +49,5 @@ class PhoneNumbersConfig(AppConfig):
         SCHEDULED_JOBS.register(
             ScheduledJob("reconcile number purchases", purchases.reconcile_purchases, 1),
             ScheduledJob("renew phone numbers", renewals.renew_all, 60),
+            ScheduledJob("forget scripts of past calls", memory.prune, 60),
         )

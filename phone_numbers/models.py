@@ -232,3 +232,36 @@ class VerificationEvent(models.Model):
 
     def __str__(self) -> str:
         return self.status
+
+
+class CallScript(models.Model):
+    """What a call does next whose carrier fetches its commands (`phone_numbers.carriers.twilio`). `account` is the carrier's id."""
+
+    account = models.CharField(max_length=64)
+    carrier_call_id = models.CharField(max_length=64)
+    state = models.JSONField(default=dict)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["changed_at"], name="call_script_by_age")]
+        constraints = [models.UniqueConstraint(fields=["account", "carrier_call_id"], name="call_script_once")]
+
+    def __str__(self) -> str:
+        return self.carrier_call_id
+
+
+class CarrierCommand(models.Model):
+    """A command that its carrier would carry out twice, written down before it is given. `result`: the carrier's id of what it made."""
+
+    command_id = models.CharField(max_length=64, unique=True)
+    result = models.CharField(max_length=64, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["created_at"], name="carrier_command_by_age"),
+            models.Index(fields=["result"], condition=~Q(result=""), name="carrier_command_by_result"),
+        ]
+
+    def __str__(self) -> str:
+        return self.command_id

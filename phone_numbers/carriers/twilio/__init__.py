@@ -1,0 +1,185 @@
+"""Twilio as the carrier: REST, TwiML, callbacks and Media Streams.
+
+`client` speaks REST, `memory` keeps what each call is to do next, `twiml` writes that as a document, `webhooks` reads requests,
+`media_codec` is the audio socket's codec; here requests become events and are answered with documents.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from django.utils import timezone
+
+from phone_numbers.carriers.base import Carrier, CarrierError, WebhookRequest, WebhookResponse
+from phone_numbers.carriers.carrier_events import CarrierEvent
+from phone_numbers.carriers.twilio import memory, twiml, webhooks
+from phone_numbers.carriers.twilio.account import TwilioAccount
+from phone_numbers.carriers.twilio.calls import TwilioCalls
+from phone_numbers.carriers.twilio.media_codec import TwilioMediaCodec
+from phone_numbers.carriers.twilio.memory import Piece, Script
+from phone_numbers.carriers.twilio.numbers import TwilioNumbers
+from phone_numbers.carriers.twilio.speech import TwilioRecording, TwilioSpeech
+
+logger = logging.getLogger(__name__)
+# How long a request for a document waits for the platform's decision; then the call rings on, or waits.
+DECISION_SECONDS = 1.5
+FIRST_ORDERS_SECONDS = 0.5
+# Commands that belong together come within this time.
+SETTLING_SECONDS = 0.05
+DOCUMENTS = {"voice", "next", "heard"}
+
+
+class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioNumbers):
+    """One account. `webhook_path` is the part of our webhook addresses that leads to it."""
+
+    media_codec = TwilioMediaCodec
+    forged_status = 403
+
+    def __init__(self, *, account_sid: str, auth_token: str, base_url: str, webhook_path: str = "twilio") -> None:
+        self.account = TwilioAccount(account_sid, auth_token, base_url, webhook_path)
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def parse_webhook(self, request: WebhookRequest) -> Sequence[CarrierEvent]:
+        params = self.account.verified(request)
+        name, query = self.account.route_of(request)
+        if mark := query.get("mark"):
+            memory.finish(mark, params["CallSid"])
+        try:
+            return tuple(self._events(name, query, params))
+        except KeyError as error:
+            raise ValueError("Not a request of Twilio's about a call.") from error
+
+    def _events(self, name: str, query: dict[str, str], params: dict[str, str]) -> Iterator[CarrierEvent]:
+        sid, state = params["CallSid"], query.get("state", "")
+        match name:
+            case "voice":
+                memory.change(self.account.sid, sid, _note_inbound)
+                yield webhooks.incoming(params)
+            case "next" | "heard":
+                yield from self._ended_document(query, params)
+            case "status":
+                event = webhooks.status(params, state)
+                if event is not None:
+                    if params["CallStatus"] == "in-progress":
+                        memory.change(self.account.sid, sid, _note_live)
+                    yield event
+            case "partial":
+                yield webhooks.caller_speaks(params, state)
+            case "machine":
+                yield webhooks.machine(params, state)
+            case "recording":
+                event = webhooks.recording(params, state)
+                if event is not None:
+                    yield event
+
+    def _ended_document(self, query: dict[str, str], params: dict[str, str]) -> Iterator[CarrierEvent]:
+        """Twilio asks for the next document: the one before is over, or was cut off because we had something new."""
+        sid, state, number = params["CallSid"], query.get("state", ""), query.get("n", "")
+        before = Script()
+
+        def note(script: Script) -> None:
+            nonlocal before
+            before = replace(script, saying=list(script.saying))
+            is_over = number == str(script.number)
+            if script.saying and not is_over and not (script.room or script.stream):
+                script.to_say = script.saying + script.to_say  # it was sent for nothing new: it says it again
+                before.saying = []
+            script.saying = []
+            if joined := query.get("joins"):
+                script.room = script.room or joined
+            script.is_live = script.is_live or script.is_answered or not script.is_inbound
+
+        script = memory.change(self.account.sid, sid, note)
+        if script.is_live and not before.is_live:
+            yield webhooks.answered(params, state or script.client_state)
+        yield from webhooks.spoken(
+            sid, before.saying, before.saying_since, state, is_interrupted=number != str(before.number)
+        )
+        if "n" in query:
+            yield from webhooks.heard(params, state, number)
+
+    # --- documents ----------------------------------------------------------------------------------------------------
+
+    def respond(self, request: WebhookRequest) -> WebhookResponse | None:
+        """The call's next document, as its script is after the events have taken effect."""
+        name, query = self.account.route_of(request)
+        if name not in DOCUMENTS:
+            return WebhookResponse(twiml.nothing(), twiml.CONTENT_TYPE)
+        params = self.account.verified(request)
+        sid = params["CallSid"]
+        if (caller := query.get("joins")) and params.get("CallStatus") == "in-progress":
+            self._fetch_caller(caller)
+        return WebhookResponse(self._document(sid, query.get("state", "")), twiml.CONTENT_TYPE)
+
+    def _fetch_caller(self, caller_sid: str) -> None:
+        try:
+            self.account.move(caller_sid, caller_sid)
+        except CarrierError as error:
+            # The caller follows anyway when the session lets go of their stream, or has hung up.
+            logger.warning("A caller could not be moved to their transfer: %s", error)
+
+    def _document(self, sid: str, state: str) -> str:
+        script = self._decided(sid)
+        if script.is_rejected and not script.is_live:
+            return twiml.refuse()
+        following = self.account.address("next", state=state or script.client_state)
+        if not script.is_live:
+            return twiml.go_on(following) if script.is_answered else twiml.ring_on(following)
+        if script.number == 0:
+            self._wait(sid, lambda script: script.has_orders, FIRST_ORDERS_SECONDS)
+            time.sleep(SETTLING_SECONDS)
+        document = ""
+
+        def write(script: Script) -> None:
+            nonlocal document
+            script.number += 1
+            document = self._written(script, state or script.client_state)
+
+        memory.change(self.account.sid, sid, write)
+        return document
+
+    def _written(self, script: Script, state: str) -> str:
+        """Take from the script what is to be done next."""
+        following = self.account.address("next", state=state)
+        if script.room:
+            return twiml.room(script.room)
+        if script.stream and not script.to_say:
+            url, script.stream = script.stream, ""
+            return twiml.stream(url, following)
+        pieces: list[Piece] = script.to_say
+        script.to_say, script.saying, script.saying_since = [], pieces, timezone.now().isoformat()
+        number = str(script.number)
+        if script.listens:
+            return twiml.listen(
+                script,
+                pieces,
+                heard_url=self.account.address("heard", state=state, n=number),
+                partial_url=self.account.address("partial", state=state, n=number),
+            )
+        if pieces:
+            return twiml.speak(pieces, self.account.address("next", state=state, n=number))
+        return twiml.wait(following, answers=script.is_inbound and script.number == 1)
+
+    def _decided(self, sid: str) -> Script:
+        """The script once it is known whether a ringing call is answered, or as it is when nobody has decided in time."""
+        return self._wait(
+            sid, lambda script: script.is_live or script.is_answered or script.is_rejected, DECISION_SECONDS
+        )
+
+    def _wait(self, sid: str, is_there: memory.Condition, seconds: float) -> Script:
+        deadline = time.monotonic() + seconds
+        while True:
+            script = memory.read(self.account.sid, sid)
+            if is_there(script) or time.monotonic() > deadline:
+                return script
+            time.sleep(0.02)
+
+
+def _note_inbound(script: Script) -> None:
+    script.is_inbound = True
+
+
+def _note_live(script: Script) -> None:
+    script.is_live = True

@@ -1,0 +1,68 @@
+"""One Twilio account: its REST client, its signatures, and the addresses that it reports to."""
+
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import QueryDict
+from twilio.request_validator import RequestValidator
+
+from phone_numbers.carriers.base import InvalidSignature, WebhookRequest
+from phone_numbers.carriers.twilio.client import make_client, refusals
+from phone_numbers.carriers.twilio.memory import Script, change
+
+# Twilio gives up after one attempt unless a URL's fragment says otherwise, which is neither sent nor signed:
+# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+RETRIED = "rc=4&rp=all"
+
+
+class TwilioAccount:
+    """`webhook_path` is the part of our addresses after /webhooks/ that leads to this account."""
+
+    def __init__(self, account_sid: str, auth_token: str, base_url: str, webhook_path: str) -> None:
+        self.sid = account_sid
+        self.auth = (account_sid, auth_token)
+        self.base_url = base_url
+        self.rest = make_client(account_sid, auth_token, base_url)
+        self._validator = RequestValidator(auth_token)
+        self._prefix = f"{settings.PUBLIC_URL}/webhooks/{webhook_path}/"
+
+    def address(self, name: str, **query: str) -> str:
+        """Where Twilio is to send one kind of request."""
+        asked = urlencode({key: value for key, value in query.items() if value})
+        return f"{self._prefix}{name}{f'?{asked}' if asked else ''}#{RETRIED}"
+
+    def route_of(self, request: WebhookRequest) -> tuple[str, dict[str, str]]:
+        """The name and the query of an address of ours."""
+        path, _, query = request.url.partition("?")
+        return path.removeprefix(self._prefix), QueryDict(query).dict()
+
+    def verified(self, request: WebhookRequest) -> dict[str, str]:
+        """The parameters of a request of Twilio's, signed over the public URL and all of them. Raises InvalidSignature, ValueError.
+
+        https://www.twilio.com/docs/usage/security#validating-requests
+        """
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        try:
+            form = QueryDict(request.body.decode())
+        except UnicodeDecodeError as error:
+            raise InvalidSignature("The signature does not match.") from error
+        if not self._validator.validate(request.url, form, headers.get("x-twilio-signature", "")):
+            raise InvalidSignature("The signature does not match.")
+        params: dict[str, str] = form.dict()
+        if params.get("AccountSid") != self.sid or not params.get("CallSid"):
+            raise ValueError("Not a request about a call of this account.")
+        return params
+
+    def wake(self, call_sid: str, script: Script) -> None:
+        """Have Twilio fetch the call's next document now. Before the answer it asks by itself. Raises CarrierError."""
+        if script.is_live:
+            with refusals():
+                self.rest.calls(call_sid).update(url=self.address("next", state=script.client_state), method="POST")
+
+    def move(self, call_sid: str, room: str) -> None:
+        """Put a call into the conference of that name. Raises CarrierError."""
+
+        def enter(script: Script) -> None:
+            script.room, script.listens, script.to_say = room, False, []
+
+        self.wake(call_sid, change(self.sid, call_sid, enter))

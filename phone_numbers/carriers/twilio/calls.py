@@ -1,0 +1,197 @@
+"""Calls over Twilio's REST API. What a running call does next is in its script, which Twilio fetches as TwiML.
+
+Twilio has no key that makes creating a call harmless to repeat. What is about to be dialed is therefore written down first; a
+command that comes again finds the call that it made, by the mark in the callbacks' addresses or in the list of calls, and dials only
+when there is none.
+"""
+
+import time
+from datetime import datetime, timedelta
+
+from phone_numbers.carriers.base import CallState, CarrierError, StreamSettings
+from phone_numbers.carriers.capabilities import CallControl
+from phone_numbers.carriers.twilio import memory, twiml
+from phone_numbers.carriers.twilio.account import TwilioAccount
+from phone_numbers.carriers.twilio.client import refusals
+from phone_numbers.carriers.twilio.memory import Script
+
+# Twilio's limits for a call's longest ring and length, in seconds.
+RING_LIMITS = (5, 600)
+LENGTH_LIMITS = (30, 14400)
+ALIVE = {"queued", "initiated", "ringing", "in-progress"}
+# How long a call that may have been created is looked for, and how much the clocks may differ.
+LOOK_SECONDS = 2.0
+CLOCKS_DIFFER = timedelta(seconds=5)
+
+
+class TwilioCalls(CallControl):
+    """CallControl of an account."""
+
+    account: TwilioAccount
+    detects_voicemail = True
+
+    def dial(
+        self,
+        *,
+        from_number: str,
+        to_number: str,
+        client_state: str,
+        command_id: str,
+        stream: StreamSettings | None,
+        timeout_seconds: int,
+        time_limit_seconds: int,
+        detect_voicemail: bool = False,
+    ) -> str:
+        address = self.account.address
+        first: dict[str, object] = {"url": address("next", state=client_state), "method": "POST"}
+        if stream is not None:
+            # In the request itself, which saves the answered party a round trip.
+            first = {"twiml": twiml.stream(stream.url, address("next", state=client_state))}
+        if detect_voicemail:
+            first |= {
+                "machine_detection": "Enable",
+                "async_amd": "true",
+                "async_amd_status_callback": address("machine", state=client_state),
+            }
+        return self._create_once(
+            from_number, to_number, client_state, command_id, timeout_seconds, time_limit_seconds, first
+        )
+
+    def transfer(
+        self,
+        *,
+        carrier_call_id: str,
+        command_id: str,
+        from_number: str,
+        to_number: str,
+        leg_state: str,
+        timeout_seconds: int,
+        time_limit_seconds: int,
+    ) -> None:
+        """A call of its own that takes the caller into a conference when it is answered; <Dial> would end their stream at once."""
+        joins = self.account.address("next", state=leg_state, joins=carrier_call_id)
+        first: dict[str, object] = {"url": joins, "method": "POST"}
+        self._create_once(from_number, to_number, leg_state, command_id, timeout_seconds, time_limit_seconds, first)
+
+    def _create_once(
+        self,
+        from_number: str,
+        to_number: str,
+        client_state: str,
+        command_id: str,
+        ring_seconds: int,
+        limit_seconds: int,
+        first: dict[str, object],
+    ) -> str:
+        command, is_new = memory.begin(command_id)
+        if command.result:
+            return command.result
+        if not is_new and (found := self._find(from_number, to_number, command_id, command.created_at)):
+            return found
+        try:
+            with refusals():
+                call = self.account.rest.calls.create(
+                    to=to_number,
+                    from_=from_number,
+                    status_callback=self.account.address("status", state=client_state, mark=command_id),
+                    status_callback_event=["initiated", "ringing", "answered", "completed"],
+                    status_callback_method="POST",
+                    timeout=_within(ring_seconds, RING_LIMITS),
+                    time_limit=_within(limit_seconds, LENGTH_LIMITS),
+                    **first,
+                )
+        except CarrierError as error:
+            if error.reason != "outcome_unknown":
+                memory.forget(command_id)
+                raise
+            if found := self._look_for(from_number, to_number, command_id, command.created_at):
+                return found
+            raise
+        memory.finish(command_id, str(call.sid))
+        return str(call.sid)
+
+    def _look_for(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
+        deadline = time.monotonic() + LOOK_SECONDS
+        while True:
+            try:
+                if found := self._find(from_number, to_number, command_id, since):
+                    return found
+            except CarrierError:
+                pass  # the next attempt may get through
+            if time.monotonic() > deadline:
+                return ""
+            time.sleep(0.25)
+
+    def _find(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
+        """The call that a command has made: by its mark, else one between the two numbers since then that nobody else has made."""
+        command, _ = memory.begin(command_id)
+        if command.result:
+            return command.result
+        earliest = since - CLOCKS_DIFFER
+        with refusals():
+            calls = self.account.rest.calls.list(
+                to=to_number, from_=from_number, start_time_after=earliest.date(), limit=50
+            )
+        made = [
+            str(call.sid)
+            for call in calls
+            if str(call.direction) == "outbound-api" and call.date_created and call.date_created >= earliest
+        ]
+        unknown = sorted(set(made) - memory.results_among(made))
+        if not unknown:
+            return ""
+        memory.finish(command_id, unknown[0])
+        return unknown[0]
+
+    def answer(
+        self, *, carrier_call_id: str, client_state: str, command_id: str, stream: StreamSettings | None
+    ) -> None:
+        """Twilio asks for what to do with a ringing call every second; the next time it is answered."""
+
+        def accept(script: Script) -> None:
+            script.is_answered, script.client_state = True, client_state
+            if stream is not None and not script.is_live:
+                script.stream = stream.url
+
+        memory.change(self.account.sid, carrier_call_id, accept)
+
+    def reject(self, *, carrier_call_id: str, command_id: str) -> None:
+        def refuse(script: Script) -> None:
+            script.is_rejected = True
+
+        memory.change(self.account.sid, carrier_call_id, refuse)
+
+    def hang_up(self, *, carrier_call_id: str, command_id: str) -> None:
+        try:
+            with refusals():
+                self.account.rest.calls(carrier_call_id).update(status="completed")
+        except CarrierError as error:
+            if error.reason != "call_ended":
+                raise
+
+    def start_stream(self, *, carrier_call_id: str, command_id: str, stream: StreamSettings) -> None:
+        def connect(script: Script) -> None:
+            script.stream = stream.url
+
+        self.account.wake(carrier_call_id, memory.change(self.account.sid, carrier_call_id, connect))
+
+    def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:
+        self.account.move(other_carrier_call_id, carrier_call_id)
+        self.account.move(carrier_call_id, carrier_call_id)
+
+    def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None:
+        """Not by command: <Play digits> would end the call's stream. Keys are played into it (`plays_dtmf`)."""
+        raise CarrierError("Twilio takes keys as sound.", reason="unsupported")
+
+    def call_state(self, *, carrier_call_id: str) -> CallState:
+        try:
+            with refusals():
+                return CallState(is_alive=str(self.account.rest.calls(carrier_call_id).fetch().status) in ALIVE)
+        except CarrierError as error:
+            if error.reason == "call_ended":
+                return CallState(is_alive=False)
+            raise
+
+
+def _within(value: int, limits: tuple[int, int]) -> int:
+    return max(limits[0], min(limits[1], value))

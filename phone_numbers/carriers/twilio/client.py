@@ -1,0 +1,133 @@
+"""Twilio's REST API by its own SDK, over an HTTP client of ours with limits and a deadline.
+
+Only what does no harm is repeated: reads, deletions, and requests of which nothing was sent. Creating a call or buying a number has no
+key that makes a repeat harmless (`phone_numbers.carriers.twilio.calls`).
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http import HttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from bubblyphone.core.waiting import http_client
+from phone_numbers.carriers.base import CarrierError
+
+CONNECT_SECONDS = 3.0
+TOTAL_SECONDS = 10.0
+TRIES = 3
+PAUSE_SECONDS = 0.25
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+API_HOST = "api.twilio.com"  # the SDK names it in every address
+
+# https://www.twilio.com/docs/api/errors
+REASONS: Mapping[int, str] = {
+    20404: "call_ended",  # a call that is not known, or no longer
+    21220: "call_ended",  # not in a state in which it can be changed
+    21421: "number_unavailable",
+    21422: "number_unavailable",
+    21452: "number_unavailable",
+}
+
+
+class BoundedHttp(HttpClient):  # type: ignore[misc]  # the SDK has no types
+    """What the SDK sends with. Raises CarrierError where there is no answer."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__(logging.getLogger(__name__), is_async=False, timeout=TOTAL_SECONDS)
+        self._base_url = base_url.rstrip("/")
+        limits = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0)
+        self._http = http_client(self._base_url, limits=limits)
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        """The SDK's own signature; its time limit and its wish for redirects are not heeded."""
+        parts = urlsplit(uri)
+        address = (
+            uri.replace(f"{parts.scheme}://{parts.netloc}", self._base_url, 1) if parts.netloc == API_HOST else uri
+        )
+        deadline = time.monotonic() + TOTAL_SECONDS
+        for tries_left in range(TRIES - 1, -1, -1):
+            try:
+                answer = self._attempt(method, address, params, data, headers, auth, deadline)
+            except CarrierError as error:
+                is_harmless = method in {"GET", "DELETE"} or error.reason == "unreachable"
+                if not tries_left or not is_harmless or time.monotonic() + PAUSE_SECONDS >= deadline:
+                    raise
+            else:
+                is_repeated = method in {"GET", "DELETE"} and (answer.status_code == 429 or answer.status_code >= 500)
+                if not tries_left or not is_repeated or time.monotonic() + PAUSE_SECONDS >= deadline:
+                    return answer
+            time.sleep(PAUSE_SECONDS)
+        raise AssertionError("unreachable")
+
+    def _attempt(
+        self,
+        method: str,
+        url: str,
+        params: Any,
+        data: Any,
+        headers: Any,
+        auth: tuple[str, str] | None,
+        deadline: float,
+    ) -> Response:
+        left = max(0.1, deadline - time.monotonic())
+        try:
+            with self._http.stream(
+                method,
+                url,
+                params=params,
+                data=data,
+                headers=headers,
+                auth=auth,
+                timeout=httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS)),
+            ) as response:
+                received = bytearray()
+                for chunk in response.iter_bytes():
+                    received += chunk
+                    if len(received) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+                        raise CarrierError(
+                            "The carrier's response was incomplete.", retryable=True, reason="outcome_unknown"
+                        )
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            raise CarrierError("The carrier could not be reached.", retryable=True, reason="unreachable") from error
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            raise CarrierError("The carrier did not respond.", retryable=True, reason="outcome_unknown") from error
+        return Response(response.status_code, received.decode(errors="replace"), response.headers)
+
+
+def make_client(account_sid: str, auth_token: str, base_url: str) -> Client:
+    """One for the whole process, safe to use from many threads."""
+    return Client(account_sid, auth_token, http_client=BoundedHttp(base_url))
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What the SDK raises in the block, as a CarrierError."""
+    try:
+        yield
+    except TwilioRestException as error:
+        status, code = int(error.status), int(error.code or 0)
+        reason = (
+            "outcome_unknown" if status >= 500 else REASONS.get(code, "call_ended" if status == 404 else "rejected")
+        )
+        is_retryable = status in {408, 429} or status >= 500
+        raise CarrierError(str(error.msg), retryable=is_retryable, reason=reason) from error
+    except (TwilioException, ValueError, KeyError, TypeError) as error:
+        raise CarrierError("The carrier's response could not be read.", reason="outcome_unknown") from error

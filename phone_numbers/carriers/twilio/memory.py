@@ -1,0 +1,108 @@
+"""What has to be remembered between requests: scripts of calls, and commands that Twilio would carry out twice.
+
+Each function is one short transaction of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from phone_numbers.models import CallScript, CarrierCommand
+
+Condition = Callable[["Script"], bool]
+KEPT = timedelta(days=2)
+MAX_SAID = 200  # ids of pieces that are remembered, so that a repeated command is said once
+
+
+@dataclass(slots=True)
+class Piece:
+    """A text to be said; `command_id` names it."""
+
+    command_id: str
+    text: str
+    voice: str = ""
+    language: str = ""
+
+
+@dataclass(slots=True)
+class Script:
+    """What a call is to do next. Twilio fetches it as TwiML, and again whenever a document has ended or we say so.
+
+    `number` counts the documents. `saying` is what the current document says, since `saying_since`. `stream` is used once.
+    """
+
+    client_state: str = ""
+    is_inbound: bool = False
+    is_answered: bool = False
+    is_rejected: bool = False
+    is_live: bool = False
+    stream: str = ""
+    room: str = ""
+    listens: bool = False
+    language: str = ""
+    number: int = 0
+    to_say: list[Piece] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    saying: list[Piece] = field(default_factory=list)
+    saying_since: str = ""
+
+    @property
+    def has_orders(self) -> bool:
+        return bool(self.stream or self.room or self.to_say or self.listens)
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> "Script":
+        known = {entry.name for entry in fields(cls)}
+        kept = {name: value for name, value in state.items() if name in known}
+        pieces = {name: [Piece(**piece) for piece in kept.get(name, [])] for name in ("to_say", "saying")}
+        return cls(**{**kept, **pieces})
+
+
+def read(account_sid: str, call_sid: str) -> Script:
+    """An empty one for a call without a script."""
+    row = CallScript.objects.filter(account=account_sid, carrier_call_id=call_sid).first()
+    return Script.from_json(row.state) if row else Script()
+
+
+def change(account_sid: str, call_sid: str, edit: Callable[[Script], None]) -> Script:
+    """Edit a call's script under a lock; returns it as it is now."""
+    with transaction.atomic():
+        CallScript.objects.get_or_create(account=account_sid, carrier_call_id=call_sid)
+        row = CallScript.objects.select_for_update().get(account=account_sid, carrier_call_id=call_sid)
+        script = Script.from_json(row.state)
+        edit(script)
+        script.said = script.said[-MAX_SAID:]
+        row.state, row.changed_at = asdict(script), timezone.now()
+        row.save(update_fields=["state", "changed_at"])
+    return script
+
+
+def begin(command_id: str) -> tuple[CarrierCommand, bool]:
+    """Write down that a command is about to be given; False when it was given before."""
+    return CarrierCommand.objects.get_or_create(command_id=command_id)
+
+
+def finish(command_id: str, result: str) -> None:
+    """The carrier's id of what the command made. The first one stays."""
+    CarrierCommand.objects.filter(command_id=command_id, result="").update(result=result)
+
+
+def forget(command_id: str) -> None:
+    """It was certainly not carried out, and may be given again."""
+    CarrierCommand.objects.filter(command_id=command_id, result="").delete()
+
+
+def results_among(call_sids: list[str]) -> set[str]:
+    """Those that commands are known to have made."""
+    return set(CarrierCommand.objects.filter(result__in=call_sids).values_list("result", flat=True))
+
+
+def prune(now: datetime | None = None) -> None:
+    """A job: forget what belongs to calls of long ago."""
+    before = (now or timezone.now()) - KEPT
+    CallScript.objects.filter(changed_at__lt=before).delete()
+    CarrierCommand.objects.filter(created_at__lt=before).delete()

@@ -1,0 +1,114 @@
+"""Numbers: https://www.twilio.com/docs/phone-numbers/api
+
+A purchase has no key of its own; its reference is the number's `FriendlyName`, by which it is found again.
+"""
+
+import json
+from typing import Any
+
+from bubblyphone.core.json_documents import parse_stored_json
+from phone_numbers.carriers.base import AvailableNumber, CarrierError, NumberOrder
+from phone_numbers.carriers.capabilities import NumberInventory
+from phone_numbers.carriers.twilio.account import TwilioAccount
+from phone_numbers.carriers.twilio.client import refusals
+
+# Where calls to a number go; what is set here by us and put back when the number leaves.
+ROUTING = (
+    "voice_url", "voice_method", "voice_fallback_url", "voice_fallback_method", "voice_application_sid", "trunk_sid",
+    "status_callback", "status_callback_method",
+)  # fmt: skip
+FEATURES = {"voice": "voice", "SMS": "sms", "sms": "sms", "MMS": "mms", "mms": "mms", "fax": "fax"}
+
+
+class TwilioNumbers(NumberInventory):
+    """Numbers of an account."""
+
+    account: TwilioAccount
+
+    def search_numbers(
+        self,
+        *,
+        country: str,
+        number_type: str = "",
+        area_code: str = "",
+        locality: str = "",
+        contains: str = "",
+        limit: int = 50,
+    ) -> list[AvailableNumber]:
+        wanted: dict[str, Any] = {"contains": contains, "in_locality": locality}
+        if area_code:
+            # Twilio knows area codes of North America only.
+            key = "area_code" if country in {"US", "CA"} else "contains"
+            wanted[key] = area_code if key == "area_code" or not contains else contains
+        offered = self.account.rest.available_phone_numbers(country)
+        kinds = {"mobile": offered.mobile, "toll_free": offered.toll_free, "national": offered.national}
+        rows: Any = kinds.get(number_type, offered.local)
+        try:
+            with refusals():
+                found = rows.list(limit=limit, **{name: value for name, value in wanted.items() if value})
+        except CarrierError as error:
+            if error.reason == "call_ended":  # a 404: no numbers of this kind in this country
+                return []
+            raise
+        return [_available(row, number_type or "local") for row in found]
+
+    def order_number(self, *, e164: str, reference: str, requirement_group_id: str = "") -> NumberOrder:
+        with refusals():
+            bought = self.account.rest.incoming_phone_numbers.create(
+                phone_number=e164, friendly_name=reference, **self._routing_here()
+            )
+        return NumberOrder(str(bought.sid), "success")
+
+    def find_order(self, *, reference: str) -> NumberOrder | None:
+        with refusals():
+            found = self.account.rest.incoming_phone_numbers.list(friendly_name=reference, limit=1)
+        return NumberOrder(str(found[0].sid), "success") if found else None
+
+    def find_owned_number(self, *, e164: str) -> str | None:
+        with refusals():
+            found = self.account.rest.incoming_phone_numbers.list(phone_number=e164, limit=20)
+        return next((str(row.sid) for row in found if row.phone_number == e164), None)
+
+    def release_number(self, *, carrier_ref: str) -> None:
+        self._unless_gone(lambda: self.account.rest.incoming_phone_numbers(carrier_ref).delete())
+
+    def route_here(self, *, carrier_ref: str) -> str:
+        """The routing is JSON of the number's fields. A trunk or an application goes before a URL, so both are taken off."""
+        with refusals():
+            number = self.account.rest.incoming_phone_numbers(carrier_ref)
+            row = number.fetch()
+            before = {name: str(getattr(row, name) or "") for name in ROUTING}
+            number.update(**self._routing_here(), voice_application_sid="", trunk_sid="")
+        return json.dumps(before)
+
+    def restore_routing(self, *, carrier_ref: str, routing: str) -> None:
+        before = {name: value for name, value in parse_stored_json(routing or "{}").items() if name in ROUTING}
+        self._unless_gone(lambda: self.account.rest.incoming_phone_numbers(carrier_ref).update(**before))
+
+    def _routing_here(self) -> dict[str, Any]:
+        return {
+            "voice_url": self.account.address("voice"),
+            "voice_method": "POST",
+            "status_callback": self.account.address("status"),
+            "status_callback_method": "POST",
+        }
+
+    def _unless_gone(self, request: Any) -> None:
+        try:
+            with refusals():
+                request()
+        except CarrierError as error:
+            if error.reason != "call_ended":  # a 404
+                raise
+
+
+def _available(row: Any, number_type: str) -> AvailableNumber:
+    places = {"locality": row.locality, "region": row.region, "rate_center": row.rate_center}
+    return AvailableNumber(
+        phone_number=str(row.phone_number),
+        phone_number_type=number_type,
+        features=[{"name": FEATURES.get(name, name)} for name, has in (row.capabilities or {}).items() if has],
+        # Twilio's price list is another API; what a number costs here is in `NumberPrice`.
+        cost_information={"upfront_cost": "", "monthly_cost": "", "currency": "USD"},
+        region_information=[{"region_type": kind, "region_name": str(name)} for kind, name in places.items() if name],
+    )

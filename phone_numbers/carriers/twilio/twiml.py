@@ -1,0 +1,126 @@
+"""A call's script as TwiML: https://www.twilio.com/docs/voice/twiml
+
+Every document ends by asking for the next one, so that a call is never without one.
+"""
+
+from twilio.twiml.voice_response import Conference, Connect, Dial, Gather, VoiceResponse
+
+from agents.languages import nearest_code
+from phone_numbers.carriers.twilio.memory import Piece, Script
+
+CONTENT_TYPE = "text/xml"
+# <Say> and <Gather>: https://www.twilio.com/docs/voice/twiml/say/text-speech and /gather/gather-attributes
+LANGUAGES = (
+    "arb", "ca-ES", "cmn-CN", "cy-GB", "da-DK", "de-AT", "de-DE", "en-AU", "en-GB", "en-IN", "en-US", "es-ES", "es-MX", "es-US", "fi-FI",
+    "fr-CA", "fr-FR", "hi-IN", "is-IS", "it-IT", "ja-JP", "ko-KR", "nb-NO", "nl-NL", "pl-PL", "pt-BR", "pt-PT", "ro-RO", "ru-RU", "sv-SE",
+    "tr-TR",
+)  # fmt: skip
+HEARD_LANGUAGES = (
+    "af-ZA", "ar-EG", "bg-BG", "ca-ES", "cs-CZ", "da-DK", "de-DE", "el-GR", "en-AU", "en-GB", "en-IN", "en-US", "es-ES", "es-MX", "es-US",
+    "fi-FI", "fr-CA", "fr-FR", "he-IL", "hi-IN", "hr-HR", "hu-HU", "id-ID", "it-IT", "ja-JP", "ko-KR", "ms-MY", "nb-NO", "nl-NL", "pl-PL",
+    "pt-BR", "pt-PT", "ro-RO", "ru-RU", "sk-SK", "sv-SE", "th-TH", "tr-TR", "uk-UA", "vi-VN",
+)  # fmt: skip
+DEFAULT_LANGUAGE = "en-US"
+RING_POLL_SECONDS = 1
+HOLD_SECONDS = 60
+# Silence until <Gather> gives up: after something was said, so that its end is reported soon; and while only listening.
+AFTER_SPEECH_SECONDS, LISTEN_SECONDS = 1, 30
+# A file or key that answers the call; <Pause> as the first verb would let it ring on.
+ANSWERING_KEYS = "w"
+
+
+def ring_on(next_url: str) -> str:
+    """The call is not decided yet. A pause at the beginning does not answer it, nor does <Redirect>."""
+    response = VoiceResponse()
+    response.pause(length=RING_POLL_SECONDS)
+    response.redirect(next_url, method="POST")
+    return str(response)
+
+
+def go_on(next_url: str) -> str:
+    """Ask again at once."""
+    response = VoiceResponse()
+    response.redirect(next_url, method="POST")
+    return str(response)
+
+
+def refuse() -> str:
+    """Busy. As the first verb it costs nothing."""
+    response = VoiceResponse()
+    response.reject(reason="busy")
+    return str(response)
+
+
+def nothing() -> str:
+    """For callbacks whose response Twilio does not read."""
+    return str(VoiceResponse())
+
+
+def stream(url: str, next_url: str) -> str:
+    """Bring the call's audio until the connection ends."""
+    response = VoiceResponse()
+    connect = Connect()
+    connect.stream(url=url)
+    response.append(connect)
+    response.redirect(next_url, method="POST")
+    return str(response)
+
+
+def room(name: str) -> str:
+    """Talk to whoever is in the conference of that name. It ends for all when one of them leaves."""
+    response = VoiceResponse()
+    dial = Dial()
+    dial.append(Conference(name, beep=False, start_conference_on_enter=True, end_conference_on_exit=True, wait_url=""))
+    response.append(dial)
+    response.hangup()
+    return str(response)
+
+
+def speak(pieces: list[Piece], next_url: str) -> str:
+    """Say it to somebody who is not listened to."""
+    response = VoiceResponse()
+    for piece in pieces:
+        response.say(piece.text, **_voice(piece))
+    response.redirect(next_url, method="POST")
+    return str(response)
+
+
+def listen(script: Script, pieces: list[Piece], *, heard_url: str, partial_url: str) -> str:
+    """Listen, saying the pieces meanwhile. Speech stops them, as `bargeIn` has it by default.
+
+    Keys count while nothing is said: they would stop it, too.
+    """
+    response = VoiceResponse()
+    gather = Gather(
+        input="speech" if pieces else "dtmf speech",
+        action=heard_url,
+        method="POST",
+        partial_result_callback=partial_url,
+        partial_result_callback_method="POST",
+        action_on_empty_result=True,
+        timeout=AFTER_SPEECH_SECONDS if pieces else LISTEN_SECONDS,
+        speech_timeout="auto",
+        language=nearest_code(script.language, HEARD_LANGUAGES) or DEFAULT_LANGUAGE,
+        **({} if pieces else {"num_digits": 1}),
+    )
+    for piece in pieces:
+        gather.say(piece.text, **_voice(piece))
+    response.append(gather)
+    response.redirect(heard_url, method="POST")
+    return str(response)
+
+
+def wait(next_url: str, *, answers: bool) -> str:
+    """Nothing to do; whoever has something says so. `answers` picks the call up first."""
+    response = VoiceResponse()
+    if answers:
+        response.play(digits=ANSWERING_KEYS)
+    response.pause(length=HOLD_SECONDS)
+    response.redirect(next_url, method="POST")
+    return str(response)
+
+
+def _voice(piece: Piece) -> dict[str, str]:
+    """A voice is taken as it is when it is written as Twilio writes them, `Polly.Joanna-Neural`; others are a model's."""
+    fields = {"language": nearest_code(piece.language, LANGUAGES) or DEFAULT_LANGUAGE}
+    return {**fields, "voice": piece.voice} if "." in piece.voice else fields
