@@ -1,12 +1,12 @@
-"""Waiting for what other threads do."""
+"""Waiting for what other threads bring about."""
 
 import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Look every 20 ms until it is so."""
+def eventually(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait until something is so. Raises AssertionError."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not is_so():
         assert time.monotonic() < deadline, "It did not happen."
         time.sleep(0.02)

@@ -13,11 +13,14 @@ Result = TypeVar("Result")
 class ExchangeThread:
     """`with ExchangeThread() as running: running.exchange.base_url`. Its knobs may be turned while it runs."""
 
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.exchange = Exchange()
+        self.exchange = Exchange(**self._options)
         self.run(self.exchange.start())
         return self
 

@@ -87,6 +87,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
                 script.to_say = script.saying + script.to_say  # it was sent for nothing new: it says it again
                 before.saying = []
             script.saying = []
+            script.asked_at = timezone.now().isoformat()
             if joined := query.get("joins"):
                 script.room = script.room or joined
             script.is_live = script.is_live or script.is_answered or not script.is_inbound
@@ -127,14 +128,14 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         following = self.account.address("next", state=state or script.client_state)
         if not script.is_live:
             return twiml.go_on(following) if script.is_answered else twiml.ring_on(following)
-        if script.number == 0:
-            self._wait(sid, lambda script: script.has_orders, FIRST_ORDERS_SECONDS)
+        if script.number == 0 and not self._wait(sid, lambda script: script.has_orders, FIRST_ORDERS_SECONDS).stream:
             time.sleep(SETTLING_SECONDS)
         document = ""
 
         def write(script: Script) -> None:
             nonlocal document
             script.number += 1
+            script.asked_at = ""
             document = self._written(script, state or script.client_state)
 
         memory.change(self.account.sid, sid, write)
@@ -148,7 +149,8 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         if script.stream and not script.to_say:
             url, script.stream = script.stream, ""
             return twiml.stream(url, following)
-        pieces: list[Piece] = script.to_say
+        # What another response says already: Twilio heeds the latest.
+        pieces: list[Piece] = script.saying + script.to_say
         script.to_say, script.saying, script.saying_since = [], pieces, timezone.now().isoformat()
         number = str(script.number)
         if script.listens:

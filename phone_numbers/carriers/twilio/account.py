@@ -28,7 +28,8 @@ class TwilioAccount:
 
     def address(self, name: str, **query: str) -> str:
         """Where Twilio is to send one kind of request."""
-        asked = urlencode({key: value for key, value in query.items() if value})
+        # Colons stay: what is signed must be what every client on the way would write, and some undo their escapes.
+        asked = urlencode({key: value for key, value in query.items() if value}, safe=":")
         return f"{self._prefix}{name}{f'?{asked}' if asked else ''}#{RETRIED}"
 
     def route_of(self, request: WebhookRequest) -> tuple[str, dict[str, str]]:
@@ -55,7 +56,7 @@ class TwilioAccount:
 
     def wake(self, call_sid: str, script: Script) -> None:
         """Have Twilio fetch the call's next document now. Before the answer it asks by itself. Raises CarrierError."""
-        if script.is_live:
+        if script.is_live and not script.is_being_asked:
             with refusals():
                 self.rest.calls(call_sid).update(url=self.address("next", state=script.client_state), method="POST")
 

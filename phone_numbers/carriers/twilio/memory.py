@@ -15,6 +15,7 @@ from phone_numbers.models import CallScript, CarrierCommand
 
 Condition = Callable[["Script"], bool]
 KEPT = timedelta(days=2)
+ANSWER_TIME = timedelta(seconds=5)
 MAX_SAID = 200  # ids of pieces that are remembered, so that a repeated command is said once
 
 
@@ -49,10 +50,17 @@ class Script:
     said: list[str] = field(default_factory=list)
     saying: list[Piece] = field(default_factory=list)
     saying_since: str = ""
+    asked_at: str = ""  # a request for a document is being answered since then
+
+    @property
+    def is_being_asked(self) -> bool:
+        """Whether the document of a request is about to be written: what is to be done comes into that."""
+        return bool(self.asked_at) and timezone.now() - datetime.fromisoformat(self.asked_at) < ANSWER_TIME
 
     @property
     def has_orders(self) -> bool:
-        return bool(self.stream or self.room or self.to_say or self.listens)
+        """Whether there is enough for a first document; texts wait for the command to listen that comes with them."""
+        return bool(self.stream or self.room or self.listens)
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "Script":

@@ -1,0 +1,222 @@
+"""Calls over Twilio's protocol: the exchange on one side, our webhooks on the other, real requests in between."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.db import close_old_connections
+from django.test import Client
+from twilio.request_validator import RequestValidator
+
+from calls.control import commands, outbound, running_calls
+from calls.models import Call, CallEvent, CarrierEventRecord, TranscriptEntry
+from calls.webhook_mode.call_replies import CallReplies
+from phone_numbers.carriers.capabilities import CallControl
+from phone_numbers.carriers.registry import able, carrier_named
+from phone_numbers.models import CallScript, CarrierCommand, PhoneNumber
+from sandbox.exchange.scripted import ScriptedHandset
+from sandbox.exchange.steps import HangUp, Say, Wait, WaitForSpeech
+from sandbox.exchange.tones import tone
+from tests import carriers
+from tests.calls.rows import make_account, make_streaming_number
+from tests.exchange.twilio.test_gather import WORDS, Recognizer
+from tests.fakes.exchange_thread import ExchangeThread
+from tests.waiting import eventually
+from webhooks.models import WebhookDelivery
+
+SID, TOKEN = "AC" + "0123456789abcdef" * 2, "twilio-token"
+NUMBER, PERSON, OTHER = "+14155550100", "+12025550123", "+12025550124"
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def speak(text: str) -> bytes:
+    """A voice: as many tones as there are words."""
+    return tone(440, 0.1 * len(text.split()))
+
+
+@pytest.fixture
+def exchange(live_server: Any, settings: Any, empty_redis: Any) -> Iterator[ExchangeThread]:
+    settings.PUBLIC_URL = live_server.url
+    with ExchangeThread(twilio_accounts={SID: TOKEN}, tts=speak, recognizer=Recognizer()) as running:
+        options = {"account_sid": SID, "auth_token": TOKEN, "base_url": running.exchange.url}
+        carriers.configure(settings, options, "twilio")
+        yield running
+        carrier_named.cache_clear()
+    for done in [commands.THREADS.submit(close_old_connections) for _ in range(8)]:
+        done.result()
+
+
+def owned(exchange: ExchangeThread, settings: Any, **fields: Any) -> PhoneNumber:
+    """A number of ours at Twilio, in webhook mode."""
+    at = f"{settings.PUBLIC_URL}/webhooks/twilio"
+
+    async def own() -> None:
+        exchange.exchange.twilio.own(NUMBER, SID, voice_url=f"{at}/voice", status_callback=f"{at}/status")
+
+    exchange.run(own())
+    return make_streaming_number(
+        make_account(), e164=NUMBER, carrier="twilio", **{"mode": "webhook", "model_slug": None, **fields}
+    )
+
+
+def dials(exchange: ExchangeThread, *steps: Any) -> ScriptedHandset:
+    """A person dials the number."""
+
+    async def dial() -> ScriptedHandset:
+        handset = exchange.exchange.handset(PERSON, steps)
+        assert await exchange.exchange.call(handset, NUMBER) is not None
+        return handset
+
+    return exchange.run(dial())
+
+
+def picks_up(exchange: ExchangeThread, number: str, *steps: Any, **how: Any) -> ScriptedHandset:
+    async def plug_in() -> ScriptedHandset:
+        return exchange.exchange.handset(number, steps, **how)
+
+    return exchange.run(plug_in())
+
+
+def the_call() -> Call:
+    return Call.objects.get()
+
+
+def reply(event: str, **action: Any) -> None:
+    """What the developer's server answers to the last webhook of this kind."""
+    eventually(lambda: WebhookDelivery.objects.filter(event_type=event).exists())
+    hook = WebhookDelivery.objects.filter(event_type=event).latest("id")
+    assert CallReplies().take(hook, json.dumps(action)) == ""
+
+
+def events() -> list[str]:
+    return list(CallEvent.objects.order_by("event_timestamp", "id").values_list("event_type", flat=True))
+
+
+def place(number: PhoneNumber) -> Call:
+    return outbound.place_call(
+        developer=number.developer, number=number, to=PERSON, mode="webhook", request={}, agent=None
+    )
+
+
+def test_an_inbound_call_is_answered_spoken_to_heard_and_ended(exchange: ExchangeThread, settings: Any) -> None:
+    owned(exchange, settings)
+    dials(exchange, WaitForSpeech(), Wait(0.5), Say(pcm16=tone(300, 3.0)), Wait(30))
+    reply("call.incoming", action="answer", text="Good day to you.")
+    eventually(lambda: TranscriptEntry.objects.filter(role="user").exists())
+    reply("call.speech", action="hangup")
+    eventually(lambda: the_call().is_over)
+    call = the_call()
+    assert (call.status, call.hangup_cause, call.carrier) == ("completed", "normal_clearing", "twilio")
+    assert (str(call.telephony_cost), str(call.transcription_cost)) == ("0.040000", "0.020000")
+    said = [(entry.role, entry.text) for entry in TranscriptEntry.objects.order_by("id")]
+    assert said == [("model", "Good day to you."), ("user", WORDS)]
+    happened = events()
+    assert happened.count("speak.started") == happened.count("speak.ended") == 1
+    assert happened[-1] == "call.ended"
+
+
+def test_a_call_rings_until_somebody_decides_and_is_then_refused_as_busy(
+    exchange: ExchangeThread, settings: Any
+) -> None:
+    owned(exchange, settings, webhook_url="")
+    handset = dials(exchange)
+    eventually(lambda: handset.cause != "")
+    assert (handset.cause, the_call().hangup_cause) == ("user_busy", "webhook_failed")
+    assert the_call().total_cost == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ({"on_ring": "busy"}, "busy"),
+        ({"on_ring": "decline"}, "rejected"),
+    ],
+)
+def test_an_outbound_call_that_nobody_answers_says_why(
+    exchange: ExchangeThread, settings: Any, how: dict[str, Any], cause: str
+) -> None:
+    number = owned(exchange, settings)
+    picks_up(exchange, PERSON, **how)
+    place(number)
+    eventually(lambda: the_call().is_over)
+    assert (the_call().status, the_call().hangup_cause, the_call().total_cost) == ("failed", cause, 0)
+
+
+def test_an_outbound_call_is_transferred_and_billed_in_two_phases(exchange: ExchangeThread, settings: Any) -> None:
+    number = owned(exchange, settings)
+    first = picks_up(exchange, PERSON, WaitForSpeech(), Wait(60))
+    second = picks_up(exchange, OTHER, Wait(0.3), Say(pcm16=tone(700, 0.6)), Wait(1), HangUp())
+    call = place(number)
+    eventually(lambda: the_call().status == "answered")
+    running_calls.transfer(call=call, to=OTHER)
+    eventually(lambda: the_call().is_over)
+    call.refresh_from_db()
+    assert (call.hangup_cause, call.transfers.get().failed_at) == ("transferred", None)
+    assert (str(call.telephony_cost), first.has_heard_speech) == ("0.100000", True)
+    assert second.cause != ""
+    assert {"transfer.requested", "transfer.answered", "call.ended"} <= set(events())
+
+
+def test_a_repeated_dial_finds_the_call_that_it_made(exchange: ExchangeThread, settings: Any) -> None:
+    """A process that is killed between the request and its response never dials twice."""
+    owned(exchange, settings)
+    picks_up(exchange, PERSON, Wait(60))
+    wanted: dict[str, Any] = {
+        "from_number": NUMBER,
+        "to_number": PERSON,
+        "client_state": "0",
+        "command_id": "c-1",
+        "stream": None,
+        "timeout_seconds": 30,
+        "time_limit_seconds": 60,
+    }
+    control = able("twilio", CallControl)
+    made = control.dial(**wanted)
+    assert control.dial(**wanted) == made
+    CarrierCommand.objects.update(result="")  # as if the process had died before it wrote that down
+    assert control.dial(**wanted) == made
+    assert len(exchange.exchange.twilio.accounts[SID].calls) == 1
+    assert control.call_state(carrier_call_id=made).is_alive
+    control.hang_up(carrier_call_id=made, command_id="h")
+    eventually(lambda: not control.call_state(carrier_call_id=made).is_alive)
+    control.hang_up(carrier_call_id=made, command_id="h")
+
+
+# --- signatures -------------------------------------------------------------------------------------------------------
+PARAMS = {"CallSid": "CA1", "AccountSid": SID, "CallStatus": "ringing", "From": PERSON, "To": NUMBER}
+
+
+@pytest.fixture
+def behind_a_proxy(settings: Any) -> None:
+    settings.PUBLIC_URL = "https://agents.example.com"
+    carriers.configure(settings, {"account_sid": SID, "auth_token": TOKEN, "base_url": "http://127.0.0.1:9"}, "twilio")
+
+
+def post(path: str, params: dict[str, str], signature: str) -> int:
+    headers = {"X-Twilio-Signature": signature, "Host": "10.0.0.7"}
+    form = "application/x-www-form-urlencoded"
+    return Client().post(f"/webhooks/twilio/{path}", urlencode(params), content_type=form, headers=headers).status_code
+
+
+@pytest.mark.usefixtures("behind_a_proxy")
+@pytest.mark.parametrize(
+    ("signed_url", "token", "changed", "status"),
+    [
+        ("https://agents.example.com/webhooks/twilio/status?state=1&mark=a%2Fb", TOKEN, {}, 200),
+        ("https://agents.example.com:443/webhooks/twilio/status?state=1&mark=a%2Fb", TOKEN, {}, 200),
+        ("https://agents.example.com/webhooks/twilio/status?state=2&mark=a%2Fb", TOKEN, {}, 403),
+        ("https://agents.example.com/webhooks/twilio/status", TOKEN, {}, 403),
+        ("https://10.0.0.7/webhooks/twilio/status?state=1&mark=a%2Fb", TOKEN, {}, 403),
+        ("https://agents.example.com/webhooks/twilio/status?state=1&mark=a%2Fb", "another", {}, 403),
+        ("https://agents.example.com/webhooks/twilio/status?state=1&mark=a%2Fb", TOKEN, {"CallStatus": "busy"}, 403),
+    ],
+)
+def test_the_signature_is_checked_over_the_public_url_and_all_parameters(
+    signed_url: str, token: str, changed: dict[str, str], status: int
+) -> None:
+    signature = RequestValidator(token).compute_signature(signed_url, PARAMS)
+    assert post("status?state=1&mark=a%2Fb", {**PARAMS, **changed}, signature) == status
+    assert CarrierEventRecord.objects.count() == (1 if status == 200 else 0)
+    assert CallScript.objects.count() == 0
