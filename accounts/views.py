@@ -36,7 +36,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
             add_errors(form, error)
         else:
             login(request, developer)
-            return redirect("overview")
+            return redirect("new-agent")
     return render(request, "accounts/signup.html", {"form": form})
 
 

@@ -1,7 +1,7 @@
 """The agent editor: the form, its previews, and the changes it would make.
 
-Every button of the editor posts the whole form. Only "save" writes; the others render the page again from the input, so that
-the editor works without JavaScript, and with it exchanges parts of the page.
+Every button of the editor posts the whole form. "save" publishes, "draft" keeps it as it is; the others render the page again from
+the input, so that the editor works without JavaScript, and with it exchanges parts of the page.
 """
 
 import json
@@ -13,15 +13,22 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from agents import variables
+from agents import services, variables
 from agents.forms import AgentForm, analysis_fields
 from agents.models import Agent
 from agents.providers.base import ToolSpec
 from agents.settings_form import parse_tools
 from agents.tools import example_arguments, tool_problems, widen
+from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.ordered_json import is_same
 
 VALUE_PREFIX = "variable."
+CALLER = "test-caller"
+PUBLISH, DRAFT, LOOK = "save", "draft", "look"
+# Of a posted form what is not part of a draft.
+NOT_KEPT = ("csrfmiddlewaretoken", "action", "press", "tool", "test-mode")
+MAX_DRAFT = 400_000  # characters
+MAX_ID_DIGITS = 18
 ADD_ROW, REMOVE_ROW = "add-field", "remove-field-"
 
 
@@ -48,18 +55,45 @@ class Editor:
 
     def __init__(self, data: QueryDict | None, *, agent: Agent) -> None:
         self.agent = agent
-        self.action = data.get("action", "save") if data is not None else "look"
+        self.has_draft = data is None and bool(agent.draft)
+        if self.has_draft:
+            data = QueryDict(f"{agent.draft}&action={LOOK}")
+        self.action = data.get("action", PUBLISH) if data is not None else LOOK
         self._data = with_rows(data, self.action) if data is not None else None
         self.form = AgentForm(self._data, agent=agent)
         self.analysis = analysis_fields(self._data, agent.analysis_schema)
 
     def is_valid(self) -> bool:
-        """Whether it was submitted to be saved and is valid."""
-        return self.action == "save" and all([self.form.is_valid(), self.analysis.is_valid()])
+        """Whether it was submitted to be published and is valid."""
+        return self.action == PUBLISH and self.is_sound()
+
+    def is_sound(self) -> bool:
+        """Whether what was submitted, to whatever end, has no errors of its own."""
+        return all([self.form.is_valid(), self.analysis.is_valid()])
 
     def is_refused(self) -> bool:
-        """Whether it was submitted to be saved and is invalid."""
-        return self._data is not None and self.action == "save" and not self.is_valid()
+        """Whether it was submitted to be published and is invalid."""
+        return self._data is not None and self.action == PUBLISH and not self.is_valid()
+
+    def as_draft(self) -> str:
+        """What was submitted, as `agents.services.save_draft` keeps it; "" where it is what is live."""
+        if self._data is None or (self.is_sound() and not self.changes() and not any(self.values.values())):
+            return ""
+        kept = self._data.copy()
+        for name in NOT_KEPT:
+            kept.pop(name, None)
+        return kept.urlencode()
+
+    def tested_agent(self) -> Agent:
+        """The agent with what was submitted, not saved. Raises InvalidRequest, with the errors of the form too."""
+        if self.is_sound():
+            return services.preview(agent=self.agent, changes=self.changes())
+        found: dict[str, list[str]] = {}
+        for name, texts in self.form.errors.items():
+            found[self._label(name)] = [str(text) for text in texts]
+        if not self.analysis.is_valid():
+            found["After the call"] = ["The fields have errors."]
+        raise InvalidRequest(found)
 
     def changes(self) -> dict[str, Any]:
         """What `agents.services` is to change."""
@@ -72,9 +106,23 @@ class Editor:
     @cached_property
     def values(self) -> dict[str, str]:
         """The variables of prompt and greeting, with what was typed for them."""
-        texts = (self._text("system_prompt"), self._text("greeting_message"))
+        texts = (self._text("system_prompt"), self._text("greeting_message"), self._text("transfer_number"))
         typed: Mapping[str, str] = self._data or {}
-        return {name: typed.get(VALUE_PREFIX + name, "") for name in variables.missing(texts, {})}
+        return {name: typed.get(VALUE_PREFIX + name, "") for name in variables.defaults_in(texts)}
+
+    def _label(self, name: str) -> str:
+        return str(self.form.fields[name].label) if name in self.form.fields else name
+
+    def model_as_typed(self) -> Agent:
+        """An agent with the model and the key that are chosen, and nothing else."""
+        key = self._text("model_key_id")
+        key_id = int(key) if key.isdecimal() and len(key) < MAX_ID_DIGITS else None
+        return Agent(developer=self.agent.developer, model_slug=self._text("model_slug") or None, model_key_id=key_id)
+
+    @property
+    def caller(self) -> str:
+        """The number that a test seems to be called from, as typed."""
+        return str(self._data.get(CALLER, "")).strip() if self._data is not None else ""
 
     def prompt_pieces(self) -> list[Piece]:
         return self._pieces("system_prompt")
@@ -85,6 +133,16 @@ class Editor:
     def _pieces(self, field: str) -> list[Piece]:
         found = variables.split(self._text(field))
         return [Piece((name and self.values.get(name)) or text, name) for text, name in found]
+
+    def defaults(self) -> Mapping[str, str]:
+        """What the variables are where a test gives none: by the default variables as typed, else by the texts."""
+        texts = (self._text("system_prompt"), self._text("greeting_message"), self._text("transfer_number"))
+        return {**variables.defaults_in(texts), **self.form.default_variables()}
+
+    def variables(self) -> list[tuple[str, str, str]]:
+        """The variables of the texts: name, value as typed, default."""
+        defaults = self.defaults()
+        return [(name, value, defaults.get(name, "")) for name, value in self.values.items()]
 
     @cached_property
     def tool_trouble(self) -> list[str]:

@@ -12,13 +12,14 @@ from agents.setting_inputs import narrow, wide
 from agents.setting_kinds import Group
 from agents.settings_form import Section, SettingsForm, check_by
 
+BASICS = ("name", "description")
+# The tabs of the editor. A setting that is declared flows into the one of its group.
 LAYOUT = (
-    Section("Basics", narrow=("name", "description")),
-    Section("Model and voice", ("model_slug", *wide(Group.MODEL)), narrow(Group.MODEL)),
-    Section("Conversation", wide(Group.CONVERSATION), narrow(Group.CONVERSATION), "agents/_prompt_preview.html"),
+    Section("Prompt", wide(Group.CONVERSATION), narrow(Group.CONVERSATION), "agents/_prompt_preview.html"),
+    Section("Voice and model", ("model_slug", *wide(Group.MODEL)), narrow(Group.MODEL), "agents/_voices.html"),
     Section("Tools", wide(Group.TOOLS), narrow(Group.TOOLS), "agents/_tools.html"),
-    Section("Transfer and limits", wide(Group.LIMITS), narrow(Group.LIMITS)),
-    Section("Options", wide(Group.OPTIONS), narrow(Group.OPTIONS)),
+    Section("After the call", wide(Group.AFTER), narrow(Group.AFTER), "agents/_analysis.html"),
+    Section("Limits", (*wide(Group.LIMITS), *wide(Group.OPTIONS)), (*narrow(Group.LIMITS), *narrow(Group.OPTIONS))),
 )
 TYPE_LABELS = {"text": "Text", "boolean": "Yes or no", "number": "Number", "selector": "Choice"}
 
@@ -37,7 +38,11 @@ class AgentForm(SettingsForm):
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, agent: Agent) -> None:
         super().__init__(data, settings=agent, developer=agent.developer)
-        self.fields["system_prompt"].widget.attrs |= show_anew("prompt-preview", on="input changed delay:500ms")
+        for name in ("system_prompt", "greeting_message"):
+            self.fields[name].widget.attrs |= show_anew("prompt-preview", on="input changed delay:500ms")
+            self.fields[name].widget.attrs["hx-select-oob"] = "#test-variables"
+        for name in ("model_slug", "model_key_id"):
+            self.fields[name].widget.attrs |= show_anew("test-price", on="change")
         for name in ("tools", "tool_webhook_url"):
             self.fields[name].widget.attrs |= show_anew("tools-check", on="change")
 

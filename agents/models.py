@@ -14,6 +14,7 @@ from agents.capabilities import Capabilities
 from agents.settings import SETTINGS
 from bubblyphone.core.money import MONEY_FIELD
 from bubblyphone.core.ordered_json import OrderedJSONField
+from webhooks.models import SigningSecret
 
 LONGEST_LINE = 1000  # characters; a column for more is a TextField
 
@@ -159,6 +160,8 @@ class Agent(AgentSettings):
     draft = models.TextField(blank=True, default="")
     draft_version = models.PositiveIntegerField(null=True)
     draft_saved_at = models.DateTimeField(null=True)
+    # Signs the tool requests of its tests while no number of its developer's has a secret (`calls.selectors.signing_secret_of`).
+    signing_secret = models.ForeignKey(SigningSecret, models.SET_NULL, null=True, blank=True, related_name="+")
 
     def __str__(self) -> str:
         return self.name

@@ -1,10 +1,12 @@
 """Writing agents and model keys."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import Case, F, ProtectedError, When
+from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
 from agents import configuration, model_rules, secrets, versions
@@ -17,6 +19,8 @@ from bubblyphone.core.ordered_json import is_same
 
 CAP_FIELDS = frozenset({"daily_cap"})
 AGENT_FIELDS = frozenset({"name", "description", "analysis_schema", *CAP_FIELDS, *FIELDS})
+# The columns that a publication writes: not the draft, which may be saved meanwhile.
+PUBLISHED = sorted(name.removesuffix("_id") for name in AGENT_FIELDS)
 NAME_LENGTH = 100
 RELEASED = "released"  # PhoneNumber.Status.RELEASED, which lies above this app
 
@@ -70,6 +74,14 @@ def create_agent(*, developer: Developer, changes: Mapping[str, Any], api_key: A
     return agent
 
 
+def publish(*, agent: Agent, changes: Mapping[str, Any]) -> Agent:
+    """Make the editor's changes live and let go of its draft. Raises InvalidRequest, as `update_agent` does."""
+    with transaction.atomic():
+        published = update_agent(agent=agent, changes=changes)
+        save_draft(agent=agent, form="")
+    return published
+
+
 def update_agent(
     *, agent: Agent, changes: Mapping[str, Any], api_key: ApiKey | None = None, restored: int | None = None
 ) -> Agent:
@@ -90,8 +102,25 @@ def update_agent(
         if not is_same(versions.snapshot(locked), before):
             locked.version += 1
             versions.record(locked, api_key=api_key, restored=restored)
-        locked.save()
+        locked.save(update_fields=[*PUBLISHED, "version", "updated_at"])
     return locked
+
+
+def preview(*, agent: Agent, changes: Mapping[str, Any]) -> Agent:
+    """An agent as it would be with these changes; not saved. Raises InvalidRequest, as `update_agent` does for the agent itself."""
+    changed = copy(agent)
+    with transaction.atomic():
+        set_fields(changed, changes, allowed=AGENT_FIELDS, developer_id=agent.developer_id)
+        if found := model_rules.settings_problems(changed, changes.keys()):
+            raise InvalidRequest(found)
+    return changed
+
+
+def save_draft(*, agent: Agent, form: str) -> None:
+    """Keep the editor's form as it is, not published. `form` is URL-encoded; "" discards the draft."""
+    draft: dict[str, Any] = {"draft": form, "draft_saved_at": timezone.now() if form else None}
+    began = Case(When(draft="", then=F("version")), default=F("draft_version"))
+    Agent.objects.filter(pk=agent.pk).exclude(draft=form).update(**draft, draft_version=began if form else None)
 
 
 def restore_version(*, version: AgentVersion) -> Agent:
@@ -104,9 +133,9 @@ def duplicate_agent(*, agent: Agent) -> Agent:
     values = {field: getattr(agent, field) for field in AGENT_FIELDS}
     values["name"] = f"Copy of {agent.name}"[:NAME_LENGTH]
     with transaction.atomic():
-        copy = Agent.objects.create(developer=agent.developer, **values)
-        versions.record(copy)
-    return copy
+        duplicate = Agent.objects.create(developer=agent.developer, **values)
+        versions.record(duplicate)
+    return duplicate
 
 
 def linked_numbers(agent: Agent) -> list[Any]:

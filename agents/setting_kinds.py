@@ -111,6 +111,7 @@ class Group(Enum):
     MODEL = auto()
     CONVERSATION = auto()
     TOOLS = auto()
+    AFTER = auto()
     LIMITS = auto()
     OPTIONS = auto()
 

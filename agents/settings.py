@@ -180,7 +180,7 @@ class CallConfig:
     transfer_number: str = setting(
         "",
         TransferNumber(200),
-        Group.LIMITS,
+        Group.TOOLS,
         label="Transfer to",
         about="Destination of the built-in `transfer_call` tool: an E.164 number, or text with variables that becomes one.",
         example="+14155550100",
@@ -191,14 +191,14 @@ class CallConfig:
     auto_transfer_tool: bool = setting(
         True,
         Flag(),
-        Group.OPTIONS,
+        Group.TOOLS,
         label="Agent can transfer calls",
         about="Whether the agent has the built-in `transfer_call` tool. Default: {default}.",
     )
     recording_enabled: bool = setting(
         False,
         Flag(),
-        Group.OPTIONS,
+        Group.AFTER,
         label="Record calls",
         about="Record the call. Default: {default}.",
         example=True,
@@ -207,7 +207,7 @@ class CallConfig:
     transcription_enabled: bool = setting(
         False,
         Flag(),
-        Group.OPTIONS,
+        Group.AFTER,
         label="Transcribe recordings",
         about="Transcribe the recording with Whisper. Requires `recording_enabled`. Default: {default}.",
         hint="With Whisper, after the call. Requires recording.",
@@ -215,7 +215,7 @@ class CallConfig:
     realtime_transcript: bool = setting(
         False,
         Flag(),
-        Group.OPTIONS,
+        Group.AFTER,
         label="Send live transcript",
         about="Send `call.transcript.segment` webhooks during the call. Default: {default}.",
         hint="Sends each sentence to the webhook URL during the call.",
@@ -258,7 +258,7 @@ class CallConfig:
     interruptible: bool = setting(
         True,
         Flag(),
-        Group.OPTIONS,
+        Group.CONVERSATION,
         label="Callers can interrupt",
         about="Whether the caller can interrupt the agent. Default: {default}.",
         hint="The agent stops when the caller speaks.",

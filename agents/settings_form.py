@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
 from django import forms
+from django.utils.text import slugify
 from rest_framework import serializers
 
 from accounts.models import Developer
@@ -34,6 +35,7 @@ class Section(NamedTuple):
 
 class ShownSection(NamedTuple):
     title: str
+    anchor: str
     wide: list[forms.BoundField]
     narrow: list[forms.BoundField]
     template: str
@@ -89,6 +91,13 @@ class SettingsForm(forms.Form):
         """The lines as names with their values."""
         return _variables_of(self.cleaned_data["default_variables"])
 
+    def default_variables(self) -> dict[str, str]:
+        """Those as typed; none while a line of them is wrong."""
+        try:
+            return _variables_of(str(self["default_variables"].value() or "")) or {}
+        except forms.ValidationError:
+            return {}
+
     def clean(self) -> dict[str, Any]:
         """The bounds are the API's own, so that page and API can never disagree."""
         values: dict[str, Any] = super().clean() or {}
@@ -115,7 +124,9 @@ class SettingsForm(forms.Form):
     def sections(self) -> Iterator[ShownSection]:
         """The groups that the page shows."""
         for title, wide, narrow, template in self.layout:
-            yield ShownSection(title, [self[name] for name in wide], [self[name] for name in narrow], template)
+            yield ShownSection(
+                title, slugify(title), [self[name] for name in wide], [self[name] for name in narrow], template
+            )
 
 
 def check_by(serializer: serializers.Serializer[Any], form: forms.Form) -> dict[str, Any]:

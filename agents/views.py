@@ -1,16 +1,20 @@
 """Agents: the list, the editor, copies, and the end."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
-from agents import selectors, services
-from agents.editor import Editor
+from agents import selectors, services, versions
+from agents.editor import DRAFT, MAX_DRAFT, Editor
+from agents.extension_points import TEST_TERMS
 from agents.models import Agent
-from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.pages import add_errors, page, show_refusal
 
 RECENT_CALLS = 6
@@ -28,42 +32,82 @@ def agents(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
-def new_agent(request: HttpRequest) -> HttpResponse:
-    return _edit(request, Agent(developer=signed_in(request)))
-
-
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@page
 def agent(request: HttpRequest, pk: int) -> HttpResponse:
-    """The editor, and what the agent is used by."""
-    return _edit(request, selectors.get_agent(developer=signed_in(request), pk=pk))
-
-
-def _edit(request: HttpRequest, edited: Agent) -> HttpResponse:
+    """The editor with its draft, or what is live; a POST publishes, or keeps a draft."""
+    edited = selectors.get_agent(developer=signed_in(request), pk=pk)
     editor = Editor(request.POST if request.method == "POST" else None, agent=edited)
+    if editor.action == DRAFT:
+        services.save_draft(agent=edited, form=_draft_of(editor))
+        messages.success(request, "Draft saved. Calls still use what is live.")
+        return redirect("agent", pk)
     if editor.is_valid():
         try:
-            saved = _save(edited, editor)
+            published = services.publish(agent=edited, changes=editor.changes())
         except ApplicationError as error:
             add_errors(editor.form, error)
         else:
-            messages.success(request, "Saved. Changes apply from the next call.")
-            for warning in services.variable_warnings(saved):
+            messages.success(request, _published_text(edited, published))
+            for warning in services.variable_warnings(published):
                 messages.warning(request, warning)
-            return redirect("agent", saved.pk)
-    context = {"agent": edited, "editor": editor, "form": editor.form}
-    if edited.pk is not None:
-        context["numbers"] = services.linked_numbers(edited)
-        context["other_numbers"] = services.other_numbers(edited)
-        context["calls"] = edited.calls.order_by("-pk")[:RECENT_CALLS]
+            return redirect("agent", pk)
+    context = {
+        "agent": edited,
+        "editor": editor,
+        "form": editor.form,
+        "test": TEST_TERMS.get()(editor.model_as_typed()),
+        "numbers": services.linked_numbers(edited),
+        "other_numbers": services.other_numbers(edited),
+        "calls": edited.calls.order_by("-pk")[:RECENT_CALLS],
+    }
     return render(request, "agents/edit.html", context)
 
 
-def _save(edited: Agent, editor: Editor) -> Agent:
-    if edited.pk is None:
-        return services.create_agent(developer=edited.developer, changes=editor.changes())
-    return services.update_agent(agent=edited, changes=editor.changes())
+def _published_text(before: Agent, published: Agent) -> str:
+    if published.version == before.version:
+        return "Saved. Nothing has changed since the last version."
+    return f"Version {published.version} is live, starting with the next call."
+
+
+@never_cache
+@require_POST
+@page
+def save_draft(request: HttpRequest, pk: int) -> HttpResponse:
+    """The editor saves what is typed while it is typed. Answers with words for its state."""
+    edited = selectors.get_agent(developer=signed_in(request), pk=pk)
+    draft = _draft_of(Editor(request.POST, agent=edited))
+    services.save_draft(agent=edited, form=draft)
+    return render(request, "agents/_draft_state.html", {"has_draft": bool(draft), "saved_at": timezone.now()})
+
+
+def _draft_of(editor: Editor) -> str:
+    draft = editor.as_draft()
+    return draft if len(draft) <= MAX_DRAFT else ""
+
+
+@require_POST
+@page
+def discard_draft(request: HttpRequest, pk: int) -> HttpResponse:
+    """Back to what is live."""
+    services.save_draft(agent=selectors.get_agent(developer=signed_in(request), pk=pk), form="")
+    messages.success(request, "Draft discarded.")
+    return redirect("agent", pk)
+
+
+@never_cache
+@require_safe
+@page
+def draft_changes(request: HttpRequest, pk: int) -> HttpResponse:
+    """What publishing the draft would change."""
+    edited = selectors.get_agent(developer=signed_in(request), pk=pk)
+    context: dict[str, Any] = {"agent": edited}
+    if edited.draft:
+        try:
+            drafted = Editor(None, agent=edited).tested_agent()
+        except InvalidRequest as error:
+            context["problems"] = error.errors
+        else:
+            context["changes"] = versions.changes_between(versions.snapshot(edited), versions.snapshot(drafted))
+    return render(request, "agents/draft.html", context)
 
 
 @require_POST

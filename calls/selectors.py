@@ -9,8 +9,9 @@ from structlog.contextvars import bind_contextvars
 from accounts.models import Developer
 from bubblyphone.core.errors import NotFound
 from calls.models import Call
+from phone_numbers.models import PhoneNumber
 from webhooks import redelivery
-from webhooks.models import WebhookAttempt, WebhookDelivery
+from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery
 
 
 def calls_of(developer: Developer) -> QuerySet[Call]:
@@ -43,6 +44,20 @@ def webhook_attempts(call: Call) -> QuerySet[WebhookAttempt]:
         .select_related("delivery")
         .order_by("created_at", "id")
     )
+
+
+def signing_secret_of(call: Call) -> SigningSecret | None:
+    """What signs the tool requests of a call: the secret of its number. A test of an agent has none, so that it takes that of the
+    oldest number which the agent answers, else of any of the developer's, else the agent's own.
+    """
+    if call.phone_number is not None:
+        return call.phone_number.signing_secret
+    if call.agent is None:
+        return None
+    numbers = PhoneNumber.objects.filter(developer_id=call.developer_id).exclude(status=PhoneNumber.Status.RELEASED)
+    oldest = numbers.select_related("signing_secret").order_by("pk")
+    number = oldest.filter(agent=call.agent).first() or oldest.first()
+    return number.signing_secret if number is not None else call.agent.signing_secret
 
 
 def silent_seconds(call: Call) -> float:

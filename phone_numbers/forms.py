@@ -30,8 +30,8 @@ SECTIONS = (
         (*narrow(Group.MODEL), *narrow(Group.CONVERSATION)),
     ),
     Section("Tools and webhooks", (*wide(Group.TOOLS), "webhook_url"), narrow(Group.TOOLS), "calls/_lookup.html"),
-    Section("Transfer and limits", wide(Group.LIMITS), narrow(Group.LIMITS)),
-    Section("Options", wide(Group.OPTIONS), narrow(Group.OPTIONS)),
+    Section("After the call", wide(Group.AFTER), narrow(Group.AFTER)),
+    Section("Limits", (*wide(Group.LIMITS), *wide(Group.OPTIONS)), (*narrow(Group.LIMITS), *narrow(Group.OPTIONS))),
 )
 
 

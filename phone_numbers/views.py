@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
-from agents.selectors import get_agent
+from agents.selectors import agents_of, get_agent
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import add_errors, page, read_id, show_refusal
 from bubblyphone.core.templatetags.ui import phone
@@ -61,7 +61,7 @@ def numbers(request: HttpRequest) -> HttpResponse:
 def buy_number(request: HttpRequest) -> HttpResponse:
     """Search by the URL's query; POST buys one of what was found."""
     developer = signed_in(request)
-    buy_form = BuyForm(request.POST or None, developer=developer, initial={"agent_id": request.GET.get("agent", "")})
+    buy_form = BuyForm(request.POST or None, developer=developer, initial={"agent_id": _agent_to_answer(request)})
     if buy_form.is_valid():
         try:
             bought = services.buy_number(developer=developer, **buy_form.cleaned_data)
@@ -74,6 +74,14 @@ def buy_number(request: HttpRequest) -> HttpResponse:
             return redirect("number", bought.pk)
     context = {"buy_form": buy_form, **_search(request)}
     return render(request, "numbers/buy.html", context)
+
+
+def _agent_to_answer(request: HttpRequest) -> str:
+    """The agent that the address names; without one, the account's only agent."""
+    if "agent" in request.GET:
+        return request.GET["agent"]
+    owned = list(agents_of(signed_in(request)).values_list("pk", flat=True)[:2])
+    return str(owned[0]) if len(owned) == 1 else ""
 
 
 def _bought_text(number: PhoneNumber) -> str:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 
 SLOTS = ("17:30", "18:00", "18:30", "19:00", "19:30", "20:00", "20:30", "21:00")
+STATES = ("is being packed", "was shipped yesterday", "arrives tomorrow")
 MAX_TEXT = 80
 
 
@@ -53,6 +54,12 @@ def answer(tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
                 "confirmation_code": code,
                 "message": f"It is booked for {name}. The confirmation code is {spelled}.",
             }
+        case "check_order_status":
+            number = _text(arguments.get("order_number"))
+            state = STATES[int(_confirmation_code(number)) % len(STATES)]
+            return {"order_number": number, "status": state, "message": f"The order {' '.join(number)} {state}."}
+        case "take_message":
+            return {"saved": True, "message": "I have noted your message. The team will call you back."}
     return {"error": f"The tool {tool} does not exist."}
 
 

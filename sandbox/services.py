@@ -69,16 +69,19 @@ def start_sandbox_call(
     given = dynamic_variables or {}
     call_variables.check(config, given)
     check_streaming(config)
+    call = Call(
+        developer=developer,
+        phone_number=number,
+        agent=number.agent,
+        agent_version=answering_version(number),
+        api_key=api_key,
+        from_number="sandbox",
+        to_number=number.e164,
+        metadata=dict(metadata or {}),
+        model_rate=model_price(config),
+    )
     with transaction.atomic():
-        return _begin(
-            developer=developer,
-            number=number,
-            config=config,
-            given=given,
-            metadata=metadata or {},
-            demo=False,
-            api_key=api_key,
-        )
+        return begin(call, config, given, is_free=False)
 
 
 def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
@@ -95,48 +98,27 @@ def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
         left = Developer.objects.filter(pk=developer.pk, demo_calls_used__lt=DEMO_CALLS)
         if not left.update(demo_calls_used=F("demo_calls_used") + 1):
             raise Forbidden("Your free demo calls are used up.", code="demo_used_up")
-        started = _begin(developer=developer, number=None, config=config, given={}, metadata={}, demo=True)
+        call = Call(developer=developer, from_number="sandbox", to_number="demo", demo=True, model_rate=ZERO)
+        started = begin(call, config, {}, is_free=True)
     used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=developer.pk)
     return started, DEMO_CALLS - used
 
 
-def _begin(
-    *,
-    developer: Developer,
-    number: PhoneNumber | None,
-    config: CallConfig,
-    given: Mapping[str, str],
-    metadata: Mapping[str, str],
-    demo: bool,
-    api_key: ApiKey | None = None,
-) -> SandboxCall:
+def begin(call: Call, config: CallConfig, given: Mapping[str, str], *, is_free: bool) -> SandboxCall:
+    """Start a call that says who is called by whom, at what rate: its browser has TOKEN_SECONDS to connect. In a transaction.
+
+    A free one needs no balance. Raises what `calls.charging.admission.admit` raises.
+    """
     now = timezone.now()
     token = make_secret()
-    call = Call(
-        developer=developer,
-        phone_number=number,
-        carrier="",
-        agent=number.agent if number else None,
-        agent_version=answering_version(number) if number else None,
-        api_key=api_key,
-        direction=Direction.INBOUND,
-        from_number="sandbox",
-        to_number=number.e164 if number else "demo",
-        mode=CallMode.STREAMING,
-        model_slug=running_slug(config.model_slug),
-        config=config.to_json(),
-        metadata=dict(metadata),
-        recording_enabled=config.recording_enabled,
-        sandbox=True,
-        demo=demo,
-        public_id=make_secret("sandbox_")[:24],
-        started_at=now,
-        model_rate=ZERO if demo else model_price(config),
-        media_token_hash=hash_secret(token),
-        media_token_expires_at=now + timedelta(seconds=TOKEN_SECONDS),
-    )
-    if demo:
-        require_active(developer.pk)
+    call.direction, call.mode, call.sandbox, call.carrier = Direction.INBOUND, CallMode.STREAMING, True, ""
+    call.model_slug, call.config = running_slug(config.model_slug), config.to_json()
+    call.recording_enabled = config.recording_enabled
+    call.public_id, call.started_at = make_secret("sandbox_")[:24], now
+    call.media_token_hash = hash_secret(token)
+    call.media_token_expires_at = now + timedelta(seconds=TOKEN_SECONDS)
+    if is_free:
+        require_active(call.developer_id)
     else:
         admit(call)
     call.save()

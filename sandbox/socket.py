@@ -10,20 +10,19 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
-from django.db import transaction
-from django.utils import timezone
 from structlog.contextvars import bind_contextvars
 
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, AudioFormat, make_transcoder
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
-from calls import timeline
 from calls.control import lifecycle
 from calls.live import session_runner
 from calls.live.event_writer import EventWriter
-from calls.models import Call, CallStatus, HangupCause
+from calls.models import HangupCause
 from calls.session.pacing import Pacer, paced
 from calls.session.transport import CallerFrame
-from calls.session.turn_clock import TurnTimes
+from sandbox import chat_socket
+from sandbox.answering import answer
+from sandbox.browser_observer import BrowserObserver
 
 logger = logging.getLogger(__name__)
 MAX_FRAME_LENGTH = 128 * 1024
@@ -119,50 +118,6 @@ def read_audio(message: Mapping[str, Any]) -> tuple[str | None, str]:
     return payload, ""
 
 
-class BrowserObserver:
-    """Writes everything down and shows the browser what concerns it."""
-
-    def __init__(self, recorder: EventWriter, transport: SandboxTransport) -> None:
-        self._recorder = recorder
-        self._transport = transport
-        self._frames: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue()
-        self._task = asyncio.create_task(self._forward())
-
-    def event(self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming") -> None:
-        self._recorder.event(event_type, metadata, source=source)
-        if event_type == "stream.connected":
-            self._frames.put_nowait({"type": "ready"})
-
-    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None:
-        self._recorder.transcript(role, text, item_id=item_id, interrupted_at_ms=interrupted_at_ms)
-        self._frames.put_nowait({"type": "transcript", "role": role, "text": text})
-
-    def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
-        self._recorder.interrupted(item_id, heard_ms, share)
-
-    def turn(self, times: TurnTimes, seconds_ago: float) -> None:
-        self._recorder.turn(times, seconds_ago)
-
-    def spoke(self, role: str, began_ago: float, ended_ago: float) -> None:
-        self._recorder.spoke(role, began_ago, ended_ago)
-
-    def model_spoke(self) -> None:
-        self._recorder.model_spoke()
-
-    def tool_called(self, tool: str, arguments: Mapping[str, Any]) -> None:
-        self._recorder.tool_called(tool, arguments)
-        self._frames.put_nowait({"type": "tool_call", "tool": tool, "arguments": dict(arguments)})
-
-    async def _forward(self) -> None:
-        while (frame := await self._frames.get()) is not None:
-            await self._transport.send_json(frame)
-
-    async def finish(self) -> None:
-        """Send what is still waiting, then stop."""
-        self._frames.put_nowait(None)
-        await self._task
-
-
 async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """One sandbox call, from the token to the `ended` frame."""
     await receive()  # websocket.connect
@@ -176,6 +131,9 @@ async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
     bind_contextvars(call_id=call.call_id, account_id=call.developer_id)
     await session_runner.in_database(answer, call.call_id)
     transport = SandboxTransport(receive, send)
+    if call.is_text:
+        await chat_socket.converse(call, receive, send)
+        return
     observer = BrowserObserver(EventWriter(call.call_id), transport)
 
     async def on_end(cause: str) -> None:
@@ -192,16 +150,3 @@ async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
         {"type": "ended", "reason": "completed" if cause in {"", HangupCause.NORMAL_CLEARING} else cause}
     )
     await transport.close()
-
-
-def answer(call_id: int) -> None:
-    """The browser is there: the call is answered."""
-    now = timezone.now()
-    with transaction.atomic():
-        call = Call.objects.locked(call_id)
-        if call.is_over or call.answered_at is not None:
-            return
-        call.answered_at, call.status = now, CallStatus.ANSWERED
-        call.save(update_fields=["answered_at", "status"])
-        timeline.add_event(call.pk, "call.answered", "system", at=now)
-        timeline.notify(call, "call.answered", at=now)

@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from sandbox import demo_tool, views
+from sandbox import agent_views, demo_tool, views
 
 urlpatterns = [
+    path("agents/new", agent_views.new_agent, name="new-agent"),
+    path("agents/<int:pk>/test", agent_views.test_agent, name="test-agent"),
     path("phone", views.phone, name="phone"),
     path("phone/call", views.phone_call, name="phone-call"),
     path("sandbox", views.sandbox, name="sandbox"),

@@ -74,6 +74,7 @@ class SessionConfig:
     # Those of the call's settings that a model itself follows, by name (agents.providers.settings). Absent: its default.
     settings: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Turn, ...] = ()
+    is_text: bool = False  # the caller writes and reads: `send_text` and OutputText in place of audio
     api_key: str = field(default="", repr=False)  # the developer's own key (BYOK); empty: the platform's
 
     @property
@@ -114,6 +115,10 @@ class RealtimeSession(ABC):
     @abstractmethod
     async def send_audio(self, payload: str) -> None:
         """Hand over caller audio in `input_format`, any length, at the pace it arrives. Raises ProviderError when closed."""
+
+    @abstractmethod
+    async def send_text(self, text: str) -> None:
+        """What the caller writes, in a session in text (`SessionConfig.is_text`). Answered as if it had been said. Raises ProviderError."""
 
     @abstractmethod
     def events(self) -> AsyncIterator[ModelEvent]:

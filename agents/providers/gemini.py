@@ -28,6 +28,7 @@ from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     ModelEvent,
+    OutputText,
     OutputTranscript,
     Reconnected,
     SpeechStarted,
@@ -129,6 +130,10 @@ class GeminiLiveSession(RealtimeSession):
 
     async def send_audio(self, payload: str) -> None:
         await self._send('{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"' + payload + '"}}}')
+
+    async def send_text(self, text: str) -> None:
+        self._remember("user", text)
+        await self._send(_encode(text_message(text)))
 
     async def generate_reply(self, instructions: str) -> None:
         await self._send(_encode(text_message(instructions)))
@@ -251,7 +256,9 @@ class GeminiLiveSession(RealtimeSession):
         if said or parts:
             events += self._begin_turn()
             self._said += said
-        if not self._interrupted:
+        if self._config.is_text:  # the vendor's models answer in sound alone: its words are read, not heard
+            events += [OutputText(self._item_id, said)] if said else []
+        elif not self._interrupted:
             payloads = [child(part, "inlineData").get("data") for part in parts]
             events += [AudioDelta(self._item_id, payload) for payload in payloads if payload and is_payload(payload)]
         if content.get("generationComplete") is True:

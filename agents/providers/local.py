@@ -26,6 +26,7 @@ from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     ModelEvent,
+    OutputText,
     OutputTranscript,
     SpeechStarted,
     SpeechStopped,
@@ -130,6 +131,7 @@ class LocalSession(RealtimeSession):
 
     def __init__(self, engine: Speech, brain: Brain, config: SessionConfig) -> None:
         self._is_interruptible = config.interruptible
+        self._is_text = config.is_text
         self.output_format = PCM16_8K if config.caller_format.sample_rate == PCM16_8K.sample_rate else PCM16_24K
         self._engine = engine
         self._brain = brain
@@ -166,6 +168,11 @@ class LocalSession(RealtimeSession):
         if self._is_closed:
             raise ProviderError("The session is closed.", retryable=True)
         self._detector.feed(base64.b64decode(payload))
+
+    async def send_text(self, text: str) -> None:
+        if self._is_closed:
+            raise ProviderError("The session is closed.", retryable=True)
+        self._turns.put_nowait(self._brain.answer(text))
 
     async def events(self) -> AsyncIterator[ModelEvent]:
         while True:
@@ -317,6 +324,11 @@ class LocalSession(RealtimeSession):
             self._events.put_nowait(OutputTranscript(answer.item_id, answer.text))
 
     async def _speak(self, answer: _Answer, text: str) -> None:
+        if self._is_text:
+            self._events.put_nowait(OutputText(answer.item_id, text + " "))
+            answer.has_sounded = True
+            answer.pieces.append((text, 0.0))
+            return
         pieces = split_for_speech(text)
         for index, piece in enumerate(pieces):
             answer.unspoken = " ".join(pieces[index:])

@@ -42,6 +42,14 @@ class OutputTranscript:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputText:
+    """A piece of the answer `item_id` as it is written, of a session in text. The whole follows as an OutputTranscript."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """The model calls a function. Several calls can run in parallel; each is answered by its `call_id`."""
 
@@ -79,6 +87,7 @@ ModelEvent = (
     | SpeechStopped
     | InputTranscript
     | OutputTranscript
+    | OutputText
     | ToolCall
     | ToolCallsCancelled
     | TurnDone

@@ -18,6 +18,7 @@ from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
     ModelEvent,
+    OutputText,
     OutputTranscript,
     SpeechStarted,
     SpeechStopped,
@@ -25,7 +26,7 @@ from agents.providers.model_events import (
     TurnDone,
 )
 from agents.providers.model_socket import ModelSocket, ModelSocketClosed
-from agents.providers.openai_setup import WIRE_FORMATS, history_item, session_settings
+from agents.providers.openai_setup import WIRE_FORMATS, history_item, session_settings, written_item
 from agents.providers.sockets import (
     child,
     closed_message,
@@ -137,6 +138,8 @@ class OpenAIRealtimeSession(RealtimeSession):
             "response.created": self._on_response_created,
             "response.output_audio_transcript.delta": self._on_transcript_delta,
             "response.output_audio_transcript.done": self._on_transcript_done,
+            "response.output_text.delta": self._on_text_delta,
+            "response.output_text.done": self._on_text_done,
             "response.output_item.done": self._on_item_done,
             "response.done": self._on_response_done,
             "error": self._on_error,
@@ -144,6 +147,11 @@ class OpenAIRealtimeSession(RealtimeSession):
 
     async def send_audio(self, payload: str) -> None:
         self._send_text('{"type":"input_audio_buffer.append","audio":"' + payload + '"}')
+
+    async def send_text(self, text: str) -> None:
+        await self._send(written_item(text))
+        self._wanted.append({})
+        await self._create_next_response()
 
     async def generate_reply(self, instructions: str) -> None:
         self._wanted.append({"instructions": instructions})
@@ -268,6 +276,13 @@ class OpenAIRealtimeSession(RealtimeSession):
         item_id = text(event, "item_id")
         self._texts[item_id] = text(event, "transcript") or self._texts.get(item_id, "")
         return [*self._finished_texts()]
+
+    async def _on_text_delta(self, event: Event) -> list[ModelEvent]:
+        await self._on_transcript_delta(event)
+        return [OutputText(text(event, "item_id"), text(event, "delta"))]
+
+    async def _on_text_done(self, event: Event) -> list[ModelEvent]:
+        return await self._on_transcript_done({**event, "transcript": text(event, "text")})
 
     def _finished_texts(self) -> list[OutputTranscript]:
         finished = [OutputTranscript(item_id, words) for item_id, words in self._texts.items() if words.strip()]

@@ -24,7 +24,7 @@ def session_settings(config: SessionConfig, audio_format: AudioFormat, transcrip
     session: dict[str, Any] = {
         "type": "realtime",
         "instructions": config.instructions,
-        "output_modalities": ["audio"],
+        "output_modalities": ["text"] if config.is_text else ["audio"],
         "audio": {
             "input": {
                 "format": WIRE_FORMATS[audio_format],
@@ -48,6 +48,11 @@ def _voice(voice: str) -> dict[str, Any]:
     if voice.startswith(CUSTOM_VOICE_PREFIX):
         return {"voice": {"id": voice}}
     return {"voice": voice} if voice else {}
+
+
+def written_item(text: str) -> dict[str, Any]:
+    """What the caller has written."""
+    return history_item(Turn("user", text))
 
 
 def history_item(turn: Turn) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def _check_account_limits(call: Call, now: datetime) -> None:
         before = Call.objects.filter(
             developer_id=call.developer_id,
             from_number=call.from_number,
+            sandbox=False,
             started_at__gt=now - CALLER_WINDOW,
             direction=Direction.INBOUND,
         )

@@ -251,6 +251,7 @@ def _find_agent(call: Call, reply: LookupReply, outcome: LookupOutcome) -> tuple
         except InsufficientFunds as error:
             call.agent = before
             return None, LookupOutcome(reason=error.code, detail=error.message, latency_ms=outcome.latency_ms)
+    call.agent_version = agent.version
     return agent, outcome
 
 
@@ -266,7 +267,7 @@ def _configure(call: Call, agent: Agent | None, reply: LookupReply) -> CallConfi
         call.agent, call.recording_enabled = agent, config.recording_enabled
         if call.mode == CallMode.STREAMING:
             call.model_slug, call.model_rate = running_slug(config.model_slug), model_price(config)
-        call.save(update_fields=["agent", "recording_enabled", "model_slug", "model_rate"])
+        call.save(update_fields=["agent", "agent_version", "recording_enabled", "model_slug", "model_rate"])
     if reply.greeting_message:
         sources = {**config.sources, "greeting_message": Source.LOOKUP.value}
         config = replace(config, greeting_message=reply.greeting_message, sources=sources)

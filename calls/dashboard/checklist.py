@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Exists
 
-from accounts.models import ApiKey, Developer
+from accounts.models import Developer
 from agents.models import Agent
 from billing import switch
 from billing.models import LedgerEntry
@@ -31,28 +32,24 @@ def first_steps(developer: Developer, numbers: Sequence[PhoneNumber]) -> list[St
     """The way from a new account, with these numbers, to a first call; [] when it has been gone, which is then taken for granted."""
     if cache.get(key := f"first-steps-gone:{developer.pk}"):
         return []
+    answered = Call.objects.filter(developer=developer, answered_at__isnull=False, demo=False)
     found = Developer.objects.filter(pk=developer.pk).values_list(
         Exists(LedgerEntry.objects.filter(developer=developer, amount__gt=ZERO)),
-        Exists(ApiKey.objects.filter(developer=developer, revoked_at=None)),
-        Exists(Call.objects.filter(developer=developer, answered_at__isnull=False, demo=False)),
+        Exists(answered),
+        Exists(answered.filter(sandbox=False)),
         Exists(Agent.objects.filter(developer=developer)),
     )
-    credited, has_key, called, has_agent = found.get()
+    credited, talked, called, has_agent = found.get()
     is_answered = any(number.mode == CallMode.STREAMING or number.webhook_url for number in numbers)
-    agent_step = ("numbers", "Choose agent") if has_agent else ("new-agent", "Create agent")
     credit = Step("Add credit", "Numbers and calls are paid from your balance.", credited, "billing", "Add credit")
+    telephone = "phone" if settings.EXCHANGE_URL else "numbers"
     steps = [
+        Step("Create an agent", "Begin with a template and change it later.", has_agent, "new-agent", "Create agent"),
+        Step("Talk to your agent", "In your browser, free and without a number.", talked, "agents", "Open agents"),
         *([credit] if switch.is_on() else []),
-        Step("Create an API key", "Use the API from your own programs.", has_key, "api-keys", "Create key"),
-        Step("Buy a phone number", "It is ready immediately.", bool(numbers), "buy-number", "Buy number"),
-        Step("Choose who answers", "Create an agent and select it on your number's page.", is_answered, *agent_step),
-        Step(
-            "Talk to your agent",
-            "Call the number, or test the agent in the sandbox.",
-            called,
-            "sandbox",
-            "Open sandbox",
-        ),
+        Step("Get a phone number", "It is ready immediately.", bool(numbers), "buy-number", "Buy number"),
+        Step("Choose who answers", "Select your agent on the number's page.", is_answered, "numbers", "Choose agent"),
+        Step("Call your number", "Then look at the call: every word, tool, and cent.", called, telephone, "Call"),
     ]
     left = next((place for place, step in enumerate(steps) if not step.is_done), None)
     if left is None:

@@ -20,6 +20,7 @@ from agents.providers.settings import model_settings
 from agents.secret_tokens import SecretValues, names_in_tools
 from agents.settings import CallConfig, FirstSpeaker
 from agents.tools import build_toolset
+from bubblyphone.core.audio import AudioFormat
 from bubblyphone.core.crypto import hash_secret
 from bubblyphone.core.logs import in_context
 from calls import selectors
@@ -50,6 +51,7 @@ from calls.live.transfer_tool import TransferRouter
 from calls.models import Call, Direction, HangupCause
 from calls.session.answering import Answering
 from calls.session.call_session import CallSession
+from calls.session.chat_session import ChatSession
 from calls.session.conversation import HISTORY_TURNS
 from calls.session.interfaces import LEFT, Limits, Observer, ToolRunner, TransferRequester
 from calls.session.transport import MediaTransport
@@ -91,6 +93,7 @@ class LiveCall:
     silent_for: float  # seconds since the last sound in it
     history: tuple[Turn, ...]  # what was said in it
     to_say: tuple[str, ...]  # what the developer wanted said before there was an answer
+    is_text: bool = False  # written, not spoken (calls.session.chat_session)
 
 
 async def in_database(function: Callable[..., R], *arguments: Any, **options: Any) -> R:
@@ -127,10 +130,10 @@ def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall |
 
 def load(call_id: int) -> LiveCall:
     """Read a call for a session."""
-    call = Call.objects.select_related("phone_number__signing_secret").get(pk=call_id)
+    call = Call.objects.select_related("phone_number__signing_secret", "agent__signing_secret").get(pk=call_id)
     config = call.settings
     model, fallback = engines_of(call, config)
-    secret = call.phone_number.signing_secret if call.phone_number else None
+    secret = selectors.signing_secret_of(call)
     is_resumed = call.stream_restarts > 0 and call.events.filter(event_type="stream.connected").exists()
     resumed_after = (timezone.now() - (call.answered_at or call.started_at)).total_seconds() if is_resumed else None
     said = list(call.transcript.order_by("-spoken_at", "-id")[:HISTORY_TURNS]) if is_resumed else []
@@ -160,6 +163,7 @@ def load(call_id: int) -> LiveCall:
         silent_for=selectors.silent_seconds(call) if is_resumed else 0.0,
         history=tuple(Turn(entry.role, entry.text) for entry in reversed(said)),
         to_say=speech.take_waiting(call),
+        is_text=call.is_text,
     )
 
 
@@ -182,7 +186,7 @@ async def run_session(
 
 async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None) -> str:
     recorder = EventWriter(live.call_id)
-    shared = _session_config(live, transport)
+    shared = session_config(live, transport.audio_format)
     own = live.model.engine(await in_database(live.model.load), shared)
     session = CallSession(
         transport=transport,
@@ -206,7 +210,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
     )
     if live.resumed_after is not None:  # in another process the session before may wait for its line yet
         await in_database(session_messages.tell_session, live.call_id, Leave())
-    with _registered(live, session):
+    with registered(live, session):
         control = asyncio.create_task(
             _keep_control_loop(live.call_id, session, detects_voicemail=live.detects_voicemail)
         )
@@ -227,13 +231,13 @@ async def _say_waiting(session: CallSession, texts: tuple[str, ...]) -> None:
             await asyncio.sleep(0.1)
 
 
-def _session_config(live: LiveCall, transport: MediaTransport) -> SessionConfig:
+def session_config(live: LiveCall, caller_format: AudioFormat) -> SessionConfig:
     """The settings that do not depend on the model."""
     config = live.config
     return SessionConfig(
         upstream_model=live.model.upstream_model,
         instructions=config.system_prompt,
-        caller_format=transport.audio_format,
+        caller_format=caller_format,
         tools=build_toolset(config, on_telephone=live.carrier_call_id is not None),
         settings=model_settings(config),
         history=live.history,
@@ -310,7 +314,11 @@ async def drain(seconds: float) -> None:
     global _draining
     _draining = True
     await _withdraw()
-    sessions = {live.call_id: session for live, session in _live_calls.values() if live.carrier_call_id}
+    sessions = {
+        live.call_id: session
+        for live, session in _live_calls.values()
+        if live.carrier_call_id and isinstance(session, CallSession)
+    }
     await asyncio.gather(*(session.end_when_quiet(LEFT, seconds) for session in sessions.values()))
     await in_database(streams.mark_streams_lost, list(sessions))
     with contextlib.suppress(TimeoutError):
@@ -410,12 +418,12 @@ async def _answer(message: Mapping[str, Any], *, done: bool) -> None:
 
 # --- signs of life ----------------------------------------------------------------------------------------------------
 
-_live_calls: dict[int, tuple[LiveCall, CallSession]] = {}
+_live_calls: dict[int, tuple[LiveCall, CallSession | ChatSession]] = {}
 _heart: asyncio.Task[None] | None = None
 
 
 @contextlib.contextmanager
-def _registered(live: LiveCall, session: CallSession) -> Iterator[None]:
+def registered(live: LiveCall, session: CallSession | ChatSession) -> Iterator[None]:
     """While a session lives its call's row says so, so that a process that dies leaves calls that look dead."""
     global _heart
     _live_calls[live.call_id] = live, session

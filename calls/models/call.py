@@ -77,6 +77,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     metadata = models.JSONField(default=dict)  # see calls.metadata
     sandbox = models.BooleanField(default=False)
     demo = models.BooleanField(default=False)
+    is_text = models.BooleanField(default=False, db_default=False)  # a sandbox call in writing
     public_id = models.CharField(max_length=40, unique=True, null=True)  # "sandbox_…", the id a sandbox call was given
 
     status = models.CharField(max_length=10, choices=CallStatus, default=CallStatus.INITIATED)

@@ -2,8 +2,9 @@
 
 // --- what is wrong --------------------------------------------------------------------------------------------------
 
-/** Opens whatever hides a field. */
+/** Opens whatever hides a field; static/js/editor.js opens its tab. */
 function reveal(field) {
+  field.dispatchEvent(new CustomEvent("reveal", { bubbles: true }));
   for (let parent = field.closest("details"); parent; parent = parent.parentElement.closest("details")) parent.open = true;
   const dialog = field.closest("dialog");
   if (!dialog || dialog.matches(":modal")) return;

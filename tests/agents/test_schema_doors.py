@@ -44,7 +44,7 @@ def test_pages_name_the_place_and_save_nothing(
 ) -> None:
     agent, number = make_agent(developer=developer), make_phone_number(developer=developer)
     form = agent_form(tools=json.dumps([tool(properties=properties)]), tool_webhook_url="https://example.com/tools")
-    for path in ("/agents/new", f"/agents/{agent.pk}", f"/numbers/{number.pk}"):
+    for path in (f"/agents/{agent.pk}", f"/numbers/{number.pk}"):
         answer = client.post(path, form)
         assert (answer.status_code, path) == (200, path)
         assert f"0.parameters.properties.size.{text}" in answer.content.decode(), path
@@ -61,7 +61,10 @@ def shown_names(client: Client, agent: Agent) -> list[str]:
 
 
 def test_the_page_and_a_copy_keep_the_order(client: Client, developer: Developer) -> None:
-    client.post("/agents/new", agent_form(*ROWS, tools=json.dumps(TOOLS), tool_webhook_url="https://example.com/t"))
+    made = make_agent(developer=developer)
+    client.post(
+        f"/agents/{made.pk}", agent_form(*ROWS, tools=json.dumps(TOOLS), tool_webhook_url="https://example.com/t")
+    )
     agent = Agent.objects.get()
     client.post(f"/agents/{agent.pk}/duplicate")
     copy = Agent.objects.exclude(pk=agent.pk).get()

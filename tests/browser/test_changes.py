@@ -1,5 +1,7 @@
 """Typed changes in a real browser: the first wrong field has the focus, leaving asks first, and an expired form comes back."""
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
@@ -16,45 +18,48 @@ def test_the_first_refused_field_has_the_focus(demo_page: Page) -> None:
     expect(page.locator("[aria-invalid='true']").first).to_be_focused()
 
 
-def test_who_leaves_changes_is_asked_and_who_saved_them_is_not(demo_page: Page) -> None:
-    page, asked = demo_page, []
+def test_who_leaves_changes_is_asked_and_who_saved_them_is_not(demo_page: Page, seeded: dict[str, Any]) -> None:
+    page, asked, path = demo_page, [], f"/numbers/{seeded['number']}"
 
     def answer(dialog: Dialog) -> None:
         asked.append(dialog.type)
         dialog.accept()
 
     page.on("dialog", answer)
-    page.goto("/agents/new")
-    page.goto("/agents")  # nothing was typed
+    page.goto(path)
+    page.goto("/numbers")  # nothing was typed
     assert asked == []
-    page.goto("/agents/new")
-    page.locator("#id_name").press_sequentially("Baker")
-    page.goto("/agents")
+    page.goto(path)
+    page.locator("#id_label").fill("Baker")
+    page.goto("/numbers")
     assert asked == ["beforeunload"]
-    page.goto("/agents/new")
-    page.locator("#id_name").press_sequentially("Baker")
-    page.get_by_role("button", name="Create agent").click()
+    page.goto(path)
+    page.locator("#id_label").fill("Baker")
+    page.get_by_role("button", name="Save changes").click()
     expect(page.locator("#messages")).to_contain_text("Saved.")
-    page.goto("/agents")
+    page.goto("/numbers")
     assert asked == ["beforeunload"]
 
 
-def test_what_was_typed_into_an_expired_form_is_put_back(demo_page: Page, complaints: list[str]) -> None:
-    page = demo_page
-    page.goto("/agents/new")
-    page.locator("#id_name").press_sequentially("Forgotten baker")
-    page.locator("#id_system_prompt").press_sequentially("You sell bread.")
-    page.locator("#agent-form input[name='csrfmiddlewaretoken']").evaluate("(field) => field.value = 'x'.repeat(64)")
-    page.get_by_role("button", name="Create agent").click()
+def test_what_was_typed_into_an_expired_form_is_put_back(
+    demo_page: Page, seeded: dict[str, Any], complaints: list[str]
+) -> None:
+    page, path = demo_page, f"/numbers/{seeded['number']}"
+    page.goto(path)
+    page.locator("#id_label").fill("Forgotten baker")
+    page.locator("#id_greeting_message").fill("Sell bread.")
+    page.locator("form[data-guard] input[name='csrfmiddlewaretoken']").evaluate(
+        "(field) => field.value = 'x'.repeat(64)"
+    )
+    page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_role("heading", name="Page expired")).to_be_visible()
     assert complaints == ["Failed to load resource: the server responded with a status of 403 (Forbidden)"]
     complaints.clear()
     page.get_by_role("link", name="Go back").click()
     expect(page.get_by_text(BACK)).to_be_visible()
-    expect(page.locator("#id_name")).to_have_value("Forgotten baker")
-    expect(page.locator("#id_system_prompt")).to_have_value("You sell bread.")
-    page.get_by_role("button", name="Create agent").click()
+    expect(page.locator("#id_label")).to_have_value("Forgotten baker")
+    expect(page.locator("#id_greeting_message")).to_have_value("Sell bread.")
+    page.get_by_role("button", name="Save changes").click()
     expect(page.locator("#messages")).to_contain_text("Saved.")
-    page.goto("/agents/new")
+    page.goto(path)
     expect(page.get_by_text(BACK)).to_have_count(0)
-    expect(page.locator("#id_name")).to_have_value("")

@@ -74,6 +74,9 @@ class ScriptedSession(RealtimeSession):
             raise ProviderError("closed", retryable=True)
         self.heard.append(payload)
 
+    async def send_text(self, text: str) -> None:
+        self.heard.append(text)
+
     async def events(self) -> AsyncIterator[ModelEvent]:
         while True:
             event = await self.queue.get()

@@ -113,7 +113,7 @@ def test_versions_of_others_are_not_found() -> None:
 def incoming(number: PhoneNumber, reference: str) -> Call:
     receive(
         CarrierEvent(
-            event_id=reference, type=CarrierEventType.INITIATED, carrier_call_id=reference, direction="inbound",
+            event_id=reference, carrier=number.carrier, type=CarrierEventType.INITIATED, carrier_call_id=reference, direction="inbound",
             from_number="+14155550123", to_number=number.e164, occurred_at=number.created_at,
         )
     )  # fmt: skip

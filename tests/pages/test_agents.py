@@ -52,9 +52,10 @@ def test_no_agents_yet(client: Client) -> None:
     assert_sound(client.get("/agents/new").content.decode())
 
 
-def test_an_agent_is_made_and_changed(client: Client, developer: Developer) -> None:
-    made = client.post(
-        "/agents/new",
+def test_an_agent_is_changed(client: Client, developer: Developer) -> None:
+    agent = make_agent(developer=developer, name="Before")
+    saved = client.post(
+        f"/agents/{agent.pk}",
         agent_form(
             {"name": "qualified", "type": "boolean", "description": "Does the caller want to buy?"},
             {"name": "outcome", "type": "selector", "options": "sold\r\nlater, perhaps", "description": "How it ended"},
@@ -67,8 +68,8 @@ def test_an_agent_is_made_and_changed(client: Client, developer: Developer) -> N
             max_cost_per_call="0.5",
         ),
     )
+    assert saved["Location"] == f"/agents/{agent.pk}"
     agent = Agent.objects.get()
-    assert made["Location"] == f"/agents/{agent.pk}"
     assert (agent.developer, agent.name, agent.model_slug) == (developer, "Support", "local-offline")
     assert (agent.tools, agent.silence_timeout, agent.voice) == (TOOLS, 20, None)
     assert agent.max_cost_per_call == Decimal("0.5")
@@ -115,28 +116,30 @@ def test_a_wrong_agent_says_so_and_changes_nothing(
     assert agent.name == "Before"
 
 
-def test_a_look_shows_what_is_typed_and_writes_nothing(client: Client) -> None:
+def test_a_look_shows_what_is_typed_and_writes_nothing(client: Client, developer: Developer) -> None:
+    agent = make_agent(developer=developer, name="Before")
     typed = agent_form(
         action="look", system_prompt="You help <{{customer}}> with {{ topic }}.", tools=json.dumps(TOOLS)
     )
-    html = client.post("/agents/new", {**typed, "variable.topic": "bread & milk"}).content.decode()
+    html = client.post(f"/agents/{agent.pk}", {**typed, "variable.topic": "bread & milk"}).content.decode()
     assert '<mark title="customer">{{customer}}</mark>' in html
     assert 'You help &lt;<mark title="customer">' in html
     assert '<mark title="topic">bread &amp; milk</mark>' in html
     assert "Is it free?" in html
     assert "&quot;guests&quot;: 1" in html  # arguments to try it with
-    assert not Agent.objects.exists()
-    wrong = client.post("/agents/new", {**typed, "tools": '[{"name": "1"}]'}).content.decode()
+    assert Agent.objects.get().name == "Before"
+    wrong = client.post(f"/agents/{agent.pk}", {**typed, "tools": '[{"name": "1"}]'}).content.decode()
     assert "0.name: Must start with a letter" in wrong
 
 
-def test_rows_of_the_schema_are_added_and_removed(client: Client) -> None:
+def test_rows_of_the_schema_are_added_and_removed(client: Client, developer: Developer) -> None:
+    path = f"/agents/{make_agent(developer=developer).pk}"
     row = {"name": "outcome", "description": "How it ended"}
-    more = client.post("/agents/new", agent_form(row, action="add-field")).content.decode()
+    more = client.post(path, agent_form(row, action="add-field")).content.decode()
     assert more.count('class="schema-row"') == 2
     assert 'value="outcome"' in more
     assert_sound(more)
-    fewer = client.post("/agents/new", agent_form(row, action="remove-field-0")).content.decode()
+    fewer = client.post(path, agent_form(row, action="remove-field-0")).content.decode()
     assert 'value="outcome"' not in fewer
 
 
@@ -277,10 +280,9 @@ def test_a_model_that_no_call_can_use_is_refused_by_the_form(
     if "model_key_id" in changes:
         changes = {**changes, "model_key_id": str(key.pk)}
     agent = make_agent(developer=developer, name="Before")
-    for path in ("/agents/new", f"/agents/{agent.pk}"):
-        response = client.post(path, agent_form({}, **changes))
-        assert response.status_code == 200
-        assert text in response.content.decode()
+    response = client.post(f"/agents/{agent.pk}", agent_form({}, **changes))
+    assert response.status_code == 200
+    assert text in response.content.decode()
     assert list(Agent.objects.values_list("name", "model_slug", "voice")) == [("Before", None, None)]
 
 

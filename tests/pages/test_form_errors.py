@@ -28,6 +28,8 @@ def summary_of(html: str) -> str:
 
 
 def path_of(page: str, developer: Developer) -> str:
+    if page == "agent":
+        return f"/agents/{make_agent(developer=developer).pk}"
     if page == "number":
         return f"/numbers/{make_phone_number(developer=developer).pk}"
     if page == "replace key":
@@ -39,7 +41,7 @@ def path_of(page: str, developer: Developer) -> str:
 @pytest.mark.parametrize(
     ("page", "form", "fields"),
     [
-        ("/agents/new", {"name": "", "system_prompt": "x" * 100_001}, ["name", "system_prompt"]),
+        ("agent", {"name": "", "system_prompt": "x" * 100_001}, ["name", "system_prompt"]),
         ("number", {"tool_webhook_url": "nowhere", "webhook_url": "nowhere"}, ["tool_webhook_url", "webhook_url"]),
         ("/account", {"name": ""}, ["name", "time_zone"]),
         ("/account/data", {"transcripts": "0", "events": "3651"}, ["transcripts", "events"]),
@@ -72,7 +74,6 @@ def test_errors_are_summed_up_with_links_to_their_fields(
 @pytest.mark.parametrize(
     ("page", "action"),
     [
-        ("/agents/new", ""),
         ("number", ""),
         ("/account", "/account"),
         ("/billing/caps", ""),
@@ -89,5 +90,5 @@ def test_forms_with_settings_ask_before_changes_are_left(
 
 
 def test_a_refused_form_is_still_unsaved(client: Client, developer: Developer) -> None:
-    agent = make_agent(developer=developer)
-    assert 'data-guard="unsaved"' in client.post(f"/agents/{agent.pk}", {"name": ""}).content.decode()
+    number = make_phone_number(developer=developer)
+    assert 'data-guard="unsaved"' in client.post(f"/numbers/{number.pk}", {"mode": ""}).content.decode()

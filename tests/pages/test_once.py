@@ -19,7 +19,6 @@ from tests.calls.rows import make_account
 from tests.factories import make_agent, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.stripe_server import FakeStripe
-from tests.pages.test_agents import agent_form
 from tests.pages.world import SEARCH
 
 PRESSES = 4
@@ -57,7 +56,7 @@ def press(browser: Client, path: str, form: dict[str, str], times: int = PRESSES
     ("page", "path", "form", "model"),
     [
         ("/api-keys", "/api-keys", {"label": "Server"}, ApiKey),
-        ("/agents/new", "/agents/new", agent_form(name="Baker"), Agent),
+        ("/agents/new", "/agents/new", {"template": "booking"}, Agent),
         ("/agents", "/agents/{agent}/duplicate", {}, Agent),
         ("/model-keys", "/model-keys", {"provider": "openai", "api_key": "sk-proj-0123456789"}, ModelKey),
         ("/billing", "/billing/top-up", {"preset": "20"}, Payment),

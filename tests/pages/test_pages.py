@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, Developer
 from billing import ledger
 from calls.models import CallEvent, TranscriptEntry
-from tests.factories import PASSWORD, make_developer
+from tests.factories import PASSWORD, make_agent, make_developer
 from tests.pages.rows import make_call, make_number
 from tests.pages.signed_in import assert_sound, signed_in_client
 from webhooks.models import WebhookAttempt, WebhookDelivery
@@ -24,6 +24,7 @@ PAGES = [
     "/numbers",
     "/numbers/buy",
     "/agents",
+    "/agents/new",
     "/model-keys",
     "/secrets",
     "/calls",
@@ -73,7 +74,7 @@ def test_sign_up_signs_in_and_refuses_a_taken_address() -> None:
         "password": "secret123",
         "time_zone": "Europe/Paris",
     }
-    assert client.post("/signup", form)["Location"] == "/"
+    assert client.post("/signup", form)["Location"] == "/agents/new"
     assert client.get("/").status_code == 200
     again = Client().post("/signup", form)
     assert again.status_code == 200
@@ -190,8 +191,10 @@ def test_first_steps_go_away_one_by_one(client: Client, developer: Developer) ->
     html = client.get("/").content.decode()
     assert html.count('class="done"') == 3
     assert "$25.00" in html
+    make_agent(developer=developer)
+    make_call(developer, None, sandbox=True)
+    assert client.get("/").content.decode().count('class="done"') == 5
     make_call(developer, number)
-    client.post("/api-keys", {"label": "Server"})
     assert "First steps" not in client.get("/").content.decode()
 
 

@@ -15,7 +15,7 @@ from accounts import email_verification, passwords
 from accounts.models import BrowserSession, Developer
 from accounts.services import issue_api_key, open_session
 from agents.secrets import create_secret
-from agents.services import create_model_key, update_agent
+from agents.services import create_model_key, save_draft, update_agent
 from billing.models import Card, Payment
 from calls.models import Recording
 from tests.billing.payments import save_card
@@ -75,6 +75,7 @@ class World:
             "country": lambda: {"code": "GB", "number_type": "local"},
             "delete-recording": lambda: {"identifier": self._recording()},
             "test-webhook": lambda: {"pk": self.webhook_number.pk},
+            "discard-draft": lambda: {"pk": self._drafted()},
             "restore-agent-version": lambda: {"pk": self.agent.pk, "number": self._earlier_version()},
             "release-number": lambda: {"pk": self.webhook_number.pk},
         }
@@ -109,6 +110,10 @@ class World:
     def _offer(self) -> str:
         html = self.client.get(f"/numbers/buy?{SEARCH}").content.decode()
         return re.findall(r'data-fill-phone_number="([^"]+)"', html)[0]
+
+    def _drafted(self) -> int:
+        save_draft(agent=self.agent, form="name=Half")
+        return self.agent.pk
 
     def _earlier_version(self) -> int:
         update_agent(agent=self.agent, changes={"description": "Changed since."})

@@ -59,6 +59,7 @@ def _json(content: Any) -> bytes:
 @pytest.mark.parametrize("url", UNUSABLE)
 def test_form_of_an_agent(url: str) -> None:
     account = make_account()
-    response = signed_in_client(account).post("/agents/new", {**AGENT, "tool_webhook_url": url})
+    agent = make_agent(developer=account)
+    response = signed_in_client(account).post(f"/agents/{agent.pk}", {**AGENT, "tool_webhook_url": url})
     assert response.context["form"].errors["tool_webhook_url"] == [UNUSABLE[url]]
-    assert not account.agents.exists()
+    assert list(account.agents.values_list("name", "version")) == [("Support", 1)]

@@ -1,0 +1,76 @@
+"""From a written call's row to a running chat and back; spoken ones are in `calls.live.session_runner`."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from channels.layers import get_channel_layer
+from redis.exceptions import RedisError
+
+from agents.settings import FirstSpeaker
+from bubblyphone.core.audio import PCM16_24K
+from calls.control import session_messages
+from calls.control.session_messages import AddContext, End, Leave, Speak, decode
+from calls.live.session_runner import LiveCall, OnEnd, in_database, registered, session_config, tool_runner
+from calls.models import HangupCause
+from calls.session.chat_session import ChatSession, Show
+from calls.session.interfaces import Limits, Observer
+
+logger = logging.getLogger(__name__)
+# Whoever types thinks longer than whoever speaks.
+IDLE_SECONDS = 600.0
+
+
+async def run_chat(
+    live: LiveCall, on_end: OnEnd, observer: Observer, *, show: Show, begun: Callable[[ChatSession], None]
+) -> str:
+    """Run a written call until it ends; returns why. `begun` is given the session, `show` the pieces of what the agent writes."""
+    shared = replace(session_config(live, PCM16_24K), is_text=True)
+    engines = [live.model.engine(await in_database(live.model.load), shared)]
+    if live.fallback:
+        engines.append(live.fallback.engine(await in_database(live.fallback.load), shared))
+    session = ChatSession(
+        engines=engines,
+        greeting=live.config.greeting_message,
+        agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,
+        limits=Limits(max_duration=live.config.max_call_duration, silence=IDLE_SECONDS),
+        run_tool=tool_runner(live),
+        observer=observer,
+        show=show,
+    )
+    begun(session)
+    with registered(live, session):
+        control = asyncio.create_task(_obey(live.call_id, session))
+        try:
+            return await session.run(on_end)
+        finally:
+            control.cancel()
+
+
+async def _obey(call_id: int, session: ChatSession) -> None:
+    """Carry out what others ask of the call (calls.control.session_messages)."""
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    group = session_messages.session_group(call_id)
+    try:
+        await layer.group_add(group, channel)
+        while True:
+            carried = await layer.receive(channel)
+            match decode(carried):
+                case End(cause):
+                    session.end(cause)
+                case Leave():
+                    session.end(HangupCause.NORMAL_CLEARING)
+                case AddContext(text):
+                    done = await session.inject_context(text)
+                    await in_database(session_messages.answer, carried["answer_key"], done=done)
+                case Speak(text):
+                    done = await session.speak(text)
+                    await in_database(session_messages.answer, carried["answer_key"], done=done)
+    except (OSError, RedisError):
+        logger.warning("A written call is out of reach of the API: Redis is not available")
+    finally:
+        with contextlib.suppress(OSError, RedisError):
+            await layer.group_discard(group, channel)

@@ -1,0 +1,100 @@
+"""Trying an agent from its editor, spoken or written, with what the editor holds: free, and without a number.
+
+Nothing of a test is recorded, transcribed or analyzed, since all that costs money.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import Developer
+from agents import configuration, versions
+from agents.extension_points import TestTerms
+from agents.models import Agent
+from agents.selectors import find_model, in_service
+from agents.settings import CallConfig
+from bubblyphone.core.errors import Forbidden, TooManyRequests
+from bubblyphone.core.money import ZERO
+from bubblyphone.core.ordered_json import is_same
+from calls.charging.call_prices import model_price
+from calls.control import call_variables
+from calls.control.outbound import check_streaming
+from calls.models import Call
+from sandbox.services import DEMO_CALLS, SandboxCall, begin
+from webhooks.signing import make_signing_secret
+
+RUNNING_AT_ONCE = 5
+PER_HOUR = 100
+FREE_SECONDS = 300  # of a spoken test on the platform's bill
+
+
+def start_test(*, agent: Agent, values: Mapping[str, str], caller: str = "", is_text: bool) -> SandboxCall:
+    """A test of an agent as it is in memory. `caller` is the number that it seems to be called from, in E.164; "" for none.
+
+    A written one is free. A spoken one is, too, with the offline model or the developer's own key; with another model it is free
+    three times, for five minutes each, and then billed like any call. Raises InvalidRequest (a variable without a value, a model
+    that cannot be used), TooManyRequests, InsufficientFunds, and Forbidden before the email is confirmed.
+    """
+    developer = agent.developer
+    config = configuration.resolve(request={}, request_agent=agent, number=None)
+    call_variables.check(config, values)
+    check_streaming(config)
+    _limit(developer)
+    config = replace(config, recording_enabled=False, transcription_enabled=False, analysis_schema=None)
+    is_ours = not config.model_key_id and is_costly(config)
+    if is_ours and settings.EMAIL_HOST and developer.email_verified_at is None:
+        raise Forbidden("Confirm your email address before you test an agent.", code="email_not_confirmed")
+    live = Agent.objects.get(pk=agent.pk)
+    with transaction.atomic():
+        if live.signing_secret_id is None:
+            secret, _ = make_signing_secret(developer=developer)
+            Agent.objects.filter(pk=agent.pk, signing_secret=None).update(signing_secret=secret)
+        is_free = is_text or not is_costly(config) or _use_free_test(developer)
+        if is_ours and is_free:
+            config = replace(config, max_call_duration=min(config.max_call_duration, FREE_SECONDS))
+        call = Call(
+            developer=developer,
+            agent=live,
+            agent_version=live.version if is_same(versions.snapshot(agent), versions.snapshot(live)) else None,
+            from_number=caller or "sandbox",
+            to_number="",
+            is_text=is_text,
+            model_rate=ZERO if is_free else model_price(config),
+        )
+        return begin(call, config, values, is_free=is_free)
+
+
+def is_costly(config: CallConfig) -> bool:
+    """Whether the model of a spoken test costs the developer anything after the free ones."""
+    return model_price(config) > ZERO
+
+
+def terms_of(agent: Agent) -> TestTerms:
+    """What a spoken test of an agent costs. Demo calls count as free tests."""
+    config = configuration.resolve(request={}, request_agent=agent, number=None)
+    model = in_service(find_model(config.model_slug))
+    used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=agent.developer_id)
+    return TestTerms(
+        model_name=model.display_name if model else config.model_slug,
+        per_minute=model_price(config),
+        is_offline=model is not None and model.provider == model.Provider.LOCAL,
+        free_left=max(0, DEMO_CALLS - used),
+    )
+
+
+def _use_free_test(developer: Developer) -> bool:
+    left = Developer.objects.filter(pk=developer.pk, demo_calls_used__lt=DEMO_CALLS)
+    return bool(left.update(demo_calls_used=F("demo_calls_used") + 1))
+
+
+def _limit(developer: Developer) -> None:
+    tests = Call.objects.filter(developer=developer, sandbox=True)
+    if tests.running().count() >= RUNNING_AT_ONCE:
+        raise TooManyRequests("Too many tests are running. End one of them first.", 10)
+    if tests.filter(started_at__gt=timezone.now() - timedelta(hours=1)).count() >= PER_HOUR:
+        raise TooManyRequests(f"You have started {PER_HOUR} tests in an hour. Try again later.", 600)

@@ -1,0 +1,116 @@
+// The agent editor: its tabs, the draft that saves itself, and keys. Without this script all tabs are below each other and a button
+// saves the draft.
+
+const form = document.getElementById("agent-form");
+const SAVE_AFTER_MS = 800;
+
+// --- tabs -----------------------------------------------------------------------------------------------------------
+
+const links = Array.from(form.querySelectorAll("[data-tabs] a"));
+const panelOf = (link) => document.getElementById(link.hash.slice(1));
+
+function open(link) {
+  for (const other of links) {
+    panelOf(other).hidden = other !== link;
+    if (other === link) other.setAttribute("aria-current", "true");
+    else other.removeAttribute("aria-current");
+  }
+  sessionStorage.setItem(`tab:${location.pathname}`, link.hash);
+}
+
+function openTabOf(field) {
+  const link = links.find((one) => panelOf(one).contains(field));
+  if (link) open(link);
+}
+
+for (const link of links) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    open(link);
+    history.replaceState(null, "", link.hash);
+  });
+}
+/** Tabs with errors in them say so. */
+function markErrors() {
+  for (const link of links) link.classList.toggle("wrong", panelOf(link).querySelector("[aria-invalid='true']") !== null);
+}
+
+const wrong = form.querySelector("[aria-invalid='true']");
+const last = location.hash || sessionStorage.getItem(`tab:${location.pathname}`);
+open(links.find((link) => link.hash === last) ?? links[0]);
+markErrors();
+if (wrong && form.querySelector(".form-errors")) {
+  openTabOf(wrong);
+  wrong.focus();
+}
+document.addEventListener("reveal", ({ target }) => openTabOf(target));
+document.addEventListener("htmx:afterSettle", markErrors);
+
+// --- the draft ------------------------------------------------------------------------------------------------------
+
+let timer = 0;
+let isChanged = false;
+let isSending = false;
+let isLeaving = false;
+const state = () => document.getElementById("draft-state");
+const isPartOfIt = ({ form: owner, name }) => owner === form && name && !name.startsWith("trial-");
+
+function body() {
+  const data = new FormData(form);
+  data.set("action", "draft");
+  data.set("press", `${Date.now()}-${Math.random()}`); // each of them is saved
+  return data;
+}
+
+async function save() {
+  if (isSending || !isChanged || isLeaving) return;
+  isSending = true;
+  isChanged = false;
+  const response = await fetch(form.dataset.draft, { method: "POST", body: body() }).catch(() => null);
+  isSending = false;
+  if (response?.redirected) return document.dispatchEvent(new Event("signed-out"));
+  if (response?.ok) state().outerHTML = await response.text();
+  else {
+    isChanged = true;
+    state().textContent = "The draft could not be saved. Trying again…";
+  }
+  if (isChanged) wait();
+}
+
+function wait() {
+  clearTimeout(timer);
+  timer = setTimeout(save, SAVE_AFTER_MS);
+}
+
+function changed({ target }) {
+  if (!isPartOfIt(target)) return;
+  isChanged = true;
+  wait();
+}
+document.addEventListener("input", changed);
+document.addEventListener("change", changed);
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (form.contains(detail.target) && detail.target.closest("[data-rows]")) changed({ target: form.querySelector("input[name]") });
+});
+form.addEventListener("submit", () => {
+  isLeaving = true; // published, or refused: then the form comes back with what was typed
+});
+window.addEventListener("pageshow", () => (isLeaving = false));
+window.addEventListener("pagehide", () => {
+  if (isChanged && !isLeaving) navigator.sendBeacon(form.dataset.draft, body());
+});
+
+// --- keys -----------------------------------------------------------------------------------------------------------
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
+    event.preventDefault();
+    form.requestSubmit(form.querySelector("button[value='save']"));
+  }
+  const link = event.altKey && links[Number(event.key) - 1];
+  if (link) {
+    event.preventDefault();
+    open(link);
+    link.focus();
+  }
+});

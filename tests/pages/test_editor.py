@@ -1,0 +1,196 @@
+"""The agent editor: templates to begin from, drafts, publishing, and starting a test with what is typed."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import Developer
+from agents import versions
+from agents.models import Agent
+from agents.services import update_agent
+from agents.tools import tool_problems
+from calls.models import Call
+from sandbox.agent_templates import TEMPLATES
+from sandbox.demo_tool import answer
+from tests.factories import make_agent, make_developer
+from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.test_agents import TOOLS, agent_form
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+
+
+@pytest.fixture
+def developer() -> Developer:
+    return make_developer(email="jane@example.com")
+
+
+@pytest.fixture
+def client(developer: Developer) -> Client:
+    return signed_in_client(developer)
+
+
+@pytest.fixture
+def agent(developer: Developer) -> Agent:
+    return make_agent(developer=developer, model_slug="local-offline", system_prompt="Be brief.")
+
+
+@pytest.mark.usefixtures("without_keys")
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.key)
+def test_a_template_is_an_agent_that_can_be_tested(client: Client, template: Any) -> None:
+    assert template.title in client.get("/agents/new").content.decode()
+    made = client.post("/agents/new", {"template": template.key})
+    agent = Agent.objects.get()
+    assert made["Location"] == f"/agents/{agent.pk}"
+    assert (agent.name, agent.version, list(agent.versions.values_list("number", flat=True))) == (
+        template.settings["name"],
+        1,
+        [1],
+    )
+    assert tool_problems(agent.tools or []) == {}
+    for tool in agent.tools or []:
+        assert "error" not in answer(tool["name"], dict.fromkeys(tool["parameters"]["properties"], "2026-12-24"))
+    html = client.get(f"/agents/{agent.pk}").content.decode()
+    assert_sound(html)
+    assert "The offline model answers." in html
+    started = client.post(f"/agents/{agent.pk}/test", {**typed(html), "test-mode": "chat"})
+    assert started.status_code == 200, started.content
+    assert Call.objects.get().agent_version == 1
+
+
+def typed(html: str) -> dict[str, str]:
+    """What a browser would send of the editor's form."""
+    from html.parser import HTMLParser
+
+    found: dict[str, str] = {}
+
+    class Reader(HTMLParser):
+        area = select = ""
+
+        def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+            given = dict(attributes)
+            name = given.get("name") or ""
+            if tag == "input" and name and not name.startswith("trial-"):
+                if given.get("type") != "checkbox" or "checked" in given:
+                    found[name] = given.get("value") or ("on" if given.get("type") == "checkbox" else "")
+            elif tag == "textarea":
+                self.area = name
+                found[name] = ""
+            elif tag == "select":
+                self.select = name
+            elif tag == "option" and self.select and ("selected" in given or self.select not in found):
+                found[self.select] = given.get("value") or ""
+
+        def handle_data(self, data: str) -> None:
+            if self.area:
+                found[self.area] += data
+
+        def handle_endtag(self, tag: str) -> None:
+            if tag == "textarea":
+                found[self.area] = found[self.area].removeprefix("\n")
+                self.area = ""
+            elif tag == "select":
+                self.select = ""
+
+    Reader().feed(html)
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in {"link-number", "number", "microphone", "loudspeaker"}
+    }
+
+
+def test_a_draft_is_kept_as_it_was_typed_and_published_whole(client: Client, agent: Agent) -> None:
+    path = f"/agents/{agent.pk}"
+    form = {**typed(client.get(path).content.decode()), "system_prompt": "Half a {{", "tools": "[{", "variable.x": "1"}
+    state = client.post(f"{path}/draft", {**form, "action": "draft"}).content.decode()
+    assert "Draft saved" in state
+    html = client.get(path).content.decode()
+    assert_sound(html)
+    kept = typed(html)
+    assert (kept["system_prompt"], kept["tools"]) == ("Half a {{", "[{")
+    assert "Not published" in html
+    assert "This is not valid JSON" in client.get(f"{path}/draft/changes").content.decode()
+    agent.refresh_from_db()
+    assert (agent.system_prompt, agent.version) == ("Be brief.", 1)
+    refused = client.post(path, {**form, "action": "save"}).content.decode()
+    assert 'href="#id_tools"' in refused
+    form |= {"tools": json.dumps(TOOLS), "tool_webhook_url": "http://127.0.0.1:9/tools"}
+    client.post(path, {**form, "action": "draft"})
+    changes = client.get(f"{path}/draft/changes").content.decode()
+    assert_sound(changes)
+    assert "<ins>" in changes
+    assert client.post(path, {**form, "action": "save"})["Location"] == path
+    agent.refresh_from_db()
+    assert (agent.system_prompt, agent.tools, agent.version, agent.draft) == ("Half a {{", TOOLS, 2, "")
+
+
+def test_a_draft_that_says_what_is_live_is_none_and_a_discarded_one_is_gone(client: Client, agent: Agent) -> None:
+    path = f"/agents/{agent.pk}"
+    form = typed(client.get(path).content.decode())
+    assert "Draft saved" not in client.post(f"{path}/draft", form).content.decode()
+    client.post(f"{path}/draft", {**form, "system_prompt": "Another."})
+    agent.refresh_from_db()
+    assert "Another." in agent.draft
+    update_agent(agent=agent, changes={"voice": "Joe"})
+    html = client.get(path).content.decode()
+    assert "Version 2 was published after you began this draft" in html
+    client.post(f"{path}/draft/discard")
+    agent.refresh_from_db()
+    assert (agent.draft, agent.draft_version, agent.system_prompt, agent.version) == ("", None, "Be brief.", 2)
+
+
+def test_a_test_has_what_is_typed_and_changes_nothing(client: Client, agent: Agent) -> None:
+    path = f"/agents/{agent.pk}"
+    before = versions.snapshot(agent)
+    form = typed(client.get(path).content.decode())
+    form |= {
+        "system_prompt": "You call {{customer}} on {{day|Monday}}.", "variable.customer": "Ada", "variable.day": "",
+        "test-caller": "+14155550123", "analysis-0-name": "sold", "analysis-0-description": "Sold?", "recording_enabled": "on",
+    }  # fmt: skip
+    answered = client.post(f"{path}/test", {**form, "test-mode": "chat"})
+    assert answered.status_code == 200, answered.content
+    call = Call.objects.get()
+    assert answered.json()["price_per_minute"] == "0"
+    assert (call.is_text, call.sandbox, call.phone_number, call.agent, call.agent_version) == (
+        True,
+        True,
+        None,
+        agent,
+        None,
+    )
+    assert (call.from_number, call.settings.system_prompt) == ("+14155550123", "You call Ada on Monday.")
+    assert (call.recording_enabled, call.settings.analysis_schema) == (False, None)
+    agent.refresh_from_db()
+    assert (versions.snapshot(agent), agent.draft) == (before, "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"tools": "[{"}, "Tools: This is not valid JSON"),
+        ({"silence_timeout": "1"}, "Silence timeout (seconds):"),
+        ({"system_prompt": ""}, "A system prompt is required"),
+        ({"system_prompt": "Hello {{customer}}"}, "Missing variables: customer"),
+        ({"test-caller": "12"}, "Caller: Enter a number in E.164"),
+        ({"voice": "Kore"}, "has no voice Kore"),
+    ],
+)
+def test_what_cannot_be_tested_says_why_and_starts_nothing(
+    client: Client, agent: Agent, changes: dict[str, str], text: str
+) -> None:
+    form = typed(client.get(f"/agents/{agent.pk}").content.decode())
+    refused = client.post(f"/agents/{agent.pk}/test", {**form, **changes, "test-mode": "chat"})
+    assert refused.status_code == 422
+    assert text in refused.json()["message"]
+    assert not Call.objects.exists()
+
+
+def test_editors_of_others_are_not_found(client: Client) -> None:
+    theirs = make_agent()
+    for path in ("draft", "draft/discard", "test"):
+        assert client.post(f"/agents/{theirs.pk}/{path}", agent_form()).status_code == 404
+    assert client.get(f"/agents/{theirs.pk}/draft/changes").status_code == 404
+    theirs.refresh_from_db()
+    assert (theirs.draft, Call.objects.count()) == ("", 0)
