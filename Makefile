@@ -87,6 +87,7 @@ lock: ## write requirements/*.txt anew from requirements/*.in (needs uv)
 	@uv pip compile $(COMPILE) --upgrade requirements/core.in -o requirements/core.txt
 	@uv pip compile $(COMPILE) --upgrade -c requirements/core.txt requirements/offline.in -o requirements/offline.txt
 	@uv pip compile $(COMPILE) --upgrade -c requirements/core.txt requirements/s3.in -o requirements/s3.txt
+	@uv pip compile $(COMPILE) --upgrade -c requirements/core.txt requirements/otel.in -o requirements/otel.txt
 	@uv pip compile $(COMPILE) --upgrade -c requirements/core.txt requirements/dev.in -o requirements/dev.txt
 
 clean: ## remove the environment and caches; other data in ./var stays

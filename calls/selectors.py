@@ -7,6 +7,7 @@ from django.utils import timezone
 from structlog.contextvars import bind_contextvars
 
 from accounts.models import Developer
+from bubblyphone.core import tracing
 from bubblyphone.core.errors import NotFound
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
@@ -28,6 +29,7 @@ def get_call(developer: Developer, identifier: str) -> Call:
     if call is None:
         raise NotFound("Not found.")
     bind_contextvars(call_id=call.pk)
+    tracing.about_call(call.pk)
     return call
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from bubblyphone.core import tracing
 from bubblyphone.core.api import format_time
 from calls.models import Call, CallEvent, CallTurn, TranscriptEntry
 from calls.session.conversation import cut_texts
@@ -36,6 +37,7 @@ def add_event(call_id: int, event_type: str, source: str, *, at: datetime | None
 
 def add_beginning(call: Call, *, at: datetime) -> None:
     """The call has been written down; where its model has been retired, another one holds it."""
+    tracing.about_call(call.pk)
     add_event(call.pk, "call.initiated", "system", at=at)
     configured = call.settings.model_slug
     if call.model_slug not in ("", configured):

@@ -21,6 +21,7 @@ from django.db.models import Min
 from django.utils import timezone
 from structlog.contextvars import bind_contextvars
 
+from bubblyphone.core import tracing
 from bubblyphone.core.logs import in_context
 from webhooks import endpoint_failures, retry_schedule
 from webhooks.extension_points import REPLY_HANDLER
@@ -296,7 +297,8 @@ class Dispatcher:
             return
         retry_delays = self._retry_delays if delivery.endpoint_id is None else self._endpoint_retry_delays
         started_at = timezone.now()
-        result = await _post(delivery)
+        with tracing.span(delivery.event_type, call_id=int(pk) if kind == "call" else None):
+            result = await _post(delivery)
         # Only while the lease lasts: after it the attempt is repeated anyway.
         deadline = time.monotonic() + self._lease_seconds
         while True:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import httpcore2
@@ -22,7 +23,7 @@ import idna
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from bubblyphone.core import tls
+from bubblyphone.core import tls, tracing
 from bubblyphone.core.waiting import before_waiting
 from webhooks import response_text
 from webhooks.public_addresses import is_public
@@ -254,6 +255,17 @@ class OutboundClient:
     async def _exchange(
         self, method: str, url: str, *, body: bytes, headers: Mapping[str, str], limit: float, left: float
     ) -> PostResult:
+        about = {"http.request.method": method, "server.address": _host_of(url)}
+        with tracing.span(method, tracing.CLIENT, about) as span:
+            result = await self._send(method, url, body=body, headers=headers, limit=limit, left=left)
+            span.note({"http.response.status_code": result.status or 0})
+            if not result.is_success:
+                span.end("failed")
+        return result
+
+    async def _send(
+        self, method: str, url: str, *, body: bytes, headers: Mapping[str, str], limit: float, left: float
+    ) -> PostResult:
         started = time.monotonic()
         status: int | None = None
         received, received_headers = bytearray(), dict[bytes, bytes]()
@@ -357,3 +369,10 @@ def get_client() -> OutboundClient:
     if loop not in _clients:
         _clients[loop] = OutboundClient(timeout_seconds=TIMEOUT_SECONDS)
     return _clients[loop]
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

@@ -15,12 +15,13 @@ class CoreConfig(AppConfig):
 
         from bubblyphone.core import health, metric_files, platform_metrics
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
-        from bubblyphone.core.jobs import delete_old_logs, name_in_log
+        from bubblyphone.core.jobs import delete_old_logs, end_trace, name_in_log
 
         # In the name of django-q2, whose table it is.
         post_migrate.connect(apply_schedules, sender=apps.get_app_config("django_q"))
         pre_execute.connect(name_in_log)
         post_execute_in_worker.connect(platform_metrics.note_job)
+        post_execute_in_worker.connect(end_trace)
         metric_files.keep_in(settings.DATA_DIR / "metrics")
         _shorten_form_errors()
         CLOCK_TASKS.register(health.beat)

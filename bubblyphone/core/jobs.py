@@ -14,6 +14,8 @@ from django_q.models import Task
 from django_q.tasks import async_task
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from bubblyphone.core import tracing
+
 
 def enqueue(function: Callable[..., Any], *ids: int | str) -> None:
     """Run `function(*ids)` in the worker, at least once. Jobs take ids and may be repeated without harm."""
@@ -26,8 +28,18 @@ def delete_old_logs() -> None:
 
 
 def name_in_log(sender: object, func: Callable[..., Any], task: Mapping[str, Any], **_: Any) -> None:
-    """Have the log lines of a job carry its name and the ids it was given, such as `call_id`: a handler of django-q2's `pre_execute`."""
+    """Have a job's log lines and span carry its name and the ids it was given, such as `call_id`: a handler of `pre_execute`."""
     clear_contextvars()
     given = zip(inspect.signature(func).parameters, task.get("args", ()), strict=False)
     ids = {name: value for name, value in given if name.endswith("_id")}
-    bind_contextvars(job=f"{func.__module__}.{func.__qualname__}", **ids)
+    name = f"{func.__module__}.{func.__qualname__}"
+    bind_contextvars(job=name, **ids)
+    job = tracing.begin(name, tracing.CONSUMER)
+    tracing.enter(job)
+    if "call_id" in ids:
+        job.about(int(ids["call_id"]))
+
+
+def end_trace(sender: object, task: Mapping[str, Any], **_: Any) -> None:
+    """The span of a job is over: a handler of django-q2's `post_execute_in_worker`."""
+    tracing.current().end("" if task["success"] else "failed")

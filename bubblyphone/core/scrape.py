@@ -13,20 +13,21 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from redis.exceptions import RedisError
 
-from bubblyphone.core import health, metric_files
+from bubblyphone.core import health, metric_files, tracing
 from bubblyphone.core.http import is_this_machine
 from bubblyphone.core.metrics import INSTRUMENTS, Instrument, Sampled, Samples
 from bubblyphone.core.platform_metrics import READY, note_request
 
 logger = logging.getLogger(__name__)
 PATH = "/metrics"
+UNTRACED = ("/healthz", "/readyz")  # monitors ask all the time
 # Whatever of these a request has, it came by way of a proxy, and so from who knows where.
 FORWARDING_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 QUERY_MS = 2000
 
 
 class MetricsMiddleware:
-    """Answers /metrics, and measures every other request."""
+    """Answers /metrics; measures and traces every other request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -35,8 +36,23 @@ class MetricsMiddleware:
         if request.path_info == PATH:
             return metrics(request)
         began = time.monotonic()
-        response = self.get_response(request)
+        response = self._traced(request)
         note_request(request.path_info, response.status_code, time.monotonic() - began)
+        return response
+
+    def _traced(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info in UNTRACED:
+            return self.get_response(request)
+        method = request.method or ""
+        sent_parent = request.headers.get("traceparent", "")
+        with tracing.span(method, tracing.SERVER, {"http.request.method": method}, sent_parent=sent_parent) as span:
+            response = self.get_response(request)
+            # The route, not the path: that may have tokens in it.
+            route = f"/{request.resolver_match.route}" if request.resolver_match else ""
+            span.name = f"{method} {route}".strip()
+            span.note({"http.route": route, "http.response.status_code": response.status_code})
+            if response.status_code >= 500:
+                span.end(str(response.status_code))
         return response
 
 

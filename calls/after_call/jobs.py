@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from billing import ledger
+from bubblyphone.core import tracing
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.money import ZERO
 from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
@@ -63,6 +64,7 @@ def claim(model: type[Work], pk: int) -> Work | None:
             work.next_attempt_at = now + CLAIM
             work.attempt_count += 1
             work.save(update_fields=["next_attempt_at", "attempt_count"])
+            tracing.about_call(work.call_id)
     return work
 
 

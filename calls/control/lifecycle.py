@@ -15,6 +15,7 @@ from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
 from agents.settings import VoicemailAction
+from bubblyphone.core import tracing
 from bubblyphone.core.money import format_money
 from calls import metrics, timeline
 from calls.after_call import recordings
@@ -60,6 +61,7 @@ def apply_carrier_event(event: CarrierEvent) -> None:
     """Bring a stored report to its call, if the call is known; else it waits for `replay_carrier_events`."""
     if leg := transfers.leg_of(event):
         if Call.objects.filter(pk=leg[0], carrier=event.carrier).exists():
+            tracing.about_call(leg[0])
             with bound_contextvars(call_id=leg[0]):
                 call = Call.objects.locked(leg[0])
                 transfers.on_leg_event(call, leg[1], event)
@@ -67,6 +69,7 @@ def apply_carrier_event(event: CarrierEvent) -> None:
         return
     call_id = find_call_id(event)
     if call_id is not None:
+        tracing.about_call(call_id)
         with bound_contextvars(call_id=call_id):
             HANDLERS[event.type](Call.objects.locked(call_id), event)
 
@@ -265,8 +268,22 @@ def finish(call: Call, *, ended_at: datetime, cause: str) -> None:
     timeline.add_event(call.pk, event_type, "system", at=ended_at, hangup_cause=call.hangup_cause)
     report_end(call)
     transaction.on_commit(partial(metrics.note_end, call), robust=True)
+    transaction.on_commit(partial(_trace_end, call), robust=True)
     transfers.drop_waiting(call)
     commands.tell_session_after_commit(call, call.hangup_cause)
+
+
+def _trace_end(call: Call) -> None:
+    assert call.ended_at is not None
+    about = {
+        "direction": call.direction,
+        "mode": call.mode,
+        "model": call.model_slug,
+        "hangup_cause": call.hangup_cause,
+    }
+    tracing.call_ended(
+        call.pk, call.started_at, call.ended_at, {f"bubblyphone.{name}": value for name, value in about.items()}
+    )
 
 
 def _ended_before_request(call: Call, ended_at: datetime, cause: str) -> bool:

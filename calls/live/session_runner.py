@@ -20,6 +20,7 @@ from agents.providers.settings import model_settings
 from agents.secret_tokens import SecretValues, names_in_tools
 from agents.settings import CallConfig, FirstSpeaker
 from agents.tools import build_toolset
+from bubblyphone.core import tracing
 from bubblyphone.core.audio import AudioFormat
 from bubblyphone.core.crypto import hash_secret
 from bubblyphone.core.logs import in_context
@@ -174,6 +175,11 @@ async def run_session(
 
     `on_end` is called with the cause at once; this returns when the last words are known, too.
     """
+    with tracing.span("session", call_id=live.call_id):
+        return await _run_session(live, transport, on_end, observer)
+
+
+async def _run_session(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None) -> str:
     async with taped(live.call_id, transport, is_wanted=live.config.recording_enabled) as connection:
 
         async def ended(cause: str) -> None:

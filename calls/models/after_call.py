@@ -19,6 +19,8 @@ class AfterCallWork(models.Model):
     reason = models.CharField(max_length=300, blank=True, default="")  # of the last failure
     finished_at = models.DateTimeField(null=True)
 
+    call_id: int  # whose work it is: each has a `call`
+
     class Meta:
         abstract = True
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from agents.providers.base import Choice, ProviderError, RealtimeSession
 from agents.providers.model_events import InputTranscript, ModelEvent, ToolCall
+from bubblyphone.core import tracing
 from calls.session.conversation import Conversation
 from calls.session.interfaces import Engine, Observer
 
@@ -34,6 +35,7 @@ class ModelLink:
         self._observer = observer
         self._now = now
         self._connected_at = 0.0
+        self._connection = tracing.Span()
         self._prefix = ""
         self._broke_by = ""  # why the session in use is not the one before it
         self.connections = 0
@@ -51,12 +53,14 @@ class ModelLink:
             config = engine.config
             if self.connections:
                 config = replace(config, history=self._conversation.history())
+            connection = tracing.begin("model connection", tracing.CLIENT, {"model": config.upstream_model})
             patience = RECONNECT_TIMEOUT_SECONDS if self.connections else CONNECT_TIMEOUT_SECONDS
             try:
                 # Not `wait_for`, which may swallow a cancellation that comes as the session does (Python 3.11).
                 async with asyncio.timeout(patience):
                     session = await engine.model.connect(config)
             except (ProviderError, TimeoutError) as error:
+                connection.end(type(error).__name__)
                 if isinstance(error, ProviderError) and self._do_without(error.refused):
                     continue
                 self.failed(str(error) or "The model did not respond in time.", is_refusal=_is_refusal(error))
@@ -65,6 +69,7 @@ class ModelLink:
                 self._prefix = f"{secrets.token_hex(3)}." if config.history else ""
                 self.connections += 1
                 self._connected_at = self._now()
+                self._connection = connection
                 self._report_connection(engine)
                 return session
         return None
@@ -137,6 +142,7 @@ class ModelLink:
     async def lost(self, session: RealtimeSession, error: ProviderError) -> None:
         """A session broke off. One that did so soon after a reconnect is not reconnected again."""
         self.session, self._broke_by = None, "connection_lost"
+        self._connection.end("connection lost")
         await session.close()
         is_repeated = self.connections > 1 and self._now() - self._connected_at < STABLE_SECONDS
         if self._engines and (not error.retryable or is_repeated):
@@ -145,6 +151,7 @@ class ModelLink:
     async def drop(self, *, for_good: bool = False) -> None:
         """Leave a session that is of no use; `for_good`: its engine, too."""
         session, self.session, self._broke_by = self.session, None, "silent"
+        self._connection.end("silent")
         if for_good and self._engines:
             self.failed("No audio from the model.")
         if session is not None:
@@ -153,6 +160,7 @@ class ModelLink:
     async def close(self, is_of_use: Callable[[ModelEvent], bool]) -> None:
         """The call is over, perhaps in the middle of an answer, or of the caller's sentence."""
         session, self.session = self.session, None
+        self._connection.end()
         if session is not None:
             await session.close()
             for said in filter(is_of_use, session.unfinished()):

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import orjson
 
+from bubblyphone.core import tracing
 from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
 from bubblyphone.core.waiting import http_client
 from phone_numbers.carriers.base import CarrierError
@@ -89,15 +90,19 @@ class TelnyxClient:
     def _attempt(self, method: str, path: str, deadline: float, *, query: Query | None = None, body: Any = None) -> Any:
         left = max(0.1, deadline - time.monotonic())
         content = None if body is None else orjson.dumps(body)
+        about = {"http.request.method": method, "bubblyphone.command": path.rpartition("/")[2]}
         try:
-            with self._http.stream(
-                method,
-                path.lstrip("/"),
-                params=query,
-                content=content,
-                headers={} if content is None else {"Content-Type": "application/json"},
-                timeout=httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS)),
-            ) as response:
+            with (
+                tracing.span("telnyx", tracing.CLIENT, about),
+                self._http.stream(
+                    method,
+                    path.lstrip("/"),
+                    params=query,
+                    content=content,
+                    headers={} if content is None else {"Content-Type": "application/json"},
+                    timeout=httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS)),
+                ) as response,
+            ):
                 return _read(response, _receive(response, deadline))
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise _failure("The carrier could not be reached.", reason="unreachable") from error
