@@ -31,8 +31,9 @@ AREAS = {
 READY = Instrument("ready", "Whether a part that calls need is available.", ("part",))
 REQUESTS = Counter("http_requests", "Responses, by area and class of status.", ("area", "status"))
 REQUEST_SECONDS = Histogram("http_request_seconds", "Time until the response was ready.", ("area",))
-JOBS = Counter("jobs", "Background jobs that ended, by function and outcome.", ("job", "outcome"))
-JOB_SECONDS = Histogram("job_seconds", "Time that background jobs ran.", ("job",))
+# Not `job`: Prometheus names what it scrapes with that label.
+JOBS = Counter("jobs", "Background jobs that ended, by function and outcome.", ("function", "outcome"))
+JOB_SECONDS = Histogram("job_seconds", "Time that background jobs ran.", ("function",))
 LOOP_DELAY = Histogram(
     "event_loop_delay_seconds", "Delay of a timer on the event loop that carries audio.", buckets=LOOP_BUCKETS
 )

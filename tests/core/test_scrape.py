@@ -287,3 +287,8 @@ def test_late_and_lost_frames() -> None:
         "bubblyphone_audio_frames_late_total{}",
         "bubblyphone_audio_frames_lost_total{line}",
     ) == [100, late, 10]
+
+
+def test_no_label_is_one_of_prometheus_own() -> None:
+    reserved = {"job", "instance", "le", "quantile", "pid"}
+    assert not [instrument.name for instrument in metrics.INSTRUMENTS if reserved & {*instrument.labels}]

@@ -17,6 +17,7 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from bubblyphone.core import tracing
 from bubblyphone.core.waiting import http_client
 from phone_numbers.carriers.base import CarrierError
 
@@ -65,7 +66,8 @@ class BoundedHttp(HttpClient):  # type: ignore[misc]  # the SDK has no types
         deadline = time.monotonic() + TOTAL_SECONDS
         for tries_left in range(TRIES - 1, -1, -1):
             try:
-                answer = self._attempt(method, address, params, data, headers, auth, deadline)
+                with tracing.span("twilio", tracing.CLIENT, {"http.request.method": method}):
+                    answer = self._attempt(method, address, params, data, headers, auth, deadline)
             except CarrierError as error:
                 is_harmless = method in {"GET", "DELETE"} or error.reason == "unreachable"
                 if not tries_left or not is_harmless or time.monotonic() + PAUSE_SECONDS >= deadline:
