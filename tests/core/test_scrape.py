@@ -15,7 +15,7 @@ from django_q.models import OrmQ
 from prometheus_client.parser import text_string_to_metric_families
 
 from billing import verification
-from bubblyphone.core import metrics, platform_metrics
+from bubblyphone.core import health, metrics, platform_metrics
 from bubblyphone.core.audio import PCMU_8K
 from bubblyphone.version import VERSION
 from calls.control import lifecycle
@@ -34,6 +34,12 @@ DOCUMENTED = re.compile(r"^\| `(bubblyphone_\w+)` \| (\w+) \| (.+?) \| (.+) \|$"
 KINDS = {metrics.Counter: "counter", metrics.Histogram: "histogram"}
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a database that is there may take longer to say so than a monitor would wait."""
+    monkeypatch.setattr(health, "CHECK_SECONDS", 30.0)
 
 
 def scrape(**options: Any) -> dict[str, float]:
