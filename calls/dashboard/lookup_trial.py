@@ -14,13 +14,12 @@ from bubblyphone.core.ratelimit import at_most
 from bubblyphone.core.waiting import run_waiting
 from calls.control.lookup import WAIT_SECONDS, lookup_body
 from calls.control.lookup_reply import LookupOutcome, LookupReply, read_outcome
-from calls.dashboard.tool_trial import AT_ONCE, LEASE_SECONDS, post_alone
+from calls.dashboard.tool_trial import AT_ONCE, CALLER, LEASE_SECONDS, post_alone
 from phone_numbers.models import PhoneNumber
 from phone_numbers.selectors import numbers_of
 from webhooks.outbound_http import validate_webhook_url
 from webhooks.signing import signature_headers, signing_keys
 
-CALLER = "+15551234567"
 CALL_ID = "trial"  # what the server gets in place of a call's id
 
 

@@ -1,6 +1,7 @@
 """Trying a developer's tool from the agent editor: the POST that a call would send, outside of any call."""
 
 import json
+import shlex
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,16 +10,26 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import Developer
+from agents import configuration, secrets
+from agents.http_tools import HttpRequest, build_request, http_tools
+from agents.models import Agent
+from agents.secret_tokens import MASK, names_in_tools
+from agents.tools import tool_problems
+from agents.variables import built_in_values, values_of
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.ratelimit import at_most
 from bubblyphone.core.waiting import run_waiting
+from calls.live.http_tool_calls import readable_url
 from calls.live.tool_calls import CallFacts, tool_call_body
-from calls.live.tool_results import ToolAnswer, read_answer
+from calls.live.tool_requests import Outgoing, exchange, request_headers
+from calls.live.tool_results import ToolAnswer, read_answer, read_document
 from phone_numbers.models import PhoneNumber
 from phone_numbers.selectors import numbers_of
 from webhooks.outbound_http import OutboundClient, PostResult, validate_webhook_url
-from webhooks.signing import signature_headers, signing_keys
+from webhooks.signing import SigningKeys, signature_headers, signing_keys
 
+TOO_MANY = "Two tool tests are already running."
+CALLER = "+15551234567"
 AT_ONCE = 2  # trials of one account
 LEASE_SECONDS = 15  # longer than one takes
 # What the server gets in place of a call's.
@@ -76,11 +87,71 @@ def try_tool(*, developer: Developer, agent_id: int | None, url: str, name: str,
     headers = {"Content-Type": "application/json"}
     if number is not None:
         headers = signature_headers(signing_keys(number.signing_secret), body, str(uuid.uuid4()), int(now.timestamp()))
-    message = "Two tool tests are already running."
-    with at_most(AT_ONCE, f"tool-trial:{developer.pk}", lease_seconds=LEASE_SECONDS, message=message):
+    with at_most(AT_ONCE, f"tool-trial:{developer.pk}", lease_seconds=LEASE_SECONDS, message=TOO_MANY):
         answer = run_waiting(post_alone, url, body, headers)
     pretty = json.dumps(parse_stored_json(body), indent=2, ensure_ascii=False)
     return Trial(request=pretty, answer=answer, read=read_answer(answer), signed_as=number)
+
+
+def try_http_tool(
+    *, developer: Developer, agent_id: int | None, definition: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Trial:
+    """The same for a tool with a URL of its own, for as long as its own timeout. The request is shown as curl, with secrets masked.
+
+    Raises ValueError for a definition or arguments that make no request, and TooManyRequests as above.
+    """
+    if problems := tool_problems([definition]):
+        raise ValueError(" ".join(f"{path.removeprefix('0.')}: {texts[0]}" for path, texts in problems.items()))
+    tool = http_tools([definition])[definition["name"]]
+    now = timezone.now()
+    number = _signing_number(developer, agent_id)
+    facts = replace(FACTS, to_number=number.e164 if number else "")
+    event = tool_call_body(facts, tool.name, arguments, at=now)
+    agent = Agent.objects.filter(developer=developer, pk=agent_id).first() if agent_id is not None else None
+    values = _sample_values(developer, facts, agent)
+    found = secrets.values_of(developer.pk, names_in_tools([definition]))
+    try:
+        sent = build_request(tool, arguments, values, found.value, event=event)
+    except KeyError as error:
+        raise ValueError(f"There is no secret {error.args[0]}.") from None
+    shown = build_request(tool, arguments, values, lambda _: MASK, event=event)
+    keys = signing_keys(number.signing_secret) if number else None
+    key, webhook_id, timestamp = f"{facts.call_id}:{uuid.uuid4()}", str(uuid.uuid4()), int(now.timestamp())
+    outgoing = Outgoing(sent, tool.timeout_seconds, key, found.redact)
+    seconds = LEASE_SECONDS + tool.timeout_seconds
+    with at_most(AT_ONCE, f"tool-trial:{developer.pk}", lease_seconds=seconds, message=TOO_MANY):
+        answer = run_waiting(_exchange, outgoing, keys, webhook_id, timestamp)
+    curl = as_curl(shown, request_headers(shown, key, keys, webhook_id, timestamp))
+    return Trial(request=curl, answer=answer, read=read_document(answer, tool.result_path)[0], signed_as=number)
+
+
+def _sample_values(developer: Developer, facts: CallFacts, agent: Agent | None) -> dict[str, str]:
+    built_in = built_in_values(
+        at=timezone.now(),
+        time_zone=developer.time_zone,
+        remote_number=CALLER,
+        agent_number=facts.to_number,
+        direction=facts.direction,
+        call_id=facts.call_id,
+    )
+    defaults = (configuration.resolve(request={}, request_agent=agent, number=None).default_variables) if agent else {}
+    return values_of({}, built_in, defaults)
+
+
+def as_curl(request: HttpRequest, headers: Mapping[str, str]) -> str:
+    """The request as a command for a shell."""
+    lines = [f"curl -X {request.method} {shlex.quote(readable_url(request))}"]
+    lines += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()]
+    lines += [f"-d {shlex.quote(request.body)}"] if request.body else []
+    return " \\\n  ".join(lines)
+
+
+async def _exchange(outgoing: Outgoing, keys: SigningKeys | None, webhook_id: str, timestamp: int) -> PostResult:
+    client = OutboundClient()
+    try:
+        return await exchange(client, outgoing, keys, webhook_id, timestamp)
+    finally:
+        await client.aclose()
 
 
 def _signing_number(developer: Developer, agent_id: int | None) -> PhoneNumber | None:

@@ -130,18 +130,27 @@ def _trial_outcome(request: HttpRequest) -> dict[str, Any]:
         arguments = parse_json(request.POST.get(f"trial-{index}-arguments") or "{}")
         if not isinstance(arguments, dict):
             raise ValueError("The arguments must be a JSON object.")
-        trial = tool_trial.try_tool(
-            developer=signed_in(request),
-            agent_id=read_id(agent_id),
-            url=request.POST.get("tool_webhook_url", ""),
-            name=name,
-            arguments=arguments,
-        )
+        about: dict[str, Any] = {"developer": signed_in(request), "agent_id": read_id(agent_id), "arguments": arguments}
+        if definition := _definition_with_url(request.POST.get("tools", ""), name):
+            trial = tool_trial.try_http_tool(definition=definition, **about)
+        else:
+            trial = tool_trial.try_tool(url=request.POST.get("tool_webhook_url", ""), name=name, **about)
     except ValidationError as error:
         return {"name": name, "trouble": f"Tool webhook URL: {' '.join(error.messages)}"}
     except ValueError as error:
         return {"name": name, "trouble": f"These arguments cannot be sent: {error}"}
     return {"name": name, "trial": trial.shown()}
+
+
+def _definition_with_url(tools: str, name: str) -> dict[str, Any] | None:
+    """The tool of that name in the editor, if it has a URL of its own."""
+    found = parse_json(tools) if tools.strip() else []
+    named = (
+        [tool for tool in found if isinstance(tool, dict) and tool.get("name") == name]
+        if isinstance(found, list)
+        else []
+    )
+    return named[0] if named and named[0].get("url") else None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from django.db import transaction
 from django.utils import timezone
@@ -86,7 +87,7 @@ class HttpTools:
             return _not_sent(logged, str(error))
         except KeyError as error:
             return _not_sent(logged, f"The secret {error.args[0]} does not exist.")
-        logged = replace(logged, url=_readable(shown), body=shown.body)
+        logged = replace(logged, url=readable_url(shown), body=shown.body)
         key = f"{self._facts.call_id}:{call_id}"
         outgoing = tool_requests.Outgoing(sent, tool.timeout_seconds, key, self._secrets.redact)
 
@@ -107,9 +108,9 @@ class HttpTools:
         WRITER.put(lambda: save_variables(call_id, saved, at=at))
 
 
-def _readable(shown: HttpRequest) -> str:
-    """The URL for the log, with its masks as they are."""
-    return shown.url.replace("%E2%80%A2", MASK[0])[:MAX_URL_LENGTH]
+def readable_url(shown: HttpRequest) -> str:
+    """The URL for people, with its masks as they are."""
+    return shown.url.replace(quote(MASK), MASK)[:MAX_URL_LENGTH]
 
 
 def _not_sent(logged: LoggedRequest, problem: str) -> ToolAnswer:

@@ -79,23 +79,27 @@ async def _send(
     return answer
 
 
+def request_headers(
+    request: HttpRequest, idempotency_key: str, keys: SigningKeys | None, webhook_id: str, timestamp: int
+) -> dict[str, str]:
+    """The tool's own headers, and ours. Without `keys` it is not signed."""
+    ours = signing.signature_headers(keys, request.body, webhook_id, timestamp) if keys else {}
+    ours["Content-Type"] = "application/json"
+    own = {name.lower() for name in request.headers} | (set() if request.body else {"content-type"})
+    ours = {name: value for name, value in ours.items() if name.lower() not in own}
+    return {**ours, **request.headers, "Idempotency-Key": idempotency_key}
+
+
 async def exchange(
     client: OutboundClient, outgoing: Outgoing, keys: SigningKeys | None, webhook_id: str, timestamp: int
 ) -> PostResult:
     """One request of a tool, made again only if no connection was made. The result has no secrets in it."""
     sent = outgoing.request
-    headers = signing.signature_headers(keys, sent.body, webhook_id, timestamp) if keys else {}
-    headers |= {"Content-Type": "application/json"} if sent.body else {}
-    if not sent.body:
-        headers.pop("Content-Type", None)
-    own = {name.lower() for name in sent.headers}
-    headers = {name: value for name, value in headers.items() if name.lower() not in own}
-    headers |= {**sent.headers, "Idempotency-Key": outgoing.idempotency_key}
     response = await client.request(
         sent.method,
         sent.url,
         body=sent.body.encode(),
-        headers=headers,
+        headers=request_headers(sent, outgoing.idempotency_key, keys, webhook_id, timestamp),
         timeout_seconds=outgoing.timeout_seconds,
         retries=1,
     )

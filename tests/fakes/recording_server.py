@@ -64,7 +64,7 @@ class RecordingServer:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
-            do_GET = do_POST = do_DELETE = do_PATCH = handle_any
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_any
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from html import unescape
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.test import Client
 
 from accounts.models import Developer
 from agents.models import Agent, AIModel
+from agents.secrets import create_secret
 from agents.services import create_model_key
 from tests.factories import make_agent, make_developer, make_phone_number
 from tests.fakes.recording_server import Answer, RecordingServer
@@ -296,3 +298,38 @@ def test_a_model_that_was_switched_off_since_is_not_changed_by_saving_another_fi
     client.post(f"/agents/{agent.pk}", agent_form(name="After", model_slug="gpt-realtime-mini"))
     agent.refresh_from_db()
     assert (agent.name, agent.model_slug) == ("After", "gpt-realtime-mini")
+
+
+def test_a_tool_with_a_url_is_tried_and_shown_as_curl(client: Client, developer: Developer) -> None:
+    agent = make_agent(developer=developer, default_variables={"city": "Rome"})
+    number = make_phone_number(developer=developer, agent=agent)
+    create_secret(developer=developer, name="KEY", value="s3cret-value")
+    with RecordingServer([Answer(200, b'{"data": {"free": true, "key": "s3cret-value"}}')]) as server:
+        definition = {
+            "name": "check",
+            "parameters": {"date": "string"},
+            "url": f"{server.url}/rooms/{{date}}?city={{{{city}}}}&key={{{{secret.KEY}}}}",
+            "method": "PUT",
+            "headers": {"Authorization": "Bearer {{secret.KEY}}"},
+            "result_path": "data",
+        }
+        form = {**trial(agent, ""), "tools": json.dumps([{"name": "other"}, definition])}
+        html = unescape(client.post("/agents/try-tool", form, headers={"HX-Request": "true"}).content.decode())
+        assert "The model receives this result." in html
+        (asked,) = server.asked
+        assert asked.path == "/rooms/2026-12-24?city=Rome&key=s3cret-value"
+        assert asked.headers["Authorization"] == "Bearer s3cret-value"
+        assert "The model receives this result." in html
+        assert f"signed with the secret of {number.e164}" in html
+        assert f"curl -X PUT '{server.url}/rooms/2026-12-24?city=Rome&key=•••'" in html
+        assert "-H 'Authorization: Bearer •••'" in html
+        assert """-d '{"date":"2026-12-24"}'""" in html
+        assert "s3cret-value" not in html
+        for wrong, text in (
+            ({"method": "HEAD"}, "method: Must be"),
+            ({"headers": {"X": "{{secret.NO}}"}}, "no secret NO"),
+        ):
+            form["tools"] = json.dumps([{**definition, **wrong}])
+            answer = client.post("/agents/try-tool", form, headers={"HX-Request": "true"})
+            assert text in unescape(answer.content.decode())
+        assert len(server.asked) == 1
