@@ -24,7 +24,7 @@ from tests.described import check_webhook
 from tests.fakes.bad_server import BEHAVIORS, BadServer
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.pages.signed_in import signed_in_client
-from tests.waiting import wait_until
+from tests.waiting import eventually
 from webhooks.models import WebhookDelivery
 from webhooks.outbound_http import PostResult
 from webhooks.signing import signature_headers, signing_keys
@@ -267,7 +267,7 @@ FAILURES = {
 def ring_at(server: BadServer, *names: str) -> dict[str, Line]:
     """A call for each, once all of them were told to be answered."""
     lines = {name: ring(lookup_url=server.url(name)) for name in names}
-    wait_until(lambda: not Call.objects.filter(last_command_at=None).exists())
+    eventually(lambda: not Call.objects.filter(last_command_at=None).exists())
     return lines
 
 
@@ -280,7 +280,7 @@ def test_no_server_delays_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
             assert about(line, "lookup.failed") == [{"reason": "timeout", "detail": lookup.TOO_LATE.detail}]
             assert line.call.settings.system_prompt == "You talk to somebody of ."
             assert line.hook("call.lookup").attempt_count == 0
-    wait_until(lambda: not WebhookDelivery.objects.filter(event_type="call.lookup", attempt_count=0).exists())
+    eventually(lambda: not WebhookDelivery.objects.filter(event_type="call.lookup", attempt_count=0).exists())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -289,7 +289,7 @@ def test_no_server_loses_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {*FAILURES, *NEVER_DONE, "no-content"} == set(BEHAVIORS)
     with BadServer() as server:
         lines = ring_at(server, *FAILURES, "no-content", "ok")
-        wait_until(lambda: not WebhookDelivery.objects.filter(event_type="call.lookup", attempt_count=0).exists())
+        eventually(lambda: not WebhookDelivery.objects.filter(event_type="call.lookup", attempt_count=0).exists())
     for name, reason in FAILURES.items():
         assert [event["reason"] for event in about(lines[name], "lookup.failed")] == [reason], name
         assert lines[name].hook("call.lookup").status == "failed", name
@@ -308,7 +308,7 @@ def test_a_late_response_is_in_the_log_and_private_addresses_are_refused(
     monkeypatch.setattr(lookup, "WAIT_SECONDS", 0.0)
     with RecordingServer([Answer(200, b'{"reject": true}')]) as server:
         line = ring(lookup_url=server.url)
-        wait_until(lambda: line.hook("call.lookup").attempt_count == 1)
+        eventually(lambda: line.hook("call.lookup").attempt_count == 1)
         attempt = line.hook("call.lookup").attempts.get()
         assert (attempt.response_status, attempt.response_body, attempt.success, attempt.error_message) == (
             200, '{"reject": true}', False, "The response arrived too late: the call did not wait for it.",
@@ -324,7 +324,7 @@ def test_a_late_response_is_in_the_log_and_private_addresses_are_refused(
     settings.ALLOW_PRIVATE_WEBHOOKS = False
     with RecordingServer([]) as server:
         refused = ring(lookup_url=server.url)
-        wait_until(lambda: refused.hook("call.lookup").attempt_count == 1)
+        eventually(lambda: refused.hook("call.lookup").attempt_count == 1)
         assert about(refused, "lookup.failed")[0]["detail"] == "127.0.0.1 does not resolve to a public address."
         assert server.asked == []
     assert {line.call.status, refused.call.status} == {"ringing"}
