@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -30,7 +31,8 @@ def _flood(connection: socket.socket, head: bytes, piece: bytes) -> None:
 
 def _hang(connection: socket.socket) -> None:
     connection.settimeout(60)
-    connection.recv(1)  # until either side closes
+    while connection.recv(65536):  # until either side closes
+        pass
 
 
 ENDLESS = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -83,9 +85,14 @@ class BadServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
+            # All of it: what is left unread when a connection is closed takes the response with it.
             request = b""
             while b"\r\n\r\n" not in request:
                 request += connection.recv(65536)
+            head, _, body = request.partition(b"\r\n\r\n")
+            length = int(re.findall(rb"(?i)content-length: *([0-9]+)", head)[0])
+            while len(body) < length:
+                body += connection.recv(65536)
             path = request.split(b" ", 2)[1].decode()
             behavior = path.removeprefix("/")
             if behavior == "ok":
