@@ -1,4 +1,4 @@
-"""What an ordinary API key may not change: API keys, caps, sessions and webhook endpoints, or a stolen key could lift its own limits.
+"""What an ordinary API key may not change, or a stolen one could lift its limits: API keys, caps, sessions, endpoints, carrier accounts.
 
 Session tokens and admin keys may; only a session token can create an admin key.
 """

@@ -50,6 +50,7 @@ ENCRYPTED_FIELDS = {
     "webhooks.SigningSecret": ["encrypted", "previous_encrypted"],
     "agents.ModelKey": ["encrypted"],
     "agents.Secret": ["encrypted"],
+    "numbers.CarrierAccount": ["encrypted"],
     "staff.Authenticator": ["encrypted"],
 }
 ALLOWED_HOSTS = ["*"] if IS_LOCAL else [_public.hostname, "localhost", "127.0.0.1"]

@@ -1,9 +1,9 @@
-"""Releasing numbers and deleting documents when their account is deleted (accounts.extension_points.DELETION_STEPS)."""
+"""What is released and deleted of numbers with their account (accounts.extension_points.DELETION_STEPS)."""
 
 from bubblyphone.core.errors import Conflict
 from phone_numbers import services
 from phone_numbers.account_data import forget
-from phone_numbers.models import NumberPurchase, PhoneNumber, VerificationDocument
+from phone_numbers.models import CarrierAccount, NumberPurchase, PhoneNumber, VerificationDocument
 
 
 def release_numbers(developer_id: int) -> None:
@@ -13,6 +13,11 @@ def release_numbers(developer_id: int) -> None:
     owned = PhoneNumber.objects.filter(developer_id=developer_id).exclude(status=PhoneNumber.Status.RELEASED)
     for number in owned:
         services.release_number(number=number)
+
+
+def delete_carrier_accounts(developer_id: int) -> None:
+    """Forget the credentials, once their numbers are released."""
+    CarrierAccount.objects.filter(developer_id=developer_id).delete()
 
 
 def delete_documents(developer_id: int) -> None:

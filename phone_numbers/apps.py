@@ -23,6 +23,7 @@ class PhoneNumbersConfig(AppConfig):
         from phone_numbers import (
             account_data,
             account_deletion,
+            carrier_accounts,
             documents,
             ledger_check,
             notices,
@@ -35,6 +36,7 @@ class PhoneNumbersConfig(AppConfig):
 
         DELETION_STEPS.register(
             DeletionStep(DeletionPhase.NUMBERS, account_deletion.release_numbers),
+            DeletionStep(DeletionPhase.NUMBERS, account_deletion.delete_carrier_accounts),
             DeletionStep(DeletionPhase.NUMBERS, account_deletion.delete_documents),
         )
         billing_extension_points.HOLDS.register(purchases.held)
@@ -50,4 +52,5 @@ class PhoneNumbersConfig(AppConfig):
             ScheduledJob("reconcile number purchases", purchases.reconcile_purchases, 1),
             ScheduledJob("renew phone numbers", renewals.renew_all, 60),
             ScheduledJob("forget scripts of past calls", memory.prune, 60),
+            ScheduledJob("check carrier accounts", carrier_accounts.check_accounts, 60),
         )

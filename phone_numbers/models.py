@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from agents.models import Agent, AgentSettings, AgentVersion
 from billing.periods import add_months
+from bubblyphone.core.crypto import decrypt
+from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.money import MONEY_FIELD
-from phone_numbers.carriers.registry import default_carrier
+from phone_numbers.carriers.registry import account_id_of, default_carrier, own_webhook_path
 from phone_numbers.documents import document_path, document_storage
 from webhooks.models import SigningSecret
 
@@ -29,13 +31,48 @@ class CallMode(models.TextChoices):
     STREAMING = "streaming"
 
 
+class CarrierAccount(models.Model):
+    """A developer's own account at a carrier, whose numbers are used here and whose bills go to the developer."""
+
+    developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="carrier_accounts")
+    provider = models.CharField(max_length=20)  # a slug of settings.CARRIERS
+    label = models.CharField(max_length=100, blank=True, default="")
+    encrypted = models.TextField()  # the credentials by name, as JSON
+    last_four = models.CharField(max_length=4)
+    checked_at = models.DateTimeField(default=timezone.now)
+    failing_since = models.DateTimeField(null=True)  # since when the carrier does not take the credentials
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.provider} …{self.last_four}"
+
+    @property
+    def key(self) -> str:
+        """By which numbers and calls name it (`phone_numbers.carriers.registry`)."""
+        return f"{self.provider}:{self.pk}"
+
+    @property
+    def webhook_url(self) -> str:
+        """Where it reports."""
+        return f"{settings.PUBLIC_URL}/webhooks/{own_webhook_path(self.provider, self.pk)}"
+
+    def read_credentials(self) -> dict[str, str]:
+        """Decrypted. Raises cryptography.fernet.InvalidToken."""
+        credentials: dict[str, str] = parse_stored_json(decrypt(self.encrypted))
+        return credentials
+
+
 class PhoneNumber(AgentSettings):
-    """A number bought at the carrier. Its own agent settings hold where no linked agent says otherwise."""
+    """A number bought at the carrier, or imported from there. Its own agent settings hold where no linked agent says otherwise."""
 
     class Status(models.TextChoices):
         ACTIVE = "active"
         SUSPENDED = "suspended"
         RELEASED = "released"
+
+    class Source(models.TextChoices):
+        PURCHASED = "purchased"
+        IMPORTED = "imported"
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="phone_numbers")
     e164 = models.CharField(max_length=20)
@@ -57,6 +94,8 @@ class PhoneNumber(AgentSettings):
     max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
     carrier = models.CharField(max_length=20, default=default_carrier)
     carrier_ref = models.CharField(max_length=100, blank=True, default="")  # the carrier's own id of the owned number
+    source = models.CharField(max_length=10, choices=Source, default=Source.PURCHASED)
+    previous_routing = models.TextField(blank=True, default="")  # of an imported number: where its calls went before
     created_at = models.DateTimeField(default=timezone.now)
     # Renewals (`phone_numbers.renewals`): the next is due that many months after `created_at`.
     months_paid = models.PositiveIntegerField(default=1)
@@ -72,6 +111,11 @@ class PhoneNumber(AgentSettings):
 
     def __str__(self) -> str:
         return self.e164
+
+    @property
+    def is_billed_by_its_carrier(self) -> bool:
+        """Whether it is of the developer's own carrier account: then its telephony costs nothing here."""
+        return account_id_of(self.carrier) is not None
 
     @property
     def renews_at(self) -> datetime:

@@ -18,10 +18,8 @@ from django.utils import timezone
 
 from billing import ledger
 from bubblyphone.core.money import ZERO
-from phone_numbers import charges, renewal_notices
+from phone_numbers import charges, imports, renewal_notices
 from phone_numbers.carriers.base import CarrierError
-from phone_numbers.carriers.capabilities import NumberInventory
-from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import PhoneNumber
 
 logger = logging.getLogger(__name__)
@@ -56,7 +54,7 @@ def renew(number_id: int, now: datetime) -> None:
         number = PhoneNumber.objects.select_for_update(of=("self",)).get(pk=number_id)
         if number.status == Status.RELEASED or number.release_ordered_at is not None:
             return
-        while number.renews_at <= now and ledger.available(number.developer_id) >= number.monthly_cost:
+        while number.renews_at <= now and _is_affordable(number):
             _pay(number, now)
         if number.renews_at <= now:
             _go_without_payment(number, now)
@@ -67,11 +65,8 @@ def renew(number_id: int, now: datetime) -> None:
 
 def release(number: PhoneNumber, now: datetime) -> None:
     """Give back at the carrier a number whose release was ordered. What fails is tried again by the next run."""
-    carrier = get_carrier(number, NumberInventory)
     try:
-        carrier_ref = number.carrier_ref or carrier.find_owned_number(e164=number.e164)
-        if carrier_ref:
-            carrier.release_number(carrier_ref=carrier_ref)
+        imports.give_back(number)
     except CarrierError as error:
         logger.warning("Releasing a number at the carrier failed: %s", error, extra={"phone_number_id": number.pk})
         return
@@ -97,6 +92,11 @@ def due_numbers(by: datetime) -> QuerySet[PhoneNumber]:
     numbers = PhoneNumber.objects.exclude(status=Status.RELEASED).filter(release_ordered_at=None)
     renewal = ExpressionWrapper(F("created_at") + months, output_field=DateTimeField())
     return numbers.annotate(renewal=renewal).filter(renewal__lte=by).order_by("renewal", "pk")
+
+
+def _is_affordable(number: PhoneNumber) -> bool:
+    """One that costs nothing here is renewed whatever the balance is."""
+    return number.monthly_cost == ZERO or ledger.available(number.developer_id) >= number.monthly_cost
 
 
 def _try_to_renew(number_id: int, now: datetime) -> None:
@@ -135,5 +135,5 @@ def _remind_in_time(number: PhoneNumber, now: datetime) -> None:
     """Before the day, where the balance will not suffice for all that the account has to renew until then."""
     renewals = due_numbers(number.renews_at).filter(developer_id=number.developer_id)
     needed = sum(renewals.values_list("monthly_cost", flat=True), ZERO)
-    if ledger.available(number.developer_id) < needed:
+    if number.monthly_cost > ZERO and ledger.available(number.developer_id) < needed:
         renewal_notices.remind(number, "upcoming", now, ends_at=number.renews_at)

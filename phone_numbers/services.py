@@ -8,10 +8,10 @@ from accounts.models import Developer
 from billing import ledger
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
-from phone_numbers import configuration, purchases, verification
+from phone_numbers import configuration, imports, purchases, verification
 from phone_numbers.carriers.base import AvailableNumber, CarrierError
 from phone_numbers.carriers.capabilities import NumberInventory
-from phone_numbers.carriers.registry import able, default_carrier, get_carrier
+from phone_numbers.carriers.registry import able, default_carrier
 from phone_numbers.models import NumberPrice, PhoneNumber
 from phone_numbers.selectors import find_main_price, get_price
 from webhooks import outbox, signing
@@ -117,13 +117,13 @@ def send_test_webhook(*, number: PhoneNumber) -> Event:
 
 
 def release_number(*, number: PhoneNumber) -> None:
-    """Give a number back for good. Raises Conflict while calls run on it, NotFound, UpstreamFailed (then it is kept)."""
+    """Give a number back for good; an imported one stays at its carrier, which routes it as before.
+
+    Raises Conflict while calls run on it, NotFound, UpstreamFailed (then it is kept).
+    """
     _lock_idle(number)
-    carrier = get_carrier(number, NumberInventory)
     try:
-        carrier_ref = number.carrier_ref or carrier.find_owned_number(e164=number.e164)
-        if carrier_ref:
-            carrier.release_number(carrier_ref=carrier_ref)
+        imports.give_back(number)
     except CarrierError as error:
         raise UpstreamFailed(f"The carrier could not release the number: {error}") from error
     PhoneNumber.objects.filter(pk=number.pk).exclude(status=PhoneNumber.Status.RELEASED).update(

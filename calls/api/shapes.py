@@ -23,6 +23,7 @@ from calls.after_call.transcription import RECIPIENT
 from calls.charging.daily_caps import Scope
 from calls.diagnosis import Fault
 from calls.models import Analysis, CallEvent, CallStatus, Direction, HangupCause, TranscriptEntry, Transcription
+from phone_numbers.carriers.registry import slug_of
 from phone_numbers.models import CallMode
 
 
@@ -74,7 +75,8 @@ CALL = shape(
         "agent_id": nullable(whole(1)),
         "agent_version": nullable(whole(3, "Version of the agent that spoke.")),
         "carrier": Read(
-            lambda call: call.carrier or None, nullable(text("telnyx", "The number's carrier. Null for sandbox calls."))
+            lambda call: slug_of(call.carrier) or None,
+            nullable(text("telnyx", "The number's carrier. Null for sandbox calls.")),
         ),
         "mode": choice(CallMode.values, "streaming"),
         "model_slug": nullable(text("gemini-3.1-flash-live")),

@@ -31,7 +31,7 @@ def admit(call: Call) -> None:
     ledger.lock_developer(call.developer_id)
     require_active(call.developer_id)
     if call.direction == Direction.OUTBOUND:
-        call.telephony_rate = destinations.rate_to(call.to_number, developer_id=call.developer_id, at=call.started_at)
+        call.telephony_rate = _rate_to(call, call.to_number)
     ledger.require_balance(call.developer_id, max(MINIMUM_BALANCE, balance_holds.hold_of(call, now)))
     _check_cost_limit(call)
     _check_account_limits(call, now)
@@ -61,7 +61,7 @@ def admit_transfer(call: Call, to: str) -> Decimal:
     """
     ledger.lock_developer(call.developer_id)
     require_active(call.developer_id)
-    rate = destinations.rate_to(to, developer_id=call.developer_id, at=call.started_at)
+    rate = _rate_to(call, to)
     if ledger.available(call.developer_id) < rate:
         raise InsufficientFunds("Your balance is too low for the first minute of the transfer.")
     limit = settlement.cost_limit(call)
@@ -69,6 +69,13 @@ def admit_transfer(call: Call, to: str) -> Decimal:
         text = "`max_cost_per_call` does not cover the first minute of the transfer."
         raise InsufficientFunds(text, code="max_cost_per_call_too_low")
     return rate
+
+
+def _rate_to(call: Call, to: str) -> Decimal:
+    """What a minute to that number costs here: nothing where the developer's own carrier account pays. Raises Forbidden."""
+    rate = destinations.rate_to(to, developer_id=call.developer_id, at=call.started_at)
+    is_own = call.phone_number is not None and call.phone_number.is_billed_by_its_carrier
+    return ZERO if is_own else rate
 
 
 def _check_cost_limit(call: Call) -> None:

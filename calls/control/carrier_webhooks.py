@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from calls.control import inbound
-from phone_numbers.carriers.base import InvalidSignature, WebhookRequest
+from phone_numbers.carriers.base import CarrierError, InvalidSignature, WebhookRequest
 from phone_numbers.carriers.registry import carrier_named, reporting_at
 
 logger = logging.getLogger(__name__)
@@ -22,10 +22,13 @@ def carrier_webhook(request: HttpRequest, name: str, rest: str = "") -> HttpResp
 
     `rest` of the path is the carrier's own affair.
     """
-    slug = reporting_at(name)
-    if not slug:
+    key = reporting_at(name, rest)
+    if not key:
         raise Http404
-    carrier = carrier_named(slug)
+    try:
+        carrier = carrier_named(key)
+    except CarrierError as error:
+        raise Http404 from error
     received = WebhookRequest(request.method or "", _public_url(request), request.headers, request.body)
     try:
         events = carrier.parse_webhook(received)
@@ -35,7 +38,7 @@ def carrier_webhook(request: HttpRequest, name: str, rest: str = "") -> HttpResp
         logger.warning("A signed carrier webhook could not be parsed")
         return JsonResponse({"message": "The body is not a carrier event."}, status=400)
     for event in events:
-        inbound.receive(replace(event, carrier=slug))
+        inbound.receive(replace(event, carrier=key))
     response = carrier.respond(received)
     if response is not None:
         return HttpResponse(response.body, content_type=response.content_type)

@@ -137,7 +137,9 @@ def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
         started_at=event.occurred_at,
         carrier=event.carrier,
         carrier_call_id=event.carrier_call_id,
-        telephony_rate=find_rate("inbound", number.e164, event.occurred_at),
+        telephony_rate=ZERO
+        if number.is_billed_by_its_carrier
+        else find_rate("inbound", number.e164, event.occurred_at),
         model_rate=model_price(config) if number.mode == CallMode.STREAMING else ZERO,
     )
 

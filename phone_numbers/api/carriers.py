@@ -15,6 +15,7 @@ _TEXTS = {
     "recording": "Records calls in webhook mode, and the part after a transfer.",
     "number_inventory": "Sells numbers.",
     "compliance": "Takes documents for countries that require verification.",
+    "own_accounts": "Takes numbers of your own account there (`POST /carrier-accounts`).",
     "voicemail_detection": "Reports that a machine answered an outbound call.",
     "call_screening": "Reports that a phone screens an outbound call.",
 }

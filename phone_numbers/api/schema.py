@@ -1,14 +1,21 @@
 """The API description of numbers."""
 
-from accounts.admin_keys import CAP_ERRORS
+from accounts.admin_keys import CAP_ERRORS, ERRORS
 from bubblyphone.core.json_schema import choice, data_of, data_with_warnings, listing, page_of, record, text
 from bubblyphone.core.schema import Operation
+from phone_numbers.api.carrier_accounts import NumberImportSerializer
 from phone_numbers.api.carriers import CARRIER
 from phone_numbers.api.countries import NumberTypeQuery
-from phone_numbers.api.serializers import NumberPurchaseSerializer, NumberSearchSerializer, PricingQuerySerializer
+from phone_numbers.api.serializers import (
+    CarrierAccountSerializer,
+    NumberPurchaseSerializer,
+    NumberSearchSerializer,
+    PricingQuerySerializer,
+)
 from phone_numbers.api.shapes import (
     AVAILABLE_NUMBER,
     BOUGHT_NUMBER,
+    CARRIER_ACCOUNT,
     COST,
     COUNTRY,
     NUMBER,
@@ -47,6 +54,44 @@ OPERATIONS = {
             "Carriers of this installation and what each can do. Not paginated. A setting that a number's carrier cannot serve is "
             "refused when you save it.",
             answer=data_of(listing(CARRIER)),
+        ),
+        "GET /carrier-accounts": Operation(
+            "List carrier accounts", "Your own accounts at carriers. Newest first.", answer=page_of(CARRIER_ACCOUNT)
+        ),
+        "POST /carrier-accounts": Operation(
+            "Add a carrier account",
+            "Calls of its numbers cost nothing for telephony here: the carrier bills you. Credentials are verified at the carrier with one "
+            "request, stored encrypted, and never returned. Twilio: `account_sid`, `auth_token`. Telnyx: `api_key`, `public_key`, and "
+            "`connection_id` if the account has several Call Control applications.",
+            answer=data_of(CARRIER_ACCOUNT),
+            status=201,
+            body=CarrierAccountSerializer,
+            example={
+                "provider": "telnyx",
+                "label": "Our account",
+                "credentials": {"api_key": "KEY0123…", "public_key": "e5rVs…="},
+            },
+            errors={**ERRORS, 502: "The carrier could not be asked. Nothing was stored."},
+        ),
+        "GET /carrier-accounts/{id}": Operation("Get a carrier account", answer=data_of(CARRIER_ACCOUNT)),
+        "POST /carrier-accounts/{id}/test": Operation(
+            "Test a carrier account",
+            "Ask the carrier whether it still accepts the credentials. We do so every hour, too, and email you when it does not.",
+            answer=data_of(CARRIER_ACCOUNT),
+            errors={**ERRORS, 502: _ASKED},
+        ),
+        "DELETE /carrier-accounts/{id}": Operation(
+            "Delete a carrier account", status=204, errors={**ERRORS, 409: "Numbers use this account."}
+        ),
+        "POST /phone-numbers/import": Operation(
+            "Import a number",
+            "Point a number of your own carrier account to us. It costs nothing here. The body can have every field of "
+            "`PATCH /phone-numbers/{id}`. When you release the number, its calls go where they went before, and it stays yours.",
+            answer=data_with_warnings(BOUGHT_NUMBER),
+            status=201,
+            body=NumberImportSerializer,
+            example={"phone_number": "+14155551234", "carrier_account_id": 1, "label": "Support"},
+            errors={409: "The number is already here.", 502: "The carrier could not be asked. Nothing was changed."},
         ),
         "GET /phone-numbers/available": Operation(
             "Search available numbers",
@@ -99,7 +144,7 @@ OPERATIONS = {
         ),
         "DELETE /phone-numbers/{id}": Operation(
             "Release a number",
-            "Release the number permanently.",
+            "Release the number permanently. An imported number stays at its carrier, which routes it as before.",
             status=204,
             errors={409: "Calls are running on this number.", 502: _AT_CARRIER},
         ),
@@ -161,6 +206,11 @@ FIELDS = {
     "country": "Two-letter country code, like US.",
     "number_type": "Type of number.",
     "carrier": "Carrier of the number. Default: the one marked `is_default` by `GET /carriers`.",
+    "provider": "Carrier of the account: `telnyx` or `twilio`.",
+    "credentials": "Credentials by name.",
+    "CarrierAccountSerializer.label": "A name for the account.",
+    "carrier_account_id": "ID of one of your carrier accounts.",
+    "NumberImportSerializer.label": "A name for the number.",
     "area_code": "Area code, without the country code.",
     "locality": "City, like San Francisco.",
     "contains": "Digits the number must contain.",

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from agents.serializers import EmptyableText, PhoneNumberField, WebhookUrlField
 from bubblyphone.core.api import StrictSerializer
+from phone_numbers import carrier_accounts
 from phone_numbers.carriers.registry import configured_carriers
 from phone_numbers.models import NumberType
 from webhooks.outbound_http import MAX_URL_LENGTH
@@ -53,6 +54,21 @@ class PricingQuerySerializer(serializers.Serializer[Any]):
 
     country = CountryField(required=False)
     number_type = serializers.ChoiceField(NumberType.choices, required=False)
+
+
+class CarrierAccountSerializer(StrictSerializer):
+    """The body of POST /carrier-accounts."""
+
+    provider = serializers.CharField(max_length=20)
+    label = EmptyableText(max_length=100)  # type: ignore[assignment]  # DRF fields have an attribute of that name
+    credentials = serializers.DictField(
+        child=serializers.CharField(max_length=500, allow_blank=True), allow_empty=False
+    )
+
+    def validate_provider(self, value: str) -> str:
+        if value not in (known := carrier_accounts.providers()):
+            raise serializers.ValidationError(f"Must be one of {', '.join(known)}.")
+        return value
 
 
 class NumberPurchaseSerializer(StrictSerializer):

@@ -18,6 +18,7 @@ from bubblyphone.core.json_schema import (
     text,
     whole,
 )
+from phone_numbers.carriers.registry import account_id_of, slug_of
 from phone_numbers.countries import NumberEligibility
 from phone_numbers.models import CallMode, NumberType, PhoneNumber, Verification
 
@@ -39,7 +40,15 @@ NUMBER = shape(
         "label": nullable(text("Support")),
         "status": choice(PhoneNumber.Status.values, "active"),
         "monthly_cost": money("3.00"),
-        "carrier": text("telnyx", "Carrier of the number: `telnyx`, `twilio`, or `exchange` (the built-in one)."),
+        "carrier": Read(
+            lambda number: slug_of(number.carrier),
+            text("telnyx", "Carrier of the number: `telnyx`, `twilio`, or `exchange` (the built-in one)."),
+        ),
+        "carrier_account_id": Read(
+            lambda number: account_id_of(number.carrier),
+            nullable(whole(1, "Your carrier account that the number belongs to. Null: ours."), example=None),
+        ),
+        "source": choice(PhoneNumber.Source.values, "purchased"),
         "mode": choice(CallMode.values, "webhook"),
         "webhook_url": nullable(text("https://your-app.com/webhook")),
         "agent_id": nullable(whole(1)),
@@ -153,4 +162,23 @@ VERIFICATION = shape(
         ),
     },
     optional=["rejection_reason"],
+)
+CARRIER_ACCOUNT = shape(
+    "CarrierAccount",
+    {
+        "id": whole(1),
+        "provider": text("twilio", "Carrier of the account."),
+        "label": nullable(text("Our Twilio account")),
+        "last_four": text("f3a9", "Last four characters of the auth token or API key."),
+        "status": Read(
+            lambda account: "failing" if account.failing_since else "active",
+            choice(["active", "failing"], "active", "`failing`: the carrier does not accept the credentials any more."),
+        ),
+        "webhook_url": text(
+            "https://agents.example.com/webhooks/twilio/own/1",
+            "URL below which the carrier reports calls. At Telnyx, enter it as the webhook URL of the Call Control application.",
+        ),
+        "checked_at": moment("When the carrier last accepted or refused the credentials."),
+        "created_at": moment(),
+    },
 )

@@ -19,8 +19,9 @@ class CarrierError(Exception):
     """The carrier refused or could not be reached. `retryable`: the same request may succeed later.
 
     `reason` is machine-readable where callers decide by it: "call_ended", "not_answered", "number_unavailable", "rejected",
-    "unreachable" (nothing was sent), "not_configured", "unsupported" (a capability that the carrier lacks), "outcome_unknown"
-    (sent, and perhaps carried out, but not properly answered).
+    "unreachable" (nothing was sent), "not_configured", "unsupported" (a capability that the carrier lacks), "unauthorized"
+    (it does not take the credentials), "incomplete" (credentials that are not all), "outcome_unknown" (sent, and perhaps carried out, but
+    not properly answered).
     """
 
     def __init__(self, message: str, *, retryable: bool = False, reason: str = "rejected") -> None:

@@ -175,10 +175,26 @@ class Compliance(ABC):
         """Submit a holder's documents; returns the id to order numbers with. `reference` makes a repeat harmless."""
 
 
+class OwnAccounts(ABC):
+    """Accounts that developers have at the carrier themselves. Their credentials take the place of ours in the carrier's options."""
+
+    required_credentials: ClassVar[tuple[str, ...]]
+    optional_credentials: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def complete_credentials(self) -> Mapping[str, str]:
+        """Verify the credentials with one read request; returns optional ones that it found out.
+
+        Raises CarrierError: "unauthorized" for credentials that the carrier does not take, "incomplete" where the developer has
+        to say more.
+        """
+
+
 CAPABILITIES: Mapping[str, type] = {
     "call_control": CallControl,
     "speech": Speech,
     "recording": Recording,
     "number_inventory": NumberInventory,
     "compliance": Compliance,
+    "own_accounts": OwnAccounts,
 }

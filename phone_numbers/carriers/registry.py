@@ -1,18 +1,24 @@
-"""The carriers of this installation. `settings.CARRIERS` has a row for each that there is an adapter for."""
+"""The carriers of this installation. `settings.CARRIERS` has a row for each that there is an adapter for.
+
+Rows name their carrier by a key: its slug there, or `<slug>:<id>` for a developer's own account at it (`CarrierAccount`). What one
+account reports is so never taken for another's.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
+from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from bubblyphone.core.backends import load_backend
 from phone_numbers.carriers.base import Carrier, CarrierError
-from phone_numbers.carriers.capabilities import CAPABILITIES, CallControl
+from phone_numbers.carriers.capabilities import CAPABILITIES, CallControl, OwnAccounts
 
 C = TypeVar("C")
+OWN = "own"  # in the addresses at which developers' own accounts report
 
 
 class AtCarrier(Protocol):
@@ -35,7 +41,7 @@ def get_carrier(owner: AtCarrier, capability: type[C]) -> C:
 
 
 def able(slug: str, capability: type[C]) -> C:
-    """A capability of a carrier by its slug. Raises CarrierError."""
+    """A capability of a carrier by its key. Raises CarrierError."""
     carrier = carrier_named(slug)
     if not isinstance(carrier, capability):
         name = next((name for name, kind in CAPABILITIES.items() if kind is capability), capability.__name__)
@@ -45,20 +51,65 @@ def able(slug: str, capability: type[C]) -> C:
     return carrier
 
 
-@cache
-def carrier_named(slug: str) -> Carrier:
+@lru_cache(maxsize=1000)
+def carrier_named(key: str) -> Carrier:
     """One for the whole process, made on first use; safe to use from many threads. Raises CarrierError for one not configured."""
-    row = settings_of(slug)
+    row = settings_of(key)
+    if row and (account_id := account_id_of(key)):
+        return _carrier_of_account(key, account_id)
     if not row or not row["IS_CONFIGURED"]:
-        raise CarrierError(f"The carrier {slug or 'of this call'} is not configured.", reason="not_configured")
+        raise CarrierError(f"The carrier {key or 'of this call'} is not configured.", reason="not_configured")
     carrier: Carrier = load_backend(row)
     return carrier
 
 
-def settings_of(slug: str) -> Mapping[str, Any]:
+def _carrier_of_account(key: str, account_id: int) -> Carrier:
+    account = apps.get_model("numbers", "CarrierAccount").objects.filter(pk=account_id, provider=slug_of(key)).first()
+    if account is None:
+        raise CarrierError("The carrier account of this number was deleted.", reason="not_configured")
+    return carrier_of(slug_of(key), account.read_credentials(), account_id)
+
+
+def carrier_of(slug: str, credentials: Mapping[str, str], account_id: int = 0) -> Carrier:
+    """The carrier over somebody else's account. Its base URL is this installation's, and no credential of ours is left in it."""
+    adapter: Any = own_accounts_at(slug)
+    names = (*adapter.required_credentials, *adapter.optional_credentials)
+    options = {**settings_of(slug)["OPTIONS"], **dict.fromkeys(names, ""), **credentials}
+    if account_id:
+        options["webhook_path"] = own_webhook_path(slug, account_id)
+    carrier: Carrier = adapter(**options)
+    return carrier
+
+
+def own_accounts_at(slug: str) -> type[OwnAccounts]:
+    """The adapter of a carrier at which developers have accounts. Raises CarrierError for another one."""
+    row = settings_of(slug)
+    adapter = import_string(row["BACKEND"]) if row else None
+    if not (isinstance(adapter, type) and issubclass(adapter, OwnAccounts)):
+        raise CarrierError(f"The carrier {slug} takes no accounts of developers.", reason="unsupported")
+    return adapter
+
+
+def slug_of(key: str) -> str:
+    """The carrier's slug in the key of a number or a call."""
+    return key.partition(":")[0]
+
+
+def account_id_of(key: str) -> int | None:
+    """The id of the developer's own account in the key of a number or a call; None for the installation's account."""
+    account_id = key.partition(":")[2]
+    return int(account_id) if account_id.isdecimal() else None
+
+
+def own_webhook_path(slug: str, account_id: int) -> str:
+    """Where a developer's own account reports, below /webhooks/."""
+    return f"{settings_of(slug).get('WEBHOOKS', slug)}/{OWN}/{account_id}"
+
+
+def settings_of(key: str) -> Mapping[str, Any]:
     """NAME, BACKEND, OPTIONS and IS_CONFIGURED; nothing for an unknown carrier."""
     rows: Mapping[str, Mapping[str, Any]] = settings.CARRIERS
-    return rows.get(slug, {})
+    return rows.get(slug_of(key), {})
 
 
 def default_carrier() -> str:
@@ -72,8 +123,13 @@ def configured_carriers() -> list[str]:
     return [slug for slug, row in settings.CARRIERS.items() if row["IS_CONFIGURED"]]
 
 
-def reporting_at(path: str) -> str:
-    """The slug of the configured carrier whose webhooks arrive under /webhooks/<path>; empty if there is none."""
+def reporting_at(path: str, rest: str = "") -> str:
+    """The key of the carrier whose webhooks arrive under /webhooks/<path>/<rest>; empty if there is none."""
+    own, _, account = rest.partition("/")
+    account_id = account.partition("/")[0]
+    if own == OWN and account_id.isdecimal():
+        slugs = [slug for slug, row in settings.CARRIERS.items() if row.get("WEBHOOKS", slug) == path]
+        return f"{slugs[0]}:{int(account_id)}" if slugs else ""
     return next((slug for slug in configured_carriers() if settings_of(slug).get("WEBHOOKS", slug) == path), "")
 
 

@@ -11,7 +11,7 @@ from sandbox.exchange.announcements import Announcement
 from sandbox.exchange.audio_sources import plain_text, played, spoken
 from sandbox.exchange.codecs import line_codec
 from sandbox.exchange.errors import ApiError, invalid, missing, not_offered, not_streaming, speak_length
-from sandbox.exchange.http import data_response, read_json
+from sandbox.exchange.http import data_response, paged, read_json
 from sandbox.exchange.legs import Leg
 from sandbox.exchange.media_stream import StreamParams
 from sandbox.exchange.recording import Recording, RecordParams
@@ -56,11 +56,24 @@ class CallsApi:
 
     def routes(self) -> list[web.RouteDef]:
         return [
+            web.get("/v2/call_control_applications", self.applications),
             web.post("/v2/calls", self.dial),
             web.get("/v2/calls/{call_control_id}", self.status),
             web.post("/v2/calls/{call_control_id}/actions/{command}", self.command),
             web.put("/v2/calls/{call_control_id}/actions/client_state_update", self.client_state_update),
         ]
+
+    async def applications(self, request: web.Request) -> web.Response:
+        """The account has one, which all its numbers ring at."""
+        application = {
+            "record_type": "call_control_application",
+            "id": self._switch.connection_id,
+            "application_name": "Built-in exchange",
+            "active": True,
+            "webhook_api_version": "2",
+            "webhook_event_url": self._switch.webhook_url,
+        }
+        return paged(request, [application])
 
     async def dial(self, request: web.Request) -> web.Response:
         body = validate(await read_json(request), schemas.DIAL)

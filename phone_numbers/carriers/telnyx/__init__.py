@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import phonenumbers
+from django.conf import settings
 from phonenumbers import PhoneNumberType
 
 from bubblyphone.core.audio import AudioFormat
@@ -23,7 +24,14 @@ from phone_numbers.carriers.base import (
     StreamSettings,
     WebhookRequest,
 )
-from phone_numbers.carriers.capabilities import CallControl, Compliance, NumberInventory, Recording, Speech
+from phone_numbers.carriers.capabilities import (
+    CallControl,
+    Compliance,
+    NumberInventory,
+    OwnAccounts,
+    Recording,
+    Speech,
+)
 from phone_numbers.carriers.carrier_events import CarrierEvent
 from phone_numbers.carriers.telnyx import regulation, signature, speech, webhook_parser
 from phone_numbers.carriers.telnyx.client import TelnyxClient, TelnyxError
@@ -45,18 +53,41 @@ TYPES_OF_NUMBERS = {
 }
 
 
-class TelnyxCarrier(Carrier, CallControl, Speech, Recording, NumberInventory, Compliance):
+class TelnyxCarrier(Carrier, CallControl, Speech, Recording, NumberInventory, Compliance, OwnAccounts):
     """One account and one Call Control application (`connection_id`), whose webhook API version must be 2."""
 
     media_codec = TelnyxMediaCodec
     max_speech_characters = 3000
     detects_voicemail = True
+    required_credentials = ("api_key",)
+    optional_credentials = ("public_key", "connection_id")
 
-    def __init__(self, *, api_key: str, public_key: str, base_url: str, connection_id: str) -> None:
+    def __init__(
+        self, *, api_key: str, public_key: str, base_url: str, connection_id: str, webhook_path: str = "telnyx"
+    ) -> None:
         self._client = TelnyxClient(api_key, base_url)
         self._public_key = public_key
         self._connection_id = connection_id
         self._base_url = base_url
+        self._webhook_url = f"{settings.PUBLIC_URL}/webhooks/{webhook_path}"
+
+    # --- developers' own accounts -------------------------------------------------------------------------------------
+
+    def complete_credentials(self) -> Mapping[str, str]:
+        """The account's Call Control applications are read; without a `connection_id` it must have exactly one."""
+        try:
+            applications = _rows(self._client.get("call_control_applications", {"page[size]": 250}))
+        except TelnyxError as error:
+            reason = "unauthorized" if error.status in {401, 403} else error.reason
+            raise CarrierError(str(error), retryable=error.retryable, reason=reason) from error
+        ids = [str(row["id"]) for row in applications]
+        if self._connection_id and self._connection_id not in ids:
+            text = f"The account has no Call Control application {self._connection_id}."
+            raise CarrierError(text, reason="incomplete")
+        if not self._connection_id and len(ids) != 1:
+            text = f"The account has {len(ids)} Call Control applications. Send the `connection_id` of one."
+            raise CarrierError(text, reason="incomplete")
+        return {"connection_id": self._connection_id or ids[0]}
 
     # --- numbers ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,82 @@
+"""/api/v1/carrier-accounts: developers' own accounts at carriers, and POST /phone-numbers/import."""
+
+from typing import Any, cast
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.admin_keys import ChangesNeedAdminKey, require_admin_key_to_change
+from accounts.models import Developer
+from agents.serializers import MAX_ID, PhoneNumberField
+from bubblyphone.core.api import StrictSerializer, data, page_of, validated
+from bubblyphone.core.known_parameters import KnownParameters
+from bubblyphone.core.readable_body import ReadableBody
+from phone_numbers import carrier_accounts, imports
+from phone_numbers.api.serializers import CarrierAccountSerializer
+from phone_numbers.api.shapes import CARRIER_ACCOUNT, NUMBER_DETAIL
+from phone_numbers.api.update import NumberUpdateSerializer
+from phone_numbers.configuration import CAP_FIELDS, variable_warnings
+from phone_numbers.models import PhoneNumber
+from webhooks.signing import signing_keys
+
+
+class _AccountView(APIView):
+    """Whose numbers calls go over is for admin keys to change."""
+
+    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
+
+
+class CarrierAccountsView(_AccountView):
+    """GET and POST /carrier-accounts."""
+
+    def get(self, request: Request) -> Response:
+        return page_of(request, carrier_accounts.accounts_of(cast(Developer, request.user)), CARRIER_ACCOUNT.of)
+
+    def post(self, request: Request) -> Response:
+        body = validated(CarrierAccountSerializer, request)
+        account = carrier_accounts.create_account(developer=cast(Developer, request.user), **body)
+        return data(CARRIER_ACCOUNT.of(account), status=201)
+
+
+class CarrierAccountView(_AccountView):
+    """GET and DELETE /carrier-accounts/{id}."""
+
+    def get(self, request: Request, pk: int) -> Response:
+        account = carrier_accounts.get_account(developer=cast(Developer, request.user), pk=pk)
+        return data(CARRIER_ACCOUNT.of(account))
+
+    def delete(self, request: Request, pk: int) -> Response:
+        carrier_accounts.delete_account(carrier_accounts.get_account(developer=cast(Developer, request.user), pk=pk))
+        return Response(status=204)
+
+
+class CheckCarrierAccountView(_AccountView):
+    """POST /carrier-accounts/{id}/test."""
+
+    def post(self, request: Request, pk: int) -> Response:
+        account = carrier_accounts.get_account(developer=cast(Developer, request.user), pk=pk)
+        validated(StrictSerializer, request)
+        return data(CARRIER_ACCOUNT.of(carrier_accounts.check_account(account)))
+
+
+class NumberImportSerializer(NumberUpdateSerializer):
+    """The body of POST /phone-numbers/import: the number, where it is, and whatever PATCH takes."""
+
+    phone_number = PhoneNumberField(required=True, allow_null=False, allow_blank=False, max_length=20)
+    carrier = serializers.CharField(required=False, max_length=20)
+    carrier_account_id = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
+
+
+class ImportView(APIView):
+    """POST /phone-numbers/import."""
+
+    def post(self, request: Request) -> Response:
+        fields: dict[str, Any] = validated(NumberImportSerializer, request)
+        place = {name: fields.pop(name) for name in ("phone_number", "carrier", "carrier_account_id") if name in fields}
+        require_admin_key_to_change(CAP_FIELDS, PhoneNumber(), fields, request)
+        developer = cast(Developer, request.user)
+        number = imports.import_number(developer=developer, configuration_fields=fields, **place)
+        shown = {**NUMBER_DETAIL.of(number), "webhook_secret": signing_keys(number.signing_secret).current}
+        return data(shown, status=201, warnings=variable_warnings(number))

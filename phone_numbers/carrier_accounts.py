@@ -1,0 +1,168 @@
+"""Developers' own accounts at carriers: adding them, and asking the carrier whether their credentials still work."""
+
+import json
+import logging
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts import emails
+from accounts.models import Developer
+from bubblyphone.core.crypto import encrypt
+from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
+from bubblyphone.core.jobs import enqueue
+from bubblyphone.core.ratelimit import at_most
+from phone_numbers.carriers.base import Carrier, CarrierError
+from phone_numbers.carriers.capabilities import OwnAccounts
+from phone_numbers.carriers.registry import carrier_named, carrier_of, carrier_rows, own_accounts_at, settings_of
+from phone_numbers.models import CarrierAccount, PhoneNumber
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 2  # verifications of one account here
+LEASE_SECONDS = 60
+# What the carrier's answer says about the credentials, as opposed to about itself.
+VERDICTS = {"unauthorized", "incomplete"}
+
+
+def providers() -> list[str]:
+    """The carriers at which developers can have accounts of their own, by slug."""
+    return [row.slug for row in carrier_rows() if row.capabilities["own_accounts"] and row.slug != "exchange"]
+
+
+def accounts_of(developer: Developer) -> QuerySet[CarrierAccount]:
+    """Newest first."""
+    return CarrierAccount.objects.filter(developer=developer).order_by("-pk")
+
+
+def get_account(*, developer: Developer, pk: int) -> CarrierAccount:
+    """Raises NotFound for somebody else's, too."""
+    account = accounts_of(developer).filter(pk=pk).first()
+    if account is None:
+        raise NotFound("Not found.")
+    return account
+
+
+def create_account(
+    *, developer: Developer, provider: str, credentials: Mapping[str, str], label: str = ""
+) -> CarrierAccount:
+    """Verify credentials at the carrier and keep them. Raises InvalidRequest, UpstreamFailed, TooManyRequests; then nothing is kept."""
+    _check_names(provider, credentials)
+    given = {name: value for name, value in credentials.items() if value}
+    with _place(developer.pk):
+        try:
+            found = _verify(carrier_of(provider, given))
+        except CarrierError as error:
+            if error.reason in VERDICTS:
+                raise InvalidRequest({"credentials": [_verdict(provider, error)]}) from error
+            raise UpstreamFailed("The carrier could not be asked whether the credentials work. Try again.") from error
+    complete = {**given, **{name: value for name, value in found.items() if value}}
+    return CarrierAccount.objects.create(
+        developer=developer,
+        provider=provider,
+        label=label,
+        encrypted=encrypt(json.dumps(complete)),
+        # The last required credential is the secret one.
+        last_four=given[own_accounts_at(provider).required_credentials[-1]][-4:],
+    )
+
+
+def check_account(account: CarrierAccount) -> CarrierAccount:
+    """Ask the carrier now, and write down what it says. Raises UpstreamFailed where it says nothing, TooManyRequests."""
+    with _place(account.developer_id):
+        try:
+            _note(account, _problem(account))
+        except CarrierError as error:
+            raise UpstreamFailed("The carrier could not be asked whether the credentials work. Try again.") from error
+    return account
+
+
+@transaction.atomic
+def delete_account(account: CarrierAccount) -> None:
+    """Raises Conflict while numbers use it."""
+    CarrierAccount.objects.select_for_update().get(pk=account.pk)
+    if PhoneNumber.objects.filter(carrier=account.key).exclude(status=PhoneNumber.Status.RELEASED).exists():
+        raise Conflict("Numbers use this carrier account. Release them first.")
+    account.delete()
+
+
+def check_accounts() -> None:
+    """The hourly job: whether the credentials of all accounts still work. Who has one that does not is told once."""
+    for account in CarrierAccount.objects.order_by("checked_at").iterator():
+        try:
+            _note(account, _problem(account))
+        except CarrierError as error:
+            logger.warning("A carrier account could not be checked", extra={"reason": error.reason})
+
+
+def send_email(account_id: int) -> None:
+    """The job that tells of credentials which do not work any more."""
+    account = CarrierAccount.objects.select_related("developer").filter(pk=account_id).first()
+    if account is None or account.failing_since is None:
+        return
+    numbers = PhoneNumber.objects.filter(carrier=account.key).exclude(status=PhoneNumber.Status.RELEASED)
+    context = {
+        "name": settings_of(account.provider)["NAME"],
+        "label": account.label,
+        "last_four": account.last_four,
+        "numbers": list(numbers.values_list("e164", flat=True)),
+        "link": f"{settings.PUBLIC_URL}/numbers/bring",
+    }
+    emails.send(account.developer, "carrier_account_failing", context)
+
+
+def _check_names(provider: str, credentials: Mapping[str, str]) -> None:
+    """Raises InvalidRequest for names that the carrier's credentials do not have, and for those that are missing."""
+    adapter = own_accounts_at(provider)
+    known = {*adapter.required_credentials, *adapter.optional_credentials}
+    problems = [f"{name} is required." for name in adapter.required_credentials if not credentials.get(name)]
+    problems += [f"{name} is not known." for name in credentials if name not in known]
+    if problems:
+        raise InvalidRequest({"credentials": problems})
+
+
+def _place(developer_id: int) -> AbstractContextManager[None]:
+    text = "Two carrier accounts are already being verified."
+    return at_most(AT_ONCE, f"carrier-account:{developer_id}", lease_seconds=LEASE_SECONDS, message=text)
+
+
+def _verify(carrier: Carrier) -> Mapping[str, str]:
+    assert isinstance(carrier, OwnAccounts)
+    return carrier.complete_credentials()
+
+
+def _problem(account: CarrierAccount) -> str:
+    """What is wrong with the credentials; empty if nothing is. Raises CarrierError where the carrier does not say."""
+    try:
+        _verify(carrier_named(account.key))
+    except CarrierError as error:
+        if error.reason not in VERDICTS:
+            raise
+        return _verdict(account.provider, error)
+    return ""
+
+
+def _verdict(provider: str, error: CarrierError) -> str:
+    """In our words: a carrier's own may repeat parts of the credentials."""
+    if error.reason == "incomplete":
+        return str(error)
+    return f"{settings_of(provider)['NAME']} does not accept these credentials."
+
+
+@transaction.atomic
+def _note(account: CarrierAccount, problem: str, now: datetime | None = None) -> None:
+    now = now or timezone.now()
+    locked = CarrierAccount.objects.select_for_update().filter(pk=account.pk).first()
+    if locked is None:
+        return
+    was_failing = locked.failing_since is not None
+    account.checked_at = locked.checked_at = now
+    account.failing_since = locked.failing_since = (locked.failing_since or now) if problem else None
+    locked.save(update_fields=["checked_at", "failing_since"])
+    if problem and not was_failing:
+        enqueue(send_email, locked.pk)

@@ -1,0 +1,110 @@
+"""Numbers that a developer already has at a carrier: pointing their calls here, and back again.
+
+The number is written down before its routing is changed, and its former routing as soon as it is known.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import phonenumbers
+from django.db import IntegrityError, transaction
+from phonenumbers import PhoneNumberType
+
+from accounts.models import Developer
+from billing import switch
+from bubblyphone.core.errors import Conflict, InvalidRequest, UpstreamFailed
+from bubblyphone.core.money import ZERO
+from phone_numbers import carrier_accounts, configuration, purchases
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import NumberInventory
+from phone_numbers.carriers.registry import able, default_carrier, get_carrier
+from phone_numbers.models import CallMode, NumberType, PhoneNumber
+from webhooks.signing import make_signing_secret
+
+TYPES = {PhoneNumberType.TOLL_FREE: NumberType.TOLL_FREE, PhoneNumberType.MOBILE: NumberType.MOBILE}
+
+
+def import_number(
+    *,
+    developer: Developer,
+    phone_number: str,
+    carrier: str = "",
+    carrier_account_id: int | None = None,
+    configuration_fields: Mapping[str, Any] | None = None,
+) -> PhoneNumber:
+    """Point a number that the developer has at a carrier to this installation.
+
+    Raises InvalidRequest (not the account's number, or a configuration that cannot be), Conflict (it is here already), NotFound (not the
+    developer's carrier account), UpstreamFailed. After any of them nothing has changed, here or there.
+    """
+    key = _carrier_key(developer, carrier, carrier_account_id)
+    purchases.refuse_if_taken(phone_number)
+    try:
+        inventory = able(key, NumberInventory)
+        carrier_ref = inventory.find_owned_number(e164=phone_number)
+    except CarrierError as error:
+        raise UpstreamFailed(f"The carrier could not look the number up: {error}") from error
+    if carrier_ref is None:
+        raise InvalidRequest({"phone_number": ["The carrier account does not own this number."]})
+    number = _write_down(developer, phone_number, key, carrier_ref, configuration_fields or {})
+    try:
+        previous = inventory.route_here(carrier_ref=carrier_ref)
+    except CarrierError as error:
+        if error.reason == "outcome_unknown":
+            raise UpstreamFailed(
+                "The carrier has not confirmed the routing. Delete the number and import it again."
+            ) from error
+        number.delete()
+        raise UpstreamFailed(f"The carrier could not route the number here: {error}") from error
+    number.previous_routing = previous
+    number.save(update_fields=["previous_routing"])
+    return number
+
+
+def give_back(number: PhoneNumber) -> None:
+    """Release a number at its carrier; an imported one stays there and is routed as it was before. Raises CarrierError."""
+    inventory = get_carrier(number, NumberInventory)
+    if number.source == PhoneNumber.Source.IMPORTED:
+        inventory.restore_routing(carrier_ref=number.carrier_ref, routing=number.previous_routing)
+        return
+    carrier_ref = number.carrier_ref or inventory.find_owned_number(e164=number.e164)
+    if carrier_ref:
+        inventory.release_number(carrier_ref=carrier_ref)
+
+
+def _carrier_key(developer: Developer, carrier: str, carrier_account_id: int | None) -> str:
+    """Raises InvalidRequest and NotFound."""
+    if carrier_account_id is None:
+        if switch.is_on():
+            raise InvalidRequest({"carrier_account_id": ["This field is required."]})
+        return carrier or default_carrier()
+    account = carrier_accounts.get_account(developer=developer, pk=carrier_account_id)
+    if carrier and carrier != account.provider:
+        raise InvalidRequest({"carrier": [f"This carrier account is at {account.provider}."]})
+    return account.key
+
+
+@transaction.atomic
+def _write_down(
+    developer: Developer, phone_number: str, key: str, carrier_ref: str, fields: Mapping[str, Any]
+) -> PhoneNumber:
+    """The number with its configuration, as PATCH would set it. Raises InvalidRequest and Conflict."""
+    parsed = phonenumbers.parse(phone_number)
+    secret, _ = make_signing_secret(developer=developer)
+    try:
+        with transaction.atomic():
+            number = PhoneNumber.objects.create(
+                developer=developer,
+                carrier=key,
+                e164=phone_number,
+                country_code=phonenumbers.region_code_for_number(parsed) or "",
+                number_type=TYPES.get(phonenumbers.number_type(parsed), NumberType.LOCAL),
+                mode=CallMode.WEBHOOK,
+                signing_secret=secret,
+                monthly_cost=ZERO,
+                carrier_ref=carrier_ref,
+                source=PhoneNumber.Source.IMPORTED,
+            )
+    except IntegrityError as error:
+        raise Conflict(f"{phone_number} is not available.", code="number_taken") from error
+    return configuration.update_number(number=number, changes=fields) if fields else number

@@ -1,0 +1,259 @@
+"""Developers' own carrier accounts, and the numbers that they bring, against the built-in exchange."""
+
+import base64
+import json
+import time
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.core import mail
+from django.test import Client
+from rest_framework.test import APIClient
+
+from accounts.models import Developer
+from bubblyphone.core.money import ZERO
+from calls.models import Call
+from phone_numbers import carrier_accounts, renewals
+from phone_numbers.models import CarrierAccount, PhoneNumber
+from tests.factories import bearer, make_developer, make_phone_number
+from tests.fakes.exchange_thread import ExchangeThread
+from tests.jobs import run_jobs
+
+pytestmark = pytest.mark.django_db
+ACCOUNTS = "/api/v1/carrier-accounts"
+IMPORT = "/api/v1/phone-numbers/import"
+NUMBER = "+14155550100"
+KEY = Ed25519PrivateKey.generate()
+PUBLIC_KEY = base64.b64encode(KEY.public_key().public_bytes_raw()).decode()
+
+
+@pytest.fixture
+def developer() -> Developer:
+    return make_developer()
+
+
+@pytest.fixture
+def client(developer: Developer, empty_redis: object) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(developer)
+    return client
+
+
+def add(client: APIClient, exchange: ExchangeThread, **credentials: str) -> Any:
+    credentials = {"api_key": exchange.exchange.api_key, "public_key": PUBLIC_KEY} | credentials
+    body = {"provider": "telnyx", "label": "Ours", "credentials": credentials}
+    return client.post(ACCOUNTS, body, format="json")
+
+
+def own_elsewhere(exchange: ExchangeThread, number: str = NUMBER) -> dict[str, Any]:
+    """A number of the account at the exchange that rings at another application."""
+    exchange.exchange.own(number)
+    record: dict[str, Any] = exchange.exchange.state.phone_numbers[number]
+    record["connection_id"] = "elsewhere"
+    return record
+
+
+def report(account_id: int, call_id: str, *, key: Ed25519PrivateKey = KEY, **payload: str) -> int:
+    """An event signed by the account's owner, as their carrier would send it."""
+    about = {"call_control_id": call_id, "from": "+12025550123", "to": NUMBER, "direction": "incoming"} | payload
+    event = {"event_type": "call.initiated", "id": call_id, "occurred_at": "2026-11-30T03:00:00Z", "payload": about}
+    body = json.dumps({"data": event}).encode()
+    stamp = str(int(time.time()))
+    signature = base64.b64encode(key.sign(stamp.encode() + b"|" + body)).decode()
+    headers = {"telnyx-timestamp": stamp, "telnyx-signature-ed25519": signature}
+    path = f"/webhooks/telnyx/own/{account_id}"
+    return Client().post(path, body, content_type="application/json", headers=headers).status_code
+
+
+def test_an_account_is_verified_kept_encrypted_and_shown_by_its_last_four(
+    client: APIClient, exchange: ExchangeThread, developer: Developer, settings: Any
+) -> None:
+    answer = add(client, exchange)
+    assert answer.status_code == 201, answer.content
+    account = CarrierAccount.objects.get(developer=developer)
+    shown = answer.json()["data"]
+    assert shown == client.get(f"{ACCOUNTS}/{account.pk}").json()["data"] == client.get(ACCOUNTS).json()["data"][0]
+    assert (shown["provider"], shown["label"], shown["status"]) == ("telnyx", "Ours", "active")
+    assert shown["last_four"] == exchange.exchange.api_key[-4:]
+    assert shown["webhook_url"] == f"{settings.PUBLIC_URL}/webhooks/telnyx/own/{account.pk}"
+    assert exchange.exchange.api_key not in answer.content.decode() + account.encrypted
+    # The application was found out, since the account has one only.
+    assert account.read_credentials() == {
+        "api_key": exchange.exchange.api_key, "public_key": PUBLIC_KEY, "connection_id": "exchange",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("provider", "credentials", "field", "text"),
+    [
+        ("telnyx", {"api_key": "KEYwrong"}, "credentials", "Telnyx does not accept these credentials."),
+        ("telnyx", {"public_key": "x"}, "credentials", "api_key is required."),
+        ("telnyx", {"api_key": "KEY", "base_url": "http://10.0.0.1"}, "credentials", "base_url is not known."),
+        ("telnyx", {"connection_id": "7"}, "credentials", "The account has no Call Control application 7."),
+        ("exchange", {"api_key": "KEY"}, "provider", "Must be one of "),
+    ],
+)
+def test_an_account_that_cannot_be_is_refused_and_not_kept(
+    client: APIClient, exchange: ExchangeThread, provider: str, credentials: dict[str, str], field: str, text: str
+) -> None:
+    if "connection_id" in credentials:
+        credentials = {"api_key": exchange.exchange.api_key} | credentials
+    answer = client.post(ACCOUNTS, {"provider": provider, "credentials": credentials}, format="json")
+    assert answer.status_code == 422, answer.content
+    assert answer.json()["errors"][field][0].startswith(text)
+    assert not CarrierAccount.objects.exists()
+
+
+def test_a_carrier_that_does_not_respond_refuses_nothing(client: APIClient, exchange: ExchangeThread) -> None:
+    exchange.exchange.faults.rest["call_control_applications"] = 503
+    assert add(client, exchange).status_code == 502
+    assert not CarrierAccount.objects.exists()
+
+
+def test_only_admin_keys_change_accounts_and_nobody_sees_anothers(
+    client: APIClient, exchange: ExchangeThread, developer: Developer
+) -> None:
+    account = add(client, exchange).json()["data"]["id"]
+    ordinary, path = APIClient(headers=bearer(developer)), f"{ACCOUNTS}/{account}"
+    assert ordinary.get(path).status_code == 200
+    for refused in (ordinary.post(ACCOUNTS, {}, format="json"), ordinary.delete(path), ordinary.post(f"{path}/test")):
+        assert (refused.status_code, refused.json()["reason"]) == (403, "admin_key_required")
+    stranger = APIClient(headers=bearer(make_developer(email="other@example.com"), is_admin=True))
+    for hidden in (stranger.get(path), stranger.delete(path), stranger.post(f"{path}/test")):
+        assert hidden.status_code == 404
+    body = {"phone_number": NUMBER, "carrier_account_id": account}
+    assert stranger.post(IMPORT, body, format="json").status_code == 404
+    assert APIClient(headers=bearer(developer, is_admin=True)).delete(path).status_code == 204
+    assert not CarrierAccount.objects.exists()
+
+
+def test_a_number_is_imported_configured_and_given_back_to_where_it_was(
+    client: APIClient, exchange: ExchangeThread, developer: Developer
+) -> None:
+    account = add(client, exchange).json()["data"]["id"]
+    record = own_elsewhere(exchange)
+    body = {
+        "phone_number": NUMBER,
+        "carrier_account_id": account,
+        "label": "Desk",
+        "webhook_url": "https://a.example/x",
+    }
+    answer = client.post(IMPORT, body, format="json")
+    assert answer.status_code == 201, answer.content
+    shown = answer.json()["data"]
+    assert {name: shown[name] for name in ("carrier", "carrier_account_id", "source", "monthly_cost", "label")} == {
+        "carrier": "telnyx", "carrier_account_id": account, "source": "imported", "monthly_cost": "0.00", "label": "Desk",
+    }  # fmt: skip
+    assert (shown["country_code"], shown["webhook_secret"][:6], record["connection_id"]) == ("US", "whsec_", "exchange")
+    again = client.post(IMPORT, body, format="json")
+    assert (again.status_code, PhoneNumber.objects.count()) == (409, 1)
+    assert client.delete(f"{ACCOUNTS}/{account}").status_code == 409
+    assert client.delete(f"/api/v1/phone-numbers/{shown['id']}").status_code == 204
+    assert (record["connection_id"], exchange.exchange.state.phone_numbers[NUMBER]) == ("elsewhere", record)
+    assert client.delete(f"{ACCOUNTS}/{account}").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "field"),
+    [
+        ({"carrier_account_id": None}, 422, "carrier_account_id"),
+        ({"phone_number": "+14155550199"}, 422, "phone_number"),
+        ({"carrier": "twilio"}, 422, "carrier"),
+        ({"mode": "streaming"}, 422, ""),
+        ({"colour": "red"}, 422, "colour"),
+    ],
+)
+def test_what_cannot_be_imported_changes_nothing(
+    client: APIClient, exchange: ExchangeThread, fields: dict[str, Any], status: int, field: str
+) -> None:
+    account = add(client, exchange).json()["data"]["id"]
+    record = own_elsewhere(exchange)
+    body = {"phone_number": NUMBER, "carrier_account_id": account} | fields
+    answer = client.post(IMPORT, {k: v for k, v in body.items() if v is not None}, format="json")
+    assert answer.status_code == status, answer.content
+    assert not field or field in answer.json()["errors"]
+    assert (PhoneNumber.objects.count(), record["connection_id"]) == (0, "elsewhere")
+
+
+def test_a_number_that_cannot_be_routed_is_not_kept(client: APIClient, exchange: ExchangeThread) -> None:
+    account = add(client, exchange).json()["data"]["id"]
+    record = own_elsewhere(exchange)
+    exchange.exchange.faults.rest[str(record["id"])] = 403
+    answer = client.post(IMPORT, {"phone_number": NUMBER, "carrier_account_id": account}, format="json")
+    assert (answer.status_code, PhoneNumber.objects.count()) == (502, 0)
+
+
+def test_without_billing_the_installations_own_account_may_be_used(
+    client: APIClient, exchange: ExchangeThread, settings: Any
+) -> None:
+    settings.BILLING = False
+    record = own_elsewhere(exchange)
+    shown = client.post(IMPORT, {"phone_number": NUMBER}, format="json").json()["data"]
+    assert (shown["source"], shown["carrier_account_id"], record["connection_id"]) == ("imported", None, "exchange")
+
+
+def imported(developer: Developer, account_id: int, **fields: Any) -> PhoneNumber:
+    return make_phone_number(
+        developer=developer,
+        e164=NUMBER,
+        carrier=f"telnyx:{account_id}",
+        source="imported",
+        monthly_cost=ZERO,
+        webhook_url="https://agent.example.com/webhook",
+        **fields,
+    )
+
+
+def test_an_inbound_call_costs_nothing_for_telephony(
+    client: APIClient, exchange: ExchangeThread, developer: Developer
+) -> None:
+    account = add(client, exchange).json()["data"]["id"]
+    number = imported(developer, account)
+    assert report(account, "v3:one") == 200
+    call = Call.objects.get()
+    assert (call.phone_number, call.carrier, call.telephony_rate) == (number, f"telnyx:{account}", ZERO)
+    assert client.get(f"/api/v1/calls/{call.pk}").json()["data"]["carrier"] == "telnyx"
+
+
+def test_an_account_reports_of_its_own_numbers_and_calls_alone(
+    client: APIClient, exchange: ExchangeThread, developer: Developer
+) -> None:
+    account = add(client, exchange).json()["data"]["id"]
+    victim = make_phone_number(e164=NUMBER, carrier="telnyx", webhook_url="https://victim.example.com/webhook")
+    theirs = Call.objects.create(
+        developer=victim.developer, phone_number=victim, direction="outbound", from_number=NUMBER, carrier="telnyx",
+        to_number="+12025550123", mode="webhook", carrier_call_id="v3:theirs", config={},
+    )  # fmt: skip
+    assert report(account, "v3:forged") == 200
+    state = base64.b64encode(str(theirs.pk).encode()).decode()
+    assert report(account, "v3:theirs", direction="outgoing", client_state=state) == 200
+    theirs.refresh_from_db()
+    assert (Call.objects.count(), theirs.status) == (1, "initiated")
+    assert report(account, "v3:two", key=Ed25519PrivateKey.generate()) in {400, 403}
+    assert report(account + 1000, "v3:three") == 404
+    assert Call.objects.count() == 1
+
+
+def test_the_hourly_check_tells_once_of_credentials_that_stopped_working(
+    client: APIClient, exchange: ExchangeThread, developer: Developer
+) -> None:
+    account = add(client, exchange).json()["data"]["id"]
+    imported(developer, account)
+    exchange.exchange.api_key = "another"
+    for _ in range(2):
+        carrier_accounts.check_accounts()
+        run_jobs()
+    assert client.get(f"{ACCOUNTS}/{account}").json()["data"]["status"] == "failing"
+    (email,) = mail.outbox
+    assert email.subject == "Telnyx does not accept your credentials any more"
+    assert NUMBER in email.body
+    assert client.post(f"{ACCOUNTS}/{account}/test").json()["data"]["status"] == "failing"
+
+
+def test_what_costs_nothing_is_renewed_by_an_account_in_debt(developer: Developer, monkeypatch: Any) -> None:
+    number = imported(developer, 1)
+    monkeypatch.setattr(renewals.ledger, "available", lambda developer_id: ZERO - 1)
+    renewals.renew(number.pk, number.renews_at)
+    number.refresh_from_db()
+    assert (number.months_paid, number.status) == (2, "active")
