@@ -9,6 +9,7 @@ from bubblyphone.core.metrics import FLUSHES, Counter, Histogram, Sampled, Sampl
 from calls.models import Call
 from calls.session.audio_counts import AUDIO
 from calls.session.turn_clock import TurnTimes
+from phone_numbers.carriers.registry import slug_of
 
 # What we add to an answer: mostly below a hundredth of a second.
 OWN_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
@@ -32,7 +33,7 @@ _OUTCOMES = {"model.connected": "connected", "model.reconnected": "reconnected"}
 
 def carrier_label(call: Call) -> str:
     """Who brings the call: `browser`, `exchange`, or a real carrier's name."""
-    return "browser" if call.sandbox else call.carrier
+    return "browser" if call.sandbox else slug_of(call.carrier)
 
 
 def note_end(call: Call) -> None:

@@ -11,8 +11,8 @@ from accounts.extension_points import ExportFile, ExportTable, RetentionKind
 from accounts.models import Developer
 from bubblyphone.core.api import format_time
 from bubblyphone.core.archive import in_pages
-from phone_numbers.api.shapes import NUMBER
-from phone_numbers.models import PhoneNumber, Verification, VerificationDocument
+from phone_numbers.api.shapes import CARRIER_ACCOUNT, NUMBER
+from phone_numbers.models import CarrierAccount, PhoneNumber, Verification, VerificationDocument
 
 BATCH = 100
 
@@ -39,6 +39,11 @@ def _numbers(developer: Developer) -> Iterator[dict[str, Any]]:
     owned = PhoneNumber.objects.filter(developer=developer).select_related("agent", "model_key")
     for number in in_pages(owned):
         yield {**NUMBER.of(number), "released_at": format_time(number.released_at)}
+
+
+def _carrier_accounts(developer: Developer) -> Iterator[dict[str, Any]]:
+    for account in in_pages(CarrierAccount.objects.filter(developer=developer)):
+        yield CARRIER_ACCOUNT.of(account)
 
 
 def _verifications(developer: Developer) -> Iterator[dict[str, Any]]:
@@ -76,4 +81,8 @@ KIND = RetentionKind(
     "Documents in use are kept.",
     delete_documents,
 )
-TABLES = (ExportTable("phone_numbers", _numbers), ExportTable("verifications", _verifications))
+TABLES = (
+    ExportTable("phone_numbers", _numbers),
+    ExportTable("carrier_accounts", _carrier_accounts),
+    ExportTable("verifications", _verifications),
+)

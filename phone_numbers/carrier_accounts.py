@@ -19,7 +19,15 @@ from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.ratelimit import at_most
 from phone_numbers.carriers.base import Carrier, CarrierError
 from phone_numbers.carriers.capabilities import OwnAccounts
-from phone_numbers.carriers.registry import carrier_named, carrier_of, carrier_rows, own_accounts_at, settings_of
+from phone_numbers.carriers.registry import (
+    carrier_named,
+    carrier_of,
+    carrier_rows,
+    configured_carriers,
+    default_carrier,
+    own_accounts_at,
+    settings_of,
+)
 from phone_numbers.models import CarrierAccount, PhoneNumber
 
 logger = logging.getLogger(__name__)
@@ -46,6 +54,18 @@ def get_account(*, developer: Developer, pk: int) -> CarrierAccount:
     if account is None:
         raise NotFound("Not found.")
     return account
+
+
+def carrier_key(*, developer: Developer, carrier: str = "", carrier_account_id: int | None = None) -> str:
+    """What numbers call a carrier, or an account of the developer's. Raises NotFound, and InvalidRequest where the two disagree."""
+    if carrier_account_id is None:
+        if carrier and carrier not in (known := configured_carriers()):
+            raise InvalidRequest({"carrier": [f"Must be a configured carrier: {', '.join(known) or 'there is none'}."]})
+        return carrier or default_carrier()
+    account = get_account(developer=developer, pk=carrier_account_id)
+    if carrier and carrier != account.provider:
+        raise InvalidRequest({"carrier": [f"This carrier account is at {account.provider}."]})
+    return account.key
 
 
 def create_account(

@@ -17,7 +17,7 @@ from bubblyphone.core.money import ZERO
 from phone_numbers import carrier_accounts, configuration, purchases
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import NumberInventory
-from phone_numbers.carriers.registry import able, default_carrier, get_carrier
+from phone_numbers.carriers.registry import able, get_carrier
 from phone_numbers.models import CallMode, NumberType, PhoneNumber
 from webhooks.signing import make_signing_secret
 
@@ -37,7 +37,9 @@ def import_number(
     Raises InvalidRequest (not the account's number, or a configuration that cannot be), Conflict (it is here already), NotFound (not the
     developer's carrier account), UpstreamFailed. After any of them nothing has changed, here or there.
     """
-    key = _carrier_key(developer, carrier, carrier_account_id)
+    if carrier_account_id is None and switch.is_on():
+        raise InvalidRequest({"carrier_account_id": ["This field is required."]})
+    key = carrier_accounts.carrier_key(developer=developer, carrier=carrier, carrier_account_id=carrier_account_id)
     purchases.refuse_if_taken(phone_number)
     try:
         inventory = able(key, NumberInventory)
@@ -70,18 +72,6 @@ def give_back(number: PhoneNumber) -> None:
     carrier_ref = number.carrier_ref or inventory.find_owned_number(e164=number.e164)
     if carrier_ref:
         inventory.release_number(carrier_ref=carrier_ref)
-
-
-def _carrier_key(developer: Developer, carrier: str, carrier_account_id: int | None) -> str:
-    """Raises InvalidRequest and NotFound."""
-    if carrier_account_id is None:
-        if switch.is_on():
-            raise InvalidRequest({"carrier_account_id": ["This field is required."]})
-        return carrier or default_carrier()
-    account = carrier_accounts.get_account(developer=developer, pk=carrier_account_id)
-    if carrier and carrier != account.provider:
-        raise InvalidRequest({"carrier": [f"This carrier account is at {account.provider}."]})
-    return account.key
 
 
 @transaction.atomic

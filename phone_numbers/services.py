@@ -8,10 +8,11 @@ from accounts.models import Developer
 from billing import ledger
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
+from bubblyphone.core.money import ZERO
 from phone_numbers import configuration, imports, purchases, verification
 from phone_numbers.carriers.base import AvailableNumber, CarrierError
 from phone_numbers.carriers.capabilities import NumberInventory
-from phone_numbers.carriers.registry import able, default_carrier
+from phone_numbers.carriers.registry import able, account_id_of, default_carrier
 from phone_numbers.models import NumberPrice, PhoneNumber
 from phone_numbers.selectors import find_main_price, get_price
 from webhooks import outbox, signing
@@ -44,7 +45,15 @@ def search_available(
         )
     except CarrierError as error:
         raise UpstreamFailed(f"The carrier could not search for numbers: {error}") from error
-    return found[:limit], price
+    return found[:limit], _price(carrier, price)
+
+
+def _price(carrier: str, price: NumberPrice) -> NumberPrice:
+    """Ours, or nothing where the developer's own carrier account pays."""
+    if account_id_of(carrier) is None:
+        return price
+    free = {"setup_cost": ZERO, "monthly_cost": ZERO}
+    return NumberPrice(country_code=price.country_code, number_type=price.number_type, **free)
 
 
 def buy_number(
@@ -63,13 +72,15 @@ def buy_number(
     Raises InvalidRequest, Forbidden (not verified for the country), InsufficientFunds, Conflict (not to be had), UpstreamFailed. After any
     of them nothing has been charged; where the carrier leaves the outcome open it follows automatically, see `purchases`.
     """
-    price = get_price(country=country_code, number_type=number_type)
+    carrier = carrier or default_carrier()
+    price = _price(carrier, get_price(country=country_code, number_type=number_type))
     national_number = _national_number(phone_number, country_code)
     agent = configuration.answering_agent(developer=developer, agent_id=agent_id) if agent_id else None
-    carrier = carrier or default_carrier()
-    verified = verification.require_approval(
-        developer=developer, country=country_code, number_type=number_type, carrier=carrier
-    )
+    verified = None
+    if account_id_of(carrier) is None:
+        verified = verification.require_approval(
+            developer=developer, country=country_code, number_type=number_type, carrier=carrier
+        )
     # Looked at before the carrier is troubled; what counts is looked at again, under lock.
     ledger.require_balance(developer.pk, price.setup_cost + price.monthly_cost)
     purchases.refuse_if_taken(phone_number)

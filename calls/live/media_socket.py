@@ -20,7 +20,7 @@ from calls.live import session_runner
 from calls.models import HangupCause
 from calls.session.line import END_REPORT_SECONDS, CarrierLine
 from calls.session.transport import CarrierTransport, StreamNotStarted
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import media_codec_of
 
 logger = logging.getLogger(__name__)
 START_TIMEOUT_SECONDS = 10.0
@@ -41,9 +41,7 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
         await send({"type": "websocket.close", "code": 4401})
         return
     await send({"type": "websocket.accept"})
-    transport = CarrierTransport(
-        carrier_named(call.carrier).media_codec, receive, send, daphne_websocket.direct_send(send)
-    )
+    transport = CarrierTransport(media_codec_of(call.carrier), receive, send, daphne_websocket.direct_send(send))
     try:
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
             await transport.wait_for_start()

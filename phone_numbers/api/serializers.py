@@ -4,10 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from agents.serializers import EmptyableText, PhoneNumberField, WebhookUrlField
+from agents.serializers import MAX_ID, EmptyableText, PhoneNumberField, WebhookUrlField
 from bubblyphone.core.api import StrictSerializer
 from phone_numbers import carrier_accounts
-from phone_numbers.carriers.registry import configured_carriers
 from phone_numbers.models import NumberType
 from webhooks.outbound_http import MAX_URL_LENGTH
 
@@ -23,16 +22,6 @@ class CountryField(serializers.RegexField):
         return super().to_internal_value(data).upper()
 
 
-class CarrierField(serializers.CharField):
-    """The slug of a carrier that this installation can use."""
-
-    def to_internal_value(self, data: Any) -> str:
-        slug: str = super().to_internal_value(data)
-        if slug not in (known := configured_carriers()):
-            raise serializers.ValidationError(f"Must be a configured carrier: {', '.join(known) or 'there is none'}.")
-        return slug
-
-
 class NumberSearchSerializer(serializers.Serializer[Any]):
     """The query of GET /phone-numbers/available."""
 
@@ -46,7 +35,8 @@ class NumberSearchSerializer(serializers.Serializer[Any]):
         r"^[0-9]{1,15}\Z", required=False, error_messages={"invalid": "Must be 1 to 15 digits."}
     )
     limit = serializers.IntegerField(min_value=1, max_value=50, default=50)
-    carrier = CarrierField(max_length=20, required=False)
+    carrier = serializers.CharField(max_length=20, required=False)
+    carrier_account_id = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
 
 
 class PricingQuerySerializer(serializers.Serializer[Any]):
@@ -79,7 +69,8 @@ class NumberPurchaseSerializer(StrictSerializer):
     label = EmptyableText(max_length=100)  # type: ignore[assignment]  # DRF fields have an attribute of that name
     country_code = CountryField(default="US")
     number_type = serializers.ChoiceField(NumberType.choices, default=NumberType.LOCAL)
-    carrier = CarrierField(max_length=20, required=False)
+    carrier = serializers.CharField(max_length=20, required=False)
+    carrier_account_id = serializers.IntegerField(required=False, min_value=1, max_value=MAX_ID)
 
     def validate_webhook_url(self, value: str | None) -> str:
         return value or ""

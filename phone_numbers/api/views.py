@@ -1,6 +1,6 @@
 """/api/v1/phone-numbers and /api/v1/number-pricing."""
 
-from typing import cast
+from typing import Any, cast
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 
 from accounts.models import Developer
 from bubblyphone.core.api import StrictSerializer, data, page_of, validated
-from phone_numbers import selectors, services
+from phone_numbers import carrier_accounts, selectors, services
 from phone_numbers.api.serializers import (
     NumberPurchaseSerializer,
     NumberSearchSerializer,
@@ -26,7 +26,7 @@ class AvailableNumbersView(APIView):
     def get(self, request: Request) -> Response:
         query = NumberSearchSerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
-        numbers, price = services.search_available(**query.validated_data)
+        numbers, price = services.search_available(**_at_carrier(request, query.validated_data))
         return Response({"data": [AVAILABLE_NUMBER.of(number) for number in numbers], "pricing": COST.of(price)})
 
 
@@ -38,7 +38,8 @@ class NumbersView(APIView):
 
     def post(self, request: Request) -> Response:
         developer = cast(Developer, request.user)
-        number = services.buy_number(developer=developer, **validated(NumberPurchaseSerializer, request))
+        body = _at_carrier(request, validated(NumberPurchaseSerializer, request))
+        number = services.buy_number(developer=developer, **body)
         return _with_secret(number, signing_keys(number.signing_secret).current, status=201)
 
 
@@ -72,6 +73,13 @@ class PricingView(APIView):
         query = PricingQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         return data([PRICE.of(price) for price in selectors.list_prices(**query.validated_data)])
+
+
+def _at_carrier(request: Request, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with the key of the carrier in place of its slug and of the developer's account there."""
+    place = {name: fields[name] for name in ("carrier", "carrier_account_id") if name in fields}
+    others = {name: value for name, value in fields.items() if name not in place}
+    return {**others, "carrier": carrier_accounts.carrier_key(developer=cast(Developer, request.user), **place)}
 
 
 def _with_secret(number: PhoneNumber, secret: str, *, status: int) -> Response:

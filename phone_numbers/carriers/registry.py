@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 from bubblyphone.core.backends import load_backend
 from phone_numbers.carriers.base import Carrier, CarrierError
 from phone_numbers.carriers.capabilities import CAPABILITIES, CallControl, OwnAccounts
+from phone_numbers.carriers.media_codec import MediaCodec
 
 C = TypeVar("C")
 OWN = "own"  # in the addresses at which developers' own accounts report
@@ -88,6 +89,12 @@ def own_accounts_at(slug: str) -> type[OwnAccounts]:
     if not (isinstance(adapter, type) and issubclass(adapter, OwnAccounts)):
         raise CarrierError(f"The carrier {slug} takes no accounts of developers.", reason="unsupported")
     return adapter
+
+
+def media_codec_of(key: str) -> type[MediaCodec]:
+    """How the carrier's media stream is read and written; asks no database, whosever account it is."""
+    adapter: type[Carrier] = import_string(settings_of(key)["BACKEND"])
+    return adapter.media_codec
 
 
 def slug_of(key: str) -> str:

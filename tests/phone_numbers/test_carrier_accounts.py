@@ -251,6 +251,24 @@ def test_the_hourly_check_tells_once_of_credentials_that_stopped_working(
     assert client.post(f"{ACCOUNTS}/{account}/test").json()["data"]["status"] == "failing"
 
 
+def test_a_number_is_bought_from_the_developers_account_for_nothing_here(
+    client: APIClient, exchange: ExchangeThread, developer: Developer
+) -> None:
+    account = add(client, exchange).json()["data"]["id"]
+    query = {"country": "US", "area_code": "415", "carrier": "telnyx", "carrier_account_id": account}
+    found = client.get("/api/v1/phone-numbers/available", query).json()
+    assert (found["data"][0]["phone_number"], found["pricing"]["monthly_cost"]) == (NUMBER, "0.00")
+    body = {"phone_number": NUMBER, "carrier_account_id": account}
+    answer = client.post("/api/v1/phone-numbers", body, format="json")
+    assert answer.status_code == 201, answer.content
+    shown = answer.json()["data"]
+    assert (shown["source"], shown["carrier_account_id"], shown["monthly_cost"]) == ("purchased", account, "0.00")
+    assert client.delete(f"/api/v1/phone-numbers/{shown['id']}").status_code == 204
+    assert NUMBER not in exchange.exchange.state.phone_numbers
+    refused = client.post("/api/v1/phone-numbers", body | {"carrier": "twilio"}, format="json")
+    assert (refused.status_code, list(refused.json()["errors"])) == (422, ["carrier"])
+
+
 def test_what_costs_nothing_is_renewed_by_an_account_in_debt(developer: Developer, monkeypatch: Any) -> None:
     number = imported(developer, 1)
     monkeypatch.setattr(renewals.ledger, "available", lambda developer_id: ZERO - 1)
