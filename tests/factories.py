@@ -1,5 +1,6 @@
 """Rows for tests: plain functions with defaults for all that a test does not care about."""
 
+import json
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -10,7 +11,8 @@ from accounts.models import ApiKey, Developer
 from accounts.services import issue_api_key
 from agents import versions
 from agents.models import Agent
-from phone_numbers.models import PhoneNumber
+from bubblyphone.core.crypto import encrypt
+from phone_numbers.models import CarrierAccount, PhoneNumber
 from webhooks import account_endpoints
 from webhooks.models import SigningSecret, WebhookEndpoint
 from webhooks.signing import make_signing_secret
@@ -45,6 +47,13 @@ def make_secret_for(developer: Developer | None = None) -> tuple[SigningSecret, 
 def make_endpoint(developer: Developer, url: str, *events: str, **fields: Any) -> tuple[WebhookEndpoint, str]:
     """A webhook endpoint of the account, for all events unless some are named, and the plaintext of its secret."""
     return account_endpoints.create(developer=developer, url=url, event_types=list(events) or ["*"], **fields)
+
+
+def make_carrier_account(developer: Developer, **credentials: str) -> CarrierAccount:
+    """An account at Telnyx."""
+    return CarrierAccount.objects.create(
+        developer=developer, provider="telnyx", encrypted=encrypt(json.dumps(credentials)), last_four="eign"
+    )
 
 
 def make_phone_number(*, developer: Developer | None = None, e164: str = "", **fields: Any) -> PhoneNumber:

@@ -18,7 +18,7 @@ from bubblyphone.core.crypto import encrypt
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
-from tests.factories import bearer, make_agent, make_api_key, make_endpoint
+from tests.factories import bearer, make_agent, make_api_key, make_carrier_account, make_endpoint
 from webhooks.models import WebhookDelivery
 from webhooks.outbox import Address, publish
 
@@ -51,6 +51,7 @@ class Foreign:
             "agents": self.agent.pk,
             "api-keys": make_api_key(owner)[0].pk,
             "calls": self.call.pk,
+            "carrier-accounts": make_carrier_account(owner, api_key="KEYforeign").pk,
             "model-keys": self.model_key.pk,
             "secrets": create_secret(developer=owner, name="KEY", value="s3cret").pk,
             "phone-numbers": self.number.pk,
@@ -188,7 +189,7 @@ def test_anothers_number_calls_nobody(client: Client, mine: Developer) -> None:
 def test_lists_show_nothing_of_others(client: Client, mine: Developer) -> None:
     foreign = Foreign()
     headers = bearer(mine, is_admin=True)
-    lists = ["agents", "calls", "events", "model-keys", "phone-numbers", "webhook-endpoints"]
+    lists = ["agents", "calls", "carrier-accounts", "events", "model-keys", "phone-numbers", "webhook-endpoints"]
     lists += [f"calls?phone_number_id={pk}" for pk in (foreign.number.pk, MISSING)]
     for path in lists:
         assert send(client, "get", path, None, headers).json()["data"] == []

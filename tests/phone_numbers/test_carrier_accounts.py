@@ -193,6 +193,35 @@ def test_without_billing_the_installations_own_account_may_be_used(
     assert (shown["source"], shown["carrier_account_id"], record["connection_id"]) == ("imported", None, "exchange")
 
 
+def test_the_page_adds_an_account_imports_a_number_and_deletes_the_account(
+    exchange: ExchangeThread, developer: Developer, empty_redis: object
+) -> None:
+    browser = Client()
+    browser.force_login(developer)
+    page = "/numbers/bring"
+    assert b"Add a Telnyx account" in browser.get(page).content
+    form = {"provider": "telnyx", "api_key": "KEYwrong", "public_key": PUBLIC_KEY, "label": "Ours"}
+    refused = browser.post(f"{page}/account", form)
+    assert b"Telnyx does not accept these credentials." in refused.content
+    assert b"KEYwrong" not in refused.content
+    form["api_key"] = exchange.exchange.api_key
+    assert browser.post(f"{page}/account", form).headers["Location"] == page
+    account = CarrierAccount.objects.get(developer=developer)
+    record = own_elsewhere(exchange)
+    wrong = {"carrier_account_id": account.pk, "phone_number": "+14155550199"}
+    assert b"The carrier account does not own this number." in browser.post(f"{page}/import", wrong).content
+    answer = browser.post(f"{page}/import", wrong | {"phone_number": NUMBER})
+    number = PhoneNumber.objects.get()
+    assert (answer.headers["Location"], record["connection_id"]) == (f"/numbers/{number.pk}", "exchange")
+    assert browser.post(f"{page}/{account.pk}/test").headers["Location"] == page
+    browser.post(f"{page}/{account.pk}/delete")
+    assert CarrierAccount.objects.exists()
+    browser.post(f"/numbers/{number.pk}/release")
+    assert record["connection_id"] == "elsewhere"
+    browser.post(f"{page}/{account.pk}/delete")
+    assert not CarrierAccount.objects.exists()
+
+
 def imported(developer: Developer, account_id: int, **fields: Any) -> PhoneNumber:
     return make_phone_number(
         developer=developer,

@@ -27,6 +27,7 @@ def test_the_list_says_what_is_configured_and_what_each_can_do(client: Client) -
         "recording": True,
         "number_inventory": True,
         "compliance": True,
+        "own_accounts": True,
         "voicemail_detection": True,
         "call_screening": False,
     }

@@ -18,7 +18,7 @@ from billing.ledger import test_credit as give_credit
 from billing.models import Card
 from calls.models import Analysis, Call, Recording, Transcription
 from phone_numbers.models import PhoneNumber
-from tests.factories import make_agent, make_api_key, make_developer, make_endpoint
+from tests.factories import make_agent, make_api_key, make_carrier_account, make_developer, make_endpoint
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.phone_numbers.conftest import configure_carrier, exchange
 from tests.schema import OWN_KEY_ID
@@ -47,6 +47,8 @@ class World:
     running_call: Call
     webhook_log_id: int
     webhook_endpoint_ids: list[int]
+    carrier_account_ids: list[int]
+    exchange: ExchangeThread
     session_token: str
 
     @property
@@ -100,9 +102,17 @@ def world(
         running_call=_call(number, status="answered"),
         webhook_log_id=_failed_webhook(number),
         webhook_endpoint_ids=[make_endpoint(developer, "https://example.com/events")[0].pk for _ in range(2)],
+        carrier_account_ids=[make_carrier_account(developer, **credentials_at(exchange)).pk for _ in range(2)],
+        exchange=exchange,
         session_token=token,
     )
     get_model.cache_clear()
+
+
+def credentials_at(exchange: ExchangeThread) -> dict[str, str]:
+    """Of the exchange's account."""
+    options = exchange.carrier_options()
+    return {name: options[name] for name in ("api_key", "public_key", "connection_id")}
 
 
 def _buy(client: Client) -> PhoneNumber:

@@ -11,7 +11,7 @@ from accounts.models import ApiKey
 from accounts.passwords import make_token
 from tests.described import check_against
 from tests.factories import make_developer
-from tests.schema.conftest import World
+from tests.schema.conftest import World, credentials_at
 from tests.schema.test_document import operations
 
 # What needs somebody to talk to is answered as the document says for a call without: 409. tests/flows have the rest.
@@ -39,6 +39,7 @@ def path_of(world: World, method: str, path: str) -> str:
         "/calls": world.running_call.pk if path.endswith("/hangup") else world.ended_call.pk,
         "/api-keys": _newest_key(world),
         "/webhook-logs": world.webhook_log_id,
+        "/carrier-accounts": world.carrier_account_ids[method == "DELETE"],
         "/webhook-endpoints": world.webhook_endpoint_ids[method == "DELETE"],
         "/billing": world.card_id if "payment-methods" in path else f"{timezone.now():%Y-%m}",
     }
@@ -64,6 +65,11 @@ def adapt(world: World, client: Client, key: str, body: dict[str, Any]) -> dict[
     if key == "POST /api/v1/phone-numbers":
         offers = client.get("/api/v1/phone-numbers/available?area_code=212&limit=1", headers=world.headers)
         body["phone_number"] = offers.json()["data"][0]["phone_number"]
+    if key == "POST /api/v1/carrier-accounts":
+        body["credentials"] = credentials_at(world.exchange)
+    if key == "POST /api/v1/phone-numbers/import":
+        world.exchange.exchange.own("+12135550100")
+        body |= {"phone_number": "+12135550100", "carrier_account_id": world.carrier_account_ids[0]}
     if "token" in body:
         body["token"] = make_token(make_developer())
     if key == "POST /api/v1/auth/register":
