@@ -57,6 +57,8 @@ def import_number(
                 "The carrier has not confirmed the routing. Delete the number and import it again."
             ) from error
         number.delete()
+        if error.reason == "incomplete":
+            raise InvalidRequest({"carrier_account_id": [str(error)]}) from error
         raise UpstreamFailed(f"The carrier could not route the number here: {error}") from error
     number.previous_routing = previous
     number.save(update_fields=["previous_routing"])

@@ -184,6 +184,15 @@ def test_a_number_that_cannot_be_routed_is_not_kept(client: APIClient, exchange:
     assert (answer.status_code, PhoneNumber.objects.count()) == (502, 0)
 
 
+def test_without_the_key_of_its_webhooks_nothing_is_imported(client: APIClient, exchange: ExchangeThread) -> None:
+    account = add(client, exchange, public_key="").json()["data"]["id"]
+    record = own_elsewhere(exchange)
+    answer = client.post(IMPORT, {"phone_number": NUMBER, "carrier_account_id": account}, format="json")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["carrier_account_id"])
+    assert (PhoneNumber.objects.count(), record["connection_id"]) == (0, "elsewhere")
+    assert report(account, "v3:one") in {400, 403}
+
+
 def test_without_billing_the_installations_own_account_may_be_used(
     client: APIClient, exchange: ExchangeThread, settings: Any
 ) -> None:

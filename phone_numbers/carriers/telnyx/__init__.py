@@ -140,6 +140,9 @@ class TelnyxCarrier(Carrier, CallControl, Speech, Recording, NumberInventory, Co
 
     def route_here(self, *, carrier_ref: str) -> str:
         """The routing is the id of the Call Control application; a number without one has an empty routing."""
+        if not self._public_key:
+            text = "Calls could not be verified without the account's public_key. Add the account again with it."
+            raise CarrierError(text, reason="incomplete")
         path = f"phone_numbers/{quote(carrier_ref, safe='')}"
         before = str(self._client.get(path).get("connection_id") or "")
         self._client.patch(path, {"connection_id": self._connection_id})
