@@ -94,8 +94,10 @@ class PhoneNumber(AgentSettings):
     max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
     carrier = models.CharField(max_length=20, default=default_carrier)
     carrier_ref = models.CharField(max_length=100, blank=True, default="")  # the carrier's own id of the owned number
-    source = models.CharField(max_length=10, choices=Source, default=Source.PURCHASED)
-    previous_routing = models.TextField(blank=True, default="")  # of an imported number: where its calls went before
+    source = models.CharField(max_length=10, choices=Source, default=Source.PURCHASED, db_default="purchased")
+    previous_routing = models.TextField(
+        blank=True, default="", db_default=""
+    )  # of an imported number: where its calls went before
     created_at = models.DateTimeField(default=timezone.now)
     # Renewals (`phone_numbers.renewals`): the next is due that many months after `created_at`.
     months_paid = models.PositiveIntegerField(default=1)

@@ -4,18 +4,22 @@ import base64
 import json
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIClient
+from twilio.request_validator import RequestValidator
 
 from accounts.models import Developer
 from bubblyphone.core.money import ZERO
 from calls.models import Call
 from phone_numbers import carrier_accounts, renewals
 from phone_numbers.models import CarrierAccount, PhoneNumber
+from tests import carriers
 from tests.factories import bearer, make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.jobs import run_jobs
@@ -200,6 +204,41 @@ def test_without_billing_the_installations_own_account_may_be_used(
     record = own_elsewhere(exchange)
     shown = client.post(IMPORT, {"phone_number": NUMBER}, format="json").json()["data"]
     assert (shown["source"], shown["carrier_account_id"], record["connection_id"]) == ("imported", None, "exchange")
+
+
+def test_a_number_at_twilio_is_brought_rings_here_and_goes_back(
+    client: APIClient, developer: Developer, settings: Any, configure_carrier: object
+) -> None:
+    sid, token, before = f"AC{'1' * 32}", "twilio-token", "https://old.example.com/voice"
+    with ExchangeThread(twilio_accounts={sid: token}) as running:
+        carriers.configure(settings, {"base_url": running.exchange.url}, slug="twilio")
+        body = {"provider": "twilio", "credentials": {"account_sid": sid, "auth_token": "wrong"}}
+        assert client.post(ACCOUNTS, body, format="json").status_code == 422
+        body["credentials"]["auth_token"] = token  # type: ignore[index]
+        account = client.post(ACCOUNTS, body, format="json").json()["data"]
+        assert (account["provider"], account["last_four"]) == ("twilio", "oken")
+        running.exchange.twilio.own(NUMBER, sid, voice_url=before)
+        row = running.exchange.state.incoming_phone_numbers[NUMBER]
+        fields = {"phone_number": NUMBER, "carrier_account_id": account["id"], "webhook_url": "https://a.example/x"}
+        number = client.post(IMPORT, fields, format="json").json()["data"]
+        url = f"{account['webhook_url']}/voice"
+        assert row["voice_url"].partition("#")[0] == url
+        call = {"AccountSid": sid, "CallSid": "CA1", "CallStatus": "ringing", "Direction": "inbound"}
+        call |= {"From": "+12025550123", "To": NUMBER}
+        path = url.removeprefix(settings.PUBLIC_URL)
+        forged = Client().post(
+            path, call, headers={"X-Twilio-Signature": RequestValidator("x").compute_signature(url, call)}
+        )
+        assert (forged.status_code, Call.objects.count()) == (403, 0)
+        signature = RequestValidator(token).compute_signature(url, call)
+        body_text, kind = urlencode(call), "application/x-www-form-urlencoded"
+        taken = Client().post(path, body_text, content_type=kind, headers={"X-Twilio-Signature": signature})
+        assert taken.status_code == 200
+        ringing = Call.objects.get()
+        assert (ringing.carrier, ringing.telephony_rate) == (f"twilio:{account['id']}", ZERO)
+        Call.objects.update(ended_at=timezone.now())
+        assert client.delete(f"/api/v1/phone-numbers/{number['id']}").status_code == 204
+        assert row["voice_url"] == before
 
 
 def test_the_page_adds_an_account_imports_a_number_and_deletes_the_account(

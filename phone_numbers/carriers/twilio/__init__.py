@@ -6,16 +6,18 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from django.utils import timezone
 
 from phone_numbers.carriers.base import Carrier, CarrierError, WebhookRequest, WebhookResponse
+from phone_numbers.carriers.capabilities import OwnAccounts
 from phone_numbers.carriers.carrier_events import CarrierEvent
 from phone_numbers.carriers.twilio import memory, twiml, webhooks
 from phone_numbers.carriers.twilio.account import TwilioAccount
 from phone_numbers.carriers.twilio.calls import TwilioCalls
+from phone_numbers.carriers.twilio.client import refusals
 from phone_numbers.carriers.twilio.media_codec import TwilioMediaCodec
 from phone_numbers.carriers.twilio.memory import Piece, Script
 from phone_numbers.carriers.twilio.numbers import TwilioNumbers
@@ -30,14 +32,20 @@ SETTLING_SECONDS = 0.05
 DOCUMENTS = {"voice", "next", "heard"}
 
 
-class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioNumbers):
+class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioNumbers, OwnAccounts):
     """One account. `webhook_path` is the part of our webhook addresses that leads to it."""
 
     media_codec = TwilioMediaCodec
     forged_status = 403
+    required_credentials = ("account_sid", "auth_token")
 
     def __init__(self, *, account_sid: str, auth_token: str, base_url: str, webhook_path: str = "twilio") -> None:
         self.account = TwilioAccount(account_sid, auth_token, base_url, webhook_path)
+
+    def complete_credentials(self) -> Mapping[str, str]:
+        with refusals():
+            self.account.rest.api.accounts(self.account.sid).fetch()
+        return {}
 
     # --- requests -----------------------------------------------------------------------------------------------------
 

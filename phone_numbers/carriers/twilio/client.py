@@ -30,6 +30,7 @@ API_HOST = "api.twilio.com"  # the SDK names it in every address
 
 # https://www.twilio.com/docs/api/errors
 REASONS: Mapping[int, str] = {
+    20003: "unauthorized",
     20404: "call_ended",  # a call that is not known, or no longer
     21220: "call_ended",  # not in a state in which it can be changed
     21421: "number_unavailable",

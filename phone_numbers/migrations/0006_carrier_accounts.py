@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("numbers", "0004_carriers"),
+        ("numbers", "0005_twilio"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -16,13 +16,16 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="phonenumber",
             name="previous_routing",
-            field=models.TextField(blank=True, default=""),
+            field=models.TextField(blank=True, db_default="", default=""),
         ),
         migrations.AddField(
             model_name="phonenumber",
             name="source",
             field=models.CharField(
-                choices=[("purchased", "Purchased"), ("imported", "Imported")], default="purchased", max_length=10
+                choices=[("purchased", "Purchased"), ("imported", "Imported")],
+                db_default="purchased",
+                default="purchased",
+                max_length=10,
             ),
         ),
         migrations.CreateModel(
