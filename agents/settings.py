@@ -92,7 +92,7 @@ class CallConfig:
     )
     greeting_message: str = setting(
         "Greet the person and ask how you can help.",
-        Text(2000),
+        Text(2000, rows=2),
         Group.CONVERSATION,
         label="Greeting",
         about="Instruction for the model's first words. Can contain `{{variables}}`.",

@@ -188,11 +188,12 @@ function choose(mode) {
   for (const button of root.querySelectorAll("button[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
   for (const part of root.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== mode;
   if (mode === "chat") voice.finish("Call ended");
+  showButtons();
 }
 
 function showButtons() {
   element("restart").hidden = !chat.isBusy && !conversation.address;
-  element("begin").hidden = chat.isBusy;
+  element("begin").hidden = chat.isBusy || root.dataset.mode !== "chat";
 }
 
 for (const button of root.querySelectorAll("button[data-mode]")) button.addEventListener("click", () => choose(button.dataset.mode));

@@ -240,7 +240,9 @@ class _Conversation:
                 '{"type":"response.output_audio.delta","response_id":"r","item_id":"i","delta":"\\"}"}'
             )
         await self._emit({"type": "response.created", "response": self._response_object("in_progress")})
-        if reply.audio or reply.text:
+        if self._session.get("output_modalities") == ["text"]:
+            await self._write(response, reply)
+        elif reply.audio or reply.text:
             await self._speak(response, reply)
         for index, (name, arguments) in enumerate(reply.tool_calls):
             await self._call(response, index, name, orjson.dumps(arguments).decode())
@@ -272,6 +274,17 @@ class _Conversation:
         await self._emit(
             {"type": "response.output_item.done", "response_id": response, "output_index": 0, "item": done}
         )
+
+    async def _write(self, response: str, reply: Reply) -> None:
+        """The answer of a session in text, word by word."""
+        if not reply.text:
+            return
+        item_id = self._id("item")
+        place = {"response_id": response, "item_id": item_id, "output_index": 0, "content_index": 0}
+        for number, word in enumerate(reply.text.split(" ")):
+            delta = word if number == 0 else f" {word}"
+            await self._emit({"type": "response.output_text.delta", **place, "delta": delta})
+        await self._emit({"type": "response.output_text.done", **place, "text": reply.text})
 
     async def _call(self, response: str, index: int, name: str, arguments: str) -> None:
         call_id, item_id = self._id("call"), self._id("item")
