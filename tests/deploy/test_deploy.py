@@ -132,6 +132,14 @@ def test_the_proxies_find_the_media_processes_by_their_names() -> None:
     assert re.match(container[1], f"/media/postgres/{'0a' * 32}") is None
 
 
+def test_haproxy_knows_each_media_process_by_its_name() -> None:
+    config = (DEPLOY / "haproxy.cfg").read_text()
+    servers = re.findall(r"^\tserver (media-\S+)", config, re.M)
+    rules = re.findall(r"use-server (\S+) if { path_beg /media/(\S+)/ }", config)
+    assert rules == [(name, name) for name in servers]
+    assert {"/sandbox/ws/", "/phone/ws"} <= {*re.search(r"use_backend media if (.*)", config)[1].split()}  # type: ignore[index]
+
+
 def test_the_health_check_reports_a_role_that_is_not_there() -> None:
     source = (DEPLOY / "healthcheck").read_text()
     assert re.findall(r'"(/\w+z)"', source)
