@@ -81,7 +81,8 @@ OPERATIONS = {
     "API keys": {
         "POST /api-keys": Operation(
             "Create an API key",
-            "The key is returned only in this response. Only admin keys can change API keys, caps, sessions, and webhook endpoints.",
+            "The key is returned only in this response. Only admin keys can change API keys, caps, sessions, carrier accounts, and webhook "
+            "endpoints.",
             answer=data_of(NEW_API_KEY),
             status=201,
             body=NewApiKeySerializer,
@@ -125,5 +126,6 @@ FIELDS = {
     "company_name": "Your company.",
     "ApiKeySerializer.label": "A name for the key.",
     "NewApiKeySerializer.label": "A name for the key.",
-    "admin": "Create an admin key, which can change API keys, caps, sessions, and webhook endpoints. Requires a session token.",
+    "admin": "Create an admin key, which can change API keys, caps, sessions, carrier accounts, and webhook endpoints. "
+    "Requires a session token.",
 }

@@ -22,7 +22,10 @@ SIGNED_IN = record(
 )
 _KEY = {"id": whole(1), "label": text("Production")}
 _ADMIN = Read(
-    "is_admin", flag("Whether the key can change API keys, caps, sessions, and webhook endpoints.", example=False)
+    "is_admin",
+    flag(
+        "Whether the key can change API keys, caps, sessions, carrier accounts, and webhook endpoints.", example=False
+    ),
 )
 
 
