@@ -16,6 +16,10 @@ class Cue(StrEnum):
     BACK_ON_THE_LINE = (
         "The line was interrupted for a moment. Say in a few words that you are back, and go on with the conversation."
     )
+    ASK_IF_THERE = "Nobody has said anything for a while. Ask in a few words whether the other person is still there."
+    TOOL_TAKES_LONG = (
+        "The result of your tool call takes longer. Ask for a moment of patience in a few words, and say nothing else."
+    )
     OFFER_TO_GO_ON = "Tell the caller that nobody could be reached, and offer to go on."
     LEAVE_MESSAGE = (
         "A voicemail box has answered, not a person. Leave one short spoken message now that serves the purpose of your call:"

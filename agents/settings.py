@@ -247,6 +247,14 @@ class CallConfig:
         hint="{least} to {most}. Default: {default}.",
         on_call_page="Silence timeout",
     )
+    silence_prompt: bool = setting(
+        True,
+        Flag(),
+        Group.OPTIONS,
+        label="Ask before the silence timeout",
+        about="Whether the agent asks once if anybody is still there, after two thirds of `silence_timeout`. Default: {default}.",
+        hint="The agent asks once if anybody is still there.",
+    )
     first_speaker: str = setting(
         FirstSpeaker.AGENT.value,
         Choice(FirstSpeaker, {"agent": "The agent", "caller": "The remote party"}, length=6),

@@ -98,6 +98,10 @@ class ScriptedBrain(Brain):
                 return NOT_UNDERSTOOD
             case Cue.BACK_ON_THE_LINE:
                 return f"Sorry, we were cut off for a moment. {self._last_said or self._identity.offer}"
+            case Cue.ASK_IF_THERE:
+                return "Are you still there?"
+            case Cue.TOOL_TAKES_LONG:
+                return "One moment, please."
             case Cue.OFFER_TO_GO_ON:
                 self._has_asked_anything_else = True
                 return f"I am sorry, I could not reach anybody. {ANYTHING_ELSE}"

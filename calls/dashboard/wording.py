@@ -30,6 +30,7 @@ EVENTS = {
     "call.refused": "Call refused",
     "lookup.completed": "Lookup answered",
     "lookup.failed": "Lookup failed",
+    "silence.asked": "Asked whether anybody is there",
     "variables.saved": "Variables set by a tool",
     "variables.missing": "Variables without a value",
     "transfer.requested": "Transfer requested",

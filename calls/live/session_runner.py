@@ -204,6 +204,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
         limits=Limits(
             max_duration=live.config.max_call_duration - (live.resumed_after or 0.0),
             silence=live.config.silence_timeout,
+            asks=live.config.silence_prompt,
         ),
         resume_reason=live.resume_reason if live.resumed_after is not None else "",
         run_tool=tool_runner(live),

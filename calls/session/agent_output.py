@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
+from agents.cues import Cue
 from agents.providers.base import ProviderError, RealtimeSession
 from bubblyphone.core.audio import payload_ms
 from calls.session.interfaces import FallbackTts
@@ -14,6 +15,7 @@ from calls.session.transport import MediaTransport
 from calls.session.voice_activity import sounds_in
 
 FALLBACK_ITEM = "fallback tts"  # the name of an "answer" that no model gave
+WAITING_WORDS = "One moment, please."
 
 
 class AgentOutput:
@@ -107,15 +109,16 @@ class AgentOutput:
                 await self.say(FALLBACK_ITEM, payload)
             await self.end_answer()
 
-    async def say_meanwhile(self, session: RealtimeSession, words: str) -> None:
-        """While a tool is at work: by the model where that can speak meanwhile, else by a voice of our own."""
+    async def say_meanwhile(self, session: RealtimeSession, words: str = "") -> None:
+        """While a tool is at work: by the model where that can speak meanwhile, else by a voice of our own. Without `words`, the
+        model finds its own."""
         if self.is_on:
             return
         if session.speaks_during_tools:
             with contextlib.suppress(ProviderError):
-                await session.say(words)
+                await (session.say(words) if words else session.generate_reply(Cue.TOOL_TAKES_LONG))
         else:
-            await self.say_ourselves(words)
+            await self.say_ourselves(words or WAITING_WORDS)
 
     async def end_answer(self) -> None:
         """The answer is complete: its end is marked."""

@@ -45,7 +45,7 @@ from calls.session.interfaces import (
 from calls.session.last_words import hear_last_words
 from calls.session.model_link import ModelLink
 from calls.session.reports import Reports
-from calls.session.silence_timeout import SilenceClock
+from calls.session.silence_timeout import Due, SilenceClock, SilenceLimit
 from calls.session.speech_times import BothSides
 from calls.session.tool_executor import MOVED, ToolExecutor
 from calls.session.transfer_state import TransferState
@@ -141,6 +141,7 @@ class CallSession:
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._started = now()
         self._silence = SilenceClock(now, silent_for)
+        self._silence_limit = SilenceLimit(limits.silence, asks=limits.asks, now=now)
         self._is_over = False  # only the caller's last words still count
         self._is_mid_answer = self._has_spoken = False
         self._to_caller: Callable[[str], str] | None = None
@@ -361,17 +362,24 @@ class CallSession:
             if now - self._started >= self._limits.max_duration:
                 self.end("max_duration")
                 return
-            if self._silent_seconds() >= self._limits.silence:
-                self.end("silence_timeout")
-                return
+            heard_at = max(self._vad.heard_at, self._caller_input.acted_at)
+            match self._silence_limit.due(self._silent_seconds(), heard_at=heard_at, may_ask=self._may_speak):
+                case Due.END:
+                    self.end("silence_timeout")
+                    return
+                case Due.QUESTION:
+                    self._observer.event("silence.asked")
+                    await self.link.tell(lambda session: session.generate_reply(Cue.ASK_IF_THERE))
             self._conversation.release_overdue()
             self._spoken.settle()
             await self._mend_dead_air(now)
 
     @property
-    def _is_elsewhere(self) -> bool:
-        """Whether the caller is with somebody else than the model."""
-        return self._transfer.is_ringing or self.voicemail.is_greeting or not self.answering.is_decided
+    def _may_speak(self) -> bool:
+        """Whether the model is with the caller, and not heard."""
+        is_elsewhere = self._transfer.is_ringing or self.voicemail.is_greeting or not self.answering.is_decided
+        is_away = self.link.session is None or self._agent_output.is_line_broken or self._farewell.has_begun
+        return not (is_elsewhere or is_away or self._agent_output.is_audible or self._tools.is_busy)
 
     def _silent_seconds(self) -> float:
         """Since the last sound. Ringing is one; the wait for a model, a verdict, a tool or a person is nobody's silence."""
@@ -386,10 +394,7 @@ class CallSession:
     async def _mend_dead_air(self, now: float) -> None:
         if self._vad.voiced_ms >= self._dead_air.spoken_ms and self._vad.voice_at > (self._dead_air.since or 0.0):
             self._dead_air.expect(self._vad.voice_at)
-        unanswerable = self.link.session is None or self._agent_output.is_line_broken or self._farewell.has_begun
-        if unanswerable or self._is_elsewhere or self._agent_output.is_audible or self._tools.is_busy:
-            return
-        if (remedy := self._dead_air.due(now)) is None:
+        if not self._may_speak or (remedy := self._dead_air.due(now)) is None:
             return
         self._observer.event("dead_air", {"remedy": remedy.value})
         if self._agent_output.is_on:  # an answer of mere silence, before which nothing else would be heard

@@ -17,6 +17,7 @@ class Limits:
 
     max_duration: float
     silence: float
+    asks: bool = False  # the agent asks once whether anybody is there, after two thirds of it
 
 
 class Observer(Protocol):

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 
 # A caller who began to speak counts as speaking for this long at most, in case the end is never reported.
 LONGEST_SPEECH_SECONDS = 30.0
+ASK_AFTER = 2 / 3  # of the limit
 
 
 class SilenceClock:
@@ -48,3 +50,37 @@ class SilenceClock:
             self._last_sound = min(now, self._last_sound + now - self._checked_at)
         self._checked_at = now
         return now - self._last_sound
+
+
+class Due(Enum):
+    """What a silence calls for."""
+
+    NOTHING = auto()
+    QUESTION = auto()
+    END = auto()
+
+
+class SilenceLimit:
+    """When silence is too long. With `asks`, the agent asks once whether anybody is there: the rest of the limit counts from that
+    question. Whoever speaks in response begins a new silence, with a question of its own.
+    """
+
+    def __init__(self, seconds: float, *, asks: bool, now: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._ask_after = seconds * ASK_AFTER if asks else None
+        self._asked_at: float | None = None
+        self._now = now
+
+    def due(self, silent_for: float, *, heard_at: float, may_ask: bool) -> Due:
+        """`heard_at`: when the other person was last heard. `may_ask`: whether the agent could speak now."""
+        if self._asked_at is not None and heard_at > self._asked_at:
+            self._asked_at = None
+        if self._asked_at is not None:
+            left = self._seconds * (1 - ASK_AFTER)
+            return Due.END if min(silent_for, self._now() - self._asked_at) >= left else Due.NOTHING
+        if silent_for >= self._seconds:
+            return Due.END
+        if self._ask_after is not None and silent_for >= self._ask_after and may_ask:
+            self._asked_at = self._now()
+            return Due.QUESTION
+        return Due.NOTHING

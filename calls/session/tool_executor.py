@@ -18,6 +18,8 @@ from calls.session.interfaces import LateResults, Observer, ToolRunner
 
 # A tool that is back sooner needs no words to bridge the wait.
 QUICK_SECONDS = 0.7
+# After this long something is said even for a tool that has no words of its own.
+SLOW_SECONDS = 3.0
 # Why nobody waits for a tool's answer: another session, in another process perhaps, goes on with the call.
 MOVED = "session_moved"
 
@@ -67,6 +69,7 @@ class ToolExecutor:
         self._hand_on = hand_on
         self._now = now
         self._runs: list[_Run] = []
+        self._is_bridged = False  # something has been said for the tools that run
         self._seen: dict[tuple[RealtimeSession, str], ToolCall] = {}
 
     @property
@@ -121,6 +124,7 @@ class ToolExecutor:
     def _ended(self, run: _Run) -> None:
         if run in self._runs:
             self._runs.remove(run)
+            self._is_bridged = self._is_bridged and bool(self._runs)
             self._changed()
 
     async def _give_answer(self, run: _Run, result: Result) -> None:
@@ -145,8 +149,7 @@ class ToolExecutor:
 
     async def _ask(self, run: _Run, tool: ToolSpec) -> None:
         began = self._now()
-        if tool.speak_while_waiting:
-            run.bridging = asyncio.create_task(self._bridge_wait(run.session, tool.speak_while_waiting))
+        run.bridging = asyncio.create_task(self._bridge_wait(run.session, tool.speak_while_waiting))
         try:
             result = await self._run_tool(tool.name, run.call.arguments, run.call.call_id)
             latency_ms = int((self._now() - began) * 1000)
@@ -172,5 +175,7 @@ class ToolExecutor:
             self._observer.event("tool.abandoned", {**outcome, "reason": run.abandoned})
 
     async def _bridge_wait(self, session: RealtimeSession, words: str) -> None:
-        await asyncio.sleep(QUICK_SECONDS)
-        await self._say(session, words)
+        await asyncio.sleep(QUICK_SECONDS if words else SLOW_SECONDS)
+        if words or not self._is_bridged:  # of several tools, one is enough
+            self._is_bridged = True
+            await self._say(session, words)

@@ -52,6 +52,7 @@ def test_the_documented_agent(api):
         "voicemail_action": None,
         "max_call_duration": None,
         "silence_timeout": None,
+        "silence_prompt": None,
         "first_speaker": None,
         "interruptible": None,
         "interruption_sensitivity": None,

@@ -246,6 +246,8 @@ async def test_never_speaks_what_the_platform_tells_it(
         Cue.ANSWER_WITH_RESULTS: HOURS if history else f"{who} {offer}",
         Cue.ANSWER_NOW: "Sorry, I did not catch that. Could you say it again?",
         Cue.BACK_ON_THE_LINE: f"{sorry} {HOURS if history else offer}",
+        Cue.ASK_IF_THERE: "Are you still there?",
+        Cue.TOOL_TAKES_LONG: "One moment, please.",
         Cue.OFFER_TO_GO_ON: f"I am sorry, I could not reach anybody. {ELSE}",
         Cue.LEAVE_MESSAGE: f"{who} Please call back when you can. Goodbye.",
     }

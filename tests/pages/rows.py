@@ -50,4 +50,11 @@ def number_form(**changes: str) -> dict[str, str]:
         ],
         "",
     )  # fmt: skip
-    return {**empty, "mode": "webhook", "auto_transfer_tool": "on", "interruptible": "on", **changes}
+    return {
+        **empty,
+        "mode": "webhook",
+        "auto_transfer_tool": "on",
+        "interruptible": "on",
+        "silence_prompt": "on",
+        **changes,
+    }

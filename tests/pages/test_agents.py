@@ -39,7 +39,13 @@ def agent_form(*rows: dict[str, str], **changes: str) -> dict[str, str]:
         "description", "model_slug", "model_key_id", "system_prompt", "greeting_message", "voice", "language", "tools",
         "tool_webhook_url", "max_call_duration", "silence_timeout", "transfer_number", "voicemail_action", "first_speaker",
     ]  # fmt: skip
-    form = {**dict.fromkeys(names, ""), "name": "Support", "auto_transfer_tool": "on", "interruptible": "on"}
+    form = {
+        **dict.fromkeys(names, ""),
+        "name": "Support",
+        "auto_transfer_tool": "on",
+        "interruptible": "on",
+        "silence_prompt": "on",
+    }
     form |= {"analysis-TOTAL_FORMS": str(len(rows)), "analysis-INITIAL_FORMS": "0", "action": "save"}
     for index, row in enumerate(rows):
         filled = {"name": "", "type": "text", "options": "", "description": "", **row}

@@ -60,9 +60,9 @@ class Conversation:
 
 @asynccontextmanager
 async def conversation(
-    *refusals: ProviderError | None, max_duration: float = 60, silence: float = 30, **options: Any
+    *refusals: ProviderError | None, max_duration: float = 60, silence: float = 30, asks: bool = False, **options: Any
 ) -> AsyncIterator[Conversation]:
-    talk = Conversation(ScriptedModel(*refusals), Limits(max_duration=max_duration, silence=silence), **options)
+    talk = Conversation(ScriptedModel(*refusals), Limits(max_duration, silence, asks), **options)
     yield talk
     talk.task.cancel()
     await asyncio.gather(talk.task, return_exceptions=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agents.cues import Cue
 from agents.providers.base import ProviderError, SessionConfig
 from agents.providers.model_events import AudioDelta, InputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
@@ -143,3 +144,30 @@ def test_a_session_that_goes_on_counts_what_was_silent_before_it() -> None:
     silence.heard(clock.now - 1)
     silence.heard(clock.now - 4)
     assert silence.seconds == pytest.approx(1)
+
+
+@pytest.mark.parametrize("answers", [False, True])
+async def test_the_agent_asks_once_before_the_call_ends(answers: bool) -> None:
+    loop = asyncio.get_running_loop()
+    async with conversation(silence=SILENCE_SECONDS, asks=True) as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("greeting", audio(100)))
+        model.queue.put_nowait(TurnDone())
+        await until(lambda: talk.caller.sent)
+        quiet_from = loop.time() + 0.1
+        await until(lambda: model.replies[-1] == Cue.ASK_IF_THERE)
+        assert loop.time() - quiet_from == pytest.approx(8, abs=2 * LIMIT_CHECK_SECONDS)
+        model.queue.put_nowait(AudioDelta("question", audio(1000)))
+        model.queue.put_nowait(TurnDone())
+        asked_at = loop.time() + 1
+        if answers:
+            await asyncio.sleep(2)
+            talk.caller.incoming.put_nowait(DtmfPressed("1"))
+            asked_at = loop.time() + 12  # a silence of its own, with a question after eight seconds and no answer to it
+        assert await talk.task == "silence_timeout"
+        assert loop.time() - asked_at == pytest.approx(4 if not answers else 0, abs=3 * LIMIT_CHECK_SECONDS)
+        assert model.replies.count(Cue.ASK_IF_THERE) == (2 if answers else 1)
+
+
+async def test_without_the_setting_nobody_is_asked() -> None:
+    assert await ended_after(nothing) == pytest.approx(SILENCE_SECONDS, abs=2 * LIMIT_CHECK_SECONDS)
