@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("numbers", "0005_twilio"),
+        ("numbers", "0006_carrier_accounts"),
     ]
 
     operations = [
