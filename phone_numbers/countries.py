@@ -6,7 +6,7 @@ from accounts.models import Developer
 from bubblyphone.core.errors import InvalidRequest, NotFound
 from phone_numbers.carriers.registry import default_carrier
 from phone_numbers.models import NumberPrice, NumberType, Verification
-from phone_numbers.requirements import Kind, Requirement, all_requirements, requirements_of
+from phone_numbers.requirements import Kind, Requirement, all_requirements, is_sold, requirements_of
 
 NOT_REQUIRED = "not_required"
 UNVERIFIED = "unverified"
@@ -47,6 +47,7 @@ def list_eligibilities(developer: Developer) -> list[NumberEligibility]:
     kinds: list[Kind] = list(NumberPrice.objects.values_list("country_code", "number_type"))
     order = [kind.value for kind in NumberType]
     kinds.sort(key=lambda kind: (kind[0] != "US", country_name(kind[0]), order.index(kind[1])))
+    kinds = [kind for kind in kinds if is_sold(kind[0], default_carrier())]
     wanted = all_requirements(kinds, default_carrier())
     newest = {
         (each.country_code, each.number_type): each
@@ -75,7 +76,10 @@ def get_requirements(*, country: str, number_type: str, carrier: str = "") -> li
         raise NotFound("Not found.")
     if number_type not in types:
         raise InvalidRequest({"number_type": [f"No {number_type} numbers are for sale in {country}."]})
-    return requirements_of(country=country, number_type=number_type, carrier=carrier or default_carrier())
+    carrier = carrier or default_carrier()
+    if not is_sold(country, carrier):
+        raise InvalidRequest({"carrier": [f"Numbers of {country} need documents, which {carrier} does not take here."]})
+    return requirements_of(country=country, number_type=number_type, carrier=carrier)
 
 
 def _eligibility(kind: Kind, wanted: list[Requirement], newest: Verification | None) -> NumberEligibility:

@@ -11,7 +11,7 @@ from bubblyphone.core.errors import UpstreamFailed
 from bubblyphone.core.waiting import before_waiting
 from phone_numbers.carriers.base import CarrierError, CarrierRequirement
 from phone_numbers.carriers.capabilities import Compliance
-from phone_numbers.carriers.registry import able
+from phone_numbers.carriers.registry import able, offers
 from phone_numbers.models import CountryRequirements
 
 # Numbers here need no proof of identity.
@@ -32,6 +32,11 @@ class Requirement(TypedDict):
     description: str
     example: str
     time_limit: str | None
+
+
+def is_sold(country: str, carrier: str) -> bool:
+    """Whether a carrier's numbers of a country can be had here: some need documents, which not every carrier takes."""
+    return country in FREE_COUNTRIES or offers(carrier, Compliance)
 
 
 def requirements_of(*, country: str, number_type: str, carrier: str) -> list[Requirement]:

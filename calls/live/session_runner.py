@@ -207,7 +207,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
             asks=live.config.silence_prompt,
         ),
         resume_reason=live.resume_reason if live.resumed_after is not None else "",
-        run_tool=tool_runner(live),
+        run_tool=tool_runner(live, transport),
         observer=observer or recorder,
         answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),
         request_transfer=transfer_requester(live),
@@ -263,7 +263,7 @@ def _tool_webhook(live: LiveCall) -> ToolWebhook | None:
     )
 
 
-def tool_runner(live: LiveCall) -> ToolRunner:
+def tool_runner(live: LiveCall, line: MediaTransport | None = None) -> ToolRunner:
     """Everything that runs tools in this call."""
     runner: ToolRunner = _tool_webhook(live) or no_tools
     tools = http_tools(live.config.tools)
@@ -276,7 +276,7 @@ def tool_runner(live: LiveCall) -> ToolRunner:
             values=live.values,
             others=runner,
         )
-    return TelephoneTools(live, runner) if live.carrier_call_id else runner
+    return TelephoneTools(live, runner, line) if live.carrier_call_id else runner
 
 
 def transfer_requester(live: LiveCall) -> TransferRequester | None:

@@ -17,6 +17,8 @@ from bubblyphone.core.logs import in_context
 from calls.live import tool_requests
 from calls.live.tool_results import ToolAnswer
 from calls.session.interfaces import ToolRunner
+from calls.session.keys import key_tones
+from calls.session.transport import MediaTransport
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import CarrierCall, get_carrier
@@ -37,9 +39,11 @@ async def no_tools(name: str, arguments: Mapping[str, Any], call_id: str = "") -
 class TelephoneTools:
     """The built-in tools that act on a carrier's call; all other calls go on to the developer's."""
 
-    def __init__(self, call: CarrierCall, others: ToolRunner) -> None:
+    def __init__(self, call: CarrierCall, others: ToolRunner, line: MediaTransport | None) -> None:
+        """`line`: where keys are played for carriers that take them as sound."""
         self._call = call
         self._others = others
+        self._line = line
 
     async def __call__(self, name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
         if name != SEND_DTMF.name:
@@ -48,7 +52,10 @@ class TelephoneTools:
         if not KEYS.fullmatch(digits):
             return {"error": "The digits must be 1 to 50 of 0-9, *, #, A-D, and w."}
         try:
-            await asyncio.get_running_loop().run_in_executor(_threads, in_context(self._press, digits))
+            if self._line is not None and get_carrier(self._call, CallControl).takes_keys_as_sound:
+                await self._line.send_audio(key_tones(digits, self._line.audio_format))
+            else:
+                await asyncio.get_running_loop().run_in_executor(_threads, in_context(self._press, digits))
         except CarrierError as error:
             return {"error": f"The keys could not be pressed: {error}"}
         return {"result": f"The keys {digits} are being pressed."}

@@ -22,6 +22,7 @@ class CallControl(ABC):
 
     detects_voicemail: ClassVar[bool]
     detects_screening: ClassVar[bool] = False
+    takes_keys_as_sound: ClassVar[bool] = False  # in a call with a stream, instead of `send_dtmf`
 
     @abstractmethod
     def dial(

@@ -130,6 +130,12 @@ def configured_carriers() -> list[str]:
     return [slug for slug, row in settings.CARRIERS.items() if row["IS_CONFIGURED"]]
 
 
+def offers(slug: str, capability: type) -> bool:
+    """Whether a carrier has a capability."""
+    row = settings_of(slug)
+    return bool(row) and issubclass(import_string(row["BACKEND"]), capability)
+
+
 def reporting_at(path: str, rest: str = "") -> str:
     """The key of the carrier whose webhooks arrive under /webhooks/<path>/<rest>; empty if there is none."""
     own, _, account = rest.partition("/")

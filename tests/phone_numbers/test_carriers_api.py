@@ -8,7 +8,8 @@ from django.test import Client
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl, Compliance
 from phone_numbers.carriers.registry import able, carrier_named
-from tests import factories
+from phone_numbers.models import NumberPurchase
+from tests import carriers, factories
 
 pytestmark = pytest.mark.django_db
 
@@ -69,3 +70,19 @@ def test_a_number_is_at_the_default_carrier_unless_it_is_bought_elsewhere(client
     number = factories.make_phone_number()
     shown = client.get(f"/api/v1/phone-numbers/{number.pk}", headers=factories.bearer(number.developer)).json()["data"]
     assert shown["carrier"] == "telnyx"
+
+
+def test_numbers_that_need_documents_are_not_sold_by_a_carrier_that_takes_none(client: Client, settings: Any) -> None:
+    carriers.configure(settings, {"account_sid": "AC1", "auth_token": "t"}, "twilio")
+    settings.DEFAULT_CARRIER = "twilio"
+    headers = factories.bearer(factories.make_developer())
+    countries = client.get("/api/v1/countries", headers=headers)
+    assert {row["country_code"] for row in countries.json()["data"]} == {"US"}
+    asked = client.get("/api/v1/countries/GB/requirements", headers=headers)
+    body = {"phone_number": "+442071838750", "country_code": "GB", "number_type": "local", "carrier": "twilio"}
+    bought = client.post("/api/v1/phone-numbers", body, content_type="application/json", headers=headers)
+    carrier_named.cache_clear()
+    refusal = {"carrier": ["Numbers of GB need documents, which twilio does not take here."]}
+    assert (asked.status_code, asked.json()["errors"]) == (422, refusal)
+    assert (bought.status_code, bought.json()["errors"]) == (422, refusal)
+    assert not NumberPurchase.objects.exists()

@@ -29,6 +29,7 @@ class TwilioCalls(CallControl):
 
     account: TwilioAccount
     detects_voicemail = True
+    takes_keys_as_sound = True
 
     def dial(
         self,
@@ -180,7 +181,7 @@ class TwilioCalls(CallControl):
         self.account.move(carrier_call_id, carrier_call_id)
 
     def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None:
-        """Not by command: <Play digits> would end the call's stream. Keys are played into it (`plays_dtmf`)."""
+        """Not by command: <Play digits> would end the call's stream. Keys are played into it (`takes_keys_as_sound`)."""
         raise CarrierError("Twilio takes keys as sound.", reason="unsupported")
 
     def call_state(self, *, carrier_call_id: str) -> CallState:
