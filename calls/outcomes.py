@@ -39,6 +39,16 @@ OUTCOMES_OF_REFUSED = {
 }
 # With billing off only limits end or refuse calls for money.
 WITHOUT_BILLING = {HangupCause.INSUFFICIENT_BALANCE: "A spending limit was reached."}
+# Calls that were never dialed, by their reason.
+REFUSED_OUTBOUND = {
+    "do_not_call": "Not dialed: the number is on the do-not-call list.",
+    "country_not_allowed": "Not dialed: the policy does not allow this country.",
+    "outside_calling_hours": "Not dialed: outside of calling hours.",
+    "too_many_attempts": "Not dialed: called too often in the last 24 hours.",
+    "emergency_number": "Not dialed: emergency and short numbers cannot be called.",
+    "premium_destination": "Not dialed: premium-rate and special numbers cannot be called.",
+    "no_rate": "Not dialed: this destination has no rate.",
+}
 OUTCOMES_OF_SANDBOX = {
     HangupCause.NO_ANSWER: "The browser never connected.",
     HangupCause.CANCELED: "Canceled before the browser connected.",
@@ -53,6 +63,8 @@ def describe_outcome(call: Call) -> str:
         return (
             "Left a voicemail message." if call.voicemail_message_left else "Voicemail answered. No message was left."
         )
+    if call.refusal_reason and call.direction == Direction.OUTBOUND:
+        return REFUSED_OUTBOUND.get(call.refusal_reason, "Not dialed: the number cannot be called.")
     special: dict[HangupCause, str] = {}
     if call.sandbox:
         special = OUTCOMES_OF_SANDBOX

@@ -81,7 +81,7 @@ OPERATIONS = {
     "API keys": {
         "POST /api-keys": Operation(
             "Create an API key",
-            "The key is returned only in this response. Only admin keys can change API keys, caps, sessions, carrier accounts, and webhook "
+            "The key is returned only in this response. Only admin keys can change API keys, caps, policy, sessions, carrier accounts, and webhook "
             "endpoints.",
             answer=data_of(NEW_API_KEY),
             status=201,
@@ -126,6 +126,6 @@ FIELDS = {
     "company_name": "Your company.",
     "ApiKeySerializer.label": "A name for the key.",
     "NewApiKeySerializer.label": "A name for the key.",
-    "admin": "Create an admin key, which can change API keys, caps, sessions, carrier accounts, and webhook endpoints. "
+    "admin": "Create an admin key, which can change API keys, caps, policy, sessions, carrier accounts, and webhook endpoints. "
     "Requires a session token.",
 }

@@ -24,7 +24,8 @@ _KEY = {"id": whole(1), "label": text("Production")}
 _ADMIN = Read(
     "is_admin",
     flag(
-        "Whether the key can change API keys, caps, sessions, carrier accounts, and webhook endpoints.", example=False
+        "Whether the key can change API keys, caps, policy, sessions, carrier accounts, and webhook endpoints.",
+        example=False,
     ),
 )
 

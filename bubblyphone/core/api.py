@@ -278,9 +278,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     return Response({"message": MESSAGES[500]}, status=500)
 
 
-def _refusal(error: ApplicationError) -> dict[str, str]:
+def _refusal(error: ApplicationError) -> dict[str, str | None]:
     """With the `reason` for machines, like `insufficient_balance`, `too_many_calls` or `premium_destination`."""
-    return {"message": error.message, "reason": error.code}
+    return {"message": error.message, "reason": error.code, **error.details}
 
 
 def _unprocessable(errors: Mapping[str, list[str]], message: str = "The given data was invalid.") -> Response:

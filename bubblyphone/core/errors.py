@@ -15,15 +15,18 @@ from collections.abc import Mapping, Sequence
 
 
 class ApplicationError(Exception):
-    """A refusal that its reader can act on. `code` is for machines, `message` for people."""
+    """A refusal that its reader can act on. `code` is for machines, `message` for people, `details` are further fields of a response."""
 
     status = 400
     code = "error"
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, details: Mapping[str, str | None] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.code
+        self.details = dict(details or {})
 
 
 class InvalidRequest(ApplicationError):

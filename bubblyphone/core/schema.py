@@ -14,7 +14,7 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework.permissions import AllowAny
 from rest_framework.serializers import BaseSerializer
 
-from bubblyphone.core.json_schema import SHAPES, Schema, example_of, page_size, shape, text
+from bubblyphone.core.json_schema import SHAPES, Schema, example_of, moment, nullable, page_size, shape, text
 from bubblyphone.core.openapi_links import add_links
 from bubblyphone.core.registry import Slot
 from bubblyphone.core.webhook_schema import Webhook, webhooks_section
@@ -28,8 +28,11 @@ ERROR = shape(
         "reason": text(
             "daily_cap_reached", "A machine-readable code. Present on 402 and 403, and on 429 for limits you set."
         ),
+        "next_allowed_at": nullable(
+            moment("With `outside_calling_hours`: when the number can be called. Null if your hours never fit.")
+        ),
     },
-    optional=["reason"],
+    optional=["reason", "next_allowed_at"],
 )
 FIELD_ERRORS = shape(
     "ValidationError",

@@ -8,7 +8,7 @@ from drf_spectacular.openapi import AutoSchema
 from agents.variables import MAX_VALUE_CHARACTERS, NAME
 from bubblyphone.core.json_schema import Schema, choice, data_of, page_of, record
 from bubblyphone.core.schema import Operation
-from calls.api import caps_schema
+from calls.api import caps_schema, policy_schema
 from calls.api.recording_views import RecordingRetentionSerializer
 from calls.api.serializers import CallFilters, CallSerializer, ContextSerializer, SpeakSerializer, TransferSerializer
 from calls.api.shapes import (
@@ -24,11 +24,16 @@ from calls.api.shapes import (
     TURN,
 )
 
-_POLICY = "The destination is not allowed. `reason` is `emergency_number`, `premium_destination`, or `no_rate`."
+_POLICY = (
+    "The number cannot be called: `reason` is `emergency_number`, `premium_destination`, `no_rate`, or from your policy "
+    "`do_not_call`, `country_not_allowed`, `outside_calling_hours` (with `next_allowed_at`), or `too_many_attempts`. The refused "
+    "call is in the list of calls."
+)
 _AT_CARRIER = "The carrier rejected the request or could not be reached."
 
 OPERATIONS = {
     **caps_schema.OPERATIONS,
+    **policy_schema.OPERATIONS,
     "Calls": {
         "POST /calls": Operation(
             "Place a call",
@@ -148,6 +153,7 @@ OPERATIONS = {
 PATH_EXAMPLES = {"calls {id}": "42"}
 FIELDS = {
     **caps_schema.FIELDS,
+    **policy_schema.FIELDS,
     "calls {id}": "ID of the call, or the `call_id` string of a sandbox call.",
     "from": "One of your phone numbers (E.164).",
     "to": "Number to call (E.164).",

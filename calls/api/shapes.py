@@ -92,6 +92,10 @@ CALL = shape(
         "analysis_cost": money("0.00"),
         "total_cost": money("0.18"),
         "hangup_cause": nullable(choice(HangupCause.values, "normal_clearing")),
+        "refusal_reason": nullable(
+            text("do_not_call", "Why the call was refused before it began, such as `outside_calling_hours`."),
+            example=None,
+        ),
         "voicemail_detected": flag("Whether voicemail or another machine answered an outbound call."),
         "voicemail_message_left": flag(
             "Whether the whole voicemail message was spoken after the end of the greeting (`voicemail_action: ai_message`). "

@@ -2,10 +2,14 @@
 
 from django.urls import path
 
-from calls.api import recording_views, views
+from calls.api import policy, recording_views, views
 from calls.api.caps import CapsView
 
 urlpatterns = [
+    path("policy", policy.PolicyView.as_view()),
+    path("do-not-call", policy.DoNotCallView.as_view()),
+    path("do-not-call/import", policy.DoNotCallImportView.as_view()),
+    path("do-not-call/<int:pk>", policy.DoNotCallEntryView.as_view()),
     path("billing/caps", CapsView.as_view()),
     path("calls", views.CallsView.as_view()),
     path("calls/<str:identifier>", views.CallView.as_view()),

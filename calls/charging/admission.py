@@ -15,6 +15,7 @@ from calls.charging import balance_holds, settlement
 from calls.charging.call_prices import MINIMUM_BALANCE
 from calls.charging.daily_caps import Scope, daily_caps
 from calls.models import Call, Direction, HangupCause
+from calls.policy import gate
 
 RETRY_AFTER_SECONDS = 10
 CALLER_WINDOW = timedelta(hours=1)
@@ -32,6 +33,7 @@ def admit(call: Call) -> None:
     require_active(call.developer_id)
     if call.direction == Direction.OUTBOUND:
         call.telephony_rate = _rate_to(call, call.to_number)
+        gate.check(call.developer, call.to_number, now=now)
     ledger.require_balance(call.developer_id, max(MINIMUM_BALANCE, balance_holds.hold_of(call, now)))
     _check_cost_limit(call)
     _check_account_limits(call, now)
@@ -62,6 +64,7 @@ def admit_transfer(call: Call, to: str) -> Decimal:
     ledger.lock_developer(call.developer_id)
     require_active(call.developer_id)
     rate = _rate_to(call, to)
+    gate.check(call.developer, to, now=timezone.now(), is_configured=to == call.settings.transfer_number)
     if ledger.available(call.developer_id) < rate:
         raise InsufficientFunds("Your balance is too low for the first minute of the transfer.")
     limit = settlement.cost_limit(call)

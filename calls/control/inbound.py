@@ -56,14 +56,14 @@ def _begin(event: CarrierEvent) -> None:
         logger.exception("An inbound call has no rate", extra={"phone_number_id": number.pk})
         commands.after_commit(commands.reject, event, event.carrier_call_id, event.event_id)
         return
-    refusal, reason = _refusal(call, number)
+    refusal, call.refusal_reason = _refusal(call, number)
     call.save()
     timeline.add_beginning(call, at=event.occurred_at)
     will_ask = bool(call.settings.lookup_url) and not refusal
     if call.mode == CallMode.STREAMING and not refusal and not will_ask:
         call_variables.put_in(call, call.settings, {})
     if refusal:
-        timeline.add_event(call.pk, "call.refused", "system", at=event.occurred_at, reason=reason)
+        timeline.add_event(call.pk, "call.refused", "system", at=event.occurred_at, reason=call.refusal_reason)
         call.end_requested_at, call.end_requested_cause = event.occurred_at, refusal
         lifecycle.finish(call, ended_at=event.occurred_at, cause=refusal)
         commands.reject_after_commit(call)

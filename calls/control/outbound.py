@@ -1,6 +1,7 @@
 """Outbound calls: check, admit, dial. Inbound calls begin in `calls.control.inbound`."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -13,13 +14,14 @@ from agents.selectors import running_slug
 from agents.settings import CallConfig
 from agents.versions import answering_version
 from billing import destinations
-from bubblyphone.core.errors import Conflict, InvalidRequest, UpstreamFailed
+from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
 from calls import timeline
 from calls.charging.admission import admit
 from calls.charging.call_prices import model_price
 from calls.control import call_variables, commands, lifecycle
-from calls.models import Call, Direction, HangupCause
+from calls.models import Call, CallStatus, Direction, HangupCause
+from calls.policy import gate
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import get_carrier
@@ -58,35 +60,52 @@ def place_call(
     elif request.get("model") or request.get("model_key_id"):
         refuse(model_rules.call_problems(config))
     now = timezone.now()
-    with transaction.atomic():
-        secrets.check_tools(request.get("tools"), developer_id=developer.pk)
-        call = Call(
-            developer=developer,
-            phone_number=number,
-            carrier=number.carrier,
-            agent=agent or number.agent,
-            agent_version=agent.version if agent else answering_version(number),
-            api_key=api_key,
-            direction=Direction.OUTBOUND,
-            from_number=number.e164,
-            to_number=to,
-            mode=mode,
-            model_slug=running_slug(config.model_slug) if is_streaming else "",
-            config=config.to_json(),
-            dynamic_variables=variables,
-            metadata=dict(metadata or {}),
-            recording_enabled=config.recording_enabled,
-            started_at=now,
-            model_rate=model_price(config) if is_streaming else ZERO,
-        )
-        admit(call)
-        call.save()
-        timeline.add_beginning(call, at=now)
-        if is_streaming:
-            call_variables.put_in(call, config, variables)
+    call = Call(
+        developer=developer,
+        phone_number=number,
+        carrier=number.carrier,
+        agent=agent or number.agent,
+        agent_version=agent.version if agent else answering_version(number),
+        api_key=api_key,
+        direction=Direction.OUTBOUND,
+        from_number=number.e164,
+        to_number=to,
+        mode=mode,
+        model_slug=running_slug(config.model_slug) if is_streaming else "",
+        config=config.to_json(),
+        dynamic_variables=variables,
+        metadata=dict(metadata or {}),
+        recording_enabled=config.recording_enabled,
+        started_at=now,
+        model_rate=model_price(config) if is_streaming else ZERO,
+    )
+    try:
+        with transaction.atomic():
+            secrets.check_tools(request.get("tools"), developer_id=developer.pk)
+            admit(call)
+            call.save()
+            timeline.add_beginning(call, at=now)
+            if is_streaming:
+                call_variables.put_in(call, config, variables)
+    except Forbidden as error:
+        _keep_refused(call, error, now)
+        raise
     _dial(call)
     call.refresh_from_db()
     return call
+
+
+def _keep_refused(call: Call, refusal: Forbidden, now: datetime) -> None:
+    """Write down a call that the gate refused, for the list of calls. Nobody is told of it but who asked."""
+    if refusal.code not in gate.REASONS:
+        return
+    call.status, call.hangup_cause, call.refusal_reason = CallStatus.FAILED, HangupCause.REJECTED, refusal.code
+    call.ended_at = call.settled_at = call.reported_at = now
+    call.transcript_announced = True
+    with transaction.atomic():
+        call.save()
+        timeline.add_beginning(call, at=now)
+        timeline.add_event(call.pk, "call.refused", "system", at=now, reason=refusal.code, detail=refusal.message)
 
 
 def check_streaming(config: CallConfig) -> None:

@@ -18,6 +18,7 @@ from calls.models.call import (
 )
 from calls.models.call_fields import HangupCause
 from calls.models.media_node import MediaNode
+from calls.models.policy import DialingPolicy, DoNotCallNumber
 
 __all__ = [
     "ENDED_STATUSES",
@@ -30,7 +31,9 @@ __all__ = [
     "CallStatus",
     "CallTurn",
     "CarrierEventRecord",
+    "DialingPolicy",
     "Direction",
+    "DoNotCallNumber",
     "HangupCause",
     "MediaNode",
     "Recording",

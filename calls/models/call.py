@@ -89,6 +89,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     # When the account's retention ended that of its transcript, or of its events (`calls.retention`).
     transcript_deleted_at = models.DateTimeField(null=True)
     events_deleted_at = models.DateTimeField(null=True)
+    refusal_reason = models.CharField(max_length=40, blank=True, default="", db_default="")  # why it was never begun
     reported_at = models.DateTimeField(null=True)  # when `call.report` was sent (calls.reports)
 
     started_at = models.DateTimeField(default=timezone.now)

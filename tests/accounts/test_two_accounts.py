@@ -16,6 +16,7 @@ from agents.secrets import create_secret
 from billing.models import Card
 from bubblyphone.core.crypto import encrypt
 from calls.models import Call
+from calls.policy import services
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_agent, make_api_key, make_carrier_account, make_endpoint
@@ -56,6 +57,7 @@ class Foreign:
             "secrets": create_secret(developer=owner, name="KEY", value="s3cret").pk,
             "phone-numbers": self.number.pk,
             "webhook-logs": self._delivery(),
+            "do-not-call": services.add(developer_id=owner.pk, phone_number="+12025550199", source="api").pk,
             "webhook-endpoints": make_endpoint(owner, "https://example.com/foreign")[0].pk,
             "billing/payment-methods": Card.objects.create(developer=owner, stripe_id="pm_foreign").pk,
         }
@@ -189,7 +191,16 @@ def test_anothers_number_calls_nobody(client: Client, mine: Developer) -> None:
 def test_lists_show_nothing_of_others(client: Client, mine: Developer) -> None:
     foreign = Foreign()
     headers = bearer(mine, is_admin=True)
-    lists = ["agents", "calls", "carrier-accounts", "events", "model-keys", "phone-numbers", "webhook-endpoints"]
+    lists = [
+        "agents",
+        "calls",
+        "carrier-accounts",
+        "do-not-call",
+        "events",
+        "model-keys",
+        "phone-numbers",
+        "webhook-endpoints",
+    ]
     lists += [f"calls?phone_number_id={pk}" for pk in (foreign.number.pk, MISSING)]
     for path in lists:
         assert send(client, "get", path, None, headers).json()["data"] == []

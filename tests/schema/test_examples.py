@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from accounts.passwords import make_token
+from calls.models import DoNotCallNumber
 from tests.described import check_against
 from tests.factories import make_developer
 from tests.schema.conftest import World, credentials_at
@@ -40,6 +41,7 @@ def path_of(world: World, method: str, path: str) -> str:
         "/api-keys": _newest_key(world),
         "/webhook-logs": world.webhook_log_id,
         "/carrier-accounts": world.carrier_account_ids[method == "DELETE"],
+        "/do-not-call": _newest_do_not_call(world),
         "/webhook-endpoints": world.webhook_endpoint_ids[method == "DELETE"],
         "/billing": world.card_id if "payment-methods" in path else f"{timezone.now():%Y-%m}",
     }
@@ -50,6 +52,11 @@ def path_of(world: World, method: str, path: str) -> str:
 def _newest_key(world: World) -> int:
     """Not the one that the requests are sent with."""
     made = ApiKey.objects.filter(developer=world.developer, label="Production").last()
+    return made.pk if made else 0
+
+
+def _newest_do_not_call(world: World) -> int:
+    made = DoNotCallNumber.objects.filter(developer=world.developer).last()
     return made.pk if made else 0
 
 

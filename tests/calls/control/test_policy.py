@@ -1,4 +1,4 @@
-"""Destinations that are always refused: at every door nothing is dialed, charged or stored."""
+"""Destinations that are always refused: at every door nothing is dialed or charged, and a refused call says why."""
 
 import json
 from datetime import UTC, datetime
@@ -44,7 +44,8 @@ def test_no_call_is_placed(to: str, reason: str) -> None:
     answer = send(developer, "POST", "/calls", {"from": number.e164, "to": to})
     assert (answer.status_code, answer.json()["reason"]) == (403, reason)
     assert set(answer.json()) == {"message", "reason"}
-    assert not Call.objects.exists()
+    refused = Call.objects.get()
+    assert (refused.status, refused.refusal_reason, refused.carrier_call_id) == ("failed", reason, None)
     assert LedgerEntry.objects.filter(developer=developer).count() == 1  # the credit
 
 

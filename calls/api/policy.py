@@ -1,0 +1,141 @@
+"""/api/v1/policy and /api/v1/do-not-call: whom the account calls."""
+
+import re
+from typing import Any
+
+import phonenumbers
+from django.http import HttpResponse
+from rest_framework import serializers
+from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.admin_keys import ChangesNeedAdminKey, require_admin_key
+from agents.serializers import PhoneNumberField
+from bubblyphone.core.api import StrictSerializer, data, page_of, validated
+from bubblyphone.core.errors import InvalidRequest
+from bubblyphone.core.known_parameters import KnownParameters
+from bubblyphone.core.readable_body import ReadableBody
+from calls.api.policy_shapes import DO_NOT_CALL, POLICY
+from calls.api.views import developer_of
+from calls.models import DoNotCallNumber
+from calls.policy import services
+from calls.policy.calling_hours import DAYS
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_SOURCE = DoNotCallNumber.Source.API
+
+
+class CallingHoursSerializer(StrictSerializer):
+    """Hours of the day, and perhaps days of the week."""
+
+    start = serializers.RegexField(_CLOCK, max_length=5)
+    end = serializers.RegexField(_CLOCK, max_length=5)
+    days = serializers.ListField(
+        child=serializers.ChoiceField(choices=DAYS), allow_empty=False, max_length=7, required=False
+    )
+
+    def validate_days(self, days: list[str]) -> list[str]:
+        return sorted(set(days), key=DAYS.index)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["start"] == attrs["end"]:
+            raise serializers.ValidationError({"end": ["Choose another time than the start."]})
+        return attrs
+
+
+class PolicySerializer(StrictSerializer):
+    """The body of PUT /policy; a field that is left out stays as it is."""
+
+    allowed_countries = serializers.ListField(
+        child=serializers.CharField(max_length=2), required=False, allow_null=True, max_length=300
+    )
+    calling_hours = CallingHoursSerializer(required=False, allow_null=True)
+    max_calls_per_number_per_day = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=1000
+    )
+
+    def validate_allowed_countries(self, codes: list[str] | None) -> list[str] | None:
+        if codes is None:
+            return None
+        if unknown := [code for code in codes if code not in phonenumbers.SUPPORTED_REGIONS]:
+            raise serializers.ValidationError(f"Unknown country code: {', '.join(unknown)}.")
+        return sorted(set(codes))
+
+
+class DoNotCallSerializer(StrictSerializer):
+    """The body of POST /do-not-call."""
+
+    phone_number = PhoneNumberField()
+    reason = serializers.CharField(max_length=services.MAX_REASON, required=False, allow_blank=True, default="")
+
+
+class DoNotCallFilters(serializers.Serializer[Any]):
+    """GET /do-not-call."""
+
+    phone_number = serializers.CharField(max_length=20, required=False)
+    format = serializers.ChoiceField(choices=["json", "csv"], required=False)
+
+
+class CsvParser(BaseParser):
+    """The body as it is."""
+
+    media_type = "text/csv"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        return {"file": stream.read()}
+
+
+class PolicyView(APIView):
+    """GET and PUT /policy."""
+
+    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
+
+    def get(self, request: Request) -> Response:
+        return data(POLICY.of(services.policy_of(developer_of(request))))
+
+    def put(self, request: Request) -> Response:
+        changes = validated(PolicySerializer, request)
+        return data(POLICY.of(services.set_policy(developer=developer_of(request), changes=changes)))
+
+
+class DoNotCallView(APIView):
+    """GET and POST /do-not-call."""
+
+    def get(self, request: Request) -> Response | HttpResponse:
+        filters = DoNotCallFilters(data=request.query_params.dict())
+        filters.is_valid(raise_exception=True)
+        chosen = dict(filters.validated_data)
+        is_file = chosen.pop("format", "json") == "csv"
+        rows = services.numbers_of(developer_of(request)).filter(**chosen)
+        if is_file:
+            return services.csv_of(rows)
+        return page_of(request, rows, DO_NOT_CALL.of)
+
+    def post(self, request: Request) -> Response:
+        body = validated(DoNotCallSerializer, request)
+        entry = services.add(developer_id=developer_of(request).pk, source=_SOURCE, **body)
+        return data(DO_NOT_CALL.of(entry), status=201)
+
+
+class DoNotCallEntryView(APIView):
+    """DELETE /do-not-call/{id}."""
+
+    def delete(self, request: Request, pk: int) -> Response:
+        require_admin_key(request)
+        services.remove(developer=developer_of(request), pk=pk)
+        return Response(status=204)
+
+
+class DoNotCallImportView(APIView):
+    """POST /do-not-call/import: text/csv, or multipart with a `file`."""
+
+    parser_classes = [CsvParser, MultiPartParser]
+
+    def post(self, request: Request) -> Response:
+        file = request.data.get("file") if hasattr(request.data, "get") else None
+        if file is None:
+            raise InvalidRequest({"file": ["Send CSV as the body (text/csv), or as the file of a multipart form."]})
+        content = file if isinstance(file, bytes) else file.read()
+        return data(services.import_csv(developer=developer_of(request), content=content, source=_SOURCE))
