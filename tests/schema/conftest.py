@@ -98,7 +98,11 @@ def world(
         spare_key_id=keys[1],
         secret_ids=[create_secret(developer=developer, name=name, value="s3cret").pk for name in ("ONE", "OTHER")],
         card_id=Card.objects.create(developer=developer, stripe_id="pm_schema", brand="visa", last_four="4242").pk,
-        ended_call=_worked_up(_call(number, status="completed", ended_at=timezone.now(), duration_seconds=95)),
+        ended_call=_worked_up(
+            _call(
+                number, status="completed", hangup_cause="normal_clearing", ended_at=timezone.now(), duration_seconds=95
+            )
+        ),
         running_call=_call(number, status="answered"),
         webhook_log_id=_failed_webhook(number),
         webhook_endpoint_ids=[make_endpoint(developer, "https://example.com/events")[0].pk for _ in range(2)],

@@ -50,6 +50,9 @@ def constants_of(tree: ast.Module) -> dict[str, set[str]]:
     """Texts that a module gives names to: one, or the values of a table."""
     found: dict[str, set[str]] = {}
     for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and any(name.name.isupper() for name in node.names):
+            path = Path(settings.BASE_DIR, *node.module.split(".")).with_suffix(".py")
+            found |= constants_of(ast.parse(path.read_text())) if path.is_file() else {}
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
             texts = {one.value for one in values if isinstance(one, ast.Constant) and isinstance(one.value, str)}
