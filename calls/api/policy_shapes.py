@@ -8,9 +8,8 @@ _HOURS = record(
     {
         "start": text("09:00"),
         "end": text("20:00", "An end before the start is on the next day."),
-        "days": listing(choice(DAYS, "mon"), "Days on which the hours start. All days if omitted.", ["mon", "tue"]),
-    },
-    optional=["days"],
+        "days": listing(choice(DAYS, "mon"), "Days on which the hours start.", ["mon", "tue"]),
+    }
 )
 POLICY = shape(
     "Policy",
