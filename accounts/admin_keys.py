@@ -1,4 +1,4 @@
-"""What an ordinary API key may not change: API keys, caps, policy, sessions, endpoints, carrier accounts. A stolen one could lift its limits.
+"""What an ordinary API key may not change: API keys, caps, policy, sessions, endpoints, carrier accounts. Stolen, it could lift its limits.
 
 Session tokens and admin keys may; only a session token can create an admin key.
 """

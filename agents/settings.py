@@ -195,6 +195,15 @@ class CallConfig:
         label="Agent can transfer calls",
         about="Whether the agent has the built-in `transfer_call` tool. Default: {default}.",
     )
+    opt_out_tool: bool = setting(
+        False,
+        Flag(),
+        Group.TOOLS,
+        label="Agent can add the remote party to the do-not-call list",
+        about="Whether the agent has the built-in `add_to_do_not_call` tool, for people who ask never to be called again. "
+        "Default: {default}.",
+        example=True,
+    )
     recording_enabled: bool = setting(
         False,
         Flag(),

@@ -55,7 +55,16 @@ SEND_DTMF = ToolSpec(
         "required": ["digits"],
     },
 )
-RESERVED_NAMES = frozenset({"end_call", "transfer_call", "send_dtmf"})
+ADD_TO_DO_NOT_CALL = ToolSpec(
+    name="add_to_do_not_call",
+    description="Put the person's number on the do-not-call list, so that it is never called again. Call it only when the person asks"
+    " for that, such as: never call me again, take me off your list. Then confirm it.",
+    parameters={
+        "type": "object",
+        "properties": {"reason": {"type": "string", "description": "What the person said, in a few words."}},
+    },
+)
+RESERVED_NAMES = frozenset({"end_call", "transfer_call", "send_dtmf", "add_to_do_not_call"})
 
 # OpenAI: "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level".
 TOP_LEVEL_REFUSED = frozenset({"anyOf", "oneOf", "allOf", "enum", "not"})
@@ -73,6 +82,8 @@ def build_toolset(config: CallConfig, *, on_telephone: bool = False) -> tuple[To
     leads_somewhere = config.transfer_number or config.unusable_transfer_number or config.tool_webhook_url
     if on_telephone and config.auto_transfer_tool and leads_somewhere:
         toolset.append(TRANSFER_CALL)
+    if on_telephone and config.opt_out_tool:
+        toolset.append(ADD_TO_DO_NOT_CALL)
     if on_telephone:
         toolset.append(SEND_DTMF)
     return tuple(toolset)

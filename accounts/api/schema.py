@@ -81,7 +81,7 @@ OPERATIONS = {
     "API keys": {
         "POST /api-keys": Operation(
             "Create an API key",
-            "The key is returned only in this response. Only admin keys can change API keys, caps, policy, sessions, carrier accounts, and webhook "
+            "Returned only in this response. Only admin keys can change API keys, caps, policy, sessions, carrier accounts, and webhook "
             "endpoints.",
             answer=data_of(NEW_API_KEY),
             status=201,

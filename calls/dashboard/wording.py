@@ -33,6 +33,7 @@ EVENTS = {
     "silence.asked": "Asked whether anybody is there",
     "variables.saved": "Variables set by a tool",
     "variables.missing": "Variables without a value",
+    "do_not_call.added": "Added to the do-not-call list",
     "transfer.requested": "Transfer requested",
     "transfer.briefing": "Briefing the transfer recipient",
     "transfer.answered": "Transfer answered",

@@ -46,6 +46,7 @@ from calls.live.engines import EngineChoice, engines_of
 from calls.live.event_writer import EventWriter
 from calls.live.fallback_tts import LocalFallbackTts
 from calls.live.http_tool_calls import HttpTools, Sender
+from calls.live.opt_out_tool import OptOutTool
 from calls.live.recording_tap import taped
 from calls.live.tool_calls import CallFacts, TelephoneTools, ToolWebhook, no_tools
 from calls.live.transfer_tool import TransferRouter
@@ -276,6 +277,8 @@ def tool_runner(live: LiveCall, line: MediaTransport | None = None) -> ToolRunne
             values=live.values,
             others=runner,
         )
+    if live.config.opt_out_tool:
+        runner = OptOutTool(live.call_id, runner, in_database)
     return TelephoneTools(live, runner, line) if live.carrier_call_id else runner
 
 

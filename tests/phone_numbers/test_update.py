@@ -70,6 +70,7 @@ def test_all_fields_at_once_and_cleared_again(patch):
         "agent_id": agent.pk,
         "transfer_number": "+12025559999",
         "auto_transfer_tool": False,
+        "opt_out_tool": True,
         "voicemail_action": "ai_message",
         "realtime_transcript": True,
         "recording_enabled": True,
