@@ -16,7 +16,7 @@ class Capabilities(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    reasoning_efforts: tuple[str, ...] = ()  # the lowest first, which is the default
+    reasoning_efforts: tuple[str, ...] = ()  # the lowest first
     noise_reduction: tuple[Literal["near_field", "far_field"], ...] = ()
     semantic_turns: bool = False  # detects the end of a turn by what was said
     async_tools: bool = False  # can speak while it waits for the result of a tool
@@ -39,6 +39,11 @@ class Capabilities(BaseModel):
     def session_voice(self, name: str) -> str:
         """The voice for a session: the one of that name, else the default; empty if the model has no choice of voices."""
         return self.find_voice(name) or next(iter(self.voices), "")
+
+    def lacks(self, setting: str, value: str) -> bool:
+        """Whether it is a setting that only some models have, with a value that this one does not take."""
+        taken = {"reasoning_effort": self.reasoning_efforts, "noise_reduction": self.noise_reduction}.get(setting)
+        return taken is not None and bool(value) and value not in taken
 
     def session_language(self, language: str) -> str:
         """The vendor's code for a BCP-47 language; empty if it has none, which leaves the language to the model."""

@@ -14,6 +14,7 @@ Problems = dict[str, list[str]]
 # The fields on which each rule depends.
 MODEL_FIELDS = frozenset({"model_slug", "model_key_id"})
 VOICE_FIELDS = frozenset({"voice", "model_slug", "model_key_id"})
+OPTIONAL_FIELDS = frozenset({"reasoning_effort", "noise_reduction"})  # settings that only some models have
 FALLBACK_FIELDS = frozenset({"fallback_model", "model_slug", "model_key_id"})
 # What changes which layer a number's calls take these from.
 LAYER_FIELDS = frozenset({"agent_id", "agent_version_id", "mode"})
@@ -30,6 +31,8 @@ def call_problems(config: CallConfig) -> Problems:
         found |= _voice_problems(config)
     if not found and "fallback_model" in said:
         found |= _fallback_problems(config)
+    if "model_slug" not in found:
+        found |= _optional_problems(config, said)
     return found
 
 
@@ -48,6 +51,8 @@ def settings_problems(settings: AgentSettings, changed: Set[str], *, may_name_ca
         found |= _voice_problems(config) if has_model else _unknown_voice_problems(config.voice)
     if changed & FALLBACK_FIELDS and not found:
         found |= _fallback_problems(config)
+    if has_model and "model_slug" not in found:
+        found |= _optional_problems(config, _touched(changed))
     return found
 
 
@@ -62,7 +67,14 @@ def number_problems(number: LinkedSettings, changed: Set[str]) -> Problems:
         found |= _voice_problems(config) if has_model else _unknown_voice_problems(config.voice)
     if changed & (FALLBACK_FIELDS | LAYER_FIELDS) and not found:
         found |= _fallback_problems(config)
+    if config.sources["model_slug"] != Source.DEFAULT and "model_slug" not in found:
+        found |= _optional_problems(config, _touched(changed))
     return found
+
+
+def _touched(changed: Set[str]) -> Set[str]:
+    """The optional settings that a change is about: all of them if it is of the model."""
+    return OPTIONAL_FIELDS if changed & (MODEL_FIELDS | LAYER_FIELDS) else OPTIONAL_FIELDS & changed
 
 
 def usability_problems(config: CallConfig) -> Problems:
@@ -93,6 +105,21 @@ def _key_problems(model: AIModel, key_id: int, slug: str) -> Problems:
         return {"model_key_id": [f"The model {slug} does not use a key. Remove the model key or choose another model."]}
     names = key.get_provider_display(), model.get_provider_display()
     return {"model_key_id": [f"This key is for {names[0]}, but {slug} is a model from {names[1]}."]}
+
+
+def _optional_problems(config: CallConfig, names: Set[str]) -> Problems:
+    """Optional settings among `names` that the model does not take."""
+    model = selectors.in_service(selectors.find_model(config.model_slug))
+    if model is None:
+        return {}
+    found: Problems = {}
+    for name in sorted(OPTIONAL_FIELDS & names):
+        value = getattr(config, name)
+        if model.can.lacks(name, value):
+            taken = model.can.reasoning_efforts if name == "reasoning_effort" else model.can.noise_reduction
+            choices = f"Its values: {', '.join(taken)}." if taken else "It has none."
+            found[name] = [f"{model.display_name} has no {name} {value}. {choices}"]
+    return found
 
 
 def _voice_problems(config: CallConfig) -> Problems:

@@ -3,6 +3,7 @@
 from django.db.models import Count, Q, QuerySet
 
 from accounts.models import Developer
+from agents.custom_models import custom_model, is_custom
 from agents.models import Agent, AIModel, ModelKey
 from agents.providers.registry import get_model
 from bubblyphone.core.errors import NotFound
@@ -14,8 +15,11 @@ def list_models() -> list[AIModel]:
 
 
 def find_model(slug: str) -> AIModel | None:
-    """The model of that slug in either spelling, also when it is switched off or retired; None when there is none."""
-    return AIModel.objects.select_related("successor").filter(Q(slug=slug) | Q(aliases__contains=[slug])).first()
+    """The model of that slug in either spelling, also when it is switched off or retired, or one that the catalog lacks
+    (`openai/<id>`); None when there is none.
+    """
+    stored = AIModel.objects.select_related("successor").filter(Q(slug=slug) | Q(aliases__contains=[slug])).first()
+    return stored or custom_model(slug)
 
 
 def in_service(model: AIModel | None) -> AIModel | None:
@@ -39,6 +43,8 @@ def unavailable_reason(model: AIModel) -> str:
     running = in_service(model)
     if running is None:
         return "This model has been retired." if model.is_retired else "This model is disabled on this server."
+    if is_custom(running):
+        return f"A model that is not in the catalog requires your own {running.get_provider_display()} key."
     if get_model(running.provider).is_available():
         return ""
     if running.provider == AIModel.Provider.LOCAL:

@@ -54,6 +54,23 @@ class InterruptionSensitivity(TextChoices):
     HIGH = "high"
 
 
+class ReasoningEffort(TextChoices):
+    """How much a model thinks before it speaks; the vendors' own words."""
+
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+
+
+class NoiseReduction(TextChoices):
+    """The kind of microphone whose noise the model's vendor filters out."""
+
+    NEAR_FIELD = "near_field"
+    FAR_FIELD = "far_field"
+
+
 class Source(StrEnum):
     """Where a value came from."""
 
@@ -298,8 +315,8 @@ class CallConfig:
         about="How easily a sound from the caller counts as an interruption. Default: {default}.",
         placeholder="Default: medium",
         providers={
-            # How loud the caller must be to count, 0 to 1; 0.5 is the vendor's default.
-            "openai": At("audio.input.turn_detection.threshold", {"low": 0.7, "medium": 0.5, "high": 0.3}),
+            # How loud the caller must be to count, 0 to 1.
+            "openai": At("audio.input.turn_detection.threshold", {"low": 0.7, "medium": None, "high": 0.3}),
             "google": At(
                 "realtimeInputConfig.automaticActivityDetection.startOfSpeechSensitivity",
                 {"low": "START_SENSITIVITY_LOW", "medium": None, "high": "START_SENSITIVITY_HIGH"},
@@ -316,6 +333,52 @@ class CallConfig:
         example="gpt-realtime-mini",
         hint="Takes over if the model fails mid-call (same price).",
         placeholder="None",
+    )
+    reasoning_effort: str = setting(
+        "",
+        Choice(
+            ReasoningEffort,
+            {
+                "minimal": "Minimal: fastest answers",
+                "low": "Low",
+                "medium": "Medium",
+                "high": "High",
+                "xhigh": "Extra high: slowest answers",
+            },
+            length=7,
+        ),
+        Group.MODEL,
+        label="Reasoning effort",
+        about="How much the model thinks before it speaks: one of its `capabilities.reasoning_efforts`. "
+        "Null: the model's default, or the lowest for models whose default is too slow for a phone call.",
+        example=None,
+        hint="More effort means better answers, but longer pauses. Only for models that support it.",
+        placeholder="Default: the model's",
+        on_call_page="Reasoning effort",
+        providers={
+            "openai": At("reasoning.effort", {"": None}),
+            "google": At(
+                "generationConfig.thinkingConfig.thinkingLevel",
+                {"": None, **{effort.value: effort.value.upper() for effort in ReasoningEffort}},
+            ),
+        },
+    )
+    noise_reduction: str = setting(
+        "",
+        Choice(
+            NoiseReduction,
+            {"near_field": "Near field: handsets and headsets", "far_field": "Far field: speakerphones and rooms"},
+            length=10,
+        ),
+        Group.MODEL,
+        label="Noise reduction",
+        about="How the model's provider reduces noise from the caller: one of the model's `capabilities.noise_reduction`. "
+        "Null: `far_field` on phone calls if the model has it.",
+        example=None,
+        hint="Only for models that support it.",
+        placeholder="Default: far field",
+        on_call_page="Noise reduction",
+        providers={"openai": At("audio.input.noise_reduction.type", {"": None})},
     )
     max_cost_per_call: Decimal | None = setting(
         None,

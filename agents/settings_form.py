@@ -12,6 +12,7 @@ from rest_framework import serializers
 from accounts.models import Developer
 from agents import selectors
 from agents import setting_kinds as kinds
+from agents.custom_models import custom_model
 from agents.models import AgentSettings
 from agents.serializers import AgentSettingsSerializer
 from agents.setting_inputs import make_input
@@ -181,7 +182,7 @@ def _model_choices(current: str) -> list[tuple[str, str]]:
             f"{model.display_name} · ${format_money(model.price_per_minute)} per minute"
             + ("" if selectors.is_available(model) else " · requires your own key"),
         )
-        for model in selectors.list_models()
+        for model in [*selectors.list_models(), *filter(None, [custom_model(current)])]
         if model.slug == current or selectors.in_service(model) is not None
     ]
 

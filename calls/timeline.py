@@ -45,7 +45,14 @@ def add_beginning(call: Call, *, at: datetime) -> None:
 
 
 def add_transcript(
-    call_id: int, role: str, text: str, *, at: datetime, item_id: str = "", interrupted_at_ms: int | None = None
+    call_id: int,
+    role: str,
+    text: str,
+    *,
+    at: datetime,
+    item_id: str = "",
+    interrupted_at_ms: int | None = None,
+    commentary: bool = False,
 ) -> None:
     """Write what one side said; what becomes known after the end was said before it."""
     call = Call.objects.select_related("phone_number").get(pk=call_id)
@@ -58,6 +65,7 @@ def add_transcript(
         item_id=item_id[:100],
         interrupted=interrupted_at_ms is not None,
         interrupted_at_ms=interrupted_at_ms,
+        commentary=commentary,
     )
     if call.config.get("realtime_transcript", {}).get("value"):
         notify(call, "call.transcript.segment", at=at, role=role, text=text)

@@ -30,8 +30,12 @@ class BrowserObserver:
         elif event_type == "tool.returned":
             self.show({"type": "tool_result", **(metadata or {})})
 
-    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None:
-        self._recorder.transcript(role, text, item_id=item_id, interrupted_at_ms=interrupted_at_ms)
+    def transcript(
+        self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None, commentary: bool = False
+    ) -> None:
+        self._recorder.transcript(
+            role, text, item_id=item_id, interrupted_at_ms=interrupted_at_ms, commentary=commentary
+        )
         self.show({"type": "transcript", "role": role, "text": text})
 
     def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:

@@ -8,13 +8,13 @@ closes, the session goes on over a new connection by its resumption handle. http
 import asyncio
 import contextlib
 import logging
-import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import orjson
 
+from agents.providers import gemini_setup
 from agents.providers.base import (
     ProviderError,
     RealtimeModel,
@@ -23,7 +23,7 @@ from agents.providers.base import (
     Turn,
     late_result,
 )
-from agents.providers.gemini_setup import history_message, setup_message, text_message, tool_response_message
+from agents.providers.gemini_setup import text_message
 from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
@@ -87,11 +87,11 @@ class GeminiLiveModel(RealtimeModel):
         try:
             async with connecting(VENDOR):
                 socket = await open_socket(self._url, {"x-goog-api-key": config.api_key or self._api_key})
-                socket.send(_encode(setup_message(config, handle=handle, has_history=bool(history))))
+                socket.send(_encode(gemini_setup.setup_message(config, handle=handle, has_history=bool(history))))
                 while "setupComplete" not in (parse_object(await socket.recv()) or {}):
                     pass
                 if history:
-                    socket.send(_encode(history_message(history)))
+                    socket.send(_encode(gemini_setup.history_message(history)))
         except BaseException:
             if socket is not None:
                 await socket.close()
@@ -123,6 +123,7 @@ class GeminiLiveSession(RealtimeSession):
         self._turn_is_reported = False  # TurnDone was sent for it
         self._interrupted = False  # further output of this turn is dropped
         self._words_are_complete = True  # all that the caller said before `end_input` is known
+        self._is_thinking = False  # of models that think in the background: what they say is not their last word yet
         self._heard = ""  # of the caller's utterance, not reported yet
         self._said = ""  # of the model's, not reported yet
         self._open_calls: dict[str, ModelSocket] = {}  # id → the connection that it was asked over
@@ -150,7 +151,13 @@ class GeminiLiveSession(RealtimeSession):
             return  # withdrawn
         if not self._is_lost(asked_over):
             with contextlib.suppress(ModelSocketClosed):
-                asked_over.send(_encode(tool_response_message(call_id, name, dict(result))))
+                asked_over.send(
+                    _encode(
+                        gemini_setup.tool_response_message(
+                            call_id, name, dict(result), is_async=self.speaks_during_tools
+                        )
+                    )
+                )
                 return
         await self.send_late_result(name, result, is_last=not any(map(self._is_lost, self._open_calls.values())))
 
@@ -202,9 +209,10 @@ class GeminiLiveSession(RealtimeSession):
                 # A planned change closes the old socket once the new one is in its place.
                 is_planned = self._socket is not socket
                 # Words of the caller's that no turn has followed wait for an answer; the vendor does not remember the debt.
-                mid_answer = not is_planned and bool(self._heard or (self._in_turn and not self._turn_is_reported))
+                mid_answer = not is_planned and self._is_owed_an_answer
                 for event in self._end_turn():
                     yield event
+                self._is_thinking = False
                 if not is_planned:
                     await self._recover(socket, error)
                 socket = self._socket
@@ -217,6 +225,10 @@ class GeminiLiveSession(RealtimeSession):
                 if self._late_results and not any(map(self._is_lost, self._open_calls.values())):
                     await self._tell_late_results()  # the calls they waited for were canceled
                 self._note_pause()
+
+    @property
+    def _is_owed_an_answer(self) -> bool:
+        return bool(self._heard or self._is_thinking or (self._in_turn and not self._turn_is_reported))
 
     # --- what the vendor says -----------------------------------------------------------------------------------------
 
@@ -238,7 +250,7 @@ class GeminiLiveSession(RealtimeSession):
         if update.get("resumable") is True:
             self._handle = text(update, "newHandle") or self._handle
         if "goAway" in message and self._swap is None:
-            seconds_left = _seconds(text(child(message, "goAway"), "timeLeft"))
+            seconds_left = gemini_setup.duration_seconds(text(child(message, "goAway"), "timeLeft"))
             self._swap = asyncio.create_task(self._change_connection(seconds_left), name="gemini-swap")
         return events
 
@@ -248,6 +260,8 @@ class GeminiLiveSession(RealtimeSession):
         self._heard += text(heard, "text")
         if heard.get("finished") is True:
             self._words_are_complete = True
+        if status := text(content, "interactionStatus"):
+            self._is_thinking = status == "IN_PROGRESS"
         if content.get("interrupted") is True:
             self._interrupted = True
             events.append(SpeechStarted())
@@ -262,7 +276,8 @@ class GeminiLiveSession(RealtimeSession):
             payloads = [child(part, "inlineData").get("data") for part in parts]
             events += [AudioDelta(self._item_id, payload) for payload in payloads if payload and is_payload(payload)]
         if content.get("generationComplete") is True:
-            events += self._report_said()
+            if not self._is_thinking:  # otherwise the end of the turn says whether this was commentary
+                events += self._report_said()
             events += self._report_turn_done()
         if content.get("turnComplete") is True:
             events += self._end_turn()
@@ -302,13 +317,13 @@ class GeminiLiveSession(RealtimeSession):
         if not words:
             return []
         self._remember("model", words)
-        return [OutputTranscript(self._item_id, words)]
+        return [OutputTranscript(self._item_id, words, self._is_thinking)]
 
     def _remember(self, role: str, words: str) -> None:
         self._history = [*self._history[1 - HISTORY_TURNS :], Turn(role, words)]
 
     def _note_pause(self) -> None:
-        if self._in_turn or self._heard or self._open_calls:
+        if self._in_turn or self._heard or self._open_calls or self._is_thinking:
             self._pause.clear()
         else:
             self._pause.set()
@@ -393,9 +408,3 @@ class GeminiLiveSession(RealtimeSession):
 
 def _encode(message: Mapping[str, Any]) -> str:
     return orjson.dumps(message).decode()
-
-
-def _seconds(duration: str) -> float:
-    """A protobuf duration ("9.5s") in seconds; 0 for anything else."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)s", duration)
-    return float(found[1]) if found else 0.0

@@ -3,6 +3,7 @@
 The vendor's types build and check the setup. https://ai.google.dev/api/live
 """
 
+import re
 from typing import Any
 
 from google.genai import types
@@ -52,9 +53,12 @@ def text_message(text: str) -> dict[str, Any]:
     return {"realtimeInput": {"text": text}}
 
 
-def tool_response_message(call_id: str, name: str, response: dict[str, Any]) -> dict[str, Any]:
-    """The answer to one function call."""
-    return {"toolResponse": {"functionResponses": [{"id": call_id, "name": name, "response": response}]}}
+def tool_response_message(call_id: str, name: str, response: dict[str, Any], *, is_async: bool) -> dict[str, Any]:
+    """The answer to one function call. A model that went on meanwhile finishes its sentence before it takes it up."""
+    answer = {"id": call_id, "name": name, "response": response}
+    if is_async:
+        answer["scheduling"] = types.FunctionResponseScheduling.WHEN_IDLE.value
+    return {"toolResponse": {"functionResponses": [answer]}}
 
 
 def _generation_config(config: SessionConfig) -> types.GenerationConfig:
@@ -90,3 +94,9 @@ def _dump(
     value: types.LiveClientSetup | types.RealtimeInputConfig | types.Content,
 ) -> dict[str, Any]:
     return value.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def duration_seconds(duration: str) -> float:
+    """A protobuf duration ("9.5s") in seconds; 0 for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)s", duration)
+    return float(found[1]) if found else 0.0

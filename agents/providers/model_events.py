@@ -34,11 +34,13 @@ class InputTranscript:
 class OutputTranscript:
     """The text of the model's answer `item_id`: the whole of it, once, when it is known.
 
-    It may come before the audio has been played; an interrupted answer reports what text there is.
+    It may come before the audio has been played; an interrupted answer reports what text there is. `is_commentary`: what a
+    thinking model says before its final answer.
     """
 
     item_id: str
     text: str
+    is_commentary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._open_calls: set[str] = set()
         self._reply_is_due = False  # all calls are answered, and the model has not continued yet
         self._texts: dict[str, str] = {}  # item id → transcript of an answer that is not reported yet
+        self._commentary: set[str] = set()  # item ids of what is said before the final answer
         self._sounding_item = ""  # id of the last answer of which there was audio
         self._handlers: dict[str, Callable[[Event], Awaitable[list[ModelEvent]]]] = {
             "input_audio_buffer.speech_started": self._on_speech_started,
@@ -140,6 +141,7 @@ class OpenAIRealtimeSession(RealtimeSession):
             "response.output_audio_transcript.done": self._on_transcript_done,
             "response.output_text.delta": self._on_text_delta,
             "response.output_text.done": self._on_text_done,
+            "response.output_item.added": self._on_item_added,
             "response.output_item.done": self._on_item_done,
             "response.done": self._on_response_done,
             "error": self._on_error,
@@ -285,9 +287,20 @@ class OpenAIRealtimeSession(RealtimeSession):
         return await self._on_transcript_done({**event, "transcript": text(event, "text")})
 
     def _finished_texts(self) -> list[OutputTranscript]:
-        finished = [OutputTranscript(item_id, words) for item_id, words in self._texts.items() if words.strip()]
+        finished = [
+            OutputTranscript(item_id, words, item_id in self._commentary)
+            for item_id, words in self._texts.items()
+            if words.strip()
+        ]
         self._texts.clear()
         return finished
+
+    async def _on_item_added(self, event: Event) -> list[ModelEvent]:
+        # "commentary" or "final_answer", of models that reason; the SDK's types lack the field.
+        item = child(event, "item")
+        if text(item, "phase") == "commentary":
+            self._commentary.add(text(item, "id"))
+        return []
 
     async def _on_item_done(self, event: Event) -> list[ModelEvent]:
         # Not response.function_call_arguments.done: not every version of the service names the function in it.

@@ -6,6 +6,7 @@ from typing import Any
 from agents.capabilities import CUSTOM_VOICE_PREFIX
 from agents.providers.base import SessionConfig, Turn
 from agents.providers.settings import place_settings
+from agents.settings import InterruptionSensitivity, NoiseReduction
 from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat
 
 # Formats the vendor accepts; PCM is 24 kHz only.
@@ -29,7 +30,8 @@ def session_settings(config: SessionConfig, audio_format: AudioFormat, transcrip
             "input": {
                 "format": WIRE_FORMATS[audio_format],
                 "transcription": transcription,
-                "turn_detection": {"type": "server_vad", "create_response": True},
+                "turn_detection": {"create_response": True, **_turn_detection(config)},
+                **_noise_reduction(config),
             },
             "output": {"format": WIRE_FORMATS[audio_format], **_voice(config.voice)},
         },
@@ -41,6 +43,25 @@ def session_settings(config: SessionConfig, audio_format: AudioFormat, transcrip
     }
     place_settings("openai", config.settings, session)
     return session
+
+
+def _turn_detection(config: SessionConfig) -> dict[str, Any]:
+    """By the words where the model can, which lets callers pause in a sentence. It takes no threshold, so a chosen one goes by silence.
+
+    "high" waits 2 s at most for a sentence to go on; the vendor's own choice waits 4 s, which on a telephone is dead air.
+    https://platform.openai.com/docs/guides/realtime-vad
+    """
+    has_threshold = config.interruption_sensitivity != InterruptionSensitivity.MEDIUM
+    if config.capabilities.semantic_turns and not has_threshold:
+        return {"type": "semantic_vad", "eagerness": "high"}
+    return {"type": "server_vad", "threshold": 0.5}
+
+
+def _noise_reduction(config: SessionConfig) -> dict[str, Any]:
+    """The default for a telephone, whose caller may be anywhere. A browser has its own."""
+    is_telephone = config.caller_format in (PCMU_8K, PCMA_8K)
+    kind = NoiseReduction.FAR_FIELD.value
+    return {"noise_reduction": {"type": kind}} if is_telephone and kind in config.capabilities.noise_reduction else {}
 
 
 def _voice(voice: str) -> dict[str, Any]:

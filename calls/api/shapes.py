@@ -153,6 +153,7 @@ SPOKEN = shape(
         "interrupted_at_ms": nullable(
             whole(1480, "How much of the audio was played before the interruption."), example=None
         ),
+        "commentary": flag("The agent said this before its answer, while it was thinking or waiting for a tool."),
     },
 )
 DIAGNOSIS = shape(

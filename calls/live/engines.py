@@ -40,6 +40,7 @@ class EngineChoice:
                 voice=self.voice,
                 language=self.language,
                 capabilities=self.capabilities,
+                settings={k: v for k, v in shared.settings.items() if not self.capabilities.lacks(k, v)},
             ),
         )
 

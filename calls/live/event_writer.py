@@ -116,12 +116,20 @@ class EventWriter:
         at, call_id, data = timezone.now(), self._call_id, dict(metadata or {})
         self._writer.put(lambda: _add_event(call_id, event_type, source, at=at, **data))
 
-    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None:
+    def transcript(
+        self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None, commentary: bool = False
+    ) -> None:
         at, call_id = timezone.now(), self._call_id
         words = text.replace("\x00", "")  # PostgreSQL has none, whatever a model says
         self._writer.put(
             lambda: timeline.add_transcript(
-                call_id, role, words, at=at, item_id=item_id, interrupted_at_ms=interrupted_at_ms
+                call_id,
+                role,
+                words,
+                at=at,
+                item_id=item_id,
+                interrupted_at_ms=interrupted_at_ms,
+                commentary=commentary,
             )
         )
 

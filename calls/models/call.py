@@ -191,6 +191,9 @@ class TranscriptEntry(models.Model):
     spoken_at = models.DateTimeField()
     item_id = models.CharField(max_length=100, blank=True, default="")  # the model's name of its answer
     interrupted = models.BooleanField(default=False)
+    commentary = models.BooleanField(
+        default=False, db_default=False
+    )  # said before the final answer, as thinking models do
     interrupted_at_ms = models.PositiveIntegerField(null=True)  # into the answer; `text` is what was spoken until then
 
     class Meta:

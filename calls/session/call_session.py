@@ -297,8 +297,8 @@ class CallSession:
             case InputTranscript(text):
                 self._silence.caller_finished(self._vad.heard_at or self._now())
                 self._conversation.caller_said(text)
-            case OutputTranscript(item_id, text):
-                self._conversation.model_said(self.link.call_wide(item_id), text)
+            case OutputTranscript():
+                self._conversation.model_said(self.link.call_wide_transcript(event))
             case ToolCall():
                 self._tools.begin(session, event)
             case ToolCallsCancelled(call_ids):

@@ -173,9 +173,9 @@ class ChatSession:
             case OutputText(item_id, text):
                 self._answered()
                 self._show(self._link.call_wide(item_id), text)
-            case OutputTranscript(item_id, text):
+            case OutputTranscript():
                 self._answered()
-                self._conversation.model_said(self._link.call_wide(item_id), text)
+                self._conversation.model_said(self._link.call_wide_transcript(event))
             case ToolCall():
                 self._tools.begin(session, event)
             case ToolCallsCancelled(call_ids):
@@ -204,7 +204,7 @@ class ChatSession:
 
     async def _say_meanwhile(self, session: RealtimeSession, words: str) -> None:
         self._answered()
-        self._conversation.model_said("", words)
+        self._conversation.model_said(OutputTranscript("", words))
 
     def _tools_changed(self) -> None:
         self._active_at = self._now()

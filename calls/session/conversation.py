@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from agents.providers.base import Turn
+from agents.providers.model_events import OutputTranscript
 from calls.session.interfaces import Observer
 
 HISTORY_TURNS = 40
@@ -38,7 +39,7 @@ class Conversation:
         self._said = deque((_Said(turn.role, turn.text) for turn in history), maxlen=HISTORY_TURNS)
         self._interrupted: dict[str, tuple[int, float]] = {}  # answer → ms and share of it that were heard
         self._words_due_at: float | None = None  # until when the caller's last words are waited for
-        self._held: list[tuple[str, str]] = []  # what the model said meanwhile: answer and text
+        self._held: list[OutputTranscript] = []  # what the model said meanwhile
 
     def history(self) -> tuple[Turn, ...]:
         """For a model session that begins now."""
@@ -59,12 +60,12 @@ class Conversation:
         self._observer.transcript("user", text)
         self.release()
 
-    def model_said(self, item_id: str, text: str) -> None:
+    def model_said(self, said: OutputTranscript) -> None:
         """The text of an answer, which may have been interrupted before it was known."""
         if self._words_due_at is None:
-            self._tell(item_id, text)
+            self._tell(said)
         else:
-            self._held.append((item_id, text))
+            self._held.append(said)
 
     def release_overdue(self) -> None:
         """Wait for the caller's words no longer than they are worth."""
@@ -75,15 +76,17 @@ class Conversation:
         """Wait for the caller's words no longer."""
         self._words_due_at = None
         held, self._held = self._held, []
-        for item_id, text in held:
-            self._tell(item_id, text)
+        for said in held:
+            self._tell(said)
 
-    def _tell(self, item_id: str, text: str) -> None:
-        heard_ms, share = self._interrupted.get(item_id, (None, 1.0))
-        spoken = spoken_part(text, share)
+    def _tell(self, said: OutputTranscript) -> None:
+        heard_ms, share = self._interrupted.get(said.item_id, (None, 1.0))
+        spoken = spoken_part(said.text, share)
         if spoken:
-            self._said.append(_Said("model", spoken, item_id))
-            self._observer.transcript("model", spoken, item_id=item_id, interrupted_at_ms=heard_ms)
+            self._said.append(_Said("model", spoken, said.item_id))
+            self._observer.transcript(
+                "model", spoken, item_id=said.item_id, interrupted_at_ms=heard_ms, commentary=said.is_commentary
+            )
 
     def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
         """The caller spoke over an answer of which `heard_ms`, the given share of it, had been played."""

@@ -27,7 +27,9 @@ class Observer(Protocol):
         self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming"
     ) -> None: ...
 
-    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None: ...
+    def transcript(
+        self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None, commentary: bool = False
+    ) -> None: ...
 
     def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
         """The caller spoke over an answer, whose text may be reported already; that share of it, 0 to 1, was spoken."""

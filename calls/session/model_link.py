@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from agents.providers.base import Choice, ProviderError, RealtimeSession
-from agents.providers.model_events import InputTranscript, ModelEvent, ToolCall
+from agents.providers.model_events import InputTranscript, ModelEvent, OutputTranscript, ToolCall
 from bubblyphone.core import tracing
 from calls.session.conversation import Conversation
 from calls.session.interfaces import Engine, Observer
@@ -94,6 +94,10 @@ class ModelLink:
         """The name of an answer of the session in use that no other answer of this call has."""
         return self._prefix + item_id
 
+    def call_wide_transcript(self, said: OutputTranscript) -> OutputTranscript:
+        """The same words under that name."""
+        return replace(said, item_id=self.call_wide(said.item_id))
+
     async def truncate(self, item_id: str, heard_ms: int) -> None:
         """Tell the model how much was heard of an answer, which may be one of a session before."""
         if item_id.startswith(self._prefix):
@@ -167,7 +171,7 @@ class ModelLink:
                 if isinstance(said, InputTranscript):
                     self._conversation.caller_said(said.text)
                     continue
-                self._conversation.model_said(self.call_wide(said.item_id), said.text)
+                self._conversation.model_said(self.call_wide_transcript(said))
 
 
 def _is_refusal(error: ProviderError | TimeoutError) -> bool:

@@ -58,6 +58,8 @@ def test_the_documented_agent(api):
         "interruptible": None,
         "interruption_sensitivity": None,
         "fallback_model": None,
+        "reasoning_effort": None,
+        "noise_reduction": None,
         "max_cost_per_call": None,
         "daily_cap": None,
         "analysis_schema": None,

@@ -39,6 +39,8 @@ LAYERS = {
     "interruptible": (False, True, False, True, True),
     "interruption_sensitivity": ("low", "high", "low", "high", "medium"),
     "fallback_model": ("gpt-realtime-mini", "local-offline", "gpt-realtime-1.5", "local-offline", ""),
+    "reasoning_effort": ("low", "high", "minimal", "xhigh", ""),
+    "noise_reduction": ("near_field", "far_field", "near_field", "far_field", ""),
     "max_cost_per_call": ("0.50", "1.00", "2.00", "0.125", None),
 }
 SOURCES = ("request", "agent", "number_agent", "number")
@@ -109,6 +111,8 @@ def test_all_fields_fall_through_one_by_one():
         "interruptible": {"value": True, "source": "default"},
         "interruption_sensitivity": {"value": "medium", "source": "default"},
         "fallback_model": {"value": "", "source": "default"},
+        "reasoning_effort": {"value": "", "source": "default"},
+        "noise_reduction": {"value": "", "source": "default"},
         "max_cost_per_call": {"value": None, "source": "default"},
         "analysis_schema": {"value": SCHEMA, "source": "number_agent"},
     }
@@ -175,6 +179,10 @@ def test_the_catalogue_tells_what_the_platform_can_open(providers):
         "gemini-3.1-flash-live": False,
         "gpt-realtime-1.5": True,
         "gpt-realtime-mini": True,
+        "gemini-3.8-live": False,
+        "gemini-3.8-live-extended-thinking": False,
+        "gpt-realtime-2.1": True,
+        "gpt-realtime-2.1-mini": True,
     }
 
 

@@ -4,14 +4,19 @@ import json
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import Developer
+from agents.configuration import resolve
+from agents.model_rules import call_problems
 from agents.models import Agent, AIModel
 from agents.services import create_model_key
 from billing.models import LedgerEntry
+from calls.charging.call_prices import model_price
+from calls.live.engines import engines_of
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
-from tests.calls.rows import make_account
+from tests.calls.rows import make_account, make_call
 from tests.factories import bearer, make_agent, make_phone_number
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -247,3 +252,70 @@ def test_a_language_that_is_no_bcp_47_is_refused(api: Api, language: str) -> Non
     assert api.refused("PATCH", f"phone-numbers/{answered.pk}", {"language": language}) == error
     call = {"from": answered.e164, "to": "+12025551234", "mode": "streaming", "language": language}
     assert api.refused("POST", "calls", call) == error
+
+
+# --- settings that only some models have -------------------------------------------------------------------------------
+EFFORT, NOISE = "reasoning_effort", "noise_reduction"
+LACKS = [
+    (
+        GEMINI,
+        EFFORT,
+        "xhigh",
+        "Gemini 3.1 Flash Live has no reasoning_effort xhigh. Its values: minimal, low, medium, high.",
+    ),
+    (GPT, EFFORT, "low", "GPT Realtime 1.5 has no reasoning_effort low. It has none."),
+    ("gemini-3.8-live", EFFORT, "low", "Gemini 3.8 Live has no reasoning_effort low. It has none."),
+    (GEMINI, NOISE, "far_field", "Gemini 3.1 Flash Live has no noise_reduction far_field. It has none."),
+]
+
+
+@pytest.mark.parametrize(("slug", "setting", "value", "text"), LACKS)
+def test_a_setting_that_the_model_lacks_is_refused_at_every_door(
+    api: Api, slug: str, setting: str, value: str, text: str
+) -> None:
+    plain = number(api, model_slug=slug)
+    agent = make_agent(developer=api.developer, model_slug=slug)
+    call = {"from": plain.e164, "to": "+12025551234", "mode": "streaming", setting: value}
+    assert api.refused("POST", "calls", call) == {setting: [text]}
+    assert api.refused("PATCH", f"phone-numbers/{plain.pk}", {setting: value}) == {setting: [text]}
+    assert api.refused("PATCH", f"agents/{agent.pk}", {setting: value}) == {setting: [text]}
+    assert api.refused("POST", "agents", {"name": "New", "model_slug": slug, setting: value}) == {setting: [text]}
+
+
+def test_a_model_that_lacks_the_setting_is_refused_too(api: Api) -> None:
+    body = {"name": "New", "model_slug": "gpt-realtime-2.1", EFFORT: "xhigh", NOISE: "near_field"}
+    pk = api("POST", "agents", body, 201)["data"]["id"]
+    errors = api.refused("PATCH", f"agents/{pk}", {"model_slug": GEMINI})
+    assert errors.keys() == {EFFORT, NOISE}
+    assert (
+        api("PATCH", f"agents/{pk}", {"model_slug": GEMINI, EFFORT: "high", NOISE: None}, 200)["data"][EFFORT] == "high"
+    )
+
+
+# --- models that the catalog lacks --------------------------------------------------------------------------------------
+def test_any_model_of_a_vendor_can_be_used_with_an_own_key(api: Api) -> None:
+    plain, slug = number(api), "openai/gpt-realtime-2.1-2026-07-09"
+    own = {"model_slug": slug, "model_key_id": key(api, "openai")}
+    agent = api("POST", "agents", {"name": "New", **own}, 201)["data"]
+    assert (agent["model_slug"], agent["model_key_id"]) == (slug, own["model_key_id"])
+    config = resolve(request={}, request_agent=Agent.objects.get(pk=agent["id"]), number=plain)
+    assert (call_problems(config), model_price(config)) == ({}, 0)
+    placed = make_call(plain, timezone.now(), model_slug=slug)
+    choice, _ = engines_of(placed, config)
+    assert (choice.provider, choice.upstream_model, choice.voice) == ("openai", "gpt-realtime-2.1-2026-07-09", "marin")
+    assert choice.api_key == SECRETS["openai"]
+
+
+@pytest.mark.parametrize("slug", ["openai/gpt-realtime-2.1", "google/gemini-4-live"])
+def test_the_platform_s_key_pays_no_model_that_has_no_price(api: Api, slug: str) -> None:
+    plain, vendor = number(api), {"openai": "OpenAI", "google": "Google"}[slug.split("/")[0]]
+    text = f"A model that is not in the catalog requires your own {vendor} key."
+    assert api.refused("POST", "agents", {"name": "New", "model_slug": slug}) == {"model_slug": [text]}
+    call = {"from": plain.e164, "to": "+12025551234", "mode": "streaming", "model": slug}
+    assert api.refused("POST", "calls", call) == {"model": [text]}
+
+
+@pytest.mark.parametrize("slug", ["openai/", "local/x", "openai/a b", "openai//x", "google/-x", "openai/" + "x" * 71])
+def test_what_is_no_id_is_no_model(api: Api, slug: str) -> None:
+    body = {"name": "New", "model_slug": slug, "model_key_id": key(api, "openai")}
+    assert api.refused("POST", "agents", body) == {"model_slug": ["This model does not exist. See GET /models."]}

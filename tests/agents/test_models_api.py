@@ -13,6 +13,7 @@ from tests.factories import make_agent, make_developer, make_phone_number
 pytestmark = pytest.mark.django_db
 
 
+GEMINI_THINKING = "gemini-3.8-live-extended-thinking"
 PREVIEW = "gemini-3.1-flash-live-preview"
 
 NO_KEY = "This server has no {0} key. Add your own {0} model key."
@@ -48,6 +49,30 @@ def test_the_catalog_has_the_documented_models_and_the_offline_one(api):
             "price_per_minute": "0.040000",
         },
         {
+            "slug": "gemini-3.8-live",
+            "provider": "google",
+            "display_name": "Gemini 3.8 Live",
+            "price_per_minute": "0.040000",
+        },
+        {
+            "slug": "gemini-3.8-live-extended-thinking",
+            "provider": "google",
+            "display_name": "Gemini 3.8 Live Extended Thinking",
+            "price_per_minute": "0.080000",
+        },
+        {
+            "slug": "gpt-realtime-2.1",
+            "provider": "openai",
+            "display_name": "GPT Realtime 2.1",
+            "price_per_minute": "0.150000",
+        },
+        {
+            "slug": "gpt-realtime-2.1-mini",
+            "provider": "openai",
+            "display_name": "GPT Realtime 2.1 Mini",
+            "price_per_minute": "0.050000",
+        },
+        {
             "slug": "local-offline",
             "provider": "local",
             "display_name": "Local Offline (scripted demo agent)",
@@ -64,7 +89,16 @@ def test_the_catalogue_tells_what_each_model_can_do(api):
     assert (gemini["capabilities"]["async_tools"], mini["capabilities"]["async_tools"]) == (False, True)
     assert mini["capabilities"]["noise_reduction"] == ["near_field", "far_field"]
     assert (mini["capabilities"]["semantic_turns"], mini["capabilities"]["voices"][:2]) == (True, ["marin", "cedar"])
-    assert (mini["retires_on"], mini["successor"], gemini["retires_on"]) == ("2027-01-20", None, None)
+    assert (mini["retires_on"], mini["successor"], gemini["retires_on"]) == (
+        "2027-01-20",
+        "gpt-realtime-2.1-mini",
+        None,
+    )
+    live, thinking, newest = (
+        models[slug]["capabilities"] for slug in ("gemini-3.8-live", GEMINI_THINKING, "gpt-realtime-2.1")
+    )
+    assert live == thinking == {**gemini["capabilities"], "reasoning_efforts": [], "async_tools": True}
+    assert newest == {**mini["capabilities"], "reasoning_efforts": ["minimal", "low", "medium", "high", "xhigh"]}
     assert local["capabilities"] == {
         "reasoning_efforts": [],
         "noise_reduction": [],
@@ -84,6 +118,10 @@ def test_a_model_that_is_unavailable_says_why(api):
         "gemini-3.1-flash-live": ("unavailable", NO_KEY.format("Google")),
         "gpt-realtime-1.5": ("unavailable", NO_KEY.format("OpenAI")),
         "gpt-realtime-mini": ("unavailable", "This model is disabled on this server."),
+        "gemini-3.8-live": ("unavailable", NO_KEY.format("Google")),
+        "gemini-3.8-live-extended-thinking": ("unavailable", NO_KEY.format("Google")),
+        "gpt-realtime-2.1": ("unavailable", NO_KEY.format("OpenAI")),
+        "gpt-realtime-2.1-mini": ("unavailable", NO_KEY.format("OpenAI")),
         "local-offline": ("unavailable", "This model has been retired."),
     }
 

@@ -140,7 +140,9 @@ class Notebook:
     def event(self, event_type: str, metadata: Mapping[str, Any] | None = None, *, source: str = "streaming") -> None:
         self.events.append((event_type, dict(metadata or {})))
 
-    def transcript(self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None) -> None:
+    def transcript(
+        self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None, commentary: bool = False
+    ) -> None:
         self.transcripts.append((role, text, interrupted_at_ms is not None))
 
     def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:

@@ -181,23 +181,30 @@ class _Connection:
                 await self._socket.send_bytes(frame)
             bad_part = b'{"serverContent":{"modelTurn":{"parts":[7,{"inlineData":{"data":"\\"}"}}]}}}'
             await self._socket.send_bytes(bad_part)
+        if reply.commentary:
+            await self._speak(Reply(reply.audio, reply.commentary), "IN_PROGRESS")
+            await self._end_turn("IN_PROGRESS")
+        await self._speak(reply)
+        if reply.tool_calls:
+            await self._call(reply)
+            return
+        await self._emit({"serverContent": {"generationComplete": True}})
+        await self._end_turn("IDLE" if reply.commentary else "")
+
+    async def _speak(self, reply: Reply, status: str = "") -> None:
         chunk = CHUNK_MS * PCM16_24K.bytes_per_ms
         fragments = _fragments(reply.text)
         for start in range(0, len(reply.audio), chunk):
             data = b64encode(reply.audio[start : start + chunk]).decode()
             part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": data}}
             content: dict[str, Any] = {"modelTurn": {"role": "model", "parts": [part]}}
+            content |= {"interactionStatus": status} if status else {}
             if fragments:
                 content["outputTranscription"] = {"text": fragments.pop(0)}
             await self._emit({"serverContent": content})
             await asyncio.sleep(CHUNK_MS / 1000 / self._script.speed)
         for fragment in fragments:
             await self._emit({"serverContent": {"outputTranscription": {"text": fragment}}})
-        if reply.tool_calls:
-            await self._call(reply)
-            return
-        await self._emit({"serverContent": {"generationComplete": True}})
-        await self._end_turn()
 
     async def _call(self, reply: Reply) -> None:
         calls = [{"id": self._id("fc"), "name": name, "args": dict(args)} for name, args in reply.tool_calls]
@@ -217,9 +224,10 @@ class _Connection:
             await self._emit({"serverContent": {"modelTurn": {"role": "model", "parts": [part]}}})
             await self._end_turn()
 
-    async def _end_turn(self) -> None:
+    async def _end_turn(self, status: str = "") -> None:
         usage = {"promptTokenCount": 1, "responseTokenCount": 1, "totalTokenCount": 2}
-        await self._emit({"serverContent": {"turnComplete": True}, "usageMetadata": usage})
+        content = {"turnComplete": True, **({"interactionStatus": status} if status else {})}
+        await self._emit({"serverContent": content, "usageMetadata": usage})
         await self._offer_handle()
 
     async def _offer_handle(self) -> None:

@@ -243,16 +243,19 @@ class _Conversation:
         if self._session.get("output_modalities") == ["text"]:
             await self._write(response, reply)
         elif reply.audio or reply.text:
-            await self._speak(response, reply)
+            if reply.commentary:
+                await self._speak(response, Reply(reply.audio, reply.commentary), "commentary")
+            await self._speak(response, reply, "final_answer" if reply.commentary else "")
         for index, (name, arguments) in enumerate(reply.tool_calls):
             await self._call(response, index, name, orjson.dumps(arguments).decode())
         self._response = ""
         await self._emit({"type": "response.done", "response": self._response_object("completed", response)})
 
-    async def _speak(self, response: str, reply: Reply) -> None:
+    async def _speak(self, response: str, reply: Reply, phase: str = "") -> None:
         item_id = self._id("item")
         place = {"response_id": response, "item_id": item_id, "output_index": 0, "content_index": 0}
         item = {"id": item_id, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+        item |= {"phase": phase} if phase else {}
         await self._emit(
             {"type": "response.output_item.added", "response_id": response, "output_index": 0, "item": item}
         )

@@ -19,6 +19,7 @@ class Reply:
     audio: bytes = b""  # PCM16, 24 kHz
     text: str = ""  # transcript of the audio
     tool_calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # name, arguments
+    commentary: str = ""  # said before it, by a model that thinks
     hears: str = ""  # transcript of the caller's utterance that this answers
 
 

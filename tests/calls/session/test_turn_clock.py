@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from agents.providers.base import Turn
+from agents.providers.model_events import OutputTranscript
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat, make_transcoder
 from calls.session.conversation import Conversation, cut_texts, spoken_part
 from calls.session.turn_clock import TurnClock, TurnTimes
@@ -252,10 +253,10 @@ def test_an_answer_in_several_pieces_is_cut_as_one() -> None:
 def test_an_interrupted_answer_is_remembered_as_it_was_heard() -> None:
     notes = Notebook()
     talk = Conversation(notes, [Turn("user", "Hello?")])
-    talk.model_said("a", "We are open from nine to five.")
+    talk.model_said(OutputTranscript("a", "We are open from nine to five."))
     talk.interrupted("a", 600, 0.5)
     talk.interrupted("b", 0, 0.0)
-    talk.model_said("b", "This nobody heard.")
+    talk.model_said(OutputTranscript("b", "This nobody heard."))
     talk.caller_said("Thanks.")
     assert notes.interruptions == [("a", 600, 0.5), ("b", 0, 0.0)]
     assert notes.transcripts == [("model", "We are open from nine to five.", False), ("user", "Thanks.", False)]
@@ -267,13 +268,13 @@ def test_an_answers_text_waits_for_the_words_that_it_answers(comes_in_time: bool
     clock, notes = Clock(), Notebook()
     talk = Conversation(notes, now=clock)
     talk.caller_finished()
-    talk.model_said("a", "At nine.")
+    talk.model_said(OutputTranscript("a", "At nine."))
     talk.release_overdue()
     assert notes.transcripts == []
     clock.now += 1 if comes_in_time else 2
     talk.release_overdue()
     talk.caller_said("When do you open?")
-    talk.model_said("b", "Anything else?")
+    talk.model_said(OutputTranscript("b", "Anything else?"))
     question, answer = ("user", "When do you open?", False), ("model", "At nine.", False)
     first, second = (question, answer) if comes_in_time else (answer, question)
     assert notes.transcripts == [first, second, ("model", "Anything else?", False)]
@@ -283,7 +284,7 @@ def test_an_answer_whose_question_was_never_written_down_is_not_lost() -> None:
     notes = Notebook()
     talk = Conversation(notes)
     talk.caller_finished()
-    talk.model_said("a", "At nine in the morning.")
+    talk.model_said(OutputTranscript("a", "At nine in the morning."))
     talk.interrupted("a", 500, 0.3)
     assert talk.history() == (Turn("model", "At nine"),)
     assert notes.transcripts == [("model", "At nine", True)]
