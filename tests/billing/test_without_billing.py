@@ -75,6 +75,7 @@ def hang_up(call: Call, seconds: float) -> None:
     event = CarrierEvent(
         type=CarrierEventType.ENDED,
         event_id=f"end:{call.pk}",
+        carrier=call.carrier,
         carrier_call_id=call.carrier_call_id or "",
         occurred_at=BEGIN + timedelta(seconds=seconds),
         cause="normal_clearing",
@@ -246,7 +247,7 @@ def _parameters(name: str) -> set[str]:
 def test_a_new_account_is_led_to_its_first_call_without_credit() -> None:
     html = signed_in_client(make_developer()).get("/").content.decode()
     assert_sound(html)
-    assert "Create an API key" in html
+    assert "Talk to your agent" in html
     assert "Add credit" not in html
 
 

@@ -1,6 +1,7 @@
 """A database that an earlier development version left half migrated is refused in a sentence, and nothing in it changes."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -42,7 +43,8 @@ def test_migrations_in_another_order_are_refused() -> None:
     before = history()
     with pytest.raises(CommandError) as error:
         call_command("migrate", interactive=False, verbosity=0)
-    assert "numbers.0001_initial is applied before its dependency webhooks.0001_initial" in str(error.value)
+    # Which migration it names depends on the order in which Django finds them.
+    assert re.search(r"Migration \S+ is applied before its dependency webhooks\.0001_initial", str(error.value))
     assert str(error.value).endswith(ADVICE)
     assert history() == before
 

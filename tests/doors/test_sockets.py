@@ -71,6 +71,7 @@ def test_each_route(server: str) -> None:
     for kind, message in MESSAGES.items():
         sandbox_id = f"sandbox_{kind}"
         codes[f"media {kind}"] = close_code(f"{server}/media/{token_for(None)}", message)
+        codes[f"node {kind}"] = close_code(f"{server}/media/m1/{token_for(None)}", message)
         sandbox = f"{server}/sandbox/ws/{sandbox_id}?token={token_for(sandbox_id)}"
         codes[f"sandbox {kind}"] = close_code(sandbox, message)
         phone = close_code(f"{server}/phone/ws", message, origin=origin, additional_headers=cookie)
@@ -94,4 +95,4 @@ def test_the_exchange_s(first: bytes, caplog: pytest.LogCaptureFixture) -> None:
 
 def test_there_are_no_other_routes() -> None:
     routes = [str(one.pattern) for one in [*call_sockets, *sandbox_sockets]]
-    assert routes == ["media/<str:token>", "sandbox/ws/<str:call_id>", "phone/ws"]
+    assert routes == ["media/<str:token>", "media/<str:node>/<str:token>", "sandbox/ws/<str:call_id>", "phone/ws"]

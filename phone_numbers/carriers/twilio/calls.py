@@ -130,9 +130,8 @@ class TwilioCalls(CallControl):
             return command.result
         earliest = since - CLOCKS_DIFFER
         with refusals():
-            calls = self.account.rest.calls.list(
-                to=to_number, from_=from_number, start_time_after=earliest.date(), limit=50
-            )
+            # Not filtered by time: a call that is still queued has no start time (Twilio's Call resource), and newest come first.
+            calls = self.account.rest.calls.list(to=to_number, from_=from_number, limit=50)
         made = [
             str(call.sid)
             for call in calls
