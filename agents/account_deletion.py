@@ -1,13 +1,17 @@
-"""What becomes of model keys and secrets when their account is deleted (accounts.extension_points.DELETION_STEPS)."""
+"""What becomes of agents, model keys and secrets when their account is deleted (accounts.extension_points.DELETION_STEPS)."""
 
 from django.db import transaction
 
 from agents.models import Agent, ModelKey, Secret
+from webhooks.models import SigningSecret
 
 
 @transaction.atomic
-def delete_model_keys(developer_id: int) -> None:
-    """Delete the developer's own vendor keys and secrets, in use or not: no more calls will use them."""
-    Agent.objects.filter(developer_id=developer_id).update(model_key=None)
+def delete_agents(developer_id: int) -> None:
+    """Delete the agents with their versions and drafts, the developer's own vendor keys, and the secrets: no more calls use them."""
+    agents = Agent.objects.filter(developer_id=developer_id)
+    signing = list(agents.exclude(signing_secret=None).values_list("signing_secret_id", flat=True))
+    agents.delete()
+    SigningSecret.objects.filter(pk__in=signing).delete()
     ModelKey.objects.filter(developer_id=developer_id).delete()
     Secret.objects.filter(developer_id=developer_id).delete()

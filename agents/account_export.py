@@ -5,14 +5,27 @@ from typing import Any
 
 from accounts.extension_points import ExportTable
 from accounts.models import Developer
-from agents.api.shapes import AGENT, MODEL_KEY
+from agents.api.shapes import AGENT, MODEL_KEY, SECRET
+from agents.models import AgentVersion, Secret
 from agents.selectors import agents_of, model_keys_of
+from bubblyphone.core.api import format_time
 from bubblyphone.core.archive import in_pages
 
 
 def _agents(developer: Developer) -> Iterator[dict[str, Any]]:
     for agent in in_pages(agents_of(developer)):
-        yield AGENT.of(agent)
+        yield {**AGENT.of(agent), "draft": agent.draft or None}
+
+
+def _versions(developer: Developer) -> Iterator[dict[str, Any]]:
+    for version in in_pages(AgentVersion.objects.filter(agent__developer=developer)):
+        yield {
+            "agent_id": version.agent_id,
+            "version": version.number,
+            "published_at": format_time(version.published_at),
+            "restored_version": version.restored,
+            "values": version.values,
+        }
 
 
 def _model_keys(developer: Developer) -> Iterator[dict[str, Any]]:
@@ -20,4 +33,15 @@ def _model_keys(developer: Developer) -> Iterator[dict[str, Any]]:
         yield MODEL_KEY.of(key)
 
 
-TABLES = (ExportTable("agents", _agents), ExportTable("model_keys", _model_keys))
+def _secrets(developer: Developer) -> Iterator[dict[str, Any]]:
+    """Without their values."""
+    for secret in in_pages(Secret.objects.filter(developer=developer)):
+        yield SECRET.of(secret)
+
+
+TABLES = (
+    ExportTable("agents", _agents),
+    ExportTable("agent_versions", _versions),
+    ExportTable("model_keys", _model_keys),
+    ExportTable("secrets", _secrets),
+)

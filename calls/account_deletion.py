@@ -4,7 +4,16 @@ from django.db import transaction
 
 from bubblyphone.core.errors import Conflict
 from calls.control import lifecycle
-from calls.models import Call, HangupCause, SpeechTime, TranscriptEntry, Transcription, Utterance
+from calls.models import (
+    Call,
+    DialingPolicy,
+    DoNotCallNumber,
+    HangupCause,
+    SpeechTime,
+    TranscriptEntry,
+    Transcription,
+    Utterance,
+)
 from webhooks.models import Event, WebhookDelivery
 
 
@@ -27,3 +36,10 @@ def forget_what_was_said(developer_id: int) -> None:
     Call.objects.filter(developer_id=developer_id).update(analysis_result=None, dynamic_variables={}, metadata={})
     WebhookDelivery.objects.filter(developer_id=developer_id).delete()
     Event.objects.filter(developer_id=developer_id).delete()
+
+
+@transaction.atomic
+def forget_whom_it_calls(developer_id: int) -> None:
+    """The policy and the do-not-call list: the account places no more calls."""
+    DialingPolicy.objects.filter(developer_id=developer_id).delete()
+    DoNotCallNumber.objects.filter(developer_id=developer_id).delete()

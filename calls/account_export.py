@@ -10,8 +10,10 @@ from accounts.models import Developer
 from bubblyphone.core.archive import in_pages
 from calls import selectors
 from calls.after_call.recording_files import storage
+from calls.api.policy_shapes import DO_NOT_CALL, POLICY
 from calls.api.shapes import CALL, EVENT, SPOKEN, TURN
 from calls.models import Call, CallEvent, CallTurn, Recording, TranscriptEntry, Transcription
+from calls.policy import services as policies
 
 BATCH = 100
 
@@ -49,10 +51,21 @@ def recordings(developer: Developer) -> Iterator[ExportFile]:
             yield ExportFile(f"recordings/{recording.call_id}.wav", partial(storage().open, recording.name))
 
 
+def _policy(developer: Developer) -> Iterator[dict[str, Any]]:
+    yield POLICY.of(policies.policy_of(developer))
+
+
+def _do_not_call(developer: Developer) -> Iterator[dict[str, Any]]:
+    for number in in_pages(policies.numbers_of(developer)):
+        yield DO_NOT_CALL.of(number)
+
+
 TABLES = (
     ExportTable("calls", _calls),
     ExportTable("transcripts", partial(_of_calls, TranscriptEntry, SPOKEN)),
     ExportTable("recording_transcriptions", _transcriptions),
     ExportTable("events", partial(_of_calls, CallEvent, EVENT)),
     ExportTable("turns", partial(_of_calls, CallTurn, TURN)),
+    ExportTable("policy", _policy),
+    ExportTable("do_not_call", _do_not_call),
 )

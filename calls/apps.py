@@ -29,6 +29,7 @@ class CallsConfig(AppConfig):
             DeletionStep(DeletionPhase.CALLS, account_deletion.end_calls),
             DeletionStep(DeletionPhase.CALLS, recording_access.delete_all),
             DeletionStep(DeletionPhase.CALLS, account_deletion.forget_what_was_said),
+            DeletionStep(DeletionPhase.CALLS, account_deletion.forget_whom_it_calls),
         )
         billing_extension_points.HOLDS.register(balance_holds.held)
         billing_extension_points.CAP_OWNERS.register(cap_owners.cap_owners)

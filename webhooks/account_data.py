@@ -6,6 +6,7 @@ from typing import Any
 
 from accounts.extension_points import ExportTable, RetentionKind
 from accounts.models import Developer
+from bubblyphone.core.api import format_time
 from bubblyphone.core.archive import in_pages
 from webhooks.api.shapes import ENDPOINT, EVENT, WEBHOOK_LOG
 from webhooks.models import Event, WebhookDelivery, WebhookEndpoint
@@ -35,7 +36,7 @@ def _events(developer: Developer) -> Iterator[dict[str, Any]]:
 
 def _endpoints(developer: Developer) -> Iterator[dict[str, Any]]:
     for endpoint in in_pages(WebhookEndpoint.objects.filter(developer=developer)):
-        yield ENDPOINT.of(endpoint)
+        yield {**ENDPOINT.of(endpoint), "deleted_at": format_time(endpoint.deleted_at)}
 
 
 KIND = RetentionKind(

@@ -10,7 +10,7 @@ from accounts.models import Developer
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import InvalidRequest, NotFound
 from webhooks import outbox, signing
-from webhooks.models import Event, WebhookDelivery, WebhookEndpoint
+from webhooks.models import Event, SigningSecret, WebhookDelivery, WebhookEndpoint
 
 MAX_ENDPOINTS = 20
 
@@ -68,6 +68,15 @@ def delete_all(developer_id: int) -> None:
     """The account is being deleted: nothing more of it is sent."""
     for endpoint in WebhookEndpoint.objects.filter(developer_id=developer_id, deleted_at=None):
         delete(developer=endpoint.developer, pk=endpoint.pk)
+
+
+@transaction.atomic
+def forget_all(developer_id: int) -> None:
+    """The deleted account has no calls any more that could report to them: the rows too, with their secrets and what was sent."""
+    endpoints = WebhookEndpoint.objects.filter(developer_id=developer_id)
+    secrets = list(endpoints.values_list("signing_secret_id", flat=True))
+    endpoints.delete()
+    SigningSecret.objects.filter(pk__in=secrets).delete()
 
 
 def rotate_secret(*, developer: Developer, pk: int) -> tuple[WebhookEndpoint, str]:

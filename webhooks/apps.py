@@ -17,7 +17,10 @@ class WebhooksConfig(AppConfig):
         from webhooks import account_data, account_endpoints, delivery, events
 
         CLOCK_TASKS.register(delivery.run)
-        DELETION_STEPS.register(DeletionStep(DeletionPhase.CALLS, account_endpoints.delete_all))
+        DELETION_STEPS.register(
+            DeletionStep(DeletionPhase.CALLS, account_endpoints.delete_all),
+            DeletionStep(DeletionPhase.AGENTS, account_endpoints.forget_all),
+        )
         RETENTION_KINDS.register(account_data.KIND)
         EXPORT_TABLES.register(*account_data.TABLES)
         SCHEDULED_JOBS.register(ScheduledJob("delete old events", events.delete_expired, 60))

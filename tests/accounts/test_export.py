@@ -18,13 +18,15 @@ from django.utils import timezone
 from accounts import account_export
 from accounts.extension_points import EXPORT_TABLES
 from accounts.models import Developer
-from agents.services import create_model_key
+from agents.secrets import create_secret
+from agents.services import create_model_key, save_draft
 from bubblyphone.core.archive import PIECE_BYTES, StreamedArchive
 from calls.models import CallEvent, Recording, TranscriptEntry
+from calls.policy import services as policies
 from phone_numbers.models import Verification, VerificationDocument
 from tests.calls.conftest import recordings_folder
 from tests.calls.rows import make_account, make_call, make_streaming_number
-from tests.factories import make_agent, make_api_key
+from tests.factories import make_agent, make_api_key, make_carrier_account, make_endpoint
 from tests.phone_numbers.conftest import documents
 from webhooks.outbox import Address, publish
 
@@ -58,6 +60,12 @@ def make_full_account(mark: str) -> tuple[Developer, str]:
     )
     document.file.save("proof.pdf", ContentFile(b"%PDF-1" + mark.encode()))
     create_model_key(developer=developer, provider="openai", api_key=f"sk-proj-secret-{mark}", label=mark)
+    create_secret(developer=developer, name=f"KEY_{mark}", value=f"secret-value-{mark}")
+    save_draft(agent=agent, form=f"name=Draft+{mark}")
+    policies.set_policy(developer=developer, changes={"allowed_countries": ["US"]})
+    policies.add(developer_id=developer.pk, phone_number="+12025550123", source="api", reason=f"Asked {mark}.")
+    make_endpoint(developer, f"https://example.com/{mark}", "call.report")
+    make_carrier_account(developer, api_key=f"carrier-secret-{mark}")
     return Developer.objects.get(pk=developer.pk), make_api_key(developer, label=mark)[1]
 
 
@@ -77,7 +85,7 @@ def test_everything_of_the_account_and_nothing_of_another_or_secret() -> None:
     assert set(tables) == {f"{table.name}.jsonl" for table in EXPORT_TABLES} | {"missing.jsonl"}
     counts = {name.removesuffix(".jsonl"): len(rows) for name, rows in tables.items()}
     assert {name: count for name, count in counts.items() if count != 1} == {
-        "metered_costs": 0, "missing": 0, "recording_transcriptions": 0, "turns": 0, "webhook_endpoints": 0,
+        "metered_costs": 0, "missing": 0, "recording_transcriptions": 0, "turns": 0,
     }  # fmt: skip
     call_id = tables["calls.jsonl"][0]["id"]
     assert tables["transcripts.jsonl"][0]["text"] == "I am ADA."
@@ -85,10 +93,29 @@ def test_everything_of_the_account_and_nothing_of_another_or_secret() -> None:
     assert files[f"recordings/{call_id}.wav"] == SOUND + b"ADA"
     assert files[tables["verifications.jsonl"][0]["documents"][0]["file"]] == b"%PDF-1ADA"
     assert tables["webhook_logs.jsonl"][0]["request_payload"] == {"event": "call.hangup", "who": "ADA"}
+    (agent,), (version,) = tables["agents.jsonl"], tables["agent_versions.jsonl"]
+    assert (agent["draft"], version["agent_id"], version["values"]["name"]) == (
+        "name=Draft+ADA", agent["id"], "Agent ADA",
+    )  # fmt: skip
+    assert (version["version"], version["restored_version"]) == (1, None)
+    assert {key: value for key, value in tables["secrets.jsonl"][0].items() if key not in {"id", "created_at"}} == {
+        "name": "KEY_ADA"
+    }
+    assert tables["policy.jsonl"] == [
+        {"allowed_countries": ["US"], "calling_hours": None, "max_calls_per_number_per_day": None}
+    ]
+    assert tables["do_not_call.jsonl"][0]["reason"] == "Asked ADA."
+    assert tables["webhook_endpoints.jsonl"][0].keys() == {
+        "id", "url", "events", "description", "enabled", "created_at", "deleted_at",
+    }  # fmt: skip
+    assert tables["webhook_endpoints.jsonl"][0]["url"] == "https://example.com/ADA"
+    assert tables["carrier_accounts.jsonl"][0]["last_four"] == "eign"
     everything = b"".join(files.values())
     assert b"EVE" not in everything
     assert not [
-        secret for secret in (key, other_key, "sk-proj-secret", developer.password) if secret.encode() in everything
+        secret
+        for secret in (key, other_key, "sk-proj-secret", "secret-value", "carrier-secret", "whsec_", developer.password)
+        if secret.encode() in everything
     ]
 
 

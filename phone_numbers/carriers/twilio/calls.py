@@ -138,10 +138,10 @@ class TwilioCalls(CallControl):
             if str(call.direction) == "outbound-api" and call.date_created and call.date_created >= earliest
         ]
         unknown = sorted(set(made) - memory.results_among(made))
-        if not unknown:
-            return ""
-        memory.finish(command_id, unknown[0])
-        return unknown[0]
+        if unknown:
+            memory.finish(command_id, unknown[0])
+        # Its callback may have named the call meanwhile: that stays, and none is then unknown.
+        return memory.begin(command_id)[0].result
 
     def answer(
         self, *, carrier_call_id: str, client_state: str, command_id: str, stream: StreamSettings | None

@@ -159,8 +159,12 @@ def test_an_outbound_call_is_transferred_and_billed_in_two_phases(exchange: Exch
     assert {"transfer.requested", "transfer.answered", "call.ended"} <= set(events())
 
 
-def test_a_repeated_dial_finds_the_call_that_it_made(exchange: ExchangeThread, settings: Any) -> None:
-    """A process that is killed between the request and its response never dials twice."""
+@pytest.mark.parametrize("queued_seconds", [0, 5])
+def test_a_repeated_dial_finds_the_call_that_it_made(
+    exchange: ExchangeThread, settings: Any, monkeypatch: pytest.MonkeyPatch, queued_seconds: float
+) -> None:
+    """A process that is killed between the request and its response never dials twice, nor while the call is still queued."""
+    monkeypatch.setattr("sandbox.exchange.twilio.calls.BEGIN_DELAY_SECONDS", queued_seconds)
     owned(exchange, settings)
     picks_up(exchange, PERSON, Wait(60))
     wanted: dict[str, Any] = {

@@ -1,0 +1,73 @@
+"""What is left of an account that its owner deletes: every table that refers to accounts is named here, in one list or the other."""
+
+import pytest
+from django.apps import apps
+from django.utils import timezone
+
+from accounts import account_deletion
+from accounts.models import Developer, RetentionPeriod
+from agents.models import AgentVersion
+from phone_numbers.models import PhoneNumber
+from sandbox.models import Handset
+from tests.accounts.test_export import documents, make_full_account, recordings_folder
+from tests.factories import PASSWORD
+from webhooks.models import SigningSecret
+
+__all__ = ["documents", "recordings_folder"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "recordings_folder", "documents")]
+# What the account's own data was in.
+GONE = {
+    "agents.Agent", "agents.ModelKey", "agents.Secret", "calls.DialingPolicy", "calls.DoNotCallNumber",
+    "numbers.CarrierAccount", "sandbox.Handset", "webhooks.Event", "webhooks.WebhookDelivery", "webhooks.WebhookEndpoint",
+}  # fmt: skip
+# The account's row has no name any more. Bills, payments, and their grounds stay, and so do keys, revoked, with which calls were
+# placed; how long what stays is kept; the decisions on documents, without these; and the secret of a released number.
+KEPT = {
+    "accounts.ApiKey", "accounts.RetentionPeriod", "billing.Adjustment", "billing.AllowedPrefix", "billing.AutoTopUp",
+    "billing.BalanceCheckpoint", "billing.Cost", "billing.LedgerEntry", "billing.MeteredCost", "billing.Notice",
+    "billing.Payment", "billing.SpendingCap", "billing.StripeCustomer", "calls.Call", "djstripe.Customer", "numbers.NumberPurchase",
+    "numbers.PhoneNumber", "numbers.Verification", "numbers.VerificationEvent", "webhooks.SigningSecret",
+}  # fmt: skip
+# Shown to be deleted by tests of their own: sessions, cards. Staff are not deleted.
+ELSEWHERE = {
+    "accounts.BrowserSession", "accounts.SessionToken", "admin.LogEntry", "billing.Card", "staff.Authenticator", "staff.RecoveryCodes",
+}  # fmt: skip
+
+
+def rows_of(developer: Developer) -> dict[str, int]:
+    """How many rows each table has that refers to the account."""
+    found: dict[str, int] = {}
+    for model in apps.get_models():
+        for field in model._meta.get_fields():
+            if field.concrete and field.is_relation and field.related_model is Developer:
+                count = model._default_manager.filter(**{field.name: developer}).count()
+                found[model._meta.label] = found.get(model._meta.label, 0) + count
+    return found
+
+
+def release(developer: Developer) -> None:
+    """As if its carrier had taken the number back."""
+    left = {"status": "released", "released_at": timezone.now(), "agent": None, "model_key": None}
+    PhoneNumber.objects.filter(developer=developer).update(**left)
+
+
+def test_only_what_bills_need_is_left_and_another_account_keeps_everything() -> None:
+    (developer, _), (other, _) = make_full_account("ADA"), make_full_account("EVE")
+    for number, account in enumerate((developer, other)):
+        Handset.objects.create(developer=account, number=f"+1555000000{number}")
+        RetentionPeriod.objects.create(developer=account, kind="recordings", days=9)
+    before, others = rows_of(developer), rows_of(other)
+    assert before.keys() == GONE | KEPT | ELSEWHERE
+    assert {label for label in GONE if not before[label]} == set()
+    release(developer)
+    account_deletion.close_account(developer=developer, password=PASSWORD, address="192.0.2.1")
+    account_deletion.finish(developer.pk)
+    developer.refresh_from_db()
+    assert developer.closing_finished_at is not None
+    after = rows_of(developer)
+    assert {label: count for label, count in after.items() if count and label not in KEPT} == {}
+    assert not AgentVersion.objects.filter(agent__developer=developer).exists()
+    assert AgentVersion.objects.count() == 1
+    released = PhoneNumber.objects.get(developer=developer)
+    assert [one.pk for one in SigningSecret.objects.filter(developer=developer)] == [released.signing_secret_id]
+    assert rows_of(other) == others
