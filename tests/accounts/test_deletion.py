@@ -2,6 +2,7 @@
 
 import pytest
 from django.apps import apps
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import account_deletion
@@ -40,7 +41,7 @@ def rows_of(developer: Developer) -> dict[str, int]:
     for model in apps.get_models():
         for field in model._meta.get_fields():
             if field.concrete and field.is_relation and field.related_model is Developer:
-                count = model._default_manager.filter(**{field.name: developer}).count()
+                count = QuerySet(model).filter(**{field.name: developer}).count()
                 found[model._meta.label] = found.get(model._meta.label, 0) + count
     return found
 
