@@ -72,6 +72,8 @@ def describe_outcome(call: Call) -> str:
         special = OUTCOMES_OF_REFUSED
     if not switch.is_on():
         special = special | WITHOUT_BILLING
+    if not call.hangup_cause:
+        return "Ended for an unknown reason."
     cause = HangupCause(call.hangup_cause)
     return special.get(cause) or OUTCOMES[cause]
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -36,6 +37,7 @@ AT_ONCE = 2  # verifications of one account here
 LEASE_SECONDS = 60
 # What the carrier's answer says about the credentials, as opposed to about itself.
 VERDICTS = {"unauthorized", "incomplete"}
+_SENDABLE = re.compile(r"[!-~]*")  # in a header
 
 
 def providers() -> list[str]:
@@ -137,11 +139,16 @@ def send_email(account_id: int) -> None:
 
 
 def _check_names(provider: str, credentials: Mapping[str, str]) -> None:
-    """Raises InvalidRequest for names that the carrier's credentials do not have, and for those that are missing."""
+    """Raises InvalidRequest for names that the carrier's credentials do not have or lack, and for values that cannot be sent."""
     adapter = own_accounts_at(provider)
     known = {*adapter.required_credentials, *adapter.optional_credentials}
     problems = [f"{name} is required." for name in adapter.required_credentials if not credentials.get(name)]
     problems += [f"{name} is not known." for name in credentials if name not in known]
+    problems += [
+        f"{name} must be ASCII text without spaces."
+        for name, value in credentials.items()
+        if not _SENDABLE.fullmatch(value)
+    ]
     if problems:
         raise InvalidRequest({"credentials": problems})
 

@@ -35,13 +35,13 @@ def after(developer_id: int, public_id: str | None, types: Collection[str] = ())
 
     Raises InvalidRequest for an event that the account does not have (any more).
     """
+    last = Event.objects.filter(developer_id=developer_id, public_id=public_id)
+    if public_id is not None and not last.exists():
+        raise InvalidRequest({"after": ["No such event. Events are kept for 30 days."]})
     _give_positions(developer_id)
     rows = Event.objects.filter(developer_id=developer_id, position__isnull=False).order_by("position")
     if public_id is not None:
-        last = Event.objects.filter(developer_id=developer_id, public_id=public_id).first()
-        if last is None:
-            raise InvalidRequest({"after": ["No such event. Events are kept for 30 days."]})
-        rows = rows.filter(position__gt=last.position)
+        rows = rows.filter(position__gt=last.values("position"))
     return rows.filter(event_type__in=types) if types else rows
 
 

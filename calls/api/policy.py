@@ -67,7 +67,7 @@ class PolicySerializer(StrictSerializer):
 class DoNotCallSerializer(StrictSerializer):
     """The body of POST /do-not-call."""
 
-    phone_number = PhoneNumberField()
+    phone_number = PhoneNumberField(required=True, allow_null=False, allow_blank=False, max_length=20)
     reason = serializers.CharField(max_length=services.MAX_REASON, required=False, allow_blank=True, default="")
 
 

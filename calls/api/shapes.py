@@ -159,7 +159,9 @@ SPOKEN = shape(
 DIAGNOSIS = shape(
     "Diagnosis",
     {
-        "outcome": text("no_answer", "The `hangup_cause`, or `in_progress` for a running call."),
+        "outcome": text(
+            "no_answer", "The `hangup_cause`, `unknown` if there is none, or `in_progress` for a running call."
+        ),
         "fault": choice(list(Fault), "callee", "Whose fault it was."),
         "summary": text("Nobody picked up.", "What happened, in a sentence."),
         "evidence": listing(text("12:00:00 the carrier reported no_answer"), "What shows it. Times are in UTC."),

@@ -10,9 +10,13 @@ from django.views.decorators.http import require_POST
 
 from calls.control import inbound
 from phone_numbers.carriers.base import CarrierError, InvalidSignature, WebhookRequest
+from phone_numbers.carriers.carrier_events import CarrierEvent
 from phone_numbers.carriers.registry import carrier_named, reporting_at
 
 logger = logging.getLogger(__name__)
+LONGEST = {"event_id": 100, "carrier_call_id": 200, "client_state": 100}
+LONGEST_NUMBER = 40  # a SIP address may be longer, and is cut
+YEARS = range(2000, 3000)
 
 
 @csrf_exempt
@@ -31,7 +35,7 @@ def carrier_webhook(request: HttpRequest, name: str, rest: str = "") -> HttpResp
         raise Http404 from error
     received = WebhookRequest(request.method or "", _public_url(request), request.headers, request.body)
     try:
-        events = carrier.parse_webhook(received)
+        events = [_checked(event) for event in carrier.parse_webhook(received)]
     except InvalidSignature:
         return JsonResponse({"message": "The signature does not match."}, status=carrier.forged_status)
     except ValueError:
@@ -43,6 +47,18 @@ def carrier_webhook(request: HttpRequest, name: str, rest: str = "") -> HttpResp
     if response is not None:
         return HttpResponse(response.body, content_type=response.content_type)
     return JsonResponse({"status": "ok"})
+
+
+def _checked(event: CarrierEvent) -> CarrierEvent:
+    """What can be stored: whoever has an account at a carrier can sign anything in its name. Raises ValueError."""
+    if any(len(getattr(event, name)) > longest for name, longest in LONGEST.items()):
+        raise ValueError("An id that no carrier has.")
+    if any(moment.year not in YEARS for moment in (event.occurred_at, event.began_at) if moment):
+        raise ValueError("A time that cannot be.")
+    texts = (event.event_id, event.carrier_call_id, event.from_number, event.to_number, event.detail)
+    if any("\0" in text for text in texts):
+        raise ValueError("A null character.")
+    return replace(event, from_number=event.from_number[:LONGEST_NUMBER])
 
 
 def _public_url(request: HttpRequest) -> str:

@@ -17,6 +17,7 @@ from webhooks.models import WebhookDelivery
 __all__ = ["Diagnosis", "Fault", "diagnose", "explain"]
 
 IN_PROGRESS = "in_progress"
+UNKNOWN = "unknown"  # the end of a call without a cause
 # Ends that may have another reason than the one they are named by.
 ENDED_BY_SOMEBODY = {HangupCause.NORMAL_CLEARING, HangupCause.SILENCE_TIMEOUT, HangupCause.MAX_DURATION}
 
@@ -31,7 +32,7 @@ def diagnose(call: Call, events: Sequence[CallEvent], deliveries: Sequence[Webho
     found = _find(Case(call, events, deliveries)) if call.is_over else None
     if found is None:
         found = Diagnosis(Fault.NOBODY, describe_outcome(call), "Nothing to do.", is_end=False, is_trouble=False)
-    return replace(found, outcome=call.hangup_cause if call.is_over else IN_PROGRESS)
+    return replace(found, outcome=(call.hangup_cause or UNKNOWN) if call.is_over else IN_PROGRESS)
 
 
 def _find(case: Case) -> Diagnosis | None:

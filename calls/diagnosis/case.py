@@ -48,8 +48,8 @@ FAULT_WORDS = {
 class Diagnosis:
     """`is_end`: it is why the call ended or never began; else the call went on in spite of it.
 
-    `outcome` is a hang-up cause, or "in_progress". `fix_url` is the page where it can be fixed; "" without one. Without
-    `is_trouble` there is nothing to explain.
+    `outcome` is a hang-up cause, "unknown" for an end without one, or "in_progress". `fix_url` is the page where it can be fixed; ""
+    without one. Without `is_trouble` there is nothing to explain.
     """
 
     fault: Fault

@@ -99,7 +99,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
         default=False
     )  # rings, and waits for the developer's server: calls.control.lookup
     carrier = models.CharField(max_length=20, blank=True, default=default_carrier)  # empty: a sandbox call
-    carrier_call_id = models.CharField(max_length=200, unique=True, null=True)  # Telnyx: call_control_id
+    carrier_call_id = models.CharField(max_length=200, null=True)  # Telnyx: call_control_id
     last_command_at = models.DateTimeField(null=True)  # when the carrier was last commanded to answer or to hang up
 
     objects = CallQuerySet.as_manager()
@@ -134,6 +134,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
                 condition=~Q(status__in=["completed", "failed"]) | Q(ended_at__isnull=False),
                 name="terminal_call_has_end",
             ),
+            models.UniqueConstraint(fields=["carrier_call_id", "carrier"], name="call_once_per_carrier"),
         ]
 
     def __str__(self) -> str:

@@ -46,6 +46,7 @@ FORM = {
 }
 _AT_CARRIER = "The carrier rejected the request or could not be reached. Nothing was charged."
 _ASKED = "The carrier could not be reached."
+_NO_ACCOUNT = {404: "The carrier account does not exist, or it belongs to another account."}
 
 OPERATIONS = {
     "Phone numbers": {
@@ -69,7 +70,10 @@ OPERATIONS = {
             example={
                 "provider": "telnyx",
                 "label": "Our account",
-                "credentials": {"api_key": "KEY0123…", "public_key": "e5rVs…="},
+                "credentials": {
+                    "api_key": "KEY0123456789ABCDEF",
+                    "public_key": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+                },
             },
             errors={**ERRORS, 502: "The carrier could not be asked. Nothing was stored."},
         ),
@@ -91,14 +95,18 @@ OPERATIONS = {
             status=201,
             body=NumberImportSerializer,
             example={"phone_number": "+14155551234", "carrier_account_id": 1, "label": "Support"},
-            errors={409: "The number is already here.", 502: "The carrier could not be asked. Nothing was changed."},
+            errors={
+                **_NO_ACCOUNT,
+                409: "The number is already here.",
+                502: "The carrier could not be asked. Nothing was changed.",
+            },
         ),
         "GET /phone-numbers/available": Operation(
             "Search available numbers",
             "Numbers available for purchase, and their price. Not paginated.",
             answer=record({"data": listing(AVAILABLE_NUMBER), "pricing": COST}),
             query=NumberSearchSerializer,
-            errors={502: "The carrier rejected the request or could not be reached."},
+            errors={**_NO_ACCOUNT, 502: "The carrier rejected the request or could not be reached."},
         ),
         "POST /phone-numbers": Operation(
             "Buy a number",
@@ -112,6 +120,7 @@ OPERATIONS = {
                 "label": "Support",
             },
             errors={
+                **_NO_ACCOUNT,
                 402: "The balance does not cover the setup fee and the first month.",
                 403: "You are not verified for this type of number in this country.",
                 409: "The number is already taken.",
@@ -217,5 +226,6 @@ FIELDS = {
     "limit": "Maximum number of results.",
     "mode": "`webhook`: your server controls the call. `streaming`: an AI model talks to the caller.",
     "agent_id": "ID of one of your agents. Null unlinks the agent.",
+    "agent_version": "Version of the agent to use. Null: the live version.",
     "model": "Slug of a model from `GET /models`.",
 }

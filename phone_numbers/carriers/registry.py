@@ -20,6 +20,7 @@ from phone_numbers.carriers.media_codec import MediaCodec
 
 C = TypeVar("C")
 OWN = "own"  # in the addresses at which developers' own accounts report
+MAX_ID_DIGITS = 19  # of a 64-bit id
 
 
 class AtCarrier(Protocol):
@@ -140,9 +141,10 @@ def reporting_at(path: str, rest: str = "") -> str:
     """The key of the carrier whose webhooks arrive under /webhooks/<path>/<rest>; empty if there is none."""
     own, _, account = rest.partition("/")
     account_id = account.partition("/")[0]
-    if own == OWN and account_id.isdecimal():
+    if own == OWN:
         slugs = [slug for slug, row in settings.CARRIERS.items() if row.get("WEBHOOKS", slug) == path]
-        return f"{slugs[0]}:{int(account_id)}" if slugs else ""
+        is_id = account_id.isdecimal() and len(account_id) < MAX_ID_DIGITS
+        return f"{slugs[0]}:{int(account_id)}" if slugs and is_id else ""
     return next((slug for slug in configured_carriers() if settings_of(slug).get("WEBHOOKS", slug) == path), "")
 
 

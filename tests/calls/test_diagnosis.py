@@ -319,3 +319,9 @@ def test_a_failed_webhook_and_a_running_call_over_the_api(client: Client) -> Non
     Call.objects.update(status="answered", hangup_cause="", ended_at=None)
     found = client.get(path, **options).json()["data"]
     assert (found["outcome"], found["fault"], found["evidence"]) == ("in_progress", "nobody", [])
+
+
+def test_an_end_without_a_cause_over_the_api(client: Client) -> None:
+    call = ended_call("")
+    found = client.get(f"/api/v1/calls/{call.pk}/diagnosis", headers=bearer(call.developer)).json()["data"]
+    assert (found["outcome"], found["fault"], found["summary"]) == ("unknown", "nobody", "Ended for an unknown reason.")

@@ -83,13 +83,18 @@ def doubled(example: dict[str, Any], name: str, raw: str) -> bytes:
 UNCOUNTED = {
     "django_session", "accounts_idempotentanswer", "accounts_browsersession", "accounts_sessiontoken", "numbers_countryrequirements",
 }  # fmt: skip
+# Reading an account's events numbers those that nobody has read yet: webhooks.events.
+NUMBERED_BY_READING = "webhooks_event"
 
 
 def rows() -> dict[str, str]:
-    """A fingerprint of each table that has rows, apart from those in UNCOUNTED."""
+    """A fingerprint of each table that has rows, apart from those in UNCOUNTED, and from the numbers of events."""
     names = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - UNCOUNTED
-    row = "md5((to_jsonb(t) - 'last_used_at' - 'last_seen_at')::text)"
-    asked = [f"SELECT '{name}', md5(string_agg({row}, '' ORDER BY {row})) FROM {name} t" for name in sorted(names)]  # noqa: S608
+    asked = []
+    for name in sorted(names):
+        position = " - 'position'" if name == NUMBERED_BY_READING else ""
+        row = f"md5((to_jsonb(t) - 'last_used_at' - 'last_seen_at'{position})::text)"
+        asked.append(f"SELECT '{name}', md5(string_agg({row}, '' ORDER BY {row})) FROM {name} t")  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(asked))
         return {name: found for name, found in cursor.fetchall() if found}

@@ -22,6 +22,7 @@ from phone_numbers.models import CarrierAccount, PhoneNumber
 from tests import carriers
 from tests.factories import bearer, make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
+from tests.fakes.recording_server import Answer, RecordingServer
 from tests.jobs import run_jobs
 
 pytestmark = pytest.mark.django_db
@@ -58,10 +59,11 @@ def own_elsewhere(exchange: ExchangeThread, number: str = NUMBER) -> dict[str, A
     return record
 
 
-def report(account_id: int, call_id: str, *, key: Ed25519PrivateKey = KEY, **payload: str) -> int:
+def report(account_id: int | str, call_id: str, *, key: Ed25519PrivateKey = KEY, **payload: str) -> int:
     """An event signed by the account's owner, as their carrier would send it."""
     about = {"call_control_id": call_id, "from": "+12025550123", "to": NUMBER, "direction": "incoming"} | payload
     event = {"event_type": "call.initiated", "id": call_id, "occurred_at": "2026-11-30T03:00:00Z", "payload": about}
+    event |= {name: payload[name] for name in event.keys() & payload.keys()}
     body = json.dumps({"data": event}).encode()
     stamp = str(int(time.time()))
     signature = base64.b64encode(key.sign(stamp.encode() + b"|" + body)).decode()
@@ -95,6 +97,9 @@ def test_an_account_is_verified_kept_encrypted_and_shown_by_its_last_four(
         ("telnyx", {"public_key": "x"}, "credentials", "api_key is required."),
         ("telnyx", {"api_key": "KEY", "base_url": "http://10.0.0.1"}, "credentials", "base_url is not known."),
         ("telnyx", {"connection_id": "7"}, "credentials", "The account has no Call Control application 7."),
+        ("telnyx", {"api_key": "KEY…"}, "credentials", "api_key must be ASCII text without spaces."),
+        ("telnyx", {"api_key": "KEY\r\nX: y"}, "credentials", "api_key must be ASCII text without spaces."),
+        ("twilio", {"account_sid": "AC 1", "auth_token": "é"}, "credentials", "account_sid must be ASCII text without"),
         ("exchange", {"api_key": "KEY"}, "provider", "Must be one of "),
     ],
 )
@@ -115,6 +120,30 @@ def test_a_carrier_that_does_not_respond_refuses_nothing(client: APIClient, exch
     assert not CarrierAccount.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("provider", "credentials", "answer", "status"),
+    [
+        ("telnyx", {"api_key": "KEY"}, Answer(200, b'{"data": [[]]}'), 502),
+        ("telnyx", {"api_key": "KEY"}, Answer(200, b'{"data": [{}]}'), 422),
+        ("telnyx", {"api_key": "KEY"}, Answer(400, b"null"), 502),
+        ("twilio", {"account_sid": "AC1", "auth_token": "t"}, Answer(200, b"[]"), 502),
+        ("twilio", {"account_sid": "AC1", "auth_token": "t"}, Answer(400, b'{"code": "x", "message": []}'), 502),
+        ("twilio", {"account_sid": "AC1", "auth_token": "t"}, Answer(401, b'{"code": {}}'), 422),
+        ("twilio", {"account_sid": "AC1", "auth_token": "t"}, Answer(404, b'{"code": 20404}'), 422),
+    ],
+)
+def test_odd_answers_of_a_carrier_keep_nothing(
+    client: APIClient, settings: Any, provider: str, credentials: dict[str, str], answer: Answer, status: int
+) -> None:
+    with RecordingServer([answer] * 3) as server:
+        carriers.configure(settings, {"base_url": server.url}, slug=provider)
+        refused = client.post(ACCOUNTS, {"provider": provider, "credentials": credentials}, format="json")
+    assert refused.status_code == status, refused.content
+    # Nobody listens there any more.
+    gone = client.post(ACCOUNTS, {"provider": provider, "credentials": credentials}, format="json")
+    assert (gone.status_code, CarrierAccount.objects.count()) == (502, 0)
+
+
 def test_only_admin_keys_change_accounts_and_nobody_sees_anothers(
     client: APIClient, exchange: ExchangeThread, developer: Developer
 ) -> None:
@@ -128,6 +157,8 @@ def test_only_admin_keys_change_accounts_and_nobody_sees_anothers(
         assert hidden.status_code == 404
     body = {"phone_number": NUMBER, "carrier_account_id": account}
     assert stranger.post(IMPORT, body, format="json").status_code == 404
+    assert stranger.get(f"/api/v1/phone-numbers/available?carrier_account_id={account}").status_code == 404
+    assert stranger.post("/api/v1/phone-numbers", body, format="json").status_code == 404
     assert APIClient(headers=bearer(developer, is_admin=True)).delete(path).status_code == 204
     assert not CarrierAccount.objects.exists()
 
@@ -308,8 +339,46 @@ def test_an_account_reports_of_its_own_numbers_and_calls_alone(
     theirs.refresh_from_db()
     assert (Call.objects.count(), theirs.status) == (1, "initiated")
     assert report(account, "v3:two", key=Ed25519PrivateKey.generate()) in {400, 403}
-    assert report(account + 1000, "v3:three") == 404
+    assert {report(pk, "v3:three") for pk in (account + 1000, "9" * 30, "9" * 5000)} == {404}
     assert Call.objects.count() == 1
+
+
+def test_a_call_id_that_another_carrier_has_too_is_no_fault(
+    client: APIClient, exchange: ExchangeThread, developer: Developer
+) -> None:
+    account = add(client, exchange).json()["data"]["id"]
+    imported(developer, account)
+    victim = make_phone_number(e164="+14155550101", carrier="telnyx")
+    theirs = Call.objects.create(
+        developer=victim.developer, phone_number=victim, direction="outbound", from_number=victim.e164, carrier="telnyx",
+        to_number="+12025550123", mode="webhook", carrier_call_id="v3:theirs", config={},
+    )  # fmt: skip
+    assert report(account, "v3:theirs") == 200
+    ours = Call.objects.get(carrier=f"telnyx:{account}")
+    assert (ours.carrier_call_id, ours.developer) == ("v3:theirs", developer)
+    theirs.refresh_from_db()
+    assert (theirs.status, theirs.developer) == ("initiated", victim.developer)
+
+
+@pytest.mark.parametrize(
+    ("call_id", "change", "status"),
+    [
+        ("v3:" + "a" * 200, {}, 400),
+        ("v3:one", {"occurred_at": "0001-01-01T00:00:00+14:00"}, 400),
+        ("v3:one", {"occurred_at": "9999-12-31T23:59:59-14:00"}, 400),
+        ("v3:one", {"id": "e" * 101}, 400),
+        ("v3:one", {"direction": "outgoing", "client_state": base64.b64encode(b"9" * 5000).decode()}, 400),
+        ("v3:one", {"direction": "outgoing", "client_state": base64.b64encode(b"9" * 90).decode()}, 200),
+        ("v3:one", {"from": "sip:" + "a" * 100}, 200),
+    ],
+)
+def test_odd_reports_of_an_own_account_are_no_fault(
+    client: APIClient, exchange: ExchangeThread, developer: Developer, call_id: str, change: dict[str, str], status: int
+) -> None:
+    account = add(client, exchange).json()["data"]["id"]
+    imported(developer, account)
+    assert report(account, call_id, **change) == status
+    assert Call.objects.count() == ("from" in change)
 
 
 def test_the_hourly_check_tells_once_of_credentials_that_stopped_working(

@@ -80,7 +80,7 @@ class TelnyxCarrier(Carrier, CallControl, Speech, Recording, NumberInventory, Co
         except TelnyxError as error:
             reason = "unauthorized" if error.status in {401, 403} else error.reason
             raise CarrierError(str(error), retryable=error.retryable, reason=reason) from error
-        ids = [str(row["id"]) for row in applications]
+        ids = [str(row["id"]) for row in applications if row.get("id")]
         if self._connection_id and self._connection_id not in ids:
             text = f"The account has no Call Control application {self._connection_id}."
             raise CarrierError(text, reason="incomplete")

@@ -43,8 +43,13 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         self.account = TwilioAccount(account_sid, auth_token, base_url, webhook_path)
 
     def complete_credentials(self) -> Mapping[str, str]:
-        with refusals():
-            self.account.rest.api.accounts(self.account.sid).fetch()
+        try:
+            with refusals():
+                self.account.rest.api.accounts(self.account.sid).fetch()
+        except CarrierError as error:
+            if error.reason == "call_ended":  # 404: there is no such account
+                raise CarrierError(str(error), reason="unauthorized") from error
+            raise
         return {}
 
     # --- requests -----------------------------------------------------------------------------------------------------

@@ -126,11 +126,11 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except TwilioRestException as error:
-        status, code = int(error.status), int(error.code or 0)
-        reason = (
-            "outcome_unknown" if status >= 500 else REASONS.get(code, "call_ended" if status == 404 else "rejected")
-        )
+        status = int(error.status)
+        usual = {401: "unauthorized", 404: "call_ended"}.get(status, "rejected")
+        code = error.code if isinstance(error.code, int) else 0  # as the server wrote it
+        reason = "outcome_unknown" if status >= 500 else REASONS.get(code, usual)
         is_retryable = status in {408, 429} or status >= 500
         raise CarrierError(str(error.msg), retryable=is_retryable, reason=reason) from error
-    except (TwilioException, ValueError, KeyError, TypeError) as error:
+    except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CarrierError("The carrier's response could not be read.", reason="outcome_unknown") from error

@@ -256,6 +256,13 @@ def test_an_ordinary_key_adds_to_the_list_and_changes_nothing_else() -> None:
     assert send(developer, "POST", "/do-not-call", {"phone_number": "2025550123"}).status_code == 422
 
 
+@pytest.mark.parametrize("body", [{}, {"phone_number": None}, {"phone_number": ""}, {"phone_number": "+" + "1" * 5000}])
+def test_without_a_number_nothing_is_added(body: dict[str, Any]) -> None:
+    answer = send(make_account(), "POST", "/do-not-call", body)
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["phone_number"])
+    assert not DoNotCallNumber.objects.exists()
+
+
 @pytest.mark.parametrize("is_form", [False, True])
 def test_import_and_export(is_form: bool) -> None:
     developer = make_account()
