@@ -135,7 +135,7 @@ class DoNotCallImportView(APIView):
 
     def post(self, request: Request) -> Response:
         file = request.data.get("file") if hasattr(request.data, "get") else None
-        if file is None:
+        if file is None or isinstance(file, str):  # a field of a form that is no file
             raise InvalidRequest({"file": ["Send CSV as the body (text/csv), or as the file of a multipart form."]})
         content = file if isinstance(file, bytes) else file.read()
         return data(services.import_csv(developer=developer_of(request), content=content, source=_SOURCE))

@@ -93,6 +93,17 @@ def test_a_wrong_endpoint_is_422(client: Client, body: dict[str, Any], fields: l
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("action", ["test", "rotate-secret"])
+def test_an_action_takes_no_fields(client: Client, action: str) -> None:
+    developer = make_developer()
+    endpoint, secret = make_endpoint(developer, URL)
+    answer = send(client, "POST", f"/{endpoint.pk}/{action}", bearer(developer, is_admin=True), {"colour": "red"})
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["colour"])
+    assert signing_keys(WebhookEndpoint.objects.get().signing_secret).current == secret
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db
 def test_an_account_has_at_most_20(client: Client) -> None:
     developer = make_developer()
     headers = bearer(developer, is_admin=True)

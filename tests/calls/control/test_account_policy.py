@@ -306,3 +306,10 @@ def test_a_wrong_file_imports_nothing(file: bytes, fields: list[str]) -> None:
     answer = send(developer, "POST", "/do-not-call/import", file, kind="text/csv")
     assert (answer.status_code, list(answer.json()["errors"])) == (422, fields)
     assert not DoNotCallNumber.objects.exists()
+
+
+def test_a_form_without_a_file_imports_nothing() -> None:
+    form = b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nphone_number\r\n--x--\r\n'
+    answer = send(make_account(), "POST", "/do-not-call/import", form, kind="multipart/form-data; boundary=x")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["file"])
+    assert not DoNotCallNumber.objects.exists()
