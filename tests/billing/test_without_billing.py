@@ -221,7 +221,7 @@ def test_every_page_is_open_without_a_word_of_paying_or_closed(
     names = [pattern.name for pattern in patterns() if pattern.name is not None]
     shown, closed = set(), set()
     with RecordingServer() as server:
-        world = PageWorld(stripe, server)
+        world = PageWorld(stripe, server, exchange)
         for name in names:
             if name in {"statement-file", "receipt"} or _parameters(name) & {"name", "token"}:
                 continue

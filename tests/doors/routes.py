@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 _PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
 # A value that the route's converter takes.
-_FITTING = {"int": "1", "str": "x", "slug": "x", "uuid": "00000000-0000-4000-8000-000000000000"}
+_FITTING = {"int": "1", "str": "x", "slug": "x", "path": "x/y", "uuid": "00000000-0000-4000-8000-000000000000"}
 
 
 def _leaves(resolver: URLResolver, prefix: str = "/") -> Iterator[tuple[str, URLPattern]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -57,6 +58,8 @@ TEXTS = [value for value in VALUES if isinstance(value, str)] + [
 
 # Each page gets one in so many odd texts, all together get all.
 PARTS = 3
+# What a form says about itself: with another value, nobody would look at its fields.
+THEMSELVES = {"/numbers/bring/account": ("provider", ["telnyx", "twilio"])}
 # Shown only where cards can be charged.
 CARD_FIELDS = {"preset", "other_amount", "threshold", "amount", "enabled"}
 
@@ -79,6 +82,7 @@ class Pages:
         world = self._world
         ids = {
             "/agents": world.agent.pk,
+            "/numbers/bring": world.carrier_account_ids[0],
             "/numbers": world.number.pk,
             "/model-keys": world.model_key_id,
             "/secrets": world.secret_ids[0],
@@ -138,6 +142,13 @@ def test_odd_fields(pages: Pages) -> None:
     assert {"name", "system_prompt", "transfer_number", "analysis-0-name"} <= set(names)
     texts = [*TEXTS, *RAW_VALUES]
     for place, path in enumerate(pages.posts()):
-        for text in texts[place % PARTS :: PARTS]:
-            parts = b"".join(PART % (name.encode(), text[:5000].encode("utf-8", "surrogatepass")) for name in names)
+        for text, itself in product(texts[place % PARTS :: PARTS], itselves(path)):
+            fields = dict.fromkeys(names, text[:5000]) | itself
+            parts = b"".join(PART % (name.encode(), one.encode("utf-8", "surrogatepass")) for name, one in fields.items())
             pages.send(path, repr(text[:40]), MULTIPART, parts.replace(b"\x00", b"") + b"--b--\r\n")
+
+
+def itselves(path: str) -> list[dict[str, str]]:
+    """What each of the forms that an address takes says about itself."""
+    name, values = THEMSELVES.get(path, ("", []))
+    return [{name: value} for value in values] or [{}]

@@ -42,3 +42,8 @@ class ExchangeThread:
             "base_url": base_url or self.exchange.base_url,
             "connection_id": self.exchange.connection_id,
         }
+
+    def credentials(self) -> dict[str, str]:
+        """Of the account at this exchange."""
+        options = self.carrier_options()
+        return {name: options[name] for name in ("api_key", "public_key", "connection_id")}

@@ -18,7 +18,7 @@ from tests.pages.rows import number_form
 from tests.pages.signed_in import assert_sound, signed_in_client
 from tests.pages.test_agents import agent_form
 from tests.pages.test_form_errors import summary_of
-from tests.pages.world import World, changed, digest, patterns
+from tests.pages.world import OWNED, World, changed, digest, patterns
 from tests.phone_numbers.requirement_answers import PDF
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
@@ -98,6 +98,16 @@ CASES = [
         "number", number_form(label="Shop", mode="streaming", system_prompt="Be brief."),
         number_form(label="Kept", silence_timeout="1", tools="["), ("silence_timeout", "tools"),
     ),
+    Case(
+        "add-carrier-account", {"provider": "telnyx", "api_key": "{api_key}", "label": "Ours"},
+        {"provider": "telnyx", "api_key": "", "public_key": "Kept", "label": "x" * 101}, ("api_key", "label"),
+    ),
+    Case("test-carrier-account"),
+    Case("delete-carrier-account"),
+    Case(
+        "import-number", {"carrier_account_id": "{pk:carrier_account}", "phone_number": OWNED},
+        {"carrier_account_id": "{pk:carrier_account}", "phone_number": "415"}, ("phone_number",),
+    ),
     Case("rotate-secret"),
     Case("test-webhook"),
     Case("release-number"),
@@ -125,7 +135,7 @@ def world(
     stripe: FakeStripe, exchange: ExchangeThread, recordings_folder: object, documents: object
 ) -> Iterator[World]:
     with RecordingServer() as server:
-        yield World(stripe, server)
+        yield World(stripe, server, exchange)
 
 
 def browser_of(world: World, case: Case) -> Client:

@@ -20,7 +20,8 @@ from billing.models import Card, Payment
 from calls.models import Recording
 from tests.billing.payments import save_card
 from tests.calls.rows import make_account, make_call, make_streaming_number
-from tests.factories import make_agent, make_phone_number
+from tests.factories import make_agent, make_carrier_account, make_phone_number
+from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import RecordingServer
 from tests.fakes.stripe_server import FakeStripe
 from tests.pages.signed_in import signed_in_client
@@ -28,8 +29,9 @@ from tests.phone_numbers.requirement_answers import upload
 from webhooks.models import WebhookDelivery
 
 # Machines' doors, which have tests of their own, and the admin (tests/staff/test_forms.py).
-OTHERS = ("api/v1/", "webhooks/telnyx", "webhooks/twilio", "webhooks/stripe", "admin/", "docs", "healthz", "readyz")
+OTHERS = ("api/v1/", "webhooks/<slug:name>", "webhooks/stripe", "admin/", "docs", "healthz", "readyz")
 NOT_OURS = {"sandbox/demo-tool"}  # a tool that plays a developer's server
+OWNED = "+14155550100"  # at the carrier, and not here yet
 SEARCH = "country=US&number_type=local"
 # What changes with every page that is looked at, or form that is sent.
 LOOKED_AT = ("django_session", "accounts_browsersession", "core_press")
@@ -38,8 +40,8 @@ LOOKED_AT = ("django_session", "accounts_browsersession", "core_press")
 class World:
     """An account that has one of everything, in a browser that checks tokens."""
 
-    def __init__(self, stripe: FakeStripe, server: RecordingServer) -> None:
-        self.stripe, self.server = stripe, server
+    def __init__(self, stripe: FakeStripe, server: RecordingServer, exchange: ExchangeThread) -> None:
+        self.stripe, self.server, self.exchange = stripe, server, exchange
         self.developer = developer = make_account("100")
         Developer.objects.filter(pk=developer.pk).update(email_verified_at=None)
         self.agent = make_agent(developer=developer, model_slug="local-offline", system_prompt="Be brief.")
@@ -48,6 +50,8 @@ class World:
         self.call = make_call(self.number, timezone.now())
         self.secret = create_secret(developer=developer, name="KEY", value="s3cret")
         self.key = create_model_key(developer=developer, provider="openai", api_key="sk-proj-0123456789")
+        self.carrier_account = make_carrier_account(developer, **exchange.credentials())
+        exchange.exchange.own(OWNED)
         self.card = save_card(stripe, developer)
         Card.objects.update(is_default=False)
         self.client = Client(enforce_csrf_checks=True)
@@ -78,6 +82,8 @@ class World:
             "discard-draft": lambda: {"pk": self._drafted()},
             "restore-agent-version": lambda: {"pk": self.agent.pk, "number": self._earlier_version()},
             "release-number": lambda: {"pk": self.webhook_number.pk},
+            "test-carrier-account": lambda: {"pk": self.carrier_account.pk},
+            "delete-carrier-account": lambda: {"pk": self.carrier_account.pk},
         }
         if name in made:
             return made[name]()
@@ -104,6 +110,7 @@ class World:
         return (
             text.replace("{email}", self.developer.email)
             .replace("{server}", self.server.url)
+            .replace("{api_key}", self.exchange.exchange.api_key)
             .replace("{offer}", self._offer() if "{offer}" in text else "")
         )
 

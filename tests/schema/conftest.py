@@ -106,17 +106,11 @@ def world(
         running_call=_call(number, status="answered"),
         webhook_log_id=_failed_webhook(number),
         webhook_endpoint_ids=[make_endpoint(developer, "https://example.com/events")[0].pk for _ in range(2)],
-        carrier_account_ids=[make_carrier_account(developer, **credentials_at(exchange)).pk for _ in range(2)],
+        carrier_account_ids=[make_carrier_account(developer, **exchange.credentials()).pk for _ in range(2)],
         exchange=exchange,
         session_token=token,
     )
     get_model.cache_clear()
-
-
-def credentials_at(exchange: ExchangeThread) -> dict[str, str]:
-    """Of the exchange's account."""
-    options = exchange.carrier_options()
-    return {name: options[name] for name in ("api_key", "public_key", "connection_id")}
 
 
 def _buy(client: Client) -> PhoneNumber:

@@ -12,7 +12,7 @@ from accounts.passwords import make_token
 from calls.models import DoNotCallNumber
 from tests.described import check_against
 from tests.factories import make_developer
-from tests.schema.conftest import World, credentials_at
+from tests.schema.conftest import World
 from tests.schema.test_document import operations
 
 # What needs somebody to talk to is answered as the document says for a call without: 409. tests/flows have the rest.
@@ -73,7 +73,7 @@ def adapt(world: World, client: Client, key: str, body: dict[str, Any]) -> dict[
         offers = client.get("/api/v1/phone-numbers/available?area_code=212&limit=1", headers=world.headers)
         body["phone_number"] = offers.json()["data"][0]["phone_number"]
     if key == "POST /api/v1/carrier-accounts":
-        body["credentials"] = credentials_at(world.exchange)
+        body["credentials"] = world.exchange.credentials()
     if key == "POST /api/v1/phone-numbers/import":
         world.exchange.exchange.own("+12135550100")
         body |= {"phone_number": "+12135550100", "carrier_account_id": world.carrier_account_ids[0]}
