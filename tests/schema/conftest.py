@@ -69,6 +69,9 @@ def world(
         if name != "local"
     }
     settings.MODEL_PROVIDERS = {**settings.MODEL_PROVIDERS, **away}
+    twilio = settings.CARRIERS["twilio"]
+    options = {**twilio["OPTIONS"], "base_url": "http://127.0.0.1:9"}
+    settings.CARRIERS = {**settings.CARRIERS, "twilio": {**twilio, "OPTIONS": options}}
     get_model.cache_clear()
     developer = make_developer(email="jane@example.com")
     give_credit(developer_id=developer.pk, amount=1000, key="schema-tests")  # type: ignore[arg-type]
