@@ -88,6 +88,7 @@ def logging_settings(level: str, form: str) -> dict[str, Any]:
         "loggers": {
             "django.channels.server": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
+            "picows": {"level": "WARNING"},  # a line for each connection and its end
             "stripe": {"level": "WARNING"},
             "psycopg.pool": {"level": "WARNING"},
             "django-q": {"level": "WARNING"},
