@@ -153,6 +153,10 @@ async def test_a_tool_answers_through_the_developers_server(platform: Platform, 
             "call_id": str(call["id"]),
             "tool": "get_weather",
             "arguments": {},
+            "from": phone.number,
+            "to": number.e164,
+            "direction": "inbound",
+            "metadata": {},
         }
         timeline = {
             event["event_type"]: event["metadata"] for event in await platform.get(f"/calls/{call['id']}/events")
