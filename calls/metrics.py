@@ -48,13 +48,14 @@ def note_turn(call_id: int, times: TurnTimes) -> None:
     ADDED_LATENCY.observe(times.own_ms / 1000)
 
 
-def note_event(event_type: str, about: Mapping[str, Any]) -> None:
-    """An entry of the timeline was written."""
+def note_event(call_id: int, event_type: str, about: Mapping[str, Any]) -> None:
+    """An entry of the timeline was written. One that names no model is about the call's own."""
     outcome = _OUTCOMES.get(event_type)
     if event_type == "model.failed":
         outcome = "refused" if about["refused"] else "failed"
     if outcome is not None:
-        MODEL_CONNECTIONS.add(model_label(about["model"]), outcome)
+        slug = about.get("model") or Call.objects.values_list("model_slug", flat=True).get(pk=call_id)
+        MODEL_CONNECTIONS.add(model_label(slug), outcome)
 
 
 _flushed: Tally[str] = Tally()

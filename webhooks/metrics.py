@@ -1,10 +1,8 @@
 """Instruments of webhooks: what became of them, and what waits."""
 
-from functools import partial
-
-from django.db import transaction
 from django.utils import timezone
 
+from bubblyphone.core.commit_hooks import note_after_commit
 from bubblyphone.core.metrics import Counter, Histogram, Sampled, Samples
 from webhooks.models import WebhookDelivery
 from webhooks.outbound_http import PostResult
@@ -16,7 +14,7 @@ ATTEMPT_SECONDS = Histogram("webhook_attempt_seconds", "Time until developers' s
 
 def note_attempt(result: PostResult, status: str) -> None:
     """An attempt is being written down, in a transaction; `status` is what the delivery has after it."""
-    transaction.on_commit(partial(_count, result, status), robust=True)
+    note_after_commit(_count, result, status)
 
 
 def _count(result: PostResult, status: str) -> None:

@@ -7,7 +7,6 @@ finds the call where it is and does no harm. No network call happens in here: wh
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -16,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 
 from agents.settings import VoicemailAction
 from bubblyphone.core import tracing
+from bubblyphone.core.commit_hooks import note_after_commit
 from bubblyphone.core.money import format_money
 from calls import metrics, timeline
 from calls.after_call import recordings
@@ -267,8 +267,8 @@ def finish(call: Call, *, ended_at: datetime, cause: str) -> None:
     event_type = "call.ended" if call.answered_at else "call.failed"
     timeline.add_event(call.pk, event_type, "system", at=ended_at, hangup_cause=call.hangup_cause)
     report_end(call)
-    transaction.on_commit(partial(metrics.note_end, call), robust=True)
-    transaction.on_commit(partial(_trace_end, call), robust=True)
+    note_after_commit(metrics.note_end, call)
+    note_after_commit(_trace_end, call)
     transfers.drop_waiting(call)
     commands.tell_session_after_commit(call, call.hangup_cause)
 

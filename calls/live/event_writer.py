@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
+from bubblyphone.core.commit_hooks import note_after_commit
 from bubblyphone.core.logs import in_context
 from calls import metrics, timeline
 from calls.control import lifecycle
@@ -161,9 +161,9 @@ class EventWriter:
 
 def _add_event(call_id: int, event_type: str, source: str, *, at: datetime, **data: Any) -> None:
     timeline.add_event(call_id, event_type, source, at=at, **data)
-    transaction.on_commit(partial(metrics.note_event, event_type, data), robust=True)
+    note_after_commit(metrics.note_event, call_id, event_type, data)
 
 
 def _add_turn(call_id: int, times: TurnTimes, *, at: datetime) -> None:
     timeline.add_turn(call_id, times, at=at)
-    transaction.on_commit(partial(metrics.note_turn, call_id, times), robust=True)
+    note_after_commit(metrics.note_turn, call_id, times)

@@ -71,3 +71,15 @@ async def test_what_a_database_that_is_away_did_not_take_is_written_once_it_is_b
     await asyncio.wait_for(recorder.drained(), 30)
     assert await written(call) == ["stream.error", "stream.disconnected"]
     assert len(attempts) == 3
+
+
+async def test_an_entry_that_names_no_model_is_counted_and_written_once(
+    writer: BatchWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = await running_call()
+    recorder = EventWriter(call.pk, writer)
+    recorder.event("model.reconnected", {"reason": "dropped"})
+    recorder.event("stream.disconnected")
+    await asyncio.wait_for(recorder.drained(), 30)
+    assert await written(call) == ["model.reconnected", "stream.disconnected"]
+    assert caplog.text == ""

@@ -1,0 +1,21 @@
+"""A count that fails after a commit is told in the log, and the work that was committed goes on."""
+
+import pytest
+from django.db import transaction
+
+from bubblyphone.core.commit_hooks import note_after_commit
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failure_is_told_and_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    seen = []
+
+    def fail(what: str) -> None:
+        raise ValueError(what)
+
+    with transaction.atomic():
+        note_after_commit(fail, "not countable")
+        note_after_commit(seen.append, "the next one")
+        assert seen == []
+    assert seen == ["the next one"]
+    assert caplog.text.count("ValueError: not countable") == 1
