@@ -130,7 +130,7 @@ def collect() -> Iterable[Metric]:
     paths = [path for path in folder.glob("*.db") if not path.name.startswith(GAUGES) or _is_held(path)]
     try:
         found: Iterable[Metric] = MultiProcessCollector.merge([str(path) for path in paths])
-    except UNREADABLE:  # left by a machine that lost its power; whoever takes the slot starts them again
+    except UNREADABLE:  # left by a machine that lost its power; the next process in this slot starts them again
         found = MultiProcessCollector.merge([str(path) for path in paths if _is_readable(path)])
     return found
 

@@ -63,7 +63,7 @@ def _sdk() -> Any:
 
 
 def begin(name: str, kind: Kind = INTERNAL, attributes: Attributes | None = None, *, sent_parent: str = "") -> Span:
-    """A span within the one at hand. `sent_parent`: the `traceparent` header of whoever asks (W3C Trace Context)."""
+    """A span within the one at hand. `sent_parent`: the `traceparent` header of the request (W3C Trace Context)."""
     sdk = _sdk()
     if sdk is None:
         return _NOTHING

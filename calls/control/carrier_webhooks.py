@@ -50,7 +50,7 @@ def carrier_webhook(request: HttpRequest, name: str, rest: str = "") -> HttpResp
 
 
 def _checked(event: CarrierEvent) -> CarrierEvent:
-    """What can be stored: whoever has an account at a carrier can sign anything in its name. Raises ValueError."""
+    """What can be stored: anyone with an account at a carrier can sign anything in its name. Raises ValueError."""
     if any(len(getattr(event, name)) > longest for name, longest in LONGEST.items()):
         raise ValueError("An id that no carrier has.")
     if any(moment.year not in YEARS for moment in (event.occurred_at, event.began_at) if moment):

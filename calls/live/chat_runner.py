@@ -19,7 +19,7 @@ from calls.session.chat_session import ChatSession, Show
 from calls.session.interfaces import Limits, Observer
 
 logger = logging.getLogger(__name__)
-# Whoever types thinks longer than whoever speaks.
+# People think longer when they type than when they speak.
 IDLE_SECONDS = 600.0
 
 

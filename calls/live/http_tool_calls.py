@@ -119,7 +119,7 @@ def _not_sent(logged: LoggedRequest, problem: str) -> ToolAnswer:
 
 
 def save_variables(call_id: int, saved: Mapping[str, str], *, at: Any) -> None:
-    """Keep variables that a tool has set with the call, for a session that takes over and for whoever reads it."""
+    """Keep variables that a tool has set with the call, for a session that takes over and for readers of the call."""
     with transaction.atomic():
         call = Call.objects.locked(call_id)
         call.dynamic_variables = {**call.dynamic_variables, **saved}

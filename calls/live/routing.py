@@ -11,6 +11,6 @@ media: Any = media_socket
 
 websocket_urlpatterns: list[Any] = [
     path("media/<str:token>", media),
-    # The node's name is for the proxy in front; the token says which call it is, whoever takes it.
+    # The node's name is for the proxy in front; the token says which call it is, in any process.
     path("media/<str:node>/<str:token>", media),
 ]

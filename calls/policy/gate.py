@@ -19,7 +19,7 @@ OUTSIDE_CALLING_HOURS = "outside_calling_hours"
 TOO_MANY_ATTEMPTS = "too_many_attempts"
 NO_RATE = "no_rate"
 ATTEMPTS_WINDOW = timedelta(hours=24)
-# Every reason for which a number is not dialed, whoever set the rule.
+# Every reason for which a number is not dialed, from the account's rules and our own.
 REASONS = frozenset({
     destinations.EMERGENCY_NUMBER, destinations.PREMIUM_DESTINATION, NO_RATE,
     DO_NOT_CALL, COUNTRY_NOT_ALLOWED, OUTSIDE_CALLING_HOURS, TOO_MANY_ATTEMPTS,

@@ -62,7 +62,7 @@ class Due(Enum):
 
 class SilenceLimit:
     """When silence is too long. With `asks`, the agent asks once whether anybody is there: the rest of the limit counts from that
-    question. Whoever speaks in response begins a new silence, with a question of its own.
+    question. A response begins a new silence, with a question of its own.
     """
 
     def __init__(self, seconds: float, *, asks: bool, now: Callable[[], float] = time.monotonic) -> None:

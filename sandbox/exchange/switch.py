@@ -35,7 +35,7 @@ class Switch:
         self.context = context
         self.webhook_url = webhook_url
         self.connection_id = connection_id
-        # Whoever else has numbers here: rings the call, or None when the number is not theirs.
+        # Another owner of numbers here: rings the call, or None when the number is not theirs.
         self.other_dialect: Callable[[Handset, str], Leg | None] = lambda handset, to_number: None
         self._state = state
 

@@ -67,7 +67,7 @@ def stream(url: str, next_url: str) -> str:
 
 
 def room(name: str) -> str:
-    """Talk to whoever is in the conference of that name. It ends for all when one of them leaves."""
+    """Talk to the people in the conference of that name. It ends for all when one of them leaves."""
     response = VoiceResponse()
     dial = Dial()
     dial.append(Conference(name, beep=False, start_conference_on_enter=True, end_conference_on_exit=True, wait_url=""))
@@ -111,7 +111,7 @@ def listen(script: Script, pieces: list[Piece], *, heard_url: str, partial_url: 
 
 
 def wait(next_url: str, *, answers: bool) -> str:
-    """Nothing to do; whoever has something says so. `answers` picks the call up first."""
+    """Wait for the next command. `answers` picks the call up first."""
     response = VoiceResponse()
     if answers:
         response.play(digits=ANSWERING_KEYS)

@@ -1,6 +1,6 @@
 """Twilio's requests as CarrierEvents: https://www.twilio.com/docs/voice/twiml#request-parameters
 
-Events are named by what they are about, not by the request: a repeat of the same report is known, whoever sends it.
+Events are named by what they are about, not by the request: a repeat of the same report is known, from any callback.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

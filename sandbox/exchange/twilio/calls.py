@@ -134,7 +134,7 @@ class Call:
             self.leg.answer()
 
     def redirect(self, source: Source) -> None:
-        """Another document by REST. Whoever dialed this call is left."""
+        """Another document by REST. The call that dialed this one is left."""
         if self.on_redirect is not None:
             self.on_redirect()
         self.play(source)

@@ -181,7 +181,7 @@ class _Dialing:
         return hear
 
     def _part(self, child: Call) -> None:
-        """It is over, or this call turns to another document: whoever was called is hung up, unless redirected."""
+        """It is over, or this call turns to another document: the called party is hung up, unless redirected."""
         self._call.leg.transfer_to = None
         if self._bridge is not None:
             self._bridge.part_from(self._call.leg)
