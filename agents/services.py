@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from copy import copy
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -116,11 +117,15 @@ def preview(*, agent: Agent, changes: Mapping[str, Any]) -> Agent:
     return changed
 
 
-def save_draft(*, agent: Agent, form: str) -> None:
-    """Keep the editor's form as it is, not published. `form` is URL-encoded; "" discards the draft."""
+def save_draft(*, agent: Agent, form: str) -> datetime | None:
+    """Keep the editor's form as it is, not published. `form` is URL-encoded; "" discards the draft.
+
+    Returns when it was first saved like this, and None where there is no draft.
+    """
     draft: dict[str, Any] = {"draft": form, "draft_saved_at": timezone.now() if form else None}
     began = Case(When(draft="", then=F("version")), default=F("draft_version"))
     Agent.objects.filter(pk=agent.pk).exclude(draft=form).update(**draft, draft_version=began if form else None)
+    return Agent.objects.values_list("draft_saved_at", flat=True).filter(pk=agent.pk).first()
 
 
 def restore_version(*, version: AgentVersion) -> Agent:

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -75,8 +74,8 @@ def save_draft(request: HttpRequest, pk: int) -> HttpResponse:
     """The editor saves what is typed while it is typed. Answers with words for its state."""
     edited = selectors.get_agent(developer=signed_in(request), pk=pk)
     draft = _draft_of(Editor(request.POST, agent=edited))
-    services.save_draft(agent=edited, form=draft)
-    return render(request, "agents/_draft_state.html", {"has_draft": bool(draft), "saved_at": timezone.now()})
+    saved_at = services.save_draft(agent=edited, form=draft)
+    return render(request, "agents/_draft_state.html", {"has_draft": bool(draft), "saved_at": saved_at})
 
 
 def _draft_of(editor: Editor) -> str:

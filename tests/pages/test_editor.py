@@ -1,6 +1,7 @@
 """The agent editor: templates to begin from, drafts, publishing, and starting a test with what is typed."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -124,6 +125,17 @@ def test_a_draft_is_kept_as_it_was_typed_and_published_whole(client: Client, age
     assert client.post(path, {**form, "action": "save"})["Location"] == path
     agent.refresh_from_db()
     assert (agent.system_prompt, agent.tools, agent.version, agent.draft) == ("Half a {{", TOOLS, 2, "")
+
+
+def test_saving_the_same_draft_again_keeps_its_time(client: Client, agent: Agent) -> None:
+    path = f"/agents/{agent.pk}/draft"
+    form = agent_form(action="draft", name="Half", model_slug="local-offline")
+    client.post(path, form)
+    Agent.objects.update(draft_saved_at=datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
+    assert "05:06" in client.post(path, form).content.decode()
+    client.post(path, {**form, "name": "Whole"})
+    agent.refresh_from_db()
+    assert agent.draft_saved_at != datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
 
 
 def test_a_draft_that_says_what_is_live_is_none_and_a_discarded_one_is_gone(client: Client, agent: Agent) -> None:
