@@ -38,7 +38,7 @@ from bubblyphone.core.platform_metrics import measure_loop  # noqa: E402
 from bubblyphone.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.limited_protocols import LimitedFactory, LimitedWebSocket  # noqa: E402
 from calls.control import media_nodes  # noqa: E402
-from calls.live import session_runner  # noqa: E402
+from calls.live import live_sessions  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class DrainingServer(Server):  # type: ignore[misc]
     """Running calls are left to another process before the connections are cut."""
 
     def kill_all_applications(self) -> Any:
-        draining: Any = Deferred.fromFuture(asyncio.ensure_future(session_runner.drain(settings.DRAIN_SECONDS)))
+        draining: Any = Deferred.fromFuture(asyncio.ensure_future(live_sessions.drain(settings.DRAIN_SECONDS)))
         draining.addErrback(lambda failure: logger.error("Moving calls to another process failed: %s", failure))
         return draining.addCallback(lambda _: self._cancel_all())
 
@@ -91,7 +91,7 @@ _tasks: set[asyncio.Task[None]] = set()
 def _on_ready(role: str) -> None:
     works = [_load_models(), measure_loop()]
     if role == "media":
-        works.append(session_runner.keep_enlisted())
+        works.append(live_sessions.keep_enlisted())
     for work in works:
         task = asyncio.get_event_loop().create_task(work)
         _tasks.add(task)

@@ -14,7 +14,7 @@ from bubblyphone.core.api import format_time
 from calls import diagnosis
 from calls.after_call import recording_access, transcription
 from calls.api.shapes import CALL_DETAIL, DIAGNOSIS, SPOKEN
-from calls.live.session_runner import in_database
+from calls.live.database_threads import in_database
 from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
 from webhooks import outbox
 

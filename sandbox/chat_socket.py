@@ -13,9 +13,10 @@ import orjson
 
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from calls.control import lifecycle
-from calls.live import chat_runner, session_runner
+from calls.live import chat_runner
+from calls.live.database_threads import in_database
 from calls.live.event_writer import EventWriter
-from calls.live.session_runner import LiveCall
+from calls.live.live_call import LiveCall
 from calls.models import HangupCause
 from calls.session.chat_session import ChatSession
 from sandbox.browser_observer import BrowserObserver
@@ -90,7 +91,7 @@ async def converse(call: LiveCall, receive: Receive, send: Send) -> None:
     readers: list[asyncio.Task[None]] = []
 
     async def on_end(cause: str) -> None:
-        await session_runner.in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
+        await in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
 
     try:
         cause = await chat_runner.run_chat(

@@ -16,7 +16,9 @@ from bubblyphone.core.audio import PCM16_16K, PCM16_24K, AudioFormat, make_trans
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from calls.control import lifecycle
 from calls.live import session_runner
+from calls.live.database_threads import in_database
 from calls.live.event_writer import EventWriter
+from calls.live.live_call import claim_media_token
 from calls.models import HangupCause
 from calls.session.pacing import Pacer, paced
 from calls.session.transport import CallerFrame
@@ -123,13 +125,13 @@ async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
     await receive()  # websocket.connect
     token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
     public_id = scope["url_route"]["kwargs"]["call_id"]
-    call = await session_runner.in_database(session_runner.claim_media_token, token, public_id=public_id)
+    call = await in_database(claim_media_token, token, public_id=public_id)
     if call is None:
         await send({"type": "websocket.close", "code": 4401})
         return
     await send({"type": "websocket.accept"})
     bind_contextvars(call_id=call.call_id, account_id=call.developer_id)
-    await session_runner.in_database(answer, call.call_id)
+    await in_database(answer, call.call_id)
     transport = SandboxTransport(receive, send)
     if call.is_text:
         await chat_socket.converse(call, receive, send)
@@ -137,7 +139,7 @@ async def sandbox_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
     observer = BrowserObserver(EventWriter(call.call_id), transport)
 
     async def on_end(cause: str) -> None:
-        await session_runner.in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
+        await in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
 
     try:
         cause = await session_runner.run_session(call, transport, on_end, observer)

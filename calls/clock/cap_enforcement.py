@@ -15,7 +15,7 @@ from calls import timeline
 from calls.charging import cap_alerts
 from calls.charging.daily_caps import daily_caps, with_owners
 from calls.control import lifecycle
-from calls.live.session_runner import in_database
+from calls.live.database_threads import in_database
 from calls.models import Call, CallStatus, HangupCause
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from calls.charging import settlement
 from calls.charging.balance_holds import BILL_FIELDS, accrued_cost, elapsed_seconds, spoken_cost
 from calls.clock.cap_enforcement import end_for_limit
 from calls.control import lifecycle
-from calls.live.session_runner import in_database
+from calls.live.database_threads import in_database
 from calls.models import Call, CallStatus, HangupCause
 from phone_numbers import purchases
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from calls.after_call import analysis, recordings, transcription
 from calls.control import carrier_recording, commands, inbound, lifecycle, speech, streams, transfers
 from calls.live import tool_requests
-from calls.live.session_runner import in_database
+from calls.live.database_threads import in_database
 from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl

@@ -1,6 +1,6 @@
 """What reaches a live session from outside: by its group in the channel layer, in whichever process it is.
 
-`calls.live.session_runner` acts on the messages. Where the sender must know what became of one, the answer comes back through a
+`calls.live.control_loop` acts on the messages. Where the sender must know what became of one, the answer comes back through a
 list in Redis, for which it waits.
 """
 

@@ -13,7 +13,10 @@ from agents.settings import FirstSpeaker
 from bubblyphone.core.audio import PCM16_24K
 from calls.control import session_messages
 from calls.control.session_messages import AddContext, End, Leave, Speak, decode
-from calls.live.session_runner import LiveCall, OnEnd, in_database, registered, session_config, tool_runner
+from calls.live.database_threads import in_database
+from calls.live.live_call import LiveCall
+from calls.live.live_sessions import registered
+from calls.live.session_runner import OnEnd, session_config, tool_runner
 from calls.models import HangupCause
 from calls.session.chat_session import ChatSession, Show
 from calls.session.interfaces import Limits, Observer

@@ -16,7 +16,9 @@ from structlog.contextvars import bind_contextvars
 from agents.providers.base import ProviderError
 from bubblyphone import daphne_websocket
 from calls.control import streams
-from calls.live import session_runner
+from calls.live import live_sessions, session_runner
+from calls.live.database_threads import in_database
+from calls.live.live_call import LiveCall, claim_media_token
 from calls.models import HangupCause
 from calls.session.line import END_REPORT_SECONDS, CarrierLine
 from calls.session.transport import CarrierTransport, StreamNotStarted
@@ -35,8 +37,8 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
     """One media connection, from the token to the end of its part in a conversation."""
     await receive()  # websocket.connect
     call = None
-    if not session_runner.is_draining():
-        call = await session_runner.in_database(session_runner.claim_media_token, scope["url_route"]["kwargs"]["token"])
+    if not live_sessions.is_draining():
+        call = await in_database(claim_media_token, scope["url_route"]["kwargs"]["token"])
     if call is None:
         await send({"type": "websocket.close", "code": 4401})
         return
@@ -46,7 +48,7 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
             await transport.wait_for_start()
     except (StreamNotStarted, TimeoutError):
-        await session_runner.in_database(streams.mark_streams_lost, [call.call_id], streams.CONNECTION_LOST)
+        await in_database(streams.mark_streams_lost, [call.call_id], streams.CONNECTION_LOST)
         await transport.close()
         return
     line = _lines.get(call.call_id)
@@ -58,16 +60,14 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
     await transport.close()
 
 
-async def hold_line(call: session_runner.LiveCall, transport: CarrierTransport) -> None:
+async def hold_line(call: LiveCall, transport: CarrierTransport) -> None:
     """The session of a call over this connection, and those that follow it."""
     call_id = call.call_id
     bind_contextvars(call_id=call_id, account_id=call.developer_id)
 
     async def restart() -> bool:
         broke_at = timezone.now() - timedelta(seconds=END_REPORT_SECONDS)
-        return await session_runner.in_database(
-            streams.restart, call_id, since=broke_at, reason=streams.CONNECTION_LOST
-        )
+        return await in_database(streams.restart, call_id, since=broke_at, reason=streams.CONNECTION_LOST)
 
     _lines[call_id] = line = CarrierLine(transport, restart)
     ending: list[asyncio.Task[None]] = []
@@ -90,7 +90,7 @@ async def hold_line(call: session_runner.LiveCall, transport: CarrierTransport) 
     await (ending[0] if ending else session_runner.after_session(call_id, cause))
 
 
-async def _converse(call: session_runner.LiveCall, line: CarrierLine, on_end: session_runner.OnEnd) -> str:
+async def _converse(call: LiveCall, line: CarrierLine, on_end: session_runner.OnEnd) -> str:
     try:
         return await session_runner.run_session(call, line, on_end)
     except ProviderError:

@@ -1,6 +1,6 @@
 """The built-in tool `add_to_do_not_call`: an agent honors "never call me again"."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -8,6 +8,7 @@ from django.db import transaction
 from agents.tools import ADD_TO_DO_NOT_CALL
 from bubblyphone.core.e164 import is_e164
 from calls import timeline
+from calls.live.database_threads import in_database
 from calls.models import Call, Direction, DoNotCallNumber
 from calls.policy import services
 from calls.session.interfaces import ToolRunner
@@ -19,15 +20,14 @@ UNKNOWN = "The number of this caller is not known, so it cannot be added."
 class OptOutTool:
     """Runs the one tool; all other calls go on to the next runner."""
 
-    def __init__(self, call_id: int, others: ToolRunner, in_database: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(self, call_id: int, others: ToolRunner) -> None:
         self._call_id = call_id
         self._others = others
-        self._in_database = in_database
 
     async def __call__(self, name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
         if name != ADD_TO_DO_NOT_CALL.name:
             return await self._others(name, arguments, call_id)
-        is_added = await self._in_database(add_remote_party, self._call_id, str(arguments.get("reason") or ""))
+        is_added = await in_database(add_remote_party, self._call_id, str(arguments.get("reason") or ""))
         return {"result": DONE} if is_added else {"error": UNKNOWN}
 
 

@@ -5,7 +5,7 @@ The destination is what the developer's server answers to `transfer_call` (dynam
 variables of `transfer_number` made no number in this call, that is `transfer.failed`, and a fixed number is tried if there is one.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from agents.variables import expand, has_variables
 from bubblyphone.core.e164 import is_e164
 from calls.control.transfer_requests import Refusal, ask, note
 from calls.limits import MAX_BRIEFING_CHARACTERS, MAX_SHOWN_CHARACTERS
+from calls.live.database_threads import in_database
 from calls.live.tool_calls import ToolWebhook
 from calls.live.tool_results import ToolAnswer
 from calls.models import Call
@@ -46,14 +47,12 @@ class TransferRouter:
         transfer_number: str,
         values: Mapping[str, str],
         unusable_number: str,
-        in_database: Callable[..., Awaitable[Any]],
     ) -> None:
         self._call_id = call_id
         self._webhook = webhook
         self._transfer_number = transfer_number
         self._values = values
         self._unusable_number = unusable_number
-        self._in_database = in_database
 
     async def __call__(self, arguments: Mapping[str, Any]) -> str:
         refusal: Refusal | None = Refusal("no_destination", "No transfer number is set for this call.")
@@ -61,7 +60,7 @@ class TransferRouter:
             refusal = await self._ask_server(self._webhook, arguments)
         if refusal is not None and self._unusable_number and not refusal.is_final:
             refusal = unusable(self._unusable_number)
-            await self._in_database(self._note, self._unusable_number, refusal, "system")
+            await in_database(self._note, self._unusable_number, refusal, "system")
         if refusal is not None and self._transfer_number and not refusal.is_final:
             refusal = await self._ask_configured(_briefing(arguments))
         if refusal is None:
@@ -74,7 +73,7 @@ class TransferRouter:
         if is_e164(number):
             return await self._ask(number, briefing)
         refusal = unusable(number)
-        await self._in_database(self._note, number, refusal, "system")
+        await in_database(self._note, number, refusal, "system")
         return refusal
 
     async def _ask_server(self, webhook: ToolWebhook, arguments: Mapping[str, Any]) -> Refusal | None:
@@ -84,7 +83,7 @@ class TransferRouter:
             destination = read_destination(response, answer)
             refusal = destination.refusal
             if refusal is not None:
-                await self._in_database(self._note, destination.to, refusal, "webhook")
+                await in_database(self._note, destination.to, refusal, "webhook")
             else:
                 refusal = await self._ask(destination.to, destination.briefing or _briefing(arguments))
             if refusal is None:
@@ -96,7 +95,7 @@ class TransferRouter:
         return refusals[0] if refusals else None
 
     async def _ask(self, to: str, briefing: str) -> Refusal | None:
-        refusal: Refusal | None = await self._in_database(ask, self._call_id, to, source="streaming", briefing=briefing)
+        refusal: Refusal | None = await in_database(ask, self._call_id, to, source="streaming", briefing=briefing)
         return refusal
 
     def _note(self, to: str, refusal: Refusal, source: str) -> None:

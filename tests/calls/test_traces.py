@@ -20,7 +20,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from agents.providers.registry import get_model
 from bubblyphone.core import tracing
 from calls.control import commands
-from calls.live import session_runner
+from calls.live import database_threads, live_call, session_runner
+from calls.live.database_threads import in_database
 from calls.live.event_writer import WRITER
 from calls.models import Call, Recording
 from phone_numbers.carriers.media_codec import StreamStopped
@@ -115,7 +116,7 @@ def hold(call: Call) -> None:
 
     async def run() -> None:
         caller = ScriptedCaller()
-        live = await session_runner.in_database(session_runner.load, call.pk)
+        live = await in_database(live_call.load, call.pk)
 
         async def on_end(cause: str) -> None:
             pass
@@ -126,7 +127,7 @@ def hold(call: Call) -> None:
         await session
 
     asyncio.run(run())
-    for threads in (commands.THREADS, session_runner.THREADS, WRITER.thread):
+    for threads in (commands.THREADS, database_threads.THREADS, WRITER.thread):
         threads.submit(connections.close_all).result()
 
 

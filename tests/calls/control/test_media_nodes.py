@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from calls.clock import sweeper
 from calls.control import commands, media_nodes, streams
-from calls.live import session_runner
+from calls.live.live_call import claim_media_token
 from calls.models import Call, MediaNode
 from phone_numbers.carriers.registry import carrier_named
 from tests import carriers
@@ -101,7 +101,7 @@ def test_a_media_process_announces_itself_takes_calls_and_withdraws() -> None:
     call = running_call(session_seen_at=None)
     assert place_of(call) == url_of("own")
     token = commands.issue_media_token(call).url.rpartition("/")[2]
-    assert session_runner.claim_media_token(token) is not None
+    assert claim_media_token(token) is not None
     call.refresh_from_db()
     assert call.media_node == "own"
 

@@ -14,7 +14,8 @@ from django.db import connections
 from django.test import Client
 
 from calls.control import commands
-from calls.live import session_runner
+from calls.live import database_threads, live_call, session_runner
+from calls.live.database_threads import in_database
 from calls.live.event_writer import WRITER
 from calls.live.transfer_tool import NOT_POSSIBLE
 from calls.models import Call, CallEvent, Transfer
@@ -43,7 +44,7 @@ async def carrier(settings: Any) -> AsyncIterator[None]:
         carriers.configure(settings, {"api_key": "KEY", "base_url": url.partition("/{")[0]})
         yield
     carrier_named.cache_clear()
-    for threads in (commands.THREADS, session_runner.THREADS, WRITER.thread):
+    for threads in (commands.THREADS, database_threads.THREADS, WRITER.thread):
         await asyncio.gather(*(asyncio.wrap_future(threads.submit(connections.close_all)) for _ in range(8)))
     await sync_to_async(connections.close_all)()
 
@@ -85,7 +86,7 @@ def asked_call(url: str, fixed: str | None, **fields: Any) -> Call:
 
 
 async def ask(call: Call, **arguments: Any) -> str:
-    requester = session_runner.transfer_requester(await session_runner.in_database(session_runner.load, call.pk))
+    requester = session_runner.transfer_requester(await in_database(live_call.load, call.pk))
     assert requester is not None
     told = await requester({"reason": "billing", **arguments})
     await WRITER.drained()
@@ -141,9 +142,9 @@ async def test_an_unusable_answer_leaves_a_trace_and_the_fixed_number_is_tried(
     answer: Callable[[], web.Response], failed: tuple[str, str], words: str
 ) -> None:
     async with tool_server(answer) as url:
-        call = await session_runner.in_database(asked_call, url, FIXED)
+        call = await in_database(asked_call, url, FIXED)
         assert await ask(call, briefing="A caller with a refund.") == ""
-        found = await session_runner.in_database(outcome, call)
+        found = await in_database(outcome, call)
     assert (found["failed"], found["tried"]) == ([failed], [(FIXED, "A caller with a refund.")])
     assert (found["success"], found["log"][0]) == (False, "failed")
     assert words in found["log"][1]
@@ -154,9 +155,9 @@ async def test_an_unusable_answer_leaves_a_trace_and_the_fixed_number_is_tried(
 @pytest.mark.parametrize("fixed", [None, SATELLITE])
 async def test_without_a_valid_fixed_number_the_model_is_told(fixed: str | None) -> None:
     async with tool_server(says({RESULT: "sip:a@b.example"})) as url:
-        call = await session_runner.in_database(asked_call, url, fixed)
+        call = await in_database(asked_call, url, fixed)
         told = await ask(call)
-        found = await session_runner.in_database(outcome, call)
+        found = await in_database(outcome, call)
     assert told == NOT_POSSIBLE
     second = [(SATELLITE, "premium_destination")] if fixed else []
     assert (found["failed"], found["tried"]) == ([("sip:a@b.example", "invalid_number"), *second], [])
@@ -179,10 +180,10 @@ def unresolved_call(became: str, fixed: str) -> Call:
 async def test_variables_that_make_no_number_leave_a_trace_and_the_fixed_number_is_tried(
     became: str, reason: str, fixed: str
 ) -> None:
-    call = await session_runner.in_database(unresolved_call, became, fixed)
+    call = await in_database(unresolved_call, became, fixed)
     assert await ask(call) == ("" if fixed else NOT_POSSIBLE)
-    assert await session_runner.in_database(failures, call) == [(became, reason)]
-    tried = await session_runner.in_database(lambda: list(call.transfers.values_list("to_number", flat=True)))
+    assert await in_database(failures, call) == [(became, reason)]
+    tried = await in_database(lambda: list(call.transfers.values_list("to_number", flat=True)))
     assert tried == ([fixed] if fixed else [])
 
 
@@ -196,11 +197,9 @@ async def test_a_server_that_does_not_answer_is_passed_over(monkeypatch: pytest.
         writer.close()
 
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
-        call = await session_runner.in_database(
-            asked_call, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", FIXED
-        )
+        call = await in_database(asked_call, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", FIXED)
         assert await ask(call) == ""
-        found = await session_runner.in_database(outcome, call)
+        found = await in_database(outcome, call)
     assert (found["failed"], found["tried"]) == ([("", "webhook_failed")], [(FIXED, "")])
 
 
@@ -210,9 +209,9 @@ async def test_a_server_that_does_not_answer_is_passed_over(monkeypatch: pytest.
 async def test_a_usable_answer_fails_nothing(is_wrapped: bool) -> None:
     said = {RESULT: SALES, "briefing": "Hello."}
     async with tool_server(lambda: web.json_response({"result": said} if is_wrapped else said)) as url:
-        call = await session_runner.in_database(asked_call, url, FIXED)
+        call = await in_database(asked_call, url, FIXED)
         assert await ask(call) == ""
-        found = await session_runner.in_database(outcome, call)
+        found = await in_database(outcome, call)
     assert found == {"failed": [], "tried": [(SALES, "Hello.")], "success": True, "log": ("delivered", "")}
 
 
@@ -221,10 +220,10 @@ async def test_a_usable_answer_fails_nothing(is_wrapped: bool) -> None:
 async def test_the_calls_own_number_is_no_destination() -> None:
     own: dict[str, str] = {}
     async with tool_server(lambda: web.json_response({"result": {RESULT: own["number"]}})) as url:
-        call = await session_runner.in_database(asked_call, url, FIXED)
+        call = await in_database(asked_call, url, FIXED)
         own["number"] = call.to_number
         assert await ask(call) == ""
-        found = await session_runner.in_database(outcome, call)
+        found = await in_database(outcome, call)
     assert (found["failed"], found["tried"]) == ([(call.to_number, "invalid_number")], [(FIXED, "")])
 
 
@@ -232,9 +231,9 @@ async def test_the_calls_own_number_is_no_destination() -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_a_call_that_ended_meanwhile_is_nobodys_mistake() -> None:
     async with tool_server(says({RESULT: SALES})) as url:
-        call = await session_runner.in_database(asked_call, url, FIXED, end_requested_at=BEGIN)
+        call = await in_database(asked_call, url, FIXED, end_requested_at=BEGIN)
         assert "ended" in await ask(call)
-        found = await session_runner.in_database(outcome, call)
+        found = await in_database(outcome, call)
     assert found == {"failed": [], "tried": [], "success": True, "log": ("delivered", "")}
 
 

@@ -24,8 +24,10 @@ from billing.models import LedgerEntry
 from calls.charging import balance_holds
 from calls.clock import sweeper
 from calls.control import lifecycle
-from calls.live import media_socket, session_runner
+from calls.live import live_call, live_sessions, media_socket, session_runner
+from calls.live.database_threads import in_database
 from calls.live.event_writer import WRITER
+from calls.live.live_call import LiveCall
 from calls.models import Call
 from calls.session import detached_tasks
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
@@ -48,7 +50,7 @@ PATIENCE_SECONDS = 90
 # One of them follows each call of a developer's tool, perhaps after the session's own end.
 TOOL_ENDS = ("tool.returned", "tool.abandoned")
 # A process that dies has shown a sign of life within this time (HEARTBEAT_SECONDS).
-SIGN_OF_LIFE = timedelta(seconds=session_runner.HEARTBEAT_SECONDS)
+SIGN_OF_LIFE = timedelta(seconds=live_sessions.HEARTBEAT_SECONDS)
 
 
 @dataclass
@@ -61,7 +63,7 @@ class CutCall:
 
     async def names(self) -> list[str]:
         """What stands on the timeline, by the session's own account."""
-        return await session_runner.in_database(
+        return await in_database(
             lambda: list(
                 Call.objects.get(pk=self.id)
                 .events.filter(source__in=["streaming", "api"])
@@ -72,9 +74,7 @@ class CutCall:
 
     async def tools(self, *event_types: str) -> Counter[str]:
         """How often each of the developer's tools stands there in these events."""
-        rows = await session_runner.in_database(
-            lambda: list(Call.objects.get(pk=self.id).events.filter(event_type__in=event_types))
-        )
+        rows = await in_database(lambda: list(Call.objects.get(pk=self.id).events.filter(event_type__in=event_types)))
         return Counter(row.metadata["tool"] for row in rows if row.metadata["tool"] != "end_call")
 
 
@@ -95,7 +95,7 @@ async def number(settings: Any) -> AsyncIterator[PhoneNumber]:
     carriers.configure(settings, {"api_key": "KEY", "base_url": f"{address}/v2"})
     for known in (get_model, carrier_named):
         known.cache_clear()
-    yield await session_runner.in_database(
+    yield await in_database(
         lambda: make_streaming_number(
             make_account(str(BALANCE)),
             max_call_duration=LONGEST_SECONDS,
@@ -127,12 +127,12 @@ async def obey(request: web.Request) -> web.Response:
     return web.json_response({"data": {"result": "ok"}})
 
 
-def begin_call(number: PhoneNumber) -> session_runner.LiveCall:
+def begin_call(number: PhoneNumber) -> LiveCall:
     """Answered just now; the prompt says which it is."""
     call = make_call(number, timezone.now(), carrier_call_id=f"v3:{next(_calls)}")
     call.config["system_prompt"]["value"] = str(call.pk)
     call.save()
-    return session_runner.load(call.pk)
+    return live_call.load(call.pk)
 
 
 _calls = itertools.count()
@@ -155,11 +155,11 @@ def report_end(call_id: int, *, at: datetime | None = None) -> None:
 
 
 async def hold_a_call(number: PhoneNumber, fault: Fault) -> CutCall:
-    call = await session_runner.in_database(begin_call, number)
+    call = await in_database(begin_call, number)
     FAULTS[str(call.call_id)] = fault
 
     async def hung_up() -> None:
-        await session_runner.in_database(report_end, call.call_id)
+        await in_database(report_end, call.call_id)
 
     fault.run = asyncio.create_task(media_socket.hold_line(call, PatientCaller(fault, hung_up)))  # type: ignore[arg-type]
     await asyncio.wait([fault.run], timeout=PATIENCE_SECONDS)
@@ -176,11 +176,11 @@ async def hold_calls(number: PhoneNumber, faults: list[Fault]) -> list[CutCall]:
     now = timezone.now()
     for call in calls:
         if call.fault.kind != "cancelled":
-            await session_runner.in_database(report_end, call.id, at=now + timedelta(seconds=30))
+            await in_database(report_end, call.id, at=now + timedelta(seconds=30))
     for seconds in (16, 20, 46):
-        await session_runner.in_database(sweeper.sweep_once, now + timedelta(seconds=seconds))
+        await in_database(sweeper.sweep_once, now + timedelta(seconds=seconds))
     for call in calls:
-        await session_runner.in_database(report_end, call.id, at=now + timedelta(seconds=60))
+        await in_database(report_end, call.id, at=now + timedelta(seconds=60))
     return calls
 
 
@@ -227,8 +227,8 @@ async def test_the_call_that_is_cut_goes_well_by_itself(number: PhoneNumber) -> 
     names = await call.names()
     assert (len(fault.sessions), names.count("tool.called"), names[-1]) == (1, 2, "stream.disconnected")
     assert "dead_air" not in names
-    await session_runner.in_database(check_bills, number, [call])
-    assert (await session_runner.in_database(Call.objects.get, pk=call.id)).hangup_cause == "normal_clearing"
+    await in_database(check_bills, number, [call])
+    assert (await in_database(Call.objects.get, pk=call.id)).hangup_cause == "normal_clearing"
 
 
 @pytest.mark.slow
@@ -240,7 +240,7 @@ async def test_each_await_is_cut_once(number: PhoneNumber, kind: str) -> None:
     calls = await hold_calls(number, faults)
     for call in calls:
         fault = call.fault
-        ended = await session_runner.in_database(Call.objects.get, pk=call.id)
+        ended = await in_database(Call.objects.get, pk=call.id)
         names = await call.names()
         where = (fault.kind, fault.name, fault.at, ended.hangup_cause, names)
         # Not every call has as many awaits of a name as the undisturbed one, but each has the first.
@@ -251,7 +251,7 @@ async def test_each_await_is_cut_once(number: PhoneNumber, kind: str) -> None:
             # A tool's request outlives the call; nothing else does.
             assert [each for each in names if each not in TOOL_ENDS][-1] == "stream.disconnected", where
         assert await call.tools("tool.called") == await call.tools(*TOOL_ENDS), where
-    await session_runner.in_database(check_bills, number, [undisturbed, *calls])
+    await in_database(check_bills, number, [undisturbed, *calls])
 
 
 def expected_ends(kind: str, name: str) -> set[str]:

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from agents.secrets import create_secret
-from calls.live import session_runner
+from calls.live import live_call, session_runner
 from calls.live.event_writer import WRITER
 from calls.live.tool_results import FAILED, NO_ANSWER
 from calls.models import Call
@@ -42,7 +42,7 @@ def runner_of(call: Call, tools: list[dict[str, Any]]) -> Any:
     call.save()
     if not call.developer.secrets.exists():
         create_secret(developer=call.developer, name="KEY", value=SECRET)
-    return session_runner.tool_runner(session_runner.load(call.pk))
+    return session_runner.tool_runner(live_call.load(call.pk))
 
 
 @sync_to_async

@@ -19,10 +19,6 @@ async def others(name: str, arguments: Mapping[str, Any], call_id: str) -> Mappi
     return {"result": name}
 
 
-async def in_database(function: Any, *arguments: Any) -> Any:
-    return await sync_to_async(function)(*arguments)
-
-
 def new_call(**fields: Any) -> Call:
     return make_call(make_streaming_number(make_account()), timezone.now(), **fields)
 
@@ -38,7 +34,7 @@ def new_call(**fields: Any) -> Call:
 )
 async def test_the_remote_party_is_listed_once(fields: dict[str, Any], listed: str | None) -> None:
     call = await sync_to_async(new_call)(**fields)
-    run = OptOutTool(call.pk, others, in_database)
+    run = OptOutTool(call.pk, others)
     assert await run("book", {}, "1") == {"result": "book"}
     for _ in range(2):
         answer = await run("add_to_do_not_call", {"reason": "Never call me again."}, "2")

@@ -8,7 +8,8 @@ from aiohttp import web
 from agents.providers.base import Turn
 from calls import timeline
 from calls.control import commands, lifecycle, streams
-from calls.live import session_runner
+from calls.live import live_call
+from calls.live.live_call import claim_media_token
 from calls.models import CallEvent
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import carrier_named
@@ -38,9 +39,9 @@ def test_a_stream_that_broke_is_restarted_by_an_address_of_its_own() -> None:
     assert call.stream_restarts == 1
     token = commands.issue_media_token(call).url.rpartition("/")[2]
     assert token not in first
-    assert session_runner.claim_media_token(token) is not None
+    assert claim_media_token(token) is not None
     call.refresh_from_db()
-    assert (call.stream_lost_at, session_runner.claim_media_token(token)) == (None, None)
+    assert (call.stream_lost_at, claim_media_token(token)) == (None, None)
     lifecycle.on_stream_failed(call, lost)  # it is about the one before
     assert call.stream_lost_at is None
     names = CallEvent.objects.filter(call=call).order_by("id").values_list("event_type", flat=True)
@@ -91,7 +92,7 @@ def test_a_session_goes_on_with_what_was_said_in_the_one_before() -> None:
     timeline.add_transcript(call.pk, "user", "And today?", at=after(5))
     timeline.add_transcript(call.pk, "model", "Nobody heard this.", at=after(6), item_id="b")
     timeline.mark_interrupted(call.pk, "b", 0, 0.0)
-    resumed = session_runner.load(call.pk)
+    resumed = live_call.load(call.pk)
     assert resumed.history == (Turn("model", "We are open from"), Turn("user", "And today?"))
     assert resumed.resumed_after is not None
     assert resumed.detects_voicemail is False

@@ -12,7 +12,7 @@ from billing import ledger
 from billing.models import LedgerEntry
 from calls.clock import sweeper
 from calls.control import inbound, running_calls, speech
-from calls.live import session_runner
+from calls.live import live_call
 from calls.models import Call, CallEvent, TranscriptEntry, Utterance
 from calls.webhook_mode.actions import MalformedAction, parse_action
 from calls.webhook_mode.call_replies import CallReplies
@@ -305,7 +305,7 @@ def test_speak_over_the_api() -> None:
 def test_what_is_queued_for_a_streaming_call_is_for_its_model_to_say_once() -> None:
     call = make_call(make_streaming_number(make_account()), BEGIN, status="ringing", answered_at=None)
     running_calls.speak(call=call, text="Your order is ready.")
-    assert session_runner.load(call.pk).to_say == ("Your order is ready.",)
-    assert session_runner.load(call.pk).to_say == ()
+    assert live_call.load(call.pk).to_say == ("Your order is ready.",)
+    assert live_call.load(call.pk).to_say == ()
     speech.send_waiting(call.pk)  # the carrier, which is not there, is asked for nothing
     assert not CallEvent.objects.filter(call=call).exists()

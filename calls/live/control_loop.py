@@ -1,0 +1,94 @@
+"""Messages that reach a live session from other processes, through its call's group in the channel layer."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from channels.layers import get_channel_layer
+from redis.exceptions import RedisError
+
+from calls.control import answered_by, session_messages
+from calls.control.answered_by import AnsweredBy
+from calls.control.session_messages import (
+    AddContext,
+    End,
+    GreetingEnded,
+    Leave,
+    MachineAnswered,
+    PersonAnswered,
+    Speak,
+    ToolResult,
+    TransferBegun,
+    TransferFailed,
+    decode,
+)
+from calls.live.database_threads import in_database
+from calls.session.call_session import CallSession
+from calls.session.interfaces import LEFT
+
+logger = logging.getLogger(__name__)
+# After Redis was away, or a message could not be understood.
+CONTROL_RETRY_SECONDS = 1.0
+
+
+async def keep_control_loop(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
+    """Keep the session within reach, whatever becomes of Redis meanwhile."""
+    while True:
+        try:
+            await _control_loop(call_id, session, detects_voicemail=detects_voicemail)
+        except Exception:
+            logger.exception("A live session is unreachable. Retrying.")
+            await asyncio.sleep(CONTROL_RETRY_SECONDS)
+
+
+async def _control_loop(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
+    """Carry out messages to the call's group in the channel layer."""
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    group = session_messages.session_group(call_id)
+    await layer.group_add(group, channel)
+    try:
+        if detects_voicemail:
+            await _catch_up(session, await in_database(answered_by.reported, call_id))
+        while True:
+            carried: Mapping[str, Any] = await layer.receive(channel)
+            match decode(carried):
+                case Leave():
+                    session.end(LEFT)
+                case End(cause):
+                    session.end(cause)
+                case TransferBegun(is_warm):
+                    await session.transfer_begun(is_warm=is_warm)
+                case TransferFailed(reason):
+                    await session.transfer_failed(reason)
+                case PersonAnswered():
+                    session.answering.person()
+                case MachineAnswered():
+                    await session.voicemail.begin()
+                case GreetingEnded(seconds_ago):
+                    session.answering.greeting_ended(seconds_ago=seconds_ago)
+                case AddContext(text):
+                    await _answer(carried, done=await session.inject_context(text))
+                case ToolResult(tool, result):
+                    await _answer(carried, done=await session.late_result(tool, result))
+                case Speak(text):
+                    await _answer(carried, done=await session.speak(text))
+    finally:
+        with contextlib.suppress(OSError, RedisError):
+            await layer.group_discard(group, channel)
+
+
+async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
+    """Tell a session what was reported while it was coming to be, or to the one before it."""
+    if reported.greeting_ended_seconds_ago is not None:
+        session.answering.greeting_ended(seconds_ago=reported.greeting_ended_seconds_ago)
+    if reported.verdict == "machine":
+        await session.voicemail.begin()
+    elif reported.verdict:
+        session.answering.person()
+
+
+async def _answer(message: Mapping[str, Any], *, done: bool) -> None:
+    await in_database(session_messages.answer, message["answer_key"], done=done)

@@ -1,0 +1,25 @@
+"""The way from a live call's event loop to the database: threads of its own."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from django.db import close_old_connections
+
+from bubblyphone.core.logs import in_context
+
+R = TypeVar("R")
+THREADS = ThreadPoolExecutor(4, thread_name_prefix="live-call")
+
+
+async def in_database(function: Callable[..., R], *arguments: Any, **options: Any) -> R:
+    """Run a synchronous function that uses the database in a thread, away from the loop that carries audio."""
+
+    def run() -> R:
+        try:
+            return function(*arguments, **options)
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(THREADS, in_context(run))

@@ -1,0 +1,104 @@
+"""What a session needs to know of its call, read from the database once."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents import secrets
+from agents.providers.base import Turn
+from agents.secret_tokens import SecretValues, names_in_tools
+from agents.settings import CallConfig
+from bubblyphone.core.crypto import hash_secret
+from calls import selectors
+from calls.control import call_variables, media_nodes, speech, streams
+from calls.live.engines import EngineChoice, engines_of
+from calls.live.tool_calls import CallFacts
+from calls.models import Call, Direction
+from calls.session.conversation import HISTORY_TURNS
+from webhooks import signing
+from webhooks.signing import SigningKeys
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """All that a session needs to know of its call, read once."""
+
+    call_id: int
+    config: CallConfig
+    model: EngineChoice
+    fallback: EngineChoice | None  # stands in for it
+    keys: SigningKeys | None
+    developer_id: int
+    signing_secret_id: int | None
+    carrier: str
+    carrier_call_id: str | None  # none: a sandbox call
+    facts: CallFacts
+    values: dict[str, str]  # of all variables, to which tools may add
+    secrets: SecretValues
+    detects_voicemail: bool
+    resumed_after: float | None  # seconds since the answer, where another session has talked before; else None
+    resume_reason: str  # why it did not go on (calls.control.streams)
+    silent_for: float  # seconds since the last sound in it
+    history: tuple[Turn, ...]  # what was said in it
+    to_say: tuple[str, ...]  # what the developer wanted said before there was an answer
+    is_text: bool = False  # written, not spoken (calls.session.chat_session)
+
+
+def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall | None:
+    """Use up a media token; None if it is unknown, used or lapsed, or its call is over.
+
+    `public_id` is a sandbox call's; without it the token must be a carrier call's.
+    """
+    with transaction.atomic():
+        call = (
+            Call.objects.select_for_update(of=("self",))
+            .filter(media_token_hash=hash_secret(token), media_token_expires_at__gt=timezone.now(), public_id=public_id)
+            .running()
+            .first()
+        )
+        if call is None:
+            return None
+        call.media_token_hash, call.session_seen_at, call.stream_lost_at = "", timezone.now(), None
+        call.media_node = media_nodes.OWN.name
+        call.save(update_fields=["media_token_hash", "session_seen_at", "stream_lost_at", "media_node"])
+    return load(call.pk)
+
+
+def load(call_id: int) -> LiveCall:
+    """Read a call for a session."""
+    call = Call.objects.select_related("phone_number__signing_secret", "agent__signing_secret").get(pk=call_id)
+    config = call.settings
+    model, fallback = engines_of(call, config)
+    secret = selectors.signing_secret_of(call)
+    is_resumed = call.stream_restarts > 0 and call.events.filter(event_type="stream.connected").exists()
+    resumed_after = (timezone.now() - (call.answered_at or call.started_at)).total_seconds() if is_resumed else None
+    said = list(call.transcript.order_by("-spoken_at", "-id")[:HISTORY_TURNS]) if is_resumed else []
+    return LiveCall(
+        call_id=call.pk,
+        config=config,
+        model=model,
+        fallback=fallback,
+        keys=signing.signing_keys(secret) if secret else None,
+        developer_id=call.developer_id,
+        signing_secret_id=secret.pk if secret else None,
+        carrier=call.carrier,
+        carrier_call_id=call.carrier_call_id,
+        facts=CallFacts(
+            call_id=str(call.pk),
+            from_number=call.from_number,
+            to_number=call.to_number,
+            direction=call.direction,
+            variables=call.dynamic_variables,
+            metadata=call.metadata,
+        ),
+        values=call_variables.values_of(call),
+        secrets=secrets.values_of(call.developer_id, names_in_tools(config.tools)),
+        detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox,
+        resumed_after=resumed_after,
+        resume_reason=streams.DEPLOY if call.stream_lost_reason == streams.DEPLOY else streams.SESSION_LOST,
+        silent_for=selectors.silent_seconds(call) if is_resumed else 0.0,
+        history=tuple(Turn(entry.role, entry.text) for entry in reversed(said)),
+        to_say=speech.take_waiting(call),
+        is_text=call.is_text,
+    )

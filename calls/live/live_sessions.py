@@ -1,0 +1,104 @@
+"""The sessions of this process: their signs of life, and how they leave it when it is about to end."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from django.db import DatabaseError
+from django.utils import timezone
+
+from calls.control import media_nodes, streams
+from calls.live import tool_requests
+from calls.live.database_threads import in_database
+from calls.live.live_call import LiveCall
+from calls.models import Call
+from calls.session.call_session import CallSession
+from calls.session.chat_session import ChatSession
+from calls.session.interfaces import LEFT
+
+logger = logging.getLogger(__name__)
+HEARTBEAT_SECONDS = 5.0
+LEAVE_SECONDS = 2.0
+
+_live_calls: dict[int, tuple[LiveCall, CallSession | ChatSession]] = {}
+_heart: asyncio.Task[None] | None = None
+_draining = False
+
+
+@contextlib.contextmanager
+def registered(live: LiveCall, session: CallSession | ChatSession) -> Iterator[None]:
+    """While a session lives its call's row says so, so that a process that dies leaves calls that look dead."""
+    global _heart
+    _live_calls[live.call_id] = live, session
+    if _heart is None or _heart.done() or _heart.get_loop() is not asyncio.get_running_loop():
+        _heart = asyncio.create_task(_beat())
+    try:
+        yield
+    finally:
+        if _live_calls.get(live.call_id) == (live, session):
+            del _live_calls[live.call_id]
+
+
+async def _beat() -> None:
+    while _live_calls:
+        try:
+            await in_database(_touch, list(_live_calls))
+        except Exception:
+            logger.exception("Writing the heartbeat of running calls failed")
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def _touch(call_ids: list[int]) -> None:
+    Call.objects.filter(pk__in=call_ids).update(session_seen_at=timezone.now())
+
+
+def is_draining() -> bool:
+    """Whether this process is about to end: it takes no calls any more."""
+    return _draining
+
+
+async def drain(seconds: float) -> None:
+    """Leave every telephone call to another process, or the next one (`calls.clock.sweeper`), once its agent has paused.
+
+    Takes `seconds` at most for that, and as long as tools are at work. Sandbox calls end with their browser's connection.
+    """
+    global _draining
+    _draining = True
+    await _withdraw()
+    sessions = {
+        live.call_id: session
+        for live, session in _live_calls.values()
+        if live.carrier_call_id and isinstance(session, CallSession)
+    }
+    await asyncio.gather(*(session.end_when_quiet(LEFT, seconds) for session in sessions.values()))
+    await in_database(streams.mark_streams_lost, list(sessions))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            while _live_calls.keys() & sessions.keys():  # noqa: ASYNC110  they close their sockets
+                await asyncio.sleep(0.02)
+    # Developers' servers are at work for these calls: what they answer is neither lost nor asked for twice.
+    await tool_requests.finished()
+
+
+async def keep_enlisted() -> None:
+    """Of a media process: get new calls from now on, until it is about to stop."""
+    is_enlisted = False
+    while not _draining:
+        try:
+            if is_enlisted:
+                await in_database(media_nodes.announce, len(_live_calls))
+            else:
+                await in_database(media_nodes.enlist)
+                is_enlisted = True
+        except DatabaseError:
+            logger.warning("Announcing this media process failed", exc_info=True)
+        await asyncio.sleep(media_nodes.BEAT_SECONDS)
+
+
+async def _withdraw() -> None:
+    if media_nodes.OWN.name:
+        try:
+            await in_database(media_nodes.withdraw)
+        except DatabaseError:
+            logger.warning("Withdrawing this media process failed", exc_info=True)
