@@ -24,17 +24,14 @@ from agents.providers.base import (
     late_result,
 )
 from agents.providers.gemini_setup import text_message
+from agents.providers.gemini_turns import GeminiTurns
 from agents.providers.model_events import (
-    AudioDelta,
     InputTranscript,
     ModelEvent,
-    OutputText,
     OutputTranscript,
     Reconnected,
-    SpeechStarted,
     ToolCall,
     ToolCallsCancelled,
-    TurnDone,
 )
 from agents.providers.model_socket import ModelSocket, ModelSocketClosed
 from agents.providers.sockets import (
@@ -47,7 +44,7 @@ from agents.providers.sockets import (
     text,
     websocket_url,
 )
-from bubblyphone.core.audio import PCM16_16K, PCM16_24K, is_payload
+from bubblyphone.core.audio import PCM16_16K, PCM16_24K
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +53,6 @@ VENDOR = "Gemini"
 STABLE_SECONDS = 10.0
 # A planned change waits for a pause in the talk, but no longer than until this long before the vendor closes.
 SWAP_MARGIN_SECONDS = 3.0
-HISTORY_TURNS = 40
 
 
 class GeminiLiveModel(RealtimeModel):
@@ -112,20 +108,12 @@ class GeminiLiveSession(RealtimeSession):
         self._socket = socket
         self._closed = False
         self._handle = ""  # of the last state that can be resumed
-        self._history = list(config.history)
+        self._turns = GeminiTurns(config)
         self._held_back: list[str] | None = None  # messages that wait while there is no connection
         self._reopened_at = float("-inf")
         self._swap: asyncio.Task[None] | None = None
         self._pause = asyncio.Event()  # nobody is in the middle of something
         self._pause.set()
-        self._turn_count = 0
-        self._in_turn = False
-        self._turn_is_reported = False  # TurnDone was sent for it
-        self._interrupted = False  # further output of this turn is dropped
-        self._words_are_complete = True  # all that the caller said before `end_input` is known
-        self._is_thinking = False  # of models that think in the background: what they say is not their last word yet
-        self._heard = ""  # of the caller's utterance, not reported yet
-        self._said = ""  # of the model's, not reported yet
         self._open_calls: dict[str, ModelSocket] = {}  # id → the connection that it was asked over
         self._late_results: list[str] = []  # results of lost connections, sent together when all have arrived
 
@@ -133,7 +121,7 @@ class GeminiLiveSession(RealtimeSession):
         await self._send('{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"' + payload + '"}}}')
 
     async def send_text(self, text: str) -> None:
-        self._remember("user", text)
+        self._turns.remember("user", text)
         await self._send(_encode(text_message(text)))
 
     async def generate_reply(self, instructions: str) -> None:
@@ -186,17 +174,14 @@ class GeminiLiveSession(RealtimeSession):
     @property
     def owes_words(self) -> bool:
         """The vendor writes words down whenever it likes, and only some of its models say that an utterance is complete."""
-        return not self._words_are_complete
+        return not self._turns.words_are_complete
 
     async def end_input(self) -> None:
-        self._words_are_complete = False
+        self._turns.words_are_complete = False
         await self._send('{"realtimeInput":{"audioStreamEnd":true}}')
 
     def unfinished(self) -> list[InputTranscript | OutputTranscript]:
-        said, self._said = self._said.strip(), ""
-        heard, self._heard = self._heard.strip(), ""
-        events: list[InputTranscript | OutputTranscript] = [OutputTranscript(self._item_id, said)] if said else []
-        return [*events, InputTranscript(heard)] if heard else events
+        return self._turns.unfinished()
 
     async def events(self) -> AsyncIterator[ModelEvent]:
         socket = self._socket
@@ -209,10 +194,9 @@ class GeminiLiveSession(RealtimeSession):
                 # A planned change closes the old socket once the new one is in its place.
                 is_planned = self._socket is not socket
                 # Words of the caller's that no turn has followed wait for an answer; the vendor does not remember the debt.
-                mid_answer = not is_planned and self._is_owed_an_answer
-                for event in self._end_turn():
+                mid_answer = not is_planned and self._turns.is_owed_an_answer
+                for event in self._turns.connection_lost():
                     yield event
-                self._is_thinking = False
                 if not is_planned:
                     await self._recover(socket, error)
                 socket = self._socket
@@ -226,19 +210,15 @@ class GeminiLiveSession(RealtimeSession):
                     await self._tell_late_results()  # the calls they waited for were canceled
                 self._note_pause()
 
-    @property
-    def _is_owed_an_answer(self) -> bool:
-        return bool(self._heard or self._is_thinking or (self._in_turn and not self._turn_is_reported))
-
     # --- what the vendor says -----------------------------------------------------------------------------------------
 
     def _read(self, message: Mapping[str, Any], socket: ModelSocket) -> list[ModelEvent]:
         """One message may carry anything together."""
         events: list[ModelEvent] = []
         if content := child(message, "serverContent"):
-            events += self._read_content(content)
+            events += self._turns.read(content)
         for call in items(child(message, "toolCall"), "functionCalls"):
-            events += self._begin_turn() + self._report_said()
+            events += self._turns.tool_called()
             self._open_calls[text(call, "id")] = socket
             events.append(ToolCall(text(call, "id"), text(call, "name"), child(call, "args")))
         if ids := child(message, "toolCallCancellation").get("ids"):
@@ -254,76 +234,8 @@ class GeminiLiveSession(RealtimeSession):
             self._swap = asyncio.create_task(self._change_connection(seconds_left), name="gemini-swap")
         return events
 
-    def _read_content(self, content: Mapping[str, Any]) -> list[ModelEvent]:
-        events: list[ModelEvent] = []
-        heard = child(content, "inputTranscription")
-        self._heard += text(heard, "text")
-        if heard.get("finished") is True:
-            self._words_are_complete = True
-        if status := text(content, "interactionStatus"):
-            self._is_thinking = status == "IN_PROGRESS"
-        if content.get("interrupted") is True:
-            self._interrupted = True
-            events.append(SpeechStarted())
-        said = text(child(content, "outputTranscription"), "text")
-        parts = items(child(content, "modelTurn"), "parts")
-        if said or parts:
-            events += self._begin_turn()
-            self._said += said
-        if self._config.is_text:  # the vendor's models answer in sound alone: its words are read, not heard
-            events += [OutputText(self._item_id, said)] if said else []
-        elif not self._interrupted:
-            payloads = [child(part, "inlineData").get("data") for part in parts]
-            events += [AudioDelta(self._item_id, payload) for payload in payloads if payload and is_payload(payload)]
-        if content.get("generationComplete") is True:
-            if not self._is_thinking:  # otherwise the end of the turn says whether this was commentary
-                events += self._report_said()
-            events += self._report_turn_done()
-        if content.get("turnComplete") is True:
-            events += self._end_turn()
-        return events
-
-    @property
-    def _item_id(self) -> str:
-        return f"turn_{self._turn_count}"
-
-    def _begin_turn(self) -> list[ModelEvent]:
-        if self._in_turn:
-            return []
-        self._in_turn = True
-        self._turn_is_reported = False
-        self._turn_count += 1
-        return self._report_heard()
-
-    def _end_turn(self) -> list[ModelEvent]:
-        events = [*self._report_heard(), *self._report_said(), *self._report_turn_done()]
-        self._in_turn = self._interrupted = False
-        return events
-
-    def _report_turn_done(self) -> list[ModelEvent]:
-        is_due = self._in_turn and not self._turn_is_reported
-        self._turn_is_reported = True
-        return [TurnDone()] if is_due else []
-
-    def _report_heard(self) -> list[ModelEvent]:
-        words, self._heard = self._heard.strip(), ""
-        if not words:
-            return []
-        self._remember("user", words)
-        return [InputTranscript(words)]
-
-    def _report_said(self) -> list[ModelEvent]:
-        words, self._said = self._said.strip(), ""
-        if not words:
-            return []
-        self._remember("model", words)
-        return [OutputTranscript(self._item_id, words, self._is_thinking)]
-
-    def _remember(self, role: str, words: str) -> None:
-        self._history = [*self._history[1 - HISTORY_TURNS :], Turn(role, words)]
-
     def _note_pause(self) -> None:
-        if self._in_turn or self._heard or self._open_calls or self._is_thinking:
+        if self._turns.is_under_way or self._open_calls:
             self._pause.clear()
         else:
             self._pause.set()
@@ -391,7 +303,7 @@ class GeminiLiveSession(RealtimeSession):
             except ProviderError:
                 logger.warning("Gemini did not resume the session. Starting a new one.")
                 self._handle = ""
-        return await self._model.open(self._config, history=tuple(self._history))
+        return await self._model.open(self._config, history=tuple(self._turns.history))
 
     async def _send(self, message: str) -> None:
         if self._held_back is None:

@@ -1,0 +1,135 @@
+"""Turns of a Gemini Live conversation: what its `serverContent` messages say, as events of ours. No I/O.
+
+https://ai.google.dev/api/live#BidiGenerateContentServerContent
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.providers.base import SessionConfig, Turn
+from agents.providers.model_events import (
+    AudioDelta,
+    InputTranscript,
+    ModelEvent,
+    OutputText,
+    OutputTranscript,
+    SpeechStarted,
+    TurnDone,
+)
+from agents.providers.sockets import child, items, text
+from bubblyphone.core.audio import is_payload
+
+HISTORY_TURNS = 40
+
+
+class GeminiTurns:
+    """The turn that is being spoken, and those before it, across connections."""
+
+    def __init__(self, config: SessionConfig) -> None:
+        self._is_text = config.is_text
+        self.history = list(config.history)
+        self.words_are_complete = True  # all that the caller said before the end of the input is known
+        self._count = 0
+        self._is_open = False
+        self._is_reported = False  # TurnDone was sent for it
+        self._is_interrupted = False  # further output of this turn is dropped
+        self._is_thinking = False  # of models that think in the background: what they say is not their last word yet
+        self._heard = ""  # of the caller's utterance, not reported yet
+        self._said = ""  # of the model's, not reported yet
+
+    @property
+    def is_under_way(self) -> bool:
+        """Somebody is in the middle of something."""
+        return bool(self._is_open or self._heard or self._is_thinking)
+
+    @property
+    def is_owed_an_answer(self) -> bool:
+        """Words of the caller's wait for an answer, or the answer is not complete."""
+        return bool(self._heard or self._is_thinking or (self._is_open and not self._is_reported))
+
+    def read(self, content: Mapping[str, Any]) -> list[ModelEvent]:
+        """One `serverContent`, which may carry anything together."""
+        events: list[ModelEvent] = []
+        heard = child(content, "inputTranscription")
+        self._heard += text(heard, "text")
+        if heard.get("finished") is True:
+            self.words_are_complete = True
+        if status := text(content, "interactionStatus"):
+            self._is_thinking = status == "IN_PROGRESS"
+        if content.get("interrupted") is True:
+            self._is_interrupted = True
+            events.append(SpeechStarted())
+        said = text(child(content, "outputTranscription"), "text")
+        parts = items(child(content, "modelTurn"), "parts")
+        if said or parts:
+            events += self._begin()
+            self._said += said
+        if self._is_text:  # the vendor's models answer in sound alone: its words are read, not heard
+            events += [OutputText(self._item_id, said)] if said else []
+        elif not self._is_interrupted:
+            payloads = [child(part, "inlineData").get("data") for part in parts]
+            events += [AudioDelta(self._item_id, payload) for payload in payloads if payload and is_payload(payload)]
+        if content.get("generationComplete") is True:
+            if not self._is_thinking:  # otherwise the end of the turn says whether this was commentary
+                events += self._report_said()
+            events += self._report_turn_done()
+        if content.get("turnComplete") is True:
+            events += self._end()
+        return events
+
+    def tool_called(self) -> list[ModelEvent]:
+        """The model calls a tool: what it has said until then is complete."""
+        return self._begin() + self._report_said()
+
+    def connection_lost(self) -> list[ModelEvent]:
+        """Nothing more follows in this turn."""
+        events = self._end()
+        self._is_thinking = False
+        return events
+
+    def unfinished(self) -> list[InputTranscript | OutputTranscript]:
+        """The words that were written down last, without waiting for the rest."""
+        said, self._said = self._said.strip(), ""
+        heard, self._heard = self._heard.strip(), ""
+        events: list[InputTranscript | OutputTranscript] = [OutputTranscript(self._item_id, said)] if said else []
+        return [*events, InputTranscript(heard)] if heard else events
+
+    def remember(self, role: str, words: str) -> None:
+        """Add to the history that a new session is given."""
+        self.history = [*self.history[1 - HISTORY_TURNS :], Turn(role, words)]
+
+    @property
+    def _item_id(self) -> str:
+        return f"turn_{self._count}"
+
+    def _begin(self) -> list[ModelEvent]:
+        if self._is_open:
+            return []
+        self._is_open = True
+        self._is_reported = False
+        self._count += 1
+        return self._report_heard()
+
+    def _end(self) -> list[ModelEvent]:
+        events = [*self._report_heard(), *self._report_said(), *self._report_turn_done()]
+        self._is_open = self._is_interrupted = False
+        return events
+
+    def _report_turn_done(self) -> list[ModelEvent]:
+        is_due = self._is_open and not self._is_reported
+        self._is_reported = True
+        return [TurnDone()] if is_due else []
+
+    def _report_heard(self) -> list[ModelEvent]:
+        words, self._heard = self._heard.strip(), ""
+        if not words:
+            return []
+        self.remember("user", words)
+        return [InputTranscript(words)]
+
+    def _report_said(self) -> list[ModelEvent]:
+        words, self._said = self._said.strip(), ""
+        if not words:
+            return []
+        self.remember("model", words)
+        return [OutputTranscript(self._item_id, words, self._is_thinking)]
