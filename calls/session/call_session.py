@@ -7,11 +7,10 @@ finishes first ends it.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from agents.cues import Cue
-from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
+from agents.providers.base import RealtimeModel, RealtimeSession, SessionConfig
 from agents.providers.model_events import (
     AudioDelta,
     InputTranscript,
@@ -43,6 +42,7 @@ from calls.session.interfaces import (
     TransferRequester,
 )
 from calls.session.last_words import hear_last_words
+from calls.session.model_conversation import ModelConversation
 from calls.session.model_link import ModelLink
 from calls.session.reports import Reports
 from calls.session.silence_timeout import Due, SilenceClock, SilenceLimit
@@ -58,7 +58,7 @@ PAUSE_SECONDS = 0.7
 LIMIT_CHECK_SECONDS = 0.25
 
 
-class CallSession:
+class CallSession(ModelConversation):
     """Runs one conversation to its end. `run` returns why it ended: one of our hang-up causes, or "" when the caller's side did."""
 
     def __init__(
@@ -84,13 +84,14 @@ class CallSession:
         self._transport = transport
         self._greeting = Cue.BACK_ON_THE_LINE if resume_reason else greeting
         self._limits = limits
-        self._observer = observer = Reports(observer)
+        observer = Reports(observer)
         self._agent_begins = agent_begins or bool(resume_reason)
         self._resume_reason = resume_reason  # another session has talked before, and why it does not go on
         self.answering = answering or Answering()  # set from outside: who has answered
         self._now = now
         self._conversation = Conversation(observer, config.history, now)
-        self.link = ModelLink([Engine(model, config), *filter(None, [fallback])], self._conversation, observer, now)
+        engines = [Engine(model, config), *filter(None, [fallback])]
+        super().__init__(ModelLink(engines, self._conversation, observer, now), observer)
         self._transfer = TransferState(request_transfer, self.link.tell, self.link.answer)
         self._spoken = BothSides(observer, now)
         self._agent_output = AgentOutput(transport, fallback_tts, self._caller_is_answered, self._spoken.agent, now)
@@ -138,38 +139,17 @@ class CallSession:
             hand_on=hand_on,
             now=now,
         )
-        self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._started = now()
         self._silence = SilenceClock(now, silent_for)
         self._silence_limit = SilenceLimit(limits.silence, asks=limits.asks, now=now)
-        self._is_over = False  # only the caller's last words still count
         self._is_mid_answer = self._has_spoken = False
         self._to_caller: Callable[[str], str] | None = None
 
     # --- from outside -------------------------------------------------------------------------------------------------
 
-    def end(self, cause: str) -> None:
-        """End the call now. The first cause given stands."""
-        if not self._end.done():
-            self._end.set_result(cause)
-
     async def end_when_quiet(self, cause: str, within_seconds: float) -> None:
         """Let what has been said be heard, then end."""
         await self._farewell.end_when_quiet(cause, within_seconds)
-
-    async def inject_context(self, message: str) -> bool:
-        """Give the model a note; False when it has no session to take it, or the conversation is over."""
-        if is_taken := not self._is_over and await self.link.tell(lambda session: session.send_context(message)):
-            self._observer.event("context.injected", source="api")
-        return is_taken
-
-    async def speak(self, text: str) -> bool:
-        """Have the model say a text of the developer's; False as above."""
-        return not self._is_over and await self.link.tell(lambda session: session.say(text))
-
-    async def late_result(self, tool: str, result: Mapping[str, Any]) -> bool:
-        """Tell the model the result of a tool that an earlier session of this call had asked for; False: nobody to tell."""
-        return not self._is_over and await self.link.tell(lambda to: to.send_late_result(tool, result, is_last=True))
 
     async def transfer_begun(self, *, is_warm: bool = False) -> None:
         """Somebody else is being called."""
@@ -193,11 +173,7 @@ class CallSession:
             asyncio.create_task(self._keep_limits(), name="limits"),
         ]
         try:
-            waited: list[asyncio.Future[Any]] = [*tasks, self._end]
-            done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            for task in done.intersection(tasks):
-                task.result()  # a defect of ours is raised here, not lost
-            cause = self._end.result() if self._end.done() else ""
+            cause = await self._wait_for_end(tasks)
             self._close(tasks, cause)
             # The recipient of a transfer hears the caller's next words.
             words = () if cause == LEFT else (hear_last_words(self.link, self._vad, self._now),)
@@ -205,7 +181,7 @@ class CallSession:
             return cause
         finally:
             if not self._is_over:  # a defect of ours ended it, or the process ends
-                self._close(tasks, self._end.result() if self._end.done() else "")
+                self._close(tasks, self._cause)
             await self._stop([*tasks, *filter(None, [self._caller_input.keys.task, self.voicemail.task])])
 
     def _close(self, tasks: list[asyncio.Task[None]], cause: str) -> None:
@@ -227,21 +203,7 @@ class CallSession:
 
     # --- model → caller -----------------------------------------------------------------------------------------------
 
-    async def _converse(self) -> None:
-        while not self._is_over and (session := await self.link.connect()) is not None:
-            try:
-                await self._begin(session)
-                async for event in session.events():
-                    await self._handle(session, event)
-            except ProviderError as error:
-                await self.link.lost(session, error)
-            finally:
-                await session.close()
-        if not self._is_over:
-            await self._farewell.give_up(self._end)
-
     async def _begin(self, session: RealtimeSession) -> None:
-        """A model session is there: the first one, or one that goes on with the conversation."""
         if is_first := self.link.connections == 1:
             await self.answering.wait_for_verdict()
         self._caller_input.listen_for(session)
@@ -257,6 +219,9 @@ class CallSession:
         elif self._agent_begins and not self.answering.is_machine:
             self._dead_air.expect(self._now())
             await session.generate_reply(self._greeting)
+
+    async def _give_up(self) -> None:
+        await self._farewell.give_up(self._end)
 
     async def _go_on(self, session: RealtimeSession) -> None:
         """After a break: the model does not know that it was in the middle of something, or that the caller waits."""

@@ -8,10 +8,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
 
 from agents.cues import Cue
-from agents.providers.base import ProviderError, RealtimeSession
+from agents.providers.base import RealtimeSession
 from agents.providers.model_events import (
     ModelEvent,
     OutputText,
@@ -22,6 +21,7 @@ from agents.providers.model_events import (
 )
 from calls.session.conversation import Conversation
 from calls.session.interfaces import Engine, Limits, Observer, ToolRunner
+from calls.session.model_conversation import ModelConversation
 from calls.session.model_link import ModelLink
 from calls.session.reports import Reports
 from calls.session.tool_executor import ToolExecutor
@@ -35,7 +35,7 @@ GOODBYE_SECONDS = 1.5
 Show = Callable[[str, str], None]
 
 
-class ChatSession:
+class ChatSession(ModelConversation):
     """Runs one conversation to its end. `run` returns why it ended: one of our hang-up causes."""
 
     def __init__(
@@ -53,23 +53,22 @@ class ChatSession:
         self._greeting = greeting
         self._agent_begins = agent_begins
         self._limits = limits
-        self._observer = Reports(observer)
+        observer = Reports(observer)
         self._show = show
         self._now = now
-        self._conversation = Conversation(self._observer, (), now)
-        self._link = ModelLink(engines, self._conversation, self._observer, now)
+        self._conversation = Conversation(observer, (), now)
+        super().__init__(ModelLink(engines, self._conversation, observer, now), observer)
         self._tools = ToolExecutor(
             run_tool=run_tool,
-            observer=self._observer,
+            observer=observer,
             tools=engines[0].config.tools,
             built_in={"end_call": self._hang_up},
             say=self._say_meanwhile,
-            deliver=self._link.deliver,
+            deliver=self.link.deliver,
             changed=self._tools_changed,
             now=now,
         )
         self._inbox: asyncio.Queue[str] = asyncio.Queue()
-        self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._started = self._active_at = now()
         self._asked_at: float | None = None  # since when an answer is waited for
         self._tools_since: float | None = None
@@ -77,11 +76,6 @@ class ChatSession:
         self._is_leaving = self._has_written = False
 
     # --- from outside -------------------------------------------------------------------------------------------------
-
-    def end(self, cause: str) -> None:
-        """End the conversation now. The first cause given stands."""
-        if not self._end.done():
-            self._end.set_result(cause)
 
     def write(self, text: str) -> None:
         """What the caller writes; answered once there is a model."""
@@ -92,16 +86,6 @@ class ChatSession:
         """Whether an answer is waited for, or a tool is at work."""
         return self._asked_at is not None or self._tools.is_busy
 
-    async def inject_context(self, message: str) -> bool:
-        """Give the model a note; False when it has no session to take it."""
-        if is_taken := await self._link.tell(lambda session: session.send_context(message)):
-            self._observer.event("context.injected", source="api")
-        return is_taken
-
-    async def speak(self, text: str) -> bool:
-        """Have the model write a text of the developer's; False as above."""
-        return await self._link.tell(lambda session: session.say(text))
-
     async def run(self, on_end: Callable[[str], Awaitable[None]]) -> str:
         """Hold the conversation until somebody ends it; then `on_end` is called with the cause."""
         tasks = [
@@ -110,18 +94,14 @@ class ChatSession:
             asyncio.create_task(self._keep_limits(), name="limits"),
         ]
         try:
-            waited: list[asyncio.Future[Any]] = [*tasks, self._end]
-            done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            for task in done.intersection(tasks):
-                task.result()  # a defect of ours is raised here, not lost
-            cause = self._end.result() if self._end.done() else "model_failed"
+            cause = await self._wait_for_end(tasks) or "model_failed"
         finally:
             self._observer.close()
             self._tools.leave("call_ended")
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._link.close(lambda event: True)
+            await self.link.close(lambda event: True)
         await on_end(cause)
         return cause
 
@@ -133,7 +113,7 @@ class ChatSession:
             self._active_at = self._now()
             self._conversation.caller_said(text)
             self._asked_at, self._tool_seconds = self._now(), 0.0
-            await self._link.tell_when_connected(partial(_send, text))
+            await self.link.tell_when_connected(partial(_send, text))
 
     async def _keep_limits(self) -> None:
         while True:
@@ -146,36 +126,27 @@ class ChatSession:
 
     # --- the model ----------------------------------------------------------------------------------------------------
 
-    async def _converse(self) -> None:
-        while (session := await self._link.connect()) is not None:
-            try:
-                await self._begin(session)
-                async for event in session.events():
-                    await self._handle(session, event)
-            except ProviderError as error:
-                await self._link.lost(session, error)
-            finally:
-                await session.close()
-        self.end("model_failed")
-
     async def _begin(self, session: RealtimeSession) -> None:
-        if self._link.connections == 1:
+        if self.link.connections == 1:
             self._observer.event("stream.connected")
             if self._agent_begins:
                 self._asked_at = self._now()
                 await session.generate_reply(self._greeting)
         elif self._asked_at is not None and not self._tools.is_busy:
             await session.generate_reply(Cue.ANSWER_NOW)
-        self._link.session = session
+        self.link.session = session
+
+    async def _give_up(self) -> None:
+        self.end("model_failed")
 
     async def _handle(self, session: RealtimeSession, event: ModelEvent) -> None:
         match event:
             case OutputText(item_id, text):
                 self._answered()
-                self._show(self._link.call_wide(item_id), text)
+                self._show(self.link.call_wide(item_id), text)
             case OutputTranscript():
                 self._answered()
-                self._conversation.model_said(self._link.call_wide_transcript(event))
+                self._conversation.model_said(self.link.call_wide_transcript(event))
             case ToolCall():
                 self._tools.begin(session, event)
             case ToolCallsCancelled(call_ids):

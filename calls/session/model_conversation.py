@@ -1,0 +1,77 @@
+"""What spoken and written conversations have in common: a model's connections one after another, and one cause of the end."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agents.providers.base import ProviderError, RealtimeSession
+from agents.providers.model_events import ModelEvent
+from calls.session.model_link import ModelLink
+from calls.session.reports import Reports
+
+
+class ModelConversation(ABC):
+    """Reads what a model says until there is none left, or somebody ends the conversation."""
+
+    def __init__(self, link: ModelLink, observer: Reports) -> None:
+        self.link = link
+        self._observer = observer
+        self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._is_over = False  # only the caller's last words still count
+
+    def end(self, cause: str) -> None:
+        """End the conversation now. The first cause given stands."""
+        if not self._end.done():
+            self._end.set_result(cause)
+
+    @property
+    def _cause(self) -> str:
+        """Why the conversation was ended; "" while nobody has."""
+        return self._end.result() if self._end.done() else ""
+
+    async def inject_context(self, message: str) -> bool:
+        """Give the model a note; False when it has no session to take it, or the conversation is over."""
+        if is_taken := not self._is_over and await self.link.tell(lambda session: session.send_context(message)):
+            self._observer.event("context.injected", source="api")
+        return is_taken
+
+    async def speak(self, text: str) -> bool:
+        """Have the model say, or write, a text of the developer's; False as above."""
+        return not self._is_over and await self.link.tell(lambda session: session.say(text))
+
+    async def late_result(self, tool: str, result: Mapping[str, Any]) -> bool:
+        """Tell the model the result of a tool that an earlier session of this call had asked for; False as above."""
+        return not self._is_over and await self.link.tell(lambda to: to.send_late_result(tool, result, is_last=True))
+
+    async def _wait_for_end(self, tasks: Sequence[asyncio.Task[None]]) -> str:
+        """Until `end` is called, or one of the tasks is through: then the cause is ""."""
+        waited: list[asyncio.Future[Any]] = [*tasks, self._end]
+        done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        for task in done.intersection(tasks):
+            task.result()  # a defect of ours is raised here, not lost
+        return self._cause
+
+    async def _converse(self) -> None:
+        while not self._is_over and (session := await self.link.connect()) is not None:
+            try:
+                await self._begin(session)
+                async for event in session.events():
+                    await self._handle(session, event)
+            except ProviderError as error:
+                await self.link.lost(session, error)
+            finally:
+                await session.close()
+        if not self._is_over:
+            await self._give_up()
+
+    @abstractmethod
+    async def _begin(self, session: RealtimeSession) -> None:
+        """A model session is there: the first one, or one that goes on with the conversation."""
+
+    @abstractmethod
+    async def _handle(self, session: RealtimeSession, event: ModelEvent) -> None: ...
+
+    @abstractmethod
+    async def _give_up(self) -> None:
+        """No model can be had."""
