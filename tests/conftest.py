@@ -20,7 +20,7 @@ from tests.virtual_time import VirtualLoop
 
 TESTS = Path(__file__).parent
 SEEDED = "seeded"  # the schema with copies of what migrations bring
-NEVER_CHANGED = {"auth_permission", "django_content_type"}
+NEVER_CHANGED = {"auth_permission", "django_content_type", "django_migrations"}
 
 
 # What is timed (REALTIME in the Makefile) runs in lines beside each other, which share nothing: what belongs to one platform is in
@@ -123,11 +123,10 @@ def as_migrated(*args: Any, **kwargs: Any) -> list[str]:
 
 
 def _full_tables() -> list[str]:
-    """The tables of our models that have rows."""
-    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    """The tables that have, or had, rows: asking each for one takes thirty times as long as looking at the sizes of their files."""
+    query = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 0"
     with connection.cursor() as cursor:
-        asked = [f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in names]  # noqa: S608
-        cursor.execute(" UNION ALL ".join(asked))
+        cursor.execute(query)
         return [row[0] for row in cursor.fetchall()]
 
 
