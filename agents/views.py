@@ -13,6 +13,7 @@ from agents import selectors, services, versions
 from agents.editor import DRAFT, MAX_DRAFT, Editor
 from agents.extension_points import TEST_TERMS
 from agents.models import Agent
+from agents.providers.registry import expect_sessions
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.pages import add_errors, page, show_refusal
 
@@ -49,6 +50,7 @@ def agent(request: HttpRequest, pk: int) -> HttpResponse:
             for warning in services.variable_warnings(published):
                 messages.warning(request, warning)
             return redirect("agent", pk)
+    expect_sessions()  # its test call comes to a web process
     context = {
         "agent": edited,
         "editor": editor,

@@ -13,8 +13,10 @@ import uvloop
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 import argparse  # noqa: E402
+import contextlib  # noqa: E402
 import gc  # noqa: E402
 import logging  # noqa: E402
+import math  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
@@ -27,7 +29,7 @@ from daphne import server as daphne_server  # noqa: E402
 from daphne.server import Server  # noqa: E402
 from daphne.ws_protocol import WebSocketFactory  # noqa: E402
 from django.conf import settings  # noqa: E402
-from django.db import connections  # noqa: E402
+from django.db import DatabaseError, connections  # noqa: E402
 from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
@@ -39,12 +41,17 @@ from bubblyphone.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.limited_protocols import LimitedFactory, LimitedWebSocket  # noqa: E402
 from calls.control import media_nodes  # noqa: E402
 from calls.live import live_sessions  # noqa: E402
+from calls.live.database_threads import in_database  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 # Garbage is looked for a seventh as often as Python would (700): each time, every call waits.
 GC_THRESHOLDS = (5_000, 10, 10)
+# How often a web process looks whether calls will come to it, and from when on it expects them because no media process is there.
+EXPECTED_LOOK_SECONDS = 0.2
+MEDIA_LOOK_SECONDS = 3.0
+MEDIA_GONE_SECONDS = 15.0
 POOL_WAIT_SECONDS = 10  # for a database connection, before a request is an error
 # Daphne cuts off what still runs this long after its client has gone. A request that is cut off never gives its connection
 # back, so this is longer than any of them takes: what they wait for on the network has limits of its own.
@@ -89,25 +96,47 @@ _tasks: set[asyncio.Task[None]] = set()
 
 
 def _on_ready(role: str) -> None:
-    works = [_load_models(), measure_loop()]
     if role == "media":
-        works.append(live_sessions.keep_enlisted())
+        works = [_load_models(), measure_loop(), live_sessions.keep_enlisted()]
+    else:
+        works = [_load_models_when_needed(), measure_loop()]
     for work in works:
         task = asyncio.get_event_loop().create_task(work)
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
 
 
-async def _load_models() -> None:
-    """Load what calls need, beside the first requests: the vendors' SDKs take seconds to import.
+async def _load_models_when_needed() -> None:
+    """Of a web process: load what calls need as soon as one may come here.
 
-    What is there then stays: the collector is kept from walking through it in the middle of a call.
+    That is a browser's, which its page announces, or any while no media process is there.
     """
+    _keep_what_is_there()
+    loop = asyncio.get_running_loop()
+    looked_at, there_at = -math.inf, loop.time()
+    while not registry.are_sessions_expected() and loop.time() - there_at < MEDIA_GONE_SECONDS:
+        if loop.time() - looked_at > MEDIA_LOOK_SECONDS:
+            looked_at = loop.time()
+            # A database that is away tells nothing about the media processes.
+            with contextlib.suppress(DatabaseError):
+                if await in_database(media_nodes.is_any_there):
+                    there_at = loop.time()
+        await asyncio.sleep(EXPECTED_LOOK_SECONDS)
+    await _load_models()
+
+
+async def _load_models() -> None:
+    """Load what calls need, beside the first requests: the vendors' SDKs take seconds to import."""
     loaded: Future[None] = Future()
     # The process may be asked to stop meanwhile: it waits for the threads of a pool, but not for this one.
     threading.Thread(target=_load_into, args=(loaded,), daemon=True).start()
     await asyncio.wrap_future(loaded)
     await registry.warm_up()
+    _keep_what_is_there()
+
+
+def _keep_what_is_there() -> None:
+    """What is loaded stays: the collector is kept from walking through it in the middle of a call."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, Developer
 from accounts.selectors import require_active
 from agents import configuration
+from agents.providers.registry import expect_sessions
 from agents.selectors import running_slug
 from agents.settings import CallConfig
 from agents.versions import answering_version
@@ -124,5 +125,6 @@ def begin(call: Call, config: CallConfig, given: Mapping[str, str], *, is_free: 
     call.save()
     timeline.add_beginning(call, at=now)
     call_variables.put_in(call, config, given)
+    expect_sessions()
     address = f"{settings.PUBLIC_WS_URL}/sandbox/ws/{call.public_id}?token={token}"
     return SandboxCall(call=call, ws_url=address, expires_in=TOKEN_SECONDS)

@@ -1,10 +1,11 @@
 """The model providers of `settings.MODEL_PROVIDERS`, each built once per process and imported on first use.
 
-Importing the vendors' SDKs takes seconds of CPU: processes that open no session never pay for it, and the web process pays at
-its start (`load_all`), not within the first call.
+Importing the vendors' SDKs takes seconds of CPU, and the offline models half a gigabyte: processes that open no session never pay for
+it. A media process pays at its start (`load_all`), a web process when sessions are near (`expect_sessions`), not within the first call.
 """
 
 import logging
+import threading
 from functools import cache
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from agents.providers.base import ProviderError, RealtimeModel
 from bubblyphone.core.backends import load_backend
 
 logger = logging.getLogger(__name__)
+_expected = threading.Event()
 
 
 @cache
@@ -24,8 +26,17 @@ def get_model(provider: str) -> RealtimeModel:
     return model
 
 
+def expect_sessions() -> None:
+    """Say that this process will soon hold a session, from any thread: its server then loads what that needs, once."""
+    _expected.set()
+
+
+def are_sessions_expected() -> bool:
+    return _expected.is_set()
+
+
 def load_all() -> None:
-    """Import and build every provider, blocking for seconds: for the start of a process that will hold calls."""
+    """Import and build every provider, blocking for seconds: for a process that will hold calls."""
     for provider in settings.MODEL_PROVIDERS:
         get_model(provider)
 

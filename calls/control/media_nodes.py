@@ -52,6 +52,11 @@ def withdraw() -> None:
     MediaNode.objects.filter(name=OWN.name).update(accepts_calls=False)
 
 
+def is_any_there() -> bool:
+    """Whether new streams go to a media process, not to the web processes."""
+    return _alive().exists()
+
+
 def stream_base(call: Call) -> str:
     """Where the first stream of a call goes: a WebSocket URL without the token."""
     return _least_busy(without=call.media_node)

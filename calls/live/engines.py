@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from agents.capabilities import Capabilities
 from agents.models import AIModel, ModelKey
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
-from agents.providers.registry import get_model
+from agents.providers.registry import expect_sessions, get_model
 from agents.selectors import find_model, in_service
 from agents.settings import CallConfig
 from bubblyphone.core.crypto import decrypt
@@ -27,7 +27,10 @@ class EngineChoice:
 
     def load(self) -> RealtimeModel:
         """The provider's factory of sessions; blocking, it may import an SDK."""
-        return _Refusing(self.refusal) if self.refusal else get_model(self.provider)
+        if self.refusal:
+            return _Refusing(self.refusal)
+        expect_sessions()
+        return get_model(self.provider)
 
     def engine(self, model: RealtimeModel, shared: SessionConfig) -> Engine:
         """With what is the same for all models of the call."""

@@ -99,7 +99,8 @@ class System:
         subprocess.run([sys.executable, "-m", "tests.bench.rows", number], cwd=PROJECT, env=environment, check=True)
         web = self._start([sys.executable, "-m", "bubblyphone.serve"], environment)
         self._wait_for(web, lambda: _is_alive(port))
-        # Models are loaded beside the first requests; that is not what is measured.
+        # Models are loaded once no media process has been seen for a while; that is not what is measured.
+        self._wait_for(web, lambda: len(tree(web.pid)) > 1)
         self._wait_for(web, lambda: _is_idle(web.pid))
         return web.pid, services, port
 

@@ -1,4 +1,4 @@
-"""The web process by itself, with fewer database connections than requests."""
+"""The web process by itself, with fewer database connections than requests, beside a media process and without one."""
 
 import os
 import socket
@@ -10,12 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
+import psutil
 import psycopg
 import pytest
 from django.conf import settings
 
+from agents import speech
 from bubblyphone.services.ports import find_free
 from tests import databases
+from tests.waiting import eventually
 
 CONNECTIONS = 3
 START_SECONDS = 180
@@ -55,6 +58,11 @@ class Web:
         )
         return {row[0] for row in rows}
 
+    def speech_workers(self) -> set[str]:
+        """The modules of the processes that hold the offline models."""
+        children = psutil.Process(self.process.pid).children()
+        return {child.cmdline()[-1] for child in children if "agents.speech" in " ".join(child.cmdline())}
+
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[Web]:
@@ -77,7 +85,18 @@ def web(tmp_path: Path) -> Iterator[Web]:
             assert process.wait(60) == 0, log.read_text()
 
 
-def test_requests_share_a_few_connections(web: Web) -> None:
+def test_a_web_process_from_its_start_to_its_end(web: Web) -> None:
+    # A media process that shows its signs of life for the next hour.
+    web.database.execute(
+        "INSERT INTO calls_medianode (name, url, seen_at, accepts_calls, calls, late_frames, lost_frames)"
+        " VALUES ('media', 'ws://127.0.0.1:9/media', now() + interval '1 hour', true, 0, 0, 0)"
+    )
+    requests_share_a_few_connections(web)
+    models_are_loaded_when_no_media_process_is_there(web)
+    it_stops_while_requests_are_half_sent(web)
+
+
+def requests_share_a_few_connections(web: Web) -> None:
     with ThreadPoolExecutor(12) as threads:
         assert {*threads.map(lambda _: web.status(), range(60))} == {302}
         shared = web.connections()
@@ -99,7 +118,16 @@ def test_requests_share_a_few_connections(web: Web) -> None:
         assert web.connections().isdisjoint(shared)
 
 
-def test_it_stops_while_requests_are_half_sent(web: Web) -> None:
+def models_are_loaded_when_no_media_process_is_there(web: Web) -> None:
+    assert web.speech_workers() == set()
+    web.database.execute("DELETE FROM calls_medianode")
+    if speech.is_installed():
+        workers = {"agents.speech.stt_worker", "agents.speech.tts_worker"}
+        eventually(lambda: web.speech_workers() == workers, seconds=120)
+    assert web.status() == 302
+
+
+def it_stops_while_requests_are_half_sent(web: Web) -> None:
     with socket.create_connection(("127.0.0.1", web.port), timeout=30) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
         assert web.is_up()  # what was sent before is known there
