@@ -14,7 +14,6 @@ from tests.fakes.exchange_thread import ExchangeThread
 from tests.long_runs import how_many
 from tests.repeats import post_repeatedly
 
-
 REPEATS = how_many(15, long=50)  # of each of the ten
 
 
