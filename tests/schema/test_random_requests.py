@@ -19,7 +19,7 @@ from tests.schema.conftest import World
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "")
 # Boundary values are some 2,500 requests of their own.
 PHASES = "examples,coverage,fuzzing,stateful" if EXAMPLES else "examples,fuzzing,stateful"
-SEQUENCES = 12
+SEQUENCES = 8
 ROOT = Path(__file__).parents[2]
 # A vendor that is not there is 502, and the document says where.
 CONFIGURATION = """
@@ -55,7 +55,7 @@ def test_no_request_gets_an_answer_that_the_document_does_not_have(world: World,
     command += ["--header", f"Authorization: Bearer {world.key}", "--checks", ",".join(CHECKS)]
     command += [
         "--max-examples",
-        EXAMPLES or "3",
+        EXAMPLES or "2",
         "--seed",
         "1",
         "--continue-on-failure",
