@@ -1,6 +1,7 @@
 """Numbers that a developer already has at a carrier: pointing their calls here, and back again.
 
-The number is written down before its routing is changed, and its former routing as soon as it is known.
+The number is written down with its former routing before that is changed: whatever ends this process in between, deleting the number
+restores it.
 """
 
 from collections.abc import Mapping
@@ -44,13 +45,14 @@ def import_number(
     try:
         inventory = able(key, NumberInventory)
         carrier_ref = inventory.find_owned_number(e164=phone_number)
+        routing = inventory.routing_of(carrier_ref=carrier_ref) if carrier_ref else ""
     except CarrierError as error:
         raise UpstreamFailed(f"The carrier could not look the number up: {error}") from error
     if carrier_ref is None:
         raise InvalidRequest({"phone_number": ["The carrier account does not own this number."]})
-    number = _write_down(developer, phone_number, key, carrier_ref, configuration_fields or {})
+    number = _write_down(developer, phone_number, key, carrier_ref, routing, configuration_fields or {})
     try:
-        previous = inventory.route_here(carrier_ref=carrier_ref)
+        inventory.route_here(carrier_ref=carrier_ref)
     except CarrierError as error:
         if error.reason == "outcome_unknown":
             raise UpstreamFailed(
@@ -60,8 +62,6 @@ def import_number(
         if error.reason == "incomplete":
             raise InvalidRequest({"carrier_account_id": [str(error)]}) from error
         raise UpstreamFailed(f"The carrier could not route the number here: {error}") from error
-    number.previous_routing = previous
-    number.save(update_fields=["previous_routing"])
     return number
 
 
@@ -78,7 +78,7 @@ def give_back(number: PhoneNumber) -> None:
 
 @transaction.atomic
 def _write_down(
-    developer: Developer, phone_number: str, key: str, carrier_ref: str, fields: Mapping[str, Any]
+    developer: Developer, phone_number: str, key: str, carrier_ref: str, routing: str, fields: Mapping[str, Any]
 ) -> PhoneNumber:
     """The number with its configuration, as PATCH would set it. Raises InvalidRequest and Conflict."""
     parsed = phonenumbers.parse(phone_number)
@@ -95,6 +95,7 @@ def _write_down(
                 signing_secret=secret,
                 monthly_cost=ZERO,
                 carrier_ref=carrier_ref,
+                previous_routing=routing,
                 source=PhoneNumber.Source.IMPORTED,
             )
     except IntegrityError as error:

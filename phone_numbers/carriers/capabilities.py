@@ -154,12 +154,16 @@ class NumberInventory(ABC):
         """Release the number. One that was released already is no error."""
 
     @abstractmethod
-    def route_here(self, *, carrier_ref: str) -> str:
-        """Have calls to an owned number reported here. Returns where they went before, for `restore_routing`."""
+    def routing_of(self, *, carrier_ref: str) -> str:
+        """Where calls to an owned number go, in the carrier's own words, for `restore_routing`."""
+
+    @abstractmethod
+    def route_here(self, *, carrier_ref: str) -> None:
+        """Have calls to an owned number reported here. Nothing has changed after an error but "outcome_unknown"."""
 
     @abstractmethod
     def restore_routing(self, *, carrier_ref: str, routing: str) -> None:
-        """Send a number's calls where they went before `route_here`. A number that is gone is no error."""
+        """Send a number's calls where `routing_of` said they went. A number that is gone is no error."""
 
 
 class Compliance(ABC):

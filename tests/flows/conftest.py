@@ -1,5 +1,6 @@
 """Two platforms for all flows: one without any key, one whose model vendors are fakes."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,11 +10,13 @@ from tests.flows.platform import Platform
 from tests.flows.vendors import Vendors
 from tests.flows.voices import Voices
 
+# `FLOWS_CARRIER=twilio` has every call go over Twilio's protocol; by default over Telnyx's.
+CARRIER = os.environ.get("FLOWS_CARRIER", "")
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform as `make run` starts it: no key, the built-in exchange, the offline model."""
-    started = Platform(tmp_path_factory.mktemp("offline"))
+    started = Platform(tmp_path_factory.mktemp("offline"), CARRIER=CARRIER)
     try:
         started.start()
         yield started
@@ -31,7 +34,7 @@ def vendors() -> Iterator[Vendors]:
 @pytest.fixture(scope="session")
 def vendor_platform(tmp_path_factory: pytest.TempPathFactory, vendors: Vendors) -> Iterator[Platform]:
     """The platform with keys of both vendors."""
-    started = Platform(tmp_path_factory.mktemp("vendors"), **vendors.environment)
+    started = Platform(tmp_path_factory.mktemp("vendors"), CARRIER=CARRIER, **vendors.environment)
     try:
         started.start()
         yield started

@@ -18,8 +18,10 @@ from accounts.models import Developer
 from bubblyphone.core.money import ZERO
 from calls.models import Call
 from phone_numbers import carrier_accounts, renewals
+from phone_numbers.carriers.telnyx import TelnyxCarrier
 from phone_numbers.models import CarrierAccount, PhoneNumber
 from tests import carriers
+from tests.deaths import Killed
 from tests.factories import bearer, make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import Answer, RecordingServer
@@ -217,6 +219,25 @@ def test_a_number_that_cannot_be_routed_is_not_kept(client: APIClient, exchange:
     exchange.exchange.faults.rest[str(record["id"])] = 403
     answer = client.post(IMPORT, {"phone_number": NUMBER, "carrier_account_id": account}, format="json")
     assert (answer.status_code, PhoneNumber.objects.count()) == (502, 0)
+
+
+def test_a_process_killed_while_it_routes_a_number_loses_nothing(
+    client: APIClient, exchange: ExchangeThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = add(client, exchange).json()["data"]["id"]
+    record = own_elsewhere(exchange)
+    route_here = TelnyxCarrier.route_here
+
+    def die(carrier: TelnyxCarrier, *, carrier_ref: str) -> None:
+        route_here(carrier, carrier_ref=carrier_ref)
+        raise Killed
+
+    monkeypatch.setattr(TelnyxCarrier, "route_here", die)
+    with pytest.raises(Killed):
+        client.post(IMPORT, {"phone_number": NUMBER, "carrier_account_id": account}, format="json")
+    assert record["connection_id"] == "exchange"
+    assert client.delete(f"/api/v1/phone-numbers/{PhoneNumber.objects.get().pk}").status_code == 204
+    assert record["connection_id"] == "elsewhere"
 
 
 def test_without_the_key_of_its_webhooks_nothing_is_imported(client: APIClient, exchange: ExchangeThread) -> None:

@@ -138,19 +138,19 @@ class TelnyxCarrier(Carrier, CallControl, Speech, Recording, NumberInventory, Co
             if error.status != 404:
                 raise
 
-    def route_here(self, *, carrier_ref: str) -> str:
-        """The routing is the id of the Call Control application; a number without one has an empty routing."""
+    def routing_of(self, *, carrier_ref: str) -> str:
+        """The id of the Call Control application; empty for a number without one."""
+        return str(self._client.get(_number_path(carrier_ref)).get("connection_id") or "")
+
+    def route_here(self, *, carrier_ref: str) -> None:
         if not self._public_key:
-            text = "Calls could not be verified without the account's public_key. Add the account again with it."
+            text = "Calls could not be verified without the account's public_key. Add it to the account."
             raise CarrierError(text, reason="incomplete")
-        path = f"phone_numbers/{quote(carrier_ref, safe='')}"
-        before = str(self._client.get(path).get("connection_id") or "")
-        self._client.patch(path, {"connection_id": self._connection_id})
-        return before
+        self._client.patch(_number_path(carrier_ref), {"connection_id": self._connection_id})
 
     def restore_routing(self, *, carrier_ref: str, routing: str) -> None:
         try:
-            self._client.patch(f"phone_numbers/{quote(carrier_ref, safe='')}", {"connection_id": routing})
+            self._client.patch(_number_path(carrier_ref), {"connection_id": routing})
         except TelnyxError as error:
             if error.status != 404:
                 raise
@@ -325,6 +325,10 @@ def _stream_fields(stream: StreamSettings) -> dict[str, Any]:
 
 def _sampling_rate(audio_format: AudioFormat) -> dict[str, int]:
     return {"stream_bidirectional_sampling_rate": audio_format.sample_rate}
+
+
+def _number_path(carrier_ref: str) -> str:
+    return f"phone_numbers/{quote(carrier_ref, safe='')}"
 
 
 def _within(value: int, limits: tuple[int, int]) -> int:

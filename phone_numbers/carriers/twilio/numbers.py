@@ -72,14 +72,18 @@ class TwilioNumbers(NumberInventory):
     def release_number(self, *, carrier_ref: str) -> None:
         self._unless_gone(lambda: self.account.rest.incoming_phone_numbers(carrier_ref).delete())
 
-    def route_here(self, *, carrier_ref: str) -> str:
-        """The routing is JSON of the number's fields. A trunk or an application goes before a URL, so both are taken off."""
+    def routing_of(self, *, carrier_ref: str) -> str:
+        """JSON of the number's fields."""
         with refusals():
-            number = self.account.rest.incoming_phone_numbers(carrier_ref)
-            row = number.fetch()
-            before = {name: str(getattr(row, name) or "") for name in ROUTING}
-            number.update(**self._routing_here(), voice_application_sid="", trunk_sid="")
-        return json.dumps(before)
+            row = self.account.rest.incoming_phone_numbers(carrier_ref).fetch()
+            return json.dumps({name: str(getattr(row, name) or "") for name in ROUTING})
+
+    def route_here(self, *, carrier_ref: str) -> None:
+        """A trunk or an application goes before a URL, so both are taken off; no call falls back to whoever had it before."""
+        with refusals():
+            self.account.rest.incoming_phone_numbers(carrier_ref).update(
+                **self._routing_here(), voice_fallback_url="", voice_application_sid="", trunk_sid=""
+            )
 
     def restore_routing(self, *, carrier_ref: str, routing: str) -> None:
         before = {name: value for name, value in parse_stored_json(routing or "{}").items() if name in ROUTING}
