@@ -115,7 +115,9 @@ def on_initiated(call: Call, event: CarrierEvent) -> None:
     if call.status == CallStatus.INITIATED:
         call.status = CallStatus.RINGING
         call.save(update_fields=["status"])
-        timeline.add_event(call.pk, "call.ringing", "telephony", at=event.occurred_at)
+    elif call.events.filter(event_type="call.ringing").exists():
+        return
+    timeline.add_event(call.pk, "call.ringing", "telephony", at=event.occurred_at)
 
 
 def on_answered(call: Call, event: CarrierEvent) -> None:

@@ -13,6 +13,7 @@ from tests.flows.voices import Voices
 # `FLOWS_CARRIER=twilio` has every call go over Twilio's protocol; by default over Telnyx's.
 CARRIER = os.environ.get("FLOWS_CARRIER", "")
 
+
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform as `make run` starts it: no key, the built-in exchange, the offline model."""

@@ -73,11 +73,9 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
             case "next" | "heard":
                 yield from self._ended_document(query, params)
             case "status":
-                event = webhooks.status(params, state)
-                if event is not None:
-                    if params["CallStatus"] == "in-progress":
-                        memory.change(self.account.sid, sid, _note_live)
-                    yield event
+                if params.get("CallStatus") == "in-progress":
+                    memory.change(self.account.sid, sid, _note_live)
+                yield from webhooks.status(params, state)
             case "partial":
                 yield webhooks.caller_speaks(params, state)
             case "machine":

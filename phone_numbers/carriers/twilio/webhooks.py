@@ -57,29 +57,34 @@ def incoming(params: Params) -> CarrierEvent:
     )
 
 
-def answered(params: Params, client_state: str) -> CarrierEvent:
-    """The same event whether a status or the request for a document tells it."""
+def answered(params: Params, client_state: str, *, seconds_ago: int = 0) -> CarrierEvent:
+    """The same event whether a status, the request for a document, or the end tells it."""
     sid = params["CallSid"]
-    return CarrierEvent(
-        CarrierEventType.ANSWERED, f"{sid}:answered", sid, _moment(params.get("Timestamp")), client_state=client_state
-    )
+    at = _moment(params.get("Timestamp")) - timedelta(seconds=seconds_ago)
+    return CarrierEvent(CarrierEventType.ANSWERED, f"{sid}:answered", sid, at, client_state=client_state)
 
 
-def status(params: Params, client_state: str) -> CarrierEvent | None:
-    """The progress of a call, its end included; None for a status of no use."""
+def status(params: Params, client_state: str) -> Iterator[CarrierEvent]:
+    """The progress of a call, its end included; nothing for a status of no use.
+
+    How long a call was connected says when it was answered, should the report of that be missing.
+    """
     kind = STATUSES.get(params.get("CallStatus", ""))
     sid = params["CallSid"]
     is_inbound = params.get("Direction") == "inbound"
     if kind is None or (is_inbound and kind is not CarrierEventType.ENDED):
-        return None
+        return
     if kind is CarrierEventType.ANSWERED:
-        return answered(params, client_state)
-    cause = ""
+        yield answered(params, client_state)
+        return
+    cause, seconds = "", _seconds(params.get("CallDuration", ""))
+    if params["CallStatus"] == "completed" and seconds:
+        yield answered(params, client_state, seconds_ago=seconds)
     if kind is CarrierEventType.ENDED:
         code = SIP_CAUSES.get(params.get("SipResponseCode", ""), "")
         cause = CAUSES[params["CallStatus"]]
         cause = code if code and cause in {"busy", "carrier_failed"} else cause
-    return CarrierEvent(
+    yield CarrierEvent(
         type=kind,
         event_id=f"{sid}:{kind}",
         carrier_call_id=sid,
@@ -168,6 +173,11 @@ def caller_speaks(params: Params, client_state: str) -> CarrierEvent:
     sid = params["CallSid"]
     name = f"{sid}:partial:{params.get('SequenceNumber', '')}"
     return CarrierEvent(CarrierEventType.CALLER_SPEAKS, name, sid, timezone.now(), client_state=client_state)
+
+
+def _seconds(text: str) -> int:
+    """Of a call, at most the day that Twilio allows; 0 for what is no number."""
+    return min(int(text), 86400) if text.isdecimal() and len(text) < 10 else 0
 
 
 def _moment(text: str | None) -> datetime:

@@ -1,14 +1,126 @@
-"""A made-up carrier, made as docs/adding-a-carrier.md says. It reports calls and has no capability at all."""
+"""A made-up carrier, made as docs/adding-a-carrier.md says. It reports and places calls, and can do nothing else.
 
+Its requests and reports are JSON. A report has the fields of a CarrierEvent and is signed with HMAC-SHA256 of its body.
+"""
+
+import hashlib
+import hmac
+import json
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
-from phone_numbers.carriers.base import Carrier, WebhookRequest
-from phone_numbers.carriers.carrier_events import CarrierEvent
+import httpx2
+
+from phone_numbers.carriers.base import (
+    CallState,
+    Carrier,
+    CarrierError,
+    InvalidSignature,
+    StreamSettings,
+    WebhookRequest,
+)
+from phone_numbers.carriers.capabilities import CallControl
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 
+SIGNATURE = "X-Small-Signature"
 
-class SmallCarrier(Carrier):
+
+def sign(secret: str, body: bytes) -> str:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+class SmallCarrier(Carrier, CallControl):
     media_codec = TelnyxMediaCodec
+    detects_voicemail = True
+
+    def __init__(self, *, secret: str = "", base_url: str = "") -> None:
+        self._secret = secret
+        self._http = httpx2.Client(base_url=base_url, timeout=10, trust_env=False)
 
     def parse_webhook(self, request: WebhookRequest) -> Sequence[CarrierEvent]:
-        return ()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        if not hmac.compare_digest(sign(self._secret, request.body), headers.get(SIGNATURE.lower(), "")):
+            raise InvalidSignature("The signature does not match.")
+        try:
+            report = json.loads(request.body)
+            kind, at = CarrierEventType(report.pop("type")), datetime.fromisoformat(report.pop("occurred_at"))
+            return (CarrierEvent(type=kind, occurred_at=at, **report),)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("Not a report of this carrier's.") from error
+
+    def dial(
+        self,
+        *,
+        from_number: str,
+        to_number: str,
+        client_state: str,
+        command_id: str,
+        stream: StreamSettings | None,
+        timeout_seconds: int,
+        time_limit_seconds: int,
+        detect_voicemail: bool = False,
+    ) -> str:
+        placed = self._tell("calls", command_id, to=to_number, state=client_state, stream=stream.url if stream else "")
+        return str(placed["id"])
+
+    def answer(
+        self, *, carrier_call_id: str, client_state: str, command_id: str, stream: StreamSettings | None
+    ) -> None:
+        self._tell(f"calls/{carrier_call_id}/answer", command_id, stream=stream.url if stream else "")
+
+    def reject(self, *, carrier_call_id: str, command_id: str) -> None:
+        self._tell(f"calls/{carrier_call_id}/reject", command_id)
+
+    def hang_up(self, *, carrier_call_id: str, command_id: str) -> None:
+        try:
+            self._tell(f"calls/{carrier_call_id}/hang_up", command_id)
+        except CarrierError as error:
+            if error.reason != "call_ended":
+                raise
+
+    def start_stream(self, *, carrier_call_id: str, command_id: str, stream: StreamSettings) -> None:
+        self._tell(f"calls/{carrier_call_id}/stream", command_id, stream=stream.url)
+
+    def transfer(
+        self,
+        *,
+        carrier_call_id: str,
+        command_id: str,
+        from_number: str,
+        to_number: str,
+        leg_state: str,
+        timeout_seconds: int,
+        time_limit_seconds: int,
+    ) -> None:
+        self._tell(f"calls/{carrier_call_id}/transfer", command_id, to=to_number, state=leg_state)
+
+    def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:
+        self._tell(f"calls/{carrier_call_id}/bridge", command_id, to=other_carrier_call_id)
+
+    def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None:
+        self._tell(f"calls/{carrier_call_id}/keys", command_id, keys=digits)
+
+    def call_state(self, *, carrier_call_id: str) -> CallState:
+        try:
+            return CallState(bool(self._tell(f"calls/{carrier_call_id}/state", "")["is_alive"]))
+        except CarrierError as error:
+            if error.reason == "call_ended":
+                return CallState(is_alive=False)
+            raise
+
+    def _tell(self, path: str, command_id: str, **fields: str) -> dict[str, Any]:
+        try:
+            answer = self._http.post(f"/{path}", json={"command_id": command_id, **fields})
+        except httpx2.ConnectError as error:
+            raise CarrierError("The carrier could not be reached.", retryable=True, reason="unreachable") from error
+        except httpx2.TransportError as error:
+            raise CarrierError("The carrier did not respond.", retryable=True, reason="outcome_unknown") from error
+        if answer.status_code == 404:
+            raise CarrierError("There is no such call.", reason="call_ended")
+        if answer.status_code >= 400:
+            is_unknown = answer.status_code >= 500
+            reason = "outcome_unknown" if is_unknown else "rejected"
+            raise CarrierError("The carrier refused.", retryable=is_unknown, reason=reason)
+        return dict(answer.json())

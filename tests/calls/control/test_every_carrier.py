@@ -1,0 +1,287 @@
+"""What every carrier must come to: the same calls told in the words of each, in any order, with the same states, events and bill."""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from billing import ledger
+from calls.clock import sweeper
+from calls.control import commands, outbound, transfers
+from calls.models import Call, CallEvent, CarrierEventRecord
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import CallControl
+from phone_numbers.carriers.registry import able, carrier_named
+from phone_numbers.models import CallScript, PhoneNumber
+from tests.calls.control.dialects import BEGIN, DIALECTS, OURS, PERSON, Dialect, Happening, TwilioDialect
+from tests.calls.rows import make_account, make_streaming_number
+from tests.fakes.recording_server import Answer, RecordingServer
+from webhooks.models import WebhookDelivery
+
+pytestmark = pytest.mark.django_db
+OTHER = "+12025550124"
+
+
+class Clock:
+    """What `timezone.now` says, in seconds from BEGIN."""
+
+    at = 0.0
+
+    def __call__(self) -> datetime:
+        return BEGIN + timedelta(seconds=self.at)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(timezone, "now", clock)
+    return clock
+
+
+@pytest.fixture(params=list(DIALECTS))
+def dialect(request: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, empty_redis: object) -> Iterator[Dialect]:
+    """Commands that follow from a state are given after a commit, which never comes here."""
+    for wait in ("DECISION_SECONDS", "FIRST_ORDERS_SECONDS", "SETTLING_SECONDS"):
+        monkeypatch.setattr(f"phone_numbers.carriers.twilio.{wait}", 0.0)
+    with RecordingServer() as server:
+        yield DIALECTS[request.param](settings, server)
+    carrier_named.cache_clear()
+
+
+def own_number(dialect: Dialect, **fields: Any) -> PhoneNumber:
+    return make_streaming_number(make_account(), e164=OURS, carrier=dialect.slug, **fields)
+
+
+def place(number: PhoneNumber) -> Call:
+    return outbound.place_call(
+        developer=number.developer, number=number, to=PERSON, mode="streaming", request={}, agent=None
+    )
+
+
+def happen(dialect: Dialect, clock: Clock, *happenings: Happening, inbound: bool, state: str = "") -> None:
+    for happening in happenings:
+        clock.at = max(clock.at, happening.at)
+        assert dialect.report(happening, inbound=inbound, state=state).deliver(Client()) == 200
+
+
+def outcome(call: Call) -> dict[str, Any]:
+    """All that the developer learns of a call and pays for it."""
+    call.refresh_from_db()
+    hooks = WebhookDelivery.objects.filter(subject=f"call:{call.pk}")
+    return {
+        "status": call.status,
+        "cause": call.hangup_cause,
+        "seconds": call.duration_seconds,
+        "telephony": str(call.telephony_cost),
+        "balance": str(ledger.balance(call.developer_id)),
+        "webhooks": sorted(hooks.values_list("event_type", flat=True)),
+        "hangup": [
+            {name: json.loads(hook.body)[name] for name in ("duration_seconds", "cost", "hangup_cause")}
+            for hook in hooks.filter(event_type="call.hangup")
+        ],
+        "events": sorted(CallEvent.objects.filter(call=call).values_list("event_type", flat=True)),
+    }
+
+
+def ended(at: float, cause: str = "normal_clearing", *, answered_at: float | None = None, **fields: Any) -> Happening:
+    seconds = 0 if answered_at is None else at - answered_at
+    return Happening("ended", at, cause=cause, fields={"seconds": int(seconds)}, **fields)
+
+
+def sums(status: str, cause: str, seconds: int, telephony: str, *events: str) -> dict[str, Any]:
+    """The outcome of a call that cost `telephony` and no model, with these events besides the usual ones."""
+    usual = ["call.answered", "call.ended"] if status == "completed" else ["call.failed"]
+    return {
+        "status": status,
+        "cause": cause,
+        "seconds": seconds,
+        "telephony": telephony,
+        "balance": f"{10 - float(telephony):.6f}",
+        "hangup": [{"duration_seconds": seconds, "cost": float(telephony), "hangup_cause": cause}],
+        "events": sorted(["call.initiated", "call.ringing", *usual, *events]),
+    }
+
+
+NEVER_ANSWERED = [
+    (cause, sums("failed", cause, 0, "0.000000")) for cause in ("busy", "no_answer", "rejected", "invalid_number")
+]
+CALLED = [Happening("initiated", 0), Happening("answered", 1), ended(96, answered_at=1)]
+
+
+def take_call(dialect: Dialect, clock: Clock) -> Call:
+    """A person calls, and the call is answered as it rings."""
+    happen(dialect, clock, CALLED[0], inbound=True)
+    call = Call.objects.get()
+    commands.answer(call)
+    return call
+
+
+def test_an_inbound_call(dialect: Dialect, clock: Clock) -> None:
+    own_number(dialect)
+    call = take_call(dialect, clock)
+    happen(dialect, clock, *CALLED[1:], inbound=True)
+    came_to = outcome(call)
+    assert came_to.pop("webhooks") == ["call.answered", "call.ended", "call.hangup", "call.incoming"]
+    assert came_to == sums("completed", "normal_clearing", 95, "0.080000")
+    assert (call.from_number, call.to_number, call.carrier) == (PERSON, OURS, dialect.slug)
+
+
+def test_a_caller_who_hangs_up_while_it_rings(dialect: Dialect, clock: Clock) -> None:
+    own_number(dialect)
+    happen(dialect, clock, CALLED[0], ended(4, "no_answer"), inbound=True)
+    came_to = outcome(Call.objects.get())
+    assert came_to.pop("webhooks") == ["call.hangup", "call.incoming"]
+    assert came_to == sums("failed", "no_answer", 0, "0.000000")
+
+
+@pytest.mark.parametrize(("cause", "expected"), NEVER_ANSWERED)
+def test_a_call_that_nobody_answers(dialect: Dialect, clock: Clock, cause: str, expected: dict[str, Any]) -> None:
+    call = place(own_number(dialect))
+    assert call.carrier_call_id == dialect.sid
+    happen(dialect, clock, Happening("initiated", 0), ended(9, cause), inbound=False, state=str(call.pk))
+    came_to = outcome(call)
+    assert (came_to.pop("webhooks"), came_to) == (["call.hangup"], expected)
+
+
+def test_a_machine_is_hung_up_on(dialect: Dialect, clock: Clock) -> None:
+    call = place(own_number(dialect))
+    reports = [
+        Happening("initiated", 0),
+        Happening("answered", 2),
+        Happening("machine_detected", 5),
+        ended(6, answered_at=2),
+    ]
+    happen(dialect, clock, *reports, inbound=False, state=str(call.pk))
+    came_to = outcome(call)
+    del came_to["webhooks"]
+    assert came_to == sums("completed", "voicemail", 3, "0.050000", "voicemail.detected")
+    call.refresh_from_db()
+    assert call.voicemail_detected
+
+
+@pytest.mark.parametrize(
+    ("leg", "expected"),
+    [
+        (
+            [Happening("answered", 20), ended(45, answered_at=20), ended(45, answered_at=1)],
+            sums("completed", "transferred", 44, "0.090000", "transfer.requested", "transfer.answered"),
+        ),
+        (
+            [ended(30, "busy"), ended(45, answered_at=1)],
+            sums("completed", "normal_clearing", 44, "0.040000", "transfer.requested", "transfer.failed"),
+        ),
+    ],
+)
+def test_a_caller_is_handed_over(
+    dialect: Dialect, clock: Clock, leg: list[Happening], expected: dict[str, Any]
+) -> None:
+    own_number(dialect)
+    call = take_call(dialect, clock)
+    happen(dialect, clock, CALLED[1], inbound=True)
+    call.refresh_from_db()
+    with transaction.atomic():
+        transfer = transfers.request(Call.objects.locked(call.pk), OTHER, source="api")
+    transfers.send_waiting(call.pk)
+    state = f"{call.pk}:transfer:{transfer.pk}"
+    *of_leg, of_call = leg
+    for each in of_leg:
+        told = Happening(each.kind, each.at, each.cause, leg_state=state, fields=each.fields)
+        happen(dialect, clock, told, inbound=True)
+    happen(dialect, clock, of_call, inbound=True)
+    came_to = outcome(call)
+    del came_to["webhooks"]
+    assert came_to == expected
+
+
+# --- reports that come in any order, more than once, or not at all ------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("inbound", [True, False])
+def test_any_order_and_any_repeats_come_to_the_same(dialect: Dialect, clock: Clock, inbound: bool, seed: int) -> None:
+    number = own_number(dialect)
+    state = "" if inbound else str(place(number).pk)
+    reports = [dialect.report(each, inbound=inbound, state=state) for each in CALLED]
+    dice = random.Random(seed)
+    order = [*reports, *dice.choices(reports, k=3)]
+    dice.shuffle(order)
+    for report in order:
+        # Twilio's request for a document is no report: it comes when it is needed, or not at all.
+        clock.at = CALLED[1].at if report.path == "/webhooks/twilio/next" else CALLED[2].at
+        assert report.deliver(Client()) == 200
+    clock.at = 106
+    sweeper.finish_hung_up(clock())
+    came_to = outcome(Call.objects.get())
+    webhooks = ["call.answered", "call.ended", "call.hangup", *(["call.incoming"] if inbound else [])]
+    assert came_to.pop("webhooks") == webhooks
+    assert came_to == sums("completed", "normal_clearing", 95, "0.080000" if inbound else "0.100000")
+
+
+def test_a_call_whose_answer_is_never_reported_is_charged_where_the_end_says_how_long_it_was(
+    dialect: Dialect, clock: Clock
+) -> None:
+    call = place(own_number(dialect))
+    happen(dialect, clock, CALLED[0], CALLED[2], inbound=False, state=str(call.pk))
+    clock.at = 106
+    sweeper.finish_hung_up(clock())
+    came_to = outcome(call)
+    del came_to["webhooks"]
+    is_told = isinstance(dialect, TwilioDialect)
+    assert came_to == (
+        sums("completed", "normal_clearing", 95, "0.100000") if is_told else sums("failed", "no_answer", 0, "0.000000")
+    )
+
+
+def test_what_the_carrier_did_not_sign_changes_nothing(dialect: Dialect, clock: Clock) -> None:
+    number = own_number(dialect)
+    for happening in CALLED:
+        report = dialect.report(happening, inbound=True)
+        forged = replace(report, body=report.body.replace(PERSON[1:].encode(), OTHER[1:].encode()))
+        assert forged.body != report.body
+        unsigned = replace(report, headers={})
+        assert {each.deliver(Client()) for each in (forged, unsigned)} <= {400, 403}
+    assert not Call.objects.exists()
+    assert not CarrierEventRecord.objects.exists()
+    assert not CallScript.objects.exists()
+    assert number.calls.count() == 0
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def dial(dialect: Dialect, command_id: str = "c-1") -> str:
+    return able(dialect.slug, CallControl).dial(
+        from_number=OURS, to_number=PERSON, client_state="0", command_id=command_id, stream=None,
+        timeout_seconds=30, time_limit_seconds=60,
+    )  # fmt: skip
+
+
+def test_a_repeated_dial_is_the_same_call(dialect: Dialect) -> None:
+    assert dial(dialect) == dial(dialect) == dialect.sid
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(Answer(None), "outcome_unknown"), (Answer(503, b"{}"), "outcome_unknown"), (Answer(422, b"{}"), "rejected")],
+)
+def test_a_dial_that_fails_says_whether_somebody_may_have_been_called(
+    dialect: Dialect, monkeypatch: pytest.MonkeyPatch, answer: Answer, reason: str
+) -> None:
+    monkeypatch.setattr("phone_numbers.carriers.twilio.calls.LOOK_SECONDS", 0.0)
+    dialect.server.answer_to = lambda asked: answer  # type: ignore[method-assign]
+    with pytest.raises(CarrierError) as failed:
+        dial(dialect)
+    assert failed.value.reason == reason
+
+
+def test_an_ended_call_may_be_hung_up_on(dialect: Dialect) -> None:
+    body = b'{"errors": [{"code": "90018", "title": "Call has already ended"}], "code": 21220}'
+    dialect.server.answer_to = lambda asked: Answer(404 if dialect.slug == "small" else 422, body)  # type: ignore[method-assign]
+    able(dialect.slug, CallControl).hang_up(carrier_call_id=dialect.sid, command_id="h")
