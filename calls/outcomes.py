@@ -3,7 +3,7 @@
 from typing import Any
 
 from billing import switch
-from calls.models import Call, CallStatus, Direction, HangupCause
+from calls.models import Call, CallStatus, Direction, HangupCause, Outcome, Screened
 
 RUNNING = {
     CallStatus.INITIATED: "Starting the call.",
@@ -55,10 +55,27 @@ OUTCOMES_OF_SANDBOX = {
 }
 
 
+# Whom outbound calls reached, for figures and filters.
+REACHED = {
+    Outcome.PERSON: "Person",
+    Outcome.VOICEMAIL_MESSAGE_LEFT: "Voicemail, message left",
+    Outcome.VOICEMAIL_NO_MESSAGE: "Voicemail, no message",
+    Outcome.SCREENED_ACCEPTED: "Screened, accepted",
+    Outcome.SCREENED_DECLINED: "Screened, declined",
+    Outcome.BUSY: "Busy",
+    Outcome.NO_ANSWER: "No answer",
+    Outcome.REJECTED: "Rejected",
+    Outcome.INVALID_NUMBER: "Invalid number",
+    Outcome.CANCELED: "Canceled",
+}
+
+
 def describe_outcome(call: Call) -> str:
     """How a call went, or how it is going, in one sentence."""
     if not call.is_over:
         return RUNNING[CallStatus(call.status)]
+    if call.screened == Screened.DECLINED:
+        return "The phone asked who was calling, and nobody took the call."
     if call.hangup_cause == HangupCause.NORMAL_CLEARING and call.voicemail_detected:
         return (
             "Left a voicemail message." if call.voicemail_message_left else "Voicemail answered. No message was left."

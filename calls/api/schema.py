@@ -164,6 +164,7 @@ FIELDS = {
     "date_to": "Calls that started at or before this time. A bare date includes the whole day (UTC).",
     "sandbox": "Only sandbox calls, or no sandbox calls.",
     "CallFilters.agent_id": "Calls of this agent.",
+    "CallFilters.outcome": "Outbound calls with this outcome.",
     "voicemail_detected": "Only calls that reached voicemail, or only calls that did not.",
     "dynamic_variables": "Values for `{{names}}` in `system_prompt` and `greeting_message`.",
     "CallFilters.metadata": "Calls whose metadata has these values, like `metadata[order_id]=1815`.",

@@ -17,7 +17,7 @@ from bubblyphone.core.queries import DayOrTimeField
 from calls.after_call import transcription
 from calls.api.metadata import MetadataField, MetadataFilter
 from calls.limits import MAX_BRIEFING_CHARACTERS
-from calls.models import Call, CallStatus, Direction, Transcription
+from calls.models import Call, CallStatus, Direction, Outcome, Transcription
 from calls.webhook_mode.actions import MAX_TEXT_CHARACTERS
 from phone_numbers.models import CallMode
 
@@ -46,6 +46,7 @@ class CallFilters(serializers.Serializer[Any]):
     date_to = DayOrTimeField(required=False, end_of_day=True)
     sandbox = serializers.BooleanField(required=False, allow_null=True, default=None)
     voicemail_detected = serializers.BooleanField(required=False, allow_null=True, default=None)
+    outcome = serializers.ChoiceField(choices=Outcome.choices, required=False)
     metadata = MetadataFilter(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

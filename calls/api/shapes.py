@@ -22,7 +22,17 @@ from bubblyphone.core.json_schema import (
 from calls.after_call.transcription import RECIPIENT
 from calls.charging.daily_caps import Scope
 from calls.diagnosis import Fault
-from calls.models import Analysis, CallEvent, CallStatus, Direction, HangupCause, TranscriptEntry, Transcription
+from calls.models import (
+    Analysis,
+    CallEvent,
+    CallStatus,
+    Direction,
+    HangupCause,
+    Outcome,
+    Screened,
+    TranscriptEntry,
+    Transcription,
+)
 from phone_numbers.carriers.registry import slug_of
 from phone_numbers.models import CallMode
 
@@ -100,6 +110,23 @@ CALL = shape(
         "voicemail_message_left": flag(
             "Whether the whole voicemail message was spoken after the end of the greeting (`voicemail_action: ai_message`). "
             "False if the mailbox or anybody else ended the call first."
+        ),
+        "screened": Read(
+            lambda call: call.screened if call.is_over or call.screened == Screened.ACCEPTED else "",
+            nullable(
+                choice(
+                    Screened.values, "accepted", "Whether the phone of an outbound call asked who is calling first."
+                ),
+                example=None,
+            ),
+        ),
+        "outcome": nullable(
+            choice(
+                Outcome.values,
+                "person",
+                "Whom an outbound call reached, or why nobody. Null while it runs, and for calls that were never dialed or failed. "
+                "Machines are detected on streaming calls only.",
+            )
         ),
         "recording_enabled": flag(),
         "analysis_result": nullable(free_object({"qualified_lead": True}), example=None),

@@ -142,7 +142,7 @@ def developer_of(request: Request) -> Developer:
 
 def apply_filters(calls: QuerySet[Call], chosen: dict[str, Any]) -> QuerySet[Call]:
     """Narrow a list of calls by validated filters."""
-    for name in ("direction", "status", "phone_number_id", "agent_id", "sandbox", "voicemail_detected"):
+    for name in ("direction", "status", "phone_number_id", "agent_id", "sandbox", "voicemail_detected", "outcome"):
         if chosen.get(name) is not None:
             calls = calls.filter(**{name: chosen[name]})
     if "date_from" in chosen:

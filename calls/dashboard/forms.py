@@ -12,7 +12,7 @@ from agents import selectors as agent_selectors
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call, CallStatus, Direction
-from calls.outcomes import outcomes
+from calls.outcomes import REACHED, outcomes
 from phone_numbers import selectors as number_selectors
 
 LOOKUPS = {
@@ -21,6 +21,7 @@ LOOKUPS = {
     "number": "phone_number_id",
     "agent": "agent_id",
     "outcome": "hangup_cause",
+    "reached": "outcome",
 }
 
 
@@ -38,6 +39,11 @@ class CallFilterForm(forms.Form):
     direction = forms.ChoiceField(label="Direction", required=False, choices=[("", "Both"), *Direction.choices])
     status = forms.ChoiceField(label="Status", required=False, choices=[("", "Any status"), *CallStatus.choices])
     outcome = forms.ChoiceField(label="Outcome", required=False, choices=_outcome_choices)
+    reached = forms.ChoiceField(
+        label="Reached",
+        required=False,
+        choices=[("", "Anyone or no one"), *((outcome.value, words) for outcome, words in REACHED.items())],
+    )
     number = forms.TypedChoiceField(label="Number", required=False, coerce=int, empty_value=None)
     agent = forms.TypedChoiceField(label="Agent", required=False, coerce=int, empty_value=None)
     since = _date("From")

@@ -20,7 +20,8 @@ from bubblyphone.core.money import ZERO, format_money
 from bubblyphone.core.templatetags.ui import phone
 from calls.charging.call_prices import MINIMUM_BALANCE
 from calls.charging.daily_caps import Scope, all_daily_caps
-from calls.models import Call, CallStatus, Direction, HangupCause
+from calls.models import Call, CallStatus, Direction, HangupCause, Outcome
+from calls.outcomes import REACHED
 from phone_numbers.countries import country_name
 from phone_numbers.models import PhoneNumber, Verification
 from webhooks.models import WebhookDelivery
@@ -60,6 +61,7 @@ class Figures:
     cost_today: Decimal
     success_rate: int | None  # of all calls, those that no trouble ended
     pick_up_rate: int | None  # of outbound calls, those that somebody answered
+    reached: list[tuple[str, str, int]]  # outcomes of outbound calls: value, in words, and how many
     answer_ms: tuple[int, int] | None  # p50 and p95 of the time from a caller's last word to the agent's first
     chart: Chart | None
 
@@ -79,7 +81,7 @@ def figures(developer: Developer, now: datetime) -> Figures:
     today = now.date()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
     rows = period_cache.recall(
-        "overview", developer, days, lambda day: is_past(day, now), lambda missing: _by_day(developer, missing)
+        "overview.reached", developer, days, lambda day: is_past(day, now), lambda missing: _by_day(developer, missing)
     )
     total = {name: sum(row.get(name, 0) for row in rows.values()) for name in ("calls", "good", "dialled", "picked_up")}
     latest = rows[today]
@@ -90,6 +92,11 @@ def figures(developer: Developer, now: datetime) -> Figures:
         cost_today=sum((values[-1] for values in series.values()), ZERO),
         success_rate=_percent(total["good"], total["calls"]),
         pick_up_rate=_percent(total["picked_up"], total["dialled"]),
+        reached=[
+            (outcome.value, words, count)
+            for outcome, words in REACHED.items()
+            if (count := sum(row.get(outcome.value, 0) for row in rows.values()))
+        ],
         answer_ms=_answer_times(developer),
         chart=stacked_bars("Cost of calls, last 30 days", [f"{day:%b %-d}" for day in days], series),
     )
@@ -107,6 +114,7 @@ def _by_day(developer: Developer, days: list[date]) -> dict[date, Mapping[str, A
             good=Count("settled_at", filter=answered & ~Q(hangup_cause__in=TROUBLE)),
             dialled=Count("settled_at", filter=outbound & ~Q(hangup_cause=HangupCause.CANCELED)),
             picked_up=Count("settled_at", filter=outbound & answered & Q(voicemail_detected=False)),
+            **{outcome.value: Count("settled_at", filter=Q(outcome=outcome)) for outcome in Outcome},
             minutes=Sum((F("duration_seconds") + 59) / 60, filter=answered),
             **{name: Sum(name) for name in CATEGORIES},
         )

@@ -16,7 +16,7 @@ from calls.models.call import (
     Transfer,
     Utterance,
 )
-from calls.models.call_fields import HangupCause
+from calls.models.call_fields import HangupCause, Outcome, Screened
 from calls.models.media_node import MediaNode
 from calls.models.policy import DialingPolicy, DoNotCallNumber
 
@@ -36,7 +36,9 @@ __all__ = [
     "DoNotCallNumber",
     "HangupCause",
     "MediaNode",
+    "Outcome",
     "Recording",
+    "Screened",
     "SpeechTime",
     "TranscriptEntry",
     "Transcription",

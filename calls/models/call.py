@@ -11,7 +11,15 @@ from agents.models import Agent
 from agents.settings import CallConfig
 from bubblyphone.core.money import MONEY_FIELD
 from bubblyphone.core.ordered_json import OrderedJSONField
-from calls.models.call_fields import Charges, Ending, MediaStreamState, WebhookModeState
+from calls.models.call_fields import (
+    OUTCOME_OF_CALL,
+    Charges,
+    Ending,
+    MediaStreamState,
+    Outcome,
+    Screened,
+    WebhookModeState,
+)
 from phone_numbers.carriers.registry import default_carrier
 from phone_numbers.models import CallMode, PhoneNumber
 
@@ -52,7 +60,7 @@ class Direction(models.TextChoices):
 # What figures of many calls are made of; in the index beside the day, so that they need not be fetched one by one.
 SUMMED_UP = (
     "demo", "status", "direction", "hangup_cause", "voicemail_detected", "duration_seconds", "telephony_cost",
-    "model_cost", "transcription_cost", "analysis_cost",
+    "model_cost", "transcription_cost", "analysis_cost", "outcome",
 )  # fmt: skip
 
 
@@ -83,6 +91,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     status = models.CharField(max_length=10, choices=CallStatus, default=CallStatus.INITIATED)
     voicemail_detected = models.BooleanField(default=False)
     voicemail_message_left = models.BooleanField(default=False)  # a whole message, after the end of the greeting
+    screened = models.CharField(max_length=8, choices=Screened, blank=True, default="", db_default="")
     recording_enabled = models.BooleanField(default=False)
     analysis_result = OrderedJSONField(null=True)
     transcript_announced = models.BooleanField(default=False)
@@ -101,6 +110,10 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     carrier = models.CharField(max_length=20, blank=True, default=default_carrier)  # empty: a sandbox call
     carrier_call_id = models.CharField(max_length=200, null=True)  # Telnyx: call_control_id
     last_command_at = models.DateTimeField(null=True)  # when the carrier was last commanded to answer or to hang up
+    # PostgreSQL works it out from the other columns. After `save` an object still has what it was read with.
+    outcome = models.GeneratedField(
+        expression=OUTCOME_OF_CALL, output_field=models.CharField(max_length=24, choices=Outcome), db_persist=True
+    )
 
     objects = CallQuerySet.as_manager()
 
@@ -111,6 +124,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
             # The filters of the list of calls that may fit few of very many.
             models.Index(fields=["developer", "status", "-id"], name="call_by_status"),
             models.Index(fields=["developer", "hangup_cause", "-id"], name="call_by_outcome"),
+            models.Index(fields=["developer", "outcome", "-id"], condition=~Q(outcome=""), name="call_by_whom_reached"),
             models.Index(fields=["developer", "direction", "-id"], name="call_by_direction"),
             models.Index(fields=["developer", "started_at"], name="call_by_start"),
             GinIndex(fields=["metadata"], name="call_by_metadata", opclasses=["jsonb_path_ops"]),

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from django.db import models
+from django.db.models import Case, F, Q, Value, When
 
 from bubblyphone.core.money import MONEY_FIELD
 
@@ -23,6 +24,43 @@ class HangupCause(models.TextChoices):
     CARRIER_FAILED = "carrier_failed"
     CANCELED = "canceled"  # ended by us or its owner before it was answered: an outbound call, or a sandbox call
     ACCOUNT_DEACTIVATED = "account_deactivated"
+
+
+class Screened(models.TextChoices):
+    """What came of a call to a phone that asks who is calling. It counts as declined until somebody joins."""
+
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+
+
+class Outcome(models.TextChoices):
+    """Whom an outbound call has reached, as far as anybody could tell, or why nobody."""
+
+    PERSON = "person"
+    VOICEMAIL_MESSAGE_LEFT = "voicemail_message_left"
+    VOICEMAIL_NO_MESSAGE = "voicemail_no_message"
+    SCREENED_ACCEPTED = "screened_accepted"
+    SCREENED_DECLINED = "screened_declined"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    REJECTED = "rejected"
+    INVALID_NUMBER = "invalid_number"
+    CANCELED = "canceled"
+
+
+NOBODY_REACHED = ("busy", "no_answer", "rejected", "invalid_number", "canceled")
+# Empty: it is not over, it is not an outbound call on a line, or it was never dialed or failed on the way.
+OUTCOME_OF_CALL = Case(
+    When(~Q(direction="outbound") | Q(sandbox=True) | Q(ended_at=None) | ~Q(refusal_reason=""), then=Value("")),
+    When(screened=Screened.ACCEPTED, then=Value(Outcome.SCREENED_ACCEPTED.value)),
+    When(screened=Screened.DECLINED, then=Value(Outcome.SCREENED_DECLINED.value)),
+    When(Q(voicemail_detected=True, voicemail_message_left=True), then=Value(Outcome.VOICEMAIL_MESSAGE_LEFT.value)),
+    When(voicemail_detected=True, then=Value(Outcome.VOICEMAIL_NO_MESSAGE.value)),
+    When(answered_at__isnull=False, then=Value(Outcome.PERSON.value)),
+    When(hangup_cause__in=NOBODY_REACHED, then=F("hangup_cause")),
+    default=Value(""),
+    output_field=models.CharField(max_length=24),
+)
 
 
 class Ending(models.Model):

@@ -179,6 +179,7 @@ def test_filters_of_the_list(client: Client, number: PhoneNumber) -> None:
 
     assert shown("") == 2
     assert shown("outcome=busy") == 1
+    assert shown("reached=person") == 0
     assert shown(f"agent={agent.pk}") == 1
     assert shown("since=2026-11-25") == 1
     assert shown("until=2026-11-24") == 1

@@ -46,7 +46,7 @@ def test_figures(number: PhoneNumber) -> None:
         [
             ended(number),
             ended(number, direction="outbound"),
-            ended(number, direction="outbound", status="failed", hangup_cause="no_answer", duration_seconds=0,
+            ended(number, direction="outbound", status="failed", hangup_cause="no_answer", duration_seconds=0, answered_at=None,
                   telephony_cost=0, model_cost=0),
             ended(number, direction="outbound", voicemail_detected=True, days_ago=3),
             ended(number, hangup_cause="model_failed", days_ago=29),
@@ -58,6 +58,11 @@ def test_figures(number: PhoneNumber) -> None:
     found = figures(number.developer, timezone.now())
     assert (found.calls_today, found.minutes_today, found.cost_today) == (3, 4, Decimal("0.20"))
     assert (found.success_rate, found.pick_up_rate) == (60, 33)  # 3 of 5, 1 of 3
+    assert found.reached == [
+        ("person", "Person", 1),
+        ("voicemail_no_message", "Voicemail, no message", 1),
+        ("no_answer", "No answer", 1),
+    ]
     assert found.chart is not None
     assert found.chart.names == ["Telephony", "AI model"]
     assert [row[1] for row in found.chart.rows if row[1] != ["$0.00", "$0.00"]] == [

@@ -78,6 +78,7 @@ def outcome(call: Call) -> dict[str, Any]:
     return {
         "status": call.status,
         "cause": call.hangup_cause,
+        "reached": call.outcome,
         "seconds": call.duration_seconds,
         "telephony": str(call.telephony_cost),
         "balance": str(ledger.balance(call.developer_id)),
@@ -95,12 +96,13 @@ def ended(at: float, cause: str = "normal_clearing", *, answered_at: float | Non
     return Happening("ended", at, cause=cause, fields={"seconds": int(seconds)}, **fields)
 
 
-def sums(status: str, cause: str, seconds: int, telephony: str, *events: str) -> dict[str, Any]:
+def sums(status: str, cause: str, seconds: int, telephony: str, *events: str, reached: str = "") -> dict[str, Any]:
     """The outcome of a call that cost `telephony` and no model, with these events besides the usual ones."""
     usual = ["call.answered", "call.ended"] if status == "completed" else ["call.failed"]
     return {
         "status": status,
         "cause": cause,
+        "reached": reached,
         "seconds": seconds,
         "telephony": telephony,
         "balance": f"{10 - float(telephony):.6f}",
@@ -110,7 +112,8 @@ def sums(status: str, cause: str, seconds: int, telephony: str, *events: str) ->
 
 
 NEVER_ANSWERED = [
-    (cause, sums("failed", cause, 0, "0.000000")) for cause in ("busy", "no_answer", "rejected", "invalid_number")
+    (cause, sums("failed", cause, 0, "0.000000", reached=cause))
+    for cause in ("busy", "no_answer", "rejected", "invalid_number")
 ]
 CALLED = [Happening("initiated", 0), Happening("answered", 1), ended(96, answered_at=1)]
 
@@ -161,7 +164,9 @@ def test_a_machine_is_hung_up_on(dialect: Dialect, clock: Clock) -> None:
     happen(dialect, clock, *reports, inbound=False, state=str(call.pk))
     came_to = outcome(call)
     del came_to["webhooks"]
-    assert came_to == sums("completed", "voicemail", 3, "0.050000", "voicemail.detected")
+    assert came_to == sums(
+        "completed", "voicemail", 3, "0.050000", "voicemail.detected", reached="voicemail_no_message"
+    )
     call.refresh_from_db()
     assert call.voicemail_detected
 
@@ -221,7 +226,9 @@ def test_any_order_and_any_repeats_come_to_the_same(dialect: Dialect, clock: Clo
     came_to = outcome(Call.objects.get())
     webhooks = ["call.answered", "call.ended", "call.hangup", *(["call.incoming"] if inbound else [])]
     assert came_to.pop("webhooks") == webhooks
-    assert came_to == sums("completed", "normal_clearing", 95, "0.080000" if inbound else "0.100000")
+    assert came_to == sums(
+        "completed", "normal_clearing", 95, "0.080000" if inbound else "0.100000", reached="" if inbound else "person"
+    )
 
 
 def test_a_call_whose_answer_is_never_reported_is_charged_where_the_end_says_how_long_it_was(
@@ -235,7 +242,9 @@ def test_a_call_whose_answer_is_never_reported_is_charged_where_the_end_says_how
     del came_to["webhooks"]
     is_told = isinstance(dialect, TwilioDialect)
     assert came_to == (
-        sums("completed", "normal_clearing", 95, "0.100000") if is_told else sums("failed", "no_answer", 0, "0.000000")
+        sums("completed", "normal_clearing", 95, "0.100000", reached="person")
+        if is_told
+        else sums("failed", "no_answer", 0, "0.000000", reached="no_answer")
     )
 
 
