@@ -23,6 +23,7 @@ from phone_numbers.models import CallScript, PhoneNumber
 from tests.calls.control.dialects import BEGIN, DIALECTS, OURS, PERSON, Dialect, Happening, TwilioDialect
 from tests.calls.rows import make_account, make_streaming_number
 from tests.fakes.recording_server import Answer, RecordingServer
+from tests.long_runs import how_many
 from webhooks.models import WebhookDelivery
 
 pytestmark = pytest.mark.django_db
@@ -208,7 +209,7 @@ def test_a_caller_is_handed_over(
 # --- reports that come in any order, more than once, or not at all ------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(how_many(4, long=34)))
 @pytest.mark.parametrize("inbound", [True, False])
 def test_any_order_and_any_repeats_come_to_the_same(dialect: Dialect, clock: Clock, inbound: bool, seed: int) -> None:
     number = own_number(dialect)
