@@ -155,9 +155,9 @@ class Agent(AgentSettings):
     daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC) for all calls of the agent
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
-    version = models.PositiveIntegerField(default=1)  # the one that is live
+    version = models.PositiveIntegerField(default=1, db_default=1)  # the one that is live
     # What the editor holds and is not live: its form as it was sent, the version it was begun from, and when it was last saved.
-    draft = models.TextField(blank=True, default="")
+    draft = models.TextField(blank=True, default="", db_default="")
     draft_version = models.PositiveIntegerField(null=True)
     draft_saved_at = models.DateTimeField(null=True)
     # Signs the tool requests of its tests while no number of its developer's has a secret (`calls.selectors.signing_secret_of`).

@@ -92,6 +92,8 @@ def _narrowing(old: Field, new: Field) -> str:
         return "changes a column's type"
     if old.null and not new.null:
         return "forbids null where old code may write it"
+    if _has_value(old) and not _has_value(new):
+        return "takes away the value of a column that old code leaves out"
     if new.unique and not old.unique:
         return "forbids rows that old code may write"
     for limit in ("max_length", "max_digits", "decimal_places"):

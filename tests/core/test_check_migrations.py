@@ -44,6 +44,7 @@ def problems(*operations: Operation) -> list[str]:
         (migrations.AlterField("agent", "name", models.IntegerField()), "changes a column's type"),
         (migrations.AlterField("aimodel", "retires_on", models.DateField()), "forbids null"),
         (migrations.AlterField("agent", "name", models.CharField(max_length=500, unique=True)), "forbids rows"),
+        (migrations.AlterField("agent", "version", models.PositiveIntegerField(default=1)), "takes away the value"),
     ],
     ids=lambda value: value.__class__.__name__ if isinstance(value, Operation) else value,
 )
