@@ -11,8 +11,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import TextChoices
-
+from agents.setting_choices import (
+    FirstSpeaker,
+    InterruptionSensitivity,
+    NoiseReduction,
+    ReasoningEffort,
+    VoicemailAction,
+)
 from agents.setting_kinds import (
     Amount,
     At,
@@ -32,43 +37,6 @@ from agents.setting_kinds import (
     setting,
 )
 from bubblyphone.core.money import format_money
-
-
-class VoicemailAction(TextChoices):
-    HANGUP = "hangup"
-    AI_MESSAGE = "ai_message"
-
-
-class FirstSpeaker(TextChoices):
-    """Who speaks first once the call is answered."""
-
-    AGENT = "agent"
-    CALLER = "caller"
-
-
-class InterruptionSensitivity(TextChoices):
-    """How easily a sound from the caller counts as speech, which interrupts the agent."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-
-
-class ReasoningEffort(TextChoices):
-    """How much a model thinks before it speaks; the vendors' own words."""
-
-    MINIMAL = "minimal"
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    XHIGH = "xhigh"
-
-
-class NoiseReduction(TextChoices):
-    """The kind of microphone whose noise the model's vendor filters out."""
-
-    NEAR_FIELD = "near_field"
-    FAR_FIELD = "far_field"
 
 
 class Source(StrEnum):

@@ -6,7 +6,7 @@ from typing import Any
 from agents.capabilities import CUSTOM_VOICE_PREFIX
 from agents.providers.base import SessionConfig, Turn
 from agents.providers.settings import place_settings
-from agents.settings import InterruptionSensitivity, NoiseReduction
+from agents.setting_choices import InterruptionSensitivity, NoiseReduction
 from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat
 
 # Formats the vendor accepts; PCM is 24 kHz only.

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
-from agents.settings import VoicemailAction
+from agents.setting_choices import VoicemailAction
 from bubblyphone.core import tracing
 from bubblyphone.core.commit_hooks import note_after_commit
 from bubblyphone.core.money import format_money

@@ -9,7 +9,7 @@ from dataclasses import replace
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
-from agents.settings import FirstSpeaker
+from agents.setting_choices import FirstSpeaker
 from bubblyphone.core.audio import PCM16_24K
 from calls.control import session_messages
 from calls.control.session_messages import AddContext, End, Leave, Speak, decode

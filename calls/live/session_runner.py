@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from agents.http_tools import http_tools
 from agents.providers.base import SessionConfig
 from agents.providers.settings import model_settings
-from agents.settings import FirstSpeaker
+from agents.setting_choices import FirstSpeaker
 from agents.tools import build_toolset
 from bubblyphone.core import tracing
 from bubblyphone.core.audio import AudioFormat
