@@ -26,7 +26,11 @@ from bubblyphone.daphne_http import last_response
 from bubblyphone.flow import Flow, buffered, untaken
 from bubblyphone.turns import Start, Turns
 
+# A client that is refused may still be sending, and may read the answer only then: what it sends is thrown away for so long while it
+# comes at the least rate, and no more of it than this. Closed at once, the connection would be reset and the answer lost.
 CLOSE_SECONDS = 5
+LINGER_SECONDS = 30
+LINGER_BYTES = 256 * 1024 * 1024
 # A connection this young may have a request on its way, and a request this young its body.
 YOUNG_SECONDS = 1
 # The part of all connections that one address may have.
@@ -47,6 +51,7 @@ class Phase(enum.Enum):
 
 
 WAITING = frozenset({Phase.HEADERS, Phase.IDLE})
+SENDING = frozenset({Phase.BODY, Phase.CLOSING})
 
 
 class Connection:
@@ -57,7 +62,7 @@ class Connection:
         self.transport = channel.transport
         self.client = ""  # the network that it counts for; "" while it counts for none
         self.phase, self.since = Phase.HEADERS, now
-        self.received: Flow | None = None  # of a body
+        self.received: Flow | None = None  # of a body, or of what is thrown away
         self.taken: Flow | None = None  # by the client, while a response waits in our buffer
         self.written = 0  # bytes of responses
         self._seen_written = 0
@@ -65,6 +70,16 @@ class Connection:
 
     def is_replaceable(self, now: float) -> bool:
         return self.phase in WAITING and now - self.since >= YOUNG_SECONDS and not untaken(self.transport)
+
+    def sends_too_slowly(self, now: float) -> bool:
+        return self.received is not None and self.received.is_too_slow(now)
+
+    def throw_away(self, size: int) -> None:
+        """So much more has come from a client that is refused."""
+        if self.received is not None:
+            self.received.count(size)
+            if self.received.total > LINGER_BYTES:
+                self.transport.abortConnection()
 
     def has_new_output(self) -> bool:
         """Whether the application has written since the last call."""
@@ -130,7 +145,8 @@ class Connections:
             return  # ended meanwhile
         now = time.monotonic() if now is None else now
         connection.phase, connection.since = phase, now
-        connection.received = Flow(now, settings.REQUEST_HEADER_SECONDS) if phase is Phase.BODY else None
+        grace = {Phase.BODY: settings.REQUEST_HEADER_SECONDS, Phase.CLOSING: CLOSE_SECONDS}.get(phase)
+        connection.received = Flow(now, grace) if grace is not None else None
         self._waiting.pop(connection, None)
         if phase in WAITING:
             self._waiting[connection] = None
@@ -215,7 +231,7 @@ class Connections:
             return True
         victim = next(iter(self._waiting), None)
         if victim is None:
-            bodies = (one for one in self._by_transport.values() if one.phase is Phase.BODY)
+            bodies = (one for one in self._by_transport.values() if one.phase in SENDING)
             victim = min(bodies, key=lambda one: one.since, default=None)
         if victim is None:
             return False
@@ -239,22 +255,23 @@ class Connections:
             return
         age = now - connection.since
         match connection.phase:
-            case Phase.CLOSING if age > CLOSE_SECONDS:
+            case Phase.CLOSING if age > LINGER_SECONDS or connection.sends_too_slowly(now):
                 connection.transport.abortConnection()
             case Phase.HEADERS if age > settings.REQUEST_HEADER_SECONDS:
                 self.end(connection, now, b"408 Request Timeout")
             case Phase.IDLE if age > settings.KEEP_ALIVE_SECONDS:
                 self.end(connection, now)
-            case Phase.BODY if connection.received is not None and connection.received.is_too_slow(now):
+            case Phase.BODY if connection.sends_too_slowly(now):
                 self.end(connection, now, b"408 Request Timeout")
             case Phase.QUEUED | Phase.BUSY if age > settings.REQUEST_SECONDS:
                 self._answer_late(connection)
 
     def end(self, connection: Connection, now: float, status: bytes = b"") -> None:
         if status:
-            connection.transport.write(last_response(status))
-        self.enter(connection, Phase.CLOSING, now)
-        connection.channel.loseConnection()
+            connection.channel.answer_last(last_response(status))
+        else:
+            self.enter(connection, Phase.CLOSING, now)
+            connection.channel.loseConnection()
 
     def _answer_late(self, connection: Connection) -> None:
         """The application has not answered in time, or has stopped in the middle of an answer."""

@@ -8,7 +8,7 @@ from daphne.http_protocol import WebRequest
 from bubblyphone.core.http import json_error
 from bubblyphone.core.middleware import API_PREFIX
 
-# More than any view takes; what comes behind is not kept. Views refuse by the length, which stays the true one.
+# More than any view takes.
 KEPT_BYTES = 65 * 1024 * 1024
 
 
@@ -26,9 +26,12 @@ class LeanWebRequest(WebRequest):  # type: ignore[misc]
         self._received_bytes = 0
 
     def handleContentChunk(self, data: bytes) -> None:
-        self._received_bytes += len(data)
+        """A body in chunks has no length by which it could be refused at once."""
+        is_too_large, self._received_bytes = self._received_bytes > KEPT_BYTES, self._received_bytes + len(data)
         if self._received_bytes <= KEPT_BYTES:
             super().handleContentChunk(data)
+        elif not is_too_large and self.requestHeaders.hasHeader(b"Transfer-Encoding"):
+            self.channel.refuse(413)
 
     def process(self) -> Any:
         """A chunked body has no Content-Length, and Django and DRF would treat it as empty."""

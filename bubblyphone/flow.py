@@ -15,19 +15,19 @@ class Flow:
     def __init__(self, now: float, grace: float) -> None:
         self._grace = grace
         self._began = self._window = now
-        self._total = self._at_window = 0
+        self.total = self._at_window = 0
 
     def count(self, size: int) -> None:
-        self._total += size
+        self.total += size
 
     def is_too_slow(self, now: float) -> bool:
-        if self._total < (now - self._began - self._grace) * LEAST_BYTES_PER_SECOND:
+        if self.total < (now - self._began - self._grace) * LEAST_BYTES_PER_SECOND:
             return True
         seconds = now - self._window
         if seconds < self._grace:
             return False
-        stalled = self._window > self._began and self._total - self._at_window < seconds * LEAST_BYTES_PER_SECOND
-        self._window, self._at_window = now, self._total
+        stalled = self._window > self._began and self.total - self._at_window < seconds * LEAST_BYTES_PER_SECOND
+        self._window, self._at_window = now, self.total
         return stalled
 
 

@@ -34,10 +34,10 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         self.connection = self.factory.connections.opened(self)
 
     def dataReceived(self, data: bytes) -> None:
-        phase = self.connection.phase if self.connection else None
-        if phase is Phase.CLOSING:
-            return  # refused: a client that is still sending reads the answer only if nothing is reset meanwhile
-        if phase is Phase.IDLE:
+        if self.connection is not None and self.connection.phase is Phase.CLOSING:
+            self.connection.throw_away(len(data))
+            return
+        if self.connection is not None and self.connection.phase is Phase.IDLE:
             self._enter(Phase.HEADERS)
         super().dataReceived(data)
 
@@ -50,7 +50,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
 
     def allHeadersReceived(self) -> None:
         if self.length is not None and self.length > KEPT_BYTES:
-            self._refuse(413)
+            self.refuse(413)
             return
         super().allHeadersReceived()
         headers, connection = self.requests[-1].requestHeaders, self.connection
@@ -58,7 +58,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
             return
         client = forwarded_client(headers.getRawHeaders(b"x-forwarded-for", []))
         if client and not self.factory.connections.forwarded(connection, network_of(client)):
-            self._refuse(503)
+            self.refuse(503)
         elif self.length != 0:
             self._enter(Phase.BODY)
         elif headers.getRawHeaders(b"upgrade", [b""])[0].lower() == b"websocket":
@@ -109,12 +109,27 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         if self.connection is not None:
             self.connection.written += size
 
-    def _refuse(self, status: int) -> None:
-        """Answer before the body has come, and let the client finish what it is sending."""
+    def refuse(self, status: int) -> None:
+        """Answer before the whole body has come."""
         self.requests[-1].process = lambda: None
-        self._enter(Phase.CLOSING)
         answer = json_error(status).content if self._path.startswith(API_PREFIX.encode()) else b""
-        self.transport.write(last_response(b"%d %s" % (status, http.RESPONSES[status]), answer))
+        self.answer_last(last_response(b"%d %s" % (status, http.RESPONSES[status]), answer))
+
+    def answer_last(self, answer: bytes) -> None:
+        """Answer, and let the client finish what it is sending."""
+        self.transport.write(answer)
+        self._linger()
+
+    def loseConnection(self) -> None:
+        """Twisted refuses what is no HTTP with a few bytes and this, in the middle of what the client sends."""
+        if self.connection is not None and self.connection.phase in (Phase.HEADERS, Phase.BODY):
+            self._linger()
+        else:
+            super().loseConnection()
+
+    def _linger(self) -> None:
+        self._enter(Phase.CLOSING)
+        self.clearLineBuffer()  # what has come with it is not read any more
         self.transport.loseWriteConnection()
 
 

@@ -102,14 +102,14 @@ class _Answer:
 
     item_id: str
     pieces: list[tuple[str, float]] = field(default_factory=list)  # text, ms of its audio
-    unspoken: str = ""  # text from the brain that is not synthesized yet
+    unfinished: str = ""  # the piece that is being synthesized, once there is a sound of it
     has_sounded: bool = False
     is_reported: bool = False
     heard_ms: int | None = None  # set where the call reports an interruption
 
     @property
     def text(self) -> str:
-        return " ".join([*(text for text, _ in self.pieces), *([self.unspoken] if self.unspoken else [])])
+        return " ".join([*(text for text, _ in self.pieces), *([self.unfinished] if self.unfinished else [])])
 
     def heard(self, heard_ms: float) -> str:
         """The words that were played within the first `heard_ms`."""
@@ -313,7 +313,7 @@ class LocalSession(RealtimeSession):
         self._events.put_nowait(TurnDone())
 
     def _report(self, answer: _Answer) -> None:
-        """Report the text of an answer, complete or as far as it was spoken, and let the brain remember it."""
+        """Report the text of an answer, complete or as far as there is sound of it, and let the brain remember it."""
         self._detector.is_patient = self._brain.is_patient
         if answer.text and answer.has_sounded:
             answer.is_reported = True
@@ -329,16 +329,15 @@ class LocalSession(RealtimeSession):
             answer.has_sounded = True
             answer.pieces.append((text, 0.0))
             return
-        pieces = split_for_speech(text)
-        for index, piece in enumerate(pieces):
-            answer.unspoken = " ".join(pieces[index:])
+        for piece in split_for_speech(text):
             length = 0.0
             async with aclosing(self._engine.synthesize(piece, self.output_format.sample_rate)) as chunks:
                 async for pcm in chunks:
                     length += self._play(answer, pcm)
+                    answer.unfinished = piece
             length += self._play(answer, bytes(PAUSE_MS * self.output_format.bytes_per_ms))
             answer.pieces.append((piece, length))
-            answer.unspoken = ""
+            answer.unfinished = ""
 
     def _play(self, answer: _Answer, pcm: bytes) -> float:
         """Give out sound in short pieces; returns its length in ms."""

@@ -176,7 +176,7 @@ SPOKEN = shape(
         "role": choice(TranscriptEntry.Role.values, "user"),
         "text": text("What are your hours?"),
         "timestamp": Read("spoken_at", moment()),
-        "interrupted": flag("The caller interrupted the agent. `text` is the part that was heard."),
+        "interrupted": flag("The caller interrupted the agent, or the call ended. `text` is the part that was heard."),
         "interrupted_at_ms": nullable(
             whole(1480, "How much of the audio was played before the interruption."), example=None
         ),

@@ -21,7 +21,7 @@ from calls import metrics, timeline
 from calls.after_call import recordings
 from calls.charging import settlement
 from calls.control import carrier_recording, commands, speech, transfers
-from calls.control.session_messages import GreetingEnded, MachineAnswered, PersonAnswered, tell_session
+from calls.control.session_messages import GreetingEnded, KeyPressed, MachineAnswered, PersonAnswered, tell_session
 from calls.models import Call, CallEvent, CallStatus, CarrierEventRecord, Direction, HangupCause
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode
@@ -177,9 +177,14 @@ def on_stream_failed(call: Call, event: CarrierEvent) -> None:
 
 
 def on_dtmf(call: Call, event: CarrierEvent) -> None:
-    """Where there is a media stream it reports the same key to the live session, which writes it down."""
-    if call.mode == CallMode.WEBHOOK and not call.is_over:
+    """A live session writes keys down: those that its media stream brings, and of these those from when it was not there."""
+    if call.is_over:
+        return
+    if call.mode == CallMode.WEBHOOK:
         timeline.add_event(call.pk, "dtmf.received", "telephony", at=event.occurred_at, digit=event.detail)
+        return
+    seconds_ago = (timezone.now() - event.occurred_at).total_seconds()
+    commands.after_commit(tell_session, call.pk, KeyPressed(event.event_id, event.detail, seconds_ago))
 
 
 def on_machine_detected(call: Call, event: CarrierEvent) -> None:

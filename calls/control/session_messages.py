@@ -83,6 +83,15 @@ class Speak:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The carrier reports a key of the caller's telephone, apart from the stream. `event_id` is the report's."""
+
+    event_id: str
+    digit: str
+    seconds_ago: float
+
+
 SessionMessage = (
     Leave
     | End
@@ -94,6 +103,7 @@ SessionMessage = (
     | AddContext
     | ToolResult
     | Speak
+    | KeyPressed
 )
 _TYPES: dict[str, type[SessionMessage]] = {kind.__name__: kind for kind in get_args(SessionMessage)}
 

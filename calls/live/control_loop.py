@@ -11,10 +11,12 @@ from redis.exceptions import RedisError
 
 from calls.control import answered_by, session_messages
 from calls.control.answered_by import AnsweredBy
+from calls.control.reported_keys import reported_keys
 from calls.control.session_messages import (
     AddContext,
     End,
     GreetingEnded,
+    KeyPressed,
     Leave,
     MachineAnswered,
     PersonAnswered,
@@ -52,6 +54,8 @@ async def _control_loop(call_id: int, session: CallSession, *, detects_voicemail
     try:
         if detects_voicemail:
             await _catch_up(session, await in_database(answered_by.reported, call_id))
+        for key in await in_database(reported_keys, call_id):
+            session.key_reported(key.event_id, key.digit, seconds_ago=key.seconds_ago)
         while True:
             carried: Mapping[str, Any] = await layer.receive(channel)
             match decode(carried):
@@ -73,6 +77,8 @@ async def _control_loop(call_id: int, session: CallSession, *, detects_voicemail
                     await _answer(carried, done=await session.inject_context(text))
                 case ToolResult(tool, result):
                     await _answer(carried, done=await session.late_result(tool, result))
+                case KeyPressed(event_id, digit, seconds_ago):
+                    session.key_reported(event_id, digit, seconds_ago=seconds_ago)
                 case Speak(text):
                     await _answer(carried, done=await session.speak(text))
     finally:

@@ -1,6 +1,8 @@
 """What a session needs to know of its call, read from the database once."""
 
+import math
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -42,6 +44,7 @@ class LiveCall:
     silent_for: float  # seconds since the last sound in it
     history: tuple[Turn, ...]  # what was said in it
     to_say: tuple[str, ...]  # what the developer wanted said before there was an answer
+    streamless_for: float  # seconds since the caller had a stream; infinite if this is the first
     is_text: bool = False  # written, not spoken (calls.session.chat_session)
 
 
@@ -59,14 +62,15 @@ def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall |
         )
         if call is None:
             return None
+        lost_at = call.stream_lost_at
         call.media_token_hash, call.session_seen_at, call.stream_lost_at = "", timezone.now(), None
         call.media_node = media_nodes.OWN.name
         call.save(update_fields=["media_token_hash", "session_seen_at", "stream_lost_at", "media_node"])
-    return load(call.pk)
+    return load(call.pk, stream_lost_at=lost_at)
 
 
-def load(call_id: int) -> LiveCall:
-    """Read a call for a session."""
+def load(call_id: int, *, stream_lost_at: datetime | None = None) -> LiveCall:
+    """Read a call for a session. `stream_lost_at`: when the stream before broke, if there was one and it is known."""
     call = Call.objects.select_related("phone_number__signing_secret", "agent__signing_secret").get(pk=call_id)
     config = call.settings
     model, fallback = engines_of(call, config)
@@ -100,5 +104,10 @@ def load(call_id: int) -> LiveCall:
         silent_for=selectors.silent_seconds(call) if is_resumed else 0.0,
         history=tuple(Turn(entry.role, entry.text) for entry in reversed(said)),
         to_say=speech.take_waiting(call),
+        streamless_for=_streamless_seconds(stream_lost_at) if is_resumed else math.inf,
         is_text=call.is_text,
     )
+
+
+def _streamless_seconds(lost_at: datetime | None) -> float:
+    return (timezone.now() - lost_at).total_seconds() if lost_at else 0.0

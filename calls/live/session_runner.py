@@ -1,6 +1,7 @@
 """From a call's row to a running conversation and back: the seam between the database and `calls.session.call_session`."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from agents.http_tools import http_tools
@@ -60,7 +61,7 @@ async def _run_session(live: LiveCall, transport: MediaTransport, on_end: OnEnd,
 
 
 async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None) -> str:
-    recorder = EventWriter(live.call_id)
+    recorder, began_at = EventWriter(live.call_id), time.monotonic()
     shared = session_config(live, transport.audio_format)
     own = live.model.engine(await in_database(live.model.load), shared)
     session = CallSession(
@@ -82,6 +83,7 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
         request_transfer=transfer_requester(live),
         hand_on=tool_requests.late_results(live.call_id),
         silent_for=live.silent_for,
+        unheard=(began_at - live.streamless_for, began_at),
         agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,
     )
     if live.resumed_after is not None:  # in another process the session before may wait for its line yet

@@ -194,7 +194,7 @@ class CallEvent(models.Model):
 
 
 class TranscriptEntry(models.Model):
-    """What one side said. `interrupted`: the caller spoke over the rest of it."""
+    """What one side said. `interrupted`: the rest of it was not heard."""
 
     class Role(models.TextChoices):
         USER = "user"

@@ -9,7 +9,7 @@ from agents.cues import Cue
 from agents.providers.base import ProviderError, RealtimeSession
 from bubblyphone.core.audio import payload_ms
 from calls.session.interfaces import FallbackTts
-from calls.session.playback_clock import PlaybackClock
+from calls.session.playback_clock import Cut, PlaybackClock
 from calls.session.speech_times import SpeechTimes
 from calls.session.transport import MediaTransport
 from calls.session.voice_activity import sounds_in
@@ -42,6 +42,7 @@ class AgentOutput:
         self._sound_ends_at = 0.0
         self._first_sound_at: float | None = None  # when the first sound of an answer came that is not sent yet
         self.sounding_item = ""  # the last answer in which there was something to hear
+        self._sounding_items: set[str] = set()  # all of them
 
     @property
     def item_id(self) -> str:
@@ -65,6 +66,14 @@ class AgentOutput:
             self._sound_ends_at = self._playout.ends_at
         return self._sound_ends_at
 
+    def has_sounded(self, item_id: str) -> bool:
+        """Whether there was something to hear in what came of this answer."""
+        return item_id in self._sounding_items
+
+    def heard_ms(self, item_id: str) -> int:
+        """How much was heard of an answer that is not long over."""
+        return self._playout.heard_ms(item_id)
+
     @property
     def is_line_broken(self) -> bool:
         return self._waiting is not None
@@ -81,13 +90,15 @@ class AgentOutput:
         begins = item_id != self.sounding_item and bool(sounds)
         if begins:
             self.sounding_item, self._first_sound_at = item_id, received_at
+            self._sounding_items.add(item_id)
         if self._waiting is not None:
             self._waiting.append((item_id, payload))
             return begins
         await self._transport.send_audio(payload)
         sound_ms = self._sound_that_is_waited_for(sounds[0][0] * 1000) if sounds else None
         length_ms = payload_ms(payload, audio_format)
-        self._playout.sent(item_id, length_ms, payload, sound_ms=sound_ms)
+        silent_from_ms = sounds[-1][1] * 1000 if sounds else 0.0
+        self._playout.sent(item_id, length_ms, payload, sound_ms=sound_ms, silent_from_ms=silent_from_ms)
         begins_at = self._playout.ends_at - length_ms / 1000
         for begin, end in sounds:
             self._spoke.sound(begins_at + begin, begins_at + end)
@@ -133,17 +144,22 @@ class AgentOutput:
         """Playback has come to a mark. Returns, once, when the answer that the caller waited for began, as soon as that is known."""
         return self._playout.reached(name)
 
-    async def fall_silent(self) -> tuple[int, float]:
-        """Drop what is still to be played. Of the last answer: how many ms, and what share of it, was heard."""
-        heard = self._playout.heard_ms(), self._playout.heard_share()
+    async def fall_silent(self) -> list[Cut]:
+        """Drop what is still to be played: what of which answers was not heard."""
+        cuts = self.cuts()
         self._first_sound_at = None
+        self._playout.cleared()
+        self._spoke.cut(self._now())
         if self._waiting is not None:
             self._waiting = []
         else:
             await self._transport.clear()
-        self._playout.cleared()
-        self._spoke.cut(self._now())
-        return heard
+        return cuts
+
+    def cuts(self) -> list[Cut]:
+        """The same, if the line is closed now."""
+        audio_format = self._transport.audio_format
+        return self._playout.cuts((item, payload_ms(payload, audio_format)) for item, payload in self._waiting or [])
 
     def line_broke(self) -> None:
         """The connection is gone, and with it what had not been played."""

@@ -1,10 +1,13 @@
-"""Barge-in: the caller speaks while the agent does. Pending audio is dropped, and the model learns how much was heard."""
+"""Answers that are not heard to their end. Barge-in: the caller speaks while the agent does, and the model learns how much was
+heard. Or a machine, another person, or the end of the call comes in between.
+"""
 
-from calls.session.agent_output import AgentOutput
+from calls.session.agent_output import FALLBACK_ITEM, AgentOutput
 from calls.session.conversation import Conversation
 from calls.session.dead_air import DeadAir
 from calls.session.interfaces import Observer
 from calls.session.model_link import ModelLink
+from calls.session.playback_clock import Cut
 from calls.session.voice_activity import VoiceActivityDetector
 
 
@@ -36,10 +39,23 @@ class BargeIn:
         return self._is_enabled and self._agent_output.is_on
 
     async def cut_answer(self) -> None:
-        """Stop the answer that plays now."""
-        item_id = self._agent_output.item_id
-        heard_ms, share = await self._agent_output.fall_silent()
+        """The caller interrupts the answer that plays now, and those that wait behind it."""
+        cuts = await self._agent_output.fall_silent()
         self._vad.note_voice(self._dead_air.spoken_ms)  # what was heard of it went uncounted while we spoke
-        self._observer.event("model.interrupted", {"heard_ms": heard_ms})
-        self._conversation.interrupted(item_id, heard_ms, share)
-        await self._link.truncate(item_id, heard_ms)
+        self._observer.event("model.interrupted", {"heard_ms": cuts[0].heard_ms if cuts else 0})
+        self._note(cuts)
+        for cut in cuts:
+            if cut.item_id != FALLBACK_ITEM:
+                await self._link.truncate(cut.item_id, cut.heard_ms)
+
+    async def drop_answers(self) -> None:
+        """What is still to be played is for nobody any more."""
+        self._note(await self._agent_output.fall_silent())
+
+    def line_closed(self) -> None:
+        """Nothing more is heard."""
+        self._note(self._agent_output.cuts())
+
+    def _note(self, cuts: list[Cut]) -> None:
+        for cut in cuts:
+            self._conversation.cut(cut.item_id, cut.heard_ms, cut.sounds_ms)

@@ -23,7 +23,7 @@ from agents.providers.model_events import (
     ToolCallsCancelled,
     TurnDone,
 )
-from bubblyphone.core.audio import make_transcoder
+from bubblyphone.core.audio import AudioFormat, make_transcoder, payload_ms
 from calls.session.agent_output import AgentOutput
 from calls.session.answering import Answering
 from calls.session.barge_in import BargeIn
@@ -79,6 +79,7 @@ class CallSession(ModelConversation):
         fallback_tts: FallbackTts | None = None,
         hand_on: LateResults | None = None,
         silent_for: float = 0.0,
+        unheard: tuple[float, float] = (0.0, 0.0),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
@@ -104,6 +105,7 @@ class CallSession(ModelConversation):
             observer=observer,
             spoke=self._spoken.caller.sound,
             is_deaf=lambda: self._transfer.is_ringing or self.answering.is_machine,
+            unheard=unheard,
             now=now,
         )
         self._vad = self._caller_input.vad
@@ -122,6 +124,7 @@ class CallSession(ModelConversation):
             agent_output=self._agent_output,
             vad=self._vad,
             link=self.link,
+            drop=self._barge_in.drop_answers,
             dead_air=self._dead_air,
             end=self.end,
             observer=observer,
@@ -151,12 +154,18 @@ class CallSession(ModelConversation):
         """Let what has been said be heard, then end."""
         await self._farewell.end_when_quiet(cause, within_seconds)
 
+    def key_reported(self, event_id: str, digit: str, *, seconds_ago: float) -> None:
+        """The carrier reports a key that the caller pressed, which the stream may have brought already."""
+        if not self._is_over:
+            self._caller_input.key_reported(event_id, digit, seconds_ago=seconds_ago)
+
     async def transfer_begun(self, *, is_warm: bool = False) -> None:
         """Somebody else is being called."""
         if is_warm:
             await self._transfer.stay_meanwhile()
         else:
             self._transfer.begun()
+            await self._barge_in.drop_answers()
 
     async def transfer_failed(self, reason: str) -> None:
         """Nobody could be reached: the caller is the model's again, if there is one."""
@@ -188,6 +197,7 @@ class CallSession(ModelConversation):
         """The conversation is over. Only the task that reads a model's last words goes on."""
         self._is_over = True
         self._observer.close()
+        self._barge_in.line_closed()
         self._tools.leave(MOVED if cause == LEFT else "call_ended")
         for task in tasks[1:] if self.link.session else tasks:
             task.cancel()
@@ -245,15 +255,17 @@ class CallSession(ModelConversation):
         """Whether an event counts: after the end only what the caller said and heard before it does."""
         if not self._is_over or isinstance(event, InputTranscript):
             return True
-        heard = self._agent_output.sounding_item
-        return isinstance(event, OutputTranscript) and (not heard or self.link.call_wide(event.item_id) == heard)
+        return isinstance(event, OutputTranscript) and self._agent_output.has_sounded(
+            self.link.call_wide(event.item_id)
+        )
 
     async def _handle(self, session: RealtimeSession, event: ModelEvent) -> None:
+        if isinstance(event, AudioDelta):
+            await self._play(self.link.call_wide(event.item_id), event.payload, session.output_format)
+            return
         if not self._is_of_use(event):
             return
         match event:
-            case AudioDelta(item_id, payload):
-                await self._play(self.link.call_wide(item_id), payload)
             case SpeechStarted():
                 await self._caller_began()
             case SpeechStopped():
@@ -279,8 +291,11 @@ class CallSession(ModelConversation):
                     self._is_mid_answer = True
                     await self._go_on(session)
 
-    async def _play(self, item_id: str, payload: str) -> None:
-        if self._conversation.is_interrupted(item_id) or self._transfer.is_ringing or not self.voicemail.takes(item_id):
+    async def _play(self, item_id: str, payload: str, audio_format: AudioFormat) -> None:
+        is_for_nobody = self._is_over or self._conversation.is_cut(item_id) or self._transfer.is_ringing
+        if is_for_nobody or not self.voicemail.takes(item_id):
+            length_ms, heard_ms = payload_ms(payload, audio_format), self._agent_output.heard_ms(item_id)
+            self._conversation.unheard(item_id, length_ms, heard_ms=heard_ms)
             return
         if self._to_caller is not None:
             payload = self._to_caller(payload)

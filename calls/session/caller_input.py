@@ -1,5 +1,6 @@
 """What the caller says and presses, on its way to the model."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -34,8 +35,10 @@ class CallerInput:
         observer: Observer,
         is_deaf: Callable[[], bool],
         spoke: Callable[[float, float], None],
+        unheard: tuple[float, float] = (0.0, 0.0),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`unheard`: from when to when, on the clock `now`, the caller had no stream before this one."""
         self._transport = transport
         self._link = link
         self._agent_output = agent_output
@@ -44,6 +47,8 @@ class CallerInput:
         self._is_deaf = is_deaf
         self._now = now
         self._to_model: Callable[[str], str] | None = None
+        self._unheard = [unheard]  # all the times without a stream
+        self._reported_keys: set[str] = set()
         self._held_back: deque[str] = deque(maxlen=HELD_BACK_FRAMES)
         self.vad = VoiceActivityDetector(transport.audio_format, now, spoke)
         self.keys = DtmfCollector(self._tell_keys)
@@ -64,22 +69,34 @@ class CallerInput:
                     if began_at is not None:
                         self._turns.playback_began(began_at)
                 case DtmfPressed(digit):
-                    self.acted_at = self._now()
-                    self._observer.event("dtmf.received", {"digit": digit}, source="telephony")
-                    self.keys.press(digit)
+                    self._press(digit)
                 case StreamError(detail):
                     self._observer.event("stream.error", {"detail": detail[:200]}, source="telephony")
                 case LineBroken():
+                    self._unheard.append((self._now(), math.inf))
                     self._agent_output.line_broke()
                     self.vad.line_broke()
                 case LineBack():
+                    self._unheard[-1] = self._unheard[-1][0], self._now()
                     self._observer.event("stream.reconnected", {"reason": "connection_lost"})
                     await self._agent_output.line_is_back()
                 case StreamStopped():
                     return
 
+    def key_reported(self, event_id: str, digit: str, *, seconds_ago: float) -> None:
+        """The carrier reports a key, as it does for all of them: it counts if there was no stream to bring it."""
+        pressed_at = self._now() - seconds_ago
+        if event_id not in self._reported_keys and any(begin <= pressed_at < end for begin, end in self._unheard):
+            self._reported_keys.add(event_id)
+            self._press(digit)
+
+    def _press(self, digit: str) -> None:
+        self.acted_at = self._now()
+        self._observer.event("dtmf.received", {"digit": digit}, source="telephony")
+        self.keys.press(digit)
+
     async def _tell_keys(self, keys: str) -> None:
-        await self._link.tell(lambda session: session.send_notice(model_notices.keys_pressed(keys)))
+        await self._link.tell_when_connected(lambda session: session.send_notice(model_notices.keys_pressed(keys)))
 
     async def _take(self, payload: str) -> None:
         self.vad.hear(payload, counts=not self._agent_output.is_audible)

@@ -1,6 +1,6 @@
 """What both sides have said so far: told to the observer as it becomes known, and to a model that takes over.
 
-Of an answer that the caller interrupted only what was spoken counts: the rest was never heard.
+Of an answer that was cut off, by the caller or by the end of the call, only what was spoken counts: the rest was never heard.
 """
 
 import re
@@ -28,6 +28,18 @@ class _Said:
     item_id: str = ""
 
 
+@dataclass(slots=True)
+class _Heard:
+    """Of an answer that was cut off: what was heard, and of how much, which grows by what comes of it for nobody."""
+
+    ms: int
+    of_ms: float
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.ms / self.of_ms) if self.of_ms else 0.0
+
+
 class Conversation:
     """One call's, from its beginning or from `history` on."""
 
@@ -37,7 +49,7 @@ class Conversation:
         self._observer = observer
         self._now = now
         self._said = deque((_Said(turn.role, turn.text) for turn in history), maxlen=HISTORY_TURNS)
-        self._interrupted: dict[str, tuple[int, float]] = {}  # answer → ms and share of it that were heard
+        self._cut: dict[str, _Heard] = {}  # by answer
         self._words_due_at: float | None = None  # until when the caller's last words are waited for
         self._held: list[OutputTranscript] = []  # what the model said meanwhile
 
@@ -46,9 +58,9 @@ class Conversation:
         self.release()
         return tuple(Turn(each.role, each.text) for each in self._said if each.text)
 
-    def is_interrupted(self, item_id: str) -> bool:
+    def is_cut(self, item_id: str) -> bool:
         """Whether what still comes of this answer is for nobody."""
-        return item_id in self._interrupted
+        return item_id in self._cut
 
     def caller_finished(self) -> None:
         """The caller has come to an end; the words are yet to be known."""
@@ -61,7 +73,7 @@ class Conversation:
         self.release()
 
     def model_said(self, said: OutputTranscript) -> None:
-        """The text of an answer, which may have been interrupted before it was known."""
+        """The text of an answer, which may have been cut off before it was known."""
         if self._words_due_at is None:
             self._tell(said)
         else:
@@ -80,21 +92,36 @@ class Conversation:
             self._tell(said)
 
     def _tell(self, said: OutputTranscript) -> None:
-        heard_ms, share = self._interrupted.get(said.item_id, (None, 1.0))
+        heard = self._cut.get(said.item_id)
+        share = heard.share if heard else 1.0
         spoken = spoken_part(said.text, share)
         if spoken:
             self._said.append(_Said("model", spoken, said.item_id))
+            interrupted_at_ms = heard.ms if heard and share < 1 else None
             self._observer.transcript(
-                "model", spoken, item_id=said.item_id, interrupted_at_ms=heard_ms, commentary=said.is_commentary
+                "model",
+                spoken,
+                item_id=said.item_id,
+                interrupted_at_ms=interrupted_at_ms,
+                commentary=said.is_commentary,
             )
 
-    def interrupted(self, item_id: str, heard_ms: int, share: float) -> None:
-        """The caller spoke over an answer of which `heard_ms`, the given share of it, had been played."""
-        self._interrupted[item_id] = heard_ms, share
+    def cut(self, item_id: str, heard_ms: int, sounds_ms: float) -> None:
+        """Nothing more of an answer is played: `heard_ms` of it were, of `sounds_ms` that have come so far."""
+        heard = self._cut[item_id] = _Heard(heard_ms, sounds_ms)
+        if heard.share >= 1:
+            return
         known = [each for each in self._said if each.item_id == item_id]
-        for each, text in zip(known, cut_texts([each.text for each in known], share), strict=True):
+        for each, text in zip(known, cut_texts([each.text for each in known], heard.share), strict=True):
             each.text = text
-        self._observer.interrupted(item_id, heard_ms, share)
+        self._observer.interrupted(item_id, heard_ms, heard.share)
+
+    def unheard(self, item_id: str, length_ms: float, *, heard_ms: int) -> None:
+        """More of an answer has come, for nobody; what came before was heard, unless it was cut."""
+        if item_id in self._cut:
+            self._cut[item_id].of_ms += length_ms
+        else:
+            self.cut(item_id, heard_ms, heard_ms + length_ms)
 
 
 def spoken_part(text: str, share: float) -> str:

@@ -2,9 +2,27 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 MARK_EVERY_MS = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An answer that was not played to its end: `heard_ms` of it, of `sounds_ms` in which there was something to hear."""
+
+    item_id: str
+    heard_ms: int
+    sounds_ms: float
+
+
+@dataclass(slots=True)
+class _Sent:
+    """How much of an answer was sent, and up to where there is a sound in it."""
+
+    ms: float = 0.0
+    sounds_ms: float = 0.0
 
 
 class PlaybackClock:
@@ -18,7 +36,7 @@ class PlaybackClock:
         self._now = now
         self.ends_at = 0.0  # when all that was sent will have been played
         self._item_id = ""
-        self._item_sent_ms = 0.0
+        self._answers: dict[str, _Sent] = {}  # those of which something may be unplayed, and the last
         self._unplayed: deque[tuple[str, str, float]] = deque()  # answer, payload, ms; the first may have been played
         self._unplayed_ms = 0.0
         self._unmarked_ms = 0.0
@@ -33,10 +51,24 @@ class PlaybackClock:
         """The answer that was sent last."""
         return self._item_id
 
-    def sent(self, item_id: str, length_ms: float, payload: str = "", *, sound_ms: float | None = None) -> None:
-        """A piece of the answer `item_id` went out. `sound_ms`: where in it the sound begins that `reached` is to tell of."""
+    def sent(
+        self,
+        item_id: str,
+        length_ms: float,
+        payload: str = "",
+        *,
+        sound_ms: float | None = None,
+        silent_from_ms: float | None = None,
+    ) -> None:
+        """A piece of the answer `item_id` went out.
+
+        `sound_ms`: where in it the sound begins that `reached` is to tell of. `silent_from_ms`: where its last sound ends.
+        """
         if item_id != self._item_id:
-            self._item_id, self._item_sent_ms = item_id, 0.0
+            unplayed = {item for item, _, _ in self._unplayed}
+            self._answers = {item: sent for item, sent in self._answers.items() if item in unplayed}
+            self._item_id = item_id
+        answer = self._answers.setdefault(item_id, _Sent())
         now, ends_at = self._now(), self.ends_at
         if now > ends_at:
             self._line_ms += (now - ends_at) * 1000 if ends_at else 0.0
@@ -44,7 +76,9 @@ class PlaybackClock:
         if sound_ms is not None:
             self._sound_at_ms = self._line_ms + sound_ms
         self._line_ms += length_ms
-        self._item_sent_ms += length_ms
+        if silent_from_ms != 0:
+            answer.sounds_ms = answer.ms + (length_ms if silent_from_ms is None else silent_from_ms)
+        answer.ms += length_ms
         self._sent_ms += length_ms
         self._unmarked_ms += length_ms
         self.ends_at = ends_at + length_ms / 1000
@@ -91,16 +125,40 @@ class PlaybackClock:
     def is_playing(self) -> bool:
         return self.ends_at > self._now()
 
-    def heard_ms(self) -> int:
-        """How much of the last answer has been played."""
-        return round(max(0.0, self._item_sent_ms - self.remaining_ms()))
+    def cuts(self, waiting: Iterable[tuple[str, float]] = ()) -> list[Cut]:
+        """What was not heard of the answers if nothing more is played, oldest first.
 
-    def heard_share(self) -> float:
-        """How much of the last answer's audio has been played, 0 to 1."""
-        return min(1.0, self.heard_ms() / self._item_sent_ms) if self._item_sent_ms else 0.0
+        `waiting`: answer and ms of what is to be played behind all that was sent.
+        """
+        unplayed, waiting_ms = self._unplayed_by_answer(), _sums(waiting)
+        cuts = []
+        for item_id in dict.fromkeys([*self._answers, *waiting_ms]):
+            if item_id in unplayed or item_id in waiting_ms:
+                sent = self._answers.get(item_id, _Sent())
+                more_ms = waiting_ms.get(item_id, 0.0)
+                heard_ms = round(max(0.0, sent.ms - unplayed.get(item_id, 0.0)))
+                cuts.append(Cut(item_id, heard_ms, sent.ms + more_ms if more_ms else sent.sounds_ms))
+        return cuts
+
+    def heard_ms(self, item_id: str) -> int:
+        """How much of an answer was heard; 0 for one that is long over."""
+        sent = self._answers.get(item_id, _Sent())
+        return round(max(0.0, sent.ms - self._unplayed_by_answer().get(item_id, 0.0)))
+
+    def _unplayed_by_answer(self) -> dict[str, float]:
+        """Milliseconds of each answer that are still to be played."""
+        unplayed: list[tuple[str, float]] = []
+        remaining_ms = self.remaining_ms()
+        for item_id, _, length_ms in reversed(self._unplayed):
+            if remaining_ms <= 0:
+                break
+            unplayed.append((item_id, min(length_ms, remaining_ms)))
+            remaining_ms -= length_ms
+        return _sums(unplayed)
 
     def cleared(self) -> None:
         """The far end has thrown away what was still to be played."""
+        self._forget(self._unplayed_by_answer())
         self.ends_at = min(self.ends_at, self._now())
         self._marks.clear()
         self._sound_at_ms = None
@@ -112,6 +170,22 @@ class PlaybackClock:
         """The far end is gone: answer and payload of each piece that was not played to its end, as if never sent."""
         self._forget_played(self.remaining_ms())
         lost = [piece for piece in self._unplayed if piece[1]]
+        self._forget(_sums((item_id, length_ms) for item_id, _, length_ms in lost))
+        self.ends_at = min(self.ends_at, self._now())
         self.cleared()
-        self._item_sent_ms -= min(self._item_sent_ms, sum(ms for item, _, ms in lost if item == self._item_id))
         return [(item_id, payload) for item_id, payload, _ in lost]
+
+    def _forget(self, unsent_ms: Mapping[str, float]) -> None:
+        """So much of each answer is as if it had not been sent."""
+        for item_id, length_ms in unsent_ms.items():
+            answer = self._answers[item_id]
+            answer.ms = max(0.0, answer.ms - length_ms)
+            answer.sounds_ms = min(answer.sounds_ms, answer.ms)
+
+
+def _sums(lengths: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Milliseconds of each answer."""
+    sums: dict[str, float] = {}
+    for item_id, length_ms in lengths:
+        sums[item_id] = sums.get(item_id, 0.0) + length_ms
+    return sums

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from agents.cues import Cue
 from calls.session.agent_output import AgentOutput
@@ -22,7 +22,7 @@ MESSAGE_SECONDS = 120.0
 
 
 class Voicemail:
-    """Leaves one message, in the voice of the model behind `link`; `end` ends the call.
+    """Leaves one message, in the voice of the model behind `link`. `drop` drops what is still to be played, `end` ends the call.
 
     The machine records from the end of its greeting, so only answers that begin after it are played, and only an answer that was
     played to its end counts as a message (`voicemail.message_left`).
@@ -35,6 +35,7 @@ class Voicemail:
         agent_output: AgentOutput,
         vad: VoiceActivityDetector,
         link: ModelLink,
+        drop: Callable[[], Awaitable[None]],
         dead_air: DeadAir,
         end: Callable[[str], None],
         observer: Observer,
@@ -44,6 +45,7 @@ class Voicemail:
         self._agent_output = agent_output
         self._vad = vad
         self._link = link
+        self._drop = drop
         self._dead_air = dead_air
         self._end = end
         self._observer = observer
@@ -66,7 +68,7 @@ class Voicemail:
             return
         if self._agent_output.is_on:
             self._too_early.add(self._agent_output.item_id)
-        await self._agent_output.fall_silent()
+        await self._drop()
         self.task = asyncio.create_task(self._leave_message())
 
     def takes(self, item_id: str) -> bool:
@@ -116,7 +118,7 @@ class Voicemail:
             self._too_early.add(self._item_id)
         self._item_id = ""
         self._is_spoken.clear()
-        await self._agent_output.fall_silent()
+        await self._drop()
         await self._ask()
 
     async def _greeting_over(self) -> str:

@@ -1,6 +1,7 @@
 """The limits around an application that accepts WebSockets, never answers, or answers slowly: our factory on real sockets."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 import aiohttp
 import pytest
 
+from bubblyphone.connections import LINGER_BYTES
 from bubblyphone.services.ports import find_free, is_free
 
 SERVER = """
@@ -141,6 +143,45 @@ def test_a_body_beyond_every_limit_is_refused_by_its_length(
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert answer.endswith(b"\r\n\r\n" + content)
         assert time.monotonic() - began < 5
+
+
+MEGABYTE = bytes(1024 * 1024)
+LENGTH = b"Content-Length: 73400320"  # 70 MiB
+CHUNK = b"100000\r\n" + MEGABYTE + b"\r\n"
+CHUNKED = b"Transfer-Encoding: chunked"
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "pieces", "status", "content"),
+    [
+        (b"/api/v1/calls", LENGTH, [MEGABYTE] * 70, b"413", TOO_LARGE),
+        (b"/login", CHUNKED, [CHUNK] * 70 + [b"0\r\n\r\n"], b"413", b""),
+        (b"/webhooks/telnyx", CHUNKED, [b"no length\r\n"] + [MEGABYTE] * 20, b"400", b""),
+        (b"/api/v1/calls", b"Content-Length: x", [MEGABYTE] * 20, b"400", b""),
+    ],
+    ids=["length", "chunks", "no chunks", "no length"],
+)
+def test_who_reads_only_when_all_is_sent_gets_the_refusal(
+    port: int, path: bytes, header: bytes, pieces: list[bytes], status: bytes, content: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", port), 30, ("127.0.6.2", 0)) as client:
+        client.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n" % (path, header))
+        for piece in pieces:
+            client.sendall(piece)
+        answer = received(client)
+        assert answer.startswith(b"HTTP/1.1 %s " % status)
+        assert answer.endswith(b"\r\n\r\n" + content)
+
+
+def test_who_never_ends_is_thrown_out_after_a_bounded_amount(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), 30, ("127.0.6.2", 0)) as client:
+        client.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n" % LENGTH)
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 2 * LINGER_BYTES:
+                client.sendall(MEGABYTE)
+                sent += len(MEGABYTE)
+        assert LINGER_BYTES - len(MEGABYTE) <= sent < 2 * LINGER_BYTES
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """Media streams that break while their call lives: who asks for another, and what the session over it knows."""
 
+import math
 from typing import Any
 
 import pytest
 from aiohttp import web
+from django.utils import timezone
 
 from agents.providers.base import Turn
 from calls import timeline
 from calls.control import commands, lifecycle, streams
+from calls.control.reported_keys import reported_keys
 from calls.live import live_call
 from calls.live.live_call import claim_media_token
 from calls.models import CallEvent
@@ -46,6 +49,32 @@ def test_a_stream_that_broke_is_restarted_by_an_address_of_its_own() -> None:
     assert call.stream_lost_at is None
     names = CallEvent.objects.filter(call=call).order_by("id").values_list("event_type", flat=True)
     assert list(names) == ["stream.failed", "stream.failed"]
+
+
+def test_a_session_learns_the_keys_that_were_pressed_before_its_stream() -> None:
+    call = running_call()
+    for number, at in ((2, 6), (1, 5)):
+        key = CarrierEvent(
+            CarrierEventType.DTMF,
+            f"e{number}",
+            call.carrier_call_id or "",
+            after(at),
+            detail=str(number),
+            carrier="telnyx",
+        )
+        assert lifecycle.store_carrier_event(key)
+        lifecycle.apply_carrier_event(key)
+    first, second = reported_keys(call.pk)
+    assert [(key.event_id, key.digit) for key in (first, second)] == [("e1", "1"), ("e2", "2")]
+    assert first.seconds_ago - second.seconds_ago == pytest.approx(1)
+    assert not call.events.exists()  # the session writes down those that no stream brings
+    loaded = live_call.load(call.pk, stream_lost_at=after(0))
+    assert loaded.streamless_for == math.inf
+    call.stream_restarts = 1
+    call.save()
+    CallEvent.objects.create(call=call, event_type="stream.connected", source="streaming", event_timestamp=after(2))
+    assert live_call.load(call.pk).streamless_for == 0
+    assert live_call.load(call.pk, stream_lost_at=timezone.now()).streamless_for == pytest.approx(0, abs=30)
 
 
 TAKEN: Any = (200, {"data": {"result": "ok"}})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from calls.session.playback_clock import PlaybackClock
+from calls.session.playback_clock import Cut, PlaybackClock
 
 
 class Clock:
@@ -13,14 +13,19 @@ class Clock:
         return self.now
 
 
+def heard_ms(playout: PlaybackClock) -> list[int]:
+    """Of each answer that is not over."""
+    return [cut.heard_ms for cut in playout.cuts()]
+
+
 def test_heard_follows_the_clock_and_ends_with_what_was_sent() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)
     playout.sent("a", 1000)
     clock.now += 0.3
-    assert (playout.heard_ms(), playout.is_playing()) == (300, True)
+    assert (playout.cuts(), playout.is_playing()) == ([Cut("a", 300, 1000)], True)
     clock.now += 5
-    assert (playout.heard_ms(), playout.is_playing()) == (1000, False)
+    assert (playout.cuts(), playout.is_playing()) == ([], False)
 
 
 def test_a_mark_corrects_the_clock_when_playback_began_late() -> None:
@@ -32,7 +37,7 @@ def test_a_mark_corrects_the_clock_when_playback_began_late() -> None:
     playout.sent("a", 500)
     clock.now += 0.8  # the clock alone would say 800 ms
     playout.reached(mark)
-    assert playout.heard_ms() == 500
+    assert heard_ms(playout) == [500]
 
 
 def test_marks_are_sent_every_240_ms_and_at_the_end_of_an_answer() -> None:
@@ -57,7 +62,7 @@ def test_marks_returned_by_a_clear_mean_nothing() -> None:
     assert mark is not None
     playout.reached(mark)
     clock.now += 0.1
-    assert (playout.item_id, playout.heard_ms()) == ("b", 100)
+    assert playout.cuts() == [Cut("b", 100, 1000)]
 
 
 def test_answers_play_one_after_the_other() -> None:
@@ -65,8 +70,21 @@ def test_answers_play_one_after_the_other() -> None:
     playout = PlaybackClock(clock)
     playout.sent("a", 1000)
     playout.sent("b", 1000)
-    clock.now += 1.5
-    assert playout.heard_ms() == 500
+    clock.now += 0.5
+    assert playout.cuts() == [Cut("a", 500, 1000), Cut("b", 0, 1000)]
+    clock.now += 1.0
+    assert playout.cuts() == [Cut("b", 500, 1000)]
+
+
+def test_the_silence_at_the_end_of_an_answer_is_none_of_it() -> None:
+    clock = Clock()
+    playout = PlaybackClock(clock)
+    playout.sent("a", 1000, silent_from_ms=800)
+    playout.sent("a", 400, silent_from_ms=0)
+    clock.now += 0.6
+    assert playout.cuts() == [Cut("a", 600, 800)]
+    playout.sent("a", 200)
+    assert playout.cuts() == [Cut("a", 600, 1600)]
 
 
 def test_what_a_broken_line_takes_with_it_is_known_by_the_piece() -> None:
@@ -79,7 +97,8 @@ def test_what_a_broken_line_takes_with_it_is_known_by_the_piece() -> None:
     assert (playout.is_playing(), playout.take_unplayed()) == (False, [])
     playout.sent("answer", 300, "again")
     clock.now += 0.1
-    assert (playout.heard_ms(), playout.heard_share()) == (300, 0.6)
+    assert playout.cuts([("answer", 200), ("next", 50)]) == [Cut("answer", 300, 700), Cut("next", 0, 50)]
+    assert playout.cuts() == [Cut("answer", 300, 500)]
     clock.now += 5
     assert playout.take_unplayed() == []
 

@@ -12,7 +12,6 @@ from agents.providers.model_events import (
     InputTranscript,
     OutputTranscript,
     SpeechStarted,
-    SpeechStopped,
     ToolCall,
     ToolCallsCancelled,
     TurnDone,
@@ -207,18 +206,6 @@ async def test_end_from_outside_stands_whatever_follows() -> None:
         talk.session.end("insufficient_balance")
         talk.session.end("normal_clearing")
         assert await talk.task == "insufficient_balance"
-
-
-async def test_who_hangs_up_in_the_middle_of_an_answer_leaves_what_was_said_of_it() -> None:
-    async with conversation() as talk:
-        model = await talk.model_session()
-        model.queue.put_nowait(SpeechStopped())
-        model.queue.put_nowait(AudioDelta("a", audio(500)))
-        await until(lambda: talk.caller.sent)
-        model.left = [OutputTranscript("a", "Once upon")]
-        talk.caller.incoming.put_nowait(StreamStopped())
-        assert await talk.task == ""
-        assert talk.notes.transcripts == [("model", "Once upon", False)]
 
 
 async def test_dtmf_is_written_down() -> None:

@@ -254,8 +254,8 @@ def test_an_interrupted_answer_is_remembered_as_it_was_heard() -> None:
     notes = Notebook()
     talk = Conversation(notes, [Turn("user", "Hello?")])
     talk.model_said(OutputTranscript("a", "We are open from nine to five."))
-    talk.interrupted("a", 600, 0.5)
-    talk.interrupted("b", 0, 0.0)
+    talk.cut("a", 600, 1200)
+    talk.cut("b", 0, 0)
     talk.model_said(OutputTranscript("b", "This nobody heard."))
     talk.caller_said("Thanks.")
     assert notes.interruptions == [("a", 600, 0.5), ("b", 0, 0.0)]
@@ -285,6 +285,7 @@ def test_an_answer_whose_question_was_never_written_down_is_not_lost() -> None:
     talk = Conversation(notes)
     talk.caller_finished()
     talk.model_said(OutputTranscript("a", "At nine in the morning."))
-    talk.interrupted("a", 500, 0.3)
+    talk.cut("a", 300, 500)
+    talk.unheard("a", 500, heard_ms=300)
     assert talk.history() == (Turn("model", "At nine"),)
     assert notes.transcripts == [("model", "At nine", True)]

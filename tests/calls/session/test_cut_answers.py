@@ -1,0 +1,155 @@
+"""Answers that are not heard to their end: the transcript keeps what was heard of them, whatever cuts them off and whenever their
+text is known.
+"""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from agents.providers.model_events import AudioDelta, OutputTranscript, SpeechStarted, ToolCall, TurnDone
+from calls.session.answering import Answering
+from calls.session.transport import LineBroken
+from phone_numbers.carriers.media_codec import StreamStopped
+from tests.calls.scripted import ScriptedSession, audio
+from tests.calls.session.conversations import Conversation, conversation
+from tests.virtual_time import settled, until
+
+pytestmark = pytest.mark.virtual_time
+WORDS = "one two three four five"
+SILENCE = base64.b64encode(b"\xff" * (8 * 400)).decode()  # 400 ms
+ANSWER = OutputTranscript("a", WORDS)
+
+
+async def caller_hangs_up(talk: Conversation) -> None:
+    talk.caller.incoming.put_nowait(StreamStopped())
+
+
+async def line_breaks_for_good(talk: Conversation) -> None:
+    talk.caller.incoming.put_nowait(LineBroken())
+    await asyncio.sleep(0.3)
+    talk.caller.incoming.put_nowait(StreamStopped())
+
+
+async def we_hang_up(talk: Conversation) -> None:
+    talk.session.end("normal_clearing")
+
+
+async def another_process_takes_over(talk: Conversation) -> None:
+    talk.session.end("left")
+
+
+async def others_are_called(talk: Conversation) -> None:
+    await talk.session.transfer_begun()
+    await asyncio.sleep(5)
+    talk.session.end("transferred")
+
+
+async def a_machine_is_reported(talk: Conversation) -> None:
+    await talk.session.voicemail.begin()
+    talk.session.end("normal_clearing")
+
+
+async def caller_speaks_and_hangs_up(talk: Conversation) -> None:
+    talk.model.sessions[0].queue.put_nowait(SpeechStarted())
+    await settled()
+    await caller_hangs_up(talk)
+
+
+ENDS = [
+    caller_hangs_up,
+    line_breaks_for_good,
+    we_hang_up,
+    another_process_takes_over,
+    others_are_called,
+    a_machine_is_reported,
+    caller_speaks_and_hangs_up,
+]
+End = Callable[[Conversation], Awaitable[None]]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("is_known", [True, False], ids=["text before", "text after"])
+async def test_what_was_heard_is_kept(end: End, is_known: bool) -> None:
+    async with conversation(answering=Answering()) as talk:
+        model = await talk.model_session()
+        for _ in range(10):
+            model.queue.put_nowait(AudioDelta("a", audio(100)))
+        if is_known:
+            model.queue.put_nowait(ANSWER)
+            model.queue.put_nowait(TurnDone())
+        else:
+            model.left = [ANSWER]
+        await asyncio.sleep(0.62)
+        await end(talk)
+        await talk.task
+        if is_known:
+            assert talk.notes.transcripts == [("model", WORDS, False)]
+            # A broken line loses the whole piece that it was playing.
+            heard_ms = 600 if end is line_breaks_for_good else 620
+            assert talk.notes.interruptions == [("a", heard_ms, heard_ms / 1000)]
+        else:
+            assert talk.notes.transcripts == [("model", "one two three", True)]
+
+
+@pytest.mark.parametrize(
+    ("heard_s", "texts"),
+    [(0.25, [("model", "one two", True)]), (1.3, [("model", WORDS, False), ("model", "six", True)])],
+)
+async def test_answers_that_wait_behind_another_were_not_heard(heard_s: float, texts: list[object]) -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("a", audio(1000)))
+        model.queue.put_nowait(AudioDelta("b", audio(500)))
+        model.left = [ANSWER, OutputTranscript("b", "six seven"), OutputTranscript("c", "eight")]
+        await asyncio.sleep(heard_s)
+        model.queue.put_nowait(SpeechStarted())
+        await until(lambda: model.truncated)
+        await caller_hangs_up(talk)
+        await talk.task
+        assert talk.notes.transcripts == texts
+
+
+async def test_what_comes_of_an_answer_when_it_has_been_cut_counts_as_unheard() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("a", audio(500)))
+        await asyncio.sleep(0.5)
+        await talk.session.transfer_begun()
+        model.queue.put_nowait(AudioDelta("a", audio(750)))
+        model.queue.put_nowait(ANSWER)
+        model.queue.put_nowait(AudioDelta("b", audio(300)))
+        model.queue.put_nowait(OutputTranscript("b", "Nobody heard this."))
+        await settled()
+        assert (len(talk.caller.sent), talk.notes.transcripts) == (1, [("model", "one two", True)])
+
+
+async def test_an_answer_that_was_heard_to_its_last_sound_is_whole() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("a", audio(500)))
+        model.queue.put_nowait(AudioDelta("a", SILENCE))
+        model.left = [ANSWER]
+        await asyncio.sleep(0.6)
+        assert talk.caller.sent[1] == SILENCE
+        await caller_hangs_up(talk)
+        await talk.task
+        assert talk.notes.transcripts == [("model", WORDS, False)]
+
+
+async def test_a_model_is_told_nothing_of_the_fallback_voice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ScriptedSession, "speaks_during_tools", False)
+
+    async def fallback_tts(text: str) -> AsyncIterator[str]:
+        yield audio(800)
+
+    async with conversation(fallback_tts=fallback_tts) as talk:
+        model = await talk.model_session()
+        talk.tool_waits = {"slow": asyncio.Event()}
+        model.queue.put_nowait(ToolCall("1", "slow", {}))
+        await until(lambda: talk.caller.sent)
+        model.queue.put_nowait(SpeechStarted())
+        await until(lambda: talk.caller.clears)
+        await settled()
+        assert model.truncated == []
