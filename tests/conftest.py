@@ -30,11 +30,13 @@ TIMED_LINES = {
     "flows/test_deaths.py": "vendors",
     "flows/test_sandbox.py": "vendors",
     "flows/test_vendor_calls.py": "vendors",
+    "flows/test_waiting.py": "vendors",
     "browser": "pages",
     "bench": "bench",
     "speech": "speech",
 }
-
+# Fixtures that start one, for as long as there is a line.
+PLATFORMS = {"platform", "vendor_platform"}
 
 # Of the others, whose tests share a server that is started for them: each file is a line.
 SHARING = ("services/", "brain/test_scripted.py", "providers/test_aimock.py")
@@ -77,6 +79,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return line, line == len(order) and not is_long
 
     items.sort(key=place)
+    started = {
+        (line_of(item.nodeid), name) for item in items for name in PLATFORMS & {*getattr(item, "fixturenames", ())}
+    }
+    if len(started) > len({line for line, _ in started}):
+        raise pytest.UsageError(f"A line starts two platforms, where one is enough: {sorted(started)}")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

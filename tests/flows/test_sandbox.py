@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,10 +15,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bubblyphone.core.audio import Resampler
 from tests.fakes.vendor import Reply, Script
-from tests.flows.handset import FRAME_BYTES, SILENCE, loud_part, pitch, tone
+from tests.flows.handset import FRAME_BYTES, loud_part, pitch, tone
 from tests.flows.platform import Platform
 from tests.flows.vendors import Vendors
-from tests.flows.voices import Voices
 from tests.flows.webhooks import WebhookReceiver
 
 TOOL = {"name": "get_weather", "description": "Weather of a city", "parameters": {"city": "string"}}
@@ -212,8 +210,8 @@ async def test_malformed_frames_a_used_token_and_a_flood(vendor_platform: Platfo
     assert "Traceback" not in vendor_platform.log.read_text()
 
 
-async def test_who_may_not_try(platform: Platform) -> None:
-    number = await platform.number(mode="webhook")
+async def test_who_may_not_try(vendor_platform: Platform) -> None:
+    number = await vendor_platform.number(mode="webhook")
     for body, field in (
         ({}, "phone_number_id"),
         ({"phone_number_id": number.id}, "phone_number_id"),
@@ -221,32 +219,5 @@ async def test_who_may_not_try(platform: Platform) -> None:
         ({"phone_number_id": number.id, "colour": 1}, "colour"),
         ({"phone_number_id": number.id, "overrides": {"tools": []}}, "overrides.tools"),
     ):
-        answer = await platform.request("POST", "/sandbox/calls", json=body)
+        answer = await vendor_platform.request("POST", "/sandbox/calls", json=body)
         assert (answer.status_code, list(answer.json()["errors"])) == (422, [field]), answer.text
-
-
-async def test_three_demo_calls_without_money(platform: Platform, voices: Voices) -> None:
-    question = await voices.say("How much does a phone number cost?")
-    _, key = await platform.register()
-    answers = [await platform.request("POST", "/sandbox/demo", key=key) for _ in range(4)]
-    assert [answer.status_code for answer in answers] == [201, 201, 201, 403]
-    assert answers[3].json() == {"message": "Your free demo calls are used up.", "reason": "demo_used_up"}
-    started = [answer.json()["data"] for answer in answers[:3]]
-    assert [demo["demos_remaining"] for demo in started] == [2, 1, 0]
-    assert all(demo.keys() == {"call_id", "ws_url", "model", "demos_remaining"} for demo in started)
-    assert all(isinstance(demo["call_id"], int) and demo["model"] == "local-offline" for demo in started)
-    async with browser(started[0]["ws_url"]) as one:
-        await one.wait_for("ready")
-        await one.listen()
-        await asyncio.sleep(len(one.sound) / 32000)  # until it is played
-        await one.say(question + SILENCE * 10)
-        answer = await one.listen()
-        assert re.search(r"three|3", await voices.understand(answer))
-    call = (await platform.request("GET", f"/calls/{started[0]['call_id']}", key=key)).json()["data"]
-    async with asyncio.timeout(10):
-        while call["status"] != "completed":
-            await asyncio.sleep(0.3)
-            call = (await platform.request("GET", f"/calls/{call['id']}", key=key)).json()["data"]
-    assert (call["sandbox"], call["total_cost"], call["hangup_cause"]) == (True, "0.00", "normal_clearing")
-    balance = (await platform.request("GET", "/billing/balance", key=key)).json()["data"]
-    assert (balance["balance"], balance["currency"]) == ("0.00", "USD")

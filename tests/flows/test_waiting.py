@@ -21,8 +21,8 @@ UNREACHED = {
 
 
 @pytest.mark.slow
-async def test_what_is_waited_for_in_vain(platform: Platform) -> None:
-    await asyncio.gather(nobody_is_reached(platform), a_token_lapses(platform))
+async def test_what_is_waited_for_in_vain(vendor_platform: Platform) -> None:
+    await asyncio.gather(nobody_is_reached(vendor_platform), a_token_lapses(vendor_platform))
 
 
 async def a_token_lapses(platform: Platform) -> None:
