@@ -100,7 +100,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
     """Tests that commit (transaction=True) leave a database as migrations do.
 
     So there is no need for serialized_rollback, which must not be used beside this. The ledger's guard against emptying is off in tests.
@@ -112,6 +112,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.Djan
             cursor.execute(f"CREATE TABLE {SEEDED}.{name} AS TABLE {name}")
     flush.sql_flush = as_migrated  # type: ignore[assignment]
     flush.emit_post_migrate_signal = lambda *args, **kwargs: None  # type: ignore[assignment]  # what it would bring is there
+    yield
+    # Threads of pools and of event loops keep their connections for as long as they live; no database can be dropped beside one.
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_terminate_backend(pid, 10000) {others}")
 
 
 def as_migrated(*args: Any, **kwargs: Any) -> list[str]:
