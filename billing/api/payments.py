@@ -11,7 +11,7 @@ from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer
 from billing.api.shapes import AUTO_TOP_UP, PAYMENT_METHOD
 from billing.models import Card
 from billing.payments import auto_topup, cards, checkout
-from bubblyphone.core.api import StrictSerializer, data, page_of, validated
+from bubblyphone.core.api import data, page_of, validated
 
 
 class TopUpView(APIView):
@@ -57,5 +57,4 @@ class DefaultPaymentMethodView(APIView):
     """POST /billing/payment-methods/{id}/default."""
 
     def post(self, request: Request, pk: int) -> Response:
-        validated(StrictSerializer, request)
         return data(PAYMENT_METHOD.of(cards.choose(developer=cast(Developer, request.user), pk=pk)))

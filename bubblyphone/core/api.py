@@ -42,6 +42,7 @@ from bubblyphone.core.http import MESSAGES
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from bubblyphone.core.json_types import type_problem
 from bubblyphone.core.money import format_money
+from bubblyphone.core.readable_body import UNKNOWN_FIELD
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         errors: dict[str, Any] = {}
         if isinstance(data, Mapping):
             known = {name: field for name, field in self.fields.items() if not field.read_only}
-            errors = {name: ["Unknown field."] for name in data if name not in known}
+            errors = {name: [UNKNOWN_FIELD] for name in data if name not in known}
             problems = {name: type_problem(known[name], value) for name, value in data.items() if name in known}
             errors |= {name: [problem] for name, problem in problems.items() if problem}
         try:

@@ -1,17 +1,13 @@
 """The refusal of query parameters that an endpoint of the API does not have."""
 
-import re
 from typing import Any
 
-from django.utils.module_loading import import_string
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from bubblyphone.core.described import operation_of
 from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.json_schema import page_size
-
-_PREFIX = "api/v1/"
-_PARAMETER = re.compile(r"<\w+:\w+>")
 
 
 class KnownParameters(BasePermission):
@@ -38,19 +34,13 @@ def _is_known(name: str, known: set[str]) -> bool:
 
 def _known_parameters(request: Request) -> set[str] | None:
     """None for an endpoint that shows one object, which takes no parameters and ignores them."""
-    # REST framework imports this module while the views that `core.schema` needs are being made.
-    description = import_string("bubblyphone.core.schema.description")
-    match = request.resolver_match
-    route = match.route.removeprefix(_PREFIX) if match else ""
-    wanted = f"GET /{_PARAMETER.sub('{}', route)}"
-    for key, (_, operation) in description().by_route.items():
-        if re.sub(r"\{\w+\}", "{}", key) != wanted:
-            continue
-        is_paged = page_size(operation.answer) is not None
-        rows = (operation.answer or {}).get("properties", {}).get("data", {})
-        if operation.query is None and not is_paged and rows.get("type") != "array":
-            return None
-        fields = operation.query().fields if operation.query else {}
-        filters = {*fields, *(f"{name}[" for name, field in fields.items() if getattr(field, "takes_keys", False))}
-        return filters | ({"per_page", "cursor"} if is_paged else set())
-    return None
+    operation = operation_of(request)
+    if operation is None:
+        return None
+    is_paged = page_size(operation.answer) is not None
+    rows = (operation.answer or {}).get("properties", {}).get("data", {})
+    if operation.query is None and not is_paged and rows.get("type") != "array":
+        return None
+    fields = operation.query().fields if operation.query else {}
+    filters = {*fields, *(f"{name}[" for name, field in fields.items() if getattr(field, "takes_keys", False))}
+    return filters | ({"per_page", "cursor"} if is_paged else set())

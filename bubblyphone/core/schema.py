@@ -12,7 +12,7 @@ from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.permissions import AllowAny
-from rest_framework.serializers import BaseSerializer
+from rest_framework.serializers import BaseSerializer, Serializer
 
 from bubblyphone.core.json_schema import SHAPES, Schema, example_of, moment, nullable, page_size, shape, text
 from bubblyphone.core.openapi_links import add_links
@@ -68,7 +68,7 @@ class Operation:
     status: int = 200
     body: type[BaseSerializer[Any]] | Schema | None = None  # a Schema: of a multipart body
     example: Mapping[str, Any] = field(default_factory=dict)  # of the body
-    query: type[BaseSerializer[Any]] | None = None
+    query: type[Serializer[Any]] | None = None
     errors: Mapping[int, str] = field(default_factory=dict)  # beyond COMMON_ERRORS, or in other words
     also: Mapping[str, str] = field(default_factory=dict)  # other content types of the answer, with an example each
 

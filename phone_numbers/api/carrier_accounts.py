@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from accounts.admin_keys import ChangesNeedAdminKey, require_admin_key_to_change
 from accounts.models import Developer
 from agents.serializers import MAX_ID, PhoneNumberField
-from bubblyphone.core.api import StrictSerializer, data, page_of, validated
+from bubblyphone.core.api import data, page_of, validated
 from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.readable_body import ReadableBody
 from phone_numbers import carrier_accounts, imports
@@ -57,7 +57,6 @@ class CheckCarrierAccountView(_AccountView):
 
     def post(self, request: Request, pk: int) -> Response:
         account = carrier_accounts.get_account(developer=cast(Developer, request.user), pk=pk)
-        validated(StrictSerializer, request)
         return data(CARRIER_ACCOUNT.of(carrier_accounts.check_account(account)))
 
 

@@ -39,6 +39,7 @@ class Door:
         self.world, self._redis = world, redis
         self._client = Client(raise_request_exception=False)
         self.faults: list[str] = []
+        self.answer = b""  # the last
 
     def routes(self) -> Iterator[tuple[str, str]]:
         """Method and path of every route, the path with its `{id}`."""
@@ -55,6 +56,7 @@ class Door:
         self._redis.flushall()  # what the throttles count
         sent = {"HTTP_AUTHORIZATION": self.world.headers["Authorization"], **headers}
         answer = self._client.generic(method, path, body, **{"content_type": "application/json", **sent})
+        self.answer = answer.content
         if fault := _fault_of(answer):
             self.faults.append(f"{method} {path[:80]} with {what[:80]}: {answer.status_code} {fault}")
         return answer.status_code
@@ -139,6 +141,21 @@ def test_bodies_that_are_no_json_object(door: Door) -> None:
         if method != "GET":
             for what, body in bodies[place % VALUE_PARTS :: VALUE_PARTS]:
                 door.expect_refusal(method, door.path_of(method, path), what, body)
+
+
+def test_fields_that_no_body_has(door: Door) -> None:
+    """Beside those that are right, or alone where no body is expected; files are sent in other ways."""
+    bodies = {(method, path): body for method, path, body in examples(door.world)}
+    before = rows()
+    for method, route, operation in operations():
+        path = door.path_of(method, route)
+        is_json = "application/json" in operation.get("requestBody", {"content": "application/json"})["content"]
+        if method != "GET" and is_json:
+            body = {**bodies.get((method, path), {}), "surprise": 1}
+            door.expect_refusal(method, path, "a surprise", json.dumps(body).encode())
+            if b'"surprise"' not in door.answer:
+                door.faults.append(f"{method} {path} does not name the field: {door.answer[:200]!r}")
+    assert rows() == before
 
 
 @pytest.mark.usefixtures("unchanged")
