@@ -19,10 +19,10 @@ from agents.models import Agent
 from agents.providers.base import ToolSpec
 from agents.settings_form import parse_tools
 from agents.tools import example_arguments, tool_problems, widen
+from agents.variable_fields import VALUE_PREFIX
 from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.ordered_json import is_same
 
-VALUE_PREFIX = "variable."
 CALLER = "test-caller"
 PUBLISH, DRAFT, LOOK = "save", "draft", "look"
 # Of a posted form what is not part of a draft.

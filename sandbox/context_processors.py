@@ -6,13 +6,17 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from accounts.models import Developer
 from billing import ledger, switch
+from sandbox.handsets import handset_number
 
 
 def dashboard(request: HttpRequest) -> dict[str, Any]:
-    """Whether there is a built-in exchange, and so a Phone page; whether there is billing; the balance, looked up where a template asks."""
+    """Whether there is a built-in exchange, and so a Phone page; whether there is billing. Looked up where a template asks: the
+    balance, and the number of the phone in the browser."""
     context: dict[str, Any] = {"has_exchange": bool(settings.EXCHANGE_URL), "has_billing": switch.is_on()}
-    developer_id = getattr(getattr(request, "user", None), "pk", None)
-    if developer_id is not None:
-        context["balance"] = cache(partial(ledger.balance, developer_id))
+    developer = getattr(request, "user", None)
+    if isinstance(developer, Developer):
+        context["balance"] = cache(partial(ledger.balance, developer.pk))
+        context["browser_phone"] = cache(partial(handset_number, developer))
     return context

@@ -1,5 +1,6 @@
 """What people type on the pages of calls."""
 
+import re
 from datetime import datetime, time
 from typing import Any
 
@@ -15,6 +16,7 @@ from calls.models import Call, CallStatus, Direction
 from calls.outcomes import REACHED, outcomes
 from phone_numbers import selectors as number_selectors
 
+_SEPARATORS = re.compile(r"[\s().\u2010-\u2015-]+")
 LOOKUPS = {
     "direction": "direction",
     "status": "status",
@@ -91,17 +93,21 @@ class ContextForm(forms.Form):
     )
 
 
+class TelephoneField(forms.CharField):
+    """A phone number, as E.164. Spaces, hyphens, dots and parentheses are left out."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        attrs = {"placeholder": "+1 202 555 0123", "inputmode": "tel", "autocomplete": "off"}
+        super().__init__(max_length=40, widget=forms.TextInput(attrs=attrs), **kwargs)
+
+    def clean(self, value: Any) -> str:
+        number = _SEPARATORS.sub("", super().clean(value))
+        if number and not is_e164(number):
+            raise forms.ValidationError("Enter a number with + and country code, like +12025550123.")
+        return number
+
+
 class TransferForm(forms.Form):
     """Whom a running call goes to."""
 
-    to = forms.CharField(
-        label="Transfer to",
-        max_length=20,
-        widget=forms.TextInput(attrs={"placeholder": "+12025550123", "inputmode": "tel", "autocomplete": "off"}),
-    )
-
-    def clean_to(self) -> str:
-        number: str = self.cleaned_data["to"].replace(" ", "").replace("-", "")
-        if not is_e164(number):
-            raise forms.ValidationError("Enter a number with + and country code, like +12025550123.")
-        return number
+    to = TelephoneField(label="Transfer to")

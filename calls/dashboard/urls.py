@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from calls.dashboard import overview_views, recording_pages, views
+from calls.dashboard import overview_views, place_call, recording_pages, views
 
 urlpatterns = [
     path("", overview_views.overview, name="overview"),
     path("calls", views.calls, name="calls"),
+    path("calls/new", place_call.call_someone, name="call-someone"),
     path("calls/<str:identifier>", views.call, name="call"),
     path("agents/try-tool", views.try_tool, name="try-tool"),
     path("lookup/try", views.try_lookup, name="try-lookup"),

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from django import template
 
+from bubblyphone.core.e164 import is_e164
 from calls.dashboard.pages import cost_of
 from calls.dashboard.timeline_chart import seconds_since
 from calls.dashboard.wording import TROUBLE, describe_event, describe_reason, other_party
-from calls.models import CallEvent
+from calls.models import Call, CallEvent
 from calls.outcomes import describe_outcome
 
 register = template.Library()
@@ -22,6 +23,12 @@ register.filter("other_party", other_party)
 def is_trouble(event: CallEvent) -> bool:
     """Whether the moment is one that went wrong."""
     return event.event_type in TROUBLE
+
+
+@register.filter
+def can_be_called(call: Call) -> bool:
+    """Whether the remote party has a number, which it did not withhold."""
+    return is_e164(other_party(call))
 
 
 @register.filter

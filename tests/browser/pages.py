@@ -19,6 +19,7 @@ PAGES = {
     "agent-new": "/agents/new",
     "calls": "/calls",
     "call": "/calls/{call}",
+    "call-someone": "/calls/new?agent={agent}",
     "call-failed": "/calls/{failed_call}",
     "phone": "/phone",
     "sandbox": "/sandbox",

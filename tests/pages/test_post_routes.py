@@ -118,6 +118,9 @@ CASES = [
     Case("try-lookup", LOOKUP, does_nothing=True),
     Case("delete-recording"),
     Case("data", {"transcripts": "30"}, {"transcripts": "0"}, ("transcripts",)),
+    Case(
+        "call-someone", {"to": "+1 (202) 555-0123", "number": "{pk:number}"}, {"to": "12345", "number": "{pk:number}"}, ("to",)
+    ),
     Case("hang-up"),
     Case("give-context", {"message": "The refund is approved."}, {"message": "x" * 2001}, ("message",), does_nothing=True),
     Case("transfer-call", {"to": "+1 202 555 0123"}, {"to": "12345"}, ("to",)),

@@ -52,6 +52,7 @@ class World:
         self.key = create_model_key(developer=developer, provider="openai", api_key="sk-proj-0123456789")
         self.carrier_account = make_carrier_account(developer, **exchange.credentials())
         exchange.exchange.own(OWNED)
+        exchange.exchange.own(self.number.e164)
         self.card = save_card(stripe, developer)
         Card.objects.update(is_default=False)
         self.client = Client(enforce_csrf_checks=True)

@@ -1,0 +1,147 @@
+"""Calling someone from the dashboard."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts.access import signed_in
+from accounts.models import Developer
+from agents import configuration
+from agents.models import Agent
+from agents.selectors import agents_of
+from agents.variable_fields import VariablesForm
+from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.pages import add_errors, page, read_id
+from bubblyphone.core.templatetags.ui import phone
+from calls.control import outbound
+from calls.dashboard.forms import TelephoneField
+from calls.models import Call
+from phone_numbers.models import CallMode, PhoneNumber
+from phone_numbers.selectors import numbers_of
+
+LOOK = "look"  # the form is shown again for another choice, and nobody is called
+ASKED = ("to", "number", "agent")
+# htmx: another choice has other variables.
+SHOW_ANEW = {
+    "hx-post": "",
+    "hx-trigger": "change",
+    "hx-target": "#who-speaks",
+    "hx-select": "#who-speaks",
+    "hx-swap": "outerHTML",
+    "hx-sync": "closest form:queue last",
+    "hx-vals": f'{{"action": "{LOOK}"}}',
+}
+
+
+class PlaceCallForm(VariablesForm):
+    """Whom to call, from which number and with which agent; each variable of the agent's texts is a field of its own."""
+
+    without_default = "This variable has no default."
+    to = TelephoneField(label="Number to call")
+    number = forms.ChoiceField(label="Call from")
+    agent = forms.ChoiceField(label="Agent", required=False)
+
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, developer: Developer, initial: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(data, initial=initial)
+        self._said: Mapping[str, Any] = data if data is not None else self.initial
+        active = numbers_of(developer).filter(status=PhoneNumber.Status.ACTIVE).order_by("pk")
+        self.numbers = {str(number.pk): number for number in active}
+        self.agents = {str(agent.pk): agent for agent in agents_of(developer)}
+        self.initial["number"] = str(self.chosen_number.pk) if self.chosen_number else ""
+        self._offer("number", [(pk, _name_of(number)) for pk, number in self.numbers.items()])
+        self._offer(
+            "agent", [("", who_speaks(self.chosen_number)), *((pk, agent.name) for pk, agent in self.agents.items())]
+        )
+        if self.chosen_number is not None and self.mode == CallMode.STREAMING:
+            self.add_variables(
+                configuration.resolve(request={}, request_agent=self.chosen_agent, number=self.chosen_number)
+            )
+
+    @property
+    def chosen_agent(self) -> Agent | None:
+        """The agent of this call alone; None: the number's own."""
+        return self.agents.get(str(self._said.get("agent", "")))
+
+    @property
+    def chosen_number(self) -> PhoneNumber | None:
+        """The chosen number; without a known choice one that the chosen agent answers, else the oldest."""
+        chosen = self.numbers.get(str(self._said.get("number", "")))
+        of_agent = (number for number in self.numbers.values() if number.agent == self.chosen_agent)
+        return chosen or next(of_agent, None) or next(iter(self.numbers.values()), None)
+
+    @property
+    def mode(self) -> str:
+        """Whether a model or the developer's server conducts the call."""
+        return CallMode.STREAMING if self.chosen_agent or self.chosen_number is None else self.chosen_number.mode
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if self.mode == CallMode.WEBHOOK and self.chosen_number is not None and not self.chosen_number.webhook_url:
+            self.add_error("agent", "Choose an agent. Nobody answers this number yet.")
+        return values
+
+    def place(self, developer: Developer) -> Call:
+        """Dial. Raises as `calls.control.outbound.place_call`."""
+        values = self.cleaned_data
+        return outbound.place_call(
+            developer=developer,
+            number=self.numbers[values["number"]],
+            to=values["to"],
+            mode=self.mode,
+            request={"dynamic_variables": self.values()},
+            agent=self.chosen_agent,
+        )
+
+    def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+        field.widget.attrs |= SHOW_ANEW
+
+
+def who_speaks(number: PhoneNumber | None) -> str:
+    """Who conducts the calls of a number, as a choice names it."""
+    if number is None:
+        return "Choose an agent"
+    if number.mode == CallMode.WEBHOOK:
+        return "Your server" if number.webhook_url else "Choose an agent"
+    return f"{number.agent.name} (answers this number)" if number.agent else "The number's own prompt"
+
+
+def _name_of(number: PhoneNumber) -> str:
+    return f"{number.label} · {phone(number.e164)}" if number.label else phone(number.e164)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def call_someone(request: HttpRequest) -> HttpResponse:
+    """The form, filled in by the URL's query; a POST calls, and leads to the page of the call."""
+    developer = signed_in(request)
+    if request.method == "POST" and request.POST.get("action") != LOOK:
+        form = PlaceCallForm(request.POST, developer=developer)
+        if form.is_valid():
+            try:
+                return redirect("call", form.place(developer).pk)
+            except ApplicationError as error:
+                add_errors(form, error)
+    else:
+        form = PlaceCallForm(developer=developer, initial=_asked_for(request))
+    return render(request, "calls/place.html", {"form": form})
+
+
+def _asked_for(request: HttpRequest) -> dict[str, Any]:
+    """What the query, or the form as typed so far, says."""
+    if request.method == "POST":
+        return request.POST.dict()
+    found: dict[str, Any] = {name: request.GET.get(name, "") for name in ASKED}
+    if found["number"] and read_id(found["number"]) is None:
+        found["number"] = ""
+    return found

@@ -1,0 +1,127 @@
+"""Calling someone from the dashboard: who speaks, with which variables, and the page of the call."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+
+from calls.models import Call
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.factories import make_agent, make_phone_number
+from tests.fakes.exchange_thread import ExchangeThread
+from tests.pages.rows import make_call as make_ended_call
+from tests.pages.signed_in import assert_sound, signed_in_client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+TO = "+12025550123"
+
+
+@pytest.fixture
+def world(exchange: ExchangeThread) -> Any:
+    developer = make_account()
+    agent = make_agent(
+        developer=developer,
+        name="Baker",
+        model_slug="local-offline",
+        system_prompt="Remind {{name}} of {{what|the bread}} at {{shop}}.",
+        default_variables={"shop": "Ours"},
+    )
+    number = make_streaming_number(developer, model_slug="local-offline")
+    exchange.exchange.own(number.e164)
+    return developer, agent, number
+
+
+def page_of(client: Client, **query: object) -> str:
+    html = client.get(f"/calls/new?{urlencode(query)}").content.decode()
+    assert_sound(html)
+    return html
+
+
+def test_the_call_is_placed_and_its_page_shown(world: Any) -> None:
+    developer, agent, number = world
+    client = signed_in_client(developer)
+    form = {
+        "to": "+1 (202) 555-0123",
+        "number": number.pk,
+        "agent": agent.pk,
+        "variable.name": "Ada",
+        "variable.what": "",
+    }
+    answer = client.post("/calls/new", form)
+    call = Call.objects.get()
+    assert (answer.status_code, answer["Location"]) == (302, f"/calls/{call.pk}")
+    assert (call.direction, call.to_number, call.from_number, call.agent) == ("outbound", TO, number.e164, agent)
+    assert call.settings.system_prompt == "Remind Ada of the bread at Ours."
+    html = client.get(answer["Location"]).content.decode()
+    assert "Call to" in html
+    assert 'id="call-live" hx-get' in html
+
+
+def test_a_call_without_the_variables_it_needs_is_not_placed(world: Any) -> None:
+    developer, agent, number = world
+    client = signed_in_client(developer)
+    html = client.post("/calls/new", {"to": TO, "number": number.pk, "agent": agent.pk}).content.decode()
+    assert "Enter a value for name." in html
+    assert "Enter a value for what." not in html
+    assert not Call.objects.exists()
+    looked = client.post(
+        "/calls/new", {"action": "look", "to": "12", "number": number.pk, "agent": agent.pk, "variable.name": "Eve"}
+    ).content.decode()
+    assert 'value="Eve"' in looked
+    assert 'value="Ours"' in looked
+    assert "errorlist" not in looked
+    assert not Call.objects.exists()
+
+
+def test_who_calls_from_which_number(world: Any) -> None:
+    developer, agent, number = world
+    silent = make_phone_number(developer=developer)
+    client = signed_in_client(developer)
+    assert f'<option value="{number.pk}" selected>' in page_of(client)
+    number_of_agent = make_streaming_number(developer, agent=agent, model_slug="local-offline")
+    html = page_of(client, agent=agent.pk)
+    assert f'<option value="{number_of_agent.pk}" selected>' in html
+    assert f'<option value="{agent.pk}" selected>Baker</option>' in html
+    assert "Baker (answers this number)" in html
+    refused = client.post("/calls/new", {"to": TO, "number": silent.pk, "agent": ""}).content.decode()
+    assert "Choose an agent. Nobody answers this number yet." in refused
+    assert page_of(client, number="x", agent="9" * 30, to="<b>").count("&lt;b&gt;") == 1
+    assert not Call.objects.exists()
+
+
+def test_others_numbers_and_agents_are_not_offered(world: Any) -> None:
+    _, agent, number = world
+    stranger = make_account()
+    own = make_streaming_number(stranger)
+    client = signed_in_client(stranger)
+    html = page_of(client, number=number.pk, agent=agent.pk)
+    assert f'<option value="{own.pk}" selected>' in html
+    assert "Baker" not in html
+    client.post("/calls/new", {"to": TO, "number": number.pk, "agent": agent.pk})
+    assert not Call.objects.exists()
+
+
+def test_the_pages_of_calls_numbers_and_agents_lead_to_it(world: Any) -> None:
+    developer, agent, number = world
+    client = signed_in_client(developer)
+    inbound = make_ended_call(developer, number, from_number=TO)
+    outbound = make_ended_call(developer, number, direction="outbound", to_number=TO, agent=agent)
+    withheld = make_ended_call(developer, number, from_number="anonymous")
+    running = make_call(number, inbound.started_at)
+    there = f"/calls/new?to=%2B12025550123&amp;number={number.pk}"
+    links = {
+        f"/calls/{inbound.pk}": f'href="{there}"',
+        f"/calls/{outbound.pk}": f'href="{there}&amp;agent={agent.pk}"',
+        f"/numbers/{number.pk}": f'href="/calls/new?number={number.pk}"',
+        f"/agents/{agent.pk}": f'href="/calls/new?agent={agent.pk}"',
+        "/calls": 'href="/calls/new"',
+    }
+    for path, link in links.items():
+        assert link in client.get(path).content.decode(), path
+    for call in (withheld, running):
+        assert "/calls/new" not in client.get(f"/calls/{call.pk}").content.decode()
+
+
+def test_without_a_number_the_page_says_what_is_needed() -> None:
+    assert "You need a number to call from" in page_of(signed_in_client(make_account()))
