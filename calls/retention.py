@@ -8,8 +8,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.extension_points import RetentionKind
-from calls.after_call import recording_access
-from calls.models import Call, CallEvent, SpeechTime, TranscriptEntry, Transcription, Transfer, Utterance
+from calls.after_call import deletion, recording_access
+from calls.models import Call, CallEvent
 
 BATCH = 500  # calls at once
 
@@ -18,11 +18,7 @@ def delete_transcripts(developer_id: int, before: datetime) -> Iterator[int]:
     """What was said in calls that began before then, and what was made of it."""
     for calls in _ended_calls(developer_id, before, "transcript_deleted_at"):
         with transaction.atomic():
-            for model in (TranscriptEntry, SpeechTime, Utterance):
-                model.objects.filter(call__in=calls).delete()
-            Transcription.objects.filter(call__in=calls).update(segments=[])
-            Transfer.objects.filter(call__in=calls).update(briefing="")
-            Call.objects.filter(pk__in=calls).update(analysis_result=None, transcript_deleted_at=timezone.now())
+            deletion.forget_what_was_said(calls)
         yield len(calls)
 
 

@@ -14,6 +14,7 @@ from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call, CallStatus, Direction
 from calls.outcomes import REACHED, outcomes
+from calls.search import search
 from phone_numbers import selectors as number_selectors
 
 _SEPARATORS = re.compile(r"[\s().\u2010-\u2015-]+")
@@ -38,6 +39,12 @@ def _date(label: str) -> forms.DateField:
 class CallFilterForm(forms.Form):
     """The filters of the list, kept in its URL. While one of them is wrong there is nothing to show."""
 
+    q = forms.CharField(
+        label="Search",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "Number or words said", "autocomplete": "off"}),
+    )
     direction = forms.ChoiceField(label="Direction", required=False, choices=[("", "Both"), *Direction.choices])
     status = forms.ChoiceField(label="Status", required=False, choices=[("", "Any status"), *CallStatus.choices])
     outcome = forms.ChoiceField(label="Outcome", required=False, choices=_outcome_choices)
@@ -76,6 +83,8 @@ class CallFilterForm(forms.Form):
         if not self.is_valid():
             return calls.none()
         calls = calls.filter(**{lookup: self.chosen[name] for name, lookup in LOOKUPS.items() if name in self.chosen})
+        if text := self.chosen.get("q"):
+            calls = search(calls, text)
         if since := self.chosen.get("since"):
             calls = calls.filter(started_at__gte=timezone.make_aware(datetime.combine(since, time.min)))
         if until := self.chosen.get("until"):

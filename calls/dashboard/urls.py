@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from calls.dashboard import overview_views, place_call, recording_pages, views
+from calls.dashboard import call_list, overview_views, place_call, recording_pages, views
 
 urlpatterns = [
     path("", overview_views.overview, name="overview"),
-    path("calls", views.calls, name="calls"),
+    path("calls", call_list.calls, name="calls"),
+    path("calls.csv", call_list.calls_csv, name="calls-csv"),
+    path("calls/delete", call_list.delete_kept, name="delete-kept"),
     path("calls/new", place_call.call_someone, name="call-someone"),
     path("calls/<str:identifier>", views.call, name="call"),
     path("agents/try-tool", views.try_tool, name="try-tool"),

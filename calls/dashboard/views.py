@@ -1,4 +1,4 @@
-"""The list of calls, and one call."""
+"""One call, and what can be tried for one."""
 
 import json
 from collections.abc import Callable
@@ -16,30 +16,15 @@ from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.json_documents import parse_json, parse_stored_json
 from bubblyphone.core.once import show_once, take_shown_once
-from bubblyphone.core.pages import page, posted_from, read_id, show_refusal, slice_of
+from bubblyphone.core.pages import page, posted_from, read_id, show_refusal
 from calls import selectors
 from calls.control import running_calls
 from calls.dashboard import lookup_trial, pages, tool_trial
-from calls.dashboard.forms import CallFilterForm, ContextForm, TransferForm
+from calls.dashboard.forms import ContextForm, TransferForm
 from calls.models import Call
 
 TRIAL = "tool-trial"  # what the page after a trial shows once
 LOOKUP_TRIAL = "lookup-trial"
-
-
-@never_cache
-@require_safe
-@page
-def calls(request: HttpRequest) -> HttpResponse:
-    """All calls, newest first, by the filters of the URL."""
-    developer = signed_in(request)
-    form = CallFilterForm(request.GET, developer=developer)
-    shown = slice_of(form.narrow(selectors.calls_of(developer)), request.GET.get("before"))
-    query = request.GET.copy()
-    query.pop("before", None)
-    is_live = shown.is_first and any(not call.is_over for call in shown.rows)
-    context = {"form": form, "shown": shown, "query": query.urlencode(), "is_live": is_live}
-    return render(request, "calls/list.html", context)
 
 
 @never_cache

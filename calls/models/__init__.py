@@ -4,6 +4,7 @@ from calls.models.after_call import AfterCallWork, Analysis, Recording, Transcri
 from calls.models.call import (
     ENDED_STATUSES,
     SUMMED_UP,
+    TRANSCRIPT_LANGUAGE,
     Call,
     CallEvent,
     CallQuerySet,
@@ -23,6 +24,7 @@ from calls.models.policy import DialingPolicy, DoNotCallNumber
 __all__ = [
     "ENDED_STATUSES",
     "SUMMED_UP",
+    "TRANSCRIPT_LANGUAGE",
     "AfterCallWork",
     "Analysis",
     "Call",

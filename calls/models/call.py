@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -193,6 +194,10 @@ class CallEvent(models.Model):
         return self.event_type
 
 
+# PostgreSQL's text search configuration: words as they are, since calls are in any language.
+TRANSCRIPT_LANGUAGE = "simple"
+
+
 class TranscriptEntry(models.Model):
     """What one side said. `interrupted`: the rest of it was not heard."""
 
@@ -213,7 +218,10 @@ class TranscriptEntry(models.Model):
 
     class Meta:
         ordering = ["spoken_at", "id"]
-        indexes = [models.Index(fields=["call", "spoken_at"], name="transcript_by_call")]
+        indexes = [
+            models.Index(fields=["call", "spoken_at"], name="transcript_by_call"),
+            GinIndex(SearchVector("text", config=TRANSCRIPT_LANGUAGE), name="transcript_words"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.role}: {self.text[:40]}"

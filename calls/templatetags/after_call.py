@@ -39,9 +39,15 @@ def analysis_of(call: Call) -> dict[str, Any] | None:
     """The analysis with its fields as (name, value); None where none was asked for."""
     if not analysis.schema_of(call):
         return None
-    result = call.analysis_result or {}
-    fields = [(name.replace("_", " "), _shown(result.get(name))) for name in analysis.schema_of(call)]
-    return {"work": analysis.find(call), "fields": fields if call.analysis_result is not None else []}
+    return {"work": analysis.find(call), "fields": analysis_values(call)}
+
+
+@register.filter
+def analysis_values(call: Call) -> list[tuple[str, str]]:
+    """The fields of the analysis with their values; [] while there is none."""
+    if call.analysis_result is None:
+        return []
+    return [(name.replace("_", " "), _shown(call.analysis_result.get(name))) for name in analysis.schema_of(call) or ()]
 
 
 @register.filter

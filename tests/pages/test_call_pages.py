@@ -210,13 +210,6 @@ def test_a_filter_that_is_wrong_says_so_and_shows_no_calls(
     assert 'class="linked"' not in html
 
 
-def test_the_list_watches_running_calls_alone(client: Client, number: PhoneNumber) -> None:
-    ended_call(number)
-    assert "every 3s" not in client.get("/calls").content.decode()
-    running_call(number)
-    assert "every 3s" in client.get("/calls").content.decode()
-
-
 def test_pages_ask_the_database_seldom(client: Client, number: PhoneNumber, django_assert_max_num_queries: Any) -> None:
     calls = [ended_call(number) for _ in range(30)]
     client.get("/calls")

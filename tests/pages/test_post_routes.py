@@ -121,6 +121,7 @@ CASES = [
     Case(
         "call-someone", {"to": "+1 (202) 555-0123", "number": "{pk:number}"}, {"to": "12345", "number": "{pk:number}"}, ("to",)
     ),
+    Case("delete-kept", {"call": "{pk:ended_call}", "transcripts": "1"}),
     Case("hang-up"),
     Case("give-context", {"message": "The refund is approved."}, {"message": "x" * 2001}, ("message",), does_nothing=True),
     Case("transfer-call", {"to": "+1 202 555 0123"}, {"to": "12345"}, ("to",)),

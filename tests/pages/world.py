@@ -48,6 +48,7 @@ class World:
         self.number = make_streaming_number(developer, model_slug="local-offline", webhook_url=f"{server.url}/hook")
         self.webhook_number = make_phone_number(developer=developer, webhook_url=f"{server.url}/hook")
         self.call = make_call(self.number, timezone.now())
+        self.ended_call = make_call(self.number, timezone.now(), status="completed", ended_at=timezone.now())
         self.secret = create_secret(developer=developer, name="KEY", value="s3cret")
         self.key = create_model_key(developer=developer, provider="openai", api_key="sk-proj-0123456789")
         self.carrier_account = make_carrier_account(developer, **exchange.credentials())

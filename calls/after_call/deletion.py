@@ -1,0 +1,52 @@
+"""Deleting what was kept of calls that have ended. The calls stay, with what they cost."""
+
+from collections.abc import Collection
+from contextlib import suppress
+
+from django.db import transaction
+from django.utils import timezone
+
+from bubblyphone.core.errors import Conflict, NotFound
+from calls.after_call import recording_access
+from calls.models import (
+    AfterCallWork,
+    Analysis,
+    Call,
+    CallQuerySet,
+    SpeechTime,
+    TranscriptEntry,
+    Transcription,
+    Transfer,
+    Utterance,
+)
+
+
+def delete_recordings(calls: CallQuerySet) -> int:
+    """Delete those that there are. Returns how many; one that is still being made stays."""
+    count = 0
+    for call in calls:
+        with suppress(NotFound, Conflict):
+            recording_access.delete(call)
+            count += 1
+    return count
+
+
+def delete_transcripts(calls: CallQuerySet) -> int:
+    """Delete what was said in these calls, unless it is still being transcribed or analyzed. Returns of how many calls."""
+    with transaction.atomic():
+        found = calls.filter(transcript_deleted_at=None).select_for_update(of=("self",))
+        ids = set(found.values_list("pk", flat=True))
+        for work in (Transcription, Analysis):
+            waiting = work.objects.filter(call__in=ids, status=AfterCallWork.Status.PENDING)
+            ids -= set(waiting.values_list("call_id", flat=True))
+        forget_what_was_said(ids)
+    return len(ids)
+
+
+def forget_what_was_said(call_ids: Collection[int]) -> None:
+    """What was said in calls, and what was made of it. In a transaction."""
+    for model in (TranscriptEntry, SpeechTime, Utterance):
+        model.objects.filter(call__in=call_ids).delete()
+    Transcription.objects.filter(call__in=call_ids).update(segments=[])
+    Transfer.objects.filter(call__in=call_ids).update(briefing="")
+    Call.objects.filter(pk__in=call_ids).update(analysis_result=None, transcript_deleted_at=timezone.now())

@@ -1,0 +1,120 @@
+"""The list of calls: its filters, its file, and the deletion of what was kept of several calls."""
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.access import signed_in
+from billing.exports import csv_file, harmless
+from bubblyphone.core.api import format_time
+from bubblyphone.core.money import format_money
+from bubblyphone.core.pages import PAGE_SIZE, Slice, next_page, page, read_id, slice_of
+from calls import selectors
+from calls.after_call import deletion
+from calls.dashboard.forms import CallFilterForm
+from calls.dashboard.pages import cost_of, elapsed_seconds
+from calls.models import Call
+from calls.outcomes import describe_outcome
+
+COLUMNS = [
+    "id", "started_at", "direction", "status", "outcome", "from", "to", "number", "agent", "agent_version",
+    "duration_seconds", "cost", "analysis",
+]  # fmt: skip
+KINDS = ("recordings", "transcripts")
+
+
+@never_cache
+@require_safe
+@page
+def calls(request: HttpRequest) -> HttpResponse:
+    """All calls, newest first, by the filters of the URL.
+
+    The newest page asks for itself again, and names what it shows as `seen`: while that is still the same, the answer is a 204.
+    """
+    form = CallFilterForm(request.GET, developer=signed_in(request))
+    shown = slice_of(_chosen(request, form), request.GET.get("before"))
+    seen = _fingerprint(shown)
+    if "HX-Request" in request.headers and request.GET.get("seen") == seen:
+        return HttpResponse(status=204)
+    query = request.GET.copy()
+    for name in ("before", "seen"):
+        query.pop(name, None)
+    context = {
+        "form": form,
+        "shown": shown,
+        "seen": seen,
+        "query": query.urlencode(),
+        "is_live": any(not call.is_over for call in shown.rows),
+        "has_analysis": any(call.analysis_result for call in shown.rows),
+        "can_delete": any(call.is_over for call in shown.rows),
+    }
+    return render(request, "calls/list.html", context)
+
+
+@never_cache
+@require_safe
+@page
+def calls_csv(request: HttpRequest) -> HttpResponse:
+    """The calls that the filters of the URL choose, all pages of them, as a CSV file."""
+    form = CallFilterForm(request.GET, developer=signed_in(request))
+    rows = _chosen(request, form).defer("config", "dynamic_variables").order_by("-pk").iterator(chunk_size=500)
+    return csv_file("calls.csv", COLUMNS, map(_csv_row, rows))
+
+
+@require_POST
+@page
+def delete_kept(request: HttpRequest) -> HttpResponse:
+    """Delete recordings, transcripts or both of the calls that were selected."""
+    chosen = [pk for pk in map(read_id, request.POST.getlist("call")[:PAGE_SIZE]) if pk is not None]
+    kinds = [kind for kind in KINDS if request.POST.get(kind)]
+    found = selectors.calls_of(signed_in(request)).ended().filter(pk__in=chosen)
+    if not chosen or not kinds:
+        messages.error(request, "Select calls, and what to delete of them.")
+    else:
+        deleted = {kind: DELETE[kind](found) for kind in kinds}
+        words = " and ".join(_counted(count, kind.removesuffix("s")) for kind, count in deleted.items())
+        messages.success(request, f"Deleted {words}.")
+    return redirect(next_page(request) or reverse("calls"))
+
+
+DELETE = {"recordings": deletion.delete_recordings, "transcripts": deletion.delete_transcripts}
+
+
+def _chosen(request: HttpRequest, form: CallFilterForm) -> Any:
+    return form.narrow(selectors.calls_of(signed_in(request)))
+
+
+def _fingerprint(shown: Slice[Call]) -> str:
+    """The same as long as the page would look the same."""
+    parts = [
+        (call.pk, call.status, elapsed_seconds(call), str(cost_of(call)), call.analysis_result) for call in shown.rows
+    ]
+    return sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _csv_row(call: Call) -> list[Any]:
+    return [
+        call.pk,
+        format_time(call.started_at),
+        call.direction,
+        call.status,
+        describe_outcome(call),
+        *(harmless(text) for text in (call.from_number, call.to_number)),
+        harmless(call.phone_number.label if call.phone_number else ""),
+        harmless(call.agent.name if call.agent else ""),
+        call.agent_version or "",
+        "" if (seconds := elapsed_seconds(call)) is None else seconds,
+        format_money(cost_of(call)),
+        json.dumps(call.analysis_result, ensure_ascii=False) if call.analysis_result else "",
+    ]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,28 @@
+"""Searching calls: by a phone number, or by the words that were said."""
+
+import re
+
+from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.db.models import Q, QuerySet
+
+from calls.models import TRANSCRIPT_LANGUAGE, Call, TranscriptEntry
+
+_NUMBER = re.compile(r"\+?[\d\s().-]{3,}")
+_NO_DIGIT = re.compile(r"\D+")
+
+
+def search(calls: QuerySet[Call], text: str) -> QuerySet[Call]:
+    """The calls with a number that contains these digits or, for other texts, in which somebody said these words.
+
+    All of them, in one turn of the conversation. "Quoted words" follow each other, and a word after a minus was not said in it
+    (PostgreSQL's `websearch_to_tsquery`).
+    """
+    if _NUMBER.fullmatch(text.strip()) and len(digits := _NO_DIGIT.sub("", text)) > 2:
+        return calls.filter(Q(from_number__contains=digits) | Q(to_number__contains=digits))
+    return calls.filter(pk__in=entries_with(text).values("call_id"))
+
+
+def entries_with(text: str) -> QuerySet[TranscriptEntry]:
+    """What was said with these words, in any account."""
+    query = SearchQuery(text, config=TRANSCRIPT_LANGUAGE, search_type="websearch")
+    return TranscriptEntry.objects.annotate(words=SearchVector("text", config=TRANSCRIPT_LANGUAGE)).filter(words=query)

@@ -1,0 +1,159 @@
+"""The list of calls: search, its CSV file, polling, and the deletion of what was kept of several calls."""
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from calls.dashboard.call_list import COLUMNS
+from calls.models import Analysis, Call, CallEvent, Recording, TranscriptEntry, Transcription
+from calls.search import entries_with
+from phone_numbers.models import PhoneNumber
+from tests.calls.rows import make_account, make_streaming_number
+from tests.factories import make_agent, make_developer
+from tests.pages.rows import make_call
+from tests.pages.signed_in import assert_sound, signed_in_client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "recordings_folder")]
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def number() -> PhoneNumber:
+    return make_streaming_number(make_account(), label="Shop")
+
+
+@pytest.fixture
+def client(number: PhoneNumber) -> Client:
+    return signed_in_client(number.developer)
+
+
+def call_of(number: PhoneNumber, *said: str, **fields: Any) -> Call:
+    call = make_call(number.developer, number, **fields)
+    for text in said:
+        TranscriptEntry.objects.create(call=call, role="user", text=text, spoken_at=NOON)
+    return call
+
+
+def test_calls_are_found_by_number_and_by_what_was_said(client: Client, number: PhoneNumber) -> None:
+    calls = [
+        call_of(number, "Do you have a gluten-free cake?", "For my daughter’s birthday.", from_number="+12025550111"),
+        call_of(number, "Haben Sie Brötchen?", "A cake, please.", direction="outbound", to_number="+442071838750"),
+        call_of(make_streaming_number(make_account()), "A gluten-free cake."),
+    ]
+
+    def found(text: str) -> list[int]:
+        html = client.get("/calls", {"q": text}).content.decode()
+        assert_sound(html)
+        return [place for place, call in enumerate(calls) if f'href="/calls/{call.pk}"' in html]
+
+    for text, places in {
+        "cake": [0, 1], "CAKE gluten": [0], "brötchen": [1], '"gluten-free cake"': [0], '"cake gluten"': [], "cake -please": [0],
+        "daughter's cake": [], "(202) 555-0111": [0], "+44 20 7183": [1], "0111": [0], "%": [], "' OR 1=1 --": [], "": [0, 1],
+    }.items():  # fmt: skip
+        assert found(text) == places, text
+
+
+def test_the_search_of_words_has_an_index() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "transcript_words" in entries_with("cake").order_by().explain()
+
+
+def test_the_file_has_all_that_the_filters_choose(client: Client, number: PhoneNumber) -> None:
+    agent = make_agent(developer=number.developer, name="=Baker")
+    for _ in range(26):
+        call_of(number)
+    chosen = call_of(
+        number, started_at=NOON, agent=agent, agent_version=1, hangup_cause="busy", status="failed",
+        analysis_result={"wants": "cake"},
+    )  # fmt: skip
+    answer = client.get("/calls.csv", {"outcome": "busy"})
+    rows = list(csv.reader(io.StringIO(answer.content.decode())))
+    assert rows == [
+        COLUMNS,
+        [
+            str(chosen.pk), "2026-11-25T12:00:00Z", "inbound", "failed", "The line was busy.", "'+19075550101",
+            f"'{number.e164}", "Shop", "'=Baker", "1", "95", "0.143", '{"wants": "cake"}',
+        ],
+    ]  # fmt: skip
+    assert len(client.get("/calls.csv").content.splitlines()) == 28
+    assert len(client.get("/calls.csv?since=nonsense").content.splitlines()) == 1
+    assert len(signed_in_client(make_developer()).get("/calls.csv").content.splitlines()) == 1
+
+
+def test_the_list_shows_agents_and_analysis_results(client: Client, number: PhoneNumber) -> None:
+    schema = {"analysis_schema": {"value": {"wants": {"type": "text", "description": "What?"}}, "source": "agent"}}
+    agent = make_agent(developer=number.developer, name="Baker <1>")
+    assert "Analysis</th>" not in client.get("/calls").content.decode()
+    call_of(number, agent=agent, config=schema, analysis_result={"wants": "<cake>"})
+    html = client.get("/calls").content.decode()
+    assert "Baker &lt;1&gt;" in html
+    assert "Wants: &lt;cake&gt;" in html
+
+
+def test_the_list_asks_for_itself_and_gets_what_is_new(client: Client, number: PhoneNumber) -> None:
+    call_of(number)
+    first = client.get("/calls?direction=inbound")
+    seen = first.context["seen"]
+    assert (
+        f'hx-get="/calls?direction=inbound" hx-vals=\'{{"seen": "{seen}"}}\' hx-trigger="every 10s"'
+        in first.content.decode()
+    )
+    again = {"path": "/calls", "data": {"direction": "inbound", "seen": seen}, "headers": {"HX-Request": "true"}}
+    assert client.get(**again).status_code == 204
+    new = call_of(number, status="answered", hangup_cause="", ended_at=None, settled_at=None, duration_seconds=None)
+    answer = client.get(**again)
+    html = answer.content.decode()
+    assert (answer.status_code, f'href="/calls/{new.pk}"' in html, "every 3s" in html) == (200, True, True)
+    assert "seen=" not in html
+    assert 'hx-trigger="every' not in client.get(f"/calls?before={new.pk}").content.decode()
+
+
+def kept(call: Call) -> tuple[bool, bool]:
+    """Whether its recording and its transcript are there."""
+    recording = Recording.objects.filter(call=call, deleted_at=None).exists()
+    return recording, TranscriptEntry.objects.filter(call=call).exists()
+
+
+def recorded_call(number: PhoneNumber, **fields: Any) -> Call:
+    call = call_of(number, "A cake, please.", analysis_result={"wants": "cake"}, **fields)
+    Recording.objects.create(call=call, maker="platform", status="ready", name="", finished_at=NOON)
+    return call
+
+
+def test_recordings_and_transcripts_of_selected_calls_are_deleted(client: Client, number: PhoneNumber) -> None:
+    first, second, third = (recorded_call(number) for _ in range(3))
+    bare = call_of(number)
+    chosen = {"call": [first.pk, second.pk, bare.pk], "next": "/calls?status=completed"}
+    answer = client.post("/calls/delete", {**chosen, "recordings": "1"}, follow=True)
+    assert answer.redirect_chain == [("/calls?status=completed", 302)]
+    assert "Deleted 2 recordings." in answer.content.decode()
+    assert [kept(call) for call in (first, second, third)] == [(False, True), (False, True), (True, True)]
+    assert CallEvent.objects.filter(call=first, event_type="recording.deleted").count() == 1
+    answer = client.post("/calls/delete", {"call": [first.pk], "recordings": "1", "transcripts": "1"}, follow=True)
+    assert "Deleted 0 recordings and 1 transcript." in answer.content.decode()
+    first.refresh_from_db()
+    assert (kept(first), first.analysis_result, first.transcript_deleted_at is not None) == ((False, False), None, True)
+    assert first.total_cost > 0
+    assert kept(second) == (False, True)
+
+
+def test_what_is_still_in_use_is_not_deleted(client: Client, number: PhoneNumber) -> None:
+    running = recorded_call(number, status="answered", ended_at=None, settled_at=None)
+    worked_on, analyzed = recorded_call(number), recorded_call(number)
+    Transcription.objects.create(call=worked_on)
+    Analysis.objects.create(call=analyzed)
+    foreign = recorded_call(make_streaming_number(make_account()))
+    ids = [call.pk for call in (running, worked_on, analyzed, foreign)]
+    answer = client.post("/calls/delete", {"call": [*ids, "x", "9" * 30], "transcripts": "1"}, follow=True)
+    assert "Deleted 0 transcripts." in answer.content.decode()
+    assert all(kept(call) == (True, True) for call in (running, worked_on, analyzed, foreign))
+    for incomplete in ({"call": [worked_on.pk]}, {"recordings": "1"}):
+        answer = client.post("/calls/delete", incomplete, follow=True)
+        assert "Select calls, and what to delete of them." in answer.content.decode()
+    assert kept(worked_on) == (True, True)
