@@ -70,6 +70,11 @@ REACHED = {
 }
 
 
+def describe_reached(call: Call) -> str:
+    """Whom an outbound call reached, in words; "" where that is not known."""
+    return REACHED.get(Outcome(call.outcome), "") if call.outcome else ""
+
+
 def describe_outcome(call: Call) -> str:
     """How a call went, or how it is going, in one sentence."""
     if not call.is_over:

@@ -24,7 +24,7 @@ from calls.models import Call
 from calls.outcomes import describe_outcome
 
 COLUMNS = [
-    "id", "started_at", "direction", "status", "outcome", "from", "to", "number", "agent", "agent_version",
+    "id", "started_at", "direction", "status", "outcome", "reached", "from", "to", "number", "agent", "agent_version",
     "duration_seconds", "cost", "analysis",
 ]  # fmt: skip
 KINDS = ("recordings", "transcripts")
@@ -52,7 +52,6 @@ def calls(request: HttpRequest) -> HttpResponse:
         "seen": seen,
         "query": query.urlencode(),
         "is_live": any(not call.is_over for call in shown.rows),
-        "has_analysis": any(call.analysis_result for call in shown.rows),
         "can_delete": any(call.is_over for call in shown.rows),
     }
     return render(request, "calls/list.html", context)
@@ -106,6 +105,7 @@ def _csv_row(call: Call) -> list[Any]:
         call.direction,
         call.status,
         describe_outcome(call),
+        call.outcome,
         *(harmless(text) for text in (call.from_number, call.to_number)),
         harmless(call.phone_number.label if call.phone_number else ""),
         harmless(call.agent.name if call.agent else ""),

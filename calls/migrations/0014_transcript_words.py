@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     atomic = False  # a table of many rows is not locked while the index is made
 
-    dependencies = [("calls", "0012_carrier_call_ids")]
+    dependencies = [("calls", "0013_call_outcome")]
 
     operations = [
         AddIndexConcurrently(
