@@ -4,6 +4,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from bubblyphone.core.errors import Conflict, NotFound
@@ -12,7 +13,6 @@ from calls.models import (
     AfterCallWork,
     Analysis,
     Call,
-    CallQuerySet,
     SpeechTime,
     TranscriptEntry,
     Transcription,
@@ -21,7 +21,7 @@ from calls.models import (
 )
 
 
-def delete_recordings(calls: CallQuerySet) -> int:
+def delete_recordings(calls: QuerySet[Call]) -> int:
     """Delete those that there are. Returns how many; one that is still being made stays."""
     count = 0
     for call in calls:
@@ -31,7 +31,7 @@ def delete_recordings(calls: CallQuerySet) -> int:
     return count
 
 
-def delete_transcripts(calls: CallQuerySet) -> int:
+def delete_transcripts(calls: QuerySet[Call]) -> int:
     """Delete what was said in these calls, unless it is still being transcribed or analyzed. Returns of how many calls."""
     with transaction.atomic():
         found = calls.filter(transcript_deleted_at=None).select_for_update(of=("self",))

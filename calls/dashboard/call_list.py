@@ -20,7 +20,7 @@ from calls import selectors
 from calls.after_call import deletion
 from calls.dashboard.forms import CallFilterForm
 from calls.dashboard.pages import cost_of, elapsed_seconds
-from calls.models import Call
+from calls.models import ENDED_STATUSES, Call
 from calls.outcomes import describe_outcome
 
 COLUMNS = [
@@ -73,7 +73,7 @@ def delete_kept(request: HttpRequest) -> HttpResponse:
     """Delete recordings, transcripts or both of the calls that were selected."""
     chosen = [pk for pk in map(read_id, request.POST.getlist("call")[:PAGE_SIZE]) if pk is not None]
     kinds = [kind for kind in KINDS if request.POST.get(kind)]
-    found = selectors.calls_of(signed_in(request)).ended().filter(pk__in=chosen)
+    found = selectors.calls_of(signed_in(request)).filter(pk__in=chosen, status__in=ENDED_STATUSES)
     if not chosen or not kinds:
         messages.error(request, "Select calls, and what to delete of them.")
     else:
