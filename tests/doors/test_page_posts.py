@@ -11,6 +11,7 @@ from django.test import Client
 
 from tests.doors.nasty import BROKEN_BODIES, RAW_VALUES, VALUES, rows
 from tests.doors.routes import filled, page_routes
+from tests.long_runs import IS_LONG
 from tests.pages.signed_in import signed_in_client
 from tests.schema.conftest import World, configure_carrier, exchange, world
 
@@ -58,7 +59,7 @@ TEXTS = [value for value in VALUES if isinstance(value, str)] + [
 
 # Each page gets one in so many odd texts and bodies, all together get all. What is refused before any view is reached, or reads as an
 # empty form, is the same for all pages.
-PARTS, ALIKE_PARTS = 12, 4
+PARTS, ALIKE_PARTS = (12, 4) if IS_LONG else (20, 8)
 # What a form says about itself: with another value, nobody would look at its fields.
 THEMSELVES = {"/numbers/bring/account": ("provider", ["telnyx", "twilio"])}
 # Shown only where cards can be charged.
