@@ -18,6 +18,7 @@ from django.conf import settings
 from agents import speech
 from bubblyphone.services.ports import find_free
 from tests import databases
+from tests.services.web import beside_media
 from tests.waiting import eventually
 
 CONNECTIONS = 3
@@ -66,7 +67,7 @@ class Web:
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[Web]:
-    port, database = find_free(), databases.make_copy(databases.template())
+    port, database = find_free(), beside_media(databases.make_copy(databases.template()))
     variables = {"PORT": str(port), "DATABASE_URL": database, "DATABASE_POOL_SIZE": str(CONNECTIONS)}
     command, environment = [sys.executable, "-m", "bubblyphone.serve"], {**os.environ, **variables}
     log = tmp_path / "web.log"
@@ -86,11 +87,6 @@ def web(tmp_path: Path) -> Iterator[Web]:
 
 
 def test_a_web_process_from_its_start_to_its_end(web: Web) -> None:
-    # A media process that shows its signs of life for the next hour.
-    web.database.execute(
-        "INSERT INTO calls_medianode (name, url, seen_at, accepts_calls, calls, late_frames, lost_frames)"
-        " VALUES ('media', 'ws://127.0.0.1:9/media', now() + interval '1 hour', true, 0, 0, 0)"
-    )
     requests_share_a_few_connections(web)
     models_are_loaded_when_no_media_process_is_there(web)
     it_stops_while_requests_are_half_sent(web)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import httpx2
+import psycopg
 
 from bubblyphone.services.ports import find_free
 from tests import databases
@@ -17,10 +18,20 @@ from tests import databases
 START_SECONDS = 180
 
 
+def beside_media(database: str) -> str:
+    """Of a web process whose database has, for an hour, a media process that shows signs of life: it need not load any models."""
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO calls_medianode (name, url, seen_at, accepts_calls, calls, late_frames, lost_frames)"
+            " VALUES ('media', 'ws://127.0.0.1:9/media', now() + interval '1 hour', true, 0, 0, 0)"
+        )
+    return database
+
+
 @contextmanager
 def running(*, descriptors: tuple[int, int] | None = None, **variables: str) -> Iterator[tuple[str, str, int]]:
     """Its address, its database's and its pid. `descriptors`: soft and hard limit."""
-    port, database = find_free(), databases.make_copy(databases.template())
+    port, database = find_free(), beside_media(databases.make_copy(databases.template()))
     limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, descriptors) if descriptors else None
     environment = {**os.environ, "PORT": str(port), "DATABASE_URL": database, **variables}
     with subprocess.Popen([sys.executable, "-m", "bubblyphone.serve"], env=environment, preexec_fn=limit) as process:
