@@ -13,6 +13,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def _start_postgres(secrets_store: SecretsStore) -> None:
     migrated = databases.saved_cluster()
     if migrated.exists():
         databases.copy_cluster(migrated, postgres.data)
-        migrated.touch()
+        with suppress(FileNotFoundError):  # another run has cleared it away
+            os.utime(migrated)
     os.environ["TEST_DATABASE_URL"] = _start(postgres)
     if not migrated.exists():
         databases.template()
