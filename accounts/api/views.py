@@ -17,10 +17,10 @@ from accounts.api.serializers import (
     RegisterSerializer,
     ResetPasswordSerializer,
 )
-from accounts.api.shapes import API_KEY, DEVELOPER, PROFILE
+from accounts.api.shapes import API_KEY, DEVELOPER, NEW_API_KEY, PROFILE, SIGNED_IN
 from accounts.models import Developer, SessionToken
 from accounts.selectors import active_api_keys
-from bubblyphone.core.api import data, format_time, page_of, validated
+from bubblyphone.core.api import data, page_of, validated
 from bubblyphone.core.errors import Forbidden
 from bubblyphone.core.http import client_address
 from bubblyphone.core.known_parameters import KnownParameters
@@ -98,8 +98,7 @@ class ApiKeysView(APIView):
         if body["is_admin"]:
             require_session(request)
         key, plaintext = services.issue_api_key(developer=cast(Developer, request.user), **body)
-        shown = {"id": key.pk, "label": key.label, "admin": key.is_admin, "key": plaintext}
-        return data({**shown, "created_at": format_time(key.created_at)}, status=201)
+        return data(NEW_API_KEY.of(key, key=plaintext), status=201)
 
 
 class ApiKeyView(APIView):
@@ -117,4 +116,4 @@ class ApiKeyView(APIView):
 
 def _signed_in(developer: Developer, status: int) -> Response:
     token = services.open_session(developer=developer)
-    return Response({"data": DEVELOPER.of(developer), "token": token}, status=status)
+    return Response(SIGNED_IN.of(None, data=developer, token=token), status=status)

@@ -7,10 +7,10 @@ from drf_spectacular.openapi import AutoSchema
 
 from accounts.admin_keys import CAP_ERRORS, ERRORS
 from agents import analysis_schema, http_tools, tools
-from agents.api.shapes import AGENT, ANALYSIS_EXAMPLE, MODEL, MODEL_KEY, SECRET, SETTING_SCHEMAS
+from agents.api.shapes import AGENT, ANALYSIS_EXAMPLE, KEY_CHECK, MODEL, MODEL_KEY, SECRET, SETTING_SCHEMAS
 from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
 from agents.settings import SETTINGS
-from bubblyphone.core.json_schema import Schema, data_of, data_with_warnings, flag, listing, page_of, record, text
+from bubblyphone.core.json_schema import Schema, data_of, data_with_warnings, listing, page_of
 from bubblyphone.core.schema import Operation
 
 _RULES = "The request is invalid, or settings conflict (for example, tools without `url` and `tool_webhook_url`)."
@@ -38,7 +38,7 @@ OPERATIONS = {
             "Test a model key",
             "Check the key with its provider. If the provider rejects the key, the response is 200 with `ok: false`. Limited to two "
             "concurrent tests per account. Above that, the response is 429 with `Retry-After`.",
-            answer=data_of(record({"ok": flag(example=True), "message": text("The provider accepts this key.")})),
+            answer=data_of(KEY_CHECK),
             errors={502: "The provider could not be reached."},
         ),
     },

@@ -17,6 +17,7 @@ from bubblyphone.core.json_schema import (
     moment,
     money,
     nullable,
+    record,
     shape,
     text,
     whole,
@@ -131,6 +132,7 @@ def setting_schema(setting: Setting) -> Schema:
 
 
 SETTING_SCHEMAS = {entry.name: setting_schema(entry) for entry in SETTINGS}
+KEY_CHECK = record({"ok": flag(example=True), "message": text("The provider accepts this key.")})
 AGENT = shape(
     "Agent",
     {

@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 from accounts.admin_keys import api_key_of, require_admin_key_to_change
 from accounts.models import Developer
 from agents import selectors, services
-from agents.api.shapes import AGENT, MODEL, MODEL_KEY
+from agents.api.shapes import AGENT, KEY_CHECK, MODEL, MODEL_KEY
 from agents.key_check import check_model_key
 from agents.models import Agent
 from agents.serializers import AgentSerializer, ModelKeySerializer
@@ -40,7 +40,7 @@ class ModelKeyTest(APIView):
     def post(self, request: Request, pk: int) -> Response:
         key = selectors.get_model_key(developer=_developer(request), pk=pk)
         check = check_model_key(key=key)
-        return data({"ok": check.ok, "message": check.message})
+        return data(KEY_CHECK.of(check))
 
 
 class AgentList(APIView):

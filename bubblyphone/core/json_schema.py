@@ -33,20 +33,29 @@ class Record(Schema):
         self.properties = dict(properties)
         self._optional = optional
         sources = {name: part if isinstance(part, Read) else Read(name, part) for name, part in properties.items()}
-        self._given = [(name, part.source) for name, part in sources.items() if callable(part.source)]
+        self._called = [(name, part.source) for name, part in sources.items() if callable(part.source)]
         self._changed = [(name, show) for name, part in sources.items() if (show := _shown(part))]
         # All at once, which is fast; a function's place is held by an attribute that every object has, and so is one place at the end,
         # since attrgetter gives no tuple of one.
-        attributes = ["__class__" if callable(part.source) else part.source for part in sources.values()]
-        self._attributes = attrgetter(*attributes, "__class__")
+        self._paths = ["__class__" if callable(part.source) else part.source for part in sources.values()]
+        self._attributes = attrgetter(*self._paths, "__class__")
 
-    def of(self, row: Any) -> dict[str, Any]:
-        """The object as responses show it. An optional property that is None is left out."""
-        found = dict(zip(self.properties, self._attributes(row), strict=False))
+    def of(self, row: Any, **given: Any) -> dict[str, Any]:
+        """The object as responses show it. An optional property that is None is left out.
+
+        `given`: what properties are made of that the row does not have.
+        """
+        if given:
+            found = {
+                name: given[name] if name in given else attrgetter(path)(row)
+                for name, path in zip(self.properties, self._paths, strict=True)
+            }
+        else:
+            found = dict(zip(self.properties, self._attributes(row), strict=False))
         for name, show in self._changed:
             found[name] = show(found[name])
-        for name, give in self._given:
-            found[name] = give(row)
+        for name, make in self._called:
+            found[name] = make(row)
         for name in self._optional:
             if found[name] is None:
                 del found[name]

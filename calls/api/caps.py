@@ -14,8 +14,9 @@ from billing import caps
 from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import StrictSerializer, data, validated
 from bubblyphone.core.known_parameters import KnownParameters
-from bubblyphone.core.money import ZERO, format_amount, format_money
+from bubblyphone.core.money import ZERO
 from bubblyphone.core.readable_body import ReadableBody
+from calls.api.shapes import CAPS
 from calls.api.views import developer_of
 from calls.charging import balance_holds
 from calls.charging.daily_caps import DailyCap, Scope, all_daily_caps
@@ -49,25 +50,9 @@ def caps_data(developer: Developer) -> dict[str, Any]:
     """The account's limits; null is none."""
     limits, now = caps.limits_of(developer), timezone.now()
     whole = DailyCap(developer.pk, Scope.ACCOUNT, developer.pk, limits.daily_cap or ZERO)
-    return {
-        "daily_cap": format_amount(limits.daily_cap),
-        "spent_today": format_money(whole.spent(now)),
-        "max_concurrent_calls": limits.max_concurrent_calls,
-        "running_calls": balance_holds.open_calls(developer.pk).count(),
-        "max_calls_per_caller_per_hour": limits.max_calls_per_caller_per_hour,
-        "ceilings": {
-            "daily_cap": format_amount(limits.daily_cap_ceiling),
-            "max_concurrent_calls": limits.concurrent_calls_ceiling,
-        },
-        "currency": "USD",
-        "others": [
-            {
-                "scope": cap.scope,
-                "id": cap.target_id,
-                "daily_cap": format_amount(cap.amount),
-                "spent_today": format_money(cap.spent(now)),
-            }
-            for cap in all_daily_caps(developer)
-            if cap.scope is not Scope.ACCOUNT
-        ],
-    }
+    return CAPS.of(
+        limits,
+        spent_today=whole.spent(now),
+        running_calls=balance_holds.open_calls(developer.pk).count(),
+        others=[cap for cap in all_daily_caps(developer) if cap.scope is not Scope.ACCOUNT],
+    )

@@ -8,12 +8,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import retention
-from bubblyphone.core.api import StrictSerializer, data, format_time, validated
+from bubblyphone.core.api import StrictSerializer, data, validated
 from bubblyphone.core.errors import Conflict, NotFound
 from calls import selectors
 from calls.after_call import analysis, recording_access
+from calls.api.shapes import ANALYSIS, RECORDING
 from calls.api.views import developer_of
-from calls.models import Call
+from calls.models import Analysis, Call
 
 
 class RecordingView(APIView):
@@ -22,15 +23,7 @@ class RecordingView(APIView):
     def get(self, request: Request, identifier: str) -> Response:
         recording = recording_access.get_recording(selectors.get_call(developer_of(request), identifier))
         signed = recording_access.signed_url(recording)
-        return data(
-            {
-                "recording_url": signed.url,
-                "expires_at": format_time(signed.expires_at),
-                "duration_seconds": (recording.duration_ms or 0) / 1000,
-                "size_bytes": recording.size_bytes,
-                "missing": recording.missing or None,
-            }
-        )
+        return data(RECORDING.of(recording, recording_url=signed.url, expires_at=signed.expires_at))
 
     def delete(self, request: Request, identifier: str) -> Response:
         recording_access.delete(selectors.get_call(developer_of(request), identifier))
@@ -53,14 +46,7 @@ def analysis_data(call: Call) -> dict[str, Any]:
     work = analysis.find(call)
     if work is None and call.answered_at is None:
         raise NotFound("This call was not answered, so there is nothing to analyze.", code="call_not_answered")
-    return {
-        "call_id": call.pk,
-        "status": work.status if work else "pending",
-        "source": (work.source or None) if work else None,
-        "result": call.analysis_result,
-        "reason": (work.reason or None) if work and work.status == "failed" else None,
-        "finished_at": format_time(work.finished_at) if work else None,
-    }
+    return ANALYSIS.of(work or Analysis(call=call), result=call.analysis_result)
 
 
 class RecordingRetentionSerializer(StrictSerializer):

@@ -14,25 +14,11 @@ from agents.serializers import (
 )
 from bubblyphone.core.api import StrictSerializer
 from bubblyphone.core.queries import DayOrTimeField
-from calls.after_call import transcription
 from calls.api.metadata import MetadataField, MetadataFilter
 from calls.limits import MAX_BRIEFING_CHARACTERS
-from calls.models import Call, CallStatus, Direction, Outcome, Transcription
+from calls.models import CallStatus, Direction, Outcome
 from calls.webhook_mode.actions import MAX_TEXT_CHARACTERS
 from phone_numbers.models import CallMode
-
-
-def whisper_data(call: Call) -> dict[str, Any]:
-    """Whisper's transcript of the recording; empty until it is complete."""
-    work = Transcription.objects.filter(call=call).first()
-    is_ready = work is not None and work.status == Transcription.Status.READY
-    return {
-        "whisper_transcript": transcription.full_text(work) if work and is_ready else None,
-        "whisper_segments": work.segments if work and is_ready else [],
-        "whisper_status": work.status if work else None,
-        "whisper_source": work.source if work and is_ready else None,
-        "whisper_error": work.reason if work and work.status == Transcription.Status.FAILED else None,
-    }
 
 
 class CallFilters(serializers.Serializer[Any]):

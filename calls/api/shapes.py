@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.utils import timezone
+
 from accounts.retention import MAX_DAYS
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.json_schema import (
@@ -19,7 +21,8 @@ from bubblyphone.core.json_schema import (
     text,
     whole,
 )
-from calls.after_call.transcription import RECIPIENT
+from bubblyphone.core.money import format_money
+from calls.after_call.transcription import RECIPIENT, full_text
 from calls.charging.daily_caps import Scope
 from calls.diagnosis import Fault
 from calls.models import (
@@ -42,6 +45,16 @@ def to_milliseconds(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
+_CEILINGS = record(
+    {
+        "daily_cap": Read(
+            "daily_cap_ceiling", nullable(money("25.00", "The highest `daily_cap` you can set. Null: any, or none."))
+        ),
+        "max_concurrent_calls": Read(
+            "concurrent_calls_ceiling", nullable(whole(10, "The same for `max_concurrent_calls`."))
+        ),
+    }
+)
 CAPS = shape(
     "Caps",
     {
@@ -50,20 +63,15 @@ CAPS = shape(
         "max_concurrent_calls": nullable(whole(20)),
         "running_calls": whole(3, "Calls in progress."),
         "max_calls_per_caller_per_hour": nullable(whole(10)),
-        "ceilings": record(
-            {
-                "daily_cap": nullable(money("25.00", "The highest `daily_cap` you can set. Null: any, or none.")),
-                "max_concurrent_calls": nullable(whole(10, "The same for `max_concurrent_calls`.")),
-            }
-        ),
-        "currency": choice(["USD"], "USD"),
+        "ceilings": Read(lambda limits: _CEILINGS.of(limits), _CEILINGS),
+        "currency": Read(lambda limits: "USD", choice(["USD"], "USD")),
         "others": listing(
             record(
                 {
                     "scope": choice([scope for scope in Scope if scope is not Scope.ACCOUNT], "phone_number"),
-                    "id": whole(1, "Daily cap of the number, agent, or key."),
-                    "daily_cap": money("10.00"),
-                    "spent_today": money("2.11"),
+                    "id": Read("target_id", whole(1, "Daily cap of the number, agent, or key.")),
+                    "daily_cap": Read("amount", money("10.00")),
+                    "spent_today": Read(lambda cap: format_money(cap.spent(timezone.now())), money("2.11")),
                 }
             ),
             "Daily caps of numbers, agents, and API keys. Set them on those objects.",
@@ -231,23 +239,45 @@ WHISPER_SEGMENT = shape(
         ),
     },
 )
+
+
+def _is_ready(work: Transcription) -> bool:
+    return work.status == Transcription.Status.READY
+
+
 TRANSCRIPT = record(
     {
         "call_id": whole(42),
         "transcript": listing(SPOKEN),
-        "whisper_transcript": nullable(
-            text("We are open from nine.\nGreat, thank you.", "Full text, one line per turn. Null until ready."),
+        "whisper_transcript": Read(
+            lambda work: full_text(work) if _is_ready(work) else None,
+            nullable(
+                text("We are open from nine.\nGreat, thank you.", "Full text, one line per turn. Null until ready."),
+            ),
         ),
-        "whisper_segments": listing(WHISPER_SEGMENT, "Segments of both speakers, in order of time."),
-        "whisper_status": nullable(
-            choice(Transcription.Status.values, "ready", "Null if there is nothing to transcribe, or not yet.")
+        "whisper_segments": Read(
+            lambda work: work.segments if _is_ready(work) else [],
+            listing(WHISPER_SEGMENT, "Segments of both speakers, in order of time."),
         ),
-        "whisper_source": nullable(
-            text(
-                "groq:whisper-large-v3-turbo", "Who wrote it down; `offline:…` is the built-in recognizer, not charged."
-            )
+        "whisper_status": Read(
+            lambda work: work.status if work.pk else None,
+            nullable(
+                choice(Transcription.Status.values, "ready", "Null if there is nothing to transcribe, or not yet.")
+            ),
         ),
-        "whisper_error": nullable(text("The transcription provider could not be reached."), example=None),
+        "whisper_source": Read(
+            lambda work: work.source if _is_ready(work) else None,
+            nullable(
+                text(
+                    "groq:whisper-large-v3-turbo",
+                    "Who wrote it down; `offline:…` is the built-in recognizer, not charged.",
+                )
+            ),
+        ),
+        "whisper_error": Read(
+            lambda work: work.reason if work.status == Transcription.Status.FAILED else None,
+            nullable(text("The transcription provider could not be reached."), example=None),
+        ),
     }
 )
 RECORDING = record(
@@ -257,7 +287,7 @@ RECORDING = record(
             "WAV file, caller on the left channel, agent (or transfer recipient) on the right. No key needed.",
         ),
         "expires_at": moment("When the URL expires, one hour after the request."),
-        "duration_seconds": number(95.2),
+        "duration_seconds": Read(lambda recording: (recording.duration_ms or 0) / 1000, number(95.2)),
         "size_bytes": whole(3046400),
         "missing": nullable(
             text(
@@ -284,7 +314,10 @@ ANALYSIS = record(
                 "One value per schema field. Same as `analysis_result` of the call.",
             )
         ),
-        "reason": nullable(text("The model could not be reached.", "Reason for the failure."), example=None),
+        "reason": Read(
+            lambda work: (work.reason or None) if work.status == Analysis.Status.FAILED else None,
+            nullable(text("The model could not be reached.", "Reason for the failure."), example=None),
+        ),
         "finished_at": nullable(moment()),
     }
 )

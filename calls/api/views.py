@@ -19,11 +19,10 @@ from calls.api.serializers import (
     ContextSerializer,
     SpeakSerializer,
     TransferSerializer,
-    whisper_data,
 )
-from calls.api.shapes import ATTEMPT, CALL, CALL_DETAIL, DIAGNOSIS, EVENT, SPOKEN, TURN
+from calls.api.shapes import ATTEMPT, CALL, CALL_DETAIL, DIAGNOSIS, EVENT, TRANSCRIPT, TURN
 from calls.control import outbound, running_calls
-from calls.models import Call
+from calls.models import Call, Transcription
 from phone_numbers.models import PhoneNumber
 
 
@@ -106,8 +105,8 @@ class TranscriptView(APIView):
         call = selectors.get_call(developer_of(request), identifier)
         if not call.is_over:
             raise Conflict("The transcript is available after the call ends.", code="call_running")
-        entries = [SPOKEN.of(entry) for entry in call.transcript.all()]
-        return data({"call_id": call.pk, "transcript": entries, **whisper_data(call)})
+        work = Transcription.objects.filter(call=call).first() or Transcription(call=call)
+        return data(TRANSCRIPT.of(work, transcript=call.transcript.all()))
 
 
 class EventsView(APIView):

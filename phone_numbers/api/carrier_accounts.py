@@ -15,7 +15,7 @@ from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.readable_body import ReadableBody
 from phone_numbers import carrier_accounts, imports
 from phone_numbers.api.serializers import CarrierAccountSerializer
-from phone_numbers.api.shapes import CARRIER_ACCOUNT, NUMBER_DETAIL
+from phone_numbers.api.shapes import BOUGHT_NUMBER, CARRIER_ACCOUNT
 from phone_numbers.api.update import NumberUpdateSerializer
 from phone_numbers.configuration import CAP_FIELDS, variable_warnings
 from phone_numbers.models import PhoneNumber
@@ -77,5 +77,5 @@ class ImportView(APIView):
         require_admin_key_to_change(CAP_FIELDS, PhoneNumber(), fields, request)
         developer = cast(Developer, request.user)
         number = imports.import_number(developer=developer, configuration_fields=fields, **place)
-        shown = {**NUMBER_DETAIL.of(number), "webhook_secret": signing_keys(number.signing_secret).current}
+        shown = BOUGHT_NUMBER.of(number, webhook_secret=signing_keys(number.signing_secret).current)
         return data(shown, status=201, warnings=variable_warnings(number))

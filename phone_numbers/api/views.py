@@ -14,7 +14,7 @@ from phone_numbers.api.serializers import (
     NumberSearchSerializer,
     PricingQuerySerializer,
 )
-from phone_numbers.api.shapes import AVAILABLE_NUMBER, COST, NUMBER, NUMBER_DETAIL, PRICE
+from phone_numbers.api.shapes import AVAILABLE_NUMBER, BOUGHT_NUMBER, COST, NUMBER, NUMBER_DETAIL, PRICE
 from phone_numbers.api.update import patch_number
 from phone_numbers.models import PhoneNumber
 from webhooks.signing import signing_keys
@@ -83,4 +83,4 @@ def _at_carrier(request: Request, fields: dict[str, Any]) -> dict[str, Any]:
 
 def _with_secret(number: PhoneNumber, secret: str, *, status: int) -> Response:
     """The answers to a purchase and a rotation, the only ones that show the webhook secret."""
-    return data({**NUMBER_DETAIL.of(number), "webhook_secret": secret}, status=status)
+    return data(BOUGHT_NUMBER.of(number, webhook_secret=secret), status=status)

@@ -9,4 +9,4 @@ _CONNECTION: dict[str, Schema | Read] = {
     "model": Read("call.model_slug", text("gemini-3.1-flash-live")),
 }
 STARTED = record({"call_id": Read("call.public_id", text("sandbox_abc123")), **_CONNECTION, "expires_in": whole(30)})
-DEMO = record({"call_id": Read("call.id", whole(5001)), **_CONNECTION})
+DEMO = record({"call_id": Read("call.id", whole(5001)), **_CONNECTION, "demos_remaining": whole(2, minimum=0)})

@@ -68,4 +68,4 @@ class SandboxDemoView(APIView):
 
     def post(self, request: Request) -> Response:
         started, left = services.start_demo_call(developer=developer_of(request))
-        return data({**DEMO.of(started), "demos_remaining": left}, status=201)
+        return data(DEMO.of(started, demos_remaining=left), status=201)

@@ -65,3 +65,11 @@ def test_the_schema_says_nothing_of_the_rows() -> None:
 
 def test_an_object_of_one_property() -> None:
     assert record({"kind": text("telephony")}).of(SimpleNamespace(kind="model")) == {"kind": "model"}
+
+
+def test_what_the_row_does_not_have_is_given() -> None:
+    secret = record({**BILL.properties, "first": text("telephony"), "secret": nullable(text("whsec_…"))})
+    row = bill()
+    given = secret.of(row, first="model", secret="", lines=[*row.lines, *row.lines])
+    assert (given["first"], given["secret"], len(given["lines"])) == ("model", None, 2)
+    assert given["lines"][0] == {"kind": "telephony", "amount": "0.063"}

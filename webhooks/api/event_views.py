@@ -14,7 +14,7 @@ from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.readable_body import ReadableBody
 from webhooks import account_endpoints, events
 from webhooks.api.serializers import EndpointSerializer, EventFilters
-from webhooks.api.shapes import ENDPOINT, EVENT, WEBHOOK_LOG
+from webhooks.api.shapes import ENDPOINT, EVENT, NEW_ENDPOINT, WEBHOOK_LOG
 from webhooks.models import WebhookEndpoint
 
 
@@ -88,4 +88,4 @@ class RotateEndpointSecretView(_EndpointView):
 
 
 def _with_secret(endpoint: WebhookEndpoint, secret: str, *, status: int = 200) -> Response:
-    return data({**ENDPOINT.of(endpoint), "secret": secret}, status=status)
+    return data(NEW_ENDPOINT.of(endpoint, secret=secret), status=status)
