@@ -120,7 +120,7 @@ CALL = shape(
             "False if the mailbox or anybody else ended the call first."
         ),
         "screened": Read(
-            lambda call: call.screened if call.is_over or call.screened == Screened.ACCEPTED else "",
+            lambda call: (call.screened or None) if call.is_over or call.screened == Screened.ACCEPTED else None,
             nullable(
                 choice(
                     Screened.values, "accepted", "Whether the phone of an outbound call asked who is calling first."
