@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from bubblyphone.core.errors import InvalidRequest
+from bubblyphone.core.errors import InvalidRequest, NotFound
 from webhooks.models import Event
 
 LIFETIME = timedelta(days=30)
@@ -50,6 +50,20 @@ def newest_id(developer_id: int) -> str | None:
     _give_positions(developer_id)
     rows = Event.objects.filter(developer_id=developer_id, position__isnull=False).order_by("-position")
     return rows.values_list("public_id", flat=True).first()
+
+
+def up_to(developer_id: int, public_id: str | None) -> QuerySet[Event]:
+    """The events that `after` the same id does not return; none without an id."""
+    last = Event.objects.filter(developer_id=developer_id, public_id=public_id)
+    return Event.objects.filter(developer_id=developer_id, position__lte=last.values("position"))
+
+
+def get_event(developer_id: int, public_id: str) -> Event:
+    """Raises NotFound, also for an event of another account."""
+    event = Event.objects.filter(developer_id=developer_id, public_id=public_id).first()
+    if event is None:
+        raise NotFound("Not found.")
+    return event
 
 
 def delete_expired() -> None:

@@ -56,6 +56,7 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["developer", "id"], condition=models.Q(position=None), name="event_without_position"),
             models.Index(fields=["created_at"], name="event_created"),
+            models.Index(fields=["developer", "-id"], name="event_by_developer"),
         ]
 
     def __str__(self) -> str:

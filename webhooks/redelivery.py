@@ -42,7 +42,7 @@ def resend(*, developer: Developer, delivery_id: int) -> WebhookDelivery:
         raise Conflict("The endpoint of this webhook was deleted.")
     if found.exclude(method="").exists():
         raise Conflict("Requests of a tool with its own URL cannot be resent.", code="not_resendable")
-    if not _send_again(found):
+    if not send_again(found):
         if found.exists():
             raise Conflict("This webhook is already being sent.", code="pending")
         raise NotFound("Not found.")
@@ -51,7 +51,7 @@ def resend(*, developer: Developer, delivery_id: int) -> WebhookDelivery:
 
 def resend_failed(*, developer: Developer) -> int:
     """Resend all failed webhooks; returns their number. Skips those that asked for a response, which is no longer needed."""
-    return _send_again(failed_notices(developer))
+    return send_again(failed_notices(developer))
 
 
 def failed_notices(developer: Developer) -> QuerySet[WebhookDelivery]:
@@ -61,7 +61,7 @@ def failed_notices(developer: Developer) -> QuerySet[WebhookDelivery]:
 
 
 @transaction.atomic
-def _send_again(rows: QuerySet[WebhookDelivery]) -> int:
+def send_again(rows: QuerySet[WebhookDelivery]) -> int:
     """Put finished deliveries back into the outbox. Their responses are no longer carried out."""
     settled = rows.exclude(status=Status.PENDING)
     count = settled.update(status=Status.PENDING, next_attempt_at=timezone.now(), wants_reply=False)

@@ -27,6 +27,8 @@ PAGES = [
     "/agents/new",
     "/model-keys",
     "/secrets",
+    "/webhook-endpoints",
+    "/events",
     "/calls",
     "/api-keys",
     "/billing",

@@ -113,6 +113,23 @@ CASES = [
     Case("release-number"),
     Case("resend-failed-webhooks"),
     Case("resend-webhook", {"next": "/webhooks"}),
+    Case(
+        "webhook-endpoints", {"url": "{server}/all", "events": "call.hangup"},
+        {"url": "no", "description": "x" * 201}, ("url", "description", "events"),
+    ),
+    Case(
+        "webhook-endpoint", {"url": "{server}/other", "events": "*"},
+        {"url": "no", "description": "Kept"}, ("url", "events"),
+    ),
+    Case("enable-endpoint"),
+    Case("disable-endpoint"),
+    Case("test-endpoint"),
+    Case("rotate-endpoint-secret"),
+    Case("delete-endpoint"),
+    Case(
+        "resend-events", {"endpoint": "{pk:endpoint}", "since": "2026-01-01T00:00", "until": "2126-01-01T00:00"},
+        {"endpoint": "0", "since": "2026-01-02T00:00", "until": "2026-01-01T00:00"}, ("endpoint", "until"),
+    ),
     Case("country", {"requirement-1": PDF}, {"requirement-0": "Kept", "requirement-1": b"neither PDF nor picture"}, ("requirement-1",)),
     Case("try-tool", TOOL, does_nothing=True),
     Case("try-lookup", LOOKUP, does_nothing=True),
@@ -173,6 +190,7 @@ def test_every_address_that_takes_a_post_is_in_the_table(world: World) -> None:
         "identifier": "1",
         "code": "GB",
         "number_type": "local",
+        "public_id": "evt_0",
     }
     made_up |= {
         "reference": "00000000-0000-0000-0000-000000000000",

@@ -26,7 +26,11 @@ from tests.fakes.recording_server import RecordingServer
 from tests.fakes.stripe_server import FakeStripe
 from tests.pages.signed_in import signed_in_client
 from tests.phone_numbers.requirement_answers import upload
+from webhooks import events
+from webhooks.account_endpoints import create as create_endpoint
+from webhooks.account_endpoints import update as update_endpoint
 from webhooks.models import WebhookDelivery
+from webhooks.outbox import publish
 
 # Machines' doors, which have tests of their own, and the admin (tests/staff/test_forms.py).
 OTHERS = ("api/v1/", "webhooks/<slug:name>", "webhooks/stripe", "admin/", "docs", "healthz", "readyz")
@@ -50,6 +54,7 @@ class World:
         self.call = make_call(self.number, timezone.now())
         self.ended_call = make_call(self.number, timezone.now(), status="completed", ended_at=timezone.now())
         self.secret = create_secret(developer=developer, name="KEY", value="s3cret")
+        self.endpoint = create_endpoint(developer=developer, url=f"{server.url}/all", event_types=["*"])[0]
         self.key = create_model_key(developer=developer, provider="openai", api_key="sk-proj-0123456789")
         self.carrier_account = make_carrier_account(developer, **exchange.credentials())
         exchange.exchange.own(OWNED)
@@ -86,9 +91,13 @@ class World:
             "release-number": lambda: {"pk": self.webhook_number.pk},
             "test-carrier-account": lambda: {"pk": self.carrier_account.pk},
             "delete-carrier-account": lambda: {"pk": self.carrier_account.pk},
+            "enable-endpoint": lambda: {"pk": self._disabled_endpoint()},
         }
         if name in made:
             return made[name]()
+        if name == "resend-events":
+            publish(developer_id=developer.pk, subject="number:1", event_type="call.hangup", payload={}, endpoints=())
+            events.newest_id(developer.pk)
         if name == "resend-failed-webhooks":
             self._failed_delivery()
         pattern = next(found for found in patterns() if found.name == name)
@@ -96,6 +105,7 @@ class World:
             "agents": self.agent.pk,
             "model-keys": self.key.pk,
             "secrets": self.secret.pk,
+            "webhook-endpoints": self.endpoint.pk,
             "numbers": self.number.pk,
         }
         values = {"pk": known.get(str(pattern.pattern).partition("/")[0]), "identifier": self.call.pk, "number": 1}
@@ -149,6 +159,9 @@ class World:
             webhook_id=uuid4(),
             signing_secret=self.number.signing_secret,
         ).pk
+
+    def _disabled_endpoint(self) -> int:
+        return update_endpoint(developer=self.developer, pk=self.endpoint.pk, enabled=False).pk
 
     def _recording(self) -> int:
         name = storages["recordings"].save("call.wav", upload(b"RIFF", "call.wav"))
