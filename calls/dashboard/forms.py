@@ -5,7 +5,7 @@ from datetime import datetime, time
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Developer
@@ -23,13 +23,17 @@ LOOKUPS = {
     "status": "status",
     "number": "phone_number_id",
     "agent": "agent_id",
-    "outcome": "hangup_cause",
     "reached": "outcome",
 }
 
 
+# The outcome of calls that the policy, or a rule of ours, did not allow.
+REFUSED = "refused"
+
+
 def _outcome_choices() -> list[tuple[str, str]]:
-    return [("", "Any outcome"), *((cause.value, words.removesuffix(".")) for cause, words in outcomes().items())]
+    causes = [(cause.value, words.removesuffix(".")) for cause, words in outcomes().items()]
+    return [("", "Any outcome"), *causes, (REFUSED, "Not dialed")]
 
 
 def _date(label: str) -> forms.DateField:
@@ -55,6 +59,9 @@ class CallFilterForm(forms.Form):
     )
     number = forms.TypedChoiceField(label="Number", required=False, coerce=int, empty_value=None)
     agent = forms.TypedChoiceField(label="Agent", required=False, coerce=int, empty_value=None)
+    metadata = forms.CharField(
+        label="Metadata", required=False, max_length=600, widget=forms.TextInput(attrs={"placeholder": "order=1815"})
+    )
     since = _date("From")
     until = _date("To")
 
@@ -66,6 +73,13 @@ class CallFilterForm(forms.Form):
         self._offer("agent", "All agents", [(agent.pk, agent.name) for agent in agents])
         self.is_valid()
         self.chosen = {name: value for name, value in self.cleaned_data.items() if value}
+
+    def clean_metadata(self) -> dict[str, str]:
+        """`key=value`, and further ones separated by commas; a call must have all of them."""
+        pairs = [pair.partition("=") for pair in self.cleaned_data["metadata"].split(",") if pair.strip()]
+        if any(not key.strip() or not separator for key, separator, _ in pairs):
+            raise forms.ValidationError("Enter a key and a value, like order=1815.")
+        return {key.strip(): value.strip() for key, _, value in pairs}
 
     def clean(self) -> dict[str, Any]:
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
@@ -85,6 +99,11 @@ class CallFilterForm(forms.Form):
         calls = calls.filter(**{lookup: self.chosen[name] for name, lookup in LOOKUPS.items() if name in self.chosen})
         if text := self.chosen.get("q"):
             calls = search(calls, text)
+        if outcome := self.chosen.get("outcome"):
+            refused = Q(direction=Direction.OUTBOUND) & ~Q(refusal_reason="")
+            calls = calls.filter(refused if outcome == REFUSED else Q(hangup_cause=outcome) & ~refused)
+        if labels := self.chosen.get("metadata"):
+            calls = calls.filter(metadata__contains=labels)
         if since := self.chosen.get("since"):
             calls = calls.filter(started_at__gte=timezone.make_aware(datetime.combine(since, time.min)))
         if until := self.chosen.get("until"):

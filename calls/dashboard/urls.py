@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from calls.dashboard import call_list, overview_views, place_call, recording_pages, views
+from calls.dashboard import call_list, overview_views, place_call, policy_views, recording_pages, views
 
 urlpatterns = [
     path("", overview_views.overview, name="overview"),
@@ -20,4 +20,9 @@ urlpatterns = [
     path("calls/<str:identifier>/hang-up", views.hang_up, name="hang-up"),
     path("calls/<str:identifier>/context", views.give_context, name="give-context"),
     path("calls/<str:identifier>/transfer", views.transfer, name="transfer-call"),
+    path("policy", policy_views.policy, name="policy"),
+    path("do-not-call", policy_views.do_not_call, name="do-not-call"),
+    path("do-not-call/import", policy_views.import_numbers, name="import-do-not-call"),
+    path("do-not-call/export", policy_views.export_numbers, name="export-do-not-call"),
+    path("do-not-call/<int:pk>/remove", policy_views.remove_number, name="remove-do-not-call"),
 ]

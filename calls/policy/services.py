@@ -78,13 +78,13 @@ def _read(content: bytes) -> Iterator[tuple[str, str]]:
         table = csv.DictReader(io.StringIO(text), strict=True)
         if COLUMN not in (table.fieldnames or ()):
             raise InvalidRequest({"file": [f"The first line must name a column `{COLUMN}`."]})
-        rows = [((row[COLUMN] or "").strip(), (row.get("reason") or "").strip()) for row in table]
+        lines = [(table.line_num, (row[COLUMN] or "").strip(), (row.get("reason") or "").strip()) for row in table]
     except csv.Error as error:
         raise InvalidRequest({"file": [f"The file is not valid CSV: {error}."]}) from error
-    wrong = [line for line, (number, _) in enumerate(rows, start=2) if not is_e164(number)]
+    wrong = [line for line, number, _ in lines if not is_e164(number)]
     if wrong:
         raise InvalidRequest({f"rows.{line}": [NOT_A_NUMBER] for line in wrong[:MAX_REPORTED_ROWS]})
-    yield from rows
+    yield from ((number, reason) for _, number, reason in lines)
 
 
 def csv_of(rows: QuerySet[DoNotCallNumber]) -> HttpResponse:

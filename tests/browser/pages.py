@@ -36,6 +36,8 @@ PAGES = {
     "webhook-endpoint": "/webhook-endpoints/{endpoint}",
     "events": "/events",
     "event": "/events/{event}",
+    "policy": "/policy",
+    "do-not-call": "/do-not-call",
     "countries": "/countries",
     "country": "/countries/GB/local",
     "account": "/account",

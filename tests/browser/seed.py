@@ -37,6 +37,7 @@ from calls.models import (  # noqa: E402
     Recording,
     TranscriptEntry,
 )
+from calls.policy import services as policy  # noqa: E402
 from phone_numbers.models import (  # noqa: E402
     PhoneNumber,
     Verification,
@@ -44,7 +45,8 @@ from phone_numbers.models import (  # noqa: E402
     VerificationEvent,
 )
 from sandbox.demo import EMAIL  # noqa: E402
-from webhooks.models import WebhookAttempt, WebhookDelivery  # noqa: E402
+from webhooks import account_endpoints, outbox  # noqa: E402
+from webhooks.models import Event, WebhookAttempt, WebhookDelivery, WebhookEndpoint  # noqa: E402
 
 RATE = 8000
 NOW = timezone.now().replace(microsecond=0)
@@ -194,6 +196,21 @@ def deliver(call: Call, event_type: str, fields: dict[str, Any], status: int, an
     )  # fmt: skip
 
 
+def seed_endpoint(developer: Developer, call: Call) -> tuple[WebhookEndpoint, Event]:
+    """An endpoint, and events of which it got one."""
+    endpoint, _ = account_endpoints.create(
+        developer=developer, url="https://crm.example.com/bubblyphone/events", description="CRM",
+        event_types=["call.hangup", "call.report", "call.recording.ready", "call.analysis.ready"], enabled=False,
+    )  # fmt: skip
+    for name in ("call.started", "call.answered", "call.hangup"):
+        payload = {"event": name, "call_id": str(call.pk), "duration_seconds": call.duration_seconds}
+        event = outbox.publish(
+            developer_id=developer.pk, subject=f"call:{call.pk}", event_type=name, payload=payload,
+            endpoints=[endpoint] if name == "call.hangup" else [],
+        )  # fmt: skip
+    return endpoint, event
+
+
 def hand_in_papers(developer: Developer) -> Verification:
     """A bill as a picture and a name, which wait for staff."""
     page = Image.new("RGB", (620, 400), "white")
@@ -242,7 +259,14 @@ def main() -> None:
     call = seed_call(number, 0.01, 38)
     tell(call)
     record(call)
+    endpoint, event = seed_endpoint(developer, call)
+    for digit in range(4):
+        policy.add(
+            developer_id=developer.pk, phone_number=f"+1202555018{digit}", source=["page", "agent"][digit % 2],
+            reason="Asked not to be called again." if digit else "",
+        )  # fmt: skip
     ids = {"agent": agent.pk, "call": call.pk, "failed_call": failed.pk, "number": number.pk, "developer": developer.pk}
+    ids |= {"endpoint": endpoint.pk, "event": event.public_id}
     if "documents" in sys.argv:
         ids["verification"] = hand_in_papers(developer).pk
     print(json.dumps(ids))  # noqa: T201

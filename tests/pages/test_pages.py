@@ -29,6 +29,8 @@ PAGES = [
     "/secrets",
     "/webhook-endpoints",
     "/events",
+    "/policy",
+    "/do-not-call",
     "/calls",
     "/api-keys",
     "/billing",

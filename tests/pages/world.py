@@ -17,7 +17,7 @@ from accounts.services import issue_api_key, open_session
 from agents.secrets import create_secret
 from agents.services import create_model_key, save_draft, update_agent
 from billing.models import Card, Payment
-from calls.models import Recording
+from calls.models import DoNotCallNumber, Recording
 from tests.billing.payments import save_card
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_agent, make_carrier_account, make_phone_number
@@ -91,6 +91,7 @@ class World:
             "release-number": lambda: {"pk": self.webhook_number.pk},
             "test-carrier-account": lambda: {"pk": self.carrier_account.pk},
             "delete-carrier-account": lambda: {"pk": self.carrier_account.pk},
+            "remove-do-not-call": lambda: {"pk": self._listed_number()},
             "enable-endpoint": lambda: {"pk": self._disabled_endpoint()},
         }
         if name in made:
@@ -158,6 +159,11 @@ class World:
             subject=f"call:{self.call.pk}",
             webhook_id=uuid4(),
             signing_secret=self.number.signing_secret,
+        ).pk
+
+    def _listed_number(self) -> int:
+        return DoNotCallNumber.objects.create(
+            developer=self.developer, phone_number="+12025550199", source="page"
         ).pk
 
     def _disabled_endpoint(self) -> int:

@@ -1,0 +1,163 @@
+"""What people type on the pages of the calling policy and of the do-not-call list."""
+
+from datetime import time
+from typing import Any
+
+import phonenumbers
+from django import forms
+
+from accounts.models import Developer
+from bubblyphone.core.e164 import is_e164
+from bubblyphone.core.errors import InvalidRequest
+from calls.models import DialingPolicy, DoNotCallNumber
+from calls.policy import services
+from calls.policy.calling_hours import DAYS
+from phone_numbers.countries import COUNTRY_NAMES
+
+DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MAX_FILE_BYTES = 10 * 1024 * 1024
+_CLOCK = "%H:%M"
+
+
+def _clock(label: str) -> forms.TimeField:
+    return forms.TimeField(
+        label=label, required=False, widget=forms.TimeInput(format=_CLOCK, attrs={"type": "time"}), input_formats=[_CLOCK]
+    )
+
+
+def e164_of(text: str) -> str:
+    """A number as people type it, in E.164. Raises ValidationError."""
+    number = text.translate(str.maketrans("", "", " -().\N{NO-BREAK SPACE}"))
+    if not is_e164(number):
+        raise forms.ValidationError("Enter a number with + and country code, like +12025550123.")
+    return number
+
+
+class PolicyForm(forms.Form):
+    """The account's policy. What is empty or off is no rule."""
+
+    limit_countries = forms.BooleanField(label="Only call some countries", required=False)
+    countries = forms.MultipleChoiceField(
+        label="Countries",
+        required=False,
+        choices=sorted(COUNTRY_NAMES.items(), key=lambda pair: pair[1]),
+        widget=forms.CheckboxSelectMultiple,
+    )
+    other_countries = forms.CharField(
+        label="Other countries",
+        required=False,
+        max_length=1200,
+        help_text="Two-letter codes, separated by commas.",
+        widget=forms.TextInput(attrs={"placeholder": "GR, KR", "autocomplete": "off"}),
+    )
+    start = _clock("From")
+    end = _clock("To")
+    days = forms.MultipleChoiceField(
+        label="Days",
+        required=False,
+        choices=[*zip(DAYS, DAY_NAMES, strict=True)],
+        initial=DAYS,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    max_calls_per_number_per_day = forms.IntegerField(
+        label="Max calls per number in 24 hours",
+        required=False,
+        min_value=1,
+        max_value=1000,
+        widget=forms.NumberInput(attrs={"placeholder": "No limit"}),
+    )
+
+    def __init__(self, data: Any = None, *, policy: DialingPolicy) -> None:
+        codes, hours = policy.allowed_countries, policy.calling_hours or {}
+        initial = {
+            "limit_countries": codes is not None,
+            "countries": [code for code in codes or () if code in COUNTRY_NAMES],
+            "other_countries": ", ".join(code for code in codes or () if code not in COUNTRY_NAMES),
+            "start": time.fromisoformat(hours["start"]) if hours else None,
+            "end": time.fromisoformat(hours["end"]) if hours else None,
+            "days": hours.get("days", DAYS),
+            "max_calls_per_number_per_day": policy.max_calls_per_number_per_day,
+        }
+        super().__init__(data, initial=initial)
+
+    def clean_other_countries(self) -> list[str]:
+        text: str = self.cleaned_data["other_countries"]
+        codes = text.upper().replace(",", " ").split()
+        if unknown := [code for code in codes if code not in phonenumbers.SUPPORTED_REGIONS]:
+            raise forms.ValidationError(f"Unknown country code: {', '.join(unknown)}.")
+        return codes
+
+    def clean(self) -> dict[str, Any]:
+        entered = self.cleaned_data
+        start, end = entered.get("start"), entered.get("end")
+        if "start" in entered and "end" in entered:
+            if (start is None) != (end is None):
+                self.add_error("end" if end is None else "start", "Enter both times, or neither.")
+            elif start is not None and start == end:
+                self.add_error("end", "Choose another time than the start.")
+        if start is not None and not entered.get("days", DAYS):
+            self.add_error("days", "Select at least one day.")
+        if entered["limit_countries"] and not self._codes() and not self.errors:
+            self.add_error("countries", "Select at least one country, or allow all.")
+        return entered
+
+    def _codes(self) -> list[str]:
+        return sorted({*self.cleaned_data.get("countries", ()), *self.cleaned_data.get("other_countries", ())})
+
+    def save(self, developer: Developer) -> None:
+        """Of a valid form."""
+        entered = self.cleaned_data
+        hours = None
+        if entered["start"] is not None:
+            hours = {
+                "start": entered["start"].strftime(_CLOCK),
+                "end": entered["end"].strftime(_CLOCK),
+                "days": [day for day in DAYS if day in entered["days"]],
+            }
+        changes = {
+            "allowed_countries": self._codes() if entered["limit_countries"] else None,
+            "calling_hours": hours,
+            "max_calls_per_number_per_day": entered["max_calls_per_number_per_day"],
+        }
+        services.set_policy(developer=developer, changes=changes)
+
+
+class DoNotCallForm(forms.Form):
+    """One number for the list."""
+
+    phone_number = forms.CharField(
+        label="Phone number",
+        max_length=30,
+        widget=forms.TextInput(attrs={"placeholder": "+12025550123", "inputmode": "tel", "autocomplete": "off"}),
+    )
+    reason = forms.CharField(label="Reason", max_length=services.MAX_REASON, required=False)
+
+    def clean_phone_number(self) -> str:
+        return e164_of(self.cleaned_data["phone_number"])
+
+
+class DoNotCallFileForm(forms.Form):
+    """Numbers for the list from a CSV file: all of them, or none with the lines that are wrong."""
+
+    file = forms.FileField(
+        label="CSV file",
+        help_text="The first line names the columns: phone_number, and optionally reason.",
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > MAX_FILE_BYTES:
+            raise forms.ValidationError("The file is too large. The maximum is 10 MiB.")
+        return file
+
+    def save(self, developer: Developer) -> dict[str, int] | None:
+        """`added` and `already_listed`; None, with errors, where the file is refused."""
+        content, source = self.cleaned_data["file"].read(), DoNotCallNumber.Source.PAGE
+        try:
+            return services.import_csv(developer=developer, content=content, source=source)
+        except InvalidRequest as error:
+            for path, texts in error.errors.items():
+                line = path.removeprefix("rows.") if path.startswith("rows.") else ""
+                self.add_error("file", [f"Line {line}: {text}" if line else text for text in texts])
+            return None
