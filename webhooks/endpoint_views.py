@@ -15,7 +15,7 @@ from webhooks import account_endpoints, redelivery
 from webhooks.forms import EndpointForm
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 
-NEW_SECRET = "endpoint-secret"  # what the page after creating or rotating shows once
+SHOWN_ONCE = "new-endpoint-key"  # what the page after creating or rotating shows once
 RECENT = 10
 
 
@@ -32,7 +32,7 @@ def endpoints(request: HttpRequest) -> HttpResponse:
         except ApplicationError as error:
             add_errors(form, error)
         else:
-            show_once(request, NEW_SECRET, secret)
+            show_once(request, SHOWN_ONCE, secret)
             messages.success(request, "Endpoint added.")
             return redirect("webhook-endpoint", created.pk)
     rows = _with_failures(account_endpoints.endpoints_of(developer)).order_by("pk")
@@ -61,7 +61,7 @@ def endpoint(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "endpoint": found,
         "form": form,
-        "secret": take_shown_once(request, NEW_SECRET) if request.method == "GET" else "",
+        "secret": take_shown_once(request, SHOWN_ONCE) if request.method == "GET" else "",
         "recent": recent,
         "is_changing": any(delivery.status == WebhookDelivery.Status.PENDING for delivery in recent),
     }
@@ -96,7 +96,7 @@ def send_test(request: HttpRequest, pk: int) -> HttpResponse:
 @page
 def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
     secret = account_endpoints.rotate_secret(developer=signed_in(request), pk=pk)[1]
-    show_once(request, NEW_SECRET, secret)
+    show_once(request, SHOWN_ONCE, secret)
     messages.success(request, "Secret rotated. The previous one is valid for another 24 hours.")
     return redirect("webhook-endpoint", pk)
 

@@ -69,7 +69,10 @@ class EventFilterForm(_TimeRangeForm):
 
     type = forms.ChoiceField(label="Event", required=False, choices=_event_choices)
     call = forms.CharField(
-        label="Call", required=False, max_length=19, widget=forms.TextInput(attrs={"placeholder": "Call ID", "inputmode": "numeric"})
+        label="Call",
+        required=False,
+        max_length=19,
+        widget=forms.TextInput(attrs={"placeholder": "Call ID", "inputmode": "numeric"}),
     )
     since = _moment("From")
     until = _moment("To")

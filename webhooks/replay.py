@@ -35,7 +35,9 @@ def resend_events(
         events = events.filter(event_type=event_type)
     ids = list(events.order_by("pk").values_list("pk", flat=True)[: MAX_EVENTS + 1])
     if len(ids) > MAX_EVENTS:
-        raise InvalidRequest({"until": [f"Choose a shorter time: at most {MAX_EVENTS:,} events can be resent at once."]})
+        raise InvalidRequest(
+            {"until": [f"Choose a shorter time: at most {MAX_EVENTS:,} events can be resent at once."]}
+        )
     known = WebhookDelivery.objects.filter(endpoint=endpoint, event__in=ids)
     known.exclude(status=WebhookDelivery.Status.PENDING).update(url=endpoint.url)  # it may have another URL by now
     count = send_again(known)

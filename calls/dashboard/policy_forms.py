@@ -15,13 +15,17 @@ from calls.policy.calling_hours import DAYS
 from phone_numbers.countries import COUNTRY_NAMES
 
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+COUNTRIES = [(code, COUNTRY_NAMES[code]) for code in sorted(COUNTRY_NAMES, key=COUNTRY_NAMES.__getitem__)]
 MAX_FILE_BYTES = 10 * 1024 * 1024
 _CLOCK = "%H:%M"
 
 
 def _clock(label: str) -> forms.TimeField:
     return forms.TimeField(
-        label=label, required=False, widget=forms.TimeInput(format=_CLOCK, attrs={"type": "time"}), input_formats=[_CLOCK]
+        label=label,
+        required=False,
+        widget=forms.TimeInput(format=_CLOCK, attrs={"type": "time"}),
+        input_formats=[_CLOCK],
     )
 
 
@@ -40,7 +44,7 @@ class PolicyForm(forms.Form):
     countries = forms.MultipleChoiceField(
         label="Countries",
         required=False,
-        choices=sorted(COUNTRY_NAMES.items(), key=lambda pair: pair[1]),
+        choices=COUNTRIES,
         widget=forms.CheckboxSelectMultiple,
     )
     other_countries = forms.CharField(
@@ -141,7 +145,6 @@ class DoNotCallFileForm(forms.Form):
 
     file = forms.FileField(
         label="CSV file",
-        help_text="The first line names the columns: phone_number, and optionally reason.",
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
     )
 

@@ -47,7 +47,11 @@ def text_of(client: Client, path: str) -> str:
 
 
 def test_events_are_listed_newest_first_and_filtered(client: Client, developer: Developer) -> None:
-    old, call, other = put(developer), put(developer, "call.ended", "call:7"), put(developer, "number.released", "number:7")
+    old, call, other = (
+        put(developer),
+        put(developer, "call.ended", "call:7"),
+        put(developer, "number.released", "number:7"),
+    )
     Event.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=2))
     put(make_developer())
     ids = [other.public_id, call.public_id, old.public_id]
@@ -92,7 +96,9 @@ def test_an_event_shows_its_body_and_deliveries(client: Client, developer: Devel
 
 
 def test_an_endpoint_is_added_with_a_secret_shown_once_and_changed(client: Client, developer: Developer) -> None:
-    added = client.post("/webhook-endpoints", {"url": URL, "events": ["call.hangup", "call.ended"], "description": "CRM"})
+    added = client.post(
+        "/webhook-endpoints", {"url": URL, "events": ["call.hangup", "call.ended"], "description": "CRM"}
+    )
     endpoint = WebhookEndpoint.objects.get()
     path = f"/webhook-endpoints/{endpoint.pk}"
     assert added["Location"] == path

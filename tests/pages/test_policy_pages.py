@@ -67,7 +67,9 @@ def test_a_policy_is_saved_shown_and_taken_away(client: Client) -> None:
         ({"start": "09:00", "end": "20:00", "days": []}, "Select at least one day."),
     ],
 )
-def test_a_wrong_policy_changes_nothing(client: Client, developer: Developer, changes: dict[str, Any], text: str) -> None:
+def test_a_wrong_policy_changes_nothing(
+    client: Client, developer: Developer, changes: dict[str, Any], text: str
+) -> None:
     services.set_policy(developer=developer, changes={"allowed_countries": ["US"]})
     page = client.post("/policy", {"days": ["mon"], **changes}).content.decode()
     assert text in page

@@ -162,9 +162,7 @@ class World:
         ).pk
 
     def _listed_number(self) -> int:
-        return DoNotCallNumber.objects.create(
-            developer=self.developer, phone_number="+12025550199", source="page"
-        ).pk
+        return DoNotCallNumber.objects.create(developer=self.developer, phone_number="+12025550199", source="page").pk
 
     def _disabled_endpoint(self) -> int:
         return update_endpoint(developer=self.developer, pk=self.endpoint.pk, enabled=False).pk

@@ -69,6 +69,9 @@ def test_pages_and_filters(client: Client) -> None:
     assert [one["id"] for one in client.get(first["links"]["next"], headers=headers).json()["data"]] == ids[3:]
     assert [one["id"] for one in read_all(client, headers, type="call.ended, call.dtmf")] == ids[1:]
     assert [one["id"] for one in read_all(client, headers, after=ids[1], type="call.ended")] == ids[3:]
+    Event.objects.filter(public_id=ids[0]).update(created_at=timezone.now() - timedelta(hours=2))
+    since = f"{timezone.now() - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    assert [one["id"] for one in read_all(client, headers, since=since)] == ids[1:]
 
 
 @pytest.mark.django_db
@@ -78,6 +81,7 @@ def test_pages_and_filters(client: Client) -> None:
         ("after=evt_0", "after"),
         ("after=", "after"),
         ("cursor=evt_0", "after"),
+        ("since=yesterday", "since"),
         ("type=call.tool_call", "type"),
         ("type=call.ended,nonsense", "type"),
         ("per_page=101", "per_page"),

@@ -28,7 +28,10 @@ class EventsView(APIView):
         size = NewestFirstPagination().read_size(request)
         last_read = request.query_params.get("cursor", chosen.get("after"))
         developer = cast(Developer, request.user)
-        rows = list(events.after(developer.pk, last_read, chosen.get("type", ()))[: size + 1])
+        found = events.after(developer.pk, last_read, chosen.get("type", ()))
+        if since := chosen.get("since"):
+            found = found.filter(created_at__gte=since)
+        rows = list(found[: size + 1])
         shown = rows[:size]
         last = shown[-1].public_id if len(rows) > size else None
         link = None if last is None else replace_query_param(request.build_absolute_uri(), "cursor", last)

@@ -37,6 +37,7 @@ class EventFilters(serializers.Serializer[Any]):
 
     after = serializers.CharField(max_length=40, required=False)
     type = serializers.CharField(max_length=2000, required=False)
+    since = serializers.DateTimeField(required=False)
 
     def validate_type(self, names: str) -> list[str]:
         return check_types([name.strip() for name in names.split(",")])
