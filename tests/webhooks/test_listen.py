@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import CommandError, call_command
-from django.test.testcases import LiveServerThread, QuietWSGIRequestHandler, _StaticFilesHandler
+from django.test.testcases import LiveServerThread, QuietWSGIRequestHandler
 
 from bubblyphone.services.ports import find_free
 from tests.factories import make_api_key, make_developer
@@ -39,7 +40,7 @@ class Server(LiveServerThread):
 @contextmanager
 def server(port: int) -> Iterator[None]:
     """The API on a port; gone afterwards."""
-    thread = Server("127.0.0.1", _StaticFilesHandler, port=port)
+    thread = Server("127.0.0.1", StaticFilesHandler, port=port)
     thread.daemon = True
     thread.start()
     assert thread.is_ready.wait(SECONDS) and thread.error is None, thread.error
