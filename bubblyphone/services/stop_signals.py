@@ -1,8 +1,10 @@
-"""Ctrl-C, SIGTERM and SIGHUP as facts that the supervisor asks about between two steps."""
+"""Ctrl-C, SIGTERM, SIGHUP and a closed terminal as facts that the supervisor asks about between two steps."""
 
 import signal
 import time
 from types import FrameType
+
+from bubblyphone.services.terminal import Terminal
 
 # `make` passes a signal on to its child, so that one Ctrl-C or one `kill` of the group arrives twice within a millisecond.
 SAME_SIGNAL_SECONDS = 1.0
@@ -18,17 +20,21 @@ class StopSignals:
     def __init__(self) -> None:
         self._first: float | None = None
         self._is_urgent = False
+        self._terminal: Terminal | None = None
 
     def install(self) -> None:
-        """Take over SIGINT, SIGTERM and, unless `nohup` ignores it, SIGHUP. Main thread only."""
+        """Take over SIGINT, SIGTERM and, unless `nohup` ignores it, SIGHUP and what it stands for. Main thread only."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._on_signal)
+            self._terminal = Terminal()
 
     @property
     def is_stop_requested(self) -> bool:
-        """Whether a signal has arrived."""
+        """Whether a signal has arrived, or the terminal has been closed."""
+        if self._first is None and self._terminal is not None and self._terminal.is_closed():
+            self._first = time.monotonic()
         return self._first is not None
 
     @property

@@ -1,5 +1,6 @@
 """Stop signals: a storm of them counts once, and no lock can be held against their handler."""
 
+import os
 import subprocess
 import sys
 import time
@@ -59,3 +60,43 @@ def test_a_second_signal_is_urgent_after_a_second(name: str, pauses: list[float]
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert result.stdout == expected
     assert time.monotonic() - began >= sum(pauses)
+
+
+# A session like that of `ssh -t host make run`: its leader is told that the terminal is gone, and keeps it for itself.
+LEADER = """
+import fcntl, signal, subprocess, sys, termios
+signal.signal(signal.SIGHUP, lambda *_: None)
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+subprocess.run([sys.executable, "-c", sys.argv[1]], process_group={group}, check=True)
+"""
+RUN = """
+import signal, time
+from bubblyphone.services.stop_signals import StopSignals
+signal.signal(signal.SIGHUP, signal.{default})
+signals = StopSignals()
+signals.install()
+assert not signals.is_stop_requested
+print("runs", flush=True)
+until = time.monotonic() + {seconds}
+while not signals.is_stop_requested and time.monotonic() < until:
+    time.sleep(0.02)
+print("asked" if signals.is_stop_requested else "left alone")
+"""
+
+
+@pytest.mark.parametrize(
+    ("group", "default", "seconds", "expected"),
+    [("None", "SIG_DFL", 30, "asked"), ("0", "SIG_DFL", 1, "left alone"), ("None", "SIG_IGN", 1, "left alone")],
+    ids=["in the foreground", "in the background", "under nohup"],
+)
+def test_a_terminal_that_is_closed_is_a_request(group: str, default: str, seconds: int, expected: str) -> None:
+    ours, theirs = os.openpty()
+    code = [LEADER.format(group=group), RUN.format(default=default, seconds=seconds)]
+    with subprocess.Popen(
+        [sys.executable, "-c", *code], stdin=theirs, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as leader:
+        os.close(theirs)
+        assert leader.stdout is not None
+        assert leader.stdout.readline() == "runs\n"
+        os.close(ours)
+        assert leader.stdout.read() == f"{expected}\n"
