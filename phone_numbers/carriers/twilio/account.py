@@ -1,5 +1,7 @@
 """One Twilio account: its REST client, its signatures, and the addresses that it reports to."""
 
+import re
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -13,6 +15,8 @@ from phone_numbers.carriers.twilio.memory import Script, change
 # Twilio gives up after one attempt unless a URL's fragment says otherwise, which is neither sent nor signed:
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 RETRIED = "rc=4&rp=all"
+# As CallScript and CarrierCommand keep them; Twilio's own have 34 characters.
+ID = re.compile(r"[!-~]{0,64}")
 
 
 class TwilioAccount:
@@ -52,7 +56,15 @@ class TwilioAccount:
         params: dict[str, str] = form.dict()
         if params.get("AccountSid") != self.sid or not params.get("CallSid"):
             raise ValueError("Not a request about a call of this account.")
+        self._check(params, self.route_of(request)[1])
         return params
+
+    def _check(self, params: Mapping[str, str], query: Mapping[str, str]) -> None:
+        """What can be stored: the owner of an account can sign anything. Raises ValueError."""
+        if not all(ID.fullmatch(text) for text in (params["CallSid"], *query.values())):
+            raise ValueError("An id that Twilio does not give.")
+        if any("\0" in text for text in params.values()):
+            raise ValueError("A null character.")
 
     def wake(self, call_sid: str, script: Script) -> None:
         """Have Twilio fetch the call's next document now. Before the answer it asks by itself. Raises CarrierError."""

@@ -190,5 +190,5 @@ def _date(text: str | None) -> datetime | None:
     """RFC 2822, in UTC; None for what is absent or no date."""
     try:
         return parsedate_to_datetime(text or "").astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
