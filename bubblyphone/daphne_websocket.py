@@ -31,7 +31,7 @@ def prove(installed: Callable[[str], str] = version) -> bool:
     """At the start of a process: whether the short way is sound here. Otherwise it is switched off, and the log says so."""
     others = [f"{name} {installed(name)}" for name, proven in PROVEN.items() if installed(name) != proven]
     if others:
-        logger.warning("Audio takes the slower way through daphne: not tried with %s", ", ".join(others))
+        logger.warning("Audio uses the slower path through daphne: untested with %s", ", ".join(others))
     DirectWebSocketProtocol.is_direct = not others
     return not others
 
@@ -131,7 +131,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
                 transport.stopReading()
                 transport.startReading()
         except Exception:
-            logger.exception("A WebSocket's data could not be taken.")
+            logger.exception("Reading data of a WebSocket failed")
             transport.abortConnection()
 
     def dataReceived(self, data: bytes) -> None:

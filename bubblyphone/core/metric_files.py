@@ -114,7 +114,7 @@ def _value(*args: Any, **kwargs: Any) -> Any:
     try:
         return _mapped()(*args, **kwargs)
     except (OSError, RuntimeError) as error:
-        logger.warning("Metrics of this process are not shown: %s", error)
+        logger.warning("Metrics of this process are not available: %s", error)
         return values.MutexValue(*args, **kwargs)
 
 

@@ -138,4 +138,4 @@ def flush() -> None:
         try:
             bring()
         except Exception:  # one part's fault must not end the others
-            logger.exception("Bringing metrics up to date failed")
+            logger.exception("Updating metrics failed")

@@ -46,7 +46,7 @@ class Breaker:
                 time.monotonic() + TRY_AGAIN_SECONDS if is_away else 0.0,
             )
         if was_away != is_away:
-            logger.warning("Redis is away; doing without it." if is_away else "Redis is back.")
+            logger.warning("Redis is unavailable. Continuing without it." if is_away else "Redis is available again.")
 
 
 breaker = Breaker()

@@ -179,7 +179,7 @@ class Supervisor:
         """Start again whatever has ended."""
         code = self.reaper.revive()
         if code is not None:
-            self.console.line("run", f"reaper stopped ({describe_exit(code)}) and was restarted")
+            self.console.line("run", f"cleanup helper stopped ({describe_exit(code)}) and was restarted")
         for variable, service in self.services.items():
             if service.revive(self._check_stop):
                 self._move_service(variable, service)

@@ -73,7 +73,7 @@ async def _obey(call_id: int, session: ChatSession) -> None:
                     done = await session.speak(text)
                     await in_database(session_messages.answer, carried["answer_key"], done=done)
     except (OSError, RedisError):
-        logger.warning("A written call is out of reach of the API: Redis is not available")
+        logger.warning("The API cannot reach a written call: Redis is unavailable")
     finally:
         with contextlib.suppress(OSError, RedisError):
             await layer.group_discard(group, channel)

@@ -97,5 +97,5 @@ async def _converse(call: LiveCall, line: CarrierLine, on_end: session_runner.On
         logger.exception("The model of a call is not available")
     except Exception:
         # A bug must not leave a caller on a dead line.
-        logger.exception("A call's session broke.")
+        logger.exception("A call's session failed")
     return HangupCause.MODEL_FAILED

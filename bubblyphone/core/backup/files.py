@@ -65,7 +65,7 @@ def copy_to(archive: ArchiveWriter, paths: Iterable[str]) -> Copied:
                 size = file.size
                 archive.add(path, size, file)
         except FileNotFoundError:
-            logger.warning("%s is missing and is not in the backup", path)
+            logger.warning("%s is missing. The backup does not include it.", path)
             copied.missing += 1
         else:
             copied.count += 1

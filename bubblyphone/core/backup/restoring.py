@@ -63,7 +63,7 @@ def restore(path: Path, about: dict[str, Any]) -> None:
     try:
         period_cache.forget()
     except RedisError:
-        logger.warning("Redis is away. Empty it before you start, since it may have sums of the earlier data.")
+        logger.warning("Redis is unavailable. Empty it before you start: it may hold totals of the earlier data.")
 
 
 def _dump(found: Iterator[tuple[str, IO[bytes]]]) -> Iterator[IO[bytes]]:
