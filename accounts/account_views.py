@@ -15,7 +15,7 @@ from accounts.forms import ChangePasswordForm, DeleteAccountForm, ProfileForm
 from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.http import client_address
-from bubblyphone.core.pages import add_errors, page, posted_from, show_refusal
+from bubblyphone.core.pages import add_errors, page, posted_from, reported
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -103,12 +103,8 @@ def delete_account(request: HttpRequest) -> HttpResponse:
 @page
 def send_verification(request: HttpRequest) -> HttpResponse:
     """Resend the email that confirms the address."""
-    try:
+    with reported(request, "Email sent."):
         email_verification.request_link(developer=signed_in(request))
-    except ApplicationError as error:
-        show_refusal(request, error)
-    else:
-        messages.success(request, "Email sent.")
     return redirect("account")
 
 

@@ -11,7 +11,7 @@ from agents import selectors, services
 from agents.forms import ModelKeyForm, ReplaceKeyForm
 from agents.key_check import check_model_key
 from bubblyphone.core.errors import ApplicationError, TooManyRequests
-from bubblyphone.core.pages import page, posted_from, show_refusal
+from bubblyphone.core.pages import page, posted_from, reported, show_refusal
 
 
 @never_cache
@@ -68,10 +68,6 @@ def replace_key(request: HttpRequest, pk: int) -> HttpResponse:
 @page
 def delete_key(request: HttpRequest, pk: int) -> HttpResponse:
     key = selectors.get_model_key(developer=signed_in(request), pk=pk)
-    try:
+    with reported(request, "Key deleted."):
         services.delete_model_key(key=key)
-    except ApplicationError as error:
-        show_refusal(request, error)
-    else:
-        messages.success(request, "Key deleted.")
     return redirect("model-keys")

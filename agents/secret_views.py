@@ -10,7 +10,7 @@ from accounts.access import signed_in
 from agents import secrets
 from agents.forms import ReplaceSecretForm, SecretForm
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import add_errors, page, posted_from, show_refusal
+from bubblyphone.core.pages import add_errors, page, posted_from, reported
 
 
 @never_cache
@@ -58,10 +58,6 @@ def replace_secret(request: HttpRequest, pk: int) -> HttpResponse:
 @page
 def delete_secret(request: HttpRequest, pk: int) -> HttpResponse:
     secret = secrets.get_secret(developer=signed_in(request), pk=pk)
-    try:
+    with reported(request, "Secret deleted."):
         secrets.delete_secret(secret=secret)
-    except ApplicationError as error:
-        show_refusal(request, error)
-    else:
-        messages.success(request, "Secret deleted.")
     return redirect("secrets")

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.pages import add_errors, page, posted_from, show_refusal
+from bubblyphone.core.pages import add_errors, page, posted_from, reported, show_refusal
 from phone_numbers import carrier_accounts, imports
 from phone_numbers.bring_forms import CarrierAccountForm, ImportForm
 from phone_numbers.carriers.registry import settings_of
@@ -81,12 +81,8 @@ def test_account(request: HttpRequest, pk: int) -> HttpResponse:
 @page
 def delete_account(request: HttpRequest, pk: int) -> HttpResponse:
     account = carrier_accounts.get_account(developer=signed_in(request), pk=pk)
-    try:
+    with reported(request, "Account deleted."):
         carrier_accounts.delete_account(account)
-    except ApplicationError as error:
-        show_refusal(request, error)
-    else:
-        messages.success(request, "Account deleted.")
     return redirect("bring-number")
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import signed_in
 from agents.selectors import agents_of, get_agent
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import add_errors, page, read_id, show_refusal
+from bubblyphone.core.pages import add_errors, page, read_id, reported, show_refusal
 from bubblyphone.core.templatetags.ui import phone
 from phone_numbers import selectors, services
 from phone_numbers.carriers.base import AvailableNumber
@@ -162,11 +162,8 @@ def link_agent(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, "Choose a number.")
         return redirect("agent", pk)
     owned = selectors.get_number(developer=agent.developer, pk=number_id)
-    try:
+    with reported(request):
         linked = update_number(number=owned, changes={"agent_id": agent.pk, "mode": CallMode.STREAMING.value})
-    except ApplicationError as error:
-        show_refusal(request, error)
-    else:
         messages.success(request, f"{agent.name} answers {phone(owned.e164)}, starting with the next call.")
         _warn_of_variables(request, linked)
     return redirect("agent", pk)

@@ -8,8 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
-from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import next_page, page, show_refusal, slice_of
+from bubblyphone.core.pages import next_page, page, reported, slice_of
 from bubblyphone.core.schema import description
 from webhooks import redelivery
 from webhooks.extension_points import ENDPOINT_SOURCES
@@ -58,14 +57,8 @@ def webhooks(request: HttpRequest) -> HttpResponse:
 @page
 def resend(request: HttpRequest, pk: int) -> HttpResponse:
     """Send one again, and go back to the page that asked (`next`)."""
-    try:
+    with reported(request, "Resending the webhook."):
         redelivery.resend(developer=signed_in(request), delivery_id=pk)
-    except ApplicationError as error:
-        if error.status == 404:
-            raise
-        show_refusal(request, error)
-    else:
-        messages.success(request, "Resending the webhook.")
     return redirect(_target(request))
 
 

@@ -15,7 +15,7 @@ from billing.models import Payment
 from billing.payments import auto_topup, cards, checkout, receipts
 from billing.payments.forms import AutoTopUpForm, TopUpForm
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import page, posted_from, show_refusal, slice_of
+from bubblyphone.core.pages import page, posted_from, reported, show_refusal, slice_of
 
 # In the session: where the last payment that was begun is paid.
 CHECKOUT = "checkout"
@@ -98,13 +98,8 @@ def choose_card(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @page
 def remove_card(request: HttpRequest, pk: int) -> HttpResponse:
-    try:
+    with reported(request):
         card = cards.remove(developer=signed_in(request), pk=pk)
-    except ApplicationError as error:
-        if error.status == 404:
-            raise
-        show_refusal(request, error)
-    else:
         messages.success(request, f"{card} removed.")
     return redirect("billing")
 

@@ -1,6 +1,7 @@
 """What every page's view needs: who is signed in, refusals of services as form errors or messages, pages of lists."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
@@ -134,6 +135,20 @@ def show_refusal(request: HttpRequest, error: ApplicationError) -> None:
     """A refusal as a message on the next page."""
     texts = [text for found in error.errors.values() for text in found] if isinstance(error, InvalidRequest) else []
     messages.error(request, " ".join(texts) or error.message)
+
+
+@contextmanager
+def reported(request: HttpRequest, done: str = "") -> Iterator[None]:
+    """What is done within is reported on the next page: a refusal, or `done` (if it is not empty). Raises NotFound."""
+    try:
+        yield
+    except NotFound:
+        raise
+    except ApplicationError as error:
+        show_refusal(request, error)
+    else:
+        if done:
+            messages.success(request, done)
 
 
 @dataclass(frozen=True, slots=True)

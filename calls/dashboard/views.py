@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -13,10 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import signed_in
-from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.json_documents import parse_json, parse_stored_json
 from bubblyphone.core.once import show_once, take_shown_once
-from bubblyphone.core.pages import page, posted_from, read_id, show_refusal
+from bubblyphone.core.pages import page, posted_from, read_id, reported
 from calls import selectors
 from calls.control import running_calls
 from calls.dashboard import lookup_trial, pages, tool_trial
@@ -82,11 +80,8 @@ def _act(
     found = selectors.get_call(signed_in(request), identifier)
     if not all(form.is_valid() for form in posted.values()):
         return _show(request, found, **posted)
-    try:
+    with reported(request, done):
         service(call=found, **{name: value for form in posted.values() for name, value in form.cleaned_data.items()})
-        messages.success(request, done)
-    except ApplicationError as error:
-        show_refusal(request, error)
     return redirect("call", identifier)
 
 
