@@ -65,6 +65,7 @@ def fill_in(config: CallConfig, values: Mapping[str, str]) -> CallConfig:
         config,
         system_prompt=mask(variables.expand(config.system_prompt, values)),
         greeting_message=mask(variables.expand(config.greeting_message, values)),
+        screening_message=mask(variables.expand(config.screening_message, values)),
         transfer_number=variables.expand(config.transfer_number, values),
     )
 
@@ -84,9 +85,11 @@ def variable_warnings(numbers: Iterable[LinkedSettings]) -> list[str]:
     """Warnings about variables without a value on these numbers' inbound calls, as sentences."""
     warnings = []
     for number in numbers:
-        if lacking := missing_variables(resolve(request={}, request_agent=None, number=number), {}):
+        config = replace(
+            resolve(request={}, request_agent=None, number=number), screening_message=""
+        )  # of outbound calls
+        if lacking := missing_variables(config, {}):
             names = ", ".join(f"{{{{{name}}}}}" for name in lacking)
-            config = resolve(request={}, request_agent=None, number=number)
             condition = " if the lookup fails" if config.lookup_url else ""
             warnings.append(
                 f"Inbound calls to {number} have no value for {names}{condition}. Set default_variables, or a default in the text:"
@@ -96,7 +99,7 @@ def variable_warnings(numbers: Iterable[LinkedSettings]) -> list[str]:
 
 
 def _texts(config: CallConfig) -> tuple[str, ...]:
-    return config.system_prompt, config.greeting_message, config.transfer_number
+    return config.system_prompt, config.greeting_message, config.transfer_number, config.screening_message
 
 
 def problems(config: CallConfig, *, streaming: bool) -> dict[str, list[str]]:

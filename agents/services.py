@@ -5,6 +5,7 @@ from copy import copy
 from datetime import datetime
 from typing import Any
 
+from django.apps import apps
 from django.db import transaction
 from django.db.models import Case, F, ProtectedError, When
 from django.utils import timezone
@@ -178,7 +179,8 @@ def set_fields(
 ) -> None:
     """Set checked values on a row, without saving it.
 
-    Raises InvalidRequest for a model key of somebody else's, a transfer number that can never be called, and an unknown secret.
+    Raises InvalidRequest for a model key of somebody else's, a transfer number that can never be called, a fallback number that is not the
+    developer's, and an unknown secret.
 
     Call it in a transaction: the chosen key stays locked until the end of it, so that it cannot be deleted meanwhile.
     """
@@ -190,9 +192,17 @@ def set_fields(
     if key_id is not None and own_keys.filter(pk=key_id).first() is None:
         raise InvalidRequest({"model_key_id": ["This model key does not exist."]})
     destinations.check_field("transfer_number", changes.get("transfer_number"), developer_id=developer_id)
+    check_fallback_number(changes.get("fallback_number"), developer_id=developer_id)
     secrets.check_tools(changes.get("tools"), developer_id=developer_id)
     for name, value in changes.items():
         setattr(target, name, value)
+
+
+def check_fallback_number(e164: str | None, *, developer_id: int) -> None:
+    """Raises InvalidRequest for a number that the developer cannot call from; null and "" pass."""
+    numbers = apps.get_model("numbers", "PhoneNumber").objects.filter(developer_id=developer_id, status="active")
+    if e164 and not numbers.filter(e164=e164).exists():
+        raise InvalidRequest({"fallback_number": ["Must be one of your active phone numbers."]})
 
 
 def _refuse_breaking_numbers(agent: Agent) -> None:

@@ -223,6 +223,28 @@ class CallConfig:
         placeholder="Default: hang up",
         on_call_page="Voicemail",
     )
+    screening_message: str = setting(
+        "",
+        Text(500, rows=2),
+        Group.OPTIONS,
+        label="If the phone asks who is calling",
+        about="What the agent says to a phone that asks who is calling before its owner picks up (outbound calls over carriers with "
+        "`call_screening`). Can contain `{{variables}}`. Null: the agent's name and description.",
+        example="This is Example Ltd. about your appointment on Friday.",
+        hint="Said once, word for word. The agent greets the person when they pick up.",
+        placeholder="Default: the agent's name and description",
+    )
+    fallback_number: str = setting(
+        "",
+        TransferNumber(200),
+        Group.OPTIONS,
+        label="Fallback number",
+        about="Another of your numbers (E.164), at another carrier. Outbound calls are placed from it if it is certain that the carrier of "
+        "`from` has not dialed. The timeline then has `call.fallback`.",
+        example="+14155550101",
+        hint="One of your numbers at another carrier, used if the first carrier fails.",
+        placeholder="+12025550123",
+    )
     max_call_duration: int = setting(
         3600,
         Whole(60, 3600),

@@ -16,6 +16,8 @@ from calls.charging.call_prices import MINIMUM_BALANCE
 from calls.charging.daily_caps import Scope, daily_caps
 from calls.models import Call, Direction, HangupCause
 from calls.policy import gate
+from phone_numbers.carriers.registry import account_id_of
+from phone_numbers.models import PhoneNumber
 
 RETRY_AFTER_SECONDS = 10
 CALLER_WINDOW = timedelta(hours=1)
@@ -74,11 +76,25 @@ def admit_transfer(call: Call, to: str) -> Decimal:
     return rate
 
 
+def admit_fallback(call: Call, number: PhoneNumber) -> Decimal:
+    """Let an admitted call be placed from another number; returns its rate there. The call's row is locked.
+
+    Raises Forbidden, and InsufficientFunds where the first minute is dearer there and cannot be paid for.
+    """
+    ledger.lock_developer(call.developer_id)
+    call.carrier = number.carrier
+    rate = _rate_to(call, call.to_number)
+    if ledger.available(call.developer_id) < rate - call.telephony_rate:
+        raise InsufficientFunds("Your balance is too low for the first minute of this call.")
+    call.telephony_rate = rate
+    _check_cost_limit(call)
+    return rate
+
+
 def _rate_to(call: Call, to: str) -> Decimal:
     """What a minute to that number costs here: nothing where the developer's own carrier account pays. Raises Forbidden."""
     rate = destinations.rate_to(to, developer_id=call.developer_id, at=call.started_at)
-    is_own = call.phone_number is not None and call.phone_number.is_billed_by_its_carrier
-    return ZERO if is_own else rate
+    return rate if account_id_of(call.carrier) is None else ZERO
 
 
 def _check_cost_limit(call: Call) -> None:

@@ -1,28 +1,126 @@
-"""The carrier's reports about who answered an outbound call, for a session that starts after some of them."""
+"""Who has answered an outbound call, as the carrier reports it: a person, a machine, or a phone that asks who is calling.
+
+Each `on_…` returns why the call is to be ended, or nothing. The call's row is locked.
+"""
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from calls.models import Call, CarrierEventRecord
-from phone_numbers.carriers.carrier_events import CarrierEventType
+from agents.setting_choices import VoicemailAction
+from calls import timeline
+from calls.control import commands
+from calls.control.session_messages import (
+    GreetingEnded,
+    MachineAnswered,
+    PersonAnswered,
+    ScreeningDetected,
+    tell_session,
+)
+from calls.models import Call, CarrierEventRecord, HangupCause, Screened
+from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
+from phone_numbers.carriers.registry import detects_screening
+
+BEEP = "beep_detected"
 
 
 @dataclass(frozen=True, slots=True)
 class AnsweredBy:
-    """`verdict` is "human", "machine", or "" while unknown; the greeting is a machine's."""
+    """`verdict` is "human", "machine", or "" while unknown; the greeting is a machine's. `is_screened`: nobody has joined yet."""
 
     verdict: str
     greeting_ended_seconds_ago: float | None
+    is_screened: bool
 
 
 def reported(call_id: int) -> AnsweredBy:
-    """As far as it is known by now."""
+    """As far as it is known by now, for a session that starts after some of the reports."""
     call = Call.objects.get(pk=call_id)
-    reports = CarrierEventRecord.objects.filter(carrier=call.carrier, carrier_call_id=call.carrier_call_id)
-    verdicts = reports.filter(event_type=CarrierEventType.MACHINE_DETECTED).values_list("detail", flat=True)
-    ended = reports.filter(event_type=CarrierEventType.MACHINE_GREETING_ENDED).order_by("occurred_at").first()
+    verdicts = _reports(call, CarrierEventType.MACHINE_DETECTED).values_list("detail", flat=True)
+    ended = _reports(call, CarrierEventType.MACHINE_GREETING_ENDED).first()
+    verdict = "machine" if call.voicemail_detected else verdicts.first() or ""
     return AnsweredBy(
-        verdict="machine" if call.voicemail_detected else verdicts.first() or "",
+        verdict="human" if call.screened == Screened.ACCEPTED else verdict,
         greeting_ended_seconds_ago=(timezone.now() - ended.occurred_at).total_seconds() if ended else None,
+        is_screened=call.screened == Screened.DECLINED,
     )
+
+
+def _reports(call: Call, kind: CarrierEventType) -> QuerySet[CarrierEventRecord]:
+    reports = CarrierEventRecord.objects.filter(carrier=call.carrier, carrier_call_id=call.carrier_call_id)
+    return reports.filter(event_type=kind).order_by("occurred_at")
+
+
+def on_machine_detected(call: Call, event: CarrierEvent) -> str:
+    if call.screened:
+        return _on_verdict_after_screening(call, event)
+    if event.detail == "machine":
+        return _found_machine(call, event)
+    commands.after_commit(tell_session, call.pk, PersonAnswered())
+    return ""
+
+
+def _found_machine(call: Call, event: CarrierEvent) -> str:
+    """Hang up on it, or have the model leave a message. It may yet turn out to be a phone that asks who is calling."""
+    if call.voicemail_detected:
+        return ""
+    call.voicemail_detected = True
+    call.save(update_fields=["voicemail_detected"])
+    timeline.add_event(call.pk, "voicemail.detected", "telephony", at=event.occurred_at)
+    if call.is_over:
+        return ""
+    if call.settings.voicemail_action == VoicemailAction.HANGUP and not detects_screening(call.carrier):
+        return HangupCause.VOICEMAIL
+    commands.after_commit(tell_session, call.pk, MachineAnswered())
+    return ""
+
+
+def on_machine_greeting_ended(call: Call, event: CarrierEvent) -> str:
+    if call.screened:
+        return HangupCause.VOICEMAIL if event.detail == BEEP and _is_after_screening(call, event.occurred_at) else ""
+    cause = (
+        _found_machine(call, event) if event.detail == BEEP else ""
+    )  # only machines beep, and this may be all that is reported
+    timeline.add_event(call.pk, "voicemail.greeting_ended", "telephony", at=event.occurred_at)
+    if call.voicemail_detected and call.settings.voicemail_action == VoicemailAction.HANGUP:
+        return HangupCause.VOICEMAIL
+    seconds_ago = (timezone.now() - event.occurred_at).total_seconds()
+    commands.after_commit(tell_session, call.pk, GreetingEnded(seconds_ago))
+    return cause
+
+
+def on_screening_detected(call: Call, event: CarrierEvent) -> str:
+    """What was taken for a machine is a phone that asks who is calling. Nobody has joined until a person is reported."""
+    if call.screened:
+        return ""
+    call.screened, call.voicemail_detected = Screened.DECLINED, False
+    call.save(update_fields=["screened", "voicemail_detected"])
+    timeline.add_event(call.pk, "screening.detected", "telephony", at=event.occurred_at)
+    later = _reports(call, CarrierEventType.MACHINE_DETECTED).filter(occurred_at__gt=event.occurred_at)
+    if joined := later.filter(detail="human").first():
+        _join(call, at=joined.occurred_at)
+    elif not call.is_over:
+        commands.after_commit(tell_session, call.pk, ScreeningDetected())
+    return ""
+
+
+def _on_verdict_after_screening(call: Call, event: CarrierEvent) -> str:
+    if call.screened == Screened.ACCEPTED or not _is_after_screening(call, event.occurred_at):
+        return ""
+    if event.detail == "machine":
+        return HangupCause.VOICEMAIL  # the owner let it go to the mailbox, for which there is no message
+    _join(call, at=event.occurred_at)
+    return ""
+
+
+def _is_after_screening(call: Call, moment: datetime) -> bool:
+    return _reports(call, CarrierEventType.SCREENING_DETECTED).filter(occurred_at__lt=moment).exists()
+
+
+def _join(call: Call, *, at: datetime) -> None:
+    call.screened = Screened.ACCEPTED
+    call.save(update_fields=["screened"])
+    timeline.add_event(call.pk, "screening.answered", "telephony", at=at)
+    commands.after_commit(tell_session, call.pk, PersonAnswered())

@@ -13,15 +13,14 @@ from django.db import transaction
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
-from agents.setting_choices import VoicemailAction
 from bubblyphone.core import tracing
 from bubblyphone.core.commit_hooks import note_after_commit
 from bubblyphone.core.money import format_money
 from calls import metrics, timeline
 from calls.after_call import recordings
 from calls.charging import settlement
-from calls.control import carrier_recording, commands, speech, transfers
-from calls.control.session_messages import GreetingEnded, KeyPressed, MachineAnswered, PersonAnswered, tell_session
+from calls.control import answered_by, carrier_recording, commands, speech, transfers
+from calls.control.session_messages import KeyPressed, tell_session
 from calls.models import Call, CallEvent, CallStatus, CarrierEventRecord, Direction, HangupCause
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode
@@ -187,34 +186,14 @@ def on_dtmf(call: Call, event: CarrierEvent) -> None:
     commands.after_commit(tell_session, call.pk, KeyPressed(event.event_id, event.detail, seconds_ago))
 
 
-def on_machine_detected(call: Call, event: CarrierEvent) -> None:
-    if event.detail == "machine":
-        found_machine(call, event)
-    else:
-        commands.after_commit(tell_session, call.pk, PersonAnswered())
+def _ending(handler: Callable[[Call, CarrierEvent], str]) -> Callable[[Call, CarrierEvent], None]:
+    """Handle an event that may say why the call is to be ended."""
 
+    def handle(call: Call, event: CarrierEvent) -> None:
+        if cause := handler(call, event):
+            request_end(call, cause, at=event.occurred_at)
 
-def found_machine(call: Call, event: CarrierEvent) -> None:
-    """Hang up on it, or have the model leave a message."""
-    if call.voicemail_detected:
-        return
-    call.voicemail_detected = True
-    call.save(update_fields=["voicemail_detected"])
-    timeline.add_event(call.pk, "voicemail.detected", "telephony", at=event.occurred_at)
-    if call.is_over:
-        return
-    if call.settings.voicemail_action == VoicemailAction.HANGUP:
-        request_end(call, HangupCause.VOICEMAIL, at=event.occurred_at)
-    else:
-        commands.after_commit(tell_session, call.pk, MachineAnswered())
-
-
-def on_machine_greeting_ended(call: Call, event: CarrierEvent) -> None:
-    if event.detail == "beep_detected":
-        found_machine(call, event)  # only machines beep, and one that does at once is reported by this alone
-    timeline.add_event(call.pk, "voicemail.greeting_ended", "telephony", at=event.occurred_at)
-    seconds_ago = (timezone.now() - event.occurred_at).total_seconds()
-    commands.after_commit(tell_session, call.pk, GreetingEnded(seconds_ago))
+    return handle
 
 
 HANDLERS: dict[CarrierEventType, Callable[[Call, CarrierEvent], None]] = {
@@ -223,8 +202,9 @@ HANDLERS: dict[CarrierEventType, Callable[[Call, CarrierEvent], None]] = {
     CarrierEventType.ENDED: on_ended,
     CarrierEventType.STREAM_FAILED: on_stream_failed,
     CarrierEventType.DTMF: on_dtmf,
-    CarrierEventType.MACHINE_DETECTED: on_machine_detected,
-    CarrierEventType.MACHINE_GREETING_ENDED: on_machine_greeting_ended,
+    CarrierEventType.MACHINE_DETECTED: _ending(answered_by.on_machine_detected),
+    CarrierEventType.MACHINE_GREETING_ENDED: _ending(answered_by.on_machine_greeting_ended),
+    CarrierEventType.SCREENING_DETECTED: _ending(answered_by.on_screening_detected),
     CarrierEventType.SPEAK_STARTED: speech.on_speak_started,
     CarrierEventType.SPEAK_ENDED: speech.on_speak_ended,
     CarrierEventType.CALLER_SPEAKS: speech.on_caller_speaks,

@@ -11,6 +11,7 @@ from accounts.models import ApiKey, Developer
 from agents import configuration, model_rules, secrets
 from agents.models import Agent
 from agents.selectors import running_slug
+from agents.services import check_fallback_number
 from agents.settings import CallConfig
 from agents.versions import answering_version
 from billing import destinations
@@ -19,7 +20,7 @@ from bubblyphone.core.money import ZERO
 from calls import timeline
 from calls.charging.admission import admit
 from calls.charging.call_prices import model_price
-from calls.control import call_variables, commands, lifecycle
+from calls.control import call_variables, commands, fallback, lifecycle
 from calls.models import Call, CallStatus, Direction, HangupCause
 from calls.policy import gate
 from phone_numbers.carriers.base import CarrierError
@@ -51,6 +52,7 @@ def place_call(
     if number.status != PhoneNumber.Status.ACTIVE:
         raise Conflict("This number is suspended and cannot place calls.")
     destinations.check_field("transfer_number", request.get("transfer_number"), developer_id=developer.pk)
+    check_fallback_number(request.get("fallback_number"), developer_id=developer.pk)
     config = configuration.resolve(request=request, request_agent=agent, number=number)
     variables: dict[str, str] = request.get("dynamic_variables") or {}
     is_streaming = mode == CallMode.STREAMING
@@ -120,20 +122,25 @@ def refuse(found: Mapping[str, list[str]]) -> None:
 
 
 def _dial(call: Call) -> None:
-    stream = commands.issue_media_token(call) if call.mode == CallMode.STREAMING else None
-    limit = call.settings.max_call_duration
     try:
-        carrier_call_id = get_carrier(call, CallControl).dial(
-            from_number=call.from_number,
-            to_number=call.to_number,
-            client_state=str(call.pk),
-            command_id=commands.command_id(call, "dial"),
-            stream=stream,
-            timeout_seconds=RING_SECONDS,
-            time_limit_seconds=limit + CARRIER_LIMIT_SLACK_SECONDS,
-            detect_voicemail=call.mode == CallMode.STREAMING,
-        )
+        carrier_call_id = _place_at_carrier(call, "dial")
     except CarrierError as error:
-        lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)
-        raise UpstreamFailed(f"The carrier could not place the call: {error}") from error
+        carrier_call_id = fallback.dial_instead(call, error, _place_at_carrier)
+        if not carrier_call_id:
+            lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)
+            raise UpstreamFailed(f"The carrier could not place the call: {error}") from error
     Call.objects.filter(pk=call.pk, carrier_call_id=None).update(carrier_call_id=carrier_call_id)
+
+
+def _place_at_carrier(call: Call, command: str) -> str:
+    """Have the call's carrier dial; returns its id of the call. Raises CarrierError."""
+    return get_carrier(call, CallControl).dial(
+        from_number=call.from_number,
+        to_number=call.to_number,
+        client_state=str(call.pk),
+        command_id=commands.command_id(call, command),
+        stream=commands.issue_media_token(call) if call.mode == CallMode.STREAMING else None,
+        timeout_seconds=RING_SECONDS,
+        time_limit_seconds=call.settings.max_call_duration + CARRIER_LIMIT_SLACK_SECONDS,
+        detect_voicemail=call.mode == CallMode.STREAMING,
+    )

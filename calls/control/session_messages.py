@@ -55,6 +55,11 @@ class MachineAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class ScreeningDetected:
+    """The phone asks who is calling."""
+
+
+@dataclass(frozen=True, slots=True)
 class GreetingEnded:
     """Of an answering machine."""
 
@@ -100,6 +105,7 @@ SessionMessage = (
     | PersonAnswered
     | MachineAnswered
     | GreetingEnded
+    | ScreeningDetected
     | AddContext
     | ToolResult
     | Speak

@@ -20,6 +20,7 @@ from calls.control.session_messages import (
     Leave,
     MachineAnswered,
     PersonAnswered,
+    ScreeningDetected,
     Speak,
     ToolResult,
     TransferBegun,
@@ -68,7 +69,9 @@ async def _control_loop(call_id: int, session: CallSession, *, detects_voicemail
                 case TransferFailed(reason):
                     await session.transfer_failed(reason)
                 case PersonAnswered():
-                    session.answering.person()
+                    await session.person_answered()
+                case ScreeningDetected():
+                    await session.screening.begin()
                 case MachineAnswered():
                     await session.voicemail.begin()
                 case GreetingEnded(seconds_ago):
@@ -90,7 +93,9 @@ async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
     """Tell a session what was reported while it was coming to be, or to the one before it."""
     if reported.greeting_ended_seconds_ago is not None:
         session.answering.greeting_ended(seconds_ago=reported.greeting_ended_seconds_ago)
-    if reported.verdict == "machine":
+    if reported.is_screened:
+        await session.screening.begin(says_who=not session.is_resumed)
+    elif reported.verdict == "machine":
         await session.voicemail.begin()
     elif reported.verdict:
         session.answering.person()

@@ -39,6 +39,7 @@ class LiveCall:
     values: dict[str, str]  # of all variables, to which tools may add
     secrets: SecretValues
     detects_voicemail: bool
+    screening_message: str  # for a phone that asks who is calling
     resumed_after: float | None  # seconds since the answer, where another session has talked before; else None
     resume_reason: str  # why it did not go on (calls.control.streams)
     silent_for: float  # seconds since the last sound in it
@@ -99,6 +100,7 @@ def load(call_id: int, *, stream_lost_at: datetime | None = None) -> LiveCall:
         values=call_variables.values_of(call),
         secrets=secrets.values_of(call.developer_id, names_in_tools(config.tools)),
         detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox,
+        screening_message=config.screening_message or _introduction(call),
         resumed_after=resumed_after,
         resume_reason=streams.DEPLOY if call.stream_lost_reason == streams.DEPLOY else streams.SESSION_LOST,
         silent_for=selectors.silent_seconds(call) if is_resumed else 0.0,
@@ -111,3 +113,10 @@ def load(call_id: int, *, stream_lost_at: datetime | None = None) -> LiveCall:
 
 def _streamless_seconds(lost_at: datetime | None) -> float:
     return (timezone.now() - lost_at).total_seconds() if lost_at else 0.0
+
+
+def _introduction(call: Call) -> str:
+    """Who is calling and why, as far as it is known without a `screening_message`."""
+    if call.agent is None:
+        return f"This is a call from {call.from_number}."
+    return f"This is {call.agent.name}. {call.agent.description}".strip()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from agents.http_tools import http_tools
 from agents.providers.base import SessionConfig
 from agents.providers.settings import model_settings
-from agents.setting_choices import FirstSpeaker
+from agents.setting_choices import FirstSpeaker, VoicemailAction
 from agents.tools import build_toolset
 from bubblyphone.core import tracing
 from bubblyphone.core.audio import AudioFormat
@@ -80,6 +80,8 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
         run_tool=tool_runner(live, transport),
         observer=observer or recorder,
         answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),
+        leaves_message=live.config.voicemail_action == VoicemailAction.AI_MESSAGE,
+        screening_message=live.screening_message,
         request_transfer=transfer_requester(live),
         hand_on=tool_requests.late_results(live.call_id),
         silent_for=live.silent_for,

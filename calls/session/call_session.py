@@ -45,6 +45,7 @@ from calls.session.last_words import hear_last_words
 from calls.session.model_conversation import ModelConversation
 from calls.session.model_link import ModelLink
 from calls.session.reports import Reports
+from calls.session.screening import Screening
 from calls.session.silence_timeout import Due, SilenceClock, SilenceLimit
 from calls.session.speech_times import BothSides
 from calls.session.tool_executor import MOVED, ToolExecutor
@@ -74,6 +75,8 @@ class CallSession(ModelConversation):
         agent_begins: bool = True,
         resume_reason: str = "",
         answering: Answering | None = None,
+        leaves_message: bool = True,
+        screening_message: str = "",
         request_transfer: TransferRequester | None = None,
         fallback: Engine | None = None,
         fallback_tts: FallbackTts | None = None,
@@ -128,6 +131,17 @@ class CallSession(ModelConversation):
             dead_air=self._dead_air,
             end=self.end,
             observer=observer,
+            leaves_message=leaves_message,
+            now=now,
+        )
+        self.screening = Screening(
+            message=screening_message,
+            answering=self.answering,
+            voicemail=self.voicemail,
+            agent_output=self._agent_output,
+            link=self.link,
+            greet=self._greet,
+            end=self.end,
             now=now,
         )
         self._farewell = Farewell(self._agent_output, self._transfer, self.answering, self.end, now)
@@ -147,6 +161,11 @@ class CallSession(ModelConversation):
         self._silence_limit = SilenceLimit(limits.silence, asks=limits.asks, now=now)
         self._is_mid_answer = self._has_spoken = False
         self._to_caller: Callable[[str], str] | None = None
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether another session has talked before."""
+        return bool(self._resume_reason)
 
     # --- from outside -------------------------------------------------------------------------------------------------
 
@@ -174,6 +193,11 @@ class CallSession(ModelConversation):
         if self._farewell.has_given_up:
             self.end("model_failed")
 
+    async def person_answered(self) -> None:
+        """A person is there, perhaps after their phone has asked who is calling."""
+        self.answering.person()
+        await self.screening.person()
+
     async def run(self, on_end: Callable[[str], Awaitable[None]] | None = None) -> str:
         """Hold the conversation until somebody ends it: then `on_end` is called at once, while last words may still come in."""
         tasks = [
@@ -191,7 +215,9 @@ class CallSession(ModelConversation):
         finally:
             if not self._is_over:  # a defect of ours ended it, or the process ends
                 self._close(tasks, self._cause)
-            await self._stop([*tasks, *filter(None, [self._caller_input.keys.task, self.voicemail.task])])
+            await self._stop(
+                [*tasks, *filter(None, [self._caller_input.keys.task, self.voicemail.task, self.screening.task])]
+            )
 
     def _close(self, tasks: list[asyncio.Task[None]], cause: str) -> None:
         """The conversation is over. Only the task that reads a model's last words goes on."""
@@ -226,9 +252,13 @@ class CallSession(ModelConversation):
             self._observer.event("stream.reconnected", {"reason": self._resume_reason})
         if not is_first:
             await self._go_on(session)
-        elif self._agent_begins and not self.answering.is_machine:
+        elif not self.answering.is_machine:
+            await self._greet()
+
+    async def _greet(self) -> None:
+        if self._agent_begins:
             self._dead_air.expect(self._now())
-            await session.generate_reply(self._greeting)
+            await self.link.tell_when_connected(lambda session: session.generate_reply(self._greeting))
 
     async def _give_up(self) -> None:
         await self._farewell.give_up(self._end)
@@ -283,7 +313,7 @@ class CallSession(ModelConversation):
                 self._dead_air.nothing_due()
             case TurnDone():
                 self._is_mid_answer = False
-                self.voicemail.turn_done()
+                (self.screening if self.screening.is_on else self.voicemail).turn_done()
                 await self._agent_output.end_answer()
             case Reconnected(reason, mid_answer):
                 self._observer.event("model.reconnected", {"reason": reason})
@@ -293,7 +323,8 @@ class CallSession(ModelConversation):
 
     async def _play(self, item_id: str, payload: str, audio_format: AudioFormat) -> None:
         is_for_nobody = self._is_over or self._conversation.is_cut(item_id) or self._transfer.is_ringing
-        if is_for_nobody or not self.voicemail.takes(item_id):
+        other_end = self.screening if self.screening.is_on else self.voicemail
+        if is_for_nobody or not other_end.takes(item_id):
             length_ms, heard_ms = payload_ms(payload, audio_format), self._agent_output.heard_ms(item_id)
             self._conversation.unheard(item_id, length_ms, heard_ms=heard_ms)
             return

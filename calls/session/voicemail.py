@@ -39,8 +39,11 @@ class Voicemail:
         dead_air: DeadAir,
         end: Callable[[str], None],
         observer: Observer,
+        leaves_message: bool = True,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Without `leaves_message` the call ends when the greeting does."""
+        self._leaves_message = leaves_message
         self._answering = answering
         self._agent_output = agent_output
         self._vad = vad
@@ -87,8 +90,17 @@ class Voicemail:
         if self._item_id:
             self._is_spoken.set()
 
+    def stop(self) -> None:
+        """It is no mailbox after all."""
+        if self.task is not None:
+            self.task.cancel()
+        self.is_recording = False
+
     async def _leave_message(self) -> None:
         reason = await self._greeting_over()
+        if not self._leaves_message:
+            self._end("voicemail")
+            return
         self._observer.event("voicemail.recording", {"reason": reason}, source="system")
         began_at, self.is_recording = self._now(), True
         is_reported = reason == "greeting_ended"

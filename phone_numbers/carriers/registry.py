@@ -137,6 +137,12 @@ def offers(slug: str, capability: type) -> bool:
     return bool(row) and issubclass(import_string(row["BACKEND"]), capability)
 
 
+def detects_screening(key: str) -> bool:
+    """Whether the carrier reports a phone that asks who is calling, which sounds like a machine at first."""
+    adapter = import_string(settings_of(key)["BACKEND"])
+    return issubclass(adapter, CallControl) and adapter.detects_screening
+
+
 def reporting_at(path: str, rest: str = "") -> str:
     """The key of the carrier whose webhooks arrive under /webhooks/<path>/<rest>; empty if there is none."""
     own, _, account = rest.partition("/")

@@ -51,6 +51,8 @@ def test_the_documented_agent(api):
         "transcription_enabled": None,
         "realtime_transcript": None,
         "voicemail_action": None,
+        "screening_message": None,
+        "fallback_number": None,
         "max_call_duration": None,
         "silence_timeout": None,
         "silence_prompt": None,

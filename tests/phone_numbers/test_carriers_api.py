@@ -30,7 +30,7 @@ def test_the_list_says_what_is_configured_and_what_each_can_do(client: Client) -
         "compliance": True,
         "own_accounts": True,
         "voicemail_detection": True,
-        "call_screening": False,
+        "call_screening": True,
     }
 
 

@@ -59,6 +59,7 @@ class TelnyxCarrier(Carrier, CallControl, Speech, Recording, NumberInventory, Co
     media_codec = TelnyxMediaCodec
     max_speech_characters = 3000
     detects_voicemail = True
+    detects_screening = True
     required_credentials = ("api_key",)
     optional_credentials = ("public_key", "connection_id")
 
@@ -197,7 +198,7 @@ class TelnyxCarrier(Carrier, CallControl, Speech, Recording, NumberInventory, Co
         if stream is not None:
             body |= _stream_fields(stream) | _sampling_rate(stream.audio_format) | {"send_silence_when_idle": True}
         if detect_voicemail:
-            body["answering_machine_detection"] = "premium"
+            body["answering_machine_detection"] = "premium_ios_call_screening_detection"
             body["answering_machine_detection_config"] = {"total_analysis_time_millis": MACHINE_ANALYSIS_MS}
         call = self._client.post("calls", body)
         if not isinstance(call, dict) or not call.get("call_control_id"):

@@ -21,6 +21,7 @@ EVENT_TYPES: Mapping[str, CarrierEventType] = {
     "call.machine.premium.detection.ended": CarrierEventType.MACHINE_DETECTED,
     "call.machine.greeting.ended": CarrierEventType.MACHINE_GREETING_ENDED,
     "call.machine.premium.greeting.ended": CarrierEventType.MACHINE_GREETING_ENDED,
+    "call.machine.premium.call_screening.detected": CarrierEventType.SCREENING_DETECTED,
     "streaming.failed": CarrierEventType.STREAM_FAILED,
     "call.speak.started": CarrierEventType.SPEAK_STARTED,
     "call.speak.ended": CarrierEventType.SPEAK_ENDED,

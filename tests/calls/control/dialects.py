@@ -110,7 +110,9 @@ class TelnyxDialect(Dialect):
             "initiated": ("initiated", {"direction": "incoming" if inbound else "outgoing", "state": "parked"}),
             "answered": ("answered", {}),
             "ended": ("hangup", {"hangup_cause": self._cause(happening.cause), "hangup_source": "caller"}),
-            "machine_detected": ("machine.premium.detection.ended", {"result": "machine"}),
+            "machine_detected": ("machine.premium.detection.ended", {"result": happening.detail or "machine"}),
+            "machine_greeting_ended": ("machine.premium.greeting.ended", {"result": happening.detail}),
+            "screening_detected": ("machine.premium.call_screening.detected", {"result": "screening"}),
             "dtmf": ("dtmf.received", {"digit": happening.detail}),
         }
         name, about = words[happening.kind]

@@ -13,14 +13,15 @@ from django.test import Client
 from django.utils import timezone
 
 from billing import ledger
+from bubblyphone.core.errors import UpstreamFailed
 from calls.clock import sweeper
 from calls.control import commands, outbound, transfers
 from calls.models import Call, CallEvent, CarrierEventRecord
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl
-from phone_numbers.carriers.registry import able, carrier_named
+from phone_numbers.carriers.registry import able, carrier_named, detects_screening
 from phone_numbers.models import CallScript, PhoneNumber
-from tests.calls.control.dialects import BEGIN, DIALECTS, OURS, PERSON, Dialect, Happening, TwilioDialect
+from tests.calls.control.dialects import BEGIN, DIALECTS, OURS, PERSON, Dialect, Happening, SmallDialect, TwilioDialect
 from tests.calls.rows import make_account, make_streaming_number
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.long_runs import how_many
@@ -162,12 +163,13 @@ def test_a_machine_is_hung_up_on(dialect: Dialect, clock: Clock) -> None:
         Happening("machine_detected", 5),
         ended(6, answered_at=2),
     ]
+    if detects_screening(dialect.slug):  # it may yet ask who is calling, so that the end of its greeting is waited for
+        reports[3:3] = [Happening("machine_greeting_ended", 5, detail="no_beep_detected")]
     happen(dialect, clock, *reports, inbound=False, state=str(call.pk))
     came_to = outcome(call)
     del came_to["webhooks"]
-    assert came_to == sums(
-        "completed", "voicemail", 3, "0.050000", "voicemail.detected", reached="voicemail_no_message"
-    )
+    seen = ["voicemail.detected", *(["voicemail.greeting_ended"] if len(reports) > 4 else [])]
+    assert came_to == sums("completed", "voicemail", 3, "0.050000", *seen, reached="voicemail_no_message")
     call.refresh_from_db()
     assert call.voicemail_detected
 
@@ -261,6 +263,65 @@ def test_what_the_carrier_did_not_sign_changes_nothing(dialect: Dialect, clock: 
     assert not CarrierEventRecord.objects.exists()
     assert not CallScript.objects.exists()
     assert number.calls.count() == 0
+
+
+# --- a phone that asks who is calling -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dialect", ["telnyx"], indirect=True)
+@pytest.mark.parametrize(
+    ("verdict", "order", "screened", "cause", "seconds"),
+    [
+        ("human_residence", [0, 1, 2], "accepted", "normal_clearing", 38),
+        ("human_residence", [2, 1, 0], "accepted", "normal_clearing", 38),
+        ("human_residence", [1, 2, 0], "accepted", "normal_clearing", 38),
+        ("machine", [0, 1, 2], "declined", "voicemail", 13),
+    ],
+)
+def test_a_phone_that_asks_who_is_calling(
+    dialect: Dialect, clock: Clock, verdict: str, order: list[int], screened: str, cause: str, seconds: int
+) -> None:
+    call = place(own_number(dialect))
+    reports = [
+        Happening("machine_detected", 4),
+        Happening("screening_detected", 6),
+        Happening("machine_detected", 15, detail=verdict),
+    ]
+    told = [Happening("initiated", 0), Happening("answered", 2), *(reports[at] for at in order), ended(40)]
+    happen(dialect, clock, *told, inbound=False, state=str(call.pk))
+    call.refresh_from_db()
+    assert (call.screened, call.outcome) == (screened, f"screened_{screened}")
+    assert (call.hangup_cause, call.duration_seconds, call.voicemail_detected) == (cause, seconds, False)
+    events = set(CallEvent.objects.filter(call=call).values_list("event_type", flat=True))
+    assert "screening.detected" in events
+    assert ("screening.answered" in events) is (screened == "accepted")
+
+
+# --- another carrier where the first one did not dial -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_taken"), [(Answer(422, b"{}"), True), (Answer(503, b"{}"), False), (Answer(None), False)]
+)
+@pytest.mark.parametrize("dialect", ["telnyx"], indirect=True)
+def test_a_fallback_number_is_used_only_where_nobody_was_called(
+    dialect: Dialect, settings: Any, answer: Answer, is_taken: bool
+) -> None:
+    number = own_number(dialect, fallback_number=OTHER)
+    dialect.server.answer_to = lambda asked: answer  # type: ignore[method-assign]
+    with RecordingServer() as there:
+        other = SmallDialect(settings, there)
+        make_streaming_number(number.developer, e164=OTHER, carrier="small")
+        if is_taken:
+            call = place(number)
+            assert (call.carrier, call.from_number, call.carrier_call_id) == ("small", OTHER, other.sid)
+            event = CallEvent.objects.get(call=call, event_type="call.fallback")
+            assert (event.metadata["from"], event.metadata["reason"]) == (OTHER, "rejected")
+        else:
+            with pytest.raises(UpstreamFailed):
+                place(number)
+            assert (there.asked, Call.objects.get().hangup_cause) == ([], "carrier_failed")
+            assert not CallEvent.objects.filter(event_type="call.fallback").exists()
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
