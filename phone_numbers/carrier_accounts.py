@@ -149,6 +149,11 @@ def _check_names(provider: str, credentials: Mapping[str, str]) -> None:
         for name, value in credentials.items()
         if not _SENDABLE.fullmatch(value)
     ]
+    problems += [
+        f"{name} must be {words}."
+        for name, (pattern, words) in adapter.credential_formats.items()
+        if (value := credentials.get(name)) and not pattern.fullmatch(value)
+    ]
     if problems:
         raise InvalidRequest({"credentials": problems})
 

@@ -3,6 +3,7 @@
 All methods raise CarrierError. A `command_id` makes a repeat harmless, whatever the vendor needs for that.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -185,6 +186,8 @@ class OwnAccounts(ABC):
 
     required_credentials: ClassVar[tuple[str, ...]]
     optional_credentials: ClassVar[tuple[str, ...]] = ()
+    # What a credential looks like, and how that is said. Names that become part of an address need one.
+    credential_formats: ClassVar[Mapping[str, tuple[re.Pattern[str], str]]] = {}
 
     @abstractmethod
     def complete_credentials(self) -> Mapping[str, str]:

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.django_db
 ACCOUNTS = "/api/v1/carrier-accounts"
 IMPORT = "/api/v1/phone-numbers/import"
 NUMBER = "+14155550100"
+TWILIO = {"account_sid": f"AC{'1' * 32}", "auth_token": "t"}
 KEY = Ed25519PrivateKey.generate()
 PUBLIC_KEY = base64.b64encode(KEY.public_key().public_bytes_raw()).decode()
 
@@ -102,6 +103,12 @@ def test_an_account_is_verified_kept_encrypted_and_shown_by_its_last_four(
         ("telnyx", {"api_key": "KEY…"}, "credentials", "api_key must be ASCII text without spaces."),
         ("telnyx", {"api_key": "KEY\r\nX: y"}, "credentials", "api_key must be ASCII text without spaces."),
         ("twilio", {"account_sid": "AC 1", "auth_token": "é"}, "credentials", "account_sid must be ASCII text without"),
+        (
+            "twilio",
+            {"account_sid": "AC1/../AC2", "auth_token": "t"},
+            "credentials",
+            "account_sid must be AC and 32 hex",
+        ),
         ("exchange", {"api_key": "KEY"}, "provider", "Must be one of "),
     ],
 )
@@ -128,10 +135,10 @@ def test_a_carrier_that_does_not_respond_refuses_nothing(client: APIClient, exch
         ("telnyx", {"api_key": "KEY"}, Answer(200, b'{"data": [[]]}'), 502),
         ("telnyx", {"api_key": "KEY"}, Answer(200, b'{"data": [{}]}'), 422),
         ("telnyx", {"api_key": "KEY"}, Answer(400, b"null"), 502),
-        ("twilio", {"account_sid": "AC1", "auth_token": "t"}, Answer(200, b"[]"), 502),
-        ("twilio", {"account_sid": "AC1", "auth_token": "t"}, Answer(400, b'{"code": "x", "message": []}'), 502),
-        ("twilio", {"account_sid": "AC1", "auth_token": "t"}, Answer(401, b'{"code": {}}'), 422),
-        ("twilio", {"account_sid": "AC1", "auth_token": "t"}, Answer(404, b'{"code": 20404}'), 422),
+        ("twilio", TWILIO, Answer(200, b"[]"), 502),
+        ("twilio", TWILIO, Answer(400, b'{"code": "x", "message": []}'), 502),
+        ("twilio", TWILIO, Answer(401, b'{"code": {}}'), 422),
+        ("twilio", TWILIO, Answer(404, b'{"code": 20404}'), 422),
     ],
 )
 def test_odd_answers_of_a_carrier_keep_nothing(

@@ -5,6 +5,7 @@
 """
 
 import logging
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -38,6 +39,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
     media_codec = TwilioMediaCodec
     forged_status = 403
     required_credentials = ("account_sid", "auth_token")
+    credential_formats = {"account_sid": (re.compile("AC[0-9a-f]{32}"), "AC and 32 hexadecimal digits")}
 
     def __init__(self, *, account_sid: str, auth_token: str, base_url: str, webhook_path: str = "twilio") -> None:
         self.account = TwilioAccount(account_sid, auth_token, base_url, webhook_path)
