@@ -89,6 +89,7 @@ class CallSession(ModelConversation):
         self._greeting = Cue.BACK_ON_THE_LINE if resume_reason else greeting
         self._limits = limits
         observer = Reports(observer)
+        self._leaves_message = leaves_message
         self._agent_begins = agent_begins or bool(resume_reason)
         self._resume_reason = resume_reason  # another session has talked before, and why it does not go on
         self.answering = answering or Answering()  # set from outside: who has answered
@@ -242,6 +243,8 @@ class CallSession(ModelConversation):
     async def _begin(self, session: RealtimeSession) -> None:
         if is_first := self.link.connections == 1:
             await self.answering.wait_for_verdict()
+            if self.answering.is_machine and not self._leaves_message:
+                await self.screening.has_begun.wait()  # or the end of the call
         self._caller_input.listen_for(session)
         self._to_caller = make_transcoder(session.output_format, self._transport.audio_format)
         self.link.session = session

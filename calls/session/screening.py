@@ -44,6 +44,7 @@ class Screening:
         self._is_asked = False
         self._is_spoken = asyncio.Event()
         self.is_on = False
+        self.has_begun = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
     async def begin(self, *, says_who: bool = True) -> None:
@@ -51,6 +52,7 @@ class Screening:
         if self.task is not None:
             return
         self.is_on = True
+        self.has_begun.set()
         self._voicemail.stop()
         self._answering.machine()
         self._before = self._agent_output.item_id

@@ -246,7 +246,9 @@ def test_a_leg_of_an_unknown_call_is_of_no_interest() -> None:
 def test_a_machine_is_hung_up_on_for_a_minute_and_no_model(seconds: float) -> None:
     call = running_call(direction="outbound", telephony_rate=Decimal("0.05"))
     report(call, CarrierEventType.MACHINE_DETECTED, seconds, detail="machine")
-    assert (call.voicemail_detected, call.end_requested_cause) == (True, "voicemail")
+    assert (call.voicemail_detected, call.end_requested_at) == (True, None)  # it may yet ask who is calling
+    report(call, CarrierEventType.MACHINE_GREETING_ENDED, seconds + 0.5, detail="no_beep_detected")
+    assert call.end_requested_cause == "voicemail"
     report(call, CarrierEventType.ENDED, seconds + 1, cause="normal_clearing")
     assert (call.status, call.hangup_cause) == ("completed", "voicemail")
     assert entries(call) == {"telephony": Decimal("0.05")}

@@ -269,6 +269,7 @@ async def test_without_a_message_the_call_ends_with_the_greeting() -> None:
         other_end.answering.greeting_ended()
         assert await other_end.ended() == ("voicemail", False)
         assert other_end.model.replies == []
+        assert "stream.connected" not in other_end.talk.notes.names()
 
 
 # --- a phone that asks who is calling ---------------------------------------------------------------------------------

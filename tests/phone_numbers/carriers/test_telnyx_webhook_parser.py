@@ -132,6 +132,12 @@ def test_initiated() -> None:
             CarrierEventType.MACHINE_GREETING_ENDED,
             "beep_detected",
         ),
+        (
+            "call.machine.premium.call_screening.detected",
+            {"result": "screening"},
+            CarrierEventType.SCREENING_DETECTED,
+            "",
+        ),
         ("call.speak.started", {}, CarrierEventType.SPEAK_STARTED, ""),
         ("call.speak.ended", {"status": "completed"}, CarrierEventType.SPEAK_ENDED, "completed"),
         (
