@@ -255,13 +255,15 @@ class CallSession(ModelConversation):
             self._observer.event("stream.reconnected", {"reason": self._resume_reason})
         if not is_first:
             await self._go_on(session)
-        elif not self.answering.is_machine:
-            await self._greet()
+        elif self._agent_begins and not self.answering.is_machine:
+            self._dead_air.expect(self._now())
+            await session.generate_reply(self._greeting)
 
     async def _greet(self) -> None:
+        """A person has joined."""
         if self._agent_begins:
             self._dead_air.expect(self._now())
-            await self.link.tell_when_connected(lambda session: session.generate_reply(self._greeting))
+            await self.link.tell(lambda session: session.generate_reply(self._greeting))
 
     async def _give_up(self) -> None:
         await self._farewell.give_up(self._end)
