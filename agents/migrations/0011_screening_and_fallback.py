@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("agents", "0009_models_of_2026"),
+        ("agents", "0010_draft_defaults"),
     ]
 
     operations = [
