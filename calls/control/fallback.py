@@ -1,6 +1,7 @@
 """Outbound calls that their carrier has certainly not dialed go over another number of the developer's, at another carrier."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.db import transaction
 
@@ -42,7 +43,7 @@ def _take_over(call: Call, number: PhoneNumber, refusal: CarrierError) -> bool:
             locked.telephony_rate = admit_fallback(locked, number)
             locked.from_number, locked.carrier = number.e164, number.carrier
             locked.save(update_fields=["telephony_rate", "from_number", "carrier"])
-            about = {"from": number.e164, "reason": refusal.reason, "detail": str(refusal)[:200]}
+            about: dict[str, Any] = {"from": number.e164, "reason": refusal.reason, "detail": str(refusal)[:200]}
             timeline.add_event(call.pk, "call.fallback", "system", **about)
     except (Forbidden, InsufficientFunds):
         return False
