@@ -13,6 +13,7 @@ from billing.models import TelephonyRate
 from bubblyphone.core.errors import InvalidRequest
 
 MAX_PRICE = Decimal(100)
+YEARS = range(2000, 3000)  # others could be stored, and some of them not be read again
 
 
 def import_rates(text: str, now: datetime) -> list[TelephonyRate]:
@@ -21,13 +22,10 @@ def import_rates(text: str, now: datetime) -> list[TelephonyRate]:
     Rates that the file does not name stay. All or nothing: raises InvalidRequest with what is wrong by line. Gives the rows
     that are new or different.
     """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    if list(reader.fieldnames or []) != RATE_COLUMNS:
-        raise InvalidRequest({"file": [f"The first line must be: {','.join(RATE_COLUMNS)}"]})
     wanted: dict[tuple[str, str, datetime], TelephonyRate] = {}
     errors: dict[str, list[str]] = {}
-    for row in reader:
-        place = f"line {reader.line_num}"
+    for line, row in _rows(text):
+        place = f"line {line}"
         try:
             rate = _read(row, now)
         except ValueError as error:
@@ -39,6 +37,19 @@ def import_rates(text: str, now: datetime) -> list[TelephonyRate]:
     if errors:
         raise InvalidRequest(errors)
     return _take_over(wanted)
+
+
+def _rows(text: str) -> list[tuple[int, dict[str, str]]]:
+    """Each with its line. Raises InvalidRequest for what is no such table."""
+    if "\0" in text:
+        raise InvalidRequest({"file": ["Null characters are not allowed."]})
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+    try:
+        if list(reader.fieldnames or []) != RATE_COLUMNS:
+            raise InvalidRequest({"file": [f"The first line must be: {','.join(RATE_COLUMNS)}"]})
+        return [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise InvalidRequest({"file": [f"The file is not valid CSV: {error}."]}) from error
 
 
 @transaction.atomic
@@ -88,6 +99,6 @@ def _read_price(text: str) -> Decimal:
 
 def _read_moment(text: str) -> datetime:
     moment = parse_datetime(text)
-    if moment is None or moment.tzinfo is None:
+    if moment is None or moment.tzinfo is None or moment.year not in YEARS:
         raise ValueError("valid_from must be a time like 2026-01-01T00:00:00Z.")
     return moment

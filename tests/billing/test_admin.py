@@ -102,6 +102,11 @@ def test_an_import_adds_and_changes_and_is_logged(client: Client) -> None:
         (f"{HEADER}\n44,inbound,1,,2026-01-01\n", "line 2: valid_from must be a time like"),
         (f"{HEADER}\n44,inbound,1\n", "line 2: Each line must have 5 columns."),
         (f"{HEADER}\n44,inbound,1,,\n44,inbound,2,,\n", "line 3: This rate is in the file twice."),
+        (f"{HEADER}\n44,inbound,1,,0001-01-01T00:00:00+14:00\n", "line 2: valid_from must be a time like"),
+        (f"{HEADER}\n44,inbound,1,a\0b,\n", "Null characters are not allowed."),
+        (f"{HEADER}\n44,inbound,1,{'x' * 140_000},\n", "The file is not valid CSV: field larger than field limit"),
+        (f'{HEADER}\n44,inbound,1,"a" b,\n', "The file is not valid CSV:"),
+        ("", "The first line must be: prefix,direction"),
         (b"\xff\xfe", "The file is not UTF-8 text. Save it as UTF-8 and upload it again."),
     ],
 )
