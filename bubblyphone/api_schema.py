@@ -6,16 +6,16 @@ from typing import Any
 from accounts.api import schema as accounts
 from agents.api import schema as agents
 from billing.api import schema as billing
-from billing.api import webhooks as billing_webhooks
+from billing.api import webhook_events as billing_webhooks
 from billing.api.payment_schema import OPERATIONS as PAYMENTS
 from billing.api.shapes import METERED_STATEMENT
 from billing.switch import is_on
 from bubblyphone.core import schema as core
 from bubblyphone.core.json_schema import data_of, free_object
 from calls.api import schema as calls
-from calls.api import webhooks as call_webhooks
+from calls.api import webhook_events as call_webhooks
 from phone_numbers.api import schema as phone_numbers
-from phone_numbers.api import webhooks as number_webhooks
+from phone_numbers.api import webhook_events as number_webhooks
 from sandbox.api import schema as sandbox
 from webhooks.api import schema as webhooks
 

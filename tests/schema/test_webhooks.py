@@ -144,7 +144,7 @@ def forwarders(source: Source, senders: dict[str, Sender]) -> Iterator[tuple[str
 def test_every_event_that_the_code_can_send_is_described_and_no_other() -> None:
     found, unread = events_in_code()
     assert unread == [], "write the event's name there, or in a constant of the module"
-    assert found == set(description().webhooks), "describe it in <app>/api/webhooks.py"
+    assert found == set(description().webhooks), "describe it in <app>/api/webhook_events.py"
 
 
 def test_the_page_and_the_document_have_each_of_them(client: Client, db: None) -> None:
