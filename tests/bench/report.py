@@ -31,6 +31,9 @@ table only.
   jitter of the machine too.
 - **CPU per call-second.** User and system time of the process in ms for each 50 frames that were sent: 10 ms means at most 100
   calls a core. It falls as calls grow in number, because one wake-up then serves several frames. *services* is PostgreSQL and Valkey.
+- **API.** GETs of three lists (a page of 25 calls, the numbers, ten API keys) over eight connections, each with the next of
+  60 keys. CPU is that of the web process for one request; its reciprocal is what one core can answer. The latency is another
+  run's, at a fixed rate, from when each request was due. `python -m tests.bench.api` measures only this.
 - **Barge-in to clear.** From the moment when the model reports that the caller speaks until the carrier holds the `clear` that
   empties its playback queue, both ways over loopback included; at {judged} calls at once, each interrupted again and again.
 """

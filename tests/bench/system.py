@@ -1,6 +1,7 @@
 """What is measured: the platform's web process with its PostgreSQL and Valkey, or a bare relay, held to one core. Linux."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -96,7 +97,9 @@ class System:
             assert service.process is not None
             services.append(service.process.pid)
             self._reaper.watch(service.process.pid, signal.SIGINT)
-        subprocess.run([sys.executable, "-m", "tests.bench.rows", number], cwd=PROJECT, env=environment, check=True)
+        command = [sys.executable, "-m", "tests.bench.rows", number]
+        made = subprocess.run(command, cwd=PROJECT, env=environment, check=True, stdout=subprocess.PIPE)
+        self.api_keys: list[str] = json.loads(made.stdout)
         web = self._start([sys.executable, "-m", "bubblyphone.serve"], environment)
         self._wait_for(web, lambda: _is_alive(port))
         # Models are loaded once no media process has been seen for a while; that is not what is measured.

@@ -1,0 +1,114 @@
+"""What an API request costs: GETs of small lists at the platform's web process. `python -m tests.bench.api` measures only that."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from tests.bench.system import System, cores, cpu_seconds, on_cores, tree
+
+NUMBER = "+14155550100"
+# A page of 25 calls, and two lists with a row or few.
+PATHS = ("/api/v1/calls", "/api/v1/phone-numbers", "/api/v1/api-keys?per_page=10")
+CLIENTS = 8
+PER_KEY = 90  # requests a minute; the limit is 100
+OPEN_RATE = 150  # requests a second, for the latency
+FIRST = 300  # requests that are not measured: caches fill, connections open
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCost:
+    """Milliseconds of one core for a request, and latency in ms at OPEN_RATE requests a second."""
+
+    web_ms: float
+    services_ms: float
+    p50_ms: float
+    p99_ms: float
+
+    @property
+    def per_core(self) -> float:
+        """Requests a second that the web process could answer on one core."""
+        return 1000 / self.web_ms
+
+
+async def measure_api(port: int, keys: Sequence[str], web: int, services: list[int]) -> ApiCost:
+    """Two runs: as many requests as CLIENTS connections get through, whose CPU time is taken; and at a rate, whose latency is."""
+    count = (len(keys) * PER_KEY - FIRST) // 2
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=200)) as http:
+        sender = _Sender(http, keys)
+        await sender.send_all(FIRST)
+        before = [cpu_seconds(tree(web)), cpu_seconds(_trees(services))]
+        await sender.send_all(count)
+        after = [cpu_seconds(tree(web)), cpu_seconds(_trees(services))]
+        latencies = sorted(await sender.send_at_rate(count))
+    return ApiCost(
+        web_ms=1000 * (after[0] - before[0]) / count,
+        services_ms=1000 * (after[1] - before[1]) / count,
+        p50_ms=1000 * latencies[len(latencies) // 2],
+        p99_ms=1000 * latencies[len(latencies) * 99 // 100],
+    )
+
+
+def _trees(pids: list[int]) -> list[int]:
+    return [one for pid in pids for one in tree(pid)]
+
+
+class _Sender:
+    """Each request has the next path and the next key."""
+
+    def __init__(self, http: aiohttp.ClientSession, keys: Sequence[str]) -> None:
+        self._http = http
+        self._keys = keys
+        self._sent = 0
+
+    async def send_all(self, count: int) -> None:
+        last = self._sent + count
+
+        async def client() -> None:
+            while self._sent < last:
+                await self.send()
+
+        await asyncio.gather(*(client() for _ in range(CLIENTS)))
+
+    async def send_at_rate(self, count: int) -> list[float]:
+        """Seconds from when each was due: one that has to wait for another counts as late."""
+        began = asyncio.get_running_loop().time()
+
+        async def one(place: int) -> float:
+            due = began + place / OPEN_RATE
+            await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
+            await self.send()
+            return asyncio.get_running_loop().time() - due
+
+        return await asyncio.gather(*(one(place) for place in range(count)))
+
+    async def send(self) -> None:
+        number, self._sent = self._sent, self._sent + 1
+        key = self._keys[number % len(self._keys)]
+        async with self._http.get(PATHS[number % 3], headers={"Authorization": f"Bearer {key}"}) as answer:
+            body = await answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"{answer.status} {body[:200]!r}")
+
+
+def brief(cost: ApiCost) -> str:
+    return (
+        f"API: {cost.web_ms:.2f} ms of CPU per request ({cost.per_core:.0f}/s per core), services {cost.services_ms:.2f} ms; "
+        f"at {OPEN_RATE}/s p50 {cost.p50_ms:.1f}, p99 {cost.p99_ms:.1f} ms"
+    )
+
+
+async def main() -> None:
+    measured, own = cores()
+    os.sched_setaffinity(0, own)
+    with System() as system:
+        with on_cores(measured):
+            web, services, port = await asyncio.to_thread(system.start_platform, NUMBER, {})
+        sys.stdout.write(brief(await measure_api(port, system.api_keys, web, services)) + "\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
