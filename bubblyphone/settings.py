@@ -236,7 +236,7 @@ REST_FRAMEWORK = {
         "bubblyphone.core.known_parameters.KnownParameters",
         "bubblyphone.core.readable_body.ReadableBody",
     ],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["bubblyphone.core.api.FastJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["bubblyphone.core.api.AnyJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bubblyphone.core.api.AlwaysJSON",
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
+import orjson
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import DataError
@@ -25,7 +26,7 @@ from rest_framework.exceptions import (
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.pagination import BasePagination
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
@@ -50,6 +51,8 @@ Row = TypeVar("Row", bound=Model)
 # The key of errors that belong to no field of the body.
 WHOLE_BODY = "body"
 TOO_MANY_FIELDS = "The request has too many fields or files."
+# Times in the form that DRF gives them, which orjson has another one for.
+_AS_DRF = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 NOT_OUR_CURSOR = "Invalid cursor."
 
 
@@ -89,6 +92,20 @@ class AlwaysJSON(BaseContentNegotiation):
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         return renderers[0], renderers[0].media_type
+
+
+class FastJSONRenderer(JSONRenderer):
+    """DRF's JSON by orjson: compact, UTF-8. What orjson does not know is written as DRF does."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        if data is None:
+            return b""
+        try:
+            written = orjson.dumps(data, self.encoder_class().default, _AS_DRF)
+        except TypeError:  # keys that are no text, integers beyond 64 bits
+            return bytes(super().render(data, accepted_media_type, renderer_context))
+        # The line and paragraph separators, which end a line in old JavaScript.
+        return written.replace(b"\xe2\x80\xa8", rb"\u2028").replace(b"\xe2\x80\xa9", rb"\u2029")
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -131,7 +148,7 @@ class MoneyField(serializers.Field[Decimal, Any, str, Any]):
 
 def format_time(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC to the second, with `Z`; None stays None."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def data(content: Any, *, status: int = 200, warnings: Sequence[str] = ()) -> Response:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from django.db.models import Model
+
 from bubblyphone.core.api import format_time
 from bubblyphone.core.money import format_amount
 
@@ -39,6 +41,15 @@ class Record(Schema):
         # since attrgetter gives no tuple of one.
         self._paths = ["__class__" if callable(part.source) else part.source for part in sources.values()]
         self._attributes = attrgetter(*self._paths, "__class__")
+
+    def columns(self, model: type[Model], *also: str) -> list[str]:
+        """The columns of the model that the object is made from, for `QuerySet.only`; `also` those behind its properties and functions.
+
+        A function is taken to read the column of its own name, if there is one.
+        """
+        sources = {*self.properties, *(part.source for part in self.properties.values() if isinstance(part, Read))}
+        names = [field.attname for field in model._meta.concrete_fields]
+        return [name for name in names if name in sources or name in also]
 
     def of(self, row: Any, **given: Any) -> dict[str, Any]:
         """The object as responses show it. An optional property that is None is left out.

@@ -19,6 +19,9 @@ from phone_numbers.api.update import patch_number
 from phone_numbers.models import PhoneNumber
 from webhooks.signing import signing_keys
 
+# With what is behind the functions and properties of the shape.
+LISTED = [*NUMBER.columns(PhoneNumber, "carrier", "agent_version_id", "months_paid"), "agent_version__number"]
+
 
 class AvailableNumbersView(APIView):
     """GET /phone-numbers/available."""
@@ -34,7 +37,9 @@ class NumbersView(APIView):
     """POST /phone-numbers, GET /phone-numbers."""
 
     def get(self, request: Request) -> Response:
-        return page_of(request, selectors.numbers_of(cast(Developer, request.user)), NUMBER.of)
+        numbers = selectors.numbers_of(cast(Developer, request.user))
+        # The list shows nothing of the linked agent, and of its version one column.
+        return page_of(request, numbers.select_related(None).select_related("agent_version").only(*LISTED), NUMBER.of)
 
     def post(self, request: Request) -> Response:
         developer = cast(Developer, request.user)
