@@ -29,7 +29,7 @@ from daphne import server as daphne_server  # noqa: E402
 from daphne.server import Server  # noqa: E402
 from daphne.ws_protocol import WebSocketFactory  # noqa: E402
 from django.conf import settings  # noqa: E402
-from django.db import DatabaseError, connections  # noqa: E402
+from django.db import DatabaseError  # noqa: E402
 from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
@@ -38,6 +38,7 @@ from bubblyphone.asgi import application, media_application  # noqa: E402
 from bubblyphone.core import health, metrics  # noqa: E402
 from bubblyphone.core.platform_metrics import measure_loop  # noqa: E402
 from bubblyphone.daphne_http import LeanWebRequest  # noqa: E402
+from bubblyphone.database_pool import share_connections  # noqa: E402
 from bubblyphone.limited_protocols import LimitedFactory, LimitedWebSocket  # noqa: E402
 from calls.control import media_nodes  # noqa: E402
 from calls.live import live_sessions  # noqa: E402
@@ -52,7 +53,6 @@ GC_THRESHOLDS = (5_000, 10, 10)
 EXPECTED_LOOK_SECONDS = 0.2
 MEDIA_LOOK_SECONDS = 3.0
 MEDIA_GONE_SECONDS = 15.0
-POOL_WAIT_SECONDS = 10  # for a database connection, before a request is an error
 # Daphne cuts off what still runs this long after its client has gone. A request that is cut off never gives its connection
 # back, so this is longer than any of them takes: what they wait for on the network has limits of its own.
 ABANDONED_SECONDS = 120
@@ -149,18 +149,6 @@ def _load_into(loaded: "Future[None]") -> None:
         loaded.set_exception(error)
     else:
         loaded.set_result(None)
-
-
-def share_connections() -> None:
-    """Let the threads of this process take their database connections from a pool.
-
-    Every request runs in a new thread. A connection made for it costs 7 ms, and then PostgreSQL's process behind it reads
-    the catalogue of every table anew: together half the time of a small page.
-    """
-    pool = {"min_size": 2, "max_size": settings.DATABASE_POOL_SIZE, "timeout": POOL_WAIT_SECONDS}
-    for database in connections.settings.values():
-        options = {**database.get("OPTIONS", {}), "pool": pool}
-        database |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 
 
 def main(role: str) -> None:
