@@ -7,17 +7,19 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import django
 from channels.routing import ProtocolTypeRouter, URLRouter
-from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bubblyphone.settings")
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 # Models can be imported only now.
+from bubblyphone.request_handler import ThreadedHandler  # noqa: E402
 from calls.live.routing import websocket_urlpatterns as call_sockets  # noqa: E402
 from sandbox.routing import websocket_urlpatterns as sandbox_sockets  # noqa: E402
 
+django_application = ThreadedHandler()
 MONITORED_PATHS = {"/healthz", "/readyz", "/metrics"}
 
 

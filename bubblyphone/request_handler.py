@@ -1,0 +1,85 @@
+"""How HTTP requests reach Django: the whole of each, from the first middleware to its end, is one visit to one thread.
+
+Django's own handler would go through the middleware asynchronously, and change to a thread and back for each that is synchronous,
+as ours and our views are, in a new thread for every request. That took longer than most of our views.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from typing import IO, Any
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.signals import request_started
+from django.db import close_old_connections
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+
+# Threads are made as they are needed and used again; those that wait on the network must not keep others waiting.
+THREADS = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="request")
+
+
+class ThreadedHandler(ASGIHandler):
+    """Django's handler with synchronous middleware. An asynchronous view runs on the loop while its thread waits for it."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        super().load_middleware(is_async=False)
+
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request. If its client goes, nothing more is sent, but what its thread has begun is waited for."""
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        with closing(body):
+            working = asyncio.create_task(self._work(scope, body, send))
+            leaving = asyncio.create_task(self.listen_for_disconnect(receive))
+            try:
+                await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                leaving.cancel()
+                working.cancel()  # does nothing to one that has ended
+                with suppress(RequestAborted, asyncio.CancelledError):
+                    await leaving
+                with suppress(asyncio.CancelledError):
+                    await working
+
+    async def _work(self, scope: Any, body: IO[bytes], send: Any) -> None:
+        answering = asyncio.ensure_future(_in_thread(self.respond)(scope, body))
+        try:
+            response = await asyncio.shield(answering)
+        except asyncio.CancelledError:
+            await asyncio.wait((answering,))
+            await _end(answering.result())
+            raise
+        try:
+            await self.send_response(response, send)
+        finally:
+            await _end(response)
+
+    def respond(self, scope: Any, body: IO[bytes]) -> HttpResponseBase:
+        """The response, in a thread. The database connection is given back, also while a file is still to be sent."""
+        set_script_prefix(get_script_prefix(scope))
+        request_started.send(sender=type(self), scope=scope)
+        request, refusal = self.create_request(scope, body)
+        response: HttpResponseBase = refusal or self.get_response(request)
+        if isinstance(response, FileResponse):
+            response.block_size = self.chunk_size
+        if response.streaming:
+            close_old_connections()
+        else:
+            response.close()
+        return response
+
+
+def _in_thread(function: Any) -> Any:
+    return sync_to_async(function, thread_sensitive=False, executor=THREADS)
+
+
+async def _end(response: HttpResponseBase) -> None:
+    """Others were closed when they were made."""
+    if response.streaming:
+        await _in_thread(response.close)()
