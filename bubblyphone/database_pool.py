@@ -23,7 +23,7 @@ def share_connections() -> None:
     Requests run in many threads. A connection made for one costs 7 ms, and then PostgreSQL's process behind it reads the
     catalogue of every table anew: together half the time of a small page.
     """
-    ConnectionPool.check_connection = staticmethod(check_connection)  # type: ignore[method-assign]
+    ConnectionPool.check_connection = staticmethod(check_connection)  # type: ignore[assignment, method-assign]
     pool = {"min_size": 2, "max_size": settings.DATABASE_POOL_SIZE, "timeout": POOL_WAIT_SECONDS}
     for database in connections.settings.values():
         options = {**database.get("OPTIONS", {}), "pool": pool}

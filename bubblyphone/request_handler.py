@@ -65,7 +65,12 @@ class ThreadedHandler(ASGIHandler):
         set_script_prefix(get_script_prefix(scope))
         request_started.send(sender=type(self), scope=scope)
         request, refusal = self.create_request(scope, body)
-        response: HttpResponseBase = refusal or self.get_response(request)
+        response: HttpResponseBase
+        if refusal is not None:
+            response = refusal
+        else:
+            assert request is not None
+            response = self.get_response(request)
         if isinstance(response, FileResponse):
             response.block_size = self.chunk_size
         if response.streaming:
