@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.json_schema import Schema
 from bubblyphone.core.schema import PREFIX, description, openapi
 from bubblyphone.core.webhook_schema import table
@@ -24,7 +25,31 @@ from bubblyphone.docs import code_samples
 
 # Deeper parts of bodies are shown by their examples only.
 DEEPEST = 3
-GUIDES = {"quick-start": "Quick start", "webhooks": "Webhooks", "sandbox": "Sandbox WebSocket"}
+GUIDES = {
+    "quick-start": "Quick start",
+    "tools": "Tools and lookup",
+    "webhooks": "Webhooks",
+    "sandbox": "Sandbox WebSocket",
+}
+
+LOOKUP_EXAMPLE = """{
+  "dynamic_variables": {"customer_name": "Ada"},
+  "metadata": {"customer_id": "1815"},
+  "greeting_message": "Greet Ada by name.",
+  "agent_id": 3,
+  "reject": false
+}"""
+TOOL_EXAMPLE = """{
+  "name": "book_table",
+  "description": "Books a table. Call it when the caller has agreed to a day and a time.",
+  "parameters": {
+    "type": "object",
+    "properties": {"day": {"type": "string"}, "time": {"type": "string"}},
+    "required": ["day", "time"]
+  },
+  "url": "https://yourapp.com/bookings",
+  "headers": {"Authorization": "Bearer {{secret.BOOKING_KEY}}"}
+}"""
 
 
 class SchemaView(APIView):
@@ -63,6 +88,8 @@ def guide(request: HttpRequest, name: str) -> HttpResponse:
         "ws_url": settings.PUBLIC_WS_URL,
         "webhooks": table(description().webhooks),
         "samples": _guide_samples(f"{settings.PUBLIC_URL}{PREFIX}"),
+        "lookup_example": LOOKUP_EXAMPLE,
+        "tool_example": TOOL_EXAMPLE,
     }
     return render(request, f"docs/{name}.html", shown)
 
@@ -77,6 +104,13 @@ def _guide_samples(api: str) -> dict[str, Any]:
     account = {"name": "Dev", "email": "dev@example.com"}
     passwords = {"password": "secret123", "password_confirmation": "secret123"}
     prompt = "You are a friendly assistant. Keep answers short."
+    booking = {name: value for name, value in parse_stored_json(TOOL_EXAMPLE).items() if name != "headers"}
+    served = {
+        "lookup_url": "https://yourapp.com/lookup",
+        "greeting_message": "Greet {{customer_name|the caller}} and ask when they would like a table.",
+        "tools": [booking],
+    }
+    endpoint = {"url": "https://yourapp.com/reports", "events": ["call.report"]}
     overrides = {"system_prompt": "You are a test assistant."}
     return {
         "register": sample("POST", "/auth/register", account | passwords, key=""),
@@ -84,6 +118,8 @@ def _guide_samples(api: str) -> dict[str, Any]:
         "search": sample("GET", "/phone-numbers/available?country=US&area_code=415"),
         "buy": sample("POST", "/phone-numbers", {"phone_number": "+14155551234"}),
         "configure": sample("PATCH", "/phone-numbers/1", {"mode": "streaming", "system_prompt": prompt}),
+        "serve": sample("PATCH", "/phone-numbers/1", served),
+        "endpoint": sample("POST", "/webhook-endpoints", endpoint, key="SESSION_TOKEN"),
         "call": sample("POST", "/calls", {"from": "+14155551234", "to": "+12025551234", "mode": "streaming"}),
         "sandbox": sample("POST", "/sandbox/calls", {"phone_number_id": 1, "overrides": overrides}),
     }

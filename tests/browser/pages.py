@@ -44,6 +44,7 @@ PAGES = {
     "data": "/account/data",
     "docs": "/docs",
     "docs-quick-start": "/docs/quick-start",
+    "docs-tools": "/docs/tools",
     "docs-webhooks": "/docs/webhooks",
 }
 # As staff see it, with the documents that `seed(…, "documents")` leaves with them.

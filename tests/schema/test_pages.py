@@ -25,7 +25,7 @@ def headers() -> dict[str, str]:
     return signature_headers(KEYS, BODY, str(uuid.uuid4()), 1_767_225_600)
 
 
-@pytest.mark.parametrize("path", ["/docs", "/docs/quick-start", "/docs/webhooks", "/docs/sandbox"])
+@pytest.mark.parametrize("path", ["/docs", "/docs/quick-start", "/docs/tools", "/docs/webhooks", "/docs/sandbox"])
 def test_anybody_may_read_them_and_nothing_in_them_is_inline(client: Client, path: str) -> None:
     answer = client.get(path)
     page = answer.content.decode()
@@ -96,9 +96,17 @@ def test_samples_are_code_that_can_be_read() -> None:
 
 def test_the_quick_start_goes_its_way_in_every_language(client: Client) -> None:
     page = client.get("/docs/quick-start").content.decode()
-    assert re.findall(r"<summary>(\w+)</summary>", page) == ["curl", "Python", "Node"] * 6
-    for step in ("/auth/register", "/api-keys", "/phone-numbers/available?", "/phone-numbers/1", "/calls"):
-        assert page.count(f"{settings.PUBLIC_URL}/api/v1{step}") == 3
+    assert re.findall(r"<summary>(\w+)</summary>", page) == ["curl", "Python", "Node"] * 8
+    steps = (
+        "/auth/register",
+        "/api-keys",
+        "/phone-numbers/available?",
+        "/phone-numbers/1",
+        "/webhook-endpoints",
+        "/calls",
+    )
+    for step in steps:
+        assert page.count(f"{settings.PUBLIC_URL}/api/v1{step}") == (6 if step == "/phone-numbers/1" else 3)
 
 
 def test_samples_can_be_run_as_they_are(client: Client) -> None:

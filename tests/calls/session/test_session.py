@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agents.cues import say_exactly
+from agents.cues import Cue, say_exactly
 from agents.providers.base import ProviderError, ToolSpec, Turn
 from agents.providers.model_events import (
     AudioDelta,
@@ -16,8 +16,9 @@ from agents.providers.model_events import (
     ToolCallsCancelled,
     TurnDone,
 )
+from calls.session.agent_output import WAITING_WORDS
 from calls.session.dtmf_collector import PAUSE_SECONDS
-from calls.session.tool_executor import QUICK_SECONDS
+from calls.session.tool_executor import QUICK_SECONDS, SLOW_SECONDS
 from calls.session.transport import LineBack, LineBroken
 from phone_numbers.carriers.media_codec import DtmfPressed, StreamStopped
 from tests.calls.scripted import FRAME, ScriptedSession, audio
@@ -120,6 +121,32 @@ async def test_a_tool_that_takes_its_time_has_something_said(
         else:
             assert talk.caller.sent == [audio(60)]
         talk.tool_waits["look"].set()
+        await until(lambda: len(model.results) == 2)
+
+
+@pytest.mark.parametrize("model_speaks", [True, False])
+async def test_slow_tools_without_words_of_their_own_are_bridged_once(
+    monkeypatch: pytest.MonkeyPatch, model_speaks: bool
+) -> None:
+    monkeypatch.setattr(ScriptedSession, "speaks_during_tools", model_speaks)
+
+    async def fallback_tts(text: str) -> AsyncIterator[str]:
+        assert text == WAITING_WORDS
+        yield audio(60)
+
+    async with conversation(fallback_tts=fallback_tts) as talk:
+        model = await talk.model_session()
+        talk.tool_waits = {"slow": asyncio.Event()}
+        model.queue.put_nowait(ToolCall("1", "slow", {}))
+        model.queue.put_nowait(ToolCall("2", "slow", {"x": 1}))
+        await until(lambda: talk.tools_run == ["slow", "slow"])
+        await asyncio.sleep(SLOW_SECONDS - 0.01)
+        assert (len(model.replies), talk.caller.sent) == (1, [])
+        await asyncio.sleep(SLOW_SECONDS)
+        await settled()
+        assert model.replies[1:] == ([Cue.TOOL_TAKES_LONG] if model_speaks else [])
+        assert talk.caller.sent == ([] if model_speaks else [audio(60)])
+        talk.tool_waits["slow"].set()
         await until(lambda: len(model.results) == 2)
 
 
