@@ -97,7 +97,7 @@ def test_the_quick_start_s_server_names_the_caller_books_and_keeps_the_report(tm
         booked = tool_trial.try_http_tool(
             developer=developer, agent_id=None, definition=tool, arguments={"day": "Friday", "time": "19:30"}
         )
-        assert booked.result == {"booked": True}
+        assert booked.result == {"result": {"booked": True}}
         call = _ended_call(number)
         reports.send_due()
         WebhookDelivery.objects.update(url=url)
