@@ -129,4 +129,4 @@ async def _deliver_all() -> None:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await sync_to_async(connection.close)()
+        await sync_to_async(lambda: connection.close())()
