@@ -1,6 +1,7 @@
 """A call comes in: which number, may it be answered, by whom."""
 
 import logging
+from datetime import datetime
 
 from django.db import transaction
 
@@ -63,10 +64,7 @@ def _begin(event: CarrierEvent) -> None:
     if call.mode == CallMode.STREAMING and not refusal and not will_ask:
         call_variables.put_in(call, call.settings, {})
     if refusal:
-        timeline.add_event(call.pk, "call.refused", "system", at=event.occurred_at, reason=call.refusal_reason)
-        call.end_requested_at, call.end_requested_cause = event.occurred_at, refusal
-        lifecycle.finish(call, ended_at=event.occurred_at, cause=refusal)
-        commands.reject_after_commit(call)
+        _refuse(call, refusal, at=event.occurred_at)
         return
     timeline.add_event(call.pk, "call.ringing", "telephony", at=event.occurred_at)
     timeline.notify(
@@ -86,6 +84,13 @@ def _begin(event: CarrierEvent) -> None:
         lookup.begin(call, finish_lookup)
     elif call.mode == CallMode.STREAMING:
         commands.after_commit(answer, call)
+
+
+def _refuse(call: Call, cause: str, *, at: datetime) -> None:
+    timeline.add_event(call.pk, "call.refused", "system", at=at, reason=call.refusal_reason)
+    call.end_requested_at, call.end_requested_cause = at, cause
+    lifecycle.finish(call, ended_at=at, cause=cause)
+    commands.reject_after_commit(call)
 
 
 def finish_lookup(call_id: int, outcome: LookupOutcome) -> str:

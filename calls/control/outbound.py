@@ -51,16 +51,9 @@ def place_call(
     """
     if number.status != PhoneNumber.Status.ACTIVE:
         raise Conflict("This number is suspended and cannot place calls.")
-    destinations.check_field("transfer_number", request.get("transfer_number"), developer_id=developer.pk)
-    check_fallback_number(request.get("fallback_number"), developer_id=developer.pk)
-    config = configuration.resolve(request=request, request_agent=agent, number=number)
     variables: dict[str, str] = request.get("dynamic_variables") or {}
     is_streaming = mode == CallMode.STREAMING
-    if is_streaming:
-        call_variables.check(config, variables)
-        check_streaming(config)
-    elif request.get("model") or request.get("model_key_id"):
-        refuse(model_rules.call_problems(config))
+    config = _checked_config(number, request, agent, is_streaming=is_streaming)
     now = timezone.now()
     call = Call(
         developer=developer,
@@ -95,6 +88,21 @@ def place_call(
     _dial(call)
     call.refresh_from_db()
     return call
+
+
+def _checked_config(
+    number: PhoneNumber, request: Mapping[str, Any], agent: Agent | None, *, is_streaming: bool
+) -> CallConfig:
+    """The settings of a call. Raises InvalidRequest, and Forbidden for a number that cannot be transferred to."""
+    destinations.check_field("transfer_number", request.get("transfer_number"), developer_id=number.developer_id)
+    check_fallback_number(request.get("fallback_number"), developer_id=number.developer_id)
+    config = configuration.resolve(request=request, request_agent=agent, number=number)
+    if is_streaming:
+        call_variables.check(config, request.get("dynamic_variables") or {})
+        check_streaming(config)
+    elif request.get("model") or request.get("model_key_id"):
+        refuse(model_rules.call_problems(config))
+    return config
 
 
 def _keep_refused(call: Call, refusal: Forbidden, now: datetime) -> None:
