@@ -2,8 +2,9 @@
 
 Out: to the socket at once, in one system call. The stock way leads through a coroutine of daphne's, Autobahn's frame builder and
 Twisted's write queue, which costs a turn of the loop, two changes to the set of watched sockets and log lines that nobody reads. In:
-from the socket to the application. The stock way goes through Twisted's reactor with a log context around each read, and a dozen
-methods of Autobahn's streaming interface, which nobody here uses.
+from the socket to the application, which may take a message in the callback that read it (`take_directly`) instead of being woken.
+The stock way goes through Twisted's reactor with a log context around each read, and a dozen methods of Autobahn's streaming
+interface, which nobody here uses.
 
 This is the only file that relies on names of daphne, Autobahn and Twisted that are not documented for WebSockets. They hold for the
 versions in `PROVEN`; with others, `prove` leaves everything to the stock way.
@@ -17,6 +18,11 @@ from importlib.metadata import version
 from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # no wheel for this platform, and no compiler
+    from websockets.utils import apply_mask
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +49,15 @@ def direct_send(send: Callable[..., Any]) -> Callable[[str], None] | None:
     return socket.send_text if isinstance(socket, DirectWebSocketProtocol) and socket.is_direct else None
 
 
+def take_directly(send: Callable[..., Any], take: Callable[[str], bool]) -> None:
+    """Hand each text message to `take` first, as long as no other waits; what that answers with False comes through `receive`.
+
+    `send` is the ASGI application's. Does nothing where there is no short way. `take` must not raise.
+    """
+    if direct_send(send) is not None:
+        send.args[0].take = take  # type: ignore[attr-defined]
+
+
 def frame(content: bytes, *, binary: bool) -> bytes:
     """One unfragmented, unmasked frame around a payload."""
     length = len(content)
@@ -54,18 +69,12 @@ def frame(content: bytes, *, binary: bool) -> bytes:
     return bytes((kind, 127)) + length.to_bytes(8, "big") + content
 
 
-def unmasked(content: bytes, mask: bytes) -> bytes:
-    """The payload of a client's frame (RFC 6455 §5.3)."""
-    length = len(content)
-    key = (mask * (length // 4 + 1))[:length]
-    return (int.from_bytes(content, "little") ^ int.from_bytes(key, "little")).to_bytes(length, "little")
-
-
 class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     """Installed by bubblyphone.serve."""
 
     is_direct = True
     data: bytes  # come in and not taken yet
+    take: Callable[[str], bool] | None = None  # the application's short way for messages
 
     def connectionMade(self) -> None:
         """Autobahn copies its factory's options here, and without a limit would keep a message of any size.
@@ -138,7 +147,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         """Frames straight from what has come in, unless some of it waits already or is no simple frame."""
         if self.is_direct and not self.data and self._is_between_messages():
             taken = 0
-            while end := self._hand_on(data, taken):
+            while self.state == self.STATE_OPEN and (end := self._hand_on(data, taken)):
                 taken = end
             if taken == len(data):
                 return
@@ -169,12 +178,13 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         if len(data) < end:
             return 0
         try:
-            text = unmasked(data[begin:end], data[begin - 4 : begin]).decode()
+            text = apply_mask(data[begin:end], data[begin - 4 : begin]).decode()
         except UnicodeDecodeError:
             return 0  # Autobahn closes the connection as it should be
         if self.autoPingTimeoutCall:
             self._cancelAutoPingTimeoutCall()
         if not self.muted:
             self.last_ping = time.time()
-            self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
+            if self.take is None or not self.application_queue.empty() or not self.take(text):
+                self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
         return end

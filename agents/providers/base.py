@@ -9,7 +9,7 @@ formats of both sides agree, a payload goes through untouched. A session states 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -111,6 +111,11 @@ class RealtimeSession(ABC):
     output_format: AudioFormat
     # Whether the model can be made to speak while it waits for the result of a tool.
     speaks_during_tools = True
+    # Whether `send_audio` never waits, so that it can be called where nothing can.
+    is_direct = False
+    # Is given the model's audio, item id and payload, in the callback that read it, as long as the reader of `events` waits for it.
+    # What it answers with False is the reader's. It must not raise. A session without a short way leaves it alone.
+    audio_sink: Callable[[str, str], bool] | None = None
 
     @abstractmethod
     async def send_audio(self, payload: str) -> None:

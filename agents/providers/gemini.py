@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from agents.providers import gemini_setup
+from agents.providers import audio_messages, gemini_setup
 from agents.providers.base import (
     ProviderError,
     RealtimeModel,
@@ -98,6 +98,7 @@ class GeminiLiveModel(RealtimeModel):
 class GeminiLiveSession(RealtimeSession):
     """One Live conversation over one connection after another. 16 kHz in, 24 kHz out."""
 
+    is_direct = True
     input_format = PCM16_16K
     output_format = PCM16_24K
 
@@ -183,9 +184,17 @@ class GeminiLiveSession(RealtimeSession):
     def unfinished(self) -> list[InputTranscript | OutputTranscript]:
         return self._turns.unfinished()
 
+    def _take(self, message: bytes) -> bool:
+        """Audio within an answer goes to the sink at once. The reader gets all else."""
+        item_id = self._turns.sounding_item
+        if not item_id or self.audio_sink is None or (payload := audio_messages.of_gemini(message)) is None:
+            return False
+        return self.audio_sink(item_id, payload)
+
     async def events(self) -> AsyncIterator[ModelEvent]:
         socket = self._socket
         while True:
+            socket.take = self._take
             try:
                 frame = await socket.recv()
             except ModelSocketClosed as error:

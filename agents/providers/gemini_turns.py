@@ -47,6 +47,11 @@ class GeminiTurns:
         """Words of the caller's wait for an answer, or the answer is not complete."""
         return bool(self._heard or self._is_thinking or (self._is_open and not self._is_reported))
 
+    @property
+    def sounding_item(self) -> str:
+        """The answer to which a piece of audio belongs that comes now; "" if it does not simply add to one."""
+        return self._item_id if self._is_open and not (self._is_interrupted or self._is_text) else ""
+
     def read(self, content: Mapping[str, Any]) -> list[ModelEvent]:
         """One `serverContent`, which may carry anything together."""
         events: list[ModelEvent] = []

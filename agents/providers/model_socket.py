@@ -7,6 +7,7 @@ once. What comes is read in the order in which it came.
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
@@ -35,6 +36,8 @@ class ModelSocket(WSListener):
     """One connection, opened by `agents.providers.sockets`. One task reads with `recv`; anybody may `send`."""
 
     def __init__(self) -> None:
+        # Is given each message for which the reader waits, in the callback that read it; False: it is the reader's. Must not raise.
+        self.take: Callable[[bytes], bool] | None = None
         self._transport: WSTransport | None = None
         self._closed: tuple[int | None, str] | None = None  # why nothing more comes or goes
         self._messages: deque[bytes] = deque()  # come in, and not read yet
@@ -130,7 +133,7 @@ class ModelSocket(WSListener):
         reader = self._reader
         if reader is None or reader.done():
             self._keep(message)
-        else:
+        elif self.take is None or not self.take(message):
             reader.set_result(message)
 
     def _keep(self, message: bytes) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from openai import AsyncOpenAI
 
+from agents.providers import audio_messages
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
 from agents.providers.model_events import (
     AudioDelta,
@@ -26,14 +27,13 @@ from agents.providers.model_events import (
     TurnDone,
 )
 from agents.providers.model_socket import ModelSocket, ModelSocketClosed
-from agents.providers.openai_setup import WIRE_FORMATS, history_item, session_settings, written_item
+from agents.providers.openai_setup import VENDOR, WIRE_FORMATS, configure, history_item, session_settings, written_item
 from agents.providers.sockets import (
     child,
     closed_message,
     connecting,
     open_socket,
     parse_object,
-    refused_choice,
     text,
     websocket_url,
 )
@@ -41,7 +41,6 @@ from bubblyphone.core.audio import PCM16_24K, AudioFormat, is_payload
 
 logger = logging.getLogger(__name__)
 
-VENDOR = "OpenAI"
 AUDIO_DELTA = "response.output_audio.delta"
 ALREADY_ANSWERING = "conversation_already_has_active_response"
 # If the vendor has not started to answer within this time, it will not.
@@ -79,7 +78,7 @@ class OpenAIRealtimeModel(RealtimeModel):
         try:
             async with connecting(VENDOR):
                 socket = await open_socket(_url(client, config.upstream_model), _headers(client))
-                await _configure(socket, session_settings(config, audio_format, self._transcription_model))
+                await configure(socket, session_settings(config, audio_format, self._transcription_model))
                 for turn in config.history:
                     socket.send(orjson.dumps(history_item(turn)))
         except BaseException:
@@ -108,6 +107,8 @@ def _headers(client: AsyncOpenAI) -> dict[str, str]:
 class OpenAIRealtimeSession(RealtimeSession):
     """One Realtime conversation. The vendor detects the caller's turns, cancels its answer on barge-in and answers by
     itself; we create responses only for what we want said and for tool results, and never while another is active."""
+
+    is_direct = True
 
     def __init__(self, socket: ModelSocket, audio_format: AudioFormat, *, is_interruptible: bool = True) -> None:
         self._is_interruptible = is_interruptible
@@ -197,7 +198,18 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._closed = True
         await self._socket.close()
 
+    def _take(self, message: bytes) -> bool:
+        """Audio goes to the sink at once. The reader gets all else."""
+        if self.audio_sink is None or (audio := audio_messages.of_openai(message)) is None:
+            return False
+        response_id, item_id, payload = audio
+        if response_id == self._cancelled_response:
+            return True
+        self._sounding_item = item_id
+        return self.audio_sink(item_id, payload)
+
     async def events(self) -> AsyncIterator[ModelEvent]:
+        self._socket.take = self._take
         while True:
             try:
                 frame = await self._socket.recv()
@@ -376,22 +388,3 @@ class OpenAIRealtimeSession(RealtimeSession):
             self._socket.send(message)
         except ModelSocketClosed as error:
             raise ProviderError(closed_message(VENDOR, error), retryable=True) from error
-
-
-async def _configure(socket: ModelSocket, settings: Mapping[str, Any]) -> None:
-    """Send the settings and wait until they hold. Raises ProviderError with the vendor's message if it refuses them."""
-    socket.send(orjson.dumps({"type": "session.update", "session": settings}))
-    while True:
-        event = parse_object(await socket.recv()) or {}
-        kind = text(event, "type")
-        if kind == "session.updated":
-            return
-        if kind == "error":
-            error = child(event, "error")
-            is_retryable = text(error, "type") in {"server_error", "rate_limit_error", "rate_limit_exceeded"}
-            message = text(error, "message")
-            raise ProviderError(
-                f"{VENDOR} rejected the session. {message}".strip(),
-                retryable=is_retryable,
-                refused=refused_choice(f"{text(error, 'param')} {message}"),
-            )

@@ -1,14 +1,19 @@
-"""How an OpenAI Realtime session is configured, without I/O. https://platform.openai.com/docs/guides/realtime"""
+"""How an OpenAI Realtime session is configured. https://platform.openai.com/docs/guides/realtime"""
 
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from agents.capabilities import CUSTOM_VOICE_PREFIX
-from agents.providers.base import SessionConfig, Turn
+from agents.providers.base import ProviderError, SessionConfig, Turn
+from agents.providers.model_socket import ModelSocket
 from agents.providers.settings import place_settings
+from agents.providers.sockets import child, parse_object, refused_choice, text
 from agents.setting_choices import InterruptionSensitivity, NoiseReduction
 from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat
 
+VENDOR = "OpenAI"
 # Formats the vendor accepts; PCM is 24 kHz only.
 WIRE_FORMATS: Mapping[AudioFormat, Mapping[str, Any]] = {
     PCMU_8K: {"type": "audio/pcmu"},
@@ -81,3 +86,22 @@ def history_item(turn: Turn) -> dict[str, Any]:
     role, kind = ("assistant", "output_text") if turn.role == "model" else ("user", "input_text")
     message = {"type": "message", "role": role, "content": [{"type": kind, "text": turn.text}]}
     return {"type": "conversation.item.create", "item": message}
+
+
+async def configure(socket: ModelSocket, settings: Mapping[str, Any]) -> None:
+    """Send the settings and wait until they hold. Raises ProviderError with the vendor's message if it refuses them."""
+    socket.send(orjson.dumps({"type": "session.update", "session": settings}))
+    while True:
+        event = parse_object(await socket.recv()) or {}
+        kind = text(event, "type")
+        if kind == "session.updated":
+            return
+        if kind == "error":
+            error = child(event, "error")
+            is_retryable = text(error, "type") in {"server_error", "rate_limit_error", "rate_limit_exceeded"}
+            message = text(error, "message")
+            raise ProviderError(
+                f"{VENDOR} rejected the session. {message}".strip(),
+                retryable=is_retryable,
+                refused=refused_choice(f"{text(error, 'param')} {message}"),
+            )

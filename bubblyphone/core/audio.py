@@ -53,7 +53,12 @@ def payload_ms(payload: str, audio_format: AudioFormat) -> float:
 
 def is_payload(text: object) -> bool:
     """Whether this is text of the base64 alphabet alone: safe to paste into JSON, whatever sent it."""
-    return isinstance(text, str) and text.isascii() and not text.encode("ascii").translate(None, _BASE64_ALPHABET)
+    return isinstance(text, str) and text.isascii() and is_base64(text.encode("ascii"))
+
+
+def is_base64(data: bytes) -> bool:
+    """The same of bytes."""
+    return not data.translate(None, _BASE64_ALPHABET)
 
 
 def mulaw_to_pcm16(payload: bytes) -> bytes:

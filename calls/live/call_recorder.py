@@ -20,7 +20,7 @@ from django.utils import timezone
 from bubblyphone.core.audio import AudioFormat, alaw_to_pcm16, mulaw_to_pcm16
 from bubblyphone.core.logs import in_context
 from calls.after_call.wav_file import WavFile
-from calls.session.transport import SILENCE, CallerFrame, LineBroken, MediaTransport
+from calls.session.transport import SILENCE, AudioSink, CallerFrame, DirectTransport, LineBroken, MediaTransport
 
 logger = logging.getLogger(__name__)
 WRITE_SECONDS = 1.0
@@ -242,6 +242,20 @@ class RecordedTransport:
         self._transport = transport
         self._tape = tape
         self.audio_format = transport.audio_format
+
+    @property
+    def is_direct(self) -> bool:
+        return isinstance(self._transport, DirectTransport) and self._transport.is_direct
+
+    def hand_audio_to(self, sink: AudioSink) -> None:
+        def heard(payload: str) -> bool:
+            is_taken = sink(payload)
+            if is_taken:
+                self._tape.heard(payload)
+            return is_taken
+
+        if isinstance(self._transport, DirectTransport):
+            self._transport.hand_audio_to(heard)
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
         heard = self._tape.heard

@@ -44,6 +44,7 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
         return
     await send({"type": "websocket.accept"})
     transport = CarrierTransport(media_codec_of(call.carrier), receive, send, daphne_websocket.direct_send(send))
+    daphne_websocket.take_directly(send, transport.take)
     try:
         async with asyncio.timeout(START_TIMEOUT_SECONDS):
             await transport.wait_for_start()

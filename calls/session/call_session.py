@@ -8,6 +8,7 @@ finishes first ends it.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from agents.cues import Cue
 from agents.providers.base import RealtimeModel, RealtimeSession, SessionConfig
@@ -23,7 +24,7 @@ from agents.providers.model_events import (
     ToolCallsCancelled,
     TurnDone,
 )
-from bubblyphone.core.audio import AudioFormat, make_transcoder, payload_ms
+from bubblyphone.core.audio import make_transcoder, payload_ms
 from calls.session.agent_output import AgentOutput
 from calls.session.answering import Answering
 from calls.session.barge_in import BargeIn
@@ -46,6 +47,7 @@ from calls.session.model_conversation import ModelConversation
 from calls.session.model_link import ModelLink
 from calls.session.reports import Reports
 from calls.session.screening import Screening
+from calls.session.short_way import ShortWay
 from calls.session.silence_timeout import Due, SilenceClock, SilenceLimit
 from calls.session.speech_times import BothSides
 from calls.session.tool_executor import MOVED, ToolExecutor
@@ -112,6 +114,7 @@ class CallSession(ModelConversation):
             unheard=unheard,
             now=now,
         )
+        self._short_way = ShortWay(transport, self.link, hear=self._caller_input.take, play=self._play)
         self._vad = self._caller_input.vad
         self._dead_air = DeadAir(has_fallback=fallback is not None)
         self._barge_in = BargeIn(
@@ -207,7 +210,8 @@ class CallSession(ModelConversation):
             asyncio.create_task(self._keep_limits(), name="limits"),
         ]
         try:
-            cause = await self._wait_for_end(tasks)
+            self._short_way.open()
+            cause = await self._wait_for_end([*tasks, self._short_way.broken])
             self._close(tasks, cause)
             # The recipient of a transfer hears the caller's next words.
             words = () if cause == LEFT else (hear_last_words(self.link, self._vad, self._now),)
@@ -223,6 +227,7 @@ class CallSession(ModelConversation):
     def _close(self, tasks: list[asyncio.Task[None]], cause: str) -> None:
         """The conversation is over. Only the task that reads a model's last words goes on."""
         self._is_over = True
+        self._short_way.close()
         self._observer.close()
         self._barge_in.line_closed()
         self._tools.leave(MOVED if cause == LEFT else "call_ended")
@@ -247,6 +252,7 @@ class CallSession(ModelConversation):
                 await self.screening.has_begun.wait()  # or the end of the call
         self._caller_input.listen_for(session)
         self._to_caller = make_transcoder(session.output_format, self._transport.audio_format)
+        session.audio_sink = partial(self._short_way.play, session)
         self.link.session = session
         self._dead_air.patience = self.link.answer_seconds
         if is_first and not self._resume_reason:
@@ -296,7 +302,7 @@ class CallSession(ModelConversation):
 
     async def _handle(self, session: RealtimeSession, event: ModelEvent) -> None:
         if isinstance(event, AudioDelta):
-            await self._play(self.link.call_wide(event.item_id), event.payload, session.output_format)
+            await self._play(session, event.item_id, event.payload)
             return
         if not self._is_of_use(event):
             return
@@ -326,11 +332,12 @@ class CallSession(ModelConversation):
                     self._is_mid_answer = True
                     await self._go_on(session)
 
-    async def _play(self, item_id: str, payload: str, audio_format: AudioFormat) -> None:
+    async def _play(self, session: RealtimeSession, item_id: str, payload: str) -> None:
+        item_id = self.link.call_wide(item_id)
         is_for_nobody = self._is_over or self._conversation.is_cut(item_id) or self._transfer.is_ringing
         other_end = self.screening if self.screening.is_on else self.voicemail
         if is_for_nobody or not other_end.takes(item_id):
-            length_ms, heard_ms = payload_ms(payload, audio_format), self._agent_output.heard_ms(item_id)
+            length_ms, heard_ms = payload_ms(payload, session.output_format), self._agent_output.heard_ms(item_id)
             self._conversation.unheard(item_id, length_ms, heard_ms=heard_ms)
             return
         if self._to_caller is not None:

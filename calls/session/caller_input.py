@@ -63,7 +63,7 @@ class CallerInput:
         async for frame in self._transport.frames():
             match frame:
                 case str(payload):
-                    await self._take(payload)
+                    await self.take(payload)
                 case MarkReached(name):
                     began_at = self._agent_output.mark_reached(name)
                     if began_at is not None:
@@ -98,7 +98,8 @@ class CallerInput:
     async def _tell_keys(self, keys: str) -> None:
         await self._link.tell_when_connected(lambda session: session.send_notice(model_notices.keys_pressed(keys)))
 
-    async def _take(self, payload: str) -> None:
+    async def take(self, payload: str) -> None:
+        """The caller's next piece of audio."""
         self.vad.hear(payload, counts=not self._agent_output.is_audible)
         session = self._link.session
         if session is None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from bubblyphone.core.audio import AudioFormat
-from calls.session.transport import CallerFrame, CarrierTransport, LineBack, LineBroken
+from calls.session.transport import AudioSink, CallerFrame, CarrierTransport, LineBack, LineBroken
 from phone_numbers.carriers.media_codec import StreamStopped
 
 # When a call ends, its stream does too, and the carrier's report of the end is on its way: it comes within this time.
@@ -25,7 +25,12 @@ class CarrierLine:
         self._transport = transport
         self._restart = restart
         self._next: asyncio.Queue[CarrierTransport] = asyncio.Queue()
+        self._sink: AudioSink = lambda payload: False
         self.audio_format: AudioFormat = transport.audio_format
+
+    @property
+    def is_direct(self) -> bool:
+        return self._transport.is_direct
 
     def attach(self, transport: CarrierTransport) -> bool:
         """A connection that takes the place of the one that broke. False when it cannot."""
@@ -34,8 +39,12 @@ class CarrierLine:
         self._next.put_nowait(transport)
         return True
 
+    def hand_audio_to(self, sink: AudioSink) -> None:
+        self._sink = sink
+
     async def frames(self) -> AsyncIterator[CallerFrame]:
         while True:
+            self._transport.hand_audio_to(self._sink)
             async for frame in self._transport.frames():
                 if isinstance(frame, StreamStopped):
                     break

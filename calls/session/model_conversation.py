@@ -44,7 +44,7 @@ class ModelConversation(ABC):
         """Tell the model the result of a tool that an earlier session of this call had asked for; False as above."""
         return not self._is_over and await self.link.tell(lambda to: to.send_late_result(tool, result, is_last=True))
 
-    async def _wait_for_end(self, tasks: Sequence[asyncio.Task[None]]) -> str:
+    async def _wait_for_end(self, tasks: Sequence[asyncio.Future[None]]) -> str:
         """Until `end` is called, or one of the tasks is through: then the cause is ""."""
         waited: list[asyncio.Future[Any]] = [*tasks, self._end]
         done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)

@@ -5,7 +5,7 @@ import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bubblyphone.core.audio import AudioFormat, payload_ms
 from calls.session.pacing import Pacer, paced
@@ -54,6 +54,22 @@ class MediaTransport(Protocol):
         """Have the far end throw away what it has not played yet."""
 
 
+# Takes a piece of the caller's audio, base64 text, and does not wait or raise. False: not now, it is to come through `frames`.
+AudioSink = Callable[[str], bool]
+
+
+@runtime_checkable
+class DirectTransport(MediaTransport, Protocol):
+    """A media connection over which audio can go without a task being woken for it."""
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether what is sent over it never waits."""
+
+    def hand_audio_to(self, sink: AudioSink) -> None:
+        """Give audio to `sink` in the callback that read it from the socket, as long as the reader of `frames` waits for it."""
+
+
 class StreamNotStarted(Exception):
     """The connection closed, or said nothing sensible, before its stream began."""
 
@@ -74,6 +90,9 @@ class CarrierTransport:
         self._receive = receive
         self._send = send
         self._send_directly = send_text
+        self._is_awaited = False  # the next message
+        self._pacer: Pacer | None = None  # while `frames` is read, and no piece waits for its time
+        self._sink: AudioSink = lambda payload: False
         self.audio_format: AudioFormat
         self.is_open = True
         self.left = asyncio.Event()  # nobody reads it any more
@@ -96,14 +115,29 @@ class CarrierTransport:
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
         """As they come, until the carrier sends a piece that needs pacing."""
-        pacer = Pacer(self.audio_format)
+        self._pacer = pacer = Pacer(self.audio_format)
         while (piece := await self._next_piece()) is not None:
             if isinstance(piece, str) and not pacer.passes(piece):
+                self._pacer = None
                 frames: AsyncIterator[CallerFrame] = paced(self._pieces(piece), pacer)
                 async for frame in frames:
                     yield frame
                 return
             yield piece
+
+    @property
+    def is_direct(self) -> bool:
+        return self._send_directly is not None
+
+    def hand_audio_to(self, sink: AudioSink) -> None:
+        self._sink = sink
+
+    def take(self, text: str) -> bool:
+        """A message, in the callback that read it. False: it is to come through `receive`, because it is no audio, or others are first."""
+        if not self._is_awaited or self._pacer is None:
+            return False
+        payload = self._codec.audio_in(text)
+        return payload is not None and self._pacer.passes(payload) and self._sink(payload)
 
     async def _pieces(self, piece: CallerFrame | None) -> AsyncIterator[CallerFrame]:
         while piece is not None:
@@ -151,7 +185,11 @@ class CarrierTransport:
             await self._send({"type": "websocket.close", "code": 1000})
 
     async def _next_text(self) -> str | None:
-        message = await self._receive()
+        self._is_awaited = True
+        try:
+            message = await self._receive()
+        finally:
+            self._is_awaited = False
         if message["type"] == "websocket.disconnect":
             self.is_open = False
             return None

@@ -56,6 +56,10 @@ class MediaCodec(ABC):
     def begin(cls, frame: str) -> Self | None:
         """The codec of a connection whose stream starts with this frame; None before. Malformed frames raise ValueError."""
 
+    def audio_in(self, frame: str) -> str | None:
+        """The caller's audio in a frame that holds nothing else, as base64; None for all others, which `decode` reads."""
+        return None
+
     @abstractmethod
     def decode(self, frame: str) -> MediaFrame: ...
 

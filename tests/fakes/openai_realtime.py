@@ -334,6 +334,6 @@ class _Conversation:
         return f"{kind}_{next(self._fake.ids)}"
 
     async def _emit(self, event: dict[str, Any]) -> None:
-        event = {"event_id": self._id("event"), **event}
+        event = {"type": event["type"], "event_id": self._id("event"), **event}  # the vendor's order
         SERVER_EVENT.validate_python(event)
         await self._socket.send_str(orjson.dumps(event).decode())

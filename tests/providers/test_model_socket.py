@@ -44,6 +44,30 @@ async def test_messages_go_both_ways_in_their_order() -> None:
     assert received == [b"one", b"binary one", b"two", b"binary two"]
 
 
+async def test_what_comes_while_the_reader_waits_can_be_taken_at_once_and_all_else_stays_in_its_order() -> None:
+    async def talk(peer: ServerConnection) -> None:
+        await peer.recv()
+        for message in ("audio 1", "audio 2", "text", "audio 3"):
+            await peer.send(message)
+        await peer.wait_closed()
+
+    seen: list[tuple[str, bytes]] = []
+
+    def take(message: bytes) -> bool:
+        is_audio = message.startswith(b"audio")
+        if is_audio:
+            seen.append(("taken", message))
+        return is_audio
+
+    async with server(talk) as url, connected(url) as socket:
+        socket.take = take
+        socket.send("go")
+        while len(seen) < 4:
+            seen.append(("read", await asyncio.wait_for(socket.recv(), PATIENCE)))
+    assert [message for _, message in seen] == [b"audio 1", b"audio 2", b"text", b"audio 3"]
+    assert [way for way, _ in seen][:3] == ["taken", "taken", "read"]
+
+
 @pytest.mark.parametrize(
     ("code", "reason"), [(1000, ""), (1001, "Going away."), (1008, "API key not valid."), (3000, "späť"), (4999, "x")]
 )

@@ -18,7 +18,16 @@ SERVER = """
 import asyncio, sys
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory
-from bubblyphone.daphne_websocket import DirectWebSocketProtocol, direct_send
+from bubblyphone.daphne_websocket import DirectWebSocketProtocol, direct_send, take_directly
+
+async def take_every_other(receive, send):
+    def take(text):
+        if text.startswith("short"):
+            send.args[0].send_text("taken: " + text)
+            return True
+        return False
+    take_directly(send, take)
+    await repeat(receive, send)
 
 async def talk_on(receive, send):
     leaving = asyncio.ensure_future(receive())
@@ -41,6 +50,8 @@ async def app(scope, receive, send):
     await send({"type": "websocket.accept"})
     if scope["path"] == "/parrot":
         return await repeat(receive, send)
+    if scope["path"] == "/taker":
+        return await take_every_other(receive, send)
     if scope["path"] == "/talker":
         return await talk_on(receive, send)
     if scope["path"] == "/direct":
@@ -61,7 +72,7 @@ Server(app, endpoints=[f"tcp:port={sys.argv[1]}:interface=127.0.0.1"], signal_ha
 Server = tuple["subprocess.Popen[str]", int]  # and its port
 
 
-@pytest.fixture(params=["direct", "stock"])
+@pytest.fixture(params=["direct", "stock"], scope="module")
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """On the short way, and on the one that is left where the installed versions are others than those it was proven with."""
     number = find_free()
@@ -162,6 +173,22 @@ async def test_what_is_sent_directly_comes_whole_and_in_order(server: Server) ->
             await asyncio.sleep(0.5)  # more than the sockets' buffers hold comes back meanwhile
             assert [await socket.receive_str() for _ in said] == said
             await sending
+
+
+@pytest.mark.parametrize("server", ["direct"], indirect=True)
+async def test_a_message_is_taken_in_its_turn_or_left_to_the_reader(server: Server) -> None:
+    async with asyncio.timeout(60):
+        await address(server)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server[1])
+        writer.write(HANDSHAKE.replace(b"/parrot", b"/taker"))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(masked(0x81, b"short 1"))
+        assert await reader.readexactly(2 + 14) == b"\x81\x0etaken: short 1"
+        # At once: the second short one waits behind the long one, and so is the reader's, too.
+        writer.write(masked(0x81, b"short 2") + masked(0x81, b"long") + masked(0x81, b"short 3"))
+        answers = b"\x81\x0etaken: short 2" + b"\x81\x04long" + b"\x81\x07short 3"
+        assert await reader.readexactly(len(answers)) == answers
+        writer.close()
 
 
 async def send_all(socket: aiohttp.ClientWebSocketResponse, texts: list[str]) -> None:

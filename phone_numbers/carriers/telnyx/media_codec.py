@@ -44,7 +44,7 @@ class TelnyxMediaCodec(MediaCodec):
         started = _parse(frame)
         return cls(started) if isinstance(started, StreamStarted) else None
 
-    def decode(self, frame: str) -> MediaFrame:
+    def audio_in(self, frame: str) -> str | None:
         for media_event, track, payload in _AUDIO_MARKS:
             if media_event in frame and track in frame and (start := frame.find(payload)) >= 0:
                 start += len(payload)
@@ -53,7 +53,11 @@ class TelnyxMediaCodec(MediaCodec):
                 # JSON may write base64's slash as "\/"; found, the frame is parsed.
                 if end > 0 and "\\" not in text:
                     return text
-        return _parse(frame)
+        return None
+
+    def decode(self, frame: str) -> MediaFrame:
+        audio = self.audio_in(frame)
+        return _parse(frame) if audio is None else audio
 
     def encode_audio(self, payload: str) -> str:
         return _AUDIO_PREFIX + payload + _AUDIO_SUFFIX

@@ -49,7 +49,7 @@ class TwilioMediaCodec(MediaCodec):
         except (KeyError, TypeError) as error:
             raise ValueError("Not a start of Twilio's Media Streams.") from error
 
-    def decode(self, frame: str) -> MediaFrame:
+    def audio_in(self, frame: str) -> str | None:
         for media_event, track, payload in _AUDIO_MARKS:
             if media_event in frame and track in frame and (start := frame.find(payload)) >= 0:
                 start += len(payload)
@@ -58,6 +58,12 @@ class TwilioMediaCodec(MediaCodec):
                 # JSON may write base64's slash as "\/"; found, the frame is parsed.
                 if end > 0 and "\\" not in text:
                     return text
+        return None
+
+    def decode(self, frame: str) -> MediaFrame:
+        audio = self.audio_in(frame)
+        if audio is not None:
+            return audio
         try:
             return _translate(_read(frame))
         except (KeyError, TypeError, AttributeError) as error:

@@ -16,7 +16,7 @@ from bubblyphone.core.audio import PCMU_8K
 from calls.session.call_session import CallSession, Limits
 from calls.session.last_words import WORDS_SECONDS
 from phone_numbers.carriers.media_codec import StreamStopped
-from tests.calls.scripted import FRAME, Notebook, ScriptedCaller
+from tests.calls.scripted import FRAME, DirectCaller, Notebook, ScriptedCaller
 from tests.fakes.gemini_live import FakeGemini
 from tests.fakes.openai_realtime import FakeOpenAI
 from tests.fakes.vendor import Reply, Script
@@ -98,7 +98,7 @@ async def talk(vendor: str, script: Script) -> AsyncIterator[Talk]:
             if vendor == "openai"
             else GeminiLiveModel(api_key="key", base_url=fake.base_url)
         )
-        caller, notes, asked, answered = ScriptedCaller(), Notebook(), list[str](), asyncio.Event()
+        caller, notes, asked, answered = DirectCaller(), Notebook(), list[str](), asyncio.Event()
 
         async def run_tool(name: str, arguments: Mapping[str, Any], call_id: str) -> Mapping[str, Any]:
             asked.append(name)

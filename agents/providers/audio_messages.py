@@ -1,0 +1,47 @@
+"""A model's audio, cut out of the vendors' messages without parsing. In any other shape than theirs a message is left to be parsed.
+
+https://platform.openai.com/docs/api-reference/realtime-server-events/response/output_audio/delta
+https://ai.google.dev/api/live#BidiGenerateContentServerContent
+"""
+
+import re
+
+from bubblyphone.core.audio import is_base64
+
+# What stands before the audio. Ids with a backslash would have to be parsed.
+_OPENAI = re.compile(
+    rb'\{"type":"response\.output_audio\.delta","event_id":"[^"\\]*","response_id":"([^"\\]*)","item_id":"([^"\\]*)",'
+    rb'"output_index":\d+,"content_index":\d+,"delta":"'
+)
+_GEMINI = re.compile(
+    rb'\s*\{\s*"serverContent":\s*\{\s*"modelTurn":\s*\{\s*(?:"role":\s*"model",\s*)?"parts":\s*\[\s*\{\s*"inlineData":\s*\{\s*'
+    rb'"mimeType":\s*"audio/pcm;rate=24000",\s*"data":\s*"'
+)
+_GEMINI_END = re.compile(rb'"\s*\}\s*\}\s*\]\s*\}\s*\}\s*\}\s*')
+
+
+def of_openai(message: bytes) -> tuple[str, str, str] | None:
+    """Response id, item id and payload of a message that is audio."""
+    head = _OPENAI.match(message)
+    if head is None or not message.endswith(b'"}'):
+        return None
+    payload = message[head.end() : -2]
+    if not is_base64(payload):
+        return None
+    response_id, item_id = head.groups()
+    try:
+        return response_id.decode(), item_id.decode(), payload.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def of_gemini(message: bytes) -> str | None:
+    """The payload of a message that is one piece of audio and nothing else."""
+    head = _GEMINI.match(message)
+    if head is None:
+        return None
+    end = message.find(b'"', head.end())
+    if end <= head.end() or _GEMINI_END.fullmatch(message, end) is None:
+        return None
+    payload = message[head.end() : end]
+    return payload.decode() if is_base64(payload) else None

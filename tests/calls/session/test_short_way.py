@@ -1,0 +1,225 @@
+"""Audio that goes from one socket's callback straight to the other socket: in its order, and with the same results as the long way."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from agents.providers import audio_messages
+from agents.providers.base import ProviderError, SessionConfig
+from bubblyphone.core.audio import PCMU_8K
+from calls.session.call_session import CallSession, Limits
+from calls.session.short_way import at_once
+from calls.session.transport import CallerFrame, CarrierTransport
+from phone_numbers.carriers.media_codec import DtmfPressed, MarkReached
+from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
+from tests.calls.scripted import DirectCaller, Notebook, ScriptedModel, ScriptedSession, audio
+from tests.virtual_time import settled, until
+
+pytestmark = pytest.mark.virtual_time
+
+
+class DirectSession(ScriptedSession):
+    """A model's session with a short way; `fault` is raised by the next frame that it is sent."""
+
+    is_direct = True
+    fault: Exception | None = None
+
+    async def send_audio(self, payload: str) -> None:
+        if self.fault is not None:
+            raise self.fault
+        await super().send_audio(payload)
+
+
+class DirectModel(ScriptedModel):
+    async def connect(self, config: SessionConfig) -> DirectSession:
+        self.sessions.append(DirectSession(config))
+        session = self.sessions[-1]
+        assert isinstance(session, DirectSession)
+        return session
+
+
+class Call:
+    def __init__(self) -> None:
+        self.caller, self.model, self.notes = DirectCaller(), DirectModel(), Notebook()
+        self.session = CallSession(
+            transport=self.caller,
+            model=self.model,
+            config=SessionConfig(upstream_model="m", instructions="", caller_format=PCMU_8K),
+            greeting="Hello.",
+            limits=Limits(60, 30),
+            run_tool=no_tool,
+            observer=self.notes,
+            now=asyncio.get_running_loop().time,
+        )
+        self.task = asyncio.create_task(self.session.run())
+
+    async def greeted(self) -> Any:
+        await until(lambda: self.model.sessions and self.model.sessions[0].replies and self.caller.is_awaited)
+        return self.model.sessions[0]
+
+
+async def no_tool(name: str, arguments: Any, call_id: str) -> dict[str, Any]:
+    raise AssertionError("no tool is called")
+
+
+async def test_audio_goes_both_ways_at_once_and_control_frames_keep_their_place() -> None:
+    call = Call()
+    assert call.caller.speak(audio(20)) is False  # there is no model yet
+    model = await call.greeted()
+    first, second, third = audio(20), audio(21), audio(22)
+    assert call.caller.speak(first) is True
+    assert model.heard == [audio(20), first]
+    call.caller.incoming.put_nowait(DtmfPressed("5"))
+    assert [call.caller.speak(second), call.caller.speak(third)] == [False, False]  # behind the key
+    await until(lambda: len(model.heard) == 4)
+    assert model.heard[2:] == [second, third]
+    assert "dtmf.received" in call.notes.names()
+    assert model.audio_sink("item_1", audio(40)) is True
+    assert call.caller.sent == [audio(40)]
+    call.session.end("completed")
+    assert await call.task == "completed"
+
+
+async def test_what_comes_after_the_end_is_for_nobody() -> None:
+    call = Call()
+    model = await call.greeted()
+    call.session.end("completed")
+    await settled()
+    assert [call.caller.sink(audio(20)), model.audio_sink("item_1", audio(20))] == [False, False]
+    assert await call.task == "completed"
+    assert (model.heard, call.caller.sent) == ([], [])
+
+
+async def test_a_defect_ends_this_call_alone() -> None:
+    broken, other = Call(), Call()
+    model, others_model = await broken.greeted(), await other.greeted()
+    model.fault = ZeroDivisionError("a defect")
+    assert broken.caller.speak(audio(20)) is True
+    assert broken.caller.speak(audio(20)) is False
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        await broken.task
+    assert model.is_closed
+    assert other.caller.speak(audio(20)) is True
+    assert others_model.heard == [audio(20)]
+    other.session.end("completed")
+    await other.task
+
+
+async def test_a_model_that_has_just_failed_costs_a_frame_not_the_call() -> None:
+    call = Call()
+    model = await call.greeted()
+    model.fault = ProviderError("gone", retryable=True)
+    assert call.caller.speak(audio(20)) is True
+    model.fault = None
+    assert call.caller.speak(audio(20)) is True
+    assert model.heard == [audio(20)]
+    call.session.end("completed")
+    await call.task
+
+
+async def test_a_step_that_waits_is_a_defect() -> None:
+    steps = []
+
+    async def step() -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            steps.append("ended")
+
+    with pytest.raises(RuntimeError, match="waits for something"):
+        at_once(step())
+    assert steps == ["ended"]
+
+
+# --- the carrier's end --------------------------------------------------------------------------------------------------
+
+
+def media(payload: str, track: str = "inbound") -> str:
+    return orjson.dumps({"event": "media", "media": {"track": track, "payload": payload}}).decode()
+
+
+class Wire:
+    """The carrier's socket, and what a session reads: `short` in the callback, `long` by a task."""
+
+    def __init__(self) -> None:
+        self.incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.transport = CarrierTransport(TelnyxMediaCodec, self.incoming.get, self.send, lambda text: None)
+        self.short: list[str] = []
+        self.long: list[CallerFrame] = []
+        self.take: Callable[[str], bool] = self.transport.take
+
+    async def send(self, message: dict[str, Any]) -> None:
+        raise AssertionError("all goes the short way")
+
+    def hear(self, payload: str) -> bool:
+        self.short.append(payload)
+        return True
+
+    def say(self, text: str) -> None:
+        if not self.incoming.empty() or not self.take(text):
+            self.incoming.put_nowait({"type": "websocket.receive", "text": text})
+
+    async def read(self) -> None:
+        self.transport.hand_audio_to(self.hear)
+        async for frame in self.transport.frames():
+            self.long.append(frame)
+
+
+async def test_only_audio_that_needs_no_pacing_is_taken_from_the_carrier() -> None:
+    wire = Wire()
+    assert wire.take(media(audio(20))) is False  # before the start
+    start = {"call_control_id": "v3:x", "media_format": {"encoding": "PCMU", "sample_rate": 8000, "channels": 1}}
+    wire.say(orjson.dumps({"event": "start", "start": start}).decode())
+    await wire.transport.wait_for_start()
+    assert wire.take(media(audio(20))) is False  # nobody reads
+    reading = asyncio.create_task(wire.read())
+    await settled()
+    mark = orjson.dumps({"event": "mark", "mark": {"name": "m1"}}).decode()
+    for text in (media(audio(20)), media(audio(20), "outbound"), mark, media(audio(21))):
+        wire.say(text)
+    await settled()
+    assert (wire.short, wire.long) == ([audio(20)], [MarkReached("m1"), audio(21)])
+    wire.say("{not json")
+    await settled()
+    wire.say(media(audio(100)))  # to be cut to frames; the short way ends with it
+    wire.say(media(audio(20)))
+    await until(lambda: len(wire.long) == 9)
+    assert (wire.short, wire.long[3:]) == ([audio(20)], [audio(20)] * 6)
+    reading.cancel()
+
+
+OPENAI = (
+    b'{"type":"response.output_audio.delta","event_id":"e","response_id":"r\xc3\xa9","item_id":"i","output_index":0,'
+    b'"content_index":0,"delta":"AAAA"}'
+)
+GEMINI = b'{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AAAA"}}]}}}'
+
+
+@pytest.mark.parametrize(
+    ("read", "message", "change", "found"),
+    [
+        (audio_messages.of_openai, OPENAI, (b"", b""), ("ré", "i", "AAAA")),
+        (audio_messages.of_openai, OPENAI, (b"AAAA", b"A\\u0041AA"), None),
+        (audio_messages.of_openai, OPENAI, (b'"AAAA"', b'"AAAA","more":""'), None),
+        (audio_messages.of_openai, OPENAI, (b"AAAA", b"A AA"), None),
+        (audio_messages.of_openai, OPENAI, (b"\xc3\xa9", b"\xff"), None),
+        (audio_messages.of_openai, OPENAI, (b'"r\xc3\xa9"', b'"r\\""'), None),
+        (audio_messages.of_openai, OPENAI, (b"output_audio", b"output_text"), None),
+        (audio_messages.of_gemini, GEMINI, (b"", b""), "AAAA"),
+        (audio_messages.of_gemini, GEMINI, (b":{", b":\n  {"), "AAAA"),
+        (audio_messages.of_gemini, GEMINI, (b'{"parts"', b'{"role":"model","parts"'), "AAAA"),
+        (audio_messages.of_gemini, GEMINI, (b"}]}}}", b'}]},"turnComplete":true}}'), None),
+        (audio_messages.of_gemini, GEMINI, (b"}]", b'},{"text":"and"}]'), None),
+        (audio_messages.of_gemini, GEMINI, (b"24000", b"48000"), None),
+        (audio_messages.of_gemini, GEMINI, (b"AAAA", b"A\\/AA"), None),
+        (audio_messages.of_gemini, GEMINI, (b"AAAA", b""), None),
+    ],
+)
+async def test_only_audio_in_the_vendors_own_shape_is_cut_out(
+    read: Callable[[bytes], object], message: bytes, change: tuple[bytes, bytes], found: object
+) -> None:
+    before, after = change
+    assert read(message.replace(before, after) if before else message) == found
