@@ -7,7 +7,16 @@ from drf_spectacular.openapi import AutoSchema
 
 from accounts.admin_keys import CAP_ERRORS, ERRORS
 from agents import analysis_schema, http_tools, tools
-from agents.api.shapes import AGENT, ANALYSIS_EXAMPLE, KEY_CHECK, MODEL, MODEL_KEY, SECRET, SETTING_SCHEMAS
+from agents.api.shapes import (
+    AGENT,
+    AGENT_VERSION,
+    ANALYSIS_EXAMPLE,
+    KEY_CHECK,
+    MODEL,
+    MODEL_KEY,
+    SECRET,
+    SETTING_SCHEMAS,
+)
 from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
 from agents.settings import SETTINGS
 from bubblyphone.core.json_schema import Schema, data_of, data_with_warnings, listing, page_of
@@ -95,6 +104,9 @@ OPERATIONS = {
             body=AgentSerializer,
             example={"system_prompt": "You are a friendly support agent..."},
             errors={**CAP_ERRORS, 422: _RULES},
+        ),
+        "GET /agents/{id}/versions": Operation(
+            "List versions of an agent", "Newest first. Every change publishes one.", answer=page_of(AGENT_VERSION)
         ),
         "DELETE /agents/{id}": Operation(
             "Delete an agent", status=204, errors={422: "Phone numbers still use this agent. Unlink them first."}

@@ -7,6 +7,7 @@ from agents.models import AIModel
 from agents.selectors import unavailable_reason
 from agents.setting_kinds import Setting
 from agents.settings import SETTINGS
+from agents.versions import author_of
 from bubblyphone.core.json_schema import (
     Read,
     Schema,
@@ -152,4 +153,19 @@ AGENT = shape(
         "updated_at": moment(),
     },
     "A reusable agent configuration. Null means that the phone number's setting or the default applies.",
+)
+AGENT_VERSION = shape(
+    "AgentVersion",
+    {
+        "version": Read("number", whole(3)),
+        "is_live": Read(lambda version: version.number == version.agent.version, flag(example=True)),
+        "published_at": moment(),
+        "published_by": Read(author_of, text("jane@example.com", "Email of the account, or the name of the API key.")),
+        "restored_from": Read("restored", nullable(whole(1, "The earlier version that was restored."), example=None)),
+        "settings": Read(
+            "values", free_object({"name": "Support Agent v1", "system_prompt": "You are a helpful agent."})
+        ),
+    },
+    "What an agent was from one publication to the next. Versions never change. `settings` has the field names of agents; a setting that "
+    "is newer than the version is absent.",
 )

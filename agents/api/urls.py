@@ -13,4 +13,5 @@ urlpatterns = [
     path("secrets/<int:pk>", secret_views.SecretDetail.as_view()),
     path("agents", views.AgentList.as_view()),
     path("agents/<int:pk>", views.AgentDetail.as_view()),
+    path("agents/<int:pk>/versions", views.AgentVersionList.as_view()),
 ]

@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 from accounts.admin_keys import api_key_of, require_admin_key_to_change
 from accounts.models import Developer
 from agents import selectors, services
-from agents.api.shapes import AGENT, KEY_CHECK, MODEL, MODEL_KEY
+from agents.api.shapes import AGENT, AGENT_VERSION, KEY_CHECK, MODEL, MODEL_KEY
 from agents.key_check import check_model_key
 from agents.models import Agent
 from agents.serializers import AgentSerializer, ModelKeySerializer
@@ -73,6 +73,13 @@ class AgentDetail(APIView):
     def delete(self, request: Request, pk: int) -> Response:
         services.delete_agent(agent=selectors.get_agent(developer=_developer(request), pk=pk))
         return Response(status=204)
+
+
+class AgentVersionList(APIView):
+    def get(self, request: Request, pk: int) -> Response:
+        agent = selectors.get_agent(developer=_developer(request), pk=pk)
+        rows = agent.versions.select_related("agent__developer", "api_key")
+        return page_of(request, rows, AGENT_VERSION.of)
 
 
 def _developer(request: Request) -> Developer:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from agents.models import Agent
+from agents.models import Agent, AgentVersion
+from agents.versions import VERSIONED
 from tests.agents.conftest import refusal
-from tests.factories import make_phone_number
+from tests.factories import make_agent, make_phone_number
 
 pytestmark = pytest.mark.django_db
 
@@ -239,3 +240,30 @@ def test_an_agent_cannot_lose_what_a_linked_number_needs(api):
 def test_bad_analysis_schemas_are_refused(api, schema, errors):
     assert api("POST", "agents", {"name": "A", "analysis_schema": schema}, 422) == refusal(**errors)
     assert not Agent.objects.exists()
+
+
+def test_versions_are_listed_and_read(api):
+    pk = api("POST", "agents", {"name": "Baker", "system_prompt": "Sell bread."}, 201)["data"]["id"]
+    api("PATCH", f"agents/{pk}", {"system_prompt": "Sell cake.", "max_cost_per_call": "0.5"})
+    AgentVersion.objects.update(published_at=MOMENT)
+    live = {
+        "version": 2,
+        "is_live": True,
+        "published_at": "2026-04-05T12:00:00Z",
+        "published_by": "API key Test",
+        "restored_from": None,
+    }
+    first = {**live, "version": 1, "is_live": False}
+    listed = api("GET", f"agents/{pk}/versions")["data"]
+    after, before = (version.pop("settings") for version in listed)
+    assert listed == [live, first]
+    assert (before["name"], before["system_prompt"], before["max_cost_per_call"]) == ("Baker", "Sell bread.", None)
+    assert (after["system_prompt"], after["max_cost_per_call"]) == ("Sell cake.", "0.5")
+    assert list(after) == list(VERSIONED)
+    assert len(api("GET", f"agents/{pk}/versions?per_page=1")["data"]) == 1
+
+
+def test_versions_of_others_are_not_found(api):
+    foreign = make_agent(name="Stranger").pk
+    for pk in (foreign, 999_999):
+        assert api("GET", f"agents/{pk}/versions", status=404) == {"message": "Not found."}
