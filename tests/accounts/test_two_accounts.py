@@ -30,11 +30,11 @@ METHODS = ("get", "post", "put", "patch", "delete")
 # Parameters of routes that name nothing of an account's: a country, a month.
 COMMON = {"code", "month_id"}
 # Bodies that are good enough to be looked at, where none is not.
-BODIES: dict[str, dict[str, Any]] = {
-    "calls/<str:identifier>/context": {"message": "The customer's name is Jane."},
-    "calls/<str:identifier>/speak": {"text": "Hello."},
-    "secrets/<int:pk>": {"value": "an0ther"},
-    "calls/<str:identifier>/transfer": {"to": "+14155550199"},
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("calls/<str:identifier>/context", "post"): {"message": "The customer's name is Jane."},
+    ("calls/<str:identifier>/speak", "post"): {"text": "Hello."},
+    ("secrets/<int:pk>", "patch"): {"value": "an0ther"},
+    ("calls/<str:identifier>/transfer", "post"): {"to": "+14155550199"},
 }
 
 
@@ -135,7 +135,7 @@ def test_anothers_id_is_as_missing_as_a_missing_one(client: Client, mine: Develo
     resource, _, rest = route.partition("/<")
     action = rest.partition(">")[2]
     answers = [
-        send(client, method, f"{resource}/{pk}{action}", BODIES.get(route, {}), headers)
+        send(client, method, f"{resource}/{pk}{action}", BODIES.get((route, method), {}), headers)
         for pk in (foreign.ids[resource], MISSING)
     ]
     assert [answer.status_code for answer in answers] == [404, 404], answers[0].content
