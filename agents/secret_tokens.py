@@ -1,12 +1,12 @@
 """`{{secret.NAME}}` in a tool's headers and URL: finding it, filling it in, and keeping its value out of everything people read."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from urllib.parse import quote
 
 NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 MASK = "•••"
+_ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
+_WORD = re.compile(r"[A-Za-z0-9]+")
 TOKEN = re.compile(r"\{\{\s*secret\.(" + NAME.pattern + r")\s*\}\}")
 
 
@@ -36,19 +36,9 @@ class SecretValues:
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = dict(values or {})
-        # What a server could send back: as it was, in a URL, or within JSON. The longest first, since one may contain another.
-        spellings = {
-            form
-            for value in self._values.values()
-            for form in (
-                value,
-                quote(value, safe=""),
-                json.dumps(value)[1:-1],
-                json.dumps(value, ensure_ascii=False)[1:-1],
-            )
-        }
-        ordered = sorted(spellings, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        # The longest first, since one may contain another.
+        ordered = sorted(filter(None, self._values.values()), key=len, reverse=True)
+        self._patterns = [(_longest_word(value), re.compile("".join(map(_spellings_of, value)))) for value in ordered]
 
     def __repr__(self) -> str:
         return f"SecretValues({', '.join(self._values)})"
@@ -57,16 +47,32 @@ class SecretValues:
         """Raises KeyError for a secret that does not exist."""
         return self._values[name]
 
-    def missing(self, text: str) -> list[str]:
-        """The secrets in a text that do not exist."""
-        return [name for name in names_in(text) if name not in self._values]
+    def redact(self, text: str, *, is_whole: bool = True) -> str:
+        """The text with every value of these secrets masked, however a server spelled it; of one that was cut, also the beginning
+        of a value at its end."""
+        for word, pattern in self._patterns:
+            if word in text:
+                text = pattern.sub(MASK, text)
+        return text if is_whole else self._without_beginning(text)
 
-    def fill_in(self, text: str, *, in_url: bool = False) -> str:
-        """Raises KeyError for a secret that does not exist."""
-        return TOKEN.sub(
-            lambda match: quote(self._values[match[1]], safe="") if in_url else self._values[match[1]], text
-        )
+    def _without_beginning(self, text: str) -> str:
+        beginnings = (value[:end] for value in self._values.values() for end in range(len(value) - 1, 0, -1))
+        longest = max((len(one) for one in beginnings if text.endswith(one)), default=0)
+        return f"{text[:-longest]}{MASK}" if longest else text
 
-    def redact(self, text: str) -> str:
-        """The text with every value of these secrets masked."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+
+def _longest_word(value: str) -> str:
+    """Its longest run of characters that have only one spelling: where it is not, the value is not."""
+    return max(_WORD.findall(value), key=len, default="")
+
+
+def _spellings_of(character: str) -> str:
+    """An expression for a character of a secret: as it was, or as it stands in a URL, in HTML, or within JSON."""
+    if character.isascii() and character.isalnum():
+        return character
+    code = ord(character)
+    encoded = "".join(f"%{byte:02x}" for byte in character.encode())
+    entity = f"&(?:#0{{0,5}}{code}|#x0{{0,5}}{code:x}|{_ENTITIES.get(character, f'#{code}')});"
+    plus = r"|\+" if character == " " else ""
+    # Backslashes: of JSON, also of JSON within JSON. A bounded number, so that a text full of them takes no longer.
+    return rf"(?:\\{{0,7}}{re.escape(character)}|(?i:{encoded})|(?i:{entity})|\\{{1,4}}u(?i:{code:04x}){plus})"

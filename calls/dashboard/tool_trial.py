@@ -117,7 +117,7 @@ def try_http_tool(
     shown = build_request(tool, arguments, values, lambda _: MASK, event=event)
     keys = signing_keys(number.signing_secret) if number else None
     key, webhook_id, timestamp = f"{facts.call_id}:{uuid.uuid4()}", str(uuid.uuid4()), int(now.timestamp())
-    outgoing = Outgoing(sent, tool.timeout_seconds, key, found.redact)
+    outgoing = Outgoing(sent, tool.timeout_seconds, key, found)
     seconds = LEASE_SECONDS + tool.timeout_seconds
     with at_most(AT_ONCE, f"tool-trial:{developer.pk}", lease_seconds=seconds, message=TOO_MANY):
         answer = run_waiting(_exchange, outgoing, keys, webhook_id, timestamp)

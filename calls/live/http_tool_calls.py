@@ -89,7 +89,7 @@ class HttpTools:
             return _not_sent(logged, f"The secret {error.args[0]} does not exist.")
         logged = replace(logged, url=readable_url(shown), body=shown.body)
         key = f"{self._facts.call_id}:{call_id}"
-        outgoing = tool_requests.Outgoing(sent, tool.timeout_seconds, key, self._secrets.redact)
+        outgoing = tool_requests.Outgoing(sent, tool.timeout_seconds, key, self._secrets)
 
         async def judge(response: PostResult, _: ToolAnswer) -> ToolAnswer:
             answer, document = read_document(response, tool.result_path)

@@ -8,13 +8,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
 from agents.http_tools import MAX_TIMEOUT_SECONDS, HttpRequest
+from agents.secret_tokens import SecretValues
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.logs import in_context
 from calls import timeline
@@ -45,12 +46,12 @@ Judge = Callable[[PostResult, ToolAnswer], Awaitable[ToolAnswer]]
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What is sent where that is not what the log shows: a request with secrets in it, which `redact` takes out of texts."""
+    """What is sent where that is not what the log shows: a request with secrets in it, which `secrets` takes out of texts."""
 
-    request: HttpRequest
+    request: HttpRequest = field(repr=False)
     timeout_seconds: float
     idempotency_key: str
-    redact: Callable[[str], str]
+    secrets: SecretValues
 
 
 async def send(
@@ -103,8 +104,9 @@ async def exchange(
         timeout_seconds=outgoing.timeout_seconds,
         retries=1,
     )
-    error = outgoing.redact(response.error) if response.error else response.error
-    return replace(response, body=outgoing.redact(response.body), error=error)
+    redact = outgoing.secrets.redact
+    error = redact(response.error) if response.error else response.error
+    return replace(response, body=redact(response.body, is_whole=response.is_whole), error=error)
 
 
 async def _begin(request: LoggedRequest) -> None:

@@ -37,7 +37,7 @@ def test_a_secret_is_kept_and_its_value_never_shown() -> None:
     assert made.json() == {"data": shown}
     assert send(developer, "GET", "/secrets").json()["data"] == [shown]
     assert send(developer, "PATCH", f"/secrets/{secret.pk}", {"value": "another"}).json() == {"data": shown}
-    assert values_of(developer.pk, ["KEY", "OTHER"]).fill_in("{{secret.KEY}}") == "another"
+    assert values_of(developer.pk, ["KEY", "OTHER"]).value("KEY") == "another"
     again = send(developer, "POST", "/secrets", {"name": "KEY", "value": VALUE})
     assert (again.status_code, again.json()["errors"]) == (422, {"name": ["A secret with this name already exists."]})
     assert send(developer, "DELETE", f"/secrets/{secret.pk}").status_code == 204
@@ -101,9 +101,10 @@ def test_a_secret_that_a_tool_uses_stays() -> None:
 
 def test_a_value_is_found_in_every_spelling() -> None:
     values = SecretValues({"KEY": 'a"b/c+d', "LONG": 'a"b/c+d and more'})
-    text = 'a"b/c+d a%22b%2Fc%2Bd {"x": "a\\"b/c+d and more"} abcd'
-    assert values.redact(text) == f'{MASK} {MASK} {{"x": "{MASK}"}} abcd'
+    in_json = r"a\"b/c+d and more a\"b\/c+d a\\\"b/c+d a\u0022b/c\u002bd"
+    in_urls = "a%22b%2Fc%2Bd a%22b%2fc%2bd a%22b/c%2Bd a%22b%2Fc%2Bd+and+more"
+    assert values.redact(f'a"b/c+d {in_urls} {in_json} a&quot;b/c&#43;d abcd') == f"{f'{MASK} ' * 10}abcd"
+    assert values.redact('cut at a"b/c', is_whole=False) == f"cut at {MASK}"
     assert repr(values) == "SecretValues(KEY, LONG)"
-    assert values.fill_in("/x?k={{secret.KEY}}", in_url=True) == "/x?k=a%22b%2Fc%2Bd"
     assert mask("Say {{secret.KEY}} and {{name}}.") == f"Say {MASK} and {{{{name}}}}."
     assert names_in_tools([TOOL, {"name": "x", "description": "{{secret.NO}}"}]) == {"KEY", "URL_KEY"}
