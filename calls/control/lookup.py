@@ -52,7 +52,7 @@ TOO_LATE = LookupOutcome(reason="timeout", detail=f"No response within {WAIT_SEC
 TOO_MANY = LookupOutcome(
     reason="too_many_lookups", detail=f"{MAX_AT_ONCE} lookups were already waiting for a response."
 )
-UNSIGNED = LookupOutcome(reason="unreachable", detail="The signing secret could not be decrypted.")
+UNSIGNED = LookupOutcome(reason="unsigned", detail="The signing secret could not be decrypted.")
 LOST = LookupOutcome(reason="process_ended", detail="Our process ended before the response arrived.")
 
 # Continues with the call (`calls.control.inbound`), and returns what was wrong with the reply.

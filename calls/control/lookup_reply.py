@@ -12,6 +12,7 @@ from calls.metadata import metadata_problems
 from webhooks.outbound_http import PostResult
 
 LARGEST_ID = 2**63 - 1
+LARGEST_ID_DIGITS = len(str(LARGEST_ID))  # Python refuses to read a number of many thousand digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,9 @@ def _agent_id(value: Any) -> int | None:
     """A number, or one in digits, as the request has it."""
     if value in (None, ""):
         return None
-    digits = str(value)
-    if isinstance(value, bool | float) or not (digits.isascii() and digits.isdecimal()) or int(digits) > LARGEST_ID:
+    digits = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= LARGEST_ID_DIGITS
+    if not is_number or int(digits) > LARGEST_ID:
         raise MalformedReply('"agent_id" must be the ID of an agent.')
     return int(digits)
 

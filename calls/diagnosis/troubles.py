@@ -34,6 +34,21 @@ RECOVERED: tuple[tuple[tuple[str, ...], set[str], Fault, str], ...] = (
     ),
 )
 
+# By the reason of `lookup.failed`; any other is a limit of the account.
+LOOKUP_FAILURES: dict[str, tuple[Fault, str]] = {
+    "timeout": (Fault.WEBHOOK, "Respond to the lookup within 2 seconds. You can test it where the lookup URL is set."),
+    "unreachable": (
+        Fault.WEBHOOK,
+        "Check that the server at the lookup URL is running and reachable from the Internet.",
+    ),
+    "bad_response": (Fault.WEBHOOK, "Respond with status 200 and a JSON object of at most 64 KiB, without a redirect."),
+    "malformed": (Fault.WEBHOOK, "Correct what your server responds. You can test it where the lookup URL is set."),
+    "too_many_lookups": (Fault.WEBHOOK, "Respond to lookups faster, or limit the calls that come in at the same time."),
+    "model_unavailable": (Fault.SETTINGS, "Respond with another `agent_id`, or change the model of that agent."),
+    "unsigned": (Fault.PLATFORM, "Rotate the number's signing secret, or contact support."),
+    "process_ended": (Fault.PLATFORM, "Nothing to do, unless it happens often."),
+}
+
 
 def silent_model(case: Case) -> Diagnosis | None:
     """The model owed an answer at the end and stayed silent: that is why the call ended, no matter who hung up."""
@@ -55,15 +70,15 @@ def on_the_way(case: Case) -> Diagnosis | None:
     if tools := [delivery for delivery in failed if delivery.event_type == "call.tool_call"]:
         text = f"{times(len(tools), 'tool call')} failed. The agent was informed and continued."
         fix = 'Respond within 10 seconds with status 200 and {"result": …}. You can test tools in the agent editor.'
+        if all(delivery.method for delivery in tools):
+            fix = "Check the URL, headers, and secrets of the tool. You can test it in the agent editor."
         return Diagnosis(Fault.WEBHOOK, text, fix, list(attempts(tools)), case.configuration_page, is_end=False)
+    if lookups := case.named("lookup.failed"):
+        return _failed_lookup(case, lookups)
     if failed:
         text = f"{times(len(failed), 'webhook')} of this call could not be delivered."
         fix = "Respond with a 2xx status within 10 seconds. You can resend the webhooks below."
         return Diagnosis(Fault.WEBHOOK, text, fix, list(attempts(failed)), page_url("webhooks"), is_end=False)
-    if lookups := case.named("lookup.failed"):
-        text = "The lookup failed. The call was answered without it."
-        fix = "Respond to the lookup within 2 seconds with status 200 and a JSON object. You can test it on the number's page."
-        return Diagnosis(Fault.WEBHOOK, text, fix, list(lines(lookups)), case.configuration_page, is_end=False)
     if transfers := case.named("transfer.failed"):
         return _failed_transfers(case, transfers)
     for names, reasons, fault, text in RECOVERED:
@@ -74,6 +89,15 @@ def on_the_way(case: Case) -> Diagnosis | None:
                 fault, sentence, "Nothing to do, unless it happens often.", list(lines(found)), is_end=False
             )
     return None
+
+
+def _failed_lookup(case: Case, lookups: list[CallEvent]) -> Diagnosis:
+    """Unlike a webhook, it cannot be sent again: the call is over, and nobody would use the response."""
+    reason = str(lookups[-1].metadata.get("reason"))
+    fault, fix = LOOKUP_FAILURES.get(reason, (Fault.SETTINGS, "Raise or remove the limit."))
+    page = page_url("caps") if reason not in LOOKUP_FAILURES else case.configuration_page
+    text = "The lookup failed. The call continued without it."
+    return Diagnosis(fault, text, fix, list(lines(lookups)), page, is_end=False)
 
 
 def _failed_transfers(case: Case, transfers: list[CallEvent]) -> Diagnosis:

@@ -239,6 +239,12 @@ def test_trouble_in_a_call_that_ended_well() -> None:
     assert explain(call).fault == Fault.CALLEE
     add_delivery(call, "call.hangup", 500)
     assert explain(call).summary == "1 webhook of this call could not be delivered."
+    add_event(call, "lookup.failed", reason="malformed", detail="The response must be a JSON object.")
+    add_delivery(call, "call.lookup", 200, "The response must be a JSON object.")
+    found = explain(call)
+    assert (found.fault, found.summary) == (Fault.WEBHOOK, "The lookup failed. The call continued without it.")
+    assert found.evidence == ["12:00:05 lookup.failed: The response must be a JSON object."]
+    assert found.fix.startswith("Correct what your server responds.")
     add_delivery(call, "call.tool_call", None, "No complete response within 10 seconds.")
     found = explain(call)
     assert found.summary == "1 tool call failed. The agent was informed and continued."
@@ -279,6 +285,8 @@ INJECTED: list[tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]], Faul
     ("normal_clearing", {}, [("stream.reconnected", {"reason": "connection_lost"})], Fault.CARRIER),
     ("normal_clearing", {}, [("stream.reconnected", {"reason": "deploy"})], Fault.NOBODY),
     ("normal_clearing", {}, [("lookup.failed", {"reason": "timeout"})], Fault.WEBHOOK),
+    ("normal_clearing", {}, [("lookup.failed", {"reason": "agent_daily_cap_reached"})], Fault.SETTINGS),
+    ("normal_clearing", {}, [("lookup.failed", {"reason": "process_ended"})], Fault.PLATFORM),
     ("normal_clearing", {}, [("transfer.failed", {"reason": "busy"})], Fault.CALLEE),
     ("normal_clearing", {}, [("transfer.failed", {"reason": "premium_destination"})], Fault.SETTINGS),
     ("webhook_failed", NEVER | INBOUND | {"mode": "webhook"}, [], Fault.SETTINGS),

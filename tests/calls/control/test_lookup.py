@@ -217,6 +217,8 @@ def test_what_is_read(body: str, reply: LookupReply) -> None:
         ('{"greeting_message": "%s"}' % ("x" * 2001), "greeting_message"),
         ('{"reject": "yes"}', "reject"),
         ('{"reject": 1}', "reject"),
+        ('{"agent_id": "%s"}' % ("9" * 5000), "agent_id"),
+        ('{"agent_id": ["1"]}', "agent_id"),
     ],
 )
 def test_what_is_malformed(body: str, problem: str) -> None:
