@@ -6,7 +6,7 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -38,19 +38,25 @@ async def run() -> None:
 
 
 def send_due(now: datetime | None = None) -> None:
-    """Report every call that is complete, or has been waited for long enough."""
+    """Report every call that is complete, or has been waited for long enough. One that cannot be reported holds up no other."""
     now = now or timezone.now()
     for call_id in _due(now).order_by("ended_at").values_list("pk", flat=True)[:AT_ONCE]:
-        with transaction.atomic():
-            call = (
-                Call.objects.filter(pk=call_id, reported_at=None)
-                .select_for_update(of=("self",), skip_locked=True)
-                .first()
-            )
-            if call is not None and (_is_late(call, now) or not transcription.is_expected(call)):
-                call.reported_at = now
-                call.save(update_fields=["reported_at"])
-                _publish(call, now)
+        try:
+            _send(call_id, now)
+        except (OperationalError, InterfaceError):  # of the database, not of this call
+            raise
+        except Exception:
+            logger.exception("Reporting a call failed", extra={"call_id": call_id})
+
+
+@transaction.atomic
+def _send(call_id: int, now: datetime) -> None:
+    found = Call.objects.filter(pk=call_id, reported_at=None)
+    call = found.select_for_update(of=("self",), skip_locked=True).first()
+    if call is not None and (_is_late(call, now) or not transcription.is_expected(call)):
+        call.reported_at = now
+        call.save(update_fields=["reported_at"])
+        _publish(call, now)
 
 
 def _due(now: datetime) -> QuerySet[Call]:

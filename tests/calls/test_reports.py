@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -119,3 +120,13 @@ def test_a_closed_account_gets_none() -> None:
     reports.send_due(NOW)
     assert reports_sent() == []
     assert Call.objects.get().reported_at == NOW
+
+
+def test_one_that_cannot_be_reported_holds_up_no_other() -> None:
+    broken, other = ended_call(), ended_call(ended_at=NOW - timedelta(seconds=30))
+    nested = "UPDATE calls_call SET analysis_result = (repeat('[', 2000) || repeat(']', 2000))::jsonb WHERE id = %s"
+    with connection.cursor() as cursor:
+        cursor.execute(nested, [broken.pk])
+    reports.send_due(NOW)
+    assert [report["call_id"] for report in reports_sent()] == [str(other.pk)]
+    assert list(Call.objects.filter(reported_at=None).values_list("pk", flat=True)) == [broken.pk]
