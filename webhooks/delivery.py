@@ -69,7 +69,7 @@ def claim_due(
         due = list(
             pending.filter(next_attempt_at__lte=now)
             .exclude(url__in=busy_urls)
-            .select_related("signing_secret")
+            .select_related("signing_secret", "endpoint")
             .select_for_update(skip_locked=True, of=("self",))
             .order_by("next_attempt_at", "id")[:limit]
         )
@@ -264,11 +264,13 @@ class Dispatcher:
             logger.error("A webhook delivery failed unexpectedly", exc_info=error)
 
     async def _is_still_wanted(self, delivery: WebhookDelivery) -> bool:
-        """Whether to make the attempt. A retry is skipped if its response is no longer needed."""
-        if not delivery.wants_reply or delivery.attempt_count == 0:
+        """Whether to make the attempt. A retry is skipped if its response is no longer needed, and so is everything to an endpoint
+        that was deleted while the message was written."""
+        is_for_nobody = delivery.endpoint is not None and delivery.endpoint.deleted_at is not None
+        if not is_for_nobody and (not delivery.wants_reply or delivery.attempt_count == 0):
             return True
         try:
-            if await self._replies.call(lambda: REPLY_HANDLER.get().is_wanted(delivery)):
+            if not is_for_nobody and await self._replies.call(lambda: REPLY_HANDLER.get().is_wanted(delivery)):
                 return True
             await self._replies.call(abandon, delivery)
         except DatabaseError:

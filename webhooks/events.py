@@ -5,6 +5,7 @@ event's place is not its id but its `position`, given here to rows that are comm
 after all that anybody has read.
 """
 
+import re
 from collections.abc import Collection
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from webhooks.models import Event
 
 LIFETIME = timedelta(days=30)
 POSITION_BATCH = 5000
+_ID = re.compile(r"evt_[0-9a-f]{1,36}")
 # One at a time for each account, and only as long as this statement takes; no other lock is held beside it.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _GIVE_POSITIONS = """
@@ -35,7 +37,7 @@ def after(developer_id: int, public_id: str | None, types: Collection[str] = ())
 
     Raises InvalidRequest for an event that the account does not have (any more).
     """
-    last = Event.objects.filter(developer_id=developer_id, public_id=public_id)
+    last = _named(developer_id, public_id)
     if public_id is not None and not last.exists():
         raise InvalidRequest({"after": ["No such event. Events are kept for 30 days."]})
     _give_positions(developer_id)
@@ -54,13 +56,13 @@ def newest_id(developer_id: int) -> str | None:
 
 def up_to(developer_id: int, public_id: str | None) -> QuerySet[Event]:
     """The events that `after` the same id does not return; none without an id."""
-    last = Event.objects.filter(developer_id=developer_id, public_id=public_id)
+    last = _named(developer_id, public_id)
     return Event.objects.filter(developer_id=developer_id, position__lte=last.values("position"))
 
 
 def get_event(developer_id: int, public_id: str) -> Event:
     """Raises NotFound, also for an event of another account."""
-    event = Event.objects.filter(developer_id=developer_id, public_id=public_id).first()
+    event = _named(developer_id, public_id).first()
     if event is None:
         raise NotFound("Not found.")
     return event
@@ -75,6 +77,12 @@ def call_id_of(event: Event) -> int | None:
     """The call that an event is about; None for another subject."""
     kind, _, pk = event.subject.partition(":")
     return int(pk) if kind == "call" else None
+
+
+def _named(developer_id: int, public_id: str | None) -> QuerySet[Event]:
+    """The event with that id, if it is the account's; none for text that is no id, which PostgreSQL may not even take."""
+    is_id = public_id is not None and _ID.fullmatch(public_id) is not None
+    return Event.objects.filter(developer_id=developer_id, public_id=public_id) if is_id else Event.objects.none()
 
 
 def _give_positions(developer_id: int) -> None:

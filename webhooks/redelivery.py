@@ -1,13 +1,13 @@
 """Resending a webhook on the developer's request: the same message and id, as one more attempt."""
 
 from django.db import transaction
-from django.db.models import CharField, F, Prefetch, QuerySet, Value
-from django.db.models.functions import Left
+from django.db.models import CharField, F, OuterRef, Prefetch, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Left
 from django.utils import timezone
 
 from accounts.models import Developer
 from bubblyphone.core.errors import Conflict, NotFound
-from webhooks.models import WebhookAttempt, WebhookDelivery
+from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from webhooks.outbox import wake_dispatcher
 
 Status = WebhookDelivery.Status
@@ -57,14 +57,20 @@ def resend_failed(*, developer: Developer) -> int:
 def failed_notices(developer: Developer) -> QuerySet[WebhookDelivery]:
     """What `resend_failed` would send."""
     failed = deliveries_of(developer).filter(status=Status.FAILED, endpoint__deleted_at=None)
-    return failed.exclude(event_type__in=QUESTIONS, endpoint=None)
+    return failed.exclude(event_type__in=QUESTIONS, endpoint=None).exclude(endpoint__enabled=False)
 
 
 @transaction.atomic
 def send_again(rows: QuerySet[WebhookDelivery]) -> int:
-    """Put finished deliveries back into the outbox. Their responses are no longer carried out."""
+    """Put finished deliveries back into the outbox, to where their endpoint is now. Their responses are no longer carried out."""
     settled = rows.exclude(status=Status.PENDING)
-    count = settled.update(status=Status.PENDING, next_attempt_at=timezone.now(), wants_reply=False)
+    moved_to = WebhookEndpoint.objects.filter(pk=OuterRef("endpoint_id")).values("url")
+    count = settled.update(
+        status=Status.PENDING,
+        next_attempt_at=timezone.now(),
+        wants_reply=False,
+        url=Coalesce(Subquery(moved_to), F("url")),
+    )
     if count:
         wake_dispatcher()
     return count

@@ -39,7 +39,6 @@ def resend_events(
             {"until": [f"Choose a shorter time: at most {MAX_EVENTS:,} events can be resent at once."]}
         )
     known = WebhookDelivery.objects.filter(endpoint=endpoint, event__in=ids)
-    known.exclude(status=WebhookDelivery.Status.PENDING).update(url=endpoint.url)  # it may have another URL by now
     count = send_again(known)
     missing = sorted({*ids} - {*known.values_list("event_id", flat=True)})
     for start in range(0, len(missing), BATCH):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.core import mail
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -17,7 +17,7 @@ from accounts.models import Developer
 from tests.factories import bearer, make_developer, make_endpoint, make_secret_for
 from tests.jobs import run_jobs
 from tests.webhooks.receiver import Receiver
-from webhooks import account_endpoints, delivery, retry_schedule
+from webhooks import account_endpoints, delivery, redelivery, retry_schedule
 from webhooks.delivery import Dispatcher
 from webhooks.models import Event, WebhookDelivery, WebhookEndpoint
 from webhooks.outbound_http import PostResult
@@ -31,6 +31,14 @@ PATH = "/api/v1/webhook-endpoints"
 def put(developer: Developer, event_type: str = "call.hangup", to: list[Address] | None = None) -> Event:
     body = {"event": event_type, "call_id": "42"}
     return publish(developer_id=developer.pk, subject="call:42", event_type=event_type, payload=body, to=to or [])
+
+
+def put_while_deleting(developer: Developer, gone: WebhookEndpoint) -> Event:
+    """The endpoint was there when the event looked for subscribers, and is not when it is committed."""
+    with transaction.atomic():
+        event = put(developer)
+        WebhookEndpoint.objects.filter(pk=gone.pk).update(deleted_at=timezone.now())
+    return event
 
 
 def send(client: Client, method: str, path: str, headers: dict[str, str], body: Any = None) -> Any:
@@ -162,6 +170,9 @@ def test_changes_apply_to_retries_in_progress() -> None:
     assert rows == {
         moved.pk: ("pending", "https://example.com/new"), disabled.pk: ("failed", URL), deleted.pk: ("failed", URL)
     }  # fmt: skip
+    WebhookDelivery.objects.filter(endpoint=moved).update(status="failed", url=URL)
+    assert redelivery.resend_failed(developer=developer) == 1
+    assert rows == {row.endpoint_id: (row.status, row.url) for row in WebhookDelivery.objects.all()}
 
 
 @pytest.mark.django_db
@@ -217,10 +228,11 @@ async def test_deliveries_are_signed_with_the_endpoint_s_secret_under_the_event_
     developer = await sync_to_async(make_developer)()
     async with Receiver() as receiver:
         endpoint, secret = await sync_to_async(make_endpoint)(developer, f"{receiver.url}/flaky")
+        gone, _ = await sync_to_async(make_endpoint)(developer, f"{receiver.url}/gone")
         receiver.failures_left = 2
         task = asyncio.create_task(Dispatcher(retry_delays=(), endpoint_retry_delays=(0.05, 0.05)).run())
         try:
-            event = await sync_to_async(put)(developer)
+            event = await sync_to_async(put_while_deleting)(developer, gone)
             received = await receiver.wait_for(3)
         finally:
             task.cancel()
@@ -229,6 +241,8 @@ async def test_deliveries_are_signed_with_the_endpoint_s_secret_under_the_event_
             await sync_to_async(lambda: connection.close())()
     keys = await sync_to_async(lambda: signing_keys(endpoint.signing_secret))()
     assert keys.current == secret
+    unsent = await WebhookDelivery.objects.aget(endpoint=gone)
+    assert (unsent.status, unsent.attempt_count, len(receiver.received)) == ("failed", 0, 3)
     for one in received:
         expected = signature_headers(keys, event.body, event.public_id, int(one.headers["X-Timestamp"]))
         assert {name: one.headers[name] for name in expected} == expected

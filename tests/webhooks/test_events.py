@@ -81,6 +81,7 @@ def test_pages_and_filters(client: Client) -> None:
         ("after=evt_0", "after"),
         ("after=", "after"),
         ("cursor=evt_0", "after"),
+        ("cursor=evt_%00", "after"),
         ("since=yesterday", "since"),
         ("type=call.tool_call", "type"),
         ("type=call.ended,nonsense", "type"),
