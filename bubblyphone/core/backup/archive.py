@@ -21,6 +21,9 @@ CHECKSUMS = "checksums.sha256"
 MANIFEST = "manifest.json"
 PIECE = 1024 * 1024
 FORMAT = 1
+MAX_MANIFEST_BYTES = 4 * PIECE
+# Of every manifest of this format: what `restore` reads of it.
+STATED = {"version", "created_at", "migrations", "encryption_key_fingerprints", "rows", "files", "checksums_sha256"}
 
 
 class _Hashing:
@@ -80,9 +83,10 @@ def members(path: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
 
 def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
     for member in tar:
-        file = tar.extractfile(member)
+        # Not a link, which would be another member or a file beside it, nor one with holes, which may be of any size.
+        file = tar.extractfile(member) if member.isreg() and not member.issparse() else None
         if file is None:
-            raise BackupError(f"{member.name} is not a file.")
+            raise BackupError(f"{member.name} is not an ordinary file.")
         yield member.name, file
         tar.members = []  # type: ignore[attr-defined]
 
@@ -95,7 +99,7 @@ def verify(path: Path) -> dict[str, Any]:
             if text:
                 raise BackupError(f"{path} is damaged: {name} follows the manifest.")
             if name == MANIFEST:
-                text = file.read()
+                text = file.read(MAX_MANIFEST_BYTES)
                 continue
             digest = _sha256(file)
             if name == CHECKSUMS:
@@ -110,13 +114,15 @@ def _manifest(path: Path, text: bytes, stated: str, actual: str) -> dict[str, An
         raise BackupError(f"{path} is incomplete: it has no manifest.")
     try:
         about: dict[str, Any] = parse_stored_json(text.decode())
-        own = about.pop("manifest_sha256")
-    except (ValueError, KeyError, AttributeError) as error:
+        own, kind = about.pop("manifest_sha256"), about["format"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupError(f"{path} is damaged: its manifest cannot be read.") from error
     if own != _digest_of(about):
         raise BackupError(f"{path} is damaged: its manifest was altered.")
-    if about["format"] != FORMAT:
-        raise BackupError(f"{path} has format {about['format']}, which this version cannot read.")
+    if kind != FORMAT:
+        raise BackupError(f"{path} has format {kind}, which this version cannot read.")
+    if missing := sorted(STATED - about.keys()):
+        raise BackupError(f"{path} is damaged: its manifest does not state {', '.join(missing)}.")
     if not about["checksums_sha256"] == stated == actual:
         raise BackupError(f"{path} is damaged: its checksums do not match its content.")
     return about

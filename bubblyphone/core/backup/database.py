@@ -45,6 +45,16 @@ ORDER BY turn, name
 """
 
 
+def piece_name(number: int) -> str:
+    """The name of a piece of the dump in a backup, counted from 1."""
+    return f"{FOLDER}/{number:06}.sql.gz"
+
+
+def is_piece(name: str) -> bool:
+    """Whether a member of a backup is a piece of the dump."""
+    return name.startswith(f"{FOLDER}/")
+
+
 def program(name: str) -> str:
     """The newest `pg_dump` or `psql` that is here and not older than the server. Raises BackupError."""
     found = {version: path for path in _places(name) if (version := _major_version(path))}
@@ -105,7 +115,7 @@ class Dump:
     def write(self, archive: ArchiveWriter) -> None:
         """Add it to a backup. Raises BackupError in pg_dump's words."""
         for number, piece in enumerate(_pieces(self._compressed()), 1):
-            archive.add(f"{FOLDER}/{number:06}.sql.gz", len(piece), BytesIO(piece))
+            archive.add(piece_name(number), len(piece), BytesIO(piece))
         if self._process.wait():
             raise BackupError(f"pg_dump failed: {_tail(self._errors)}")
 
@@ -156,7 +166,6 @@ def load(pieces: Iterable[IO[bytes]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(DROPS)
         drops = [row[0] for row in cursor.fetchall()]
-    connection.close()  # its locks would be in the way
     conninfo, environment = _arguments()
     command = [
         program("psql"),
@@ -166,7 +175,7 @@ def load(pieces: Iterable[IO[bytes]]) -> None:
         "--set=ON_ERROR_STOP=1",
         "--output=/dev/null",
     ]
-    connection.close()
+    connection.close()  # its locks would be in the way
     with tempfile.TemporaryFile() as errors:
         psql = subprocess.Popen(
             [*command, f"--dbname={conninfo}"],
@@ -198,15 +207,19 @@ def load(pieces: Iterable[IO[bytes]]) -> None:
 def _sql(pieces: Iterable[IO[bytes]]) -> Iterator[bytes]:
     decompressor = zlib.decompressobj(wbits=GZIP)
     is_beginning = True
-    for piece in pieces:
-        while data := piece.read(PIECE):
-            text = decompressor.decompress(data)
-            if is_beginning and text:
-                text, is_beginning = text.replace(NEW_SETTING, b"", 1), False
-            yield text
-    yield decompressor.flush()
+    try:
+        for piece in pieces:
+            while data := piece.read(PIECE):
+                while data:  # a piece can hold a thousand times its size
+                    text, data = decompressor.decompress(data, PIECE), decompressor.unconsumed_tail
+                    if is_beginning and text:
+                        text, is_beginning = text.replace(NEW_SETTING, b"", 1), False
+                    yield text
+        yield decompressor.flush()
+    except zlib.error as error:
+        raise BackupError("The database was not changed. The dump in the backup cannot be read.") from error
     if not decompressor.eof:
-        raise BackupError("The dump of the database is incomplete.")
+        raise BackupError("The database was not changed. The dump in the backup is incomplete.")
 
 
 def _tail(file: IO[bytes]) -> str:

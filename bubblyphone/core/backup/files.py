@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
 from django.core.files.storage import Storage
+from django.core.files.utils import validate_file_name
 
 from bubblyphone.core.backup.archive import PIECE, ArchiveWriter
 from bubblyphone.core.backup.errors import BackupError
+from bubblyphone.core.errors import StorageUnavailable
 from bubblyphone.core.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -56,7 +59,7 @@ class FileList:
 
 
 def copy_to(archive: ArchiveWriter, paths: Iterable[str]) -> Copied:
-    """Add the files to a backup."""
+    """Add the files to a backup. Raises BackupError for one that the storage does not hand out."""
     copied = Copied()
     for path in paths:
         source, name = _source_of(path)
@@ -67,6 +70,8 @@ def copy_to(archive: ArchiveWriter, paths: Iterable[str]) -> Copied:
         except FileNotFoundError:
             logger.warning("%s is missing. The backup does not include it.", path)
             copied.missing += 1
+        except StorageUnavailable as error:
+            raise BackupError(f"{path} could not be read: {error.__cause__}.") from error
         else:
             copied.count += 1
             copied.size += size
@@ -74,9 +79,23 @@ def copy_to(archive: ArchiveWriter, paths: Iterable[str]) -> Copied:
 
 
 def restore(path: str, file: IO[bytes]) -> None:
-    """Put a file of a backup into its storage. One that is there already stays if it is the same, and is replaced if not."""
+    """Put a file of a backup into its storage. One that is there already stays if it is the same, and is replaced if not.
+
+    Raises BackupError for one that has no place here (`check_place`), and where the storage does not take it.
+    """
     source, name = _source_of(path)
-    storage = source.storage()
+    try:
+        _put(source.storage(), name, file)
+    except StorageUnavailable as error:
+        raise BackupError(f"{path} could not be restored: {error.__cause__}.") from error
+
+
+def check_place(path: str) -> None:
+    """Raises BackupError for the name of a file that `restore` would put nowhere, or outside its storage."""
+    _source_of(path)
+
+
+def _put(storage: Storage, name: str, file: IO[bytes]) -> None:
     if storage.exists(name):
         with storage.open(name) as present:
             is_same = _digest(present) == _digest(file)
@@ -91,8 +110,15 @@ def _source_of(path: str) -> tuple[FileSource, str]:
     folder, _, name = path.partition("/")
     for source in BACKED_UP_FILES:
         if source.folder == folder:
-            return source, name
-    raise BackupError(f"{path} belongs to nothing that this version knows.")
+            return source, _safe(name)
+    raise BackupError(f"{path!r} belongs to nothing that this version knows.")
+
+
+def _safe(name: str) -> str:
+    try:
+        return str(validate_file_name(name, allow_relative_path=True))
+    except SuspiciousFileOperation as error:
+        raise BackupError(f"{name!r} is no name of a file.") from error
 
 
 def _digest(file: IO[bytes] | File[bytes]) -> bytes:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
-from django.db import connection
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from redis.exceptions import RedisError
 
@@ -25,6 +25,7 @@ OWN = (archive.CHECKSUMS, archive.MANIFEST)
 def check(path: Path, *, force: bool, without_keys: bool) -> dict[str, Any]:
     """The manifest of a backup that can be restored here. Raises BackupError with everything that is in the way."""
     about = archive.verify(path)
+    _check_places(path)
     problems = [*_unknown_migrations(about)]
     if not force and not is_empty():
         problems.append("This installation has accounts. To replace all of its data, repeat with --force.")
@@ -40,6 +41,19 @@ def check(path: Path, *, force: bool, without_keys: bool) -> dict[str, Any]:
     return about
 
 
+def _check_places(path: Path) -> None:
+    """Raises BackupError if a member belongs nowhere, or the pieces of the dump are not all there in their order."""
+    pieces = 0
+    with archive.members(path) as found:
+        for name, _ in found:
+            if name == database.piece_name(pieces + 1):
+                pieces += 1
+            elif name not in OWN:
+                files.check_place(name)
+    if not pieces:
+        raise BackupError(f"{path} has no database.")
+
+
 def is_empty() -> bool:
     """Whether nobody has an account here; also where there are no tables yet."""
     accounts = get_user_model()._default_manager
@@ -52,14 +66,20 @@ def restore(path: Path, about: dict[str, Any]) -> None:
     """Put back files, then the database in one transaction, and migrate it to this version. Raises BackupError."""
     with archive.members(path) as found:
         for name, file in found:
-            if name not in OWN and not name.startswith(f"{database.FOLDER}/"):
+            if name not in OWN and not database.is_piece(name):
                 files.restore(name, file)
     with archive.members(path) as found:
         database.load(_dump(found))
     rows = count_rows(about["rows"])
     if rows != about["rows"]:
         raise BackupError(f"The restored database has {rows} instead of {about['rows']}.")
-    call_command("migrate", interactive=False, verbosity=0)
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    except (DatabaseError, CommandError) as error:
+        raise BackupError(
+            f"Everything is restored, but the database could not be migrated to {VERSION}: {error}\n"
+            "Run `python -m bubblyphone.prepare` once the cause is removed, or restore with the version that made the backup."
+        ) from error
     try:
         period_cache.forget()
     except RedisError:
@@ -67,7 +87,7 @@ def restore(path: Path, about: dict[str, Any]) -> None:
 
 
 def _dump(found: Iterator[tuple[str, IO[bytes]]]) -> Iterator[IO[bytes]]:
-    return (file for name, file in found if name.startswith(f"{database.FOLDER}/"))
+    return (file for name, file in found if database.is_piece(name))
 
 
 def _unknown_migrations(about: dict[str, Any]) -> Iterator[str]:

@@ -1,8 +1,12 @@
 """`manage.py backup FILE`: the whole installation in one file, while it runs."""
 
+import errno
+import fcntl
 import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +30,7 @@ class Command(BaseCommand):
         try:
             if options["file"] == STDOUT:
                 about = make(sys.stdout.buffer, with_files=with_files)
+                sys.stdout.buffer.flush()
             else:
                 about = _make_file(Path(options["file"]), with_files=with_files)
         except (BackupError, OSError) as error:
@@ -36,20 +41,32 @@ class Command(BaseCommand):
 def _make_file(path: Path, *, with_files: bool) -> dict[str, Any]:
     """Under another name until it is complete and on disk: an earlier backup is replaced by a whole one or not at all."""
     beside = path.with_name(f"{path.name}.unfinished")
-    try:
-        with open(beside, "wb", opener=_open_for_us) as file:
+    with _ours_alone(beside) as file:
+        try:
             about = make(file, with_files=with_files)
-            _settle(file)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+            file.flush()
+            os.fsync(file.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
     return about
 
 
+@contextmanager
+def _ours_alone(path: Path) -> Iterator[IO[bytes]]:
+    """The file, empty; what a backup that was killed left in it goes. Raises BackupError while another one is written to it."""
+    with open(path, "ab", opener=_open_for_us) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno == errno.EWOULDBLOCK:
+                raise BackupError(f"Another backup is being written to {path}.") from error
+            # Some network file systems have no locks.
+        if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            raise BackupError(f"Another backup was completed just now: {path} is not ours.")
+        file.truncate(0)
+        yield file
+
+
 def _open_for_us(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
-
-
-def _settle(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+    return os.open(name, flags | os.O_NOFOLLOW, 0o600)
