@@ -28,6 +28,19 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
 
     connection: Connection | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_room = asyncio.Event()  # unset while more waits in our own memory than a client takes at once
+        self.has_room.set()
+
+    def pauseProducing(self) -> None:
+        self.has_room.clear()
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self.has_room.set()
+        super().resumeProducing()
+
     def connectionMade(self) -> None:
         super().connectionMade()
         self.setTimeout(None)  # Twisted's counts from the last byte, so that a drip keeps it away
@@ -100,6 +113,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
 
     def connectionLost(self, reason: Any) -> None:
         self.factory.connections.closed(self.transport)
+        self.has_room.set()
         super().connectionLost(reason)
 
     def _enter(self, phase: Phase) -> None:

@@ -39,7 +39,7 @@ from bubblyphone.core import health, metrics  # noqa: E402
 from bubblyphone.core.platform_metrics import measure_loop  # noqa: E402
 from bubblyphone.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.database_pool import share_connections  # noqa: E402
-from bubblyphone.limited_protocols import LimitedFactory, LimitedWebSocket  # noqa: E402
+from bubblyphone.limited_protocols import LimitedChannel, LimitedFactory, LimitedWebSocket  # noqa: E402
 from calls.control import media_nodes  # noqa: E402
 from calls.live import live_sessions  # noqa: E402
 from calls.live.database_threads import in_database  # noqa: E402
@@ -75,8 +75,15 @@ def _has_ipv6_loopback() -> bool:
     return True
 
 
-class DrainingServer(Server):  # type: ignore[misc]
-    """Running calls are left to another process before the connections are cut."""
+class PatientServer(Server):  # type: ignore[misc]
+    """Running calls are left to another process before the connections are cut; long responses come as fast as they are read."""
+
+    async def handle_reply(self, protocol: Any, message: Any) -> None:
+        """Daphne's own takes what it is given: a client that reads slowly would have the whole of a download kept in memory."""
+        await super().handle_reply(protocol, message)
+        channel = getattr(protocol, "channel", None)
+        if message.get("more_body") and isinstance(channel, LimitedChannel):
+            await channel.has_room.wait()
 
     def kill_all_applications(self) -> Any:
         draining: Any = Deferred.fromFuture(asyncio.ensure_future(live_sessions.drain(settings.DRAIN_SECONDS)))
@@ -171,7 +178,7 @@ def main(role: str) -> None:
     is_media = role == "media"
     if is_media:
         health.add_check("media", lambda: bool(media_nodes.OWN.name))
-    DrainingServer(
+    PatientServer(
         media_application if is_media else application,
         endpoints=endpoints,
         ready_callable=partial(_on_ready, role),

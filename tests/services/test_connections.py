@@ -9,13 +9,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import psycopg
 import pytest
+from django.conf import settings
 
 from bubblyphone.core.http import network_of
 from bubblyphone.flow import Flow
+from calls.after_call import recording_access
+from calls.models import Recording
 from tests.services import web as web_process
 
 DESCRIPTORS = 1024
@@ -45,6 +49,11 @@ class Web:
         assert client.getresponse().status == 200
         client.close()
         return time.monotonic() - began
+
+    def resident(self) -> int:
+        """Bytes of memory."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
     def descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
@@ -206,6 +215,42 @@ def test_answers_that_nobody_reads_are_cut_off(web: Web) -> None:
     while web_has(web, connection):
         assert time.monotonic() < until
         time.sleep(0.5)
+
+
+def test_a_slow_reader_s_download_waits_on_the_disk(web: Web) -> None:
+    """Not in the memory of the process: there it would be whole after a second."""
+    path = signed_recording(web, 96 * 1024 * 1024)
+    before = web.resident()
+    with socket.create_connection(("127.0.0.1", web.port), timeout=60, source_address=("127.0.5.1", 0)) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        head = connection.recv(4096)
+        assert head.startswith(b"HTTP/1.1 200")
+        grown = 0
+        for _ in range(20):
+            time.sleep(0.1)
+            grown = max(grown, web.resident() - before)
+        assert grown < 32 * 1024 * 1024
+        received = len(head.partition(b"\r\n\r\n")[2])
+        while piece := connection.recv(1024 * 1024):
+            received += len(piece)
+        assert received == 96 * 1024 * 1024
+
+
+def signed_recording(web: Web, size: int) -> str:
+    """The path of a file of so many zeros, which takes no room on the disk."""
+    file = Path(settings.DATA_DIR) / "recordings" / "slow.wav"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as empty:
+        empty.truncate(size)
+    recording = Recording(pk=1, call_id=1, maker="platform", status="ready", name=file.name, size_bytes=size)
+    values = {
+        field.column: field.get_prep_value(getattr(recording, field.attname)) for field in Recording._meta.local_fields
+    }
+    with psycopg.connect(web.database) as connection:
+        connection.execute("SET session_replication_role = replica")  # without its call
+        columns, places = ", ".join(values), ", ".join(f"%({name})s" for name in values)
+        connection.execute(f"INSERT INTO {Recording._meta.db_table} ({columns}) VALUES ({places})", values)  # type: ignore[arg-type]
+    return urlsplit(recording_access.signed_url(recording).url).path
 
 
 def web_has(web: Web, connection: socket.socket) -> bool:
