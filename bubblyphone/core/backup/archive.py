@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -62,6 +62,12 @@ class ArchiveWriter:
         text = json.dumps({**about, "manifest_sha256": _digest_of(about)}, indent=2).encode()
         self._add(MANIFEST, len(text), BytesIO(text))
         self._tar.close()
+        self._checksums.close()
+
+    def abandon(self) -> None:
+        """End it unfinished: what it holds back is written if it still can be, and not when somebody else has the stream."""
+        with suppress(OSError, ValueError):
+            self._tar.fileobj.close()  # type: ignore[union-attr]
         self._checksums.close()
 
     def _add(self, name: str, size: int, file: Any) -> None:

@@ -26,11 +26,15 @@ def make(stream: IO[bytes], *, with_files: bool = True) -> dict[str, Any]:
     The dump, the list of files and the counts are of one state of the database. Files never change, so they are copied afterwards.
     """
     archive, names = ArchiveWriter(stream), files.FileList()
-    with _dump(names if with_files else None) as (dump, about):
-        dump.write(archive)
-    copied = files.copy_to(archive, names)
-    about["files"] = {"count": copied.count, "bytes": copied.size, "missing": copied.missing} if with_files else None
-    archive.finish(about)
+    try:
+        with _dump(names if with_files else None) as (dump, about):
+            dump.write(archive)
+        copied = files.copy_to(archive, names)
+        about["files"] = {"count": copied.count, "bytes": copied.size, "missing": copied.missing} if with_files else None
+        archive.finish(about)
+    except BaseException:
+        archive.abandon()
+        raise
     return about
 
 
