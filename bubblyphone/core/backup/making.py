@@ -30,7 +30,9 @@ def make(stream: IO[bytes], *, with_files: bool = True) -> dict[str, Any]:
         with _dump(names if with_files else None) as (dump, about):
             dump.write(archive)
         copied = files.copy_to(archive, names)
-        about["files"] = {"count": copied.count, "bytes": copied.size, "missing": copied.missing} if with_files else None
+        about["files"] = (
+            {"count": copied.count, "bytes": copied.size, "missing": copied.missing} if with_files else None
+        )
         archive.finish(about)
     except BaseException:
         archive.abandon()
