@@ -15,6 +15,7 @@ import httpx2
 import psycopg
 import pytest
 from django.conf import settings
+from psycopg import sql
 
 from bubblyphone.core.http import network_of
 from bubblyphone.flow import Flow
@@ -248,8 +249,9 @@ def signed_recording(web: Web, size: int) -> str:
     }
     with psycopg.connect(web.database) as connection:
         connection.execute("SET session_replication_role = replica")  # without its call
-        columns, places = ", ".join(values), ", ".join(f"%({name})s" for name in values)
-        connection.execute(f"INSERT INTO {Recording._meta.db_table} ({columns}) VALUES ({places})", values)  # type: ignore[arg-type]
+        columns, places = (sql.SQL(", ").join(map(kind, values)) for kind in (sql.Identifier, sql.Placeholder))
+        insert = sql.SQL("INSERT INTO {} ({}) VALUES ({})")
+        connection.execute(insert.format(sql.Identifier(Recording._meta.db_table), columns, places), values)
     return urlsplit(recording_access.signed_url(recording).url).path
 
 
