@@ -67,7 +67,7 @@ class ArchiveWriter:
     def abandon(self) -> None:
         """End it unfinished: what it holds back is written if it still can be, and not when somebody else has the stream."""
         with suppress(OSError, ValueError):
-            self._tar.fileobj.close()  # type: ignore[union-attr]
+            self._tar.fileobj.close()
         self._checksums.close()
 
     def _add(self, name: str, size: int, file: Any) -> None:
