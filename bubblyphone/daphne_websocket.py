@@ -30,6 +30,8 @@ PROVEN = {"daphne": "4.2.3", "autobahn": "26.10.2", "twisted": "26.10.0"}
 # Audio is a few hundred bytes a message. Larger ones close the connection with 1009.
 MAX_MESSAGE_BYTES = 1024 * 1024
 READ_BYTES = 65536
+# A peer for which this much waits has stopped reading: some minutes of audio, which would grow as long as the call lives.
+MOST_UNSENT_BYTES = 4 * 1024 * 1024
 _FINAL_TEXT, _FINAL_BINARY = 0x81, 0x82  # RFC 6455 §5.2; a server does not mask
 
 
@@ -93,6 +95,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
             return  # Autobahn would raise; the reading side notices the end
         if not self.is_direct or self.state != self.STATE_OPEN or self.transport.disconnecting:
             super().serverSend(content, binary)
+            self._mind_stall()
             return
         self._write(frame(content if isinstance(content, bytes) else content.encode(), binary=binary))
 
@@ -106,6 +109,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         # Data that Twisted still buffers goes first. A TLS transport has no such buffer.
         if not hasattr(transport, "writeSomeData") or transport.dataBuffer or transport._tempDataBuffer:
             transport.write(data)
+            self._mind_stall()
             return
         try:
             written = transport.socket.send(data)
@@ -115,6 +119,15 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
             return  # the connection is lost, which the reading side learns too
         if written < len(data):
             transport.write(data[written:])
+
+    def _mind_stall(self) -> None:
+        """Drop a connection whose peer takes nothing; its reader learns it. Twisted itself would keep all that is written."""
+        transport: Any = self.transport
+        if hasattr(transport, "writeSomeData"):
+            unsent = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+            if unsent > MOST_UNSENT_BYTES and not transport._aborting:
+                logger.warning("A WebSocket is dropped: its peer has stopped reading")
+                transport.abortConnection()
 
     # --- in -----------------------------------------------------------------------------------------------------------
 

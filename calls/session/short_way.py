@@ -36,8 +36,11 @@ class ShortWay:
             self._transport.hand_audio_to(self.hear)
 
     def close(self) -> None:
-        """From now on the tasks get everything."""
+        """The conversation is over: the tasks get everything. Nobody waits for `broken` any more."""
         self._is_open = False
+        if self.broken.done():
+            self.broken.exception()  # asyncio would log that nobody has looked
+        self.broken.cancel()
 
     def hear(self, payload: str) -> bool:
         """The caller's next piece. False: there is no model to take it, or it might have to wait."""

@@ -17,6 +17,7 @@ from bubblyphone.services.ports import find_free, is_free
 SERVER = """
 import asyncio, sys
 from daphne.server import Server
+from bubblyphone import daphne_websocket
 from daphne.ws_protocol import WebSocketFactory
 from bubblyphone.daphne_websocket import DirectWebSocketProtocol, direct_send, take_directly
 
@@ -33,6 +34,13 @@ async def talk_on(receive, send):
     leaving = asyncio.ensure_future(receive())
     while not leaving.done():
         await send({"type": "websocket.send", "text": "still talking"})
+        await asyncio.sleep(0)
+    print(leaving.result()["type"], flush=True)
+
+async def flood(receive, send):
+    leaving = asyncio.ensure_future(receive())
+    while not leaving.done():
+        await send({"type": "websocket.send", "text": "0123456789abcdef" * 65536})
         await asyncio.sleep(0)
     print(leaving.result()["type"], flush=True)
 
@@ -54,6 +62,8 @@ async def app(scope, receive, send):
         return await take_every_other(receive, send)
     if scope["path"] == "/talker":
         return await talk_on(receive, send)
+    if scope["path"] == "/flood":
+        return await flood(receive, send)
     if scope["path"] == "/direct":
         return await repeat_directly(receive, send)
     for number in range(400):
@@ -64,6 +74,7 @@ async def app(scope, receive, send):
     await send({"type": "websocket.close", "code": 4001})
 
 WebSocketFactory.protocol = DirectWebSocketProtocol
+daphne_websocket.MOST_UNSENT_BYTES = 50_000_000  # more than waits for a reader that is merely slow
 DirectWebSocketProtocol.is_direct = sys.argv[2] == "direct"
 Server(app, endpoints=[f"tcp:port={sys.argv[1]}:interface=127.0.0.1"], signal_handlers=False).run()
 """
@@ -147,6 +158,19 @@ async def test_who_talks_on_while_the_other_end_leaves_is_told_by_what_it_reads(
                 assert await socket.receive_str() == "still talking"
         said = [await asyncio.to_thread(output.readline) for _ in range(5)]
     assert said == ["websocket.disconnect\n"] * 5
+
+
+async def test_a_peer_that_stops_reading_is_dropped_before_it_fills_the_memory(server: Server) -> None:
+    output = server[0].stdout
+    assert output is not None
+    async with asyncio.timeout(60):
+        await address(server)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server[1])
+        writer.write(HANDSHAKE.replace(b"/parrot", b"/flood"))
+        assert await asyncio.to_thread(output.readline) == "websocket.disconnect\n"
+        with pytest.raises(ConnectionResetError):
+            await reader.read(-1)
+        writer.close()
 
 
 async def test_frames_arrive_whole_and_in_order_at_a_slow_reader(server: Server) -> None:

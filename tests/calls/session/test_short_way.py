@@ -1,6 +1,7 @@
 """Audio that goes from one socket's callback straight to the other socket: in its order, and with the same results as the long way."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -106,6 +107,20 @@ async def test_a_defect_ends_this_call_alone() -> None:
     assert others_model.heard == [audio(20)]
     other.session.end("completed")
     await other.task
+
+
+async def test_a_defect_on_both_ways_at_once_is_raised_once(caplog: pytest.LogCaptureFixture) -> None:
+    call = Call()
+    model = await call.greeted()
+    model.fault = ZeroDivisionError("a defect")
+    call.caller.incoming.put_nowait(audio(20))  # the task's
+    await asyncio.sleep(0)
+    assert call.caller.sink(audio(20)) is True
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        await call.task
+    del call
+    gc.collect()
+    assert caplog.text == ""
 
 
 async def test_a_model_that_has_just_failed_costs_a_frame_not_the_call() -> None:
