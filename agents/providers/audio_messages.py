@@ -10,7 +10,8 @@ from bubblyphone.core.audio import is_base64
 
 # What stands before the audio. Ids with a backslash would have to be parsed.
 _OPENAI = re.compile(
-    rb'\{"type":"response\.output_audio\.delta","event_id":"[^"\\]*","response_id":"([^"\\]*)","item_id":"([^"\\]*)",'
+    rb'\{(?:"type":"response\.output_audio\.delta","event_id":"[^"\\]*"|"event_id":"[^"\\]*","type":"response\.output_audio\.delta"),'
+    rb'"response_id":"([^"\\]*)","item_id":"([^"\\]*)",'
     rb'"output_index":\d+,"content_index":\d+,"delta":"'
 )
 _GEMINI = re.compile(

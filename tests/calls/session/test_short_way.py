@@ -217,6 +217,12 @@ GEMINI = b'{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"au
     ("read", "message", "change", "found"),
     [
         (audio_messages.of_openai, OPENAI, (b"", b""), ("ré", "i", "AAAA")),
+        (
+            audio_messages.of_openai,
+            OPENAI,
+            (OPENAI[1:52], b'"event_id":"e","type":"response.output_audio.delta"'),
+            ("ré", "i", "AAAA"),
+        ),
         (audio_messages.of_openai, OPENAI, (b"AAAA", b"A\\u0041AA"), None),
         (audio_messages.of_openai, OPENAI, (b'"AAAA"', b'"AAAA","more":""'), None),
         (audio_messages.of_openai, OPENAI, (b"AAAA", b"A AA"), None),
