@@ -106,7 +106,8 @@ class GeminiLiveSession(RealtimeSession):
         self._model = model
         self._config = config
         self.speaks_during_tools = config.capabilities.async_tools  # others take up nothing before the result is there
-        self._socket = socket
+        self._socket = socket  # to which we send
+        self._read_from = socket  # may be the one before, whose answer is heard to its end
         self._closed = False
         self._handle = ""  # of the last state that can be resumed
         self._turns = GeminiTurns(config)
@@ -170,7 +171,7 @@ class GeminiLiveSession(RealtimeSession):
         if self._swap is not None:
             self._swap.cancel()
             await asyncio.gather(self._swap, return_exceptions=True)
-        await self._socket.close()
+        await asyncio.gather(*(socket.close() for socket in {self._socket, self._read_from}))
 
     @property
     def owes_words(self) -> bool:
@@ -194,7 +195,7 @@ class GeminiLiveSession(RealtimeSession):
     async def events(self) -> AsyncIterator[ModelEvent]:
         socket = self._socket
         while True:
-            socket.take = self._take
+            self._read_from, socket.take = socket, self._take
             try:
                 frame = await socket.recv()
             except ModelSocketClosed as error:

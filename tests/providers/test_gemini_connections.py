@@ -51,6 +51,18 @@ async def test_go_away_changes_the_connection_without_a_seam(seconds_left: float
         assert reading.of(OutputTranscript)[-1] == OutputTranscript("turn_2", "Yes.")
 
 
+async def test_a_session_that_ends_between_two_connections_closes_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.providers.gemini.SWAP_MARGIN_SECONDS", 60)  # so it opens the next one at once
+    script = Script([Reply(tone(24000, 30_000), "A saga.")], speed=1, go_away_after_frames=5, go_away_seconds=60)
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Tell a saga.")
+        await reading.say([numbered_silence(number) for number in range(10)], pause_seconds=0.02)
+        await reading.until(lambda: len(fake.frames_by_connection) == 2)
+        assert not fake.sockets[0].closed  # the model is in the middle of its answer
+        await reading.session.close()
+        await reading.until(lambda: all(socket.closed for socket in fake.sockets))
+
+
 async def test_an_hour_is_one_conversation_over_six_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute takes 40 ms here: the vendor says every ten that it will close the connection, a minute ahead."""
     monkeypatch.setattr("agents.providers.gemini.STABLE_SECONDS", 0.1)
