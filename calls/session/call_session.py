@@ -30,7 +30,7 @@ from calls.session.answering import Answering
 from calls.session.barge_in import BargeIn
 from calls.session.caller_input import CallerInput
 from calls.session.conversation import Conversation
-from calls.session.dead_air import SPOKEN_MS, DeadAir, Remedy
+from calls.session.dead_air import SPOKEN_MS, DeadAir
 from calls.session.farewell import Farewell
 from calls.session.interfaces import (
     LEFT,
@@ -43,12 +43,13 @@ from calls.session.interfaces import (
     TransferRequester,
 )
 from calls.session.last_words import hear_last_words
+from calls.session.limit_watch import LimitWatch
 from calls.session.model_conversation import ModelConversation
 from calls.session.model_link import ModelLink
 from calls.session.reports import Reports
 from calls.session.screening import Screening
 from calls.session.short_way import ShortWay
-from calls.session.silence_timeout import Due, SilenceClock, SilenceLimit
+from calls.session.silence_timeout import SilenceClock
 from calls.session.speech_times import BothSides
 from calls.session.tool_executor import MOVED, ToolExecutor
 from calls.session.transfer_state import TransferState
@@ -58,7 +59,6 @@ from calls.session.voicemail import Voicemail
 
 # A caller who is silent for this long has come to an end.
 PAUSE_SECONDS = 0.7
-LIMIT_CHECK_SECONDS = 0.25
 
 
 class CallSession(ModelConversation):
@@ -89,66 +89,22 @@ class CallSession(ModelConversation):
     ) -> None:
         self._transport = transport
         self._greeting = Cue.BACK_ON_THE_LINE if resume_reason else greeting
-        self._limits = limits
-        observer = Reports(observer)
         self._leaves_message = leaves_message
         self._agent_begins = agent_begins or bool(resume_reason)
         self._resume_reason = resume_reason  # another session has talked before, and why it does not go on
         self.answering = answering or Answering()  # set from outside: who has answered
         self._now = now
+        observer = Reports(observer)
         self._conversation = Conversation(observer, config.history, now)
         engines = [Engine(model, config), *filter(None, [fallback])]
         super().__init__(ModelLink(engines, self._conversation, observer, now), observer)
-        self._transfer = TransferState(request_transfer, self.link.tell, self.link.answer)
-        self._spoken = BothSides(observer, now)
-        self._agent_output = AgentOutput(transport, fallback_tts, self._caller_is_answered, self._spoken.agent, now)
-        self._turns = TurnClock(observer.turn, now)
-        self._caller_input = CallerInput(
-            transport=transport,
-            link=self.link,
-            agent_output=self._agent_output,
-            turns=self._turns,
-            observer=observer,
-            spoke=self._spoken.caller.sound,
-            is_deaf=lambda: self._transfer.is_ringing or self.answering.is_machine,
-            unheard=unheard,
-            now=now,
-        )
-        self._short_way = ShortWay(transport, self.link, hear=self._caller_input.take, play=self._play)
-        self._vad = self._caller_input.vad
+        self._is_mid_answer = self._has_spoken = False
+        self._to_caller: Callable[[str], str] | None = None
         self._dead_air = DeadAir(has_fallback=fallback is not None)
-        self._barge_in = BargeIn(
-            is_enabled=config.interruptible,
-            agent_output=self._agent_output,
-            vad=self._vad,
-            dead_air=self._dead_air,
-            conversation=self._conversation,
-            link=self.link,
-            observer=observer,
-        )
-        self.voicemail = Voicemail(
-            answering=self.answering,
-            agent_output=self._agent_output,
-            vad=self._vad,
-            link=self.link,
-            drop=self._barge_in.drop_answers,
-            dead_air=self._dead_air,
-            end=self.end,
-            observer=observer,
-            leaves_message=leaves_message,
-            now=now,
-        )
-        self.screening = Screening(
-            message=screening_message,
-            answering=self.answering,
-            voicemail=self.voicemail,
-            agent_output=self._agent_output,
-            link=self.link,
-            greet=self._greet,
-            end=self.end,
-            now=now,
-        )
-        self._farewell = Farewell(self._agent_output, self._transfer, self.answering, self.end, now)
+        self._silence = SilenceClock(now, silent_for)
+        self._transfer = TransferState(request_transfer, self.link.tell, self.link.answer)
+        self._connect_ends(fallback_tts, unheard)
+        self._mind_who_listens(config, screening_message)
         self._tools = ToolExecutor(
             run_tool=run_tool,
             observer=observer,
@@ -160,11 +116,82 @@ class CallSession(ModelConversation):
             hand_on=hand_on,
             now=now,
         )
-        self._started = now()
-        self._silence = SilenceClock(now, silent_for)
-        self._silence_limit = SilenceLimit(limits.silence, asks=limits.asks, now=now)
-        self._is_mid_answer = self._has_spoken = False
-        self._to_caller: Callable[[str], str] | None = None
+        self._limit_watch = self._watch(limits)
+
+    def _connect_ends(self, tts: FallbackTts | None, unheard: tuple[float, float]) -> None:
+        """The ways between caller and model."""
+        self._spoken = BothSides(self._observer, self._now)
+        self._agent_output = AgentOutput(self._transport, tts, self._caller_is_answered, self._spoken.agent, self._now)
+        self._turns = TurnClock(self._observer.turn, self._now)
+        self._caller_input = CallerInput(
+            transport=self._transport,
+            link=self.link,
+            agent_output=self._agent_output,
+            turns=self._turns,
+            observer=self._observer,
+            spoke=self._spoken.caller.sound,
+            is_deaf=lambda: self._transfer.is_ringing or self.answering.is_machine,
+            unheard=unheard,
+            now=self._now,
+        )
+        self._vad = self._caller_input.vad
+        self._short_way = ShortWay(self._transport, self.link, hear=self._caller_input.take, play=self._play)
+
+    def _mind_who_listens(self, config: SessionConfig, screening_message: str) -> None:
+        """The caller may fall into the model's word, or be a machine; and the model takes its leave."""
+        self._barge_in = BargeIn(
+            is_enabled=config.interruptible,
+            agent_output=self._agent_output,
+            vad=self._vad,
+            dead_air=self._dead_air,
+            conversation=self._conversation,
+            link=self.link,
+            observer=self._observer,
+        )
+        self.voicemail = Voicemail(
+            answering=self.answering,
+            agent_output=self._agent_output,
+            vad=self._vad,
+            link=self.link,
+            drop=self._barge_in.drop_answers,
+            dead_air=self._dead_air,
+            end=self.end,
+            observer=self._observer,
+            leaves_message=self._leaves_message,
+            now=self._now,
+        )
+        self.screening = Screening(
+            message=screening_message,
+            answering=self.answering,
+            voicemail=self.voicemail,
+            agent_output=self._agent_output,
+            link=self.link,
+            greet=self._greet,
+            end=self.end,
+            now=self._now,
+        )
+        self._farewell = Farewell(self._agent_output, self._transfer, self.answering, self.end, self._now)
+
+    def _watch(self, limits: Limits) -> LimitWatch:
+        return LimitWatch(
+            limits,
+            silence=self._silence,
+            dead_air=self._dead_air,
+            link=self.link,
+            caller_input=self._caller_input,
+            agent_output=self._agent_output,
+            conversation=self._conversation,
+            spoken=self._spoken,
+            transfer=self._transfer,
+            answering=self.answering,
+            voicemail=self.voicemail,
+            farewell=self._farewell,
+            tools=self._tools,
+            observer=self._observer,
+            prompt=lambda: self._prompt,
+            end=self.end,
+            now=self._now,
+        )
 
     @property
     def is_resumed(self) -> bool:
@@ -207,7 +234,7 @@ class CallSession(ModelConversation):
         tasks = [
             asyncio.create_task(self._converse(), name="model"),
             asyncio.create_task(self._caller_input.run(), name="caller"),
-            asyncio.create_task(self._keep_limits(), name="limits"),
+            asyncio.create_task(self._limit_watch.run(), name="limits"),
         ]
         try:
             self._short_way.open()
@@ -220,9 +247,8 @@ class CallSession(ModelConversation):
         finally:
             if not self._is_over:  # a defect of ours ended it, or the process ends
                 self._close(tasks, self._cause)
-            await self._stop(
-                [*tasks, *filter(None, [self._caller_input.keys.task, self.voicemail.task, self.screening.task])]
-            )
+            others = [self._caller_input.keys.task, self.voicemail.task, self.screening.task]
+            await self._stop([*tasks, *filter(None, others)])
 
     def _close(self, tasks: list[asyncio.Task[None]], cause: str) -> None:
         """The conversation is over. Only the task that reads a model's last words goes on."""
@@ -355,8 +381,7 @@ class CallSession(ModelConversation):
 
     def _caller_is_answered(self, received_at: float, silent_ms: float) -> bool:
         """A sound has been sent, of the model's or in the fallback voice. Whether it answers something that the caller said."""
-        is_answer = self._vad.voiced_ms >= SHORTEST_VOICE_MS
-        if is_answer:
+        if is_answer := self._vad.voiced_ms >= SHORTEST_VOICE_MS:
             self._turns.answered(self._vad.voice_at, self._vad.voice_lag_ms, received_at, silent_ms)
         self._vad.forget()
         return is_answer
@@ -369,60 +394,7 @@ class CallSession(ModelConversation):
             self._is_mid_answer = False
             await self._barge_in.cut_answer()
 
-    # --- tools --------------------------------------------------------------------------------------------------------
-
     def _tools_changed(self) -> None:
         self._turns.tools_run(any_left=self._tools.is_busy)
         if not self._tools.is_busy:
             self._dead_air.expect(self._now())
-
-    # --- limits, and a model that is not heard ------------------------------------------------------------------------
-
-    async def _keep_limits(self) -> None:
-        while True:
-            await asyncio.sleep(LIMIT_CHECK_SECONDS)
-            now = self._now()
-            if now - self._started >= self._limits.max_duration:
-                self.end("max_duration")
-                return
-            heard_at = max(self._vad.heard_at, self._caller_input.acted_at)
-            match self._silence_limit.due(self._silent_seconds(), heard_at=heard_at, may_ask=self._may_speak):
-                case Due.END:
-                    self.end("silence_timeout")
-                    return
-                case Due.QUESTION:
-                    self._observer.event("silence.asked")
-                    await self.link.tell(lambda session: session.generate_reply(Cue.ASK_IF_THERE))
-            self._conversation.release_overdue()
-            self._spoken.settle()
-            await self._mend_dead_air(now)
-
-    @property
-    def _may_speak(self) -> bool:
-        """Whether the model is with the caller, and not heard."""
-        is_elsewhere = self._transfer.is_ringing or self.voicemail.is_greeting or not self.answering.is_decided
-        is_away = self.link.session is None or self._agent_output.is_line_broken or self._farewell.has_begun
-        return not (is_elsewhere or is_away or self._agent_output.is_audible or self._tools.is_busy)
-
-    def _silent_seconds(self) -> float:
-        """Since the last sound. Ringing is one; the wait for a model, a verdict, a tool or a person is nobody's silence."""
-        is_waiting = self._transfer.is_under_way or not self.answering.is_decided or not self.link.connections
-        is_ringing = self._transfer.is_ringing or self.answering.is_machine
-        self._silence.heard(max(self._agent_output.sound_ends_at, self._vad.heard_at, self._caller_input.acted_at))
-        return self._silence.check(
-            is_sound=is_ringing or self._agent_output.is_audible,
-            is_excused=is_waiting or self._tools.is_busy,
-        )
-
-    async def _mend_dead_air(self, now: float) -> None:
-        if self._vad.voiced_ms >= self._dead_air.spoken_ms and self._vad.voice_at > (self._dead_air.since or 0.0):
-            self._dead_air.expect(self._vad.voice_at)
-        if not self._may_speak or (remedy := self._dead_air.due(now)) is None:
-            return
-        self._observer.event("dead_air", {"remedy": remedy.value})
-        if self._agent_output.is_on:  # an answer of mere silence, before which nothing else would be heard
-            await self._agent_output.fall_silent()
-        if remedy is Remedy.PROMPT:
-            await self.link.tell(lambda session: session.generate_reply(self._prompt))
-        else:
-            await self.link.drop(for_good=remedy is not Remedy.RECONNECT)

@@ -10,8 +10,8 @@ from agents.cues import Cue
 from agents.providers.base import ProviderError, SessionConfig
 from agents.providers.model_events import AudioDelta, InputTranscript, Reconnected, SpeechStarted, ToolCall, TurnDone
 from bubblyphone.core.audio import PCMU_8K
-from calls.session.call_session import LIMIT_CHECK_SECONDS
 from calls.session.interfaces import Engine
+from calls.session.limit_watch import LOOK_SECONDS
 from calls.session.silence_timeout import SilenceClock
 from calls.session.transport import LineBack, LineBroken
 from phone_numbers.carriers.media_codec import DtmfPressed
@@ -86,7 +86,7 @@ async def test_what_is_no_sound_does_not_start_the_silence_over(
 ) -> None:
     config = SessionConfig(upstream_model="other", instructions="Be brief.", caller_format=PCMU_8K)
     seconds = await ended_after(event, fallback=Engine(ScriptedModel(), config))
-    assert 0 <= seconds - SILENCE_SECONDS <= LIMIT_CHECK_SECONDS
+    assert 0 <= seconds - SILENCE_SECONDS <= LOOK_SECONDS
 
 
 async def agent_speaks(talk: Conversation, model: Any) -> None:
@@ -131,7 +131,7 @@ async def test_sound_starts_the_silence_over_and_waiting_holds_it(
     event: Callable[[Conversation, Any], Awaitable[None]],
 ) -> None:
     late = await ended_after(event) - (SILENCE_SECONDS + AT + 0.2)
-    assert 0 <= late <= LIMIT_CHECK_SECONDS
+    assert 0 <= late <= LOOK_SECONDS
 
 
 def test_a_session_that_goes_on_counts_what_was_silent_before_it() -> None:
@@ -156,7 +156,7 @@ async def test_the_agent_asks_once_before_the_call_ends(answers: bool) -> None:
         await until(lambda: talk.caller.sent)
         quiet_from = loop.time() + 0.1
         await until(lambda: model.replies[-1] == Cue.ASK_IF_THERE)
-        assert loop.time() - quiet_from == pytest.approx(8, abs=2 * LIMIT_CHECK_SECONDS)
+        assert loop.time() - quiet_from == pytest.approx(8, abs=2 * LOOK_SECONDS)
         model.queue.put_nowait(AudioDelta("question", audio(1000)))
         model.queue.put_nowait(TurnDone())
         asked_at = loop.time() + 1
@@ -165,9 +165,9 @@ async def test_the_agent_asks_once_before_the_call_ends(answers: bool) -> None:
             talk.caller.incoming.put_nowait(DtmfPressed("1"))
             asked_at = loop.time() + 12  # a silence of its own, with a question after eight seconds and no answer to it
         assert await talk.task == "silence_timeout"
-        assert loop.time() - asked_at == pytest.approx(4 if not answers else 0, abs=3 * LIMIT_CHECK_SECONDS)
+        assert loop.time() - asked_at == pytest.approx(4 if not answers else 0, abs=3 * LOOK_SECONDS)
         assert model.replies.count(Cue.ASK_IF_THERE) == (2 if answers else 1)
 
 
 async def test_without_the_setting_nobody_is_asked() -> None:
-    assert await ended_after(nothing) == pytest.approx(SILENCE_SECONDS, abs=2 * LIMIT_CHECK_SECONDS)
+    assert await ended_after(nothing) == pytest.approx(SILENCE_SECONDS, abs=2 * LOOK_SECONDS)

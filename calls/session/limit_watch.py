@@ -1,0 +1,116 @@
+"""The limits of a call, looked at four times a second: how long it may last, how long nobody may be heard, how long the model."""
+
+import asyncio
+from collections.abc import Callable
+
+from agents.cues import Cue
+from calls.session.agent_output import AgentOutput
+from calls.session.answering import Answering
+from calls.session.caller_input import CallerInput
+from calls.session.conversation import Conversation
+from calls.session.dead_air import DeadAir, Remedy
+from calls.session.farewell import Farewell
+from calls.session.interfaces import Limits, Observer
+from calls.session.model_link import ModelLink
+from calls.session.silence_timeout import Due, SilenceClock, SilenceLimit
+from calls.session.speech_times import BothSides
+from calls.session.tool_executor import ToolExecutor
+from calls.session.transfer_state import TransferState
+from calls.session.voicemail import Voicemail
+
+LOOK_SECONDS = 0.25
+
+
+class LimitWatch:
+    """Ends a call by `end`, or has the model speak: `prompt` gives what makes it do so that should have done so on its own."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        silence: SilenceClock,
+        dead_air: DeadAir,
+        link: ModelLink,
+        caller_input: CallerInput,
+        agent_output: AgentOutput,
+        conversation: Conversation,
+        spoken: BothSides,
+        transfer: TransferState,
+        answering: Answering,
+        voicemail: Voicemail,
+        farewell: Farewell,
+        tools: ToolExecutor,
+        observer: Observer,
+        prompt: Callable[[], str],
+        end: Callable[[str], None],
+        now: Callable[[], float],
+    ) -> None:
+        self._silence = silence
+        self._dead_air = dead_air
+        self._link = link
+        self._caller_input = caller_input
+        self._vad = caller_input.vad
+        self._agent_output = agent_output
+        self._conversation = conversation
+        self._spoken = spoken
+        self._transfer = transfer
+        self._answering = answering
+        self._voicemail = voicemail
+        self._farewell = farewell
+        self._tools = tools
+        self._observer = observer
+        self._prompt = prompt
+        self._end = end
+        self._now = now
+        self._ends_at = now() + limits.max_duration
+        self._silence_limit = SilenceLimit(limits.silence, asks=limits.asks, now=now)
+
+    async def run(self) -> None:
+        """Until a limit is reached."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = self._now()
+            if now >= self._ends_at:
+                self._end("max_duration")
+                return
+            heard_at = max(self._vad.heard_at, self._caller_input.acted_at)
+            match self._silence_limit.due(self._silent_seconds(), heard_at=heard_at, may_ask=self._may_speak):
+                case Due.END:
+                    self._end("silence_timeout")
+                    return
+                case Due.QUESTION:
+                    self._observer.event("silence.asked")
+                    await self._link.tell(lambda session: session.generate_reply(Cue.ASK_IF_THERE))
+            self._conversation.release_overdue()
+            self._spoken.settle()
+            await self._mend_dead_air(now)
+
+    @property
+    def _may_speak(self) -> bool:
+        """Whether the model is with the caller, and not heard."""
+        is_elsewhere = self._transfer.is_ringing or self._voicemail.is_greeting or not self._answering.is_decided
+        is_away = self._link.session is None or self._agent_output.is_line_broken or self._farewell.has_begun
+        return not (is_elsewhere or is_away or self._agent_output.is_audible or self._tools.is_busy)
+
+    def _silent_seconds(self) -> float:
+        """Since the last sound. Ringing is one; the wait for a model, a verdict, a tool or a person is nobody's silence."""
+        is_waiting = self._transfer.is_under_way or not self._answering.is_decided or not self._link.connections
+        is_ringing = self._transfer.is_ringing or self._answering.is_machine
+        self._silence.heard(max(self._agent_output.sound_ends_at, self._vad.heard_at, self._caller_input.acted_at))
+        return self._silence.check(
+            is_sound=is_ringing or self._agent_output.is_audible,
+            is_excused=is_waiting or self._tools.is_busy,
+        )
+
+    async def _mend_dead_air(self, now: float) -> None:
+        if self._vad.voiced_ms >= self._dead_air.spoken_ms and self._vad.voice_at > (self._dead_air.since or 0.0):
+            self._dead_air.expect(self._vad.voice_at)
+        if not self._may_speak or (remedy := self._dead_air.due(now)) is None:
+            return
+        self._observer.event("dead_air", {"remedy": remedy.value})
+        if self._agent_output.is_on:  # an answer of mere silence, before which nothing else would be heard
+            await self._agent_output.fall_silent()
+        if remedy is Remedy.PROMPT:
+            await self._link.tell(lambda session: session.generate_reply(self._prompt()))
+        else:
+            await self._link.drop(for_good=remedy is not Remedy.RECONNECT)
