@@ -12,7 +12,7 @@ def release_numbers(developer_id: int) -> None:
         raise Conflict("A number purchase is still waiting for the carrier.")
     owned = PhoneNumber.objects.filter(developer_id=developer_id).exclude(status=PhoneNumber.Status.RELEASED)
     for number in owned:
-        services.release_number(number=number)
+        services.release_number(number=number, is_last_day=True)
 
 
 def delete_carrier_accounts(developer_id: int) -> None:

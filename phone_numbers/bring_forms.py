@@ -9,6 +9,7 @@ from accounts.models import Developer
 from agents.forms import ApiKeyInput
 from phone_numbers import carrier_accounts
 from phone_numbers.carriers.registry import own_accounts_at, settings_of
+from phone_numbers.models import CarrierAccount
 
 # Credentials by the names of the API: what the form calls them, and whether they are secret.
 CREDENTIALS = {
@@ -40,6 +41,23 @@ class CarrierAccountForm(forms.Form):
         values = self.cleaned_data
         credentials = {name: values[name] for name in CREDENTIALS if name in values}
         return {"provider": values["provider"], "label": values["label"], "credentials": credentials}
+
+
+class CredentialsForm(forms.Form):
+    """New credentials for an account; what is left empty stays as it is."""
+
+    def __init__(self, account: CarrierAccount, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data, auto_id=f"id_%s_of_{account.pk}")
+        adapter = own_accounts_at(account.provider)
+        for name in (*adapter.required_credentials, *adapter.optional_credentials):
+            if name not in adapter.fixed_credentials:
+                label, is_secret = CREDENTIALS[name]
+                field = ApiKeyInput if is_secret else forms.CharField
+                self.fields[name] = field(label=label, max_length=500, required=False)
+
+    def credentials(self) -> dict[str, str]:
+        """Those that were entered."""
+        return {name: value for name, value in self.cleaned_data.items() if value}
 
 
 class ImportForm(forms.Form):

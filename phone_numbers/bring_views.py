@@ -10,7 +10,7 @@ from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.pages import add_errors, page, posted_from, reported, show_refusal
 from phone_numbers import carrier_accounts, imports
-from phone_numbers.bring_forms import CarrierAccountForm, ImportForm
+from phone_numbers.bring_forms import CarrierAccountForm, CredentialsForm, ImportForm
 from phone_numbers.carriers.registry import settings_of
 from phone_numbers.views import SHOW_SECRET_OF
 
@@ -79,6 +79,21 @@ def test_account(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @page
+def update_account(request: HttpRequest, pk: int) -> HttpResponse:
+    account = carrier_accounts.get_account(developer=signed_in(request), pk=pk)
+    form = CredentialsForm(account, request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(text for texts in form.errors.values() for text in texts))
+    elif not form.credentials():
+        messages.error(request, "Enter the new credentials.")
+    else:
+        with reported(request, "Credentials updated."):
+            carrier_accounts.update_account(account, credentials=form.credentials())
+    return redirect("bring-number")
+
+
+@require_POST
+@page
 def delete_account(request: HttpRequest, pk: int) -> HttpResponse:
     account = carrier_accounts.get_account(developer=signed_in(request), pk=pk)
     with reported(request, "Account deleted."):
@@ -95,6 +110,7 @@ def _show(
         refused if refused is not None and refused.data.get("provider") == provider else CarrierAccountForm(provider)
         for provider in carrier_accounts.providers()
     ]
-    rows = [(each, settings_of(each.provider)["NAME"]) for each in carrier_accounts.accounts_of(developer)]
+    accounts = carrier_accounts.accounts_of(developer)
+    rows = [(each, settings_of(each.provider)["NAME"], CredentialsForm(each)) for each in accounts]
     context = {"forms": forms, "rows": rows, "import_form": import_form or ImportForm(developer=developer)}
     return render(request, "numbers/bring.html", context)

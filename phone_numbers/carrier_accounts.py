@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -21,15 +22,16 @@ from bubblyphone.core.ratelimit import at_most
 from phone_numbers.carriers.base import Carrier, CarrierError
 from phone_numbers.carriers.capabilities import OwnAccounts
 from phone_numbers.carriers.registry import (
-    carrier_named,
+    account_id_of,
     carrier_of,
     carrier_rows,
+    carrier_with,
     configured_carriers,
     default_carrier,
     own_accounts_at,
     settings_of,
 )
-from phone_numbers.models import CarrierAccount, PhoneNumber
+from phone_numbers.models import CarrierAccount, NumberPurchase, PhoneNumber
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +76,47 @@ def create_account(
     *, developer: Developer, provider: str, credentials: Mapping[str, str], label: str = ""
 ) -> CarrierAccount:
     """Verify credentials at the carrier and keep them. Raises InvalidRequest, UpstreamFailed, TooManyRequests; then nothing is kept."""
+    stored = _stored(developer.pk, provider, credentials)
+    return CarrierAccount.objects.create(developer=developer, provider=provider, label=label, **stored)
+
+
+def update_account(
+    account: CarrierAccount, *, label: str | None = None, credentials: Mapping[str, str] | None = None
+) -> CarrierAccount:
+    """Change the label, or credentials: those that are named; an empty one takes an optional one away. They are verified at the carrier
+    before they replace the others.
+
+    Raises InvalidRequest, UpstreamFailed, TooManyRequests, NotFound, Conflict (somebody else has changed them); then nothing has changed.
+    """
+    changes: dict[str, Any] = {} if label is None else {"label": label}
+    if credentials:
+        before = account.read_credentials()
+        fixed = [
+            f"{name} cannot change. Add another carrier account instead."
+            for name in own_accounts_at(account.provider).fixed_credentials
+            if credentials.get(name, before[name]) != before[name]
+        ]
+        if fixed:
+            raise InvalidRequest({"credentials": fixed})
+        changes |= _stored(account.developer_id, account.provider, {**before, **credentials})
+        changes |= {"checked_at": timezone.now(), "failing_since": None}
+    with transaction.atomic():
+        locked = CarrierAccount.objects.select_for_update().filter(pk=account.pk).first()
+        if locked is None:
+            raise NotFound("Not found.")
+        if credentials and locked.encrypted != account.encrypted:
+            raise Conflict("The credentials have been changed meanwhile. Try again.")
+        for name, value in changes.items():
+            setattr(locked, name, value)
+        locked.save(update_fields=list(changes))
+    return locked
+
+
+def _stored(developer_id: int, provider: str, credentials: Mapping[str, str]) -> dict[str, str]:
+    """The columns of credentials that the carrier takes. Raises InvalidRequest, UpstreamFailed, TooManyRequests."""
     _check_names(provider, credentials)
     given = {name: value for name, value in credentials.items() if value}
-    with _place(developer.pk):
+    with _place(developer_id):
         try:
             found = _verify(carrier_of(provider, given))
         except CarrierError as error:
@@ -84,14 +124,18 @@ def create_account(
                 raise InvalidRequest({"credentials": [_verdict(provider, error)]}) from error
             raise UpstreamFailed("The carrier could not be asked whether the credentials work. Try again.") from error
     complete = {**given, **{name: value for name, value in found.items() if value}}
-    return CarrierAccount.objects.create(
-        developer=developer,
-        provider=provider,
-        label=label,
-        encrypted=encrypt(json.dumps(complete)),
-        # The last required credential is the secret one.
-        last_four=given[own_accounts_at(provider).required_credentials[-1]][-4:],
-    )
+    # The last required credential is the secret one.
+    secret = given[own_accounts_at(provider).required_credentials[-1]]
+    return {"encrypted": encrypt(json.dumps(complete)), "last_four": secret[-4:]}
+
+
+def hold(key: str) -> None:
+    """Keep a developer's own account from being deleted until the end of the transaction. Raises NotFound for one that is gone."""
+    account_id = account_id_of(key)
+    if account_id is None:
+        return
+    if CarrierAccount.objects.select_for_update().filter(pk=account_id).first() is None:
+        raise NotFound("This carrier account was deleted.")
 
 
 def check_account(account: CarrierAccount) -> CarrierAccount:
@@ -106,8 +150,10 @@ def check_account(account: CarrierAccount) -> CarrierAccount:
 
 @transaction.atomic
 def delete_account(account: CarrierAccount) -> None:
-    """Raises Conflict while numbers use it."""
-    CarrierAccount.objects.select_for_update().get(pk=account.pk)
+    """Raises Conflict while numbers use it, or one is being bought with it."""
+    hold(account.key)
+    if NumberPurchase.objects.filter(carrier=account.key, status=NumberPurchase.Status.PENDING).exists():
+        raise Conflict("A number is being bought with this carrier account. Try again in a minute.")
     if PhoneNumber.objects.filter(carrier=account.key).exclude(status=PhoneNumber.Status.RELEASED).exists():
         raise Conflict("Numbers use this carrier account. Release them first.")
     account.delete()
@@ -171,7 +217,7 @@ def _verify(carrier: Carrier) -> Mapping[str, str]:
 def _problem(account: CarrierAccount) -> str:
     """What is wrong with the credentials; empty if nothing is. Raises CarrierError where the carrier does not say."""
     try:
-        _verify(carrier_named(account.key))
+        _verify(carrier_with(account.key, account.encrypted))
     except CarrierError as error:
         if error.reason not in VERDICTS:
             raise
@@ -190,8 +236,8 @@ def _verdict(provider: str, error: CarrierError) -> str:
 def _note(account: CarrierAccount, problem: str, now: datetime | None = None) -> None:
     now = now or timezone.now()
     locked = CarrierAccount.objects.select_for_update().filter(pk=account.pk).first()
-    if locked is None:
-        return
+    if locked is None or locked.encrypted != account.encrypted:
+        return  # it says nothing about the credentials that there are now
     was_failing = locked.failing_since is not None
     account.checked_at = locked.checked_at = now
     account.failing_since = locked.failing_since = (locked.failing_since or now) if problem else None

@@ -66,7 +66,10 @@ def import_number(
 
 
 def give_back(number: PhoneNumber) -> None:
-    """Release a number at its carrier; an imported one stays there and is routed as it was before. Raises CarrierError."""
+    """Release a number at its carrier; an imported one stays there and is routed as it was before.
+
+    Raises CarrierError: "unauthorized" where the developer's own carrier account has to be given new credentials first.
+    """
     inventory = get_carrier(number, NumberInventory)
     if number.source == PhoneNumber.Source.IMPORTED:
         inventory.restore_routing(carrier_ref=number.carrier_ref, routing=number.previous_routing)
@@ -85,6 +88,7 @@ def _write_down(
     secret, _ = make_signing_secret(developer=developer)
     try:
         with transaction.atomic():
+            carrier_accounts.hold(key)
             number = PhoneNumber.objects.create(
                 developer=developer,
                 carrier=key,

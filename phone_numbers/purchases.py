@@ -23,7 +23,7 @@ from agents.models import Agent
 from billing import ledger
 from bubblyphone.core.errors import Conflict, UpstreamFailed
 from bubblyphone.core.money import ZERO
-from phone_numbers import charges
+from phone_numbers import carrier_accounts, charges
 from phone_numbers.carriers.base import CarrierError, NumberOrder
 from phone_numbers.carriers.capabilities import NumberInventory
 from phone_numbers.carriers.registry import default_carrier, get_carrier
@@ -76,6 +76,7 @@ def begin(
     """Set setup fee and first month aside. Raises InsufficientFunds and Conflict; then nothing is held."""
     ledger.lock_developer(developer.pk)
     ledger.require_balance(developer.pk, price.setup_cost + price.monthly_cost)
+    carrier_accounts.hold(carrier)
     try:
         with transaction.atomic():
             purchase = NumberPurchase.objects.create(

@@ -1,5 +1,7 @@
 """Finding, buying and giving back numbers."""
 
+import logging
+
 import phonenumbers
 from django.db import transaction
 from django.utils import timezone
@@ -17,6 +19,8 @@ from phone_numbers.models import NumberPrice, PhoneNumber
 from phone_numbers.selectors import find_main_price, get_price
 from webhooks import outbox, signing
 from webhooks.models import Event
+
+logger = logging.getLogger(__name__)
 
 
 def search_available(
@@ -127,16 +131,23 @@ def send_test_webhook(*, number: PhoneNumber) -> Event:
     )
 
 
-def release_number(*, number: PhoneNumber) -> None:
+def release_number(*, number: PhoneNumber, is_last_day: bool = False) -> None:
     """Give a number back for good; an imported one stays at its carrier, which routes it as before.
 
+    On the last day of an account here, a carrier account whose credentials do not work any more keeps no number.
     Raises Conflict while calls run on it, NotFound, UpstreamFailed (then it is kept).
     """
     _lock_idle(number)
     try:
         imports.give_back(number)
     except CarrierError as error:
-        raise UpstreamFailed(f"The carrier could not release the number: {error}") from error
+        if not (number.is_billed_by_its_carrier and error.reason == "unauthorized"):
+            raise UpstreamFailed(f"The carrier could not release the number: {error}") from error
+        if not is_last_day:
+            raise UpstreamFailed(
+                "The carrier does not accept the credentials of this number's carrier account. Replace them, then release the number again."
+            ) from error
+        logger.warning("A number left without its carrier's consent", extra={"phone_number_id": number.pk})
     PhoneNumber.objects.filter(pk=number.pk).exclude(status=PhoneNumber.Status.RELEASED).update(
         status=PhoneNumber.Status.RELEASED,
         released_at=timezone.now(),

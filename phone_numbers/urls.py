@@ -11,6 +11,7 @@ urlpatterns = [
     path("numbers/bring/account", bring_views.add_account, name="add-carrier-account"),
     path("numbers/bring/import", bring_views.import_number, name="import-number"),
     path("numbers/bring/<int:pk>/test", bring_views.test_account, name="test-carrier-account"),
+    path("numbers/bring/<int:pk>/credentials", bring_views.update_account, name="update-carrier-account"),
     path("numbers/bring/<int:pk>/delete", bring_views.delete_account, name="delete-carrier-account"),
     path("numbers/<int:pk>", views.number, name="number"),
     path("numbers/<int:pk>/rotate-secret", views.rotate_secret, name="rotate-secret"),

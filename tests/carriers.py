@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import forget_carriers
 
 
 def configure(settings: Any, options: Mapping[str, str], slug: str = "telnyx") -> None:
-    """Change some options of a carrier until the test ends; `carrier_named.cache_clear()` then forgets it."""
+    """Change some options of a carrier until the test ends; `forget_carriers()` then forgets it."""
     row = settings.CARRIERS[slug]
     options = {**row["OPTIONS"], **options}
     settings.CARRIERS = {**settings.CARRIERS, slug: {**row, "OPTIONS": options, "IS_CONFIGURED": True}}
-    carrier_named.cache_clear()
+    forget_carriers()

@@ -21,7 +21,7 @@ from calls.session.keys import key_tones
 from calls.session.transport import MediaTransport
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl
-from phone_numbers.carriers.registry import CarrierCall, get_carrier
+from phone_numbers.carriers.registry import CarrierCall, get_carrier, takes_keys_as_sound
 from webhooks import body_encoding
 from webhooks.request_log import LoggedRequest
 from webhooks.signing import SigningKeys
@@ -52,7 +52,7 @@ class TelephoneTools:
         if not KEYS.fullmatch(digits):
             return {"error": "The digits must be 1 to 50 of 0-9, *, #, A-D, and w."}
         try:
-            if self._line is not None and get_carrier(self._call, CallControl).takes_keys_as_sound:
+            if self._line is not None and takes_keys_as_sound(self._call.carrier):
                 await self._line.send_audio(key_tones(digits, self._line.audio_format))
             else:
                 await asyncio.get_running_loop().run_in_executor(_threads, in_context(self._press, digits))

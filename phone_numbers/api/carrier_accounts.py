@@ -14,7 +14,7 @@ from bubblyphone.core.api import data, page_of, validated
 from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.readable_body import ReadableBody
 from phone_numbers import carrier_accounts, imports
-from phone_numbers.api.serializers import CarrierAccountSerializer
+from phone_numbers.api.serializers import CarrierAccountSerializer, CarrierAccountUpdateSerializer
 from phone_numbers.api.shapes import BOUGHT_NUMBER, CARRIER_ACCOUNT
 from phone_numbers.api.update import NumberUpdateSerializer
 from phone_numbers.configuration import CAP_FIELDS, variable_warnings
@@ -41,11 +41,16 @@ class CarrierAccountsView(_AccountView):
 
 
 class CarrierAccountView(_AccountView):
-    """GET and DELETE /carrier-accounts/{id}."""
+    """GET, PATCH and DELETE /carrier-accounts/{id}."""
 
     def get(self, request: Request, pk: int) -> Response:
         account = carrier_accounts.get_account(developer=cast(Developer, request.user), pk=pk)
         return data(CARRIER_ACCOUNT.of(account))
+
+    def patch(self, request: Request, pk: int) -> Response:
+        account = carrier_accounts.get_account(developer=cast(Developer, request.user), pk=pk)
+        changes = validated(CarrierAccountUpdateSerializer, request)
+        return data(CARRIER_ACCOUNT.of(carrier_accounts.update_account(account, **changes)))
 
     def delete(self, request: Request, pk: int) -> Response:
         carrier_accounts.delete_account(carrier_accounts.get_account(developer=cast(Developer, request.user), pk=pk))

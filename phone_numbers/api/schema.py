@@ -8,6 +8,7 @@ from phone_numbers.api.carriers import CARRIER
 from phone_numbers.api.countries import NumberTypeQuery
 from phone_numbers.api.serializers import (
     CarrierAccountSerializer,
+    CarrierAccountUpdateSerializer,
     NumberPurchaseSerializer,
     NumberSearchSerializer,
     PricingQuerySerializer,
@@ -78,6 +79,19 @@ OPERATIONS = {
             errors={**ERRORS, 502: "The carrier could not be asked. Nothing was stored."},
         ),
         "GET /carrier-accounts/{id}": Operation("Get a carrier account", answer=data_of(CARRIER_ACCOUNT)),
+        "PATCH /carrier-accounts/{id}": Operation(
+            "Update a carrier account",
+            "Replace credentials, for example after you rotated them at the carrier. Name only those that change. They are verified before "
+            "they replace the old ones. A Twilio `account_sid` cannot change.",
+            answer=data_of(CARRIER_ACCOUNT),
+            body=CarrierAccountUpdateSerializer,
+            example={"credentials": {"api_key": "KEY0123456789ABCDEF"}},
+            errors={
+                **ERRORS,
+                409: "The credentials were changed by another request.",
+                502: "The carrier could not be asked. Nothing was changed.",
+            },
+        ),
         "POST /carrier-accounts/{id}/test": Operation(
             "Test a carrier account",
             "Ask the carrier whether it still accepts the credentials. We do so every hour, too, and email you when it does not.",

@@ -61,6 +61,15 @@ class CarrierAccountSerializer(StrictSerializer):
         return value
 
 
+class CarrierAccountUpdateSerializer(StrictSerializer):
+    """The body of PATCH /carrier-accounts/{id}: what it names changes."""
+
+    label = EmptyableText(max_length=100)  # type: ignore[assignment]  # DRF fields have an attribute of that name
+    credentials = serializers.DictField(
+        child=serializers.CharField(max_length=500, allow_blank=True), allow_empty=False, required=False
+    )
+
+
 class NumberPurchaseSerializer(StrictSerializer):
     """The body of POST /phone-numbers."""
 

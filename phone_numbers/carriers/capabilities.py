@@ -186,6 +186,7 @@ class OwnAccounts(ABC):
 
     required_credentials: ClassVar[tuple[str, ...]]
     optional_credentials: ClassVar[tuple[str, ...]] = ()
+    fixed_credentials: ClassVar[tuple[str, ...]] = ()  # that say which account it is
     # What a credential looks like, and how that is said. Names that become part of an address need one.
     credential_formats: ClassVar[Mapping[str, tuple[re.Pattern[str], str]]] = {}
 

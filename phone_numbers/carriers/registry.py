@@ -14,6 +14,8 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from bubblyphone.core.backends import load_backend
+from bubblyphone.core.crypto import decrypt
+from bubblyphone.core.json_documents import parse_stored_json
 from phone_numbers.carriers.base import Carrier, CarrierError
 from phone_numbers.carriers.capabilities import CAPABILITIES, CallControl, OwnAccounts
 from phone_numbers.carriers.media_codec import MediaCodec
@@ -53,23 +55,41 @@ def able(slug: str, capability: type[C]) -> C:
     return carrier
 
 
-@lru_cache(maxsize=1000)
 def carrier_named(key: str) -> Carrier:
-    """One for the whole process, made on first use; safe to use from many threads. Raises CarrierError for one not configured."""
+    """One for the whole process, safe to use from many threads. Raises CarrierError for one not configured.
+
+    Asks the database for a developer's own account, whose credentials another process may have replaced.
+    """
+    account_id = account_id_of(key)
+    if account_id is None or not settings_of(key):
+        return _of_installation(key)
+    accounts = apps.get_model("numbers", "CarrierAccount").objects.filter(pk=account_id, provider=slug_of(key))
+    encrypted = accounts.values_list("encrypted", flat=True).first()
+    if encrypted is None:
+        raise CarrierError("The carrier account of this number was deleted.", reason="not_configured")
+    return carrier_with(key, encrypted)
+
+
+@lru_cache(maxsize=20)
+def _of_installation(key: str) -> Carrier:
     row = settings_of(key)
-    if row and (account_id := account_id_of(key)):
-        return _carrier_of_account(key, account_id)
     if not row or not row["IS_CONFIGURED"]:
         raise CarrierError(f"The carrier {key or 'of this call'} is not configured.", reason="not_configured")
     carrier: Carrier = load_backend(row)
     return carrier
 
 
-def _carrier_of_account(key: str, account_id: int) -> Carrier:
-    account = apps.get_model("numbers", "CarrierAccount").objects.filter(pk=account_id, provider=slug_of(key)).first()
-    if account is None:
-        raise CarrierError("The carrier account of this number was deleted.", reason="not_configured")
-    return carrier_of(slug_of(key), account.read_credentials(), account_id)
+@lru_cache(maxsize=1000)
+def carrier_with(key: str, encrypted: str) -> Carrier:
+    """The carrier over a developer's own account with these credentials (`CarrierAccount.encrypted`), which are new with every change."""
+    credentials: dict[str, str] = parse_stored_json(decrypt(encrypted))
+    return carrier_of(slug_of(key), credentials, account_id_of(key) or 0)
+
+
+def forget_carriers() -> None:
+    """After settings.CARRIERS has changed, in a test."""
+    _of_installation.cache_clear()
+    carrier_with.cache_clear()
 
 
 def carrier_of(slug: str, credentials: Mapping[str, str], account_id: int = 0) -> Carrier:
@@ -135,6 +155,12 @@ def offers(slug: str, capability: type) -> bool:
     """Whether a carrier has a capability."""
     row = settings_of(slug)
     return bool(row) and issubclass(import_string(row["BACKEND"]), capability)
+
+
+def takes_keys_as_sound(key: str) -> bool:
+    """Whether keys are played into a call's stream; asks no database, whosever account it is."""
+    adapter = import_string(settings_of(key)["BACKEND"])
+    return issubclass(adapter, CallControl) and adapter.takes_keys_as_sound
 
 
 def detects_screening(key: str) -> bool:

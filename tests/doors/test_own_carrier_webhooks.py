@@ -12,7 +12,7 @@ from twilio.request_validator import RequestValidator
 from bubblyphone.core.crypto import encrypt
 from calls.models import Call
 from phone_numbers.carriers import twilio
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import forget_carriers
 from phone_numbers.models import CallScript, CarrierAccount
 from tests import carriers
 from tests.factories import make_developer
@@ -51,7 +51,7 @@ def account(settings: Any) -> Iterator[CarrierAccount]:
     yield CarrierAccount.objects.create(
         developer=make_developer(), provider="twilio", encrypted=credentials, last_four="oken"
     )
-    carrier_named.cache_clear()
+    forget_carriers()
 
 
 def report(account: CarrierAccount, settings: Any, name: str, params: dict[str, str], **query: str) -> int:

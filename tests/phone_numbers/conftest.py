@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from phone_numbers import purchases
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import forget_carriers
 from phone_numbers.carriers.telnyx import client
 from phone_numbers.models import VerificationDocument
 from sandbox.exchange import numbers_api
@@ -24,7 +24,7 @@ def configure_carrier(settings: Any) -> Iterator[Callable[[dict[str, str]], None
         carriers.configure(settings, options)
 
     yield configure
-    carrier_named.cache_clear()
+    forget_carriers()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Developers' own carrier accounts, and the numbers that they bring, against the built-in exchange."""
 
 import base64
-import json
-import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,14 +24,10 @@ from tests.factories import bearer, make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.jobs import run_jobs
+from tests.phone_numbers.own_accounts import ACCOUNTS, IMPORT, NUMBER, PUBLIC_KEY, add, imported, own_elsewhere, report
 
 pytestmark = pytest.mark.django_db
-ACCOUNTS = "/api/v1/carrier-accounts"
-IMPORT = "/api/v1/phone-numbers/import"
-NUMBER = "+14155550100"
 TWILIO = {"account_sid": f"AC{'1' * 32}", "auth_token": "t"}
-KEY = Ed25519PrivateKey.generate()
-PUBLIC_KEY = base64.b64encode(KEY.public_key().public_bytes_raw()).decode()
 
 
 @pytest.fixture
@@ -46,33 +40,6 @@ def client(developer: Developer, empty_redis: object) -> APIClient:
     client = APIClient()
     client.force_authenticate(developer)
     return client
-
-
-def add(client: APIClient, exchange: ExchangeThread, **credentials: str) -> Any:
-    credentials = {"api_key": exchange.exchange.api_key, "public_key": PUBLIC_KEY} | credentials
-    body = {"provider": "telnyx", "label": "Ours", "credentials": credentials}
-    return client.post(ACCOUNTS, body, format="json")
-
-
-def own_elsewhere(exchange: ExchangeThread, number: str = NUMBER) -> dict[str, Any]:
-    """A number of the account at the exchange that rings at another application."""
-    exchange.exchange.own(number)
-    record: dict[str, Any] = exchange.exchange.state.phone_numbers[number]
-    record["connection_id"] = "elsewhere"
-    return record
-
-
-def report(account_id: int | str, call_id: str, *, key: Ed25519PrivateKey = KEY, **payload: str) -> int:
-    """An event signed by the account's owner, as their carrier would send it."""
-    about = {"call_control_id": call_id, "from": "+12025550123", "to": NUMBER, "direction": "incoming"} | payload
-    event = {"event_type": "call.initiated", "id": call_id, "occurred_at": "2026-11-30T03:00:00Z", "payload": about}
-    event |= {name: payload[name] for name in event.keys() & payload.keys()}
-    body = json.dumps({"data": event}).encode()
-    stamp = str(int(time.time()))
-    signature = base64.b64encode(key.sign(stamp.encode() + b"|" + body)).decode()
-    headers = {"telnyx-timestamp": stamp, "telnyx-signature-ed25519": signature}
-    path = f"/webhooks/telnyx/own/{account_id}"
-    return Client().post(path, body, content_type="application/json", headers=headers).status_code
 
 
 def test_an_account_is_verified_kept_encrypted_and_shown_by_its_last_four(
@@ -327,18 +294,6 @@ def test_the_page_adds_an_account_imports_a_number_and_deletes_the_account(
     assert record["connection_id"] == "elsewhere"
     browser.post(f"{page}/{account.pk}/delete")
     assert not CarrierAccount.objects.exists()
-
-
-def imported(developer: Developer, account_id: int, **fields: Any) -> PhoneNumber:
-    return make_phone_number(
-        developer=developer,
-        e164=NUMBER,
-        carrier=f"telnyx:{account_id}",
-        source="imported",
-        monthly_cost=ZERO,
-        webhook_url="https://agent.example.com/webhook",
-        **fields,
-    )
 
 
 def test_an_inbound_call_costs_nothing_for_telephony(

@@ -7,7 +7,7 @@ from django.test import Client
 
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl, Compliance
-from phone_numbers.carriers.registry import able, carrier_named
+from phone_numbers.carriers.registry import able, carrier_named, forget_carriers
 from phone_numbers.models import NumberPurchase
 from tests import carriers, factories
 
@@ -59,10 +59,10 @@ def test_a_capability_that_a_carrier_lacks_is_an_error_of_the_carrier(settings: 
             "IS_CONFIGURED": True,
         }
     }
-    carrier_named.cache_clear()
+    forget_carriers()
     with pytest.raises(CarrierError, match="Small does not offer compliance") as refused:
         able("small", Compliance)
-    carrier_named.cache_clear()
+    forget_carriers()
     assert refused.value.reason == "unsupported"
 
 
@@ -81,7 +81,7 @@ def test_numbers_that_need_documents_are_not_sold_by_a_carrier_that_takes_none(c
     asked = client.get("/api/v1/countries/GB/requirements", headers=headers)
     body = {"phone_number": "+442071838750", "country_code": "GB", "number_type": "local", "carrier": "twilio"}
     bought = client.post("/api/v1/phone-numbers", body, content_type="application/json", headers=headers)
-    carrier_named.cache_clear()
+    forget_carriers()
     refusal = {"carrier": ["Numbers of GB need documents, which twilio does not take here."]}
     assert (asked.status_code, asked.json()["errors"]) == (422, refusal)
     assert (bought.status_code, bought.json()["errors"]) == (422, refusal)

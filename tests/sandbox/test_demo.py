@@ -19,7 +19,7 @@ from agents import configuration
 from agents.tools import build_toolset, tool_problems
 from billing import ledger
 from bubblyphone.core.crypto import hash_secret
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import forget_carriers
 from phone_numbers.models import PhoneNumber
 from sandbox import demo, demo_agents, demo_tool
 from tests import carriers
@@ -32,7 +32,7 @@ def exchange(settings: Any) -> Iterator[ExchangeThread]:
         carriers.configure(settings, running.carrier_options())
         settings.EXCHANGE_URL = running.exchange.url
         yield running
-    carrier_named.cache_clear()
+    forget_carriers()
 
 
 def sold(exchange: ExchangeThread) -> list[str]:

@@ -72,7 +72,7 @@ def adapt(world: World, client: Client, key: str, body: dict[str, Any]) -> dict[
     if key == "POST /api/v1/phone-numbers":
         offers = client.get("/api/v1/phone-numbers/available?area_code=212&limit=1", headers=world.headers)
         body["phone_number"] = offers.json()["data"][0]["phone_number"]
-    if key == "POST /api/v1/carrier-accounts":
+    if key in {"POST /api/v1/carrier-accounts", "PATCH /api/v1/carrier-accounts/{id}"}:
         body["credentials"] = world.exchange.credentials()
     if key == "POST /api/v1/phone-numbers/import":
         world.exchange.exchange.own("+12135550100")

@@ -18,7 +18,7 @@ from phone_numbers.carriers.carrier_events import CarrierEvent
 from phone_numbers.carriers.twilio import memory, twiml, webhooks
 from phone_numbers.carriers.twilio.account import TwilioAccount
 from phone_numbers.carriers.twilio.calls import TwilioCalls
-from phone_numbers.carriers.twilio.client import refusals
+from phone_numbers.carriers.twilio.client import refusals, unreadable
 from phone_numbers.carriers.twilio.media_codec import TwilioMediaCodec
 from phone_numbers.carriers.twilio.memory import Piece, Script
 from phone_numbers.carriers.twilio.numbers import TwilioNumbers
@@ -39,6 +39,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
     media_codec = TwilioMediaCodec
     forged_status = 403
     required_credentials = ("account_sid", "auth_token")
+    fixed_credentials = ("account_sid",)
     credential_formats = {"account_sid": (re.compile("AC[0-9a-f]{32}"), "AC and 32 hexadecimal digits")}
 
     def __init__(self, *, account_sid: str, auth_token: str, base_url: str, webhook_path: str = "twilio") -> None:
@@ -47,11 +48,15 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
     def complete_credentials(self) -> Mapping[str, str]:
         try:
             with refusals():
-                self.account.rest.api.accounts(self.account.sid).fetch()
+                found = self.account.rest.api.accounts(self.account.sid).fetch()
         except CarrierError as error:
             if error.reason == "call_ended":  # 404: there is no such account
                 raise CarrierError(str(error), reason="unauthorized") from error
             raise
+        if found.sid != self.account.sid:
+            raise unreadable()
+        if found.status != "active":
+            raise CarrierError("The account is not active at Twilio.", reason="incomplete")
         return {}
 
     # --- requests -----------------------------------------------------------------------------------------------------
@@ -59,21 +64,22 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
     def parse_webhook(self, request: WebhookRequest) -> Sequence[CarrierEvent]:
         params = self.account.verified(request)
         name, query = self.account.route_of(request)
-        if mark := query.get("mark"):
-            memory.finish(mark, params["CallSid"])
+        if command_id := self.account.command_of(query.get("mark", "")):
+            memory.finish(command_id, params["CallSid"])
         try:
-            return tuple(self._events(name, query, params))
+            return tuple(self._events(name, query, params, self.account.token_of(request)))
         except KeyError as error:
             raise ValueError("Not a request of Twilio's about a call.") from error
 
-    def _events(self, name: str, query: dict[str, str], params: dict[str, str]) -> Iterator[CarrierEvent]:
+    def _events(self, name: str, query: dict[str, str], params: dict[str, str], token: str) -> Iterator[CarrierEvent]:
         sid, state = params["CallSid"], query.get("state", "")
         match name:
             case "voice":
                 memory.change(self.account.sid, sid, _note_inbound)
                 yield webhooks.incoming(params)
             case "next" | "heard":
-                yield from self._ended_document(query, params)
+                if not memory.read(self.account.sid, sid).has_answered(token):
+                    yield from self._ended_document(query, params)
             case "status":
                 if params.get("CallStatus") == "in-progress":
                     memory.change(self.account.sid, sid, _note_live)
@@ -125,7 +131,8 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         sid = params["CallSid"]
         if (caller := query.get("joins")) and params.get("CallStatus") == "in-progress":
             self._fetch_caller(caller)
-        return WebhookResponse(self._document(sid, query.get("state", "")), twiml.CONTENT_TYPE)
+        document = self._document(sid, query.get("state", ""), self.account.token_of(request))
+        return WebhookResponse(document, twiml.CONTENT_TYPE)
 
     def _fetch_caller(self, caller_sid: str) -> None:
         try:
@@ -134,8 +141,10 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
             # The caller follows anyway when the session lets go of their stream, or has hung up.
             logger.warning("A caller could not be moved to their transfer: %s", error)
 
-    def _document(self, sid: str, state: str) -> str:
+    def _document(self, sid: str, state: str, token: str) -> str:
         script = self._decided(sid)
+        if script.has_answered(token):
+            return self._repeated(script, state, token)
         if script.is_rejected and not script.is_live:
             return twiml.refuse()
         following = self.account.address("next", state=state or script.client_state)
@@ -150,12 +159,22 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
             script.number += 1
             script.asked_at = ""
             document = self._written(script, state or script.client_state)
+            if token:
+                script.answered.append(token)
+                script.document = document
 
         memory.change(self.account.sid, sid, write)
         return document
 
+    def _repeated(self, script: Script, state: str, token: str) -> str:
+        """For another try of a request: the document that got lost, or a new request for what came after that."""
+        if script.answered[-1] == token:
+            return script.document
+        return twiml.go_on(self.account.address("next", state=state or script.client_state))
+
     def _written(self, script: Script, state: str) -> str:
         """Take from the script what is to be done next."""
+        script.hears = False
         following = self.account.address("next", state=state)
         if script.room:
             return twiml.room(script.room)
@@ -165,7 +184,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         # What another response says already: Twilio heeds the latest.
         pieces: list[Piece] = script.saying + script.to_say
         script.to_say, script.saying, script.saying_since = [], pieces, timezone.now().isoformat()
-        number = str(script.number)
+        number, script.hears = str(script.number), script.listens
         if script.listens:
             return twiml.listen(
                 script,

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import QueryDict
+from django.utils.crypto import constant_time_compare, salted_hmac
 from twilio.request_validator import RequestValidator
 
 from phone_numbers.carriers.base import InvalidSignature, WebhookRequest
@@ -15,6 +16,8 @@ from phone_numbers.carriers.twilio.memory import Script, change
 # Twilio gives up after one attempt unless a URL's fragment says otherwise, which is neither sent nor signed:
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 RETRIED = "rc=4&rp=all"
+# The same in every try of a request; absent from requests that are not Twilio's own.
+TRY_HEADER = "i-twilio-idempotency-token"
 # As CallScript and CarrierCommand keep them; Twilio's own have 34 characters.
 ID = re.compile(r"[!-~]{0,64}")
 
@@ -36,10 +39,25 @@ class TwilioAccount:
         asked = urlencode({key: value for key, value in query.items() if value}, safe=":")
         return f"{self._prefix}{name}{f'?{asked}' if asked else ''}#{RETRIED}"
 
+    def mark_of(self, command_id: str) -> str:
+        """Names a command in callbacks, in a way that nobody else can: owners of other accounts can sign any address here."""
+        about = f"{self._prefix} {self.sid} {command_id}"
+        return f"{command_id}.{salted_hmac('twilio.mark', about, algorithm='sha256').hexdigest()[:20]}"
+
+    def command_of(self, mark: str) -> str:
+        """The command that a mark of this account names; empty for any other."""
+        command_id = mark.rpartition(".")[0]
+        return command_id if command_id and constant_time_compare(mark, self.mark_of(command_id)) else ""
+
     def route_of(self, request: WebhookRequest) -> tuple[str, dict[str, str]]:
         """The name and the query of an address of ours."""
         path, _, query = request.url.partition("?")
         return path.removeprefix(self._prefix), QueryDict(query).dict()
+
+    def token_of(self, request: WebhookRequest) -> str:
+        """What all tries of one request of Twilio's have in common; empty for one that does not say. Not signed: it opens nothing."""
+        token = next((value for name, value in request.headers.items() if name.lower() == TRY_HEADER), "")
+        return token if ID.fullmatch(token) else ""
 
     def verified(self, request: WebhookRequest) -> dict[str, str]:
         """The parameters of a request of Twilio's, signed over the public URL and all of them. Raises InvalidSignature, ValueError.

@@ -12,13 +12,14 @@ from phone_numbers.carriers.base import CallState, CarrierError, StreamSettings
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.twilio import memory, twiml
 from phone_numbers.carriers.twilio.account import TwilioAccount
-from phone_numbers.carriers.twilio.client import refusals
+from phone_numbers.carriers.twilio.client import refusals, sid_of, unreadable
 from phone_numbers.carriers.twilio.memory import Script
 
 # Twilio's limits for a call's longest ring and length, in seconds.
 RING_LIMITS = (5, 600)
 LENGTH_LIMITS = (30, 14400)
 ALIVE = {"queued", "initiated", "ringing", "in-progress"}
+OVER = {"completed", "busy", "failed", "no-answer", "canceled"}
 # How long a call that may have been created is looked for, and how much the clocks may differ.
 LOOK_SECONDS = 2.0
 CLOCKS_DIFFER = timedelta(seconds=5)
@@ -94,13 +95,16 @@ class TwilioCalls(CallControl):
                 call = self.account.rest.calls.create(
                     to=to_number,
                     from_=from_number,
-                    status_callback=self.account.address("status", state=client_state, mark=command_id),
+                    status_callback=self.account.address(
+                        "status", state=client_state, mark=self.account.mark_of(command_id)
+                    ),
                     status_callback_event=["initiated", "ringing", "answered", "completed"],
                     status_callback_method="POST",
                     timeout=_within(ring_seconds, RING_LIMITS),
                     time_limit=_within(limit_seconds, LENGTH_LIMITS),
                     **first,
                 )
+                made = sid_of(call)
         except CarrierError as error:
             if error.reason != "outcome_unknown":
                 memory.forget(command_id)
@@ -108,8 +112,8 @@ class TwilioCalls(CallControl):
             if found := self._look_for(from_number, to_number, command_id, command.created_at):
                 return found
             raise
-        memory.finish(command_id, str(call.sid))
-        return str(call.sid)
+        memory.finish(command_id, made)
+        return made
 
     def _look_for(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
         deadline = time.monotonic() + LOOK_SECONDS
@@ -186,11 +190,14 @@ class TwilioCalls(CallControl):
     def call_state(self, *, carrier_call_id: str) -> CallState:
         try:
             with refusals():
-                return CallState(is_alive=str(self.account.rest.calls(carrier_call_id).fetch().status) in ALIVE)
+                status = str(self.account.rest.calls(carrier_call_id).fetch().status)
         except CarrierError as error:
             if error.reason == "call_ended":
                 return CallState(is_alive=False)
             raise
+        if status not in ALIVE | OVER:
+            raise unreadable()
+        return CallState(is_alive=status in ALIVE)
 
 
 def _within(value: int, limits: tuple[int, int]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
@@ -125,12 +125,29 @@ def refusals() -> Iterator[None]:
     """What the SDK raises in the block, as a CarrierError."""
     try:
         yield
-    except TwilioRestException as error:
-        status = int(error.status)
-        usual = {401: "unauthorized", 404: "call_ended"}.get(status, "rejected")
-        code = error.code if isinstance(error.code, int) else 0  # as the server wrote it
-        reason = "outcome_unknown" if status >= 500 else REASONS.get(code, usual)
-        is_retryable = status in {408, 429} or status >= 500
-        raise CarrierError(str(error.msg), retryable=is_retryable, reason=reason) from error
+    except (TwilioRestException, TwilioServiceException) as error:
+        raise _refusal(error) from error
     except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CarrierError("The carrier's response could not be read.", reason="outcome_unknown") from error
+        raise unreadable() from error
+
+
+def _refusal(error: TwilioRestException | TwilioServiceException) -> CarrierError:
+    """A 404 says that a call is over only with Twilio's own code: a proxy in between answers so, too."""
+    status = error.status if isinstance(error.status, int) else 0  # RFC 9457: as the server wrote it
+    code = error.code if isinstance(error.code, int) else 0
+    usual = "unauthorized" if status == 401 else "rejected"
+    reason = "outcome_unknown" if status >= 500 or not status else REASONS.get(code, usual)
+    text = error.msg if isinstance(error, TwilioRestException) else error.detail or error.title
+    return CarrierError(str(text), retryable=status in {408, 429} or status >= 500, reason=reason)
+
+
+def unreadable() -> CarrierError:
+    """For a response that says success but not what we asked."""
+    return CarrierError("The carrier's response could not be read.", reason="outcome_unknown")
+
+
+def sid_of(resource: Any) -> str:
+    """The id of what the response is about, which the SDK leaves None where there is none. Raises CarrierError."""
+    if not isinstance(resource.sid, str) or not resource.sid:
+        raise unreadable()
+    return str(resource.sid)

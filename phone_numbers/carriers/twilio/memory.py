@@ -18,6 +18,8 @@ KEPT = timedelta(days=2)
 ANSWER_TIME = timedelta(seconds=5)
 MAX_SAID = 200  # ids of pieces that are remembered, so that a repeated command is said once
 
+MAX_ANSWERED = 20
+
 
 @dataclass(slots=True)
 class Piece:
@@ -33,7 +35,8 @@ class Piece:
 class Script:
     """What a call is to do next. Twilio fetches it as TwiML, and again whenever a document has ended or we say so.
 
-    `number` counts the documents. `saying` is what the current document says, since `saying_since`. `stream` is used once.
+    `number` counts the documents. `saying` is what the current document says, since `saying_since`, and `hears` whether it listens.
+    `stream` is used once. `answered` are the latest requests that were answered with documents, and `document` is the last of these.
     """
 
     client_state: str = ""
@@ -50,12 +53,19 @@ class Script:
     said: list[str] = field(default_factory=list)
     saying: list[Piece] = field(default_factory=list)
     saying_since: str = ""
+    hears: bool = False
+    answered: list[str] = field(default_factory=list)
+    document: str = ""
     asked_at: str = ""  # a request for a document is being answered since then
 
     @property
     def is_being_asked(self) -> bool:
         """Whether the document of a request is about to be written: what is to be done comes into that."""
         return bool(self.asked_at) and timezone.now() - datetime.fromisoformat(self.asked_at) < ANSWER_TIME
+
+    def has_answered(self, token: str) -> bool:
+        """Whether a request was answered with a document; `token` names all tries of it."""
+        return bool(token) and token in self.answered
 
     @property
     def has_orders(self) -> bool:
@@ -83,7 +93,7 @@ def change(account_sid: str, call_sid: str, edit: Callable[[Script], None]) -> S
         row = CallScript.objects.select_for_update().get(account=account_sid, carrier_call_id=call_sid)
         script = Script.from_json(row.state)
         edit(script)
-        script.said = script.said[-MAX_SAID:]
+        script.said, script.answered = script.said[-MAX_SAID:], script.answered[-MAX_ANSWERED:]
         row.state, row.changed_at = asdict(script), timezone.now()
         row.save(update_fields=["state", "changed_at"])
     return script

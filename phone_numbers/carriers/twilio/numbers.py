@@ -10,7 +10,7 @@ from bubblyphone.core.json_documents import parse_stored_json
 from phone_numbers.carriers.base import AvailableNumber, CarrierError, NumberOrder
 from phone_numbers.carriers.capabilities import NumberInventory
 from phone_numbers.carriers.twilio.account import TwilioAccount
-from phone_numbers.carriers.twilio.client import refusals
+from phone_numbers.carriers.twilio.client import refusals, sid_of
 
 # Where calls to a number go; what is set here by us and put back when the number leaves.
 ROUTING = (
@@ -57,17 +57,17 @@ class TwilioNumbers(NumberInventory):
             bought = self.account.rest.incoming_phone_numbers.create(
                 phone_number=e164, friendly_name=reference, **self._routing_here()
             )
-        return NumberOrder(str(bought.sid), "success")
+        return NumberOrder(sid_of(bought), "success")
 
     def find_order(self, *, reference: str) -> NumberOrder | None:
         with refusals():
             found = self.account.rest.incoming_phone_numbers.list(friendly_name=reference, limit=1)
-        return NumberOrder(str(found[0].sid), "success") if found else None
+        return NumberOrder(sid_of(found[0]), "success") if found else None
 
     def find_owned_number(self, *, e164: str) -> str | None:
         with refusals():
             found = self.account.rest.incoming_phone_numbers.list(phone_number=e164, limit=20)
-        return next((str(row.sid) for row in found if row.phone_number == e164), None)
+        return next((sid_of(row) for row in found if row.phone_number == e164), None)
 
     def release_number(self, *, carrier_ref: str) -> None:
         self._unless_gone(lambda: self.account.rest.incoming_phone_numbers(carrier_ref).delete())
@@ -86,7 +86,8 @@ class TwilioNumbers(NumberInventory):
             )
 
     def restore_routing(self, *, carrier_ref: str, routing: str) -> None:
-        before = {name: value for name, value in parse_stored_json(routing or "{}").items() if name in ROUTING}
+        known = {name: value for name, value in parse_stored_json(routing or "{}").items() if name in ROUTING}
+        before = {name: value for name, value in known.items() if value or not name.endswith("_method")}
         self._unless_gone(lambda: self.account.rest.incoming_phone_numbers(carrier_ref).update(**before))
 
     def _routing_here(self) -> dict[str, Any]:

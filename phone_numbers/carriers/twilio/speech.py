@@ -38,15 +38,13 @@ class TwilioSpeech(Speech):
 
     def start_transcription(self, *, carrier_call_id: str, command_id: str, language: str, interim: bool) -> None:
         """Partial results always come: they are what tells that the caller speaks."""
-        was_listening = False
 
         def listen(script: Script) -> None:
-            nonlocal was_listening
-            was_listening = script.listens
             script.listens, script.language = True, language
 
         script = memory.change(self.account.sid, carrier_call_id, listen)
-        if not was_listening and not script.saying:
+        # Not by what was asked before: that command may have failed.
+        if not script.hears and not script.saying:
             self.account.wake(carrier_call_id, script)
 
     def stop_transcription(self, *, carrier_call_id: str, command_id: str) -> None:

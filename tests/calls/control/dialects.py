@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.test import Client
 from twilio.request_validator import RequestValidator
 
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import forget_carriers
 from tests.fakes.recording_server import Answer, Asked, RecordingServer
 from tests.phone_numbers.carriers import small
 
@@ -65,7 +65,7 @@ class Dialect(ABC):
         row = settings.CARRIERS.get(self.slug, {"NAME": self.slug.title(), "BACKEND": self.backend, "OPTIONS": {}})
         options = {**row["OPTIONS"], **self.options(server.url)}
         settings.CARRIERS = {**settings.CARRIERS, self.slug: {**row, "OPTIONS": options, "IS_CONFIGURED": True}}
-        carrier_named.cache_clear()
+        forget_carriers()
         self.public_url, self.server = settings.PUBLIC_URL, server
         self.sid = self.new_sid()
         self.leg_sid = self.new_sid()

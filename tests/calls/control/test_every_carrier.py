@@ -19,7 +19,7 @@ from calls.control import commands, outbound, transfers
 from calls.models import Call, CallEvent, CarrierEventRecord
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl
-from phone_numbers.carriers.registry import able, carrier_named, detects_screening
+from phone_numbers.carriers.registry import able, detects_screening, forget_carriers
 from phone_numbers.models import CallScript, PhoneNumber
 from tests.calls.control.dialects import BEGIN, DIALECTS, OURS, PERSON, Dialect, Happening, SmallDialect, TwilioDialect
 from tests.calls.rows import make_account, make_streaming_number
@@ -54,7 +54,7 @@ def dialect(request: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, empty_
         monkeypatch.setattr(f"phone_numbers.carriers.twilio.{wait}", 0.0)
     with RecordingServer() as server:
         yield DIALECTS[request.param](settings, server)
-    carrier_named.cache_clear()
+    forget_carriers()
 
 
 def own_number(dialect: Dialect, **fields: Any) -> PhoneNumber:

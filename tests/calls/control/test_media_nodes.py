@@ -13,7 +13,7 @@ from calls.clock import sweeper
 from calls.control import commands, media_nodes, streams
 from calls.live.live_call import claim_media_token
 from calls.models import Call, MediaNode
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import forget_carriers
 from tests import carriers
 from tests.calls.control.test_lifecycle import running_call
 from tests.fakes.web_thread import WebThread
@@ -92,7 +92,7 @@ def test_a_broken_stream_comes_back_to_a_session_that_lives(
         try:
             assert streams.restart(call.pk, since=timezone.now(), reason=reason) is True
         finally:
-            carrier_named.cache_clear()
+            forget_carriers()
     assert [url.rpartition("/")[0] for url in commanded] == [expected]
 
 

@@ -20,7 +20,7 @@ from calls.live.event_writer import WRITER
 from calls.live.transfer_tool import NOT_POSSIBLE
 from calls.models import Call, CallEvent, Transfer
 from phone_numbers.carriers.carrier_events import CarrierEventType
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import forget_carriers
 from tests import carriers, factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.calls.webhook_mode.test_webhook_mode import Line
@@ -43,7 +43,7 @@ async def carrier(settings: Any) -> AsyncIterator[None]:
     async with serving("/v2/{command:.*}", obey) as url:
         carriers.configure(settings, {"api_key": "KEY", "base_url": url.partition("/{")[0]})
         yield
-    carrier_named.cache_clear()
+    forget_carriers()
     for threads in (commands.THREADS, database_threads.THREADS, WRITER.thread):
         await asyncio.gather(*(asyncio.wrap_future(threads.submit(connections.close_all)) for _ in range(8)))
     await sync_to_async(connections.close_all)()

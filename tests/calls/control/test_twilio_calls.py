@@ -14,7 +14,7 @@ from calls.control import commands, outbound, running_calls
 from calls.models import Call, CallEvent, CarrierEventRecord, TranscriptEntry
 from calls.webhook_mode.call_replies import CallReplies
 from phone_numbers.carriers.capabilities import CallControl
-from phone_numbers.carriers.registry import able, carrier_named
+from phone_numbers.carriers.registry import able, forget_carriers
 from phone_numbers.models import CallScript, CarrierCommand, PhoneNumber
 from sandbox.exchange.scripted import ScriptedHandset
 from sandbox.exchange.steps import HangUp, Say, Wait, WaitForSpeech
@@ -43,7 +43,7 @@ def exchange(live_server: Any, settings: Any, empty_redis: Any) -> Iterator[Exch
         options = {"account_sid": SID, "auth_token": TOKEN, "base_url": running.exchange.url}
         carriers.configure(settings, options, "twilio")
         yield running
-        carrier_named.cache_clear()
+        forget_carriers()
     for done in [commands.THREADS.submit(close_old_connections) for _ in range(8)]:
         done.result()
 

@@ -15,7 +15,7 @@ from calls.clock import sweeper
 from calls.control import transfers
 from calls.models import Transfer
 from phone_numbers.carriers.carrier_events import CarrierEventType
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import forget_carriers
 from tests import carriers
 from tests.calls.control.test_transfers import PERSON, after, entries, events, post, report, running_call
 
@@ -105,7 +105,7 @@ def carrier(settings: Any) -> Iterator[Commands]:
     base_url = f"http://127.0.0.1:{commands.server.server_port}/v2"
     carriers.configure(settings, {"api_key": "KEY", "base_url": base_url})
     yield commands
-    carrier_named.cache_clear()
+    forget_carriers()
     commands.server.shutdown()
     commands.server.server_close()
 

@@ -15,7 +15,7 @@ from calls.live import live_call
 from calls.live.live_call import claim_media_token
 from calls.models import CallEvent
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import forget_carriers
 from tests import carriers
 from tests.calls.control.test_lifecycle import BEGIN, after, running_call
 from tests.fakes.web_thread import WebThread
@@ -96,7 +96,7 @@ def test_only_a_stream_that_the_carrier_restarts_is_on_the_timeline(
         try:
             assert streams.restart(call.pk, since=after(3), reason=streams.CONNECTION_LOST) is is_restarted
         finally:
-            carrier_named.cache_clear()
+            forget_carriers()
     events = CallEvent.objects.filter(call=call).values_list("event_type", "metadata")
     assert list(events) == ([("stream.restarted", {"reason": "connection_lost"})] if is_restarted else [])
 

@@ -1,0 +1,173 @@
+"""Twilio when things go wrong: odd responses of its API, our response lost on its way, marks of other accounts."""
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+from twilio.request_validator import RequestValidator
+
+from bubblyphone.core.audio import PCMU_8K
+from phone_numbers.carriers import twilio
+from phone_numbers.carriers.base import CarrierError, StreamSettings
+from phone_numbers.carriers.registry import carrier_of
+from phone_numbers.carriers.twilio import TwilioCarrier
+from phone_numbers.models import CallScript, CarrierCommand
+from tests import carriers
+from tests.fakes.recording_server import Answer, RecordingServer
+
+pytestmark = pytest.mark.django_db
+SID, TOKEN, CALL = f"AC{'1' * 32}", "twilio-token", "CA1"
+HTML = b"<html><body>Not found</body></html>"
+PROBLEM = b'{"type": "https://a.example", "title": "Invalid", "status": 400, "code": 21211, "detail": "Invalid To."}'
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in (
+        (twilio, "DECISION_SECONDS"),
+        (twilio, "FIRST_ORDERS_SECONDS"),
+        (twilio.calls, "LOOK_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, 0)
+    monkeypatch.setattr(twilio.client, "PAUSE_SECONDS", 0)
+    carriers.configure(settings, {"account_sid": SID, "auth_token": TOKEN, "base_url": "http://127.0.0.1:9"}, "twilio")
+
+
+def carrier(account_id: int = 0, token: str = TOKEN) -> TwilioCarrier:
+    made = carrier_of("twilio", {"account_sid": SID, "auth_token": token}, account_id)
+    assert isinstance(made, TwilioCarrier)
+    return made
+
+
+def dial(twilio_carrier: TwilioCarrier) -> str:
+    return twilio_carrier.dial(
+        from_number="+14155550100", to_number="+12025550123", client_state="1", command_id="c-1", stream=None,
+        timeout_seconds=30, time_limit_seconds=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (Answer(200, b'{"status": "completed"}'), False),
+        (Answer(200, b'{"status": "queued"}'), True),
+        (Answer(404, b'{"code": 20404, "status": 404}'), False),
+        (Answer(404, HTML), "rejected"),
+        (Answer(200, b"{}"), "outcome_unknown"),
+        (Answer(200, HTML), "outcome_unknown"),
+        (Answer(503, HTML), "outcome_unknown"),
+        (Answer(429, b'{"code": 20429}'), "rejected"),
+    ],
+)
+def test_only_twilio_itself_says_that_a_call_is_over(settings: Any, answer: Answer, outcome: Any) -> None:
+    with RecordingServer([answer] * 3) as server:
+        carriers.configure(settings, {"base_url": server.url}, "twilio")
+        try:
+            found: Any = carrier().call_state(carrier_call_id=CALL).is_alive
+        except CarrierError as error:
+            found = error.reason
+    assert found == outcome
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "is_kept"),
+    [
+        (Answer(201, b"{}"), "outcome_unknown", True),
+        (Answer(502, HTML), "outcome_unknown", True),
+        (Answer(429, b"{}"), "rejected", False),
+        (Answer(400, PROBLEM), "rejected", False),
+    ],
+)
+def test_a_dial_without_an_id_is_not_certain(settings: Any, answer: Answer, reason: str, is_kept: bool) -> None:
+    with RecordingServer([answer, Answer(200, b'{"calls": []}')]) as server:
+        carriers.configure(settings, {"base_url": server.url}, "twilio")
+        with pytest.raises(CarrierError) as refused:
+            dial(carrier())
+    assert refused.value.reason == reason
+    assert list(CarrierCommand.objects.values_list("command_id", "result")) == ([("c-1", "")] if is_kept else [])
+
+
+def test_an_order_without_an_id_is_not_certain(settings: Any) -> None:
+    with RecordingServer([Answer(201, b"{}")]) as server:
+        carriers.configure(settings, {"base_url": server.url}, "twilio")
+        with pytest.raises(CarrierError) as refused:
+            carrier().order_number(e164="+14155550100", reference="r")
+    assert refused.value.reason == "outcome_unknown"
+
+
+@pytest.mark.parametrize(
+    "account", [{}, {"sid": SID, "status": "suspended"}, {"sid": f"AC{'2' * 32}", "status": "active"}]
+)
+def test_an_account_that_cannot_call_is_not_taken(settings: Any, account: dict[str, str]) -> None:
+    with RecordingServer([Answer(200, json.dumps(account).encode())]) as server:
+        carriers.configure(settings, {"base_url": server.url}, "twilio")
+        with pytest.raises(CarrierError):
+            carrier().complete_credentials()
+
+
+# --- requests of Twilio's ---------------------------------------------------------------------------------------------
+def ask(settings: Any, path: str, token: str, **changes: str) -> str:
+    """Twilio's request for a document; returns it. `token` names all tries of it."""
+    params = {"AccountSid": SID, "CallSid": CALL, "CallStatus": "in-progress", "To": "+14155550100", **changes}
+    url = f"{settings.PUBLIC_URL}/webhooks/twilio/{path}"
+    signature = RequestValidator(TOKEN).compute_signature(url, params)
+    headers = {"X-Twilio-Signature": signature, "I-Twilio-Idempotency-Token": token}
+    form = "application/x-www-form-urlencoded"
+    return Client().post(f"/webhooks/twilio/{path}", urlencode(params), content_type=form, headers=headers).text
+
+
+def test_a_response_that_got_lost_is_given_again_and_takes_nothing_away(settings: Any) -> None:
+    ask(settings, "voice", "IT1", CallStatus="ringing")
+    stream = StreamSettings("wss://a.example/media/once", PCMU_8K)
+    carrier().answer(carrier_call_id=CALL, client_state="1", command_id="a", stream=stream)
+    first = ask(settings, "next", "IT2")
+    assert stream.url in first
+    assert ask(settings, "next", "IT2") == first
+    second = ask(settings, "next", "IT3")
+    assert stream.url not in second
+    before = CallScript.objects.get().state
+    late = ask(settings, "next", "IT2")
+    assert "<Redirect" in late
+    assert stream.url not in late
+    assert ask(settings, "next", "IT3") == second
+    assert CallScript.objects.get().state == before
+
+
+def test_what_was_said_once_is_not_said_again_for_another_try(settings: Any) -> None:
+    ask(settings, "voice", "IT1", CallStatus="ringing")
+    ours = carrier()
+    ours.answer(carrier_call_id=CALL, client_state="1", command_id="a", stream=None)
+    ours.speak(carrier_call_id=CALL, command_id="s", text="Good day.", voice="", language="")
+    ours.start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=True)
+    assert "Good day." in ask(settings, "next", "IT2")
+    assert "Good day." not in ask(settings, "heard?n=1", "IT3", SpeechResult="Hello.")
+    assert "Good day." not in ask(settings, "heard?n=1", "IT3", SpeechResult="Hello.")
+    assert "Good day." not in ask(settings, "heard?n=1", "IT2", SpeechResult="Hello.")
+
+
+def test_a_command_to_listen_that_failed_is_carried_out_when_it_comes_again(settings: Any) -> None:
+    ask(settings, "voice", "IT1", CallStatus="ringing")
+    ours = carrier()
+    ours.answer(carrier_call_id=CALL, client_state="1", command_id="a", stream=None)
+    ask(settings, "next", "IT2")
+    with RecordingServer([Answer(500, HTML), Answer(200, b'{"sid": "CA1"}')]) as server:
+        carriers.configure(settings, {"base_url": server.url}, "twilio")
+        ours = carrier()
+        with pytest.raises(CarrierError):
+            ours.start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=True)
+        ours.start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=True)
+        assert [asked.path.rpartition("/")[2] for asked in server.asked] == ["CA1.json"] * 2
+        assert "<Gather" in ask(settings, "next", "IT3")
+        ours.start_transcription(carrier_call_id=CALL, command_id="t", language="", interim=True)
+        assert len(server.asked) == 2
+
+
+def test_a_mark_of_another_account_names_no_call(settings: Any) -> None:
+    CarrierCommand.objects.create(command_id="c-1")
+    for mark in ("c-1", f"c-1.{'0' * 20}", carrier(7).account.mark_of("c-1"), ""):
+        ask(settings, f"status?{urlencode({'mark': mark})}", "IT1", CallSid="CAforged")
+        assert CarrierCommand.objects.get().result == ""
+    ask(settings, f"status?{urlencode({'mark': carrier().account.mark_of('c-1')})}", "IT1")
+    assert CarrierCommand.objects.get().result == CALL
