@@ -83,7 +83,7 @@ def update_account(request: HttpRequest, pk: int) -> HttpResponse:
     account = carrier_accounts.get_account(developer=signed_in(request), pk=pk)
     form = CredentialsForm(account, request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(text for texts in form.errors.values() for text in texts))
+        messages.error(request, " ".join(str(text) for texts in form.errors.values() for text in texts))
     elif not form.credentials():
         messages.error(request, "Enter the new credentials.")
     else:

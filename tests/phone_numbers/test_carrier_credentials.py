@@ -46,7 +46,7 @@ def test_new_credentials_replace_the_old_ones_once_the_carrier_takes_them(
         refused = client.patch(path, {"credentials": credentials, "label": "New"}, format="json")
         assert (refused.status_code, list(refused.json()["errors"])) == (status, ["credentials"]), refused.content
     exchange.exchange.faults.rest["call_control_applications"] = 503
-    assert client.patch(path, {"credentials": {"api_key": "KEYnew"}}, format="json").status_code == 502
+    assert client.patch(path, {"credentials": {"connection_id": ""}}, format="json").status_code == 502
     exchange.exchange.faults.rest.clear()
     kept = CarrierAccount.objects.get()
     assert (kept.encrypted, kept.label) == (before.encrypted, "Ours")

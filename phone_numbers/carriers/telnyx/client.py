@@ -136,7 +136,8 @@ def _refusal(response: httpx2.Response, answer: Any) -> TelnyxError:
     status = response.status_code
     errors = answer.get("errors") if isinstance(answer, dict) else None
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    reason = "outcome_unknown" if status >= 500 else REASONS.get(str(first.get("code")), "rejected")
+    usual = "unauthorized" if status == 401 else "rejected"
+    reason = "outcome_unknown" if status >= 500 else REASONS.get(str(first.get("code")), usual)
     return TelnyxError(
         str(first.get("detail") or first.get("title") or f"The carrier responded with status {status}."),
         status=status,

@@ -290,7 +290,7 @@ def test_an_unasked_type_is_what_the_number_looks_like() -> None:
         (refusal(422, "90034"), "not_answered", False),
         (refusal(422, "85001"), "number_unavailable", False),
         (refusal(422, "85000"), "number_unavailable", False),
-        (refusal(401, "10009"), "rejected", False),
+        (refusal(401, "10009"), "unauthorized", False),
         (refusal(403, "10010"), "rejected", False),
         (refusal(429, "10011", retry_after="60"), "rejected", True),
         (refusal(500), "outcome_unknown", True),
