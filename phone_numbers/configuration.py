@@ -11,6 +11,7 @@ from agents.models import Agent, AgentVersion
 from agents.services import set_fields
 from agents.settings import FIELDS
 from bubblyphone.core.errors import InvalidRequest, NotFound
+from phone_numbers import abilities
 from phone_numbers.models import CallMode, PhoneNumber
 
 CAP_FIELDS = frozenset({"daily_cap", "max_concurrent_calls"})
@@ -21,6 +22,10 @@ NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", "agent_ve
 FREE_FIELDS = CAP_FIELDS | {
     "label", "webhook_url", "voice", "language", "greeting_message", "default_variables", "transfer_number", "max_cost_per_call",
 }  # fmt: skip
+# What asks for something that not every carrier can do.
+CARRIER_FIELDS = frozenset(
+    {"mode", "webhook_url", "recording_enabled", "screening_message", "agent_id", "agent_version_id"}
+)
 PUBLIC_NAMES = {"model_slug": "model"}  # where the API of numbers has a name of its own
 
 
@@ -81,6 +86,13 @@ def answering_agent(*, developer: Developer, agent_id: int) -> Agent:
     return agent
 
 
+def carrier_problems(number: PhoneNumber, changed: Set[str] = frozenset()) -> dict[str, list[str]]:
+    """What the number's carrier cannot do of what the number wants."""
+    config = configuration.resolve(request={}, request_agent=None, number=number)
+    said = {name for name in ("screening_message",) if name in changed and getattr(number, name)}
+    return abilities.call_problems(number.carrier, mode=number.mode, is_recorded=config.recording_enabled, said=said)
+
+
 def _only_the_agent_can_answer(number: PhoneNumber) -> bool:
     """Whether callers hear a busy line unless the linked agent answers: there is no server to ask, and the agent has a prompt."""
     if number.mode != CallMode.WEBHOOK or number.webhook_url:
@@ -105,6 +117,8 @@ def _problems(number: PhoneNumber, changed: Set[str]) -> dict[str, list[str]]:
     if changed - FREE_FIELDS:
         config = configuration.resolve(request={}, request_agent=None, number=number)
         found = configuration.problems(config, streaming=streaming)
+    if changed & CARRIER_FIELDS:
+        found |= carrier_problems(number, changed)
     if streaming:
         found |= model_rules.number_problems(number, changed)
     # What the number itself says must make sense also where an agent says otherwise, or no model is used.

@@ -15,10 +15,10 @@ from accounts.models import Developer
 from billing import switch
 from bubblyphone.core.errors import Conflict, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
-from phone_numbers import carrier_accounts, configuration, purchases
+from phone_numbers import abilities, carrier_accounts, configuration, purchases
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import NumberInventory
-from phone_numbers.carriers.registry import able, get_carrier
+from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode, NumberType, PhoneNumber
 from webhooks.signing import make_signing_secret
 
@@ -43,7 +43,7 @@ def import_number(
     key = carrier_accounts.carrier_key(developer=developer, carrier=carrier, carrier_account_id=carrier_account_id)
     purchases.refuse_if_taken(phone_number)
     try:
-        inventory = able(key, NumberInventory)
+        inventory = abilities.inventory_of(key)
         carrier_ref = inventory.find_owned_number(e164=phone_number)
         routing = inventory.routing_of(carrier_ref=carrier_ref) if carrier_ref else ""
     except CarrierError as error:
@@ -104,4 +104,8 @@ def _write_down(
             )
     except IntegrityError as error:
         raise Conflict(f"{phone_number} is not available.", code="number_taken") from error
-    return configuration.update_number(number=number, changes=fields) if fields else number
+    if fields:
+        number = configuration.update_number(number=number, changes=fields)
+    if lacks := configuration.carrier_problems(number):
+        raise InvalidRequest(lacks)
+    return number

@@ -11,11 +11,10 @@ from billing import ledger
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 from bubblyphone.core.money import ZERO
-from phone_numbers import configuration, imports, purchases, verification
+from phone_numbers import abilities, configuration, imports, purchases, verification
 from phone_numbers.carriers.base import AvailableNumber, CarrierError
-from phone_numbers.carriers.capabilities import NumberInventory
-from phone_numbers.carriers.registry import able, account_id_of, default_carrier
-from phone_numbers.models import NumberPrice, PhoneNumber
+from phone_numbers.carriers.registry import account_id_of, default_carrier
+from phone_numbers.models import CallMode, NumberPrice, PhoneNumber
 from phone_numbers.selectors import find_main_price, get_price
 from webhooks import outbox, signing
 from webhooks.models import Event
@@ -39,7 +38,7 @@ def search_available(
     """
     price = get_price(country=country, number_type=number_type) if number_type else find_main_price(country=country)
     try:
-        found = able(carrier or default_carrier(), NumberInventory).search_numbers(
+        found = abilities.inventory_of(carrier or default_carrier()).search_numbers(
             country=country,
             number_type=price.number_type,
             area_code=area_code,
@@ -79,6 +78,8 @@ def buy_number(
     carrier = carrier or default_carrier()
     price = _price(carrier, get_price(country=country_code, number_type=number_type))
     national_number = _national_number(phone_number, country_code)
+    if webhook_url and (lacks := abilities.call_problems(carrier, mode=CallMode.WEBHOOK, is_recorded=False)):
+        raise InvalidRequest({"webhook_url": lacks["mode"]})
     agent = configuration.answering_agent(developer=developer, agent_id=agent_id) if agent_id else None
     verified = None
     if account_id_of(carrier) is None:

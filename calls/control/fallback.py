@@ -9,6 +9,7 @@ from bubblyphone.core.errors import Forbidden, InsufficientFunds
 from calls import timeline
 from calls.charging.admission import admit_fallback
 from calls.models import Call
+from phone_numbers import abilities
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.models import PhoneNumber
 
@@ -30,7 +31,11 @@ def dial_instead(call: Call, refusal: CarrierError, place: Callable[[Call, str],
 
 def _other_number(call: Call) -> PhoneNumber | None:
     numbers = PhoneNumber.objects.filter(developer_id=call.developer_id, status=PhoneNumber.Status.ACTIVE)
-    return numbers.filter(e164=call.settings.fallback_number).exclude(carrier=call.carrier).first()
+    number = numbers.filter(e164=call.settings.fallback_number).exclude(carrier=call.carrier).first()
+    if number is None:
+        return None
+    lacks = abilities.call_problems(number.carrier, mode=call.mode, is_recorded=call.recording_enabled)
+    return None if lacks else number
 
 
 def _take_over(call: Call, number: PhoneNumber, refusal: CarrierError) -> bool:

@@ -23,6 +23,7 @@ from calls.charging.call_prices import model_price
 from calls.control import call_variables, commands, fallback, lifecycle
 from calls.models import Call, CallStatus, Direction, HangupCause
 from calls.policy import gate
+from phone_numbers import abilities
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import get_carrier
@@ -97,6 +98,9 @@ def _checked_config(
     destinations.check_field("transfer_number", request.get("transfer_number"), developer_id=number.developer_id)
     check_fallback_number(request.get("fallback_number"), developer_id=number.developer_id)
     config = configuration.resolve(request=request, request_agent=agent, number=number)
+    mode = CallMode.STREAMING if is_streaming else CallMode.WEBHOOK
+    said = {name for name in ("screening_message",) if request.get(name)}
+    refuse(abilities.call_problems(number.carrier, mode=mode, is_recorded=config.recording_enabled, said=said))
     if is_streaming:
         call_variables.check(config, request.get("dynamic_variables") or {})
         check_streaming(config)

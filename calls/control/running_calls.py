@@ -5,11 +5,13 @@ import uuid
 from django.db import transaction
 from django.utils import timezone
 
-from bubblyphone.core.errors import Conflict, Forbidden, InsufficientFunds
+from bubblyphone.core.errors import Conflict, Forbidden, InsufficientFunds, InvalidRequest
 from calls import timeline
 from calls.control import lifecycle, session_messages, speech, transfer_requests, transfers
 from calls.control.session_messages import AddContext, Speak
 from calls.models import Call, CallStatus, HangupCause
+from phone_numbers.carriers.capabilities import Speech
+from phone_numbers.carriers.registry import offers
 from phone_numbers.models import CallMode
 
 
@@ -46,7 +48,9 @@ def speak(*, call: Call, text: str) -> None:
 
 def transfer(*, call: Call, to: str, briefing: str = "") -> None:
     """Hand a running call over to another number, whose holder hears the `briefing` first. Raises Conflict, Forbidden,
-    InsufficientFunds."""
+    InsufficientFunds, InvalidRequest (a carrier that cannot speak)."""
+    if briefing and not call.sandbox and not offers(call.carrier, Speech):
+        raise InvalidRequest({"briefing": ["The call's carrier cannot speak, so nobody would hear it."]})
     try:
         with transaction.atomic():
             fresh = Call.objects.locked(call.pk)
