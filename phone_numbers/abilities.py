@@ -21,7 +21,7 @@ def require(key: str, capability: type[C], lack: str, *, field: str = "carrier")
 
 def inventory_of(key: str) -> NumberInventory:
     """Of a carrier that a request names. Raises InvalidRequest, CarrierError."""
-    return require(key, NumberInventory, SELLING)  # type: ignore[type-abstract]
+    return require(key, NumberInventory, SELLING)
 
 
 def call_problems(key: str, *, mode: str, is_recorded: bool, said: Set[str] = frozenset()) -> dict[str, list[str]]:
