@@ -61,7 +61,7 @@ def test_new_credentials_replace_the_old_ones_once_the_carrier_takes_them(
     assert changed.status_code == 200, changed.content
     shown = changed.json()["data"]
     assert (shown["last_four"], shown["label"], shown["status"]) == ("ated", "New", "active")
-    carrier_accounts._note(kept, "Telnyx does not accept these credentials.")
+    carrier_accounts.check_account(kept)
     assert client.get(path).json()["data"]["status"] == "active"
     # Commands and reports go by the new ones at once, in every process: the row says which they are.
     assert (report(account_id, "v3:two"), report(account_id, "v3:two", key=new_key)) == (400, 200)
