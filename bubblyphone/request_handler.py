@@ -5,11 +5,12 @@ as ours and our views are, in a new thread for every request. That took longer t
 """
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import IO, Any
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.signals import request_started
@@ -22,11 +23,20 @@ from django.urls import set_script_prefix
 THREADS = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="request")
 
 
+# Asynchronous views that run on the loop. A thread waits for each, even when its client has left.
+running_views: set[asyncio.Task[Any]] = set()
+
+
 class ThreadedHandler(ASGIHandler):
     """Django's handler with synchronous middleware. An asynchronous view runs on the loop while its thread waits for it."""
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
+
+    def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """Called by Django for the view of each request: one that is asynchronous is kept in `running_views` while it runs."""
+        made = super().make_view_atomic(view)
+        return _kept(made) if iscoroutinefunction(made) else made
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request. If its client goes, nothing more is sent, but what its thread has begun is waited for."""
@@ -78,6 +88,19 @@ class ThreadedHandler(ASGIHandler):
         else:
             response.close()
         return response
+
+
+def _kept(view: Callable[..., Any]) -> Callable[..., Any]:
+    async def kept(*args: Any, **kwargs: Any) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        running_views.add(task)
+        try:
+            return await view(*args, **kwargs)
+        finally:
+            running_views.discard(task)
+
+    return kept
 
 
 def _in_thread(function: Any) -> Any:

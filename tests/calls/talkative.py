@@ -15,7 +15,7 @@ from agents.providers.model_events import (
     ToolCall,
     TurnDone,
 )
-from calls.session.transport import CallerFrame
+from calls.session.transport import AudioSink, CallerFrame
 from tests.calls.scripted import FRAME, ScriptedCaller, ScriptedSession, audio
 
 VOICE = audio(20)
@@ -136,12 +136,17 @@ class PatientCaller(ScriptedCaller):
     the end of the call, unless that is lost, too.
     """
 
+    is_direct = False
+
     def __init__(self, fault: Fault, report_end: Callable[[], Awaitable[None]]) -> None:
         super().__init__()
         self.left = asyncio.Event()
         self._fault = fault
         self._report_end = report_end
         self._is_gone = False
+
+    def hand_audio_to(self, sink: AudioSink) -> None:
+        """Everything it says goes to whoever reads its frames."""
 
     async def _pass_by(self, name: str) -> None:
         try:

@@ -45,10 +45,13 @@ def test_deletions(developer: Developer, body: bytes) -> None:
         assert rows.count() == before
 
 
-def test_what_can_be_read_is_ignored_where_none_is_taken(developer: Developer) -> None:
+def test_an_empty_body_is_taken_where_none_is_needed_and_fields_are_not(developer: Developer) -> None:
     headers = bearer(developer, is_admin=True)
-    for body in (b"", b"{}", b'{"a":[1]}'):
+    for body in (b"", b"{}"):
         agent = make_agent(developer=developer)
+        refused = send("DELETE", f"/agents/{agent.pk}", b'{"a":[1]}', headers)
+        assert (refused.status_code, refused.json()["errors"]) == (422, {"a": ["Unknown field."]})
+        assert Agent.objects.exists()
         assert send("DELETE", f"/agents/{agent.pk}", body, headers).status_code < 300, body
         assert not Agent.objects.exists()
 

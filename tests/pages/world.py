@@ -93,12 +93,12 @@ class World:
             "delete-carrier-account": lambda: {"pk": self.carrier_account.pk},
             "remove-do-not-call": lambda: {"pk": self._listed_number()},
             "enable-endpoint": lambda: {"pk": self._disabled_endpoint()},
+            "event": lambda: {"public_id": self._event()},
         }
         if name in made:
             return made[name]()
         if name == "resend-events":
-            publish(developer_id=developer.pk, subject="number:1", event_type="call.hangup", payload={}, endpoints=())
-            events.newest_id(developer.pk)
+            self._event()
         if name == "resend-failed-webhooks":
             self._failed_delivery()
         pattern = next(found for found in patterns() if found.name == name)
@@ -111,6 +111,12 @@ class World:
         }
         values = {"pk": known.get(str(pattern.pattern).partition("/")[0]), "identifier": self.call.pk, "number": 1}
         return {parameter: values[parameter] for parameter in pattern.pattern.converters}
+
+    def _event(self) -> str:
+        publish(developer_id=self.developer.pk, subject="number:1", event_type="call.hangup", payload={}, endpoints=())
+        newest = events.newest_id(self.developer.pk)
+        assert newest is not None
+        return newest
 
     def filled(self, form: dict[str, Any]) -> dict[str, Any]:
         return {self._text(name): self._value(value) for name, value in form.items()}

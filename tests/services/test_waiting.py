@@ -1,6 +1,7 @@
 """While servers of others do not answer, requests wait for them without a database connection: nobody else waits with them."""
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -57,8 +58,10 @@ def platform() -> Iterator[Platform]:
             command = [sys.executable, "-m", "tests.services.waiting_rows", str(CROWD + 2)]
             environment = {**os.environ, "DATABASE_URL": database}
             rows = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-            yield Platform(url, silent, [json.loads(row) for row in rows.splitlines()])
-            silent.let_go()
+            made = Platform(url, silent, [json.loads(row) for row in rows.splitlines()])
+            yield made
+            leave_a_trial(made)
+            # Now the process is asked to stop, and ends although the trial's server never answers.
     finally:
         silent.stop()
 
@@ -84,6 +87,16 @@ def trial(account: Account, port: int, **options: Any) -> dict[str, Any]:
     url = f"http://127.0.0.1:{port}/tools"
     form = {"tool": "0", "trial-0-name": "book", "trial-0-arguments": "{}", "tool_webhook_url": url}
     return page(account, "/agents/try-tool", data=form, **options)
+
+
+def leave_a_trial(platform: Platform) -> None:
+    """Its client leaves as soon as it waits for the server."""
+    before, until = platform.silent.hold(), time.monotonic() + 60
+    with httpx2.Client(base_url=platform.url, timeout=httpx2.Timeout(90, read=0.5), trust_env=False) as client:
+        while platform.silent.taken == before:
+            assert time.monotonic() < until
+            with contextlib.suppress(httpx2.ReadTimeout):
+                client.request(**trial(platform.accounts[0], platform.silent.port))
 
 
 async def seconds(client: httpx2.AsyncClient, request: Mapping[str, Any]) -> float:
