@@ -91,7 +91,16 @@ def keys_of(value: Any) -> Any:
     return [keys_of(value[0])] if isinstance(value, list) and value else None
 
 
-FREE = {"metadata", "config", "settings", "dynamic_variables", "analysis_schema", "analysis_result", "tools", "request_payload"}
+FREE = {
+    "metadata",
+    "config",
+    "settings",
+    "dynamic_variables",
+    "analysis_schema",
+    "analysis_result",
+    "tools",
+    "request_payload",
+}
 ORDER = {"GET": 0, "POST": 1, "PUT": 2, "PATCH": 3, "DELETE": 4}
 
 
