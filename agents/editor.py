@@ -5,7 +5,7 @@ the input, so that the editor works without JavaScript, and with it exchanges pa
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -83,6 +83,29 @@ class Editor:
         for name in NOT_KEPT:
             kept.pop(name, None)
         return kept.urlencode()
+
+    def draft_with(self, tools: Sequence[Any]) -> str:
+        """As `as_draft`, with more tools. Raises InvalidRequest where these, or those that are there, have errors."""
+        try:
+            there = parse_tools(self._text("tools")) or []
+        except forms.ValidationError as error:
+            raise InvalidRequest({"The agent's tools": error.messages}) from error
+        wanted = [*there, *tools] if isinstance(there, list) else there
+        if problems := tool_problems(wanted):
+            raise InvalidRequest({f"tools.{path}": texts for path, texts in problems.items()})
+        data = self._as_posted() if self._data is None else self._data.copy()
+        data["tools"] = json.dumps(wanted, indent=2, ensure_ascii=False)
+        return Editor(data, agent=self.agent).as_draft()
+
+    def _as_posted(self) -> QueryDict:
+        """What a browser posts of the form as it is shown."""
+        data = QueryDict(mutable=True)
+        shown = [self.form, self.analysis.management_form, *self.analysis.forms]
+        for field in (field for form in shown for field in form):
+            value = field.value()
+            if value not in (None, False):
+                data[field.html_name] = "on" if value is True else str(value)
+        return data
 
     def tested_agent(self) -> Agent:
         """The agent with what was submitted, not saved. Raises InvalidRequest, with the errors of the form too."""

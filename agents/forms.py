@@ -1,12 +1,14 @@
 """The agent editor's forms, and those of model keys."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
 
 from agents.analysis_schema import FIELD_TYPES, MAX_FIELDS, schema_problems
 from agents.models import Agent, ModelKey, Secret
+from agents.openapi_document import MAX_BYTES, UnusableDocument, read_document
+from agents.openapi_import import Operation, operations_of
 from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
 from agents.setting_inputs import narrow, wide
 from agents.setting_kinds import Group
@@ -134,6 +136,49 @@ def analysis_fields(data: Mapping[str, Any] | None, schema: Mapping[str, Any] | 
     rows = factory(data, prefix="analysis", initial=None if data is not None else stored)
     assert isinstance(rows, AnalysisFields)
     return rows
+
+
+class OpenApiForm(forms.Form):
+    """A document, pasted or as a file. Valid, `operations` holds what it offers."""
+
+    document = forms.CharField(
+        label="OpenAPI document",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(
+            attrs={"rows": 12, "class": "code", "spellcheck": "false", "placeholder": "openapi: 3.1.0"}
+        ),
+        help_text="JSON or YAML, up to 1 MiB.",
+    )
+    file = forms.FileField(
+        label="Or a file", required=False, widget=forms.FileInput(attrs={"accept": ".json,.yaml,.yml"})
+    )
+    server = forms.CharField(
+        label="Server URL",
+        required=False,
+        max_length=1000,
+        widget=forms.URLInput(attrs={"placeholder": "https://api.example.com/v1", "autocomplete": "off"}),
+        help_text="Only needed if the document doesn't name it, or for another server.",
+    )
+
+    def __init__(self, *args: Any, taken: Iterable[str] = ()) -> None:
+        super().__init__(*args)
+        self._taken = taken
+        self.operations: list[Operation] = []
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        file, text = values.get("file"), values.get("document") or ""
+        if self.errors:
+            return values
+        try:
+            content = file.read(MAX_BYTES + 1) if file else text.encode()
+            if not content.strip():
+                raise UnusableDocument("Paste a document, or choose a file.")
+            self.operations = operations_of(read_document(content), server=values["server"], taken=self._taken)
+        except UnusableDocument as error:
+            self.add_error("file" if file else "document", str(error))
+        return values
 
 
 class ApiKeyInput(forms.CharField):

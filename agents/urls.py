@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from agents import model_key_views, secret_views, version_views, views
+from agents import import_views, model_key_views, secret_views, version_views, views
 
 urlpatterns = [
     path("agents", views.agents, name="agents"),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("agents/<int:pk>/draft", views.save_draft, name="save-draft"),
     path("agents/<int:pk>/draft/changes", views.draft_changes, name="draft-changes"),
     path("agents/<int:pk>/draft/discard", views.discard_draft, name="discard-draft"),
+    path("agents/<int:pk>/import-tools", import_views.import_tools, name="import-tools"),
     path("agents/<int:pk>/duplicate", views.duplicate_agent, name="duplicate-agent"),
     path("agents/<int:pk>/delete", views.delete_agent, name="delete-agent"),
     path("agents/<int:pk>/versions", version_views.agent_versions, name="agent-versions"),

@@ -69,6 +69,10 @@ CASES = [
     Case("discard-draft"),
     Case("test-agent", agent_form(name="Baker", system_prompt="Be brief.", **{"test-mode": "chat"})),
     Case("agent", agent_form(name="Baker"), agent_form(name="Kept?", tools="[", transfer_number="12"), ("tools", "transfer_number")),
+    Case(
+        "import-tools", {"add": "1", "tool": '{"name": "list_rooms", "url": "{server}", "method": "GET"}'},
+        {"document": "openapi: 2", "server": "https://api.example.com"}, ("document",),
+    ),
     Case("duplicate-agent"),
     Case("delete-agent"),
     Case("restore-agent-version"),

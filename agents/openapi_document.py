@@ -1,0 +1,149 @@
+"""Reading an OpenAPI document that somebody pasted or uploaded: JSON or YAML, bounded, with references within it alone."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import yaml
+
+from bubblyphone.core.json_documents import MAX_DEPTH, InvalidJSON, parse_json
+
+MAX_BYTES = 1024 * 1024
+MAX_NODES = 100_000  # of a YAML document
+MAX_WRITTEN = 2000  # values of one schema once its references are written out
+MAX_SCHEMA_DEPTH = 6
+# What a model is told of a value. The rest of OpenAPI's keywords is for people, or for generators of code.
+KEPT = (
+    "type", "description", "enum", "const", "default", "format", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems",
+    "maxItems",
+)  # fmt: skip
+MAX_DESCRIPTION = 300
+
+
+class UnusableDocument(ValueError):
+    """The message is for whoever pasted it."""
+
+
+class UnusableOperation(ValueError):
+    """No tool can be made of one operation; the message says why."""
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML's types without dates, which JSON does not have."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def read_document(content: bytes) -> Mapping[str, Any]:
+    """The document's value. Raises UnusableDocument for one that is too large or deep, or that is not OpenAPI 3."""
+    if len(content) > MAX_BYTES:
+        raise UnusableDocument("The document is larger than 1 MiB. Remove what you do not need.")
+    try:
+        text = content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise UnusableDocument("The document must be UTF-8.") from error
+    try:
+        document = parse_json(text) if text.startswith("{") else _parse_yaml(text)
+    except InvalidJSON as error:
+        raise UnusableDocument(f"The document is {error}.") from error
+    if isinstance(document, Mapping) and "swagger" in document:
+        raise UnusableDocument("This is Swagger 2.0. Convert it to OpenAPI 3 first.")
+    if not isinstance(document, Mapping) or not str(document.get("openapi", "")).startswith("3."):
+        raise UnusableDocument("This is not an OpenAPI 3 document.")
+    if not isinstance(document.get("paths"), Mapping):
+        raise UnusableDocument("The document has no paths.")
+    return document
+
+
+def _parse_yaml(text: str) -> Any:
+    try:
+        _check_bounds(text)
+        return _as_json(yaml.load(text, Loader=_Loader))  # noqa: S506 (a safe loader)
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        if isinstance(error, UnusableDocument):
+            raise
+        raise UnusableDocument("The document is neither JSON nor YAML that can be read.") from error
+
+
+def _check_bounds(text: str) -> None:
+    """Before anything is built: aliases multiply what they stand for."""
+    depth = 0
+    for nodes, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        if isinstance(event, yaml.AliasEvent):
+            raise UnusableDocument("YAML aliases are not supported. Use $ref.")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH or nodes > MAX_NODES:
+            raise UnusableDocument("The document is nested too deeply or has too many values.")
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _as_json(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+class References:
+    """Follows `$ref` within the document, and writes schemas out for a model. One for each operation: it counts what it writes."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+        self._written = 0
+
+    def follow(self, value: Any) -> Mapping[str, Any]:
+        """What an object is, or refers to; {} for what is no object. Raises UnusableOperation."""
+        seen: list[str] = []
+        while isinstance(value, Mapping) and isinstance(reference := value.get("$ref"), str):
+            if reference in seen:
+                raise UnusableOperation(f"{reference[:100]} refers to itself.")
+            seen.append(reference)
+            value = self._target(reference)
+        return value if isinstance(value, Mapping) else {}
+
+    def schema(self, value: Any, depth: int = 0) -> dict[str, Any]:
+        """A schema in the keywords that models are given. Beyond a depth, as of one that contains itself, it has only its type."""
+        self._written += 1
+        if self._written > MAX_WRITTEN:
+            raise UnusableOperation("The schema is too large once its references are written out.")
+        found = self.follow(value)
+        if depth > MAX_SCHEMA_DEPTH:
+            return {"type": found["type"]} if isinstance(found.get("type"), str) else {}
+        written = {name: found[name] for name in KEPT if found.get(name) is not None}
+        if "description" in written:
+            written["description"] = str(written["description"]).strip()[:MAX_DESCRIPTION]
+        for name in ("oneOf", "anyOf", "allOf"):
+            if isinstance(found.get(name), list) and found[name]:
+                written[name] = [self.schema(item, depth + 1) for item in found[name]]
+        if isinstance(found.get("items"), Mapping):
+            written["items"] = self.schema(found["items"], depth + 1)
+        if isinstance(found.get("properties"), Mapping):
+            written |= self._object(found, depth)
+        return written
+
+    def _object(self, found: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        properties = {
+            name: self.schema(inner, depth + 1)
+            for name, inner in found["properties"].items()
+            if self.follow(inner).get("readOnly") is not True
+        }
+        required = found.get("required")
+        needed = [name for name in properties if isinstance(required, list) and name in required]
+        return {"type": "object", "properties": properties, **({"required": needed} if needed else {})}
+
+    def _target(self, reference: str) -> Any:
+        if not reference.startswith("#/"):
+            raise UnusableOperation(f"{reference[:100]} is outside of the document.")
+        value: Any = self._document
+        for part in unquote(reference[2:]).split("/"):
+            name = part.replace("~1", "/").replace("~0", "~")
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value is None:
+            raise UnusableOperation(f"The document has no {reference[:100]}.")
+        return value

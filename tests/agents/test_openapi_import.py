@@ -1,0 +1,178 @@
+"""Tools made of an OpenAPI document: what each operation becomes, and what no document can do."""
+
+import json
+from typing import Any
+
+import pytest
+
+from agents.openapi_document import UnusableDocument, read_document
+from agents.openapi_import import Operation, operations_of
+from agents.tools import tool_problems
+
+SERVER = "http://127.0.0.1:9/v1"
+ROOMS = """
+openapi: 3.0.3
+info: {title: Rooms, version: 2026-01-01}
+servers:
+  - url: "http://127.0.0.1:9/{stage}"
+    variables: {stage: {default: v1}}
+security: [{key: []}]
+components:
+  securitySchemes:
+    key: {type: apiKey, in: header, name: X-Key}
+    token: {type: http, scheme: bearer}
+  parameters:
+    id: {name: room.id, in: path, required: true, schema: {type: string}, description: The room.}
+  schemas:
+    Person:
+      type: object
+      required: [name, id]
+      properties:
+        id: {type: integer, readOnly: true}
+        name: {type: string, example: Ada, maxLength: 50}
+        friend: {$ref: '#/components/schemas/Person'}
+paths:
+  /rooms:
+    get:
+      operationId: rooms.list
+      summary: List rooms
+      security: []
+      parameters:
+        - {name: day, in: query, required: true, schema: {type: string, format: date}}
+        - {name: "filter[beds]", in: query, schema: {type: integer}}
+        - {name: X-Version, in: header, required: true, schema: {type: string, enum: ["2"]}}
+  /rooms/{room.id}/guests:
+    parameters: [{$ref: '#/components/parameters/id'}]
+    post:
+      description: Book a room.
+      security: [{token: []}]
+      parameters: [{name: dry, in: query, schema: {type: boolean}}]
+      requestBody:
+        content:
+          application/json:
+            schema:
+              allOf:
+                - $ref: '#/components/schemas/Person'
+                - {type: object, required: [nights], properties: {nights: {type: integer, minimum: 1}}}
+"""
+
+
+def offered(text: str, **options: Any) -> list[Operation]:
+    return operations_of(read_document(text.encode()), **options)
+
+
+def one(operation: dict[str, Any], path: str = "/x", method: str = "post", **document: Any) -> Operation:
+    whole = {"openapi": "3.1.0", "servers": [{"url": SERVER}], "paths": {path: {method: operation}}, **document}
+    return offered(json.dumps(whole))[0]
+
+
+def body(schema: Any, kind: str = "application/json") -> dict[str, Any]:
+    return {"requestBody": {"content": {kind: {"schema": schema}}}}
+
+
+def test_operations_become_tools() -> None:
+    listing, booking = offered(ROOMS)
+    assert (listing.method, listing.path, listing.summary, listing.secrets) == ("GET", "/rooms", "List rooms", ())
+    assert listing.tool == {
+        "name": "rooms_list",
+        "description": "List rooms",
+        "parameters": {
+            "type": "object",
+            "properties": {"day": {"type": "string", "format": "date"}, "filter_beds_": {"type": "integer"}},
+            "required": ["day"],
+        },
+        "url": f"{SERVER}/rooms?filter%5Bbeds%5D={{filter_beds_}}",
+        "method": "GET",
+        "headers": {"X-Version": "2"},
+    }
+    person = booking.tool["parameters"]["properties"].pop("friend")
+    assert booking.tool == {
+        "name": "post_rooms_room_id_guests",
+        "description": "Book a room.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "room_id": {"type": "string", "description": "The room."},
+                "name": {"type": "string", "maxLength": 50},
+                "nights": {"type": "integer", "minimum": 1},
+            },
+            "required": ["room_id", "name", "nights"],
+        },
+        "url": f"{SERVER}/rooms/{{room_id}}/guests",
+        "method": "POST",
+        "headers": {"Authorization": "Bearer {{secret.TOKEN}}"},
+    }
+    assert booking.secrets == ("TOKEN",)
+    depth = 0
+    while "properties" in person:  # a schema within itself ends somewhere
+        person, depth = person["properties"]["friend"], depth + 1
+    assert (depth, person) == (6, {"type": "object"})
+    assert tool_problems([dict(listing.tool), dict(booking.tool)]) == {}
+
+
+def test_names_are_free_and_a_server_can_be_chosen() -> None:
+    listing, booking = offered(ROOMS, taken=["rooms_list"], server="http://127.0.0.1:8/api/")
+    assert (listing.tool["name"], booking.tool["url"]) == (
+        "rooms_list_2", "http://127.0.0.1:8/api/rooms/{room_id}/guests"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("operation", "problem"),
+    [
+        (body({"$ref": "https://evil.example/x.json#/A"}), "is outside of the document"),
+        (body({"$ref": "file:///etc/passwd"}), "is outside of the document"),
+        (body({"$ref": "#/components/nothing"}), "The document has no"),
+        (body({"$ref": "#/components/schemas/Loop"}), "refers to itself"),
+        (body({"type": "array", "items": {}}), "is not a JSON object"),
+        (body({"oneOf": [{"type": "object"}]}), "is one of several"),
+        (body({"type": "object"}, "multipart/form-data"), "not JSON"),
+        (body({"type": "object", "properties": {"a": {"type": "any"}}}), "Unknown type"),
+        (body({"type": "object", "properties": {f"p{n}": {} for n in range(65)}}), "at most 64 parameters"),
+        (body({"$ref": "#/components/schemas/Wide"}), "too large"),
+        ({"parameters": [{"name": "X", "in": "header", "required": True}]}, "Requires the header X"),
+        ({"security": [{"tls": []}]}, "in a way that tools cannot use"),
+    ],
+)
+def test_what_cannot_become_a_tool_says_why(operation: dict[str, Any], problem: str) -> None:
+    doubled = {}
+    for level in range(5):
+        properties = {name: {"$ref": f"#/components/schemas/S{level + 1}"} for name in "abcdefgh"}
+        doubled[f"S{level}"] = {"type": "object", "properties": properties}
+    schemas = {
+        "Loop": {"$ref": "#/components/schemas/Loop"},
+        **doubled,
+        "S5": {"type": "string"},
+        "Wide": doubled["S0"],
+    }
+    schemes = {"tls": {"type": "mutualTLS"}}
+    found = one(operation, components={"schemas": schemas, "securitySchemes": schemes})
+    assert (found.tool, problem in found.problem) == ({}, True), found.problem
+
+
+def test_a_path_without_its_parameter_is_no_tool() -> None:
+    assert one({}, "/x/{id}").problem == "The path has {id}, which is no parameter of it."
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "not an OpenAPI 3 document"),
+        ("[]", "not an OpenAPI 3 document"),
+        ('{"swagger": "2.0"}', "Swagger 2.0"),
+        ('{"openapi": "3.1.0"}', "has no paths"),
+        ('{"openapi": "3.1.0", "paths": {}', "not valid JSON"),
+        ("openapi: 3.1.0\npaths: {a: [}", "neither JSON nor YAML"),
+        ("a: &x [1]\nb: [*x, *x]", "aliases"),
+        ("a: !!python/object/apply:os.system ['true']", "neither JSON nor YAML"),
+        ("[" * 100 + "]" * 100, "nested too deeply"),
+        ("- a\n" * 100_001, "too many values"),
+        (" " * (1024 * 1024) + "x", "larger than 1 MiB"),
+        ("openapi: 3.1.0\npaths: {}", "Enter the server URL"),
+        ('{"openapi": "3.1.0", "paths": {}, "servers": [{"url": "ftp://a.example"}]}', "cannot be used"),
+        ('{"openapi": "3.1.0", "paths": {}, "servers": [{"url": "http://127.0.0.1/{a}"}]}', "braces"),
+    ],
+)
+def test_an_unusable_document_says_why(text: str, problem: str) -> None:
+    with pytest.raises(UnusableDocument, match=problem):
+        offered(text)

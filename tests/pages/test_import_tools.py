@@ -1,0 +1,74 @@
+"""Importing tools from an OpenAPI document into an agent's draft."""
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from agents.editor import Editor
+from agents.models import Agent
+from tests.agents.test_openapi_import import ROOMS, SERVER
+from tests.factories import make_agent, make_developer
+from tests.pages.signed_in import assert_sound, signed_in_client
+from tests.pages.test_agents import TOOLS
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+
+
+def full_agent() -> Agent:
+    """With something in every kind of field, all of which a draft must keep."""
+    return make_agent(
+        developer=make_developer(),
+        description="For “guests”",
+        system_prompt="Be brief.\nBe {{tone|kind}}.",
+        tools=TOOLS,
+        tool_webhook_url="http://127.0.0.1:9/tools",
+        recording_enabled=True,
+        auto_transfer_tool=False,
+        max_call_duration=600,
+        default_variables={"tone": "calm", "lines": "a\nb"},
+        analysis_schema={"sold": {"type": "boolean", "description": "Sold?"}},
+    )
+
+
+def shown_tools(content: bytes) -> list[str]:
+    assert_sound(content.decode())
+    return [
+        html.unescape(value) for value in re.findall(r'name="tool" id="tool-\d+" value="([^"]+)"', content.decode())
+    ]
+
+
+def test_chosen_operations_are_added_to_the_draft_which_keeps_everything_else() -> None:
+    agent = full_agent()
+    client = signed_in_client(agent.developer)
+    path = f"/agents/{agent.pk}/import-tools"
+    file = SimpleUploadedFile("rooms.yaml", ROOMS.encode())
+    page = client.post(path, {"document": "", "file": file, "server": ""})
+    listing, booking = shown_tools(page.content)
+    assert "<code>TOKEN</code>" in page.content.decode()
+    assert json.loads(booking)["url"] == f"{SERVER}/rooms/{{room_id}}/guests"
+    answer = client.post(path, {"add": "1", "tool": [listing, booking]}, follow=True)
+    assert "2 tools were added to the draft." in answer.content.decode()
+    agent.refresh_from_db()
+    assert agent.tools == TOOLS
+    editor = Editor(None, agent=agent)
+    assert (editor.is_sound(), editor.changes()) == (
+        True,
+        {"tools": [*TOOLS, json.loads(listing), json.loads(booking)]},
+    )
+    # A second import goes on from that draft.
+    again = shown_tools(client.post(path, {"document": ROOMS}).content)
+    assert [json.loads(tool)["name"] for tool in again] == ["rooms_list_2", "post_rooms_room_id_guests_2"]
+
+
+@pytest.mark.parametrize("chosen", [[], ["{"], ['{"name": "1"}'], ['{"name": "a", "url": "ftp://a.example"}']])
+def test_what_is_no_tool_is_not_added(chosen: list[Any]) -> None:
+    agent = full_agent()
+    answer = signed_in_client(agent.developer).post(f"/agents/{agent.pk}/import-tools", {"add": "1", "tool": chosen})
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/agents/{agent.pk}/import-tools")
+    agent.refresh_from_db()
+    assert agent.draft == ""
+    assert signed_in_client(make_developer()).get(f"/agents/{agent.pk}/import-tools").status_code == 404
