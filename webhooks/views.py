@@ -2,15 +2,16 @@
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render, resolve_url
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
+from accounts.models import Developer
 from bubblyphone.core.pages import next_page, page, reported, slice_of
 from bubblyphone.core.schema import description
-from webhooks import redelivery
+from webhooks import account_endpoints, redelivery
 from webhooks.extension_points import ENDPOINT_SOURCES
 
 
@@ -20,22 +21,26 @@ class DeliveryFilterForm(forms.Form):
         choices=[("", "All"), ("failed", "Failed"), ("pending", "Pending"), ("delivered", "Delivered")],
     )
     event = forms.ChoiceField(required=False)
+    endpoint = forms.ChoiceField(required=False)
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+    def __init__(self, data: QueryDict, *, developer: Developer) -> None:
+        super().__init__(data)
         events = [(name, name) for name in description().webhooks]
         self.fields["event"] = forms.ChoiceField(required=False, choices=[("", "All events"), *events])
+        own = account_endpoints.endpoints_of(developer).order_by("pk")
+        endpoints = [(str(endpoint.pk), endpoint.description or endpoint.url) for endpoint in own]
+        self.fields["endpoint"] = forms.ChoiceField(required=False, choices=[("", "All endpoints"), *endpoints])
 
 
 @never_cache
 @require_safe
 @page
 def webhooks(request: HttpRequest) -> HttpResponse:
-    """Addresses, and deliveries newest first by status and event."""
+    """Addresses, and deliveries newest first by status, event, and endpoint of the account."""
     developer = signed_in(request)
-    form = DeliveryFilterForm(request.GET)
+    form = DeliveryFilterForm(request.GET, developer=developer)
     is_valid = form.is_valid()
-    names = {"status": "status", "event": "event_type"}
+    names = {"status": "status", "event": "event_type", "endpoint": "endpoint_id"}
     chosen = {names[name]: value for name, value in form.cleaned_data.items() if value}
     found = redelivery.deliveries_of(developer).filter(**chosen)
     rows = redelivery.with_attempts(found if is_valid else found.none())

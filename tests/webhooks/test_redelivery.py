@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 from django.test import AsyncClient, Client
 
 from accounts.models import Developer
-from tests.factories import bearer, make_developer, make_phone_number, make_secret_for
+from tests.factories import bearer, make_developer, make_endpoint, make_phone_number, make_secret_for
 from tests.webhooks.receiver import Receiver
 from tests.webhooks.test_delivery import attempts_of, dispatching
 from webhooks.models import WebhookAttempt, WebhookDelivery
@@ -136,6 +136,14 @@ def test_the_page_shows_addresses_and_deliveries(browser: Client, developer: Dev
     assert "def is_genuine" in page
     assert 'id="delivery-' not in browser.get("/webhooks?status=delivered").content.decode()
     assert 'id="delivery-' in browser.get("/webhooks?status=failed&event=call.hangup").content.decode()
+    other = make_endpoint(developer, "https://example.com/all")[0]
+    WebhookDelivery.objects.filter(pk=pk).update(endpoint=make_endpoint(developer, "https://example.com/crm")[0])
+    endpoint_id = WebhookDelivery.objects.get(pk=pk).endpoint_id
+    assert 'id="delivery-' in browser.get(f"/webhooks?endpoint={endpoint_id}").content.decode()
+    assert 'id="delivery-' not in browser.get(f"/webhooks?endpoint={other.pk}").content.decode()
+    assert f'href="/webhooks?endpoint={other.pk}"' in browser.get(f"/webhook-endpoints/{other.pk}").content.decode()
+    foreign = make_endpoint(make_developer(), "https://example.com/x")[0]
+    assert 'href="#id_endpoint"' in browser.get(f"/webhooks?endpoint={foreign.pk}").content.decode()
     wrong = browser.get("/webhooks?before=x&status=nonsense&event=call.answer").content.decode()
     assert 'href="#id_status"' in wrong and 'href="#id_event"' in wrong
     assert 'id="delivery-' not in wrong

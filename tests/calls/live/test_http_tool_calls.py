@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +14,13 @@ from django.test import Client
 from django.utils import timezone
 
 from agents.secrets import create_secret
+from calls.control import call_variables
 from calls.live import live_call, session_runner
 from calls.live.event_writer import WRITER
 from calls.live.tool_results import FAILED, NO_ANSWER
-from calls.models import Call
+from calls.live.transfer_tool import NOT_POSSIBLE
+from calls.models import Call, DialingPolicy
+from calls.policy.calling_hours import DAYS
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer
 from tests.fakes.recording_server import Answer, RecordingServer
@@ -25,6 +29,7 @@ from webhooks.signing import signature_headers, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECRET = "s3cret/value"
+NEVER = {"start": "10:00", "end": "11:00", "days": [DAYS[(timezone.now() + timedelta(days=3)).weekday()]]}
 
 
 @pytest.fixture
@@ -43,6 +48,18 @@ def runner_of(call: Call, tools: list[dict[str, Any]]) -> Any:
     if not call.developer.secrets.exists():
         create_secret(developer=call.developer, name="KEY", value=SECRET)
     return session_runner.tool_runner(live_call.load(call.pk))
+
+
+@sync_to_async
+def transferring(call: Call, tool: dict[str, Any], transfer_number: str) -> Any:
+    """The tools of a call that still rings at its carrier, and its way to a transfer."""
+    Call.objects.filter(pk=call.pk).update(status="ringing", answered_at=None, carrier_call_id="v3:1")
+    call.refresh_from_db()
+    call.config["transfer_number"] = {"value": transfer_number, "source": "agent"}
+    call.config["tools"] = {"value": [tool], "source": "agent"}
+    call_variables.put_in(call, call.settings, {})
+    live = live_call.load(call.pk)
+    return session_runner.tool_runner(live), session_runner.transfer_requester(live)
 
 
 @sync_to_async
@@ -114,6 +131,24 @@ async def test_a_saved_variable_is_used_by_the_next_tool(call: Call) -> None:
     assert server.asked[1].headers["X-Room"] == "12"
     (first,) = [entry for entry in await logged(call) if entry[4] == "failed"]
     assert first[-1] == "The variable room has no value, and the URL needs it."
+
+
+async def test_a_saved_variable_is_the_number_of_a_transfer_which_the_whole_policy_applies_to(call: Call) -> None:
+    """A server chose it during the call: unlike a number of the owner's, hours and attempts apply."""
+    with RecordingServer([Answer(200, b'{"desk": {"phone": "+12025550123"}}')]) as server:
+        tool = {"name": "find", "url": server.url, "save_as": {"desk": "desk.phone"}}
+        run, transfer = await transferring(call, tool, "{{desk}}")
+        assert await transfer({}) == NOT_POSSIBLE
+        await run("find", {}, "1")
+        policy = await DialingPolicy.objects.acreate(developer=call.developer, calling_hours=NEVER)
+        assert await transfer({}) == NOT_POSSIBLE
+        await policy.adelete()
+        assert await transfer({}) == ""
+        await WRITER.drained()
+    failed = call.events.filter(event_type="transfer.failed").order_by("pk")
+    reasons = [metadata["reason"] async for metadata in failed.values_list("metadata", flat=True)]
+    assert reasons == ["no_destination", "outside_calling_hours"]
+    assert [to async for to in call.transfers.values_list("to_number", flat=True)] == ["+12025550123"]
 
 
 @pytest.mark.parametrize(
