@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
 from django.core.exceptions import ValidationError
 
+from agents.http_tools import FIXED_HEADERS
 from agents.openapi_document import MAX_SCHEMA_DEPTH, References, UnusableDocument, UnusableOperation
 from agents.tools import MAX_DESCRIPTION, RESERVED_NAMES, tool_problems
 from webhooks.outbound_http import validate_webhook_url
@@ -18,7 +19,7 @@ MAX_OPERATIONS = 200
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 # Set by us or by the definition, whatever the document says of them (OpenAPI: such parameters "SHALL be ignored").
-_IGNORED_HEADERS = ("accept", "content-type", "authorization")
+_IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"}) | FIXED_HEADERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +95,27 @@ def _read(
 ) -> Operation:
     shared, operation = parts
     summary = str(operation.get("summary") or operation.get("description") or "").strip()
-    shown = {"method": method.upper(), "path": path, "summary": summary[:200]}
+    shown = Operation(method.upper(), path, summary[:200])
     try:
         request = _Request(path)
         references = References(document)
-        for parameter in [*_list(shared), *_list(operation.get("parameters"))]:
-            _add_parameter(request, references, references.follow(parameter), method)
+        declared = map(references.follow, [*_list(shared), *_list(operation.get("parameters"))])
+        # The operation's own replace those of its path.
+        for parameter in {(str(one.get("name")), str(one.get("in"))): one for one in declared}.values():
+            _add_parameter(request, references, parameter, method)
         if method not in WITHOUT_BODY:
             _add_body(request, references, references.follow(operation.get("requestBody")))
         _add_security(request, references, document, operation.get("security", document.get("security")))
         tool = _definition(request, base, method, operation, names)
     except UnusableOperation as error:
-        return Operation(**shown, problem=str(error))
+        return replace(shown, problem=str(error))
     without_address = {name: tool[name] for name in ("name", "description", "parameters")}
     if problems := tool_problems([without_address]):  # the address is checked when it is kept, with a look at DNS
         where, texts = next(iter(problems.items()))
-        return Operation(**shown, problem=f"{where.removeprefix('0').removeprefix('.')}: {texts[0]}".removeprefix(": "))
+        name = where.removeprefix("0").removeprefix(".")
+        return replace(shown, problem=f"{name}: {texts[0]}" if name else texts[0])
     names.add(tool["name"])
-    return Operation(**shown, tool=tool, secrets=tuple(request.secrets))
+    return replace(shown, tool=tool, secrets=tuple(request.secrets))
 
 
 def _definition(
@@ -170,10 +174,10 @@ def _add_fixed(request: _Request, references: References, parameter: Mapping[str
     if parameter.get("required") is not True or name.lower() in _IGNORED_HEADERS:
         return
     schema = references.schema(parameter.get("schema", {}))
-    values = schema.get("enum") or [schema.get("const", schema.get("default"))]
-    if parameter.get("in") == "cookie" or values[0] is None:
+    choices = _list(schema.get("enum")) or [schema.get("const", schema.get("default"))]
+    if parameter.get("in") == "cookie" or choices[0] is None:
         raise UnusableOperation(f"Requires the {parameter.get('in')} {name[:60]}, which is no argument.")
-    request.headers[name] = str(values[0])
+    request.headers[name] = str(choices[0])
 
 
 def _add_body(request: _Request, references: References, body: Mapping[str, Any]) -> None:

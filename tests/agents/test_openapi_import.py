@@ -40,9 +40,10 @@ paths:
       parameters:
         - {name: day, in: query, required: true, schema: {type: string, format: date}}
         - {name: "filter[beds]", in: query, schema: {type: integer}}
+        - {name: Idempotency-Key, in: header, required: true, schema: {type: string}}
         - {name: X-Version, in: header, required: true, schema: {type: string, enum: ["2"]}}
   /rooms/{room.id}/guests:
-    parameters: [{$ref: '#/components/parameters/id'}]
+    parameters: [{$ref: '#/components/parameters/id'}, {name: dry, in: query, required: true}]
     post:
       description: Book a room.
       security: [{token: []}]
@@ -131,6 +132,7 @@ def test_names_are_free_and_a_server_can_be_chosen() -> None:
         (body({"type": "object", "properties": {f"p{n}": {} for n in range(65)}}), "at most 64 parameters"),
         (body({"$ref": "#/components/schemas/Wide"}), "too large"),
         ({"parameters": [{"name": "X", "in": "header", "required": True}]}, "Requires the header X"),
+        ({"parameters": [{"name": "X", "in": "header", "required": True, "schema": {"enum": {"a": 1}}}]}, "header X"),
         ({"security": [{"tls": []}]}, "in a way that tools cannot use"),
     ],
 )
