@@ -29,6 +29,7 @@ def close_account(*, developer: Developer, password: str, address: str) -> None:
         closed = Developer.objects.select_for_update().get(pk=developer.pk)
         services.close_all_sessions(developer=closed)
         ApiKey.objects.filter(developer=closed, revoked_at=None).update(revoked_at=timezone.now())
+        ApiKey.objects.filter(developer=closed).update(label="Deleted")
         closed.refresh_from_db()
         closed.is_active = False
         closed.closed_at = timezone.now()

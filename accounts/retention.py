@@ -1,5 +1,6 @@
 """For how long accounts keep recordings, transcripts and the like (accounts.extension_points.RETENTION_KINDS)."""
 
+import logging
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -9,7 +10,10 @@ from django.utils import timezone
 
 from accounts.extension_points import RETENTION_KINDS, RetentionKind
 from accounts.models import Developer, RetentionPeriod
+from bubblyphone.core.errors import StorageUnavailable
 from bubblyphone.core.jobs import enqueue
+
+logger = logging.getLogger(__name__)
 
 MAX_DAYS = 3650
 # A job that takes longer is ended by the worker (Q_CLUSTER), so the rest is another job.
@@ -40,11 +44,23 @@ def set_periods(developer: Developer, days: Mapping[str, int | None]) -> None:
 
 
 def delete_expired(first_id: int = 0) -> None:
-    """The nightly job, account by account from the period with that id on: delete what is older than it is to be kept."""
-    began, kinds = time.monotonic(), {kind.name: kind for kind in RETENTION_KINDS}
+    """The nightly job, account by account from the period with that id on: delete what is older than it is to be kept.
+
+    Raises StorageUnavailable at the end if the storage kept some files: these are for the next night.
+    """
+    began, kinds, failed = time.monotonic(), {kind.name: kind for kind in RETENTION_KINDS}, None
     for period in RetentionPeriod.objects.filter(pk__gte=first_id, kind__in=kinds).order_by("pk"):
         before = timezone.now() - timedelta(days=period.days)
-        for _ in kinds[period.kind].delete(period.developer_id, before):
+        try:
+            for _ in kinds[period.kind].delete(period.developer_id, before):
+                if time.monotonic() - began > BUDGET_SECONDS:
+                    enqueue(delete_expired, period.pk)
+                    return
+        except StorageUnavailable as error:  # the other accounts must not wait for this one
+            logger.warning("Deleting %s failed", period.kind, extra={"account_id": period.developer_id})
+            failed = error
             if time.monotonic() - began > BUDGET_SECONDS:
-                enqueue(delete_expired, period.pk)
-                return
+                enqueue(delete_expired, period.pk + 1)
+                break
+    if failed is not None:
+        raise failed

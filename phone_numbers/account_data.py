@@ -11,6 +11,7 @@ from accounts.extension_points import ExportFile, ExportTable, RetentionKind
 from accounts.models import Developer
 from bubblyphone.core.api import format_time
 from bubblyphone.core.archive import in_pages
+from bubblyphone.core.errors import StorageUnavailable
 from phone_numbers.api.shapes import CARRIER_ACCOUNT, NUMBER
 from phone_numbers.models import CarrierAccount, PhoneNumber, Verification, VerificationDocument
 
@@ -18,14 +19,24 @@ BATCH = 100
 
 
 def delete_documents(developer_id: int, before: datetime) -> Iterator[int]:
-    """Contents of documents that are of no more use: those of verifications rejected, or expired, before then."""
+    """Contents of documents that are of no more use: those of verifications rejected, or expired, before then.
+
+    Raises StorageUnavailable at the end if the storage kept some.
+    """
     rejected = Q(verification__status=Verification.Status.REJECTED, verification__reviewed_at__lt=before)
     expired = Q(verification__status=Verification.Status.APPROVED, verification__expires_on__lt=before.date())
     documents = VerificationDocument.objects.filter(rejected | expired, verification__developer_id=developer_id)
-    while batch := list(documents.exclude(value="", file="").order_by("pk")[:BATCH]):
+    last, failed = 0, None
+    while batch := list(documents.exclude(value="", file="").filter(pk__gt=last).order_by("pk")[:BATCH]):
         for document in batch:
-            forget(document)
+            try:
+                forget(document)
+            except StorageUnavailable as error:
+                failed = error
+        last = batch[-1].pk
         yield len(batch)
+    if failed is not None:
+        raise failed
 
 
 def forget(document: VerificationDocument) -> None:

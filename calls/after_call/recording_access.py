@@ -11,7 +11,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from bubblyphone.core.errors import Conflict, NotFound
+from bubblyphone.core.errors import Conflict, NotFound, StorageUnavailable
 from bubblyphone.core.jobs import enqueue
 from calls import timeline
 from calls.after_call.recording_files import storage
@@ -19,6 +19,7 @@ from calls.models import Call, Recording
 
 URL_LIFE = timedelta(hours=1)
 BATCH = 100  # files erased before the job looks at the clock
+MOST_FAILURES = 10  # of a storage, after which the rest waits for the next hour
 REPORT_URL_LIFE = timedelta(days=7)
 # One for each lifetime, so that a token says by which it was signed how long it is valid.
 _signer = TimestampSigner(salt="calls.recording", sep=".")
@@ -118,12 +119,21 @@ def delete_older(developer_id: int, before: datetime) -> Iterator[int]:
             with transaction.atomic():
                 if Recording.objects.filter(pk=recording.pk, deleted_at=None).update(deleted_at=timezone.now()):
                     timeline.add_event(recording.call_id, "recording.deleted", "system", reason="retention")
-            erase(recording.pk)
+            with suppress(StorageUnavailable):  # `erase_deleted` tries again
+                erase(recording.pk)
         yield len(batch)
 
 
 def erase_deleted() -> None:
-    """The hourly job: files of which an earlier deletion was lost."""
+    """The hourly job: files of which an earlier deletion was lost. Raises StorageUnavailable at the end if the storage kept some."""
     lost = Recording.objects.filter(deleted_at__isnull=False).exclude(name="")
-    for recording_id in lost.values_list("pk", flat=True):
-        erase(recording_id)
+    failures: list[StorageUnavailable] = []
+    for recording_id in lost.order_by("?").values_list("pk", flat=True):  # so that all have their turn
+        try:
+            erase(recording_id)
+        except StorageUnavailable as error:
+            failures.append(error)
+            if len(failures) == MOST_FAILURES:
+                break
+    if failures:
+        raise failures[-1]

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ, Task
@@ -14,10 +15,13 @@ from django_q.models import OrmQ, Task
 from accounts import retention
 from accounts.extension_points import RETENTION_KINDS
 from accounts.models import Developer, RetentionPeriod
+from bubblyphone.core.errors import StorageUnavailable
 from bubblyphone.core.jobs import delete_old_logs
 from calls import retention as calls_retention
-from calls.models import Call, CallEvent, TranscriptEntry, Transcription
+from calls.after_call import recording_access
+from calls.models import Call, CallEvent, Recording, TranscriptEntry, Transcription
 from phone_numbers.models import Verification, VerificationDocument
+from tests.calls.conftest import recordings_folder
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_developer
 from tests.jobs import run_jobs
@@ -25,7 +29,7 @@ from tests.pages.signed_in import assert_sound, signed_in_client
 from tests.phone_numbers.conftest import documents
 from webhooks.models import WebhookAttempt, WebhookDelivery
 
-__all__ = ["documents"]
+__all__ = ["documents", "recordings_folder"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 URL = "/api/v1/retention"
 NOTHING_SET = dict.fromkeys(["recordings", "transcripts", "events", "webhook_logs", "documents"])
@@ -145,6 +149,51 @@ def test_documents_go_when_they_are_of_no_more_use(documents: Path) -> None:
     assert sorted(kept) == ["in force", "rejected of late"]
     assert len(list(documents.rglob("*.pdf"))) == 2
     assert Verification.objects.count() == 4
+
+
+def test_a_file_that_the_storage_keeps_holds_up_nothing_else(documents: Path, recordings_folder: Path) -> None:
+    """Neither its account's other files nor the accounts after it; and the job shows as failed."""
+    now, accounts = timezone.now(), [make_account(), make_account()]
+    for developer in accounts:
+        made = Verification.objects.create(
+            developer=developer,
+            country_code="GB",
+            number_type="local",
+            status="rejected",
+            reviewed_at=now - timedelta(40),
+        )
+        for name in ("kept", "gone"):
+            document = VerificationDocument(
+                verification=made, requirement_id=name, name=name, content_type="application/pdf"
+            )
+            document.file.save("proof.pdf", ContentFile(b"%PDF-1"))
+            recording = storages["recordings"].save(f"calls/{name}-{developer.pk}.wav", ContentFile(b"RIFF"))
+            Recording.objects.create(
+                call=old_call(developer, 40),
+                status="ready",
+                maker="platform",
+                name=recording,
+                finished_at=now - timedelta(40),
+            )
+        retention.set_periods(developer, {"documents": 30, "recordings": 30})
+    kept = VerificationDocument.objects.filter(name="kept").order_by("pk")[0]
+    blocked = [documents / kept.file.name, recordings_folder / f"calls/kept-{accounts[0].pk}.wav"]
+    for path in blocked:  # a folder that is not empty cannot be unlinked
+        path.unlink()
+        (path / "x").mkdir(parents=True)
+    with pytest.raises(StorageUnavailable):
+        retention.delete_expired()
+    assert list(VerificationDocument.objects.exclude(file="").values_list("pk", flat=True)) == [kept.pk]
+    assert Recording.objects.filter(deleted_at=None).count() == 0
+    assert Recording.objects.exclude(name="").count() == 1
+    with pytest.raises(StorageUnavailable):
+        recording_access.erase_deleted()
+    for path in blocked:
+        (path / "x").rmdir()
+    retention.delete_expired()
+    recording_access.erase_deleted()
+    assert not VerificationDocument.objects.exclude(file="").exists()
+    assert not Recording.objects.exclude(name="").exists()
 
 
 def test_a_long_night_goes_on_in_another_job(monkeypatch: pytest.MonkeyPatch) -> None:
