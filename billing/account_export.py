@@ -6,7 +6,8 @@ from typing import Any
 from accounts.extension_points import ExportTable
 from accounts.models import Developer
 from billing.api.shapes import TRANSACTION
-from billing.models import LedgerEntry, MeteredCost
+from billing.models import AllowedPrefix, LedgerEntry, MeteredCost
+from bubblyphone.core.api import format_time
 from bubblyphone.core.archive import in_pages
 
 
@@ -20,4 +21,13 @@ def _metered_costs(developer: Developer) -> Iterator[dict[str, Any]]:
         yield TRANSACTION.of(cost)
 
 
-TABLES = (ExportTable("transactions", _transactions), ExportTable("metered_costs", _metered_costs))
+def _allowed_prefixes(developer: Developer) -> Iterator[dict[str, Any]]:
+    for allowed in in_pages(AllowedPrefix.objects.filter(developer=developer)):
+        yield {"prefix": f"+{allowed.prefix}", "created_at": format_time(allowed.created_at)}
+
+
+TABLES = (
+    ExportTable("transactions", _transactions),
+    ExportTable("metered_costs", _metered_costs),
+    ExportTable("allowed_prefixes", _allowed_prefixes),
+)

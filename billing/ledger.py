@@ -78,7 +78,13 @@ def post_entry(
 def book_cost(
     *, developer_id: int, key: str, kind: str, cost: Decimal, description: str, at: datetime | None = None
 ) -> None:
-    """Charge what a call or number cost, a positive amount; with billing off meter it. Otherwise as `post_entry`."""
+    """Charge what a call or number cost, a positive amount; with billing off meter it. Otherwise as `post_entry`.
+
+    What was booked before billing was switched on or off stays where it is, also if its job is repeated after that.
+    """
+    other = MeteredCost if switch.is_on() else LedgerEntry
+    if other._default_manager.filter(key=key).exists():
+        return
     if switch.is_on():
         post_entry(developer_id=developer_id, key=key, kind=kind, amount=-cost, description=description, at=at)
     else:

@@ -20,6 +20,7 @@ from bubblyphone.core.registry import Slot
 from bubblyphone.core.webhook_schema import Webhook, webhooks_section
 
 PREFIX = "/api/v1"
+_SCHEMAS = "#/components/schemas/"
 
 ERROR = shape(
     "Error",
@@ -276,7 +277,27 @@ def add_components(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     components["headers"] = _HEADERS
     result["webhooks"] = webhooks_section(description().webhooks)
     add_links(result)
+    _drop_unused(result)
     return result
+
+
+def _drop_unused(document: dict[str, Any]) -> None:
+    """Leave out the schemas that nothing refers to, such as those of operations that are closed."""
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    rest = {**document, "components": {**document["components"], "schemas": {}}}
+    found, beginning = set[str](), _references(rest)
+    while beginning:
+        found |= beginning
+        beginning = {name for one in beginning for name in _references(schemas[one])} - found
+    document["components"]["schemas"] = {name: one for name, one in schemas.items() if name in found}
+
+
+def _references(part: Any) -> set[str]:
+    if isinstance(part, dict):
+        target = part.get("$ref")
+        own = {target.removeprefix(_SCHEMAS)} if isinstance(target, str) and target.startswith(_SCHEMAS) else set()
+        return own.union(*map(_references, part.values()))
+    return set().union(*map(_references, part)) if isinstance(part, list | tuple) else set()
 
 
 _PARAMETERS: dict[str, Schema] = {

@@ -167,6 +167,24 @@ def test_costs_of_before_and_after_the_switch_are_one_usage(settings: Any) -> No
     assert ledger.balance(developer.pk) == Decimal("9.857")
 
 
+def test_a_job_that_is_repeated_after_the_switch_books_nothing_again(settings: Any) -> None:
+    developer = make_account("10")
+
+    def book(key: str) -> None:
+        ledger.book_cost(
+            developer_id=developer.pk, key=key, kind="number_month", cost=Decimal("1.15"), description="+14155550123"
+        )
+
+    book("number:1:month:1")
+    settings.BILLING = True
+    book("number:1:month:1")
+    assert (ledger.balance(developer.pk), MeteredCost.objects.count()) == (Decimal(10), 1)
+    book("number:1:month:2")
+    settings.BILLING = False
+    book("number:1:month:2")
+    assert (ledger.balance(developer.pk), MeteredCost.objects.count()) == (Decimal("8.85"), 1)
+
+
 def test_the_files_of_a_statement_name_costs(tmp_path: Any) -> None:
     number = make_streaming_number(make_account("0"))
     hang_up(make_call(number, BEGIN), 95)
@@ -207,6 +225,9 @@ def test_the_description_has_no_word_of_paying() -> None:
         schema.openapi()["webhooks"]
     )
     assert "billing.cap.reached" in schema.openapi()["webhooks"]
+    schemas = schema.openapi()["components"]["schemas"]
+    assert [name for name in schemas if "Payment" in name or "TopUp" in name] == []
+    assert {"Call", "Caps", "Transaction"} <= schemas.keys()
 
 
 def test_stripe_is_told_that_nothing_is_taken() -> None:
