@@ -114,6 +114,33 @@ def test_the_units_run_the_same_commands_as_the_image() -> None:
     assert [name for name in names if not is_known(name)] == []
 
 
+def test_a_management_command_has_the_environment_of_the_units(tmp_path: Path) -> None:
+    """Whatever a shell would make of the values."""
+    file = tmp_path / "environment"
+    file.write_text(
+        "# DATABASE_URL=no\n\nDATABASE_URL=postgresql://u:p$1@h/d?sslmode=require&connect_timeout=5\n"
+        "STORAGE_URL=\"s3://k:s@h/b c;#d\"\nMAIL='`id` $(id)'\nLAST=a=b"
+    )
+    script = tmp_path / "deploy/manage"
+    python, runuser = tmp_path / ".venv/bin/python", tmp_path / "bin/runuser"
+    for path, text in (
+        (script, (DEPLOY / "manage").read_text().replace("/etc/bubblyphone/environment", str(file))),
+        (python, '#!/bin/sh\nprintf "%s|" "$DATABASE_URL" "$STORAGE_URL" "$MAIL" "$LAST" "$DATA_DIR" "$*"\n'),
+        (runuser, '#!/bin/sh\nshift 3\nexec "$@"\n'),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+    said = subprocess.run(
+        ["sh", script, "backup", "a b"], check=True, capture_output=True, text=True,
+        env={"PATH": f"{runuser.parent}:/usr/bin:/bin"},
+    ).stdout  # fmt: skip
+    assert said.split("|") == [
+        "postgresql://u:p$1@h/d?sslmode=require&connect_timeout=5", "s3://k:s@h/b c;#d", "`id` $(id)", "a=b",
+        "/var/lib/bubblyphone", "manage.py backup a b", "",
+    ]  # fmt: skip
+
+
 def test_the_proxies_find_the_media_processes_by_their_names() -> None:
     host = (DEPLOY / "Caddyfile").read_text()
     pattern = re.search(r"path_regexp node (\S+)", host)
@@ -137,6 +164,10 @@ def test_haproxy_knows_each_media_process_by_its_name() -> None:
     servers = re.findall(r"^\tserver (media-\S+)", config, re.M)
     rules = re.findall(r"use-server (\S+) if { path_beg /media/(\S+)/ }", config)
     assert rules == [(name, name) for name in servers]
+    web, media = re.findall(r"^backend .*\n(?:\t.*\n)*", config, re.M)
+    assert re.findall(r"^\tserver (web-.*)$", media, re.M) == [
+        f"{server} backup" for server in re.findall(r"^\tserver (web-.*)$", web, re.M)
+    ]
     assert {"/sandbox/ws/", "/phone/ws"} <= {*re.search(r"use_backend media if (.*)", config)[1].split()}  # type: ignore[index]
 
 
