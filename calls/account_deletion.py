@@ -6,12 +6,14 @@ from bubblyphone.core.errors import Conflict
 from calls.control import lifecycle
 from calls.models import (
     Call,
+    CallEvent,
     DialingPolicy,
     DoNotCallNumber,
     HangupCause,
     SpeechTime,
     TranscriptEntry,
     Transcription,
+    Transfer,
     Utterance,
 )
 from webhooks.models import Event, WebhookDelivery
@@ -28,12 +30,17 @@ def end_calls(developer_id: int) -> None:
 
 @transaction.atomic
 def forget_what_was_said(developer_id: int) -> None:
-    """Transcripts, what was made of them, and the webhooks that carried them. The calls stay, as the bill's grounds."""
-    TranscriptEntry.objects.filter(call__developer_id=developer_id).delete()
-    SpeechTime.objects.filter(call__developer_id=developer_id).delete()
-    Utterance.objects.filter(call__developer_id=developer_id).delete()
+    """Transcripts, what was made of them, timelines, the webhooks that carried them, and what the agents were told.
+
+    The calls stay, as the bill's grounds.
+    """
+    for model in (TranscriptEntry, SpeechTime, Utterance, CallEvent):
+        model._default_manager.filter(call__developer_id=developer_id).delete()
     Transcription.objects.filter(call__developer_id=developer_id).update(segments=[])
-    Call.objects.filter(developer_id=developer_id).update(analysis_result=None, dynamic_variables={}, metadata={})
+    Transfer.objects.filter(call__developer_id=developer_id).update(briefing="")
+    Call.objects.filter(developer_id=developer_id).update(
+        config={}, analysis_result=None, dynamic_variables={}, metadata={}
+    )
     WebhookDelivery.objects.filter(developer_id=developer_id).delete()
     Event.objects.filter(developer_id=developer_id).delete()
 

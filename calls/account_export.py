@@ -7,12 +7,14 @@ from typing import Any
 
 from accounts.extension_points import ExportFile, ExportTable
 from accounts.models import Developer
+from bubblyphone.core.api import format_time
 from bubblyphone.core.archive import in_pages
 from calls import selectors
 from calls.after_call.recording_files import storage
+from calls.api.caps import caps_data
 from calls.api.policy_shapes import DO_NOT_CALL, POLICY
 from calls.api.shapes import CALL, EVENT, SPOKEN, TURN
-from calls.models import Call, CallEvent, CallTurn, Recording, TranscriptEntry, Transcription
+from calls.models import Call, CallEvent, CallTurn, Recording, TranscriptEntry, Transcription, Transfer
 from calls.policy import services as policies
 
 BATCH = 100
@@ -55,6 +57,23 @@ def _policy(developer: Developer) -> Iterator[dict[str, Any]]:
     yield POLICY.of(policies.policy_of(developer))
 
 
+def _caps(developer: Developer) -> Iterator[dict[str, Any]]:
+    yield caps_data(developer)
+
+
+def _transfers(developer: Developer) -> Iterator[dict[str, Any]]:
+    for transfer in _rows(Transfer, developer):
+        yield {
+            "call_id": transfer.call_id,
+            "to_number": transfer.to_number,
+            "briefing": transfer.briefing,
+            "requested_at": format_time(transfer.requested_at),
+            "answered_at": format_time(transfer.answered_at),
+            "failed_at": format_time(transfer.failed_at),
+            "reason": transfer.reason or None,
+        }
+
+
 def _do_not_call(developer: Developer) -> Iterator[dict[str, Any]]:
     for number in in_pages(policies.numbers_of(developer)):
         yield DO_NOT_CALL.of(number)
@@ -66,6 +85,8 @@ TABLES = (
     ExportTable("recording_transcriptions", _transcriptions),
     ExportTable("events", partial(_of_calls, CallEvent, EVENT)),
     ExportTable("turns", partial(_of_calls, CallTurn, TURN)),
+    ExportTable("transfers", _transfers),
+    ExportTable("caps", _caps),
     ExportTable("policy", _policy),
     ExportTable("do_not_call", _do_not_call),
 )

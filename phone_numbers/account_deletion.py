@@ -1,5 +1,6 @@
 """What is released and deleted of numbers with their account (accounts.extension_points.DELETION_STEPS)."""
 
+from agents.models import AgentSettings
 from bubblyphone.core.errors import Conflict
 from phone_numbers import services
 from phone_numbers.account_data import forget
@@ -13,6 +14,13 @@ def release_numbers(developer_id: int) -> None:
     owned = PhoneNumber.objects.filter(developer_id=developer_id).exclude(status=PhoneNumber.Status.RELEASED)
     for number in owned:
         services.release_number(number=number, is_last_day=True)
+
+
+def forget_settings(developer_id: int) -> None:
+    """Of the released numbers, which stay as the bill's grounds: what their calls were told, and where they reported to."""
+    fields: list[str] = [field.name for field in AgentSettings._meta.get_fields()]
+    cleared = {**dict.fromkeys(fields), "label": "", "webhook_url": "", "previous_routing": ""}
+    PhoneNumber.objects.filter(developer_id=developer_id, status=PhoneNumber.Status.RELEASED).update(**cleared)
 
 
 def delete_carrier_accounts(developer_id: int) -> None:

@@ -36,6 +36,7 @@ class PhoneNumbersConfig(AppConfig):
 
         DELETION_STEPS.register(
             DeletionStep(DeletionPhase.NUMBERS, account_deletion.release_numbers),
+            DeletionStep(DeletionPhase.NUMBERS, account_deletion.forget_settings),
             DeletionStep(DeletionPhase.NUMBERS, account_deletion.delete_carrier_accounts),
             DeletionStep(DeletionPhase.NUMBERS, account_deletion.delete_documents),
         )

@@ -2,12 +2,15 @@
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
+from psycopg import sql
 
 from accounts import account_deletion
 from accounts.models import Developer, RetentionPeriod
 from agents.models import AgentVersion
+from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from sandbox.models import Handset
 from tests.accounts.test_export import documents, make_full_account, recordings_folder
@@ -52,6 +55,28 @@ def release(developer: Developer) -> None:
     PhoneNumber.objects.filter(developer=developer).update(**left)
 
 
+def mark_more(developer: Developer, mark: str) -> None:
+    """Texts that the rows of a full account do not have by themselves."""
+    call = Call.objects.get(developer=developer)
+    config = {"system_prompt": {"value": f"You are {mark}.", "source": "number"}}
+    Call.objects.filter(pk=call.pk).update(config=config, metadata={"who": mark}, dynamic_variables={"who": mark})
+    PhoneNumber.objects.filter(developer=developer).update(
+        system_prompt=f"You are {mark}.", webhook_url=f"https://example.com/{mark}", previous_routing=mark,
+        tools=[{"type": "end_call", "name": mark}], transfer_number="+12025550123",
+    )  # fmt: skip
+
+
+def tables_with(text: str) -> dict[str, int]:
+    """How many rows of each table have this text in any column."""
+    found = {}
+    with connection.cursor() as cursor:
+        for name in connection.introspection.table_names(cursor):
+            count = sql.SQL("SELECT count(*) FROM {} AS t WHERE t::text LIKE %s").format(sql.Identifier(name))
+            cursor.execute(count, [f"%{text}%"])
+            found[name] = cursor.fetchone()[0]
+    return {name: count for name, count in found.items() if count}
+
+
 def test_only_what_bills_need_is_left_and_another_account_keeps_everything() -> None:
     (developer, _), (other, _) = make_full_account("ADA"), make_full_account("EVE")
     for number, account in enumerate((developer, other)):
@@ -60,6 +85,8 @@ def test_only_what_bills_need_is_left_and_another_account_keeps_everything() -> 
     before, others = rows_of(developer), rows_of(other)
     assert before.keys() == GONE | KEPT | ELSEWHERE
     assert {label for label in GONE if not before[label]} == set()
+    for account, mark in ((developer, "ADA"), (other, "EVE")):
+        mark_more(account, mark)
     release(developer)
     account_deletion.close_account(developer=developer, password=PASSWORD, address="192.0.2.1")
     account_deletion.finish(developer.pk)
@@ -72,3 +99,5 @@ def test_only_what_bills_need_is_left_and_another_account_keeps_everything() -> 
     released = PhoneNumber.objects.get(developer=developer)
     assert [one.pk for one in SigningSecret.objects.filter(developer=developer)] == [released.signing_secret_id]
     assert rows_of(other) == others
+    assert tables_with("ADA") == {"numbers_verificationdocument": 1}  # the name of what the carrier requires
+    assert {"calls_call", "calls_callevent", "calls_transfer", "numbers_phonenumber"} <= tables_with("EVE").keys()

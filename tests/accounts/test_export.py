@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from accounts.extension_points import EXPORT_TABLES
 from accounts.models import Developer
 from agents.secrets import create_secret
 from agents.services import create_model_key, save_draft
+from billing import caps
+from billing.models import AllowedPrefix
 from bubblyphone.core.archive import PIECE_BYTES, StreamedArchive
-from calls.models import CallEvent, Recording, TranscriptEntry
+from calls.models import CallEvent, Recording, TranscriptEntry, Transfer
 from calls.policy import services as policies
 from phone_numbers.models import Verification, VerificationDocument
 from tests.calls.conftest import recordings_folder
@@ -64,6 +67,11 @@ def make_full_account(mark: str) -> tuple[Developer, str]:
     save_draft(agent=agent, form=f"name=Draft+{mark}")
     policies.set_policy(developer=developer, changes={"allowed_countries": ["US"]})
     policies.add(developer_id=developer.pk, phone_number="+12025550123", source="api", reason=f"Asked {mark}.")
+    caps.set_limits(developer=developer, changes={"daily_cap": Decimal(12)})
+    AllowedPrefix.objects.bulk_create(AllowedPrefix(developer=developer, prefix=prefix) for prefix in ("1900", "1976"))
+    Transfer.objects.create(
+        call=call, key=f"transfer:{call.pk}", to_number="+12025550123", rate=0, briefing=f"This is {mark}."
+    )
     make_endpoint(developer, f"https://example.com/{mark}", "call.report")
     make_carrier_account(developer, api_key=f"carrier-secret-{mark}")
     return Developer.objects.get(pk=developer.pk), make_api_key(developer, label=mark)[1]
@@ -85,7 +93,7 @@ def test_everything_of_the_account_and_nothing_of_another_or_secret() -> None:
     assert set(tables) == {f"{table.name}.jsonl" for table in EXPORT_TABLES} | {"missing.jsonl"}
     counts = {name.removesuffix(".jsonl"): len(rows) for name, rows in tables.items()}
     assert {name: count for name, count in counts.items() if count != 1} == {
-        "metered_costs": 0, "missing": 0, "recording_transcriptions": 0, "turns": 0,
+        "allowed_prefixes": 2, "metered_costs": 0, "missing": 0, "recording_transcriptions": 0, "turns": 0,
     }  # fmt: skip
     call_id = tables["calls.jsonl"][0]["id"]
     assert tables["transcripts.jsonl"][0]["text"] == "I am ADA."
@@ -105,6 +113,9 @@ def test_everything_of_the_account_and_nothing_of_another_or_secret() -> None:
         {"allowed_countries": ["US"], "calling_hours": None, "max_calls_per_number_per_day": None}
     ]
     assert tables["do_not_call.jsonl"][0]["reason"] == "Asked ADA."
+    assert tables["caps.jsonl"][0]["daily_cap"] == "12.00"
+    assert [allowed["prefix"] for allowed in tables["allowed_prefixes.jsonl"]] == ["+1900", "+1976"]
+    assert tables["transfers.jsonl"][0]["briefing"] == "This is ADA."
     assert tables["webhook_endpoints.jsonl"][0].keys() == {
         "id", "url", "events", "description", "enabled", "created_at", "deleted_at",
     }  # fmt: skip
