@@ -137,5 +137,5 @@ class DoNotCallImportView(APIView):
         file = request.data.get("file") if hasattr(request.data, "get") else None
         if file is None or isinstance(file, str):  # a field of a form that is no file
             raise InvalidRequest({"file": ["Send CSV as the body (text/csv), or as the file of a multipart form."]})
-        content = file if isinstance(file, bytes) else file.read()
+        content = file if isinstance(file, bytes) else file.read(services.MAX_FILE_BYTES + 1)
         return data(services.import_csv(developer=developer_of(request), content=content, source=_SOURCE))

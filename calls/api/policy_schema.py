@@ -44,8 +44,8 @@ OPERATIONS = {
         ),
         "POST /do-not-call/import": Operation(
             "Import do-not-call numbers",
-            "CSV with a column `phone_number` and optionally `reason`, as the body (`text/csv`) or as `file` in a multipart form. If a "
-            "row is invalid, nothing is imported.",
+            "CSV with a column `phone_number` and optionally `reason`, as the body (`text/csv`, up to 1 MiB) or as `file` in a "
+            "multipart form (up to 10 MiB). If a row is invalid, nothing is imported.",
             answer=data_of(IMPORTED),
             body=_FILE,
             example={"file": "(binary)"},

@@ -16,7 +16,6 @@ from phone_numbers.countries import COUNTRY_NAMES
 
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 COUNTRIES = [(code, COUNTRY_NAMES[code]) for code in sorted(COUNTRY_NAMES, key=COUNTRY_NAMES.__getitem__)]
-MAX_FILE_BYTES = 10 * 1024 * 1024
 _CLOCK = "%H:%M"
 
 
@@ -148,15 +147,9 @@ class DoNotCallFileForm(forms.Form):
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
     )
 
-    def clean_file(self) -> Any:
-        file = self.cleaned_data["file"]
-        if file.size > MAX_FILE_BYTES:
-            raise forms.ValidationError("The file is too large. The maximum is 10 MiB.")
-        return file
-
     def save(self, developer: Developer) -> dict[str, int] | None:
         """`added` and `already_listed`; None, with errors, where the file is refused."""
-        content, source = self.cleaned_data["file"].read(), DoNotCallNumber.Source.PAGE
+        content, source = self.cleaned_data["file"].read(services.MAX_FILE_BYTES + 1), DoNotCallNumber.Source.PAGE
         try:
             return services.import_csv(developer=developer, content=content, source=source)
         except InvalidRequest as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,14 +42,18 @@ class CallingHours:
         return (today in self.days and clock >= self.start) or ((today - 1) % 7 in self.days and clock < self.end)
 
     def next_opening(self, now: datetime, zones: Sequence[ZoneInfo]) -> datetime | None:
-        """The first moment after `now` that is within the hours of all zones; None: there is never one."""
+        """The next start in one of the zones that is within the hours of all, in UTC; None: there is never one.
+
+        A start that the clock skips (in spring) is none, and one that comes twice (in autumn) is two.
+        """
         starts = sorted(start for zone in zones for start in self._starts(now.astimezone(zone)))
         later = (start for start in starts if start > now)
         return next((start for start in later if all(self.include(start.astimezone(zone)) for zone in zones)), None)
 
     def _starts(self, local: datetime) -> list[datetime]:
         days = [local.date() + timedelta(days=offset) for offset in range(-1, SEARCHED_DAYS)]
-        return [datetime.combine(day, self.start, local.tzinfo) for day in days if day.weekday() in self.days]
+        starts = [datetime.combine(day, self.start, local.tzinfo) for day in days if day.weekday() in self.days]
+        return [start.replace(fold=fold).astimezone(UTC) for start in starts for fold in (0, 1)]
 
 
 def zones_of(e164: str, own_zone: str) -> list[ZoneInfo]:

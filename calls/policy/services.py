@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils import timezone
 
 from accounts.models import Developer
 from billing.exports import csv_file, harmless
@@ -20,6 +21,7 @@ COLUMN = "phone_number"
 NOT_A_NUMBER = "Enter an E.164 number, like +14155551234."
 MAX_REPORTED_ROWS = 20
 MAX_REASON = 300
+MAX_FILE_BYTES = 10 * 1024 * 1024
 
 
 def policy_of(developer: Developer) -> DialingPolicy:
@@ -55,16 +57,20 @@ def import_csv(*, developer: Developer, content: bytes, source: str) -> dict[str
 
     Returns how many were `added` and how many were `already_listed`. Raises InvalidRequest.
     """
-    reasons = dict(_read(content))
+    if len(content) > MAX_FILE_BYTES:
+        raise InvalidRequest({"file": ["The file is too large. The maximum is 10 MiB."]})
+    now = timezone.now()
     rows = [
-        DoNotCallNumber(developer=developer, phone_number=number, reason=reason[:MAX_REASON], source=source)
-        for number, reason in reasons.items()
+        DoNotCallNumber(
+            developer=developer, phone_number=number, reason=reason[:MAX_REASON], source=source, created_at=now
+        )
+        for number, reason in dict(_read(content)).items()
     ]
+    # Without a lock on the account, for which its calls would wait.
     with transaction.atomic():
-        Developer.objects.select_for_update(no_key=True).get(pk=developer.pk)
-        known = numbers_of(developer).filter(phone_number__in=reasons).count()
         DoNotCallNumber.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
-    return {"added": len(rows) - known, "already_listed": known}
+        added = numbers_of(developer).filter(created_at=now).count()
+    return {"added": added, "already_listed": len(rows) - added}
 
 
 def _read(content: bytes) -> Iterator[tuple[str, str]]:

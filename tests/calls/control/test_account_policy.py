@@ -190,6 +190,20 @@ def test_the_next_opening(hours: dict[str, Any], zones: list[str], expected: str
     assert found == (expected and datetime.fromisoformat(expected))
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "now", "expected"),
+    [
+        ("02:30", "03:30", "2026-03-08T06:00Z", "2026-03-09T06:30Z"),  # that Sunday's clock goes from 02:00 to 03:00
+        ("01:30", "01:45", "2026-11-01T05:50Z", "2026-11-01T06:30Z"),  # the second 01:30 of that Sunday
+    ],
+)
+def test_the_next_opening_when_the_clocks_change(start: str, end: str, now: str, expected: str) -> None:
+    hours, zone = CallingHours.from_json({"start": start, "end": end}), ZoneInfo("America/New_York")
+    found = hours.next_opening(datetime.fromisoformat(now), [zone])
+    assert found == datetime.fromisoformat(expected)
+    assert hours.include(found.astimezone(zone))
+
+
 def test_the_refusal_says_when_the_number_can_be_called() -> None:
     developer = make_account()
     DialingPolicy.objects.create(developer=developer, calling_hours={"start": "09:00", "end": "20:00"})
