@@ -56,7 +56,7 @@ class Change:
 
 def snapshot(agent: Agent) -> dict[str, Any]:
     """All versioned values of an agent as plain JSON."""
-    return {name: _plain(getattr(agent, name)) for name in VERSIONED}
+    return {name: as_plain(getattr(agent, name)) for name in VERSIONED}
 
 
 def changes_to(version: AgentVersion) -> dict[str, Any]:
@@ -136,7 +136,8 @@ def _lines(before: str, after: str) -> Iterator[Line]:
             yield from (Line("+", text) for text in new[new_from:new_to])
 
 
-def _plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
+    """A value of a column as a version has it."""
     return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
 

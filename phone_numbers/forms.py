@@ -23,7 +23,9 @@ VERSIONS_SHOWN = 50  # the newest
 MODE_WAS_CHOSEN = "mode_was_chosen"
 # The groups of the configuration form.
 SECTIONS = (
-    Section("Basics", narrow=("label", "agent_id", "agent_version", "mode"), template="numbers/_mode_was_chosen.html"),
+    Section(
+        "Who answers?", narrow=("mode", "agent_id", "agent_version", "label"), template="numbers/_mode_was_chosen.html"
+    ),
     Section(
         "Conversation",
         (*wide(Group.CONVERSATION), "model", *wide(Group.MODEL)),
@@ -125,7 +127,7 @@ class NumberForm(SettingsForm):
         coerce=int,
         empty_value=None,
         widget=forms.Select(attrs={"data-sets": "id_mode", "data-sets-value": CallMode.STREAMING.value}),
-        help_text="Answers this number's calls. Agent settings override the fields below.",
+        help_text="Answers this number's calls.",
     )
     agent_version = forms.TypedChoiceField(
         label="Version",

@@ -20,6 +20,7 @@ from phone_numbers.configuration import update_number, variable_warnings
 from phone_numbers.countries import country_name, get_eligibility
 from phone_numbers.forms import TYPE_LABELS, BuyForm, NumberForm, NumberSearchForm
 from phone_numbers.models import CallMode, PhoneNumber
+from phone_numbers.own_settings import own_settings
 from webhooks.signing import signing_keys
 
 SEARCH_LIMIT = 20
@@ -139,6 +140,7 @@ def number(request: HttpRequest, pk: int) -> HttpResponse:
         "calls": owned.calls.order_by("-pk")[:RECENT_CALLS],
         "country": country_name(owned.country_code),
         "kind": TYPE_LABELS[owned.number_type],
+        "own_settings": own_settings(owned),
         "webhook_secret": _secret_to_show(request, owned),
     }
     return render(request, "numbers/detail.html", context)

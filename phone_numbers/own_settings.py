@@ -1,0 +1,39 @@
+"""What a number says itself beside its agent: which of it calls use, and which they take from the agent instead."""
+
+from dataclasses import dataclass
+
+from agents import versions
+from agents.settings import FIELDS
+from phone_numbers.models import PhoneNumber
+
+MAX_SHOWN = 80  # characters of a value
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSetting:
+    """A setting of a number. `of_agent`: what the agent says instead, "" where it says nothing and the number's applies."""
+
+    label: str
+    value: str
+    of_agent: str
+
+
+def own_settings(number: PhoneNumber) -> list[OwnSetting]:
+    """What is set on a number and differs from its agent, with what that says. [] without an agent: the number decides alone then."""
+    if number.agent is None:
+        return []
+    pinned = number.agent_version
+    of_agent = pinned.values if pinned is not None else versions.snapshot(number.agent)
+    found = []
+    for name in FIELDS:
+        value = getattr(number, name, None)  # numbers have no analysis schema
+        own, agents = _short(name, value), _short(name, of_agent.get(name))
+        if own and own != agents:
+            found.append(OwnSetting(versions.LABELS[name], own, agents))
+    return found
+
+
+def _short(name: str, value: object) -> str:
+    """A value on one line."""
+    line = " ".join(versions.in_words(name, versions.as_plain(value)).split())
+    return line if len(line) <= MAX_SHOWN else f"{line[: MAX_SHOWN - 1]}…"
