@@ -11,7 +11,7 @@ from accounts.models import Developer
 from agents import selectors as agent_selectors
 from agents.setting_inputs import URL_INPUT, narrow, wide
 from agents.setting_kinds import Group
-from agents.settings_form import Section, SettingsForm, set_choices
+from agents.settings_form import Section, SettingsForm, check_by, set_choices
 from bubblyphone.core.e164 import is_e164
 from phone_numbers.api.update import NumberUpdateSerializer
 from phone_numbers.countries import country_name
@@ -21,6 +21,9 @@ TYPE_LABELS = {"local": "Local", "mobile": "Mobile", "toll_free": "Toll-free", "
 # The hidden input that static/js/forms.js fills once the reader touched `mode`: then it does not follow the agent.
 VERSIONS_SHOWN = 50  # the newest
 MODE_WAS_CHOSEN = "mode_was_chosen"
+# Who answers, where it is not an agent. A number that nobody answers is one of a server without a URL.
+SERVER, NOBODY = "server", "nobody"
+NO_SERVER = "Enter the URL of your server. Without one, callers hear a busy signal."
 # The groups of the configuration form.
 SECTIONS = (
     Section(
@@ -88,17 +91,34 @@ class BuyForm(forms.Form):
     label = forms.CharField(
         label="Name", max_length=100, required=False, widget=forms.TextInput(attrs={"placeholder": "Support line"})
     )
-    agent_id = forms.TypedChoiceField(
-        label="Agent",
+    answered_by = forms.ChoiceField(
+        label="Who answers?",
+        help_text="You can change it later.",
+        error_messages={"required": "Choose who answers."},
+    )
+    webhook_url = forms.CharField(
+        label="Webhook URL",
         required=False,
-        coerce=int,
-        empty_value=None,
-        help_text="Answers calls to this number. You can change it later.",
+        max_length=2000,
+        widget=forms.TextInput(attrs=URL_INPUT),
+        help_text="We send each event of a call there and follow its answer.",
     )
 
     def __init__(self, data: Any = None, *, developer: Developer, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
-        set_choices(self.fields["agent_id"], "No agent yet", _agent_choices(developer))
+        choices = [("", "Choose…"), *_agent_choices(developer), (SERVER, "Your server"), (NOBODY, "Nobody yet")]
+        self.fields["answered_by"].choices = choices  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """With `agent_id` and `webhook_url` as `services.buy_number` takes them."""
+        values: dict[str, Any] = super().clean() or {}
+        answered_by = values.pop("answered_by", "")
+        url = values["webhook_url"] = values.get("webhook_url", "") if answered_by == SERVER else ""
+        if answered_by == SERVER and not url and "webhook_url" not in self.errors:
+            self.add_error("webhook_url", NO_SERVER)
+        elif url:
+            check_by(NumberUpdateSerializer(data={"webhook_url": url}, partial=True), self)
+        return {**values, "agent_id": int(answered_by) if answered_by.isdecimal() else None}
 
     def clean_phone_number(self) -> str:
         number: str = self.cleaned_data["phone_number"]
@@ -116,10 +136,11 @@ class NumberForm(SettingsForm):
     label = forms.CharField(label="Name", required=False, max_length=100)
     mode = forms.ChoiceField(
         label="Answered by",
-        choices=[(CallMode.STREAMING, "AI agent"), (CallMode.WEBHOOK, "Your server")],
+        choices=[(CallMode.STREAMING, "AI agent"), (CallMode.WEBHOOK, "Your server"), (NOBODY, "Nobody")],
         widget=forms.Select(attrs={"data-marks": MODE_WAS_CHOSEN}),
         help_text="AI agent: a model talks to the caller. "
-        "Your server: we send each event to your webhook URL and follow its answer.",
+        "Your server: we send each event to your webhook URL and follow its answer. "
+        "Nobody: callers hear a busy signal, and the webhook URL is removed.",
     )
     agent_id = forms.TypedChoiceField(
         label="Agent",
@@ -153,16 +174,26 @@ class NumberForm(SettingsForm):
         super().__init__(data, settings=number, developer=number.developer)
         set_choices(self.fields["agent_id"], "None", _agent_choices(number.developer))
         set_choices(self.fields["agent_version"], "Always the live version", _version_choices(number))
+        self._saved_mode = number.mode
+        if number.mode == CallMode.WEBHOOK and not number.webhook_url:
+            self.initial["mode"] = NOBODY
         self.initial["agent_version"] = number.agent_version.number if number.agent_version else ""
 
     def clean(self) -> dict[str, Any]:
+        chosen = self.cleaned_data.get("mode")
+        is_chosen = chosen != self.initial["mode"] or bool(self.data.get(MODE_WAS_CHOSEN))
+        if chosen == NOBODY:
+            self.cleaned_data["mode"] = CallMode.WEBHOOK.value
+            self.cleaned_data["webhook_url"] = "" if is_chosen else self.cleaned_data.get("webhook_url", "")
         values = super().clean()
-        is_chosen = self._differs("mode", values.get("mode")) or bool(self.data.get(MODE_WAS_CHOSEN))
         if not is_chosen and values.get("mode") == CallMode.WEBHOOK and self._makes_the_model_answer(values):
             self.changes["mode"] = CallMode.STREAMING.value
-        elif is_chosen and values.get("mode") == CallMode.WEBHOOK and not values.get("webhook_url"):
-            self.add_error("webhook_url", "Enter the URL of your server. Without one, callers hear a busy signal.")
+        elif is_chosen and chosen == CallMode.WEBHOOK and not values.get("webhook_url"):
+            self.add_error("webhook_url", NO_SERVER)
         return values
+
+    def _differs(self, name: str, value: Any) -> bool:
+        return value != self._saved_mode if name == "mode" else super()._differs(name, value)
 
     def _makes_the_model_answer(self, values: Mapping[str, Any]) -> bool:
         prompt = values.get("system_prompt")

@@ -18,7 +18,7 @@ from phone_numbers import selectors, services
 from phone_numbers.carriers.base import AvailableNumber
 from phone_numbers.configuration import update_number, variable_warnings
 from phone_numbers.countries import country_name, get_eligibility
-from phone_numbers.forms import TYPE_LABELS, BuyForm, NumberForm, NumberSearchForm
+from phone_numbers.forms import NOBODY, TYPE_LABELS, BuyForm, NumberForm, NumberSearchForm
 from phone_numbers.models import CallMode, PhoneNumber
 from phone_numbers.own_settings import own_settings
 from webhooks.signing import signing_keys
@@ -62,7 +62,7 @@ def numbers(request: HttpRequest) -> HttpResponse:
 def buy_number(request: HttpRequest) -> HttpResponse:
     """Search by the URL's query; POST buys one of what was found."""
     developer = signed_in(request)
-    buy_form = BuyForm(request.POST or None, developer=developer, initial={"agent_id": _agent_to_answer(request)})
+    buy_form = BuyForm(request.POST or None, developer=developer, initial={"answered_by": _who_is_to_answer(request)})
     if buy_form.is_valid():
         try:
             bought = services.buy_number(developer=developer, **buy_form.cleaned_data)
@@ -77,17 +77,21 @@ def buy_number(request: HttpRequest) -> HttpResponse:
     return render(request, "numbers/buy.html", context)
 
 
-def _agent_to_answer(request: HttpRequest) -> str:
-    """The agent that the address names; without one, the account's only agent."""
+def _who_is_to_answer(request: HttpRequest) -> str:
+    """The agent that the address names; without one, the account's only agent, or nobody where there is none. "": to be chosen."""
     if "agent" in request.GET:
         return request.GET["agent"]
     owned = list(agents_of(signed_in(request)).values_list("pk", flat=True)[:2])
-    return str(owned[0]) if len(owned) == 1 else ""
+    if len(owned) > 1:
+        return ""
+    return str(owned[0]) if owned else NOBODY
 
 
 def _bought_text(number: PhoneNumber) -> str:
     if number.agent is not None:
         return f"Number purchased. {number.agent.name} answers it."
+    if number.webhook_url:
+        return "Number purchased. Your server answers it."
     return "Number purchased. Choose who answers it."
 
 

@@ -61,7 +61,7 @@ def test_from_sign_up_to_a_spoken_call(open_page: Callable[..., Page], question:
     page.locator("tbody tr").first.get_by_role("link", name=re.compile("Buy")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Total due now")
-    expect(dialog.get_by_label("Agent")).to_have_value(re.compile("[0-9]"))  # the only agent answers
+    expect(dialog.get_by_label("Who answers?")).to_have_value(re.compile("[0-9]"))  # the only agent answers
     dialog.get_by_role("button", name="Buy for $6.00").click()
     assert page.get_by_role("textbox", name="Webhook secret").input_value().startswith("whsec_")
 

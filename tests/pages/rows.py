@@ -52,7 +52,7 @@ def number_form(**changes: str) -> dict[str, str]:
     )  # fmt: skip
     return {
         **empty,
-        "mode": "webhook",
+        "mode": "nobody",
         "auto_transfer_tool": "on",
         "interruptible": "on",
         "silence_prompt": "on",

@@ -60,12 +60,12 @@ WAYS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "an agent alone": ({}, {"agent_id": "{agent}"}, "streaming"),
     "an agent on a number with a server": (
         {"webhook_url": SERVER},
-        {"agent_id": "{agent}", "webhook_url": SERVER},
+        {"mode": "webhook", "agent_id": "{agent}", "webhook_url": SERVER},
         "streaming",
     ),
     "an agent, then your server": (
         {},
-        {"agent_id": "{agent}", "mode_was_chosen": "1", "webhook_url": SERVER},
+        {"agent_id": "{agent}", "mode": "webhook", "webhook_url": SERVER},
         "webhook",
     ),
     "your server on a number with a model": (
@@ -76,10 +76,11 @@ WAYS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "a first prompt": ({}, {"system_prompt": "You sell bread.", "model": "local-offline"}, "streaming"),
     "a prompt beside a server": (
         {"webhook_url": SERVER},
-        {"webhook_url": SERVER, "system_prompt": "For later."},
+        {"mode": "webhook", "webhook_url": SERVER, "system_prompt": "For later."},
         "webhook",
     ),
-    "a name": ({"webhook_url": SERVER}, {"webhook_url": SERVER, "label": "Bakery"}, "webhook"),
+    "a name": ({"webhook_url": SERVER}, {"mode": "webhook", "webhook_url": SERVER, "label": "Bakery"}, "webhook"),
+    "a server's address": ({}, {"webhook_url": SERVER}, "webhook"),
 }
 
 
@@ -106,6 +107,27 @@ def test_your_server_needs_an_address(client: Client, developer: Developer, agen
     assert "Enter the URL of your server." in html
     number.refresh_from_db()
     assert (number.mode, number.label) == ("streaming", "")
+
+
+# How the number was answered, and what "Nobody" then comes with.
+UNANSWERED: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"mode": "streaming", "system_prompt": "Hello."}, {"system_prompt": "Hello."}),
+    ({"webhook_url": SERVER}, {"webhook_url": SERVER}),
+    ({}, {"mode_was_chosen": "1", "system_prompt": "For later.", "webhook_url": SERVER}),
+    ({}, {"label": "Later"}),
+]
+
+
+@pytest.mark.parametrize(("before", "sent"), UNANSWERED)
+def test_nobody_answers_where_that_was_chosen(
+    client: Client, developer: Developer, before: dict[str, Any], sent: dict[str, str]
+) -> None:
+    number = make_phone_number(developer=developer, **before)
+    assert client.post(f"/numbers/{number.pk}", number_form(**sent)).status_code == 302
+    number.refresh_from_db()
+    assert (number.mode, number.webhook_url) == ("webhook", "")
+    html = client.get(f"/numbers/{number.pk}").content.decode()
+    assert '<option value="nobody" selected>' in html and "Not answered" in html
 
 
 def test_an_agent_without_a_prompt_is_refused_and_nothing_changes(client: Client, developer: Developer) -> None:
@@ -181,7 +203,11 @@ def test_buying_refuses_an_agent_that_cannot_answer(client: Client, developer: D
     silent, foreign = make_agent(developer=developer), make_agent(system_prompt="Hello.")
     form = {"phone_number": "+14155550177", "country_code": "US", "number_type": "local", "label": ""}
     for chosen in (silent, foreign):
-        assert client.post("/numbers/buy", {**form, "agent_id": str(chosen.pk)}).status_code == 200
+        assert client.post("/numbers/buy", {**form, "answered_by": str(chosen.pk)}).status_code == 200
+    for url, text in (("", "Enter the URL of your server."), ("ftp://x", "http")):
+        sent = {**form, "answered_by": "server", "webhook_url": url}
+        assert text in client.post("/numbers/buy", sent).content.decode()
+    assert "Choose who answers." in client.post("/numbers/buy", form).content.decode()
     assert (PhoneNumber.objects.count(), NumberPurchase.objects.count()) == (0, 0)
     assert ledger.balance(developer.pk) == Decimal(10)
     with pytest.raises(services.InvalidRequest):

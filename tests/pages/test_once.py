@@ -105,7 +105,7 @@ def test_a_number_is_bought_once_and_its_messages_are_shown_once(exchange: Excha
     agent = make_agent(developer=developer, name="Robin", system_prompt="Greet {{customer}}.")
     browser, page = browser_of(developer), f"/numbers/buy?{SEARCH}&agent={agent.pk}"
     offer = re.findall(r'data-fill-phone_number="([^"]+)"', browser.get(page).content.decode())[0]
-    form = {"phone_number": offer, "country_code": "US", "number_type": "local", "agent_id": str(agent.pk)}
+    form = {"phone_number": offer, "country_code": "US", "number_type": "local", "answered_by": str(agent.pk)}
     responses = press(browser, page, {**form, "csrfmiddlewaretoken": token_on(browser, page)})
     number = PhoneNumber.objects.get(developer=developer)
     assert [(one.status_code, one["Location"]) for one in responses] == [(302, f"/numbers/{number.pk}")] * PRESSES

@@ -94,9 +94,9 @@ CASES = [
     Case("remove-card"),
     Case("caps", {"daily_cap": "12", "agent_{pk:agent}": "3"}, {"daily_cap": "-1", "agent_{pk:agent}": "x"}, ("daily_cap", "agent_")),
     Case(
-        "buy-number", {"phone_number": "{offer}", "country_code": "US", "number_type": "local", "label": "Shop"},
-        {"phone_number": "{offer}", "country_code": "US", "number_type": "local", "label": "x" * 101, "agent_id": "9"},
-        ("label", "agent_id"),
+        "buy-number", {"phone_number": "{offer}", "country_code": "US", "number_type": "local", "answered_by": "nobody"},
+        {"phone_number": "{offer}", "country_code": "US", "number_type": "local", "label": "x" * 101, "answered_by": "9"},
+        ("label", "answered_by"),
     ),
     Case(
         "number", number_form(label="Shop", mode="streaming", system_prompt="Be brief."),
