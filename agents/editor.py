@@ -13,9 +13,9 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from agents import services, variables
-from agents.forms import AgentForm, analysis_fields
-from agents.models import Agent
+from agents import secrets, selectors, services, variables
+from agents.forms import READY_MADE, AgentForm, analysis_fields
+from agents.models import Agent, AIModel
 from agents.providers.base import ToolSpec
 from agents.settings_form import parse_tools
 from agents.tools import example_arguments, tool_problems, widen
@@ -142,6 +142,19 @@ class Editor:
         key_id = int(key) if key.isdecimal() and len(key) < MAX_ID_DIGITS else None
         return Agent(developer=self.agent.developer, model_slug=self._text("model_slug") or None, model_key_id=key_id)
 
+    @cached_property
+    def model(self) -> AIModel | None:
+        """The model that is chosen, else the one that calls get."""
+        slug = self._text("model_slug")
+        return selectors.find_model(slug) if slug else selectors.default_model()
+
+    def voices(self) -> list[tuple[str, bool]]:
+        """The voices of that model, each with whether it is the one that callers hear."""
+        if self.model is None:
+            return []
+        heard = self.model.can.session_voice(self._text("voice").strip())
+        return [(voice, voice == heard) for voice in self.model.can.voices]
+
     @property
     def caller(self) -> str:
         """The number that a test seems to be called from, as typed."""
@@ -176,6 +189,14 @@ class Editor:
             return list(error.messages)
         found = tool_problems(tools or [])
         return [f"{path}: {text}" if path else text for path, texts in found.items() for text in texts]
+
+    def ready_made(self) -> list[forms.BoundField]:
+        """The switches of tools that need no definition."""
+        return [self.form[name] for name in READY_MADE]
+
+    def secrets(self) -> list[str]:
+        """The names of the account's secrets, which headers may use."""
+        return list(secrets.secrets_of(self.agent.developer).values_list("name", flat=True))
 
     def tools(self) -> list[ToolCheck]:
         """The tools as typed; empty while they have errors."""

@@ -15,11 +15,17 @@ from agents.setting_kinds import Group
 from agents.settings_form import Section, SettingsForm, check_by
 
 BASICS = ("name", "description")
+READY_MADE = ("auto_transfer_tool", "opt_out_tool")  # switches of tools that need no definition
 # The tabs of the editor. A setting that is declared flows into the one of its group.
 LAYOUT = (
     Section("Prompt", wide(Group.CONVERSATION), narrow(Group.CONVERSATION), "agents/_prompt_preview.html"),
     Section("Voice and model", ("model_slug", *wide(Group.MODEL)), narrow(Group.MODEL), "agents/_voices.html"),
-    Section("Tools", wide(Group.TOOLS), narrow(Group.TOOLS), "agents/_tools.html"),
+    Section(
+        "Tools",
+        wide(Group.TOOLS),
+        tuple(name for name in narrow(Group.TOOLS) if name not in READY_MADE),
+        "agents/_tools.html",
+    ),
     Section("After the call", wide(Group.AFTER), narrow(Group.AFTER), "agents/_analysis.html"),
     Section("Limits", (*wide(Group.LIMITS), *wide(Group.OPTIONS)), (*narrow(Group.LIMITS), *narrow(Group.OPTIONS))),
 )
@@ -45,6 +51,8 @@ class AgentForm(SettingsForm):
             self.fields[name].widget.attrs["hx-select-oob"] = "#test-variables"
         for name in ("model_slug", "model_key_id"):
             self.fields[name].widget.attrs |= show_anew("test-price", on="change")
+            self.fields[name].widget.attrs["hx-select-oob"] = "#abilities,#languages"
+        self.fields["language"].widget.attrs["list"] = "languages"
         for name in ("tools", "tool_webhook_url"):
             self.fields[name].widget.attrs |= show_anew("tools-check", on="change")
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from agents import import_views, model_key_views, secret_views, version_views, views
+from agents import import_views, model_key_views, secret_views, version_views, views, voice_views
 
 urlpatterns = [
     path("agents", views.agents, name="agents"),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("agents/<int:pk>/versions", version_views.agent_versions, name="agent-versions"),
     path("agents/<int:pk>/versions/<int:number>", version_views.agent_version, name="agent-version"),
     path("agents/<int:pk>/versions/<int:number>/restore", version_views.restore_version, name="restore-agent-version"),
+    path("voices/offline.wav", voice_views.offline_voice, name="offline-voice"),
     path("secrets", secret_views.secrets_page, name="secrets"),
     path("secrets/<int:pk>/replace", secret_views.replace_secret, name="replace-secret"),
     path("secrets/<int:pk>/delete", secret_views.delete_secret, name="delete-secret"),

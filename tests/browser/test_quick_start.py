@@ -14,7 +14,14 @@ from tests.flows.platform import Platform
 
 pytestmark = pytest.mark.browser
 PROMPT = "You are the voice of Ada's Bakery. We are open every day from 7 a.m. to 3 p.m."
-TOOLS = [{"name": "check_availability", "description": "Is a table free?", "parameters": {"date": "string"}}]
+DATE = {"type": "string", "description": "The day"}
+TOOLS = [
+    {
+        "name": "check_availability",
+        "description": "Is a table free?",
+        "parameters": {"type": "object", "properties": {"date": DATE}, "required": ["date"]},
+    }
+]
 
 
 def take_step(page: Page, action: str) -> None:
@@ -87,6 +94,27 @@ def test_from_sign_up_to_a_spoken_call(open_page: Callable[..., Page], question:
     expect(page.get_by_role("heading", name="First steps")).to_have_count(0)
 
 
+def build_a_tool(page: Page) -> None:
+    """By fields beside the JSON: what is typed in one shows in the other, and survives a reload. JSON that is wrong stays as typed."""
+    builder, text = page.locator("#tool-builder"), page.get_by_role("textbox", name="Tools", exact=True)
+    builder.get_by_text("Edit as JSON").click()
+    text.fill('[{"x-kept": 1.0]')
+    expect(builder.get_by_text("Line 1, column 16: expected a comma or }.")).to_be_visible()
+    expect(page.locator("#draft-state")).to_contain_text("Draft saved")
+    page.reload()
+    expect(text).to_have_value('[{"x-kept": 1.0]')
+    text.fill("")
+    builder.get_by_role("button", name="Add tool").click()
+    builder.get_by_label("Name").fill("check_availability")
+    builder.get_by_label("Purpose").fill("Is a table free?")
+    builder.get_by_role("button", name="Add parameter").click()
+    builder.get_by_label("Name").last.fill("date")
+    builder.get_by_label("Description").fill("The day")
+    builder.get_by_label("Description").press("Tab")
+    assert json.loads(text.input_value()) == TOOLS
+    expect(page.locator("#tools-check")).to_contain_text("check_availability")
+
+
 def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     page = demo_page
     page.goto("/agents/new")
@@ -100,11 +128,7 @@ def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     expect(page.locator("#prompt-preview mark")).to_have_text("Ms Weber")
     page.get_by_role("link", name="Tools", exact=True).click()
     page.get_by_label("Tool webhook URL").fill(f"{platform.url}/sandbox/demo-tool")
-    page.get_by_role("textbox", name="Tools", exact=True).fill("[{]")
-    page.get_by_role("button", name="Check tools").click()
-    expect(page.locator("#tools-check")).to_contain_text("This is not valid JSON")
-    page.get_by_role("textbox", name="Tools", exact=True).fill(json.dumps(TOOLS))
-    page.get_by_role("button", name="Check tools").click()
+    build_a_tool(page)
     page.locator("#tools-check summary").click()
     page.get_by_role("button", name="Test tool").click()
     expect(page.locator("#trial-0")).to_contain_text("The model receives this result.", timeout=20_000)
@@ -119,7 +143,7 @@ def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     expect(talk.locator("li.aside pre").first).to_contain_text('"date"')
     page.get_by_role("link", name="After the call").click()
     page.get_by_role("button", name="Add field").click()
-    rows = page.locator(".schema-row")
+    rows = page.locator("#analysis .schema-row")
     expect(rows).to_have_count(2)
     rows.first.get_by_label("Name").fill("outcome")
     rows.first.get_by_label("Type").select_option("selector")
@@ -127,7 +151,7 @@ def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     rows.first.get_by_label("Description").fill("How it ended")
     page.keyboard.press("Control+s")
     expect(page.locator("h1")).to_have_text("Host")
-    expect(page.locator(".schema-row").first.get_by_label("Options")).to_have_value("seated\nleft")
+    expect(page.locator("#analysis .schema-row").first.get_by_label("Options")).to_have_value("seated\nleft")
     page.get_by_role("button", name="Delete agent").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete agent").click()
     expect(page.get_by_text("Agent deleted.")).to_be_visible()
