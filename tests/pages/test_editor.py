@@ -206,3 +206,16 @@ def test_editors_of_others_are_not_found(client: Client) -> None:
     assert client.get(f"/agents/{theirs.pk}/draft/changes").status_code == 404
     theirs.refresh_from_db()
     assert (theirs.draft, Call.objects.count()) == ("", 0)
+
+
+def test_the_voices_and_abilities_of_the_chosen_model_are_shown(client: Client, agent: Agent) -> None:
+    html = client.get(f"/agents/{agent.pk}").content.decode()
+    assert 'data-voice="Joe" aria-pressed="true"' in html
+    assert 'data-listen="/voices/offline.wav"' in html
+    chosen = {**typed(html), "action": "look", "model_slug": "gpt-realtime-1.5", "voice": "Cedar"}
+    looked = client.post(f"/agents/{agent.pk}", chosen).content.decode()
+    assert_sound(looked)
+    assert 'data-voice="cedar" aria-pressed="true"' in looked
+    assert "OpenAI has no samples of these voices." in looked
+    assert "data-listen" not in looked
+    assert Client().get("/voices/offline.wav")["Location"].startswith("/login?next=")
