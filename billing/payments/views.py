@@ -15,7 +15,7 @@ from billing.models import Payment
 from billing.payments import auto_topup, cards, checkout, receipts
 from billing.payments.forms import AutoTopUpForm, TopUpForm
 from bubblyphone.core.errors import ApplicationError
-from bubblyphone.core.pages import page, posted_from, reported, show_refusal, slice_of
+from bubblyphone.core.pages import next_page, page, posted_from, reported, show_refusal, slice_of
 
 # In the session: where the last payment that was begun is paid.
 CHECKOUT = "checkout"
@@ -128,7 +128,7 @@ def receipt(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _add_test_credit(request: HttpRequest, developer: Developer, reference: str) -> HttpResponse:
-    """Once per reference; a second press gets the same payment."""
+    """Once per reference; a second press gets the same payment. Then back to the page that lacked the credit, if one did."""
     checkout.pay_test_top_up(developer=developer, reference=reference)
     messages.success(request, "Test credit added. No money was taken.")
-    return redirect("billing")
+    return redirect(next_page(request) or "billing")

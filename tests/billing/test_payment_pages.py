@@ -134,6 +134,15 @@ def test_without_stripe_a_demo_gives_test_credit_and_says_so(page: Client, devel
     assert stranger.get(path).status_code == 404
 
 
+def test_test_credit_leads_back_to_the_purchase_that_lacked_it(page: Client, settings: Any) -> None:
+    settings.DEMO = True
+    shop = "/numbers/buy?country=US&number_type=local"
+    html = page.get("/billing", {"next": shop}).content.decode()
+    assert f'<input type="hidden" name="next" value="{shop.replace("&", "&amp;")}">' in html
+    for wanted, target in ((shop, shop), ("//example.com", "/billing"), ("overview", "/billing"), ("", "/billing")):
+        assert page.post("/billing/top-up", {"preset": "20", "next": wanted})["Location"] == target
+
+
 def test_without_stripe_production_offers_nothing(page: Client, developer: Developer, settings: Any) -> None:
     settings.DEMO = False
     html = html_of(page)
