@@ -9,7 +9,7 @@ from bubblyphone.core.errors import NotFound
 
 TEXT = "Hello. This is how I sound on the phone. How can I help you today?"
 RATE = 16_000
-TIMEOUT_SECONDS = 20  # the speech worker may have to start
+TIMEOUT_SECONDS = 30  # the speech worker may have to start
 _samples: dict[str, bytes] = {}  # rendered once in each process
 
 

@@ -144,6 +144,7 @@ def number(request: HttpRequest, pk: int) -> HttpResponse:
         "calls": owned.calls.order_by("-pk")[:RECENT_CALLS],
         "country": country_name(owned.country_code),
         "kind": TYPE_LABELS[owned.number_type],
+        "agent_decides": owned.agent is not None and owned.mode == CallMode.STREAMING,
         "own_settings": own_settings(owned),
         "webhook_secret": _secret_to_show(request, owned),
     }
