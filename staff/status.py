@@ -4,6 +4,7 @@ import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import django
 from django.db import connection
@@ -169,8 +170,13 @@ def webhooks() -> Webhooks:
     backlog = pending()
     waiting = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING)
     urls = waiting.values("developer__email", "url").annotate(count=Count("pk")).order_by("-count", "url")[:SHOWN]
-    servers = [(row["developer__email"], row["url"].split("/")[2], row["count"]) for row in urls]
+    servers = [(row["developer__email"], _host(row["url"]), row["count"]) for row in urls]
     return Webhooks(int(backlog["due"]), int(backlog["retry"]), backlog["oldest_seconds"], servers)
+
+
+def _host(url: str) -> str:
+    """Without what may be secret in it: a password, the path, parameters."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def jobs() -> Jobs:

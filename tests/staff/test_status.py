@@ -80,7 +80,7 @@ def test_an_installation_in_trouble() -> None:
         subject="call:1",
         event_type="call.ended",
         payload={},
-        to=[outbox.Address("https://hooks.example.com/calls?secret=1", number.signing_secret_id)],
+        to=[outbox.Address("https://user:hidden@hooks.example.com/calls?secret=1", number.signing_secret_id)],
     )
     delivery = event.deliveries.get()
     delivery.created_at = now - timedelta(minutes=20)
@@ -99,6 +99,7 @@ def test_an_installation_in_trouble() -> None:
     assert "Transcriptions Groq: 503 1 0" in text
     assert "1 due, 0 waiting for a retry; the oldest for 20 minutes ." in text
     assert f"{developer.email} hooks.example.com 1" in text
+    assert "hidden" not in text
     assert "secret=1" not in text
     assert "1 failed" in text
     assert "billing.notices.send_waiting" in text
