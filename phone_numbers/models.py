@@ -114,6 +114,12 @@ class PhoneNumber(AgentSettings):
     def __str__(self) -> str:
         return self.e164
 
+    def release(self, at: datetime) -> None:
+        """Note that the carrier has it back. What it was set to use can then be deleted."""
+        self.status, self.released_at = self.Status.RELEASED, at
+        self.agent = self.agent_version = self.model_key = None
+        self.save(update_fields=["status", "released_at", "agent", "agent_version", "model_key"])
+
     @property
     def is_billed_by_its_carrier(self) -> bool:
         """Whether it is of the developer's own carrier account: then its telephony costs nothing here."""

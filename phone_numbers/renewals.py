@@ -74,10 +74,7 @@ def release(number: PhoneNumber, now: datetime) -> None:
         held = PhoneNumber.objects.select_for_update(of=("self",)).exclude(status=Status.RELEASED)
         if (fresh := held.filter(pk=number.pk).first()) is None:
             return
-        # A released number must not keep its agent or key from being deleted.
-        fresh.status, fresh.released_at, fresh.agent, fresh.model_key = Status.RELEASED, now, None, None
-        fresh.agent_version = None
-        fresh.save(update_fields=["status", "released_at", "agent", "agent_version", "model_key"])
+        fresh.release(now)
         renewal_notices.send(fresh, "released", now)
 
 

@@ -149,13 +149,10 @@ def release_number(*, number: PhoneNumber, is_last_day: bool = False) -> None:
                 "The carrier does not accept the credentials of this number's carrier account. Replace them, then release the number again."
             ) from error
         logger.warning("A number left without its carrier's consent", extra={"phone_number_id": number.pk})
-    PhoneNumber.objects.filter(pk=number.pk).exclude(status=PhoneNumber.Status.RELEASED).update(
-        status=PhoneNumber.Status.RELEASED,
-        released_at=timezone.now(),
-        # A released number must not keep these from being deleted.
-        agent=None,
-        model_key=None,
-    )
+    with transaction.atomic():
+        held = PhoneNumber.objects.select_for_update(of=("self",)).exclude(status=PhoneNumber.Status.RELEASED)
+        if (fresh := held.filter(pk=number.pk).first()) is not None:
+            fresh.release(timezone.now())
 
 
 @transaction.atomic

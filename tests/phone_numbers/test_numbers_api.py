@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import Developer
-from agents.models import ModelKey
+from agents.models import AgentVersion, ModelKey
 from billing import ledger
 from billing.models import LedgerEntry
 from calls.models import Call
@@ -290,7 +290,9 @@ def test_pages(client: APIClient, developer: Developer) -> None:
 def test_release(client: APIClient, developer: Developer, exchange: ExchangeThread) -> None:
     bought = buy(client).json()["data"]
     key = ModelKey.objects.create(developer=developer, provider="openai", encrypted="x", last_four="1234")
-    PhoneNumber.objects.update(agent=make_agent(developer=developer), model_key=key)
+    agent = make_agent(developer=developer)
+    version = AgentVersion.objects.create(agent=agent, number=7, values={})
+    PhoneNumber.objects.update(agent=agent, agent_version=version, model_key=key)
     response = client.delete(f"{NUMBERS}/{bought['id']}")
     assert (response.status_code, response.content) == (204, b"")
     assert NUMBER not in exchange.exchange.state.phone_numbers
@@ -299,7 +301,8 @@ def test_release(client: APIClient, developer: Developer, exchange: ExchangeThre
     number = PhoneNumber.objects.get()
     assert number.status == "released"
     assert number.released_at is not None
-    key.delete()
+    # What it was set to use can be deleted.
+    assert (number.agent, number.agent_version, number.model_key) == (None, None, None)
     again = buy(client)
     assert again.status_code == 201
     assert again.json()["data"]["id"] != bought["id"]
