@@ -58,7 +58,7 @@ def import_number(
             raise UpstreamFailed(
                 "The carrier has not confirmed the routing. Delete the number and import it again."
             ) from error
-        number.delete()
+        _forget(number)
         if error.reason == "incomplete":
             raise InvalidRequest({"carrier_account_id": [str(error)]}) from error
         raise UpstreamFailed(f"The carrier could not route the number here: {error}") from error
@@ -77,6 +77,13 @@ def give_back(number: PhoneNumber) -> None:
     carrier_ref = number.carrier_ref or inventory.find_owned_number(e164=number.e164)
     if carrier_ref:
         inventory.release_number(carrier_ref=carrier_ref)
+
+
+@transaction.atomic
+def _forget(number: PhoneNumber) -> None:
+    """It was not imported after all."""
+    number.delete()
+    number.signing_secret.delete()
 
 
 @transaction.atomic

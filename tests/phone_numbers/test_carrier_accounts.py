@@ -25,6 +25,7 @@ from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.jobs import run_jobs
 from tests.phone_numbers.own_accounts import ACCOUNTS, IMPORT, NUMBER, PUBLIC_KEY, add, imported, own_elsewhere, report
+from webhooks.models import SigningSecret
 
 pytestmark = pytest.mark.django_db
 TWILIO = {"account_sid": f"AC{'1' * 32}", "auth_token": "t"}
@@ -192,7 +193,7 @@ def test_a_number_that_cannot_be_routed_is_not_kept(client: APIClient, exchange:
     record = own_elsewhere(exchange)
     exchange.exchange.faults.rest[str(record["id"])] = 403
     answer = client.post(IMPORT, {"phone_number": NUMBER, "carrier_account_id": account}, format="json")
-    assert (answer.status_code, PhoneNumber.objects.count()) == (502, 0)
+    assert (answer.status_code, PhoneNumber.objects.count(), SigningSecret.objects.count()) == (502, 0, 0)
 
 
 def test_a_process_killed_while_it_routes_a_number_loses_nothing(
