@@ -92,15 +92,18 @@ def record_outcome(
         failed_at = started_at + timedelta(milliseconds=result.latency_ms)
         if next_attempt_at := retry_schedule.next_attempt_at(number, failed_at, retry_delays):
             status = WebhookDelivery.Status.PENDING
+    failing_id = delivery.endpoint_id if number == EMAILED_ATTEMPT and not result.is_success else None
     with transaction.atomic():
+        if failing_id is not None:
+            endpoint_failures.lock_endpoints(delivery.developer_id)
         ours = WebhookDelivery.objects.filter(
             pk=delivery.pk, status=WebhookDelivery.Status.PENDING, attempt_count=number - 1
         )
         if ours.update(status=status, attempt_count=number, next_attempt_at=next_attempt_at):
             record_attempt(delivery=delivery, number=number, result=result, started_at=started_at)
             note_attempt(result, status)
-            if delivery.endpoint_id is not None and number == EMAILED_ATTEMPT and not result.is_success:
-                endpoint_failures.email_once_a_day(delivery, delivery.endpoint_id)
+            if failing_id is not None:
+                endpoint_failures.email_once_a_day(delivery, failing_id)
             if delivery.wants_reply and status == WebhookDelivery.Status.FAILED and not result.is_final:
                 REPLY_HANDLER.get().gave_up(delivery)
 

@@ -12,13 +12,21 @@ from webhooks.models import WebhookDelivery, WebhookEndpoint
 QUIET = timedelta(days=1)
 
 
+def lock_endpoints(developer_id: int) -> None:
+    """Of two failures at once, the second waits to see that the first was emailed.
+
+    Before the delivery's row is locked: changing an endpoint locks it and then its deliveries, too.
+    """
+    endpoints = WebhookEndpoint.objects.filter(developer_id=developer_id).order_by("pk")
+    list(endpoints.select_for_update(no_key=True).values_list("pk"))
+
+
 def email_once_a_day(delivery: WebhookDelivery, endpoint_id: int) -> None:
-    """In the transaction that records the failure. The account's endpoints are locked, so that of two failures one is told."""
+    """In the transaction that records the failure, after `lock_endpoints`."""
     now = timezone.now()
-    endpoints = WebhookEndpoint.objects.filter(developer_id=delivery.developer_id).order_by("pk").select_for_update()
-    emailed = [endpoint.failure_emailed_at for endpoint in endpoints if endpoint.failure_emailed_at]
-    if not any(at > now - QUIET for at in emailed):
-        WebhookEndpoint.objects.filter(pk=endpoint_id).update(failure_emailed_at=now)
+    endpoints = WebhookEndpoint.objects.filter(developer_id=delivery.developer_id)
+    if not endpoints.filter(failure_emailed_at__gt=now - QUIET).exists():
+        endpoints.filter(pk=endpoint_id).update(failure_emailed_at=now)
         enqueue(send_email, delivery.pk)
 
 

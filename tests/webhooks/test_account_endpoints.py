@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from django.utils import timezone
 from accounts.models import Developer
 from tests.factories import bearer, make_developer, make_endpoint, make_secret_for
 from tests.jobs import run_jobs
+from tests.waiting import eventually
 from tests.webhooks.receiver import Receiver
 from webhooks import account_endpoints, delivery, redelivery, retry_schedule
 from webhooks.delivery import Dispatcher
@@ -221,6 +223,40 @@ def test_retries_for_a_day_and_one_email_a_day() -> None:
         delivery.record_outcome(third, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
     run_jobs()
     assert len(mail.outbox) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_endpoint_can_be_disabled_in_the_moment_of_the_failure_that_is_emailed() -> None:
+    developer = make_developer()
+    endpoint, _ = make_endpoint(developer, URL)
+    row = put(developer).deliveries.get()
+    WebhookDelivery.objects.update(attempt_count=3)
+    row.refresh_from_db()
+    waits = (1.0,) * 7
+
+    def fail() -> None:
+        try:
+            delivery.record_outcome(row, PostResult(503, "no", 20, None), timezone.now(), waits)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+            failed = threads.submit(fail)
+            eventually(is_anybody_locked_out)
+            account_endpoints.update(developer=developer, pk=endpoint.pk, enabled=False)
+        failed.result()
+    row.refresh_from_db()
+    assert (row.status, row.attempt_count, row.attempts.count()) == ("failed", 3, 0)
+
+
+def is_anybody_locked_out() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.django_db(transaction=True)
