@@ -65,12 +65,16 @@ async def run() -> None:
 
 
 def sweep_once(now: datetime | None = None) -> None:
-    """Apply every rule once, if there is a call for one."""
+    """Apply every rule once, if there is a call for one. Raises what rules failed with, after all of them had their turn."""
     now = now or timezone.now()
-    tool_requests.give_up_lost(now)
-    if _has_work(now):
-        for rule in RULES:
+    failures = []
+    for rule in (tool_requests.give_up_lost, *(RULES if _has_work(now) else ())):
+        try:
             rule(now)
+        except Exception as error:  # noqa: BLE001  one call that a rule fails for must not keep back the other rules
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup("Rules of the sweeper failed", failures)
 
 
 def _has_work(now: datetime) -> bool:
