@@ -55,6 +55,11 @@ def resolve(
     return CallConfig(**values, sources=sources)
 
 
+def answering(config: CallConfig) -> CallConfig:
+    """The configuration of a call that the agent answers: only a phone that it calls can ask who is calling."""
+    return replace(config, screening_message="")
+
+
 def fill_in(config: CallConfig, values: Mapping[str, str]) -> CallConfig:
     """The configuration with its dynamic variables filled in. Raises InvalidRequest, naming missing ones."""
     if lacking := variables.missing(_texts(config), values):
@@ -85,9 +90,7 @@ def variable_warnings(numbers: Iterable[LinkedSettings]) -> list[str]:
     """Warnings about variables without a value on these numbers' inbound calls, as sentences."""
     warnings = []
     for number in numbers:
-        config = replace(
-            resolve(request={}, request_agent=None, number=number), screening_message=""
-        )  # of outbound calls
+        config = answering(resolve(request={}, request_agent=None, number=number))
         if lacking := missing_variables(config, {}):
             names = ", ".join(f"{{{{{name}}}}}" for name in lacking)
             condition = " if the lookup fails" if config.lookup_url else ""

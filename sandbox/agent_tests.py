@@ -41,7 +41,7 @@ def start_test(*, agent: Agent, values: Mapping[str, str], caller: str = "", is_
     that cannot be used), TooManyRequests, InsufficientFunds, and Forbidden before the email is confirmed.
     """
     developer = agent.developer
-    config = configuration.resolve(request={}, request_agent=agent, number=None)
+    config = configuration.answering(configuration.resolve(request={}, request_agent=agent, number=None))
     call_variables.check(config, values)
     check_streaming(config)
     _limit(developer)

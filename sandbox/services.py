@@ -66,7 +66,7 @@ def start_sandbox_call(
         raise Conflict("This number is suspended and cannot receive calls.", code="number_suspended")
     if number.mode != CallMode.STREAMING:
         raise InvalidRequest({"phone_number_id": ["This number is not in streaming mode."]})
-    config = configuration.resolve(request=overrides, request_agent=None, number=number)
+    config = configuration.answering(configuration.resolve(request=overrides, request_agent=None, number=number))
     given = dynamic_variables or {}
     call_variables.check(config, given)
     check_streaming(config)

@@ -22,6 +22,8 @@ def check(config: CallConfig, given: Mapping[str, str]) -> None:
 
 def put_in(call: Call, config: CallConfig, given: Mapping[str, str]) -> None:
     """Fill in the configuration of a saved call and save it. Variables without a value are left out, and the timeline says so."""
+    if call.direction == Direction.INBOUND:
+        config = configuration.answering(config)
     values = variables.values_of(given, _built_in(call), config.default_variables)
     lacking = configuration.missing_variables(config, given)
     later = saved_names(config.tools) - values.keys()

@@ -159,6 +159,7 @@ def test_a_test_has_what_is_typed_and_changes_nothing(client: Client, agent: Age
     form = typed(client.get(path).content.decode())
     form |= {
         "system_prompt": "You call {{customer}} on {{day|Monday}}.", "variable.customer": "Ada", "variable.day": "",
+        "screening_message": "I call for {{nobody}}.",  # of calls that the agent makes
         "test-caller": "+14155550123", "analysis-0-name": "sold", "analysis-0-description": "Sold?", "recording_enabled": "on",
     }  # fmt: skip
     answered = client.post(f"{path}/test", {**form, "test-mode": "chat"})

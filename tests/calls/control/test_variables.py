@@ -41,6 +41,7 @@ def test_an_inbound_call_fills_in_what_is_known() -> None:
         system_prompt=PROMPT + " {{lost}} {{lost}} {{gone}}",
         greeting_message="On {{current_date}} at {{current_time}}, {{current_weekday}}.",
         transfer_number="{{desk|+12025550123}}",
+        screening_message="{{nobody}} calls.",  # only of outbound calls
         default_variables={"company": "Example", "caller_number": "never used"},
     )
     call = line.call
@@ -75,7 +76,10 @@ def test_the_default_of_the_text_and_of_the_number_stand_in_for_a_withheld_numbe
 def test_a_sandbox_call_takes_variables_and_refuses_to_go_without() -> None:
     developer = make_account()
     number = make_streaming_number(
-        developer, system_prompt="Hi {{customer}} of {{company}}.", default_variables={"company": "Example"}
+        developer,
+        system_prompt="Hi {{customer}} of {{company}}.",
+        default_variables={"company": "Example"},
+        screening_message="{{nobody}} calls.",
     )
     refused = sandbox(developer, number)
     assert (refused.status_code, refused.json()["errors"]) == (
