@@ -1,18 +1,14 @@
 """From a written call's row to a running chat and back; spoken ones are in `calls.live.session_runner`."""
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import Callable
 from dataclasses import replace
-
-from channels.layers import get_channel_layer
-from redis.exceptions import RedisError
+from functools import partial
 
 from agents.setting_choices import FirstSpeaker
 from bubblyphone.core.audio import PCM16_24K
-from calls.control import session_messages
 from calls.control.session_messages import AddContext, End, Leave, Speak, decode
+from calls.live.control_loop import Carried, answer, keep_listening
 from calls.live.database_threads import in_database
 from calls.live.live_call import LiveCall
 from calls.live.live_sessions import registered
@@ -21,7 +17,6 @@ from calls.models import HangupCause
 from calls.session.chat_session import ChatSession, Show
 from calls.session.interfaces import Limits, Observer
 
-logger = logging.getLogger(__name__)
 # People think longer when they type than when they speak.
 IDLE_SECONDS = 600.0
 
@@ -45,35 +40,20 @@ async def run_chat(
     )
     begun(session)
     with registered(live, session):
-        control = asyncio.create_task(_obey(live.call_id, session))
+        control = asyncio.create_task(keep_listening(live.call_id, partial(_carry_out, session)))
         try:
             return await session.run(on_end)
         finally:
             control.cancel()
 
 
-async def _obey(call_id: int, session: ChatSession) -> None:
-    """Carry out what others ask of the call (calls.control.session_messages)."""
-    layer = get_channel_layer()
-    channel = await layer.new_channel()
-    group = session_messages.session_group(call_id)
-    try:
-        await layer.group_add(group, channel)
-        while True:
-            carried = await layer.receive(channel)
-            match decode(carried):
-                case End(cause):
-                    session.end(cause)
-                case Leave():
-                    session.end(HangupCause.NORMAL_CLEARING)
-                case AddContext(text):
-                    done = await session.inject_context(text)
-                    await in_database(session_messages.answer, carried["answer_key"], done=done)
-                case Speak(text):
-                    done = await session.speak(text)
-                    await in_database(session_messages.answer, carried["answer_key"], done=done)
-    except (OSError, RedisError):
-        logger.warning("The API cannot reach a written call: Redis is unavailable")
-    finally:
-        with contextlib.suppress(OSError, RedisError):
-            await layer.group_discard(group, channel)
+async def _carry_out(session: ChatSession, carried: Carried) -> None:
+    match decode(carried):
+        case End(cause):
+            session.end(cause)
+        case Leave():
+            session.end(HangupCause.NORMAL_CLEARING)
+        case AddContext(text):
+            await answer(carried, done=await session.inject_context(text))
+        case Speak(text):
+            await answer(carried, done=await session.speak(text))

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -35,58 +36,77 @@ logger = logging.getLogger(__name__)
 # After Redis was away, or a message could not be understood.
 CONTROL_RETRY_SECONDS = 1.0
 
+Carried = Mapping[str, Any]  # a message as the channel layer carries it
+CarryOut = Callable[[Carried], Awaitable[None]]
+CatchUp = Callable[[], Awaitable[None]]
+
 
 async def keep_control_loop(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
-    """Keep the session within reach, whatever becomes of Redis meanwhile."""
+    """Keep a spoken conversation within reach."""
+
+    async def catch_up() -> None:
+        if detects_voicemail:
+            await _catch_up(session, await in_database(answered_by.reported, call_id))
+        for key in await in_database(reported_keys, call_id):
+            session.key_reported(key.event_id, key.digit, seconds_ago=key.seconds_ago)
+
+    await keep_listening(call_id, partial(_carry_out, session), catch_up)
+
+
+async def keep_listening(call_id: int, carry_out: CarryOut, catch_up: CatchUp | None = None) -> None:
+    """Carry out the messages to a call's group in the channel layer, whatever becomes of Redis meanwhile; never ends.
+
+    `catch_up` is told of each beginning, once no message is missed any more.
+    """
     while True:
         try:
-            await _control_loop(call_id, session, detects_voicemail=detects_voicemail)
+            await _listen(call_id, carry_out, catch_up)
         except Exception:
             logger.exception("A live session is unreachable. Retrying.")
             await asyncio.sleep(CONTROL_RETRY_SECONDS)
 
 
-async def _control_loop(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
-    """Carry out messages to the call's group in the channel layer."""
+async def _listen(call_id: int, carry_out: CarryOut, catch_up: CatchUp | None) -> None:
     layer = get_channel_layer()
     channel = await layer.new_channel()
     group = session_messages.session_group(call_id)
     await layer.group_add(group, channel)
     try:
-        if detects_voicemail:
-            await _catch_up(session, await in_database(answered_by.reported, call_id))
-        for key in await in_database(reported_keys, call_id):
-            session.key_reported(key.event_id, key.digit, seconds_ago=key.seconds_ago)
+        if catch_up is not None:
+            await catch_up()
         while True:
-            carried: Mapping[str, Any] = await layer.receive(channel)
-            match decode(carried):
-                case Leave():
-                    session.end(LEFT)
-                case End(cause):
-                    session.end(cause)
-                case TransferBegun(is_warm):
-                    await session.transfer_begun(is_warm=is_warm)
-                case TransferFailed(reason):
-                    await session.transfer_failed(reason)
-                case PersonAnswered():
-                    await session.person_answered()
-                case ScreeningDetected():
-                    await session.screening.begin()
-                case MachineAnswered():
-                    await session.voicemail.begin()
-                case GreetingEnded(seconds_ago):
-                    session.answering.greeting_ended(seconds_ago=seconds_ago)
-                case AddContext(text):
-                    await _answer(carried, done=await session.inject_context(text))
-                case ToolResult(tool, result):
-                    await _answer(carried, done=await session.late_result(tool, result))
-                case KeyPressed(event_id, digit, seconds_ago):
-                    session.key_reported(event_id, digit, seconds_ago=seconds_ago)
-                case Speak(text):
-                    await _answer(carried, done=await session.speak(text))
+            await carry_out(await layer.receive(channel))
     finally:
         with contextlib.suppress(OSError, RedisError):
             await layer.group_discard(group, channel)
+
+
+async def _carry_out(session: CallSession, carried: Carried) -> None:
+    match decode(carried):
+        case Leave():
+            session.end(LEFT)
+        case End(cause):
+            session.end(cause)
+        case TransferBegun(is_warm):
+            await session.transfer_begun(is_warm=is_warm)
+        case TransferFailed(reason):
+            await session.transfer_failed(reason)
+        case PersonAnswered():
+            await session.person_answered()
+        case ScreeningDetected():
+            await session.screening.begin()
+        case MachineAnswered():
+            await session.voicemail.begin()
+        case GreetingEnded(seconds_ago):
+            session.answering.greeting_ended(seconds_ago=seconds_ago)
+        case AddContext(text):
+            await answer(carried, done=await session.inject_context(text))
+        case ToolResult(tool, result):
+            await answer(carried, done=await session.late_result(tool, result))
+        case KeyPressed(event_id, digit, seconds_ago):
+            session.key_reported(event_id, digit, seconds_ago=seconds_ago)
+        case Speak(text):
+            await answer(carried, done=await session.speak(text))
 
 
 async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
@@ -101,5 +121,6 @@ async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
         session.answering.person()
 
 
-async def _answer(message: Mapping[str, Any], *, done: bool) -> None:
+async def answer(message: Carried, *, done: bool) -> None:
+    """Tell the sender of a message whether it could be carried out."""
     await in_database(session_messages.answer, message["answer_key"], done=done)

@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from django.db import connections
 
 from agents.models import Agent
 from agents.providers.registry import get_model
 from agents.services import create_agent, create_model_key
+from calls.control.session_messages import End, session_group, tell_session
 from calls.live.event_writer import WRITER
 from calls.models import Call
 from sandbox import agent_tests
@@ -136,3 +139,16 @@ async def test_who_leaves_ends_the_test(vendor: FakeOpenAI) -> None:
     browser.incoming.put_nowait({"type": "websocket.disconnect"})
     await asyncio.wait_for(browser.task, 30)
     assert (await sync_to_async(kept)(started.call.pk))[:2] == ("completed", 0)
+
+
+async def test_a_message_that_cannot_be_read_does_not_put_the_test_out_of_reach(vendor: FakeOpenAI) -> None:
+    started = await start("http://127.0.0.1:9/tools")
+    browser = Browser(started)
+    await browser.until("transcript", role="model")
+    call_id = started.call.pk
+    await get_channel_layer().group_send(session_group(call_id), {"type": "Speak"})
+    deadline = time.monotonic() + 30
+    while not browser.task.done() and time.monotonic() < deadline:
+        await sync_to_async(tell_session)(call_id, End("account_deactivated"))
+        await asyncio.wait([browser.task], timeout=0.2)
+    assert (await browser.until("ended"))["reason"] == "account_deactivated"
