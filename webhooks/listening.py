@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from bubblyphone.core.json_documents import parse_json
+from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from webhooks.body_encoding import encode_body
 from webhooks.signing import SigningKeys, signature_headers
 
@@ -20,7 +20,7 @@ PAGE_SIZE = 100
 
 
 class Refused(Exception):
-    """The API does not let this key read these events. The message is the API's."""
+    """The API does not let this key read these events, in its words, or there is no API at this address."""
 
 
 class EventReader:
@@ -49,13 +49,13 @@ class EventReader:
         response = self._get("auth/me")
         if not self._after:
             self._since = _time_of(response)
-        return str(parse_json(response.content)["data"]["email"])
+        return str(_data_of(response)["email"])
 
     def follow(self) -> Iterator[dict[str, Any]]:
         """Never ends. Raises Refused."""
         while True:
             place = {"after": self._after} if self._after else {"since": self._since}
-            rows = parse_json(self._get("events", **self._query, **place).content)["data"]
+            rows = _data_of(self._get("events", **self._query, **place))
             for event in rows:
                 yield event
                 self._after = event["id"]
@@ -82,7 +82,7 @@ class EventReader:
         if failures:
             self._report("Connected again.")
         if response.status_code != 200:
-            raise Refused(_message_of(parse_json(response.content)))
+            raise Refused(_message_of(response))
         return response
 
 
@@ -115,7 +115,26 @@ def _time_of(response: httpx2.Response) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _message_of(content: Any) -> str:
+def _data_of(response: httpx2.Response) -> Any:
+    """Raises Refused for what is no response of our API."""
+    content = _content_of(response)
+    if "data" not in content:
+        raise Refused(_message_of(response))
+    return content["data"]
+
+
+def _content_of(response: httpx2.Response) -> dict[str, Any]:
+    """The JSON object; empty if there is none."""
+    try:
+        content = parse_json(response.content)
+    except InvalidJSON:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _message_of(response: httpx2.Response) -> str:
+    content = _content_of(response)
     errors = content.get("errors") or {}
     texts = [f"{name}: {text}" for name, found in errors.items() for text in found]
-    return " ".join(texts) or str(content.get("message", "The request was refused."))
+    other = f"{response.url} did not respond like this platform's API (HTTP {response.status_code}). Check --url."
+    return " ".join(texts) or str(content.get("message") or other)

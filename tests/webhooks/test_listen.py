@@ -129,3 +129,11 @@ def test_what_cannot_be_read_ends_with_the_reason(live_server: Any, options: dic
     _, key = make_api_key(make_developer())
     with pytest.raises(CommandError, match=text.replace("(", r"\(")):
         call_command("listen", stdout=io.StringIO(), **{"url": live_server.url, "api_key": key, **options})
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(404, b"<h1>Not found</h1>"), Answer(200, b"<h1>Hello</h1>"), Answer(200, b"[]")]
+)
+def test_a_server_without_our_api_is_named(answer: Answer) -> None:
+    with RecordingServer([answer]) as other, pytest.raises(CommandError, match=r"Check --url\.$"):
+        call_command("listen", stdout=io.StringIO(), url=other.url, api_key="bp_live_sk_x")
