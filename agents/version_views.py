@@ -1,5 +1,8 @@
 """The versions of an agent: the list, what each changed, and bringing one back."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,7 +23,8 @@ def agent_versions(request: HttpRequest, pk: int) -> HttpResponse:
     """Newest first, each with its author and what it changed."""
     agent = selectors.get_agent(developer=signed_in(request), pk=pk)
     found = slice_of(agent.versions.select_related("api_key", "agent__developer"), request.GET.get("before"))
-    rows = [(version, versions.author_of(version), _changed(version)) for version in found.rows]
+    before = _values_before(found.rows)
+    rows = [(version, versions.author_of(version), _changed(version, before)) for version in found.rows]
     return render(request, "agents/versions.html", {"agent": agent, "slice": found, "rows": rows})
 
 
@@ -65,7 +69,14 @@ def _before(version: AgentVersion) -> AgentVersion | None:
     return AgentVersion.objects.filter(agent_id=version.agent_id, number=version.number - 1).first()
 
 
-def _changed(version: AgentVersion) -> list[str]:
+def _values_before(rows: Sequence[AgentVersion]) -> dict[int, dict[str, Any]]:
+    """The values of these versions of one agent, newest first, and of the one before them; by number."""
+    known = {version.number: version.values for version in rows}
+    oldest = _before(rows[-1]) if rows else None
+    return known | ({oldest.number: oldest.values} if oldest else {})
+
+
+def _changed(version: AgentVersion, values: Mapping[int, dict[str, Any]]) -> list[str]:
     """The labels of what a version changed; [] for the first one."""
-    before = _before(version)
-    return [change.label for change in versions.changes_between(before.values, version.values)] if before else []
+    before = values.get(version.number - 1)
+    return [] if before is None else [change.label for change in versions.changes_between(before, version.values)]

@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from agents import versions
 from agents.models import Agent
@@ -65,6 +67,18 @@ def test_what_is_published_is_a_version_with_its_author_and_nothing_else_is(clie
     assert "Voice" in html
     refused = client.generic("PATCH", f"/api/v1/agents/{agent.pk}", b'{"language": "!"}', headers=headers)
     assert (refused.status_code, numbers_of(agent)) == (422, [3, 2, 1])
+
+
+def test_a_longer_list_of_versions_asks_no_more_questions() -> None:
+    agent = create_agent(developer=make_developer(), changes=dict(SETTINGS))
+    client = signed_in_client(agent.developer)
+    counts = []
+    for voice in ("Joe", "Amy", "Ryan"):
+        agent = update_agent(agent=agent, changes={"voice": voice})
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(f"/agents/{agent.pk}/versions").status_code == 200
+        counts.append(len(asked))
+    assert counts[1] == counts[2]
 
 
 def test_a_version_shows_what_it_changed_and_comes_back_whole() -> None:
