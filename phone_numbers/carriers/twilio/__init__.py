@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from django.utils import timezone
 
+from bubblyphone.core.waiting import before_waiting
 from phone_numbers.carriers.base import Carrier, CarrierError, WebhookRequest, WebhookResponse
 from phone_numbers.carriers.capabilities import OwnAccounts
 from phone_numbers.carriers.carrier_events import CarrierEvent
@@ -30,6 +31,8 @@ DECISION_SECONDS = 1.5
 FIRST_ORDERS_SECONDS = 0.5
 # Commands that belong together come within this time.
 SETTLING_SECONDS = 0.05
+# How often a script is looked at: first often, since most decisions take no tenth of a second.
+POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 0.1
 DOCUMENTS = {"voice", "next", "heard"}
 
 
@@ -151,6 +154,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         if not script.is_live:
             return twiml.go_on(following) if script.is_answered else twiml.ring_on(following)
         if script.number == 0 and not self._wait(sid, lambda script: script.has_orders, FIRST_ORDERS_SECONDS).stream:
+            before_waiting()
             time.sleep(SETTLING_SECONDS)
         document = ""
 
@@ -203,12 +207,14 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         )
 
     def _wait(self, sid: str, is_there: memory.Condition, seconds: float) -> Script:
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, POLL_SECONDS
         while True:
             script = memory.read(self.account.sid, sid)
             if is_there(script) or time.monotonic() > deadline:
                 return script
-            time.sleep(0.02)
+            before_waiting()  # many calls may ring at once, each with a thread that waits here
+            time.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
 
 
 def _note_inbound(script: Script) -> None:
