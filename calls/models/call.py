@@ -141,6 +141,12 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
             # What a day or a month came to, and how often somebody has called.
             models.Index(fields=["developer", "settled_at"], include=SUMMED_UP, name="call_by_settlement"),
             models.Index(fields=["developer", "from_number", "started_at"], name="call_by_caller"),
+            # How often has the account called somebody? (`calls.policy.gate`)
+            models.Index(
+                fields=["developer", "to_number", "started_at"],
+                condition=Q(direction="outbound", sandbox=False),
+                name="call_by_callee",
+            ),
             models.Index(fields=["settled_at"], name="call_settled"),
             models.Index(fields=["media_token_hash"], condition=~Q(media_token_hash=""), name="call_media_token"),
         ]
@@ -307,6 +313,7 @@ class Transfer(models.Model):
                 fields=["call"], condition=Q(answered_at=None, failed_at=None), name="one_transfer_at_a_time"
             ),
         ]
+        indexes = [models.Index(fields=["to_number"], name="transfer_by_number")]
 
     def __str__(self) -> str:
         return f"transfer to {self.to_number}"
