@@ -44,7 +44,7 @@ class PhoneNumbersConfig(AppConfig):
         billing_extension_points.CREDIT_JOBS.register(renewals.renew_overdue)
         billing_extension_points.LEDGER_CHECKS.register(ledger_check.check_numbers)
         webhook_extension_points.PUBLISH_TO_ACCOUNT.register(notices.publish_to_account)
-        webhook_extension_points.ENDPOINT_SOURCES.register(selectors.webhook_endpoints)
+        webhook_extension_points.NUMBER_ADDRESSES.register(selectors.webhook_addresses)
         BACKED_UP_FILES.register(documents.backed_up())
         RETENTION_KINDS.register(account_data.KIND)
         EXPORT_TABLES.register(*account_data.TABLES)

@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from accounts.models import Developer
 from bubblyphone.core.errors import InvalidRequest, NotFound
 from phone_numbers.models import NumberPrice, NumberType, PhoneNumber
-from webhooks.endpoints import Endpoint
+from webhooks.number_addresses import NumberAddresses
 
 
 def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
@@ -14,10 +14,10 @@ def numbers_of(developer: Developer) -> QuerySet[PhoneNumber]:
     return numbers.select_related("agent", "agent_version")
 
 
-def webhook_endpoints(developer: Developer) -> list[Endpoint]:
+def webhook_addresses(developer: Developer) -> list[NumberAddresses]:
     """Of each number, newest first."""
     return [
-        Endpoint(number.pk, number.e164, number.label, number.webhook_url or "", number.tool_webhook_url or "")
+        NumberAddresses(number.pk, number.e164, number.label, number.webhook_url or "", number.tool_webhook_url or "")
         for number in numbers_of(developer).order_by("-pk")
     ]
 

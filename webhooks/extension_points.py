@@ -1,11 +1,11 @@
-"""What webhooks need from apps above: the addresses of an account, and who acts on responses. Filled in `AppConfig.ready`."""
+"""What webhooks need from apps above: the addresses of numbers, and who acts on responses. Filled in `AppConfig.ready`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from accounts.models import Developer
-from bubblyphone.core.registry import Registry, Slot
-from webhooks.endpoints import Endpoint
+from bubblyphone.core.registry import Slot
+from webhooks.number_addresses import NumberAddresses
 from webhooks.replies import ReplyHandler
 
 
@@ -17,5 +17,4 @@ class AccountPublisher(Protocol):
 
 REPLY_HANDLER: Slot[ReplyHandler] = Slot("the handler of webhook responses")
 PUBLISH_TO_ACCOUNT: Slot[AccountPublisher] = Slot("the publisher of account events")
-ENDPOINT_SOURCES: Registry[Callable[[Developer], list[Endpoint]]] = Registry()
-"""How to find the endpoints that the Webhooks page lists."""
+NUMBER_ADDRESSES: Slot[Callable[[Developer], list[NumberAddresses]]] = Slot("the addresses of an account's numbers")

@@ -12,7 +12,7 @@ from accounts.models import Developer
 from bubblyphone.core.pages import next_page, page, reported, slice_of
 from bubblyphone.core.schema import description
 from webhooks import account_endpoints, redelivery
-from webhooks.extension_points import ENDPOINT_SOURCES
+from webhooks.extension_points import NUMBER_ADDRESSES
 
 
 class DeliveryFilterForm(forms.Form):
@@ -53,7 +53,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
         "is_filtered": bool(chosen) or not is_valid,
         "query": query.urlencode(),
         "failed": redelivery.failed_notices(developer).count(),
-        "endpoints": [endpoint for find in ENDPOINT_SOURCES for endpoint in find(developer)],
+        "numbers": NUMBER_ADDRESSES.get()(developer),
     }
     return render(request, "webhooks/list.html", context)
 
