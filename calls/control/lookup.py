@@ -238,11 +238,9 @@ def _find_agent(call: Call, reply: LookupReply, outcome: LookupOutcome) -> tuple
     if agent is None:
         detail = f"agent_id: There is no agent {reply.agent_id}."
         return None, LookupOutcome(reason="malformed", detail=detail, latency_ms=outcome.latency_ms)
-    problems = {}
-    if call.mode == CallMode.STREAMING:
-        problems = model_rules.usability_problems(_resolve(call, agent))
-    for texts in problems.values():
-        detail = f"agent_id: Agent {agent.pk} cannot answer. {texts[0]}"
+    problems = model_rules.usability_problems(_resolve(call, agent)) if call.mode == CallMode.STREAMING else {}
+    if problems:
+        detail = f"agent_id: Agent {agent.pk} cannot answer. {next(iter(problems.values()))[0]}"
         return None, LookupOutcome(reason="model_unavailable", detail=detail, latency_ms=outcome.latency_ms)
     if agent.pk != call.agent_id:
         before, call.agent = call.agent, agent

@@ -1,7 +1,7 @@
 """Telnyx as the carrier: Call Control (voice API v2), number orders and media streaming.
 
-`client` speaks REST, `events` reads webhooks, `signature` checks them, `media` is the audio socket's codec; here they
-are put together as the platform's `Carrier`. The built-in exchange speaks the same protocol: this is its adapter too.
+`client` speaks REST, `webhook_parser` reads webhooks, `signature` checks them, `media_codec` is the audio socket's codec,
+`speech` chooses voices, and `regulation` submits documents. The built-in exchange speaks the same protocol: this is its adapter too.
 """
 
 from collections.abc import Mapping, Sequence
