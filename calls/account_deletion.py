@@ -3,19 +3,9 @@
 from django.db import transaction
 
 from bubblyphone.core.errors import Conflict
+from calls.after_call import deletion
 from calls.control import lifecycle
-from calls.models import (
-    Call,
-    CallEvent,
-    DialingPolicy,
-    DoNotCallNumber,
-    HangupCause,
-    SpeechTime,
-    TranscriptEntry,
-    Transcription,
-    Transfer,
-    Utterance,
-)
+from calls.models import Call, DialingPolicy, DoNotCallNumber, HangupCause
 from webhooks.models import Event, WebhookDelivery
 
 
@@ -34,13 +24,11 @@ def forget_what_was_said(developer_id: int) -> None:
 
     The calls stay, as the bill's grounds.
     """
-    for model in (TranscriptEntry, SpeechTime, Utterance, CallEvent):
-        model._default_manager.filter(call__developer_id=developer_id).delete()
-    Transcription.objects.filter(call__developer_id=developer_id).update(segments=[])
-    Transfer.objects.filter(call__developer_id=developer_id).update(briefing="")
-    Call.objects.filter(developer_id=developer_id).update(
-        config={}, analysis_result=None, dynamic_variables={}, metadata={}
-    )
+    calls = Call.objects.filter(developer_id=developer_id)
+    ids = calls.values_list("pk", flat=True)  # within each statement: there may be very many
+    deletion.forget_what_was_said(ids)
+    deletion.forget_what_happened(ids)
+    calls.update(config={}, dynamic_variables={}, metadata={})
     WebhookDelivery.objects.filter(developer_id=developer_id).delete()
     Event.objects.filter(developer_id=developer_id).delete()
 

@@ -5,11 +5,10 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from accounts.extension_points import RetentionKind
 from calls.after_call import deletion, recording_access
-from calls.models import Call, CallEvent
+from calls.models import Call
 
 BATCH = 500  # calls at once
 
@@ -26,8 +25,7 @@ def delete_events(developer_id: int, before: datetime) -> Iterator[int]:
     """The timelines of calls that began before then."""
     for calls in _ended_calls(developer_id, before, "events_deleted_at"):
         with transaction.atomic():
-            CallEvent.objects.filter(call__in=calls).delete()
-            Call.objects.filter(pk__in=calls).update(events_deleted_at=timezone.now())
+            deletion.forget_what_happened(calls)
         yield len(calls)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from contextlib import suppress
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -13,12 +14,15 @@ from calls.models import (
     AfterCallWork,
     Analysis,
     Call,
+    CallEvent,
     SpeechTime,
     TranscriptEntry,
     Transcription,
     Transfer,
     Utterance,
 )
+
+CallIds = Collection[int] | QuerySet[Call, dict[str, Any]]  # ids, or a query for them
 
 
 def delete_recordings(calls: QuerySet[Call]) -> int:
@@ -43,10 +47,16 @@ def delete_transcripts(calls: QuerySet[Call]) -> int:
     return len(ids)
 
 
-def forget_what_was_said(call_ids: Collection[int]) -> None:
+def forget_what_was_said(call_ids: CallIds) -> None:
     """What was said in calls, and what was made of it. In a transaction."""
     for model in (TranscriptEntry, SpeechTime, Utterance):
         model.objects.filter(call__in=call_ids).delete()
     Transcription.objects.filter(call__in=call_ids).update(segments=[])
     Transfer.objects.filter(call__in=call_ids).update(briefing="")
     Call.objects.filter(pk__in=call_ids).update(analysis_result=None, transcript_deleted_at=timezone.now())
+
+
+def forget_what_happened(call_ids: CallIds) -> None:
+    """The timelines of calls, which have what tools were asked and recipients told. In a transaction."""
+    CallEvent.objects.filter(call__in=call_ids).delete()
+    Call.objects.filter(pk__in=call_ids).update(events_deleted_at=timezone.now())

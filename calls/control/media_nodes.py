@@ -40,11 +40,10 @@ def enlist() -> None:
     MediaNode.objects.filter(seen_at__lt=Now() - FORGOTTEN_AFTER).delete()
 
 
-def announce(calls: int) -> None:
-    """A sign of life of this process, which holds that many calls."""
-    MediaNode.objects.filter(name=OWN.name).update(
-        seen_at=Now(), calls=calls, late_frames=AUDIO.late, lost_frames=AUDIO.lost_on_line
-    )
+def announce(calls: int) -> bool:
+    """A sign of life of this process, which holds that many calls. False if it has been forgotten: `enlist` again."""
+    own = MediaNode.objects.filter(name=OWN.name)
+    return bool(own.update(seen_at=Now(), calls=calls, late_frames=AUDIO.late, lost_frames=AUDIO.lost_on_line))
 
 
 def withdraw() -> None:

@@ -86,9 +86,8 @@ async def keep_enlisted() -> None:
     is_enlisted = False
     while not _draining:
         try:
-            if is_enlisted:
-                await in_database(media_nodes.announce, len(_live_calls))
-            else:
+            is_enlisted = is_enlisted and await in_database(media_nodes.announce, len(_live_calls))
+            if not is_enlisted:
                 await in_database(media_nodes.enlist)
                 is_enlisted = True
         except DatabaseError:

@@ -157,6 +157,10 @@ def test_an_account_is_deleted_and_what_it_paid_stays(
     name = document.file.name
     call = make_call(number, timezone.now(), dynamic_variables={"name": "Ada"}, analysis_result={"lead": True})
     call.transcript.create(role="user", text="My name is Ada.", spoken_at=timezone.now())
+    call.events.create(event_type="tool.called", source="streaming", metadata={"arguments": {"name": "Ada"}})
+    call.transfers.create(
+        key="1", to_number="+12025550123", rate=0, briefing="Ada is calling.", failed_at=timezone.now()
+    )
     here, there = browser(developer), browser(developer, IPHONE)
     balance = ledger.balance(developer.pk)
     assert here.post("/account/delete", {"password": PASSWORD})["Location"] == "/login"
@@ -179,6 +183,7 @@ def test_an_account_is_deleted_and_what_it_paid_stays(
     assert not stored.exists(name)
     call.refresh_from_db()
     assert (call.transcript.count(), call.dynamic_variables, call.analysis_result) == (0, {}, None)
+    assert (call.events.count(), call.transfers.get().briefing) == (0, "")
     assert not VerificationDocument.objects.exclude(value="", filename="").exists()
     assert (developer.name, developer.email) == ("Closed account", f"closed-{developer.pk}@closed.invalid")
     assert ledger.balance(developer.pk) == balance

@@ -52,6 +52,12 @@ def place_of(call: Call) -> str:
     return base
 
 
+def test_a_process_that_was_forgotten_learns_of_it(own_process: None) -> None:
+    assert media_nodes.announce(3)
+    MediaNode.objects.all().delete()
+    assert not media_nodes.announce(3)
+
+
 def test_streams_go_to_the_media_process_with_the_fewest_calls() -> None:
     call = running_call()
     assert place_of(call) == WEB
