@@ -10,7 +10,7 @@ RUNNING = {
     CallStatus.RINGING: "Ringing.",
     CallStatus.ANSWERED: "In progress.",
 }
-OUTCOMES = {
+ENDINGS = {
     HangupCause.NORMAL_CLEARING: "Ended normally.",
     HangupCause.BUSY: "The line was busy.",
     HangupCause.NO_ANSWER: "Nobody answered.",
@@ -28,7 +28,7 @@ OUTCOMES = {
     HangupCause.ACCOUNT_DEACTIVATED: "Ended because the account was deactivated.",
 }
 # Calls that never began, where the general words would mislead.
-OUTCOMES_OF_REFUSED = {
+ENDINGS_OF_REFUSED = {
     HangupCause.BUSY: "Refused with a busy signal.",
     HangupCause.NO_ANSWER: "The caller hung up before it was answered.",
     HangupCause.REJECTED: "Declined before it was answered.",
@@ -49,14 +49,14 @@ REFUSED_OUTBOUND = {
     "premium_destination": "Not dialed: premium-rate and special numbers cannot be called.",
     "no_rate": "Not dialed: this destination has no rate.",
 }
-OUTCOMES_OF_SANDBOX = {
+ENDINGS_OF_SANDBOX = {
     HangupCause.NO_ANSWER: "The browser never connected.",
     HangupCause.CANCELED: "Canceled before the browser connected.",
 }
 
 
 # Whom outbound calls reached, for figures and filters.
-REACHED = {
+OUTCOMES = {
     Outcome.PERSON: "Person",
     Outcome.VOICEMAIL_MESSAGE_LEFT: "Voicemail, message left",
     Outcome.VOICEMAIL_NO_MESSAGE: "Voicemail, no message",
@@ -70,12 +70,12 @@ REACHED = {
 }
 
 
-def describe_reached(call: Call) -> str:
-    """Whom an outbound call reached, in words; "" where that is not known."""
-    return REACHED.get(Outcome(call.outcome), "") if call.outcome else ""
-
-
 def describe_outcome(call: Call) -> str:
+    """Whom an outbound call reached, in words; "" where that is not known."""
+    return OUTCOMES.get(Outcome(call.outcome), "") if call.outcome else ""
+
+
+def describe_ending(call: Call) -> str:
     """How a call went, or how it is going, in one sentence."""
     if not call.is_over:
         return RUNNING[CallStatus(call.status)]
@@ -89,20 +89,20 @@ def describe_outcome(call: Call) -> str:
         return REFUSED_OUTBOUND.get(call.refusal_reason, "Not dialed: the number cannot be called.")
     special: dict[HangupCause, str] = {}
     if call.sandbox:
-        special = OUTCOMES_OF_SANDBOX
+        special = ENDINGS_OF_SANDBOX
     elif call.direction == Direction.INBOUND and call.answered_at is None:
-        special = OUTCOMES_OF_REFUSED
+        special = ENDINGS_OF_REFUSED
     if not switch.is_on():
         special = special | WITHOUT_BILLING
     if not call.hangup_cause:
         return "Ended for an unknown reason."
     cause = HangupCause(call.hangup_cause)
-    return special.get(cause) or OUTCOMES[cause]
+    return special.get(cause) or ENDINGS[cause]
 
 
-def outcomes() -> dict[HangupCause, str]:
+def endings() -> dict[HangupCause, str]:
     """How calls end, in general words."""
-    return OUTCOMES if switch.is_on() else OUTCOMES | WITHOUT_BILLING
+    return ENDINGS if switch.is_on() else ENDINGS | WITHOUT_BILLING
 
 
 def seconds_in_words(seconds: Any) -> str:

@@ -47,7 +47,7 @@ def forget(document: VerificationDocument) -> None:
 
 
 def _numbers(developer: Developer) -> Iterator[dict[str, Any]]:
-    owned = PhoneNumber.objects.filter(developer=developer).select_related("agent", "model_key")
+    owned = PhoneNumber.objects.filter(developer=developer).select_related("agent", "agent_version", "model_key")
     for number in in_pages(owned):
         yield {**NUMBER.of(number), "released_at": format_time(number.released_at)}
 

@@ -21,10 +21,10 @@ from calls.after_call import deletion
 from calls.dashboard.forms import CallFilterForm
 from calls.dashboard.pages import cost_of, elapsed_seconds
 from calls.models import ENDED_STATUSES, Call
-from calls.outcomes import describe_outcome
+from calls.outcomes import describe_ending
 
 COLUMNS = [
-    "id", "started_at", "direction", "status", "outcome", "reached", "from", "to", "number", "agent", "agent_version",
+    "id", "started_at", "direction", "status", "ending", "outcome", "from", "to", "number", "agent", "agent_version",
     "duration_seconds", "cost", "analysis",
 ]  # fmt: skip
 KINDS = ("recordings", "transcripts")
@@ -104,7 +104,7 @@ def _csv_row(call: Call) -> list[Any]:
         format_time(call.started_at),
         call.direction,
         call.status,
-        describe_outcome(call),
+        describe_ending(call),
         call.outcome,
         *(harmless(text) for text in (call.from_number, call.to_number)),
         harmless(call.phone_number.label if call.phone_number else ""),

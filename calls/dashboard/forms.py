@@ -13,7 +13,7 @@ from agents import selectors as agent_selectors
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call, CallStatus, Direction
-from calls.outcomes import REACHED, outcomes
+from calls.outcomes import OUTCOMES, endings
 from calls.search import search
 from phone_numbers import selectors as number_selectors
 
@@ -23,17 +23,17 @@ LOOKUPS = {
     "status": "status",
     "number": "phone_number_id",
     "agent": "agent_id",
-    "reached": "outcome",
+    "outcome": "outcome",
 }
 
 
-# The outcome of calls that the policy, or a rule of ours, did not allow.
+# The ending of calls that the policy, or a rule of ours, did not allow.
 REFUSED = "refused"
 
 
-def _outcome_choices() -> list[tuple[str, str]]:
-    causes = [(cause.value, words.removesuffix(".")) for cause, words in outcomes().items()]
-    return [("", "Any outcome"), *causes, (REFUSED, "Not dialed")]
+def _ending_choices() -> list[tuple[str, str]]:
+    causes = [(cause.value, words.removesuffix(".")) for cause, words in endings().items()]
+    return [("", "Any ending"), *causes, (REFUSED, "Not dialed")]
 
 
 def _date(label: str) -> forms.DateField:
@@ -51,11 +51,11 @@ class CallFilterForm(forms.Form):
     )
     direction = forms.ChoiceField(label="Direction", required=False, choices=[("", "Both"), *Direction.choices])
     status = forms.ChoiceField(label="Status", required=False, choices=[("", "Any status"), *CallStatus.choices])
-    outcome = forms.ChoiceField(label="Outcome", required=False, choices=_outcome_choices)
-    reached = forms.ChoiceField(
-        label="Reached",
+    ending = forms.ChoiceField(label="Ending", required=False, choices=_ending_choices)
+    outcome = forms.ChoiceField(
+        label="Outcome",
         required=False,
-        choices=[("", "Anyone or no one"), *((outcome.value, words) for outcome, words in REACHED.items())],
+        choices=[("", "Any outcome"), *((outcome.value, words) for outcome, words in OUTCOMES.items())],
     )
     number = forms.TypedChoiceField(label="Number", required=False, coerce=int, empty_value=None)
     agent = forms.TypedChoiceField(label="Agent", required=False, coerce=int, empty_value=None)
@@ -99,9 +99,9 @@ class CallFilterForm(forms.Form):
         calls = calls.filter(**{lookup: self.chosen[name] for name, lookup in LOOKUPS.items() if name in self.chosen})
         if text := self.chosen.get("q"):
             calls = search(calls, text)
-        if outcome := self.chosen.get("outcome"):
+        if ending := self.chosen.get("ending"):
             refused = Q(direction=Direction.OUTBOUND) & ~Q(refusal_reason="")
-            calls = calls.filter(refused if outcome == REFUSED else Q(hangup_cause=outcome) & ~refused)
+            calls = calls.filter(refused if ending == REFUSED else Q(hangup_cause=ending) & ~refused)
         if labels := self.chosen.get("metadata"):
             calls = calls.filter(metadata__contains=labels)
         if since := self.chosen.get("since"):

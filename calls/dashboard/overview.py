@@ -21,7 +21,7 @@ from bubblyphone.core.templatetags.ui import phone
 from calls.charging.call_prices import MINIMUM_BALANCE
 from calls.charging.daily_caps import Scope, all_daily_caps
 from calls.models import Call, CallStatus, Direction, HangupCause, Outcome
-from calls.outcomes import REACHED
+from calls.outcomes import OUTCOMES
 from phone_numbers.countries import country_name
 from phone_numbers.models import PhoneNumber, Verification
 from webhooks.models import WebhookDelivery
@@ -61,7 +61,7 @@ class Figures:
     cost_today: Decimal
     success_rate: int | None  # of all calls, those that no trouble ended
     pick_up_rate: int | None  # of outbound calls, those that somebody answered
-    reached: list[tuple[str, str, int]]  # outcomes of outbound calls: value, in words, and how many
+    outcomes: list[tuple[str, str, int]]  # outcomes of outbound calls: value, in words, and how many
     answer_ms: tuple[int, int] | None  # p50 and p95 of the time from a caller's last word to the agent's first
     chart: Chart | None
 
@@ -92,9 +92,9 @@ def figures(developer: Developer, now: datetime) -> Figures:
         cost_today=sum((values[-1] for values in series.values()), ZERO),
         success_rate=_percent(total["good"], total["calls"]),
         pick_up_rate=_percent(total["picked_up"], total["dialled"]),
-        reached=[
+        outcomes=[
             (outcome.value, words, count)
-            for outcome, words in REACHED.items()
+            for outcome, words in OUTCOMES.items()
             if (count := sum(row.get(outcome.value, 0) for row in rows.values()))
         ],
         answer_ms=_answer_times(developer),

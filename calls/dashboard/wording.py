@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from calls.models import Call, CallEvent, Direction, HangupCause
-from calls.outcomes import OUTCOMES, outcomes
+from calls.outcomes import ENDINGS, endings
 
 EVENTS = {
     "call.initiated": "Call started",
@@ -96,8 +96,8 @@ def describe_reason(event: CallEvent) -> str:
     reason = str(metadata.get("reason") or "")
     if reason in REASONS.get(event.event_type, {}) or reason in {*REFUSED, *ABANDONED}:
         reason = ""  # describe_event says it
-    if reason in OUTCOMES:
-        return outcomes()[HangupCause(reason)].removesuffix(".")
+    if reason in ENDINGS:
+        return endings()[HangupCause(reason)].removesuffix(".")
     if _CODE.fullmatch(reason):
         reason = reason.replace("_", " ").capitalize()
     return reason or str(metadata.get("detail") or "")

@@ -10,7 +10,7 @@ from calls.diagnosis.case import Case, Diagnosis, Fault
 from calls.diagnosis.endings import ENDINGS
 from calls.diagnosis.troubles import on_the_way, silent_model
 from calls.models import Call, CallEvent, HangupCause
-from calls.outcomes import describe_outcome
+from calls.outcomes import describe_ending
 from calls.selectors import deliveries_of
 from webhooks.models import WebhookDelivery
 
@@ -31,7 +31,7 @@ def diagnose(call: Call, events: Sequence[CallEvent], deliveries: Sequence[Webho
     """From events and deliveries in their order. Of a running call nothing is said yet."""
     found = _find(Case(call, events, deliveries)) if call.is_over else None
     if found is None:
-        found = Diagnosis(Fault.NOBODY, describe_outcome(call), "Nothing to do.", is_end=False, is_trouble=False)
+        found = Diagnosis(Fault.NOBODY, describe_ending(call), "Nothing to do.", is_end=False, is_trouble=False)
     return replace(found, outcome=(call.hangup_cause or UNKNOWN) if call.is_over else IN_PROGRESS)
 
 

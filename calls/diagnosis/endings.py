@@ -5,7 +5,7 @@ from collections.abc import Callable
 from billing import switch
 from calls.diagnosis.case import Case, Diagnosis, Fault, attempts, page_url, reported, told
 from calls.models import Direction, HangupCause
-from calls.outcomes import describe_outcome, seconds_in_words
+from calls.outcomes import describe_ending, seconds_in_words
 from webhooks.models import WebhookDelivery
 
 # Reasons of `stream.restarted` that are not the carrier's fault.
@@ -62,7 +62,7 @@ def _rejected(case: Case) -> Diagnosis:
         return Diagnosis(Fault.SETTINGS, text, fix, told(case), page_url("caps"))
     if case.call.refusal_reason:
         fix = "Change your policy, the do-not-call list, or the number you call."
-        return Diagnosis(Fault.SETTINGS, describe_outcome(case.call), fix, told(case))
+        return Diagnosis(Fault.SETTINGS, describe_ending(case.call), fix, told(case))
     text = "The callee or their phone company declined the call."
     return Diagnosis(
         Fault.CALLEE, text, "Call from a number the callee knows, or ask them to allow your number.", reported(case)

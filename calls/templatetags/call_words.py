@@ -9,12 +9,12 @@ from calls.dashboard.pages import cost_of
 from calls.dashboard.timeline_chart import seconds_since
 from calls.dashboard.wording import TROUBLE, describe_event, describe_reason, other_party
 from calls.models import Call, CallEvent
-from calls.outcomes import describe_outcome, describe_reached
+from calls.outcomes import describe_ending, describe_outcome
 
 register = template.Library()
 register.filter("cost", cost_of)
+register.filter("ending", describe_ending)
 register.filter("outcome", describe_outcome)
-register.filter("reached", describe_reached)
 register.filter("event_words", describe_event)
 register.filter("reason_words", describe_reason)
 register.filter("other_party", other_party)

@@ -72,7 +72,7 @@ def test_the_file_has_all_that_the_filters_choose(client: Client, number: PhoneN
         number, started_at=NOON, agent=agent, agent_version=1, hangup_cause="busy", status="failed",
         analysis_result={"wants": "cake"},
     )  # fmt: skip
-    answer = client.get("/calls.csv", {"outcome": "busy"})
+    answer = client.get("/calls.csv", {"ending": "busy"})
     rows = list(csv.reader(io.StringIO(answer.content.decode())))
     assert rows == [
         COLUMNS,

@@ -178,8 +178,8 @@ def test_filters_of_the_list(client: Client, number: PhoneNumber) -> None:
         return html.count('class="linked"')
 
     assert shown("") == 2
-    assert shown("outcome=busy") == 1
-    assert shown("reached=person") == 0
+    assert shown("ending=busy") == 1
+    assert shown("outcome=person") == 0
     assert shown(f"agent={agent.pk}") == 1
     assert shown("since=2026-11-25") == 1
     assert shown("until=2026-11-24") == 1
@@ -193,7 +193,7 @@ def test_filters_of_the_list(client: Client, number: PhoneNumber) -> None:
         ("since=2026-02-30&until=0", ["since", "until"]),
         ("since=99999-01-01", ["since"]),
         ("since=2026-11-25&until=2026-11-24", ["until"]),
-        ("outcome=nothing&status=9", ["status", "outcome"]),
+        ("ending=nothing&status=9", ["status", "ending"]),
         ("number=999999999999999999999&agent=x", ["number", "agent"]),
     ],
 )

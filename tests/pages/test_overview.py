@@ -58,7 +58,7 @@ def test_figures(number: PhoneNumber) -> None:
     found = figures(number.developer, timezone.now())
     assert (found.calls_today, found.minutes_today, found.cost_today) == (3, 4, Decimal("0.20"))
     assert (found.success_rate, found.pick_up_rate) == (60, 33)  # 3 of 5, 1 of 3
-    assert found.reached == [
+    assert found.outcomes == [
         ("person", "Person", 1),
         ("voicemail_no_message", "Voicemail, no message", 1),
         ("no_answer", "No answer", 1),

@@ -117,8 +117,8 @@ def test_refused_calls_are_listed_with_their_reason_and_found(client: Client, de
     page = client.get("/calls").content.decode()
     assert "Not dialed: the number is on the do-not-call list." in page
     for query, numbers in {
-        "outcome=refused": {"0123"},
-        "outcome=rejected": {"0124"},
+        "ending=refused": {"0123"},
+        "ending=rejected": {"0124"},
         "metadata=order=1815, vip=no": {"0124"},
         "metadata=order=1816": set(),
         "metadata=order": set(),

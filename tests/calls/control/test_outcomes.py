@@ -13,7 +13,7 @@ from billing.models import LedgerEntry
 from calls.clock import cap_enforcement, sweeper
 from calls.control import inbound, lifecycle
 from calls.models import Call, HangupCause
-from calls.outcomes import OUTCOMES, describe_outcome
+from calls.outcomes import ENDINGS, describe_ending
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
@@ -123,7 +123,7 @@ def test_a_call_that_was_never_answered_says_why(
     end(call)
     call.refresh_from_db()
     assert (call.status, call.hangup_cause, call.total_cost) == ("failed", cause, 0)
-    assert describe_outcome(call) == words
+    assert describe_ending(call) == words
     assert LedgerEntry.objects.filter(developer=call.developer).count() == 1  # the credit
     client = Client()
     client.force_login(call.developer)
@@ -173,4 +173,4 @@ def test_the_page_says_whether_a_message_was_left(is_left: bool, words: str) -> 
 
 
 def test_every_cause_has_its_words() -> None:
-    assert set(OUTCOMES) == set(HangupCause)
+    assert set(ENDINGS) == set(HangupCause)
