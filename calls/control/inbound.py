@@ -66,16 +66,7 @@ def _begin(event: CarrierEvent) -> None:
     if refusal:
         _refuse(call, refusal, at=event.occurred_at)
         return
-    timeline.add_event(call.pk, "call.ringing", "telephony", at=event.occurred_at)
-    timeline.notify(
-        call,
-        "call.incoming",
-        at=event.occurred_at,
-        wants_reply=number.mode == CallMode.WEBHOOK,
-        phone_number_id=str(number.pk),
-        **{"from": call.from_number, "to": call.to_number},
-        direction="inbound",
-    )
+    _tell_that_it_rings(call, at=event.occurred_at)
     lifecycle.replay_carrier_events(call)
     call.refresh_from_db()
     if call.is_over or call.hangup_reported_at is not None:
@@ -84,6 +75,19 @@ def _begin(event: CarrierEvent) -> None:
         lookup.begin(call, finish_lookup)
     elif call.mode == CallMode.STREAMING:
         commands.after_commit(answer, call)
+
+
+def _tell_that_it_rings(call: Call, *, at: datetime) -> None:
+    timeline.add_event(call.pk, "call.ringing", "telephony", at=at)
+    timeline.notify(
+        call,
+        "call.incoming",
+        at=at,
+        wants_reply=call.mode == CallMode.WEBHOOK,
+        phone_number_id=str(call.phone_number_id),
+        **{"from": call.from_number, "to": call.to_number},
+        direction="inbound",
+    )
 
 
 def _refuse(call: Call, cause: str, *, at: datetime) -> None:

@@ -56,25 +56,9 @@ def place_call(
     is_streaming = mode == CallMode.STREAMING
     config = _checked_config(number, request, agent, is_streaming=is_streaming)
     now = timezone.now()
-    call = Call(
-        developer=developer,
-        phone_number=number,
-        carrier=number.carrier,
-        agent=agent or number.agent,
-        agent_version=agent.version if agent else answering_version(number),
-        api_key=api_key,
-        direction=Direction.OUTBOUND,
-        from_number=number.e164,
-        to_number=to,
-        mode=mode,
-        model_slug=running_slug(config.model_slug) if is_streaming else "",
-        config=config.to_json(),
-        dynamic_variables=variables,
-        metadata=dict(metadata or {}),
-        recording_enabled=config.recording_enabled,
-        started_at=now,
-        model_rate=model_price(config) if is_streaming else ZERO,
-    )
+    call = _describe(number, config, agent, mode=mode, at=now)
+    call.developer, call.api_key, call.to_number = developer, api_key, to
+    call.dynamic_variables, call.metadata = variables, dict(metadata or {})
     try:
         with transaction.atomic():
             secrets.check_tools(request.get("tools"), developer_id=developer.pk)
@@ -89,6 +73,25 @@ def place_call(
     _dial(call)
     call.refresh_from_db()
     return call
+
+
+def _describe(number: PhoneNumber, config: CallConfig, agent: Agent | None, *, mode: str, at: datetime) -> Call:
+    """A call from that number with these settings, not saved."""
+    is_streaming = mode == CallMode.STREAMING
+    return Call(
+        phone_number=number,
+        carrier=number.carrier,
+        agent=agent or number.agent,
+        agent_version=agent.version if agent else answering_version(number),
+        direction=Direction.OUTBOUND,
+        from_number=number.e164,
+        mode=mode,
+        model_slug=running_slug(config.model_slug) if is_streaming else "",
+        config=config.to_json(),
+        recording_enabled=config.recording_enabled,
+        started_at=at,
+        model_rate=model_price(config) if is_streaming else ZERO,
+    )
 
 
 def _checked_config(
