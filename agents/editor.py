@@ -27,7 +27,6 @@ CALLER = "test-caller"
 PUBLISH, DRAFT, LOOK = "save", "draft", "look"
 # Of a posted form what is not part of a draft.
 NOT_KEPT = ("csrfmiddlewaretoken", "action", "press", "tool", "test-mode")
-MAX_DRAFT = 400_000  # characters
 MAX_ID_DIGITS = 18
 ADD_ROW, REMOVE_ROW = "add-field", "remove-field-"
 

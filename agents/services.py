@@ -24,6 +24,8 @@ AGENT_FIELDS = frozenset({"name", "description", "analysis_schema", *CAP_FIELDS,
 # The columns that a publication writes: not the draft, which may be saved meanwhile.
 PUBLISHED = sorted(name.removesuffix("_id") for name in AGENT_FIELDS)
 NAME_LENGTH = 100
+MAX_DRAFT = 400_000  # characters, URL-encoded
+DRAFT_TOO_LARGE = "The draft is too large to be saved. Publish your changes, or shorten the texts."
 RELEASED = "released"  # PhoneNumber.Status.RELEASED, which lies above this app
 
 
@@ -121,8 +123,11 @@ def preview(*, agent: Agent, changes: Mapping[str, Any]) -> Agent:
 def save_draft(*, agent: Agent, form: str) -> datetime | None:
     """Keep the editor's form as it is, not published. `form` is URL-encoded; "" discards the draft.
 
-    Returns when it was first saved like this, and None where there is no draft.
+    Returns when it was first saved like this, and None where there is no draft. Raises InvalidRequest for one that is too large: the
+    draft then stays as it was.
     """
+    if len(form) > MAX_DRAFT:
+        raise InvalidRequest({"draft": [DRAFT_TOO_LARGE]}, DRAFT_TOO_LARGE)
     draft: dict[str, Any] = {"draft": form, "draft_saved_at": timezone.now() if form else None}
     began = Case(When(draft="", then=F("version")), default=F("draft_version"))
     Agent.objects.filter(pk=agent.pk).exclude(draft=form).update(**draft, draft_version=began if form else None)

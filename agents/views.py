@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import signed_in
 from agents import selectors, services, versions
-from agents.editor import DRAFT, MAX_DRAFT, Editor
+from agents.editor import DRAFT, Editor
 from agents.extension_points import TEST_TERMS
 from agents.models import Agent
 from agents.providers.registry import expect_sessions
@@ -37,9 +37,13 @@ def agent(request: HttpRequest, pk: int) -> HttpResponse:
     edited = selectors.get_agent(developer=signed_in(request), pk=pk)
     editor = Editor(request.POST if request.method == "POST" else None, agent=edited)
     if editor.action == DRAFT:
-        services.save_draft(agent=edited, form=_draft_of(editor))
-        messages.success(request, "Draft saved. Calls still use what is live.")
-        return redirect("agent", pk)
+        try:
+            services.save_draft(agent=edited, form=editor.as_draft())
+        except ApplicationError as error:
+            show_refusal(request, error)
+        else:
+            messages.success(request, "Draft saved. Calls still use what is live.")
+            return redirect("agent", pk)
     if editor.is_valid():
         try:
             published = services.publish(agent=edited, changes=editor.changes())
@@ -75,14 +79,12 @@ def _published_text(before: Agent, published: Agent) -> str:
 def save_draft(request: HttpRequest, pk: int) -> HttpResponse:
     """The editor saves what is typed while it is typed. Answers with words for its state."""
     edited = selectors.get_agent(developer=signed_in(request), pk=pk)
-    draft = _draft_of(Editor(request.POST, agent=edited))
-    saved_at = services.save_draft(agent=edited, form=draft)
+    draft = Editor(request.POST, agent=edited).as_draft()
+    try:
+        saved_at = services.save_draft(agent=edited, form=draft)
+    except ApplicationError as error:
+        return HttpResponse(error.message, status=error.status, content_type="text/plain; charset=utf-8")
     return render(request, "agents/_draft_state.html", {"has_draft": bool(draft), "saved_at": saved_at})
-
-
-def _draft_of(editor: Editor) -> str:
-    draft = editor.as_draft()
-    return draft if len(draft) <= MAX_DRAFT else ""
 
 
 @require_POST

@@ -70,6 +70,7 @@ async function save() {
   isSending = false;
   if (response?.redirected) return document.dispatchEvent(new Event("signed-out"));
   if (response?.ok) state().outerHTML = await response.text();
+  else if (response?.status === 422) state().textContent = await response.text();
   else {
     isChanged = true;
     state().textContent = "The draft could not be saved. Trying again…";

@@ -138,6 +138,19 @@ def test_saving_the_same_draft_again_keeps_its_time(client: Client, agent: Agent
     assert agent.draft_saved_at != datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
 
 
+def test_a_draft_that_is_too_large_is_refused_and_the_one_before_stays(client: Client, agent: Agent) -> None:
+    path = f"/agents/{agent.pk}"
+    form = agent_form(action="draft", name="Half", model_slug="local-offline")
+    client.post(f"{path}/draft", form)
+    for address, status in ((f"{path}/draft", 422), (path, 200)):
+        refused = client.post(address, {**form, "system_prompt": "x" * 400_001})
+        assert refused.status_code == status
+        assert "The draft is too large to be saved." in refused.content.decode()
+    agent.refresh_from_db()
+    assert "Half" in agent.draft
+    assert len(agent.draft) < 10_000
+
+
 def test_a_draft_that_says_what_is_live_is_none_and_a_discarded_one_is_gone(client: Client, agent: Agent) -> None:
     path = f"/agents/{agent.pk}"
     form = typed(client.get(path).content.decode())
