@@ -1,8 +1,7 @@
 """Deleting what was kept of calls that have ended. The calls stay, with what they cost."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -21,8 +20,6 @@ from calls.models import (
     Transfer,
     Utterance,
 )
-
-CallIds = Collection[int] | QuerySet[Call, dict[str, Any]]  # ids, or a query for them
 
 
 def delete_recordings(calls: QuerySet[Call]) -> int:
@@ -47,7 +44,7 @@ def delete_transcripts(calls: QuerySet[Call]) -> int:
     return len(ids)
 
 
-def forget_what_was_said(call_ids: CallIds) -> None:
+def forget_what_was_said(call_ids: Iterable[int]) -> None:
     """What was said in calls, and what was made of it. In a transaction."""
     for model in (TranscriptEntry, SpeechTime, Utterance):
         model.objects.filter(call__in=call_ids).delete()
@@ -56,7 +53,7 @@ def forget_what_was_said(call_ids: CallIds) -> None:
     Call.objects.filter(pk__in=call_ids).update(analysis_result=None, transcript_deleted_at=timezone.now())
 
 
-def forget_what_happened(call_ids: CallIds) -> None:
+def forget_what_happened(call_ids: Iterable[int]) -> None:
     """The timelines of calls, which have what tools were asked and recipients told. In a transaction."""
     CallEvent.objects.filter(call__in=call_ids).delete()
     Call.objects.filter(pk__in=call_ids).update(events_deleted_at=timezone.now())
