@@ -73,8 +73,8 @@ def test_a_longer_list_of_versions_asks_no_more_questions() -> None:
     agent = create_agent(developer=make_developer(), changes=dict(SETTINGS))
     client = signed_in_client(agent.developer)
     counts = []
-    for voice in ("Joe", "Amy", "Ryan"):
-        agent = update_agent(agent=agent, changes={"voice": voice})
+    for greeting in ("One.", "Two.", "Three."):
+        agent = update_agent(agent=agent, changes={"greeting_message": greeting})
         with CaptureQueriesContext(connection) as asked:
             assert client.get(f"/agents/{agent.pk}/versions").status_code == 200
         counts.append(len(asked))
