@@ -253,6 +253,7 @@ def test_an_endpoint_can_be_disabled_in_the_moment_of_the_failure_that_is_emaile
 
 def is_anybody_locked_out() -> bool:
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # within a transaction it would stay the same
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
