@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import signed_in
 from accounts.models import Developer
 from agents import secrets, selectors, services
-from agents.editor import MAX_DRAFT, Editor
+from agents.editor import Editor
 from agents.forms import OpenApiForm
 from agents.models import Agent
 from agents.openapi_import import Operation
@@ -56,7 +56,7 @@ def _add(agent: Agent, chosen: Iterable[str]) -> int:
     if not tools:
         raise InvalidRequest({"document": ["Choose at least one operation."]})
     draft = Editor(None, agent=agent).draft_with(tools)
-    if len(draft) > MAX_DRAFT:
+    if len(draft) > services.MAX_DRAFT:
         raise InvalidRequest({"document": ["The tools are too large for one agent. Choose fewer operations."]})
     services.save_draft(agent=agent, form=draft)
     return len(tools)
