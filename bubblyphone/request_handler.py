@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from contextvars import Context, copy_context
 from typing import IO, Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
@@ -58,17 +59,19 @@ class ThreadedHandler(ASGIHandler):
                     await working
 
     async def _work(self, scope: Any, body: IO[bytes], send: Any) -> None:
-        answering = asyncio.ensure_future(_in_thread(self.respond)(scope, body))
+        context = copy_context()
+        answering = asyncio.ensure_future(_in_thread(self.respond, context)(scope, body))
         try:
             response = await asyncio.shield(answering)
         except asyncio.CancelledError:
             await asyncio.wait((answering,))
-            await _end(answering.result())
+            await _end(answering.result(), context)
             raise
         try:
-            await self.send_response(response, send)
+            # What is made while it is sent is logged with the id of the request.
+            await asyncio.create_task(self.send_response(response, send), context=context)
         finally:
-            await _end(response)
+            await _end(response, context)
 
     def respond(self, scope: Any, body: IO[bytes]) -> HttpResponseBase:
         """The response, in a thread. The database connection is given back, also while a file is still to be sent."""
@@ -103,11 +106,12 @@ def _kept(view: Callable[..., Any]) -> Callable[..., Any]:
     return kept
 
 
-def _in_thread(function: Any) -> Any:
-    return sync_to_async(function, thread_sensitive=False, executor=THREADS)
+def _in_thread(function: Any, context: Context) -> Any:
+    """In the request's own context: a thread keeps nothing of it for the next one."""
+    return sync_to_async(function, thread_sensitive=False, executor=THREADS, context=context)
 
 
-async def _end(response: HttpResponseBase) -> None:
+async def _end(response: HttpResponseBase, context: Context) -> None:
     """Others were closed when they were made."""
     if response.streaming:
-        await _in_thread(response.close)()
+        await _in_thread(response.close, context)()

@@ -1,0 +1,180 @@
+"""One visit to one thread: what a request leaves behind for the next one in its thread, and what becomes of one whose client goes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from django.core.signals import request_finished
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.urls import path
+from django.utils import timezone, translation
+from structlog.contextvars import get_contextvars
+
+from bubblyphone import request_handler
+from bubblyphone.request_handler import ThreadedHandler
+
+WAIT = 30
+begun, may_end = Event(), Event()
+ended: list[str] = []
+
+
+def leaves_things(request: HttpRequest) -> HttpResponse:
+    translation.activate("de")
+    timezone.activate("Asia/Tokyo")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return shows_things(request)
+
+
+def shows_things(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(_things())
+
+
+async def asks_asynchronously(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(f"{await sync_to_async(_things)()} {request.body.decode()}")
+
+
+def fails(request: HttpRequest) -> HttpResponse:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT no_such_column")
+    return HttpResponse()
+
+
+def waits(request: HttpRequest) -> HttpResponse:
+    begun.set()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    assert may_end.wait(WAIT)
+    ended.append("view")
+    return HttpResponse()
+
+
+def streams(request: HttpRequest) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(_pieces())
+    response._resource_closers.append(lambda: ended.append("response"))
+    return response
+
+
+async def _pieces() -> AsyncIterator[str]:
+    try:
+        yield _things()
+        while "endless" in get_contextvars()["request_id"]:
+            yield "more"
+            await asyncio.sleep(0.01)
+    finally:
+        ended.append("pieces")
+
+
+def _things() -> str:
+    return f"{translation.get_language()} {timezone.get_current_timezone_name()} {get_contextvars()['request_id']}"
+
+
+VIEWS = (leaves_things, shows_things, asks_asynchronously, fails, waits, streams)
+urlpatterns = [path(view.__name__, view) for view in VIEWS]
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(status=500)
+
+
+@pytest.fixture
+def thread(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoolExecutor]:
+    """The only one there is for requests. Each test's requests begin with none before them."""
+    settings.ROOT_URLCONF = __name__
+    for event in (begun, may_end):
+        event.clear()
+    ended.clear()
+    with ThreadPoolExecutor(1) as only:
+        monkeypatch.setattr(request_handler, "THREADS", only)
+        yield only
+        only.submit(lambda: connection.close()).result(WAIT)
+
+
+def asked(view: Any, request_id: str) -> ApplicationCommunicator:
+    headers = [(b"host", b"localhost"), (b"x-request-id", request_id.encode())]
+    scope = {"type": "http", "method": "GET", "path": f"/{view.__name__}", "query_string": b"", "headers": headers}
+    return ApplicationCommunicator(ThreadedHandler(), scope)
+
+
+async def answer(view: Any, request_id: str, *body: bytes) -> tuple[int, str]:
+    """Status and text; the body is sent in these pieces."""
+    request = asked(view, request_id)
+    for piece in body:
+        await request.send_input({"type": "http.request", "body": piece, "more_body": True})
+    await request.send_input({"type": "http.request", "body": b""})
+    start = await request.receive_output(WAIT)
+    text, has_more = b"", True
+    while has_more:
+        part = await request.receive_output(WAIT)
+        text, has_more = text + part.get("body", b""), part.get("more_body", False)
+    await request.wait(WAIT)
+    return start["status"], text.decode()
+
+
+def has_connection() -> bool:
+    """Whether this thread keeps its connection from the pool."""
+    return connection.connection is not None
+
+
+@pytest.mark.django_db
+async def test_a_request_leaves_nothing_in_its_thread(thread: ThreadPoolExecutor) -> None:
+    """Neither language, time zone, log context nor connection; whether it succeeded or failed."""
+    assert await answer(leaves_things, "1") == (200, "de Asia/Tokyo 1")
+    assert not thread.submit(has_connection).result(WAIT)
+    assert await answer(shows_things, "2") == (200, "en-us UTC 2")
+    assert await answer(asks_asynchronously, "3", b"in ", b"pieces") == (200, "en-us UTC 3 in pieces")
+    assert (await answer(fails, "4"))[0] == 500
+    assert not thread.submit(has_connection).result(WAIT)
+    assert await answer(streams, "5") == (200, "en-us UTC 5")
+    assert ended == ["pieces", "response"]
+    assert await answer(shows_things, "6") == (200, "en-us UTC 6")
+
+
+@pytest.mark.django_db
+async def test_a_view_whose_client_goes_is_waited_for(thread: ThreadPoolExecutor) -> None:
+    finished = Event()
+
+    def note(**_: Any) -> None:
+        finished.set()
+
+    request_finished.connect(note)
+    try:
+        request = asked(waits, "1")
+        await request.send_input({"type": "http.request", "body": b""})
+        assert await asyncio.to_thread(begun.wait, WAIT)
+        await request.send_input({"type": "http.disconnect"})
+        await asyncio.sleep(0)
+        assert not request.future.done()
+        may_end.set()
+        await request.wait(WAIT)
+    finally:
+        request_finished.disconnect(note)
+    assert ended == ["view"]
+    assert finished.is_set()
+    assert request.output_queue.empty()
+    assert not thread.submit(has_connection).result(WAIT)
+
+
+async def test_a_stream_whose_client_goes_ends(thread: ThreadPoolExecutor) -> None:
+    request = asked(streams, "endless")
+    await request.send_input({"type": "http.request", "body": b""})
+    assert (await request.receive_output(WAIT))["status"] == 200
+    assert await request.receive_output(WAIT)
+    await request.send_input({"type": "http.disconnect"})
+    await request.wait(WAIT)
+    assert ended == ["pieces", "response"]
+
+
+async def test_a_body_that_ends_halfway_reaches_no_view(thread: ThreadPoolExecutor) -> None:
+    request = asked(waits, "1")
+    await request.send_input({"type": "http.request", "body": b"half", "more_body": True})
+    await request.send_input({"type": "http.disconnect"})
+    await request.wait(WAIT)
+    assert not begun.is_set()
+    assert request.output_queue.empty()
