@@ -56,9 +56,13 @@ def waits(request: HttpRequest) -> HttpResponse:
 
 
 def streams(request: HttpRequest) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(_pieces())
-    response._resource_closers.append(lambda: ended.append("response"))
-    return response
+    return NotingItsEnd(_pieces())
+
+
+class NotingItsEnd(StreamingHttpResponse):
+    def close(self) -> None:
+        super().close()
+        ended.append("response")
 
 
 async def _pieces() -> AsyncIterator[str]:
