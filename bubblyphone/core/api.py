@@ -95,7 +95,10 @@ class AlwaysJSON(BaseContentNegotiation):
 
 
 class FastJSONRenderer(JSONRenderer):
-    """DRF's JSON by orjson: compact, UTF-8. What orjson does not know is written as DRF does."""
+    """DRF's JSON by orjson: compact, UTF-8. What orjson does not know is written as DRF does.
+
+    Floats are written as by JavaScript's JSON.stringify: `1e-5`, and null for infinity and what is no number.
+    """
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
         if data is None:

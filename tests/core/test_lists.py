@@ -62,6 +62,15 @@ def test_json_is_written_as_rest_framework_writes_it(content: Any) -> None:
     assert content is None or json.loads(written)
 
 
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [(0.00001, b"1e-5"), (1e16, b"1e16"), (0.1, b"0.1"), (float("nan"), b"null"), (float("-inf"), b"null")],
+)
+def test_a_float_is_written_as_javascript_writes_it(number: float, written: bytes) -> None:
+    """What is no number is null. DRF would write `1e-05` and `1e+16`, the same numbers, and fail on the others."""
+    assert FastJSONRenderer().render([number]) == b"[" + written + b"]"
+
+
 @pytest.mark.django_db
 def test_a_connection_that_the_server_closed_is_noticed() -> None:
     """Without a question if nothing has arrived on it; a connection that PostgreSQL ended has something to read."""
