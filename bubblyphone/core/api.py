@@ -43,6 +43,7 @@ from bubblyphone.core.http import MESSAGES
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from bubblyphone.core.json_types import type_problem
 from bubblyphone.core.money import format_money
+from bubblyphone.core.queries import beyond
 from bubblyphone.core.readable_body import UNKNOWN_FIELD
 
 logger = logging.getLogger(__name__)
@@ -161,13 +162,18 @@ def data(content: Any, *, status: int = 200, warnings: Sequence[str] = ()) -> Re
 
 # --- lists ------------------------------------------------------------------------------------------------------------
 class NewestFirstPagination(BasePagination):
-    """Lists by cursor over the id: stable while rows are added. `?per_page=` 1 to 100 (25), `?cursor=`."""
+    """Lists by cursor over the id: stable while rows are added. `?per_page=` 1 to 100 (25), `?cursor=`.
+
+    With `moment` they go by the time in that field and then the id, and a cursor is the id of one of `among` (None: the list itself).
+    """
 
     default_size: ClassVar[int] = 25
     largest_size: ClassVar[int] = 100
-    # The fields that the order goes by, the id last; and whether the largest comes first.
-    order: Sequence[str] = ("id",)
-    descends: ClassVar[bool] = True
+    descends: ClassVar[bool] = True  # whether the largest comes first
+
+    def __init__(self, moment: str = "", among: QuerySet[Any] | None = None) -> None:
+        self.order = (moment, "id") if moment else ("id",)
+        self._moment, self._among = moment, among
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """One page of a QuerySet whose primary key is `id`."""
@@ -190,7 +196,13 @@ class NewestFirstPagination(BasePagination):
         return rows
 
     def _beyond(self, queryset: Any, boundary: int, comparison: str) -> Q:
-        return Q(**{f"id__{comparison}": boundary})
+        if not self._moment:
+            return Q(**{f"id__{comparison}": boundary})
+        among = queryset if self._among is None else self._among
+        at = among.filter(pk=boundary).values_list(self._moment, flat=True).first()
+        if at is None:
+            raise InvalidRequest({"cursor": [NOT_OUR_CURSOR]})
+        return beyond(self._moment, at, boundary, comparison)
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response(
@@ -234,16 +246,6 @@ class OldestFirstPagination(NewestFirstPagination):
 
     default_size = NewestFirstPagination.largest_size
     descends = False
-
-    def __init__(self, moment: str) -> None:
-        self.order = (moment, "id")
-
-    def _beyond(self, queryset: Any, boundary: int, comparison: str) -> Q:
-        moment = self.order[0]
-        at = queryset.filter(pk=boundary).values_list(moment, flat=True).first()
-        if at is None:
-            raise InvalidRequest({"cursor": [NOT_OUR_CURSOR]})
-        return Q(**{f"{moment}__{comparison}": at}) | Q(**{moment: at, f"id__{comparison}": boundary})
 
 
 def _write_cursor(direction: str, boundary: int) -> str:

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods
 
 from bubblyphone.core.errors import ApplicationError, InvalidRequest, NotFound, TooManyRequests
 from bubblyphone.core.once import act_once
+from bubblyphone.core.queries import beyond
 
 P = ParamSpec("P")
 Row = TypeVar("Row", bound=Model)
@@ -170,13 +171,28 @@ def read_id(text: str | None) -> int | None:
     return number if is_number and (number := int(text or 0)) <= MAX_ID else None
 
 
-def slice_of(rows: QuerySet[Row], before: str | None) -> Slice[Row]:
-    """The page of `rows` behind the row with the id `before`; the first page without one."""
+def slice_of(
+    rows: QuerySet[Row], before: str | None, moment: str = "", among: QuerySet[Row] | None = None
+) -> Slice[Row]:
+    """The page of `rows` behind the row with the id `before`; the first page without one.
+
+    With `moment` they go by the time in that field, and the row is one of `among` (None: of `rows`).
+    """
     boundary = read_id(before)
+    wanted: Any = rows
+    if boundary is not None and moment:
+        among = rows if among is None else among
+        at = among.filter(pk=boundary).values_list(moment, flat=True).first()
+        boundary, wanted = (None, rows) if at is None else (boundary, rows.filter(beyond(moment, at, boundary, "lt")))
+    elif boundary is not None:
+        wanted = rows.filter(pk__lt=boundary)
     if before is not None and boundary is None:
         return Slice(rows=[], older=None, is_first=False, is_wrong=True)
-    is_first = boundary is None
-    wanted: Any = rows if is_first else rows.filter(pk__lt=boundary)
-    found: list[Row] = list(wanted.order_by("-pk")[: PAGE_SIZE + 1])
+    found: list[Row] = list(wanted.order_by(*newest_first(moment))[: PAGE_SIZE + 1])
     older = found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None
-    return Slice(rows=found[:PAGE_SIZE], older=older, is_first=is_first)
+    return Slice(rows=found[:PAGE_SIZE], older=older, is_first=boundary is None)
+
+
+def newest_first(moment: str = "") -> list[str]:
+    """The order of a list: by the time in that field, if there is one, and by the id."""
+    return [f"-{moment}", "-pk"] if moment else ["-pk"]

@@ -1,9 +1,10 @@
-"""Times in query parameters of the API."""
+"""Times in query parameters of the API, and as the order of a list."""
 
 import re
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from django.db.models import Q
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -29,3 +30,12 @@ class DayOrTimeField(serializers.DateTimeField):
                 self.fail("invalid", format="YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ")
             return datetime.combine(day, time.max if self.end_of_day else time.min, UTC)
         return super().to_internal_value(_LOST_PLUS.sub(r"\1+\2", text))
+
+
+def beyond(moment: str, at: datetime, boundary: int, comparison: str) -> Q:
+    """Rows past the one with the id `boundary`, whose time in the field `moment` is `at`; `comparison`: "lt" or "gt".
+
+    The first condition says nothing new, but by it PostgreSQL finds them in an index.
+    """
+    further = Q(**{f"{moment}__{comparison}": at}) | Q(**{f"id__{comparison}": boundary})
+    return Q(**{f"{moment}__{comparison}e": at}) & further

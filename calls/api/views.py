@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from accounts.admin_keys import api_key_of
 from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
-from bubblyphone.core.api import OldestFirstPagination, data, page_of, validated
+from bubblyphone.core.api import NewestFirstPagination, OldestFirstPagination, data, page_of, validated
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
 from calls import diagnosis, selectors
 from calls.api.serializers import (
@@ -34,9 +34,13 @@ class CallsView(APIView):
     def get(self, request: Request) -> Response:
         filters = CallFilters(data=request.query_params.dict())
         filters.is_valid(raise_exception=True)
-        calls = apply_filters(selectors.calls_of(developer_of(request)), filters.validated_data)
+        every = selectors.calls_of(developer_of(request))
+        calls = apply_filters(every, filters.validated_data)
+        # In a period PostgreSQL finds calls by their start: by the ids it would go back from the newest one.
+        is_period = not filters.validated_data.keys().isdisjoint(("date_from", "date_to"))
+        paginator = NewestFirstPagination("started_at" if is_period else "", every)
         # A call has some sixty columns, its number and agent as many again; of those the list shows none.
-        return page_of(request, calls.select_related(None).only(*LISTED), CALL.of)
+        return page_of(request, calls.select_related(None).only(*LISTED), CALL.of, paginator)
 
     def post(self, request: Request) -> Response:
         body = CallSerializer(data=request.data)

@@ -15,7 +15,7 @@ from accounts.access import signed_in
 from billing.exports import csv_file, harmless
 from bubblyphone.core.api import format_time
 from bubblyphone.core.money import format_money
-from bubblyphone.core.pages import PAGE_SIZE, Slice, next_page, page, read_id, slice_of
+from bubblyphone.core.pages import PAGE_SIZE, Slice, newest_first, next_page, page, read_id, slice_of
 from calls import selectors
 from calls.after_call import deletion
 from calls.dashboard.forms import CallFilterForm
@@ -39,7 +39,8 @@ def calls(request: HttpRequest) -> HttpResponse:
     The newest page asks for itself again, and names what it shows as `seen`: while that is still the same, the answer is a 204.
     """
     form = CallFilterForm(request.GET, developer=signed_in(request))
-    shown = slice_of(_chosen(request, form), request.GET.get("before"))
+    every = selectors.calls_of(signed_in(request))
+    shown = slice_of(form.narrow(every), request.GET.get("before"), form.moment, every)
     seen = _fingerprint(shown)
     if "HX-Request" in request.headers and request.GET.get("seen") == seen:
         return HttpResponse(status=204)
@@ -63,8 +64,9 @@ def calls(request: HttpRequest) -> HttpResponse:
 def calls_csv(request: HttpRequest) -> HttpResponse:
     """The calls that the filters of the URL choose, all pages of them, as a CSV file."""
     form = CallFilterForm(request.GET, developer=signed_in(request))
-    rows = _chosen(request, form).defer("config", "dynamic_variables").order_by("-pk").iterator(chunk_size=500)
-    return csv_file("calls.csv", COLUMNS, map(_csv_row, rows))
+    rows = form.narrow(selectors.calls_of(signed_in(request))).defer("config", "dynamic_variables")
+    in_order = rows.order_by(*newest_first(form.moment)).iterator(chunk_size=500)
+    return csv_file("calls.csv", COLUMNS, map(_csv_row, in_order))
 
 
 @require_POST
@@ -84,10 +86,6 @@ def delete_kept(request: HttpRequest) -> HttpResponse:
 
 
 DELETE = {"recordings": deletion.delete_recordings, "transcripts": deletion.delete_transcripts}
-
-
-def _chosen(request: HttpRequest, form: CallFilterForm) -> Any:
-    return form.narrow(selectors.calls_of(signed_in(request)))
 
 
 def _fingerprint(shown: Slice[Call]) -> str:

@@ -1,10 +1,13 @@
 """Query parameters of lists, at the API: whole days, and parameters that do not exist."""
 
+import base64
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.test import Client
 
+from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer
 
@@ -66,6 +69,34 @@ def test_a_bare_date_is_the_whole_day(client: Client, query: str, count: int) ->
         make_call(number, moment)
     response = client.get(f"/api/v1/calls?{query}", headers=bearer(account))
     assert (response.status_code, len(response.json()["data"])) == (200, count)
+
+
+def test_calls_of_a_period_are_listed_by_their_start(client: Client) -> None:
+    """Forth and back; one that began earlier can have the larger id. A call that the filters no longer show is still a place."""
+    account = make_account()
+    number, headers = make_streaming_number(account), bearer(account)
+    ids = [make_call(number, datetime(2026, 3, day, tzinfo=UTC)).pk for day in (4, 1, 3, 3, 2, 9)]
+    foreign = make_call(make_streaming_number(make_account(), e164="+14155550999"), datetime(2026, 3, 3, tzinfo=UTC))
+
+    def page(query: str, status: int = 200) -> Any:
+        response = client.get(f"/api/v1/calls?{query}&per_page=2", headers=headers)
+        assert response.status_code == status
+        return response.json()
+
+    def places(answer: Any) -> list[int]:
+        return [ids.index(call["id"]) for call in answer["data"]]
+
+    period = "date_from=2026-03-01&date_to=2026-03-05"
+    pages = [page(period)]
+    while cursor := pages[-1]["meta"]["next_cursor"]:
+        pages.append(page(f"{period}&cursor={cursor}"))
+    assert [places(one) for one in pages] == [[0, 3], [2, 4], [1]]
+    assert places(page(f"{period}&cursor={pages[2]['meta']['prev_cursor']}")) == [2, 4]
+    assert places(page("direction=inbound")) == [5, 4]
+    Call.objects.filter(pk=ids[3]).update(direction="outbound")
+    assert places(page(f"{period}&direction=inbound&cursor={pages[0]['meta']['next_cursor']}")) == [2, 4]
+    stranger = base64.urlsafe_b64encode(f"n:{foreign.pk}".encode()).decode().rstrip("=")
+    assert page(f"{period}&cursor={stranger}", 422)["errors"].keys() == {"cursor"}
 
 
 @pytest.mark.parametrize(

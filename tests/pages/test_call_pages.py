@@ -186,6 +186,21 @@ def test_filters_of_the_list(client: Client, number: PhoneNumber) -> None:
     assert shown("since=2026-11-23&until=2026-11-25") == 2
 
 
+def test_calls_of_a_period_are_listed_by_their_start(client: Client, number: PhoneNumber) -> None:
+    later, earlier = ended_call(number), ended_call(number, NOON - timedelta(days=2))
+    foreign = ended_call(make_streaming_number(make_developer(), e164="+14155550999"))
+
+    def shown(query: str) -> list[str]:
+        return re.findall(r'href="/calls/(\d+)"', client.get(f"/calls?since=2026-11-23{query}").content.decode())
+
+    assert shown("") == [str(later.pk), str(earlier.pk)]
+    assert shown(f"&before={later.pk}") == [str(earlier.pk)]
+    assert shown(f"&before={earlier.pk}") == []
+    assert "This page does not exist" in client.get(f"/calls?since=2026-11-23&before={foreign.pk}").content.decode()
+    rows = client.get("/calls.csv?since=2026-11-23").content.decode().splitlines()
+    assert [row.partition(",")[0] for row in rows] == ["id", str(later.pk), str(earlier.pk)]
+
+
 @pytest.mark.parametrize(
     ("query", "fields"),
     [
