@@ -98,7 +98,7 @@ class AlwaysJSON(BaseContentNegotiation):
 class FastJSONRenderer(JSONRenderer):
     """DRF's JSON by orjson: compact, UTF-8. What orjson does not know is written as DRF does.
 
-    Floats are written as by JavaScript's JSON.stringify: `1e-5`, and null for infinity and what is no number.
+    A float may have another form there, of the same number: `0.00001`, not `1e-05`. Infinity and what is no number are null.
     """
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
