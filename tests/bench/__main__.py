@@ -41,7 +41,7 @@ class Results:
     platform: list[Run] = field(default_factory=list)
     interruptions: list[float] = field(default_factory=list)
     missing_clears: int = 0
-    api: api.ApiCost | None = None
+    api_cost: api.ApiCost | None = None
 
 
 class Bench:
@@ -108,7 +108,7 @@ async def run(levels: tuple[int, ...], seconds: float, repeats: int) -> Results:
             results.interruptions, results.missing_clears = await measure_interruptions(
                 bench.called, model, JUDGED_CALLS, seconds
             )
-        results.api = await api.measure_api(port, system.api_keys, web, services)
+        results.api_cost = await api.measure_api(port, system.api_keys, web, services)
         if log := system.log():
             sys.stderr.write(log)
     return results
@@ -148,8 +148,8 @@ def main() -> int:
     levels, seconds, repeats = ((JUDGED_CALLS,), 3.0, 1) if options.quick else (LEVELS, 6.0, 3)
     results = uvloop.run(run(options.calls or levels, options.seconds or seconds, options.repeats or repeats))
     tables = report.tables(results.direct, results.floor, results.relay, results.platform, results.interruptions)
-    if results.api is not None:
-        tables = f"{tables}\n\n{api.brief(results.api)}."
+    if results.api_cost is not None:
+        tables = f"{tables}\n\n{api.brief(results.api_cost)}."
     say("\n" + tables)
     is_partial = options.quick or options.calls
     target = options.write or (None if is_partial else Path(__file__).resolve().parents[2] / "docs/benchmarks.md")
