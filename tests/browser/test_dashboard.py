@@ -31,9 +31,9 @@ def test_an_api_key_works_until_it_is_revoked(demo_page: Page, api: httpx2.Clien
 def test_a_webhook_is_sent_again_from_its_call(demo_page: Page, seeded: dict[str, Any]) -> None:
     page = demo_page
     page.goto(f"/calls/{seeded['call']}")
-    entry = page.locator(".log li", has_text="call.hangup")
+    entry = page.locator(".log li", has_text="upstream is down")
     entry.locator("summary").click()
-    expect(entry).to_contain_text("upstream is down")
+    expect(entry.get_by_text("upstream is down")).to_be_visible()
     entry.get_by_role("button", name="Resend").click()
     expect(page.locator("#messages")).to_contain_text("Resending the webhook.")
     expect(entry.locator("details")).to_have_attribute("open", "")  # one is back where one was
@@ -46,7 +46,7 @@ def test_the_recording_plays_on_the_clock_of_the_page(demo_page: Page, seeded: d
     expect(page.locator("#clock")).to_contain_text("0:20 / 0:38")
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    expect(page.locator("#clock")).to_contain_text("0:22 / 0:38")  # it goes on from there
+    expect(page.locator("#clock")).to_contain_text(re.compile("0:2[2-8] / 0:38"))  # it goes on from there
     expect(page.locator(".chat .model.now")).to_contain_text("Dogs are welcome")
     page.get_by_role("button", name="Pause").click()
     stopped = int(page.locator("#clock").inner_text()[2:4])
