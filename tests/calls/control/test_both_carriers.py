@@ -1,0 +1,94 @@
+"""One account with a number at each carrier: the same calls at the same time come to the same."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import close_old_connections
+
+from billing.models import LedgerEntry
+from calls.control import commands, outbound, running_calls
+from calls.models import Call, CallEvent
+from phone_numbers.carriers.registry import forget_carriers
+from phone_numbers.models import PhoneNumber
+from sandbox.exchange.steps import Wait
+from tests import carriers
+from tests.calls.control.test_twilio_calls import SID, TOKEN, speak
+from tests.calls.rows import make_account, make_streaming_number
+from tests.exchange.twilio.test_gather import Recognizer
+from tests.fakes.exchange_thread import ExchangeThread
+from tests.waiting import eventually
+
+AT_TELNYX, AT_TWILIO = "+14155550100", "+14155550101"
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def exchange(live_server: Any, settings: Any, empty_redis: Any) -> Iterator[ExchangeThread]:
+    """Both protocols at once."""
+    settings.PUBLIC_URL = at = live_server.url
+    options = {"twilio_accounts": {SID: TOKEN}, "tts": speak, "recognizer": Recognizer()}
+    with ExchangeThread(webhook_url=f"{at}/webhooks/telnyx", **options) as running:
+        carriers.configure(settings, running.carrier_options(), "telnyx")
+        base = {"account_sid": SID, "auth_token": TOKEN, "base_url": running.exchange.url}
+        carriers.configure(settings, base, "twilio")
+
+        async def own() -> None:
+            running.exchange.own(AT_TELNYX)
+            hooks = {"voice_url": f"{at}/webhooks/twilio/voice", "status_callback": f"{at}/webhooks/twilio/status"}
+            running.exchange.twilio.own(AT_TWILIO, SID, **hooks)
+
+        running.run(own())
+        yield running
+    forget_carriers()
+    for done in [commands.THREADS.submit(close_old_connections) for _ in range(8)]:
+        done.result()
+
+
+@pytest.fixture
+def numbers() -> list[PhoneNumber]:
+    developer = make_account()
+    about: dict[str, Any] = {"mode": "webhook", "model_slug": None}
+    return [
+        make_streaming_number(developer, e164=e164, carrier=carrier, **about)
+        for e164, carrier in ((AT_TELNYX, "telnyx"), (AT_TWILIO, "twilio"))
+    ]
+
+
+def came_to(call: Call) -> dict[str, Any]:
+    call.refresh_from_db()
+    return {
+        "ended": (call.status, call.hangup_cause, call.outcome),
+        "costs": [str(cost) for cost in (call.telephony_cost, call.transcription_cost, call.total_cost)],
+        "bill": sorted(
+            (entry.key.split(":", 2)[2], str(entry.amount))
+            for entry in LedgerEntry.objects.filter(key__startswith=f"call:{call.pk}:")
+        ),
+        "events": sorted(CallEvent.objects.filter(call=call).values_list("event_type", flat=True)),
+    }
+
+
+def test_calls_from_a_number_at_each_carrier_are_hung_up_by_their_owner(
+    exchange: ExchangeThread, numbers: list[PhoneNumber]
+) -> None:
+    people = ["+12025550120", "+12025550121"]
+
+    async def plug_in() -> None:
+        for person in people:
+            exchange.exchange.handset(person, [Wait(60)])
+
+    exchange.run(plug_in())
+    calls = [
+        outbound.place_call(
+            developer=number.developer, number=number, to=person, mode="webhook", request={}, agent=None
+        )
+        for number, person in zip(numbers, people, strict=True)
+    ]
+    for call in calls:
+        eventually(lambda call=call: Call.objects.get(pk=call.pk).status == "answered")  # type: ignore[misc]
+        running_calls.hang_up(call=call)
+    for call in calls:
+        eventually(lambda call=call: Call.objects.get(pk=call.pk).settled_at is not None)  # type: ignore[misc]
+    at_telnyx, at_twilio = (came_to(call) for call in calls)
+    assert at_telnyx == at_twilio
+    assert at_twilio["ended"] == ("completed", "normal_clearing", "person")
