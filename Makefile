@@ -14,7 +14,7 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-stri
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-most test-timed check check-types check-rest bench docs fmt lock clean
+.PHONY: help run test test-fast test-most test-timed check check-types check-rest bench bench-quick docs fmt lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 18
@@ -73,6 +73,10 @@ check-rest:
 bench: ## measure the call path and write docs/benchmarks.md
 	@scripts/install core offline dev
 	@$(PYTHON) -m tests.bench
+
+bench-quick: ## measure what a change did to the call path, in two minutes
+	@scripts/install core offline dev
+	@$(PYTHON) -m tests.bench --quick
 
 docs: ## write docs/environment-variables.md and .env.example from bubblyphone/variables.py
 	@scripts/install core

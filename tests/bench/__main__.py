@@ -5,18 +5,19 @@ Writes docs/benchmarks.md. Ends with 1 when frames were lost or the added latenc
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import itertools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 import uvloop
 
-from tests.bench import api, report
+from tests.bench import api, judgment, report
 from tests.bench.carrier import BenchCarrier
 from tests.bench.frames import REALTIME, TELNYX
 from tests.bench.line import Line
@@ -26,7 +27,8 @@ from tests.bench.system import System, cores, on_cores
 
 NUMBER = "+14155550100"
 JUDGED_CALLS = 20
-LEVELS = (1, 10, 20, 50)
+QUICK_PAIRS, QUICK_SECONDS = 5, 4.0
+LEVELS = (1, 10, 20, 50, 100)
 
 
 # Name, how a call is opened, where the runs go, and the processes whose CPU time counts, in groups.
@@ -42,6 +44,7 @@ class Results:
     interruptions: list[float] = field(default_factory=list)
     missing_clears: int = 0
     api_cost: api.ApiCost | None = None
+    costs: list[str] = field(default_factory=list)  # what is to be said about the CPU beside the record
 
 
 class Bench:
@@ -75,13 +78,36 @@ class Bench:
         return Line(next(self._numbers), socket, TELNYX, at_end=lambda: self._carrier.hang_up(call, NUMBER))
 
 
-async def run(levels: tuple[int, ...], seconds: float, repeats: int) -> Results:
-    """Start everything, measure all levels, end everything."""
+@dataclass(slots=True)
+class Bed:
+    """Everything that runs while it is measured."""
+
+    bench: Bench
+    model: EchoModel
+    system: System
+    floor: int
+    relay: int
+    web: int
+    services: list[int]
+    port: int
+
+    async def pair(self, calls: int, seconds: float) -> judgment.Pair:
+        """The floor and the platform, one after the other."""
+        floor = await measure(self.bench.spliced, calls, seconds, [[self.floor]])
+        return floor, await measure(self.bench.called, calls, seconds, [[self.web], self.services])
+
+
+@contextlib.asynccontextmanager
+async def running() -> AsyncIterator[Bed]:
+    """Start everything, what is measured on one core and we on the other; end everything."""
     measured, own = cores()
     os.sched_setaffinity(0, own)
-    results = Results()
     with System() as system:
-        async with EchoModel() as model, BenchCarrier() as carrier, aiohttp.ClientSession() as http:
+        async with (
+            EchoModel() as model,
+            BenchCarrier() as carrier,
+            aiohttp.ClientSession() as http,
+        ):
             bench = Bench(carrier, model, http)
             with on_cores(measured):
                 floor, floor_port = system.start_relay("tests.bench.floor", model.socket_url)
@@ -98,23 +124,47 @@ async def run(levels: tuple[int, ...], seconds: float, repeats: int) -> Results:
             carrier.webhook_url = f"http://127.0.0.1:{port}/webhooks/telnyx"
             gc.collect()
             gc.freeze()
-            ways: list[Way] = [
-                ("direct", bench.direct, results.direct, []),
-                ("floor", bench.spliced, results.floor, [[floor]]),
-                ("relay", bench.relayed, results.relay, [[relay]]),
-                ("platform", bench.called, results.platform, [[web], services]),
-            ]
-            await _measure_all(ways, levels, seconds, repeats)
-            results.interruptions, results.missing_clears = await measure_interruptions(
-                bench.called, model, JUDGED_CALLS, seconds
-            )
-        results.api_cost = await api.measure_api(port, system.api_keys, web, services)
+            yield Bed(bench, model, system, floor, relay, web, services, port)
         if log := system.log():
             sys.stderr.write(log)
+
+
+async def run(levels: Sequence[int], seconds: float, repeats: int) -> Results:
+    """Measure all levels, and all else."""
+    results = Results()
+    async with running() as bed:
+        bench = bed.bench
+        ways: list[Way] = [
+            ("direct", bench.direct, results.direct, []),
+            ("floor", bench.spliced, results.floor, [[bed.floor]]),
+            ("relay", bench.relayed, results.relay, [[bed.relay]]),
+            ("platform", bench.called, results.platform, [[bed.web], bed.services]),
+        ]
+        await _measure_all(ways, levels, seconds, repeats)
+        if JUDGED_CALLS in levels:
+            at = list(levels).index(JUDGED_CALLS)
+            first = results.floor[at], results.platform[at]
+            results.costs = await judgment.judge_cost(first, lambda: bed.pair(JUDGED_CALLS, seconds))
+        results.interruptions, results.missing_clears = await measure_interruptions(
+            bench.called, bed.model, JUDGED_CALLS, seconds
+        )
+        results.api_cost = await api.measure_api(bed.port, bed.system.api_keys, bed.web, bed.services)
     return results
 
 
-async def _measure_all(ways: Sequence[Way], levels: tuple[int, ...], seconds: float, repeats: int) -> None:
+async def compare_quickly() -> int:
+    """The platform beside the floor, a few times in turn: what a change has done, in two minutes."""
+    pairs = []
+    async with running() as bed:
+        for _ in range(QUICK_PAIRS):
+            pairs.append(await bed.pair(JUDGED_CALLS, QUICK_SECONDS))
+            for name, one in zip(("floor", "platform"), pairs[-1], strict=True):
+                say(f"{JUDGED_CALLS:3} calls, {name}: {report.brief(one)}")
+    say(judgment.compare(pairs))
+    return 0
+
+
+async def _measure_all(ways: Sequence[Way], levels: Sequence[int], seconds: float, repeats: int) -> None:
     """All ways in turn, again and again: what else the machine does meets each of them."""
     for calls in levels:
         runs: dict[str, list[Run]] = {name: [] for name, *_ in ways}
@@ -133,25 +183,33 @@ def say(line: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="only 20 calls, for three seconds")
+    parser.add_argument(
+        "--quick", action="store_true", help="only the platform beside the floor: what a change did, in two minutes"
+    )
+    parser.add_argument("--smoke", action="store_true", help="all of it, but only 20 calls, for three seconds")
     parser.add_argument(
         "--calls", type=int, nargs="+", help="so many calls at once, instead of the levels of the report"
     )
     parser.add_argument("--seconds", type=float, help="how long each level is held")
     parser.add_argument("--repeats", type=int, help="how often each level is measured")
     parser.add_argument("--limit", type=float, default=10.0, help="added latency at p99 that is too much, in ms (10)")
-    parser.add_argument("--write", type=Path, help="where to write the report (docs/benchmarks.md, nowhere if quick)")
+    parser.add_argument(
+        "--write", type=Path, help="where to write the report (docs/benchmarks.md, nowhere if not all is measured)"
+    )
     options = parser.parse_args()
     if not hasattr(os, "sched_setaffinity"):
         say("The benchmark needs Linux: it holds processes to cores and reads their CPU time from /proc.")
         return 2
-    levels, seconds, repeats = ((JUDGED_CALLS,), 3.0, 1) if options.quick else (LEVELS, 6.0, 3)
-    results = uvloop.run(run(options.calls or levels, options.seconds or seconds, options.repeats or repeats))
+    if options.quick:
+        return uvloop.run(compare_quickly())
+    levels, seconds, repeats = ((JUDGED_CALLS,), 3.0, 1) if options.smoke else (LEVELS, 6.0, 3)
+    seconds, repeats = options.seconds or seconds, options.repeats or repeats
+    results = uvloop.run(run(options.calls or levels, seconds, repeats))
     tables = report.tables(results.direct, results.floor, results.relay, results.platform, results.interruptions)
     if results.api_cost is not None:
         tables = f"{tables}\n\n{api.brief(results.api_cost)}."
     say("\n" + tables)
-    is_partial = options.quick or options.calls
+    is_partial = options.smoke or options.calls
     target = options.write or (None if is_partial else Path(__file__).resolve().parents[2] / "docs/benchmarks.md")
     if target is not None:
         target.write_text(report.page(tables, seconds, repeats))
@@ -164,7 +222,7 @@ def judge(results: Results, limit_ms: float) -> list[str]:
     """What is not as it must be, at 20 calls if those were measured."""
     at = next((index for index, run in enumerate(results.platform) if run.calls == JUDGED_CALLS), 0)
     judged, base = results.platform[at], results.direct[at]
-    failures = []
+    failures = list(results.costs)
     if judged.lost or judged.repeated or judged.disordered:
         failures.append(
             f"FAILED: {judged.lost} lost, {judged.repeated} repeated, {judged.disordered} disordered frames."

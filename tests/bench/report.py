@@ -14,6 +14,10 @@ table only.
 
 {tables}
 
+`make bench-quick` measures in two minutes what a change has done: the platform beside the floor, five times in turn, with the
+ratio on record (`tests/bench/judgment.py`). `make test` measures that ratio once at {judged} calls and fails when it is 25 % above
+the record in each of up to three tries; tries in which the machine had no time are left out.
+
 ## What was done
 
 - **Work.** Each call sends a frame of 20 ms PCMU fifty times a second and the model answers each frame at once with itself, so
@@ -34,6 +38,8 @@ table only.
 - **API.** GETs of three lists (a page of 25 calls, the numbers, ten API keys) over eight connections, each with the next of
   60 keys. CPU is that of the web process for one request; its reciprocal is what one core can answer. The latency is another
   run's, at a fixed rate, from when each request was due. `python -m tests.bench.api` measures only this.
+- **Not measured.** Real carriers and models, networks with delay or loss, TLS, several processes or machines, recordings, Gemini's
+  formats, live transcripts, memory, and what other work beside the calls does to their latency.
 - **Barge-in to clear.** From the moment when the model reports that the caller speaks until the carrier holds the `clear` that
   empties its playback queue, both ways over loopback included; at {judged} calls at once, each interrupted again and again.
 """

@@ -54,7 +54,15 @@ def tree(pid: int) -> list[int]:
 
 def cpu_seconds(pids: Iterable[int]) -> float:
     """User and system time of processes, their threads and the children that have ended."""
-    return sum(int(number) for pid in pids for number in _stat(Path(f"/proc/{pid}"))[11:15]) / TICKS
+    return sum(_own_seconds(pid) + sum(map(int, _stat(Path(f"/proc/{pid}"))[13:15])) / TICKS for pid in pids)
+
+
+def _own_seconds(pid: int) -> float:
+    """By the clock of the process, clock_getcpuclockid(3) on Linux: /proc counts in steps of 10 ms."""
+    try:
+        return time.clock_gettime(~pid << 3 | 2)
+    except OSError:  # it has ended
+        return 0.0
 
 
 def _stat(process: Path) -> list[str]:

@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def test_twenty_calls_lose_no_frame(tmp_path: Path) -> None:
     # The latency of a machine that runs tests says nothing: the limit is for `make bench` on a quiet one.
     page = tmp_path / "benchmarks.md"
-    command = [sys.executable, "-m", "tests.bench", "--quick", "--limit", "1000", "--write", str(page)]
+    command = [sys.executable, "-m", "tests.bench", "--smoke", "--limit", "1000", "--write", str(page)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     text = page.read_text()
