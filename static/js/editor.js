@@ -48,6 +48,7 @@ document.addEventListener("htmx:afterSettle", markErrors);
 
 // --- the draft ------------------------------------------------------------------------------------------------------
 
+const UNSAVED = `unsaved:${location.pathname}`;
 let timer = 0;
 let isChanged = false;
 let isSending = false;
@@ -98,8 +99,21 @@ form.addEventListener("submit", () => {
 });
 window.addEventListener("pageshow", () => (isLeaving = false));
 window.addEventListener("pagehide", () => {
-  if (isChanged && !isLeaving) navigator.sendBeacon(form.dataset.draft, body());
+  if (!isChanged || isLeaving) return;
+  navigator.sendBeacon(form.dataset.draft, body());
+  sessionStorage.setItem(UNSAVED, new URLSearchParams(body()).toString());
 });
+
+/** The page that is loaded again may have been asked for before the beacon was saved: then it shows what was there before. */
+async function restore() {
+  const unsaved = sessionStorage.getItem(UNSAVED);
+  sessionStorage.removeItem(UNSAVED);
+  if (!unsaved || performance.getEntriesByType("navigation")[0]?.type !== "reload") return;
+  const token = form.elements.csrfmiddlewaretoken.value;
+  const response = await fetch(form.dataset.draft, { method: "POST", body: new URLSearchParams(unsaved), headers: { "X-CSRFToken": token } });
+  if (response.ok && !isChanged) location.reload();
+}
+restore();
 
 // --- keys -----------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The agent editor: templates to begin from, drafts, publishing, and starting a test with what is typed."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -226,6 +227,8 @@ def test_the_voices_and_abilities_of_the_chosen_model_are_shown(client: Client, 
     html = client.get(f"/agents/{agent.pk}").content.decode()
     assert 'data-voice="Joe" aria-pressed="true"' in html
     assert 'data-listen="/voices/offline.wav"' in html
+    for place in set(re.findall(r'hx-sync="#([\w-]+)', html)):  # htmx sends nothing where it is missing
+        assert f'id="{place}"' in html
     chosen = {**typed(html), "action": "look", "model_slug": "gpt-realtime-1.5", "voice": "Cedar"}
     looked = client.post(f"/agents/{agent.pk}", chosen).content.decode()
     assert_sound(looked)
