@@ -26,7 +26,7 @@ class RetentionForm(forms.Form):
         super().__init__(data, initial=retention.periods_of(developer))
         for kind in retention.kinds():
             self.fields[kind.name] = forms.IntegerField(
-                label=kind.title,
+                label=f"{kind.title} (days)",
                 help_text=kind.text,
                 required=False,
                 min_value=1,

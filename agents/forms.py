@@ -76,6 +76,7 @@ class AnalysisFieldForm(forms.Form):
     name = forms.CharField(
         label="Name",
         max_length=64,
+        help_text="Capital letters, digits, and underscores, starting with a letter. Up to 64 characters.",
         widget=forms.TextInput(attrs={"placeholder": "qualified_lead", "autocomplete": "off"}),
     )
     type = forms.ChoiceField(label="Type", choices=[(kind, TYPE_LABELS[kind]) for kind in FIELD_TYPES])

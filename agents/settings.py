@@ -268,8 +268,8 @@ class CallConfig:
         Flag(),
         Group.OPTIONS,
         label="Ask before the silence timeout",
-        about="Whether the agent asks once if anybody is still there, after two thirds of `silence_timeout`. Default: {default}.",
-        hint="The agent asks once if anybody is still there.",
+        about="Whether the agent asks once if anyone is still there, after two thirds of `silence_timeout`. Default: {default}.",
+        hint="The agent asks once if anyone is still there.",
     )
     first_speaker: str = setting(
         FirstSpeaker.AGENT.value,

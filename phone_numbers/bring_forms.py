@@ -20,6 +20,11 @@ CREDENTIALS = {
     "connection_id": ("Call Control application ID", False),
 }
 
+HINTS = {
+    "public_key": "Without it, incoming calls are refused.",
+    "connection_id": "Needed if the account has more than one.",
+}
+
 
 class CarrierAccountForm(forms.Form):
     """Credentials at one carrier."""
@@ -33,7 +38,8 @@ class CarrierAccountForm(forms.Form):
         for name in (*adapter.required_credentials, *adapter.optional_credentials):
             label, is_secret = CREDENTIALS[name]
             field = ApiKeyInput if is_secret else forms.CharField
-            self.fields[name] = field(label=label, max_length=500, required=name in adapter.required_credentials)
+            is_required = name in adapter.required_credentials
+            self.fields[name] = field(label=label, max_length=500, required=is_required, help_text=HINTS.get(name, ""))
         self.fields["label"] = forms.CharField(label="Name", max_length=100, required=False)
 
     def account(self) -> dict[str, Any]:
@@ -67,6 +73,7 @@ class ImportForm(forms.Form):
     phone_number = forms.RegexField(
         r"^\+[1-9][0-9]{6,14}$",
         label="Phone number",
+        widget=forms.TextInput(attrs={"placeholder": "+12025550123", "inputmode": "tel", "autocomplete": "off"}),
         error_messages={"invalid": "Enter the number in international format, like +14155551234."},
     )
 

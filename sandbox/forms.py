@@ -18,7 +18,7 @@ DEMO = "demo"
 class SandboxForm(VariablesForm):
     """`agent` is one of the developer's streaming numbers by its id, or "demo". Each variable of its texts is a field of its own."""
 
-    without_default = "No default. Callers hear nothing here."
+    without_default = "No default. Left out if empty."
     agent = forms.ChoiceField(label="Talk to")
     system_prompt = forms.CharField(
         label="System prompt",

@@ -77,7 +77,7 @@ def delete_kept(request: HttpRequest) -> HttpResponse:
     kinds = [kind for kind in KINDS if request.POST.get(kind)]
     found = selectors.calls_of(signed_in(request)).filter(pk__in=chosen, status__in=ENDED_STATUSES)
     if not chosen or not kinds:
-        messages.error(request, "Select calls, and what to delete of them.")
+        messages.error(request, "Select calls, then choose recordings, transcripts, or both.")
     else:
         deleted = {kind: DELETE[kind](found) for kind in kinds}
         words = " and ".join(_counted(count, kind.removesuffix("s")) for kind, count in deleted.items())

@@ -154,5 +154,5 @@ def test_what_is_still_in_use_is_not_deleted(client: Client, number: PhoneNumber
     assert all(kept(call) == (True, True) for call in (running, worked_on, analyzed, foreign))
     for incomplete in ({"call": [worked_on.pk]}, {"recordings": "1"}):
         answer = client.post("/calls/delete", incomplete, follow=True)
-        assert "Select calls, and what to delete of them." in answer.content.decode()
+        assert "Select calls, then choose recordings, transcripts, or both." in answer.content.decode()
     assert kept(worked_on) == (True, True)

@@ -82,7 +82,7 @@ def test_the_sandbox_asks_for_the_variables_of_the_chosen_agent(client: Client, 
     assert_sound(html)
     assert re.findall(r'name="variable\.(\w+)"', html) == ["customer_name", "company", "mood"]
     assert 'value="Example &lt;Ltd&gt;"' in html and 'placeholder="kindly"' in html
-    assert html.count("No default. Callers hear nothing here.") == 1
+    assert html.count("No default. Left out if empty.") == 1
     form = {"agent": str(number.pk), "variable.customer_name": "", "variable.company": "", "variable.mood": ""}
     refused = client.post("/sandbox/start", {**form, "press": "1"})
     assert (refused.status_code, refused.json()) == (422, {"message": "Enter a value for customer_name."})
