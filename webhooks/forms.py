@@ -29,7 +29,7 @@ def _moment(label: str, *, required: bool = False) -> forms.DateTimeField:
 class _WebhookURLField(forms.URLField):
     """A URL that says once what is wrong with it."""
 
-    default_validators = [validate_webhook_url]  # noqa: RUF012
+    default_validators = [validate_webhook_url]
 
 
 class EndpointForm(forms.Form):
