@@ -20,12 +20,10 @@ from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from bubblyphone.core.waiting import cancelable
+
 # Threads are made as they are needed and used again; those that wait on the network must not keep others waiting.
 THREADS = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="request")
-
-
-# Asynchronous views that run on the loop. A thread waits for each, even when its client has left.
-running_views: set[asyncio.Task[Any]] = set()
 
 
 class ThreadedHandler(ASGIHandler):
@@ -35,9 +33,9 @@ class ThreadedHandler(ASGIHandler):
         super().load_middleware(is_async=False)
 
     def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
-        """Called by Django for the view of each request: one that is asynchronous is kept in `running_views` while it runs."""
+        """Called by Django for the view of each request: a process that stops cancels one that is asynchronous."""
         made = super().make_view_atomic(view)
-        return _kept(made) if iscoroutinefunction(made) else made
+        return cancelable(made) if iscoroutinefunction(made) else made
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request. If its client goes, nothing more is sent, but what its thread has begun is waited for."""
@@ -91,19 +89,6 @@ class ThreadedHandler(ASGIHandler):
         else:
             response.close()
         return response
-
-
-def _kept(view: Callable[..., Any]) -> Callable[..., Any]:
-    async def kept(*args: Any, **kwargs: Any) -> Any:
-        task = asyncio.current_task()
-        assert task is not None
-        running_views.add(task)
-        try:
-            return await view(*args, **kwargs)
-        finally:
-            running_views.discard(task)
-
-    return kept
 
 
 def _in_thread(function: Any, context: Context) -> Any:

@@ -33,9 +33,9 @@ from django.db import DatabaseError  # noqa: E402
 from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
-from bubblyphone import daphne_websocket, request_handler  # noqa: E402
+from bubblyphone import daphne_websocket  # noqa: E402
 from bubblyphone.asgi import application, media_application  # noqa: E402
-from bubblyphone.core import health, metrics  # noqa: E402
+from bubblyphone.core import health, metrics, waiting  # noqa: E402
 from bubblyphone.core.platform_metrics import measure_loop  # noqa: E402
 from bubblyphone.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.database_pool import share_connections  # noqa: E402
@@ -93,10 +93,12 @@ class PatientServer(Server):  # type: ignore[misc]
     def _cancel_all(self) -> Any:
         """Daphne's own expects an application behind every connection; there is none before a request is complete.
 
-        Views whose clients have left belong to no connection, and would keep the process from ending.
+        What threads wait for belongs to no connection when a client has left, and would keep the process from ending.
         """
+        loop = asyncio.get_event_loop()
         applications = [details.get("application_instance") for details in self.connections.values()]
-        working = [one for one in (*applications, *request_handler.running_views) if one is not None and not one.done()]
+        awaited = [task for task in tuple(waiting.waited_for) if task.get_loop() is loop]
+        working = [one for one in (*applications, *awaited) if one is not None and not one.done()]
         for one in working:
             one.cancel()
         return Deferred.fromFuture(asyncio.gather(*working, return_exceptions=True))

@@ -26,19 +26,13 @@ def _moment(label: str, *, required: bool = False) -> forms.DateTimeField:
     return forms.DateTimeField(label=label, required=required, widget=widget)
 
 
-class _WebhookURLField(forms.URLField):
-    """A URL that says once what is wrong with it."""
-
-    default_validators = [validate_webhook_url]
-
-
 class EndpointForm(forms.Form):
     """An endpoint, with the bounds of the API."""
 
-    url = _WebhookURLField(
+    url = forms.CharField(
         label="URL",
         max_length=MAX_URL_LENGTH,
-        assume_scheme="https",
+        validators=[validate_webhook_url],
         widget=forms.URLInput(attrs={"placeholder": "https://yourapp.com/events", "autocomplete": "off"}),
     )
     description = forms.CharField(

@@ -5,6 +5,7 @@ So whatever is about to wait for another machine gives its thread's connection b
 doors through which requests leave do that for all who use them: `http_client` here, the carrier's client, Stripe's, e-mail, the storage.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
@@ -20,6 +21,9 @@ from bubblyphone.core.http import is_this_machine
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# What threads of requests wait for on the loop, also when their clients have left. A process that stops cancels it, or would not end.
+waited_for: set[asyncio.Task[Any]] = set()
 
 
 class WaitInTransaction(RuntimeError):
@@ -45,7 +49,22 @@ def before_waiting() -> None:
 def run_waiting(function: Callable[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a coroutine function that waits on the network, from synchronous code and without its database connection."""
     before_waiting()
-    return async_to_sync(function)(*args, **kwargs)
+    return async_to_sync(cancelable(function))(*args, **kwargs)
+
+
+def cancelable(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """The same coroutine function, whose task is in `waited_for` while it runs."""
+
+    async def kept(*args: P.args, **kwargs: P.kwargs) -> R:
+        task = asyncio.current_task()
+        assert task is not None
+        waited_for.add(task)
+        try:
+            return await function(*args, **kwargs)
+        finally:
+            waited_for.discard(task)
+
+    return kept
 
 
 def http_client(server: str | httpx2.URL, **options: Any) -> httpx2.Client:

@@ -115,7 +115,7 @@ class CarrierTransport:
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
         """As they come, until the carrier sends a piece that needs pacing."""
-        self._pacer = pacer = Pacer(self.audio_format)
+        self._pacer = pacer = Pacer(self.audio_format, asyncio.get_running_loop().time)
         while (piece := await self._next_piece()) is not None:
             if isinstance(piece, str) and not pacer.passes(piece):
                 self._pacer = None

@@ -232,6 +232,7 @@ FIELDS = {
     "provider": "Carrier of the account: `telnyx` or `twilio`.",
     "credentials": "Credentials by name.",
     "CarrierAccountSerializer.label": "A name for the account.",
+    "CarrierAccountUpdateSerializer.label": "A name for the account.",
     "carrier_account_id": "ID of one of your carrier accounts.",
     "NumberImportSerializer.label": "A name for the number.",
     "area_code": "Area code, without the country code.",

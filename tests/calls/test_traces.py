@@ -25,7 +25,7 @@ from calls.live.database_threads import in_database
 from calls.live.event_writer import WRITER
 from calls.models import Call, Recording
 from phone_numbers.carriers.media_codec import StreamStopped
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import forget_carriers
 from tests import carriers
 from tests.calls.rows import make_account, make_streaming_number
 from tests.calls.scripted import ScriptedCaller
@@ -66,8 +66,8 @@ def carrier(settings: Any) -> Iterator[RecordingServer]:
         }
         get_model.cache_clear()
         yield server
-    for known in (get_model, carrier_named):
-        known.cache_clear()
+    get_model.cache_clear()
+    forget_carriers()
 
 
 def received(collector: RecordingServer) -> list[Any]:

@@ -107,6 +107,7 @@ CASES = [
         {"provider": "telnyx", "api_key": "", "public_key": "Kept", "label": "x" * 101}, ("api_key", "label"),
     ),
     Case("test-carrier-account"),
+    Case("update-carrier-account", {"api_key": "{api_key}"}),
     Case("delete-carrier-account"),
     Case(
         "import-number", {"carrier_account_id": "{pk:carrier_account}", "phone_number": OWNED},

@@ -90,6 +90,7 @@ class World:
             "restore-agent-version": lambda: {"pk": self.agent.pk, "number": self._earlier_version()},
             "release-number": lambda: {"pk": self.webhook_number.pk},
             "test-carrier-account": lambda: {"pk": self.carrier_account.pk},
+            "update-carrier-account": lambda: {"pk": self.carrier_account.pk},
             "delete-carrier-account": lambda: {"pk": self.carrier_account.pk},
             "remove-do-not-call": lambda: {"pk": self._listed_number()},
             "enable-endpoint": lambda: {"pk": self._disabled_endpoint()},

@@ -87,9 +87,9 @@ class Run:
         raise AssertionError(f"{command} does not run")
 
 
-# By the name in the log: what its command line contains. The reaper first, since every other death is reported to it.
+# By the name in the log: what its command line contains. The helper first, since every other death is reported to it.
 ROLES = {
-    "reaper": "bubblyphone.services.orphan_reaper",
+    "cleanup helper": "bubblyphone.services.orphan_reaper",
     "web": "bubblyphone.serve web",
     "media": "bubblyphone.serve media",
     "clock": "manage.py clock",

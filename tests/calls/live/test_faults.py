@@ -31,7 +31,7 @@ from calls.live.live_call import LiveCall
 from calls.models import Call
 from calls.session import detached_tasks
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
-from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.carriers.registry import forget_carriers
 from phone_numbers.models import PhoneNumber
 from tests import carriers
 from tests.calls.rows import KNOWN, make_account, make_call, make_streaming_number
@@ -94,8 +94,8 @@ async def number(settings: Any) -> AsyncIterator[PhoneNumber]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     address = f"http://127.0.0.1:{runner.addresses[0][1]}"
     carriers.configure(settings, {"api_key": "KEY", "base_url": f"{address}/v2"})
-    for known in (get_model, carrier_named):
-        known.cache_clear()
+    get_model.cache_clear()
+    forget_carriers()
     yield await in_database(
         lambda: make_streaming_number(
             make_account(str(BALANCE)),
@@ -107,8 +107,8 @@ async def number(settings: Any) -> AsyncIterator[PhoneNumber]:
     )
     await runner.cleanup()
     FAULTS.clear()
-    for known in (get_model, carrier_named):
-        known.cache_clear()
+    get_model.cache_clear()
+    forget_carriers()
     await asyncio.wrap_future(WRITER.thread.submit(connections.close_all))
     await sync_to_async(connections.close_all)()
 

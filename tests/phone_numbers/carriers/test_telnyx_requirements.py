@@ -118,7 +118,7 @@ def test_approval_in_advance_is_not_offered_everywhere() -> None:
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [
-        ([say({"errors": [{"code": "10009", "detail": "No."}]}, 401)], "rejected"),
+        ([say({"errors": [{"code": "10009", "detail": "No."}]}, 401)], "unauthorized"),
         ([say([]), say({})], "outcome_unknown"),
         ([say([]), say(GROUP), say({"errors": [{"code": "10015", "detail": "Virus."}]}, 422)], "rejected"),
         ([say([]), say(GROUP), say({"data": {}})], "outcome_unknown"),
