@@ -71,6 +71,8 @@ class EventReader:
                 response = self._client.get(f"/api/v1/{path}", params=query)
                 if response.status_code >= 500 or response.status_code == 429:
                     trouble, retry_after = f"HTTP {response.status_code}", response.headers.get("Retry-After", "")
+            except httpx2.UnsupportedProtocol as error:
+                raise Refused("The server's URL must begin with http:// or https://.") from error
             except httpx2.TransportError as error:
                 trouble = str(error) or type(error).__name__
             if not trouble:

@@ -122,6 +122,7 @@ def test_events_are_printed_and_forwarded_once_across_a_restart(settings: Any) -
         ({"api_key": "bp_live_sk_wrong"}, "Unauthenticated"),
         ({"after": "evt_0"}, "after: No such event."),
         ({"type": ["call.nothing"]}, "type: Unknown event type: call.nothing."),
+        ({"url": "localhost:3000"}, "The server's URL must begin with http:// or https://."),
         ({"forward": "ftp://x"}, "--forward must be a port or a URL, not 'ftp://x'."),
     ],
 )
