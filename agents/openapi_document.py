@@ -12,7 +12,7 @@ MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000  # of a YAML document
 MAX_WRITTEN = 2000  # values of one schema once its references are written out
 MAX_SCHEMA_DEPTH = 6
-# What a model is told of a value. The rest of OpenAPI's keywords is for people, or for generators of code.
+# Keywords that tell a model what a value must be. OpenAPI's other keywords are for people or code generators.
 KEPT = (
     "type", "description", "enum", "const", "default", "format", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems",
     "maxItems",
@@ -21,7 +21,7 @@ MAX_DESCRIPTION = 300
 
 
 class UnusableDocument(ValueError):
-    """The message is for whoever pasted it."""
+    """Its message is shown to the user."""
 
 
 class UnusableOperation(ValueError):

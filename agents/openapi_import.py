@@ -159,7 +159,7 @@ def _add_parameter(request: _Request, references: References, parameter: Mapping
     argument = argument if argument[:1].isalpha() or argument[:1] == "_" else f"_{argument}"
     if place == "path":
         request.path = request.path.replace(f"{{{name}}}", f"{{{argument}}}")
-    elif argument != name or method not in WITHOUT_BODY:  # else it becomes part of the query by itself
+    elif argument != name or method not in WITHOUT_BODY:  # otherwise the tool puts it into the query
         request.query.append(f"{quote(name, safe='')}={{{argument}}}")
     schema = references.schema(parameter.get("schema", {}))
     if description := str(parameter.get("description") or "").strip():

@@ -20,8 +20,8 @@ _given_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 def share_connections() -> None:
     """Let the threads of this process take their database connections from a pool.
 
-    Requests run in many threads. A connection made for one costs 7 ms, and then PostgreSQL's process behind it reads the
-    catalogue of every table anew: together half the time of a small page.
+    Requests run in many threads. A new connection costs 7 ms, and its PostgreSQL process then loads the catalog entries of
+    every table it uses: together half the time of a small page.
     """
     ConnectionPool.check_connection = staticmethod(check_connection)  # type: ignore[assignment, method-assign]
     pool = {"min_size": 2, "max_size": settings.DATABASE_POOL_SIZE, "timeout": POOL_WAIT_SECONDS}

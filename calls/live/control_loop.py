@@ -56,7 +56,7 @@ async def keep_control_loop(call_id: int, session: CallSession, *, detects_voice
 async def keep_listening(call_id: int, carry_out: CarryOut, catch_up: CatchUp | None = None) -> None:
     """Carry out the messages to a call's group in the channel layer, whatever becomes of Redis meanwhile; never ends.
 
-    `catch_up` is told of each beginning, once no message is missed any more.
+    `catch_up` is called each time listening has begun, when no further message can be missed.
     """
     while True:
         try:

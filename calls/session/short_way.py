@@ -60,7 +60,7 @@ class ShortWay:
     def _finish(self, step: Coroutine[Any, Any, None]) -> None:
         try:
             at_once(step)
-        except Exception as error:  # noqa: BLE001  raised again by who waits for `broken`
+        except Exception as error:  # noqa: BLE001  raised by the task that awaits `broken`
             self._is_open = False
             self.broken.set_exception(error)
 

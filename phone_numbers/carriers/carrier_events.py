@@ -13,7 +13,7 @@ class CarrierEventType(StrEnum):
     DTMF = "dtmf"
     MACHINE_DETECTED = "machine_detected"
     MACHINE_GREETING_ENDED = "machine_greeting_ended"
-    SCREENING_DETECTED = "screening_detected"  # the phone asks who is calling; who answers then is detected anew
+    SCREENING_DETECTED = "screening_detected"  # the phone asks who is calling; detection starts again afterwards
     SPEAK_STARTED = "speak_started"
     SPEAK_ENDED = "speak_ended"
     CALLER_SPEAKS = "caller_speaks"  # comes often and says nothing new: not worth keeping

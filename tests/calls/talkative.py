@@ -146,7 +146,7 @@ class PatientCaller(ScriptedCaller):
         self._is_gone = False
 
     def hand_audio_to(self, sink: AudioSink) -> None:
-        """Everything it says goes to whoever reads its frames."""
+        """Not used: all its audio is read as frames."""
 
     async def _pass_by(self, name: str) -> None:
         try:

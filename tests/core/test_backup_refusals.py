@@ -1,4 +1,4 @@
-"""What `manage.py restore` refuses whoever made it, with checksums that fit; and two backups to one file. Without a database."""
+"""Files that `manage.py restore` rejects although their checksums are correct, and two backups to one file. No database."""
 
 import fcntl
 import io

@@ -1,4 +1,4 @@
-"""A count that fails after a commit is told in the log, and the work that was committed goes on."""
+"""A metric that fails after a commit is logged, and the committed work continues."""
 
 import pytest
 from django.db import transaction

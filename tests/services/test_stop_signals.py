@@ -62,7 +62,7 @@ def test_a_second_signal_is_urgent_after_a_second(name: str, pauses: list[float]
     assert time.monotonic() - began >= sum(pauses)
 
 
-# A session like that of `ssh -t host make run`: its leader is told that the terminal is gone, and keeps it for itself.
+# A session like that of `ssh -t host make run`: its leader gets the signal that the terminal has closed, and does not pass it on.
 LEADER = """
 import fcntl, signal, subprocess, sys, termios
 signal.signal(signal.SIGHUP, lambda *_: None)

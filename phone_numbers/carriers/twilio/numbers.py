@@ -79,7 +79,7 @@ class TwilioNumbers(NumberInventory):
             return json.dumps({name: str(getattr(row, name) or "") for name in ROUTING})
 
     def route_here(self, *, carrier_ref: str) -> None:
-        """A trunk or an application goes before a URL, so both are taken off; no call falls back to whoever had it before."""
+        """A trunk or an application takes precedence over a URL, so both are removed, as is the former fallback URL."""
         with refusals():
             self.account.rest.incoming_phone_numbers(carrier_ref).update(
                 **self._routing_here(), voice_fallback_url="", voice_application_sid="", trunk_sid=""
