@@ -39,7 +39,7 @@ TIMED_LINES = {
 PLATFORMS = {"platform", "vendor_platform"}
 
 # Of the others, whose tests share a server that is started for them: each file is a line.
-SHARING = ("services/", "brain/test_scripted.py", "providers/test_aimock.py")
+SHARING = ("services/", "agents/brain/test_scripted.py", "agents/providers/test_aimock.py")
 
 
 def line_of(nodeid: str) -> str:

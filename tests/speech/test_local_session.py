@@ -26,8 +26,8 @@ from agents.providers.model_events import (
 )
 from agents.speech import Speech, assets
 from bubblyphone.core.audio import PCM16_16K, PCMU_8K, make_transcoder
-from tests.brain.chat_server import ChatServer, chat_server, text
-from tests.brain.restaurant import PROMPT, TOOLS
+from tests.agents.brain.chat_server import ChatServer, chat_server, text
+from tests.agents.brain.restaurant import PROMPT, TOOLS
 from tests.speech.conftest import in_real_time, phone_line, quiet
 
 pytestmark = [

@@ -15,8 +15,8 @@ from sandbox.exchange.steps import Wait
 from tests import carriers
 from tests.calls.control.test_twilio_calls import SID, TOKEN, speak
 from tests.calls.rows import make_account, make_streaming_number
-from tests.exchange.twilio.test_gather import Recognizer
 from tests.fakes.exchange_thread import ExchangeThread
+from tests.sandbox.exchange.twilio.test_gather import Recognizer
 from tests.waiting import eventually
 
 AT_TELNYX, AT_TWILIO = "+14155550100", "+14155550101"

@@ -21,8 +21,8 @@ from sandbox.exchange.steps import HangUp, Say, Wait, WaitForSpeech
 from sandbox.exchange.tones import tone
 from tests import carriers
 from tests.calls.rows import make_account, make_streaming_number
-from tests.exchange.twilio.test_gather import WORDS, Recognizer
 from tests.fakes.exchange_thread import ExchangeThread
+from tests.sandbox.exchange.twilio.test_gather import WORDS, Recognizer
 from tests.waiting import eventually
 from webhooks.models import WebhookDelivery
 

@@ -25,9 +25,9 @@ from sandbox.exchange.server import Exchange
 from sandbox.exchange.steps import Say, Wait
 from sandbox.exchange.tones import tone
 from tests.calls.scripted import ScriptedCaller
-from tests.exchange.calls import CALLER
-from tests.exchange.conftest import OWNED
-from tests.exchange.platform import FakePlatform, MediaConnection
+from tests.sandbox.exchange.calls import CALLER
+from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.platform import FakePlatform, MediaConnection
 
 FRAME = 160
 LOUD, OTHER = b"\x10", b"\x90"  # two samples of µ-law that are not silence

@@ -16,11 +16,11 @@ from bubblyphone.core.audio import PCMU_8K
 from calls.session.call_session import CallSession, Limits
 from calls.session.last_words import WORDS_SECONDS
 from phone_numbers.carriers.media_codec import StreamStopped
+from tests.agents.providers.sounds import mulaw_frames, tone
 from tests.calls.scripted import FRAME, DirectCaller, Notebook, ScriptedCaller
 from tests.fakes.gemini_live import FakeGemini
 from tests.fakes.openai_realtime import FakeOpenAI
 from tests.fakes.vendor import Reply, Script
-from tests.providers.sounds import mulaw_frames, tone
 
 VENDORS = ["openai", "google"]
 MODELS = {"openai": "gpt-realtime-2", "google": "gemini-3.1-flash-live-preview"}

@@ -15,8 +15,8 @@ from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat
 from phone_numbers.carriers.base import CallState, CarrierError, StreamSettings
 from phone_numbers.carriers.telnyx import TelnyxCarrier
 from phone_numbers.carriers.telnyx.client import TelnyxError
-from tests.exchange.specification import Specification
 from tests.fakes.recording_server import Answer, Asked, RecordingServer
+from tests.sandbox.exchange.specification import Specification
 
 CALL_ID = "v3:a/b="
 ACTION = "/calls/{call_control_id}/actions/"

@@ -1,0 +1,225 @@
+"""Gemini Live sessions against a server that speaks the vendor's protocol on loopback."""
+
+import pytest
+
+from agents.capabilities import Capabilities
+from agents.providers.base import ProviderError, ToolSpec, Turn
+from agents.providers.model_events import (
+    AudioDelta,
+    InputTranscript,
+    OutputTranscript,
+    SpeechStarted,
+    ToolCall,
+    ToolCallsCancelled,
+    TurnDone,
+)
+from bubblyphone.core.audio import PCM16_16K, PCM16_24K
+from tests.agents.providers.gemini_sessions import open_session
+from tests.agents.providers.sounds import pcm_frames, tone
+from tests.fakes.gemini_live import FakeGemini, Reply, Script
+
+THINKS = Capabilities(reasoning_efforts=("minimal", "low"))
+WEATHER = ToolSpec("get_weather", "Weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
+SPEECH = pcm_frames(200, loud=True) + pcm_frames(300, loud=False)
+
+
+async def test_session_is_configured_as_asked() -> None:
+    history = (Turn("user", "Hello?"), Turn("model", "Good morning."))
+    async with FakeGemini() as fake:
+        async with await open_session(
+            fake, voice="Aoede", language="de-DE", capabilities=THINKS, tools=(WEATHER,), history=history
+        ) as reading:
+            assert (reading.session.input_format, reading.session.output_format) == (PCM16_16K, PCM16_24K)
+            await reading.until(lambda: len(fake.received) == 2)
+        assert fake.headers[0]["x-goog-api-key"] == "platform-key"
+        assert dict(fake.queries[0]) == {}
+        assert fake.setups() == [
+            {
+                "model": "models/gemini-3.1-flash-live-preview",
+                "generationConfig": {
+                    "responseModalities": ["AUDIO"],
+                    "speechConfig": {
+                        "languageCode": "de-DE",
+                        "voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Aoede"}},
+                    },
+                    "thinkingConfig": {"thinkingLevel": "MINIMAL"},
+                },
+                "systemInstruction": {"role": "user", "parts": [{"text": "Be brief."}]},
+                "tools": [
+                    {
+                        "functionDeclarations": [
+                            {
+                                "name": "get_weather",
+                                "description": "Weather of a city",
+                                "parametersJsonSchema": {
+                                    "type": "object",
+                                    "properties": {"city": {"type": "string"}},
+                                },
+                            }
+                        ]
+                    }
+                ],
+                "inputAudioTranscription": {},
+                "outputAudioTranscription": {},
+                "realtimeInputConfig": {
+                    "automaticActivityDetection": {"prefixPaddingMs": 20, "silenceDurationMs": 500},
+                    "activityHandling": "START_OF_ACTIVITY_INTERRUPTS",
+                    "turnCoverage": "TURN_INCLUDES_ONLY_ACTIVITY",
+                },
+                "sessionResumption": {},
+                "contextWindowCompression": {"slidingWindow": {}},
+                "historyConfig": {"initialHistoryInClientContent": True},
+            }
+        ]
+        assert fake.received[1] == {
+            "clientContent": {
+                "turns": [
+                    {"role": "user", "parts": [{"text": "Hello?"}]},
+                    {"role": "model", "parts": [{"text": "Good morning."}]},
+                ],
+                "turnComplete": True,
+            }
+        }
+        assert fake.rejected == []
+
+
+async def test_what_a_model_lacks_is_not_asked_of_it() -> None:
+    async with FakeGemini() as fake:
+        async with await open_session(fake, upstream_model="gemini-3.1-some-other") as reading:
+            assert reading.session.speaks_during_tools is False
+        assert fake.setups()[0]["generationConfig"] == {"responseModalities": ["AUDIO"], "speechConfig": {}}
+
+
+async def test_a_model_that_goes_on_while_it_waits_is_given_functions_that_let_it() -> None:
+    async with FakeGemini() as fake:
+        can = Capabilities(async_tools=True)
+        async with await open_session(fake, tools=(WEATHER,), capabilities=can) as reading:
+            assert reading.session.speaks_during_tools is True
+        assert fake.setups()[0]["tools"][0]["functionDeclarations"][0]["behavior"] == "NON_BLOCKING"
+
+
+@pytest.mark.parametrize(("choice", "value"), [("voice", "marin"), ("language", "xx-XX")])
+async def test_a_refused_voice_or_language_is_named(choice: str, value: str) -> None:
+    async with FakeGemini() as fake:
+        with pytest.raises(ProviderError) as refusal:
+            await open_session(fake, **{choice: value})
+    assert (refusal.value.refused, refusal.value.retryable) == (choice, False)
+
+
+async def test_greeting_and_a_question_are_answered_by_voice() -> None:
+    greeting = tone(24000, 300)
+    script = Script(
+        [Reply(greeting, "Hello there."), Reply(tone(24000, 200), "Nine to five.", hears="What are your hours?")]
+    )
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Greet the caller.")
+        await reading.until_seen(TurnDone)
+        assert reading.audio == greeting
+        await reading.say(SPEECH)
+        await reading.until_seen(TurnDone, 2)
+        events = [event for event in reading.events if not isinstance(event, AudioDelta)]
+        assert events == [
+            OutputTranscript("turn_1", "Hello there."),
+            TurnDone(),
+            InputTranscript("What are your hours?"),
+            OutputTranscript("turn_2", "Nine to five."),
+            TurnDone(),
+        ]
+        assert {event.item_id for event in reading.of(AudioDelta)} == {"turn_1", "turn_2"}
+        assert b"".join(fake.caller_audio) == tone(16000, 200) + bytes(32 * 300)
+        assert fake.messages("realtimeInput") == [{"realtimeInput": {"text": "Greet the caller."}}]
+        assert fake.rejected == []
+
+
+async def test_barge_in_drops_the_rest() -> None:
+    script = Script(
+        [Reply(tone(24000, 5000), "A very long story"), Reply(tone(24000, 80), "Yes?", hears="Stop")], speed=2
+    )
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until_seen(AudioDelta, 3)
+        await reading.say(SPEECH)
+        await reading.until_seen(TurnDone, 2)
+        started = reading.events.index(SpeechStarted())
+        assert [event for event in reading.events[started:] if not isinstance(event, AudioDelta)] == [
+            SpeechStarted(),
+            OutputTranscript("turn_1", "A very long story"[: len(reading.of(OutputTranscript)[0].text)]),
+            TurnDone(),
+            InputTranscript("Stop"),
+            OutputTranscript("turn_2", "Yes?"),
+            TurnDone(),
+        ]
+        assert {event.item_id for event in reading.events[started:] if isinstance(event, AudioDelta)} == {"turn_2"}
+        await reading.session.truncate("turn_1", 200)
+        assert fake.rejected == []
+
+
+async def test_what_was_said_before_the_session_was_closed_is_known() -> None:
+    script = Script([Reply(tone(24000, 3000), "It rains and it will rain for long.")], speed=2)
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Tell a story.")
+        await reading.until_seen(AudioDelta, 3)
+        await reading.session.close()
+        ((said),) = reading.session.unfinished()
+        assert (said.item_id, said.text[:12]) == ("turn_1", "It rains and")
+        assert (reading.of(OutputTranscript), reading.session.unfinished()) == ([], [])
+
+
+async def test_tool_calls_are_answered_side_by_side() -> None:
+    calls = (("get_weather", {"city": "Rome"}), ("get_weather", {"city": "Oslo"}))
+    script = Script([Reply(tone(24000, 40), "Moment.", tool_calls=calls), Reply(tone(24000, 40), "Sunny and snow.")])
+    async with FakeGemini(script) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
+        await reading.session.generate_reply("Look up the weather.")
+        await reading.until_seen(ToolCall, 2)
+        assert reading.of(OutputTranscript) == [OutputTranscript("turn_1", "Moment.")]
+        first, second = reading.of(ToolCall)
+        assert (first.name, first.arguments, second.arguments) == ("get_weather", {"city": "Rome"}, {"city": "Oslo"})
+        await reading.session.send_tool_result(second.call_id, "get_weather", {"sky": "snow"})
+        await reading.session.send_tool_result(first.call_id, "get_weather", {"error": "time-out"})
+        await reading.until_seen(TurnDone)
+        assert [each["toolResponse"]["functionResponses"][0] for each in fake.messages("toolResponse")] == [
+            {"id": second.call_id, "name": "get_weather", "response": {"sky": "snow"}},
+            {"id": first.call_id, "name": "get_weather", "response": {"error": "time-out"}},
+        ]
+        assert [each.text for each in reading.of(OutputTranscript)] == ["Moment.", "Sunny and snow."]
+        assert fake.rejected == []
+
+
+async def test_cancelled_tool_call_is_not_answered() -> None:
+    script = Script(
+        [Reply(tool_calls=(("get_weather", {}),)), Reply(tone(24000, 40), "Never mind.", hears="Forget it")]
+    )
+    async with FakeGemini(script) as fake, await open_session(fake, tools=(WEATHER,)) as reading:
+        await reading.session.generate_reply("Look up the weather.")
+        await reading.until_seen(ToolCall)
+        call_id = reading.of(ToolCall)[0].call_id
+        await reading.say(SPEECH)
+        await reading.until_seen(TurnDone)
+        assert reading.of(ToolCallsCancelled) == [ToolCallsCancelled((call_id,))]
+        await reading.session.send_tool_result(call_id, "get_weather", {"sky": "blue"})
+        await reading.session.send_context("Still here.")
+        await reading.until(lambda: len(fake.messages("realtimeInput")) == 2)
+        assert fake.messages("toolResponse") == []
+        assert fake.messages("realtimeInput")[1] == {"realtimeInput": {"text": "Context update: Still here."}}
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "wire"), [("low", "START_SENSITIVITY_LOW"), ("high", "START_SENSITIVITY_HIGH")]
+)
+async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: str, wire: str) -> None:
+    async with FakeGemini() as fake:
+        async with await open_session(fake, settings={"interruption_sensitivity": sensitivity, "interruptible": False}):
+            pass
+        wanted = fake.setups()[0]["realtimeInputConfig"]
+        assert wanted["automaticActivityDetection"]["startOfSpeechSensitivity"] == wire
+        assert wanted["activityHandling"] == "NO_INTERRUPTION"
+
+
+async def test_nonsense_is_passed_over() -> None:
+    script = Script([Reply(tone(24000, 40), "Fine.")], nonsense=True)
+    async with FakeGemini(script) as fake, await open_session(fake) as reading:
+        await reading.session.generate_reply("Speak.")
+        await reading.until_seen(TurnDone)
+        assert reading.audio == tone(24000, 40)
+        assert len(reading.of(AudioDelta)) == 1
+        assert reading.of(OutputTranscript) == [OutputTranscript("turn_1", "Fine.")]

@@ -1,0 +1,89 @@
+"""What models of 2026 can do: think as much as they are told, speak before they have thought, detect turns by words."""
+
+import pytest
+
+from agents.capabilities import Capabilities
+from agents.providers.base import ToolSpec
+from agents.providers.model_events import OutputTranscript, ToolCall, TurnDone
+from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat
+from tests.agents.providers import gemini_sessions, openai_sessions
+from tests.agents.providers.sounds import tone
+from tests.fakes.gemini_live import FakeGemini
+from tests.fakes.openai_realtime import FakeOpenAI
+from tests.fakes.vendor import Reply, Script
+
+WEATHER = ToolSpec("get_weather", "Weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
+THINKS = Capabilities(reasoning_efforts=("minimal", "low"))
+TODAYS = Capabilities(
+    reasoning_efforts=("minimal", "low"), noise_reduction=("near_field", "far_field"), semantic_turns=True
+)
+SEMANTIC = {"type": "semantic_vad", "eagerness": "high", "create_response": True, "interrupt_response": True}
+SILENCE = {"type": "server_vad", "threshold": 0.7, "create_response": True, "interrupt_response": True}
+
+
+@pytest.mark.parametrize(
+    ("caller", "settings", "detection", "noise", "reasoning"),
+    [
+        (PCMU_8K, {}, SEMANTIC, {"type": "far_field"}, None),
+        (PCMA_8K, {"noise_reduction": "near_field"}, SEMANTIC, {"type": "near_field"}, None),
+        (PCM16_24K, {"reasoning_effort": "minimal"}, SEMANTIC, None, {"effort": "minimal"}),
+        (PCMU_8K, {"interruption_sensitivity": "low"}, SILENCE, {"type": "far_field"}, None),
+    ],
+)
+async def test_what_a_model_of_today_can_do_is_asked_of_it(
+    caller: AudioFormat, settings: dict[str, str], detection: object, noise: object, reasoning: object
+) -> None:
+    async with FakeOpenAI() as fake:
+        async with await openai_sessions.open_session(
+            fake, caller_format=caller, settings=settings, capabilities=TODAYS
+        ):
+            pass
+        session = fake.received[0]["session"]
+        heard = session["audio"]["input"]
+        assert (heard["turn_detection"], heard.get("noise_reduction")) == (detection, noise)
+        assert session.get("reasoning") == reasoning
+        assert fake.rejected == []
+
+
+async def test_what_is_said_before_the_final_answer_is_commentary() -> None:
+    script = Script([Reply(tone(24000, 100), "At ten.", commentary="Let me look.")])
+    async with FakeOpenAI(script) as fake, await openai_sessions.open_session(fake) as reading:
+        await reading.session.generate_reply("When is the next one?")
+        await reading.until_seen(TurnDone)
+        said = [(each.text, each.is_commentary) for each in reading.of(OutputTranscript)]
+        assert said == [("Let me look.", True), ("At ten.", False)]
+
+
+async def test_what_is_said_while_the_model_thinks_is_commentary() -> None:
+    script = Script([Reply(tone(24000, 100), "At ten.", commentary="Let me look.")])
+    async with FakeGemini(script) as fake, await gemini_sessions.open_session(fake) as reading:
+        await reading.session.generate_reply("When is the next one?")
+        await reading.until_seen(TurnDone, 2)
+        assert reading.of(OutputTranscript) == [
+            OutputTranscript("turn_1", "Let me look.", is_commentary=True),
+            OutputTranscript("turn_2", "At ten."),
+        ]
+
+
+async def test_a_result_does_not_cut_short_what_the_model_says_meanwhile() -> None:
+    script = Script([Reply(tool_calls=(("get_weather", {}),)), Reply(b"", "Sunny.")])
+    async with FakeGemini(script) as fake:
+        can = Capabilities(async_tools=True)
+        async with await gemini_sessions.open_session(fake, tools=(WEATHER,), capabilities=can) as reading:
+            await reading.session.generate_reply("Look up the weather.")
+            await reading.until_seen(ToolCall)
+            [call] = reading.of(ToolCall)
+            await reading.session.send_tool_result(call.call_id, call.name, {"sky": "clear"})
+            await reading.until_seen(TurnDone)
+        [response] = [each["toolResponse"] for each in fake.received if "toolResponse" in each]
+        assert response["functionResponses"] == [
+            {"id": call.call_id, "name": "get_weather", "response": {"sky": "clear"}, "scheduling": "WHEN_IDLE"}
+        ]
+
+
+async def test_how_much_a_model_thinks_is_a_setting() -> None:
+    async with FakeGemini() as fake:
+        async with await gemini_sessions.open_session(fake, capabilities=THINKS, settings={"reasoning_effort": "low"}):
+            pass
+        assert fake.setups()[0]["generationConfig"]["thinkingConfig"] == {"thinkingLevel": "LOW"}
+        assert fake.rejected == []

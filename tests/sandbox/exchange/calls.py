@@ -1,0 +1,29 @@
+"""Calls made in one line, for tests of what happens on them."""
+
+from sandbox.exchange.scripted import ScriptedHandset
+from sandbox.exchange.server import Exchange
+from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.platform import FakePlatform
+
+CALLER = "+12025550123"
+COLLEAGUE = "+12025550177"
+
+
+async def answered(exchange: Exchange, platform: FakePlatform, telnyx, *steps, **answer) -> tuple[ScriptedHandset, str]:
+    """A caller on the line, and the call's id."""
+    caller = exchange.handset(CALLER, steps)
+    await exchange.call(caller, OWNED)
+    call_id = (await platform.event("call.initiated"))["call_control_id"]
+    await telnyx.calls.actions.answer(call_id, **answer)
+    await platform.event("call.answered")
+    return caller, call_id
+
+
+def payloads(platform: FakePlatform, call_id: str) -> list[tuple[str, dict]]:
+    """Event types and payloads of one leg, in order."""
+    events = [(event["data"]["event_type"], event["data"]["payload"]) for event in platform.events]
+    return [(kind, payload) for kind, payload in events if payload["call_control_id"] == call_id]
+
+
+def types(platform: FakePlatform, call_id: str) -> list[str]:
+    return [kind for kind, _ in payloads(platform, call_id)]

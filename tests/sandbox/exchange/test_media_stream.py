@@ -1,0 +1,308 @@
+"""The media WebSocket: what the platform hears, what the handset hears, and when."""
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from telnyx import APIStatusError
+
+from bubblyphone.core.audio import alaw_to_pcm16, mulaw_to_pcm16, pcm16_to_mulaw
+from sandbox.exchange.audio_queue import FRAME_BYTES, SILENCE, AudioQueue
+from sandbox.exchange.steps import Say, Wait
+from sandbox.exchange.tones import is_speech, tone
+from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.platform import FakePlatform, MediaConnection
+
+CALLER = "+12025550123"
+LONDON = "+442079460958"
+RTP = {"stream_bidirectional_mode": "rtp", "stream_bidirectional_target_legs": "self", "stream_codec": "PCMU"}
+
+
+async def connect(exchange, platform, telnyx, *steps, caller=CALLER, **stream):
+    """A caller on the line and the platform's end of the stream."""
+    handset = exchange.handset(caller, steps)
+    await exchange.call(handset, OWNED)
+    call_id = (await platform.event("call.initiated"))["call_control_id"]
+    await telnyx.calls.actions.answer(call_id, stream_url=platform.media_url(), **(RTP | stream))
+    connection = await platform.stream()
+    await connection.wait_for("start")
+    return handset, call_id, connection
+
+
+async def echo(connection: MediaConnection, frame: dict) -> None:
+    if frame["event"] == "media":
+        await connection.send({"event": "media", "media": {"payload": frame["media"]["payload"]}})
+
+
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait for what takes as long as the machine needs."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+async def test_the_stream_introduces_the_call(exchange, platform: FakePlatform, telnyx):
+    _, call_id, connection = await connect(exchange, platform, telnyx)
+    hello, start = connection.frames[:2]
+    assert hello == {"event": "connected", "version": "1.0.0"}
+    assert start["event"] == "start"
+    assert start["sequence_number"] == "1"
+    initiated = await platform.event("call.initiated")
+    assert start["start"] == {
+        "user_id": start["start"]["user_id"],
+        "call_control_id": call_id,
+        "call_session_id": initiated["call_session_id"],
+        "from": CALLER,
+        "to": OWNED,
+        "client_state": None,
+        "tags": [],
+        "custom_parameters": {},
+        "media_format": {"encoding": "PCMU", "sample_rate": 8000, "channels": 1},
+    }
+    first, second = (await connection.wait_for("media", 2))[:2]
+    assert first["media"] == {"track": "inbound", "chunk": "1", "timestamp": "0", "payload": first["media"]["payload"]}
+    assert len(base64.b64decode(first["media"]["payload"])) == FRAME_BYTES
+    assert (second["media"]["chunk"], second["media"]["timestamp"]) == ("2", "20")
+    assert second["stream_id"] == start["stream_id"]
+    started = await platform.event("streaming.started")
+    assert started["stream_url"] == platform.media_url()
+    assert "from" not in started
+
+
+async def test_audio_out_is_audio_in(exchange, platform, telnyx):
+    sine = tone(440, 1.0)
+    coded = pcm16_to_mulaw(sine)
+    handset, _, connection = await connect(exchange, platform, telnyx, Wait(0.2), Say(pcm16=sine))
+    await connection.send_audio(coded)
+    await until(lambda: coded in connection.audio() and coded in b"".join(handset.heard))
+
+
+async def test_an_echo_frame_by_frame_loses_nothing(exchange, platform, telnyx):
+    """What comes just in time may be played with a gap when the machine is slow, and is whole all the same."""
+    platform.on_frame = echo
+    sine = tone(440, 1.0)
+    handset, _, _ = await connect(exchange, platform, telnyx, Wait(0.2), Say(pcm16=sine))
+    await until(lambda: b"".join(frame for frame in handset.heard if frame != SILENCE) == pcm16_to_mulaw(sine))
+
+
+async def test_pacing(exchange, platform, telnyx):
+    """Three seconds of frames: none missing, each within 40 ms of its time."""
+    _, _, connection = await connect(exchange, platform, telnyx)
+    await connection.wait_for("media", 500, seconds=15)
+    times = [at for at, frame in zip(connection.arrivals, connection.frames, strict=True) if frame["event"] == "media"]
+    lateness = [at - times[0] - index * 0.02 for index, at in enumerate(times)]
+    # Ten seconds are watched and the best three count: this process shares its machine with others, and the frames'
+    # own clock is what is on trial. A clock that drifts would show in every window.
+    windows = [lateness[start : start + 150] for start in range(0, len(lateness) - 150, 25)]
+    assert min(max(map(abs, window)) for window in windows) < 0.04
+    assert abs(min(lateness[-150:]) - min(lateness[:150])) < 0.04
+    assert [int(frame["media"]["chunk"]) for frame in connection.of("media")][:500] == list(range(1, 501))
+
+
+async def test_a_mark_returns_when_its_audio_was_played(exchange, platform, telnyx):
+    _, _, connection = await connect(exchange, platform, telnyx)
+    await connection.send({"event": "mark", "mark": {"name": "idle"}})
+    await connection.wait_for("mark", seconds=1)
+    await connection.send_audio(b"\x00" * FRAME_BYTES * 25)  # half a second
+    await connection.send({"event": "mark", "mark": {"name": "half"}})
+    sent_at = time.monotonic()
+    marks = await connection.wait_for("mark", 2)
+    assert 0.48 <= time.monotonic() - sent_at <= 1.0
+    assert [frame["mark"]["name"] for frame in marks] == ["idle", "half"]
+
+
+async def test_clear_drops_the_queue_and_returns_all_marks(exchange, platform, telnyx):
+    handset, _, connection = await connect(exchange, platform, telnyx)
+    for name in ("one", "two"):
+        await connection.send_audio(b"\x00" * FRAME_BYTES * 100)
+        await connection.send({"event": "mark", "mark": {"name": name}})
+    await until(lambda: any(map(is_speech, handset.heard)))
+    await connection.send({"event": "clear"})
+    marks = await connection.wait_for("mark", 2)
+    heard = len(handset.heard)
+    assert [frame["mark"]["name"] for frame in marks] == ["one", "two"]
+    await until(lambda: len(handset.heard) >= heard + 10)
+    # Of 200 frames that were queued. However late the clear comes through, nothing is heard behind it.
+    assert 0 < sum(map(is_speech, handset.heard)) < 200
+    assert set(handset.heard[heard + 1 :]) == {SILENCE}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{", 100003),
+        ("[1]", 100003),
+        ('{"event": "dance"}', 100003),
+        ('{"event": "mark"}', 100003),
+        ('{"event": "media"}', 100004),
+        ('{"event": "media", "media": {"payload": "%%%"}}', 100004),
+        ('{"event": "media", "media": {"payload": "AAAA"}}', 100004),
+    ],
+)
+async def test_frames_that_make_no_sense(exchange, platform, telnyx, text, code):
+    _, call_id, connection = await connect(exchange, platform, telnyx)
+    await connection.socket.send_str(text)
+    error = (await connection.wait_for("error"))[0]
+    assert error["payload"]["code"] == code
+    assert (await telnyx.calls.retrieve_status(call_id)).data.is_alive is True
+
+
+async def test_mp3_mode_plays_no_raw_audio(exchange, platform, telnyx):
+    handset, _, connection = await connect(exchange, platform, telnyx, stream_bidirectional_mode="mp3")
+    await connection.send_audio(b"\x00" * FRAME_BYTES)
+    assert (await connection.wait_for("error"))[0]["payload"]["title"] == "invalid_media"
+    assert set(handset.heard) <= {SILENCE}
+
+
+async def test_with_target_opposite_the_caller_hears_nothing(exchange, platform, telnyx):
+    handset, _, connection = await connect(exchange, platform, telnyx, stream_bidirectional_target_legs="opposite")
+    await connection.send_audio(b"\x00" * FRAME_BYTES * 10)
+    await asyncio.sleep(0.4)
+    assert set(handset.heard) == {SILENCE}
+
+
+async def test_a_british_line_is_a_law(exchange, platform, telnyx):
+    sine = tone(440, 0.5)
+    _, _, connection = await connect(
+        exchange,
+        platform,
+        telnyx,
+        Say(pcm16=sine),
+        caller=LONDON,
+        stream_codec="default",
+        stream_bidirectional_codec="PCMA",
+    )
+    assert connection.of("start")[0]["start"]["media_format"]["encoding"] == "PCMA"
+    await connection.wait_for("media", 30)
+    heard = np.frombuffer(alaw_to_pcm16(connection.audio()), "<i2").astype(float)
+    loud = heard[np.flatnonzero(np.abs(heard) > 500)[0] :][:3000]
+    spectrum = np.abs(np.fft.rfft(loud * np.hanning(len(loud))))
+    assert abs(np.argmax(spectrum) * 8000 / len(loud) - 440) < 4
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 24000])
+async def test_l16_both_ways(exchange, platform, telnyx, rate):
+    """A tone that the platform sends back as it came is, at both ends, the tone that was said."""
+    platform.on_frame = echo
+    sine = tone(440, 0.6)
+    handset = exchange.handset(CALLER, [Wait(0.4), Say(pcm16=sine), Wait(0.4)])
+    await exchange.call(handset, OWNED)
+    call_id = (await platform.event("call.initiated"))["call_control_id"]
+    await telnyx.calls.actions.answer(call_id)
+    await telnyx.calls.actions.start_streaming(
+        call_id,
+        stream_url=platform.media_url(),
+        stream_codec="L16",
+        stream_bidirectional_mode="rtp",
+        stream_bidirectional_codec="L16",
+        stream_bidirectional_sampling_rate=rate,
+        stream_bidirectional_target_legs="self",
+        stream_auth_token="one-time-token",
+        custom_parameters=[{"name": "call_id", "value": "46"}],
+    )
+    connection = await platform.stream()
+    start = (await connection.wait_for("start"))[0]["start"]
+    assert connection.headers["x-telnyx-streaming-auth-token"] == "one-time-token"
+    assert connection.frames[0]["connected"] == {"x-telnyx-streaming-auth-token": "one-time-token"}
+    assert start["custom_parameters"] == {"call_id": "46"}
+    assert start["media_format"] == {"encoding": "L16", "sample_rate": rate, "channels": 1}
+    await asyncio.sleep(1.6)
+    for pcm, pcm_rate in ((connection.audio(), rate), (mulaw_to_pcm16(b"".join(handset.heard)), 8000)):
+        heard = np.frombuffer(pcm, "<i2").astype(float)
+        loud = heard[np.flatnonzero(np.abs(heard) > 2000)[0] :][: pcm_rate // 2]
+        spectrum = np.abs(np.fft.rfft(loud * np.hanning(len(loud))))
+        assert abs(np.argmax(spectrum) * pcm_rate / len(loud) - 440) < 4
+        assert 7000 < np.percentile(np.abs(loud), 99) < 9000
+
+
+async def test_dtmf_reaches_the_stream(exchange, platform, telnyx):
+    handset, _, connection = await connect(exchange, platform, telnyx)
+    handset.line.press("5")
+    frame = (await connection.wait_for("dtmf"))[0]
+    assert frame["dtmf"] == {"digit": "5"}
+    assert frame["occurred_at"].endswith("Z")
+
+
+async def test_the_end_of_the_call_ends_the_stream(exchange, platform, telnyx):
+    _, call_id, connection = await connect(exchange, platform, telnyx)
+    await telnyx.calls.actions.hangup(call_id)
+    stop = (await connection.wait_for("stop"))[0]
+    assert stop["stop"]["call_control_id"] == call_id
+    assert (await platform.event("call.hangup"))["hangup_source"] == "callee"
+    assert platform.types() == [
+        "call.initiated",
+        "call.answered",
+        "streaming.started",
+        "streaming.stopped",
+        "call.hangup",
+    ]
+    assert int(stop["sequence_number"]) == int(connection.frames[-2]["sequence_number"]) + 1
+
+
+async def test_no_platform_at_the_stream_url(exchange, platform, telnyx):
+    handset = exchange.handset(CALLER)
+    await exchange.call(handset, OWNED)
+    call_id = (await platform.event("call.initiated"))["call_control_id"]
+    await telnyx.calls.actions.answer(call_id, stream_url="ws://127.0.0.1:9/none", **RTP)
+    failed = await platform.event("streaming.failed")
+    assert failed["failure_reason"] == "connection_failed"
+    assert failed["stream_params"] == {"stream_url": "ws://127.0.0.1:9/none", "track": "inbound_track"}
+    assert (await telnyx.calls.retrieve_status(call_id)).data.is_alive is True
+
+
+@pytest.mark.parametrize(("code", "event"), [(1000, "streaming.stopped"), (1011, "streaming.failed")])
+async def test_the_call_survives_its_stream_and_may_have_another(exchange, platform, telnyx, code, event):
+    handset, call_id, connection = await connect(exchange, platform, telnyx)
+    await connection.socket.close(code=code)
+    await platform.event(event)
+    with pytest.raises(APIStatusError):
+        await telnyx.calls.actions.stop_streaming(call_id)
+    await telnyx.calls.actions.start_streaming(call_id, stream_url=platform.media_url("again"), **RTP)
+    second = await platform.stream(2)
+    await second.wait_for("media", 5)
+    await second.send_audio(b"\x00" * FRAME_BYTES * 5)
+    await until(lambda: any(map(is_speech, handset.heard)))
+    await telnyx.calls.actions.stop_streaming(call_id)
+    await second.wait_for("stop")
+    assert handset.line is not None
+
+
+async def test_a_broken_network_ends_the_stream_alone(exchange, platform, telnyx):
+    handset, call_id, _ = await connect(exchange, platform, telnyx)
+    await exchange.switch.legs[call_id].stream.abort()
+    assert (await platform.event("streaming.failed"))["failure_reason"] == "connection_lost"
+    assert handset.line is not None
+
+
+def test_playout_waits_for_a_second_frame_or_a_tick():
+    playout = AudioQueue()
+    loud = b"\x00" * FRAME_BYTES
+    playout.write(loud)
+    assert [playout.next_frame() for _ in range(3)] == [SILENCE, loud, SILENCE]
+    playout.write(loud * 2)
+    assert [playout.next_frame() for _ in range(3)] == [loud, loud, SILENCE]
+    playout.write(loud[:80])
+    assert [playout.next_frame() for _ in range(2)] == [SILENCE, loud[:80] + SILENCE[80:]]
+
+
+async def test_eight_calls_keep_their_pace(exchange, platform, telnyx):
+    """Eight at once, with the platform in the same process, and still nobody's clock falls behind."""
+    platform.on_frame = echo
+    handsets = [exchange.handset(f"+120255501{index:02d}") for index in range(8)]
+    for handset in handsets:
+        await exchange.call(handset, OWNED)
+    await platform.event("call.initiated", count=8)
+    for event in list(platform.events):
+        call_id = event["data"]["payload"]["call_control_id"]
+        await telnyx.calls.actions.answer(call_id, stream_url=platform.media_url(), **RTP)
+    await platform.stream(8)
+    began = {handset.number: time.monotonic() - handset.at_seconds for handset in handsets}
+    await asyncio.sleep(2)
+    # Whatever the machine does meanwhile: frames are made up for, so that the line's clock is never behind for long.
+    async with asyncio.timeout(30):
+        while any(time.monotonic() - began[handset.number] - handset.at_seconds > 0.1 for handset in handsets):
+            await asyncio.sleep(0.02)
+    assert all(handset.at_seconds - (time.monotonic() - began[handset.number]) < 0.06 for handset in handsets)

@@ -1,0 +1,108 @@
+"""Delivery of webhooks: order, retries, time-outs, and what may be made to go wrong."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+from telnyx import APIConnectionError, APIStatusError
+
+from sandbox.exchange.server import Exchange
+from sandbox.exchange.steps import HangUp, Press
+from tests.sandbox.exchange.conftest import OWNED
+from tests.sandbox.exchange.platform import FakePlatform
+
+CALLER = "+12025550123"
+
+
+async def run_call(exchange: Exchange, platform: FakePlatform, telnyx, *steps) -> None:
+    caller = exchange.handset(CALLER, [*steps, HangUp()])
+    await exchange.call(caller, OWNED)
+    await telnyx.calls.actions.answer((await platform.event("call.initiated"))["call_control_id"])
+    await caller.finished(10)
+    await platform.event("call.hangup")
+
+
+async def test_a_refused_event_comes_again(exchange, platform, telnyx):
+    platform.statuses = [500]
+    caller = exchange.handset(CALLER)
+    await exchange.call(caller, OWNED)
+    await platform.event("call.initiated", count=2)
+    first, second = platform.events
+    assert first["data"] == second["data"]
+    assert (first["meta"]["attempt"], second["meta"]["attempt"]) == (1, 2)
+    assert first["meta"]["delivered_to"] == platform.webhook_url
+
+
+async def test_an_event_refused_for_good_does_not(exchange, platform, telnyx):
+    platform.statuses = [404]
+    await exchange.call(exchange.handset(CALLER), OWNED)
+    await platform.event("call.initiated")
+    await asyncio.sleep(0.7)
+    assert len(platform.events) == 1
+
+
+async def test_a_slow_platform_is_asked_again_after_two_seconds(exchange, platform, telnyx):
+    platform.statuses = [2.3]
+    await exchange.call(exchange.handset(CALLER), OWNED)
+    await platform.event("call.initiated", seconds=4, count=2)
+    assert sorted(event["meta"]["attempt"] for event in platform.events) == [1, 2]
+
+
+async def test_a_policy_replaces_the_schedule(exchange, platform, telnyx):
+    exchange.handset(CALLER, [HangUp()])
+    platform.statuses = [200, 200, 500, 500, 500]
+    await telnyx.calls.dial(
+        connection_id="exchange",
+        from_=OWNED,
+        to=CALLER,
+        webhook_retries_policies={"call.hangup": {"retries_ms": [100, 200]}},
+    )
+    await platform.event("call.hangup", count=3)
+    await asyncio.sleep(0.5)
+    attempts = [event["meta"]["attempt"] for event in platform.events]
+    assert attempts == [1, 1, 1, 2, 3]
+
+
+async def test_a_call_has_an_address_of_its_own(exchange, platform, telnyx):
+    async with FakePlatform() as other:
+        exchange.handset(CALLER)
+        await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=CALLER, webhook_url=other.webhook_url)
+        await other.event("call.answered")
+    assert platform.events == []
+
+
+async def test_events_of_a_call_keep_their_order_though_each_is_late(exchange, platform, telnyx):
+    exchange.faults.max_delay_seconds = 0.1
+    await run_call(exchange, platform, telnyx, Press("123"))
+    assert platform.types() == ["call.initiated", "call.answered", *["call.dtmf.received"] * 3, "call.hangup"]
+    times = [event["data"]["occurred_at"] for event in platform.events]
+    assert all(before <= after for before, after in pairwise(times))
+
+
+async def test_events_can_be_reordered_and_doubled(exchange, platform, telnyx):
+    exchange.faults.max_delay_seconds = 0.6
+    exchange.faults.reorder = True
+    exchange.faults.duplicate = 1.0
+    await run_call(exchange, platform, telnyx, Press("123456"))
+    await asyncio.sleep(1.5)
+    ids = [event["data"]["id"] for event in platform.events]
+    assert len(set(ids)) == 9
+    assert all(ids.count(event_id) == 2 for event_id in ids)
+    times = [event["data"]["occurred_at"] for event in platform.events]
+    assert times != sorted(times)
+
+
+@pytest.mark.parametrize(("fault", "status"), [(500, 500), (429, 429), (422, 422)])
+async def test_commands_can_be_refused(exchange, telnyx, fault, status):
+    exchange.faults.rest["calls"] = fault
+    with pytest.raises(APIStatusError) as error:
+        await telnyx.calls.dial(connection_id="exchange", from_=OWNED, to=CALLER)
+    assert error.value.status_code == status
+    assert exchange.switch.legs == {}
+
+
+@pytest.mark.parametrize("fault", ["drop", "hang"])
+async def test_commands_can_hang_and_break_off(exchange, telnyx, fault):
+    exchange.faults.rest["calls"] = fault
+    with pytest.raises(APIConnectionError):
+        await telnyx.with_options(timeout=0.5).calls.dial(connection_id="exchange", from_=OWNED, to=CALLER)

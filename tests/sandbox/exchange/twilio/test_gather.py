@@ -1,0 +1,102 @@
+"""<Gather>: keys, and speech that a scripted recognizer understands."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agents.speech import SpeechBegan, Transcription, Utterance
+from sandbox.exchange.server import Exchange
+from sandbox.exchange.steps import Press, Say, Wait, WaitForSpeech
+from sandbox.exchange.tones import tone
+from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, AUTH_TOKEN, OWNED
+from tests.sandbox.exchange.twilio.test_calls import ring
+
+WORDS = "a table for two"
+
+
+class Ears:
+    """Hears speech begin with the first loud sound, and end with the next silent one."""
+
+    def __init__(self) -> None:
+        self._events: asyncio.Queue[SpeechBegan | Utterance] = asyncio.Queue()
+        self._loud = 0
+
+    def feed(self, pcm16_16k: bytes) -> None:
+        is_loud = any(pcm16_16k)
+        if is_loud and self._loud == 0:
+            self._events.put_nowait(SpeechBegan())
+        if not is_loud and self._loud > 10:
+            self._events.put_nowait(Utterance(WORDS, 0.93, 200))
+            self._loud = -(10**6)
+        if is_loud:
+            self._loud += 1
+
+    async def events(self) -> AsyncIterator[SpeechBegan | Utterance]:
+        while True:
+            yield await self._events.get()
+
+    async def close(self) -> None: ...
+
+
+class Recognizer:
+    def listen(self) -> Ears:
+        return Ears()
+
+    async def transcribe(self, pcm16_16k: bytes) -> Transcription:
+        return Transcription("a table", 0.5)
+
+
+@pytest.fixture
+async def listening(platform) -> AsyncIterator[Exchange]:
+    async with Exchange(twilio_accounts={ACCOUNT_SID: AUTH_TOKEN}, recognizer=Recognizer()) as exchange:
+        exchange.twilio.own(OWNED, ACCOUNT_SID, voice_url=platform.url("voice"))
+        yield exchange
+
+
+def gather_twiml(platform, attributes: str, prompt: str = "") -> str:
+    platform.documents["heard"] = "<Response><Hangup/></Response>"
+    gather = f"<Gather action='{platform.url('heard')}' {attributes}>{prompt}</Gather>"
+    return f"<Response>{gather}<Play digits='0'/></Response>"
+
+
+@pytest.mark.parametrize(
+    ("pressed", "attributes", "digits"),
+    [("123#", "", "123"), ("45", "numDigits='2'", "45"), ("6", "timeout='1'", "6"), ("1*2", "finishOnKey='*'", "1")],
+)
+async def test_keys(exchange, platform, pressed, attributes, digits):
+    caller = await ring(exchange, platform, Wait(0.3), Press(pressed), voice=gather_twiml(platform, attributes))
+    assert (await platform.request("heard"))["Digits"] == digits
+    assert await caller.finished() == "normal_clearing"
+    assert caller.digits == ""
+
+
+async def test_silence_goes_on_to_the_next_verb(exchange, platform):
+    caller = await ring(exchange, platform, voice=gather_twiml(platform, "timeout='1'"))
+    assert await caller.finished() == "normal_clearing"
+    assert (caller.digits, platform.of("heard")) == ("0", [])
+
+
+async def test_silence_may_be_a_result(exchange, platform):
+    await ring(exchange, platform, voice=gather_twiml(platform, "timeout='1' actionOnEmptyResult='true'"))
+    heard = await platform.request("heard")
+    assert ("Digits" in heard, "SpeechResult" in heard) == (False, False)
+
+
+async def test_speech_interrupts_the_prompt_and_is_told_in_part_and_in_full(listening, platform):
+    attributes = f"input='speech' speechTimeout='auto' partialResultCallback='{platform.url('part')}'"
+    prompt = "<Say loop='0'>What can I do for you?</Say>"
+    voice = gather_twiml(platform, attributes, prompt)
+    caller = await ring(listening, platform, WaitForSpeech(100), Say(pcm16=tone(300, 1.5)), Wait(0.2), voice=voice)
+    heard = await platform.request("heard")
+    assert (heard["SpeechResult"], heard["Confidence"]) == (WORDS, "0.93")
+    part = await platform.request("part")
+    assert (part["UnstableSpeechResult"], part["SequenceNumber"], part["CallSid"]) == ("a table", "0", heard["CallSid"])
+    assert await caller.finished() == "normal_clearing"
+
+
+async def test_without_a_recognizer_speech_is_refused(exchange, platform, twilio):
+    caller = await ring(exchange, platform, voice=gather_twiml(platform, "input='speech'"))
+    assert await caller.finished() == "normal_clearing"
+    (noted,) = await twilio(lambda client: client.notifications.list())
+    assert noted.error_code == "12100"
