@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from calls.dashboard import call_list, overview_views, place_call, policy_views, recording_pages, views
+from calls.dashboard import call_list, overview_views, palette, place_call, policy_views, recording_pages, views
 
 urlpatterns = [
     path("", overview_views.overview, name="overview"),
+    path("palette", palette.palette, name="palette"),
     path("calls", call_list.calls, name="calls"),
     path("calls.csv", call_list.calls_csv, name="calls-csv"),
     path("calls/delete", call_list.delete_kept, name="delete-kept"),

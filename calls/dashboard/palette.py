@@ -1,0 +1,170 @@
+"""The command palette (static/js/palette.js): pages, agents, numbers, and calls by number or ID, of the signed-in account alone.
+
+It answers while somebody types, so each kind is one query on an index that reads a bounded number of rows.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.access import signed_in
+from accounts.models import Developer
+from agents.models import Agent
+from billing import switch
+from bubblyphone.core.pages import page, read_id
+from bubblyphone.core.templatetags.ui import phone
+from calls.models import Call
+from phone_numbers.models import PhoneNumber
+
+MAX_LENGTH = 100  # characters of a query; the rest is ignored
+MOST_OF_A_KIND = 6
+NEWEST_CALLS = 1000  # calls are found by number among these; the calls page searches them all
+_NOT_DIGITS = re.compile(r"\D+")
+_CALL_ID = re.compile(r"(?:call\s*)?#?\s*(\d{1,18})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    title: str
+    url: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    name: str
+    found: list[Found]
+
+
+# (title, name of the route, other words that find it).
+PAGES = (
+    ("Overview", "overview", "home dashboard charts"),
+    ("Numbers", "numbers", "phone telephone"),
+    ("Buy a number", "buy-number", "get phone new order"),
+    ("Bring a number", "bring-number", "carrier telnyx twilio import port"),
+    ("Agents", "agents", "assistants prompts"),
+    ("Create an agent", "new-agent", "new template add"),
+    ("Calls", "calls", "history transcripts recordings"),
+    ("Call someone", "call-someone", "dial outbound place new"),
+    ("Calling policy", "policy", "countries hours attempts consent"),
+    ("Do-not-call list", "do-not-call", "dnc opt-out block"),
+    ("Phone", "phone", "browser softphone ring"),
+    ("Sandbox", "sandbox", "test talk microphone"),
+    ("Billing", "billing", "balance credit top-up cards pay"),
+    ("Payments", "payments", "receipts invoices"),
+    ("Statements", "statements", "invoices months pdf"),
+    ("Usage", "usage", "minutes costs spending"),
+    ("Limits", "caps", "daily spending caps budget"),
+    ("API keys", "api-keys", "tokens credentials"),
+    ("Model keys", "model-keys", "openai google gemini provider"),
+    ("Secrets", "secrets", "tools tokens headers"),
+    ("Webhooks", "webhooks", "deliveries signature"),
+    ("Webhook endpoints", "webhook-endpoints", "subscriptions urls"),
+    ("Events", "events", "log tail"),
+    ("Countries", "countries", "verification documents regulations"),
+    ("Account", "account", "profile password time zone sessions settings"),
+    ("Your data", "data", "retention export download privacy"),
+    ("API reference", "docs", "documentation endpoints rest"),
+    ("Quick start", "docs-quick-start", "documentation guide curl first call"),
+    ("Tools guide", "docs-tools", "documentation functions lookup"),
+    ("Webhooks guide", "docs-webhooks", "documentation signature actions"),
+)
+ONLY_WITH_BILLING = {"billing", "payments"}
+
+
+@never_cache
+@require_safe
+@page
+def palette(request: HttpRequest) -> HttpResponse:
+    """What fits `q`, as the options of the palette's list."""
+    text = request.GET.get("q", "").strip()[:MAX_LENGTH]
+    groups = [group for group in _groups(signed_in(request), text) if group.found]
+    return render(request, "palette/options.html", {"groups": groups})
+
+
+def _groups(developer: Developer, text: str) -> Iterator[Group]:
+    if not text:
+        yield Group("Pages", pages_with(""))
+        return
+    yield Group("Call", _call_with_id(developer, text))
+    yield Group("Pages", pages_with(text)[:MOST_OF_A_KIND])
+    yield Group("Agents", _agents(developer, text))
+    yield Group("Numbers", _numbers(developer, text))
+    yield Group("Calls", _calls(developer, text))
+
+
+def pages_with(text: str) -> list[Found]:
+    """The pages of this installation that all the words fit: those whose title begins with them first."""
+    words = text.lower().split()
+    hidden = set() if switch.is_on() else ONLY_WITH_BILLING
+    hidden |= set() if settings.EXCHANGE_URL else {"phone"}
+    fitting = [
+        (not title.lower().startswith(text.lower()), place, Found(title, reverse(name)))
+        for place, (title, name, also) in enumerate(PAGES)
+        if name not in hidden and all(word in f"{title} {also}".lower() for word in words)
+    ]
+    return [found for _, _, found in sorted(fitting, key=lambda one: one[:2])]
+
+
+def _agents(developer: Developer, text: str) -> list[Found]:
+    rows = Agent.objects.filter(developer=developer, name__icontains=text).order_by("-pk")
+    return [Found(name, reverse("agent", args=[pk])) for pk, name in rows.values_list("pk", "name")[:MOST_OF_A_KIND]]
+
+
+def _numbers(developer: Developer, text: str) -> list[Found]:
+    """By label, or by digits in any writing: a national number is written with a zero in front that E.164 lacks."""
+    wanted = Q(label__icontains=text)
+    if len(digits := _digits(text)) > 1:
+        wanted |= Q(e164__contains=digits)
+    rows = PhoneNumber.objects.filter(wanted, developer=developer).exclude(status=PhoneNumber.Status.RELEASED)
+    shown = rows.order_by("-pk").values_list("pk", "e164", "label", "agent__name")[:MOST_OF_A_KIND]
+    return [
+        Found(phone(e164), reverse("number", args=[pk]), ", ".join(filter(None, (label, agent))))
+        for pk, e164, label, agent in shown
+    ]
+
+
+def _call_with_id(developer: Developer, text: str) -> list[Found]:
+    match = _CALL_ID.fullmatch(text)
+    pk = read_id(match[1]) if match else None
+    rows = Call.objects.filter(developer=developer).filter(Q(pk=pk) if pk is not None else Q(public_id=text))
+    return [_found_call(*row) for row in rows.values_list(*CALL_COLUMNS)[:1]]
+
+
+def _calls(developer: Developer, text: str) -> list[Found]:
+    """The newest calls with that number, and the way to the search of all calls, also for words that were said."""
+    every = Found(f"Search all calls for “{text}”", f"{reverse('calls')}?{urlencode({'q': text})}")
+    if len(digits := _digits(text)) < 3:
+        return [every]
+    newest = Call.objects.filter(developer=developer).order_by("-pk")[:NEWEST_CALLS]
+    rows = Call.objects.filter(pk__in=newest.values("pk")).filter(
+        Q(from_number__contains=digits) | Q(to_number__contains=digits)
+    )
+    shown = rows.order_by("-pk").values_list(*CALL_COLUMNS)[:MOST_OF_A_KIND]
+    return [*(_found_call(*row) for row in shown), every]
+
+
+CALL_COLUMNS = ("pk", "direction", "from_number", "to_number", "started_at")
+
+
+def _found_call(pk: int, direction: str, caller: str, callee: str, started_at: datetime) -> Found:
+    title = f"{'From' if direction == 'inbound' else 'To'} {phone(caller if direction == 'inbound' else callee)}"
+    at = date_format(timezone.localtime(started_at), "M j, H:i")
+    return Found(title, reverse("call", args=[pk]), f"#{pk}, {at}")
+
+
+def _digits(text: str) -> str:
+    """The digits of a text that is a phone number in some writing; "" for other texts."""
+    return "" if re.search(r"[^\d\s()+./-]", text) else _NOT_DIGITS.sub("", text).lstrip("0")
