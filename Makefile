@@ -49,7 +49,7 @@ test-most:
 test-timed:
 	@$(PYTHON) -m pytest -n $(TEST_LINES) --dist loadgroup $(REALTIME)
 
-check: ## formatting, lint, types, import directions, settings, migrations
+check: ## formatting, lint, types, sizes, import directions, settings, migrations
 	@scripts/install core offline dev
 	@$(MAKE) --no-print-directory -j2 check-types check-rest
 
@@ -62,6 +62,7 @@ check-rest:
 	@$(PYTHON) scripts/check_references.py
 	@$(PYTHON) scripts/check_text.py
 	@$(PYTHON) scripts/check_private_names.py
+	@$(PYTHON) scripts/check_sizes.py
 	@$(PYTHON) -m bubblyphone.environment_variables_page --check
 	@$(PYTHON) -m deptry . --config requirements/deptry.toml
 	@$(PYTHON) -m deptry . --config requirements/deptry-tests.toml

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from agents import variables, versions
+from agents.call_config import FIELDS, CallConfig, Source
 from agents.http_tools import saved_names
 from agents.models import Agent, AgentSettings, AgentVersion, AIModel, ModelKey
 from agents.secret_tokens import mask
 from agents.selectors import default_model, find_model
-from agents.settings import FIELDS, CallConfig, Source
 from bubblyphone.core.errors import InvalidRequest
 
 

@@ -6,9 +6,9 @@ Checked when something is configured and when a call starts. A running call neve
 from collections.abc import Set
 
 from agents import configuration, selectors
+from agents.call_config import CallConfig, Source
 from agents.configuration import LinkedSettings
 from agents.models import AgentSettings, AIModel, ModelKey
-from agents.settings import CallConfig, Source
 
 Problems = dict[str, list[str]]
 # The fields on which each rule depends.

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
 from agents import configuration, model_rules, secrets, versions
+from agents.call_config import FIELDS
 from agents.models import Agent, AgentSettings, AgentVersion, ModelKey
-from agents.settings import FIELDS
 from billing import destinations
 from bubblyphone.core import crypto
 from bubblyphone.core.errors import Conflict, InvalidRequest

@@ -142,7 +142,7 @@ class Setting:
 
 
 def setting(default: T, kind: Kind, group: Group, **words: Any) -> T:
-    """Declare a field of `CallConfig`. `words` are the rest of `Setting`."""
+    """Declare a field of `DeclaredSettings`. `words` are the rest of `Setting`."""
     declared = {"kind": kind, "group": group, "example": default, **words}
     if isinstance(default, dict):
         return cast(T, field(default_factory=default.copy, metadata=declared))

@@ -1,4 +1,4 @@
-"""The settings that agents, phone numbers and `POST /calls` accept, each declared once: as a field of `CallConfig`.
+"""The settings that agents, phone numbers and `POST /calls` accept, each declared once: as a field of `DeclaredSettings`.
 
 All else follows from the declaration: the columns of agents and numbers, validation, responses and their description, the forms, and
 which of request, agent and number decides (`agents.configuration`). What each part makes of a kind of value is found in
@@ -6,9 +6,8 @@ which of request, agent and number decides (`agents.configuration`). What each p
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from agents.setting_choices import (
@@ -36,23 +35,11 @@ from agents.setting_kinds import (
     Whole,
     setting,
 )
-from bubblyphone.core.money import format_money
-
-
-class Source(StrEnum):
-    """Where a value came from."""
-
-    REQUEST = "request"
-    AGENT = "agent"
-    NUMBER_AGENT = "number_agent"
-    NUMBER = "number"
-    LOOKUP = "lookup"
-    DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class CallConfig:
-    """The settings of a call: plain values without secrets (a model key only by its id). Empty means none."""
+class DeclaredSettings:
+    """Plain values without secrets (a model key only by its id). Empty means none."""
 
     # As it was given, in either spelling (agents.selectors.find_model). Each API has a name of its own for this one.
     model_slug: str = ""
@@ -380,42 +367,13 @@ class CallConfig:
         hint="We end the call before it costs more.",
         placeholder="No limit",
     )
-    analysis_schema: Mapping[str, Any] | None = None  # agents' alone
-    sources: Mapping[str, str] = field(default_factory=dict)  # field → Source
-    unusable_transfer_number: str = ""  # what a `transfer_number` with variables came to, where that cannot be called
-
-    def to_json(self) -> dict[str, dict[str, Any]]:
-        """`{field: {"value": …, "source": …}}`, the shape of Call.config."""
-        names = (*FIELDS, UNUSABLE) if self.unusable_transfer_number else FIELDS
-        return {
-            name: {"value": _plain(getattr(self, name)), "source": self.sources.get(name, Source.DEFAULT.value)}
-            for name in names
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Mapping[str, Any]]) -> "CallConfig":
-        """Read what `to_json` gave. Fields that an older call lacks take their defaults; unknown ones are ignored."""
-        values = {name: stored[name]["value"] for name in (*FIELDS, UNUSABLE) if name in stored}
-        if "tools" in values:
-            values["tools"] = tuple(values["tools"])
-        if values.get("max_cost_per_call") is not None:
-            values["max_cost_per_call"] = Decimal(values["max_cost_per_call"])
-        return cls(**values, sources={name: str(stored[name]["source"]) for name in values})
 
 
-UNUSABLE = "unusable_transfer_number"  # found out by a call; nobody can set it
-FIELDS = tuple(entry.name for entry in fields(CallConfig) if entry.name not in ("sources", UNUSABLE))
-_DEFAULTS = CallConfig()
-# The declared settings, in the order of the API.
+_DEFAULTS = DeclaredSettings()
+# In the order of the API.
 SETTINGS = tuple(
     Setting(name=entry.name, default=getattr(_DEFAULTS, entry.name), **entry.metadata)
-    for entry in fields(CallConfig)
+    for entry in fields(DeclaredSettings)
     if entry.metadata
 )
 KINDS = {entry.name: entry.kind for entry in SETTINGS}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return format_money(value)
-    return list(value) if isinstance(value, tuple) else value

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agents import http_tools
+from agents.call_config import CallConfig
 from agents.json_checks import json_problem
 from agents.providers.base import ToolSpec
 from agents.schema_keywords import TYPES, Problem, keyword_problems, subschemas
 from agents.schema_references import UnusableReference, inlined
-from agents.settings import CallConfig
 
 MAX_TOOLS = 64
 MAX_PARAMETERS = 64

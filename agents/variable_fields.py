@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from django import forms
 
 from agents import configuration
+from agents.call_config import CallConfig
 from agents.http_tools import saved_names
-from agents.settings import CallConfig
 from agents.variables import MAX_VALUE_CHARACTERS
 
 VALUE_PREFIX = "variable."

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from accounts.models import ApiKey
 from agents import setting_kinds as kinds
+from agents.call_config import FIELDS
 from agents.models import Agent, AgentVersion
-from agents.settings import FIELDS, KINDS, SETTINGS
+from agents.settings import KINDS, SETTINGS
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.ordered_json import is_same
 

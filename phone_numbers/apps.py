@@ -9,49 +9,55 @@ class PhoneNumbersConfig(AppConfig):
     verbose_name = "Phone numbers"
 
     def ready(self) -> None:
-        from accounts.extension_points import (
-            DELETION_STEPS,
-            EXPORT_FILES,
-            EXPORT_TABLES,
-            RETENTION_KINDS,
-            DeletionPhase,
-            DeletionStep,
-        )
-        from billing import extension_points as billing_extension_points
-        from bubblyphone.core.backup.files import BACKED_UP_FILES
-        from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
-        from phone_numbers import (
-            account_data,
-            account_deletion,
-            carrier_accounts,
-            documents,
-            ledger_check,
-            notices,
-            purchases,
-            renewals,
-            selectors,
-        )
-        from phone_numbers.carriers.twilio import memory
-        from webhooks import extension_points as webhook_extension_points
+        _register_account_data()
+        _register_money_and_webhooks()
+        _register_jobs()
 
-        DELETION_STEPS.register(
-            DeletionStep(DeletionPhase.NUMBERS, account_deletion.release_numbers),
-            DeletionStep(DeletionPhase.NUMBERS, account_deletion.forget_settings),
-            DeletionStep(DeletionPhase.NUMBERS, account_deletion.delete_carrier_accounts),
-            DeletionStep(DeletionPhase.NUMBERS, account_deletion.delete_documents),
-        )
-        billing_extension_points.HOLDS.register(purchases.held)
-        billing_extension_points.CREDIT_JOBS.register(renewals.renew_overdue)
-        billing_extension_points.LEDGER_CHECKS.register(ledger_check.check_numbers)
-        webhook_extension_points.PUBLISH_TO_ACCOUNT.register(notices.publish_to_account)
-        webhook_extension_points.NUMBER_ADDRESSES.register(selectors.webhook_addresses)
-        BACKED_UP_FILES.register(documents.backed_up())
-        RETENTION_KINDS.register(account_data.KIND)
-        EXPORT_TABLES.register(*account_data.TABLES)
-        EXPORT_FILES.register(account_data.files)
-        SCHEDULED_JOBS.register(
-            ScheduledJob("reconcile number purchases", purchases.reconcile_purchases, 1),
-            ScheduledJob("renew phone numbers", renewals.renew_all, 60),
-            ScheduledJob("forget scripts of past calls", memory.prune, 60),
-            ScheduledJob("check carrier accounts", carrier_accounts.check_accounts, 60),
-        )
+
+def _register_account_data() -> None:
+    from accounts.extension_points import (
+        DELETION_STEPS,
+        EXPORT_FILES,
+        EXPORT_TABLES,
+        RETENTION_KINDS,
+        DeletionPhase,
+        DeletionStep,
+    )
+    from bubblyphone.core.backup.files import BACKED_UP_FILES
+    from phone_numbers import account_data, account_deletion, documents
+
+    DELETION_STEPS.register(
+        DeletionStep(DeletionPhase.NUMBERS, account_deletion.release_numbers),
+        DeletionStep(DeletionPhase.NUMBERS, account_deletion.forget_settings),
+        DeletionStep(DeletionPhase.NUMBERS, account_deletion.delete_carrier_accounts),
+        DeletionStep(DeletionPhase.NUMBERS, account_deletion.delete_documents),
+    )
+    RETENTION_KINDS.register(account_data.KIND)
+    EXPORT_TABLES.register(*account_data.TABLES)
+    EXPORT_FILES.register(account_data.files)
+    BACKED_UP_FILES.register(documents.backed_up())
+
+
+def _register_money_and_webhooks() -> None:
+    from billing.extension_points import CREDIT_JOBS, HOLDS, LEDGER_CHECKS
+    from phone_numbers import ledger_check, notices, purchases, renewals, selectors
+    from webhooks.extension_points import NUMBER_ADDRESSES, PUBLISH_TO_ACCOUNT
+
+    HOLDS.register(purchases.held)
+    CREDIT_JOBS.register(renewals.renew_overdue)
+    LEDGER_CHECKS.register(ledger_check.check_numbers)
+    PUBLISH_TO_ACCOUNT.register(notices.publish_to_account)
+    NUMBER_ADDRESSES.register(selectors.webhook_addresses)
+
+
+def _register_jobs() -> None:
+    from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
+    from phone_numbers import carrier_accounts, purchases, renewals
+    from phone_numbers.carriers.twilio import memory
+
+    SCHEDULED_JOBS.register(
+        ScheduledJob("reconcile number purchases", purchases.reconcile_purchases, 1),
+        ScheduledJob("renew phone numbers", renewals.renew_all, 60),
+        ScheduledJob("forget scripts of past calls", memory.prune, 60),
+        ScheduledJob("check carrier accounts", carrier_accounts.check_accounts, 60),
+    )

@@ -7,9 +7,9 @@ from django.db import transaction
 
 from accounts.models import Developer
 from agents import configuration, model_rules
+from agents.call_config import FIELDS
 from agents.models import Agent, AgentVersion
 from agents.services import set_fields
-from agents.settings import FIELDS
 from bubblyphone.core.errors import InvalidRequest, NotFound
 from phone_numbers import abilities
 from phone_numbers.models import CallMode, PhoneNumber

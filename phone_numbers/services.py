@@ -14,7 +14,7 @@ from bubblyphone.core.money import ZERO
 from phone_numbers import abilities, configuration, imports, purchases, verification
 from phone_numbers.carriers.base import AvailableNumber, CarrierError
 from phone_numbers.carriers.registry import account_id_of, default_carrier
-from phone_numbers.models import CallMode, NumberPrice, PhoneNumber
+from phone_numbers.models import CallMode, NumberPrice, PhoneNumber, Verification
 from phone_numbers.selectors import find_main_price, get_price
 from webhooks import outbox, signing
 from webhooks.models import Event
@@ -78,22 +78,15 @@ def buy_number(
     carrier = carrier or default_carrier()
     price = _price(carrier, get_price(country=country_code, number_type=number_type))
     national_number = _national_number(phone_number, country_code)
-    if webhook_url and (lacks := abilities.call_problems(carrier, mode=CallMode.WEBHOOK, is_recorded=False)):
-        raise InvalidRequest({"webhook_url": lacks["mode"]})
+    _check_webhook_url(webhook_url, carrier)
     agent = configuration.answering_agent(developer=developer, agent_id=agent_id) if agent_id else None
-    verified = None
-    if account_id_of(carrier) is None:
-        verified = verification.require_approval(
-            developer=developer, country=country_code, number_type=number_type, carrier=carrier
-        )
+    verified = _approval(developer, country_code, number_type, carrier)
     # Looked at before the carrier is troubled; what counts is looked at again, under lock.
     ledger.require_balance(developer.pk, price.setup_cost + price.monthly_cost)
     purchases.refuse_if_taken(phone_number)
-    offered, _ = search_available(
-        country=country_code, number_type=number_type, contains=national_number, carrier=carrier
+    _require_offer(
+        phone_number, country=country_code, number_type=number_type, contains=national_number, carrier=carrier
     )
-    if phone_number not in {number.phone_number for number in offered}:
-        raise Conflict(f"{phone_number} is not available as a {number_type} number of {country_code}.")
     # Documents before money: if they are refused, nothing has been charged yet.
     requirement_group_id = verification.requirement_group_of(verified) if verified else ""
     purchase = purchases.begin(
@@ -106,6 +99,26 @@ def buy_number(
         agent=agent,
     )
     return purchases.carry_out(purchase, requirement_group_id=requirement_group_id)
+
+
+def _check_webhook_url(webhook_url: str, carrier: str) -> None:
+    if webhook_url and (lacks := abilities.call_problems(carrier, mode=CallMode.WEBHOOK, is_recorded=False)):
+        raise InvalidRequest({"webhook_url": lacks["mode"]})
+
+
+def _approval(developer: Developer, country_code: str, number_type: str, carrier: str) -> Verification | None:
+    """What allows the purchase; none where the developer's own carrier account checks identities. Raises Forbidden."""
+    if account_id_of(carrier) is not None:
+        return None
+    return verification.require_approval(
+        developer=developer, country=country_code, number_type=number_type, carrier=carrier
+    )
+
+
+def _require_offer(phone_number: str, *, country: str, number_type: str, contains: str, carrier: str) -> None:
+    offered, _ = search_available(country=country, number_type=number_type, contains=contains, carrier=carrier)
+    if phone_number not in {number.phone_number for number in offered}:
+        raise Conflict(f"{phone_number} is not available as a {number_type} number of {country}.")
 
 
 def rotate_webhook_secret(*, number: PhoneNumber) -> str:

@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from agents import configuration, versions
+from agents.call_config import CallConfig
 from agents.extension_points import TestTerms
 from agents.models import Agent
 from agents.selectors import find_model, in_service
-from agents.settings import CallConfig
 from bubblyphone.core.errors import Forbidden, TooManyRequests
 from bubblyphone.core.money import ZERO
 from bubblyphone.core.ordered_json import is_same

@@ -13,9 +13,9 @@ from django.utils import timezone
 from accounts.models import ApiKey, Developer
 from accounts.selectors import require_active
 from agents import configuration
+from agents.call_config import CallConfig
 from agents.providers.registry import expect_sessions
 from agents.selectors import running_slug
-from agents.settings import CallConfig
 from agents.versions import answering_version
 from bubblyphone.core.crypto import hash_secret, make_secret
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest

@@ -52,17 +52,7 @@ def publish(
             event_type=event_type,
             body=encode_body(payload),
         )
-        rows = [
-            _delivery(
-                event,
-                webhook_id=str(uuid.uuid4()),
-                signing_secret_id=address.signing_secret_id,
-                url=address.url,
-                body=encode_body({**payload, **address.fields}) if address.fields else event.body,
-                wants_reply=wants_reply,
-            )
-            for address in to
-        ]
+        rows = [_delivery_to(address, event, payload, wants_reply) for address in to]
         chosen = subscribers(developer_id, event_type) if endpoints is None else endpoints
         rows += [delivery_to(endpoint, event) for endpoint in chosen]
         if rows:
@@ -86,6 +76,17 @@ def delivery_to(endpoint: WebhookEndpoint, event: Event) -> WebhookDelivery:
         signing_secret_id=endpoint.signing_secret_id,
         url=endpoint.url,
         body=event.body,
+    )
+
+
+def _delivery_to(address: Address, event: Event, payload: Mapping[str, Any], wants_reply: bool) -> WebhookDelivery:
+    return _delivery(
+        event,
+        webhook_id=str(uuid.uuid4()),
+        signing_secret_id=address.signing_secret_id,
+        url=address.url,
+        body=encode_body({**payload, **address.fields}) if address.fields else event.body,
+        wants_reply=wants_reply,
     )
 
 

@@ -142,61 +142,53 @@ class LanguageExtension(OpenApiSerializerFieldExtension):
         return {"type": "string", "maxLength": 20, "pattern": r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"}
 
 
+TOOL_PROPERTIES: Schema = {
+    "type": {"const": "function"},
+    "name": {"type": "string", "pattern": f"^{tools.NAME.pattern}$", "not": {"enum": sorted(tools.RESERVED_NAMES)}},
+    "description": {"type": "string", "maxLength": tools.MAX_DESCRIPTION},
+    "parameters": {"type": ["object", "null"], "description": 'JSON Schema, or the short form {"date": "string"}.'},
+    "speak_while_waiting": {"type": "string", "maxLength": tools.MAX_WAITING_WORDS},
+    "url": {
+        "type": "string",
+        "description": "Call this URL instead of `tool_webhook_url`. `{argument}`, `{{variable}}`, and "
+        "`{{secret.NAME}}` are allowed in the path and the query.",
+    },
+    "method": {"type": "string", "enum": list(http_tools.METHODS), "default": "POST"},
+    "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+    "timeout_seconds": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": http_tools.MAX_TIMEOUT_SECONDS,
+        "default": http_tools.DEFAULT_TIMEOUT_SECONDS,
+    },
+    "body": {
+        "type": "string",
+        "enum": list(http_tools.BODIES),
+        "default": "arguments",
+        "description": "The arguments as JSON, or the whole `call.tool_call`. GET and DELETE have no body: "
+        "arguments that the URL does not use go to the query string.",
+    },
+    "result_path": {
+        "type": "string",
+        "description": "Path of the result in the JSON response, like `data.items.0.name`.",
+    },
+    "save_as": {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "description": "Variables to set from the JSON response, by path.",
+    },
+}
+
+
 class ToolsExtension(OpenApiSerializerFieldExtension):
     target_class = "agents.serializers.ToolsField"
-    _name = f"^{tools.NAME.pattern}$"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
-        definition: Schema = {
-            "type": "object",
-            "properties": {
-                "type": {"const": "function"},
-                "name": {"type": "string", "pattern": self._name, "not": {"enum": sorted(tools.RESERVED_NAMES)}},
-                "description": {"type": "string", "maxLength": tools.MAX_DESCRIPTION},
-                "parameters": {
-                    "type": ["object", "null"],
-                    "description": 'JSON Schema, or the short form {"date": "string"}.',
-                },
-            },
-            "required": ["name"],
-            "additionalProperties": False,
-        }
-        definition["properties"] |= {
-            "speak_while_waiting": {"type": "string", "maxLength": tools.MAX_WAITING_WORDS},
-            "url": {
-                "type": "string",
-                "description": "Call this URL instead of `tool_webhook_url`. `{argument}`, `{{variable}}`, and "
-                "`{{secret.NAME}}` are allowed in the path and the query.",
-            },
-            "method": {"type": "string", "enum": list(http_tools.METHODS), "default": "POST"},
-            "headers": {"type": "object", "additionalProperties": {"type": "string"}},
-            "timeout_seconds": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": http_tools.MAX_TIMEOUT_SECONDS,
-                "default": http_tools.DEFAULT_TIMEOUT_SECONDS,
-            },
-            "body": {
-                "type": "string",
-                "enum": list(http_tools.BODIES),
-                "default": "arguments",
-                "description": "The arguments as JSON, or the whole `call.tool_call`. GET and DELETE have no body: "
-                "arguments that the URL does not use go to the query string.",
-            },
-            "result_path": {
-                "type": "string",
-                "description": "Path of the result in the JSON response, like `data.items.0.name`.",
-            },
-            "save_as": {
-                "type": "object",
-                "additionalProperties": {"type": "string"},
-                "description": "Variables to set from the JSON response, by path.",
-            },
-        }
+        tool = {"type": "object", "properties": TOOL_PROPERTIES, "required": ["name"], "additionalProperties": False}
         return {
             "type": "array",
             "maxItems": tools.MAX_TOOLS,
-            "items": definition,
+            "items": tool,
             "examples": [SETTING_SCHEMAS["tools"]["examples"][0]],
         }
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agents.settings import SETTINGS, CallConfig
+from agents.call_config import CallConfig
+from agents.settings import SETTINGS
 
 
 def model_settings(config: CallConfig) -> dict[str, Any]:

@@ -123,19 +123,7 @@ def charge(payment_id: int, now: datetime | None = None) -> None:
         fail(payment_id, "no_payment_method")
         return
     try:
-        intent = stripe_client().v1.payment_intents.create(
-            {
-                "amount": to_cents(payment.amount),
-                "currency": "usd",
-                "customer": customer.stripe_id,
-                "payment_method": payment.stripe_card_id,
-                "off_session": True,
-                "confirm": True,
-                "description": "Automatic top-up",
-                "metadata": {"kind": "auto_topup", "payment": str(payment.reference)},
-            },
-            {"idempotency_key": f"auto-topup-{payment.reference}"},
-        )
+        intent = _create_intent(payment, customer)
     except stripe.CardError as error:
         fail(payment_id, _decline_code(error))
     except stripe.InvalidRequestError as error:
@@ -150,6 +138,23 @@ def charge(payment_id: int, now: datetime | None = None) -> None:
         )
     else:
         _take(payment_id, intent)
+
+
+def _create_intent(payment: Payment, customer: StripeCustomer) -> stripe.PaymentIntent:
+    """One charge, however often it is asked for. Raises stripe.StripeError."""
+    return stripe_client().v1.payment_intents.create(
+        {
+            "amount": to_cents(payment.amount),
+            "currency": "usd",
+            "customer": customer.stripe_id,
+            "payment_method": payment.stripe_card_id,
+            "off_session": True,
+            "confirm": True,
+            "description": "Automatic top-up",
+            "metadata": {"kind": "auto_topup", "payment": str(payment.reference)},
+        },
+        {"idempotency_key": f"auto-topup-{payment.reference}"},
+    )
 
 
 def _take(payment_id: int, intent: stripe.PaymentIntent) -> None:

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
+from agents.call_config import CallConfig
 from agents.selectors import find_model, in_service
-from agents.settings import CallConfig
 from bubblyphone.core.money import ZERO
 
 TRANSCRIPTION_PRICE = Decimal("0.02")  # of a webhook-mode call in which anything was transcribed

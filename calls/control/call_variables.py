@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agents import configuration, variables
+from agents.call_config import CallConfig, Source
 from agents.http_tools import saved_names
-from agents.settings import CallConfig, Source
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import InvalidRequest
 from calls import timeline

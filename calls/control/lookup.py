@@ -22,9 +22,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents import configuration, model_rules
+from agents.call_config import CallConfig, Source
 from agents.models import Agent
 from agents.selectors import running_slug
-from agents.settings import CallConfig, Source
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import InsufficientFunds
 from calls import timeline

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
 from agents import configuration, model_rules, secrets
+from agents.call_config import CallConfig
 from agents.models import Agent
 from agents.selectors import running_slug
 from agents.services import check_fallback_number
-from agents.settings import CallConfig
 from agents.versions import answering_version
 from billing import destinations
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, UpstreamFailed

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field, replace
 
+from agents.call_config import CallConfig
 from agents.capabilities import Capabilities
 from agents.models import AIModel, ModelKey
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
 from agents.providers.registry import expect_sessions, get_model
 from agents.selectors import find_model, in_service
-from agents.settings import CallConfig
 from bubblyphone.core.crypto import decrypt
 from calls.models import Call
 from calls.session.interfaces import Engine

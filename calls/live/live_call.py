@@ -8,9 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents import secrets
+from agents.call_config import CallConfig
 from agents.providers.base import Turn
 from agents.secret_tokens import SecretValues, names_in_tools
-from agents.settings import CallConfig
 from bubblyphone.core.crypto import hash_secret
 from calls import selectors
 from calls.control import call_variables, media_nodes, speech, streams

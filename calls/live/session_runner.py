@@ -61,33 +61,8 @@ async def _run_session(live: LiveCall, transport: MediaTransport, on_end: OnEnd,
 
 
 async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None) -> str:
-    recorder, began_at = EventWriter(live.call_id), time.monotonic()
-    shared = session_config(live, transport.audio_format)
-    own = live.model.engine(await in_database(live.model.load), shared)
-    session = CallSession(
-        transport=transport,
-        model=own.model,
-        config=own.config,
-        fallback=live.fallback.engine(await in_database(live.fallback.load), shared) if live.fallback else None,
-        fallback_tts=LocalFallbackTts(transport.audio_format, live),
-        greeting=live.config.greeting_message,
-        limits=Limits(
-            max_duration=live.config.max_call_duration - (live.resumed_after or 0.0),
-            silence=live.config.silence_timeout,
-            asks=live.config.silence_prompt,
-        ),
-        resume_reason=live.resume_reason if live.resumed_after is not None else "",
-        run_tool=tool_runner(live, transport),
-        observer=observer or recorder,
-        answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),
-        leaves_message=live.config.voicemail_action == VoicemailAction.AI_MESSAGE,
-        screening_message=live.screening_message,
-        request_transfer=transfer_requester(live),
-        hand_on=tool_requests.late_results(live.call_id),
-        silent_for=live.silent_for,
-        unheard=(began_at - live.streamless_for, began_at),
-        agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,
-    )
+    recorder = EventWriter(live.call_id)
+    session = await _session_of(live, transport, observer or recorder)
     if live.resumed_after is not None:  # in another process the session before may wait for its line yet
         await in_database(session_messages.tell_session, live.call_id, Leave())
     with registered(live, session):
@@ -102,6 +77,36 @@ async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, ob
             opening.cancel()
     await recorder.drained()
     return cause
+
+
+async def _session_of(live: LiveCall, transport: MediaTransport, observer: Observer) -> CallSession:
+    began_at = time.monotonic()
+    shared = session_config(live, transport.audio_format)
+    own = live.model.engine(await in_database(live.model.load), shared)
+    return CallSession(
+        transport=transport,
+        model=own.model,
+        config=own.config,
+        fallback=live.fallback.engine(await in_database(live.fallback.load), shared) if live.fallback else None,
+        fallback_tts=LocalFallbackTts(transport.audio_format, live),
+        greeting=live.config.greeting_message,
+        limits=Limits(
+            max_duration=live.config.max_call_duration - (live.resumed_after or 0.0),
+            silence=live.config.silence_timeout,
+            asks=live.config.silence_prompt,
+        ),
+        resume_reason=live.resume_reason if live.resumed_after is not None else "",
+        run_tool=tool_runner(live, transport),
+        observer=observer,
+        answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),
+        leaves_message=live.config.voicemail_action == VoicemailAction.AI_MESSAGE,
+        screening_message=live.screening_message,
+        request_transfer=transfer_requester(live),
+        hand_on=tool_requests.late_results(live.call_id),
+        silent_for=live.silent_for,
+        unheard=(began_at - live.streamless_for, began_at),
+        agent_begins=live.config.first_speaker == FirstSpeaker.AGENT,
+    )
 
 
 async def _say_waiting(session: CallSession, texts: tuple[str, ...]) -> None:

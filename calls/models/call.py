@@ -8,8 +8,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import ApiKey
+from agents.call_config import CallConfig
 from agents.models import Agent
-from agents.settings import CallConfig
 from bubblyphone.core.money import MONEY_FIELD
 from bubblyphone.core.ordered_json import OrderedJSONField
 from calls.models.call_fields import (

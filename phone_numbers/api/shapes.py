@@ -1,8 +1,8 @@
 """What responses hold of numbers, their prices and verifications."""
 
 from agents.api.shapes import SETTING_SCHEMAS
+from agents.call_config import CallConfig
 from agents.configuration import resolve
-from agents.settings import CallConfig
 from bubblyphone.core.api import format_time
 from bubblyphone.core.json_schema import (
     Read,

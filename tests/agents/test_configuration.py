@@ -2,12 +2,12 @@
 
 import pytest
 
+from agents.call_config import CallConfig
 from agents.configuration import resolve
 from agents.models import Agent, AIModel
 from agents.providers.registry import get_model
 from agents.selectors import is_available, list_models
 from agents.services import create_agent, create_model_key
-from agents.settings import CallConfig
 from tests.factories import make_developer, make_phone_number
 
 pytestmark = pytest.mark.django_db

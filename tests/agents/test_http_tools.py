@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from agents import configuration
+from agents.call_config import CallConfig
 from agents.http_tools import HttpTool, UnusableRequest, at_path, build_request, http_tools, saved_values
-from agents.settings import CallConfig
 from agents.tools import tool_problems
 
 URL = "http://127.0.0.1:9/rooms"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from agents.call_config import CallConfig
 from agents.providers.base import ToolSpec
-from agents.settings import CallConfig
 from agents.tools import build_toolset, tool_problems, widen
 
 DAY = {"name": "check_availability", "description": "Check calendar availability", "parameters": {"date": "string"}}

@@ -2,8 +2,8 @@
 
 import pytest
 
+from agents.call_config import CallConfig
 from agents.configuration import fill_in
-from agents.settings import CallConfig
 from agents.variables import expand, missing
 from bubblyphone.core.errors import InvalidRequest
 

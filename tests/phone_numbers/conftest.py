@@ -6,14 +6,21 @@ from typing import Any
 
 import pytest
 
+from accounts.models import Developer
 from phone_numbers import purchases
 from phone_numbers.carriers.registry import forget_carriers
 from phone_numbers.carriers.telnyx import client
 from phone_numbers.models import VerificationDocument
 from sandbox.exchange import numbers_api
 from tests import carriers
+from tests.factories import make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
+
+
+@pytest.fixture
+def developer() -> Developer:
+    return make_developer()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from twilio.request_validator import RequestValidator
 from accounts.models import Developer
 from bubblyphone.core.money import ZERO
 from calls.models import Call
-from phone_numbers import carrier_accounts, renewals
+from phone_numbers import carrier_accounts
 from phone_numbers.carriers.telnyx import TelnyxCarrier
 from phone_numbers.models import CarrierAccount, PhoneNumber
 from tests import carriers
@@ -29,11 +29,6 @@ from webhooks.models import SigningSecret
 
 pytestmark = pytest.mark.django_db
 TWILIO = {"account_sid": f"AC{'1' * 32}", "auth_token": "t"}
-
-
-@pytest.fixture
-def developer() -> Developer:
-    return make_developer()
 
 
 @pytest.fixture
@@ -397,11 +392,3 @@ def test_a_number_is_bought_from_the_developers_account_for_nothing_here(
     assert NUMBER not in exchange.exchange.state.phone_numbers
     refused = client.post("/api/v1/phone-numbers", body | {"carrier": "twilio"}, format="json")
     assert (refused.status_code, list(refused.json()["errors"])) == (422, ["carrier"])
-
-
-def test_what_costs_nothing_is_renewed_by_an_account_in_debt(developer: Developer, monkeypatch: Any) -> None:
-    number = imported(developer, 1)
-    monkeypatch.setattr(renewals.ledger, "available", lambda developer_id: ZERO - 1)
-    renewals.renew(number.pk, number.renews_at)
-    number.refresh_from_db()
-    assert (number.months_paid, number.status) == (2, "active")

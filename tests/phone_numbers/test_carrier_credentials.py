@@ -22,11 +22,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def developer() -> Developer:
-    return make_developer()
-
-
-@pytest.fixture
 def client(developer: Developer, empty_redis: object) -> APIClient:
     client = APIClient()
     client.force_authenticate(developer)

@@ -16,14 +16,16 @@ from accounts.models import Developer
 from billing import ledger, notices, verification
 from billing.models import LedgerEntry, Notice
 from billing.periods import add_months
+from bubblyphone.core.money import ZERO
 from phone_numbers import renewals
 from phone_numbers.models import PhoneNumber
 from phone_numbers.services import buy_number
 from tests.calls.rows import make_account, make_streaming_number
-from tests.factories import bearer, make_phone_number
+from tests.factories import bearer, make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
 from tests.jobs import run_jobs
+from tests.phone_numbers.own_accounts import imported
 from webhooks.models import WebhookDelivery
 
 pytestmark = pytest.mark.django_db
@@ -317,3 +319,11 @@ def test_a_mail_server_that_is_down(settings: Any) -> None:
 def test_the_jobs_are_scheduled() -> None:
     found = dict(Schedule.objects.values_list("name", "minutes"))
     assert (found["renew phone numbers"], found["send billing notices"]) == (60, 1)
+
+
+def test_what_costs_nothing_is_renewed_by_an_account_in_debt(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = imported(make_developer(), 1)
+    monkeypatch.setattr(renewals.ledger, "available", lambda developer_id: ZERO - 1)
+    renewals.renew(number.pk, number.renews_at)
+    number.refresh_from_db()
+    assert (number.months_paid, number.status) == (2, "active")

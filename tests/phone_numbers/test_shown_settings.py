@@ -10,17 +10,12 @@ from accounts.models import Developer
 from agents.models import Agent
 from billing import ledger
 from phone_numbers.models import PhoneNumber
-from tests.factories import make_agent, make_developer, make_phone_number
+from tests.factories import make_agent, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
 
 pytestmark = pytest.mark.django_db
 NUMBERS = "/api/v1/phone-numbers"
 LIMITS = {"max_call_duration": 3600, "silence_timeout": 30}
-
-
-@pytest.fixture
-def developer() -> Developer:
-    return make_developer()
 
 
 @pytest.fixture

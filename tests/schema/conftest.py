@@ -9,11 +9,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
+from agents.call_config import CallConfig
 from agents.models import Agent
 from agents.providers.registry import get_model
 from agents.secrets import create_secret
 from agents.services import create_model_key
-from agents.settings import CallConfig
 from billing.ledger import test_credit as give_credit
 from billing.models import Card
 from calls.models import Analysis, Call, Recording, Transcription

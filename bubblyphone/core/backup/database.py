@@ -166,24 +166,9 @@ def load(pieces: Iterable[IO[bytes]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(DROPS)
         drops = [row[0] for row in cursor.fetchall()]
-    conninfo, environment = _arguments()
-    command = [
-        program("psql"),
-        "--no-psqlrc",
-        "--quiet",
-        "--no-password",
-        "--set=ON_ERROR_STOP=1",
-        "--output=/dev/null",
-    ]
     connection.close()  # its locks would be in the way
     with tempfile.TemporaryFile() as errors:
-        psql = subprocess.Popen(
-            [*command, f"--dbname={conninfo}"],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
+        psql = _psql(errors)
         assert psql.stdin is not None
         try:
             # Committed by ourselves: whatever ends early leaves all as it was.
@@ -202,6 +187,19 @@ def load(pieces: Iterable[IO[bytes]]) -> None:
             status = psql.wait()
         if status:
             raise BackupError(f"The database was not changed. PostgreSQL says: {_tail(errors)}")
+
+
+def _psql(errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    """psql on our database, which reads SQL from its standard input and stops at the first error."""
+    conninfo, environment = _arguments()
+    options = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--output=/dev/null")
+    return subprocess.Popen(
+        [program("psql"), *options, f"--dbname={conninfo}"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+    )
 
 
 def _sql(pieces: Iterable[IO[bytes]]) -> Iterator[bytes]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from agents.call_config import CallConfig
 from agents.models import Agent, AIModel, ModelKey
 from agents.providers.base import ProviderError, SessionConfig
 from agents.providers.openai import OpenAIRealtimeModel
 from agents.services import create_model_key
-from agents.settings import CallConfig
 from billing import ledger
 from billing.models import LedgerEntry
 from bubblyphone.core.audio import PCMU_8K

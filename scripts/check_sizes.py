@@ -1,0 +1,76 @@
+"""Rejects files of more than 400 lines and functions of more than 40 in our Python.
+
+A unit that does not fit one look is hard to change safely. Prints file:line of each, exits 1 if there is any, or if an exception is
+no longer needed.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CODE = (
+    "accounts",
+    "agents",
+    "billing",
+    "bubblyphone",
+    "calls",
+    "phone_numbers",
+    "sandbox",
+    "scripts",
+    "staff",
+    "tests",
+    "webhooks",
+)
+FILE_LINES = 400
+FUNCTION_LINES = 40
+# A test may list every field of an object, line by line, or follow a call from its first event to its bill: pieces are harder to read.
+TEST_FUNCTION_LINES = 65
+# Django writes migrations. One that has been released cannot be split: installations know it by its name.
+GENERATED = "migrations"
+# file, or file:function → why it may be longer.
+EXCEPTIONS = {
+    "calls/session/call_session.py:__init__": "Takes a session's nineteen parts, and joins them: one line for each.",
+}
+
+
+def problems(path: Path) -> Iterator[tuple[str, int, int, int]]:
+    """(file or file:function, line, lines it has, lines it may have) of what is too long."""
+    source, name = path.read_text(), path.relative_to(ROOT).as_posix()
+    lines = source.count("\n")
+    if lines > FILE_LINES:
+        yield name, 1, lines, FILE_LINES
+    bound = TEST_FUNCTION_LINES if name.startswith("tests/") else FUNCTION_LINES
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno:
+            lines = node.end_lineno - node.lineno + 1
+            if lines > bound:
+                yield f"{name}:{node.name}", node.lineno, lines, bound
+
+
+def files() -> Iterator[Path]:
+    for folder in CODE:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if GENERATED not in path.parts:
+                yield path
+
+
+def main() -> int:
+    found = 0
+    excused = set()
+    for path in files():
+        for name, line, lines, bound in problems(path):
+            if name in EXCEPTIONS:
+                excused.add(name)
+                continue
+            print(f"{path.relative_to(ROOT)}:{line}: {name.rpartition(':')[2]} has {lines} lines, more than {bound}")
+            found += 1
+    for name in sorted(EXCEPTIONS.keys() - excused):
+        print(f"scripts/check_sizes.py: {name} fits now: remove its exception")
+        found += 1
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
