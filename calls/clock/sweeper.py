@@ -208,8 +208,7 @@ def speak_again(now: datetime) -> None:
     commands.side_by_side(speech.send_waiting, overdue.values_list("call_id", flat=True).distinct())
     deaf = answered.filter(mode=CallMode.WEBHOOK, listening_since=None, transferred_at=None, answered_at__lt=lost)
     commands.side_by_side(speech.listen, deaf)
-    unsent = Transfer.objects.filter(call__in=answered, sent_at=None, answered_at=None, failed_at=None)
-    unsent = unsent.filter(requested_at__lt=lost, call__answered_at__lt=lost)
+    unsent = _waiting_transfers().filter(requested_at__lt=lost, call__answered_at__lt=lost)
     commands.side_by_side(transfers.send_waiting, unsent.values_list("call_id", flat=True).distinct())
 
 
@@ -226,8 +225,22 @@ def fail_lost_transfers(now: datetime) -> None:
         is_lost = transfer.sent_at < now - TRANSFER_LOST_AFTER
         if not is_lost and not transfers.has_hung_up(transfer, before=now - lifecycle.LATE_ANSWER_GRACE):
             continue
-        with transaction.atomic():
-            transfers.fail(Call.objects.locked(transfer.call_id), transfer.pk, "no_answer", at=now)
+        _fail(transfer, "no_answer", at=now)
+    lost = now - TRANSFER_LOST_AFTER
+    untaken = _waiting_transfers().filter(requested_at__lt=lost, call__answered_at__lt=lost)
+    for transfer in untaken:  # `speak_again` has given the command until now
+        _fail(transfer, "carrier_failed", at=now)
+
+
+def _fail(transfer: Transfer, reason: str, *, at: datetime) -> None:
+    with transaction.atomic():
+        transfers.fail(Call.objects.locked(transfer.call_id), transfer.pk, reason, at=at)
+
+
+def _waiting_transfers() -> QuerySet[Transfer]:
+    """Of running calls: those that their carrier has not taken yet."""
+    answered = Call.objects.filter(status=CallStatus.ANSWERED, end_requested_at=None, sandbox=False)
+    return Transfer.objects.filter(call__in=answered, sent_at=None, answered_at=None, failed_at=None)
 
 
 def _undecided_transfers() -> QuerySet[Transfer]:

@@ -84,11 +84,17 @@ def send_waiting(call_id: int) -> None:
 
 
 def _is_done(transfer: Transfer, command: Callable[[Transfer], None]) -> bool:
-    """Give the carrier a command; one that it does not take is the transfer's end."""
+    """Give the carrier a command; one that it does not take is the transfer's end.
+
+    One that it may have taken is not: the other party may be ringing, or hear the briefing. `calls.clock.sweeper` gives the command
+    again, which the carrier then carries out once, and fails a transfer of which nothing is heard for long.
+    """
     try:
         command(transfer)
     except CarrierError as error:
         logger.warning("The carrier could not transfer a call: %s", error, extra={"call_id": transfer.call_id})
+        if error.reason == "outcome_unknown":
+            return False
         with transaction.atomic():
             fail(Call.objects.locked(transfer.call_id), transfer.pk, "carrier_failed", at=timezone.now())
         return False

@@ -34,6 +34,8 @@ REASONS: Mapping[str, str] = {
     "85001": "number_unavailable",
     "85006": "number_unavailable",  # reserved by somebody
 }
+# What these say of the last attempt is not true of one before it that may have been carried out.
+SAYS_NOT_DONE = {"unreachable", "rejected", "unauthorized"}
 Query = Mapping[str, str | int]
 
 
@@ -76,13 +78,17 @@ class TelnyxClient:
 
     def _repeat(self, method: str, path: str, *, query: Query | None = None, body: Any = None) -> Any:
         deadline = time.monotonic() + TOTAL_SECONDS
+        may_be_done = False  # by an attempt that was not answered
         for retries_left in range(MAX_RETRIES, -1, -1):
             try:
                 return self._attempt(method, path, deadline, query=query, body=body)
             except TelnyxError as error:
+                may_be_done = may_be_done or (method != "GET" and error.reason == "outcome_unknown")
                 pause = error.retry_after or FIRST_PAUSE_SECONDS * 2 ** (MAX_RETRIES - retries_left)
                 pause *= random.uniform(1.0, 1.25)  # noqa: S311  (so that many do not come back at once)
                 if not error.retryable or not retries_left or time.monotonic() + pause >= deadline:
+                    if may_be_done and error.reason in SAYS_NOT_DONE:
+                        error.reason = "outcome_unknown"
                     raise
                 time.sleep(pause)
         raise AssertionError("unreachable")

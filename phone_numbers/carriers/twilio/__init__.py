@@ -181,6 +181,7 @@ class TwilioCarrier(Carrier, TwilioCalls, TwilioSpeech, TwilioRecording, TwilioN
         script.hears = False
         following = self.account.address("next", state=state)
         if script.room:
+            script.is_in_room = True
             return twiml.room(script.room)
         if script.stream and not script.to_say:
             url, script.stream = script.stream, ""

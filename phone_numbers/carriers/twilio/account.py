@@ -9,8 +9,8 @@ from django.http import QueryDict
 from django.utils.crypto import constant_time_compare, salted_hmac
 from twilio.request_validator import RequestValidator
 
-from phone_numbers.carriers.base import InvalidSignature, WebhookRequest
-from phone_numbers.carriers.twilio.client import make_client, refusals
+from phone_numbers.carriers.base import CarrierError, InvalidSignature, WebhookRequest
+from phone_numbers.carriers.twilio.client import make_client, refusals, unreadable
 from phone_numbers.carriers.twilio.memory import Script, change
 
 # Twilio gives up after one attempt unless a URL's fragment says otherwise, which is neither sent nor signed:
@@ -20,6 +20,9 @@ RETRIED = "rc=4&rp=all"
 TRY_HEADER = "i-twilio-idempotency-token"
 # As CallScript and CarrierCommand keep them; Twilio's own have 34 characters.
 ID = re.compile(r"[!-~]{0,64}")
+# https://www.twilio.com/docs/voice/api/call-resource#call-status-values
+ALIVE = {"queued", "initiated", "ringing", "in-progress"}
+OVER = {"completed", "busy", "failed", "no-answer", "canceled"}
 
 
 class TwilioAccount:
@@ -84,6 +87,19 @@ class TwilioAccount:
         if any("\0" in text for text in params.values()):
             raise ValueError("A null character.")
 
+    def is_alive(self, call_sid: str) -> bool:
+        """Whether a call is not over. Raises CarrierError."""
+        try:
+            with refusals():
+                status = str(self.rest.calls(call_sid).fetch().status)
+        except CarrierError as error:
+            if error.reason == "call_ended":
+                return False
+            raise
+        if status not in ALIVE | OVER:
+            raise unreadable()
+        return status in ALIVE
+
     def wake(self, call_sid: str, script: Script) -> None:
         """Have Twilio fetch the call's next document now. Before the answer it asks by itself. Raises CarrierError."""
         if script.is_live and not script.is_being_asked:
@@ -91,9 +107,11 @@ class TwilioAccount:
                 self.rest.calls(call_sid).update(url=self.address("next", state=script.client_state), method="POST")
 
     def move(self, call_sid: str, room: str) -> None:
-        """Put a call into the conference of that name. Raises CarrierError."""
+        """Put a call into the conference of that name, once: another document would end the conference. Raises CarrierError."""
 
         def enter(script: Script) -> None:
             script.room, script.listens, script.to_say = room, False, []
 
-        self.wake(call_sid, change(self.sid, call_sid, enter))
+        script = change(self.sid, call_sid, enter)
+        if not script.is_in_room:
+            self.wake(call_sid, script)

@@ -12,14 +12,12 @@ from phone_numbers.carriers.base import CallState, CarrierError, StreamSettings
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.twilio import memory, twiml
 from phone_numbers.carriers.twilio.account import TwilioAccount
-from phone_numbers.carriers.twilio.client import refusals, sid_of, unreadable
+from phone_numbers.carriers.twilio.client import refusals, sid_of
 from phone_numbers.carriers.twilio.memory import Script
 
 # Twilio's limits for a call's longest ring and length, in seconds.
 RING_LIMITS = (5, 600)
 LENGTH_LIMITS = (30, 14400)
-ALIVE = {"queued", "initiated", "ringing", "in-progress"}
-OVER = {"completed", "busy", "failed", "no-answer", "canceled"}
 # How long a call that may have been created is looked for, and how much the clocks may differ.
 LOOK_SECONDS = 2.0
 CLOCKS_DIFFER = timedelta(seconds=5)
@@ -88,7 +86,7 @@ class TwilioCalls(CallControl):
         command, is_new = memory.begin(command_id)
         if command.result:
             return command.result
-        if not is_new and (found := self._find(from_number, to_number, command_id, command.created_at)):
+        if not is_new and (found := self._made_before(from_number, to_number, command_id, command.created_at)):
             return found
         try:
             with refusals():
@@ -114,6 +112,13 @@ class TwilioCalls(CallControl):
             raise
         memory.finish(command_id, made)
         return made
+
+    def _made_before(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
+        """What an earlier attempt has made. Raises CarrierError, of which none says that nothing was made."""
+        try:
+            return self._find(from_number, to_number, command_id, since)
+        except CarrierError as error:
+            raise CarrierError(str(error), retryable=error.retryable, reason="outcome_unknown") from error
 
     def _look_for(self, from_number: str, to_number: str, command_id: str, since: datetime) -> str:
         deadline = time.monotonic() + LOOK_SECONDS
@@ -188,16 +193,7 @@ class TwilioCalls(CallControl):
         raise CarrierError("Twilio takes keys as sound.", reason="unsupported")
 
     def call_state(self, *, carrier_call_id: str) -> CallState:
-        try:
-            with refusals():
-                status = str(self.account.rest.calls(carrier_call_id).fetch().status)
-        except CarrierError as error:
-            if error.reason == "call_ended":
-                return CallState(is_alive=False)
-            raise
-        if status not in ALIVE | OVER:
-            raise unreadable()
-        return CallState(is_alive=status in ALIVE)
+        return CallState(is_alive=self.account.is_alive(carrier_call_id))
 
 
 def _within(value: int, limits: tuple[int, int]) -> int:

@@ -36,7 +36,8 @@ class Script:
     """What a call is to do next. Twilio fetches it as TwiML, and again whenever a document has ended or we say so.
 
     `number` counts the documents. `saying` is what the current document says, since `saying_since`, and `hears` whether it listens.
-    `stream` is used once. `answered` are the latest requests that were answered with documents, and `document` is the last of these.
+    `stream` is used once. `room` is a conference, which the call leaves only to end. `answered` are the latest requests that were
+    answered with documents, and `document` is the last of these.
     """
 
     client_state: str = ""
@@ -46,6 +47,7 @@ class Script:
     is_live: bool = False
     stream: str = ""
     room: str = ""
+    is_in_room: bool = False
     listens: bool = False
     language: str = ""
     number: int = 0

@@ -1,14 +1,20 @@
 """Speaking and listening by <Say> and <Gather>, and recordings."""
 
 import base64
+import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from bubblyphone.core.waiting import before_waiting
+from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import Recording, Speech
 from phone_numbers.carriers.twilio import memory
 from phone_numbers.carriers.twilio.account import TwilioAccount
-from phone_numbers.carriers.twilio.client import refusals
+from phone_numbers.carriers.twilio.client import refusals, sid_of
 from phone_numbers.carriers.twilio.memory import Piece, Script
+
+# We report an answer when Twilio asks for the first document; it is answered when Twilio has that.
+ANSWERED_WITHIN_SECONDS, ANSWERED_POLL_SECONDS = 4.0, 0.1
 
 
 class TwilioSpeech(Speech):
@@ -61,16 +67,38 @@ class TwilioRecording(Recording):
 
     def start_recording(self, *, carrier_call_id: str, client_state: str, command_id: str) -> None:
         command, is_new = memory.begin(command_id)
-        if not is_new and command.result:
+        if command.result:
             return
+        if not is_new and (found := self._recordings_of(carrier_call_id)):
+            memory.finish(command_id, found[0])
+            return
+        deadline = time.monotonic() + ANSWERED_WITHIN_SECONDS
+        while not (made := self._recording(carrier_call_id, client_state, is_last=time.monotonic() > deadline)):
+            before_waiting()
+            time.sleep(ANSWERED_POLL_SECONDS)
+        memory.finish(command_id, made)
+
+    def _recordings_of(self, call_sid: str) -> list[str]:
         with refusals():
-            made = self.account.rest.calls(carrier_call_id).recordings.create(
-                recording_channels="dual",
-                recording_status_callback=self.account.address("recording", state=client_state),
-                recording_status_callback_method="POST",
-                recording_status_callback_event=["completed", "absent"],
-            )
-        memory.finish(command_id, str(made.sid))
+            return [sid_of(found) for found in self.account.rest.calls(call_sid).recordings.list(limit=1)]
+
+    def _recording(self, call_sid: str, client_state: str, *, is_last: bool) -> str:
+        """Its id; empty while the call is about to be answered: Twilio then refuses as if it were over. Raises CarrierError."""
+        try:
+            with refusals():
+                made = self.account.rest.calls(call_sid).recordings.create(
+                    recording_channels="dual",
+                    recording_status_callback=self.account.address("recording", state=client_state),
+                    recording_status_callback_method="POST",
+                    recording_status_callback_event=["completed", "absent"],
+                )
+                return sid_of(made)
+        except CarrierError as error:
+            if error.reason != "call_ended" or not self.account.is_alive(call_sid):
+                raise
+            if is_last:
+                raise CarrierError(str(error), retryable=True, reason="not_answered") from error
+            return ""
 
     def download_headers(self, url: str) -> Mapping[str, str] | None:
         if urlsplit(url)[:2] != urlsplit(self.account.base_url)[:2]:

@@ -87,6 +87,10 @@ class Dialect(ABC):
     def is_placing(self, asked: Asked) -> bool:
         return asked.path == "/calls"
 
+    def is_transferring(self, asked: Asked) -> bool:
+        """Whether it is a command to call somebody else for the caller."""
+        return asked.path.endswith("/transfer")
+
     def _answer_to(self, asked: Asked) -> Answer:
         if self.is_placing(asked):
             return Answer(200, json.dumps(self.placed()).encode())
@@ -171,6 +175,12 @@ class TwilioDialect(Dialect):
 
     def is_placing(self, asked: Asked) -> bool:
         return asked.method == "POST" and asked.path.endswith("/Calls.json")
+
+    def is_transferring(self, asked: Asked) -> bool:
+        return self.is_placing(asked)
+
+    def _answer_to(self, asked: Asked) -> Answer:
+        return Answer(200, b'{"calls": []}') if asked.method == "GET" else super()._answer_to(asked)
 
     def report(self, happening: Happening, *, inbound: bool, state: str = "") -> Report:
         leg, state = bool(happening.leg_state), happening.leg_state or state

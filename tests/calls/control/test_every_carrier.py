@@ -21,8 +21,10 @@ from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import able, detects_screening, forget_carriers
 from phone_numbers.models import CallScript, PhoneNumber
+from tests import factories
 from tests.calls.control.dialects import BEGIN, DIALECTS, OURS, PERSON, Dialect, Happening, SmallDialect, TwilioDialect
 from tests.calls.rows import make_account, make_streaming_number
+from tests.deaths import deaths
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.long_runs import how_many
 from webhooks.models import WebhookDelivery
@@ -50,8 +52,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture(params=list(DIALECTS))
 def dialect(request: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, empty_redis: object) -> Iterator[Dialect]:
     """Commands that follow from a state are given after a commit, which never comes here."""
-    for wait in ("DECISION_SECONDS", "FIRST_ORDERS_SECONDS", "SETTLING_SECONDS"):
+    for wait in (
+        "DECISION_SECONDS",
+        "FIRST_ORDERS_SECONDS",
+        "SETTLING_SECONDS",
+        "calls.LOOK_SECONDS",
+        "client.PAUSE_SECONDS",
+    ):
         monkeypatch.setattr(f"phone_numbers.carriers.twilio.{wait}", 0.0)
+    monkeypatch.setattr("phone_numbers.carriers.telnyx.client.FIRST_PAUSE_SECONDS", 0.0)
     with RecordingServer() as server:
         yield DIALECTS[request.param](settings, server)
     forget_carriers()
@@ -208,6 +217,64 @@ def test_a_caller_is_handed_over(
     assert came_to == expected
 
 
+@pytest.mark.parametrize("dialect", ["small"], indirect=True)
+def test_a_briefing_that_the_carrier_cannot_speak_is_refused(dialect: Dialect, clock: Clock) -> None:
+    own_number(dialect)
+    call = take_call(dialect, clock)
+    happen(dialect, clock, CALLED[1], inbound=True)
+    before = list(CallEvent.objects.values_list("event_type", flat=True))
+    path, body = f"/api/v1/calls/{call.pk}/transfer", {"to": OTHER, "briefing": "Ada is calling."}
+    refused = Client().post(path, body, content_type="application/json", headers=factories.bearer(call.developer))
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == {"briefing": ["The call's carrier cannot speak, so nobody would hear it."]}
+    assert not call.transfers.exists()
+    assert list(CallEvent.objects.values_list("event_type", flat=True)) == before
+    assert [asked.path for asked in dialect.server.asked] == [f"/calls/{dialect.sid}/answer"]
+
+
+@pytest.mark.parametrize("becomes", ["answered", "taken", "refused", "silent"])
+def test_a_transfer_that_the_carrier_may_have_taken_is_not_given_up(
+    dialect: Dialect, clock: Clock, becomes: str
+) -> None:
+    """Its response is lost. The command is given again until the carrier says what became of it, or a report does."""
+    own_number(dialect)
+    call = take_call(dialect, clock)
+    happen(dialect, clock, CALLED[1], inbound=True)
+    with transaction.atomic():
+        transfer = transfers.request(Call.objects.locked(call.pk), OTHER, source="api")
+    usual = dialect.server.answer_to
+    dialect.server.answer_to = lambda asked: Answer(None)  # type: ignore[method-assign]
+    transfers.send_waiting(call.pk)
+    transfer.refresh_from_db()
+    assert (transfer.sent_at, transfer.failed_at) == (None, None)
+    if becomes == "answered":
+        state = f"{call.pk}:transfer:{transfer.pk}"
+        happen(dialect, clock, Happening("answered", 5, leg_state=state), inbound=True)
+    else:
+        answer = {"taken": usual, "refused": lambda asked: Answer(422, b"{}")}.get(becomes)
+        dialect.server.answer_to = answer or dialect.server.answer_to  # type: ignore[method-assign]
+        if becomes == "refused" and isinstance(dialect, TwilioDialect):
+            dialect.server.answer_to = lambda asked: (  # type: ignore[method-assign]
+                usual(asked) if asked.method == "GET" else Answer(422, b"{}")
+            )
+    for clock.at in (30, 120):
+        sweeper.speak_again(clock())
+        sweeper.fail_lost_transfers(clock())
+    transfer.refresh_from_db()
+    said = (transfer.answered_at is not None, transfer.sent_at is not None, transfer.reason)
+    assert (
+        said
+        == {
+            "answered": (True, False, ""),
+            "taken": (False, True, ""),
+            "refused": (False, False, "carrier_failed"),
+            "silent": (False, False, "carrier_failed"),
+        }[becomes]
+    )
+    if becomes == "taken":
+        assert len([asked for asked in dialect.server.asked if dialect.is_transferring(asked)]) >= 2
+
+
 # --- reports that come in any order, more than once, or not at all ------------------------------------------------------
 
 
@@ -300,28 +367,98 @@ def test_a_phone_that_asks_who_is_calling(
 # --- another carrier where the first one did not dial -------------------------------------------------------------------
 
 
+@pytest.fixture
+def other(dialect: Dialect, settings: Any) -> Iterator[SmallDialect]:
+    """Another carrier, where the owner of the first number has one, too."""
+    with RecordingServer() as there:
+        yield SmallDialect(settings, there)
+
+
+def two_numbers(dialect: Dialect, **fields: Any) -> PhoneNumber:
+    number = own_number(dialect, fallback_number=OTHER, **fields)
+    make_streaming_number(number.developer, e164=OTHER, carrier="small")
+    return number
+
+
+REFUSED, BUSY_SERVER, NO_ANSWER = Answer(422, b"{}"), Answer(503, b"{}"), Answer(None)
+
+
 @pytest.mark.parametrize(
-    ("answer", "is_taken"), [(Answer(422, b"{}"), True), (Answer(503, b"{}"), False), (Answer(None), False)]
+    ("answers", "is_taken"),
+    [
+        ([REFUSED], True),
+        ([BUSY_SERVER], False),
+        ([NO_ANSWER], False),
+        ([NO_ANSWER, REFUSED], False),  # what the last attempt says is not true of the first
+    ],
+)
+@pytest.mark.parametrize("dialect", ["telnyx", "twilio"], indirect=True)
+def test_a_fallback_number_is_used_only_where_nobody_was_called(
+    dialect: Dialect,
+    other: SmallDialect,
+    answers: list[Answer],
+    is_taken: bool,
+) -> None:
+    number, left = two_numbers(dialect), list(answers)
+    dialect.server.answer_to = lambda asked: left.pop(0) if len(left) > 1 else left[0]  # type: ignore[method-assign]
+    if is_taken:
+        call = place(number)
+        assert (call.carrier, call.from_number, call.carrier_call_id) == ("small", OTHER, other.sid)
+        event = CallEvent.objects.get(call=call, event_type="call.fallback")
+        assert (event.metadata["from"], event.metadata["reason"]) == (OTHER, "rejected")
+        return
+    with pytest.raises(UpstreamFailed):
+        place(number)
+    assert (other.server.asked, Call.objects.get().hangup_cause) == ([], "carrier_failed")
+    assert skipped() == [{"from": OTHER, "reason": "outcome_unknown"}]
+
+
+def skipped() -> list[Any]:
+    assert not CallEvent.objects.filter(event_type="call.fallback").exists()
+    return list(CallEvent.objects.filter(event_type="call.fallback_skipped").values_list("metadata", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "mode", "reason"),
+    [
+        ({"status": PhoneNumber.Status.SUSPENDED}, "streaming", "number_not_active"),
+        ({"carrier": "telnyx"}, "streaming", "same_carrier"),
+        ({}, "webhook", "unsupported"),  # it has no voice of its own
+    ],
 )
 @pytest.mark.parametrize("dialect", ["telnyx"], indirect=True)
-def test_a_fallback_number_is_used_only_where_nobody_was_called(
-    dialect: Dialect, settings: Any, answer: Answer, is_taken: bool
+def test_a_fallback_number_that_is_not_used_is_on_the_timeline(
+    dialect: Dialect, other: SmallDialect, change: dict[str, Any], mode: str, reason: str
 ) -> None:
-    number = own_number(dialect, fallback_number=OTHER)
-    dialect.server.answer_to = lambda asked: answer  # type: ignore[method-assign]
-    with RecordingServer() as there:
-        other = SmallDialect(settings, there)
-        make_streaming_number(number.developer, e164=OTHER, carrier="small")
-        if is_taken:
-            call = place(number)
-            assert (call.carrier, call.from_number, call.carrier_call_id) == ("small", OTHER, other.sid)
-            event = CallEvent.objects.get(call=call, event_type="call.fallback")
-            assert (event.metadata["from"], event.metadata["reason"]) == (OTHER, "rejected")
-        else:
-            with pytest.raises(UpstreamFailed):
-                place(number)
-            assert (there.asked, Call.objects.get().hangup_cause) == ([], "carrier_failed")
-            assert not CallEvent.objects.filter(event_type="call.fallback").exists()
+    number = two_numbers(dialect)
+    PhoneNumber.objects.filter(e164=OTHER).update(**change)
+    dialect.server.answer_to = lambda asked: REFUSED  # type: ignore[method-assign]
+    with pytest.raises(UpstreamFailed):
+        outbound.place_call(developer=number.developer, number=number, to=PERSON, mode=mode, request={}, agent=None)
+    assert (skipped(), other.server.asked) == ([{"from": OTHER, "reason": reason}], [])
+
+
+@pytest.mark.parametrize("dialect", ["telnyx"], indirect=True)
+def test_a_process_that_dies_between_the_two_dials_leaves_one_dial_at_most(
+    dialect: Dialect, other: SmallDialect
+) -> None:
+    number = two_numbers(dialect)
+    dialect.server.answer_to = lambda asked: REFUSED  # type: ignore[method-assign]
+    came_to = set()
+    for _ in deaths(lambda: place(number)):
+        sweeper.end_never_dialled(timezone.now() + timedelta(seconds=61))
+        dialed = len([asked for asked in other.server.asked if other.is_placing(asked)])
+        call = Call.objects.order_by("pk").last()
+        came_to.add((dialed, call.carrier if call else "", call.status if call else ""))
+        other.server.asked.clear()
+        Call.objects.all().delete()
+    assert came_to == {
+        (0, "", ""),
+        (0, "telnyx", "failed"),
+        (0, "small", "failed"),
+        (1, "small", "failed"),
+        (1, "small", "initiated"),
+    }
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
@@ -343,9 +480,8 @@ def test_a_repeated_dial_is_the_same_call(dialect: Dialect) -> None:
     [(Answer(None), "outcome_unknown"), (Answer(503, b"{}"), "outcome_unknown"), (Answer(422, b"{}"), "rejected")],
 )
 def test_a_dial_that_fails_says_whether_somebody_may_have_been_called(
-    dialect: Dialect, monkeypatch: pytest.MonkeyPatch, answer: Answer, reason: str
+    dialect: Dialect, answer: Answer, reason: str
 ) -> None:
-    monkeypatch.setattr("phone_numbers.carriers.twilio.calls.LOOK_SECONDS", 0.0)
     dialect.server.answer_to = lambda asked: answer  # type: ignore[method-assign]
     with pytest.raises(CarrierError) as failed:
         dial(dialect)

@@ -1,6 +1,7 @@
 """Calls over Twilio's protocol: the exchange on one side, our webhooks on the other, real requests in between."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -157,6 +158,30 @@ def test_an_outbound_call_is_transferred_and_billed_in_two_phases(exchange: Exch
     assert (str(call.telephony_cost), first.has_heard_speech) == ("0.100000", True)
     assert second.cause != ""
     assert {"transfer.requested", "transfer.answered", "call.ended"} <= set(events())
+
+
+def test_two_who_are_connected_a_second_time_go_on_talking(exchange: ExchangeThread, settings: Any) -> None:
+    """A process that dies between the two halves of a connection, or whose response is lost, has it made again."""
+    number = owned(exchange, settings)
+    picks_up(exchange, PERSON, WaitForSpeech(), Wait(60))
+    person = picks_up(exchange, OTHER, WaitForSpeech(), Wait(60))
+    call = place(number)
+    eventually(lambda: the_call().status == "answered")
+    running_calls.transfer(call=call, to=OTHER, briefing="Ada is calling.")
+    eventually(lambda: the_call().transferred_at is not None)
+    assert person.has_heard_speech
+    call, leg = the_call(), the_call().transfers.get().carrier_call_id
+    rooms = exchange.exchange.twilio.accounts[SID].conferences
+    eventually(lambda: [len(room.participants) for room in rooms.values()] == [2])
+    control = able("twilio", CallControl)
+    for _ in range(2):
+        control.bridge(carrier_call_id=call.carrier_call_id or "", other_carrier_call_id=leg, command_id="b")
+    time.sleep(0.5)
+    assert all(control.call_state(carrier_call_id=sid).is_alive for sid in (call.carrier_call_id or "", leg))
+    assert not the_call().is_over
+    running_calls.hang_up(call=call)
+    eventually(lambda: the_call().is_over)
+    assert the_call().hangup_cause == "normal_clearing"
 
 
 @pytest.mark.parametrize("queued_seconds", [0, 5])

@@ -15,7 +15,7 @@ from phone_numbers.carriers.registry import carrier_of
 from phone_numbers.carriers.twilio import TwilioCarrier
 from phone_numbers.models import CallScript, CarrierCommand
 from tests import carriers
-from tests.fakes.recording_server import Answer, RecordingServer
+from tests.fakes.recording_server import Answer, Asked, RecordingServer
 
 pytestmark = pytest.mark.django_db
 SID, TOKEN, CALL = f"AC{'1' * 32}", "twilio-token", "CA1"
@@ -32,6 +32,7 @@ def nobody_waits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(module, name, 0)
     monkeypatch.setattr(twilio.client, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(twilio.speech, "ANSWERED_POLL_SECONDS", 0)
     carriers.configure(settings, {"account_sid": SID, "auth_token": TOKEN, "base_url": "http://127.0.0.1:9"}, "twilio")
 
 
@@ -105,6 +106,46 @@ def test_an_account_that_cannot_call_is_not_taken(settings: Any, account: dict[s
         carriers.configure(settings, {"base_url": server.url}, "twilio")
         with pytest.raises(CarrierError):
             carrier().complete_credentials()
+
+
+NOT_YET = Answer(400, b'{"code": 21220, "message": "Requested resource is not eligible for recording"}')
+MADE = Answer(201, b'{"sid": "RE1"}')
+NONE_YET = Answer(200, b'{"recordings": []}')
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "outcome"),
+    [
+        ([MADE], "C", "RE1"),
+        ([NOT_YET, Answer(200, b'{"status": "ringing"}'), MADE], "CSC", "RE1"),  # its answer is on the way
+        ([NOT_YET, Answer(200, b'{"status": "completed"}')], "CS", "call_ended"),
+        ([Answer(None), Answer(200, b'{"recordings": [{"sid": "RE1"}]}')], "CL", "RE1"),
+        ([Answer(None), NONE_YET, MADE], "CLC", "RE1"),
+    ],
+)
+def test_a_call_is_recorded_once(settings: Any, answers: list[Answer], asked: str, outcome: str) -> None:
+    """C: a recording is asked for, S: the call's status, L: its recordings."""
+
+    def record() -> None:
+        carrier().start_recording(carrier_call_id=CALL, client_state="1", command_id="r")
+
+    with RecordingServer(answers) as server:
+        carriers.configure(settings, {"base_url": server.url}, "twilio")
+        try:
+            record()
+        except CarrierError as error:
+            came_to = error.reason
+            if came_to == "outcome_unknown":
+                record()
+        assert "".join(_kind(each) for each in server.asked) == asked
+    came_to = CarrierCommand.objects.get().result or came_to
+    assert came_to == outcome
+
+
+def _kind(asked: Asked) -> str:
+    if not asked.path.partition("?")[0].endswith("/Recordings.json"):
+        return "S"
+    return "C" if asked.method == "POST" else "L"
 
 
 # --- requests of Twilio's ---------------------------------------------------------------------------------------------
