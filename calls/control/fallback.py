@@ -36,7 +36,8 @@ def dial_instead(call: Call, refusal: CarrierError, place: Callable[[Call, str],
         _take_over(call, number, refusal)
     except NotUsed as reason:
         to = call.settings.fallback_number
-        timeline.add_event(call.pk, "call.fallback_skipped", "system", **{"from": to, "reason": str(reason)})
+        about: dict[str, Any] = {"from": to, "reason": str(reason)}
+        timeline.add_event(call.pk, "call.fallback_skipped", "system", **about)
         return ""
     try:
         return place(call, f"dial:{number.pk}")
