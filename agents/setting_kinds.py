@@ -130,7 +130,9 @@ class Setting:
     hint: str = ""  # below its input
     placeholder: str = ""  # in its input; of a choice, the words for its default
     on_call_page: str = ""  # its label there; a call's page does not show those without
-    providers: Mapping[str, At] = field(default_factory=dict)  # by AIModel.Provider; see `agents.providers.settings`
+    providers: Mapping[str, At] = field(
+        default_factory=dict
+    )  # by AIModel.Provider; see `agents.providers.setting_placement`
 
     def said(self, text: str) -> str:
         """A text of the declaration with its figures."""

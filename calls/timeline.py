@@ -67,7 +67,7 @@ def add_transcript(
         interrupted_at_ms=interrupted_at_ms,
         commentary=commentary,
     )
-    if call.config.get("realtime_transcript", {}).get("value"):
+    if call.settings.realtime_transcript:
         notify(call, "call.transcript.segment", at=at, role=role, text=text)
 
 

@@ -10,7 +10,7 @@ from agents import configuration
 from agents.variable_fields import VariablesForm
 from bubblyphone.core.templatetags.ui import phone
 from phone_numbers.models import PhoneNumber
-from sandbox.pages import speaking_numbers
+from sandbox.selectors import speaking_numbers
 
 DEMO = "demo"
 

@@ -12,7 +12,7 @@ from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.pages import page, read_id
 from calls.dashboard.pages import live_context
-from sandbox import pages, prices, services
+from sandbox import prices, selectors, services
 from sandbox.forms import DEMO, SandboxForm
 from sandbox.handsets import handset_number
 
@@ -31,11 +31,11 @@ def phone(request: HttpRequest) -> HttpResponse:
         raise Http404
     developer = signed_in(request)
     context = {
-        "numbers": pages.callable_numbers(developer),
+        "numbers": selectors.callable_numbers(developer),
         "own_number": handset_number(developer),
         "to": request.GET.get("to", ""),
         "keys": KEYS,
-        "last_call": pages.newest_call_id(developer),
+        "last_call": selectors.newest_call_id(developer),
     }
     return render(request, "sandbox/phone.html", context)
 
@@ -46,7 +46,7 @@ def phone(request: HttpRequest) -> HttpResponse:
 def phone_call(request: HttpRequest) -> HttpResponse:
     """The handset's newest call after the one with the id `after`, as a fragment; 204 while there is none."""
     seen = read_id(request.GET.get("after"))
-    call = pages.handset_calls(signed_in(request)).filter(pk__gt=seen or 0).first()
+    call = selectors.handset_calls(signed_in(request)).filter(pk__gt=seen or 0).first()
     if call is None:
         return HttpResponse(status=204)
     return render(request, "calls/_live_summary.html", live_context(call))

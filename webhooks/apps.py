@@ -14,7 +14,7 @@ class WebhooksConfig(AppConfig):
         )
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
         from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
-        from webhooks import account_data, account_endpoints, delivery, events
+        from webhooks import account_data, account_endpoints, delivery, event_feed
 
         CLOCK_TASKS.register(delivery.run)
         DELETION_STEPS.register(
@@ -23,4 +23,4 @@ class WebhooksConfig(AppConfig):
         )
         RETENTION_KINDS.register(account_data.KIND)
         EXPORT_TABLES.register(*account_data.TABLES)
-        SCHEDULED_JOBS.register(ScheduledJob("delete old events", events.delete_expired, 60))
+        SCHEDULED_JOBS.register(ScheduledJob("delete old events", event_feed.delete_expired, 60))

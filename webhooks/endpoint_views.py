@@ -69,17 +69,10 @@ def endpoint(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @page
-def enable(request: HttpRequest, pk: int) -> HttpResponse:
-    account_endpoints.update(developer=signed_in(request), pk=pk, enabled=True)
-    messages.success(request, "Endpoint enabled. It receives events from now on.")
-    return redirect("webhook-endpoint", pk)
-
-
-@require_POST
-@page
-def disable(request: HttpRequest, pk: int) -> HttpResponse:
-    account_endpoints.update(developer=signed_in(request), pk=pk, enabled=False)
-    messages.success(request, "Endpoint disabled.")
+def set_enabled(request: HttpRequest, pk: int, *, enabled: bool) -> HttpResponse:
+    account_endpoints.update(developer=signed_in(request), pk=pk, enabled=enabled)
+    text = "Endpoint enabled. It receives events from now on." if enabled else "Endpoint disabled."
+    messages.success(request, text)
     return redirect("webhook-endpoint", pk)
 
 

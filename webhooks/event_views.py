@@ -15,7 +15,7 @@ from accounts.access import signed_in
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.pages import add_errors, page, posted_from, read_id, slice_of
-from webhooks import events, redelivery, replay
+from webhooks import event_feed, redelivery, replay
 from webhooks.forms import EventFilterForm, ResendEventsForm
 
 # A page that follows events shows so many more, then asks to be loaded again: a browser does not get slower and slower.
@@ -35,8 +35,8 @@ def events_page(request: HttpRequest) -> HttpResponse:
 def _show(request: HttpRequest, *, refused: ResendEventsForm | None = None) -> HttpResponse:
     developer = signed_in(request)
     form = EventFilterForm(request.GET)
-    newest = events.newest_id(developer.pk)
-    rows = events.up_to(developer.pk, newest).annotate(shown=_BEGINNING).defer("body")
+    newest = event_feed.newest_id(developer.pk)
+    rows = event_feed.up_to(developer.pk, newest).annotate(shown=_BEGINNING).defer("body")
     shown = slice_of(rows.filter(**form.lookups()) if form.is_valid() else rows.none(), request.GET.get("before"))
     query = request.GET.copy()
     query.pop("before", None)
@@ -63,10 +63,10 @@ def tail(request: HttpRequest) -> HttpResponse:
     form = EventFilterForm(request.GET)
     newest, count = request.GET.get("newest") or None, read_id(request.GET.get("count")) or 0
     try:
-        following = list(events.after(developer.pk, newest)[:TAIL_BATCH])
+        following = list(event_feed.after(developer.pk, newest)[:TAIL_BATCH])
     except InvalidRequest:  # the page is older than the events we keep
         following, count = [], MAX_TAILED
-    fitting = events.up_to(developer.pk, following[-1].public_id if following else None)
+    fitting = event_feed.up_to(developer.pk, following[-1].public_id if following else None)
     fitting = fitting.filter(pk__in=[event.pk for event in following], **(form.lookups() if form.is_valid() else {}))
     rows = list(fitting.annotate(shown=_BEGINNING).defer("body").order_by("-position"))
     query = request.GET.copy()
@@ -82,11 +82,11 @@ def tail(request: HttpRequest) -> HttpResponse:
 def event(request: HttpRequest, public_id: str) -> HttpResponse:
     """One event: its body, and where it was sent."""
     developer = signed_in(request)
-    found = events.get_event(developer.pk, public_id)
+    found = event_feed.get_event(developer.pk, public_id)
     deliveries = redelivery.with_attempts(redelivery.deliveries_of(developer).filter(event=found))
     context: dict[str, Any] = {
         "event": found,
-        "call_id": events.call_id_of(found),
+        "call_id": event_feed.call_id_of(found),
         "body": json.dumps(parse_stored_json(found.body), indent=2, ensure_ascii=False),
         "deliveries": deliveries.order_by("pk"),
     }

@@ -38,7 +38,7 @@ class WebhookEndpoint(models.Model):
 class Event(models.Model):
     """Something that happened, written in the transaction that made it happen, whether or not anybody is told.
 
-    `position` orders an account's events as they became visible: it is given after the commit (`webhooks.events`), so that
+    `position` orders an account's events as they became visible: it is given after the commit (`webhooks.event_feed`), so that
     reading on from a position misses none whose transaction took longer.
     """
 

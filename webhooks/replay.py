@@ -24,7 +24,7 @@ def resend_events(
     Each has the `X-Webhook-Id` it always had. Those on their way are left alone. Raises NotFound, and InvalidRequest for more than
     MAX_EVENTS, of which none is sent then.
     """
-    # Locked, so that whoever disables or deletes it meanwhile cancels what is written here.
+    # Locked: disabling or deleting it waits, then cancels what is written here.
     endpoint = account_endpoints.endpoints_of(developer).select_for_update(no_key=True).filter(pk=endpoint_id).first()
     if endpoint is None:
         raise NotFound("Not found.")

@@ -26,7 +26,7 @@ NO_SPEECH = "no_speech"
 
 def schema_of(call: Call) -> dict[str, Any]:
     """The fields to extract from the call; empty for no analysis."""
-    return call.config.get("analysis_schema", {}).get("value") or {}
+    return dict(call.settings.analysis_schema or {})
 
 
 def begin(call: Call) -> None:

@@ -41,7 +41,7 @@ QUIET_SECONDS = 0.2
 
 
 def is_wanted(call: Call) -> bool:
-    return bool(call.config.get("transcription_enabled", {}).get("value")) and call.recording_enabled
+    return call.settings.transcription_enabled and call.recording_enabled
 
 
 def is_expected(call: Call) -> bool:
@@ -108,8 +108,7 @@ def _transcribe_next(work: Transcription, reader: StereoReader, transcriber: Tra
     is_last = first + len(pcm16) // 2 >= reader.frames
     if not is_last:
         pcm16 = pcm16[: 2 * quietest(pcm16, reader.sample_rate)]
-    language = work.call.config.get("language", {}).get("value") or ""
-    said = transcriber.transcribe(pcm16, reader.sample_rate, language)
+    said = transcriber.transcribe(pcm16, reader.sample_rate, work.call.settings.language)
     began = work.positions_ms[channel] / 1000
     segments = [_segment(one, began, ROLES[channel]) for one in said]
     if ROLES[channel] == TranscriptEntry.Role.MODEL:

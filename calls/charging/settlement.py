@@ -44,8 +44,7 @@ def _seconds_until(call: Call, moment: datetime) -> int:
 
 def cost_limit(call: Call) -> Decimal | None:
     """The most that the call may cost by its configuration, in USD."""
-    text = call.config.get("max_cost_per_call", {}).get("value")
-    return Decimal(text) if text else None
+    return call.settings.max_cost_per_call
 
 
 def seconds_within_limits(call: Call, seconds: int) -> int:
@@ -90,7 +89,7 @@ def was_voicemail(call: Call) -> bool:
     """Whether the call ended because an answering machine took it and its setting is to hang up."""
     if call.hangup_cause != HangupCause.VOICEMAIL:
         return False  # before its configuration is asked for, which lists of calls leave in the database
-    return bool(call.config.get("voicemail_action", {}).get("value") == VoicemailAction.HANGUP)
+    return call.settings.voicemail_action == VoicemailAction.HANGUP
 
 
 def settle(call: Call, now: datetime) -> None:

@@ -171,7 +171,7 @@ def listen(call: Call) -> None:
             carrier_call_id=call.carrier_call_id or "",
             command_id=commands.command_id(call, "transcription"),
             language=call.settings.language,
-            interim=_is_interruptible(call),
+            interim=call.settings.interruptible,
         )
     except CarrierError as error:
         if not _is_refused(call, "listening.failed", error):
@@ -191,7 +191,7 @@ def stop_listening(call: Call) -> None:
 
 def on_caller_speaks(call: Call, event: CarrierEvent) -> None:
     """Who is talked over falls silent, where the number has it so."""
-    if call.is_over or not _is_interruptible(call):
+    if call.is_over or not call.settings.interruptible:
         return
     speaking = _being_said(call, event)
     stopped = list(speaking)
@@ -227,7 +227,3 @@ def on_transcription(call: Call, event: CarrierEvent) -> None:
         call.save(update_fields=["speech_transcribed"])
     timeline.add_transcript(call.pk, "user", text, at=event.occurred_at)
     timeline.notify(call, "call.speech", at=event.occurred_at, wants_reply=True, text=text)
-
-
-def _is_interruptible(call: Call) -> bool:
-    return bool(call.config.get("interruptible", {}).get("value", True))

@@ -90,9 +90,6 @@ class Case:
         refused = self.named("call.refused")
         return str(refused[-1].metadata.get("reason", "")) if refused else ""
 
-    def setting(self, name: str) -> object:
-        return self.call.config.get(name, {}).get("value")
-
 
 def page_url(name: str, *arguments: object) -> str:
     """The absolute URL of a page."""

@@ -90,13 +90,13 @@ def _insufficient_balance(case: Case) -> Diagnosis:
 
 
 def _max_duration(case: Case) -> Diagnosis:
-    text = f"The call reached its maximum duration of {seconds_in_words(case.setting('max_call_duration'))}."
+    text = f"The call reached its maximum duration of {seconds_in_words(case.call.settings.max_call_duration)}."
     fix = "If this is too short, raise “Max duration” on the agent or number."
     return Diagnosis(Fault.SETTINGS, text, fix, fix_url=case.configuration_page)
 
 
 def _silence_timeout(case: Case) -> Diagnosis:
-    text = f"Nobody said anything for {seconds_in_words(case.setting('silence_timeout'))}."
+    text = f"Nobody said anything for {seconds_in_words(case.call.settings.silence_timeout)}."
     fix = "If people need more time, raise “Silence timeout” on the agent or number."
     return Diagnosis(case.other_party, text, fix, fix_url=case.configuration_page)
 
@@ -123,7 +123,7 @@ def _model_failed(case: Case) -> Diagnosis:
     failures = case.named("model.failed")
     evidence = told(case, "model.failed", "model.reconnected") if failures else []
     if failures and failures[-1].metadata.get("refused"):
-        if case.setting("model_key_id"):
+        if case.call.settings.model_key_id:
             text = f"{slug} rejected your model key."
             fix = "Test the key on the Model keys page. Its quota may be used up."
             return Diagnosis(Fault.SETTINGS, text, fix, evidence, page_url("model-keys"))

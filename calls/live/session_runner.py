@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from agents.http_tools import http_tools
 from agents.providers.base import SessionConfig
-from agents.providers.settings import model_settings
+from agents.providers.setting_placement import model_settings
 from agents.setting_choices import FirstSpeaker, VoicemailAction
 from agents.tools import build_toolset
 from bubblyphone.core import tracing

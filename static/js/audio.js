@@ -1,4 +1,4 @@
-// A voice line between the microphone and loudspeaker of this machine and whoever uses it (Phone, Sandbox).
+// A voice line between the microphone and loudspeaker of this machine and the page that uses it (Phone, Sandbox).
 
 const PROBLEMS = {
   NotAllowedError: "Microphone access was denied. Allow it in the address bar and try again.",

@@ -1,4 +1,4 @@
-// Forms on every page: the first wrong field has the focus, one press is one submission, and whoever leaves changes is asked first.
+// Forms on every page: the first wrong field has the focus, one press is one submission, and the browser asks before unsaved changes are lost.
 
 // --- what is wrong --------------------------------------------------------------------------------------------------
 

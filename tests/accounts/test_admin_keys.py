@@ -29,7 +29,7 @@ def session_of(developer: Developer) -> dict[str, str]:
 
 
 def protected(developer: Developer) -> list[tuple[str, str, Any, int]]:
-    """Requests about what protects an account, and their status for whoever may make them."""
+    """Requests about what protects an account, and their status for keys that may make them."""
     other, _ = make_api_key(developer, label="Other")
     doomed, _ = make_api_key(developer, label="Doomed")
     number = make_phone_number(developer=developer, daily_cap=Decimal(5), max_concurrent_calls=2)

@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on POSTs: one effect, one answer, whoever repeats and however fast."""
+"""`Idempotency-Key` on POSTs: one effect, one answer, however fast it is repeated."""
 
 import json
 import uuid

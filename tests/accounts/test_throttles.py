@@ -256,7 +256,7 @@ def test_demos_need_a_confirmed_email_where_mail_can_be_sent(
 
 # --- a second factor, from everywhere ---------------------------------------------------------------------------------
 def test_codes_from_many_addresses_have_a_limit_that_does_not_lock_out_the_owner() -> None:
-    """Whoever has the password guesses from everywhere; the owner has recovery codes, and a new password ends it."""
+    """Somebody with the password guesses codes from many addresses: the owner's recovery codes still work, and a new password ends it."""
     victim, other = (make_developer(is_staff=True, is_superuser=True) for _ in range(2))
     code = recovery_code(victim)
     for number in range(50):

@@ -1,4 +1,4 @@
-"""Automatic top-ups: one charge for each crossing of the threshold, whoever dies in between; a refusal ends them and is told."""
+"""Automatic top-ups: one charge for each crossing of the threshold, whichever process dies; a refusal turns them off and is reported."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

@@ -83,7 +83,7 @@ def doubled(example: dict[str, Any], name: str, raw: str) -> bytes:
 UNCOUNTED = {
     "django_session", "accounts_idempotentanswer", "accounts_browsersession", "accounts_sessiontoken", "numbers_countryrequirements",
 }  # fmt: skip
-# Reading an account's events numbers those that nobody has read yet: webhooks.events.
+# Reading an account's events numbers those that nobody has read yet: webhooks.event_feed.
 NUMBERED_BY_READING = "webhooks_event"
 
 

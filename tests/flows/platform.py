@@ -24,7 +24,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 150
 # The account's API keys take turns, so that a test may poll as often as it likes (100 requests a minute each).
 KEY_COUNT = 20
-# Settings of the test run itself, or of whoever runs it.
+# Settings of the test run itself, or of its surroundings.
 KEPT_OUT = (
     "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "DJANGO_SETTINGS_MODULE", "DATA_DIR", "PUBLIC_URL",
     "CARRIER", "TELNYX_API_KEY", "TWILIO_ACCOUNT_SID", "OPENAI_API_KEY", "GEMINI_API_KEY", "LOCAL_LLM_BASE_URL", "STRIPE_SECRET_KEY",

@@ -25,12 +25,12 @@ class Vendors:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def openai(self, script: Script, key: str = OPENAI_KEY) -> FakeOpenAI:
-        """What OpenAI does from now on for whoever comes with that key."""
+        """What OpenAI does from now on for requests with that key."""
         self._fakes[key] = fake = FakeOpenAI(script)
         return fake
 
     def gemini(self, script: Script, key: str = GEMINI_KEY) -> FakeGemini:
-        """What Google does from now on for whoever comes with that key."""
+        """What Google does from now on for requests with that key."""
         self._fakes[key] = fake = FakeGemini(script)
         return fake
 

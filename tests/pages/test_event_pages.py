@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Developer
 from tests.factories import make_developer, make_endpoint
 from tests.pages.signed_in import assert_sound, signed_in_client
-from webhooks import events, replay
+from webhooks import event_feed, replay
 from webhooks.models import Event, WebhookDelivery, WebhookEndpoint
 from webhooks.outbox import publish
 from webhooks.signing import signing_keys
@@ -179,7 +179,7 @@ def test_what_is_too_much_or_of_others_is_not_resent(
 def test_the_list_asks_few_questions(client: Client, developer: Developer, django_assert_max_num_queries: Any) -> None:
     for _ in range(30):
         put(developer)
-    events.newest_id(developer.pk)
+    event_feed.newest_id(developer.pk)
     client.get("/events")  # the session's first page notes where it is from
     with django_assert_max_num_queries(8):
         page = text_of(client, "/events")

@@ -26,7 +26,7 @@ from tests.fakes.recording_server import RecordingServer
 from tests.fakes.stripe_server import FakeStripe
 from tests.pages.signed_in import signed_in_client
 from tests.phone_numbers.requirement_answers import upload
-from webhooks import events
+from webhooks import event_feed
 from webhooks.account_endpoints import create as create_endpoint
 from webhooks.account_endpoints import update as update_endpoint
 from webhooks.models import WebhookDelivery
@@ -115,7 +115,7 @@ class World:
 
     def _event(self) -> str:
         publish(developer_id=self.developer.pk, subject="number:1", event_type="call.hangup", payload={}, endpoints=())
-        newest = events.newest_id(self.developer.pk)
+        newest = event_feed.newest_id(self.developer.pk)
         assert newest is not None
         return newest
 

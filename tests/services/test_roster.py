@@ -15,7 +15,7 @@ from bubblyphone.services.groups import is_group_alive, kill_group
 from bubblyphone.services.orphan_reaper import OrphanReaper
 from bubblyphone.services.roster import Roster, stop_leftovers
 
-# Whoever runs the tests in the background may have SIGINT ignored, which children inherit.
+# If the tests run in the background, SIGINT may be ignored, which children inherit.
 SLEEPER = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print('up', flush=True); time.sleep(60)"
 # A leader that ends, and a child in its group that does not.
 ORPHAN = (

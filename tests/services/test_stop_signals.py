@@ -25,7 +25,7 @@ print("asked", signals.is_urgent, flush=True)
 PATIENCE = """
 import os, signal, time
 from bubblyphone.services.stop_signals import StopSignals
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests under `nohup` has it ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under `nohup` it is ignored
 signals = StopSignals()
 signals.install()
 began = time.monotonic()

@@ -17,7 +17,7 @@ from calls import timeline
 from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_developer, make_secret_for
-from webhooks import events
+from webhooks import event_feed
 from webhooks.models import Event, WebhookDelivery
 from webhooks.outbox import Address, publish
 
@@ -110,11 +110,11 @@ def test_events_are_kept_for_30_days_and_deliveries_longer() -> None:
     )
     Event.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=30, minutes=1))
     Event.objects.filter(pk=kept.pk).update(created_at=timezone.now() - timedelta(days=29, hours=23))
-    events.delete_expired()
-    assert list(events.after(developer.pk, None)) == [kept]
+    event_feed.delete_expired()
+    assert list(event_feed.after(developer.pk, None)) == [kept]
     assert list(WebhookDelivery.objects.order_by("pk").values_list("event_id", flat=True)) == [None, kept.pk]
     with pytest.raises(InvalidRequest):
-        events.after(developer.pk, old.public_id)
+        event_feed.after(developer.pk, old.public_id)
 
 
 @pytest.mark.django_db

@@ -12,7 +12,7 @@ from accounts.models import Developer
 from bubblyphone.core.api import NewestFirstPagination, data, page_of, validated
 from bubblyphone.core.known_parameters import KnownParameters
 from bubblyphone.core.readable_body import ReadableBody
-from webhooks import account_endpoints, events
+from webhooks import account_endpoints, event_feed
 from webhooks.api.serializers import EndpointSerializer, EventFilters
 from webhooks.api.shapes import ENDPOINT, EVENT, NEW_ENDPOINT, WEBHOOK_LOG
 from webhooks.models import WebhookEndpoint
@@ -28,7 +28,7 @@ class EventsView(APIView):
         size = NewestFirstPagination().read_size(request)
         last_read = request.query_params.get("cursor", chosen.get("after"))
         developer = cast(Developer, request.user)
-        found = events.after(developer.pk, last_read, chosen.get("type", ()))
+        found = event_feed.after(developer.pk, last_read, chosen.get("type", ()))
         if since := chosen.get("since"):
             found = found.filter(created_at__gte=since)
         rows = list(found[: size + 1])

@@ -14,7 +14,7 @@ from bubblyphone.core.json_schema import (
     text,
     whole,
 )
-from webhooks import events
+from webhooks import event_feed
 from webhooks.models import WebhookDelivery
 
 ATTEMPT = shape(
@@ -63,7 +63,7 @@ EVENT = shape(
         ),
         "type": Read("event_type", text("call.hangup")),
         "created_at": moment(),
-        "call_id": Read(events.call_id_of, nullable(whole(42, "Null if the event is not about a call."))),
+        "call_id": Read(event_feed.call_id_of, nullable(whole(42, "Null if the event is not about a call."))),
         "data": Read(
             lambda event: parse_stored_json(event.body),
             free_object({"event": "call.hangup", "call_id": "42"}, "The body of the event's webhook."),

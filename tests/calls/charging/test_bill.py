@@ -87,7 +87,7 @@ def test_a_death_between_any_two_steps_of_a_settlement() -> None:
 
     calls.append(make_call(number, BEGUN, **fields))
     for _ in deaths(work):
-        end(calls[-1])  # whoever comes next
+        end(calls[-1])  # whichever comes next
         end(calls[-1])
         calls.append(make_call(number, BEGUN, **fields))
     calls.pop().delete()

@@ -1,4 +1,4 @@
-"""What the Phone and Sandbox pages look up."""
+"""What the Phone and Sandbox pages show."""
 
 from django.db.models import Q, QuerySet
 
