@@ -2,68 +2,29 @@
 
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import Client
-from django.utils import timezone
 
 from billing import ledger
-from bubblyphone.core.errors import UpstreamFailed
 from calls.clock import sweeper
 from calls.control import commands, outbound, transfers
 from calls.models import Call, CallEvent, CarrierEventRecord
-from phone_numbers.carriers.base import CarrierError
-from phone_numbers.carriers.capabilities import CallControl
-from phone_numbers.carriers.registry import able, detects_screening, forget_carriers
+from phone_numbers.carriers.registry import detects_screening
 from phone_numbers.models import CallScript, PhoneNumber
 from tests import factories
-from tests.calls.control.dialects import BEGIN, DIALECTS, OURS, PERSON, Dialect, Happening, SmallDialect, TwilioDialect
+from tests.calls.control.conftest import Clock
+from tests.calls.control.dialects import OURS, PERSON, Dialect, Happening, TwilioDialect
 from tests.calls.rows import make_account, make_streaming_number
-from tests.deaths import deaths
-from tests.fakes.recording_server import Answer, RecordingServer
+from tests.fakes.recording_server import Answer
 from tests.long_runs import how_many
 from webhooks.models import WebhookDelivery
 
 pytestmark = pytest.mark.django_db
 OTHER = "+12025550124"
-
-
-class Clock:
-    """What `timezone.now` says, in seconds from BEGIN."""
-
-    at = 0.0
-
-    def __call__(self) -> datetime:
-        return BEGIN + timedelta(seconds=self.at)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(timezone, "now", clock)
-    return clock
-
-
-@pytest.fixture(params=list(DIALECTS))
-def dialect(request: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, empty_redis: object) -> Iterator[Dialect]:
-    """Commands that follow from a state are given after a commit, which never comes here."""
-    for wait in (
-        "DECISION_SECONDS",
-        "FIRST_ORDERS_SECONDS",
-        "SETTLING_SECONDS",
-        "calls.LOOK_SECONDS",
-        "client.PAUSE_SECONDS",
-    ):
-        monkeypatch.setattr(f"phone_numbers.carriers.twilio.{wait}", 0.0)
-    monkeypatch.setattr("phone_numbers.carriers.telnyx.client.FIRST_PAUSE_SECONDS", 0.0)
-    with RecordingServer() as server:
-        yield DIALECTS[request.param](settings, server)
-    forget_carriers()
 
 
 def own_number(dialect: Dialect, **fields: Any) -> PhoneNumber:
@@ -365,130 +326,3 @@ def test_a_phone_that_asks_who_is_calling(
 
 
 # --- another carrier where the first one did not dial -------------------------------------------------------------------
-
-
-@pytest.fixture
-def other(dialect: Dialect, settings: Any) -> Iterator[SmallDialect]:
-    """Another carrier, where the owner of the first number has one, too."""
-    with RecordingServer() as there:
-        yield SmallDialect(settings, there)
-
-
-def two_numbers(dialect: Dialect, **fields: Any) -> PhoneNumber:
-    number = own_number(dialect, fallback_number=OTHER, **fields)
-    make_streaming_number(number.developer, e164=OTHER, carrier="small")
-    return number
-
-
-REFUSED, BUSY_SERVER, NO_ANSWER = Answer(422, b"{}"), Answer(503, b"{}"), Answer(None)
-
-
-@pytest.mark.parametrize(
-    ("answers", "is_taken"),
-    [
-        ([REFUSED], True),
-        ([BUSY_SERVER], False),
-        ([NO_ANSWER], False),
-        ([NO_ANSWER, REFUSED], False),  # what the last attempt says is not true of the first
-    ],
-)
-@pytest.mark.parametrize("dialect", ["telnyx", "twilio"], indirect=True)
-def test_a_fallback_number_is_used_only_where_nobody_was_called(
-    dialect: Dialect,
-    other: SmallDialect,
-    answers: list[Answer],
-    is_taken: bool,
-) -> None:
-    number, left = two_numbers(dialect), list(answers)
-    dialect.server.answer_to = lambda asked: left.pop(0) if len(left) > 1 else left[0]  # type: ignore[method-assign]
-    if is_taken:
-        call = place(number)
-        assert (call.carrier, call.from_number, call.carrier_call_id) == ("small", OTHER, other.sid)
-        event = CallEvent.objects.get(call=call, event_type="call.fallback")
-        assert (event.metadata["from"], event.metadata["reason"]) == (OTHER, "rejected")
-        return
-    with pytest.raises(UpstreamFailed):
-        place(number)
-    assert (other.server.asked, Call.objects.get().hangup_cause) == ([], "carrier_failed")
-    assert skipped() == [{"from": OTHER, "reason": "outcome_unknown"}]
-
-
-def skipped() -> list[Any]:
-    assert not CallEvent.objects.filter(event_type="call.fallback").exists()
-    return list(CallEvent.objects.filter(event_type="call.fallback_skipped").values_list("metadata", flat=True))
-
-
-@pytest.mark.parametrize(
-    ("change", "mode", "reason"),
-    [
-        ({"status": PhoneNumber.Status.SUSPENDED}, "streaming", "number_not_active"),
-        ({"carrier": "telnyx"}, "streaming", "same_carrier"),
-        ({}, "webhook", "unsupported"),  # it has no voice of its own
-    ],
-)
-@pytest.mark.parametrize("dialect", ["telnyx"], indirect=True)
-def test_a_fallback_number_that_is_not_used_is_on_the_timeline(
-    dialect: Dialect, other: SmallDialect, change: dict[str, Any], mode: str, reason: str
-) -> None:
-    number = two_numbers(dialect)
-    PhoneNumber.objects.filter(e164=OTHER).update(**change)
-    dialect.server.answer_to = lambda asked: REFUSED  # type: ignore[method-assign]
-    with pytest.raises(UpstreamFailed):
-        outbound.place_call(developer=number.developer, number=number, to=PERSON, mode=mode, request={}, agent=None)
-    assert (skipped(), other.server.asked) == ([{"from": OTHER, "reason": reason}], [])
-
-
-@pytest.mark.parametrize("dialect", ["telnyx"], indirect=True)
-def test_a_process_that_dies_between_the_two_dials_leaves_one_dial_at_most(
-    dialect: Dialect, other: SmallDialect
-) -> None:
-    number = two_numbers(dialect)
-    dialect.server.answer_to = lambda asked: REFUSED  # type: ignore[method-assign]
-    came_to = set()
-    for _ in deaths(lambda: place(number)):
-        sweeper.end_never_dialled(timezone.now() + timedelta(seconds=61))
-        dialed = len([asked for asked in other.server.asked if other.is_placing(asked)])
-        call = Call.objects.order_by("pk").last()
-        came_to.add((dialed, call.carrier if call else "", call.status if call else ""))
-        other.server.asked.clear()
-        Call.objects.all().delete()
-    assert came_to == {
-        (0, "", ""),
-        (0, "telnyx", "failed"),
-        (0, "small", "failed"),
-        (1, "small", "failed"),
-        (1, "small", "initiated"),
-    }
-
-
-# --- commands ---------------------------------------------------------------------------------------------------------
-
-
-def dial(dialect: Dialect, command_id: str = "c-1") -> str:
-    return able(dialect.slug, CallControl).dial(
-        from_number=OURS, to_number=PERSON, client_state="0", command_id=command_id, stream=None,
-        timeout_seconds=30, time_limit_seconds=60,
-    )  # fmt: skip
-
-
-def test_a_repeated_dial_is_the_same_call(dialect: Dialect) -> None:
-    assert dial(dialect) == dial(dialect) == dialect.sid
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [(Answer(None), "outcome_unknown"), (Answer(503, b"{}"), "outcome_unknown"), (Answer(422, b"{}"), "rejected")],
-)
-def test_a_dial_that_fails_says_whether_somebody_may_have_been_called(
-    dialect: Dialect, answer: Answer, reason: str
-) -> None:
-    dialect.server.answer_to = lambda asked: answer  # type: ignore[method-assign]
-    with pytest.raises(CarrierError) as failed:
-        dial(dialect)
-    assert failed.value.reason == reason
-
-
-def test_an_ended_call_may_be_hung_up_on(dialect: Dialect) -> None:
-    body = b'{"errors": [{"code": "90018", "title": "Call has already ended"}], "code": 21220}'
-    dialect.server.answer_to = lambda asked: Answer(404 if dialect.slug == "small" else 422, body)  # type: ignore[method-assign]
-    able(dialect.slug, CallControl).hang_up(carrier_call_id=dialect.sid, command_id="h")
