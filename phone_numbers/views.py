@@ -1,5 +1,6 @@
 """Numbers: the list, buying, configuring and releasing."""
 
+import uuid
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import signed_in
 from agents.selectors import agents_of, get_agent
+from billing.payments import checkout
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import add_errors, page, read_id, reported, show_refusal
 from bubblyphone.core.templatetags.ui import phone
@@ -119,6 +121,8 @@ def _search(request: HttpRequest) -> dict[str, object]:
         "price": price,
         "eligibility": eligibility,
         "total": price.setup_cost + price.monthly_cost,
+        # Test credit is a button away, and leads back to the purchase.
+        "credit_reference": uuid.uuid4() if checkout.is_test_mode() else None,
     }
 
 

@@ -198,6 +198,7 @@ function showButtons() {
 
 for (const button of root.querySelectorAll("button[data-mode]")) button.addEventListener("click", () => choose(button.dataset.mode));
 choose("chat");
+for (const button of root.querySelectorAll("button:disabled")) button.disabled = false; // until here a click would be lost
 window.addEventListener("pagehide", () => chat.socket?.close());
 document.addEventListener("keydown", (event) => {
   if (event.altKey && event.key.toLowerCase() === "t") {
