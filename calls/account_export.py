@@ -14,6 +14,7 @@ from calls.after_call.recording_files import storage
 from calls.api.caps import caps_data
 from calls.api.policy_shapes import DO_NOT_CALL, POLICY
 from calls.api.shapes import CALL, EVENT, SPOKEN, TURN
+from calls.control.scheduled_calls import scheduled_of
 from calls.models import Call, CallEvent, CallTurn, Recording, TranscriptEntry, Transcription, Transfer
 from calls.policy import services as policies
 
@@ -74,6 +75,22 @@ def _transfers(developer: Developer) -> Iterator[dict[str, Any]]:
         }
 
 
+def _scheduled(developer: Developer) -> Iterator[dict[str, Any]]:
+    for row in in_pages(scheduled_of(developer)):
+        yield {
+            "id": row.pk,
+            "from_number": row.phone_number.e164,
+            "to_number": row.to_number,
+            "agent_id": row.agent_id,
+            "dynamic_variables": row.dynamic_variables,
+            "due_at": format_time(row.due_at),
+            "status": row.status,
+            "call_id": row.call_id,
+            "reason": row.reason or None,
+            "detail": row.detail or None,
+        }
+
+
 def _do_not_call(developer: Developer) -> Iterator[dict[str, Any]]:
     for number in in_pages(policies.numbers_of(developer)):
         yield DO_NOT_CALL.of(number)
@@ -86,6 +103,7 @@ TABLES = (
     ExportTable("events", partial(_of_calls, CallEvent, EVENT)),
     ExportTable("turns", partial(_of_calls, CallTurn, TURN)),
     ExportTable("transfers", _transfers),
+    ExportTable("scheduled_calls", _scheduled),
     ExportTable("caps", _caps),
     ExportTable("policy", _policy),
     ExportTable("do_not_call", _do_not_call),

@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from calls.after_call import analysis, recordings, transcription
-from calls.control import carrier_recording, commands, inbound, lifecycle, speech, streams, transfers
+from calls.control import carrier_recording, commands, inbound, lifecycle, scheduled_calls, speech, streams, transfers
 from calls.live import tool_requests
 from calls.live.database_threads import in_database
 from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
@@ -181,7 +181,7 @@ def end_never_dialled(now: datetime) -> None:
     """A process died between writing an outbound call down and dialling it, or an answer of the carrier was lost."""
     for call in Call.objects.filter(
         status=CallStatus.INITIATED, sandbox=False, carrier_call_id=None, started_at__lt=now - NEVER_DIALLED_AFTER
-    ):
+    ).exclude(pk__in=scheduled_calls.begun(now)):  # those are dialed again
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=now)
 
 

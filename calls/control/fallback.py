@@ -1,7 +1,7 @@
 """Outbound calls that their carrier has certainly not dialed go over another number of the developer's, at another carrier.
 
 Each of the two dials is given once, by the process that was asked for the call. One that dies in between leaves a call that nobody
-dials any more: `calls.clock.sweeper` ends it.
+dials any more: `calls.clock.sweeper` ends it. The dials of scheduled calls are given again (`calls.control.scheduled_calls`).
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class NotUsed(Exception):
     """The call is not placed from the fallback number. Its text is the reason, for machines."""
 
 
-def dial_instead(call: Call, refusal: CarrierError, place: Callable[[Call, str], str]) -> str:
+def dial_instead(call: Call, refusal: CarrierError, place: Callable[[Call], str]) -> str:
     """The other carrier's id of the call; empty if there is no other number, or its carrier does not dial either."""
     if not call.settings.fallback_number:
         return ""
@@ -40,7 +40,7 @@ def dial_instead(call: Call, refusal: CarrierError, place: Callable[[Call, str],
         timeline.add_event(call.pk, "call.fallback_skipped", "system", **about)
         return ""
     try:
-        return place(call, f"dial:{number.pk}")
+        return place(call)
     except CarrierError as error:
         timeline.add_event(call.pk, "call.fallback_failed", "telephony", reason=error.reason, detail=str(error)[:200])
         return ""

@@ -50,6 +50,33 @@ def place_call(
     Raises Forbidden (policy), InsufficientFunds, TooManyRequests (caps), InvalidRequest, Conflict (number suspended) before
     anything is dialed, UpstreamFailed when the carrier refuses: the call is then kept as failed.
     """
+    call = begin_call(
+        developer=developer,
+        number=number,
+        to=to,
+        mode=mode,
+        request=request,
+        agent=agent,
+        metadata=metadata,
+        api_key=api_key,
+    )
+    dial(call)
+    call.refresh_from_db()
+    return call
+
+
+def begin_call(
+    *,
+    developer: Developer,
+    number: PhoneNumber,
+    to: str,
+    mode: str,
+    request: Mapping[str, Any],
+    agent: Agent | None,
+    metadata: Mapping[str, str] | None = None,
+    api_key: ApiKey | None = None,
+) -> Call:
+    """A call that is admitted and written down, for `dial`. Arguments and errors as of `place_call`."""
     if number.status != PhoneNumber.Status.ACTIVE:
         raise Conflict("This number is suspended and cannot place calls.")
     variables: dict[str, str] = request.get("dynamic_variables") or {}
@@ -70,8 +97,6 @@ def place_call(
     except Forbidden as error:
         _keep_refused(call, error, now)
         raise
-    _dial(call)
-    call.refresh_from_db()
     return call
 
 
@@ -136,9 +161,10 @@ def refuse(found: Mapping[str, list[str]]) -> None:
         raise InvalidRequest({"model" if name == "model_slug" else name: texts for name, texts in found.items()})
 
 
-def _dial(call: Call) -> None:
+def dial(call: Call) -> None:
+    """Have the carrier place a call that `begin_call` wrote down. A repeat is the same command. Raises UpstreamFailed."""
     try:
-        carrier_call_id = _place_at_carrier(call, "dial")
+        carrier_call_id = _place_at_carrier(call)
     except CarrierError as error:
         carrier_call_id = fallback.dial_instead(call, error, _place_at_carrier)
         if not carrier_call_id:
@@ -147,13 +173,13 @@ def _dial(call: Call) -> None:
     Call.objects.filter(pk=call.pk, carrier_call_id=None).update(carrier_call_id=carrier_call_id)
 
 
-def _place_at_carrier(call: Call, command: str) -> str:
+def _place_at_carrier(call: Call) -> str:
     """Have the call's carrier dial; returns its id of the call. Raises CarrierError."""
     return get_carrier(call, CallControl).dial(
         from_number=call.from_number,
         to_number=call.to_number,
         client_state=str(call.pk),
-        command_id=commands.command_id(call, command),
+        command_id=commands.command_id(call, f"dial:{call.from_number}"),
         stream=commands.issue_media_token(call) if call.mode == CallMode.STREAMING else None,
         timeout_seconds=RING_SECONDS,
         time_limit_seconds=call.settings.max_call_duration + CARRIER_LIMIT_SLACK_SECONDS,

@@ -20,6 +20,7 @@ from calls import selectors
 from calls.after_call import deletion
 from calls.dashboard.forms import CallFilterForm
 from calls.dashboard.pages import cost_of, elapsed_seconds
+from calls.dashboard.scheduling import waiting_count
 from calls.models import ENDED_STATUSES, Call
 from calls.outcomes import describe_ending
 
@@ -53,6 +54,7 @@ def calls(request: HttpRequest) -> HttpResponse:
         "seen": seen,
         "query": query.urlencode(),
         "is_live": any(not call.is_over for call in shown.rows),
+        "waiting_count": waiting_count(signed_in(request)),
         "can_delete": any(call.is_over for call in shown.rows),
     }
     return render(request, "calls/list.html", context)

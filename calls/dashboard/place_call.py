@@ -1,9 +1,11 @@
 """Calling someone from the dashboard."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -18,14 +20,15 @@ from agents.variable_fields import VariablesForm
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import add_errors, page, read_id
 from bubblyphone.core.templatetags.ui import phone
-from calls.control import outbound
+from calls.control import outbound, scheduled_calls
 from calls.dashboard.forms import TelephoneField
-from calls.models import Call
+from calls.dashboard.scheduling import WhenForm, when_words
+from calls.models import Call, ScheduledCall
 from phone_numbers.models import CallMode, PhoneNumber
 from phone_numbers.selectors import numbers_of
 
 LOOK = "look"  # the form is shown again for another choice, and nobody is called
-ASKED = ("to", "number", "agent")
+ASKED = ("to", "number", "agent", "when")
 # htmx: another choice has other variables.
 SHOW_ANEW = {
     "hx-post": "",
@@ -38,8 +41,8 @@ SHOW_ANEW = {
 }
 
 
-class PlaceCallForm(VariablesForm):
-    """Whom to call, from which number and with which agent; each variable of the agent's texts is a field of its own."""
+class PlaceCallForm(VariablesForm, WhenForm):
+    """Whom to call and when, from which number and with which agent; each variable of the agent's texts is a field of its own."""
 
     without_default = "This variable has no default."
     to = TelephoneField(label="Number to call")
@@ -54,6 +57,7 @@ class PlaceCallForm(VariablesForm):
         active = numbers_of(developer).filter(status=PhoneNumber.Status.ACTIVE).order_by("pk")
         self.numbers = {str(number.pk): number for number in active}
         self.agents = {str(agent.pk): agent for agent in agents_of(developer)}
+        self.initial.setdefault("time_zone", developer.time_zone)
         self.initial["number"] = str(self.chosen_number.pk) if self.chosen_number else ""
         self._offer("number", [(pk, _name_of(number)) for pk, number in self.numbers.items()])
         self._offer(
@@ -99,6 +103,19 @@ class PlaceCallForm(VariablesForm):
             agent=self.chosen_agent,
         )
 
+    def schedule(self, developer: Developer, due_at: datetime) -> ScheduledCall:
+        """Have it dialed later. Raises as `calls.control.scheduled_calls.schedule`."""
+        values = self.cleaned_data
+        return scheduled_calls.schedule(
+            developer=developer,
+            number=self.numbers[values["number"]],
+            to=values["to"],
+            agent=self.chosen_agent,
+            variables=self.values(),
+            due_at=due_at,
+            time_zone=values["time_zone"],
+        )
+
     def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
@@ -123,15 +140,20 @@ def _name_of(number: PhoneNumber) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def call_someone(request: HttpRequest) -> HttpResponse:
-    """The form, filled in by the URL's query; a POST calls, and leads to the page of the call."""
+    """The form, filled in by the URL's query; a POST calls, and leads to the page of the call, or of those to come."""
     developer = signed_in(request)
     if request.method == "POST" and request.POST.get("action") != LOOK:
         form = PlaceCallForm(request.POST, developer=developer)
         if form.is_valid():
             try:
-                return redirect("call", form.place(developer).pk)
+                if form.due_at is None:
+                    return redirect("call", form.place(developer).pk)
+                row = form.schedule(developer, form.due_at)
             except ApplicationError as error:
                 add_errors(form, error)
+            else:
+                messages.success(request, f"Call to {phone(row.to_number)} scheduled for {when_words(row)}.")
+                return redirect("scheduled-calls")
     else:
         form = PlaceCallForm(developer=developer, initial=_asked_for(request))
     return render(request, "calls/place.html", {"form": form})

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from calls.dashboard import call_list, overview_views, palette, place_call, policy_views, recording_pages, views
+from calls.dashboard import (
+    call_list,
+    overview_views,
+    palette,
+    place_call,
+    policy_views,
+    recording_pages,
+    scheduling,
+    views,
+)
 
 urlpatterns = [
     path("", overview_views.overview, name="overview"),
@@ -11,6 +20,8 @@ urlpatterns = [
     path("calls.csv", call_list.calls_csv, name="calls-csv"),
     path("calls/delete", call_list.delete_kept, name="delete-kept"),
     path("calls/new", place_call.call_someone, name="call-someone"),
+    path("calls/scheduled", scheduling.scheduled, name="scheduled-calls"),
+    path("calls/scheduled/<int:pk>/cancel", scheduling.cancel, name="cancel-scheduled-call"),
     path("calls/<str:identifier>", views.call, name="call"),
     path("agents/try-tool", views.try_tool, name="try-tool"),
     path("lookup/try", views.try_lookup, name="try-lookup"),

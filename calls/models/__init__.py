@@ -20,6 +20,7 @@ from calls.models.call import (
 from calls.models.call_fields import HangupCause, Outcome, Screened
 from calls.models.media_node import MediaNode
 from calls.models.policy import DialingPolicy, DoNotCallNumber
+from calls.models.scheduled_call import ScheduledCall
 
 __all__ = [
     "ENDED_STATUSES",
@@ -40,6 +41,7 @@ __all__ = [
     "MediaNode",
     "Outcome",
     "Recording",
+    "ScheduledCall",
     "Screened",
     "SpeechTime",
     "TranscriptEntry",

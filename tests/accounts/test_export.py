@@ -24,6 +24,7 @@ from agents.services import create_model_key, save_draft
 from billing import caps
 from billing.models import AllowedPrefix
 from bubblyphone.core.archive import PIECE_BYTES, StreamedArchive
+from calls.control import scheduled_calls
 from calls.models import CallEvent, Recording, TranscriptEntry, Transfer
 from calls.policy import services as policies
 from phone_numbers.models import Verification, VerificationDocument
@@ -72,6 +73,10 @@ def make_full_account(mark: str) -> tuple[Developer, str]:
     Transfer.objects.create(
         call=call, key=f"transfer:{call.pk}", to_number="+12025550123", rate=0, briefing=f"This is {mark}."
     )
+    scheduled_calls.schedule(
+        developer=developer, number=number, to="+12025550199", agent=agent, variables={"who": mark},
+        due_at=began + timedelta(days=1), time_zone="UTC",
+    )  # fmt: skip
     make_endpoint(developer, f"https://example.com/{mark}", "call.report")
     make_carrier_account(developer, api_key=f"carrier-secret-{mark}")
     return Developer.objects.get(pk=developer.pk), make_api_key(developer, label=mark)[1]
@@ -116,6 +121,7 @@ def test_everything_of_the_account_and_nothing_of_another_or_secret() -> None:
     assert tables["caps.jsonl"][0]["daily_cap"] == "12.00"
     assert [allowed["prefix"] for allowed in tables["allowed_prefixes.jsonl"]] == ["+1900", "+1976"]
     assert tables["transfers.jsonl"][0]["briefing"] == "This is ADA."
+    assert tables["scheduled_calls.jsonl"][0]["dynamic_variables"] == {"who": "ADA"}
     assert tables["webhook_endpoints.jsonl"][0].keys() == {
         "id", "url", "events", "description", "enabled", "created_at", "deleted_at",
     }  # fmt: skip

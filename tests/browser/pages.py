@@ -20,6 +20,8 @@ PAGES = {
     "calls": "/calls",
     "call": "/calls/{call}",
     "call-someone": "/calls/new?agent={agent}",
+    "schedule-call": "/calls/new?agent={agent}&when=later",
+    "scheduled-calls": "/calls/scheduled",
     "call-failed": "/calls/{failed_call}",
     "phone": "/phone",
     "sandbox": "/sandbox",

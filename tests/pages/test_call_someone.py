@@ -1,12 +1,15 @@
 """Calling someone from the dashboard: who speaks, with which variables, and the page of the call."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from calls.models import Call
+from calls.models import Call, ScheduledCall
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_agent, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
@@ -72,6 +75,39 @@ def test_a_call_without_the_variables_it_needs_is_not_placed(world: Any) -> None
     assert 'value="Ours"' in looked
     assert "errorlist" not in looked
     assert not Call.objects.exists()
+
+
+def test_a_call_is_scheduled_in_a_time_zone_and_listed(world: Any) -> None:
+    developer, agent, number = world
+    client, year = signed_in_client(developer), timezone.now().year + 1
+    form = {"to": TO, "number": number.pk, "agent": agent.pk, "variable.name": "Ada", "when": "later"}
+    zone = {"time_zone": "Europe/Berlin"}
+    wrong = {
+        "": "Enter a date and a time.",
+        "tomorrow": "Enter a date and a time.",
+        f"{year - 2}-03-01T10:00": "Choose a time in the future, within a year.",
+        "2027-03-28T02:30": "The clocks there skip this time.",
+    }
+    for typed, text in wrong.items():
+        assert text in client.post("/calls/new", {**form, **zone, "time": typed}).content.decode(), typed
+    assert "Choose a time zone." in client.post("/calls/new", {**form, "time": "2027-03-01T10:00"}).content.decode()
+    assert not ScheduledCall.objects.exists()
+    soon = (timezone.now() + timedelta(days=3)).replace(hour=12, minute=0, second=0, microsecond=0)
+    local = soon.astimezone(ZoneInfo("Europe/Berlin"))
+    answer = client.post("/calls/new", {**form, **zone, "time": f"{local:%Y-%m-%dT%H:%M}"}, follow=True)
+    row = ScheduledCall.objects.get()
+    assert (row.due_at, row.to_number, row.agent, row.dynamic_variables["name"]) == (soon, TO, agent, "Ada")
+    assert f"{local:%b} {local.day}, {local:%Y, %H:%M} (Europe/Berlin)." in answer.content.decode()
+    assert not Call.objects.exists()
+    assert "Scheduled (1)" in client.get("/calls").content.decode()
+    assert signed_in_client(make_account()).post(f"/calls/scheduled/{row.pk}/cancel").status_code == 404
+    html = client.post(f"/calls/scheduled/{row.pk}/cancel", follow=True).content.decode()
+    assert_sound(html)
+    assert "Scheduled call canceled." in html
+    row.refresh_from_db()
+    assert row.status == "canceled"
+    ScheduledCall.objects.update(status="not_dialed", detail="Your balance is too low.")
+    assert "Your balance is too low." in client.get("/calls/scheduled").content.decode()
 
 
 def test_who_calls_from_which_number(world: Any) -> None:

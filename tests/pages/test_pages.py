@@ -32,6 +32,7 @@ PAGES = [
     "/policy",
     "/do-not-call",
     "/calls",
+    "/calls/scheduled",
     "/api-keys",
     "/billing",
     "/sandbox",

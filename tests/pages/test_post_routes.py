@@ -149,8 +149,11 @@ CASES = [
     Case("delete-recording"),
     Case("data", {"transcripts": "30"}, {"transcripts": "0"}, ("transcripts",)),
     Case(
-        "call-someone", {"to": "+1 (202) 555-0123", "number": "{pk:number}"}, {"to": "12345", "number": "{pk:number}"}, ("to",)
+        "call-someone", {"to": "+1 (202) 555-0123", "number": "{pk:number}"},
+        {"to": "12345", "number": "{pk:number}", "when": "later"},
+        ("to", "time"),
     ),
+    Case("cancel-scheduled-call"),
     Case("delete-kept", {"call": "{pk:ended_call}", "transcripts": "1"}),
     Case("hang-up"),
     Case("give-context", {"message": "The refund is approved."}, {"message": "x" * 2001}, ("message",), does_nothing=True),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +18,7 @@ from accounts.services import issue_api_key, open_session
 from agents.secrets import create_secret
 from agents.services import create_model_key, save_draft, update_agent
 from billing.models import Card, Payment
+from calls.control.scheduled_calls import schedule
 from calls.models import DoNotCallNumber, Recording
 from tests.billing.payments import save_card
 from tests.calls.rows import make_account, make_call, make_streaming_number
@@ -93,6 +95,7 @@ class World:
             "update-carrier-account": lambda: {"pk": self.carrier_account.pk},
             "delete-carrier-account": lambda: {"pk": self.carrier_account.pk},
             "remove-do-not-call": lambda: {"pk": self._listed_number()},
+            "cancel-scheduled-call": lambda: {"pk": self._scheduled()},
             "enable-endpoint": lambda: {"pk": self._disabled_endpoint()},
             "event": lambda: {"public_id": self._event()},
         }
@@ -112,6 +115,13 @@ class World:
         }
         values = {"pk": known.get(str(pattern.pattern).partition("/")[0]), "identifier": self.call.pk, "number": 1}
         return {parameter: values[parameter] for parameter in pattern.pattern.converters}
+
+    def _scheduled(self) -> int:
+        due_at = timezone.now() + timedelta(hours=1)
+        return schedule(
+            developer=self.developer, number=self.number, to="+12025550123", agent=None, variables={}, due_at=due_at,
+            time_zone="UTC",
+        ).pk  # fmt: skip
 
     def _event(self) -> str:
         publish(developer_id=self.developer.pk, subject="number:1", event_type="call.hangup", payload={}, endpoints=())

@@ -1,0 +1,147 @@
+"""Calls that are placed later, once: written down, canceled, and dialed by the clock (`calls.clock.due_calls`).
+
+A row is decided in the transaction that admits its call, so there is one call for it at most. The carrier is commanded after the
+commit; a command that was lost with its process is given again under the same id, of which the carrier obeys one.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import Developer
+from agents.models import Agent
+from billing import destinations
+from bubblyphone.core.errors import ApplicationError, Conflict, InvalidRequest, NotFound, UpstreamFailed
+from calls.control import outbound
+from calls.models import Call, CallStatus, ScheduledCall
+from calls.policy import gate
+from phone_numbers.models import CallMode, PhoneNumber
+
+logger = logging.getLogger(__name__)
+Status = ScheduledCall.Status
+MAX_WAITING = 1_000  # of an account
+LATEST_IN = timedelta(days=366)
+# A call whose time passed longer ago, while no clock was running, might come at a time nobody meant.
+MISSED_AFTER = timedelta(minutes=15)
+COMMAND_LOST_AFTER = timedelta(seconds=5)
+
+
+def schedule(
+    *,
+    developer: Developer,
+    number: PhoneNumber,
+    to: str,
+    agent: Agent | None,
+    variables: Mapping[str, str],
+    due_at: datetime,
+    time_zone: str,
+) -> ScheduledCall:
+    """Write a call down for a later moment. Raises InvalidRequest, and Forbidden where the policy would refuse it at that time."""
+    now = timezone.now()
+    if not now < due_at <= now + LATEST_IN:
+        raise InvalidRequest({"time": ["Choose a time in the future, within a year."]})
+    destinations.rate_to(to, developer_id=developer.pk, at=now)
+    gate.check(developer, to, now=due_at)
+    if scheduled_of(developer).filter(status=Status.WAITING).count() >= MAX_WAITING:
+        raise Conflict(f"You have {MAX_WAITING:,} scheduled calls. Cancel some first.")
+    return ScheduledCall.objects.create(
+        developer=developer,
+        phone_number=number,
+        agent=agent,
+        has_own_agent=agent is not None,
+        to_number=to,
+        dynamic_variables=dict(variables),
+        due_at=due_at,
+        time_zone=time_zone,
+    )
+
+
+def scheduled_of(developer: Developer) -> QuerySet[ScheduledCall]:
+    """The scheduled calls of an account, with what a list needs."""
+    return ScheduledCall.objects.filter(developer=developer).select_related("phone_number", "phone_number__agent", "agent")
+
+
+def cancel(*, developer: Developer, pk: int) -> None:
+    """Raises NotFound, and Conflict for a call that was dialed or refused already."""
+    with transaction.atomic():
+        row = ScheduledCall.objects.select_for_update().filter(developer=developer, pk=pk).first()
+        if row is None:
+            raise NotFound("Not found.")
+        if row.status not in (Status.WAITING, Status.CANCELED):
+            raise Conflict("This call's time has come. It can no longer be canceled.")
+        _decide(row, Status.CANCELED, timezone.now())
+
+
+def due(now: datetime) -> list[int]:
+    """The ids of the calls whose time has come, the oldest first."""
+    waiting = ScheduledCall.objects.filter(status=Status.WAITING, due_at__lte=now)
+    return list(waiting.order_by("due_at", "pk").values_list("pk", flat=True)[:100])
+
+
+def dial_due(pk: int, now: datetime) -> None:
+    """Dial a call whose time has come, or write down why not. Of several processes one does."""
+    with transaction.atomic():
+        waiting = ScheduledCall.objects.filter(pk=pk, status=Status.WAITING, due_at__lte=now)
+        row = waiting.select_for_update(of=("self",), skip_locked=True).select_related("developer", "agent").first()
+        if row is None:
+            return
+        try:
+            row.call = _begin(row, now)
+        except ApplicationError as error:
+            _decide(row, Status.NOT_DIALED, now, error.code, _in_words(error))
+            return
+        _decide(row, Status.DIALED, now)
+    _dial(row.call)
+
+
+def resume(now: datetime) -> None:
+    """Dial once more what was begun and lost with its process before the carrier knew of it."""
+    for call in begun(now).filter(started_at__lt=now - COMMAND_LOST_AFTER):
+        _dial(call)
+
+
+def begun(now: datetime) -> QuerySet[Call]:
+    """Scheduled calls of which the carrier has not reported anything yet, as long as they may still be dialed."""
+    return Call.objects.filter(
+        scheduled__due_at__gt=now - MISSED_AFTER, status=CallStatus.INITIATED, carrier_call_id=None, end_requested_at=None
+    )
+
+
+def _begin(row: ScheduledCall, now: datetime) -> Call:
+    """The call, admitted by the balance, limits and policy of now. Raises ApplicationError."""
+    if row.due_at < now - MISSED_AFTER:
+        raise Conflict("The server was not running at this time.", code="missed")
+    if row.has_own_agent and row.agent is None:
+        raise Conflict("The agent was deleted.", code="agent_deleted")
+    number = PhoneNumber.objects.select_related("agent", "agent_version").get(pk=row.phone_number_id)
+    return outbound.begin_call(
+        developer=row.developer,
+        number=number,
+        to=row.to_number,
+        mode=CallMode.STREAMING if row.agent else number.mode,
+        request={"dynamic_variables": row.dynamic_variables},
+        agent=row.agent,
+    )
+
+
+def _decide(row: ScheduledCall, status: str, now: datetime, reason: str = "", detail: str = "") -> None:
+    row.status, row.decided_at, row.reason, row.detail = status, now, reason[:40], detail[:400]
+    row.save(update_fields=["status", "decided_at", "reason", "detail", "call"])
+
+
+def _dial(call: Call) -> None:
+    try:
+        outbound.dial(call)
+    except UpstreamFailed as error:  # the call has ended, and its page says why
+        logger.warning("A scheduled call was not placed: %s", error.message, extra={"call_id": call.pk})
+
+
+def _in_words(error: ApplicationError) -> str:
+    if not isinstance(error, InvalidRequest):
+        return error.message
+    texts: Iterable[str] = (text for found in error.errors.values() for text in found)
+    return " ".join(texts)

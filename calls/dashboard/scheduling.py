@@ -1,0 +1,110 @@
+"""Calls that are placed later: when, as people type it, and the page that lists them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.formats import date_format
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.access import signed_in
+from accounts.forms import TIME_ZONES, LongSelect
+from accounts.models import Developer
+from bubblyphone.core.pages import page, reported, slice_of
+from calls.control import scheduled_calls
+from calls.models import ScheduledCall
+
+NOW, LATER = "now", "later"
+
+
+class WhenForm(forms.Form):
+    """Now, or at a time of a time zone; `due_at` is then the moment, else None."""
+
+    when = forms.ChoiceField(label="When", choices=[(NOW, "Now"), (LATER, "At a set time")], required=False)
+    time = forms.CharField(
+        label="Date and time", required=False, max_length=30, widget=forms.TextInput(attrs={"type": "datetime-local"})
+    )
+    time_zone = forms.ChoiceField(
+        label="Time zone",
+        required=False,
+        choices=[(name, name.replace("_", " ")) for name in TIME_ZONES],
+        widget=LongSelect,
+    )
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Of a valid form."""
+        due_at: datetime | None = self.cleaned_data.get("due_at")
+        return due_at
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if values.get("when") == LATER and not self.errors.keys() & {"time", "time_zone"}:
+            if not values.get("time_zone"):
+                self.add_error("time_zone", "Choose a time zone.")
+            else:
+                self._read_time(values)
+        return values
+
+    def _read_time(self, values: dict[str, Any]) -> None:
+        try:
+            local = datetime.fromisoformat(values["time"])
+        except ValueError:
+            local = None
+        if local is None or local.tzinfo is not None:
+            self.add_error("time", "Enter a date and a time.")
+            return
+        moment = local.replace(tzinfo=ZoneInfo(values["time_zone"])).astimezone(UTC)
+        if moment.astimezone(ZoneInfo(values["time_zone"])).replace(tzinfo=None) != local:
+            self.add_error("time", "The clocks there skip this time. Choose an earlier or later one.")
+        values["due_at"] = moment
+
+
+def when_words(row: ScheduledCall) -> str:
+    """The time as it was chosen: "Dec 1, 2026, 14:00 (Europe/Berlin)"."""
+    local = row.due_at.astimezone(ZoneInfo(row.time_zone))
+    return f"{date_format(local, 'M j, Y, H:i')} ({row.time_zone.replace('_', ' ')})"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of the list."""
+
+    row: ScheduledCall
+    when: str
+    speaker: str
+
+
+@never_cache
+@require_safe
+@page
+def scheduled(request: HttpRequest) -> HttpResponse:
+    """Those to come, the next one first; below them the others, newest first."""
+    rows = scheduled_calls.scheduled_of(signed_in(request))
+    waiting = rows.filter(status=ScheduledCall.Status.WAITING).order_by("due_at", "pk")
+    shown = slice_of(rows.exclude(status=ScheduledCall.Status.WAITING), request.GET.get("before"))
+    context = {"waiting": list(map(_line, waiting)), "shown": shown, "past": list(map(_line, shown.rows))}
+    return render(request, "calls/scheduled.html", context)
+
+
+@require_POST
+@page
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    with reported(request, "Scheduled call canceled."):
+        scheduled_calls.cancel(developer=signed_in(request), pk=pk)
+    return redirect("scheduled-calls")
+
+
+def waiting_count(developer: Developer) -> int:
+    """How many calls are still to come."""
+    return scheduled_calls.scheduled_of(developer).filter(status=ScheduledCall.Status.WAITING).count()
+
+
+def _line(row: ScheduledCall) -> Line:
+    agent = row.agent if row.has_own_agent else row.phone_number.agent
+    return Line(row, when_words(row), agent.name if agent else "–")
