@@ -62,7 +62,9 @@ def schedule(
 
 def scheduled_of(developer: Developer) -> QuerySet[ScheduledCall]:
     """The scheduled calls of an account, with what a list needs."""
-    return ScheduledCall.objects.filter(developer=developer).select_related("phone_number", "phone_number__agent", "agent")
+    return ScheduledCall.objects.filter(developer=developer).select_related(
+        "phone_number", "phone_number__agent", "agent"
+    )
 
 
 def cancel(*, developer: Developer, pk: int) -> None:
@@ -107,7 +109,10 @@ def resume(now: datetime) -> None:
 def begun(now: datetime) -> QuerySet[Call]:
     """Scheduled calls of which the carrier has not reported anything yet, as long as they may still be dialed."""
     return Call.objects.filter(
-        scheduled__due_at__gt=now - MISSED_AFTER, status=CallStatus.INITIATED, carrier_call_id=None, end_requested_at=None
+        scheduled__due_at__gt=now - MISSED_AFTER,
+        status=CallStatus.INITIATED,
+        carrier_call_id=None,
+        end_requested_at=None,
     )
 
 

@@ -8,36 +8,82 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('agents', '0011_screening_and_fallback'),
-        ('calls', '0015_attempts_at_a_number'),
-        ('numbers', '0010_screening_and_fallback'),
+        ("agents", "0011_screening_and_fallback"),
+        ("calls", "0015_attempts_at_a_number"),
+        ("numbers", "0010_screening_and_fallback"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ScheduledCall',
+            name="ScheduledCall",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('has_own_agent', models.BooleanField()),
-                ('to_number', models.CharField(max_length=20)),
-                ('dynamic_variables', bubblyphone.core.ordered_json.OrderedJSONField(default=dict)),
-                ('due_at', models.DateTimeField()),
-                ('time_zone', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('status', models.CharField(choices=[('waiting', 'Waiting'), ('dialed', 'Dialed'), ('not_dialed', 'Not Dialed'), ('canceled', 'Canceled')], default='waiting', max_length=10)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('reason', models.CharField(blank=True, default='', max_length=40)),
-                ('detail', models.CharField(blank=True, default='', max_length=400)),
-                ('agent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='scheduled_calls', to='agents.agent')),
-                ('call', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='scheduled', to='calls.call')),
-                ('developer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scheduled_calls', to=settings.AUTH_USER_MODEL)),
-                ('phone_number', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scheduled_calls', to='numbers.phonenumber')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("has_own_agent", models.BooleanField()),
+                ("to_number", models.CharField(max_length=20)),
+                ("dynamic_variables", bubblyphone.core.ordered_json.OrderedJSONField(default=dict)),
+                ("due_at", models.DateTimeField()),
+                ("time_zone", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("dialed", "Dialed"),
+                            ("not_dialed", "Not Dialed"),
+                            ("canceled", "Canceled"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("reason", models.CharField(blank=True, default="", max_length=40)),
+                ("detail", models.CharField(blank=True, default="", max_length=400)),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="scheduled_calls",
+                        to="agents.agent",
+                    ),
+                ),
+                (
+                    "call",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="scheduled",
+                        to="calls.call",
+                    ),
+                ),
+                (
+                    "developer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="scheduled_calls",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "phone_number",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="scheduled_calls",
+                        to="numbers.phonenumber",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('status', 'waiting')), fields=['due_at'], name='scheduled_call_due'), models.Index(fields=['developer', '-due_at', '-id'], name='scheduled_call_by_developer')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "waiting")), fields=["due_at"], name="scheduled_call_due"
+                    ),
+                    models.Index(fields=["developer", "-due_at", "-id"], name="scheduled_call_by_developer"),
+                ],
             },
         ),
     ]

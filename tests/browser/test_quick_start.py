@@ -35,7 +35,9 @@ addEventListener("click", (event) => {
 
 def take_clicks(page: Page) -> int:
     """Those counted since the last look."""
-    return int(page.evaluate("() => { const count = sessionStorage.clicks ?? 0; sessionStorage.clicks = 0; return count; }"))
+    return int(
+        page.evaluate("() => { const count = sessionStorage.clicks ?? 0; sessionStorage.clicks = 0; return count; }")
+    )
 
 
 def test_from_sign_up_to_a_spoken_call(open_page: Callable[..., Page], question: str) -> None:

@@ -28,7 +28,13 @@ pytestmark = pytest.mark.usefixtures("empty_redis")
 
 def schedule(number: PhoneNumber, to: str = TO, **given: Any) -> ScheduledCall:
     """A call that is due in an hour."""
-    fields = {"agent": None, "variables": {}, "due_at": timezone.now() + timedelta(hours=1), "time_zone": "UTC", **given}
+    fields = {
+        "agent": None,
+        "variables": {},
+        "due_at": timezone.now() + timedelta(hours=1),
+        "time_zone": "UTC",
+        **given,
+    }
     return scheduled_calls.schedule(developer=number.developer, number=number, to=to, **fields)
 
 
