@@ -22,7 +22,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "rec
 # What the account's own data was in.
 GONE = {
     "agents.Agent", "agents.ModelKey", "agents.Secret", "calls.DialingPolicy", "calls.DoNotCallNumber",
-    "calls.ScheduledCall", "numbers.CarrierAccount", "sandbox.Handset", "webhooks.Event", "webhooks.WebhookDelivery", "webhooks.WebhookEndpoint",
+    "calls.ScheduledCall", "numbers.CarrierAccount", "sandbox.Handset", "webhooks.Event", "webhooks.WebhookDelivery",
+    "webhooks.WebhookEndpoint",
 }  # fmt: skip
 # The account's row has no name any more. Bills, payments, and their grounds stay, and so do keys, revoked, with which calls were
 # placed; how long what stays is kept; the decisions on documents, without these; and the secret of a released number.
