@@ -23,7 +23,8 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar and its tooltip. `label` is the text below it, if any; labels with `is_minor` are hidden on narrow screens."""
+    """A bar and its tooltip. `before` is the height of the same bar of an earlier period, if there is one; `label` is the text below
+    it, if any; labels with `is_minor` are hidden on narrow screens."""
 
     left: float
     room: float
@@ -34,6 +35,7 @@ class Bar:
     is_minor: bool
     text: str
     pieces: list[Piece]
+    before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +46,38 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Stacked bars. `texts` are the values as people read them: a row for each bar, for a table beside the drawing."""
+    """Stacked bars, and the same in words for a table beside the drawing: `heads` of its columns, and a row for each bar."""
 
     title: str
     names: list[str]
     bars: list[Bar]
     ticks: list[Tick]
+    heads: list[str]
     rows: list[tuple[str, list[str]]]
     height: int = HEIGHT
     base: int = HEIGHT - BOTTOM
 
 
 def stacked_bars(
-    title: str, labels: Sequence[str], series: Mapping[str, Sequence[Decimal]], *, unit: str = "$"
+    title: str,
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[Decimal]],
+    *,
+    unit: str = "$",
+    what: str = "Day",
+    before: Sequence[Decimal] | None = None,
 ) -> Chart | None:
     """A bar for each label, of a piece for each series that has anything. None where there is nothing to be seen.
 
-    `labels` are in order; `unit` precedes each value, as in "$0.50".
+    `labels` are in order, and of the kind that `what` names; `unit` precedes each value, as in "$0.50". `before` has the sums of the
+    bars in an earlier period, which are marked.
     """
     shown = {name: values for name, values in series.items() if any(values)}
-    if not shown:
+    if not shown and not (before and any(before)):
         return None
+    shown = shown or dict(list(series.items())[:1])
     totals = [sum(column, Decimal(0)) for column in zip(*shown.values(), strict=True)]
-    top = _round_up(max(totals))
+    top = _round_up(max([*totals, *(before or ())]))
     texts = [[_text(value, unit) for value in column] for column in zip(*shown.values(), strict=True)]
     bars = list(_bars(labels, list(shown.values()), top))
     named = [
@@ -74,7 +85,19 @@ def stacked_bars(
         for bar, label, total, row in zip(bars, labels, totals, texts, strict=True)
     ]
     ticks = [Tick(_y(top * part / 2, top), _text(top * part / 2, unit)) for part in range(3)]
-    return Chart(title, list(shown), named, ticks, list(zip(labels, texts, strict=True)))
+    chart = Chart(title, list(shown), named, ticks, [what, *shown], list(zip(labels, texts, strict=True)))
+    return chart if before is None else _compared(chart, before, top, unit)
+
+
+def _compared(chart: Chart, before: Sequence[Decimal], top: Decimal, unit: str) -> Chart:
+    """With the earlier period: a mark in each bar, and a column of the table."""
+    words = [_text(value, unit) for value in before]
+    bars = [
+        replace(bar, before=_y(value, top), text=f"{bar.text}; before: {text}")
+        for bar, value, text in zip(chart.bars, before, words, strict=True)
+    ]
+    rows = [(label, [*texts, text]) for (label, texts), text in zip(chart.rows, words, strict=True)]
+    return replace(chart, bars=bars, heads=[*chart.heads, "Period before"], rows=rows)
 
 
 def _bars(labels: Sequence[str], series: list[Sequence[Decimal]], top: Decimal) -> Iterator[Bar]:

@@ -4,6 +4,7 @@ from django.urls import path
 
 from calls.dashboard import (
     call_list,
+    figure_views,
     overview_views,
     palette,
     place_call,
@@ -20,6 +21,8 @@ urlpatterns = [
     path("calls.csv", call_list.calls_csv, name="calls-csv"),
     path("calls/delete", call_list.delete_kept, name="delete-kept"),
     path("calls/new", place_call.call_someone, name="call-someone"),
+    path("calls/charts", figure_views.call_figures, name="call-figures"),
+    path("calls/charts.csv", figure_views.call_figures_csv, name="call-figures-csv"),
     path("calls/scheduled", scheduling.scheduled, name="scheduled-calls"),
     path("calls/scheduled/<int:pk>/cancel", scheduling.cancel, name="cancel-scheduled-call"),
     path("calls/<str:identifier>", views.call, name="call"),

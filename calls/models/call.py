@@ -61,7 +61,7 @@ class Direction(models.TextChoices):
 # What figures of many calls are made of; in the index beside the day, so that they need not be fetched one by one.
 SUMMED_UP = (
     "demo", "status", "direction", "hangup_cause", "voicemail_detected", "duration_seconds", "telephony_cost",
-    "model_cost", "transcription_cost", "analysis_cost", "outcome",
+    "model_cost", "transcription_cost", "analysis_cost", "outcome", "phone_number", "agent",
 )  # fmt: skip
 
 
@@ -139,7 +139,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
                 fields=["ended_at"], condition=Q(reported_at=None, ended_at__isnull=False), name="call_unreported"
             ),
             # What a day or a month came to, and how often somebody has called.
-            models.Index(fields=["developer", "settled_at"], include=SUMMED_UP, name="call_by_settlement"),
+            models.Index(fields=["developer", "settled_at"], include=SUMMED_UP, name="call_sums"),
             models.Index(fields=["developer", "from_number", "started_at"], name="call_by_caller"),
             # How often has the account called somebody? (`calls.policy.gate`)
             models.Index(

@@ -22,6 +22,7 @@ PAGES = {
     "call-someone": "/calls/new?agent={agent}",
     "schedule-call": "/calls/new?agent={agent}&when=later",
     "scheduled-calls": "/calls/scheduled",
+    "call-charts": "/calls/charts",
     "call-failed": "/calls/{failed_call}",
     "phone": "/phone",
     "sandbox": "/sandbox",

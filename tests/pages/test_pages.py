@@ -33,6 +33,7 @@ PAGES = [
     "/do-not-call",
     "/calls",
     "/calls/scheduled",
+    "/calls/charts",
     "/api-keys",
     "/billing",
     "/sandbox",

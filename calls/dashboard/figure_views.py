@@ -1,0 +1,203 @@
+"""The charts of calls: calls by how they went, minutes, cost and answer times, each day, of each agent or of each number."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.access import signed_in
+from accounts.models import Developer
+from agents.selectors import agents_of
+from billing.exports import csv_file, harmless
+from bubblyphone.core.charts import Chart, stacked_bars
+from bubblyphone.core.money import format_money
+from bubblyphone.core.pages import page
+from bubblyphone.core.templatetags.ui import phone
+from calls.dashboard import figures
+from calls.dashboard.figures import OUTCOMES, Day, Figures, Span
+from phone_numbers.models import PhoneNumber
+
+BARS = 12  # agents or numbers that have a bar of their own
+SHORT = 18  # characters of a name below its bar
+PERIODS = {"7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days"}
+GROUPS = {"day": "Day", "agent": "Agent", "number": "Number"}
+COLUMNS = ["calls", "answered", "voicemail", "unanswered", "failed", "minutes", "cost", "median_answer_ms"]
+
+
+class FiguresForm(forms.Form):
+    """The filters, kept in the URL. What is no choice is the first one."""
+
+    days = forms.ChoiceField(label="Period", choices=list(PERIODS.items()), required=False)
+    by = forms.ChoiceField(label="By", choices=list(GROUPS.items()), required=False)
+    agent = forms.TypedChoiceField(label="Agent", required=False, coerce=int, empty_value=None)
+    number = forms.TypedChoiceField(label="Number", required=False, coerce=int, empty_value=None)
+
+    def __init__(self, data: Any, *, names: "Names") -> None:
+        super().__init__({"days": "30", "by": "day", **data.dict()})
+        for name, everything, choices in (
+            ("agent", "All agents", names.agents),
+            ("number", "All numbers", names.numbers),
+        ):
+            self.fields[name].choices = [("", everything), *choices.items()]  # type: ignore[attr-defined]
+        self.is_valid()
+        self.days_shown = int(self.cleaned_data.get("days") or 30)
+        self.group = self.cleaned_data.get("by") or "day"
+        self.only = {name: self.cleaned_data.get(name) for name in ("agent", "number")}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the account's agents and numbers are called, released numbers included."""
+
+    agents: dict[int, str]
+    numbers: dict[int, str]
+
+    @classmethod
+    def of(cls, developer: Developer) -> "Names":
+        numbers = PhoneNumber.objects.filter(developer=developer).order_by("pk").only("label", "e164")
+        return cls(
+            {agent.pk: agent.name for agent in agents_of(developer).only("name")},
+            {number.pk: number.label or phone(number.e164) for number in numbers},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A bar of each chart, and a line of the file: what it is about, and its figures now and before."""
+
+    name: str
+    now: Figures
+    before: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    label: str
+    value: str
+    change: str
+
+
+@never_cache
+@require_safe
+@page
+def call_figures(request: HttpRequest) -> HttpResponse:
+    form, rows, whole, length = _measured(request)
+    context = {
+        "form": form,
+        "tiles": _tiles(whole, length),
+        "length": length,
+        "charts": [chart for chart in _charts(rows, form.group) if chart],
+        "sample": figures.SAMPLE,
+        "is_sampled": max((row.now.calls for row in rows), default=0) > figures.SAMPLE,
+        "query": request.GET.urlencode(),
+    }
+    return render(request, "calls/figures.html", context)
+
+
+@never_cache
+@require_safe
+@page
+def call_figures_csv(request: HttpRequest) -> HttpResponse:
+    """The rows of the charts as a CSV file, each figure beside that of the period before."""
+    form, rows, _, _ = _measured(request, is_whole=True)
+    columns = [form.group, *COLUMNS, *(f"{name}_before" for name in COLUMNS)]
+    table = ([harmless(row.name), *_cells(row.now), *_cells(row.before)] for row in rows)
+    return csv_file("call-figures.csv", columns, table)
+
+
+def _measured(request: HttpRequest, *, is_whole: bool = False) -> tuple[FiguresForm, list[Row], Row, int]:
+    """The filters, a row for each bar (with `is_whole` for each agent or number, however many), all of it together, and the days."""
+    developer, now = signed_in(request), timezone.now()
+    names = Names.of(developer)
+    form = FiguresForm(request.GET, names=names)
+    span = Span.ending(now.astimezone(UTC).date(), form.days_shown)
+    days = figures.measure(developer, span, now)
+    current, previous = [days[day] for day in span.days], [days[day] for day in span.previous]
+    whole = Row("", figures.total(current, **form.only), figures.total(previous, **form.only))
+    if form.group == "day":
+        style = "%Y-%m-%d" if is_whole else "%b %-d"
+        rows = [
+            Row(f"{day:{style}}", figures.total([one], **form.only), figures.total([before], **form.only))
+            for day, one, before in zip(span.days, current, previous, strict=True)
+        ]
+    else:
+        rows = sorted(_by_name(form, names, current, previous), key=lambda row: -row.now.calls)
+        rows = rows if is_whole else _largest(rows)
+    return form, rows, whole, len(span.days)
+
+
+def _by_name(form: FiguresForm, names: Names, current: list[Day], previous: list[Day]) -> Iterator[Row]:
+    known = names.agents if form.group == "agent" else names.numbers
+    found: dict[int | None, tuple[list[Day], list[Day]]] = {}
+    for which, days in enumerate((current, previous)):
+        for day in days:
+            for (number, agent), sums in day.items():
+                if all(form.only[name] in (None, value) for name, value in (("number", number), ("agent", agent))):
+                    key = agent if form.group == "agent" else number
+                    found.setdefault(key, ([], []))[which].append({(number, agent): sums})
+    for key, (now, before) in found.items():
+        name = known.get(key or 0, f"No {form.group}" if key is None else f"Deleted {form.group}")
+        yield Row(name, figures.total(now), figures.total(before))
+
+
+def _largest(rows: list[Row]) -> list[Row]:
+    """As many as the charts have room for; the others together."""
+    if len(rows) <= BARS:
+        return rows
+    others = Row("Others", Figures(), Figures())
+    for row in rows[BARS - 1 :]:
+        others.now.add(row.now)
+        others.before.add(row.before)
+    return [*rows[: BARS - 1], others]
+
+
+def _charts(rows: list[Row], group: str) -> Iterator[Chart | None]:
+    labels = [row.name if len(row.name) <= SHORT else f"{row.name[: SHORT - 1]}…" for row in rows]
+    what = GROUPS[group]
+
+    def chart(title: str, series: dict[str, list[Decimal]], before: list[Decimal], unit: str = "") -> Chart | None:
+        return stacked_bars(f"{title} by {group}", labels, series, unit=unit, what=what, before=before)
+
+    outcomes = {words: [Decimal(getattr(row.now, name)) for row in rows] for name, words in OUTCOMES.items()}
+    yield chart("Calls", outcomes, [Decimal(row.before.calls) for row in rows])
+    minutes = {"Minutes": [Decimal(row.now.minutes) for row in rows]}
+    yield chart("Minutes", minutes, [Decimal(row.before.minutes) for row in rows])
+    yield chart("Cost", {"Cost": [row.now.cost for row in rows]}, [row.before.cost for row in rows], "$")
+    times = {"Median answer time": [Decimal(row.now.answer_ms or 0) for row in rows]}
+    yield chart("Answer time (ms)", times, [Decimal(row.before.answer_ms or 0) for row in rows])
+
+
+def _tiles(whole: Row, length: int) -> Iterator[Tile]:
+    now, before = whole.now, whole.before
+    yield Tile("Calls", f"{now.calls:,}", _change(now.calls, before.calls, length))
+    rates = [round(100 * each.answered / each.calls) if each.calls else None for each in (now, before)]
+    if rates[0] is not None:
+        compared = "" if rates[1] is None else f"{rates[1]}% in the {length} days before"
+        yield Tile("Answered", f"{rates[0]}%", compared)
+    yield Tile("Minutes", f"{now.minutes:,}", _change(now.minutes, before.minutes, length))
+    yield Tile("Cost", f"${now.cost:,.2f}", _change(now.cost, before.cost, length))
+    if now.answer_ms is not None:
+        yield Tile("Answer time", f"{now.answer_ms} ms", _change(now.answer_ms, before.answer_ms or 0, length))
+
+
+def _change(now: Decimal | int, before: Decimal | int, length: int) -> str:
+    """ "12% more than in the 30 days before"; nothing where there was nothing before."""
+    if not before:
+        return f"None in the {length} days before"
+    percent = round(100 * (now - before) / before)
+    if percent == 0:
+        return f"As in the {length} days before"
+    return f"{abs(percent):,}% {'more' if percent > 0 else 'less'} than in the {length} days before"
+
+
+def _cells(found: Figures) -> list[Any]:
+    counts = [found.calls, found.answered, found.voicemail, found.unanswered, found.failed, found.minutes]
+    return [*counts, format_money(found.cost), "" if found.answer_ms is None else found.answer_ms]

@@ -1,0 +1,115 @@
+"""The charts of calls, and their file."""
+
+import csv
+import io
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Developer
+from calls.models import Call, CallTurn
+from phone_numbers.models import PhoneNumber
+from tests.calls.rows import make_account, make_streaming_number
+from tests.factories import make_agent
+from tests.pages.rows import make_call
+from tests.pages.signed_in import assert_sound, signed_in_client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
+
+
+def settle(number: PhoneNumber, days_ago: int, **fields: Any) -> Call:
+    """A call of 90 s that cost 0.18, unless `fields` say otherwise."""
+    at = timezone.now() - timedelta(days=days_ago)
+    call = make_call(number.developer, number, **fields)
+    Call.objects.filter(pk=call.pk).update(
+        settled_at=at, duration_seconds=90, telephony_cost=Decimal("0.1"), model_cost=Decimal("0.08"),
+        transcription_cost=0, analysis_cost=0, **fields,
+    )  # fmt: skip
+    return call
+
+
+def answer(call: Call, *times: int) -> None:
+    for total in times:
+        CallTurn.objects.create(
+            call=call, answered_at=timezone.now(), carrier_in_ms=0, model_ms=total, tool_ms=0, own_ms=0, total_ms=total
+        )
+
+
+@pytest.fixture
+def developer() -> Developer:
+    """Two agents and numbers; this week three calls of Baker's and one of the other number, the week before one."""
+    developer = make_account()
+    baker = make_agent(developer=developer, name="Baker")
+    shop = make_streaming_number(developer, agent=baker, label="Shop")
+    home = make_streaming_number(developer, label="=Home")
+    ended = {"status": "completed", "agent": baker, "hangup_cause": "normal_clearing"}
+    answer(settle(shop, 1, **ended), 400, 600, 2000)
+    settle(shop, 1, direction="outbound", voicemail_detected=True, **ended)
+    settle(shop, 0, **{**ended, "hangup_cause": "model_failed"})
+    settle(home, 2, status="failed", hangup_cause="busy", direction="outbound")
+    answer(settle(shop, 8, **ended), 1000)
+    settle(make_streaming_number(make_account()), 1, status="completed", hangup_cause="normal_clearing")
+    return developer
+
+
+@pytest.fixture
+def client(developer: Developer) -> Client:
+    return signed_in_client(developer)
+
+
+def rows_of(client: Client, query: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(client.get(f"/calls/charts.csv?{query}").content.decode())))
+
+
+def numbers_of(row: dict[str, str], suffix: str = "") -> list[str]:
+    names = ("calls", "answered", "voicemail", "unanswered", "failed", "minutes", "cost", "median_answer_ms")
+    return [row[name + suffix] for name in names]
+
+
+def test_each_day_beside_the_same_day_of_the_week_before(client: Client) -> None:
+    for _ in range(2):  # the second time days that are over are remembered
+        rows = rows_of(client, "days=7")
+        assert len(rows) == 7
+        yesterday = rows[-2]
+        assert yesterday["day"] == f"{timezone.now() - timedelta(days=1):%Y-%m-%d}"
+        assert numbers_of(yesterday) == ["2", "1", "1", "0", "0", "4", "0.36", "600"]
+        assert numbers_of(yesterday, "_before") == ["1", "1", "0", "0", "0", "2", "0.18", "1000"]
+        assert numbers_of(rows[-1]) == ["1", "0", "0", "0", "1", "2", "0.18", ""]
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "expected"),
+    [
+        ("by=agent", "Baker", ["3", "1", "1", "0", "1", "6", "0.54", "600"]),
+        ("by=agent", "No agent", ["1", "0", "0", "1", "0", "0", "0.18", ""]),
+        ("by=number", "Shop", ["3", "1", "1", "0", "1", "6", "0.54", "600"]),
+        ("by=number", "'=Home", ["1", "0", "0", "1", "0", "0", "0.18", ""]),
+        ("by=number&agent={agent}", "Shop", ["3", "1", "1", "0", "1", "6", "0.54", "600"]),
+        ("by=agent&number={number}", "Baker", ["3", "1", "1", "0", "1", "6", "0.54", "600"]),
+    ],
+)
+def test_by_agent_and_number(client: Client, developer: Developer, query: str, name: str, expected: list[str]) -> None:
+    agent, number = developer.agents.get(), PhoneNumber.objects.get(label="Shop")
+    rows = rows_of(client, f"days=7&{query.format(agent=agent.pk, number=number.pk)}")
+    found = {next(iter(row.values())): row for row in rows}
+    assert numbers_of(found[name]) == expected
+    assert len(rows) == (1 if "=" in query.partition("&")[2] else 2)
+
+
+def test_the_page_compares_and_has_every_value_as_text(client: Client) -> None:
+    html = client.get("/calls/charts?days=7").content.decode()
+    assert_sound(html)
+    for text in (
+        "300% more than in the 7 days before", "25%", "100% in the 7 days before", "$0.72", "40% less than", "Period before",
+        "Calls by day", "Minutes by day", "Cost by day", "Answer time (ms) by day",
+    ):  # fmt: skip
+        assert text in html, text
+    by_agent = client.get("/calls/charts?days=7&by=agent").content.decode()
+    assert '<th scope="row">Baker</th>' in by_agent
+    for query in ("days=x&by=y&agent=z&number=9999999999999999999999", "days=90&by=number&agent=1"):
+        assert_sound(client.get(f"/calls/charts?{query}").content.decode())
+    assert "No calls in this period" in signed_in_client(make_account()).get("/calls/charts").content.decode()
