@@ -121,7 +121,7 @@ def total(days: Iterable[Day], *, number: int | None = None, agent: int | None =
     return found
 
 
-def _read(developer_id: int, days: list[date]) -> dict[date, Day]:
+def _read(developer_id: int, days: list[date]) -> Mapping[date, Day]:
     found: dict[date, dict[tuple[int | None, int | None], Figures]] = {day: {} for day in days}
     span: dict[str, Any] = {
         "developer": developer_id,
