@@ -129,7 +129,7 @@ def _read(developer_id: int, days: list[date]) -> Mapping[date, Day]:
         "until": start_of_day(max(days) + timedelta(days=1)),
         "trouble": TROUBLE,
     }
-    sampled = {
+    sampled: dict[str, Any] = {
         "developer": developer_id,
         "days": [start_of_day(day) for day in days],
         "sample": SAMPLE,
