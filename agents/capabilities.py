@@ -20,14 +20,16 @@ class Capabilities(BaseModel):
     noise_reduction: tuple[Literal["near_field", "far_field"], ...] = ()
     semantic_turns: bool = False  # detects the end of a turn by what was said
     async_tools: bool = False  # can speak while it waits for the result of a tool
+    content_updates: bool = False  # takes notes in mid-session without speaking at once
     languages: tuple[str, ...] = ()  # codes as the vendor writes them; the first of a language stands for it
     voices: tuple[str, ...] = ()  # names as the vendor writes them; the first is the default
     custom_voices: bool = False  # also takes the vendor's ids of an account's own voices ("voice_…")
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Capabilities":
-        """Read a row's. Raises pydantic.ValidationError."""
-        lists = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+        """Read a row's. Fields of a later release are ignored. Raises pydantic.ValidationError."""
+        known = {name: value for name, value in stored.items() if name in cls.model_fields}
+        lists = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
         return cls.model_validate(lists)
 
     def find_voice(self, name: str) -> str | None:

@@ -23,6 +23,8 @@ def validate_capabilities(value: Any) -> None:
     """A validator of the model field. Raises django.core.exceptions.ValidationError, which the admin shows."""
     if not isinstance(value, dict):
         raise ValidationError("Enter a JSON object.")
+    if unknown := sorted(value.keys() - Capabilities.model_fields.keys()):
+        raise ValidationError([f"{name}: There is no such capability." for name in unknown])
     try:
         Capabilities.from_json(value)
     except Mismatch as error:

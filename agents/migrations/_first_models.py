@@ -8,6 +8,7 @@ OPENAI = {
     "noise_reduction": ["near_field", "far_field"],
     "semantic_turns": True,
     "async_tools": True,
+    "content_updates": True,
     "custom_voices": True,
     "voices": ["marin", "cedar", "alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse"],
     "languages": [
@@ -30,7 +31,7 @@ GEMINI = {
         "vi-VN",
     ],
 }  # fmt: skip
-LOCAL = {"async_tools": True, "voices": ["Joe"], "languages": ["en"]}
+LOCAL = {"async_tools": True, "content_updates": True, "voices": ["Joe"], "languages": ["en"]}
 MODELS = [
     {
         "slug": "gemini-3.1-flash-live",

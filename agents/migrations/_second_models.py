@@ -6,8 +6,12 @@ from agents.migrations._first_models import GEMINI, OPENAI
 
 # https://platform.openai.com/docs/guides/realtime-models-prompting: reasoning from "minimal" to "xhigh", "low" unless chosen.
 OPENAI_REASONING = {"reasoning_efforts": ["minimal", "low", "medium", "high", "xhigh"], **OPENAI}
-# https://ai.google.dev/gemini-api/docs/models/gemini-3.8-live: no thinking level; tools do not hold up the conversation.
-GEMINI_38 = {name: value for name, value in GEMINI.items() if name != "reasoning_efforts"} | {"async_tools": True}
+# https://ai.google.dev/gemini-api/docs/models/gemini-3.8-live: no thinking level; tools do not hold up the conversation, and content
+# can be added to it at any time.
+GEMINI_38 = {name: value for name, value in GEMINI.items() if name != "reasoning_efforts"} | {
+    "async_tools": True,
+    "content_updates": True,
+}
 MODELS = [
     {
         "slug": "gemini-3.8-live",

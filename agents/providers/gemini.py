@@ -130,7 +130,10 @@ class GeminiLiveSession(RealtimeSession):
         await self._send(_encode(text_message(instructions)))
 
     async def send_context(self, message: str) -> None:
-        await self._send(_encode(text_message(f"Context update: {message}")))
+        note = f"Context update: {message}"
+        self._turns.remember("user", note)  # for a session that begins anew, without a handle
+        in_words = gemini_setup.note_message if self._config.capabilities.content_updates else text_message
+        await self._send(_encode(in_words(note)))
 
     async def truncate(self, item_id: str, heard_ms: int) -> None:
         """Does nothing: the vendor tracks real playback itself."""

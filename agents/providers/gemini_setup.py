@@ -49,8 +49,16 @@ def history_message(history: tuple[Turn, ...]) -> dict[str, Any]:
 
 
 def text_message(text: str) -> dict[str, Any]:
-    """Text among the caller's audio. `clientContent` in mid-session closes the socket of some models (1007)."""
+    """Text among the caller's audio, to which the model speaks. Some models close the socket at `clientContent` (1007)."""
     return {"realtimeInput": {"text": text}}
+
+
+def note_message(text: str) -> dict[str, Any]:
+    """A note that a model with `content_updates` takes up in its next answer. Only a complete turn would interrupt it, or make it speak.
+
+    https://ai.google.dev/gemini-api/docs/models/gemini-3.8-live, "Client content updates"
+    """
+    return {"clientContent": {"turns": [_dump(_content("user", text))], "turnComplete": False}}
 
 
 def tool_response_message(call_id: str, name: str, response: dict[str, Any], *, is_async: bool) -> dict[str, Any]:

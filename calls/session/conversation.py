@@ -62,6 +62,10 @@ class Conversation:
         """Whether what still comes of this answer is for nobody."""
         return item_id in self._cut
 
+    def note(self, text: str) -> None:
+        """What the developer told the model, for one that takes over. It is no part of the transcript."""
+        self._said.append(_Said("user", f"Context update: {text}"))
+
     def caller_finished(self) -> None:
         """The caller has come to an end; the words are yet to be known."""
         self.release()

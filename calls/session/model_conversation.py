@@ -33,6 +33,7 @@ class ModelConversation(ABC):
     async def inject_context(self, message: str) -> bool:
         """Give the model a note; False when it has no session to take it, or the conversation is over."""
         if is_taken := not self._is_over and await self.link.tell(lambda session: session.send_context(message)):
+            self.link.note(message)
             self._observer.event("context.injected", source="api")
         return is_taken
 

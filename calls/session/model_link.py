@@ -103,6 +103,10 @@ class ModelLink:
         if item_id.startswith(self._prefix):
             await self.tell(lambda session: session.truncate(item_id.removeprefix(self._prefix), heard_ms))
 
+    def note(self, text: str) -> None:
+        """Have a model that takes over know what this one was told."""
+        self._conversation.note(text)
+
     async def tell(self, order: Callable[[RealtimeSession], Awaitable[None]]) -> bool:
         """Give the model an order; False when it has no session at this moment to take it."""
         if self.session is None:

@@ -97,13 +97,16 @@ def test_the_catalogue_tells_what_each_model_can_do(api):
     live, thinking, newest = (
         models[slug]["capabilities"] for slug in ("gemini-3.8-live", GEMINI_THINKING, "gpt-realtime-2.1")
     )
-    assert live == thinking == {**gemini["capabilities"], "reasoning_efforts": [], "async_tools": True}
+    newer = {"reasoning_efforts": [], "async_tools": True, "content_updates": True}
+    assert live == thinking == {**gemini["capabilities"], **newer}
     assert newest == {**mini["capabilities"], "reasoning_efforts": ["minimal", "low", "medium", "high", "xhigh"]}
+    assert (gemini["capabilities"]["content_updates"], mini["capabilities"]["content_updates"]) == (False, True)
     assert local["capabilities"] == {
         "reasoning_efforts": [],
         "noise_reduction": [],
         "semantic_turns": False,
         "async_tools": True,
+        "content_updates": True,
         "languages": ["en"],
         "voices": ["Joe"],
         "custom_voices": False,

@@ -65,6 +65,24 @@ async def test_what_is_said_while_the_model_thinks_is_commentary() -> None:
         ]
 
 
+async def test_a_note_waits_for_the_next_answer() -> None:
+    can = Capabilities(content_updates=True)
+    async with FakeGemini(Script([Reply(b"", "It is 50 dollars.")])) as fake:
+        async with await gemini_sessions.open_session(fake, capabilities=can) as reading:
+            await reading.session.send_context("Credited $50.")
+            await reading.session.send_notice("Keys pressed: 5.")
+            await reading.session.generate_reply("How much is it?")
+            await reading.until_seen(TurnDone)
+            assert reading.of(OutputTranscript) == [OutputTranscript("turn_1", "It is 50 dollars.")]
+        notes = ["Context update: Credited $50.", "Context update: Keys pressed: 5."]
+        assert fake.messages("clientContent") == [
+            {"clientContent": {"turns": [{"parts": [{"text": note}], "role": "user"}], "turnComplete": False}}
+            for note in notes
+        ]
+        assert [each["realtimeInput"] for each in fake.messages("realtimeInput")] == [{"text": "How much is it?"}]
+        assert fake.rejected == []
+
+
 async def test_a_result_does_not_cut_short_what_the_model_says_meanwhile() -> None:
     script = Script([Reply(tool_calls=(("get_weather", {}),)), Reply(b"", "Sunny.")])
     async with FakeGemini(script) as fake:
