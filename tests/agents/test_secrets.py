@@ -1,5 +1,7 @@
 """Secrets over the API: stored encrypted, never returned, kept while a tool uses them."""
 
+import base64
+from itertools import product
 from typing import Any
 
 import pytest
@@ -97,6 +99,27 @@ def test_a_secret_that_a_tool_uses_stays() -> None:
     agent.save()
     number.save()
     assert send(developer, "DELETE", f"/secrets/{secret.pk}").status_code == 204
+
+
+@pytest.mark.parametrize("value", ["s3cret-key", "~~~???>>>", "a", "pass wörd 12", "x" * 300])
+def test_a_value_is_found_encoded(value: str) -> None:
+    values = SecretValues({"KEY": value})
+    content = value.encode()
+    # An encoding of one character cannot be told from other text.
+    left = {content.hex(), content.hex().upper()} if len(value) == 1 else set()
+    for text in (content.hex(), content.hex().upper()):
+        assert values.redact(f'"{text}"') == (f'"{text}"' if text in left else f'"{MASK}"')
+    if len(value) == 1:
+        return
+    for before, after in product(("", "u:", "user:", "someone:"), ("", "!", "!!", "!!!")):
+        whole = before.encode() + content + after.encode()
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            shown = values.redact(f'{{"auth": "Basic {encode(whole).decode()}"}}')
+            rest = shown.removeprefix('{"auth": "Basic ').removesuffix('"}')
+            begin, _, end = rest.partition(MASK)
+            assert MASK in rest and len(begin) <= len(before) * 4 / 3 and len(end) <= len(after) * 4 / 3 + 3, shown
+    cut = base64.b64encode(content).decode()[:10]
+    assert values.redact(f"cut at {cut}", is_whole=False) == f"cut at {MASK}"
 
 
 def test_a_value_is_found_in_every_spelling() -> None:
