@@ -72,7 +72,7 @@ def add_transcript(
 
 
 def mark_interrupted(call_id: int, item_id: str, heard_ms: int | None = None, share: float = 1.0) -> None:
-    """The caller spoke over an answer: what is written of its text already is cut to what was spoken, or taken back.
+    """The caller spoke over an answer, or the call ended: what is written of its text already is cut to what was spoken, or taken back.
 
     Of a carrier's voice nobody knows how far it had come; its text is left as it is.
     """
@@ -83,6 +83,12 @@ def mark_interrupted(call_id: int, item_id: str, heard_ms: int | None = None, sh
             continue
         entry.text, entry.interrupted, entry.interrupted_at_ms = text, True, heard_ms
         entry.save(update_fields=["text", "interrupted", "interrupted_at_ms"])
+
+
+def mark_complete(call_id: int, item_id: str) -> None:
+    """An answer was heard to its end, whatever was presumed before that became known."""
+    said = TranscriptEntry.objects.filter(call_id=call_id, item_id=item_id[:100], interrupted=True)
+    said.update(interrupted=False, interrupted_at_ms=None)
 
 
 def add_turn(call_id: int, times: TurnTimes, *, at: datetime) -> None:

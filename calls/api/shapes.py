@@ -184,7 +184,10 @@ SPOKEN = shape(
         "role": choice(TranscriptEntry.Role.values, "user"),
         "text": text("What are your hours?"),
         "timestamp": Read("spoken_at", moment()),
-        "interrupted": flag("The caller interrupted the agent, or the call ended. `text` is the part that was heard."),
+        "interrupted": flag(
+            "The caller interrupted the agent, or the call ended. `text` is the part that was heard. In webhook mode it is the whole "
+            "text: carriers do not report how much of it they spoke."
+        ),
         "interrupted_at_ms": nullable(
             whole(1480, "How much of the audio was played before the interruption."), example=None
         ),

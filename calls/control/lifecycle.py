@@ -251,6 +251,8 @@ def finish(call: Call, *, ended_at: datetime, cause: str) -> None:
     call.media_token_hash = ""
     settlement.settle(call, now)
     call.save()
+    if call.mode == CallMode.WEBHOOK:
+        speech.cut_off(call, ended_at)
     event_type = "call.ended" if call.answered_at else "call.failed"
     timeline.add_event(call.pk, event_type, "system", at=ended_at, hangup_cause=call.hangup_cause)
     report_end(call)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
 from calls import timeline
@@ -26,6 +26,7 @@ from phone_numbers.models import CallMode
 
 logger = logging.getLogger(__name__)
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")
+CUT_OFF = "call_hangup"  # how a carrier says that it fell silent because the call ended
 # Where to cut a sentence that is too long on its own: at the last of these that fits.
 PAUSES = (re.compile(r"(?<=[;:,–—])\s|(?<=[；：，、])"), re.compile(r"\s"))
 
@@ -135,9 +136,35 @@ def _item_id(utterance: Utterance) -> str:
     return f"utterance:{utterance.pk}"
 
 
-def _being_said(call: Call, event: CarrierEvent) -> QuerySet[Utterance]:
-    """What was being said, or waited to be, when the event occurred. One that is reported late is not about what came after it."""
-    return Utterance.objects.filter(call=call, sent_at__lte=event.occurred_at, ended_at=None)
+def _being_said(call: Call, at: datetime) -> QuerySet[Utterance]:
+    """What was being said, or waited to be, at that moment, the oldest first. A late report is not about what came after it."""
+    return Utterance.objects.filter(call=call, sent_at__lte=at, ended_at=None)
+
+
+def cut_off(call: Call, at: datetime) -> bool:
+    """The carrier's voice falls silent before it has said everything; whether there was something to say.
+
+    Of the utterance under way it is known how long it was heard, not how much of its text; of those behind it nothing was.
+    """
+    speaking = _being_said(call, at)
+    stopped = list(speaking)
+    if not stopped:
+        return False
+    speaking.update(ended_at=at)
+    heard_ms = _milliseconds_heard(call, stopped[0], at)
+    for utterance in stopped:
+        timeline.mark_interrupted(call.pk, _item_id(utterance), heard_ms)
+        heard_ms = 0
+    return True
+
+
+def _milliseconds_heard(call: Call, utterance: Utterance, at: datetime) -> int | None:
+    """Of the utterance under way; None where the carrier has not reported its beginning."""
+    before = call.utterances.filter(pk__lt=utterance.pk).aggregate(Max("ended_at"))["ended_at__max"]
+    since = max(filter(None, (utterance.sent_at, before)))
+    begun = call.events.filter(event_type="speak.started", event_timestamp__gte=since, event_timestamp__lte=at)
+    started_at = begun.aggregate(Min("event_timestamp"))["event_timestamp__min"]
+    return None if started_at is None else int((at - started_at).total_seconds() * 1000)
 
 
 def on_speak_started(call: Call, event: CarrierEvent) -> None:
@@ -145,14 +172,23 @@ def on_speak_started(call: Call, event: CarrierEvent) -> None:
 
 
 def on_speak_ended(call: Call, event: CarrierEvent) -> None:
-    """The carrier says what it is given in its order: a piece of the oldest utterance that is not over has been said."""
+    """The carrier says what it is given in its order: a piece of the oldest utterance that is not over has been said.
+
+    One that ends because the call does is left to `cut_off`.
+    """
     timeline.add_event(call.pk, "speak.ended", "telephony", at=event.occurred_at)
-    utterance = _being_said(call, event).first()
+    if event.detail == CUT_OFF:
+        return
+    at = event.occurred_at
+    waiting = Utterance.objects.filter(call=call, sent_at__lte=at, pieces_to_come__gt=0)
+    # Of a call that is over, `cut_off` has ended what it had no report of.
+    utterance = waiting.filter(ended_at__gte=at).first() if call.is_over else waiting.filter(ended_at=None).first()
     if utterance is None:
         return
-    utterance.pieces_to_come = max(0, utterance.pieces_to_come - 1)
+    utterance.pieces_to_come -= 1
     if utterance.pieces_to_come == 0:
-        utterance.ended_at = event.occurred_at
+        utterance.ended_at = at
+        timeline.mark_complete(call.pk, _item_id(utterance))
     utterance.save(update_fields=["pieces_to_come", "ended_at"])
 
 
@@ -193,15 +229,9 @@ def on_caller_speaks(call: Call, event: CarrierEvent) -> None:
     """Who is talked over falls silent, where the number has it so."""
     if call.is_over or not call.settings.interruptible:
         return
-    speaking = _being_said(call, event)
-    stopped = list(speaking)
-    if not stopped:
-        return
-    speaking.update(ended_at=event.occurred_at)
-    for utterance in stopped:
-        timeline.mark_interrupted(call.pk, _item_id(utterance))
-    timeline.add_event(call.pk, "speak.interrupted", "telephony", at=event.occurred_at)
-    commands.after_commit(_stop_speaking, call, event.event_id)
+    if cut_off(call, event.occurred_at):
+        timeline.add_event(call.pk, "speak.interrupted", "telephony", at=event.occurred_at)
+        commands.after_commit(_stop_speaking, call, event.event_id)
 
 
 def _stop_speaking(call: Call, event_id: str) -> None:

@@ -11,7 +11,7 @@ from django.test import Client
 from billing import ledger
 from billing.models import LedgerEntry
 from calls.clock import sweeper
-from calls.control import inbound, running_calls, speech
+from calls.control import inbound, lifecycle, running_calls, speech
 from calls.live import live_call
 from calls.models import Call, CallEvent, TranscriptEntry, Utterance
 from calls.webhook_mode.actions import MalformedAction, parse_action
@@ -68,6 +68,11 @@ class Line:
         assert self.reply("call.incoming", **(action or {"action": "answer"})) == ""
         self.report(CarrierEventType.ANSWERED, 2)
         return self
+
+    def said(self) -> list[tuple[str, Any]]:
+        """The agent's texts: each "whole", or after how many milliseconds it was cut off."""
+        rows = TranscriptEntry.objects.filter(call=self.call, role="model")
+        return [(row.text, row.interrupted_at_ms if row.interrupted else "whole") for row in rows]
 
     def events(self) -> list[str]:
         return list(CallEvent.objects.filter(call=self.call).values_list("event_type", flat=True))
@@ -191,7 +196,52 @@ def test_who_is_talked_over_falls_silent_if_the_number_has_it_so(interruptible: 
     stops = interruptible is not False
     assert (utterance.ended_at is not None) == stops
     assert line.events().count("speak.interrupted") == int(stops)
-    assert TranscriptEntry.objects.get(call=line.call, role="model").interrupted == stops
+    said = TranscriptEntry.objects.get(call=line.call, role="model")
+    assert (said.interrupted, said.interrupted_at_ms) == ((True, 2000) if stops else (False, None))
+
+
+@pytest.mark.parametrize(
+    ("reports", "first", "second"),
+    [
+        # The carrier says that the end of the call cut it off, or nothing at all.
+        ([(CarrierEventType.SPEAK_STARTED, 3, ""), (CarrierEventType.SPEAK_ENDED, 9, "call_hangup")], 6000, 0),
+        ([(CarrierEventType.SPEAK_STARTED, 3, "")], 6000, 0),
+        ([], None, 0),
+        (
+            [
+                (CarrierEventType.SPEAK_STARTED, 3, ""),
+                (CarrierEventType.SPEAK_ENDED, 5, "completed"),
+                (CarrierEventType.SPEAK_STARTED, 5.5, ""),
+            ],
+            "whole",
+            3500,
+        ),
+    ],
+)
+@pytest.mark.parametrize("ended_by", ["caller", "us"])
+def test_what_a_hang_up_cut_off_is_marked(reports: list[Any], first: Any, second: Any, ended_by: str) -> None:
+    line = Line().answered(action="answer", text="A long story.")
+    speech.say(line.call, "And another.", key="second")
+    for utterance in Utterance.objects.filter(call=line.call):
+        speech.note_sent(line.call, utterance, 1, at=after(2.5))
+    for kind, seconds, detail in reports:
+        line.report(kind, seconds, detail=detail)
+    if ended_by == "us":
+        lifecycle.request_end(line.call, "normal_clearing", at=after(9))
+    line.report(CarrierEventType.ENDED, 9, cause="normal_clearing")
+    assert line.said() == [("A long story.", first), ("And another.", second)]
+    assert line.call.status == "completed"
+    assert not Utterance.objects.filter(call=line.call, ended_at=None).exists()
+
+
+def test_what_was_said_to_its_end_is_whole_though_that_is_reported_after_the_hang_up() -> None:
+    line = Line().answered(action="answer", text="A long story.")
+    speech.note_sent(line.call, Utterance.objects.get(call=line.call), 1, at=after(2.5))
+    line.report(CarrierEventType.SPEAK_STARTED, 3)
+    line.report(CarrierEventType.ENDED, 9, cause="normal_clearing")
+    assert line.said() == [("A long story.", 6000)]
+    line.report(CarrierEventType.SPEAK_ENDED, 8.9, detail="completed")
+    assert line.said() == [("A long story.", "whole")]
 
 
 def test_what_is_reported_late_is_not_about_what_came_after_it() -> None:
