@@ -173,7 +173,7 @@ class DeclaredSettings:
         Group.TOOLS,
         label="Agent can add the remote party to the do-not-call list",
         about="Whether the agent has the built-in `add_to_do_not_call` tool, for people who ask never to be called again. "
-        "Default: {default}.",
+        "Tests of an agent add nobody. Default: {default}.",
         example=True,
     )
     recording_enabled: bool = setting(

@@ -25,6 +25,7 @@ from agents import configuration, model_rules
 from agents.call_config import CallConfig, Source
 from agents.models import Agent
 from agents.selectors import running_slug
+from agents.versions import answering_version
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import InsufficientFunds
 from calls import timeline
@@ -249,12 +250,18 @@ def _find_agent(call: Call, reply: LookupReply, outcome: LookupOutcome) -> tuple
         except InsufficientFunds as error:
             call.agent = before
             return None, LookupOutcome(reason=error.code, detail=error.message, latency_ms=outcome.latency_ms)
-    call.agent_version = agent.version
+    call.agent_version = answering_version(call.phone_number) if _is_numbers_own(call, agent) else agent.version
     return agent, outcome
 
 
+def _is_numbers_own(call: Call, agent: Agent) -> bool:
+    """Whether the reply names the agent that the number has anyway: then the number's version of it answers."""
+    return call.phone_number is not None and call.phone_number.agent_id == agent.pk
+
+
 def _resolve(call: Call, agent: Agent) -> CallConfig:
-    return configuration.resolve(request={}, request_agent=agent, number=call.phone_number)
+    named = None if _is_numbers_own(call, agent) else agent
+    return configuration.resolve(request={}, request_agent=named, number=call.phone_number)
 
 
 def _configure(call: Call, agent: Agent | None, reply: LookupReply) -> CallConfig:

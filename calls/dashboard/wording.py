@@ -34,6 +34,7 @@ EVENTS = {
     "variables.saved": "Variables set by a tool",
     "variables.missing": "Variables without a value",
     "do_not_call.added": "Added to the do-not-call list",
+    "do_not_call.skipped": "Not added to the do-not-call list: this is a test",
     "transfer.requested": "Transfer requested",
     "transfer.briefing": "Briefing the transfer recipient",
     "transfer.answered": "Transfer answered",

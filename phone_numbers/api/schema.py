@@ -241,6 +241,6 @@ FIELDS = {
     "limit": "Maximum number of results.",
     "mode": "`webhook`: your server controls the call. `streaming`: an AI model talks to the caller.",
     "agent_id": "ID of one of your agents. Null unlinks the agent.",
-    "agent_version": "Version of the agent to use. Null: the live version.",
+    "agent_version": "Version of the agent to use. Null: the live version. Also applies where a lookup names this agent.",
     "model": "Slug of a model from `GET /models`.",
 }

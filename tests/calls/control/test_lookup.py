@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from agents import services
 from agents.models import Agent
 from billing.models import LedgerEntry
 from calls.clock import sweeper
@@ -17,6 +18,7 @@ from calls.control.lookup_reply import LookupOutcome, LookupReply, MalformedRepl
 from calls.live import tool_requests
 from calls.models import Call
 from phone_numbers.carriers.carrier_events import CarrierEventType
+from phone_numbers.models import PhoneNumber
 from tests import factories
 from tests.calls.rows import make_call, make_streaming_number
 from tests.calls.webhook_mode.test_webhook_mode import Line
@@ -108,6 +110,33 @@ def test_everything_a_reply_can_say() -> None:
     line.report(CarrierEventType.ANSWERED, 2)
     assert json.loads(line.hook("call.answered").body)["metadata"] == {"customer": "17"}
     assert "metadata" not in json.loads(line.hook("call.incoming").body)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("pinned", "named", "prompt", "version"), [
+    (True, "own", "The first.", 1), (True, None, "The first.", 1), (False, "own", "The second.", 2), (True, "other", "Another.", 1),
+])  # fmt: skip
+def test_a_number_s_version_of_its_agent_answers_though_the_reply_names_that_agent(
+    pinned: bool, named: str | None, prompt: str, version: int
+) -> None:
+    line = ring(system_prompt=None)
+    own, other = (
+        services.create_agent(
+            developer=line.number.developer,
+            changes={"name": text, "model_slug": "gpt-realtime-mini", "system_prompt": text},
+        )
+        for text in ("The first.", "Another.")
+    )
+    services.update_agent(agent=own, changes={"system_prompt": "The second."})
+    pin = own.versions.get(number=1) if pinned else None
+    PhoneNumber.objects.filter(pk=line.number.pk).update(agent=own, agent_version=pin)
+    Call.objects.filter(pk=line.call.pk).delete()
+    line.control = "again"
+    line.report(CarrierEventType.INITIATED, 1, direction="inbound")
+    agent = {"own": own, "other": other, None: None}[named]
+    assert finish(line, agent_id=agent.pk if agent else None) == ""
+    assert (line.call.settings.system_prompt, line.call.agent_version) == (prompt, version)
+    assert line.call.agent == (agent or own)
 
 
 @pytest.mark.django_db

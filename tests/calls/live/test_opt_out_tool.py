@@ -45,6 +45,17 @@ async def test_the_remote_party_is_listed_once(fields: dict[str, Any], listed: s
     await sync_to_async(connections.close_all)()
 
 
+@pytest.mark.django_db(transaction=True)
+async def test_a_test_of_an_agent_lists_nobody() -> None:
+    call = await sync_to_async(new_call)(from_number="+12025550123", sandbox=True)
+    answer = await OptOutTool(call.pk, others)("add_to_do_not_call", {"reason": "Never call me again."}, "1")
+    assert answer == {"result": DONE}
+    assert not await DoNotCallNumber.objects.aexists()
+    events = [(row.event_type, row.metadata) async for row in call.events.all()]
+    assert events == [("do_not_call.skipped", {"phone_number": "+12025550123", "reason": "test_call"})]
+    await sync_to_async(connections.close_all)()
+
+
 def test_the_tool_is_off_unless_it_is_asked_for() -> None:
     names = {tool.name for tool in build_toolset(CallConfig(), on_telephone=True)}
     with_it = {tool.name for tool in build_toolset(CallConfig(opt_out_tool=True), on_telephone=True)}
