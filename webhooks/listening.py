@@ -23,6 +23,10 @@ class Refused(Exception):
     """The API does not let this key read these events, in its words, or there is no API at this address."""
 
 
+class Forgotten(Refused):
+    """There is no event with the id to read on from. Events are kept for 30 days."""
+
+
 class EventReader:
     """The events of the account that a key belongs to, each once, oldest first.
 
@@ -54,13 +58,23 @@ class EventReader:
     def follow(self) -> Iterator[dict[str, Any]]:
         """Never ends. Raises Refused."""
         while True:
-            place = {"after": self._after} if self._after else {"since": self._since}
-            rows = _data_of(self._get("events", **self._query, **place))
+            rows = self._next_page()
             for event in rows:
                 yield event
-                self._after = event["id"]
+                self._after, self._since = event["id"], event["created_at"]
             if len(rows) < PAGE_SIZE:
                 self._sleep(POLL_SECONDS)
+
+    def _next_page(self) -> list[dict[str, Any]]:
+        """What follows the last event; if that one has expired meanwhile, what has happened since. Raises Refused."""
+        try:
+            place = {"after": self._after} if self._after else {"since": self._since}
+            return list(_data_of(self._get("events", **self._query, **place)))
+        except Forgotten:
+            if not self._since:  # no event that we have read ourselves
+                raise
+        self._after = ""
+        return list(_data_of(self._get("events", **self._query, since=self._since)))
 
     def _get(self, path: str, **query: Any) -> httpx2.Response:
         """The response, however long it takes until there is one. Raises Refused."""
@@ -84,7 +98,8 @@ class EventReader:
         if failures:
             self._report("Connected again.")
         if response.status_code != 200:
-            raise Refused(_message_of(response))
+            is_forgotten = response.status_code == 422 and "after" in (_content_of(response).get("errors") or {})
+            raise (Forgotten if is_forgotten else Refused)(_message_of(response))
         return response
 
 

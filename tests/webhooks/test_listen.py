@@ -18,6 +18,7 @@ from bubblyphone.services.ports import find_free
 from tests.factories import make_api_key, make_developer
 from tests.fakes.recording_server import Answer, RecordingServer
 from webhooks.management.commands.listen import Command
+from webhooks.models import Event
 from webhooks.outbox import publish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_redis")]
@@ -114,6 +115,25 @@ def test_events_are_printed_and_forwarded_once_across_a_restart(settings: Any) -
         message = f"{asked.headers['X-Timestamp']}.".encode() + asked.body
         digest = hmac.new(b"whsec_mine", message, hashlib.sha256).hexdigest()
         assert asked.headers["X-Signature"] == f"sha256={digest}"
+
+
+def test_an_event_that_has_expired_meanwhile_does_not_end_it(settings: Any) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 10_000
+    developer = make_developer()
+    _, key = make_api_key(developer)
+    port = find_free()
+    with server(port):
+        listener = Listening(url=f"http://127.0.0.1:{port}", api_key=key)
+        listener.wait_for("Listening")
+        put(developer.pk)
+        listener.wait_for("evt_")
+        Event.objects.all().delete()
+        second = put(developer.pk, "call.ended")
+        listener.wait_for(second)
+        third = put(developer.pk)
+        listener.wait_for(third)
+        listener.stop()
+    assert [line.split()[-1] for line in listener.out.getvalue().splitlines() if "evt_" in line][1:] == [second, third]
 
 
 @pytest.mark.parametrize(
