@@ -157,10 +157,13 @@ class OpenApiForm(forms.Form):
         widget=forms.Textarea(
             attrs={"rows": 12, "class": "code", "spellcheck": "false", "placeholder": "openapi: 3.1.0"}
         ),
-        help_text="JSON or YAML, up to 1 MiB.",
+        help_text="JSON or YAML, up to 1 MiB. Upload larger ones.",
     )
     file = forms.FileField(
-        label="Or a file", required=False, widget=forms.FileInput(attrs={"accept": ".json,.yaml,.yml"})
+        label="Or a file",
+        required=False,
+        widget=forms.FileInput(attrs={"accept": ".json,.yaml,.yml"}),
+        help_text="Up to 10 MiB.",
     )
     server = forms.CharField(
         label="Server URL",

@@ -8,7 +8,7 @@ import yaml
 
 from bubblyphone.core.json_documents import MAX_DEPTH, InvalidJSON, parse_json
 
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = 10 * 1024 * 1024
 MAX_NODES = 100_000  # of a YAML document
 MAX_WRITTEN = 2000  # values of one schema once its references are written out
 MAX_SCHEMA_DEPTH = 6
@@ -40,7 +40,7 @@ class _Loader(yaml.CSafeLoader):
 def read_document(content: bytes) -> Mapping[str, Any]:
     """The document's value. Raises UnusableDocument for one that is too large or deep, or that is not OpenAPI 3."""
     if len(content) > MAX_BYTES:
-        raise UnusableDocument("The document is larger than 1 MiB. Remove what you do not need.")
+        raise UnusableDocument("The document is larger than 10 MiB. Remove what you do not need.")
     try:
         text = content.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:

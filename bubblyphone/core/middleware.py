@@ -8,8 +8,9 @@ from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.conf import settings
-from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from django.views import View
 from django.views.defaults import bad_request
@@ -18,6 +19,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from bubblyphone.core.errors import StorageUnavailable
 from bubblyphone.core.http import json_error
+from bubblyphone.core.raw_files import RawFileParser
 
 API_PREFIX = "/api/"
 ADMIN_PREFIX = "/admin/"  # whose views are Django's own
@@ -58,6 +60,11 @@ class ApiMiddleware:
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": ", ".join(_allowed_methods(view))})
         if is_form_with_files(request, view):
+            return None
+        if limit := _limit_of_file(request, view):
+            request._body = request.read(
+                limit + 1
+            )  # what `request.body` gives from now on; it would read 1 MiB at most
             return None
         try:
             size = len(request.body)
@@ -102,7 +109,12 @@ def _refusal_of_null_characters(request: HttpRequest, view: Callable[..., Any]) 
     """
     if "\0" in request.path_info:
         raise Http404
-    form = [] if getattr(view, "csrf_exempt", False) else request.POST.lists()
+    try:
+        form = [] if getattr(view, "csrf_exempt", False) else request.POST.lists()
+    except RequestDataTooBig:
+        return render(request, "413.html", status=413)
+    except (TooManyFieldsSent, TooManyFilesSent, MultiPartParserError):
+        return bad_request(request, BadRequest())
     sent = [*request.GET.lists(), *form]
     if any("\0" in text for name, values in sent for text in (name, *values)):
         return bad_request(request, BadRequest())  # returned, as Django logs a traceback for one that is raised
@@ -117,6 +129,13 @@ def is_form_with_files(request: HttpRequest, view: Callable[..., Any]) -> bool:
     """Whether the body is multipart, and the view one that takes that. To any other view it is a body like all."""
     parsers = getattr(getattr(view, "view_class", None), "parser_classes", [])
     return request.content_type == MultiPartParser.media_type and MultiPartParser in parsers
+
+
+def _limit_of_file(request: HttpRequest, view: Callable[..., Any]) -> int:
+    """How many bytes a view takes of a body that is a file (`RawFileParser`); 0 for any other request."""
+    parsers = getattr(getattr(view, "view_class", None), "parser_classes", [])
+    files = (parser for parser in parsers if issubclass(parser, RawFileParser))
+    return next((parser.max_bytes for parser in files if parser.media_type == request.content_type), 0)
 
 
 def _allowed_methods(view: Callable[..., Any]) -> list[str]:

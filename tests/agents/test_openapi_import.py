@@ -169,7 +169,7 @@ def test_a_path_without_its_parameter_is_no_tool() -> None:
         ("a: !!python/object/apply:os.system ['true']", "neither JSON nor YAML"),
         ("[" * 100 + "]" * 100, "nested too deeply"),
         ("- a\n" * 100_001, "too many values"),
-        (" " * (1024 * 1024) + "x", "larger than 1 MiB"),
+        (" " * (10 * 1024 * 1024) + "x", "larger than 10 MiB"),
         ("openapi: 3.1.0\npaths: {}", "Enter the server URL"),
         ('{"openapi": "3.1.0", "paths": {}, "servers": [{"url": "ftp://a.example"}]}', "cannot be used"),
         ('{"openapi": "3.1.0", "paths": {}, "servers": [{"url": "http://127.0.0.1/{a}"}]}', "braces"),

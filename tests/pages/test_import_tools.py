@@ -72,3 +72,18 @@ def test_what_is_no_tool_is_not_added(chosen: list[Any]) -> None:
     agent.refresh_from_db()
     assert agent.draft == ""
     assert signed_in_client(make_developer()).get(f"/agents/{agent.pk}/import-tools").status_code == 404
+
+
+def test_a_document_of_several_megabytes_is_uploaded_and_a_pasted_one_is_refused_in_words() -> None:
+    agent = full_agent()
+    client = signed_in_client(agent.developer)
+    path = f"/agents/{agent.pk}/import-tools"
+    document = f"{ROOMS}\n" + "# A remark.\n" * 150_000
+    page = client.post(path, {"document": "", "file": SimpleUploadedFile("rooms.yaml", document.encode())})
+    assert len(shown_tools(page.content)) == 2
+    refused = client.post(path, {"document": document * 2})
+    assert refused.status_code == 413
+    assert "A form can have at most 1 MiB of text." in refused.content.decode()
+    too_large = SimpleUploadedFile("rooms.yaml", document.encode() * 6)
+    answer = client.post(path, {"document": "", "file": too_large}).content.decode()
+    assert "The document is larger than 10 MiB. Remove what you do not need." in answer
