@@ -6,7 +6,7 @@ from typing import Any
 import phonenumbers
 from django.http import HttpResponse
 from rest_framework import serializers
-from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,6 +16,7 @@ from agents.serializers import PhoneNumberField
 from bubblyphone.core.api import StrictSerializer, data, page_of, validated
 from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.known_parameters import KnownParameters
+from bubblyphone.core.raw_files import RawFileParser
 from bubblyphone.core.readable_body import ReadableBody
 from calls.api.policy_shapes import DO_NOT_CALL, POLICY
 from calls.api.views import developer_of
@@ -78,13 +79,11 @@ class DoNotCallFilters(serializers.Serializer[Any]):
     format = serializers.ChoiceField(choices=["json", "csv"], required=False)
 
 
-class CsvParser(BaseParser):
-    """The body as it is."""
+class CsvParser(RawFileParser):
+    """CSV as the body."""
 
     media_type = "text/csv"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
-        return {"file": stream.read()}
+    max_bytes = services.MAX_FILE_BYTES
 
 
 class PolicyView(APIView):

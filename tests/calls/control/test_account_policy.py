@@ -23,9 +23,11 @@ TO = "+12025550123"  # Washington
 NEVER_NOW = {"start": "00:00", "end": "00:01", "days": ["mon"]}
 
 
-def send(developer: Any, method: str, path: str, body: Any = None, *, is_admin: bool = False, kind: str = "") -> Any:
+def send(
+    developer: Any, method: str, path: str, body: Any = None, *, is_admin: bool = False, kind: str = "", **more: str
+) -> Any:
     content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-    headers = bearer(developer, is_admin=is_admin)
+    headers = bearer(developer, is_admin=is_admin) | more
     return Client().generic(method, f"/api/v1{path}", content, content_type=kind or "application/json", headers=headers)
 
 
@@ -303,6 +305,26 @@ def test_import_and_export(is_form: bool) -> None:
     assert [line.split(",")[:3] for line in lines[1:]] == [["+12025550124", "'=1+1", "api"], [TO, "", "api"]]
     other = make_account()
     assert send(other, "POST", "/do-not-call/import", exported.content, kind="text/csv").json()["data"]["added"] == 2
+
+
+@pytest.mark.parametrize("kind", ["text/csv", "text/csv; charset=utf-8"])
+@pytest.mark.parametrize("key", ["", "import-1"])
+def test_a_file_of_several_megabytes(kind: str, key: str) -> None:
+    developer = make_account()
+    row = b"+12025550123," + b"a" * 300 + b"\n"
+    file = b"phone_number,reason\n+12025550124,\n" + row * (2 * 1024 * 1024 // len(row))
+    headers = {"Idempotency-Key": key} if key else {}
+    for _ in range(2):
+        answer = send(developer, "POST", "/do-not-call/import", file, kind=kind, **headers)
+    assert answer.json()["data"] == ({"added": 2, "already_listed": 0} if key else {"added": 0, "already_listed": 2})
+    too_long = file + row * (9 * 1024 * 1024 // len(row))
+    answer = send(developer, "POST", "/do-not-call/import", too_long, kind=kind)
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422,
+        {"file": ["The file is too large. The maximum is 10 MiB."]},
+    )
+    assert send(developer, "POST", "/do-not-call", b" " * (1024 * 1024 + 1), kind="text/csv").status_code == 413
+    assert DoNotCallNumber.objects.count() == 2
 
 
 @pytest.mark.parametrize(
