@@ -35,7 +35,7 @@ from calls.charging.daily_caps import Scope
 from calls.control import call_variables, commands, lifecycle
 from calls.control.lookup_reply import LookupOutcome, LookupReply, read_outcome
 from calls.models import Call, CallStatus, HangupCause
-from phone_numbers.models import CallMode
+from phone_numbers.models import CallMode, PhoneNumber
 from webhooks import request_log
 from webhooks.body_encoding import encode_body
 from webhooks.models import SigningSecret
@@ -250,17 +250,19 @@ def _find_agent(call: Call, reply: LookupReply, outcome: LookupOutcome) -> tuple
         except InsufficientFunds as error:
             call.agent = before
             return None, LookupOutcome(reason=error.code, detail=error.message, latency_ms=outcome.latency_ms)
-    call.agent_version = answering_version(call.phone_number) if _is_numbers_own(call, agent) else agent.version
+    number = _number_with(call, agent)
+    call.agent_version = agent.version if number is None else answering_version(number)
     return agent, outcome
 
 
-def _is_numbers_own(call: Call, agent: Agent) -> bool:
-    """Whether the reply names the agent that the number has anyway: then the number's version of it answers."""
-    return call.phone_number is not None and call.phone_number.agent_id == agent.pk
+def _number_with(call: Call, agent: Agent) -> PhoneNumber | None:
+    """The call's number, if the reply names the agent that it has anyway: then the number's version of it answers."""
+    number = call.phone_number
+    return number if number is not None and number.agent_id == agent.pk else None
 
 
 def _resolve(call: Call, agent: Agent) -> CallConfig:
-    named = None if _is_numbers_own(call, agent) else agent
+    named = agent if _number_with(call, agent) is None else None
     return configuration.resolve(request={}, request_agent=named, number=call.phone_number)
 
 
