@@ -7,6 +7,7 @@ from typing import Any
 from accounts.api.shapes import API_KEY, PROFILE
 from accounts.extension_points import EXPORT_FILES, EXPORT_TABLES, ExportTable
 from accounts.models import ApiKey, Developer
+from accounts.notifications import choices_of
 from accounts.retention import periods_of
 from bubblyphone.core.archive import StreamedArchive, in_pages
 
@@ -34,7 +35,12 @@ def export(developer: Developer) -> Iterator[bytes]:
 
 
 def _account(developer: Developer) -> Iterator[dict[str, Any]]:
-    yield {**PROFILE.of(developer), "time_zone": developer.time_zone, "retention_days": periods_of(developer)}
+    yield {
+        **PROFILE.of(developer),
+        "time_zone": developer.time_zone,
+        "retention_days": periods_of(developer),
+        "notifications": choices_of(developer),
+    }
 
 
 def _api_keys(developer: Developer) -> Iterator[dict[str, Any]]:

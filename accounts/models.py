@@ -151,6 +151,20 @@ class RetentionPeriod(models.Model):
         return f"{self.kind}: {self.days} days"
 
 
+class MutedNotification(models.Model):
+    """A kind of notification that an account does not want on a channel (`accounts.notifications`). No row: it gets it."""
+
+    developer = models.ForeignKey(Developer, models.CASCADE, related_name="muted_notifications")
+    kind = models.CharField(max_length=30)
+    channel = models.CharField(max_length=10)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["developer", "kind", "channel"], name="muted_notification_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} by {self.channel}"
+
+
 class IdempotentAnswer(models.Model):
     """The stored answer to a POST with an `Idempotency-Key`, or the claim of the request that is still working on it.
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import account_views, data_views, password_views, views
+from accounts import account_views, data_views, notification_views, password_views, views
 
 urlpatterns = [
     path("signup", views.sign_up, name="signup"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("verify-email/<str:token>", password_views.verify_email, name="verify-email"),
     path("account", account_views.account, name="account"),
     path("account/password", account_views.change_password, name="change-password"),
+    path("account/notifications", notification_views.notification_settings, name="notifications"),
     path("account/data", data_views.data, name="data"),
     path("account/data/export", data_views.export, name="export-data"),
     path("account/log-out-everywhere", account_views.log_out_everywhere, name="log-out-everywhere"),

@@ -36,13 +36,13 @@ def send(notice_id: int, now: datetime | None = None) -> None:
         return
     notice = Notice.objects.select_related("developer").get(pk=notice_id)
     try:
-        emails.send(notice.developer, notice.template, notice.context)
+        is_sent = emails.send(notice.developer, notice.template, notice.context)
     except (smtplib.SMTPException, OSError) as error:
         logger.warning("Sending a notice failed: %s", type(error).__name__, extra={"notice_id": notice_id})
         if notice.attempt_count >= MAX_ATTEMPTS:
             Notice.objects.filter(pk=notice_id).update(next_attempt_at=None)
         return
-    Notice.objects.filter(pk=notice_id).update(sent_at=now, next_attempt_at=None)
+    Notice.objects.filter(pk=notice_id).update(sent_at=now if is_sent else None, next_attempt_at=None)
 
 
 def send_waiting(now: datetime | None = None) -> None:

@@ -18,6 +18,7 @@ from phone_numbers.api import schema as phone_numbers
 from phone_numbers.api import webhook_events as number_webhooks
 from sandbox.api import schema as sandbox
 from webhooks.api import schema as webhooks
+from webhooks.api import webhook_events as endpoint_webhooks
 
 _PARTS = (accounts, webhooks, agents, phone_numbers, calls, sandbox, billing)
 _OWN = {
@@ -32,7 +33,12 @@ _WHOLE = core.Description(
     operations={tag: group for part in _PARTS for tag, group in part.OPERATIONS.items()} | _OWN,
     fields={name: text for part in _PARTS for name, text in part.FIELDS.items()},
     path_examples={**phone_numbers.PATH_EXAMPLES, **calls.PATH_EXAMPLES, **billing.PATH_EXAMPLES},
-    webhooks={**call_webhooks.WEBHOOKS, **number_webhooks.WEBHOOKS, **billing_webhooks.WEBHOOKS},
+    webhooks={
+        **call_webhooks.WEBHOOKS,
+        **number_webhooks.WEBHOOKS,
+        **billing_webhooks.WEBHOOKS,
+        **endpoint_webhooks.WEBHOOKS,
+    },
 )
 
 # With billing off (billing.switch) nobody pays: what other operations say instead.

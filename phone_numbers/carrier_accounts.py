@@ -19,6 +19,7 @@ from bubblyphone.core.crypto import encrypt
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.ratelimit import at_most
+from phone_numbers import notices
 from phone_numbers.carriers.base import Carrier, CarrierError
 from phone_numbers.carriers.capabilities import OwnAccounts
 from phone_numbers.carriers.registry import (
@@ -244,3 +245,4 @@ def _note(account: CarrierAccount, problem: str, now: datetime | None = None) ->
     locked.save(update_fields=["checked_at", "failing_since"])
     if problem and not was_failing:
         enqueue(send_email, locked.pk)
+        notices.publish_failing_account(locked, now)

@@ -1,6 +1,9 @@
-"""Notifying a developer of a verification decision: an email, and a webhook to each address of their numbers."""
+"""Notifying a developer of a verification decision, by email and by a webhook to each address of their numbers, and of what belongs
+to no number in particular.
+"""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -10,10 +13,11 @@ from accounts import emails
 from bubblyphone.core.api import format_time
 from bubblyphone.core.jobs import enqueue
 from phone_numbers.countries import country_name
-from phone_numbers.models import PhoneNumber, Verification
+from phone_numbers.models import CarrierAccount, PhoneNumber, Verification
 from webhooks.outbox import Address, publish
 
 EVENT = "country.verification.updated"
+ACCOUNT_FAILING = "carrier_account.failing"
 
 
 def announce(verification: Verification) -> None:
@@ -62,6 +66,22 @@ def publish_to_account(*, developer_id: int, subject: str, event_type: str, payl
         event_type=event_type,
         payload=payload,
         to=[Address(number.webhook_url, number.signing_secret_id) for number in numbers],
+    )
+
+
+def publish_failing_account(account: CarrierAccount, now: datetime) -> None:
+    """The carrier does not accept the credentials of this account any more. In the transaction that notes it."""
+    publish_to_account(
+        developer_id=account.developer_id,
+        subject=f"carrier_account:{account.pk}",
+        event_type=ACCOUNT_FAILING,
+        payload={
+            "event": ACCOUNT_FAILING,
+            "carrier_account_id": str(account.pk),
+            "provider": account.provider,
+            "label": account.label,
+            "timestamp": format_time(now),
+        },
     )
 
 

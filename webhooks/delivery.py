@@ -103,7 +103,7 @@ def record_outcome(
             record_attempt(delivery=delivery, number=number, result=result, started_at=started_at)
             note_attempt(result, status)
             if failing_id is not None:
-                endpoint_failures.email_once_a_day(delivery, failing_id)
+                endpoint_failures.tell_once_a_day(delivery, failing_id)
             if delivery.wants_reply and status == WebhookDelivery.Status.FAILED and not result.is_final:
                 REPLY_HANDLER.get().gave_up(delivery)
 

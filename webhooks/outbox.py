@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from accounts.notifications import wants_webhook
 from webhooks.body_encoding import encode_body
 from webhooks.models import Event, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from webhooks.outbound_http import PostResult
@@ -41,8 +42,9 @@ def publish(
     """Write an event and its messages, in the caller's transaction: they exist if and only if what they report does.
 
     The messages go `to` each address and to the account's endpoints: those that subscribe to such events, unless `endpoints`
-    names them. The dispatcher is woken when that transaction commits. `subject` is like "call:42". With `wants_reply` the
-    answer of a number's server is carried out (`webhooks.replies`), and one that cannot be counts as a failure.
+    names them. They go to nobody if the account has turned webhooks of that kind off (`accounts.notifications`). The dispatcher is
+    woken when that transaction commits. `subject` is like "call:42". With `wants_reply` the answer of a number's server is carried
+    out (`webhooks.replies`), and one that cannot be counts as a failure.
     """
     with transaction.atomic():
         event = Event.objects.create(
@@ -52,6 +54,8 @@ def publish(
             event_type=event_type,
             body=encode_body(payload),
         )
+        if not wants_webhook(developer_id, event_type):
+            return event
         rows = [_delivery_to(address, event, payload, wants_reply) for address in to]
         chosen = subscribers(developer_id, event_type) if endpoints is None else endpoints
         rows += [delivery_to(endpoint, event) for endpoint in chosen]

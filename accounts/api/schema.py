@@ -1,6 +1,7 @@
 """What the API's description says about accounts."""
 
 from accounts import admin_keys
+from accounts.api.notifications import NotificationsSerializer
 from accounts.api.retention import RetentionSerializer
 from accounts.api.serializers import (
     ApiKeySerializer,
@@ -10,7 +11,8 @@ from accounts.api.serializers import (
     RegisterSerializer,
     ResetPasswordSerializer,
 )
-from accounts.api.shapes import API_KEY, DEVELOPER, NEW_API_KEY, PROFILE, RETENTION, SIGNED_IN
+from accounts.api.shapes import API_KEY, DEVELOPER, NEW_API_KEY, NOTIFICATIONS, PROFILE, RETENTION, SIGNED_IN
+from accounts.notifications import optional_kinds
 from bubblyphone.core.json_schema import data_of, page_of, record, text
 from bubblyphone.core.schema import Operation
 
@@ -65,6 +67,21 @@ OPERATIONS = {
             example={"token": "1-c2x9f1-…", "password": "secret456", "password_confirmation": "secret456"},
         ),
     },
+    "Notifications": {
+        "GET /notifications": Operation(
+            "Get notification settings",
+            "Which notifications the account gets, by email and by webhook. Security emails are always sent.",
+            answer=data_of(NOTIFICATIONS),
+        ),
+        "PUT /notifications": Operation(
+            "Set notifications",
+            "Kinds and channels that you leave out stay unchanged.",
+            answer=data_of(NOTIFICATIONS),
+            body=NotificationsSerializer,
+            example={"daily_limit": {"email": False, "webhook": True}},
+            errors=admin_keys.ERRORS,
+        ),
+    },
     "Data retention": {
         "GET /retention": Operation(
             "Get data retention", "How long the account keeps each kind of data.", answer=data_of(RETENTION)
@@ -111,6 +128,9 @@ OPERATIONS = {
     },
 }
 FIELDS = {
+    **{f"NotificationsSerializer.{kind.name}": kind.text for kind in optional_kinds()},
+    "ChannelsSerializer.email": "Email it.",
+    "ChannelsSerializer.webhook": "Send its events to webhooks.",
     "RetentionSerializer.recordings": "Days to keep recordings, or null to keep them until you delete them.",
     "RetentionSerializer.transcripts": "Days to keep transcripts and what was made of them.",
     "RetentionSerializer.events": "Days to keep the timelines of calls.",

@@ -1,5 +1,6 @@
 """What responses hold of accounts and their keys."""
 
+from accounts.notifications import Channel, optional_kinds
 from accounts.retention import MAX_DAYS
 from bubblyphone.core.json_schema import Read, Schema, flag, moment, money, nullable, record, shape, text, whole
 
@@ -44,6 +45,18 @@ RETENTION = shape(
         "events": _days("the timelines of calls"),
         "webhook_logs": _days("webhook deliveries with their bodies and responses"),
         "documents": _days("documents of rejected and expired verifications"),
+    },
+)
+_CHANNELS = {
+    Channel.EMAIL: flag("Whether we email you.", example=True),
+    Channel.WEBHOOK: flag("Whether your webhooks receive it. Its event is stored in any case.", example=True),
+}
+NOTIFICATIONS = shape(
+    "Notifications",
+    {
+        kind.name: record({channel.value: _CHANNELS[channel] for channel in kind.channels})
+        | {"description": f"{kind.text} Events: {', '.join(f'`{event}`' for event in kind.events)}."}
+        for kind in optional_kinds()
     },
 )
 API_KEY = shape(

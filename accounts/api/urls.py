@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from accounts.api import retention, views
+from accounts.api import notifications, retention, views
 
 urlpatterns: list[URLPattern] = [
     path("auth/register", views.RegisterView.as_view()),
@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern] = [
     path("auth/password/forgot", views.ForgotPasswordView.as_view()),
     path("auth/password/reset", views.ResetPasswordView.as_view()),
     path("retention", retention.RetentionView.as_view()),
+    path("notifications", notifications.NotificationsView.as_view()),
     path("api-keys", views.ApiKeysView.as_view()),
     path("api-keys/<int:key_id>", views.ApiKeyView.as_view()),
 ]

@@ -75,6 +75,7 @@ PAGES = (
     ("Events", "events", "log tail"),
     ("Countries", "countries", "verification documents regulations"),
     ("Account", "account", "profile password time zone sessions settings"),
+    ("Notifications", "notifications", "email webhook alerts settings"),
     ("Your data", "data", "retention export download privacy"),
     ("API reference", "docs", "documentation endpoints rest"),
     ("Quick start", "docs-quick-start", "documentation guide curl first call"),

@@ -52,6 +52,15 @@ WEBHOOKS = {
         optional=("phone_number_id", "phone_number", "webhook_endpoint_id"),
     ),
     **RENEWALS,
+    "carrier_account.failing": Webhook(
+        "A carrier no longer accepts the credentials of your account. Its numbers cannot make or take calls until you replace them.",
+        {
+            "carrier_account_id": text("1"),
+            "provider": choice(["telnyx", "twilio"], "telnyx"),
+            "label": text("Main account"),
+        },
+        at="2026-03-29T09:00:00Z",
+    ),
     "country.verification.updated": Webhook(
         "Your documents were approved or rejected. Sent once to each webhook URL of your numbers, signed with the secret of "
         "`phone_number`.",

@@ -44,6 +44,7 @@ PAGES = {
     "countries": "/countries",
     "country": "/countries/GB/local",
     "account": "/account",
+    "notifications": "/account/notifications",
     "data": "/account/data",
     "docs": "/docs",
     "docs-quick-start": "/docs/quick-start",

@@ -35,6 +35,7 @@ PAGES = [
     "/calls/scheduled",
     "/calls/charts",
     "/api-keys",
+    "/account/notifications",
     "/billing",
     "/sandbox",
 ]

@@ -57,6 +57,7 @@ CASES = [
         "change-password", {"current_password": PASSWORD, "password": "a-long-secret"},
         {"current_password": "", "password": "short"}, ("current_password", "password"),
     ),
+    Case("notifications", {"daily_limit-email": "on"}),
     Case("log-out-everywhere"),
     Case("sign-out-browser", does_nothing=True),
     Case("end-session"),

@@ -1,6 +1,7 @@
 """Developers' own carrier accounts, and the numbers that they bring, against the built-in exchange."""
 
 import base64
+import json
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,12 +21,13 @@ from phone_numbers.carriers.telnyx import TelnyxCarrier
 from phone_numbers.models import CarrierAccount, PhoneNumber
 from tests import carriers
 from tests.deaths import Killed
+from tests.described import check_webhook
 from tests.factories import bearer, make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.jobs import run_jobs
 from tests.phone_numbers.own_accounts import ACCOUNTS, IMPORT, NUMBER, PUBLIC_KEY, add, imported, own_elsewhere, report
-from webhooks.models import SigningSecret
+from webhooks.models import Event, SigningSecret
 
 pytestmark = pytest.mark.django_db
 TWILIO = {"account_sid": f"AC{'1' * 32}", "auth_token": "t"}
@@ -373,6 +375,9 @@ def test_the_hourly_check_tells_once_of_credentials_that_stopped_working(
     (email,) = mail.outbox
     assert email.subject == "Telnyx does not accept your credentials any more"
     assert NUMBER in email.body
+    event = Event.objects.get(event_type="carrier_account.failing")
+    check_webhook(json.loads(event.body))
+    assert json.loads(event.body)["carrier_account_id"] == str(account)
     assert client.post(f"{ACCOUNTS}/{account}/test").json()["data"]["status"] == "failing"
 
 

@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Developer
+from tests.described import check_webhook
 from tests.factories import bearer, make_developer, make_endpoint, make_secret_for
 from tests.jobs import run_jobs
 from tests.waiting import eventually
@@ -215,6 +216,10 @@ def test_retries_for_a_day_and_one_email_a_day() -> None:
         delivery.record_outcome(second, refused, at, retry_schedule.ENDPOINT_RETRY_DELAYS_SECONDS)
     run_jobs()
     assert len(mail.outbox) == 1
+    told = WebhookDelivery.objects.get(event_type="webhook_endpoint.failing")
+    assert told.url == f"{URL}/2"  # the other one
+    check_webhook(json.loads(told.body))
+    assert json.loads(told.body)["webhook_endpoint_id"] == str(first.endpoint_id)
     assert list(WebhookEndpoint.objects.values_list("enabled", flat=True)) == [True, True]
     WebhookEndpoint.objects.update(failure_emailed_at=timezone.now() - timedelta(hours=25))
     third = put(developer).deliveries.order_by("endpoint_id")[0]

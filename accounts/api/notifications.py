@@ -1,0 +1,43 @@
+"""/api/v1/notifications: which notifications the account gets, and how."""
+
+from typing import Any, cast
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import notifications
+from accounts.admin_keys import ChangesNeedAdminKey
+from accounts.models import Developer
+from bubblyphone.core.api import StrictSerializer, data, validated
+from bubblyphone.core.known_parameters import KnownParameters
+from bubblyphone.core.readable_body import ReadableBody
+
+
+class ChannelsSerializer(StrictSerializer):
+    """A kind of the body of PUT /notifications."""
+
+    email = serializers.BooleanField(required=False)
+    webhook = serializers.BooleanField(required=False)
+
+
+class NotificationsSerializer(StrictSerializer):
+    """The body of PUT /notifications. What is left out stays as it is."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {kind.name: ChannelsSerializer(required=False) for kind in notifications.optional_kinds()}
+
+
+class NotificationsView(APIView):
+    """GET and PUT /notifications."""
+
+    permission_classes = [ChangesNeedAdminKey, KnownParameters, ReadableBody]
+
+    def get(self, request: Request) -> Response:
+        return data(notifications.choices_of(cast(Developer, request.user)))
+
+    def put(self, request: Request) -> Response:
+        developer = cast(Developer, request.user)
+        notifications.choose(developer, validated(NotificationsSerializer, request))
+        return data(notifications.choices_of(developer))
