@@ -110,13 +110,32 @@ def utc_text(moment: datetime) -> str:
 
 
 @register.simple_tag
-def when(moment: datetime | None, form: str = "M j, H:i") -> SafeString | str:
-    """A time on the reader's clock, with UTC on hover; an absent one is a dash."""
+def when(moment: datetime | None, form: str = "M j, H:i", zone: bool = True) -> SafeString | str:
+    """A time on the reader's clock with its zone, and UTC on hover; an absent one is a dash.
+
+    A date alone has no zone. Without `zone` it is left out, in tables and lists: the foot of the page names it.
+    """
     if moment is None:
         return "–"
     exact = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    shown = date_format(timezone.localtime(moment), form)
+    local = timezone.localtime(moment)
+    shown = date_format(local, form)
+    if zone and "H" in form:
+        shown = f"{shown} {zone_name(local)}"
     return format_html('<time datetime="{}" title="{}">{}</time>', exact, utc_text(moment), shown)
+
+
+def zone_name(moment: datetime) -> str:
+    """The abbreviation of a moment's zone, "CEST"; for zones without one the offset, "UTC+03:00"."""
+    name = moment.tzname() or ""
+    return name if name.isalpha() else f"UTC{moment.isoformat()[-6:]}".removesuffix("+00:00")
+
+
+@register.simple_tag
+def reader_zone() -> str:
+    """The zone of the times on the page, "Europe/Paris, CEST"; "UTC" alone for UTC itself."""
+    name, short = timezone.get_current_timezone_name(), zone_name(timezone.localtime())
+    return short if name == short else f"{name.replace('_', ' ')}, {short}"
 
 
 @register.simple_tag
