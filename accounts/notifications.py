@@ -119,11 +119,10 @@ def choose(developer: Developer, choices: Mapping[str, Mapping[str, bool]]) -> N
     for name, kind, channel, is_on in _named(choices):
         if kind.is_security or channel not in kind.channels:
             raise KeyError(name)
-        row = {"developer": developer, "kind": name, "channel": channel.value}
         if is_on:
-            MutedNotification.objects.filter(**row).delete()
+            MutedNotification.objects.filter(developer=developer, kind=name, channel=channel.value).delete()
         else:
-            MutedNotification.objects.get_or_create(**row)
+            MutedNotification.objects.get_or_create(developer=developer, kind=name, channel=channel.value)
 
 
 def _named(choices: Mapping[str, Mapping[str, bool]]) -> Iterator[tuple[str, NotificationKind, Channel, bool]]:
