@@ -105,9 +105,8 @@ class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
         super().save_model(request, obj, form, change)
 
 
-@admin.register(LedgerEntry)
-class LedgerEntryAdmin(BillingAdmin):
-    """Each entry leads to what it is for."""
+class _BookingAdmin:
+    """The list of bookings; each leads to what it is for."""
 
     list_display = ["id", "developer", "kind", "amount", "description", "what_for", "created_at"]
     list_select_related = ["developer"]
@@ -116,23 +115,18 @@ class LedgerEntryAdmin(BillingAdmin):
     ordering = ["-id"]
 
     @admin.display(description="for", ordering="key")
-    def what_for(self, entry: LedgerEntry) -> str:
-        return _link_to(entry)
+    def what_for(self, booking: Booking) -> str:
+        return _link_to(booking)
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(_BookingAdmin, BillingAdmin):
+    """What was credited and charged."""
 
 
 @admin.register(MeteredCost)
-class MeteredCostAdmin(MeteringAdmin):
-    """What would have been charged; each leads to what it is for."""
-
-    list_display = ["id", "developer", "kind", "amount", "description", "what_for", "created_at"]
-    list_select_related = ["developer"]
-    list_filter = ["kind"]
-    search_fields = ["developer__email", "key", "description"]
-    ordering = ["-id"]
-
-    @admin.display(description="for", ordering="key")
-    def what_for(self, cost: MeteredCost) -> str:
-        return _link_to(cost)
+class MeteredCostAdmin(_BookingAdmin, MeteringAdmin):
+    """What would have been charged."""
 
 
 def _link_to(booking: Booking) -> str:

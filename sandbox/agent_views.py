@@ -3,7 +3,6 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -15,6 +14,7 @@ from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.pages import page, show_refusal
 from sandbox import agent_tests
 from sandbox.agent_templates import BY_KEY, TEMPLATES, settings_of
+from sandbox.views import connection_details
 
 
 @never_cache
@@ -53,15 +53,7 @@ def test_agent(request: HttpRequest, pk: int) -> JsonResponse:
         )
     except ApplicationError as error:
         return JsonResponse({"message": _in_words(error)}, status=error.status)
-    call = started.call
-    return JsonResponse(
-        {
-            "ws_url": started.ws_url,
-            "summary_url": reverse("call-panel", args=[str(call.pk), "live_summary"]),
-            "model": call.model_slug,
-            "price_per_minute": str(call.model_rate),
-        }
-    )
+    return connection_details(started)
 
 
 def _in_words(error: ApplicationError) -> str:

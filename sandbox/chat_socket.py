@@ -6,12 +6,9 @@ browser ← ready · text (item, text: a piece of an answer) · transcript · to
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from calls.control import lifecycle
 from calls.live import chat_runner
 from calls.live.database_threads import in_database
@@ -19,24 +16,17 @@ from calls.live.event_writer import EventWriter
 from calls.live.live_call import LiveCall
 from calls.models import HangupCause
 from calls.session.chat_session import ChatSession
+from sandbox.browser_connection import BrowserConnection, Receive, Send, read_frame
 from sandbox.browser_observer import BrowserObserver
 
 logger = logging.getLogger(__name__)
-MAX_FRAME_LENGTH = 16 * 1024
+MAX_FRAME_KIBIBYTES = 16
 MAX_TEXT = 2000  # characters of one message
 MAX_MESSAGES = 200  # of one conversation, well-formed or not
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-
-class ChatBrowser:
+class ChatBrowser(BrowserConnection):
     """The browser's connection."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
-        self.is_open = True
 
     async def read(self, session: ChatSession) -> None:
         """Hand on what is typed until the browser is gone."""
@@ -56,25 +46,12 @@ class ChatBrowser:
             )
         session.end(HangupCause.NORMAL_CLEARING)
 
-    async def send_json(self, frame: Mapping[str, Any]) -> None:
-        if self.is_open:
-            await self._send({"type": "websocket.send", "text": orjson.dumps(frame).decode()})
-
-    async def close(self) -> None:
-        if self.is_open:
-            self.is_open = False
-            await self._send({"type": "websocket.close", "code": 1000})
-
 
 def read_text(message: Mapping[str, Any]) -> tuple[str, str]:
     """The text of a frame and "", or "" and what is wrong with it."""
-    raw = message.get("text")
-    if not raw or len(raw) > MAX_FRAME_LENGTH:
-        return "", "Frames must be JSON text of at most 16 KiB."
-    try:
-        frame = parse_json(raw)
-    except InvalidJSON:
-        return "", "This frame is not JSON."
+    frame, problem = read_frame(message, MAX_FRAME_KIBIBYTES)
+    if problem:
+        return "", problem
     if not isinstance(frame, dict) or frame.get("type") != "text" or not isinstance(frame.get("text"), str):
         return "", 'Only frames of type "text" with a "text" are supported.'
     text = frame["text"].strip()

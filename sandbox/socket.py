@@ -5,15 +5,13 @@ import base64
 import binascii
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-import orjson
 from structlog.contextvars import bind_contextvars
 
 from bubblyphone.core.audio import PCM16_16K, PCM16_24K, AudioFormat, make_transcoder
-from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from calls.control import lifecycle
 from calls.live import session_runner
 from calls.live.database_threads import in_database
@@ -24,30 +22,26 @@ from calls.session.pacing import Pacer, paced
 from calls.session.transport import CallerFrame
 from sandbox import chat_socket
 from sandbox.answering import answer
+from sandbox.browser_connection import BrowserConnection, Receive, Send, read_frame
 from sandbox.browser_observer import BrowserObserver
 
 logger = logging.getLogger(__name__)
-MAX_FRAME_LENGTH = 128 * 1024
+MAX_FRAME_KIBIBYTES = 128
 # So many malformed frames within so many seconds are answered with an error each; one more is a flood and ends the call.
 TOLERATED_ERRORS, FLOOD_SECONDS = 50, 10.0
 FLOODED = "Too many invalid frames. The call was ended."
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-
-class SandboxTransport:
+class SandboxTransport(BrowserConnection):
     """The browser's connection as a media connection: 16 kHz in both directions for the session, 24 kHz on the wire out."""
 
     audio_format: AudioFormat = PCM16_16K
 
     def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
+        super().__init__(receive, send)
         self._to_wire = make_transcoder(PCM16_16K, PCM16_24K)
         self._errors: deque[float] = deque(maxlen=TOLERATED_ERRORS)
         self._is_too_fast = False  # the last piece was dropped
-        self.is_open = True
 
     def frames(self) -> AsyncIterator[CallerFrame]:
         return paced(self._pieces(), Pacer(PCM16_16K), self._too_fast)
@@ -89,25 +83,12 @@ class SandboxTransport:
     async def clear(self) -> None:
         await self.send_json({"type": "clear"})
 
-    async def send_json(self, frame: Mapping[str, Any]) -> None:
-        if self.is_open:
-            await self._send({"type": "websocket.send", "text": orjson.dumps(frame).decode()})
-
-    async def close(self) -> None:
-        if self.is_open:
-            self.is_open = False
-            await self._send({"type": "websocket.close", "code": 1000})
-
 
 def read_audio(message: Mapping[str, Any]) -> tuple[str | None, str]:
     """The audio of a client's frame, or what is wrong with it."""
-    text = message.get("text")
-    if not text or len(text) > MAX_FRAME_LENGTH:
-        return None, "Frames must be JSON text of at most 128 KiB."
-    try:
-        frame = parse_json(text)
-    except InvalidJSON:
-        return None, "This frame is not JSON."
+    frame, problem = read_frame(message, MAX_FRAME_KIBIBYTES)
+    if problem:
+        return None, problem
     if not isinstance(frame, dict) or frame.get("type") != "audio":
         return None, 'Only frames of type "audio" are supported.'
     payload = frame.get("data")

@@ -101,6 +101,11 @@ def start_sandbox(request: HttpRequest) -> JsonResponse:
         started = _start(developer, form)
     except ApplicationError as error:
         return JsonResponse({"message": _in_words(error)}, status=error.status)
+    return connection_details(started)
+
+
+def connection_details(started: services.SandboxCall) -> JsonResponse:
+    """What a page needs to connect to a call that has begun, and to show how it goes."""
     call = started.call
     return JsonResponse(
         {

@@ -5,16 +5,14 @@ import wave
 from typing import Any
 
 import numpy as np
-from openai import APIConnectionError, APIStatusError, OpenAI, OpenAIError
 from openai.types.audio import TranscriptionVerbose
 
 from agents.languages import nearest_code
+from agents.openai_client import failing_as, make_client
 from agents.transcription.base import Segment, Transcriber, TranscriptionError
-from bubblyphone.core.waiting import http_client
 
 # A piece has to fit into a job's minute.
 TIMEOUT_SECONDS = 40.0
-RETRYABLE_STATUS = {408, 409, 429}
 # The provider takes 25 MB. Smaller pieces (5 min at 8 kHz) are sooner done, and cheap to repeat.
 MAX_UPLOAD_BYTES = 5_000_000
 # Whisper invents sentences in silence; these are the thresholds by which its own program drops them.
@@ -38,13 +36,7 @@ class WhisperTranscriber(Transcriber):
     max_bytes = MAX_UPLOAD_BYTES
 
     def __init__(self, *, api_key: str, base_url: str, model: str) -> None:
-        self._client = OpenAI(
-            api_key=api_key,
-            base_url=base_url,
-            timeout=TIMEOUT_SECONDS,
-            max_retries=0,
-            http_client=http_client(base_url),
-        )
+        self._client = make_client(api_key=api_key, base_url=base_url, timeout_seconds=TIMEOUT_SECONDS)
         self._model = model
         self.source = f"groq:{model}"
 
@@ -53,7 +45,7 @@ class WhisperTranscriber(Transcriber):
             return []
         code = nearest_code(language, LANGUAGES)
         options: dict[str, Any] = {"language": code} if code else {}
-        try:
+        with failing_as(TranscriptionError, "The transcription provider"):
             answer: TranscriptionVerbose = self._client.audio.transcriptions.create(
                 file=("call.wav", _wav(pcm16, sample_rate), "audio/wav"),
                 model=self._model,
@@ -62,16 +54,6 @@ class WhisperTranscriber(Transcriber):
                 temperature=0,
                 **options,
             )
-        except APIConnectionError as error:
-            raise TranscriptionError("The transcription provider could not be reached.", retryable=True) from error
-        except APIStatusError as error:
-            is_passing = error.status_code >= 500 or error.status_code in RETRYABLE_STATUS
-            text = f"The transcription provider responded with status {error.status_code}."
-            raise TranscriptionError(text, retryable=is_passing) from error
-        except (OpenAIError, ValueError, RecursionError) as error:  # the last two: a body that is no JSON, or deep JSON
-            raise TranscriptionError(
-                "The transcription provider returned an invalid response.", retryable=True
-            ) from error
         return _spoken(answer)
 
 

@@ -223,6 +223,11 @@ class MediaStream:
         except (InvalidJSON, KeyError, TypeError):
             await self._send_error(MALFORMED_FRAME, "Received frame was not formed correctly")
             return
+        if not await self._take_command(event, frame):
+            await self._send_error(MALFORMED_FRAME, "Received frame was not formed correctly")
+
+    async def _take_command(self, event: object, frame: Mapping[str, Any]) -> bool:
+        """Take audio, a mark or "clear", which are the same in both dialects. False: it is none of these."""
         if event == "media":
             await self._receive_media(frame)
         elif event == "clear":
@@ -232,7 +237,8 @@ class MediaStream:
             if self._audio_queue.mark(frame["mark"]["name"]):
                 await self._send_mark(frame["mark"]["name"])
         else:
-            await self._send_error(MALFORMED_FRAME, "Received frame was not formed correctly")
+            return False
+        return True
 
     async def _receive_media(self, frame: Mapping[str, Any]) -> None:
         try:

@@ -76,21 +76,20 @@ def _dollars(amount: Decimal, digits: str) -> str:
 @lru_cache(4096)  # a list of 50 calls has the same few numbers a hundred times, at 0.06 ms each
 def phone(number: str) -> str:
     """A number as people write it, "+1 415-555-0100"; what is no E.164 number stays as it is."""
-    try:
-        parsed = phonenumbers.parse(number)
-    except phonenumbers.NumberParseException:
-        return number
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return _in_format(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 @register.filter
 def national(number: str) -> str:
-    """A number as it is dialled at home, "(415) 555-0100"; what is no E.164 number stays as it is."""
+    """A number as it is dialed at home, "(415) 555-0100"; what is no E.164 number stays as it is."""
+    return _in_format(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+
+
+def _in_format(number: str, style: int) -> str:
     try:
-        parsed = phonenumbers.parse(number)
+        return phonenumbers.format_number(phonenumbers.parse(number), style)
     except phonenumbers.NumberParseException:
         return number
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
 
 
 @register.filter

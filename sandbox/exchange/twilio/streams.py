@@ -75,15 +75,7 @@ class TwilioStream(MediaStream):
             return
         if stream_sid != self.stream_id:
             self._owner.warn(INVALID_MESSAGE, "The streamSid is not that of this stream.")
-        elif event == "media":
-            await self._receive_media(frame)
-        elif event == "clear":
-            for name in self._audio_queue.clear():
-                await self._send_mark(name)
-        elif event == "mark" and isinstance(frame.get("mark"), dict) and isinstance(frame["mark"].get("name"), str):
-            if self._audio_queue.mark(frame["mark"]["name"]):
-                await self._send_mark(frame["mark"]["name"])
-        else:
+        elif not await self._take_command(event, frame):
             self._owner.warn(INVALID_MESSAGE, f"The event {event} is unknown or incomplete.")
 
     async def _receive_media(self, frame: Mapping[str, Any]) -> None:

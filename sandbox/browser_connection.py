@@ -1,0 +1,40 @@
+"""A browser's WebSocket that carries JSON frames, which a spoken and a written conversation share."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+
+from bubblyphone.core.json_documents import InvalidJSON, parse_json
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class BrowserConnection:
+    """An accepted connection. What is sent after its end goes nowhere."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self.is_open = True
+
+    async def send_json(self, frame: Mapping[str, Any]) -> None:
+        if self.is_open:
+            await self._send({"type": "websocket.send", "text": orjson.dumps(frame).decode()})
+
+    async def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            await self._send({"type": "websocket.close", "code": 1000})
+
+
+def read_frame(message: Mapping[str, Any], max_kibibytes: int) -> tuple[Any, str]:
+    """The JSON of a frame and "", or None and what is wrong with it."""
+    text = message.get("text")
+    if not text or len(text) > max_kibibytes * 1024:
+        return None, f"Frames must be JSON text of at most {max_kibibytes} KiB."
+    try:
+        return parse_json(text), ""
+    except InvalidJSON:
+        return None, "This frame is not JSON."
