@@ -105,7 +105,7 @@ class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
         super().save_model(request, obj, form, change)
 
 
-class _BookingAdmin:
+class _BookingAdmin(ReadOnlyAdmin):
     """The list of bookings; each leads to what it is for."""
 
     list_display = ["id", "developer", "kind", "amount", "description", "what_for", "created_at"]
