@@ -29,6 +29,7 @@ REALTIME := tests/browser tests/flows tests/speech tests/bench
 test: ## run every test; ARGS="tests/calls -k hangup" chooses some
 	@scripts/install core offline dev
 	@$(PYTHON) -m tests.chromium
+	@$(PYTHON) -m tests.languages
 ifeq ($(ARGS),)
 	@$(MAKE) --no-print-directory test-most
 	@$(MAKE) --no-print-directory test-timed

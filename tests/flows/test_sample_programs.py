@@ -15,12 +15,17 @@ import httpx2
 import pytest
 
 from bubblyphone.services.ports import find_free
+from tests import languages
 from tests.flows.handset import handset
 from tests.flows.platform import Platform
 from tests.flows.voices import Voices
 
 PROGRAMS = Path(__file__).parent / "samples"
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+
+
+@pytest.fixture
+def needs_node() -> None:
+    languages.command_for("js")
 
 
 @contextmanager
@@ -55,7 +60,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@needs_node
+@pytest.mark.usefixtures("needs_node")
 async def test_its_receptionist_answers_a_call(platform: Platform, voices: Voices, tmp_path: Path) -> None:
     port = find_free()
     with node(tmp_path, "receptionist.js.txt", port) as output:
@@ -73,7 +78,7 @@ async def test_its_receptionist_answers_a_call(platform: Platform, voices: Voice
     assert transcript[2] == f"You said: {transcript[1]}"
 
 
-@needs_node
+@pytest.mark.usefixtures("needs_node")
 async def test_its_outbound_caller_calls_and_its_verification_takes_our_signatures(
     platform: Platform, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ from bubblyphone.services.ports import find_free
 from calls import reports
 from calls.dashboard import lookup_trial, tool_trial
 from calls.models import TranscriptEntry
+from tests import languages
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_endpoint, make_secret_for
 from webhooks.delivery import Dispatcher
@@ -34,22 +35,17 @@ from webhooks.models import WebhookDelivery
 from webhooks.signing import SigningKeys, signature_headers
 
 CODE = settings.BASE_DIR / "templates" / "docs" / "code"
-COMMANDS = {
-    "receiver.py": [sys.executable, "receiver.py"],
-    "receiver.js": ["node", "receiver.js"],
-    "receiver.go": ["go", "run", "receiver.go"],
-    "receiver.php": ["php", "-S", "127.0.0.1:{port}", "receiver.php"],
-}
+PYTHON = [sys.executable, "{program}"]
 EVENT = '{"event":"call.hangup","call_id":"42","name":"Zoë"}'
 SECONDS = 30.0
 
 
 @contextmanager
-def running(program: str, folder: Path, **environment: str) -> Iterator[str]:
+def running(program: str, wanted: list[str], folder: Path, **environment: str) -> Iterator[str]:
     """The program on a port of its own, in a folder of its own; its URL."""
     port = find_free()
     shutil.copy(CODE / f"{program}.txt", folder / program)
-    command = [part.replace("{port}", str(port)) for part in COMMANDS[program]]
+    command = [part.format(port=port, program=program) for part in wanted]
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, env={**os.environ, **environment, "PORT": str(port)}, stdout=output, stderr=output
@@ -68,11 +64,10 @@ def running(program: str, folder: Path, **environment: str) -> Iterator[str]:
         process.wait(SECONDS)
 
 
-@pytest.mark.parametrize(
-    "program", [name for name, command in COMMANDS.items() if shutil.which(command[0]) and name != "receiver.py"]
-)
-def test_a_receiver_takes_signed_events_once(program: str, tmp_path: Path) -> None:
-    with running(program, tmp_path, WEBHOOK_SECRET="whsec_new") as url:
+@pytest.mark.parametrize("language", languages.COMMANDS)
+def test_a_receiver_takes_signed_events_once(language: str, tmp_path: Path) -> None:
+    command = languages.command_for(language)
+    with running(f"receiver.{language}", command, tmp_path, WEBHOOK_SECRET="whsec_new") as url:
         for secret, status in [("whsec_other", 401), ("whsec_new", 200), ("whsec_new", 200)]:
             headers = signature_headers(SigningKeys(secret), EVENT, "evt_1", int(time.time()))
             answer = httpx2.post(url, content=EVENT.encode(), headers=headers, trust_env=False)
@@ -88,7 +83,7 @@ def test_the_quick_start_s_server_names_the_caller_books_and_keeps_the_report(tm
     secret, plaintext = make_secret_for(developer)
     number = make_streaming_number(developer, signing_secret=secret)
     _, endpoint_secret = make_endpoint(developer, "http://127.0.0.1:9", "call.report")
-    with running("receiver.py", tmp_path, WEBHOOK_SECRETS=f"{plaintext} {endpoint_secret}") as url:
+    with running("receiver.py", PYTHON, tmp_path, WEBHOOK_SECRETS=f"{plaintext} {endpoint_secret}") as url:
         found = lookup_trial.try_lookup(developer=developer, url=f"{url}/lookup", agent_id=None, number_id=number.pk)
         assert (found["is_usable"], found["status"]) == (True, 200), found
         assert json.loads(found["answer"]) == {"dynamic_variables": {"customer_name": "Ada"}}
