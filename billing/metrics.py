@@ -18,5 +18,5 @@ def _checked_at() -> Samples:
     return [((), check.finished_at.timestamp())] if check else []
 
 
-Sampled("ledger_problems", "What the last check of the ledger found wrong.", sample=_problems)
+Sampled("ledger_problems", "Problems found by the last check of the ledger.", sample=_problems)
 Sampled("ledger_checked_timestamp_seconds", "When the ledger was last checked, in Unix time.", sample=_checked_at)

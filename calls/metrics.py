@@ -23,7 +23,7 @@ ADDED_LATENCY = Histogram(
     "The part of an answer's delay that is ours: from the model's first sound until it was sent to the carrier.",
     buckets=OWN_SECONDS,
 )
-MODEL_CONNECTIONS = Counter("model_connections", "Connections to models, by what became of them.", ("model", "outcome"))
+MODEL_CONNECTIONS = Counter("model_connections", "Connections to models, by outcome.", ("model", "outcome"))
 FRAMES = Counter("audio_frames", "Callers' audio frames that arrived.")
 LATE = Counter("audio_frames_late", "Frames that arrived more than 100 ms after their turn.")
 LOST = Counter("audio_frames_lost", "Frames that never arrived, or that found no model to take them.", ("where",))

@@ -61,4 +61,4 @@ Sampled(
     ("state",),
     sample=_waiting,
 )
-Sampled("webhook_oldest_seconds", "For how long the oldest webhook has not been delivered.", sample=_oldest)
+Sampled("webhook_oldest_seconds", "Age of the oldest webhook not delivered yet.", sample=_oldest)

@@ -28,7 +28,7 @@ AREAS = {
     "readyz": "health",
 }
 
-READY = Instrument("ready", "Whether a part that calls need is available.", ("part",))
+READY = Instrument("ready", "Whether a service that calls depend on is available.", ("part",))
 REQUESTS = Counter("http_requests", "Responses, by area and class of status.", ("area", "status"))
 REQUEST_SECONDS = Histogram("http_request_seconds", "Time until the response was ready.", ("area",))
 # Not `job`: Prometheus names what it scrapes with that label.
@@ -116,8 +116,8 @@ def disk_bytes() -> dict[str, int]:
 
 
 Sampled("jobs_queued", "Background jobs that wait or run.", sample=_queued)
-Sampled("job_oldest_seconds", "For how long the oldest job that nobody has begun has waited.", sample=_oldest_job)
-Sampled("jobs_failed", "Failed jobs that staff have neither run again nor deleted.", sample=_failed)
+Sampled("job_oldest_seconds", "Age of the oldest job that has not started.", sample=_oldest_job)
+Sampled("jobs_failed", "Failed jobs that staff have not retried or deleted.", sample=_failed)
 Sampled(
     "disk_bytes",
     "Bytes of the disk with DATA_DIR.",
