@@ -132,7 +132,7 @@ FIELDS = {
     "ChannelsSerializer.email": "Email it.",
     "ChannelsSerializer.webhook": "Send its events to webhooks.",
     "RetentionSerializer.recordings": "Days to keep recordings, or null to keep them until you delete them.",
-    "RetentionSerializer.transcripts": "Days to keep transcripts and what was made of them.",
+    "RetentionSerializer.transcripts": "Days to keep transcripts and analysis results.",
     "RetentionSerializer.events": "Days to keep the timelines of calls.",
     "RetentionSerializer.webhook_logs": "Days to keep webhook deliveries with their bodies.",
     "RetentionSerializer.documents": "Days to keep documents of rejected and expired verifications.",

@@ -31,7 +31,7 @@ CAPABILITIES = shape(
         "noise_reduction": listing(choice(["near_field", "far_field"], "near_field"), example=["near_field"]),
         "semantic_turns": flag("Whether the model detects the end of a turn from the words, not only from silence."),
         "async_tools": flag("Whether the model can speak while it waits for a tool."),
-        "content_updates": flag("Whether the model can be given context during a call without speaking at once."),
+        "content_updates": flag("Whether the model can receive context during a call without speaking immediately."),
         "languages": listing(text("en-US"), example=["en-US", "de-DE"]),
         "voices": listing(text("Kore"), example=["Kore", "Aoede"]),
         "custom_voices": flag("Whether the model accepts IDs of your own voices at the provider (`voice_…`)."),

@@ -76,12 +76,12 @@ OPERATIONS = {
                     "public_key": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
                 },
             },
-            errors={**ERRORS, 502: "The carrier could not be asked. Nothing was stored."},
+            errors={**ERRORS, 502: "The carrier could not be reached. Nothing was stored."},
         ),
         "GET /carrier-accounts/{id}": Operation("Get a carrier account", answer=data_of(CARRIER_ACCOUNT)),
         "PATCH /carrier-accounts/{id}": Operation(
             "Update a carrier account",
-            "Replace credentials, for example after you rotated them at the carrier. Name only those that change. They are verified before "
+            "Replace credentials, for example after you rotated them at the carrier. Send only those that change. They are verified before "
             "they replace the old ones. A Twilio `account_sid` cannot change.",
             answer=data_of(CARRIER_ACCOUNT),
             body=CarrierAccountUpdateSerializer,
@@ -89,12 +89,12 @@ OPERATIONS = {
             errors={
                 **ERRORS,
                 409: "The credentials were changed by another request.",
-                502: "The carrier could not be asked. Nothing was changed.",
+                502: "The carrier could not be reached. Nothing was changed.",
             },
         ),
         "POST /carrier-accounts/{id}/test": Operation(
             "Test a carrier account",
-            "Ask the carrier whether it still accepts the credentials. We do so every hour, too, and email you when it does not.",
+            "Ask the carrier whether it still accepts the credentials. We also do this every hour, and email you if it does not.",
             answer=data_of(CARRIER_ACCOUNT),
             errors={**ERRORS, 502: _ASKED},
         ),
@@ -103,7 +103,7 @@ OPERATIONS = {
         ),
         "POST /phone-numbers/import": Operation(
             "Import a number",
-            "Point a number of your own carrier account to us. It costs nothing here. The body can have every field of "
+            "Route a number of your own carrier account to us. It costs nothing here. The body can have every field of "
             "`PATCH /phone-numbers/{id}`. When you release the number, its calls go where they went before, and it stays yours.",
             answer=data_with_warnings(BOUGHT_NUMBER),
             status=201,
@@ -112,7 +112,7 @@ OPERATIONS = {
             errors={
                 **_NO_ACCOUNT,
                 409: "The number is already here.",
-                502: "The carrier could not be asked. Nothing was changed.",
+                502: "The carrier could not be reached. Nothing was changed.",
             },
         ),
         "GET /phone-numbers/available": Operation(

@@ -172,7 +172,7 @@ CARRIER_ACCOUNT = shape(
         "last_four": text("f3a9", "Last four characters of the auth token or API key."),
         "status": Read(
             lambda account: "failing" if account.failing_since else "active",
-            choice(["active", "failing"], "active", "`failing`: the carrier does not accept the credentials any more."),
+            choice(["active", "failing"], "active", "`failing`: the carrier no longer accepts the credentials."),
         ),
         "webhook_url": text(
             "https://agents.example.com/webhooks/twilio/own/1",

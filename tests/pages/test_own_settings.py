@@ -66,4 +66,4 @@ def test_without_an_agent_the_settings_are_open_and_without_own_ones_the_page_sa
     unused = make_phone_number(developer=agent.developer, agent=agent)  # a server answers, or nobody
     assert "own-settings" not in client.get(f"/numbers/{unused.pk}").content.decode()
     linked = make_phone_number(developer=agent.developer, agent=agent, mode="streaming")
-    assert "None that differ. Everything comes from the agent." in client.get(f"/numbers/{linked.pk}").content.decode()
+    assert "No differences. All settings come from the agent." in client.get(f"/numbers/{linked.pk}").content.decode()

@@ -373,7 +373,7 @@ def test_the_hourly_check_tells_once_of_credentials_that_stopped_working(
         run_jobs()
     assert client.get(f"{ACCOUNTS}/{account}").json()["data"]["status"] == "failing"
     (email,) = mail.outbox
-    assert email.subject == "Telnyx does not accept your credentials any more"
+    assert email.subject == "Telnyx no longer accepts your credentials"
     assert NUMBER in email.body
     event = Event.objects.get(event_type="carrier_account.failing")
     check_webhook(json.loads(event.body))
