@@ -5,7 +5,7 @@ from django.db import transaction
 from bubblyphone.core.errors import Conflict
 from calls.after_call import deletion
 from calls.control import lifecycle
-from calls.models import Call, DialingPolicy, DoNotCallNumber, HangupCause, ScheduledCall
+from calls.models import Call, DialingPolicy, DoNotCallNumber, HangupCause, SavedView, ScheduledCall
 from webhooks.models import Event, WebhookDelivery
 
 
@@ -35,7 +35,8 @@ def forget_what_was_said(developer_id: int) -> None:
 
 @transaction.atomic
 def forget_whom_it_calls(developer_id: int) -> None:
-    """Scheduled calls, the policy and the do-not-call list: the account places no more calls."""
+    """Scheduled calls, saved views, the policy and the do-not-call list: the account places no more calls."""
     ScheduledCall.objects.filter(developer_id=developer_id).delete()
+    SavedView.objects.filter(developer_id=developer_id).delete()
     DialingPolicy.objects.filter(developer_id=developer_id).delete()
     DoNotCallNumber.objects.filter(developer_id=developer_id).delete()

@@ -15,7 +15,7 @@ from calls.api.caps import caps_data
 from calls.api.policy_shapes import DO_NOT_CALL, POLICY
 from calls.api.shapes import CALL, EVENT, SPOKEN, TURN
 from calls.control.scheduled_calls import scheduled_of
-from calls.models import Call, CallEvent, CallTurn, Recording, TranscriptEntry, Transcription, Transfer
+from calls.models import Call, CallEvent, CallTurn, Recording, SavedView, TranscriptEntry, Transcription, Transfer
 from calls.policy import services as policies
 
 BATCH = 100
@@ -91,6 +91,11 @@ def _scheduled(developer: Developer) -> Iterator[dict[str, Any]]:
         }
 
 
+def _saved_views(developer: Developer) -> Iterator[dict[str, Any]]:
+    for view in in_pages(SavedView.objects.filter(developer=developer)):
+        yield {"name": view.name, "query": view.query, "is_default": view.is_default}
+
+
 def _do_not_call(developer: Developer) -> Iterator[dict[str, Any]]:
     for number in in_pages(policies.numbers_of(developer)):
         yield DO_NOT_CALL.of(number)
@@ -104,6 +109,7 @@ TABLES = (
     ExportTable("turns", partial(_of_calls, CallTurn, TURN)),
     ExportTable("transfers", _transfers),
     ExportTable("scheduled_calls", _scheduled),
+    ExportTable("saved_views", _saved_views),
     ExportTable("caps", _caps),
     ExportTable("policy", _policy),
     ExportTable("do_not_call", _do_not_call),

@@ -1,6 +1,7 @@
 """The list of calls: its filters, its file, and the deletion of what was kept of several calls."""
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -18,9 +19,11 @@ from bubblyphone.core.money import format_money
 from bubblyphone.core.pages import PAGE_SIZE, Slice, newest_first, next_page, page, read_id, slice_of
 from calls import selectors
 from calls.after_call import deletion
-from calls.dashboard.forms import CallFilterForm
+from calls.dashboard.forms import CallFilterForm, in_words
 from calls.dashboard.pages import cost_of, elapsed_seconds
+from calls.dashboard.saved_views import filters_of
 from calls.dashboard.scheduling import waiting_count
+from calls.dashboard.wording import value_in_words
 from calls.models import ENDED_STATUSES, Call
 from calls.outcomes import describe_ending
 
@@ -39,7 +42,11 @@ def calls(request: HttpRequest) -> HttpResponse:
 
     The newest page asks for itself again, and names what it shows as `seen`: while that is still the same, the answer is a 204.
     """
-    form = CallFilterForm(request.GET, developer=signed_in(request))
+    developer = signed_in(request)
+    views = list(developer.saved_views.all())
+    if not request.GET and (default := next((view for view in views if view.is_default), None)):
+        return redirect(f"{reverse('calls')}?{default.query}")
+    form = CallFilterForm(request.GET, developer=developer)
     every = selectors.calls_of(signed_in(request))
     shown = slice_of(form.narrow(every), request.GET.get("before"), form.moment, every)
     seen = _fingerprint(shown)
@@ -48,11 +55,17 @@ def calls(request: HttpRequest) -> HttpResponse:
     query = request.GET.copy()
     for name in ("before", "seen"):
         query.pop(name, None)
+    filters = filters_of(form)
     context = {
         "form": form,
         "shown": shown,
         "seen": seen,
         "query": query.urlencode(),
+        "views": views,
+        "filters": filters,
+        "current": next((view for view in views if filters and view.query == filters), None),
+        "columns": [in_words(name) for name in form.columns_shown],
+        "rows": [with_columns(call, form.columns_shown) for call in shown.rows],
         "is_live": any(not call.is_over for call in shown.rows),
         "waiting_count": waiting_count(signed_in(request)),
         "can_delete": any(call.is_over for call in shown.rows),
@@ -68,7 +81,9 @@ def calls_csv(request: HttpRequest) -> HttpResponse:
     form = CallFilterForm(request.GET, developer=signed_in(request))
     rows = form.narrow(selectors.calls_of(signed_in(request))).defer("config", "dynamic_variables")
     in_order = rows.order_by(*newest_first(form.moment)).iterator(chunk_size=500)
-    return csv_file("calls.csv", COLUMNS, map(_csv_row, in_order))
+    chosen = form.columns_shown
+    table = ([*_csv_row(call), *(harmless(text) for text in _results(call, chosen))] for call in in_order)
+    return csv_file("calls.csv", [*COLUMNS, *chosen], table)
 
 
 @require_POST
@@ -88,6 +103,16 @@ def delete_kept(request: HttpRequest) -> HttpResponse:
 
 
 DELETE = {"recordings": deletion.delete_recordings, "transcripts": deletion.delete_transcripts}
+
+
+def with_columns(call: Call, columns: Sequence[str]) -> tuple[Call, list[str]]:
+    """A call and the results of its analysis that have a column."""
+    return call, [text or "–" for text in _results(call, columns)]
+
+
+def _results(call: Call, columns: Sequence[str]) -> list[str]:
+    found = call.analysis_result or {}
+    return [value_in_words(found[name]) if found.get(name) is not None else "" for name in columns]
 
 
 def _fingerprint(shown: Slice[Call]) -> str:

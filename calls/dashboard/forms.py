@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet
+from django.http import QueryDict
 from django.utils import timezone
 
 from accounts.models import Developer
@@ -27,6 +28,8 @@ LOOKUPS = {
 }
 
 
+MAX_COLUMNS = 5
+MAX_COLUMN_CHOICES = 60
 # The ending of calls that the policy, or a rule of ours, did not allow.
 REFUSED = "refused"
 
@@ -38,6 +41,17 @@ def _ending_choices() -> list[tuple[str, str]]:
 
 def _date(label: str) -> forms.DateField:
     return forms.DateField(label=label, required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+
+def analysis_fields(developer: Developer) -> list[str]:
+    """The fields that the account's agents ask about after a call, by name."""
+    schemas = agent_selectors.agents_of(developer).values_list("analysis_schema", flat=True)
+    return sorted({name for schema in schemas for name in schema or ()})[:MAX_COLUMN_CHOICES]
+
+
+def in_words(name: str) -> str:
+    """A field's name as a heading."""
+    return name.replace("_", " ").capitalize()
 
 
 class CallFilterForm(forms.Form):
@@ -64,15 +78,30 @@ class CallFilterForm(forms.Form):
     )
     since = _date("From")
     until = _date("To")
+    # Fields of the analysis that have a column of their own. One that is gone is left out.
+    columns = forms.MultipleChoiceField(label="Columns", required=False, widget=forms.CheckboxSelectMultiple)
 
-    def __init__(self, data: Any, *, developer: Developer) -> None:
+    def __init__(self, data: QueryDict, *, developer: Developer) -> None:
+        known = analysis_fields(developer)
+        data = data.copy()
+        data.setlist("columns", [name for name in data.getlist("columns") if name in known][:MAX_COLUMNS])
         super().__init__(data)
+        self.fields["columns"].choices = [(name, in_words(name)) for name in known]  # type: ignore[attr-defined]
         numbers = number_selectors.numbers_of(developer).order_by("pk")
         agents = agent_selectors.agents_of(developer)
         self._offer("number", "All numbers", [(number.pk, number.label or phone(number.e164)) for number in numbers])
         self._offer("agent", "All agents", [(agent.pk, agent.name) for agent in agents])
         self.is_valid()
         self.chosen = {name: value for name, value in self.cleaned_data.items() if value}
+
+    def filters(self) -> list[forms.BoundField]:
+        """The fields that narrow the list."""
+        return [self[name] for name in self.fields if name != "columns"]
+
+    @property
+    def columns_shown(self) -> list[str]:
+        """The names of the chosen columns."""
+        return list(self.chosen.get("columns", []))
 
     def clean_metadata(self) -> dict[str, str]:
         """`key=value`, and further ones separated by commas; a call must have all of them."""

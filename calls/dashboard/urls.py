@@ -10,6 +10,7 @@ from calls.dashboard import (
     place_call,
     policy_views,
     recording_pages,
+    saved_views,
     scheduling,
     views,
 )
@@ -21,6 +22,8 @@ urlpatterns = [
     path("calls.csv", call_list.calls_csv, name="calls-csv"),
     path("calls/delete", call_list.delete_kept, name="delete-kept"),
     path("calls/new", place_call.call_someone, name="call-someone"),
+    path("calls/views", saved_views.save_view, name="save-call-view"),
+    path("calls/views/<int:pk>", saved_views.change_view, name="change-call-view"),
     path("calls/charts", figure_views.call_figures, name="call-figures"),
     path("calls/charts.csv", figure_views.call_figures_csv, name="call-figures-csv"),
     path("calls/scheduled", scheduling.scheduled, name="scheduled-calls"),

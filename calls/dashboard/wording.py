@@ -132,3 +132,12 @@ def other_party(call: Call) -> str:
     if call.sandbox:
         return "Sandbox"
     return call.from_number if call.direction == Direction.INBOUND else call.to_number
+
+
+def value_in_words(value: Any) -> str:
+    """A result of an analysis."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)

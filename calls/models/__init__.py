@@ -20,6 +20,7 @@ from calls.models.call import (
 from calls.models.call_fields import HangupCause, Outcome, Screened
 from calls.models.media_node import MediaNode
 from calls.models.policy import DialingPolicy, DoNotCallNumber
+from calls.models.saved_view import SavedView
 from calls.models.scheduled_call import ScheduledCall
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "MediaNode",
     "Outcome",
     "Recording",
+    "SavedView",
     "ScheduledCall",
     "Screened",
     "SpeechTime",

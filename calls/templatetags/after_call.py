@@ -7,6 +7,7 @@ from django.conf import settings
 
 from calls.after_call import analysis, recording_access, transcription
 from calls.dashboard.timeline_chart import clock_zero
+from calls.dashboard.wording import value_in_words
 from calls.models import Call, Recording, Transcription
 
 register = template.Library()
@@ -47,17 +48,12 @@ def analysis_values(call: Call) -> list[tuple[str, str]]:
     """The fields of the analysis with their values; [] while there is none."""
     if call.analysis_result is None:
         return []
-    return [(name.replace("_", " "), _shown(call.analysis_result.get(name))) for name in analysis.schema_of(call) or ()]
+    return [
+        (name.replace("_", " "), value_in_words(call.analysis_result.get(name)))
+        for name in analysis.schema_of(call) or ()
+    ]
 
 
 @register.filter
 def is_transcribed_soon(call: Call) -> bool:
     return transcription.is_expected(call)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "Yes" if value else "No"
-    return f"{value:,}" if isinstance(value, int | float) else str(value)

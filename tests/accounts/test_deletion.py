@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "rec
 # What the account's own data was in.
 GONE = {
     "agents.Agent", "agents.ModelKey", "agents.Secret", "calls.DialingPolicy", "calls.DoNotCallNumber",
-    "calls.ScheduledCall", "numbers.CarrierAccount", "sandbox.Handset", "webhooks.Event", "webhooks.WebhookDelivery",
+    "calls.SavedView", "calls.ScheduledCall", "numbers.CarrierAccount", "sandbox.Handset", "webhooks.Event", "webhooks.WebhookDelivery",
     "webhooks.WebhookEndpoint",
 }  # fmt: skip
 # The account's row has no name any more. Bills, payments, and their grounds stay, and so do keys, revoked, with which calls were

@@ -77,6 +77,7 @@ def make_full_account(mark: str) -> tuple[Developer, str]:
         developer=developer, number=number, to="+12025550199", agent=agent, variables={"who": mark},
         due_at=began + timedelta(days=1), time_zone="UTC",
     )  # fmt: skip
+    developer.saved_views.create(name=mark, query="status=failed")
     make_endpoint(developer, f"https://example.com/{mark}", "call.report")
     make_carrier_account(developer, api_key=f"carrier-secret-{mark}")
     return Developer.objects.get(pk=developer.pk), make_api_key(developer, label=mark)[1]

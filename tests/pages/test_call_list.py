@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from calls.dashboard.call_list import COLUMNS
-from calls.models import Analysis, Call, CallEvent, Recording, TranscriptEntry, Transcription
+from calls.models import Analysis, Call, CallEvent, Recording, SavedView, TranscriptEntry, Transcription
 from calls.search import entries_with
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_streaming_number
@@ -156,3 +156,69 @@ def test_what_is_still_in_use_is_not_deleted(client: Client, number: PhoneNumber
         answer = client.post("/calls/delete", incomplete, follow=True)
         assert "Select calls, then choose recordings, transcripts, or both." in answer.content.decode()
     assert kept(worked_on) == (True, True)
+
+
+def test_analysis_results_have_columns_of_their_own(client: Client, number: PhoneNumber) -> None:
+    schema = {"wants_cake": {"type": "boolean", "description": "?"}, "guests": {"type": "number", "description": "?"}}
+    make_agent(developer=number.developer, analysis_schema=schema)
+    call_of(number, analysis_result={"wants_cake": True, "guests": 1200})
+    call_of(number, analysis_result={"guests": None})
+    html = client.get("/calls?columns=wants_cake&columns=guests&columns=password").content.decode()
+    assert_sound(html)
+    assert '<th class="wide-only">Wants cake</th><th class="wide-only">Guests</th>' in html
+    assert [
+        cell for cell in ("Yes", "1,200", "–") if f'<td class="wide-only small break">{cell}</td>' not in html
+    ] == []
+    assert "password" not in html
+    answer = client.get("/calls.csv?columns=guests&columns=wants_cake")
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
+    assert [(row["wants_cake"], row["guests"]) for row in rows] == [("", ""), ("Yes", "1,200")]
+
+
+def test_saved_views(client: Client, number: PhoneNumber) -> None:
+    query = "direction=outbound&status=&ending=busy&columns=gone"
+    html = client.get(f"/calls?{query}").content.decode()
+    assert 'name="query" value="direction=outbound&amp;ending=busy"' in html
+    saved = client.post("/calls/views", {"name": "  Busy  lines ", "query": query}, follow=True)
+    view = SavedView.objects.get()
+    assert (view.name, view.query, view.is_default) == ("Busy lines", "direction=outbound&ending=busy", False)
+    html = saved.content.decode()
+    assert_sound(html)
+    assert 'href="/calls?direction=outbound&amp;ending=busy" aria-current="page">Busy lines</a>' in html
+    assert "Edit view" in html and client.get("/calls").status_code == 200
+    # With the name again it has other filters; it becomes the default.
+    client.post("/calls/views", {"name": "Busy lines", "query": "status=failed"})
+    client.post("/calls/views", {"name": "Mine", "query": "direction=inbound"})
+    other = SavedView.objects.get(name="Mine")
+    for name, default in (("Lost", True), ("Mine", True), ("Failed", False)):
+        client.post(f"/calls/views/{view.pk}", {"name": name, "is_default": (default and "1") or ""})
+    client.post(f"/calls/views/{other.pk}", {"name": "Mine", "is_default": "1"})
+    assert set(SavedView.objects.values_list("name", "query", "is_default")) == {
+        ("Failed", "status=failed", False), ("Mine", "direction=inbound", True),
+    }  # fmt: skip
+    client.post(f"/calls/views/{view.pk}", {"name": "Failed", "is_default": "1"})
+    assert client.get("/calls")["Location"] == "/calls?status=failed"
+    assert client.get("/calls?all").status_code == 200
+    client.post(f"/calls/views/{view.pk}", {"action": "delete"})
+    assert client.get("/calls").status_code == 200
+    assert [left.name for left in SavedView.objects.all()] == ["Mine"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"name": "", "query": "status=failed"},
+        {"name": "x" * 61, "query": "status=failed"},
+        {"name": "None", "query": ""},
+        {"name": "Wrong", "query": "status=ended"},
+        {"name": "Large", "query": f"metadata={'x' * 3000}"},
+        {"name": "Foreign", "query": "agent=999999"},
+    ],
+)
+def test_what_is_no_view_is_not_saved(client: Client, form: dict[str, str]) -> None:
+    answer = client.post("/calls/views", form, follow=True)
+    assert ("Enter a name" in answer.content.decode()) is (form["query"] == "status=failed")
+    assert not SavedView.objects.exists()
+    stranger = SavedView.objects.create(developer=make_account(), name="Theirs", query="status=failed")
+    assert client.post(f"/calls/views/{stranger.pk}", {"action": "delete"}).status_code == 404
+    assert "Theirs" not in client.get("/calls").content.decode()

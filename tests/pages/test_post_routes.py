@@ -155,6 +155,8 @@ CASES = [
         ("to", "time"),
     ),
     Case("cancel-scheduled-call"),
+    Case("save-call-view", {"name": "Failed", "query": "status=failed"}),
+    Case("change-call-view", {"name": "Lost", "is_default": "1"}),
     Case("delete-kept", {"call": "{pk:ended_call}", "transcripts": "1"}),
     Case("hang-up"),
     Case("give-context", {"message": "The refund is approved."}, {"message": "x" * 2001}, ("message",), does_nothing=True),

@@ -95,6 +95,7 @@ class World:
             "update-carrier-account": lambda: {"pk": self.carrier_account.pk},
             "delete-carrier-account": lambda: {"pk": self.carrier_account.pk},
             "remove-do-not-call": lambda: {"pk": self._listed_number()},
+            "change-call-view": lambda: {"pk": developer.saved_views.create(name="Failed", query="status=failed").pk},
             "cancel-scheduled-call": lambda: {"pk": self._scheduled()},
             "enable-endpoint": lambda: {"pk": self._disabled_endpoint()},
             "event": lambda: {"public_id": self._event()},

@@ -1,0 +1,92 @@
+"""Named filters of the list of calls: saving, renaming, choosing the one to open with, deleting."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from accounts.access import signed_in
+from accounts.models import Developer
+from bubblyphone.core.errors import Conflict, InvalidRequest
+from bubblyphone.core.pages import page, reported
+from calls.dashboard.forms import CallFilterForm
+from calls.models import SavedView
+
+MAX_VIEWS = 50
+MAX_NAME = SavedView._meta.get_field("name").max_length or 0
+MAX_QUERY = SavedView._meta.get_field("query").max_length or 0
+
+
+def filters_of(form: CallFilterForm) -> str:
+    """The filters and columns in use as a query, always in the same order; "" where there are none or one is wrong."""
+    query = QueryDict(mutable=True)
+    for name in form.fields:
+        values = [value for value in form.data.getlist(name) if value] if form.is_valid() else []
+        if values:
+            query.setlist(name, values)
+    return query.urlencode()
+
+
+def save(*, developer: Developer, name: str, query: str) -> SavedView:
+    """Keep filters under a name; those of a name that is in use replace its own. Raises InvalidRequest and Conflict."""
+    filters = filters_of(CallFilterForm(QueryDict(query), developer=developer))
+    if not filters or len(filters) > MAX_QUERY:
+        raise InvalidRequest({"query": ["Choose filters or columns first, then save them as a view."]})
+    name = _checked(name)
+    with transaction.atomic():
+        Developer.objects.select_for_update().get(pk=developer.pk)
+        known = developer.saved_views.filter(name=name).first()
+        if known is None and developer.saved_views.count() >= MAX_VIEWS:
+            raise Conflict(f"You have {MAX_VIEWS} views. Delete one first.")
+        view = known or SavedView(developer=developer, name=name)
+        view.query = filters
+        view.save()
+    return view
+
+
+def change(view: SavedView, form: Mapping[str, Any]) -> None:
+    """Rename a view, and make it the default or not. Raises InvalidRequest."""
+    view.name, view.is_default = _checked(form.get("name", "")), bool(form.get("is_default"))
+    try:
+        with transaction.atomic():
+            if view.is_default:
+                view.developer.saved_views.exclude(pk=view.pk).update(is_default=False)
+            view.save(update_fields=["name", "is_default"])
+    except IntegrityError as error:
+        raise InvalidRequest({"name": ["You have a view with this name."]}) from error
+
+
+def _checked(name: str) -> str:
+    name = " ".join(name.split())
+    if not 0 < len(name) <= MAX_NAME or "\0" in name:
+        raise InvalidRequest({"name": [f"Enter a name of up to {MAX_NAME} characters."]})
+    return name
+
+
+@require_POST
+@page
+def save_view(request: HttpRequest) -> HttpResponse:
+    """The filters in `query`, as `name`."""
+    query = request.POST.get("query", "")
+    with reported(request, "View saved."):
+        query = save(developer=signed_in(request), name=request.POST.get("name", ""), query=query).query
+    return redirect(f"{reverse('calls')}?{query}")
+
+
+@require_POST
+@page
+def change_view(request: HttpRequest, pk: int) -> HttpResponse:
+    """Rename, choose as the default, or with `action=delete` delete."""
+    view = get_object_or_404(SavedView, developer=signed_in(request), pk=pk)
+    if request.POST.get("action") == "delete":
+        view.delete()
+        messages.success(request, "View deleted.")
+        return redirect(f"{reverse('calls')}?{view.query}")
+    with reported(request, "View changed."):
+        change(view, request.POST)
+    return redirect(f"{reverse('calls')}?{view.query}")
