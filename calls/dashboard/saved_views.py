@@ -24,9 +24,10 @@ MAX_QUERY = SavedView._meta.get_field("query").max_length or 0
 
 def filters_of(form: CallFilterForm) -> str:
     """The filters and columns in use as a query, always in the same order; "" where there are none or one is wrong."""
-    query = QueryDict(mutable=True)
+    query, given = QueryDict(mutable=True), form.data
+    assert isinstance(given, QueryDict)
     for name in form.fields:
-        values = [value for value in form.data.getlist(name) if value] if form.is_valid() else []
+        values = [value for value in given.getlist(name) if value] if form.is_valid() else []
         if values:
             query.setlist(name, values)
     return query.urlencode()
