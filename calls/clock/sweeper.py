@@ -15,7 +15,17 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from calls.after_call import analysis, recordings, transcription
-from calls.control import carrier_recording, commands, inbound, lifecycle, scheduled_calls, speech, streams, transfers
+from calls.control import (
+    carrier_recording,
+    commands,
+    inbound,
+    lifecycle,
+    me_first,
+    scheduled_calls,
+    speech,
+    streams,
+    transfers,
+)
 from calls.live import tool_requests
 from calls.live.database_threads import in_database
 from calls.models import Call, CallStatus, Direction, HangupCause, Transfer, Utterance
@@ -277,6 +287,7 @@ RULES: list[Callable[[datetime], None]] = [
     end_never_dialled,
     end_ringing_forever,
     end_unused_sandbox,
+    me_first.end_unconfirmed,
     speak_again,
     resume_briefings,
     fail_lost_transfers,

@@ -75,8 +75,12 @@ def begin_call(
     agent: Agent | None,
     metadata: Mapping[str, str] | None = None,
     api_key: ApiKey | None = None,
+    connect_to: str = "",
 ) -> Call:
-    """A call that is admitted and written down, for `dial`. Arguments and errors as of `place_call`."""
+    """A call that is admitted and written down, for `dial`. Arguments and errors as of `place_call`.
+
+    With `connect_to` no agent takes part in it (`calls.control.me_first`).
+    """
     if number.status != PhoneNumber.Status.ACTIVE:
         raise Conflict("This number is suspended and cannot place calls.")
     variables: dict[str, str] = request.get("dynamic_variables") or {}
@@ -86,6 +90,8 @@ def begin_call(
     call = _describe(number, config, agent, mode=mode, at=now)
     call.developer, call.api_key, call.to_number = developer, api_key, to
     call.dynamic_variables, call.metadata = variables, dict(metadata or {})
+    if connect_to:
+        call.agent, call.agent_version, call.connect_to = None, None, connect_to
     try:
         with transaction.atomic():
             secrets.check_tools(request.get("tools"), developer_id=developer.pk)

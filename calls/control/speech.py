@@ -243,7 +243,7 @@ def _stop_speaking(call: Call, event_id: str) -> None:
 def on_transcription(call: Call, event: CarrierEvent) -> None:
     """The caller has said something: send it to the developer, whose response says how to continue."""
     text = event.detail.strip()
-    if not text or call.mode != CallMode.WEBHOOK:
+    if not text or call.mode != CallMode.WEBHOOK or call.connect_to:
         return
     if call.transferred_at is not None and event.occurred_at > call.transferred_at:
         return

@@ -275,6 +275,8 @@ def fail(call: Call, transfer_id: int, reason: str, *, at: datetime) -> None:
     timeline.add_event(call.pk, "transfer.failed", "telephony", at=at, to=transfer.to_number, reason=reason)
     if call.is_over or call.hangup_reported_at is not None:
         return
+    if call.connect_to:
+        speech.say(call, "Nobody answered. Press any key to try again.", key=f"me-first-nobody:{transfer_id}")
     if call.mode == CallMode.WEBHOOK:
         timeline.notify(call, "call.transfer.failed", at=at, to=transfer.to_number, reason=reason)
     commands.after_commit(tell_session, call.pk, TransferFailed(reason))

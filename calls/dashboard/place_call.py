@@ -20,13 +20,15 @@ from agents.variable_fields import VariablesForm
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import add_errors, page, read_id
 from bubblyphone.core.templatetags.ui import phone
-from calls.control import outbound, scheduled_calls
+from calls.control import me_first, outbound, scheduled_calls
 from calls.dashboard.forms import TelephoneField
 from calls.dashboard.scheduling import WhenForm, when_words
 from calls.models import Call, ScheduledCall
 from phone_numbers.models import CallMode, PhoneNumber
 from phone_numbers.selectors import numbers_of
 
+ME = "me"
+OWN_PHONE = "own_phone"  # in the session: the reader's phone, as last used
 LOOK = "look"  # the form is shown again for another choice, and nobody is called
 ASKED = ("to", "number", "agent", "when")
 # htmx: another choice has other variables.
@@ -47,7 +49,8 @@ class PlaceCallForm(VariablesForm, WhenForm):
     without_default = "This variable has no default."
     to = TelephoneField(label="Number to call")
     number = forms.ChoiceField(label="Call from")
-    agent = forms.ChoiceField(label="Agent", required=False)
+    agent = forms.ChoiceField(label="Who speaks?", required=False)
+    own_phone = TelephoneField(label="Your phone", required=False)
 
     def __init__(
         self, data: Mapping[str, Any] | None = None, *, developer: Developer, initial: dict[str, Any] | None = None
@@ -61,12 +64,22 @@ class PlaceCallForm(VariablesForm, WhenForm):
         self.initial["number"] = str(self.chosen_number.pk) if self.chosen_number else ""
         self._offer("number", [(pk, _name_of(number)) for pk, number in self.numbers.items()])
         self._offer(
-            "agent", [("", who_speaks(self.chosen_number)), *((pk, agent.name) for pk, agent in self.agents.items())]
+            "agent",
+            [
+                ("", who_speaks(self.chosen_number)),
+                *((pk, agent.name) for pk, agent in self.agents.items()),
+                (ME, "You: we call you first"),
+            ],
         )
-        if self.chosen_number is not None and self.mode == CallMode.STREAMING:
+        if self.chosen_number is not None and self.mode == CallMode.STREAMING and not self.is_me_first:
             self.add_variables(
                 configuration.resolve(request={}, request_agent=self.chosen_agent, number=self.chosen_number)
             )
+
+    @property
+    def is_me_first(self) -> bool:
+        """Whether we ring the reader's own phone, who then speaks."""
+        return self._said.get("agent") == ME
 
     @property
     def chosen_agent(self) -> Agent | None:
@@ -87,16 +100,24 @@ class PlaceCallForm(VariablesForm, WhenForm):
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
-        if self.mode == CallMode.WEBHOOK and self.chosen_number is not None and not self.chosen_number.webhook_url:
+        if self.is_me_first:
+            if not values.get("own_phone") and "own_phone" not in self.errors:
+                self.add_error("own_phone", "Enter the number of your phone, like +12025550123.")
+            if values.get("due_at"):
+                self.add_error("when", "Choose an agent to schedule a call.")
+        elif self.mode == CallMode.WEBHOOK and self.chosen_number is not None and not self.chosen_number.webhook_url:
             self.add_error("agent", "Choose an agent. Nobody answers this number yet.")
         return values
 
     def place(self, developer: Developer) -> Call:
         """Dial. Raises as `calls.control.outbound.place_call`."""
         values = self.cleaned_data
+        number = self.numbers[values["number"]]
+        if self.is_me_first:
+            return me_first.place(developer=developer, number=number, own_phone=values["own_phone"], to=values["to"])
         return outbound.place_call(
             developer=developer,
-            number=self.numbers[values["number"]],
+            number=number,
             to=values["to"],
             mode=self.mode,
             request={"dynamic_variables": self.values()},
@@ -146,6 +167,8 @@ def call_someone(request: HttpRequest) -> HttpResponse:
         form = PlaceCallForm(request.POST, developer=developer)
         if form.is_valid():
             try:
+                if form.is_me_first:
+                    request.session[OWN_PHONE] = form.cleaned_data["own_phone"]
                 if form.due_at is None:
                     return redirect("call", form.place(developer).pk)
                 row = form.schedule(developer, form.due_at)
@@ -164,6 +187,7 @@ def _asked_for(request: HttpRequest) -> dict[str, Any]:
     if request.method == "POST":
         return request.POST.dict()
     found: dict[str, Any] = {name: request.GET.get(name, "") for name in ASKED}
+    found["own_phone"] = request.session.get(OWN_PHONE, "")
     if found["number"] and read_id(found["number"]) is None:
         found["number"] = ""
     return found

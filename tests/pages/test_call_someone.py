@@ -110,6 +110,21 @@ def test_a_call_is_scheduled_in_a_time_zone_and_listed(world: Any) -> None:
     assert "Your balance is too low." in client.get("/calls/scheduled").content.decode()
 
 
+def test_the_reader_is_called_first(world: Any) -> None:
+    developer, agent, number = world
+    client = signed_in_client(developer)
+    form = {"to": TO, "number": number.pk, "agent": "me", "own_phone": ""}
+    assert "Enter the number of your phone" in client.post("/calls/new", form).content.decode()
+    later = {**form, "own_phone": "+1 202 555 0100", "when": "later", "time": "2027-03-01T10:00", "time_zone": "UTC"}
+    assert "Choose an agent to schedule a call." in client.post("/calls/new", later).content.decode()
+    assert "Enter another number" in client.post("/calls/new", {**form, "own_phone": TO}).content.decode()
+    assert not Call.objects.exists()
+    client.post("/calls/new", {**form, "own_phone": "+1 202 555 0100"})
+    call = Call.objects.get()
+    assert (call.to_number, call.connect_to, call.mode) == ("+12025550100", TO, "webhook")
+    assert 'value="+12025550100"' in page_of(client)  # for the next time
+
+
 def test_who_calls_from_which_number(world: Any) -> None:
     developer, agent, number = world
     silent = make_phone_number(developer=developer)
