@@ -111,7 +111,7 @@ def test_a_call_is_scheduled_in_a_time_zone_and_listed(world: Any) -> None:
 
 
 def test_the_reader_is_called_first(world: Any) -> None:
-    developer, agent, number = world
+    developer, _, number = world
     client = signed_in_client(developer)
     form = {"to": TO, "number": number.pk, "agent": "me", "own_phone": ""}
     assert "Enter the number of your phone" in client.post("/calls/new", form).content.decode()
