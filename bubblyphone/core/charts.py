@@ -93,7 +93,7 @@ def _compared(chart: Chart, before: Sequence[Decimal], top: Decimal, unit: str) 
     """With the earlier period: a mark in each bar, and a column of the table."""
     words = [_text(value, unit) for value in before]
     bars = [
-        replace(bar, before=_y(value, top), text=f"{bar.text}; before: {text}")
+        replace(bar, before=_y(value, top) if value else None, text=f"{bar.text}; before: {text}")
         for bar, value, text in zip(chart.bars, before, words, strict=True)
     ]
     rows = [(label, [*texts, text]) for (label, texts), text in zip(chart.rows, words, strict=True)]

@@ -27,8 +27,10 @@ from phone_numbers.models import PhoneNumber
 
 BARS = 12  # agents or numbers that have a bar of their own
 SHORT = 18  # characters of a name below its bar
-PERIODS = {"7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days"}
+PERIODS = {"7": "Last 7 days", "30": "Last 30 days", "91": "Last 13 weeks"}
+MOST_BARS = 31  # of days; a longer period has a bar for each week
 GROUPS = {"day": "Day", "agent": "Agent", "number": "Number"}
+WHAT = {**GROUPS, "week": "Week from"}
 COLUMNS = ["calls", "answered", "voicemail", "unanswered", "failed", "minutes", "cost", "median_answer_ms"]
 
 
@@ -123,10 +125,15 @@ def _measured(request: HttpRequest, *, is_whole: bool = False) -> tuple[FiguresF
     current, previous = [days[day] for day in span.days], [days[day] for day in span.previous]
     whole = Row("", figures.total(current, **form.only), figures.total(previous, **form.only))
     if form.group == "day":
-        style = "%Y-%m-%d" if is_whole else "%b %-d"
+        style, step = ("%Y-%m-%d", 1) if is_whole else ("%b %-d", 1 if len(current) <= MOST_BARS else 7)
+        form.group = "week" if step == 7 else "day"
         rows = [
-            Row(f"{day:{style}}", figures.total([one], **form.only), figures.total([before], **form.only))
-            for day, one, before in zip(span.days, current, previous, strict=True)
+            Row(
+                f"{span.days[at]:{style}}",
+                figures.total(current[at : at + step], **form.only),
+                figures.total(previous[at : at + step], **form.only),
+            )
+            for at in range(0, len(current), step)
         ]
     else:
         rows = sorted(_by_name(form, names, current, previous), key=lambda row: -row.now.calls)
@@ -161,7 +168,7 @@ def _largest(rows: list[Row]) -> list[Row]:
 
 def _charts(rows: list[Row], group: str) -> Iterator[Chart | None]:
     labels = [row.name if len(row.name) <= SHORT else f"{row.name[: SHORT - 1]}…" for row in rows]
-    what = GROUPS[group]
+    what = WHAT[group]
 
     def chart(title: str, series: dict[str, list[Decimal]], before: list[Decimal], unit: str = "") -> Chart | None:
         return stacked_bars(f"{title} by {group}", labels, series, unit=unit, what=what, before=before)

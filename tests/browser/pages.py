@@ -18,6 +18,7 @@ PAGES = {
     "agent": "/agents/{agent}",
     "agent-new": "/agents/new",
     "calls": "/calls",
+    "calls-view": "/calls?direction=outbound&columns=confirmed&columns=outcome",
     "call": "/calls/{call}",
     "call-someone": "/calls/new?agent={agent}",
     "schedule-call": "/calls/new?agent={agent}&when=later",

@@ -28,6 +28,7 @@ from agents.models import Agent  # noqa: E402
 from billing import ledger  # noqa: E402
 from calls.after_call.recording_files import storage  # noqa: E402
 from calls.after_call.wav_file import WavFile  # noqa: E402
+from calls.control.scheduled_calls import schedule  # noqa: E402
 from calls.dashboard.timeline_chart import WORDS_PER_SECOND  # noqa: E402
 from calls.models import (  # noqa: E402
     Call,
@@ -35,6 +36,7 @@ from calls.models import (  # noqa: E402
     CallTurn,
     CarrierEventRecord,
     Recording,
+    ScheduledCall,
     TranscriptEntry,
 )
 from calls.policy import services as policy  # noqa: E402
@@ -67,6 +69,7 @@ SCHEMA = {
     "confirmed": {"type": "boolean", "description": "Did they confirm the appointment?"},
     "outcome": {"type": "selector", "description": "How it ended", "options": ["confirmed", "moved", "cancelled"]},
 }
+VIEW = "direction=outbound&columns=confirmed&columns=outcome"
 TALK = [
     (1, "model", "Hello, this is Marco from Luna Trattoria. How can I help you?"),
     (8, "user", "Hi, do you have a table for four this Friday at half past seven?"),
@@ -110,6 +113,20 @@ def seed_call(number: PhoneNumber, days_ago: float, seconds: int, **fields: Any)
                 description=f"Call from {call.from_number}", at=call.settled_at,
             )  # fmt: skip
     return call
+
+
+def seed_plans(number: PhoneNumber, agent: Agent) -> None:
+    """A call to come, one that was not dialed, and a view of the list of calls."""
+    rows = [
+        schedule(
+            developer=number.developer, number=number, to=to, agent=agent, variables={"customer_name": "Ms Weber"},
+            due_at=NOW + timedelta(days=3), time_zone="Europe/Berlin",
+        )
+        for to in ("+12025550143", "+12025550188")
+    ]  # fmt: skip
+    refused = {"status": "not_dialed", "due_at": NOW - timedelta(days=1), "detail": "Your balance is too low."}
+    ScheduledCall.objects.filter(pk=rows[1].pk).update(**refused)
+    number.developer.saved_views.create(name="Outbound, with results", query=VIEW)
 
 
 def refuse(call: Call) -> None:
@@ -259,6 +276,7 @@ def main() -> None:
     call = seed_call(number, 0.01, 38)
     tell(call)
     record(call)
+    seed_plans(number, agent)
     endpoint, event = seed_endpoint(developer, call)
     for digit in range(4):
         policy.add(

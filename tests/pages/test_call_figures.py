@@ -110,6 +110,9 @@ def test_the_page_compares_and_has_every_value_as_text(client: Client) -> None:
         assert text in html, text
     by_agent = client.get("/calls/charts?days=7&by=agent").content.decode()
     assert '<th scope="row">Baker</th>' in by_agent
-    for query in ("days=x&by=y&agent=z&number=9999999999999999999999", "days=90&by=number&agent=1"):
+    for query in ("days=x&by=y&agent=z&number=9999999999999999999999", "days=91&by=number&agent=1"):
         assert_sound(client.get(f"/calls/charts?{query}").content.decode())
+    weeks = client.get("/calls/charts?days=91").content.decode()
+    assert "Calls by week" in weeks and weeks.count("<g><title>") == 4 * 13
+    assert len(rows_of(client, "days=91")) == 91
     assert "No calls in this period" in signed_in_client(make_account()).get("/calls/charts").content.decode()

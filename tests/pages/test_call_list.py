@@ -167,7 +167,7 @@ def test_analysis_results_have_columns_of_their_own(client: Client, number: Phon
     assert_sound(html)
     assert '<th class="wide-only">Wants cake</th><th class="wide-only">Guests</th>' in html
     assert [
-        cell for cell in ("Yes", "1,200", "–") if f'<td class="wide-only small break">{cell}</td>' not in html
+        cell for cell in ("Yes", "1,200", "–") if f'<td class="wide-only small break result">{cell}</td>' not in html
     ] == []
     assert ">Password<" not in html
     answer = client.get("/calls.csv?columns=guests&columns=wants_cake")
