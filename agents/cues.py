@@ -33,3 +33,11 @@ CUES = frozenset(Cue)
 def say_exactly(text: str) -> str:
     """For a model that can only be instructed."""
     return f"Say exactly this to the caller, word for word, and nothing else: {text}"
+
+
+def introduce(text: str) -> str:
+    """For a phone that asks who is calling: a text of ours, in the language that the agent speaks."""
+    return (
+        "The phone asks who is calling, and why, before its owner picks up. Tell it so in the language of your own instructions,"
+        f' and nothing else. Say: "{text}"'
+    )

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from bubblyphone.core.errors import InvalidRequest
 from phone_numbers.carriers.capabilities import CallControl, NumberInventory, Recording, Speech
-from phone_numbers.carriers.registry import able, detects_screening, offers, settings_of
+from phone_numbers.carriers.registry import able, detects_voicemail, offers, settings_of
 from phone_numbers.models import CallMode
 
 C = TypeVar("C")
@@ -35,8 +35,10 @@ def call_problems(key: str, *, mode: str, is_recorded: bool, said: Set[str] = fr
         found["mode"] = [f"{_name(key)} cannot speak or transcribe, which webhook mode requires. Use `streaming`."]
     if mode == CallMode.WEBHOOK and is_recorded and not offers(key, Recording):
         found["recording_enabled"] = [f"{_name(key)} does not record calls in webhook mode."]
-    if "screening_message" in said and not detects_screening(key):
-        found["screening_message"] = [f"{_name(key)} does not report phones that screen calls."]
+    if "screening_message" in said and not detects_voicemail(key):
+        found["screening_message"] = [
+            f"{_name(key)} does not report who has answered, so phones that screen calls are not recognized."
+        ]
     return found
 
 

@@ -21,7 +21,6 @@ from calls.control.session_messages import (
 )
 from calls.models import Call, CarrierEventRecord, HangupCause, Screened
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
-from phone_numbers.carriers.registry import detects_screening
 
 BEEP = "beep_detected"
 
@@ -63,7 +62,7 @@ def on_machine_detected(call: Call, event: CarrierEvent) -> str:
 
 
 def _found_machine(call: Call, event: CarrierEvent) -> str:
-    """Hang up on it, or have the model leave a message. It may yet turn out to be a phone that asks who is calling."""
+    """Its session hangs up on it, or leaves a message. It may yet turn out to be a phone that asks who is calling."""
     if call.voicemail_detected:
         return ""
     call.voicemail_detected = True
@@ -71,8 +70,6 @@ def _found_machine(call: Call, event: CarrierEvent) -> str:
     timeline.add_event(call.pk, "voicemail.detected", "telephony", at=event.occurred_at)
     if call.is_over:
         return ""
-    if call.settings.voicemail_action == VoicemailAction.HANGUP and not detects_screening(call.carrier):
-        return HangupCause.VOICEMAIL
     commands.after_commit(tell_session, call.pk, MachineAnswered())
     return ""
 

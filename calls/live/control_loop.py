@@ -97,6 +97,7 @@ async def _carry_out(session: CallSession, carried: Carried) -> None:
             await session.screening.begin()
         case MachineAnswered():
             await session.voicemail.begin()
+            session.screening.listen()
         case GreetingEnded(seconds_ago):
             session.answering.greeting_ended(seconds_ago=seconds_ago)
         case AddContext(text):
@@ -115,10 +116,12 @@ async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
         session.answering.greeting_ended(seconds_ago=reported.greeting_ended_seconds_ago)
     if reported.is_screened:
         await session.screening.begin(says_who=not session.is_resumed)
+        session.screening.listen()
     elif reported.verdict == "machine":
         await session.voicemail.begin()
+        session.screening.listen()
     elif reported.verdict:
-        session.answering.person()
+        await session.person_answered()
 
 
 async def answer(message: Carried, *, done: bool) -> None:

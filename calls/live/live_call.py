@@ -18,6 +18,7 @@ from calls.live.engines import EngineChoice, engines_of
 from calls.live.tool_calls import CallFacts
 from calls.models import Call, Direction
 from calls.session.conversation import HISTORY_TURNS
+from phone_numbers.carriers.registry import detects_screening
 from webhooks import signing
 from webhooks.signing import SigningKeys
 
@@ -39,7 +40,8 @@ class LiveCall:
     values: dict[str, str]  # of all variables, to which tools may add
     secrets: SecretValues
     detects_voicemail: bool
-    screening_message: str  # for a phone that asks who is calling
+    introduction: str  # for a phone that asks who is calling, and without a `screening_message`
+    overhears_screening: bool  # the carrier does not report such a phone
     resumed_after: float | None  # seconds since the answer, where another session has talked before; else None
     resume_reason: str  # why it did not go on (calls.control.streams)
     silent_for: float  # seconds since the last sound in it
@@ -100,7 +102,8 @@ def load(call_id: int, *, stream_lost_at: datetime | None = None) -> LiveCall:
         values=call_variables.values_of(call),
         secrets=secrets.values_of(call.developer_id, names_in_tools(config.tools)),
         detects_voicemail=call.direction == Direction.OUTBOUND and not call.sandbox,
-        screening_message=config.screening_message or _introduction(call),
+        introduction=_introduction(call),
+        overhears_screening=not call.sandbox and not detects_screening(call.carrier),
         resumed_after=resumed_after,
         resume_reason=streams.DEPLOY if call.stream_lost_reason == streams.DEPLOY else streams.SESSION_LOST,
         silent_for=selectors.silent_seconds(call) if is_resumed else 0.0,

@@ -23,6 +23,7 @@ from calls.live.http_tool_calls import HttpTools, Sender
 from calls.live.live_call import LiveCall
 from calls.live.live_sessions import registered
 from calls.live.opt_out_tool import OptOutTool
+from calls.live.overheard import screening_plan
 from calls.live.recording_tap import taped
 from calls.live.tool_calls import TelephoneTools, ToolWebhook, no_tools
 from calls.live.transfer_tool import TransferRouter
@@ -100,7 +101,7 @@ async def _session_of(live: LiveCall, transport: MediaTransport, observer: Obser
         observer=observer,
         answering=Answering(detects=live.detects_voicemail and live.resumed_after is None),
         leaves_message=live.config.voicemail_action == VoicemailAction.AI_MESSAGE,
-        screening_message=live.screening_message,
+        screening=screening_plan(live),
         request_transfer=transfer_requester(live),
         hand_on=tool_requests.late_results(live.call_id),
         silent_for=live.silent_for,

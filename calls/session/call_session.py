@@ -47,7 +47,7 @@ from calls.session.limit_watch import LimitWatch
 from calls.session.model_conversation import ModelConversation
 from calls.session.model_link import ModelLink
 from calls.session.reports import Reports
-from calls.session.screening import Screening
+from calls.session.screening import NOT_SCREENED, Screening, ScreeningPlan
 from calls.session.short_way import ShortWay
 from calls.session.silence_timeout import SilenceClock
 from calls.session.speech_times import BothSides
@@ -78,7 +78,7 @@ class CallSession(ModelConversation):
         resume_reason: str = "",
         answering: Answering | None = None,
         leaves_message: bool = True,
-        screening_message: str = "",
+        screening: ScreeningPlan = NOT_SCREENED,
         request_transfer: TransferRequester | None = None,
         fallback: Engine | None = None,
         fallback_tts: FallbackTts | None = None,
@@ -104,7 +104,7 @@ class CallSession(ModelConversation):
         self._silence = SilenceClock(now, silent_for)
         self._transfer = TransferState(request_transfer, self.link.tell, self.link.answer)
         self._connect_ends(fallback_tts, unheard)
-        self._mind_who_listens(config, screening_message)
+        self._mind_who_listens(config, screening)
         self._tools = ToolExecutor(
             run_tool=run_tool,
             observer=observer,
@@ -137,7 +137,7 @@ class CallSession(ModelConversation):
         self._vad = self._caller_input.vad
         self._short_way = ShortWay(self._transport, self.link, hear=self._caller_input.take, play=self._play)
 
-    def _mind_who_listens(self, config: SessionConfig, screening_message: str) -> None:
+    def _mind_who_listens(self, config: SessionConfig, plan: ScreeningPlan) -> None:
         """The caller may fall into the model's word, or be a machine; and the model takes its leave."""
         self._barge_in = BargeIn(
             is_enabled=config.interruptible,
@@ -161,7 +161,8 @@ class CallSession(ModelConversation):
             now=self._now,
         )
         self.screening = Screening(
-            message=screening_message,
+            plan=plan,
+            caller_input=self._caller_input,
             answering=self.answering,
             voicemail=self.voicemail,
             agent_output=self._agent_output,
@@ -247,8 +248,7 @@ class CallSession(ModelConversation):
         finally:
             if not self._is_over:  # a defect of ours ended it, or the process ends
                 self._close(tasks, self._cause)
-            others = [self._caller_input.keys.task, self.voicemail.task, self.screening.task]
-            await self._stop([*tasks, *filter(None, others)])
+            await self._stop([*tasks, self._caller_input.keys.task, self.voicemail.task, *self.screening.tasks])
 
     def _close(self, tasks: list[asyncio.Task[None]], cause: str) -> None:
         """The conversation is over. Only the task that reads a model's last words goes on."""
@@ -260,8 +260,8 @@ class CallSession(ModelConversation):
         for task in tasks[1:] if self.link.session else tasks:
             task.cancel()
 
-    async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
-        for task in tasks:
+    async def _stop(self, begun: list[asyncio.Task[None] | None]) -> None:
+        for task in (tasks := [*filter(None, begun)]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.link.close(self._is_of_use)

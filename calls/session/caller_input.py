@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable
 
 from agents.providers.base import ProviderError, RealtimeSession
-from bubblyphone.core.audio import make_transcoder
+from bubblyphone.core.audio import AudioFormat, make_transcoder
 from calls.session import model_notices
 from calls.session.agent_output import AgentOutput
 from calls.session.audio_counts import AUDIO
 from calls.session.dtmf_collector import DtmfCollector
+from calls.session.ear import Ear
 from calls.session.interfaces import Observer
 from calls.session.model_link import ModelLink
 from calls.session.transport import LineBack, LineBroken, MediaTransport
@@ -52,7 +53,13 @@ class CallerInput:
         self._held_back: deque[str] = deque(maxlen=HELD_BACK_FRAMES)
         self.vad = VoiceActivityDetector(transport.audio_format, now, spoke)
         self.keys = DtmfCollector(self._tell_keys)
+        self.ear: Ear | None = None  # hears all of it, whoever is deaf
         self.acted_at = 0.0  # when the caller last pressed a key
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """Of what the caller says."""
+        return self._transport.audio_format
 
     def listen_for(self, session: RealtimeSession) -> None:
         """A model session has begun: it hears the caller in its own format."""
@@ -101,6 +108,8 @@ class CallerInput:
     async def take(self, payload: str) -> None:
         """The caller's next piece of audio."""
         self.vad.hear(payload, counts=not self._agent_output.is_audible)
+        if self.ear is not None:
+            self.ear.hear(payload)
         session = self._link.session
         if session is None:
             if len(self._held_back) == HELD_BACK_FRAMES:

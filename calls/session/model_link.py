@@ -42,6 +42,11 @@ class ModelLink:
         self.session: RealtimeSession | None = None
 
     @property
+    def first_engine(self) -> Engine:
+        """The one in use; there must be one."""
+        return self._engines[0]
+
+    @property
     def answer_seconds(self) -> float:
         """How long the model in use may be silent when the caller waits for it."""
         return self._engines[0].model.answer_seconds if self._engines else 0.0

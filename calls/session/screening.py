@@ -3,10 +3,17 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
 
+from agents.cues import introduce
+from agents.providers.base import RealtimeSession
 from calls.session.agent_output import AgentOutput
 from calls.session.answering import Answering
+from calls.session.caller_input import CallerInput
+from calls.session.ear import Ear
 from calls.session.model_link import ModelLink
+from calls.session.screening_words import Speaker, asks_who_calls, speaker_of
 from calls.session.voicemail import Voicemail
 
 # How long the owner may take to decide, from our last word on.
@@ -16,13 +23,32 @@ MESSAGE_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
 
+Overheard = Literal["screening", "person", "machine"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningPlan:
+    """What a phone that asks is told, word for word, or with `is_ours` in the agent's language.
+
+    `report` says what is heard on a line whose carrier does not tell, in which case `begin` and `person` follow; None if it does.
+    """
+
+    message: str = ""
+    is_ours: bool = False
+    report: Callable[[Overheard], Awaitable[None]] | None = None
+
+
+NOT_SCREENED = ScreeningPlan()
+
+
 class Screening:
-    """While it is on, the model hears nothing and nothing of it is heard but `message`. `greet` is called when a person joins."""
+    """While it is on, the model hears nothing and nothing of it is heard but the message. `greet` is called when a person joins."""
 
     def __init__(
         self,
         *,
-        message: str,
+        plan: ScreeningPlan,
+        caller_input: CallerInput,
         answering: Answering,
         voicemail: Voicemail,
         agent_output: AgentOutput,
@@ -31,7 +57,7 @@ class Screening:
         end: Callable[[str], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._message = message
+        self._plan = plan
         self._answering = answering
         self._voicemail = voicemail
         self._agent_output = agent_output
@@ -44,8 +70,30 @@ class Screening:
         self._is_asked = False
         self._is_spoken = asyncio.Event()
         self.is_on = False
+        self._words = ""  # from the answer on
+        self._ear = Ear(link.first_engine, caller_input.audio_format, self._overhear) if plan.report else None
+        caller_input.ear = self._ear
         self.has_begun = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def tasks(self) -> list[asyncio.Task[None] | None]:
+        """What is to be canceled at the end."""
+        return [self.task, self._ear.task if self._ear else None]
+
+    def listen(self) -> None:
+        """The carrier reports a machine. If it would not report that the machine asks, its words tell."""
+        if self._ear is not None:
+            self._ear.listen()
+
+    async def _overhear(self, words: str) -> None:
+        assert self._plan.report is not None
+        if self.task is None:
+            self._words = f"{self._words} {words}"
+            if asks_who_calls(self._words) and not self._voicemail.is_recording:
+                await self._plan.report("screening")
+        elif self._is_spoken.is_set() and (speaker := speaker_of(words)) is not Speaker.PHONE:
+            await self._plan.report("person" if speaker is Speaker.PERSON else "machine")
 
     async def begin(self, *, says_who: bool = True) -> None:
         """The carrier reports that a phone asks. `says_who`: nobody has told it yet."""
@@ -73,6 +121,8 @@ class Screening:
 
     async def person(self) -> None:
         """The owner has picked up."""
+        if self._ear is not None:
+            self._ear.close()
         if not self.is_on:
             return
         self.is_on = False
@@ -84,11 +134,23 @@ class Screening:
 
     async def _wait(self, *, says_who: bool) -> None:
         if says_who:
-            await self._link.tell_when_connected(lambda session: session.say(self._message))
-            self._is_asked = True
-            give_up_at = self._now() + MESSAGE_SECONDS
-            while not (self._is_spoken.is_set() and not self._agent_output.is_on) and self._now() < give_up_at:  # noqa: ASYNC110
-                await asyncio.sleep(POLL_SECONDS)
+            await self._say_who()
         self._is_spoken.set()
         await asyncio.sleep(DECISION_SECONDS)
         self._end("normal_clearing")
+
+    async def _say_who(self) -> None:
+        """Once; again where the model is lost in the middle of it."""
+        give_up_at = self._now() + MESSAGE_SECONDS
+        asked: RealtimeSession | None = None
+        while self._now() < give_up_at and not (self._is_spoken.is_set() and not self._agent_output.is_on):
+            if self._link.session not in {None, asked} and not self._is_spoken.is_set():
+                asked, self._item_id, self._is_asked = self._link.session, "", True
+                await self._link.tell(self._tell_message)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _tell_message(self, session: RealtimeSession) -> None:
+        if self._plan.is_ours:
+            await session.generate_reply(introduce(self._plan.message))
+        else:
+            await session.say(self._plan.message)

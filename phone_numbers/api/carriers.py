@@ -17,7 +17,7 @@ _TEXTS = {
     "compliance": "Takes documents for countries that require verification.",
     "own_accounts": "Takes numbers of your own account there (`POST /carrier-accounts`).",
     "voicemail_detection": "Reports that a machine answered an outbound call.",
-    "call_screening": "Reports that a phone screens an outbound call.",
+    "call_screening": "Outbound calls recognize a phone that asks who is calling.",
 }
 CARRIER = shape(
     "Carrier",

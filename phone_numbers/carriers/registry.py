@@ -163,6 +163,12 @@ def takes_keys_as_sound(key: str) -> bool:
     return issubclass(adapter, CallControl) and adapter.takes_keys_as_sound
 
 
+def detects_voicemail(key: str) -> bool:
+    """Whether the carrier reports who or what has answered."""
+    adapter = import_string(settings_of(key)["BACKEND"])
+    return issubclass(adapter, CallControl) and adapter.detects_voicemail
+
+
 def detects_screening(key: str) -> bool:
     """Whether the carrier reports a phone that asks who is calling, which sounds like a machine at first."""
     adapter = import_string(settings_of(key)["BACKEND"])
@@ -209,5 +215,6 @@ def _capabilities(carrier: type) -> dict[str, bool]:
     return {
         **{name: issubclass(carrier, kind) for name, kind in CAPABILITIES.items()},
         "voicemail_detection": issubclass(carrier, CallControl) and carrier.detects_voicemail,
-        "call_screening": issubclass(carrier, CallControl) and carrier.detects_screening,
+        # What the carrier does not report, the words of what answers tell (calls.session.screening).
+        "call_screening": issubclass(carrier, CallControl) and carrier.detects_voicemail,
     }

@@ -10,14 +10,16 @@ from tests.flows.platform import Platform
 from tests.flows.vendors import Vendors
 from tests.flows.voices import Voices
 
-# `FLOWS_CARRIER=twilio` has every call go over Twilio's protocol; by default over Telnyx's.
-CARRIER = os.environ.get("FLOWS_CARRIER", "")
+# Each platform has both carriers, which the exchange is in the protocols of Telnyx and Twilio. Calls of tests that name none go over
+# Telnyx's; with `FLOWS_CARRIER=twilio` over Twilio's, and with `FLOWS_CARRIER=exchange,twilio` the account's numbers are at both.
+CARRIERS = os.environ.get("FLOWS_CARRIER", "exchange").split(",")
+BOTH = {"CARRIER": "twilio"}
 
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform as `make run` starts it: no key, the built-in exchange, the offline model."""
-    started = Platform(tmp_path_factory.mktemp("offline"), CARRIER=CARRIER)
+    started = Platform(tmp_path_factory.mktemp("offline"), carriers=CARRIERS, **BOTH)
     try:
         started.start()
         yield started
@@ -35,7 +37,7 @@ def vendors() -> Iterator[Vendors]:
 @pytest.fixture(scope="session")
 def vendor_platform(tmp_path_factory: pytest.TempPathFactory, vendors: Vendors) -> Iterator[Platform]:
     """The platform with keys of both vendors."""
-    started = Platform(tmp_path_factory.mktemp("vendors"), CARRIER=CARRIER, **vendors.environment)
+    started = Platform(tmp_path_factory.mktemp("vendors"), carriers=CARRIERS, **BOTH, **vendors.environment)
     try:
         started.start()
         yield started

@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import psycopg
@@ -48,7 +49,9 @@ class Number:
 class Platform:
     """`python -m bubblyphone.services.run`, and an API client for its demo account."""
 
-    def __init__(self, data_dir: Path, **environment: str) -> None:
+    def __init__(self, data_dir: Path, *, carriers: Sequence[str] = ("",), **environment: str) -> None:
+        """`carriers` take turns: numbers are bought at them; "" is the default one."""
+        self._carriers = itertools.cycle(carriers)
         self.data_dir = data_dir
         self.port = find_free()
         self.url = f"http://localhost:{self.port}"
@@ -147,19 +150,21 @@ class Platform:
         assert response.status_code == 201, response.text
         return email, response.json()["token"]
 
-    async def number(self, **settings: Any) -> Number:
-        """Buy a number and configure it."""
+    async def number(self, *, carrier: str = "", **settings: Any) -> Number:
+        """Buy a number, at that carrier or at the next one in turn, and configure it."""
         self.credit(6)
-        bought = await self._any_number()
+        bought = await self._any_number(carrier or next(self._carriers))
         changed = await self.request("PATCH", f"/phone-numbers/{bought['id']}", json=settings)
         assert changed.status_code == 200, changed.text
         return Number(bought["id"], bought["phone_number"], bought["webhook_secret"])
 
-    async def _any_number(self) -> dict[str, Any]:
+    async def _any_number(self, carrier: str) -> dict[str, Any]:
         """Buy one of the numbers offered; what somebody beside us was quicker to buy is refused, and the next is tried."""
-        offered = await self.get("/phone-numbers/available?country=US")
+        at = {"carrier": carrier} if carrier else {}
+        offered = await self.get(f"/phone-numbers/available?{urlencode({'country': 'US', **at})}")
         for offer in random.sample(offered, len(offered)):
-            response = await self.request("POST", "/phone-numbers", json={"phone_number": offer["phone_number"]})
+            body = {"phone_number": offer["phone_number"], **at}
+            response = await self.request("POST", "/phone-numbers", json=body)
             if response.status_code == 201:
                 return dict(response.json()["data"])
             assert "is not available" in response.text, response.text

@@ -16,13 +16,13 @@ pytestmark = pytest.mark.django_db
 SPEECHLESS = "Small cannot speak or transcribe, which webhook mode requires. Use `streaming`."
 NO_NUMBERS = "Small does not list, sell, or route numbers here."
 UNRECORDED = "Small does not record calls in webhook mode."
-UNSCREENED = "Small does not report phones that screen calls."
+UNSCREENED = "Small does not report who has answered, so phones that screen calls are not recognized."
 PERSON, HOOK = "+12025550123", "https://a.example/hook"
 
 
 @pytest.fixture
 def small(settings: Any, empty_redis: object) -> Iterator[None]:
-    row = {"NAME": "Small", "BACKEND": "tests.phone_numbers.carriers.small.SmallCarrier", "OPTIONS": {}}
+    row = {"NAME": "Small", "BACKEND": "tests.phone_numbers.carriers.small.BlindCarrier", "OPTIONS": {}}
     settings.CARRIERS = {**settings.CARRIERS, "small": row | {"IS_CONFIGURED": True}}
     settings.BILLING = False
     forget_carriers()

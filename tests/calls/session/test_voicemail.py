@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from agents.cues import Cue, say_exactly
+from agents.cues import Cue
 from agents.providers.model_events import AudioDelta, ToolCall, TurnDone
 from calls.session.answering import Answering
-from calls.session.screening import DECISION_SECONDS
 from calls.session.voicemail import GREETING_SECONDS, POLL_SECONDS, SILENCE_SECONDS
 from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import FRAME, audio
@@ -273,37 +272,3 @@ async def test_without_a_message_the_call_ends_with_the_greeting() -> None:
 
 
 # --- a phone that asks who is calling ---------------------------------------------------------------------------------
-
-
-async def test_who_is_asked_says_who_is_calling_waits_and_greets_who_joins() -> None:
-    async with machine(screening_message="It is Example Ltd.") as other_end:
-        await other_end.detected()
-        await other_end.talk.session.screening.begin()
-        await until(lambda: other_end.model.replies)
-        other_end.speak("who", 300)
-        await until(lambda: other_end.talk.caller.sent)
-        other_end.greet()
-        await asyncio.sleep(DECISION_SECONDS / 2)  # longer than the silence that would end a greeting
-        other_end.speak("too much", 300)
-        await settled()
-        assert (other_end.model.replies, other_end.model.heard) == ([say_exactly("It is Example Ltd.")], [])
-        assert other_end.talk.caller.sent == [audio(300)]
-        await other_end.talk.session.person_answered()
-        await until(lambda: len(other_end.model.replies) == 2)
-        other_end.speak("hello", 100)
-        await until(lambda: len(other_end.talk.caller.sent) == 2)
-        await until(lambda: other_end.model.heard)
-        assert Cue.LEAVE_MESSAGE not in other_end.model.replies
-        other_end.talk.session.end("normal_clearing")
-        await other_end.ended()
-
-
-async def test_nobody_who_joins_ends_the_call() -> None:
-    async with machine(screening_message="It is Example Ltd.") as other_end:
-        await until(lambda: other_end.talk.model.sessions)
-        await other_end.talk.session.screening.begin()
-        await until(lambda: other_end.model.replies)
-        other_end.speak("who", 300)
-        began = asyncio.get_running_loop().time()
-        assert await other_end.ended() == ("normal_clearing", False)
-        assert DECISION_SECONDS <= asyncio.get_running_loop().time() - began <= DECISION_SECONDS + 1

@@ -124,3 +124,9 @@ class SmallCarrier(Carrier, CallControl):
             reason = "outcome_unknown" if is_unknown else "rejected"
             raise CarrierError("The carrier refused.", retryable=is_unknown, reason=reason)
         return dict(answer.json())
+
+
+class BlindCarrier(SmallCarrier):
+    """The same without answering machine detection."""
+
+    detects_voicemail = False
