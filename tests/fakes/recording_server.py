@@ -89,14 +89,18 @@ class ForgetfulProxy(RecordingServer):
     def __init__(self, target: str, lost: set[str]) -> None:
         super().__init__()
         self._target = target
+        self._client = httpx2.Client(trust_env=False)
         self.lost = lost
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self._client.close()
 
     def answer_to(self, asked: Asked) -> Answer:
         headers = {
             name: value for name, value in asked.headers.items() if name.lower() not in ("host", "content-length")
         }
-        with httpx2.Client(trust_env=False) as client:
-            response = client.request(asked.method, self._target + asked.path, headers=headers, content=asked.body)
+        response = self._client.request(asked.method, self._target + asked.path, headers=headers, content=asked.body)
         if f"{asked.method} {asked.path.partition('?')[0].strip('/').rpartition('/')[2]}" in self.lost:
             return Answer(None)
         return Answer(response.status_code, response.content)

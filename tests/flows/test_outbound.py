@@ -8,7 +8,6 @@ import pytest
 
 from tests.flows.handset import handset
 from tests.flows.platform import Platform
-from tests.flows.voices import Voices
 from tests.flows.webhooks import WebhookReceiver
 
 SETTINGS = {
@@ -18,7 +17,6 @@ SETTINGS = {
 }
 # Telephones of the exchange (sandbox/exchange/answerers.py).
 NOBODY, UNALLOCATED = "+15005550003", "+15005550008"
-SCREENS_AND_ACCEPTS, SCREENS_AND_DECLINES = "+15005550010", "+15005550011"
 
 
 async def test_a_person_is_called_and_hung_up_on(platform: Platform) -> None:
@@ -60,46 +58,6 @@ async def test_a_person_is_called_and_hung_up_on(platform: Platform) -> None:
 async def _with_status(platform: Platform, call_id: int, status: str) -> dict[str, Any] | None:
     call: dict[str, Any] = await platform.get(f"/calls/{call_id}")
     return call if call["status"] == status else None
-
-
-async def test_phones_that_ask_who_is_calling(platform: Platform, voices: Voices) -> None:
-    """Over both carriers at once: Telnyx reports it, over Twilio the phone's words tell."""
-    me = "This is Robin of Harbour Dental about your appointment."
-    numbers = [await platform.number(**SETTINGS, screening_message=me, carrier=each) for each in ("exchange", "twilio")]
-    accepted, declined = [
-        [await platform.post("/calls", {"from": number.e164, "to": to}) for number in numbers]
-        for to in (SCREENS_AND_ACCEPTS, SCREENS_AND_DECLINES)
-    ]
-    for call in declined:
-        ended = await platform.ended_call(call["id"], 60)
-        assert (ended["status"], ended["screened"], ended["outcome"]) == ("completed", "declined", "screened_declined")
-        assert (ended["voicemail_detected"], ended["total_cost"]) == (False, ended["total_cost"])
-        events = await platform.events(call["id"])
-        assert ("screening.detected" in events, "screening.answered" in events) == (True, False)
-        assert [entry["text"] for entry in await platform.transcript(call["id"])] == [me]
-    for call in accepted:
-        await platform.until(lambda call=call: _has(platform, call["id"], "screening.answered"), 60)  # type: ignore[misc]
-        await platform.until(lambda call=call: _says_twice(platform, call["id"]), 30)  # type: ignore[misc]
-        await platform.post(f"/calls/{call['id']}/hangup", status=200)
-        ended = await platform.ended_call(call["id"])
-        assert (ended["screened"], ended["outcome"], ended["voicemail_detected"]) == (
-            "accepted",
-            "screened_accepted",
-            False,
-        )
-        first, greeting = [each["text"] for each in await platform.transcript(call["id"]) if each["role"] == "model"][
-            :2
-        ]
-        assert (first, greeting[:7]) == (me, "Hello, ")
-
-
-async def _has(platform: Platform, call_id: int, event: str) -> bool:
-    return event in await platform.events(call_id)
-
-
-async def _says_twice(platform: Platform, call_id: int) -> bool:
-    spoken = platform.query("SELECT 1 FROM calls_transcriptentry WHERE call_id = %s AND role = 'model'", call_id)
-    return len(spoken) > 1
 
 
 async def test_who_may_not_call(platform: Platform) -> None:

@@ -14,6 +14,11 @@ from tests.phone_numbers.test_purchases import later, make_buyer
 
 @pytest.mark.django_db
 def test_a_death_between_any_two_steps(exchange: ExchangeThread) -> None:
+    die_at_every_step()
+
+
+def die_at_every_step(every: int = 1) -> None:
+    """At the default carrier."""
     buyer = make_buyer("500")
     found, _ = search_available(country="US", area_code="415")
     offered = iter([number.phone_number for number in found])
@@ -23,7 +28,7 @@ def test_a_death_between_any_two_steps(exchange: ExchangeThread) -> None:
         buy_number(developer=buyer, phone_number=wanted)
 
     ends = set()
-    for _ in deaths(work):
+    for _ in deaths(work, every=every):
         later()
         later()
         statuses = list(NumberPurchase.objects.filter(e164=wanted).values_list("status", flat=True))
