@@ -119,5 +119,5 @@ def test_a_number_that_was_just_sold_to_somebody_else(network: ForgetfulProxy) -
 
 
 def test_a_death_between_any_two_steps(network: ForgetfulProxy) -> None:
-    die_at_every_step(how_many(3, long=1))
+    assert die_at_every_step(how_many(3, long=1)) >= {(), ("bought",)}
     assert sorted(owned(network)) == sorted(PhoneNumber.objects.values_list("e164", flat=True))
