@@ -9,6 +9,7 @@ import io
 import logging
 import wave
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -171,8 +172,23 @@ class ScriptedHandset(Handset):
         self._over.clear()
         self.note("ringing", line.from_number if inbound else line.to_number)
         if inbound and self._on_ring != "ignore":
+            if self._on_ring == "answer" and self._first_words:
+                self._tasks.start(self._pick_up(line), "handset pick-up")
+                return
             actions = {"answer": line.pick_up, "busy": lambda: line.decline(busy=True), "decline": line.decline}
             asyncio.get_running_loop().call_later(self._ring_seconds, actions[self._on_ring])
+
+    @property
+    def _first_words(self) -> str:
+        return next(filter(None, (getattr(step, "text", "") for step in self.steps)), "")
+
+    async def _pick_up(self, line: Line) -> None:
+        """Pick up with the first words ready: nobody waits in silence for a voice to be computed, which a machine would not do."""
+        ready_at = asyncio.get_running_loop().time() + self._ring_seconds
+        with suppress(RuntimeError):  # without a voice the script fails in the call
+            await self.voice(self._first_words)
+        await asyncio.sleep(ready_at - asyncio.get_running_loop().time())
+        line.pick_up()
 
     def on_answered(self) -> None:
         self.note("answered")
