@@ -150,14 +150,18 @@ def on_ended(call: Call, event: CarrierEvent) -> None:
     if call.hangup_reported_at is None:
         call.hangup_reported_at, call.hangup_reported_cause = event.occurred_at, event.cause
         call.save(update_fields=["hangup_reported_at", "hangup_reported_cause"])
-    if call.answered_at is not None or event.cause in NEVER_ANSWERED:
-        finish_as_reported(call)
-    # Otherwise the answer may still be on its way; calls.clock.sweeper decides when the grace is over.
+    finish_as_reported(call)
 
 
 def finish_as_reported(call: Call) -> None:
-    """End a call that the carrier says is over, unless it has yet to say who was reached in a transfer: the sweeper waits for that."""
-    if call.hangup_reported_at is not None and not call.is_over and not transfers.is_undecided(call):
+    """End a call that the carrier says is over, unless its answer, or who was reached in a transfer, may yet be reported.
+
+    `calls.clock.sweeper` decides when the grace for that is over.
+    """
+    if call.hangup_reported_at is None or call.is_over:
+        return
+    is_known = call.answered_at is not None or call.hangup_reported_cause in NEVER_ANSWERED
+    if is_known and not transfers.is_undecided(call):
         finish(call, ended_at=call.hangup_reported_at, cause=call.hangup_reported_cause)
 
 

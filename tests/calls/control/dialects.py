@@ -118,6 +118,7 @@ class TelnyxDialect(Dialect):
             "machine_greeting_ended": ("machine.premium.greeting.ended", {"result": happening.detail}),
             "screening_detected": ("machine.premium.call_screening.detected", {"result": "screening"}),
             "dtmf": ("dtmf.received", {"digit": happening.detail}),
+            "recording_saved": ("recording.saved", {"recording_urls": {"wav": happening.detail}}),
         }
         name, about = words[happening.kind]
         state = happening.leg_state or state
@@ -198,7 +199,10 @@ class TwilioDialect(Dialect):
             case "ended":
                 about = {**stamp, **self._end(happening)}
             case "machine_detected":
-                name, about = "machine", {"AnsweredBy": "machine_start"}
+                name, about = "machine", {"AnsweredBy": happening.detail or "machine_start"}
+            case "recording_saved":
+                name = "recording"
+                about = {"RecordingStatus": "completed", "RecordingSid": "RE1", "RecordingUrl": happening.detail}
             case "dtmf":
                 name, about = f"heard?n={happening.fields.get('n', 1)}", {"Digits": happening.detail}
         query = f"{'&' if '?' in name else '?'}state={state}" if state else ""

@@ -12,7 +12,7 @@ from django.test import Client
 from billing import ledger
 from calls.clock import sweeper
 from calls.control import commands, lifecycle, outbound, transfers
-from calls.models import Call, CallEvent, CarrierEventRecord
+from calls.models import Call, CallEvent, CarrierEventRecord, Recording
 from phone_numbers.carriers.registry import detects_screening
 from phone_numbers.models import CallScript, PhoneNumber
 from tests import factories
@@ -261,6 +261,49 @@ def test_any_order_and_any_repeats_come_to_the_same(dialect: Dialect, clock: Clo
     assert came_to == sums(
         "completed", "normal_clearing", 95, "0.080000" if inbound else "0.100000", reached="" if inbound else "person"
     )
+
+
+MADE = "https://carrier.example/recordings/1"
+LEG_ANSWERED, SAVED = Happening("answered", 20, leg_state="leg"), Happening("recording_saved", 50, detail=MADE)
+HANDED_OVER = [
+    *CALLED[:2],
+    Happening("machine_detected", 3, detail="human"),
+    LEG_ANSWERED,
+    ended(45, answered_at=20, leg_state="leg"),
+    ended(45, answered_at=1),
+    SAVED,
+]
+
+
+@pytest.mark.parametrize("seed", range(how_many(3, long=34)))
+def test_any_order_of_all_callbacks_comes_to_the_same(dialect: Dialect, clock: Clock, seed: int) -> None:
+    """Of a call that a person answers, that is handed over, and whose rest the carrier records: which begins with the handing over."""
+    call = place(own_number(dialect, recording_enabled=True))
+    with transaction.atomic():
+        transfer = transfers.request(Call.objects.locked(call.pk), OTHER, source="api")
+    transfers.send_waiting(call.pk)
+    leg_state = f"{call.pk}:transfer:{transfer.pk}"
+    dice = random.Random(seed)
+    order = [*HANDED_OVER, *dice.choices(HANDED_OVER, k=5)]
+    dice.shuffle(order)
+    first_saved, answered = order.index(SAVED), order.index(LEG_ANSWERED)
+    if first_saved < answered:
+        order[first_saved], order[answered] = LEG_ANSWERED, SAVED
+    clock.at = 60
+    for each in order:
+        told = replace(each, leg_state=leg_state) if each.leg_state else each
+        assert dialect.report(told, inbound=False, state=str(call.pk)).deliver(Client()) == 200
+    for clock.at in (66, 72):
+        sweeper.fail_lost_transfers(clock())
+        sweeper.finish_hung_up(clock())
+    came_to = outcome(call)
+    assert came_to.pop("webhooks") == ["call.answered", "call.ended", "call.hangup"]
+    expected = sums(
+        "completed", "transferred", 44, "0.100000", "transfer.requested", "transfer.answered", reached="person"
+    )
+    assert came_to == expected
+    recording = Recording.objects.get(call=call)
+    assert (recording.carrier_url.partition(".wav")[0], recording.part_made_at is not None) == (MADE, True)
 
 
 def test_a_call_whose_answer_is_never_reported_is_charged_where_the_end_says_how_long_it_was(
