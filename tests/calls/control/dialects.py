@@ -250,7 +250,7 @@ class SmallDialect(Dialect):
         return {"id": self.sid}
 
     def report(self, happening: Happening, *, inbound: bool, state: str = "") -> Report:
-        detail = "machine" if happening.kind == "machine_detected" else happening.detail
+        detail = happening.detail or ("machine" if happening.kind == "machine_detected" else "")
         body = {
             "type": happening.kind,
             "event_id": str(uuid.uuid4()),

@@ -1,5 +1,6 @@
 """One account with a number at each carrier: the same calls at the same time come to the same."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,16 +9,20 @@ from django.db import close_old_connections
 
 from billing.models import LedgerEntry
 from calls.control import commands, outbound, running_calls
-from calls.models import Call, CallEvent
+from calls.models import Call, CallEvent, TranscriptEntry
+from calls.webhook_mode.call_replies import CallReplies
 from phone_numbers.carriers.registry import forget_carriers
 from phone_numbers.models import PhoneNumber
-from sandbox.exchange.steps import Wait
+from sandbox.exchange.scripted import ScriptedHandset
+from sandbox.exchange.steps import Say, Wait, WaitForSpeech
+from sandbox.exchange.tones import tone
 from tests import carriers
 from tests.calls.control.test_twilio_calls import SID, TOKEN, speak
 from tests.calls.rows import make_account, make_streaming_number
 from tests.fakes.exchange_thread import ExchangeThread
-from tests.sandbox.exchange.twilio.test_gather import Recognizer
+from tests.sandbox.exchange.twilio.test_gather import WORDS, Recognizer
 from tests.waiting import eventually
+from webhooks.models import WebhookDelivery
 
 AT_TELNYX, AT_TWILIO = "+14155550100", "+14155550101"
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,6 +71,45 @@ def came_to(call: Call) -> dict[str, Any]:
         ),
         "events": sorted(CallEvent.objects.filter(call=call).values_list("event_type", flat=True)),
     }
+
+
+def reply(call: Call, event: str, **action: Any) -> None:
+    """What the developer's server answers to the call's webhook of this kind."""
+    hooks = WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type=event)
+    eventually(hooks.exists)
+    assert CallReplies().take(hooks.get(), json.dumps(action)) == ""
+
+
+def test_calls_to_a_number_at_each_carrier_are_answered_spoken_to_heard_and_ended(
+    exchange: ExchangeThread, numbers: list[PhoneNumber]
+) -> None:
+    async def dial(person: str, number: str) -> ScriptedHandset:
+        steps = [WaitForSpeech(), Wait(0.5), Say(pcm16=tone(300, 3.0)), Wait(30)]
+        handset = exchange.exchange.handset(person, steps)
+        assert await exchange.exchange.call(handset, number) is not None
+        return handset
+
+    handsets = [exchange.run(dial(f"+1202555012{place}", number.e164)) for place, number in enumerate(numbers)]
+    calls = []
+    for number in numbers:
+        eventually(number.calls.exists)
+        calls.append(number.calls.get())
+        reply(calls[-1], "call.incoming", action="answer", text="Good day to you.")
+    for call in calls:
+        reply(call, "call.speech", action="hangup")
+    for call in calls:
+        eventually(lambda call=call: Call.objects.get(pk=call.pk).settled_at is not None)  # type: ignore[misc]
+    at_telnyx, at_twilio = (came_to(call) for call in calls)
+    said = [
+        list(TranscriptEntry.objects.filter(call=call).order_by("id").values_list("role", "text")) for call in calls
+    ]
+    assert said == [[("model", "Good day to you."), ("user", WORDS)]] * 2
+    assert at_telnyx == at_twilio
+    assert (at_twilio["ended"], at_twilio["costs"]) == (
+        ("completed", "normal_clearing", ""),
+        ["0.040000", "0.020000", "0.060000"],
+    )
+    assert [handset.cause for handset in handsets] == ["normal_clearing"] * 2
 
 
 def test_calls_from_a_number_at_each_carrier_are_hung_up_by_their_owner(
