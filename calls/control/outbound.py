@@ -167,11 +167,13 @@ def refuse(found: Mapping[str, list[str]]) -> None:
         raise InvalidRequest({"model" if name == "model_slug" else name: texts for name, texts in found.items()})
 
 
-def dial(call: Call) -> None:
+def dial(call: Call, *, is_repeated: bool = False) -> None:
     """Have the carrier place a call that `begin_call` wrote down. A repeat is the same command. Raises UpstreamFailed."""
     try:
         carrier_call_id = _place_at_carrier(call)
     except CarrierError as error:
+        if is_repeated:  # the refusal of a repeat says nothing about the first time
+            error.reason = fallback.UNCERTAIN
         carrier_call_id = fallback.dial_instead(call, error, _place_at_carrier)
         if not carrier_call_id:
             lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED)

@@ -103,7 +103,7 @@ def dial_due(pk: int, now: datetime) -> None:
 def resume(now: datetime) -> None:
     """Dial once more what was begun and lost with its process before the carrier knew of it."""
     for call in begun(now).filter(started_at__lt=now - COMMAND_LOST_AFTER):
-        _dial(call)
+        _dial(call, is_repeated=True)
 
 
 def begun(now: datetime) -> QuerySet[Call]:
@@ -138,9 +138,9 @@ def _decide(row: ScheduledCall, status: str, now: datetime, reason: str = "", de
     row.save(update_fields=["status", "decided_at", "reason", "detail", "call"])
 
 
-def _dial(call: Call) -> None:
+def _dial(call: Call, *, is_repeated: bool = False) -> None:
     try:
-        outbound.dial(call)
+        outbound.dial(call, is_repeated=is_repeated)
     except UpstreamFailed as error:  # the call has ended, and its page says why
         logger.warning("A scheduled call was not placed: %s", error.message, extra={"call_id": call.pk})
 

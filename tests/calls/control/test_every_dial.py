@@ -119,6 +119,19 @@ def test_a_process_that_dies_between_the_two_dials_leaves_one_dial_at_most(
     }
 
 
+@pytest.mark.parametrize("dialect", ["telnyx", "twilio"], indirect=True)
+def test_a_dial_that_is_given_again_and_refused_is_not_certain(dialect: Dialect, other: SmallDialect) -> None:
+    """The process that gave it the first time died, perhaps when the call was placed already."""
+    number = two_numbers(dialect)
+    call = outbound.begin_call(
+        developer=number.developer, number=number, to=PERSON, mode="streaming", request={}, agent=None
+    )
+    dialect.server.answer_to = lambda asked: REFUSED  # type: ignore[method-assign]
+    with pytest.raises(UpstreamFailed):
+        outbound.dial(call, is_repeated=True)
+    assert (skipped(), other.server.asked) == ([{"from": OTHER, "reason": "outcome_unknown"}], [])
+
+
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
