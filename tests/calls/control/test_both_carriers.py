@@ -84,7 +84,8 @@ def test_calls_to_a_number_at_each_carrier_are_answered_spoken_to_heard_and_ende
     exchange: ExchangeThread, numbers: list[PhoneNumber]
 ) -> None:
     async def dial(person: str, number: str) -> ScriptedHandset:
-        steps = [WaitForSpeech(), Wait(0.5), Say(pcm16=tone(300, 3.0)), Wait(30)]
+        # Twilio tells that it has spoken after a second of silence.
+        steps = [WaitForSpeech(), Wait(2.5), Say(pcm16=tone(300, 3.0)), Wait(30)]
         handset = exchange.exchange.handset(person, steps)
         assert await exchange.exchange.call(handset, number) is not None
         return handset
