@@ -9,7 +9,6 @@ import io
 import logging
 import wave
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -185,8 +184,9 @@ class ScriptedHandset(Handset):
     async def _pick_up(self, line: Line) -> None:
         """Pick up with the first words ready: nobody waits in silence for a voice to be computed, which a machine would not do."""
         ready_at = asyncio.get_running_loop().time() + self._ring_seconds
-        with suppress(RuntimeError):  # without a voice the script fails in the call
-            await self.voice(self._first_words)
+        voice = asyncio.ensure_future(self.voice(self._first_words))
+        await asyncio.wait([voice])
+        voice.exception()  # the script fails of it, in the call
         await asyncio.sleep(ready_at - asyncio.get_running_loop().time())
         line.pick_up()
 
