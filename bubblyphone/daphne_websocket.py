@@ -14,6 +14,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 PROVEN = {"daphne": "4.2.3", "autobahn": "26.10.2", "twisted": "26.10.0"}
 # Audio is a few hundred bytes a message. Larger ones close the connection with 1009.
 MAX_MESSAGE_BYTES = 1024 * 1024
-READ_BYTES = 65536
+READ_BYTES = 16384
 # A peer for which this much waits has stopped reading: some minutes of audio, which would grow as long as the call lives.
 MOST_UNSENT_BYTES = 4 * 1024 * 1024
 _FINAL_TEXT, _FINAL_BINARY = 0x81, 0x82  # RFC 6455 §5.2; a server does not mask
@@ -62,13 +63,17 @@ def take_directly(send: Callable[..., Any], take: Callable[[str], bool]) -> None
 
 def frame(content: bytes, *, binary: bool) -> bytes:
     """One unfragmented, unmasked frame around a payload."""
-    length = len(content)
-    kind = _FINAL_BINARY if binary else _FINAL_TEXT
+    return _head(_FINAL_BINARY if binary else _FINAL_TEXT, len(content)) + content
+
+
+@lru_cache(maxsize=256)
+def _head(kind: int, length: int) -> bytes:
+    """What stands before a payload. Those of audio all have a few lengths."""
     if length < 126:
-        return bytes((kind, length)) + content
+        return bytes((kind, length))
     if length < 65536:
-        return bytes((kind, 126, length >> 8, length & 0xFF)) + content
-    return bytes((kind, 127)) + length.to_bytes(8, "big") + content
+        return bytes((kind, 126, length >> 8, length & 0xFF))
+    return bytes((kind, 127)) + length.to_bytes(8, "big")
 
 
 class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
@@ -102,7 +107,8 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     def send_text(self, text: str) -> None:
         """Send one message, at once. Nothing happens on a connection that is closing, as its reader learns."""
         if self.state == self.STATE_OPEN and not self.transport.disconnecting:
-            self._write(frame(text.encode(), binary=False))
+            content = text.encode()
+            self._write(_head(_FINAL_TEXT, len(content)) + content)
 
     def _write(self, data: bytes) -> None:
         transport: Any = self.transport
@@ -159,10 +165,11 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     def dataReceived(self, data: bytes) -> None:
         """Frames straight from what has come in, unless some of it waits already or is no simple frame."""
         if self.is_direct and not self.data and self._is_between_messages():
-            taken = 0
-            while self.state == self.STATE_OPEN and (end := self._hand_on(data, taken)):
+            taken, size = 0, len(data)
+            while (end := self._hand_on(data, taken)) and end < size and self.state == self.STATE_OPEN:
                 taken = end
-            if taken == len(data):
+            taken = end or taken
+            if taken == size:
                 return
             data = data[taken:]
         super().dataReceived(data)

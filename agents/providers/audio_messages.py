@@ -14,6 +14,7 @@ _OPENAI = re.compile(
     rb'"response_id":"([^"\\]*)","item_id":"([^"\\]*)",'
     rb'"output_index":\d+,"content_index":\d+,"delta":"'
 )
+_BACKSLASH = ord("\\")
 _GEMINI = re.compile(
     rb'\s*\{\s*"serverContent":\s*\{\s*"modelTurn":\s*\{\s*(?:"role":\s*"model",\s*)?"parts":\s*\[\s*\{\s*"inlineData":\s*\{\s*'
     rb'"mimeType":\s*"audio/pcm;rate=24000",\s*"data":\s*"'
@@ -34,6 +35,33 @@ def of_openai(message: bytes) -> tuple[str, str, str] | None:
         return response_id.decode(), item_id.decode(), payload.decode()
     except UnicodeDecodeError:
         return None
+
+
+class OpenAICutter:
+    """The same for the messages of one session. Those of an answer differ only in event id and audio: the rest is compared."""
+
+    def __init__(self) -> None:
+        self._head = self._tail = b""  # what stood before and behind the event id of the last one
+        self._ids = "", ""
+
+    def cut(self, message: bytes) -> tuple[str, str, str] | None:
+        """As `of_openai`."""
+        head, tail = self._head, self._tail
+        if tail and message.startswith(head):
+            id_end = message.find(b'"', len(head))
+            if message.startswith(tail, id_end) and message[id_end - 1] != _BACKSLASH and message.endswith(b'"}'):
+                payload = message[id_end + len(tail) : -2]
+                return (*self._ids, payload.decode()) if is_base64(payload) else None
+        audio = of_openai(message)
+        if audio is not None:
+            self._remember(message, audio)
+        return audio
+
+    def _remember(self, message: bytes, audio: tuple[str, str, str]) -> None:
+        id_begin = message.find(b'"event_id":"') + len(b'"event_id":"')
+        self._head = message[:id_begin]
+        self._tail = message[message.find(b'"', id_begin) : len(message) - len(audio[2]) - 2]
+        self._ids = audio[0], audio[1]
 
 
 def of_gemini(message: bytes) -> str | None:

@@ -21,6 +21,7 @@ MOST_UNREAD_BYTES = 1024 * 1024
 # A peer that ignores our close delays a call by 1 s.
 CLOSE_SECONDS = 1.0
 NO_CODE = 1005  # RFC 6455 §7.1.5
+_TEXT, _CLOSE = WSMsgType.TEXT, WSMsgType.CLOSE  # compared with each frame
 
 
 class ModelSocketClosed(Exception):
@@ -57,7 +58,7 @@ class ModelSocket(WSListener):
         if self.stalled is not None and self.below.get_write_buffer_size() > MOST_UNSENT_BYTES:
             self.abort()
             raise ModelSocketClosed
-        self._transport.send(WSMsgType.TEXT, message)
+        self._transport.send(_TEXT, message)
 
     async def recv(self) -> bytes:
         """The next message, text or binary. Raises ModelSocketClosed after the last one.
@@ -111,11 +112,11 @@ class ModelSocket(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """The next frame, whose content is valid during this call."""
         kind = frame.msg_type
-        if kind is WSMsgType.CLOSE:
+        if kind is _CLOSE:
             self._end_by(transport, frame.get_payload_as_bytes())
         elif self._closed is not None or transport.is_close_frame_sent:
             self._end(None, "")  # picows has closed the connection for a fault of the peer's, and reads on
-        elif frame.fin and self._partial is None and (kind is WSMsgType.TEXT or kind is WSMsgType.BINARY):
+        elif frame.fin and self._partial is None and (kind is _TEXT or kind is WSMsgType.BINARY):
             self._receive(frame.get_payload_as_bytes())
         elif kind is not WSMsgType.PONG:
             self._collect(frame)

@@ -131,6 +131,7 @@ class OpenAIRealtimeSession(RealtimeSession):
         self._texts: dict[str, str] = {}  # item id → transcript of an answer that is not reported yet
         self._commentary: set[str] = set()  # item ids of what is said before the final answer
         self._sounding_item = ""  # id of the last answer of which there was audio
+        self._cut_audio = audio_messages.OpenAICutter().cut
         self._handlers: dict[str, Callable[[Event], Awaitable[list[ModelEvent]]]] = {
             "input_audio_buffer.speech_started": self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
@@ -149,7 +150,10 @@ class OpenAIRealtimeSession(RealtimeSession):
         }
 
     async def send_audio(self, payload: str) -> None:
-        self._send_text('{"type":"input_audio_buffer.append","audio":"' + payload + '"}')
+        try:
+            self._socket.send(f'{{"type":"input_audio_buffer.append","audio":"{payload}"}}')
+        except ModelSocketClosed as error:
+            raise ProviderError(closed_message(VENDOR, error), retryable=True) from error
 
     async def send_text(self, text: str) -> None:
         await self._send(written_item(text))
@@ -200,7 +204,7 @@ class OpenAIRealtimeSession(RealtimeSession):
 
     def _take(self, message: bytes) -> bool:
         """Audio goes to the sink at once. The reader gets all else."""
-        if self.audio_sink is None or (audio := audio_messages.of_openai(message)) is None:
+        if self.audio_sink is None or (audio := self._cut_audio(message)) is None:
             return False
         response_id, item_id, payload = audio
         if response_id == self._cancelled_response:

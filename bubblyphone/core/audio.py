@@ -46,8 +46,8 @@ PCM16_24K = AudioFormat("pcm16", 24000)
 def payload_ms(payload: str, audio_format: AudioFormat) -> float:
     """Length in milliseconds of a base64 payload, from its length alone."""
     size = len(payload) * 3 // 4
-    if payload.endswith("="):
-        size -= 2 if payload.endswith("==") else 1
+    if payload[-1:] == "=":  # asked for with each frame, and quicker than `endswith`
+        size -= 2 if payload[-2:] == "==" else 1
     return size / audio_format.bytes_per_ms
 
 

@@ -57,7 +57,10 @@ class AgentOutput:
     @property
     def is_audible(self) -> bool:
         """Whether something plays that is more than silence."""
-        return self.is_on and self.item_id == self.sounding_item
+        playout = self._playout  # asked for with each piece of the caller's
+        if playout.item_id != self.sounding_item:
+            return False
+        return playout.ends_at > self._now() or bool(self._waiting)
 
     @property
     def sound_ends_at(self) -> float:
@@ -95,22 +98,23 @@ class AgentOutput:
             self._waiting.append((item_id, payload))
             return begins
         await self._transport.send_audio(payload)
-        sound_ms = self._sound_that_is_waited_for(sounds[0][0] * 1000) if sounds else None
-        length_ms = payload_ms(payload, audio_format)
-        silent_from_ms = sounds[-1][1] * 1000 if sounds else 0.0
-        self._playout.sent(item_id, length_ms, payload, sound_ms=sound_ms, silent_from_ms=silent_from_ms)
-        begins_at = self._playout.ends_at - length_ms / 1000
+        playout, length_ms = self._playout, payload_ms(payload, audio_format)
+        sound_ms, silent_from_ms = None, 0.0
+        if sounds:
+            silent_from_ms = sounds[-1][1] * 1000
+            if self._first_sound_at is not None:
+                sound_ms = self._sound_that_is_waited_for(self._first_sound_at, sounds[0][0] * 1000)
+        playout.sent(item_id, length_ms, payload, sound_ms=sound_ms, silent_from_ms=silent_from_ms)
+        begins_at = playout.ends_at - length_ms / 1000
         for begin, end in sounds:
             self._spoke.sound(begins_at + begin, begins_at + end)
-        if mark := self._playout.next_mark():
+        if mark := playout.next_mark():
             await self._transport.send_mark(mark)
         return begins
 
-    def _sound_that_is_waited_for(self, sound_ms: float) -> float | None:
-        """Whether it is the one that begins there, in a piece that has just been sent: where, or None."""
-        if self._first_sound_at is None:
-            return None
-        received_at, self._first_sound_at = self._first_sound_at, None
+    def _sound_that_is_waited_for(self, received_at: float, sound_ms: float) -> float | None:
+        """Whether the first sound of an answer, which begins there in a piece that has just been sent, is: where, or None."""
+        self._first_sound_at = None
         return sound_ms if self._answers(received_at, sound_ms) else None
 
     async def say_ourselves(self, text: str) -> None:

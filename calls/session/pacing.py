@@ -34,10 +34,8 @@ class Pacer:
         self._frame = FRAME_MS * audio_format.bytes_per_ms
         self._now = now
         self._waiting = bytearray()
-        self._usual = (
-            -1,
-            0,
-        )  # characters and padding of the last piece that needed no pacing: mostly the next is as long
+        # Characters and padding of the last piece that needed no pacing: mostly the next is as long.
+        self._usual = (-1, False, False)
         self._due = 0.0  # when the next frame is to go
         self._longest, self._longest_at = 0, 0.0  # bytes of the longest piece of late, and when it came
 
@@ -45,7 +43,7 @@ class Pacer:
         """Whether a piece needs no pacing: a whole frame or two, and nothing waits before it."""
         if self._waiting:
             return False
-        size = len(payload), payload.count("=")
+        size = len(payload), payload[-1:] == "=", payload[-2:] == "=="
         if size == self._usual:
             return True
         length_ms = payload_ms(payload, self._format)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 MARK_EVERY_MS = 240.0
+# A mark that is so late does not come any more. Not every carrier returns them.
+LOST_MARK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class PlaybackClock:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self.ends_at = 0.0  # when all that was sent will have been played
-        self._item_id = ""
+        self.item_id = ""  # the answer that was sent last
+        self._answer = _Sent()
         self._answers: dict[str, _Sent] = {}  # those of which something may be unplayed, and the last
         self._unplayed: deque[tuple[str, str, float]] = deque()  # answer, payload, ms; the first may have been played
         self._unplayed_ms = 0.0
@@ -45,11 +48,6 @@ class PlaybackClock:
         self._sent_ms = 0.0
         self._line_ms = 0.0  # audio and the pauses between: where the queue's end lies in what the far end plays
         self._sound_at_ms: float | None = None  # where on that scale the sound lies whose beginning is asked for
-
-    @property
-    def item_id(self) -> str:
-        """The answer that was sent last."""
-        return self._item_id
 
     def sent(
         self,
@@ -64,11 +62,9 @@ class PlaybackClock:
 
         `sound_ms`: where in it the sound begins that `reached` is to tell of. `silent_from_ms`: where its last sound ends.
         """
-        if item_id != self._item_id:
-            unplayed = {item for item, _, _ in self._unplayed}
-            self._answers = {item: sent for item, sent in self._answers.items() if item in unplayed}
-            self._item_id = item_id
-        answer = self._answers.setdefault(item_id, _Sent())
+        if item_id != self.item_id:
+            self._begin(item_id)
+        answer = self._answer
         now, ends_at = self._now(), self.ends_at
         if now > ends_at:
             self._line_ms += (now - ends_at) * 1000 if ends_at else 0.0
@@ -81,14 +77,21 @@ class PlaybackClock:
         answer.ms += length_ms
         self._sent_ms += length_ms
         self._unmarked_ms += length_ms
-        self.ends_at = ends_at + length_ms / 1000
+        self.ends_at = ends_at = ends_at + length_ms / 1000
         self._unplayed.append((item_id, payload, length_ms))
         self._unplayed_ms += length_ms
-        self._forget_played((self.ends_at - now) * 1000)
+        self._forget_played((ends_at - now) * 1000)
+
+    def _begin(self, item_id: str) -> None:
+        """The next piece is of another answer."""
+        unplayed = {item for item, _, _ in self._unplayed}
+        self._answers = {item: sent for item, sent in self._answers.items() if item in unplayed}
+        self.item_id, self._answer = item_id, self._answers.setdefault(item_id, _Sent())
 
     def _forget_played(self, remaining_ms: float) -> None:
-        while self._unplayed and self._unplayed_ms - self._unplayed[0][2] >= remaining_ms:
-            self._unplayed_ms -= self._unplayed.popleft()[2]
+        unplayed = self._unplayed
+        while unplayed and self._unplayed_ms - unplayed[0][2] >= remaining_ms:
+            self._unplayed_ms -= unplayed.popleft()[2]
 
     def next_mark(self, *, final: bool = False) -> str | None:
         """Name of a mark to send now, if one is due: every 240 ms of audio, and at the end of an answer."""
@@ -97,6 +100,9 @@ class PlaybackClock:
         self._unmarked_ms = 0.0
         self._mark_number += 1
         name = f"m{self._mark_number}"
+        lost_before_ms = self._line_ms - (self.ends_at - self._now() + LOST_MARK_SECONDS) * 1000
+        while self._marks and self._marks[0][2] < lost_before_ms:
+            self._marks.popleft()
         self._marks.append((name, self._sent_ms, self._line_ms))
         return name
 

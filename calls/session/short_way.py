@@ -67,9 +67,6 @@ class ShortWay:
 
 def at_once(step: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine that does not wait, where nothing can. Raises what it raises, and RuntimeError if it waits after all."""
-    try:
-        step.send(None)
-    except StopIteration:
-        return
-    step.close()
-    raise RuntimeError("A step on the short way of audio waits for something.")
+    for _ in step.__await__():  # in place of `send`, which raises StopIteration at the end of each
+        step.close()
+        raise RuntimeError("A step on the short way of audio waits for something.")

@@ -27,7 +27,8 @@ class SilenceClock:
 
     def heard(self, at: float) -> None:
         """There was a sound at that time."""
-        self._last_sound = max(self._last_sound, min(at, self._now()))
+        if at > self._last_sound:
+            self._last_sound = min(at, self._now())
 
     def caller_began(self) -> None:
         """The model says that the caller is speaking."""

@@ -112,6 +112,8 @@ class CarrierTransport:
     def start(self, codec: MediaCodec) -> None:
         """The stream has begun; this is how its frames are read and written."""
         self._codec, self.audio_format = codec, codec.started.audio_format
+        # As much base64 is long enough, whatever padding there is in it.
+        self._long_enough = -(-(self._shortest_piece + 2) * 4 // 3)
 
     async def frames(self) -> AsyncIterator[CallerFrame]:
         """As they come, until the carrier sends a piece that needs pacing."""
@@ -153,16 +155,25 @@ class CarrierTransport:
         return None
 
     async def send_audio(self, payload: str) -> None:
-        if self._short or payload_ms(payload, self.audio_format) < self._codec.shortest_piece_ms:
-            try:
-                data = self._short + base64.b64decode(payload)
-            except ValueError:
-                return  # a model's nonsense is a lost piece, not a lost call
-            if len(data) < self._shortest_piece:
-                self._short = data
+        if self._short or len(payload) < self._long_enough:
+            payload = self._joined(payload)
+            if not payload:
                 return
-            self._short, payload = b"", base64.b64encode(data).decode()
         await self._send_text(self._codec.encode_audio(payload))
+
+    def _joined(self, payload: str) -> str:
+        """A piece that may be too short, with what waits before it; nothing if it has to wait, too."""
+        if not self._short and payload_ms(payload, self.audio_format) >= self._codec.shortest_piece_ms:
+            return payload
+        try:
+            data = self._short + base64.b64decode(payload)
+        except ValueError:
+            return ""  # a model's nonsense is a lost piece, not a lost call
+        if len(data) < self._shortest_piece:
+            self._short = data
+            return ""
+        self._short = b""
+        return base64.b64encode(data).decode()
 
     async def send_mark(self, name: str) -> None:
         if self._short:

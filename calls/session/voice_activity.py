@@ -11,6 +11,7 @@ from calls.session.audio_counts import AUDIO
 # Mean amplitude (of 32,768) from which a piece may be a voice, and how far it stands out of the line's own noise.
 QUIETEST_VOICE = 250.0
 ABOVE_NOISE = 3.0
+LOWEST_FLOOR = QUIETEST_VOICE / ABOVE_NOISE
 # By how much the noise floor rises in a second of louder sound; it falls at once.
 FLOOR_RISE_PER_SECOND = 1.3
 # Sound that comes this much late is not late: the sender had paused.
@@ -87,7 +88,7 @@ class VoiceActivityDetector:
         self._now = now
         self._silent_payload = ""
         self._usual_ms, self._rise = 0.0, 1.0  # length of the last piece, and by how much the noise floor rises in it
-        self._floor = QUIETEST_VOICE / ABOVE_NOISE
+        self._floor = LOWEST_FLOOR
         self._noise = QUIETEST_NOISE
         self._ending = WordEnding()
         self._ending_counts = False
@@ -186,10 +187,18 @@ class VoiceActivityDetector:
     def _is_voice(self, level: float, length_ms: float) -> bool:
         if length_ms != self._usual_ms:  # mostly the next piece is as long
             self._usual_ms, self._rise = length_ms, FLOOR_RISE_PER_SECOND ** (length_ms / 1000)
-        rise = self._rise
-        self._floor = max(min(level, self._floor * rise, MOST_NOISE), QUIETEST_VOICE / ABOVE_NOISE)
-        self._noise = max(min(level, self._noise * rise), QUIETEST_NOISE)
-        return level >= self._floor * ABOVE_NOISE
+        # For each piece, and so without `min` and `max`, which take longer than the rest.
+        floor, noise = self._floor * self._rise, self._noise * self._rise
+        if level < floor:
+            floor = level
+        if floor < LOWEST_FLOOR:
+            floor = LOWEST_FLOOR
+        elif floor > MOST_NOISE:
+            floor = MOST_NOISE
+        if level < noise:
+            noise = level
+        self._floor, self._noise = floor, noise if noise > QUIETEST_NOISE else QUIETEST_NOISE
+        return level >= floor * ABOVE_NOISE
 
 
 def _sum(data: bytes) -> int:

@@ -50,6 +50,22 @@ def test_marks_are_sent_every_240_ms_and_at_the_end_of_an_answer() -> None:
     assert playout.next_mark() == "m2"
 
 
+def test_a_mark_that_is_half_a_minute_late_is_not_waited_for() -> None:
+    clock = Clock()
+    playout = PlaybackClock(clock)
+    marks = []
+    for _ in range(1200):  # at a carrier that returns none of them
+        playout.sent("a", 240)
+        marks.append(playout.next_mark())
+        clock.now += 0.24
+    playout.sent("a", 5000)
+    assert playout.remaining_ms() == pytest.approx(5000)
+    playout.reached(str(marks[-130]))  # 31 s ago
+    assert playout.remaining_ms() == pytest.approx(5000)
+    playout.reached(str(marks[-120]))  # playback is so far behind
+    assert playout.remaining_ms() == pytest.approx(119 * 240 + 5000)
+
+
 def test_marks_returned_by_a_clear_mean_nothing() -> None:
     clock = Clock()
     playout = PlaybackClock(clock)

@@ -244,3 +244,32 @@ async def test_only_audio_in_the_vendors_own_shape_is_cut_out(
 ) -> None:
     before, after = change
     assert read(message.replace(before, after) if before else message) == found
+
+
+def openai_audio(event: str, item: str, delta: str, more: str = "") -> bytes:
+    """A message of one answer's audio; `event` as it stands in JSON."""
+    return (
+        f'{{"type":"response.output_audio.delta","event_id":"{event}","response_id":"resp_1","item_id":"{item}","output_index":0,'
+        f'"content_index":0,"delta":"{delta}"{more}}}'
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        (openai_audio("event_22", "item_1", "BBBB"), ("resp_1", "item_1", "BBBB")),
+        (openai_audio("e", "item_2", "BBBB"), ("resp_1", "item_2", "BBBB")),
+        (openai_audio("event_22", "item_1", "BB B"), None),
+        (openai_audio("event_22", "item_1", "BBBB", ',"more":""'), None),
+        (openai_audio("event_22", "item_1", "BBBB")[:-1], None),
+        # A string that only looks like the end of the id and what follows it.
+        (openai_audio("x\\", "item_1", "BBBB"), None),
+    ],
+)
+def test_audio_is_cut_out_by_what_the_message_before_it_looked_like(
+    message: bytes, found: tuple[str, str, str] | None
+) -> None:
+    cutter = audio_messages.OpenAICutter()
+    for _ in range(2):
+        assert cutter.cut(openai_audio("event_1", "item_1", "AAAA")) == ("resp_1", "item_1", "AAAA")
+    assert cutter.cut(message) == found == audio_messages.of_openai(message)
