@@ -23,7 +23,8 @@ from django.conf import settings
 
 from bubblyphone.core.http import network_of
 from bubblyphone.daphne_http import last_response
-from bubblyphone.flow import Flow, buffered, untaken
+from bubblyphone.daphne_websocket import buffered, has_answer_begun
+from bubblyphone.flow import Flow, untaken
 from bubblyphone.turns import Start, Turns
 
 # A client that is refused may still be sending, and may read the answer only then: what it sends is thrown away for so long while it
@@ -276,7 +277,7 @@ class Connections:
     def _answer_late(self, connection: Connection) -> None:
         """The application has not answered in time, or has stopped in the middle of an answer."""
         request = connection.channel.requests[0] if connection.channel.requests else None
-        if request is None or request._response_started:
+        if request is None or has_answer_begun(request):
             connection.transport.abortConnection()
         else:
             request.basic_error(503, b"Service Unavailable", "The server did not respond in time.")

@@ -7,6 +7,7 @@ from daphne.http_protocol import WebRequest
 
 from bubblyphone.core.http import json_error
 from bubblyphone.core.middleware import API_PREFIX
+from bubblyphone.daphne_websocket import leave_forms_alone
 
 # More than any view takes.
 KEPT_BYTES = 65 * 1024 * 1024
@@ -21,7 +22,7 @@ class LeanWebRequest(WebRequest):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._parsePOSTFormSubmission = False
+        leave_forms_alone(self)
         self.request_start = time.time()  # daphne's, which has it only from `process` on
         self._received_bytes = 0
 

@@ -6,8 +6,8 @@ from the socket to the application, which may take a message in the callback tha
 The stock way goes through Twisted's reactor with a log context around each read, and a dozen methods of Autobahn's streaming
 interface, which nobody here uses.
 
-This is the only file that relies on names of daphne, Autobahn and Twisted that are not documented for WebSockets. They hold for the
-versions in `PROVEN`; with others, `prove` leaves everything to the stock way.
+This is the only file that uses private names of daphne, Autobahn and Twisted, those for HTTP included. They hold for the versions in
+`PROVEN`; with others, `prove` leaves WebSockets to the stock way, and what is asked about HTTP has an answer without them.
 """
 
 import asyncio
@@ -43,6 +43,28 @@ def prove(installed: Callable[[str], str] = version) -> bool:
         logger.warning("Audio uses the slower path through daphne: untested with %s", ", ".join(others))
     DirectWebSocketProtocol.is_direct = not others
     return not others
+
+
+def buffered(transport: Any) -> int:
+    """Bytes that wait in our own memory until the kernel takes them; 0 where Twisted does not tell."""
+    if not hasattr(transport, "_tempDataLen"):
+        return 0
+    return len(transport.dataBuffer) - int(transport.offset) + int(transport._tempDataLen)
+
+
+def has_answer_begun(request: Any) -> bool:
+    """Whether daphne has sent the beginning of a response to an HTTP request. True where it does not tell."""
+    return bool(getattr(request, "_response_started", True))
+
+
+def leave_forms_alone(request: Any) -> None:
+    """Keep Twisted from parsing the body of a form that is posted."""
+    request._parsePOSTFormSubmission = False
+
+
+def path_of(channel: Any) -> bytes:
+    """Of the request whose headers a channel is reading; empty where Twisted does not tell."""
+    return getattr(channel, "_path", b"")
 
 
 def direct_send(send: Callable[..., Any]) -> Callable[[str], None] | None:
@@ -129,11 +151,9 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
     def _mind_stall(self) -> None:
         """Drop a connection whose peer takes nothing; its reader learns it. Twisted itself would keep all that is written."""
         transport: Any = self.transport
-        if hasattr(transport, "writeSomeData"):
-            unsent = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-            if unsent > MOST_UNSENT_BYTES and not transport._aborting:
-                logger.warning("A WebSocket is dropped: its peer has stopped reading")
-                transport.abortConnection()
+        if buffered(transport) > MOST_UNSENT_BYTES and not getattr(transport, "_aborting", False):
+            logger.warning("A WebSocket is dropped: its peer has stopped reading")
+            transport.abortConnection()
 
     # --- in -----------------------------------------------------------------------------------------------------------
 

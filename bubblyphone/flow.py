@@ -5,6 +5,8 @@ import struct
 import termios
 from typing import Any
 
+from bubblyphone.daphne_websocket import buffered
+
 # Clients are asked for 1 kB/s. The rest allows for timers and lost packets.
 LEAST_BYTES_PER_SECOND = 800
 
@@ -29,11 +31,6 @@ class Flow:
         stalled = self._window > self._began and self.total - self._at_window < seconds * LEAST_BYTES_PER_SECOND
         self._window, self._at_window = now, self.total
         return stalled
-
-
-def buffered(transport: Any) -> int:
-    """Bytes that wait in our own memory until the kernel takes them."""
-    return len(transport.dataBuffer) - int(transport.offset) + int(transport._tempDataLen)
 
 
 def untaken(transport: Any) -> int:

@@ -13,7 +13,7 @@ from bubblyphone.connections import Connection, Connections, Phase
 from bubblyphone.core.http import forwarded_client, json_error, network_of
 from bubblyphone.core.middleware import API_PREFIX
 from bubblyphone.daphne_http import KEPT_BYTES, last_response
-from bubblyphone.daphne_websocket import DirectWebSocketProtocol
+from bubblyphone.daphne_websocket import DirectWebSocketProtocol, path_of
 from bubblyphone.descriptors import raise_descriptor_limit
 
 HTTPChannel: Any = http.HTTPChannel  # Twisted is typed in part
@@ -126,7 +126,7 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
     def refuse(self, status: int) -> None:
         """Answer before the whole body has come."""
         self.requests[-1].process = lambda: None
-        answer = json_error(status).content if self._path.startswith(API_PREFIX.encode()) else b""
+        answer = json_error(status).content if path_of(self).startswith(API_PREFIX.encode()) else b""
         self.answer_last(last_response(b"%d %s" % (status, http.RESPONSES[status]), answer))
 
     def answer_last(self, answer: bytes) -> None:

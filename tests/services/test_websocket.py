@@ -1,15 +1,24 @@
 """Frames on daphne's own sockets: whole, in order and unchanged, also for a reader that falls behind."""
 
 import asyncio
+import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 import aiohttp
 import pytest
+from autobahn.websocket import protocol as autobahn_protocol
+from daphne import http_protocol, ws_protocol
+from daphne import server as daphne_server
+from twisted.internet import abstract, tcp
+from twisted.web import http
 
+import bubblyphone
 from bubblyphone import daphne_websocket
 from bubblyphone.daphne_websocket import PROVEN, DirectWebSocketProtocol, direct_send, prove
 from bubblyphone.services.ports import find_free, is_free
@@ -224,6 +233,20 @@ def test_the_short_way_is_proven_with_the_installed_versions() -> None:
     """After an update: read what has changed in what `bubblyphone.daphne_websocket` relies on, then state the new versions."""
     assert {name: version(name) for name in PROVEN} == PROVEN
     assert prove() is True
+
+
+def test_private_names_of_the_server_are_used_in_one_file() -> None:
+    """Names with an underscore of daphne's, Autobahn's and Twisted's, wherever we touch their objects."""
+    theirs = (abstract, http, tcp, daphne_server, http_protocol, ws_protocol, autobahn_protocol)
+    private = set(re.findall(r"self\.(_[a-z]\w*)", "".join(map(inspect.getsource, theirs))))
+    used = {}
+    for path in Path(bubblyphone.__file__).parent.glob("*.py"):
+        if path.name != "daphne_websocket.py":
+            source = path.read_text()
+            own = set(re.findall(r"def (_[a-z]\w*)", source))
+            used[path.name] = set(re.findall(r"\.(_[a-z]\w*)", source)) & private - own
+    assert {name: found for name, found in used.items() if found} == {}
+    assert {"_tempDataLen", "_response_started", "_cancelAutoPingTimeoutCall"} <= private
 
 
 def test_other_versions_are_left_to_the_stock_way(
