@@ -44,6 +44,8 @@ async def monitored_only(
 
 # An ASGI application where Django's types expect a view; Channels' router takes both.
 _refuse: Any = refuse_socket
-_sockets = URLRouter([*call_sockets, *sandbox_sockets, re_path(r"(?s)^.*$", _refuse)])
+# PostgreSQL's texts have no null character, so no call or token has one.
+_unusable = re_path(r"(?s)^[^\0]*\0", _refuse)
+_sockets = URLRouter([_unusable, *call_sockets, *sandbox_sockets, re_path(r"(?s)^.*$", _refuse)])
 application = ProtocolTypeRouter({"http": django_application, "websocket": _sockets})
 media_application = ProtocolTypeRouter({"http": monitored_only, "websocket": _sockets})

@@ -40,6 +40,12 @@ class LeanWebRequest(WebRequest):  # type: ignore[misc]
             self.requestHeaders.setRawHeaders(b"Content-Length", [b"%d" % self._received_bytes])
         return super().process()
 
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        """Twisted drops only the first piece of a response to HEAD; the others would be read as the next response."""
+        if self.method == b"HEAD" and message.get("type") == "http.response.body":
+            message = {**message, "body": b""}
+        super().handle_reply(message)
+
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         """What daphne says itself, where an error came through Django or the request is not HTTP."""
         if not self.uri.startswith(API_PREFIX.encode()):

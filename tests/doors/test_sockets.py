@@ -7,13 +7,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from bubblyphone.asgi import call_sockets, sandbox_sockets
+from bubblyphone.asgi import application, call_sockets, sandbox_sockets
 from bubblyphone.core.crypto import hash_secret
 from bubblyphone.daphne_websocket import MAX_MESSAGE_BYTES
 from calls.models import Call
@@ -91,6 +92,18 @@ def test_the_exchange_s(first: bytes, caplog: pytest.LogCaptureFixture) -> None:
     assert closed.value.rcvd
     assert closed.value.rcvd.code == 1009
     assert [record for record in caplog.records if record.name == "aiohttp.server"] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sandbox/ws/%00?token=x", "/sandbox/ws/sandbox_%00x?token=%00", "/media/%00", "/media/m1/%00", "/media/%00/x", "/%00",
+        "/sandbox/ws/%ff?token=%ff", "/sandbox/ws/%ED%A0%80?token=x", "/media/%E2%80%AE", "/sandbox/ws/" + "9" * 3000, "/phone/ws/x",
+    ],
+)  # fmt: skip
+async def test_an_impossible_path_is_refused(path: str) -> None:
+    communicator = WebsocketCommunicator(application, path)
+    assert (await communicator.connect(timeout=30))[0] is False
 
 
 def test_there_are_no_other_routes() -> None:

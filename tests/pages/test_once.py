@@ -1,5 +1,6 @@
 """Two presses of a button at the same moment: one effect, and both lead to its result."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
@@ -11,6 +12,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import ApiKey, Developer
+from agents.editor import Editor
 from agents.models import Agent, ModelKey
 from billing.models import Payment
 from phone_numbers.configuration import variable_warnings
@@ -20,6 +22,7 @@ from tests.factories import make_agent, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.stripe_server import FakeStripe
 from tests.pages.world import SEARCH
+from webhooks.models import WebhookEndpoint
 
 PRESSES = 4
 
@@ -60,6 +63,7 @@ def press(browser: Client, path: str, form: dict[str, str], times: int = PRESSES
         ("/agents", "/agents/{agent}/duplicate", {}, Agent),
         ("/model-keys", "/model-keys", {"provider": "openai", "api_key": "sk-proj-0123456789"}, ModelKey),
         ("/billing", "/billing/top-up", {"preset": "20"}, Payment),
+        ("/webhook-endpoints", "/webhook-endpoints", {"url": "http://127.0.0.1:9/", "events": "*"}, WebhookEndpoint),
     ],
 )
 def test_one_effect(stripe: FakeStripe, page: str, path: str, form: dict[str, str], model: type[Agent]) -> None:
@@ -77,6 +81,19 @@ def test_one_effect(stripe: FakeStripe, page: str, path: str, form: dict[str, st
     # From the page as it is now, the same is meant again.
     assert browser.post(path, {**form, "csrfmiddlewaretoken": token_on(browser, page)}).status_code == 302
     assert model.objects.count() == before + 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tools_are_imported_once() -> None:
+    developer = make_developer()
+    agent = make_agent(developer=developer)
+    browser, path = browser_of(developer), f"/agents/{agent.pk}/import-tools"
+    tool = {"name": "rooms", "parameters": {}, "url": "http://127.0.0.1:9/rooms"}
+    form = {"add": "1", "tool": json.dumps(tool), "csrfmiddlewaretoken": token_on(browser, path)}
+    responses = press(browser, path, form)
+    assert [(one.status_code, one["Location"]) for one in responses] == [(302, f"/agents/{agent.pk}")] * PRESSES
+    agent.refresh_from_db()
+    assert [named.name for named in Editor(None, agent=agent).tools()] == ["rooms"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -60,6 +60,19 @@ def test_forms_reach_us_unparsed(content_type: str, body: bytes) -> None:
     assert connection.body() == (b"%d" % len(body), body)
 
 
+@pytest.mark.parametrize("length", [[], [(b"Content-Length", b"9")]])
+def test_a_response_to_head_has_no_body_in_however_many_pieces_it_comes(length: list[tuple[bytes, bytes]]) -> None:
+    connection = Connection()
+    connection.receive("HEAD /x HTTP/1.1")
+    ((request, _),) = connection.handed_on
+    request.handle_reply({"type": "http.response.start", "status": 200, "headers": length})
+    for piece, more in ((b"one", True), (b"two", True), (b"end", False)):
+        request.handle_reply({"type": "http.response.body", "body": piece, "more_body": more})
+    head, _, body = connection.answer().partition("\r\n\r\n")
+    assert (head.split("\r\n")[0], body) == ("HTTP/1.1 200 OK", "")
+    assert ("Content-Length: 9" in head) is bool(length)
+
+
 def test_a_body_in_chunks_has_a_length() -> None:
     connection = Connection()
     connection.receive("POST /x HTTP/1.1", "Transfer-Encoding: chunked", body=b"3\r\n{}\n\r\n2\r\n\n\n\r\n0\r\n\r\n")
