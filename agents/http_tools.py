@@ -226,7 +226,7 @@ def _url_problems(url: object, parameters: set[str]) -> Iterator[str]:
         return
     if "#" in example:
         yield "Must not have a fragment."
-    if any(part in (".", "..") for part in urlsplit(example).path.split("/")):
+    if any(part in (".", "..") for part in example[host_end:].partition("?")[0].split("/")):
         yield "Must not contain /./ or /../."
     for unknown in sorted({match["argument"] for match in _TOKEN.finditer(url) if match["argument"]} - parameters):
         yield f"The tool has no parameter {unknown}."

@@ -54,7 +54,10 @@ async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
 def is_same_origin(scope: Mapping[str, Any]) -> bool:
     """Whether the page that opened the socket is ours. Cookies alone do not say that: browsers send them with any page's socket."""
     headers = dict(scope["headers"])
-    origin = urlsplit(headers.get(b"origin", b"").decode("latin-1"))
+    try:
+        origin = urlsplit(headers.get(b"origin", b"").decode("latin-1"))
+    except ValueError:  # not even a URL
+        return False
     own = {headers.get(b"host", b"").decode("latin-1"), urlsplit(settings.PUBLIC_URL).netloc}
     return origin.scheme in {"http", "https"} and origin.netloc in own
 

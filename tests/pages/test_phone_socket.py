@@ -17,6 +17,7 @@ def scope(origin: str | None, host: str = "localhost:8000") -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("origin", "host", "expected"),
     [
+        ("http://[::g", "localhost:8000", False),
         ("http://localhost:8000", "localhost:8000", True),
         ("http://127.0.0.1:8000", "127.0.0.1:8000", True),
         ("http://localhost:8000", "behind-a-proxy", True),  # PUBLIC_URL
