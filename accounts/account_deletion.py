@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.extension_points import DELETION_STEPS
-from accounts.models import ApiKey, Developer
+from accounts.models import ApiKey, Developer, MutedNotification
 from bubblyphone.core.errors import ApplicationError, Conflict, InvalidRequest
 from bubblyphone.core.jobs import enqueue
 
@@ -30,6 +30,7 @@ def close_account(*, developer: Developer, password: str, address: str) -> None:
         services.close_all_sessions(developer=closed)
         ApiKey.objects.filter(developer=closed, revoked_at=None).update(revoked_at=timezone.now())
         ApiKey.objects.filter(developer=closed).update(label="Deleted")
+        MutedNotification.objects.filter(developer=closed).delete()
         closed.refresh_from_db()
         closed.is_active = False
         closed.closed_at = timezone.now()

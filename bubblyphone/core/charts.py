@@ -9,6 +9,7 @@ HEIGHT = 220  # pixels; what lies sideways is in percent of the width, so that a
 TOP, BOTTOM = 10, 26  # space for the texts above and below the bars
 BAR = 0.66  # of the room of each
 LABELS_AT_MOST = 8
+FEW = 3  # bars whose labels fit on narrow screens too
 STEPS = tuple(Decimal(step) for step in ("1", "1.2", "1.6", "2", "2.4", "3", "4", "5", "6", "8", "10"))
 
 
@@ -116,7 +117,7 @@ def _bars(labels: Sequence[str], series: list[Sequence[Decimal]], top: Decimal) 
             width=round(room * BAR, 3),
             middle=round((place + 0.5) * room, 3),
             label=label if place % every == 0 else "",
-            is_minor=place // every % 2 == 1,
+            is_minor=len(labels) > FEW and place // every % 2 == 1,
             text="",
             pieces=pieces,
         )

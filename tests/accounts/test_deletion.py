@@ -8,7 +8,7 @@ from django.utils import timezone
 from psycopg import sql
 
 from accounts import account_deletion
-from accounts.models import Developer, RetentionPeriod
+from accounts.models import Developer, MutedNotification, RetentionPeriod
 from agents.models import AgentVersion
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
@@ -21,7 +21,7 @@ __all__ = ["documents", "recordings_folder"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis", "recordings_folder", "documents")]
 # What the account's own data was in.
 GONE = {
-    "agents.Agent", "agents.ModelKey", "agents.Secret", "calls.DialingPolicy", "calls.DoNotCallNumber",
+    "accounts.MutedNotification", "agents.Agent", "agents.ModelKey", "agents.Secret", "calls.DialingPolicy", "calls.DoNotCallNumber",
     "calls.SavedView", "calls.ScheduledCall", "numbers.CarrierAccount", "sandbox.Handset", "webhooks.Event", "webhooks.WebhookDelivery",
     "webhooks.WebhookEndpoint",
 }  # fmt: skip
@@ -83,6 +83,7 @@ def test_only_what_bills_need_is_left_and_another_account_keeps_everything() -> 
     for number, account in enumerate((developer, other)):
         Handset.objects.create(developer=account, number=f"+1555000000{number}")
         RetentionPeriod.objects.create(developer=account, kind="recordings", days=9)
+        MutedNotification.objects.create(developer=account, kind="low_balance", channel="email")
     before, others = rows_of(developer), rows_of(other)
     assert before.keys() == GONE | KEPT | ELSEWHERE
     assert {label for label in GONE if not before[label]} == set()
