@@ -231,6 +231,8 @@ def sounds_in(payload: str, audio_format: AudioFormat) -> list[tuple[float, floa
         return []
     data = (data[1::2] if encoding == "pcm16" else data).translate(_AUDIBLE[encoding])
     if len(data) <= rate // 10:  # as carriers and most models send it: there is no room for such a pause
+        if data and data[0] and data[-1]:
+            return [(0.0, len(data) / rate)]
         behind = data.lstrip(b"\0")
         return [((len(data) - len(behind)) / rate, len(data.rstrip(b"\0")) / rate)] if behind else []
     sounds = []
