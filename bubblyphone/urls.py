@@ -3,13 +3,16 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from bubblyphone.core import health
-from bubblyphone.docs import views
+from bubblyphone.core import health, web_manifest
+from bubblyphone.docs import reference_views, views
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("docs", views.reference, name="docs"),
+    path("site.webmanifest", web_manifest.manifest, name="web-manifest"),
+    path("favicon.ico", web_manifest.favicon, name="favicon"),
+    path("docs", reference_views.index, name="docs"),
+    path("docs/api/<slug:slug>", reference_views.section, name="docs-section"),
     *(path(f"docs/{name}", views.guide, {"name": name}, name=f"docs-{name}") for name in views.GUIDES),
     path("admin/", admin.site.urls),
     path("api/v1/", include("bubblyphone.api_urls")),

@@ -27,7 +27,7 @@ from bubblyphone.core.http import client_address
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.once import once, show_once, take_shown_once
 from bubblyphone.core.pages import next_page
-from staff import second_factor, status
+from staff import home, second_factor, status
 
 Found = TypeVar("Found")
 NEW_CODES = "recovery-codes"  # what the page after enrolling shows once
@@ -96,6 +96,10 @@ class StaffSite(admin.AdminSite):
             path("status/", status, name="status"),
             *super().get_urls(),
         ]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Django's own page, and before its lists what is waiting."""
+        return super().index(request, {"waiting": home.waiting(request.user), **(extra_context or {})})
 
     def status(self, request: HttpRequest) -> HttpResponse:
         """How the installation is doing, for operators; the form has the ledger checked now."""

@@ -1,16 +1,14 @@
-"""The API's description: for programs at /api/v1/schema, for people at /docs."""
+"""The API's description for programs at /api/v1/schema, the guides, and what the reference shows of each operation."""
 
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -22,6 +20,7 @@ from bubblyphone.core.json_schema import Schema
 from bubblyphone.core.schema import PREFIX, description, openapi
 from bubblyphone.core.webhook_schema import table
 from bubblyphone.docs import code_samples
+from bubblyphone.docs.own_ids import with_own_ids
 
 # Deeper parts of bodies are shown by their examples only.
 DEEPEST = 3
@@ -63,21 +62,6 @@ class SchemaView(APIView):
 
 
 @require_safe
-def reference(request: HttpRequest) -> HttpResponse:
-    """Every operation on one page, so that the browser's search finds all."""
-    described, operations = rendered_groups(settings.PUBLIC_URL)
-    shown = {"groups": described, "operations": operations, "guides": GUIDES, "base_url": settings.PUBLIC_URL}
-    return render(request, "docs/reference.html", shown)
-
-
-@lru_cache(1)
-def rendered_groups(base_url: str) -> tuple[list[dict[str, Any]], str]:
-    """The groups and their operations in HTML: the same for everybody, so rendered once per process."""
-    described = groups(openapi(), base_url)
-    return described, render_to_string("docs/_operations.html", {"groups": described})
-
-
-@require_safe
 def guide(request: HttpRequest, name: str) -> HttpResponse:
     """The page of one of GUIDES."""
     shown = {
@@ -91,7 +75,7 @@ def guide(request: HttpRequest, name: str) -> HttpResponse:
         "lookup_example": LOOKUP_EXAMPLE,
         "tool_example": TOOL_EXAMPLE,
     }
-    return render(request, f"docs/{name}.html", shown)
+    return with_own_ids(request, render(request, f"docs/{name}.html", shown))
 
 
 def _guide_samples(api: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from bubblyphone.core.pages import page
 from calls import selectors
 from calls.dashboard import checklist, pages
 from calls.dashboard import overview as shown
+from calls.dashboard.landing import landing
 from phone_numbers.selectors import numbers_of
 
 RECENT = 8
@@ -19,6 +20,12 @@ RECENT = 8
 
 @never_cache
 @require_safe
+def first_page(request: HttpRequest) -> HttpResponse:
+    """The overview of an account, or what a visitor sees. An overview whose session has ended is told so when it asks for news."""
+    is_overview = request.user.is_authenticated or "HX-Request" in request.headers
+    return overview(request) if is_overview else landing(request)
+
+
 @page
 def overview(request: HttpRequest) -> HttpResponse:
     developer, now = signed_in(request), timezone.now()

@@ -16,7 +16,7 @@ from calls.dashboard import (
 )
 
 urlpatterns = [
-    path("", overview_views.overview, name="overview"),
+    path("", overview_views.first_page, name="overview"),
     path("palette", palette.palette, name="palette"),
     path("calls", call_list.calls, name="calls"),
     path("calls.csv", call_list.calls_csv, name="calls-csv"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
-DOORS = {"sign-in": "/login", "sign-up": "/signup", "forgot-password": "/password/forgot"}
+DOORS = {"landing": "/", "sign-in": "/login", "sign-up": "/signup", "forgot-password": "/password/forgot"}
 PAGES = {
     "overview": "/",
     "numbers": "/numbers",
@@ -48,6 +48,8 @@ PAGES = {
     "notifications": "/account/notifications",
     "data": "/account/data",
     "docs": "/docs",
+    "docs-search": "/docs?q=place+call",
+    "docs-section": "/docs/api/agents",
     "docs-quick-start": "/docs/quick-start",
     "docs-tools": "/docs/tools",
     "docs-webhooks": "/docs/webhooks",

@@ -1,17 +1,24 @@
 """Every page as a signed-in developer, a stranger and another developer see it."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.conf import LazySettings
+from django.conf import settings as django_settings
 from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
+from agents.models import AIModel
 from billing import ledger
+from billing.models import TelephonyRate
 from calls.models import CallEvent, TranscriptEntry
+from phone_numbers.models import NumberPrice
 from tests.factories import PASSWORD, make_agent, make_developer
 from tests.pages.rows import make_call, make_number
 from tests.pages.signed_in import assert_sound, signed_in_client
@@ -20,7 +27,6 @@ from webhooks.models import WebhookAttempt, WebhookDelivery
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 
 PAGES = [
-    "/",
     "/numbers",
     "/numbers/buy",
     "/agents",
@@ -65,11 +71,45 @@ def test_empty_pages_are_sound_and_need_sign_in(client: Client, path: str) -> No
     assert stranger["Location"].startswith("/login?next=")
 
 
-@pytest.mark.parametrize("path", ["/login", "/signup"])
+@pytest.mark.parametrize("path", ["/", "/login", "/signup"])
 def test_doors_are_sound(path: str) -> None:
     response = Client().get(path)
     assert response.status_code == 200
     assert_sound(response.content.decode())
+
+
+def test_the_overview_is_sound_and_an_ended_session_leads_to_sign_in(client: Client) -> None:
+    html = client.get("/").content.decode()
+    assert_sound(html)
+    assert 'href="/docs/quick-start"' in html
+    polled = Client().get("/", headers={"HX-Request": "true"})
+    assert (polled.status_code, polled["Location"]) == (302, "/login?next=/")
+
+
+def test_visitors_see_the_prices_of_the_catalog(settings: LazySettings) -> None:
+    AIModel.objects.filter(slug="local-offline").update(price_per_minute=Decimal("0.0375"))
+    NumberPrice.objects.filter(country_code="US").update(monthly_cost=Decimal("4.25"))
+    TelephonyRate.objects.create(prefix="1", direction="inbound", price_per_minute=Decimal("0.0123"))
+    html = Client().get("/").content.decode()
+    assert {"$0.0375", "$4.25", "$0.0123"} <= set(re.findall(r"\$[0-9.]+", html))
+    assert "United States" in html
+    settings.BILLING = False
+    without = Client().get("/").content.decode()
+    assert_sound(without)
+    assert re.findall(r"\$[0-9.]+|rices|billing", without) == []
+
+
+def test_the_manifest_and_its_icons_are_there() -> None:
+    html = Client().get("/").content.decode()
+    assert 'href="/site.webmanifest"' in html
+    answer = Client().get("/site.webmanifest")
+    assert answer["Content-Type"] == "application/manifest+json"
+    addresses = [icon["src"] for icon in answer.json()["icons"]] + [Client().get("/favicon.ico")["Location"]]
+    names = [
+        re.sub(r"\.[0-9a-f]{12}\.", ".", address.removeprefix(django_settings.STATIC_URL)) for address in addresses
+    ]
+    assert names == ["img/favicon.svg", "img/icon-192.png", "img/icon-512.png", "img/favicon.ico"]
+    assert all((Path(django_settings.BASE_DIR) / "static" / name).is_file() for name in names)
 
 
 def test_sign_up_signs_in_and_refuses_a_taken_address() -> None:

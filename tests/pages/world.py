@@ -85,6 +85,7 @@ class World:
             "choose-card": lambda: {"pk": self.card.pk},
             "remove-card": lambda: {"pk": self.card.pk},
             "resend-webhook": lambda: {"pk": self._failed_delivery()},
+            "docs-section": lambda: {"slug": "calls"},
             "country": lambda: {"code": "GB", "number_type": "local"},
             "delete-recording": lambda: {"identifier": self._recording()},
             "test-webhook": lambda: {"pk": self.webhook_number.pk},

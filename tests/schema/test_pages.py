@@ -12,6 +12,8 @@ from django.conf import settings
 from django.test import Client
 
 from bubblyphone.docs import code_samples
+from tests.factories import make_agent, make_developer, make_phone_number
+from tests.pages.signed_in import signed_in_client
 from tests.schema.test_document import operations
 from webhooks.signing import SigningKeys, signature_headers
 
@@ -34,11 +36,55 @@ def test_anybody_may_read_them_and_nothing_in_them_is_inline(client: Client, pat
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|(?:src|href)=\"https?://", page) == []
 
 
-def test_the_api_page_has_every_operation(client: Client) -> None:
-    page = client.get("/docs").content.decode()
+def section_pages(client: Client) -> list[str]:
+    """The pages of all sections, as the index links them."""
+    index = client.get("/docs").content.decode()
+    links = dict.fromkeys(re.findall(r'<h2 id="[a-z-]+"><a href="(/docs/api/[a-z-]+)">', index))
+    assert len(links) > 10
+    return [client.get(link).content.decode() for link in links]
+
+
+def test_the_sections_have_every_operation_and_the_index_links_it(client: Client) -> None:
+    index, pages = client.get("/docs").content.decode(), section_pages(client)
+    assert max(map(len, [index, *pages])) < 120_000
     for method, path, one in operations():
-        assert f'id="{one["operationId"]}"' in page
+        (page,) = [page for page in pages if f'<section class="card operation" id="{one["operationId"]}"' in page]
         assert f"{method}</b> {path}</code>" in page
+        assert re.search(rf'href="/docs/api/[a-z-]+#{one["operationId"]}"', index)
+    assert client.get("/docs/api/nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("place call", "/docs/api/calls#post_calls"),
+        ("max_cost_per_call", "/docs/api/agents#post_agents"),
+        ("call.hangup", "/docs/webhooks#call.hangup"),
+        ("DELETE /agents", "/docs/api/agents#delete_agents_id"),
+        ("<b>", ""),
+    ],
+)
+def test_the_search_finds_operations_fields_and_events(client: Client, query: str, first: str) -> None:
+    page = client.get("/docs", {"q": query}).content.decode()
+    links = re.findall(r'<li><a href="(/docs/[^"]+#[^"]+)">', page)
+    assert links[:1] == ([first] if first else [])
+    assert ("No results for “&lt;b&gt;”" in page) == (not first)
+    assert "Conventions" not in page
+
+
+def test_samples_have_the_ids_of_who_is_signed_in() -> None:
+    developer, stranger = make_developer(), make_developer()
+    agent, number = make_agent(developer=developer), make_phone_number(developer=developer)
+    for _ in range(2):
+        make_agent(developer=stranger)
+    pages = {owner.pk: section_pages(signed_in_client(owner)) for owner in (developer, stranger)}
+    own = "".join(pages[developer.pk])
+    assert set(re.findall(r"/api/v1/agents/(\d+)", own)) == {str(agent.pk)}
+    assert set(re.findall(r"/api/v1/phone-numbers/(\d+)", own)) == {str(number.pk)}
+    assert set(re.findall(r"\bfrom(?:&quot;)?: ?&quot;(\+\d+)", own.replace("<pre>", ""))) >= {number.e164}
+    assert number.e164 not in "".join(pages[stranger.pk])
+    quick_start = signed_in_client(developer).get("/docs/quick-start").content.decode()
+    assert f"/api/v1/phone-numbers/{number.pk}" in quick_start
 
 
 def test_the_sign_in_page_leads_there(client: Client) -> None:
@@ -111,10 +157,10 @@ def test_the_quick_start_goes_its_way_in_every_language(client: Client) -> None:
 
 def test_samples_can_be_run_as_they_are(client: Client) -> None:
     """Without ids to be filled in; and who gets no body back does not read one."""
-    page = client.get("/docs").content.decode()
+    page = "".join(section_pages(client))
     codes = re.findall(r"<pre data-copyable>(.*?)</pre>", page, re.DOTALL)
     assert len(codes) == 3 * len(list(operations()))
     assert [code for code in codes if re.search(r"/api/v1/[^\s&]*\{", code)] == []
-    logout = page[page.index('id="post_auth_logout"') :].partition("</section>")[0]
+    logout = page[page.index('operation" id="post_auth_logout"') :].partition("</section>")[0]
     assert "response.status_code" in logout
     assert "response.json()" not in logout

@@ -1,0 +1,70 @@
+"""The first page for visitors who are not signed in: what the product is and what it costs, read from the catalog."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import phonenumbers
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from agents.models import AIModel
+from agents.selectors import list_models
+from billing import switch
+from billing.models import TelephonyRate
+from billing.selectors import find_rate
+from bubblyphone.core.errors import Forbidden
+from phone_numbers.countries import country_name
+from phone_numbers.models import NumberPrice
+
+MOST_COUNTRIES = 6
+FIRST = "US"
+
+
+@dataclass(frozen=True, slots=True)
+class CountryPrice:
+    """USD: the cheapest kind of number of a country, and its calls a minute. None where there is no rate."""
+
+    name: str
+    monthly: Decimal
+    inbound: Decimal | None
+    outbound: Decimal | None
+
+
+def landing(request: HttpRequest) -> HttpResponse:
+    """The page. With billing off nobody pays, so there are no prices."""
+    has_prices = switch.is_on()
+    context = {
+        "models": models_in_service() if has_prices else [],
+        "countries": country_prices() if has_prices else [],
+    }
+    return render(request, "calls/landing.html", context)
+
+
+def models_in_service() -> list[AIModel]:
+    """What calls can choose, in the order of the catalog."""
+    return [model for model in list_models() if model.is_enabled and not model.is_retired]
+
+
+def country_prices() -> list[CountryPrice]:
+    """The countries with the cheapest numbers, the United States first."""
+    cheapest: dict[str, Decimal] = {}
+    for code, monthly in NumberPrice.objects.order_by("monthly_cost", "country_code").values_list(
+        "country_code", "monthly_cost"
+    ):
+        cheapest.setdefault(code, monthly)
+    codes = sorted(cheapest, key=lambda code: (code != FIRST, cheapest[code], country_name(code)))
+    return [_country(code, cheapest[code]) for code in codes[:MOST_COUNTRIES]]
+
+
+def _country(code: str, monthly: Decimal) -> CountryPrice:
+    prefix = f"+{phonenumbers.country_code_for_region(code)}"
+    inbound, outbound = (_rate(direction, prefix) for direction in TelephonyRate.Direction)
+    return CountryPrice(country_name(code), monthly, inbound, outbound)
+
+
+def _rate(direction: str, prefix: str) -> Decimal | None:
+    try:
+        return find_rate(direction, prefix, timezone.now())
+    except Forbidden:
+        return None
