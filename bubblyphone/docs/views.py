@@ -1,4 +1,4 @@
-"""The API's description for programs at /api/v1/schema, the guides, and what the reference shows of each operation."""
+"""The description of the API for programs at /api/v1/schema, the guides, and what is shown of each operation."""
 
 import json
 import re
