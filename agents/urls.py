@@ -9,6 +9,7 @@ urlpatterns = [
     path("agents/<int:pk>", views.agent, name="agent"),
     path("agents/<int:pk>/draft", views.save_draft, name="save-draft"),
     path("agents/<int:pk>/draft/changes", views.draft_changes, name="draft-changes"),
+    path("agents/<int:pk>/draft/publish", views.publish_draft, name="publish-draft"),
     path("agents/<int:pk>/draft/discard", views.discard_draft, name="discard-draft"),
     path("agents/<int:pk>/import-tools", import_views.import_tools, name="import-tools"),
     path("agents/<int:pk>/duplicate", views.duplicate_agent, name="duplicate-agent"),

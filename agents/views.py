@@ -15,7 +15,7 @@ from agents.extension_points import TEST_TERMS
 from agents.models import Agent
 from agents.providers.registry import expect_sessions
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from bubblyphone.core.pages import add_errors, page, show_refusal
+from bubblyphone.core.pages import add_errors, page, reported, show_refusal
 
 RECENT_CALLS = 6
 
@@ -46,13 +46,10 @@ def agent(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("agent", pk)
     if editor.is_valid():
         try:
-            published = services.publish(agent=edited, changes=editor.changes())
+            _publish(request, editor)
         except ApplicationError as error:
             add_errors(editor.form, error)
         else:
-            messages.success(request, _published_text(edited, published))
-            for warning in services.variable_warnings(published):
-                messages.warning(request, warning)
             return redirect("agent", pk)
     expect_sessions()  # its test call comes to a web process
     context = {
@@ -65,6 +62,14 @@ def agent(request: HttpRequest, pk: int) -> HttpResponse:
         "calls": edited.calls.order_by("-pk")[:RECENT_CALLS],
     }
     return render(request, "agents/edit.html", context)
+
+
+def _publish(request: HttpRequest, editor: Editor) -> None:
+    """Make what a valid editor holds live, and say so. Raises what `services.publish` raises."""
+    published = services.publish(agent=editor.agent, changes=editor.changes())
+    messages.success(request, _published_text(editor.agent, published))
+    for warning in services.variable_warnings(published):
+        messages.warning(request, warning)
 
 
 def _published_text(before: Agent, published: Agent) -> str:
@@ -94,6 +99,20 @@ def discard_draft(request: HttpRequest, pk: int) -> HttpResponse:
     services.save_draft(agent=selectors.get_agent(developer=signed_in(request), pk=pk), form="")
     messages.success(request, "Draft discarded.")
     return redirect("agent", pk)
+
+
+@require_POST
+@page
+def publish_draft(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make the draft live from the page that shows what it changes. One that cannot be published stays, and the page says why."""
+    edited = selectors.get_agent(developer=signed_in(request), pk=pk)
+    editor = Editor(None, agent=edited)
+    if not edited.draft or not editor.is_sound():
+        return redirect("draft-changes", pk)
+    with reported(request):
+        _publish(request, editor)
+        return redirect("agent", pk)
+    return redirect("draft-changes", pk)
 
 
 @never_cache

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import Developer
+from bubblyphone.core.filters import FilterForm
 from bubblyphone.core.pages import read_id
 from bubblyphone.core.schema import description
 from webhooks import account_endpoints
@@ -63,9 +64,10 @@ class _TimeRangeForm(forms.Form):
         return self.cleaned_data
 
 
-class EventFilterForm(_TimeRangeForm):
-    """The filters of the list, kept in its URL. While one of them is wrong there is nothing to show."""
+class EventFilterForm(_TimeRangeForm, FilterForm):
+    """The filters of the list of events."""
 
+    first = ("type",)
     type = forms.ChoiceField(label="Event", required=False, choices=_event_choices)
     call = forms.CharField(
         label="Call",
@@ -78,8 +80,7 @@ class EventFilterForm(_TimeRangeForm):
 
     def __init__(self, data: Any) -> None:
         super().__init__(data)
-        self.is_valid()
-        self.chosen = {name: value for name, value in self.cleaned_data.items() if value}
+        self.choose()
 
     def clean_call(self) -> str:
         text: str = self.cleaned_data["call"]

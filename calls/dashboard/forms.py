@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import Developer
 from agents import selectors as agent_selectors
 from bubblyphone.core.e164 import is_e164
+from bubblyphone.core.filters import FilterForm
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call, CallStatus, Direction
 from calls.outcomes import OUTCOMES, endings
@@ -54,9 +55,11 @@ def in_words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-class CallFilterForm(forms.Form):
-    """The filters of the list, kept in its URL. While one of them is wrong there is nothing to show."""
+class CallFilterForm(FilterForm):
+    """The filters of the list of calls."""
 
+    first = ("q", "status")
+    apart = ("columns",)
     q = forms.CharField(
         label="Search",
         required=False,
@@ -91,12 +94,7 @@ class CallFilterForm(forms.Form):
         agents = agent_selectors.agents_of(developer)
         self._offer("number", "All numbers", [(number.pk, number.label or phone(number.e164)) for number in numbers])
         self._offer("agent", "All agents", [(agent.pk, agent.name) for agent in agents])
-        self.is_valid()
-        self.chosen = {name: value for name, value in self.cleaned_data.items() if value}
-
-    def filters(self) -> list[forms.BoundField]:
-        """The fields that narrow the list."""
-        return [self[name] for name in self.fields if name != "columns"]
+        self.choose()
 
     @property
     def columns_shown(self) -> list[str]:

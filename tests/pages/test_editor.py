@@ -167,6 +167,24 @@ def test_a_draft_that_says_what_is_live_is_none_and_a_discarded_one_is_gone(clie
     assert (agent.draft, agent.draft_version, agent.system_prompt, agent.version) == ("", None, "Be brief.", 2)
 
 
+def test_a_draft_is_published_from_the_page_that_shows_its_changes(client: Client, agent: Agent) -> None:
+    path = f"/agents/{agent.pk}"
+    form = typed(client.get(path).content.decode())
+    assert client.post(f"{path}/draft/publish")["Location"] == f"{path}/draft/changes"
+    client.post(f"{path}/draft", {**form, "system_prompt": "Be brief.", "tools": "[{"})
+    assert "Publish" not in client.get(f"{path}/draft/changes").content.decode().partition("<main")[2]
+    assert client.post(f"{path}/draft/publish")["Location"] == f"{path}/draft/changes"
+    agent.refresh_from_db()
+    assert (agent.version, "tools" in agent.draft) == (1, True)
+    client.post(f"{path}/draft", {**form, "system_prompt": "Be kind."})
+    page = client.get(f"{path}/draft/changes").content.decode()
+    assert f'action="{path}/draft/publish"' in page
+    assert "Discard the draft?" in page
+    assert client.post(f"{path}/draft/publish")["Location"] == path
+    agent.refresh_from_db()
+    assert (agent.system_prompt, agent.version, agent.draft) == ("Be kind.", 2, "")
+
+
 def test_a_test_has_what_is_typed_and_changes_nothing(client: Client, agent: Agent) -> None:
     path = f"/agents/{agent.pk}"
     before = versions.snapshot(agent)
@@ -216,7 +234,7 @@ def test_what_cannot_be_tested_says_why_and_starts_nothing(
 
 def test_editors_of_others_are_not_found(client: Client) -> None:
     theirs = make_agent()
-    for path in ("draft", "draft/discard", "test"):
+    for path in ("draft", "draft/publish", "draft/discard", "test"):
         assert client.post(f"/agents/{theirs.pk}/{path}", agent_form()).status_code == 404
     assert client.get(f"/agents/{theirs.pk}/draft/changes").status_code == 404
     theirs.refresh_from_db()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from django.core.files.storage import storages
@@ -27,6 +28,7 @@ from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import RecordingServer
 from tests.fakes.stripe_server import FakeStripe
 from tests.pages.signed_in import signed_in_client
+from tests.pages.test_agents import agent_form
 from tests.phone_numbers.requirement_answers import upload
 from webhooks import event_feed
 from webhooks.account_endpoints import create as create_endpoint
@@ -35,7 +37,17 @@ from webhooks.models import WebhookDelivery
 from webhooks.outbox import publish
 
 # Machines' doors, which have tests of their own, and the admin (tests/staff/test_forms.py).
-OTHERS = ("api/v1/", "webhooks/<slug:name>", "webhooks/stripe", "admin/", "docs", "healthz", "readyz")
+OTHERS = (
+    "api/v1/",
+    "site.webmanifest",
+    "favicon.ico",
+    "webhooks/<slug:name>",
+    "webhooks/stripe",
+    "admin/",
+    "docs",
+    "healthz",
+    "readyz",
+)
 NOT_OURS = {"sandbox/demo-tool"}  # a tool that plays a developer's server
 OWNED = "+14155550100"  # at the carrier, and not here yet
 SEARCH = "country=US&number_type=local"
@@ -89,6 +101,7 @@ class World:
             "country": lambda: {"code": "GB", "number_type": "local"},
             "delete-recording": lambda: {"identifier": self._recording()},
             "test-webhook": lambda: {"pk": self.webhook_number.pk},
+            "publish-draft": lambda: {"pk": self._whole_draft()},
             "discard-draft": lambda: {"pk": self._drafted()},
             "restore-agent-version": lambda: {"pk": self.agent.pk, "number": self._earlier_version()},
             "release-number": lambda: {"pk": self.webhook_number.pk},
@@ -152,6 +165,11 @@ class World:
 
     def _drafted(self) -> int:
         save_draft(agent=self.agent, form="name=Half")
+        return self.agent.pk
+
+    def _whole_draft(self) -> int:
+        """A draft that can be published, as the editor's page posts it."""
+        save_draft(agent=self.agent, form=urlencode(agent_form(name="Whole")))
         return self.agent.pk
 
     def _earlier_version(self) -> int:

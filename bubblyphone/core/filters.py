@@ -1,0 +1,36 @@
+"""The filters above a list, kept in its URL (templates/components/filters.html)."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.forms import BoundField
+
+
+class FilterForm(forms.Form):
+    """While one of the filters is wrong there is nothing to show. `chosen` are the cleaned values that filter.
+
+    `first` are the names of those that are always in sight; the others are behind "More filters" on phones. What is `apart` does not
+    filter, and has its own place in the form.
+    """
+
+    first: ClassVar[tuple[str, ...]] = ()
+    apart: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        self.chosen: dict[str, Any] = {}
+
+    def choose(self) -> None:
+        """Read the filters, once the fields have their choices."""
+        self.is_valid()
+        self.chosen = {name: value for name, value in self.cleaned_data.items() if value}
+
+    def first_fields(self) -> list[BoundField]:
+        return [field for field in self if field.name in self.first]
+
+    def more_fields(self) -> list[BoundField]:
+        return [field for field in self if field.name not in {*self.first, *self.apart}]
+
+    def has_more_chosen(self) -> bool:
+        """Whether one that is not in sight filters, or is wrong."""
+        return bool((self.chosen.keys() | self.errors.keys()) - {*self.first, *self.apart})
