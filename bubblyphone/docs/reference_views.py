@@ -1,5 +1,6 @@
 """The API reference for people: an index that can be searched, and a page for each section."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -76,14 +77,18 @@ def rendered_section(base_url: str, slug: str) -> str:
 
 
 def search(query: str) -> list[Result]:
-    """All that has every word of the query: those with the words in their title or path first."""
-    words = query.lower().split()
+    """All that has every word of the query, or words that begin with it: those with the words in their title or path first."""
+    words = [re.compile(rf"(?<![a-z0-9]){re.escape(word)}") for word in query.lower().split()]
     found = [
-        (not all(word in f"{result.method} {result.route} {result.title}".lower() for word in words), place, result)
+        (not _has(words, f"{result.method} {result.route} {result.title}".lower()), place, result)
         for place, (result, text) in enumerate(_texts(settings.PUBLIC_URL))
-        if all(word in text for word in words)
+        if _has(words, text)
     ]
     return [result for _, _, result in sorted(found, key=lambda one: one[:2])]
+
+
+def _has(words: list[re.Pattern[str]], text: str) -> bool:
+    return all(word.search(text) for word in words)
 
 
 @lru_cache(1)
