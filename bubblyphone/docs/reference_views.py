@@ -78,7 +78,7 @@ def rendered_section(base_url: str, slug: str) -> str:
 
 def search(query: str) -> list[Result]:
     """All that has every word of the query, or words that begin with it: those with the words in their title or path first."""
-    words = [re.compile(rf"(?<![a-z0-9]){re.escape(word)}") for word in query.lower().split()]
+    words = [re.compile(rf"(?<![a-z0-9])/?{re.escape(word.lstrip('/'))}") for word in query.lower().split()]
     found = [
         (not _has(words, f"{result.method} {result.route} {result.title}".lower()), place, result)
         for place, (result, text) in enumerate(_texts(settings.PUBLIC_URL))

@@ -149,7 +149,7 @@ def test_sign_in_goes_on_to_where_it_came_from_and_nowhere_else(developer: Devel
 def test_sign_out_needs_post(client: Client) -> None:
     assert client.get("/logout").status_code == 405
     assert client.post("/logout")["Location"] == "/login"
-    assert client.get("/").status_code == 302
+    assert client.get("/account").status_code == 302
 
 
 def test_an_api_key_is_shown_once_and_can_be_revoked(client: Client, developer: Developer) -> None:
