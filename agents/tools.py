@@ -62,6 +62,7 @@ ADD_TO_DO_NOT_CALL = ToolSpec(
     parameters={
         "type": "object",
         "properties": {"reason": {"type": "string", "description": "What the person said, in a few words."}},
+        "required": [],
     },
 )
 RESERVED_NAMES = frozenset({"end_call", "transfer_call", "send_dtmf", "add_to_do_not_call"})
