@@ -34,6 +34,12 @@ def api_key_of(request: Request) -> ApiKey | None:
     return request.auth if isinstance(request.auth, ApiKey) else None
 
 
+def name_of(request: Request) -> str:
+    """Who sends a request, for people: the name of the API key, or with a session token the account user's email address."""
+    key = api_key_of(request)
+    return key.label if key is not None else str(request.user)
+
+
 def require_admin_key(request: Request) -> None:
     """Raises Forbidden where the request came with an ordinary API key."""
     if isinstance(request.auth, ApiKey) and not request.auth.is_admin:

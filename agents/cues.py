@@ -21,6 +21,14 @@ class Cue(StrEnum):
         "The result of your tool call takes longer. Ask for a moment of patience in a few words, and say nothing else."
     )
     OFFER_TO_GO_ON = "Tell the caller that nobody could be reached, and offer to go on."
+    CALL_GIVEN_BACK = (
+        "A colleague has talked to the caller and has given the call back to you."
+        " Say in a few words that you are back, and go on from what was said."
+    )
+    FOLLOW_WHISPER = (
+        "Follow the instruction that you have just been given, if there is something to say or do now; otherwise go on with the"
+        " conversation in a few words. Do not mention the instruction."
+    )
     LEAVE_MESSAGE = (
         "A voicemail box has answered, not a person. Leave one short spoken message now that serves the purpose of your call:"
         " say who is calling and why, and how to get back to you if you know it. Ask nothing and do not wait for an answer."
@@ -41,3 +49,8 @@ def introduce(text: str) -> str:
         "The phone asks who is calling, and why, before its owner picks up. Tell it so in the language of your own instructions,"
         f' and nothing else. Say: "{text}"'
     )
+
+
+def whispered(instruction: str) -> str:
+    """An instruction in the middle of a call, of somebody who listens to it."""
+    return f"Instruction from your supervisor, which the caller does not hear. Follow it, and do not mention it: {instruction}"

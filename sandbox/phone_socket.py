@@ -6,9 +6,9 @@ so that nobody can answer another developer's calls. Audio passes through untouc
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import orjson
 from channels.db import database_sync_to_async
@@ -16,6 +16,7 @@ from django.conf import settings
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from accounts.page_sockets import is_same_origin
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from sandbox.handsets import handset_number
 
@@ -49,17 +50,6 @@ async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
     except (OSError, TimeoutError, WebSocketException):
         logger.warning("A browser phone could not reach the built-in exchange")
     await _close(send, code)
-
-
-def is_same_origin(scope: Mapping[str, Any]) -> bool:
-    """Whether the page that opened the socket is ours. Cookies alone do not say that: browsers send them with any page's socket."""
-    headers = dict(scope["headers"])
-    try:
-        origin = urlsplit(headers.get(b"origin", b"").decode("latin-1"))
-    except ValueError:  # not even a URL
-        return False
-    own = {headers.get(b"host", b"").decode("latin-1"), urlsplit(settings.PUBLIC_URL).netloc}
-    return origin.scheme in {"http", "https"} and origin.netloc in own
 
 
 def exchange_address() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one side said: `role` is "user" or "model"."""
+    """What one side said: `role` is "user", "model", or "human" for a person who had taken the call over."""
 
     role: str
     text: str

@@ -86,7 +86,7 @@ def _by_caller(transcript: Sequence[Line]) -> list[Said]:
     for line in transcript:
         if line.role == "user":
             found.append(Said(line.text, before))
-        before = line.text if line.role == "model" else ""
+        before = line.text if line.role != "user" else ""
     return found
 
 

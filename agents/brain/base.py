@@ -74,6 +74,10 @@ class Brain(ABC):
         """Learn what happened in the call; none of it is meant for the caller."""
 
     @abstractmethod
+    def follow(self, instruction: str) -> None:
+        """Take an instruction in the middle of the call, for the next answer; `Cue.FOLLOW_WHISPER` makes that come now."""
+
+    @abstractmethod
     def said(self, text: str) -> None:
         """A turn is over, and this part of it was spoken."""
 

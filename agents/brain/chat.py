@@ -19,7 +19,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from agents.brain.base import Brain, Call, Say, Steps, ToolResult
 from agents.brain.identity import identity_of, literal_speech
-from agents.cues import CUES
+from agents.cues import CUES, whispered
 from agents.providers.base import SessionConfig, late_result
 from agents.speech.sentences import take_sentence
 from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
@@ -113,6 +113,9 @@ class ChatBrain(Brain):
 
     def notice(self, message: str) -> None:
         self._notes.append(message)
+
+    def follow(self, instruction: str) -> None:
+        self._notes.append(whispered(instruction))
 
     def said(self, text: str) -> None:
         last = self._entries[-1] if self._entries else None

@@ -14,7 +14,7 @@ from agents.brain import phrases
 from agents.brain.base import Brain, Call, Say, Steps, ToolResult
 from agents.brain.facts import Embed, Knowledge
 from agents.brain.form import Form, Outcome
-from agents.brain.identity import Identity, identity_of, literal_speech
+from agents.brain.identity import Identity, identity_of, is_order, literal_speech
 from agents.brain.results import failure_of, summarise
 from agents.brain.text import content_words, join_words, label, plain
 from agents.brain.tool_choice import ToolChoice
@@ -50,6 +50,7 @@ class ScriptedBrain(Brain):
         self._today = today
         self._form: Form | None = None
         self._has_asked_anything_else = False
+        self._whispered = ""  # an instruction that is yet to be followed
         self._last_said = next((turn.text for turn in reversed(history) if turn.role == "model"), "")
         self._call_ids = (f"local_{number}" for number in itertools.count(1))
 
@@ -72,7 +73,16 @@ class ScriptedBrain(Brain):
     def note(self, message: str) -> None:
         self._knowledge.add(message)
 
+    def follow(self, instruction: str) -> None:
+        """What it is to say, it says; to take leave or to hand over, it does; the rest it knows when it is asked."""
+        self._knowledge.add(instruction)
+        self._whispered = instruction
+
     async def reply(self, instructions: str) -> Steps:
+        if instructions == Cue.FOLLOW_WHISPER:
+            async for step in self._follow_whisper():
+                yield step
+            return
         if instructions in CUES:
             yield Say(self._at_cue(Cue(instructions)))
             return
@@ -107,6 +117,26 @@ class ScriptedBrain(Brain):
                 return f"I am sorry, I could not reach anybody. {ANYTHING_ELSE}"
             case Cue.LEAVE_MESSAGE:
                 return self._identity.voice_message
+            case Cue.CALL_GIVEN_BACK:
+                self._has_asked_anything_else = True
+                return f"I am back with you. {ANYTHING_ELSE}"
+            case Cue.FOLLOW_WHISPER:  # `reply` does more than say a sentence
+                return ""
+
+    async def _follow_whisper(self) -> Steps:
+        """Do what was whispered last, once."""
+        instruction, self._whispered = self._whispered, ""
+        wanted = plain(instruction)
+        if words := literal_speech(instruction):
+            yield Say(words)
+        elif re.search(r"\b(?:goodbye|farewell|say bye|end the call|hang up)\b", wanted):
+            async for step in self._say_goodbye():
+                yield step
+        elif self._transfer and re.search(r"\b(?:transfer|hand over|put (?:\w+ )?through|connect)\b", wanted):
+            async for step in self._hand_over(instruction):
+                yield step
+        elif instruction and not is_order(instruction):
+            yield Say(instruction)
 
     async def ask_again(self) -> Steps:
         yield Say(NOT_UNDERSTOOD)
@@ -114,6 +144,11 @@ class ScriptedBrain(Brain):
     async def answer(self, text: str) -> Steps:
         said = plain(text)
         has_asked, self._has_asked_anything_else = self._has_asked_anything_else, False
+        if self._whispered:
+            async for step in self._follow_whisper():
+                yield step
+                if isinstance(step, Call):
+                    return
         if phrases.PARDON.search(said) and len(said.split()) <= 10:
             self._has_asked_anything_else = has_asked
             yield Say(self._last_said or self._identity.greeting)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import orjson
 
 from agents.capabilities import Capabilities
-from agents.cues import Cue, say_exactly
+from agents.cues import Cue, say_exactly, whispered
 from agents.providers.model_events import InputTranscript, ModelEvent, OutputTranscript
 from bubblyphone.core.audio import AudioFormat
 
@@ -56,7 +56,7 @@ class ToolSpec:
 class Turn:
     """One finished utterance, given to a new session so that it continues where the last one stopped."""
 
-    role: str  # "user" or "model", the roles of our transcripts
+    role: str  # "user" or "model"
     text: str
 
 
@@ -144,6 +144,17 @@ class RealtimeSession(ABC):
     async def send_notice(self, message: str) -> None:
         """Tell the model what happened in the call. Unlike a developer's note, none of it is meant for the caller."""
         await self.send_context(message)
+
+    async def advise(self, message: str, cue: Cue) -> None:
+        """Tell the model what happened in the call, and make it speak about that now."""
+        await self.send_notice(message)
+        await self.generate_reply(cue)
+
+    async def follow(self, instruction: str, *, at_once: bool) -> None:
+        """Give the model an instruction of a person who follows the call, for its next answer; `at_once`: which is to come now."""
+        await self.send_notice(whispered(instruction))
+        if at_once:
+            await self.generate_reply(Cue.FOLLOW_WHISPER)
 
     @abstractmethod
     async def truncate(self, item_id: str, heard_ms: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from agents.cues import Cue, whispered
 from agents.providers import audio_messages, gemini_setup
 from agents.providers.base import (
     ProviderError,
@@ -134,6 +135,14 @@ class GeminiLiveSession(RealtimeSession):
         self._turns.remember("user", note)  # for a session that begins anew, without a handle
         in_words = gemini_setup.note_message if self._config.capabilities.content_updates else text_message
         await self._send(_encode(in_words(note)))
+
+    async def advise(self, message: str, cue: Cue) -> None:
+        """In one message: each text makes the model speak."""
+        await self._send(_encode(text_message(f"{message}\n{cue}")))
+
+    async def follow(self, instruction: str, *, at_once: bool) -> None:
+        """The text alone makes the model speak, whatever `at_once` is."""
+        await self._send(_encode(text_message(whispered(instruction))))
 
     async def truncate(self, item_id: str, heard_ms: int) -> None:
         """Does nothing: the vendor tracks real playback itself."""

@@ -21,6 +21,7 @@ from django.utils.module_loading import import_string
 from agents import speech
 from agents.brain.base import Brain, Call, Say, Steps, ToolResult
 from agents.brain.scripted import ScriptedBrain
+from agents.cues import Cue
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
 from agents.providers.model_events import (
     AudioDelta,
@@ -194,6 +195,11 @@ class LocalSession(RealtimeSession):
 
     async def send_notice(self, message: str) -> None:
         self._brain.notice(message)
+
+    async def follow(self, instruction: str, *, at_once: bool) -> None:
+        self._brain.follow(instruction)
+        if at_once:
+            await self.generate_reply(Cue.FOLLOW_WHISPER)
 
     async def truncate(self, item_id: str, heard_ms: int) -> None:
         if answer := self._answers.get(item_id):

@@ -181,7 +181,9 @@ EVENT = shape(
 SPOKEN = shape(
     "TranscriptEntry",
     {
-        "role": choice(TranscriptEntry.Role.values, "user"),
+        "role": choice(
+            TranscriptEntry.Role.values, "user", "`human` is a person of yours who had taken over the call."
+        ),
         "text": text("What are your hours?"),
         "timestamp": Read("spoken_at", moment()),
         "interrupted": flag(

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.admin_keys import api_key_of
+from accounts.admin_keys import api_key_of, name_of
 from accounts.models import ApiKey, Developer
 from agents.selectors import get_agent, get_model_key
 from bubblyphone.core.api import NewestFirstPagination, OldestFirstPagination, data, page_of, validated
@@ -100,7 +100,7 @@ class ContextView(APIView):
     def post(self, request: Request, identifier: str) -> Response:
         body = validated(ContextSerializer, request)
         running_calls.inject_context(
-            call=selectors.get_call(developer_of(request), identifier), message=body["message"]
+            call=selectors.get_call(developer_of(request), identifier), message=body["message"], by=name_of(request)
         )
         return Response({"status": "delivered"})
 

@@ -114,7 +114,9 @@ _WEBHOOKS = {
         "With `realtime_transcript`: a segment of the conversation as it happens.",
         {
             "call_id": text("45"),
-            "role": choice(TranscriptEntry.Role.values, "user"),
+            "role": choice(
+                TranscriptEntry.Role.values, "user", "`human` is a person of yours who had taken over the call."
+            ),
             "text": text("I'd like to check my account balance"),
         },
         at="2026-04-02T14:01:23Z",

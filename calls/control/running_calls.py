@@ -8,7 +8,7 @@ from django.utils import timezone
 from bubblyphone.core.errors import Conflict, Forbidden, InsufficientFunds, InvalidRequest
 from calls import timeline
 from calls.control import lifecycle, session_messages, speech, transfer_requests, transfers
-from calls.control.session_messages import AddContext, Speak
+from calls.control.session_messages import AddContext, Speak, Whisper
 from calls.models import Call, CallStatus, HangupCause
 from phone_numbers.carriers.capabilities import Speech
 from phone_numbers.carriers.registry import offers
@@ -63,9 +63,23 @@ def transfer(*, call: Call, to: str, briefing: str = "") -> None:
         raise
 
 
-def inject_context(*, call: Call, message: str) -> None:
-    """Give the model of a running call a note, wherever the call is held. Raises Conflict when no model has taken it."""
+def whisper(*, call: Call, text: str, by: str) -> None:
+    """Give the model of a running call an instruction, which the caller does not hear. Raises Conflict when no model has taken it.
+
+    `by` is who says so: an account user's email address.
+    """
+    if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
+        raise Conflict("Only a running call with an AI agent can be whispered to.", code="call_not_streaming")
+    if not session_messages.ask_session(call.pk, Whisper(text, by)):
+        raise Conflict("No model is connected to this call right now.", code="no_model")
+
+
+def inject_context(*, call: Call, message: str, by: str = "") -> None:
+    """Give the model of a running call a note, wherever the call is held. Raises Conflict when no model has taken it.
+
+    `by` is who does so: the name of an API key, or an account user's email address.
+    """
     if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
         raise Conflict("Context can only be sent to a running streaming call.", code="call_not_streaming")
-    if not session_messages.ask_session(call.pk, AddContext(message)):
+    if not session_messages.ask_session(call.pk, AddContext(message, by)):
         raise Conflict("No model is connected to this call right now.", code="no_model")

@@ -68,9 +68,10 @@ class GreetingEnded:
 
 @dataclass(frozen=True, slots=True)
 class AddContext:
-    """Text for the model, which is answered: whether it was taken."""
+    """Text for the model, which is answered: whether it was taken. `by` is who sends it."""
 
     text: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,46 @@ class KeyPressed:
     seconds_ago: float
 
 
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """An instruction for the model of somebody who follows the call; answered."""
+
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """A page listens, or still does: without this message for some seconds it does not any more. Answered.
+
+    `listener` is the id of the connection, `by` the account user's name.
+    """
+
+    listener: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopListening:
+    listener: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOverCall:
+    """The person who listens takes the agent's place; answered, with the reason if they cannot."""
+
+    listener: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """The agent gets the call back; `reason` is for the timeline."""
+
+    listener: str
+    reason: str
+
+
 SessionMessage = (
     Leave
     | End
@@ -110,6 +151,11 @@ SessionMessage = (
     | ToolResult
     | Speak
     | KeyPressed
+    | Whisper
+    | Listen
+    | StopListening
+    | TakeOverCall
+    | GiveBack
 )
 _TYPES: dict[str, type[SessionMessage]] = {kind.__name__: kind for kind in get_args(SessionMessage)}
 
@@ -124,12 +170,22 @@ def decode(carried: Mapping[str, Any]) -> SessionMessage | None:
     kind = _TYPES.get(carried["type"])
     if kind is None:
         return None
-    return kind(**{entry.name: carried[entry.name] for entry in fields(kind)})
+    return kind(**{entry.name: carried[entry.name] for entry in fields(kind) if entry.name in carried})
 
 
 def session_group(call_id: int) -> str:
     """The group in which a call's live session listens."""
     return f"call.{call_id}"
+
+
+def listeners_group(call_id: int) -> str:
+    """The group in which the pages listen that follow a call."""
+    return f"call.{call_id}.listeners"
+
+
+def microphone_group(call_id: int) -> str:
+    """The group in which a session listens for the microphone of whoever has taken its call over."""
+    return f"call.{call_id}.microphone"
 
 
 def tell_session(call_id: int, message: SessionMessage) -> None:
@@ -147,8 +203,21 @@ async def _send(group: str, message: dict[str, Any]) -> None:
         raise NoAnswer("Redis does not take a message.") from error
 
 
+@dataclass(frozen=True, slots=True)
+class SessionAnswer:
+    """What became of a message. `reason`: why it was not carried out, in words for the sender; "" where no session has answered."""
+
+    is_done: bool
+    reason: str = ""
+
+
 def ask_session(call_id: int, message: SessionMessage) -> bool:
     """Send, and wait until the session confirms. False if it did not, or there is no session."""
+    return ask(call_id, message).is_done
+
+
+def ask(call_id: int, message: SessionMessage) -> SessionAnswer:
+    """The same, with the reason of a refusal."""
     answer_key = f"session-answer:{uuid.uuid4()}"
     try:
         with reached():
@@ -156,12 +225,15 @@ def ask_session(call_id: int, message: SessionMessage) -> bool:
         answer: Any = get_redis().blpop([answer_key], timeout=ANSWER_SECONDS)
     except RedisError:
         logger.exception("Sending a command to a live session failed", extra={"call_id": call_id})
-        return False
-    return answer is not None and answer[1] == b"1"
+        return SessionAnswer(is_done=False)
+    if answer is None:
+        return SessionAnswer(is_done=False)
+    done, _, reason = answer[1].decode().partition(" ")
+    return SessionAnswer(is_done=done == "1", reason=reason)
 
 
-def answer(answer_key: str, *, done: bool) -> None:
-    """The session's answer to `ask_session`."""
+def answer(answer_key: str, *, done: bool, reason: str = "") -> None:
+    """The session's answer to `ask`."""
     redis = get_redis()
-    redis.rpush(answer_key, int(done))
+    redis.rpush(answer_key, f"{int(done)} {reason}".strip())
     redis.expire(answer_key, ANSWER_KEPT_SECONDS)

@@ -143,13 +143,14 @@ class CallFilterForm(FilterForm):
         return calls
 
 
-class ContextForm(forms.Form):
-    """A note for the model of a running call."""
+class WhisperForm(forms.Form):
+    """An instruction for the agent of a running call."""
 
-    message = forms.CharField(
-        label="Message to the agent",
+    text = forms.CharField(
+        label="Whisper to the agent",
+        help_text="The agent follows it. The caller does not hear it.",
         max_length=2000,
-        widget=forms.TextInput(attrs={"placeholder": "The refund has been approved.", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"placeholder": "Offer a free delivery.", "autocomplete": "off"}),
     )
 
 

@@ -17,6 +17,7 @@ from bubblyphone.core.money import ZERO, format_money
 from calls.charging import settlement
 from calls.charging.call_prices import WHISPER_PRICE_PER_MINUTE
 from calls.dashboard.conversation import conversation_of
+from calls.dashboard.forms import WhisperForm
 from calls.dashboard.latency_chart import latency_chart_of
 from calls.dashboard.timeline_chart import clock_zero, timeline_chart_of
 from calls.dashboard.tool_log import tool_uses
@@ -29,6 +30,10 @@ from webhooks.models import WebhookDelivery
 
 # An ended call's page keeps refreshing for this long, until it is settled.
 SETTLING = timedelta(minutes=4)
+SERVER_DECIDES = (
+    "Your server answers this call and the carrier speaks. No audio passes through this platform and no agent takes part, so you"
+    " cannot listen in, whisper, or take over. You can transfer the call or hang up."
+)
 SOURCES = {
     "request": "this call's request",
     "agent": "the agent named in the request or lookup",
@@ -171,6 +176,21 @@ def live_context(call: Call) -> dict[str, Any]:
         "seconds": elapsed_seconds(call),
         "is_changing": is_settling(call, deliveries),
     }
+
+
+def follow_context(call: Call) -> dict[str, Any]:
+    """What somebody can do who follows a running call, and why not more."""
+    can_be_heard, why_not = False, ""
+    if call.mode == CallMode.WEBHOOK:
+        why_not = SERVER_DECIDES
+    elif call.is_text:
+        why_not = "This conversation is in writing: there is nothing to listen to."
+    elif call.transferred_at is not None:
+        why_not = "The call has been transferred. The agent and its audio connection have left it."
+    else:
+        can_be_heard = True
+    has_agent = call.mode == CallMode.STREAMING and call.transferred_at is None
+    return {"can_be_heard": can_be_heard, "why_not": why_not, "whisper_form": WhisperForm() if has_agent else None}
 
 
 def running_calls_of(developer: Developer) -> QuerySet[Call]:

@@ -39,6 +39,11 @@ class TimelineChart:
     marks: list[Mark]
     wave: tuple[float, float] | None
 
+    @property
+    def has_person(self) -> bool:
+        """Whether somebody had taken the call over from the agent."""
+        return any(mark.lane == TranscriptEntry.Role.HUMAN for mark in self.marks)
+
 
 def clock_zero(call: Call) -> datetime:
     return call.answered_at or call.started_at
@@ -100,7 +105,7 @@ class _Drawing:
         return self._mark(speech.role, round(begin, 1), begin, min(self._seconds, end), label, anchor)
 
     def said(self, entry: TranscriptEntry) -> Mark:
-        """Where nobody listened to the sound: a caller's text is written when it has been said, an agent's when it begins to be."""
+        """Where nobody listened to the sound: a person's text is written when it has been said, an agent's when it begins to be."""
         length = len(entry.text.split()) / WORDS_PER_SECOND
         written = seconds_since(self._zero, entry.spoken_at)
         begin = written if entry.role == TranscriptEntry.Role.MODEL else max(0.0, written - length)

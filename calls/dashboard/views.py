@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -18,7 +19,7 @@ from bubblyphone.core.pages import page, posted_from, read_id, reported
 from calls import selectors
 from calls.control import running_calls
 from calls.dashboard import lookup_trial, pages, tool_trial
-from calls.dashboard.forms import ContextForm, TransferForm
+from calls.dashboard.forms import TransferForm, WhisperForm
 from calls.models import Call
 
 TRIAL = "tool-trial"  # what the page after a trial shows once
@@ -43,7 +44,7 @@ def _show(request: HttpRequest, found: Call, **refused: forms.Form) -> HttpRespo
         "config": pages.config_lines(found),
         "prompt": pages.pretty_config(found, "system_prompt"),
         "tools": pages.pretty_config(found, "tools"),
-        "context_form": ContextForm(),
+        **pages.follow_context(found),
         "transfer_form": TransferForm(),
         **refused,
     }
@@ -58,11 +59,10 @@ def hang_up(request: HttpRequest, identifier: str) -> HttpResponse:
 
 @posted_from("call", "identifier")
 @page
-def give_context(request: HttpRequest, identifier: str) -> HttpResponse:
-    """A note for the model of a running call."""
-    return _act(
-        request, identifier, running_calls.inject_context, "Sent to the agent.", context_form=ContextForm(request.POST)
-    )
+def whisper(request: HttpRequest, identifier: str) -> HttpResponse:
+    """An instruction for the agent of a running call."""
+    service = partial(running_calls.whisper, by=signed_in(request).email)
+    return _act(request, identifier, service, "Whispered to the agent.", whisper_form=WhisperForm(request.POST))
 
 
 @posted_from("call", "identifier")

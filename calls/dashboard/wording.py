@@ -26,6 +26,11 @@ EVENTS = {
     "stream.error": "Audio problem",
     "model.interrupted": "Caller interrupted the agent",
     "context.injected": "Context sent to the agent",
+    "listener.joined": "Listening in",
+    "listener.left": "Stopped listening",
+    "whisper.sent": "Whispered to the agent",
+    "takeover.started": "Taken over from the agent",
+    "takeover.ended": "Given back to the agent",
     "limit.reached": "Limit reached",
     "call.refused": "Call refused",
     "lookup.completed": "Lookup answered",
@@ -63,7 +68,11 @@ EVENTS = {
     "listening.failed": "The carrier could not transcribe the caller",
 }
 # Why a tool that the model asked for was not run.
-REFUSED = {"unknown_tool": "the agent has no such tool", "invalid_arguments": "invalid arguments"}
+REFUSED = {
+    "unknown_tool": "the agent has no such tool",
+    "invalid_arguments": "invalid arguments",
+    "taken_over": "a person has taken over",
+}
 # Why nobody waited for a tool's result.
 ABANDONED = {
     "withdrawn": "withdrawn by the model",
@@ -89,6 +98,18 @@ REASONS = {
         "fallback": "the backup model took over",
     },
 }
+# What people do, and who is named with it.
+BY_PEOPLE = frozenset({
+    "listener.joined", "listener.left", "whisper.sent", "takeover.started", "takeover.ended", "context.injected",
+})  # fmt: skip
+# How a person's part in a call ended.
+TAKEOVER_ENDS = {
+    "given_back": "Given back to the agent",
+    "connection_lost": "Given back to the agent after the connection was lost, taken over",
+    "signed_out": "Given back to the agent at the sign-out, taken over",
+    "session_moved": "Given back to the agent as the call moved to another process, taken over",
+    "call_ended": "Call ended while taken over",
+}
 _CODE = re.compile("[a-z]+(_[a-z]+)*")
 TROUBLE = frozenset({
     "call.failed", "call.refused", "stream.failed", "stream.error", "model.failed", "dead_air", "transfer.failed", "speak.failed",
@@ -100,6 +121,8 @@ def describe_reason(event: CallEvent) -> str:
     """Why a moment of the timeline happened, where its own words do not say so; codes become words."""
     metadata: Mapping[str, Any] = event.metadata or {}
     reason = str(metadata.get("reason") or "")
+    if event.event_type in BY_PEOPLE:
+        return str(metadata.get("text") or "")
     if reason in REASONS.get(event.event_type, {}) or reason in {*REFUSED, *ABANDONED}:
         reason = ""  # describe_event says it
     if reason in ENDINGS:
@@ -122,6 +145,9 @@ def describe_event(event: CallEvent) -> str:
     if event.event_type == "dtmf.received":
         return f"Key pressed: {metadata.get('digit', '')}"
     words = EVENTS.get(event.event_type, event.event_type)
+    if event.event_type in BY_PEOPLE:
+        why = TAKEOVER_ENDS.get(str(metadata.get("reason")), words)
+        return f"{why} by {metadata['by']}" if metadata.get("by") else why
     if why := REASONS.get(event.event_type, {}).get(str(metadata.get("reason")), ""):
         return f"{words}: {why}"
     return words

@@ -7,7 +7,7 @@ from functools import partial
 
 from agents.setting_choices import FirstSpeaker
 from bubblyphone.core.audio import PCM16_24K
-from calls.control.session_messages import AddContext, End, Leave, Speak, decode
+from calls.control.session_messages import AddContext, End, Leave, Speak, Whisper, decode
 from calls.live.control_loop import Carried, answer, keep_listening
 from calls.live.database_threads import in_database
 from calls.live.live_call import LiveCall
@@ -53,7 +53,9 @@ async def _carry_out(session: ChatSession, carried: Carried) -> None:
             session.end(cause)
         case Leave():
             session.end(HangupCause.NORMAL_CLEARING)
-        case AddContext(text):
-            await answer(carried, done=await session.inject_context(text))
+        case AddContext(text, by):
+            await answer(carried, done=await session.inject_context(text, by=by))
         case Speak(text):
             await answer(carried, done=await session.speak(text))
+        case Whisper(text, by):
+            await answer(carried, done=await session.whisper(text, by=by))

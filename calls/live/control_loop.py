@@ -16,21 +16,28 @@ from calls.control.reported_keys import reported_keys
 from calls.control.session_messages import (
     AddContext,
     End,
+    GiveBack,
     GreetingEnded,
     KeyPressed,
     Leave,
+    Listen,
     MachineAnswered,
     PersonAnswered,
     ScreeningDetected,
     Speak,
+    StopListening,
+    TakeOverCall,
     ToolResult,
     TransferBegun,
     TransferFailed,
+    Whisper,
     decode,
 )
+from calls.live.attendance import Attendance
 from calls.live.database_threads import in_database
 from calls.session.call_session import CallSession
 from calls.session.interfaces import LEFT
+from calls.session.take_over import Person
 
 logger = logging.getLogger(__name__)
 # After Redis was away, or a message could not be understood.
@@ -44,13 +51,18 @@ CatchUp = Callable[[], Awaitable[None]]
 async def keep_control_loop(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
     """Keep a spoken conversation within reach."""
 
+    attendance = Attendance(call_id, session)
+
     async def catch_up() -> None:
         if detects_voicemail:
             await _catch_up(session, await in_database(answered_by.reported, call_id))
         for key in await in_database(reported_keys, call_id):
             session.key_reported(key.event_id, key.digit, seconds_ago=key.seconds_ago)
 
-    await keep_listening(call_id, partial(_carry_out, session), catch_up)
+    try:
+        await keep_listening(call_id, partial(_carry_out, session, attendance), catch_up)
+    finally:
+        attendance.close()
 
 
 async def keep_listening(call_id: int, carry_out: CarryOut, catch_up: CatchUp | None = None) -> None:
@@ -81,7 +93,7 @@ async def _listen(call_id: int, carry_out: CarryOut, catch_up: CatchUp | None) -
             await layer.group_discard(group, channel)
 
 
-async def _carry_out(session: CallSession, carried: Carried) -> None:
+async def _carry_out(session: CallSession, attendance: Attendance, carried: Carried) -> None:
     match decode(carried):
         case Leave():
             session.end(LEFT)
@@ -100,14 +112,26 @@ async def _carry_out(session: CallSession, carried: Carried) -> None:
             session.screening.listen()
         case GreetingEnded(seconds_ago):
             session.answering.greeting_ended(seconds_ago=seconds_ago)
-        case AddContext(text):
-            await answer(carried, done=await session.inject_context(text))
+        case AddContext(text, by):
+            await answer(carried, done=await session.inject_context(text, by=by))
         case ToolResult(tool, result):
             await answer(carried, done=await session.late_result(tool, result))
         case KeyPressed(event_id, digit, seconds_ago):
             session.key_reported(event_id, digit, seconds_ago=seconds_ago)
         case Speak(text):
             await answer(carried, done=await session.speak(text))
+        case Whisper(text, by):
+            await answer(carried, done=await session.whisper(text, by=by))
+        case Listen(listener, by):
+            reason = attendance.listen(Person(listener, by))
+            await answer(carried, done=not reason, reason=reason)
+        case StopListening(listener):
+            attendance.stop_listening(listener)
+        case TakeOverCall(listener, by):
+            reason = await attendance.take_over(Person(listener, by))
+            await answer(carried, done=not reason, reason=reason)
+        case GiveBack(listener, reason):
+            await attendance.give_back(listener, reason)
 
 
 async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
@@ -124,6 +148,6 @@ async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
         await session.person_answered()
 
 
-async def answer(message: Carried, *, done: bool) -> None:
-    """Tell the sender of a message whether it could be carried out."""
-    await in_database(session_messages.answer, message["answer_key"], done=done)
+async def answer(message: Carried, *, done: bool, reason: str = "") -> None:
+    """Tell the sender of a message whether it could be carried out, or why not."""
+    await in_database(session_messages.answer, message["answer_key"], done=done, reason=reason)

@@ -17,7 +17,7 @@ from calls.control import call_variables, media_nodes, speech, streams
 from calls.live.engines import EngineChoice, engines_of
 from calls.live.tool_calls import CallFacts
 from calls.models import Call, Direction
-from calls.session.conversation import HISTORY_TURNS
+from calls.session.conversation import HISTORY_TURNS, turn_of
 from phone_numbers.carriers.registry import detects_screening
 from webhooks import signing
 from webhooks.signing import SigningKeys
@@ -107,7 +107,7 @@ def load(call_id: int, *, stream_lost_at: datetime | None = None) -> LiveCall:
         resumed_after=resumed_after,
         resume_reason=streams.DEPLOY if call.stream_lost_reason == streams.DEPLOY else streams.SESSION_LOST,
         silent_for=selectors.silent_seconds(call) if is_resumed else 0.0,
-        history=tuple(Turn(entry.role, entry.text) for entry in reversed(said)),
+        history=tuple(turn_of(entry.role, entry.text) for entry in reversed(said)),
         to_say=speech.take_waiting(call),
         streamless_for=_streamless_seconds(stream_lost_at) if is_resumed else math.inf,
         is_text=call.is_text,

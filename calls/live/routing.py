@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from channels.auth import AuthMiddlewareStack
 from django.urls import path
 
+from calls.live.live_socket import live_socket
 from calls.live.media_socket import media_socket
 
 # An ASGI application where Django's types expect a view; Channels' router takes both.
@@ -13,4 +15,5 @@ websocket_urlpatterns: list[Any] = [
     path("media/<str:token>", media),
     # The node's name is for the proxy in front; the token says which call it is, in any process.
     path("media/<str:node>/<str:token>", media),
+    path("live/ws/<str:identifier>", AuthMiddlewareStack(live_socket)),
 ]

@@ -212,6 +212,7 @@ class TranscriptEntry(models.Model):
     class Role(models.TextChoices):
         USER = "user"
         MODEL = "model"
+        HUMAN = "human"  # a person who had taken the call over from the agent
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="transcript")
     role = models.CharField(max_length=5, choices=Role)

@@ -9,6 +9,7 @@ from agents.cues import Cue
 from agents.providers.base import ProviderError, RealtimeSession
 from bubblyphone.core.audio import payload_ms
 from calls.session.interfaces import FallbackTts
+from calls.session.listening import Monitor
 from calls.session.playback_clock import Cut, PlaybackClock
 from calls.session.speech_times import SpeechTimes
 from calls.session.transport import MediaTransport
@@ -16,6 +17,10 @@ from calls.session.voice_activity import sounds_in
 
 FALLBACK_ITEM = "fallback tts"  # the name of an "answer" that no model gave
 WAITING_WORDS = "One moment, please."
+PERSON_ITEM = "person"  # the name of what somebody says who has taken the call over
+OTHER_VOICES = frozenset({FALLBACK_ITEM, PERSON_ITEM})
+# So much of a person's voice may wait at the far end. What is late by more would stay late.
+MOST_AHEAD_MS = 400.0
 
 
 class AgentOutput:
@@ -28,6 +33,7 @@ class AgentOutput:
         answers: Callable[[float, float], bool] = lambda received_at, silent_ms: False,
         spoke: SpeechTimes | None = None,
         now: Callable[[], float] = time.monotonic,
+        monitor: Monitor | None = None,
     ) -> None:
         """`answers` is told of the first sound of each answer that was sent: when its piece was received, and how much silence it
         begins with. It says whether the caller waited for it, and so when it is heard is of interest.
@@ -37,6 +43,7 @@ class AgentOutput:
         self._answers = answers
         self._spoke = spoke or SpeechTimes(lambda begin, end: None)
         self._now = now
+        self._monitor = monitor or Monitor()
         self._playout = PlaybackClock(now)
         self._waiting: list[tuple[str, str]] | None = None  # while the line is broken: answer and payload
         self._sound_ends_at = 0.0
@@ -98,6 +105,8 @@ class AgentOutput:
             self._waiting.append((item_id, payload))
             return begins
         await self._transport.send_audio(payload)
+        if self._monitor.tap is not None:
+            self._monitor.tap.said(payload)
         playout, length_ms = self._playout, payload_ms(payload, audio_format)
         sound_ms, silent_from_ms = None, 0.0
         if sounds:
@@ -111,6 +120,23 @@ class AgentOutput:
         if mark := playout.next_mark():
             await self._transport.send_mark(mark)
         return begins
+
+    async def relay(self, payload: str) -> None:
+        """A piece of what a person says in the agent's place. Lost while the line is broken, or when it comes faster than it is played."""
+        if self._waiting is not None or self._playout.remaining_ms() > MOST_AHEAD_MS or not payload:
+            return
+        await self._transport.send_audio(payload)
+        if self._monitor.tap is not None:
+            self._monitor.tap.said(payload)
+        length_ms = payload_ms(payload, self._transport.audio_format)
+        self._playout.sent(PERSON_ITEM, length_ms)
+        begins_at = self._playout.ends_at - length_ms / 1000
+        for begin, end in sounds_in(payload, self._transport.audio_format):
+            self._spoke.sound(begins_at + begin, begins_at + end)
+
+    def unplayed(self) -> tuple[list[str], float]:
+        """The payloads that the far end has yet to play, and how many ms of them it has played."""
+        return self._playout.unplayed()
 
     def _sound_that_is_waited_for(self, received_at: float, sound_ms: float) -> float | None:
         """Whether the first sound of an answer, which begins there in a piece that has just been sent, is: where, or None."""
@@ -154,6 +180,8 @@ class AgentOutput:
         self._first_sound_at = None
         self._playout.cleared()
         self._spoke.cut(self._now())
+        if self._monitor.tap is not None:
+            self._monitor.tap.clear()
         if self._waiting is not None:
             self._waiting = []
         else:
@@ -169,6 +197,8 @@ class AgentOutput:
         """The connection is gone, and with it what had not been played."""
         if self._waiting is None:
             self._waiting = self._playout.take_unplayed()
+            if self._monitor.tap is not None:
+                self._monitor.tap.clear()
             self._spoke.cut(self._now())
 
     async def line_is_back(self) -> None:

@@ -2,7 +2,7 @@
 heard. Or a machine, another person, or the end of the call comes in between.
 """
 
-from calls.session.agent_output import FALLBACK_ITEM, AgentOutput
+from calls.session.agent_output import OTHER_VOICES, PERSON_ITEM, AgentOutput
 from calls.session.conversation import Conversation
 from calls.session.dead_air import DeadAir
 from calls.session.interfaces import Observer
@@ -43,9 +43,16 @@ class BargeIn:
         cuts = await self._agent_output.fall_silent()
         self._vad.note_voice(self._dead_air.spoken_ms)  # what was heard of it went uncounted while we spoke
         self._observer.event("model.interrupted", {"heard_ms": cuts[0].heard_ms if cuts else 0})
+        await self._tell(cuts)
+
+    async def make_way(self) -> None:
+        """A person takes the agent's place in the middle of its answer."""
+        await self._tell(await self._agent_output.fall_silent())
+
+    async def _tell(self, cuts: list[Cut]) -> None:
         self._note(cuts)
         for cut in cuts:
-            if cut.item_id != FALLBACK_ITEM:
+            if cut.item_id not in OTHER_VOICES:
                 await self._link.truncate(cut.item_id, cut.heard_ms)
 
     async def drop_answers(self) -> None:
@@ -58,4 +65,6 @@ class BargeIn:
 
     def _note(self, cuts: list[Cut]) -> None:
         for cut in cuts:
+            if cut.item_id == PERSON_ITEM:
+                continue  # its text is what was said, not what was sent
             self._conversation.cut(cut.item_id, cut.heard_ms, cut.sounds_ms)

@@ -43,25 +43,25 @@ from calls.session.interfaces import (
     TransferRequester,
 )
 from calls.session.last_words import hear_last_words
-from calls.session.limit_watch import LimitWatch
-from calls.session.model_conversation import ModelConversation
+from calls.session.limit_watch import PAUSE_SECONDS, LimitWatch
+from calls.session.listening import Monitor
 from calls.session.model_link import ModelLink
+from calls.session.model_notices import TAKEN_OVER
 from calls.session.reports import Reports
 from calls.session.screening import NOT_SCREENED, Screening, ScreeningPlan
+from calls.session.session_orders import SessionOrders
 from calls.session.short_way import ShortWay
 from calls.session.silence_timeout import SilenceClock
 from calls.session.speech_times import BothSides
+from calls.session.take_over import TakeOver
 from calls.session.tool_executor import MOVED, ToolExecutor
 from calls.session.transfer_state import TransferState
 from calls.session.transport import MediaTransport
 from calls.session.turn_clock import SHORTEST_VOICE_MS, TurnClock
 from calls.session.voicemail import Voicemail
 
-# A caller who is silent for this long has come to an end.
-PAUSE_SECONDS = 0.7
 
-
-class CallSession(ModelConversation):
+class CallSession(SessionOrders):
     """Runs one conversation to its end. `run` returns why it ended: one of our hang-up causes, or "" when the caller's side did."""
 
     def __init__(
@@ -121,7 +121,10 @@ class CallSession(ModelConversation):
     def _connect_ends(self, tts: FallbackTts | None, unheard: tuple[float, float]) -> None:
         """The ways between caller and model."""
         self._spoken = BothSides(self._observer, self._now)
-        self._agent_output = AgentOutput(self._transport, tts, self._caller_is_answered, self._spoken.agent, self._now)
+        self.monitor = Monitor()
+        self._agent_output = AgentOutput(
+            self._transport, tts, self._caller_is_answered, self._spoken.agent, self._now, self.monitor
+        )
         self._turns = TurnClock(self._observer.turn, self._now)
         self._caller_input = CallerInput(
             transport=self._transport,
@@ -130,6 +133,7 @@ class CallSession(ModelConversation):
             turns=self._turns,
             observer=self._observer,
             spoke=self._spoken.caller.sound,
+            monitor=self.monitor,
             is_deaf=lambda: self._transfer.is_ringing or self.answering.is_machine,
             unheard=unheard,
             now=self._now,
@@ -172,6 +176,21 @@ class CallSession(ModelConversation):
             now=self._now,
         )
         self._farewell = Farewell(self._agent_output, self._transfer, self.answering, self.end, self._now)
+        self.take_over = TakeOver(
+            audio_format=self._transport.audio_format,
+            agent_output=self._agent_output,
+            caller_input=self._caller_input,
+            barge_in=self._barge_in,
+            dead_air=self._dead_air,
+            conversation=self._conversation,
+            link=self.link,
+            spoken=self._spoken,
+            transfer=self._transfer,
+            answering=self.answering,
+            farewell=self._farewell,
+            observer=self._observer,
+            now=self._now,
+        )
 
     def _watch(self, limits: Limits) -> LimitWatch:
         return LimitWatch(
@@ -188,47 +207,12 @@ class CallSession(ModelConversation):
             voicemail=self.voicemail,
             farewell=self._farewell,
             tools=self._tools,
+            take_over=self.take_over,
             observer=self._observer,
             prompt=lambda: self._prompt,
             end=self.end,
             now=self._now,
         )
-
-    @property
-    def is_resumed(self) -> bool:
-        """Whether another session has talked before."""
-        return bool(self._resume_reason)
-
-    # --- from outside -------------------------------------------------------------------------------------------------
-
-    async def end_when_quiet(self, cause: str, within_seconds: float) -> None:
-        """Let what has been said be heard, then end."""
-        await self._farewell.end_when_quiet(cause, within_seconds)
-
-    def key_reported(self, event_id: str, digit: str, *, seconds_ago: float) -> None:
-        """The carrier reports a key that the caller pressed, which the stream may have brought already."""
-        if not self._is_over:
-            self._caller_input.key_reported(event_id, digit, seconds_ago=seconds_ago)
-
-    async def transfer_begun(self, *, is_warm: bool = False) -> None:
-        """Somebody else is being called."""
-        if is_warm:
-            await self._transfer.stay_meanwhile()
-        else:
-            self._transfer.begun()
-            await self._barge_in.drop_answers()
-
-    async def transfer_failed(self, reason: str) -> None:
-        """Nobody could be reached: the caller is the model's again, if there is one."""
-        self._vad.forget()
-        await self._transfer.failed(reason)
-        if self._farewell.has_given_up:
-            self.end("model_failed")
-
-    async def person_answered(self) -> None:
-        """A person is there, perhaps after their phone has asked who is calling."""
-        self.answering.person()
-        await self.screening.person()
 
     async def run(self, on_end: Callable[[str], Awaitable[None]] | None = None) -> str:
         """Hold the conversation until somebody ends it: then `on_end` is called at once, while last words may still come in."""
@@ -243,7 +227,7 @@ class CallSession(ModelConversation):
             self._close(tasks, cause)
             # The recipient of a transfer hears the caller's next words.
             words = () if cause == LEFT else (hear_last_words(self.link, self._vad, self._now),)
-            await asyncio.gather(*((on_end(cause),) if on_end else ()), *words)
+            await asyncio.gather(*((on_end(cause),) if on_end else ()), *words, self.take_over.finish())
             return cause
         finally:
             if not self._is_over:  # a defect of ours ended it, or the process ends
@@ -253,6 +237,7 @@ class CallSession(ModelConversation):
     def _close(self, tasks: list[asyncio.Task[None]], cause: str) -> None:
         """The conversation is over. Only the task that reads a model's last words goes on."""
         self._is_over = True
+        self.take_over.leave("session_moved" if cause == LEFT else "call_ended")
         self._short_way.close()
         self._observer.close()
         self._barge_in.line_closed()
@@ -287,7 +272,7 @@ class CallSession(ModelConversation):
             self._observer.event("stream.reconnected", {"reason": self._resume_reason})
         if not is_first:
             await self._go_on(session)
-        elif self._agent_begins and not self.answering.is_machine:
+        elif self._agent_begins and not self.answering.is_machine and not self.take_over.is_on:
             self._dead_air.expect(self._now())
             await session.generate_reply(self._greeting)
 
@@ -298,11 +283,12 @@ class CallSession(ModelConversation):
             await self.link.tell(lambda session: session.generate_reply(self._greeting))
 
     async def _give_up(self) -> None:
+        await self.take_over.wait_until_over()
         await self._farewell.give_up(self._end)
 
     async def _go_on(self, session: RealtimeSession) -> None:
         """After a break: the model does not know that it was in the middle of something, or that the caller waits."""
-        if self.voicemail.is_greeting or self._tools.is_busy:
+        if self.voicemail.is_greeting or self._tools.is_busy or self.take_over.is_on:
             return  # with tools at work it would ask for them once more; their results make it speak
         has_spoken = self._vad.voiced_ms >= SPOKEN_MS and self._now() - self._vad.voice_at >= PAUSE_SECONDS
         is_waited_for = self._dead_air.since is not None or has_spoken
@@ -344,7 +330,7 @@ class CallSession(ModelConversation):
             case OutputTranscript():
                 self._conversation.model_said(self.link.call_wide_transcript(event))
             case ToolCall():
-                self._tools.begin(session, event)
+                self._tools.begin(session, event, denied=TAKEN_OVER if self.take_over.is_on else "")
             case ToolCallsCancelled(call_ids):
                 self._tools.cancel(call_ids)
                 self._dead_air.nothing_due()
@@ -360,7 +346,8 @@ class CallSession(ModelConversation):
 
     async def _play(self, session: RealtimeSession, item_id: str, payload: str) -> None:
         item_id = self.link.call_wide(item_id)
-        is_for_nobody = self._is_over or self._conversation.is_cut(item_id) or self._transfer.is_ringing
+        is_out = self._transfer.is_ringing or self.take_over.is_on
+        is_for_nobody = self._is_over or self._conversation.is_cut(item_id) or is_out
         other_end = self.screening if self.screening.is_on else self.voicemail
         if is_for_nobody or not other_end.takes(item_id):
             length_ms, heard_ms = payload_ms(payload, session.output_format), self._agent_output.heard_ms(item_id)
@@ -390,7 +377,8 @@ class CallSession(ModelConversation):
         """The caller speaks, perhaps over the agent: barge-in, except during a goodbye or a transfer."""
         self._silence.caller_began()
         self._turns.caller_spoke()
-        if self._barge_in.is_possible and not self._farewell.has_begun and not self._transfer.is_ringing:
+        is_listened_to = self._farewell.has_begun or self._transfer.is_ringing or self.take_over.is_on
+        if self._barge_in.is_possible and not is_listened_to:
             self._is_mid_answer = False
             await self._barge_in.cut_answer()
 

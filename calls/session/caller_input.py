@@ -13,6 +13,7 @@ from calls.session.audio_counts import AUDIO
 from calls.session.dtmf_collector import DtmfCollector
 from calls.session.ear import Ear
 from calls.session.interfaces import Observer
+from calls.session.listening import Monitor
 from calls.session.model_link import ModelLink
 from calls.session.transport import LineBack, LineBroken, MediaTransport
 from calls.session.turn_clock import TurnClock
@@ -36,6 +37,7 @@ class CallerInput:
         observer: Observer,
         is_deaf: Callable[[], bool],
         spoke: Callable[[float, float], None],
+        monitor: Monitor | None = None,
         unheard: tuple[float, float] = (0.0, 0.0),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -46,7 +48,10 @@ class CallerInput:
         self._turns = turns
         self._observer = observer
         self._is_deaf = is_deaf
+        self._monitor = monitor or Monitor()
         self._now = now
+        # Is given the caller's audio instead of the model, while a person has the call.
+        self.elsewhere: Callable[[str], None] | None = None
         self._to_model: Callable[[str], str] | None = None
         self._unheard = [unheard]  # all the times without a stream
         self._reported_keys: set[str] = set()
@@ -110,6 +115,11 @@ class CallerInput:
         self.vad.hear(payload, counts=not self._agent_output.is_audible)
         if self.ear is not None:
             self.ear.hear(payload)
+        if self._monitor.tap is not None:
+            self._monitor.tap.heard(payload)
+        if self.elsewhere is not None:
+            self.elsewhere(payload)
+            return
         session = self._link.session
         if session is None:
             if len(self._held_back) == HELD_BACK_FRAMES:

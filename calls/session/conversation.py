@@ -56,7 +56,7 @@ class Conversation:
     def history(self) -> tuple[Turn, ...]:
         """For a model session that begins now."""
         self.release()
-        return tuple(Turn(each.role, each.text) for each in self._said if each.text)
+        return tuple(turn_of(each.role, each.text) for each in self._said if each.text)
 
     def is_cut(self, item_id: str) -> bool:
         """Whether what still comes of this answer is for nobody."""
@@ -75,6 +75,11 @@ class Conversation:
         self._said.append(_Said("user", text))
         self._observer.transcript("user", text)
         self.release()
+
+    def person_said(self, text: str) -> None:
+        """Somebody who has taken the call over has spoken."""
+        self._said.append(_Said("human", text))
+        self._observer.transcript("human", text)
 
     def model_said(self, said: OutputTranscript) -> None:
         """The text of an answer, which may have been cut off before it was known."""
@@ -126,6 +131,11 @@ class Conversation:
             self._cut[item_id].of_ms += length_ms
         else:
             self.cut(item_id, heard_ms, heard_ms + length_ms)
+
+
+def turn_of(role: str, text: str) -> Turn:
+    """What was said, for models, which know two sides. `human` is a person who had taken the call over."""
+    return Turn("model", f"(A colleague:) {text}") if role == "human" else Turn(role, text)
 
 
 def spoken_part(text: str, share: float) -> str:

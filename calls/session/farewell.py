@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from agents.providers.base import RealtimeSession
+from agents.providers.base import ProviderError, RealtimeSession
 from agents.providers.model_events import ToolCall
 from calls.session import model_notices
 from calls.session.agent_output import AgentOutput
@@ -38,20 +38,38 @@ class Farewell:
         self._now = now
         self.has_begun = False  # the model has hung up: nothing interrupts its goodbye
         self.has_given_up = False  # no model can be had
+        self._withdrawals = 0
 
     async def hang_up(self, session: RealtimeSession, call: ToolCall) -> None:
         """The model wants to hang up. A call that a machine answered ends with its message."""
         if self._answering.is_machine:
             return
-        self.has_begun = True
+        self.has_begun, withdrawals = True, self._withdrawals
         await asyncio.sleep(LAST_WORDS_SECONDS)
-        await self.end_when_quiet("normal_clearing", FAREWELL_SECONDS)
+        await self._agent_output.wait_for_silence(self._now() + FAREWELL_SECONDS)
+        if withdrawals == self._withdrawals:
+            self._end("normal_clearing")
+        else:
+            await self._deny(session, call)
+
+    def withdraw(self) -> None:
+        """A person takes the agent's place: it does not hang up or hand over, though it has begun to."""
+        self.has_begun = False
+        self._withdrawals += 1
+
+    async def _deny(self, session: RealtimeSession, call: ToolCall) -> None:
+        with contextlib.suppress(ProviderError):
+            await session.send_tool_result(call.call_id, call.name, {"error": model_notices.TAKEN_OVER})
 
     async def hand_over(self, session: RealtimeSession, call: ToolCall) -> None:
         """The model wants somebody else to take over: they are called."""
+        withdrawals = self._withdrawals
         await asyncio.sleep(LAST_WORDS_SECONDS)
         await self._agent_output.wait_for_silence(self._now() + FAREWELL_SECONDS)
-        await self._transfer.ask(session, call)
+        if withdrawals == self._withdrawals:
+            await self._transfer.ask(session, call)
+        else:
+            await self._deny(session, call)
 
     async def end_when_quiet(self, cause: str, within_seconds: float) -> None:
         """Let what has been said be heard, then end."""

@@ -14,11 +14,14 @@ from calls.session.interfaces import Limits, Observer
 from calls.session.model_link import ModelLink
 from calls.session.silence_timeout import Due, SilenceClock, SilenceLimit
 from calls.session.speech_times import BothSides
+from calls.session.take_over import TakeOver
 from calls.session.tool_executor import ToolExecutor
 from calls.session.transfer_state import TransferState
 from calls.session.voicemail import Voicemail
 
 LOOK_SECONDS = 0.25
+# A caller who is silent for this long has come to an end.
+PAUSE_SECONDS = 0.7
 
 
 class LimitWatch:
@@ -40,6 +43,7 @@ class LimitWatch:
         voicemail: Voicemail,
         farewell: Farewell,
         tools: ToolExecutor,
+        take_over: TakeOver,
         observer: Observer,
         prompt: Callable[[], str],
         end: Callable[[str], None],
@@ -58,6 +62,7 @@ class LimitWatch:
         self._voicemail = voicemail
         self._farewell = farewell
         self._tools = tools
+        self._take_over = take_over
         self._observer = observer
         self._prompt = prompt
         self._end = end
@@ -74,7 +79,7 @@ class LimitWatch:
                 self._end("max_duration")
                 return
             heard_at = max(self._vad.heard_at, self._caller_input.acted_at)
-            match self._silence_limit.due(self._silent_seconds(), heard_at=heard_at, may_ask=self._may_speak):
+            match self._silence_limit.due(self._silent_seconds(), heard_at=heard_at, may_ask=self.may_speak):
                 case Due.END:
                     self._end("silence_timeout")
                     return
@@ -86,15 +91,33 @@ class LimitWatch:
             await self._mend_dead_air(now)
 
     @property
-    def _may_speak(self) -> bool:
+    def may_speak(self) -> bool:
         """Whether the model is with the caller, and not heard."""
-        is_elsewhere = self._transfer.is_ringing or self._voicemail.is_greeting or not self._answering.is_decided
+        is_elsewhere = (
+            self._take_over.is_on
+            or self._transfer.is_ringing
+            or self._voicemail.is_greeting
+            or not self._answering.is_decided
+        )
         is_away = self._link.session is None or self._agent_output.is_line_broken or self._farewell.has_begun
         return not (is_elsewhere or is_away or self._agent_output.is_audible or self._tools.is_busy)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the model may speak, and the caller has been silent for a moment."""
+        return self.may_speak and self._now() - self._vad.heard_at >= PAUSE_SECONDS
+
     def _silent_seconds(self) -> float:
-        """Since the last sound. Ringing is one; the wait for a model, a verdict, a tool or a person is nobody's silence."""
-        is_waiting = self._transfer.is_under_way or not self._answering.is_decided or not self._link.connections
+        """Since the last sound. Ringing is one; the wait for a model, a verdict, a tool or a person is nobody's silence.
+
+        A person who has taken the call over may be silent for as long as they like.
+        """
+        is_waiting = (
+            self._take_over.is_on
+            or self._transfer.is_under_way
+            or not self._answering.is_decided
+            or not self._link.connections
+        )
         is_ringing = self._transfer.is_ringing or self._answering.is_machine
         self._silence.heard(max(self._agent_output.sound_ends_at, self._vad.heard_at, self._caller_input.acted_at))
         return self._silence.check(
@@ -105,7 +128,7 @@ class LimitWatch:
     async def _mend_dead_air(self, now: float) -> None:
         if self._vad.voiced_ms >= self._dead_air.spoken_ms and self._vad.voice_at > (self._dead_air.since or 0.0):
             self._dead_air.expect(self._vad.voice_at)
-        if not self._may_speak or (remedy := self._dead_air.due(now)) is None:
+        if not self.may_speak or (remedy := self._dead_air.due(now)) is None:
             return
         self._observer.event("dead_air", {"remedy": remedy.value})
         if self._agent_output.is_on:  # an answer of mere silence, before which nothing else would be heard

@@ -30,16 +30,30 @@ class ModelConversation(ABC):
         """Why the conversation was ended; "" while nobody has."""
         return self._end.result() if self._end.done() else ""
 
-    async def inject_context(self, message: str) -> bool:
+    async def inject_context(self, message: str, *, by: str = "") -> bool:
         """Give the model a note; False when it has no session to take it, or the conversation is over."""
         if is_taken := not self._is_over and await self.link.tell(lambda session: session.send_context(message)):
             self.link.note(message)
-            self._observer.event("context.injected", source="api")
+            self._observer.event("context.injected", {"by": by} if by else {}, source="api")
         return is_taken
 
     async def speak(self, text: str) -> bool:
         """Have the model say, or write, a text of the developer's; False as above."""
         return not self._is_over and await self.link.tell(lambda session: session.say(text))
+
+    async def whisper(self, text: str, *, by: str) -> bool:
+        """Give the model an instruction of somebody who follows the call, which it follows at once if nobody speaks; False as above."""
+        if self._is_over:
+            return False
+        at_once = self._may_answer_now
+        if is_taken := await self.link.tell(lambda session: session.follow(text, at_once=at_once)):
+            self._observer.event("whisper.sent", {"by": by, "text": text}, source="api")
+        return is_taken
+
+    @property
+    def _may_answer_now(self) -> bool:
+        """Whether the model may speak without anybody having said something."""
+        return False
 
     async def late_result(self, tool: str, result: Mapping[str, Any]) -> bool:
         """Tell the model the result of a tool that an earlier session of this call had asked for; False as above."""

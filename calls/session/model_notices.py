@@ -1,6 +1,6 @@
 """Notes about a call that a model receives beside its prompt and `agents.cues`, and the one sentence that callers hear from us."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 STAY_MEANWHILE = "A person is being called and will hear what this is about first. Tell the caller so, and stay with them until then."
 APOLOGY = "I am sorry, something is wrong on our side."
@@ -18,3 +18,15 @@ def no_such_tool(names: Iterable[str]) -> str:
 
 def keys_pressed(keys: str) -> str:
     return f"The caller has pressed these keys of the telephone: {keys}"
+
+
+TAKEN_OVER = "A person has taken over this call. Nothing is done until the call is given back to you."
+# What a model is reminded of when it gets the call back, in characters; the latest count.
+MOST_GIVEN_BACK = 6000
+
+
+def given_back(said: Sequence[str]) -> str:
+    """A person had taken the call over; `said` is what was understood meanwhile, one line a sentence."""
+    text = "\n".join(said)[-MOST_GIVEN_BACK:]
+    meanwhile = f"This was said meanwhile:\n{text}" if text else "What was said meanwhile is not known."
+    return f"A colleague had taken over this call, and the caller is with you again. {meanwhile}"

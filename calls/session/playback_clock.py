@@ -172,6 +172,12 @@ class PlaybackClock:
         self._unplayed.clear()
         self._unplayed_ms = 0.0
 
+    def unplayed(self) -> tuple[list[str], float]:
+        """The payloads that are not played to their end, and how many ms of them have been played."""
+        self._forget_played(self.remaining_ms())
+        played_ms = max(0.0, self._unplayed_ms - self.remaining_ms())
+        return [payload for _, payload, _ in self._unplayed if payload], played_ms
+
     def take_unplayed(self) -> list[tuple[str, str]]:
         """The far end is gone: answer and payload of each piece that was not played to its end, as if never sent."""
         self._forget_played(self.remaining_ms())

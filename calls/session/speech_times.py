@@ -48,7 +48,13 @@ class BothSides:
     def __init__(self, observer: Observer, now: Callable[[], float]) -> None:
         self._now = now
         self.caller = SpeechTimes(lambda begin, end: observer.spoke("user", now() - begin, now() - end))
-        self.agent = SpeechTimes(lambda begin, end: observer.spoke("model", now() - begin, now() - end))
+        self.agent = SpeechTimes(lambda begin, end: observer.spoke(self._agent, now() - begin, now() - end))
+        self._agent = "model"
+
+    def agent_is(self, role: str) -> None:
+        """Who speaks on the agent's side from now on: `model`, or `human` for a person who has taken the call over."""
+        self.agent.finish(self._now())
+        self._agent = role
 
     def settle(self) -> None:
         """Report what is over."""

@@ -77,8 +77,11 @@ class ToolExecutor:
         """Whether the model waits for a tool."""
         return bool(self._runs)
 
-    def begin(self, session: RealtimeSession, call: ToolCall) -> None:
-        """Start what the model has called. The same call reported twice is started once."""
+    def begin(self, session: RealtimeSession, call: ToolCall, *, denied: str = "") -> None:
+        """Start what the model has called. The same call reported twice is started once.
+
+        `denied`: why nothing may run now; the model gets it as the result.
+        """
         if self._seen.get((session, call.call_id)) == call:
             return
         self._seen[session, call.call_id] = call
@@ -86,7 +89,9 @@ class ToolExecutor:
         run = _Run(session, call)
         self._runs.append(run)
         tool = self._tools.get(call.name)
-        if tool is None:
+        if denied:
+            work = self._refuse(run, denied, "taken_over")
+        elif tool is None:
             work = self._refuse(run, model_notices.no_such_tool(self._tools), "unknown_tool")
         elif tool.name in self._built_in:
             work = self._act(run)

@@ -54,5 +54,5 @@ class TransferState:
         why = model_notices.not_handed_over(reason)
         if asked is not None:
             await self._answer(*asked, {"error": why})
-        elif await self._tell(lambda session: session.send_notice(why)):
-            await self._tell(lambda session: session.generate_reply(Cue.OFFER_TO_GO_ON))
+        else:
+            await self._tell(lambda session: session.advise(why, Cue.OFFER_TO_GO_ON))

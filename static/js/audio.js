@@ -1,4 +1,4 @@
-// A voice line between the microphone and loudspeaker of this machine and the page that uses it (Phone, Sandbox).
+// A voice line between the microphone and loudspeaker of this machine and the page that uses it (Phone, Sandbox, a running call).
 
 const PROBLEMS = {
   NotAllowedError: "Microphone access was denied. Allow it in the address bar and try again.",
@@ -32,8 +32,8 @@ function meterValue(level) {
 export class VoiceLine {
   /**
    * @param {{worklet: string, prefillMs?: number, maxQueuedMs?: number, onFrame: (pcm: ArrayBuffer) => void,
-   *   onOpen?: () => void, levelIn: HTMLMeterElement, levelOut: HTMLMeterElement}} options
-   *   onFrame gets 20 ms of PCM16, 16 kHz, mono
+   *   onOpen?: () => void, levelIn: HTMLMeterElement, levelOut: HTMLMeterElement | HTMLMeterElement[]}} options
+   *   onFrame gets 20 ms of PCM16, 16 kHz, mono. With several meters for the way out, each is a side that plays beside the others.
    */
   constructor({ prefillMs = 60, maxQueuedMs = 0, ...options }) {
     this.options = { prefillMs, maxQueuedMs, ...options };
@@ -41,18 +41,18 @@ export class VoiceLine {
     this.isMuted = false;
   }
 
-  /** Asks for the microphone and starts. Call it from a click: browsers keep audio still until there was one. */
-  async open() {
+  /** Asks for the microphone, unless it is only to play, and starts. Call it from a click: browsers keep audio still until there was one. */
+  async open({ microphone = true } = {}) {
     if (!navigator.mediaDevices) throw new Error("browsers allow it only on https or localhost");
     this.context = new AudioContext({ latencyHint: "interactive" });
     try {
       const [stream] = await Promise.all([
-        openMicrophone(this.microphoneId),
+        microphone ? openMicrophone(this.microphoneId) : null,
         this.context.audioWorklet.addModule(this.options.worklet),
         this.context.resume(),
       ]);
       this.connect();
-      this.listenTo(stream);
+      if (stream) this.listenTo(stream);
       if (this.loudspeakerId) await this.chooseLoudspeaker(this.loudspeakerId);
       this.options.onOpen?.();
     } catch (error) {
@@ -68,16 +68,33 @@ export class VoiceLine {
       if (data.frame) onFrame(data.frame);
       else levelIn.value = meterValue(data.level);
     };
-    this.playback = new AudioWorkletNode(this.context, "playback", {
-      numberOfInputs: 0,
-      outputChannelCount: [1],
-      processorOptions: { prefillMs, maxQueuedMs },
+    this.playbacks = [levelOut].flat().map((meter) => {
+      const playback = new AudioWorkletNode(this.context, "playback", {
+        numberOfInputs: 0,
+        outputChannelCount: [1],
+        processorOptions: { prefillMs, maxQueuedMs },
+      });
+      playback.port.onmessage = ({ data }) => {
+        meter.value = meterValue(data.level);
+        meter.dataset.playedMs = data.playedMs;
+      };
+      playback.connect(this.context.destination);
+      return playback;
     });
-    this.playback.port.onmessage = ({ data }) => {
-      levelOut.value = meterValue(data.level);
-      levelOut.dataset.playedMs = data.playedMs;
-    };
-    this.playback.connect(this.context.destination);
+  }
+
+  /** Asks for the microphone of a line that has only played so far. Throws as getUserMedia does. */
+  async openMicrophone() {
+    this.listenTo(await openMicrophone(this.microphoneId));
+  }
+
+  /** Only plays from now on. */
+  closeMicrophone() {
+    this.source?.disconnect();
+    this.hangUpMicrophone();
+    this.stream = this.source = null;
+    this.isMuted = false;
+    this.options.levelIn.value = 0;
   }
 
   listenTo(stream) {
@@ -101,14 +118,14 @@ export class VoiceLine {
     await this.context?.setSinkId?.(id).catch(() => {});
   }
 
-  /** Plays PCM16 of a sample rate behind what is still to be played. */
-  play(pcm, rate) {
-    this.playback?.port.postMessage({ frame: pcm, rate }, [pcm]);
+  /** Plays PCM16 of a sample rate behind what is still to be played on that side. */
+  play(pcm, rate, side = 0) {
+    this.playbacks?.[side].port.postMessage({ frame: pcm, rate }, [pcm]);
   }
 
   /** Drops what is still to be played. */
   clear() {
-    this.playback?.port.postMessage({ clear: true });
+    for (const playback of this.playbacks ?? []) playback.port.postMessage({ clear: true });
   }
 
   set muted(muted) {
@@ -122,10 +139,10 @@ export class VoiceLine {
 
   async close() {
     this.hangUpMicrophone();
-    this.stream = this.source = this.capture = this.playback = null;
+    this.stream = this.source = this.capture = this.playbacks = null;
     this.isMuted = false;
     if (this.context?.state !== "closed") await this.context?.close();
-    this.options.levelIn.value = this.options.levelOut.value = 0;
+    for (const meter of [this.options.levelIn, this.options.levelOut].flat()) meter.value = 0;
   }
 }
 

@@ -2,6 +2,7 @@
 import { CallTimer, VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMute } from "./audio.js";
 import { wireDevices } from "./devices.js";
 import { Conversation } from "./conversation.js";
+import { Ringing, wireNotifications } from "./ringing.js";
 
 const RATE = 16000;
 const RECONNECT_MS = [500, 1000, 2000, 5000];
@@ -30,6 +31,7 @@ const line = new VoiceLine({
   levelOut: element("level-out"),
   onFrame: (pcm) => root.dataset.state === "talking" && send(pcm),
 });
+const ringing = new Ringing();
 let socket = null;
 let attempts = 0;
 let lastCall = Number(root.dataset.lastCall);
@@ -113,6 +115,7 @@ async function dial() {
 
 function ring(from) {
   show("incoming", "Incoming call", from);
+  ringing.start(inGroups(from), () => element("accept").focus());
   follow();
 }
 
@@ -134,6 +137,7 @@ function inGroups(number) {
 
 function show(state, text, party) {
   showState(root, state);
+  if (state !== "incoming") ringing.stop();
   root.classList.toggle("ringing", state === "incoming" || state === "calling");
   screen.state.textContent = text;
   if (party !== undefined) screen.party.textContent = inGroups(party);
@@ -150,6 +154,7 @@ element("decline").addEventListener("click", () => send({ type: "decline" }));
 element("hang-up").addEventListener("click", () => send({ type: "hangup" }));
 wireMute(element("mute"), (muted) => (line.muted = muted));
 wireDevices(line);
+wireNotifications(element("notify"), element("notify-status"));
 element("own")?.addEventListener("change", ({ target }) => (element("to").value = target.value));
 root.querySelector(".pad").addEventListener("click", ({ target }) => {
   const digit = target.closest("[data-digit]")?.dataset.digit;

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from channels.testing import WebsocketCommunicator
 
+from accounts.page_sockets import is_same_origin
 from bubblyphone.asgi import application
-from sandbox.phone_socket import is_command, is_same_origin
+from sandbox.phone_socket import is_command
 
 
 def scope(origin: str | None, host: str = "localhost:8000") -> dict[str, Any]:

@@ -264,6 +264,8 @@ async def test_never_speaks_what_the_platform_tells_it(
         Cue.ASK_IF_THERE: "Are you still there?",
         Cue.TOOL_TAKES_LONG: "One moment, please.",
         Cue.OFFER_TO_GO_ON: f"I am sorry, I could not reach anybody. {ELSE}",
+        Cue.CALL_GIVEN_BACK: f"I am back with you. {ELSE}",
+        Cue.FOLLOW_WHISPER: "",  # nothing was whispered
         Cue.LEAVE_MESSAGE: f"{who} Please call back when you can. Goodbye.",
     }
     assert await new_conversation(history=history).reply(cue) == spoken[cue]

@@ -1,0 +1,212 @@
+"""A person takes the agent's place in a call, and gives it back. Pure asyncio.
+
+Meanwhile the model hears nothing, nothing of it is heard, and it runs no tools. Where speech can be recognized, it learns afterwards
+what was said.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from agents.cues import Cue
+from bubblyphone.core.audio import PCM16_16K, AudioFormat, make_transcoder
+from calls.session import model_notices
+from calls.session.agent_output import AgentOutput
+from calls.session.answering import Answering
+from calls.session.barge_in import BargeIn
+from calls.session.caller_input import CallerInput
+from calls.session.conversation import Conversation
+from calls.session.dead_air import DeadAir
+from calls.session.farewell import Farewell
+from calls.session.interfaces import Observer
+from calls.session.model_link import ModelLink
+from calls.session.speech_times import BothSides
+from calls.session.transfer_state import TransferState
+
+# A microphone sends all the time. When nothing has come of it for so long, nobody is behind it.
+LOST_SECONDS = 4.0
+LOOK_SECONDS = 0.5
+# The longest wait for the words that were said last.
+WORDS_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is at a call's page. `id` is that of the connection, `name` the account user's."""
+
+    id: str
+    name: str
+
+
+class Scribe(Protocol):
+    """Writes down what is said on one side."""
+
+    def take(self, payload: str) -> None:
+        """The next piece of audio."""
+
+    async def close(self, within_seconds: float) -> None:
+        """No more comes; what was said last may take that long."""
+
+
+# Makes one for audio in a format, which is given each sentence; None where speech cannot be recognized.
+MakeScribe = Callable[[AudioFormat, Callable[[str], None]], Scribe | None]
+
+
+class TakeOver:
+    """Who has the call instead of its agent, if anybody."""
+
+    def __init__(
+        self,
+        *,
+        audio_format: AudioFormat,
+        agent_output: AgentOutput,
+        caller_input: CallerInput,
+        barge_in: BargeIn,
+        dead_air: DeadAir,
+        conversation: Conversation,
+        link: ModelLink,
+        spoken: BothSides,
+        transfer: TransferState,
+        answering: Answering,
+        farewell: Farewell,
+        observer: Observer,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._format = audio_format
+        self._agent_output = agent_output
+        self._caller_input = caller_input
+        self._barge_in = barge_in
+        self._dead_air = dead_air
+        self._conversation = conversation
+        self._link = link
+        self._spoken = spoken
+        self._transfer = transfer
+        self._answering = answering
+        self._farewell = farewell
+        self._observer = observer
+        self._now = now
+        self.make_scribe: MakeScribe = lambda audio_format, said: None
+        # Is called with who had the call, and why not any more; returns at once.
+        self.has_ended: Callable[[Person, str], None] = lambda person, reason: None
+        self._to_caller: Callable[[str], str] | None = None
+        self._began_at = self._heard_at = 0.0
+        self._scribes: tuple[Scribe | None, Scribe | None] = (None, None)  # of the caller, of the person
+        self._said: list[str] = []
+        self._is_ending = False
+        self._over = asyncio.Event()
+        self._over.set()
+        self.person: Person | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the agent is out of the call."""
+        return self.person is not None
+
+    def refusal(self, person: Person) -> str:
+        """Why this person cannot have the call now; "" if they can."""
+        if self.person is not None and self.person.id != person.id:
+            return f"{self.person.name} has taken over this call."
+        if self._transfer.is_ringing:
+            return "The call is being transferred."
+        if self._answering.is_machine:
+            return "No person has answered this call yet."
+        return ""
+
+    async def begin(self, person: Person) -> str:
+        """Put a person in the agent's place, whose answer is cut as if the caller had interrupted it. Returns why not, or ""."""
+        if (refusal := self.refusal(person)) or self.is_on:
+            return refusal
+        self.person, self._is_ending, self._said = person, False, []
+        self._over.clear()
+        self._began_at = self._heard_at = self._now()
+        self._to_caller = make_transcoder(PCM16_16K, self._format)
+        self._observer.event("takeover.started", {"by": person.name}, source="api")
+        self._farewell.withdraw()
+        await self._barge_in.make_way()
+        self._spoken.agent_is("human")
+        self._agent_is_not_expected()
+        self._scribes = (
+            self.make_scribe(self._format, self._caller_said),
+            self.make_scribe(PCM16_16K, self._person_said),
+        )
+        self._caller_input.elsewhere = self._caller_heard
+        self.task = asyncio.create_task(self._mind_person())
+        return ""
+
+    def _agent_is_not_expected(self) -> None:
+        self._caller_input.vad.forget()
+        self._dead_air.nothing_due()
+
+    def _caller_heard(self, payload: str) -> None:
+        """The caller's next piece of audio, which is not for the model."""
+        if scribe := self._scribes[0]:
+            scribe.take(payload)
+
+    async def hear(self, person_id: str, payload: str) -> None:
+        """The next piece from the person's microphone: PCM16, 16 kHz."""
+        if self.person is None or self.person.id != person_id or self._is_ending:
+            return
+        self._heard_at = self._now()
+        if scribe := self._scribes[1]:
+            scribe.take(payload)
+        if not self._transfer.is_ringing:
+            await self._agent_output.relay(self._to_caller(payload) if self._to_caller else payload)
+
+    async def end(self, person_id: str, reason: str) -> bool:
+        """Give the call back to the agent, which goes on from what was said. False if that person does not have it."""
+        if self.person is None or self.person.id != person_id or self._is_ending:
+            return False
+        self._is_ending = True
+        await self.finish()
+        if self.person is None:  # the call has ended meanwhile
+            return True
+        self.leave(reason)
+        self._agent_is_not_expected()
+        notice = model_notices.given_back(self._said)
+        if self._transfer.is_ringing:
+            await self._link.tell(lambda session: session.send_notice(notice))
+        else:
+            self._dead_air.expect(self._now())
+            await self._link.tell(lambda session: session.advise(notice, Cue.CALL_GIVEN_BACK))
+        return True
+
+    async def wait_until_over(self) -> None:
+        """Until the agent has the call."""
+        await self._over.wait()
+
+    def leave(self, reason: str) -> None:
+        """The person does not have the call any more, for example because it is over."""
+        person, self.person = self.person, None
+        if person is None:
+            return
+        seconds = round(self._now() - self._began_at)
+        self._observer.event("takeover.ended", {"by": person.name, "reason": reason, "seconds": seconds}, source="api")
+        self._spoken.agent_is("model")
+        self._caller_input.elsewhere = None
+        self._over.set()
+        self.has_ended(person, reason)
+
+    async def finish(self) -> None:
+        """Write down what was said last."""
+        scribes, self._scribes = self._scribes, (None, None)
+        await asyncio.gather(*(scribe.close(WORDS_SECONDS) for scribe in scribes if scribe is not None))
+
+    def _caller_said(self, text: str) -> None:
+        self._said.append(f"Caller: {text}")
+        self._conversation.caller_said(text)
+
+    def _person_said(self, text: str) -> None:
+        self._said.append(f"Colleague: {text}")
+        self._conversation.person_said(text)
+
+    async def _mind_person(self) -> None:
+        """The browser may vanish without a word."""
+        person = self.person
+        while person is not None and self.person is person:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self.person is person and self._now() - self._heard_at >= LOST_SECONDS:
+                await self.end(person.id, "connection_lost")
+                return

@@ -1,0 +1,137 @@
+// A running call's page: listen to it, and take it over. The frames are described in calls/live/live_socket.py.
+import { VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMute } from "./audio.js";
+
+const HEARD_EVERY = 20; // pieces of audio
+const CLOSED = {
+  1006: "The connection was lost. Listen in again to go on.",
+  4401: "You are signed out. Reload this page to sign in again.",
+  4403: "You are signed out. Reload this page to sign in again.",
+  4404: "The call is not connected right now.",
+  4408: "Your connection is too slow to listen in.",
+};
+const IDLE = "Nobody on the call hears you.";
+const GIVEN_BACK = {
+  connection_lost: "The agent has the call again: your microphone was not heard.",
+  signed_out: "The agent has the call again: you are signed out.",
+};
+
+const root = document.getElementById("call-follow");
+const element = (id) => document.getElementById(id);
+const line = new VoiceLine({
+  worklet: root.dataset.worklet,
+  maxQueuedMs: 300,
+  levelIn: element("level-in"),
+  levelOut: [element("level-caller"), element("level-agent")],
+  onFrame: (pcm) => root.dataset.state === "talking" && socket?.send(pcm),
+});
+let socket = null;
+let wantsCall = false; // as soon as the line is there
+let heard = 0;
+
+function show(state, text = IDLE) {
+  showState(root, state);
+  element("live-state").textContent = text;
+}
+
+// --- the connection -------------------------------------------------------------------------------------------------
+
+function connect() {
+  const address = new URL(root.dataset.socket, location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  heard = 0;
+  socket = new WebSocket(address);
+  socket.binaryType = "arraybuffer";
+  socket.onmessage = ({ data }) => (typeof data === "string" ? onMessage(JSON.parse(data)) : onAudio(data));
+  socket.onclose = ({ code }) => onLost(code);
+}
+
+function onAudio(data) {
+  const [side, kilohertz] = new Uint8Array(data, 0, 2);
+  line.play(data.slice(2), kilohertz * 1000, side);
+  if (++heard % HEARD_EVERY === 0) send({ type: "heard", count: heard });
+}
+
+function send(frame) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame));
+}
+
+function onMessage(message) {
+  switch (message.type) {
+    case "listening":
+      show("listening", "You hear both sides. Nobody on the call hears you.");
+      return askForCall();
+    case "waiting":
+      line.closeMicrophone();
+      return show("connecting", "Waiting for the call…");
+    case "taken_over":
+      if (!message.own) return show("listening", `${message.by} has taken over this call.`);
+      setMuted(element("live-mute"), false);
+      return show("talking", "The caller hears you. The agent waits.");
+    case "given_back":
+      if (message.own) line.closeMicrophone();
+      if (message.own && GIVEN_BACK[message.reason]) showTrouble(GIVEN_BACK[message.reason]);
+      return show("listening", `${message.own ? "You have" : `${message.by} has`} given the call back to the agent.`);
+    case "refused":
+      line.closeMicrophone();
+      return showTrouble(message.message);
+    case "ended":
+      return finish("The call has ended.");
+  }
+}
+
+function onLost(code) {
+  if (socket === null) return; // we have closed it
+  finish();
+  if (CLOSED[code]) showTrouble(CLOSED[code]);
+}
+
+function finish(text) {
+  const last = socket;
+  socket = null;
+  wantsCall = false;
+  last?.close();
+  line.close();
+  show("idle", text);
+}
+
+// --- buttons --------------------------------------------------------------------------------------------------------
+
+async function listen() {
+  showTrouble("");
+  show("connecting", "Connecting…");
+  try {
+    await line.open({ microphone: wantsCall });
+  } catch (error) {
+    wantsCall = false;
+    show("idle");
+    return showTrouble(microphoneProblem(error));
+  }
+  connect();
+}
+
+async function takeOver() {
+  wantsCall = true;
+  if (root.dataset.state !== "listening") return listen();
+  showTrouble("");
+  try {
+    await line.openMicrophone();
+  } catch (error) {
+    wantsCall = false;
+    return showTrouble(microphoneProblem(error));
+  }
+  askForCall();
+}
+
+function askForCall() {
+  if (wantsCall) send({ type: "take_over" });
+  wantsCall = false;
+}
+
+element("listen").addEventListener("click", listen);
+element("stop-listening").addEventListener("click", () => finish());
+element("take-over").addEventListener("click", takeOver);
+element("give-back").addEventListener("click", () => send({ type: "give_back" }));
+wireMute(element("live-mute"), (muted) => (line.muted = muted));
+
+root.querySelector("[data-script]").hidden = false;
+show("idle");

@@ -1,0 +1,260 @@
+"""People at the page of a live call: they listen, whisper, and take the agent's place. Both ends are in the test's hand."""
+
+import asyncio
+import base64
+from collections.abc import Callable
+
+import pytest
+
+from agents.cues import Cue, whispered
+from agents.providers.base import ProviderError
+from agents.providers.model_events import (
+    AudioDelta,
+    InputTranscript,
+    OutputTranscript,
+    SpeechStarted,
+    SpeechStopped,
+    ToolCall,
+    TurnDone,
+)
+from bubblyphone.core.audio import AudioFormat
+from calls.session.agent_output import MOST_AHEAD_MS
+from calls.session.listening import PIECE_SECONDS
+from calls.session.model_notices import TAKEN_OVER, given_back
+from calls.session.take_over import LOST_SECONDS, Person
+from phone_numbers.carriers.media_codec import StreamStopped
+from tests.calls.scripted import FRAME, audio
+from tests.calls.session.conversations import Conversation, conversation
+from tests.virtual_time import settled, until
+
+pytestmark = pytest.mark.virtual_time
+
+ADA, BOB = Person("1", "ada@example.com"), Person("2", "bob@example.com")
+MICROPHONE = base64.b64encode(bytes(640)).decode()  # 20 ms of PCM16, 16 kHz
+VOICE = base64.b64encode(b"\x00\x20" * 320).decode()
+
+
+async def talk_into(talk: Conversation, seconds: float, person: Person = ADA) -> None:
+    for _ in range(round(seconds * 50)):
+        await talk.session.take_over.hear(person.id, VOICE)
+        await asyncio.sleep(0.02)
+
+
+async def test_a_person_takes_the_place_of_the_agent_and_gives_it_back() -> None:
+    async with conversation(silence=10) as talk:
+        model = await talk.model_session()
+        over = talk.session.take_over
+        model.queue.put_nowait(AudioDelta("a", audio(2000)))
+        model.queue.put_nowait(OutputTranscript("a", "A very long story."))
+        await until(lambda: talk.notes.transcripts)
+        await asyncio.sleep(0.5)
+
+        assert await over.begin(ADA) == ""
+        assert model.truncated == [("a", 500)]  # cut as by the caller's voice
+        assert (talk.caller.clears, talk.notes.interruptions) == (1, [("a", 500, 0.25)])
+        assert await over.begin(ADA) == ""  # once more, the same
+        assert await over.begin(BOB) == "ada@example.com has taken over this call."
+
+        sent = len(talk.caller.sent)
+        model.queue.put_nowait(AudioDelta("b", audio(200)))  # nothing of the agent is heard
+        model.queue.put_nowait(SpeechStarted())
+        model.queue.put_nowait(SpeechStopped())
+        model.queue.put_nowait(ToolCall("t1", "look", {}))
+        talk.caller.incoming.put_nowait(audio(20))
+        await talk_into(talk, 1)
+        assert len(talk.caller.sent) == sent + 50
+        assert all(len(base64.b64decode(each)) <= 160 for each in talk.caller.sent[sent:])  # as telephones have it
+        assert (talk.caller.clears, model.heard, talk.tools_run) == (1, [], [])
+        assert model.results == [("t1", "look", {"error": TAKEN_OVER})]
+        assert not await talk.session.speak("Hello!")
+        await over.hear(BOB.id, VOICE)
+        assert len(talk.caller.sent) == sent + 50
+
+        await talk_into(talk, 15)  # no silence, no answer that is due
+        assert not await over.end(BOB.id, "given_back")
+        assert await over.end(ADA.id, "given_back")
+        assert model.contexts == [given_back([])]
+        assert model.replies == ["Greet the caller.", Cue.CALL_GIVEN_BACK]
+        talk.caller.incoming.put_nowait(FRAME)
+        model.queue.put_nowait(AudioDelta("c", audio(100)))
+        await until(lambda: model.heard and talk.caller.sent[-1] == audio(100))
+        assert talk.notes.events[2:] == [
+            ("takeover.started", {"by": "ada@example.com"}),
+            ("tool.returned", {"tool": "look", "ok": False, "latency_ms": 0, "reason": "taken_over"}),
+            ("takeover.ended", {"by": "ada@example.com", "reason": "given_back", "seconds": 16}),
+        ]
+        assert not talk.notes.turns  # a person's answers are not the agent's
+        talk.caller.incoming.put_nowait(StreamStopped())
+        await talk.task
+        roles = [role for role, _, _ in talk.notes.speech]
+        assert roles == ["model", "user", "human"]
+
+
+class Words:
+    """A scribe that has understood something when it is closed."""
+
+    def __init__(self, audio_format: AudioFormat, said: Callable[[str], None]) -> None:
+        self.pieces: list[str] = []
+        self.words = "My order is late." if audio_format.encoding == "pcmu" else "I am sorry to hear that."
+        self.said = said
+
+    def take(self, payload: str) -> None:
+        self.pieces.append(payload)
+
+    async def close(self, within_seconds: float) -> None:
+        if self.pieces:
+            self.said(self.words)
+
+
+async def test_the_agent_learns_what_was_said_and_so_does_a_model_that_comes_later() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        over = talk.session.take_over
+        over.make_scribe = Words
+        model.queue.put_nowait(InputTranscript("Hi."))
+        await over.begin(ADA)
+        talk.caller.incoming.put_nowait(FRAME)
+        await talk_into(talk, 0.1)
+        assert await over.end(ADA.id, "given_back")
+        said = ["Caller: My order is late.", "Colleague: I am sorry to hear that."]
+        assert model.contexts == [given_back(said)]
+        assert [(role, text) for role, text, _ in talk.notes.transcripts[1:]] == [
+            ("user", "My order is late."),
+            ("human", "I am sorry to hear that."),
+        ]
+        model.queue.put_nowait(ProviderError("gone", retryable=True))
+        later = await talk.model_session(1)
+        assert [(turn.role, turn.text) for turn in later.config.history] == [
+            ("user", "Hi."),
+            ("user", "My order is late."),
+            ("model", "(A colleague:) I am sorry to hear that."),
+        ]
+
+
+async def test_a_person_who_vanishes_does_not_leave_the_caller_alone() -> None:
+    ends: list[tuple[Person, str]] = []
+    async with conversation() as talk:
+        model = await talk.model_session()
+        talk.session.take_over.has_ended = lambda person, reason: ends.append((person, reason))
+        await talk.session.take_over.begin(ADA)
+        await talk_into(talk, 2)
+        await asyncio.sleep(LOST_SECONDS + 1)
+        assert ends == [(ADA, "connection_lost")]
+        assert model.replies[-1] == Cue.CALL_GIVEN_BACK
+        assert talk.notes.events[-1] == (
+            "takeover.ended",
+            {"by": "ada@example.com", "reason": "connection_lost", "seconds": 6},
+        )
+        assert await talk.session.take_over.begin(BOB) == ""
+        talk.session.end("normal_clearing")
+        assert await talk.task == "normal_clearing"
+        assert talk.notes.events[-2:] == [
+            ("takeover.ended", {"by": "bob@example.com", "reason": "call_ended", "seconds": 0}),
+            ("stream.disconnected", {}),
+        ]
+
+
+async def test_an_agent_that_hangs_up_is_stopped_and_one_that_is_lost_is_not_missed() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("a", audio(1000)))
+        model.queue.put_nowait(ToolCall("t1", "end_call", {}))
+        await asyncio.sleep(0.1)
+        await talk.session.take_over.begin(ADA)
+        await talk_into(talk, 2)
+        assert model.results == [("t1", "end_call", {"error": TAKEN_OVER})]
+        talk.model.refusals = [ProviderError("no", retryable=False)]
+        model.queue.put_nowait(ProviderError("gone", retryable=False))
+        await talk_into(talk, 3)
+        assert not talk.task.done()
+        await talk.session.take_over.end(ADA.id, "given_back")
+        assert await talk.task == "model_failed"
+
+
+async def test_a_call_that_is_being_transferred_or_that_a_machine_has_is_not_taken_over() -> None:
+    async with conversation() as talk:
+        await talk.model_session()
+        await talk.session.transfer_begun()
+        assert await talk.session.take_over.begin(ADA) == "The call is being transferred."
+        await talk.session.transfer_failed("no_answer")
+        talk.session.answering.machine()
+        assert await talk.session.take_over.begin(ADA) == "No person has answered this call yet."
+        assert "takeover.started" not in talk.notes.names()
+
+
+async def test_a_transfer_that_fails_leaves_the_call_with_the_person() -> None:
+    async with conversation() as talk:
+        await talk.model_session()
+        await talk.session.take_over.begin(ADA)
+        await talk.session.transfer_begun()
+        sent = len(talk.caller.sent)
+        await talk_into(talk, 0.1)
+        assert len(talk.caller.sent) == sent  # the caller hears the ringing
+        await talk.session.transfer_failed("no_answer")
+        await talk_into(talk, 0.1)
+        assert len(talk.caller.sent) == sent + 5
+
+
+async def test_a_microphone_that_is_ahead_does_not_pile_up_on_the_line() -> None:
+    async with conversation() as talk:
+        await talk.model_session()
+        await talk.session.take_over.begin(ADA)
+        for _ in range(200):
+            await talk.session.take_over.hear(ADA.id, MICROPHONE)
+        assert len(talk.caller.sent) * 20 <= MOST_AHEAD_MS + 40
+
+
+async def test_who_listens_hears_both_sides_as_they_are_heard() -> None:
+    heard: list[tuple[float, bytes, bytes]] = []
+    now = asyncio.get_running_loop().time
+
+    async def publish(caller: bytes, agent: bytes) -> None:
+        heard.append((now(), caller, agent))
+
+    async with conversation() as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("a", audio(1000)))
+        await until(lambda: talk.caller.sent)
+        await asyncio.sleep(0.4)  # so much of it was played before anybody listens
+        tap = talk.session.tap(publish)
+        listening = asyncio.create_task(tap.run())
+        began = now()
+        talk.caller.incoming.put_nowait(audio(20))
+        await until(lambda: heard)
+        assert now() - began <= PIECE_SECONDS + 0.001
+        assert heard[0][1] == b"\x10" * 160
+        assert 8 * 39 <= len(heard[0][2]) <= 8 * 40
+        await asyncio.sleep(0.2)
+        model.queue.put_nowait(SpeechStarted())  # what the caller did not hear, nobody hears
+        await settled()
+        so_far = sum(len(agent) for _, _, agent in heard)
+        await asyncio.sleep(1)
+        assert sum(len(agent) for _, _, agent in heard) == so_far <= 8 * 260
+        model.queue.put_nowait(AudioDelta("b", audio(2000)))  # in one piece, long before it's played
+        model.queue.put_nowait(TurnDone())
+        began = now()
+        await asyncio.sleep(0.4)
+        played = sum(len(agent) for at, _, agent in heard if at > began)
+        assert 8 * 300 <= played <= 8 * 400
+        listening.cancel()
+        talk.session.untap()
+        assert (model.contexts, model.heard) == ([], [audio(20)])
+        assert talk.session.monitor.tap is None
+
+
+@pytest.mark.parametrize("is_quiet", [True, False])
+async def test_a_whisper_is_followed_at_once_if_nobody_speaks(is_quiet: bool) -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("a", audio(500)))
+        model.queue.put_nowait(TurnDone())
+        await asyncio.sleep(2 if is_quiet else 0.2)
+        sent = list(talk.caller.sent)
+        assert await talk.session.whisper("Offer a discount.", by="ada@example.com")
+        assert model.contexts == [whispered("Offer a discount.")]
+        assert model.replies == ["Greet the caller.", *([Cue.FOLLOW_WHISPER] if is_quiet else [])]
+        assert talk.caller.sent == sent
+        assert talk.notes.events[-1] == ("whisper.sent", {"by": "ada@example.com", "text": "Offer a discount."})
+        talk.session.end("normal_clearing")
+        await talk.task
+        assert not await talk.session.whisper("Too late.", by="ada@example.com")
