@@ -29,6 +29,7 @@ GUIDES = {
     "tools": "Tools and lookup",
     "webhooks": "Webhooks",
     "sandbox": "Sandbox WebSocket",
+    "live": "Live calls",
 }
 
 LOOKUP_EXAMPLE = """{

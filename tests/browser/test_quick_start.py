@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import HEARD
+from tests.browser.conftest import HEARD, MICROPHONE
 from tests.browser.test_phone import own_number, say, state, wait_until_heard, wait_until_quiet
 from tests.flows.platform import Platform
 
@@ -165,25 +165,43 @@ def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     expect(page.get_by_text("Agent deleted.")).to_be_visible()
 
 
-def test_a_call_is_steered_while_it_runs(demo_page: Page, platform: Platform, api: httpx2.Client) -> None:
+def test_a_call_is_steered_while_it_runs(
+    demo_page: Page, platform: Platform, api: httpx2.Client, question: str
+) -> None:
     phone = demo_page
     phone.goto("/phone")
     state(phone, "ready")
     order = {"from": platform.demo["numbers"][0], "to": own_number(phone), "mode": "streaming"}
     call_id = api.post("/calls", json=order).json()["data"]["id"]
     state(phone, "incoming")
+    expect(phone).to_have_title("Incoming call from +1 415-555-0100")
     phone.get_by_role("button", name="Accept").click()
     state(phone, "talking")
+    expect(phone).to_have_title("Phone · BubblyPhone Agents")
     page = phone.context.new_page()
+    page.add_init_script(MICROPHONE)
     page.goto(f"/calls/{call_id}")
     expect(page.locator(".chat .model .said").first).to_contain_text("Luna Trattoria", timeout=20_000)
-    page.get_by_label("Message to the agent").fill("The caller is a regular guest.")
-    page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.locator("#messages")).to_contain_text("Sent to the agent.")
-    expect(page.get_by_label("Message to the agent")).to_have_value("")
-    expect(page.locator(".timeline")).to_contain_text("Context sent to the agent")
+    wait_until_quiet(phone)
+    page.get_by_role("button", name="Listen in").click()
+    expect(page.locator("#live-state")).to_contain_text("You hear both sides")
+    page.get_by_label("Whisper to the agent").fill("Tell the caller that the chef is back.")
+    page.get_by_role("button", name="Whisper", exact=True).click()
+    expect(page.locator("#messages")).to_contain_text("Whispered to the agent.")
+    expect(page.get_by_label("Whisper to the agent")).to_have_value("")
+    page.wait_for_function("() => document.getElementById('level-agent').value > 0.3")
+    expect(page.locator(".chat .model .said").last).to_contain_text("The chef is back.")
+    wait_until_quiet(phone)
+    page.get_by_role("button", name="Take over").click()
+    expect(page.locator("#live-state")).to_contain_text("The caller hears you.")
+    say(page, question)
+    wait_until_heard(phone, since=phone.evaluate("() => window.loudAt"))
+    expect(page.locator(".chat .human .said")).to_contain_text(HEARD)
+    page.get_by_role("button", name="Give back to the agent").click()
+    expect(page.locator(".chat .model .said").last).to_contain_text("I am back with you.")
+    expect(page.locator(".timeline")).to_contain_text("Given back to the agent by demo@")
     page.get_by_role("button", name="Hang up").click()
     expect(page.locator("#messages")).to_contain_text("Hanging up.")
     state(phone, "ended")
     expect(page.get_by_text("Ended normally.")).to_be_visible(timeout=20_000)
-    expect(page.locator("#call-controls")).to_have_count(0)
+    expect(page.locator("#call-controls, #call-follow")).to_have_count(0)

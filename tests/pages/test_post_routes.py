@@ -160,7 +160,7 @@ CASES = [
     Case("change-call-view", {"name": "Lost", "is_default": "1"}),
     Case("delete-kept", {"call": "{pk:ended_call}", "transcripts": "1"}),
     Case("hang-up"),
-    Case("give-context", {"message": "The refund is approved."}, {"message": "x" * 2001}, ("message",), does_nothing=True),
+    Case("whisper", {"text": "The refund is approved."}, {"text": "x" * 2001}, ("text",), does_nothing=True),
     Case("transfer-call", {"to": "+1 202 555 0123"}, {"to": "12345"}, ("to",)),
     Case("sandbox-variables", {"agent": "{pk:number}", "system_prompt": "Sell {{what}}."}, does_nothing=True),
     Case("start-sandbox", {"agent": "{pk:number}", "system_prompt": "You sell bread."}),

@@ -27,7 +27,9 @@ def headers() -> dict[str, str]:
     return signature_headers(KEYS, BODY, str(uuid.uuid4()), 1_767_225_600)
 
 
-@pytest.mark.parametrize("path", ["/docs", "/docs/quick-start", "/docs/tools", "/docs/webhooks", "/docs/sandbox"])
+@pytest.mark.parametrize(
+    "path", ["/docs", "/docs/quick-start", "/docs/tools", "/docs/webhooks", "/docs/sandbox", "/docs/live"]
+)
 def test_anybody_may_read_them_and_nothing_in_them_is_inline(client: Client, path: str) -> None:
     answer = client.get(path)
     page = answer.content.decode()

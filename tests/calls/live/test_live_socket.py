@@ -1,0 +1,266 @@
+"""The page of a running call, over its WebSocket and the channel layer, to a session as if in another process."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+
+from accounts.models import Developer
+from accounts.services import close_all_sessions
+from agents.cues import Cue, whispered
+from agents.providers.base import SessionConfig
+from agents.providers.model_events import AudioDelta
+from bubblyphone.asgi import application
+from bubblyphone.core.audio import PCMU_8K, mulaw_to_pcm16
+from calls.control import running_calls
+from calls.live import live_socket
+from calls.live.control_loop import keep_control_loop
+from calls.live.event_writer import WRITER, EventWriter
+from calls.live.live_socket import AGENT, CALLER
+from calls.models import Call
+from calls.session.call_session import CallSession
+from calls.session.interfaces import Limits
+from tests.calls.rows import make_account, make_call, make_streaming_number
+from tests.calls.scripted import ScriptedCaller, ScriptedModel, audio
+from tests.factories import make_developer
+from tests.pages.signed_in import signed_in_client
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_redis")]
+VOICE = b"\x00\x20" * 320  # 20 ms of a microphone
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+async def no_tools(name: str, arguments: Any, call_id: str) -> dict[str, Any]:
+    return {"result": ""}
+
+
+class Page:
+    """A browser's page."""
+
+    def __init__(self, developer: Developer | None, identifier: str, **headers: str) -> None:
+        cookies = signed_in_client(developer).cookies if developer else {}
+        cookie = f"sessionid={cookies[settings.SESSION_COOKIE_NAME].value}" if developer else ""
+        sent = {"host": "localhost:8000", "origin": "http://localhost:8000", "cookie": cookie, **headers}
+        pairs = [(name.encode(), value.encode()) for name, value in sent.items()]
+        self.socket = WebsocketCommunicator(application, f"/live/ws/{identifier}", headers=pairs)
+        self.heard = {CALLER: b"", AGENT: b""}
+        self.rates: set[int] = set()
+        self.frames: list[dict[str, Any]] = []
+
+    async def take(self) -> dict[str, Any]:
+        """The next message: audio is collected, and a frame of text returned; {} for audio, the code when it was closed."""
+        message = await self.socket.receive_output(30)
+        if message["type"] == "websocket.close":
+            return {"type": "closed", "code": message["code"]}
+        if piece := message.get("bytes"):
+            self.heard[piece[0]] += piece[2:]
+            self.rates.add(piece[1])
+            return {}
+        self.frames.append(json.loads(message["text"]))
+        return self.frames[-1]
+
+    async def until(self, kind: str) -> dict[str, Any]:
+        while (frame := await self.take()).get("type") != kind:
+            pass
+        return frame
+
+    async def write(self, **frame: Any) -> None:
+        await self.socket.send_to(json.dumps(frame))
+
+
+@sync_to_async
+def open_page(developer: Developer | None, identifier: object, **headers: str) -> Page:
+    return Page(developer, str(identifier), **headers)
+
+
+class Live:
+    """A call with its session."""
+
+    def __init__(self, call: Call) -> None:
+        self.call, self.caller, self.model = call, ScriptedCaller(), ScriptedModel()
+        self.session = CallSession(
+            transport=self.caller,
+            model=self.model,
+            config=SessionConfig(upstream_model="m", instructions="Be brief.", caller_format=PCMU_8K),
+            greeting="Greet the caller.",
+            limits=Limits(600, 600),
+            run_tool=no_tools,
+            observer=EventWriter(call.pk),
+        )
+
+    async def hold(self) -> None:
+        """As `calls.live.session_runner` does."""
+        control = asyncio.create_task(keep_control_loop(self.call.pk, self.session, detects_voicemail=False))
+        try:
+            await self.session.run()
+        finally:
+            control.cancel()
+
+    async def events(self) -> list[tuple[str, dict[str, Any]]]:
+        await WRITER.drained()
+        found = self.call.events.order_by("pk").values_list("event_type", "metadata")
+        listed = await sync_to_async(list)(found)
+        return [each for each in listed if each[0].partition(".")[0] in {"listener", "takeover", "whisper"}]
+
+
+@asynccontextmanager
+async def live_call(**fields: Any) -> AsyncIterator[Live]:
+    call = await sync_to_async(lambda: make_call(make_streaming_number(make_account()), timezone.now(), **fields))()
+    call.developer = await Developer.objects.aget(pk=call.developer_id)
+    live = Live(call)
+    held = asyncio.create_task(live.hold())
+    try:
+        await until(lambda: live.model.sessions and live.model.sessions[0].replies)
+        yield live
+    finally:
+        held.cancel()
+        await asyncio.gather(held, return_exceptions=True)
+        await WRITER.drained()
+        await sync_to_async(connections.close_all)()
+
+
+async def test_a_page_listens_whispers_and_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.speech.is_installed", lambda: False)
+    async with live_call() as live:
+        model, owner = live.model.sessions[0], live.call.developer
+        page = await open_page(owner, live.call.pk)
+        assert await page.socket.connect(30) == (True, None)
+        await page.until("listening")
+        await until(lambda: live.session.monitor.tap is not None)
+        live.caller.incoming.put_nowait(audio(20))
+        model.queue.put_nowait(AudioDelta("a", audio(1000)))
+        while not (page.heard[CALLER] and page.heard[AGENT]):
+            await page.take()
+        assert page.heard[CALLER] == mulaw_to_pcm16(b"\x10" * 160)
+        assert (page.rates, model.heard, model.contexts) == ({8}, [audio(20)], [])
+
+        whisper = sync_to_async(running_calls.whisper)
+        await whisper(call=live.call, text="Offer a discount.", by=owner.email)
+        assert model.contexts == [whispered("Offer a discount.")]
+
+        await page.write(type="take_over")
+        assert await page.until("taken_over") == {"type": "taken_over", "by": owner.email, "own": True}
+        assert live.caller.clears == 1
+        other = await open_page(owner, live.call.pk)
+        await other.socket.connect(30)
+        await other.until("listening")
+        await other.write(type="take_over")
+        refused = await other.until("refused")
+        assert refused["message"] == f"{owner.email} has taken over this call."
+
+        sent = len(live.caller.sent)
+        for _ in range(3):
+            await page.socket.send_to(bytes_data=VOICE)
+        await other.socket.send_to(bytes_data=VOICE)  # who does not have the call is not heard
+        await page.socket.send_to(bytes_data=bytes(100_000))  # nor what no microphone sends
+        await until(lambda: len(live.caller.sent) == sent + 3)
+        other.heard[AGENT] = b""
+        while not other.heard[AGENT]:  # others hear the person, who does not hear themselves
+            await other.take()
+        await page.write(type="give_back")
+        given_back = await page.until("given_back")
+        assert given_back == {"type": "given_back", "by": owner.email, "reason": "given_back", "own": True}
+        await until(lambda: model.replies[-1] == Cue.CALL_GIVEN_BACK)
+        assert len(live.caller.sent) == sent + 3
+        for each in (page, other):
+            await each.socket.disconnect()
+        await until(lambda: live.session.monitor.tap is None)
+        by = {"by": owner.email}
+        assert [(name, {**about, "seconds": 0} if "seconds" in about else about) for name, about in await live.events()] == [
+            ("listener.joined", by),
+            ("whisper.sent", {**by, "text": "Offer a discount."}),
+            ("takeover.started", by),
+            ("listener.joined", by),
+            ("takeover.ended", {**by, "reason": "given_back", "seconds": 0}),
+            ("listener.left", {**by, "seconds": 0}),
+            ("listener.left", {**by, "seconds": 0}),
+        ]  # fmt: skip
+
+
+async def test_a_page_that_goes_or_is_signed_out_gives_the_call_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.speech.is_installed", lambda: False)
+    monkeypatch.setattr(live_socket, "RENEW_SECONDS", 0.1)
+    async with live_call() as live:
+        owner = live.call.developer
+        for leaves in (True, False):
+            page = await open_page(owner, live.call.pk)
+            await page.socket.connect(30)
+            await page.until("listening")
+            await page.write(type="take_over")
+            await page.until("taken_over")
+            if leaves:
+                await page.socket.disconnect()
+            else:
+                await sync_to_async(close_all_sessions)(developer=owner)
+                assert (await page.until("closed"))["code"] == live_socket.CLOSE_SIGNED_OUT
+            await until(lambda: not live.session.take_over.is_on)
+        ends = [about["reason"] for name, about in await live.events() if name == "takeover.ended"]
+        assert ends == ["connection_lost", "signed_out"]
+
+
+async def test_a_page_that_does_not_keep_up_is_dropped_and_the_call_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_socket, "MOST_BEHIND", 3)
+    async with live_call() as live:
+        page = await open_page(live.call.developer, live.call.pk)
+        await page.socket.connect(30)
+        await page.until("listening")
+        live.model.sessions[0].queue.put_nowait(AudioDelta("a", audio(2000)))
+        for count in (1, 2, 3):
+            while await page.take():
+                pass
+            await page.write(type="heard", count=count)
+        assert (await page.until("closed"))["code"] == live_socket.CLOSE_TOO_SLOW
+        assert live.session.take_over.person is None
+        live.caller.incoming.put_nowait(audio(20))
+        await until(lambda: live.model.sessions[0].heard)
+
+
+async def test_the_page_learns_that_the_call_has_ended() -> None:
+    async with live_call() as live:
+        page = await open_page(live.call.developer, live.call.pk)
+        await page.socket.connect(30)
+        await page.until("listening")
+        await Call.objects.filter(pk=live.call.pk).aupdate(status="completed", ended_at=timezone.now())
+        live.session.end("normal_clearing")
+        await page.until("ended")
+
+
+@pytest.mark.parametrize(
+    ("who", "fields", "headers", "code"),
+    [
+        ("owner", {}, {"origin": "https://evil.example"}, 4403),
+        ("nobody", {}, {}, 4403),
+        ("inactive", {}, {}, 4403),
+        ("stranger", {}, {}, 4404),
+        ("owner", {"mode": "webhook"}, {}, 4404),
+        ("owner", {"is_text": True}, {}, 4404),
+        ("owner", {"transferred_at": timezone.now()}, {}, 4404),
+        ("owner", {"status": "ringing", "answered_at": None}, {}, 4404),
+        ("owner", {"status": "completed", "ended_at": timezone.now()}, {}, 4404),
+    ],
+)
+async def test_who_may_not_listen_is_refused(who: str, fields: Any, headers: Any, code: int) -> None:
+    @sync_to_async
+    def rows() -> tuple[Call, Developer | None]:
+        call = make_call(make_streaming_number(make_account()), timezone.now(), **fields)
+        return call, {"owner": call.developer, "inactive": call.developer, "stranger": make_developer()}.get(who)
+
+    call, developer = await rows()
+    page = await open_page(developer, call.pk, **headers)
+    if who == "inactive":
+        await Developer.objects.filter(pk=call.developer_id).aupdate(is_active=False)
+    assert await page.socket.connect(30) == (False, code)
+    await sync_to_async(connections.close_all)()
