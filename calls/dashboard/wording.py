@@ -30,7 +30,7 @@ EVENTS = {
     "listener.left": "Stopped listening",
     "whisper.sent": "Whispered to the agent",
     "takeover.started": "Taken over from the agent",
-    "takeover.ended": "Given back to the agent",
+    "takeover.ended": "Returned to the agent",
     "limit.reached": "Limit reached",
     "call.refused": "Call refused",
     "lookup.completed": "Lookup answered",
@@ -104,10 +104,10 @@ BY_PEOPLE = frozenset({
 })  # fmt: skip
 # How a person's part in a call ended.
 TAKEOVER_ENDS = {
-    "given_back": "Given back to the agent",
-    "connection_lost": "Given back to the agent after the connection was lost, taken over",
-    "signed_out": "Given back to the agent at the sign-out, taken over",
-    "session_moved": "Given back to the agent as the call moved to another process, taken over",
+    "returned": "Returned to the agent",
+    "connection_lost": "Returned to the agent after the connection was lost, taken over",
+    "signed_out": "Returned to the agent at the sign-out, taken over",
+    "session_moved": "Returned to the agent as the call moved to another process, taken over",
     "call_ended": "Call ended while taken over",
 }
 _CODE = re.compile("[a-z]+(_[a-z]+)*")

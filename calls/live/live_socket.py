@@ -192,7 +192,7 @@ class LivePage:
                     why = answer.reason or "The call is not connected right now. Try again in a moment."
                     await self._write({"type": "refused", "message": why})
             case {"type": "give_back"}:
-                await self._tell(GiveBack(self._id, "given_back"))
+                await self._tell(GiveBack(self._id, "returned"))
             case _:
                 await self._write({"type": "error", "message": "This frame is not supported."})
 

@@ -20,7 +20,7 @@ def keys_pressed(keys: str) -> str:
     return f"The caller has pressed these keys of the telephone: {keys}"
 
 
-TAKEN_OVER = "A person has taken over this call. Nothing is done until the call is given back to you."
+TAKEN_OVER = "A person has taken over this call. Nothing is done until the call is yours again."
 # What a model is reminded of when it gets the call back, in characters; the latest count.
 MOST_GIVEN_BACK = 6000
 

@@ -70,7 +70,7 @@ function onMessage(message) {
     case "given_back":
       if (message.own) line.closeMicrophone();
       if (message.own && GIVEN_BACK[message.reason]) showTrouble(GIVEN_BACK[message.reason]);
-      return show("listening", `${message.own ? "You have" : `${message.by} has`} given the call back to the agent.`);
+      return show("listening", `${message.own ? "You have" : `${message.by} has`} returned the call to the agent.`);
     case "refused":
       line.closeMicrophone();
       return showTrouble(message.message);

@@ -172,7 +172,7 @@ async def test_a_page_listens_whispers_and_takes_over(monkeypatch: pytest.Monkey
             await other.take()
         await page.write(type="give_back")
         given_back = await page.until("given_back")
-        assert given_back == {"type": "given_back", "by": owner.email, "reason": "given_back", "own": True}
+        assert given_back == {"type": "given_back", "by": owner.email, "reason": "returned", "own": True}
         await until(lambda: model.replies[-1] == Cue.CALL_GIVEN_BACK)
         assert len(live.caller.sent) == sent + 3
         for each in (page, other):
@@ -184,7 +184,7 @@ async def test_a_page_listens_whispers_and_takes_over(monkeypatch: pytest.Monkey
             ("whisper.sent", {**by, "text": "Offer a discount."}),
             ("takeover.started", by),
             ("listener.joined", by),
-            ("takeover.ended", {**by, "reason": "given_back", "seconds": 0}),
+            ("takeover.ended", {**by, "reason": "returned", "seconds": 0}),
             ("listener.left", {**by, "seconds": 0}),
             ("listener.left", {**by, "seconds": 0}),
         ]  # fmt: skip

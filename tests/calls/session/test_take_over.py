@@ -71,8 +71,8 @@ async def test_a_person_takes_the_place_of_the_agent_and_gives_it_back() -> None
         assert len(talk.caller.sent) == sent + 50
 
         await talk_into(talk, 15)  # no silence, no answer that is due
-        assert not await over.end(BOB.id, "given_back")
-        assert await over.end(ADA.id, "given_back")
+        assert not await over.end(BOB.id, "returned")
+        assert await over.end(ADA.id, "returned")
         assert model.contexts == [given_back([])]
         assert model.replies == ["Greet the caller.", Cue.CALL_GIVEN_BACK]
         talk.caller.incoming.put_nowait(FRAME)
@@ -81,7 +81,7 @@ async def test_a_person_takes_the_place_of_the_agent_and_gives_it_back() -> None
         assert talk.notes.events[2:] == [
             ("takeover.started", {"by": "ada@example.com"}),
             ("tool.returned", {"tool": "look", "ok": False, "latency_ms": 0, "reason": "taken_over"}),
-            ("takeover.ended", {"by": "ada@example.com", "reason": "given_back", "seconds": 16}),
+            ("takeover.ended", {"by": "ada@example.com", "reason": "returned", "seconds": 16}),
         ]
         assert not talk.notes.turns  # a person's answers are not the agent's
         talk.caller.incoming.put_nowait(StreamStopped())
@@ -115,7 +115,7 @@ async def test_the_agent_learns_what_was_said_and_so_does_a_model_that_comes_lat
         await over.begin(ADA)
         talk.caller.incoming.put_nowait(FRAME)
         await talk_into(talk, 0.1)
-        assert await over.end(ADA.id, "given_back")
+        assert await over.end(ADA.id, "returned")
         said = ["Caller: My order is late.", "Colleague: I am sorry to hear that."]
         assert model.contexts == [given_back(said)]
         assert [(role, text) for role, text, _ in talk.notes.transcripts[1:]] == [
@@ -167,7 +167,7 @@ async def test_an_agent_that_hangs_up_is_stopped_and_one_that_is_lost_is_not_mis
         model.queue.put_nowait(ProviderError("gone", retryable=False))
         await talk_into(talk, 3)
         assert not talk.task.done()
-        await talk.session.take_over.end(ADA.id, "given_back")
+        await talk.session.take_over.end(ADA.id, "returned")
         assert await talk.task == "model_failed"
 
 
