@@ -138,11 +138,19 @@ class GeminiLiveSession(RealtimeSession):
 
     async def advise(self, message: str, cue: Cue) -> None:
         """In one message: each text makes the model speak."""
+        self._turns.remember("user", message)
         await self._send(_encode(text_message(f"{message}\n{cue}")))
 
     async def follow(self, instruction: str, *, at_once: bool) -> None:
-        """The text alone makes the model speak, whatever `at_once` is."""
-        await self._send(_encode(text_message(whispered(instruction))))
+        """A model without content updates speaks now in any case: the text alone makes it."""
+        note = whispered(instruction)
+        self._turns.remember("user", note)
+        if not self._config.capabilities.content_updates:
+            await self._send(_encode(text_message(note)))
+            return
+        await self._send(_encode(gemini_setup.note_message(note)))
+        if at_once:
+            await self.generate_reply(Cue.FOLLOW_WHISPER)
 
     async def truncate(self, item_id: str, heard_ms: int) -> None:
         """Does nothing: the vendor tracks real playback itself."""

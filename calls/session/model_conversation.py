@@ -47,6 +47,7 @@ class ModelConversation(ABC):
             return False
         at_once = self._may_answer_now
         if is_taken := await self.link.tell(lambda session: session.follow(text, at_once=at_once)):
+            self.link.note(text)
             self._observer.event("whisper.sent", {"by": by, "text": text}, source="api")
         return is_taken
 

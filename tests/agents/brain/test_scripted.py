@@ -249,6 +249,29 @@ async def test_speaks_unasked(new_conversation: NewConversation, instructions: s
     assert await new_conversation().reply(instructions) == spoken
 
 
+@pytest.mark.parametrize(
+    ("whisper", "now", "next_answer"),
+    [
+        ("Tell the caller that the table is ready.", "The table is ready.", "The table is ready."),
+        ("The refund has been approved.", "The refund has been approved.", "The refund has been approved."),
+        ("Say goodbye and hang up.", "Thank you for calling. Goodbye!", "Thank you for calling. Goodbye!"),
+        ("Be friendlier.", "", ""),
+    ],
+)
+async def test_follows_a_whisper_once(
+    new_conversation: NewConversation, whisper: str, now: str, next_answer: str
+) -> None:
+    talk = new_conversation()
+    talk.brain.follow(whisper)
+    assert await talk.reply(Cue.FOLLOW_WHISPER) == now
+    assert await talk.reply(Cue.FOLLOW_WHISPER) == ""
+    talk = new_conversation()
+    talk.brain.follow(whisper)
+    answer = await talk.say("Who is calling, please?")
+    assert answer.startswith(next_answer)
+    assert next_answer not in await talk.say("Who is calling, please?") or not next_answer
+
+
 @pytest.mark.parametrize("cue", Cue)
 @pytest.mark.parametrize("history", [(), (Turn("user", "When do you open?"), Turn("model", HOURS))])
 async def test_never_speaks_what_the_platform_tells_it(

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from agents.cues import Cue, whispered
 from agents.providers.base import ToolSpec, Turn
 from agents.providers.model_events import (
     AudioDelta,
@@ -295,6 +296,19 @@ async def test_context_is_a_system_message() -> None:
             "role": "system",
             "content": [{"type": "input_text", "text": "The account was credited $50."}],
         }
+
+
+async def test_a_whisper_is_a_system_message_that_is_answered_if_it_is_time() -> None:
+    async with FakeOpenAI() as fake, await open_session(fake) as reading:
+        await reading.session.follow("Offer a discount.", at_once=False)
+        await reading.session.follow("Say goodbye.", at_once=True)
+        await reading.until(lambda: fake.messages("response.create"))
+        said = [each["item"] for each in fake.messages("conversation.item.create")]
+        assert [(each["role"], each["content"][0]["text"]) for each in said] == [
+            ("system", whispered("Offer a discount.")),
+            ("system", whispered("Say goodbye.")),
+        ]
+        assert [each["response"] for each in fake.messages("response.create")] == [{"instructions": Cue.FOLLOW_WHISPER}]
 
 
 async def test_nonsense_is_passed_over() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from agents.capabilities import Capabilities
+from agents.cues import Cue, whispered
 from agents.providers.base import ToolSpec
 from agents.providers.model_events import OutputTranscript, ToolCall, TurnDone
 from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat
@@ -80,6 +81,23 @@ async def test_a_note_waits_for_the_next_answer() -> None:
             for note in notes
         ]
         assert [each["realtimeInput"] for each in fake.messages("realtimeInput")] == [{"text": "How much is it?"}]
+        assert fake.rejected == []
+
+
+@pytest.mark.parametrize(("has_updates", "at_once"), [(True, True), (True, False), (False, True)])
+async def test_a_whisper_is_one_message_where_each_makes_the_model_speak(has_updates: bool, at_once: bool) -> None:
+    can, whisper = Capabilities(content_updates=has_updates), whispered("Offer a discount.")
+    async with FakeGemini() as fake:
+        async with await gemini_sessions.open_session(fake, capabilities=can) as reading:
+            await reading.session.follow("Offer a discount.", at_once=at_once)
+            await reading.session.advise("A colleague had the call.", Cue.CALL_GIVEN_BACK)
+            texts = ([whisper] if not has_updates else [Cue.FOLLOW_WHISPER.value] if at_once else []) + [
+                f"A colleague had the call.\n{Cue.CALL_GIVEN_BACK}"
+            ]
+            await reading.until(lambda: len(fake.messages("realtimeInput")) == len(texts))
+        assert [each["realtimeInput"]["text"] for each in fake.messages("realtimeInput")] == texts
+        noted = [each["clientContent"]["turns"][0]["parts"][0]["text"] for each in fake.messages("clientContent")]
+        assert noted == ([whisper] if has_updates else [])
         assert fake.rejected == []
 
 
