@@ -176,7 +176,11 @@ class CallSession(SessionOrders):
             now=self._now,
         )
         self._farewell = Farewell(self._agent_output, self._transfer, self.answering, self.end, self._now)
-        self.take_over = TakeOver(
+        self.take_over = self._ready_for_a_person()
+
+    def _ready_for_a_person(self) -> TakeOver:
+        """Somebody at the call's page may take the agent's place."""
+        return TakeOver(
             audio_format=self._transport.audio_format,
             agent_output=self._agent_output,
             caller_input=self._caller_input,

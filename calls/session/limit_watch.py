@@ -64,9 +64,7 @@ class LimitWatch:
         self._tools = tools
         self._take_over = take_over
         self._observer = observer
-        self._prompt = prompt
-        self._end = end
-        self._now = now
+        self._prompt, self._end, self._now = prompt, end, now
         self._ends_at = now() + limits.max_duration
         self._silence_limit = SilenceLimit(limits.silence, asks=limits.asks, now=now)
 

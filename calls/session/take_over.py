@@ -83,10 +83,8 @@ class TakeOver:
         self._link = link
         self._spoken = spoken
         self._transfer = transfer
-        self._answering = answering
-        self._farewell = farewell
-        self._observer = observer
-        self._now = now
+        self._answering, self._farewell = answering, farewell
+        self._observer, self._now = observer, now
         self.make_scribe: MakeScribe = lambda audio_format, said: None
         # Is called with who had the call, and why not any more; returns at once.
         self.has_ended: Callable[[Person, str], None] = lambda person, reason: None
@@ -94,8 +92,7 @@ class TakeOver:
         self._began_at = self._heard_at = 0.0
         self._scribes: tuple[Scribe | None, Scribe | None] = (None, None)  # of the caller, of the person
         self._said: list[str] = []
-        self._is_ending = False
-        self._over = asyncio.Event()
+        self._is_ending, self._over = False, asyncio.Event()
         self._over.set()
         self.person: Person | None = None
         self.task: asyncio.Task[None] | None = None
