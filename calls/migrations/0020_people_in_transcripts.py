@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("calls", "0018_saved_views")]
+    dependencies = [("calls", "0019_connect_to")]
 
     operations = [
         migrations.AlterField(
