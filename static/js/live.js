@@ -5,10 +5,9 @@ const HEARD_EVERY = 20; // pieces of audio
 const CLOSED = {
   1006: "The connection was lost. Listen in again to go on.",
   4401: "You are signed out. Reload this page to sign in again.",
-  4403: "You are signed out. Reload this page to sign in again.",
-  4404: "The call is not connected right now.",
   4408: "Your connection is too slow to listen in.",
 };
+const REFUSED = "The call is not connected right now. Reload this page if it is still running.";
 const IDLE = "Nobody on the call hears you.";
 const GIVEN_BACK = {
   connection_lost: "The agent has the call again: your microphone was not heard.",
@@ -27,6 +26,7 @@ const line = new VoiceLine({
 let socket = null;
 let wantsCall = false; // as soon as the line is there
 let heard = 0;
+let isOpen = false; // a socket that is refused never is, and has no code
 
 function show(state, text = IDLE) {
   showState(root, state);
@@ -39,8 +39,10 @@ function connect() {
   const address = new URL(root.dataset.socket, location.href);
   address.protocol = address.protocol.replace("http", "ws");
   heard = 0;
+  isOpen = false;
   socket = new WebSocket(address);
   socket.binaryType = "arraybuffer";
+  socket.onopen = () => (isOpen = true);
   socket.onmessage = ({ data }) => (typeof data === "string" ? onMessage(JSON.parse(data)) : onAudio(data));
   socket.onclose = ({ code }) => onLost(code);
 }
@@ -82,7 +84,8 @@ function onMessage(message) {
 function onLost(code) {
   if (socket === null) return; // we have closed it
   finish();
-  if (CLOSED[code]) showTrouble(CLOSED[code]);
+  const why = isOpen ? CLOSED[code] : REFUSED;
+  if (why) showTrouble(why);
 }
 
 function finish(text) {
