@@ -36,7 +36,7 @@ class Web:
     def status(self, *, timeout: float = 30) -> int:
         """What somebody with an unknown session gets; for that the database is asked."""
         headers = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={'unknown0' * 4}"}
-        return self._client.get("/", headers=headers, timeout=timeout).status_code
+        return self._client.get("/account", headers=headers, timeout=timeout).status_code
 
     def is_up(self) -> bool:
         try:
