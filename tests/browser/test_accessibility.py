@@ -51,6 +51,7 @@ def test_nothing_stands_in_anybodys_way(
         expect(page.locator("h1")).to_be_visible()
         found[name] = complaints(page)
         found[name] += too_wide(page, narrower) + too_wide(page, width)
+    page.goto("/numbers")
     page.keyboard.press("Control+k")
     expect(page.get_by_role("option").first).to_be_visible()
     found["palette"] = complaints(page)
