@@ -47,13 +47,20 @@ def finish(developer_id: int) -> None:
         try:
             step.run(developer_id)
         except ApplicationError as error:
-            logger.info("Account deletion is not finished yet: %s", error.message, extra={"developer_id": developer_id})
+            logger.info("Account deletion is not finished yet: %s", error.message, extra={"account_id": developer_id})
             return
     Developer.objects.filter(pk=developer_id).update(closing_finished_at=timezone.now())
 
 
 def finish_all() -> None:
-    """Continue unfinished deletions; a scheduled job."""
+    """Continue unfinished deletions; a scheduled job. Raises ExceptionGroup at the end with what stopped some: the others must not wait."""
     waiting = Developer.objects.filter(closed_at__isnull=False, closing_finished_at=None)
-    for developer_id in waiting.values_list("pk", flat=True):
-        finish(developer_id)
+    failures = []
+    for developer_id in waiting.order_by("pk").values_list("pk", flat=True):
+        try:
+            finish(developer_id)
+        except Exception as error:
+            logger.exception("Account deletion failed", extra={"account_id": developer_id})
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup("Some account deletions failed", failures)

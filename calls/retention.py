@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
 
 from accounts.extension_points import RetentionKind
 from calls.after_call import deletion, recording_access
@@ -14,24 +15,28 @@ BATCH = 500  # calls at once
 
 
 def delete_transcripts(developer_id: int, before: datetime) -> Iterator[int]:
-    """What was said in calls that began before then, and what was made of it."""
-    for calls in _ended_calls(developer_id, before, "transcript_deleted_at"):
+    """What was said in calls that began before then, what was made of it, and what the agent was told about the caller."""
+    # A transcript that its owner deleted leaves the variables and metadata, by which calls are found.
+    left = Q(transcript_deleted_at=None) | ~Q(variables="{}") | ~Q(metadata={})
+    for calls in _ended_calls(developer_id, before, left):
         with transaction.atomic():
             deletion.forget_what_was_said(calls)
+            Call.objects.filter(pk__in=calls).update(dynamic_variables={}, metadata={})
         yield len(calls)
 
 
 def delete_events(developer_id: int, before: datetime) -> Iterator[int]:
     """The timelines of calls that began before then."""
-    for calls in _ended_calls(developer_id, before, "events_deleted_at"):
+    for calls in _ended_calls(developer_id, before, Q(events_deleted_at=None)):
         with transaction.atomic():
             deletion.forget_what_happened(calls)
         yield len(calls)
 
 
-def _ended_calls(developer_id: int, before: datetime, mark: str) -> Iterator[list[int]]:
-    """Ids in batches, the oldest first, of calls without this mark. Those that have it are passed over once, not for every batch."""
-    calls = Call.objects.ended().filter(developer_id=developer_id, started_at__lt=before, **{mark: None})
+def _ended_calls(developer_id: int, before: datetime, left: Q) -> Iterator[list[int]]:
+    """Ids in batches, the oldest first, of calls with something left. Those without are passed over once, not for every batch."""
+    calls = Call.objects.ended().alias(variables=Cast("dynamic_variables", TextField()))
+    calls = calls.filter(left, developer_id=developer_id, started_at__lt=before)
     beyond = Q()
     while page := list(calls.filter(beyond).order_by("started_at", "pk").values_list("started_at", "pk")[:BATCH]):
         yield [pk for _, pk in page]
@@ -44,7 +49,8 @@ KINDS = (
     RetentionKind(
         "transcripts",
         "Transcripts",
-        "What was said: transcripts, recognized speech, and analysis results. Webhook logs can contain the same words.",
+        "What was said: transcripts, recognized speech, and analysis results. Also each call's variables and metadata. "
+        "Webhook logs can contain the same words.",
         delete_transcripts,
     ),
     RetentionKind(

@@ -41,7 +41,9 @@ RETENTION = shape(
     "Retention",
     {
         "recordings": _days("recordings of calls"),
-        "transcripts": _days("what was said in calls: transcripts, recognized speech, and analysis results"),
+        "transcripts": _days(
+            "what was said in calls: transcripts, recognized speech, and analysis results, and each call's variables and metadata"
+        ),
         "events": _days("the timelines of calls"),
         "webhook_logs": _days("webhook deliveries with their bodies and responses"),
         "documents": _days("documents of rejected and expired verifications"),

@@ -8,13 +8,14 @@ from django.utils import timezone
 from psycopg import sql
 
 from accounts import account_deletion
+from accounts.extension_points import DeletionPhase, DeletionStep
 from accounts.models import Developer, MutedNotification, RetentionPeriod
 from agents.models import AgentVersion
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
 from sandbox.models import Handset
 from tests.accounts.test_export import documents, make_full_account, recordings_folder
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_developer
 from webhooks.models import SigningSecret
 
 __all__ = ["documents", "recordings_folder"]
@@ -76,6 +77,19 @@ def tables_with(text: str) -> dict[str, int]:
             cursor.execute(count, [f"%{text}%"])
             found[name] = cursor.fetchone()[0]
     return {name: count for name, count in found.items() if count}
+
+
+def test_an_account_whose_deletion_fails_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = make_developer(), make_developer()
+    for developer in (first, second):
+        account_deletion.close_account(developer=developer, password=PASSWORD, address="192.0.2.1")
+    broken = DeletionStep(DeletionPhase.PAYMENTS, lambda pk: {second.pk: None}[pk])
+    monkeypatch.setattr(account_deletion, "DELETION_STEPS", [*account_deletion.DELETION_STEPS, broken])
+    with pytest.raises(ExceptionGroup, match="Some account deletions failed") as caught:
+        account_deletion.finish_all()
+    assert [type(error) for error in caught.value.exceptions] == [KeyError]
+    unfinished = Developer.objects.filter(closed_at__isnull=False, closing_finished_at=None)
+    assert list(unfinished) == [first]
 
 
 def test_only_what_bills_need_is_left_and_another_account_keeps_everything() -> None:

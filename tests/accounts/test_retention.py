@@ -102,13 +102,17 @@ def test_the_page_explains_and_saves_each_kind() -> None:
 def test_old_transcripts_go_in_batches_and_young_ones_and_other_accounts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls_retention, "BATCH", 2)
     developer, other = make_account(), make_account()
-    old = [old_call(developer, days) for days in (8, 9, 9, 30, 31)]
-    running = old_call(developer, 9, status="answered", ended_at=None, settled_at=None)
+    told = {"dynamic_variables": {"name": "Ada"}, "metadata": {"order": "A-7"}}
+    old = [old_call(developer, days, **told) for days in (8, 9, 9, 30)]
+    old.append(old_call(developer, 31, **told, transcript_deleted_at=timezone.now()))  # by its owner
+    running = old_call(developer, 9, status="answered", ended_at=None, settled_at=None, **told)
     young, strange = old_call(developer, 6), old_call(other, 400)
     retention.set_periods(developer, {"transcripts": 7})
     retention.delete_expired()
     assert [said(call) for call in old] == [(0, [], None)] * 5
     assert [said(call)[0] for call in (running, young, strange)] == [1, 1, 1]
+    assert [(call.dynamic_variables, call.metadata) for call in old] == [({}, {})] * 5
+    assert (running.dynamic_variables, running.metadata) == tuple(told.values())
     assert CallEvent.objects.count() == 8
     assert Call.objects.filter(transcript_deleted_at=None).count() == 3
     page = signed_in_client(developer).get(f"/calls/{old[0].pk}").content.decode()

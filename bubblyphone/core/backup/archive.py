@@ -14,6 +14,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
+from django.conf import settings
+
 from bubblyphone.core.backup.errors import BackupError
 from bubblyphone.core.json_documents import parse_stored_json
 
@@ -44,7 +46,7 @@ class ArchiveWriter:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._tar = tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115  `finish` ends it
-        self._checksums = tempfile.TemporaryFile()  # noqa: SIM115  `finish` closes it
+        self._checksums = tempfile.TemporaryFile(dir=settings.DATA_DIR)  # noqa: SIM115  `finish` closes it
 
     def add(self, name: str, size: int, file: IO[bytes]) -> None:
         """Add `size` bytes of a file. Raises OSError if it has fewer."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
 from django.core.files.storage import Storage
@@ -42,10 +43,10 @@ class Copied:
 
 
 class FileList:
-    """Names of files as of one moment, kept on disk, as there may be very many."""
+    """Names of files as of one moment, kept on disk, as there may be very many: in DATA_DIR, as /tmp may be small or in memory."""
 
     def __init__(self) -> None:
-        self._names = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  as long as the list lives
+        self._names = tempfile.TemporaryFile("w+", encoding="utf-8", dir=settings.DATA_DIR)  # noqa: SIM115  as long as the list lives
 
     def fill(self) -> None:
         """Ask every source."""
