@@ -2,13 +2,10 @@
 
 from decimal import Decimal
 
-import pytest
-
 from tests.flows.handset import handset, loud_part, tone
 from tests.flows.platform import Platform
 from tests.flows.voices import Voices
 from tests.flows.webhooks import WebhookReceiver
-from tests.long_runs import how_many
 
 AGENT = {
     "mode": "streaming",
@@ -16,7 +13,6 @@ AGENT = {
     "system_prompt": "You are Robin of Harbour Dental. We open at nine.",
 }
 BUSY, MACHINE = "+15005550002", "+15005550005"
-SCREENS_AND_ACCEPTS, SCREENS_AND_DECLINES = "+15005550010", "+15005550011"
 
 
 async def test_a_call_is_handed_over_and_billed_in_two_phases(platform: Platform) -> None:
@@ -129,36 +125,6 @@ async def test_voicemail_is_left_a_message(platform: Platform) -> None:
     assert (ended["voicemail_detected"], ended["voicemail_message_left"]) == (True, True)
     said = [(entry["role"], entry["text"]) for entry in await platform.transcript(placed["id"])]
     assert said == [("model", "Hello, this is Robin, the demo agent. Please call back when you can. Goodbye.")]
-
-
-# Telnyx reports such phones, over Twilio their words tell.
-@pytest.mark.parametrize("carrier", ["twilio", "exchange"][: how_many(1, long=2)])
-async def test_phones_that_ask_who_is_calling(platform: Platform, carrier: str) -> None:
-    me = "This is Robin of Harbour Dental about your appointment."
-    number = await platform.number(**AGENT, screening_message=me, carrier=carrier)
-    accepting, declining = [
-        await platform.post("/calls", {"from": number.e164, "to": to})
-        for to in (SCREENS_AND_ACCEPTS, SCREENS_AND_DECLINES)
-    ]
-    declined = await platform.ended_call(declining["id"], 60)
-    assert (declined["status"], declined["hangup_cause"]) == ("completed", "normal_clearing")
-    assert (declined["screened"], declined["outcome"]) == ("declined", "screened_declined")
-    assert [entry["text"] for entry in await platform.transcript(declining["id"])] == [me]
-
-    await platform.until(lambda: _has(platform, accepting["id"], "screening.answered"), 60)
-    await platform.until(lambda: _model_said(platform, accepting["id"], 2), 40)
-    await platform.post(f"/calls/{accepting['id']}/hangup", status=200)
-    accepted = await platform.ended_call(accepting["id"])
-    assert (accepted["screened"], accepted["outcome"]) == ("accepted", "screened_accepted")
-    said = [entry["text"] for entry in await platform.transcript(accepting["id"]) if entry["role"] == "model"]
-    assert (said[0], said[1][:6]) == (me, "Hello,")
-    for call in (declined, accepted):
-        assert (call["voicemail_detected"], call["telephony_cost"]) == (False, "0.05")
-
-
-def _model_said(platform: Platform, call_id: int, times: int) -> bool:
-    said = "SELECT count(*) FROM calls_transcriptentry WHERE call_id = %s AND role = 'model'"
-    return bool(platform.query(said, call_id) >= [(times,)])
 
 
 async def _has(platform: Platform, call_id: int, event: str) -> bool:
