@@ -14,10 +14,10 @@ from django import forms
 from django.http import QueryDict
 
 from agents import secrets, selectors, services, variables
+from agents.agent_settings.form import parse_tools
 from agents.forms import READY_MADE, AgentForm, analysis_fields
 from agents.models import Agent, AIModel
 from agents.providers.base import ToolSpec
-from agents.settings_form import parse_tools
 from agents.tools import example_arguments, tool_problems, widen
 from agents.variable_fields import VALUE_PREFIX
 from bubblyphone.core.errors import InvalidRequest

@@ -5,14 +5,14 @@ from typing import Any
 
 from django import forms
 
+from agents.agent_settings.form import Section, SettingsForm, check_by
+from agents.agent_settings.inputs import narrow, wide
+from agents.agent_settings.kinds import Group
 from agents.analysis_schema import FIELD_TYPES, MAX_FIELDS, schema_problems
 from agents.models import Agent, ModelKey, Secret
 from agents.openapi_document import MAX_BYTES, UnusableDocument, read_document
 from agents.openapi_import import Operation, operations_of
 from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
-from agents.setting_inputs import narrow, wide
-from agents.setting_kinds import Group
-from agents.settings_form import Section, SettingsForm, check_by
 
 BASICS = ("name", "description")
 READY_MADE = ("auto_transfer_tool", "opt_out_tool")  # switches of tools that need no definition

@@ -5,9 +5,10 @@ Checked when something is configured and when a call starts. A running call neve
 
 from collections.abc import Set
 
-from agents import configuration, selectors
-from agents.call_config import CallConfig, Source
-from agents.configuration import LinkedSettings
+from agents import selectors
+from agents.agent_settings import resolution
+from agents.agent_settings.call_config import CallConfig, Source
+from agents.agent_settings.resolution import LinkedSettings
 from agents.models import AgentSettings, AIModel, ModelKey
 
 Problems = dict[str, list[str]]
@@ -39,7 +40,7 @@ def call_problems(config: CallConfig) -> Problems:
 def settings_problems(settings: AgentSettings, changed: Set[str], *, may_name_carrier_voice: bool = False) -> Problems:
     """Errors in an agent's or a number's own settings that a change has touched."""
     found: Problems = {}
-    config = configuration.resolve(request={}, request_agent=settings, number=None)
+    config = resolution.resolve(request={}, request_agent=settings, number=None)
     has_model = settings.model_slug is not None
     if has_model and changed & MODEL_FIELDS:
         found |= usability_problems(config)
@@ -58,7 +59,7 @@ def settings_problems(settings: AgentSettings, changed: Set[str], *, may_name_ca
 
 def number_problems(number: LinkedSettings, changed: Set[str]) -> Problems:
     """Errors with the model of a number's inbound streaming calls, if a change has touched it."""
-    config = configuration.resolve(request={}, request_agent=None, number=number)
+    config = resolution.resolve(request={}, request_agent=None, number=number)
     found: Problems = {}
     if changed & (MODEL_FIELDS | LAYER_FIELDS):
         found |= usability_problems(config)

@@ -9,9 +9,9 @@ from django.utils import timezone
 from pydantic import ValidationError as Mismatch
 
 from accounts.models import ApiKey
-from agents import setting_kinds as kinds
+from agents.agent_settings import kinds
+from agents.agent_settings.declarations import SETTINGS
 from agents.capabilities import Capabilities
-from agents.settings import SETTINGS
 from bubblyphone.core.money import MONEY_FIELD
 from bubblyphone.core.ordered_json import OrderedJSONField
 from webhooks.models import SigningSecret
@@ -85,9 +85,9 @@ class ModelKey(models.Model):
 
 
 class AgentSettings(models.Model):
-    """Settings of an agent, or of a number without one, for its calls: a column for each of `agents.settings.SETTINGS`.
+    """Settings of an agent, or of a number without one, for its calls: a column for each of `SETTINGS`.
 
-    Null means "not set here": see `agents.configuration`.
+    Null means "not set here": see `agents.agent_settings.resolution`.
     """
 
     model_slug = models.CharField(max_length=80, null=True, blank=True)

@@ -1,6 +1,6 @@
 """The shape and bounds of agent settings, the same in agents, numbers and calls.
 
-What they may be together is decided in `agents.configuration`.
+What they may be together is decided in `agents.agent_settings.resolution`.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from typing import Any
 from rest_framework import serializers
 
 from agents import languages, secret_tokens
-from agents import setting_kinds as kinds
+from agents.agent_settings import kinds
+from agents.agent_settings.declarations import SETTINGS
 from agents.analysis_schema import schema_problems
 from agents.selectors import find_model, in_service, unavailable_reason
-from agents.settings import SETTINGS
 from agents.tools import tool_problems
 from agents.variables import MAX_DEFAULTS, MAX_VALUE_CHARACTERS, NAME, has_variables
 from bubblyphone.core.amounts import AmountField

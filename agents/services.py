@@ -11,8 +11,9 @@ from django.db.models import Case, F, ProtectedError, When
 from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
-from agents import configuration, model_rules, secrets, versions
-from agents.call_config import FIELDS
+from agents import model_rules, secrets, versions
+from agents.agent_settings import resolution
+from agents.agent_settings.call_config import FIELDS
 from agents.models import Agent, AgentSettings, AgentVersion, ModelKey
 from billing import destinations
 from bubblyphone.core import crypto
@@ -164,7 +165,7 @@ def other_numbers(agent: Agent) -> list[Any]:
 
 def variable_warnings(agent: Agent) -> list[str]:
     """What callers of the agent's numbers would not hear."""
-    return configuration.variable_warnings(number for number in linked_numbers(agent) if number.mode == "streaming")
+    return resolution.variable_warnings(number for number in linked_numbers(agent) if number.mode == "streaming")
 
 
 def delete_agent(*, agent: Agent) -> None:
@@ -227,7 +228,7 @@ def _refuse_breaking_numbers(agent: Agent) -> None:
 
 
 def _number_problems(number: Any) -> dict[str, list[str]]:
-    config = configuration.resolve(request={}, request_agent=None, number=number)
+    config = resolution.resolve(request={}, request_agent=None, number=number)
     streaming = number.mode == "streaming"
-    found = configuration.problems(config, streaming=streaming)
+    found = resolution.problems(config, streaming=streaming)
     return found | (model_rules.number_problems(number, frozenset(FIELDS)) if streaming else {})

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agents import http_tools
-from agents.call_config import CallConfig
+from agents.agent_settings.call_config import CallConfig
 from agents.json_checks import json_problem
 from agents.providers.base import ToolSpec
 from agents.schema_keywords import TYPES, Problem, keyword_problems, subschemas

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from django import forms
 
-from agents import configuration
-from agents.call_config import CallConfig
+from agents.agent_settings import resolution
+from agents.agent_settings.call_config import CallConfig
 from agents.http_tools import saved_names
 from agents.variables import MAX_VALUE_CHARACTERS
 
@@ -22,7 +22,7 @@ class VariablesForm(forms.Form):
         """A field for each variable, filled with its default. One without a default is required, unless a tool sets it."""
         self.defaults = config.default_variables
         set_by_tools = saved_names(config.tools)
-        for name, in_text in configuration.variables_of(config).items():
+        for name, in_text in resolution.variables_of(config).items():
             default = config.default_variables.get(name)
             is_missing = default is None and not in_text and name not in set_by_tools
             self.fields[VALUE_PREFIX + name] = forms.CharField(

@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from accounts.models import ApiKey
-from agents import setting_kinds as kinds
-from agents.call_config import FIELDS
+from agents.agent_settings import kinds
+from agents.agent_settings.call_config import FIELDS
+from agents.agent_settings.declarations import KINDS, SETTINGS
 from agents.models import Agent, AgentVersion
-from agents.settings import KINDS, SETTINGS
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.ordered_json import is_same
 
@@ -66,7 +66,7 @@ def changes_to(version: AgentVersion) -> dict[str, Any]:
 
 
 def settings_of(version: AgentVersion) -> Mapping[str, Any]:
-    """The version's settings as a layer of a call's configuration (`agents.configuration`)."""
+    """The version's settings as a layer of a call's configuration (`agents.agent_settings.resolution`)."""
     return {name: _stored(name, version.values.get(name)) for name in FIELDS}
 
 

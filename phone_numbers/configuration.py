@@ -6,8 +6,9 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import Developer
-from agents import configuration, model_rules
-from agents.call_config import FIELDS
+from agents import model_rules
+from agents.agent_settings import resolution
+from agents.agent_settings.call_config import FIELDS
 from agents.models import Agent, AgentVersion
 from agents.services import set_fields
 from bubblyphone.core.errors import InvalidRequest, NotFound
@@ -18,7 +19,7 @@ CAP_FIELDS = frozenset({"daily_cap", "max_concurrent_calls"})
 NUMBER_FIELDS = frozenset({"label", "webhook_url", "mode", "agent_id", "agent_version_id", *CAP_FIELDS, *FIELDS}) - {
     "analysis_schema"
 }
-# Fields that no rule of `agents.configuration` looks at: a number that breaks one since can still be renamed.
+# Fields that no rule of `agents.agent_settings.resolution` looks at: a number that breaks one since can still be renamed.
 FREE_FIELDS = CAP_FIELDS | {
     "label", "webhook_url", "voice", "language", "greeting_message", "default_variables", "transfer_number", "max_cost_per_call",
 }  # fmt: skip
@@ -72,7 +73,7 @@ def _with_version(number: PhoneNumber, changes: Mapping[str, Any], agent_id: int
 
 def variable_warnings(number: PhoneNumber) -> list[str]:
     """What callers of a number would not hear."""
-    return configuration.variable_warnings([number] if number.mode == CallMode.STREAMING else [])
+    return resolution.variable_warnings([number] if number.mode == CallMode.STREAMING else [])
 
 
 def answering_agent(*, developer: Developer, agent_id: int) -> Agent:
@@ -88,7 +89,7 @@ def answering_agent(*, developer: Developer, agent_id: int) -> Agent:
 
 def carrier_problems(number: PhoneNumber, changed: Set[str] = frozenset()) -> dict[str, list[str]]:
     """What the number's carrier cannot do of what the number wants."""
-    config = configuration.resolve(request={}, request_agent=None, number=number)
+    config = resolution.resolve(request={}, request_agent=None, number=number)
     said = {name for name in ("screening_message",) if name in changed and getattr(number, name)}
     return abilities.call_problems(number.carrier, mode=number.mode, is_recorded=config.recording_enabled, said=said)
 
@@ -97,7 +98,7 @@ def _only_the_agent_can_answer(number: PhoneNumber) -> bool:
     """Whether callers hear a busy line unless the linked agent answers: there is no server to ask, and the agent has a prompt."""
     if number.mode != CallMode.WEBHOOK or number.webhook_url:
         return False
-    return bool(configuration.resolve(request={}, request_agent=None, number=number).system_prompt)
+    return bool(resolution.resolve(request={}, request_agent=None, number=number).system_prompt)
 
 
 def _lock_agent(number: PhoneNumber, agent_id: int) -> Agent:
@@ -115,8 +116,8 @@ def _problems(number: PhoneNumber, changed: Set[str]) -> dict[str, list[str]]:
     streaming = number.mode == CallMode.STREAMING
     found: dict[str, list[str]] = {}
     if changed - FREE_FIELDS:
-        config = configuration.resolve(request={}, request_agent=None, number=number)
-        found = configuration.problems(config, streaming=streaming)
+        config = resolution.resolve(request={}, request_agent=None, number=number)
+        found = resolution.problems(config, streaming=streaming)
     if changed & CARRIER_FIELDS:
         found |= carrier_problems(number, changed)
     if streaming:

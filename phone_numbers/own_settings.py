@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agents import versions
-from agents.call_config import FIELDS
+from agents.agent_settings.call_config import FIELDS
 from phone_numbers.models import PhoneNumber
 
 MAX_SHOWN = 80  # characters of a value

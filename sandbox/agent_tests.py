@@ -13,8 +13,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Developer
-from agents import configuration, versions
-from agents.call_config import CallConfig
+from agents import versions
+from agents.agent_settings import resolution
+from agents.agent_settings.call_config import CallConfig
 from agents.extension_points import TestTerms
 from agents.models import Agent
 from agents.selectors import find_model, in_service
@@ -41,7 +42,7 @@ def start_test(*, agent: Agent, values: Mapping[str, str], caller: str = "", is_
     that cannot be used), TooManyRequests, InsufficientFunds, and Forbidden before the email is confirmed.
     """
     developer = agent.developer
-    config = configuration.answering(configuration.resolve(request={}, request_agent=agent, number=None))
+    config = resolution.answering(resolution.resolve(request={}, request_agent=agent, number=None))
     call_variables.check(config, values)
     check_streaming(config)
     _limit(developer)
@@ -76,7 +77,7 @@ def is_costly(config: CallConfig) -> bool:
 
 def terms_of(agent: Agent) -> TestTerms:
     """What a spoken test of an agent costs. Demo calls count as free tests."""
-    config = configuration.resolve(request={}, request_agent=agent, number=None)
+    config = resolution.resolve(request={}, request_agent=agent, number=None)
     model = in_service(find_model(config.model_slug))
     used = Developer.objects.values_list("demo_calls_used", flat=True).get(pk=agent.developer_id)
     return TestTerms(

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import Developer
-from agents import configuration
+from agents.agent_settings import resolution
 from agents.variable_fields import VariablesForm
 from bubblyphone.core.templatetags.ui import phone
 from phone_numbers.models import PhoneNumber
@@ -38,7 +38,7 @@ class SandboxForm(VariablesForm):
         choices.append((DEMO, "Demo agent · free"))
         self.fields["agent"] = forms.ChoiceField(label="Talk to", choices=choices)
         if self.number is not None:
-            self.add_variables(configuration.resolve(request=self.overrides, request_agent=None, number=self.number))
+            self.add_variables(resolution.resolve(request=self.overrides, request_agent=None, number=self.number))
 
     @property
     def number(self) -> PhoneNumber | None:

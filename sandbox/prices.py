@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from accounts.models import Developer
-from agents import configuration
+from agents.agent_settings import resolution
 from agents.selectors import find_model, in_service
 from bubblyphone.core.money import ZERO
 from calls.charging.call_prices import ANALYSIS_PRICE, WHISPER_PRICE_PER_MINUTE, model_price
@@ -25,7 +25,7 @@ class SandboxPrice:
 
 def price_of(number: PhoneNumber) -> SandboxPrice:
     """The prices of a test call to this number's agent, by the number's settings as they are now."""
-    config = configuration.resolve(request={}, request_agent=None, number=number)
+    config = resolution.resolve(request={}, request_agent=None, number=number)
     model = in_service(find_model(config.model_slug))
     return SandboxPrice(
         model_name=model.display_name if model else config.model_slug,

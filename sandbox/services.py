@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
 from accounts.selectors import require_active
-from agents import configuration
-from agents.call_config import CallConfig
+from agents.agent_settings import resolution
+from agents.agent_settings.call_config import CallConfig
 from agents.providers.registry import expect_sessions
 from agents.selectors import running_slug
 from agents.versions import answering_version
@@ -66,7 +66,7 @@ def start_sandbox_call(
         raise Conflict("This number is suspended and cannot receive calls.", code="number_suspended")
     if number.mode != CallMode.STREAMING:
         raise InvalidRequest({"phone_number_id": ["This number is not in streaming mode."]})
-    config = configuration.answering(configuration.resolve(request=overrides, request_agent=None, number=number))
+    config = resolution.answering(resolution.resolve(request=overrides, request_agent=None, number=number))
     given = dynamic_variables or {}
     call_variables.check(config, given)
     check_streaming(config)
@@ -93,7 +93,7 @@ def start_demo_call(*, developer: Developer) -> tuple[SandboxCall, int]:
     if settings.EMAIL_HOST and developer.email_verified_at is None:
         raise Forbidden("Confirm your email address before you start a demo call.", code="email_not_confirmed")
     request = {"system_prompt": DEMO_PROMPT, "max_call_duration": 300}
-    config = configuration.resolve(request=request, request_agent=None, number=None)
+    config = resolution.resolve(request=request, request_agent=None, number=None)
     check_streaming(config)
     with transaction.atomic():
         left = Developer.objects.filter(pk=developer.pk, demo_calls_used__lt=DEMO_CALLS)

@@ -7,6 +7,7 @@ from drf_spectacular.openapi import AutoSchema
 
 from accounts.admin_keys import CAP_ERRORS, ERRORS
 from agents import analysis_schema, http_tools, tools
+from agents.agent_settings.declarations import SETTINGS
 from agents.api.shapes import (
     AGENT,
     AGENT_VERSION,
@@ -18,7 +19,6 @@ from agents.api.shapes import (
     SETTING_SCHEMAS,
 )
 from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
-from agents.settings import SETTINGS
 from bubblyphone.core.json_schema import Schema, data_of, data_with_warnings, listing, page_of
 from bubblyphone.core.schema import Operation
 

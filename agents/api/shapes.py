@@ -2,11 +2,11 @@
 
 from typing import assert_never
 
-from agents import setting_kinds as kinds
+from agents.agent_settings import kinds
+from agents.agent_settings.declarations import SETTINGS
+from agents.agent_settings.kinds import Setting
 from agents.models import AIModel
 from agents.selectors import unavailable_reason
-from agents.setting_kinds import Setting
-from agents.settings import SETTINGS
 from agents.versions import author_of
 from bubblyphone.core.json_schema import (
     Read,

@@ -71,7 +71,7 @@ class SessionConfig:
     language: str = ""  # the vendor's own code; empty: left to the model
     capabilities: Capabilities = field(default_factory=Capabilities)
     tools: tuple[ToolSpec, ...] = ()
-    # Those of the call's settings that a model itself follows, by name (agents.providers.setting_placement). Absent: its default.
+    # Those of the call's settings that a model itself follows, by name (agents.agent_settings.provider_placement). Absent: its default.
     settings: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Turn, ...] = ()
     is_text: bool = False  # the caller writes and reads: `send_text` and OutputText in place of audio

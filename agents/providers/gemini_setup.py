@@ -8,8 +8,8 @@ from typing import Any
 
 from google.genai import types
 
+from agents.agent_settings.provider_placement import place_settings
 from agents.providers.base import SessionConfig, ToolSpec, Turn
-from agents.providers.setting_placement import place_settings
 
 
 def setup_message(config: SessionConfig, *, handle: str, has_history: bool) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from typing import Any
 
 import orjson
 
+from agents.agent_settings.choices import InterruptionSensitivity, NoiseReduction
+from agents.agent_settings.provider_placement import place_settings
 from agents.capabilities import CUSTOM_VOICE_PREFIX
 from agents.providers.base import ProviderError, SessionConfig, Turn
 from agents.providers.model_socket import ModelSocket
-from agents.providers.setting_placement import place_settings
 from agents.providers.sockets import child, parse_object, refused_choice, text
-from agents.setting_choices import InterruptionSensitivity, NoiseReduction
 from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat
 
 VENDOR = "OpenAI"

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from agents.call_config import CallConfig
+from agents.agent_settings.call_config import CallConfig
 from agents.selectors import find_model, in_service
 from bubblyphone.core.money import ZERO
 

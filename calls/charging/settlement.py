@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from agents.setting_choices import VoicemailAction
+from agents.agent_settings.choices import VoicemailAction
 from billing import cost_formulas, ledger
 from billing.models import LedgerEntry
 from bubblyphone.core.money import ZERO

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from agents.setting_choices import VoicemailAction
+from agents.agent_settings.choices import VoicemailAction
 from calls import timeline
 from calls.control import commands
 from calls.control.session_messages import (

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from agents import configuration, variables
-from agents.call_config import CallConfig, Source
+from agents import variables
+from agents.agent_settings import resolution
+from agents.agent_settings.call_config import CallConfig, Source
 from agents.http_tools import saved_names
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import InvalidRequest
@@ -14,7 +15,7 @@ from calls.models import Call, Direction
 
 def check(config: CallConfig, given: Mapping[str, str]) -> None:
     """Raises InvalidRequest, naming the variables that have no value."""
-    if lacking := configuration.missing_variables(config, given):
+    if lacking := resolution.missing_variables(config, given):
         raise InvalidRequest(
             {"dynamic_variables": [f"Missing variables: {', '.join(lacking)}"]}, "Missing required dynamic variables."
         )
@@ -23,11 +24,11 @@ def check(config: CallConfig, given: Mapping[str, str]) -> None:
 def put_in(call: Call, config: CallConfig, given: Mapping[str, str]) -> None:
     """Fill in the configuration of a saved call and save it. Variables without a value are left out, and the timeline says so."""
     if call.direction == Direction.INBOUND:
-        config = configuration.answering(config)
+        config = resolution.answering(config)
     values = variables.values_of(given, _built_in(call), config.default_variables)
-    lacking = configuration.missing_variables(config, given)
+    lacking = resolution.missing_variables(config, given)
     later = saved_names(config.tools) - values.keys()
-    filled = configuration.fill_in(config, {**values, **dict.fromkeys((*lacking, *later), "")})
+    filled = resolution.fill_in(config, {**values, **dict.fromkeys((*lacking, *later), "")})
     if later.intersection(variables.names_in(config.transfer_number)):
         # Tools of the call may set them: it becomes a number when it is asked for.
         filled = replace(filled, transfer_number=variables.expand(config.transfer_number, values, keep=later))

@@ -6,7 +6,8 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.selectors import require_active
-from agents import configuration, model_rules
+from agents import model_rules
+from agents.agent_settings import resolution
 from agents.selectors import running_slug
 from agents.versions import answering_version
 from billing.selectors import find_rate
@@ -129,7 +130,7 @@ def answer(call: Call) -> None:
 
 def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
     """The call as it comes in; not saved."""
-    config = configuration.resolve(request={}, request_agent=None, number=number)
+    config = resolution.resolve(request={}, request_agent=None, number=number)
     return Call(
         developer=number.developer,
         phone_number=number,

@@ -21,8 +21,9 @@ from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.utils import timezone
 
-from agents import configuration, model_rules
-from agents.call_config import CallConfig, Source
+from agents import model_rules
+from agents.agent_settings import resolution
+from agents.agent_settings.call_config import CallConfig, Source
 from agents.models import Agent
 from agents.selectors import running_slug
 from agents.versions import answering_version
@@ -263,7 +264,7 @@ def _number_with(call: Call, agent: Agent) -> PhoneNumber | None:
 
 def _resolve(call: Call, agent: Agent) -> CallConfig:
     named = agent if _number_with(call, agent) is None else None
-    return configuration.resolve(request={}, request_agent=named, number=call.phone_number)
+    return resolution.resolve(request={}, request_agent=named, number=call.phone_number)
 
 
 def _configure(call: Call, agent: Agent | None, reply: LookupReply) -> CallConfig:

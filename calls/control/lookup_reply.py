@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.setting_kinds import Text
-from agents.settings import KINDS
+from agents.agent_settings.declarations import KINDS
+from agents.agent_settings.kinds import Text
 from agents.variables import MAX_VALUE_CHARACTERS, NAME
 from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
 from calls.metadata import metadata_problems

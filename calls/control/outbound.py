@@ -8,8 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
-from agents import configuration, model_rules, secrets
-from agents.call_config import CallConfig
+from agents import model_rules, secrets
+from agents.agent_settings import resolution
+from agents.agent_settings.call_config import CallConfig
 from agents.models import Agent
 from agents.selectors import running_slug
 from agents.services import check_fallback_number
@@ -131,7 +132,7 @@ def _checked_config(
     """The settings of a call. Raises InvalidRequest, and Forbidden for a number that cannot be transferred to."""
     destinations.check_field("transfer_number", request.get("transfer_number"), developer_id=number.developer_id)
     check_fallback_number(request.get("fallback_number"), developer_id=number.developer_id)
-    config = configuration.resolve(request=request, request_agent=agent, number=number)
+    config = resolution.resolve(request=request, request_agent=agent, number=number)
     mode = CallMode.STREAMING if is_streaming else CallMode.WEBHOOK
     said = {name for name in ("screening_message",) if request.get(name)}
     refuse(abilities.call_problems(number.carrier, mode=mode, is_recorded=config.recording_enabled, said=said))
@@ -158,7 +159,7 @@ def _keep_refused(call: Call, refusal: Forbidden, now: datetime) -> None:
 
 def check_streaming(config: CallConfig) -> None:
     """A streaming call needs a usable model and a prompt. Raises InvalidRequest."""
-    refuse(configuration.problems(config, streaming=True) | model_rules.call_problems(config))
+    refuse(resolution.problems(config, streaming=True) | model_rules.call_problems(config))
 
 
 def refuse(found: Mapping[str, list[str]]) -> None:

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Developer
-from agents import setting_kinds as kinds
-from agents.settings import KINDS, SETTINGS
+from agents.agent_settings import kinds
+from agents.agent_settings.declarations import KINDS, SETTINGS
 from bubblyphone.core.money import ZERO, format_money
 from calls.charging import settlement
 from calls.charging.call_prices import WHISPER_PRICE_PER_MINUTE

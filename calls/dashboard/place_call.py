@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import signed_in
 from accounts.models import Developer
-from agents import configuration
+from agents.agent_settings import resolution
 from agents.models import Agent
 from agents.selectors import agents_of
 from agents.variable_fields import VariablesForm
@@ -73,7 +73,7 @@ class PlaceCallForm(VariablesForm, WhenForm):
         )
         if self.chosen_number is not None and self.mode == CallMode.STREAMING and not self.is_me_first:
             self.add_variables(
-                configuration.resolve(request={}, request_agent=self.chosen_agent, number=self.chosen_number)
+                resolution.resolve(request={}, request_agent=self.chosen_agent, number=self.chosen_number)
             )
 
     @property

@@ -10,7 +10,8 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import Developer
-from agents import configuration, secrets
+from agents import secrets
+from agents.agent_settings import resolution
 from agents.http_tools import HttpRequest, build_request, http_tools
 from agents.models import Agent
 from agents.secret_tokens import MASK, names_in_tools
@@ -134,7 +135,7 @@ def _sample_values(developer: Developer, facts: CallFacts, agent: Agent | None) 
         direction=facts.direction,
         call_id=facts.call_id,
     )
-    defaults = (configuration.resolve(request={}, request_agent=agent, number=None).default_variables) if agent else {}
+    defaults = (resolution.resolve(request={}, request_agent=agent, number=None).default_variables) if agent else {}
     return values_of({}, built_in, defaults)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from agents.setting_choices import FirstSpeaker
+from agents.agent_settings.choices import FirstSpeaker
 from bubblyphone.core.audio import PCM16_24K
 from calls.control.session_messages import AddContext, End, Leave, Speak, Whisper, decode
 from calls.live.control_loop import Carried, answer, keep_listening

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from agents.call_config import CallConfig
+from agents.agent_settings.call_config import CallConfig
 from agents.capabilities import Capabilities
 from agents.models import AIModel, ModelKey
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents import secrets
-from agents.call_config import CallConfig
+from agents.agent_settings.call_config import CallConfig
 from agents.providers.base import Turn
 from agents.secret_tokens import SecretValues, names_in_tools
 from bubblyphone.core.crypto import hash_secret

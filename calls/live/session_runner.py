@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from agents.agent_settings.choices import FirstSpeaker, VoicemailAction
+from agents.agent_settings.provider_placement import model_settings
 from agents.http_tools import http_tools
 from agents.providers.base import SessionConfig
-from agents.providers.setting_placement import model_settings
-from agents.setting_choices import FirstSpeaker, VoicemailAction
 from agents.tools import build_toolset
 from bubblyphone.core import tracing
 from bubblyphone.core.audio import AudioFormat

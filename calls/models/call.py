@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from agents.call_config import CallConfig
+from agents.agent_settings.call_config import CallConfig
 from agents.models import Agent
 from bubblyphone.core.money import MONEY_FIELD
 from bubblyphone.core.ordered_json import OrderedJSONField

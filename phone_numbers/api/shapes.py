@@ -1,8 +1,8 @@
 """What responses hold of numbers, their prices and verifications."""
 
+from agents.agent_settings.call_config import CallConfig
+from agents.agent_settings.resolution import resolve
 from agents.api.shapes import SETTING_SCHEMAS
-from agents.call_config import CallConfig
-from agents.configuration import resolve
 from bubblyphone.core.api import format_time
 from bubblyphone.core.json_schema import (
     Read,

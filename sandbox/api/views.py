@@ -8,8 +8,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.admin_keys import api_key_of
+from agents.agent_settings.declarations import KINDS
 from agents.serializers import MAX_ID, ModelSlugField, VariablesField, body_field
-from agents.settings import KINDS
 from bubblyphone.core.api import StrictSerializer, data
 from bubblyphone.core.errors import InvalidRequest
 from calls.api.metadata import MetadataField

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from agents import configuration
-from agents.call_config import CallConfig
+from agents.agent_settings import resolution
+from agents.agent_settings.call_config import CallConfig
 from agents.http_tools import HttpTool, UnusableRequest, at_path, build_request, http_tools, saved_values
 from agents.tools import tool_problems
 
@@ -74,9 +74,9 @@ def test_a_private_address_is_refused(settings: Any) -> None:
 
 
 def test_a_webhook_url_is_required_for_tools_without_a_url_alone() -> None:
-    assert configuration.problems(CallConfig(tools=(tool(),)), streaming=False) == {}
+    assert resolution.problems(CallConfig(tools=(tool(),)), streaming=False) == {}
     both = CallConfig(tools=(tool(), {"name": "other"}))
-    assert list(configuration.problems(both, streaming=False)) == ["tool_webhook_url"]
+    assert list(resolution.problems(both, streaming=False)) == ["tool_webhook_url"]
 
 
 @pytest.mark.parametrize(

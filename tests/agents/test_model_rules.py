@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Developer
-from agents.configuration import resolve
+from agents.agent_settings.resolution import resolve
 from agents.model_rules import call_problems
 from agents.models import Agent, AIModel
 from agents.services import create_model_key

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.call_config import CallConfig
+from agents.agent_settings.call_config import CallConfig
 from agents.providers.base import ToolSpec
 from agents.tools import build_toolset, tool_problems, widen
 

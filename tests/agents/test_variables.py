@@ -2,8 +2,8 @@
 
 import pytest
 
-from agents.call_config import CallConfig
-from agents.configuration import fill_in
+from agents.agent_settings.call_config import CallConfig
+from agents.agent_settings.resolution import fill_in
 from agents.variables import expand, missing
 from bubblyphone.core.errors import InvalidRequest
 

@@ -23,7 +23,7 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.models import Developer  # noqa: E402
 from agents import services as agents  # noqa: E402
-from agents.configuration import resolve  # noqa: E402
+from agents.agent_settings.resolution import resolve  # noqa: E402
 from agents.models import Agent  # noqa: E402
 from billing import ledger  # noqa: E402
 from calls.after_call.recording_files import storage  # noqa: E402

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.models import Developer
-from agents import configuration
+from agents.agent_settings import resolution
 from billing import ledger
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
@@ -45,7 +45,7 @@ def make_call(number: PhoneNumber, started_at: datetime, **fields: Any) -> Call:
 
 def describe_call(number: PhoneNumber, started_at: datetime, **fields: Any) -> Call:
     """The same, not saved."""
-    config = configuration.resolve(request={}, request_agent=None, number=number)
+    config = resolution.resolve(request={}, request_agent=None, number=number)
     defaults: dict[str, Any] = {
         "direction": "inbound",
         "from_number": "+15551230000",

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from accounts.models import ApiKey, Developer
-from agents import configuration
+from agents.agent_settings import resolution
 from agents.tools import build_toolset, tool_problems
 from billing import ledger
 from bubblyphone.core.crypto import hash_secret
@@ -58,8 +58,8 @@ def test_a_demo_account_that_can_be_used_at_once(exchange: ExchangeThread, tmp_p
     assert access.numbers == ["+14155550100", "+17165550100"]
     assert sold(exchange) == access.numbers
     for number in PhoneNumber.objects.filter(developer=developer):
-        config = configuration.resolve(request={}, request_agent=None, number=number)
-        assert configuration.problems(config, streaming=True) == {}
+        config = resolution.resolve(request={}, request_agent=None, number=number)
+        assert resolution.problems(config, streaming=True) == {}
         assert (number.mode, config.model_slug) == ("streaming", "local-offline")
         assert config.tool_webhook_url == f"{settings.PUBLIC_URL}/sandbox/demo-tool"
         assert build_toolset(config)

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
-from agents.call_config import CallConfig
+from agents.agent_settings.call_config import CallConfig
 from agents.models import Agent
 from agents.providers.registry import get_model
 from agents.secrets import create_secret

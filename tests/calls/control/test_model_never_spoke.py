@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.call_config import CallConfig
+from agents.agent_settings.call_config import CallConfig
 from agents.models import Agent, AIModel, ModelKey
 from agents.providers.base import ProviderError, SessionConfig
 from agents.providers.openai import OpenAIRealtimeModel

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from agents.call_config import CallConfig
+from agents.agent_settings.call_config import CallConfig
 from agents.tools import build_toolset
 from calls.models import Call
 from tests import factories

@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.utils import timezone
 
-from agents.call_config import CallConfig
+from agents.agent_settings.call_config import CallConfig
 from agents.tools import build_toolset
 from calls.live.opt_out_tool import DONE, UNKNOWN, OptOutTool
 from calls.models import Call, DoNotCallNumber

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from agents import variables, versions
-from agents.call_config import FIELDS, CallConfig, Source
+from agents.agent_settings.call_config import FIELDS, CallConfig, Source
 from agents.http_tools import saved_names
 from agents.models import Agent, AgentSettings, AgentVersion, AIModel, ModelKey
 from agents.secret_tokens import mask

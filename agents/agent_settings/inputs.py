@@ -4,9 +4,9 @@ from typing import Any, assert_never
 
 from django import forms
 
-from agents import setting_kinds as kinds
-from agents.setting_kinds import Group, Setting
-from agents.settings import SETTINGS
+from agents.agent_settings import kinds
+from agents.agent_settings.declarations import SETTINGS
+from agents.agent_settings.kinds import Group, Setting
 
 CODE = {"class": "code", "spellcheck": "false"}
 LONGEST_SHORT_TEXT = 1000  # characters; a text that can be longer is as wide as the page

@@ -1,8 +1,8 @@
 """The settings that agents, phone numbers and `POST /calls` accept, each declared once: as a field of `DeclaredSettings`.
 
 All else follows from the declaration: the columns of agents and numbers, validation, responses and their description, the forms, and
-which of request, agent and number decides (`agents.configuration`). What each part makes of a kind of value is found in
-`agents.setting_kinds`. To add a setting, see docs/adding-a-setting.md.
+which of request, agent and number decides (`resolution`). What each part makes of a kind of value is found in `kinds`. To add a
+setting, see docs/adding-a-setting.md.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
-from agents.setting_choices import (
+from agents.agent_settings.choices import (
     FirstSpeaker,
     InterruptionSensitivity,
     NoiseReduction,
     ReasoningEffort,
     VoicemailAction,
 )
-from agents.setting_kinds import (
+from agents.agent_settings.kinds import (
     Amount,
     At,
     Choice,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agents.call_config import CallConfig
-from agents.configuration import resolve
+from agents.agent_settings.call_config import CallConfig
+from agents.agent_settings.resolution import resolve
 from agents.models import Agent, AIModel
 from agents.providers.registry import get_model
 from agents.selectors import is_available, list_models

@@ -11,12 +11,12 @@ from rest_framework import serializers
 
 from accounts.models import Developer
 from agents import selectors
-from agents import setting_kinds as kinds
+from agents.agent_settings import kinds
+from agents.agent_settings.declarations import SETTINGS
+from agents.agent_settings.inputs import make_input
 from agents.custom_models import custom_model
 from agents.models import AgentSettings
 from agents.serializers import AgentSettingsSerializer
-from agents.setting_inputs import make_input
-from agents.settings import SETTINGS
 from bubblyphone.core.json_documents import InvalidJSON, parse_json, parse_stored_json
 from bubblyphone.core.money import format_money
 from bubblyphone.core.ordered_json import is_same

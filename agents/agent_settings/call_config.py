@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from agents.settings import DeclaredSettings
+from agents.agent_settings.declarations import DeclaredSettings
 from bubblyphone.core.money import format_money
 
 
@@ -23,7 +23,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallConfig(DeclaredSettings):
-    """The declared settings as `agents.configuration` resolves them for a call."""
+    """The declared settings as `resolution` resolves them for a call."""
 
     analysis_schema: Mapping[str, Any] | None = None  # agents' alone
     sources: Mapping[str, str] = field(default_factory=dict)  # field → Source

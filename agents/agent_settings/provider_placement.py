@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agents.call_config import CallConfig
-from agents.settings import SETTINGS
+from agents.agent_settings.call_config import CallConfig
+from agents.agent_settings.declarations import SETTINGS
 
 
 def model_settings(config: CallConfig) -> dict[str, Any]:

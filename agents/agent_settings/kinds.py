@@ -1,7 +1,7 @@
 """What settings can hold, and what a declaration of one says.
 
 Each part of the product says once, by kind, what it makes of a setting: its column (`agents.models`), its validation
-(`agents.serializers`), its schema (`agents.api.schema`), its input (`agents.setting_inputs`), its words on a call's page
+(`agents.serializers`), its schema (`agents.api.schema`), its input (`agents.agent_settings.inputs`), its words on a call's page
 (`calls.dashboard.pages`).
 """
 
@@ -130,9 +130,8 @@ class Setting:
     hint: str = ""  # below its input
     placeholder: str = ""  # in its input; of a choice, the words for its default
     on_call_page: str = ""  # its label there; a call's page does not show those without
-    providers: Mapping[str, At] = field(
-        default_factory=dict
-    )  # by AIModel.Provider; see `agents.providers.setting_placement`
+    # By AIModel.Provider; see `agents.agent_settings.provider_placement`.
+    providers: Mapping[str, At] = field(default_factory=dict)
 
     def said(self, text: str) -> str:
         """A text of the declaration with its figures."""
