@@ -61,12 +61,21 @@ WHAT_CAN_YOU_DO = re.compile(
     r"|\bwhat (?:can|should) i (?:ask|say|do)\b|\bwhat are my options\b"
 )
 WANTS_HUMAN = re.compile(
-    r"\b(?:transfer|connect|forward|redirect) me\b|\bput me (?:through|on)\b"
+    r"\b(?:transfer|connect|forward|redirect) me\b|\bput me (?:through|on)\b(?! (?:the|your|a|any|this|that|some)\b)"
     r"|\b(?:speak|speaking|talk|talking|get|give me|want|need|reach|have|pass)\b.{0,24}\b"
     r"(?:humans?|real person|actual person|live person|a person|someone|somebody|manager|operator|representative"
     r"|agent|supervisor"
     r"|human being|colleague|member of staff|the owner)\b"
     r"|^(?:operator|representative|human|agent|manager|real person)(?: please)?$"
+)
+# A wish never to be called again. "Call me later" and "don't call before nine" are none.
+OPT_OUT = re.compile(
+    r"\bnever (?:ever )?(?:call|phone|ring|contact|bother)\b|\b(?:stop|quit|no more) (?:calls|calling|phoning|ringing|contacting)\b"
+    r"|\b(?:do not|don't|not to) (?:ever |want (?:\w+ ){0,2}to (?:be )?)?(?:call|phone|ring|contact|bother)(?:ed)?\b"
+    r".{0,24}\b(?:again|any ?more|ever)\b"
+    r"|\b(?:put|add|place|register|want|get|have)\b.{0,24}\b(?:do not|don't|no) call\b"
+    r"|\b(?:take|remove|delete|get|strike|scratch)\b.{0,24}\b(?:off|from|of)\b.{0,16}\b(?:lists?|records|database)\b"
+    r"|\bunsubscribe\b|\b(?:lose|forget|delete|erase) my (?:phone )?number\b"
 )
 QUESTION = re.compile(
     r"^(?:(?:and|so|um|uh|ok|okay|hi|hello|hey|yes|yeah|sorry|excuse me|also|but) )*"

@@ -22,6 +22,7 @@ from agents.cues import CUES, Cue
 from agents.providers.base import ToolSpec, Turn
 
 END_CALL_NAMES = frozenset(["end_call", "hang_up", "hangup", "end_conversation"])
+OPT_OUT_NAME = "add_to_do_not_call"
 TRANSFER_NAME = re.compile(r"transfer|escalate|hand_?off|hand_?over|forward_call|human")
 ANYTHING_ELSE = "Is there anything else I can do for you?"
 NOT_UNDERSTOOD = "Sorry, I did not catch that. Could you say it again?"
@@ -43,7 +44,9 @@ class ScriptedBrain(Brain):
         self._knowledge = Knowledge(prompt, embed)
         self._end_call = next((t for t in tools if t.name in END_CALL_NAMES), None)
         self._transfer = next((t for t in tools if t is not self._end_call and TRANSFER_NAME.search(t.name)), None)
-        own = (self._end_call, self._transfer)
+        # Whoever is on the do-not-call list stays on it: only a wish in plain words leads there, no resemblance.
+        self._opt_out = next((t for t in tools if t.name == OPT_OUT_NAME), None)
+        own = (self._end_call, self._transfer, self._opt_out)
         # Keys are pressed for machines at the other end; no word of a caller's asks for it.
         self._tools = [t for t in tools if t not in own and t.name != "send_dtmf"]
         self._choice = ToolChoice(self._tools, embed)
@@ -165,6 +168,10 @@ class ScriptedBrain(Brain):
             async for step in self._hand_over(text):
                 yield step
             return
+        if self._opt_out and phrases.OPT_OUT.search(plain(text)):
+            async for step in self._begin(self._opt_out, text):
+                yield step
+            return
         outcome = form.answer(text)
         if outcome is Outcome.NOT_MINE:
             said = plain(text)
@@ -193,7 +200,10 @@ class ScriptedBrain(Brain):
             yield Say(f"All right, let us leave that. {ANYTHING_ELSE}")
 
     async def _answer_freely(self, text: str, said: str, *, has_asked: bool) -> Steps:
-        if phrases.GOODBYE.search(said) and not phrases.QUESTION.search(said):
+        if self._opt_out and phrases.OPT_OUT.search(said):
+            async for step in self._begin(self._opt_out, text):
+                yield step
+        elif phrases.GOODBYE.search(said) and not phrases.QUESTION.search(said):
             async for step in self._say_goodbye():
                 yield step
         elif has_asked and (phrases.is_no(said) or (phrases.THANKS.search(said) and len(said.split()) <= 5)):
@@ -233,9 +243,7 @@ class ScriptedBrain(Brain):
         """A tool, a statement of the prompt, or "I don't know" if there is neither."""
         answer, fit = await self._knowledge.look_up(text)
         if tool := await self._choice.choose(text, said, fact_fit=fit if answer else 0.0):
-            self._form = form = Form(tool, self._today())
-            outcome = form.begin(text)
-            async for step in self._after(form, outcome, lead="Sure. "):
+            async for step in self._begin(tool, text):
                 yield step
         elif answer:
             yield Say(answer)
@@ -243,6 +251,12 @@ class ScriptedBrain(Brain):
             yield Say(self._identity.offer)
         else:
             yield Say("I am sorry, I do not know that. I am a scripted demo agent and only know what I was told.")
+
+    async def _begin(self, tool: ToolSpec, text: str) -> Steps:
+        """Ask for what a tool needs beyond what was said, or call it."""
+        self._form = form = Form(tool, self._today())
+        async for step in self._after(form, form.begin(text), lead="Sure. "):
+            yield step
 
     def _abilities(self) -> str:
         offers = ["answer questions about what I was told"] if self._knowledge.facts else []

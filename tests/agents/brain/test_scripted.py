@@ -6,7 +6,6 @@ from agents.brain.base import Say
 from agents.cues import Cue
 from agents.providers.base import ToolSpec, Turn
 from agents.speech import is_installed
-from agents.tools import ADD_TO_DO_NOT_CALL
 from tests.agents.brain.conftest import NewConversation
 from tests.agents.brain.restaurant import END_CALL, PROMPT
 
@@ -79,20 +78,6 @@ async def test_calls_a_tool_at_once(
     talk = new_conversation()
     assert await talk.say(line) != ""
     assert talk.call == (name, arguments)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Please put my number on the do-not-call list.",
-        "Never call my number again.",
-    ],
-)
-async def test_honors_a_wish_not_to_be_called_without_a_question(new_conversation: NewConversation, line: str) -> None:
-    talk = new_conversation(tools=(ADD_TO_DO_NOT_CALL,))
-    assert not (await talk.say(line)).endswith("?")
-    assert talk.call == ("add_to_do_not_call", {})
-    assert (await talk.tool_answers({"result": "The number is on the list."})).startswith("The number is on the list.")
 
 
 async def test_books_a_table_asking_for_what_is_missing(new_conversation: NewConversation) -> None:
