@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from billing.models import LedgerEntry
+from bubblyphone.core.queries import DayField
 
 
 class TransactionsQuerySerializer(serializers.Serializer[Any]):
@@ -13,8 +14,8 @@ class TransactionsQuerySerializer(serializers.Serializer[Any]):
     type = serializers.ChoiceField(["credit", "debit"], required=False)
     kind = serializers.ChoiceField(LedgerEntry.Kind.choices, required=False)
     # `from` is a word of Python's own.
-    vars()["from"] = serializers.DateField(required=False, help_text="First day (UTC).")
-    to = serializers.DateField(required=False, help_text="Last day (UTC).")
+    vars()["from"] = DayField(required=False, help_text="First day (UTC).")
+    to = DayField(required=False, help_text="Last day (UTC).")
     format = serializers.ChoiceField(["json", "csv"], required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

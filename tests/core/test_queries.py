@@ -1,6 +1,7 @@
 """Query parameters of lists, at the API: whole days, and parameters that do not exist."""
 
 import base64
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -114,6 +115,29 @@ def test_calls_of_a_period_are_listed_by_their_start(client: Client) -> None:
 def test_invalid_values_are_named(client: Client, query: str, field: str) -> None:
     response = client.get(f"/api/v1/calls?{query}", headers=bearer(make_account()))
     assert (response.status_code, [*response.json()["errors"]]) == (422, [field])
+
+
+A_DAY = "Must be a date as YYYY-MM-DD, like 2026-03-31."
+A_TIME = "Must be a date like 2026-03-31, or a time like 2026-03-31T14:30:00Z."
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "text"),
+    [
+        ("/calls", "date_from", A_TIME),
+        ("/calls", "date_to", A_TIME),
+        ("/events", "since", A_TIME),
+        ("/billing/transactions", "from", A_DAY),
+        ("/billing/transactions", "to", A_DAY),
+    ],
+)
+def test_what_is_no_date_is_answered_with_an_example(client: Client, path: str, name: str, text: str) -> None:
+    headers = bearer(make_account())
+    wrong = ["yesterday", "2026-02-30", "31.03.2026", "2026-03-31T25:00:00Z", "0001-01-01T00:00:00+14:00"]
+    answers = [client.get(f"/api/v1{path}", {name: value}, headers=headers) for value in wrong]
+    assert [(one.status_code, one.json()["errors"]) for one in answers] == [(422, {name: [text]})] * len(wrong)
+    for example in re.findall(r"2026-[0-9TZ:-]*[0-9Z]", text):
+        assert client.get(f"/api/v1{path}", {name: example}, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(

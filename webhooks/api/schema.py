@@ -82,7 +82,7 @@ FIELDS = {
     "EndpointSerializer.description": "A note for yourself.",
     "EndpointSerializer.enabled": "Whether events are sent to the endpoint. Default: true.",
     "EventFilters.after": "The `id` of the last event you read. Omit it to start with the oldest.",
-    "EventFilters.since": "Only events since this time, like `2026-04-05T12:00:00Z`.",
+    "EventFilters.since": "Only events since this time, like `2026-04-05T12:00:00Z`. A bare date is its first moment in UTC.",
     "EventFilters.type": "Event types, separated by commas.",
     "WebhookLogFilters.status": "Status of the delivery.",
     "WebhookLogFilters.event_type": "Event type, for example `call.hangup`.",

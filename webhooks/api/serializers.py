@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from bubblyphone.core.api import StrictSerializer
+from bubblyphone.core.queries import DayOrTimeField
 from bubblyphone.core.schema import description
 from webhooks.outbound_http import MAX_URL_LENGTH, validate_webhook_url
 from webhooks.outbox import EVERY_EVENT
@@ -37,7 +38,7 @@ class EventFilters(serializers.Serializer[Any]):
 
     after = serializers.CharField(max_length=40, required=False)
     type = serializers.CharField(max_length=2000, required=False)
-    since = serializers.DateTimeField(required=False)
+    since = DayOrTimeField(required=False)
 
     def validate_type(self, names: str) -> list[str]:
         return check_types([name.strip() for name in names.split(",")])
