@@ -19,7 +19,7 @@ from bubblyphone.core.json_documents import (
 from calls.live.tool_results import read_answer
 from calls.webhook_mode.actions import MalformedAction, parse_action
 from phone_numbers.carriers.media_codec import StreamStarted
-from phone_numbers.carriers.telnyx import webhook_parser
+from phone_numbers.carriers.telnyx import webhooks
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 from sandbox.phone_socket import is_command
 from sandbox.socket import read_audio
@@ -131,7 +131,7 @@ def test_foreign_servers_and_sockets(depth: int) -> None:
     with pytest.raises(ValueError, match="Telnyx's media protocol"):
         TelnyxMediaCodec(StreamStarted("v3:x", PCMU_8K)).decode(f'{{"event":"mark","mark":{deep}}}')
     with pytest.raises(ValueError, match="nested more than 64 levels deep"):
-        webhook_parser.parse(f'{{"data":{deep}}}'.encode())
+        webhooks.parse(f'{{"data":{deep}}}'.encode())
 
 
 @pytest.mark.django_db

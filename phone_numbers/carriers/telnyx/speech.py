@@ -1,8 +1,14 @@
-"""Telnyx's voices and transcription, as commands name them."""
+"""Speaking, transcription and recording, and the voices and languages as commands name them."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from agents.languages import nearest_code
+from phone_numbers.carriers.base import CarrierError
+from phone_numbers.carriers.capabilities import Recording, Speech
+from phone_numbers.carriers.telnyx import webhooks
+from phone_numbers.carriers.telnyx.account import TelnyxAccount
 
 # Spoken by the voices "female" and "male"; voices of other makers, "AWS.Polly.Joanna-Neural", bring their language with them.
 LANGUAGES = (
@@ -21,6 +27,46 @@ TRANSCRIPTION_LANGUAGES = (
 DEFAULT_LANGUAGE = "en-US"
 DEFAULT_VOICE = "female"
 ENGINE = "Google"
+
+
+class TelnyxSpeech(Speech):
+    """Speech of an account."""
+
+    account: TelnyxAccount
+    max_speech_characters = 3000
+
+    def speak(self, *, carrier_call_id: str, command_id: str, text: str, voice: str, language: str) -> None:
+        body = {"payload": text, "payload_type": "text", **voice_fields(voice, language)}
+        self.account.command(carrier_call_id, "speak", command_id, body)
+
+    def stop_speaking(self, *, carrier_call_id: str, command_id: str) -> None:
+        self.account.command(carrier_call_id, "playback_stop", command_id, {"stop": "all"})
+
+    def start_transcription(self, *, carrier_call_id: str, command_id: str, language: str, interim: bool) -> None:
+        try:
+            body = transcription_fields(language, interim=interim)
+            self.account.command(carrier_call_id, "transcription_start", command_id, body)
+        except CarrierError as error:
+            if error.reason != "already_transcribing":
+                raise
+
+    def stop_transcription(self, *, carrier_call_id: str, command_id: str) -> None:
+        self.account.command(carrier_call_id, "transcription_stop", command_id, {})
+
+
+class TelnyxRecording(Recording):
+    """Recording of an account."""
+
+    account: TelnyxAccount
+
+    def start_recording(self, *, carrier_call_id: str, client_state: str, command_id: str) -> None:
+        state = webhooks.encode_client_state(client_state)
+        body = {"channels": "dual", "format": "wav", "client_state": state}
+        self.account.command(carrier_call_id, "record_start", command_id, body)
+
+    def download_headers(self, url: str) -> Mapping[str, str] | None:
+        """The exchange's own addresses need no credentials; Telnyx's are signed addresses of a storage, on another host."""
+        return {} if urlsplit(url)[:2] == urlsplit(self.account.base_url)[:2] else None
 
 
 def voice_fields(voice: str, language: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from telnyx.types.call_hangup import CallHangup
 
 from phone_numbers.carriers.base import InvalidSignature, WebhookRequest
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
-from phone_numbers.carriers.telnyx import TelnyxCarrier, signature, webhook_parser
+from phone_numbers.carriers.telnyx import TelnyxCarrier, signature, webhooks
 
 # RFC 8032, section 7.1, test 1: the seed of a key that everybody knows.
 KEY = Ed25519PrivateKey.from_private_bytes(
@@ -94,7 +94,7 @@ def test_without_a_key_nothing_is_believed(public_key: str) -> None:
 # --- events -----------------------------------------------------------------------------------------------------------
 def test_initiated() -> None:
     body = webhook("call.initiated", client_state=None, direction="incoming", state="parked", calling_party_type="pstn")
-    assert webhook_parser.parse(body) == CarrierEvent(
+    assert webhooks.parse(body) == CarrierEvent(
         type=CarrierEventType.INITIATED,
         event_id="b97d4d5e-6fe7-4432-911f-79637bf6ebb7",
         carrier_call_id="v3:2EC-70CTEjl",
@@ -167,7 +167,7 @@ def test_initiated() -> None:
     ],
 )
 def test_kinds(event_type: str, payload: dict[str, Any], expected: CarrierEventType, detail: str) -> None:
-    event = webhook_parser.parse(webhook(event_type, **payload))
+    event = webhooks.parse(webhook(event_type, **payload))
     assert event is not None
     assert (event.type, event.client_state, event.direction, event.cause, event.detail) == (
         expected, "46", "", "", detail,
@@ -178,7 +178,7 @@ def test_a_recording_is_told_by_our_own_name_of_the_call_where_the_carriers_is_m
     """The published schema has no `call_control_id` there."""
     body = json.loads(webhook("call.recording.saved", recording_urls={"wav": "https://s3.example.com/leg.wav"}))
     del body["data"]["payload"]["call_control_id"]
-    event = webhook_parser.parse(json.dumps(body).encode())
+    event = webhooks.parse(json.dumps(body).encode())
     assert event is not None
     assert (event.carrier_call_id, event.client_state) == ("", "46")
 
@@ -188,7 +188,7 @@ def test_a_recording_is_told_by_our_own_name_of_the_call_where_the_carriers_is_m
     ["streaming.started", "streaming.stopped", "call.bridged", "call.playback.started", "call.cost", "brand.new"],
 )
 def test_kinds_without_use(event_type: str) -> None:
-    assert webhook_parser.parse(webhook(event_type)) is None
+    assert webhooks.parse(webhook(event_type)) is None
 
 
 @pytest.mark.parametrize(
@@ -210,9 +210,7 @@ def test_kinds_without_use(event_type: str) -> None:
     ],
 )
 def test_hangup_causes(cause: str | None, sip: str | None, expected: str) -> None:
-    event = webhook_parser.parse(
-        webhook("call.hangup", hangup_cause=cause, sip_hangup_cause=sip, hangup_source="caller")
-    )
+    event = webhooks.parse(webhook("call.hangup", hangup_cause=cause, sip_hangup_cause=sip, hangup_source="caller"))
     assert event is not None
     assert (event.type, event.cause) == (CarrierEventType.ENDED, expected)
 
@@ -223,18 +221,18 @@ def test_every_published_cause_is_known() -> None:
     published = str(getattr(field, "__args__", [None])[0].model_fields["hangup_cause"].annotation)
     names = {part.strip(" '\"") for part in published.partition("Literal[")[2].partition("]")[0].split(",")}
     assert "normal_clearing" in names
-    assert names - set(webhook_parser.HANGUP_CAUSES) == {"unspecified"}
+    assert names - set(webhooks.HANGUP_CAUSES) == {"unspecified"}
 
 
 @pytest.mark.parametrize("state", [None, "", "%%%", base64.b64encode(b"\xff\xfe").decode(), 46])
 def test_a_foreign_client_state_is_none(state: object) -> None:
-    event = webhook_parser.parse(webhook("call.answered", client_state=state))
+    event = webhooks.parse(webhook("call.answered", client_state=state))
     assert event is not None
     assert event.client_state == ""
 
 
 def test_client_state_comes_back() -> None:
-    assert webhook_parser.decode_client_state(webhook_parser.encode_client_state("4711")) == "4711"
+    assert webhooks.decode_client_state(webhooks.encode_client_state("4711")) == "4711"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +251,7 @@ def test_client_state_comes_back() -> None:
 )
 def test_nonsense_is_a_value_error(body: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        webhook_parser.parse(body)
+        webhooks.parse(body)
 
 
 def test_the_carrier_checks_before_it_reads() -> None:
@@ -275,6 +273,6 @@ def test_the_carrier_checks_before_it_reads() -> None:
 )
 def test_when_a_recording_began_is_no_reason_to_refuse_its_report(began: Any, expected: datetime | None) -> None:
     urls = {"wav": "https://s3.example.com/leg.wav"}
-    event = webhook_parser.parse(webhook("call.recording.saved", recording_urls=urls, recording_started_at=began))
+    event = webhooks.parse(webhook("call.recording.saved", recording_urls=urls, recording_started_at=began))
     assert event is not None
     assert (event.began_at, event.detail) == (expected, urls["wav"])

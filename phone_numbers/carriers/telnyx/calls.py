@@ -1,0 +1,146 @@
+"""Calls: https://developers.telnyx.com/api-reference/call-commands/dial"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from bubblyphone.core.audio import AudioFormat
+from phone_numbers.carriers.base import CallState, CarrierError, StreamSettings
+from phone_numbers.carriers.capabilities import CallControl
+from phone_numbers.carriers.telnyx import webhooks
+from phone_numbers.carriers.telnyx.account import TelnyxAccount
+from phone_numbers.carriers.telnyx.client import TelnyxError
+
+CODECS = {"pcmu": "PCMU", "pcma": "PCMA", "pcm16": "L16"}
+# Telnyx's limits for a call's longest ring and length, in seconds.
+RING_LIMITS = (5, 600)
+LENGTH_LIMITS = (30, 14400)
+# Telnyx watches for the end of a machine's greeting for this long; by default only for 30 s.
+MACHINE_ANALYSIS_MS = 60_000
+
+
+class TelnyxCalls(CallControl):
+    """CallControl of an account."""
+
+    account: TelnyxAccount
+    detects_voicemail = True
+    detects_screening = True
+
+    def dial(
+        self,
+        *,
+        from_number: str,
+        to_number: str,
+        client_state: str,
+        command_id: str,
+        stream: StreamSettings | None,
+        timeout_seconds: int,
+        time_limit_seconds: int,
+        detect_voicemail: bool = False,
+    ) -> str:
+        body: dict[str, Any] = {
+            "connection_id": self.account.connection_id,
+            "from": from_number,
+            "to": to_number,
+            "client_state": webhooks.encode_client_state(client_state),
+            "command_id": command_id,
+            "timeout_secs": _within(timeout_seconds, RING_LIMITS),
+            "time_limit_secs": _within(time_limit_seconds, LENGTH_LIMITS),
+        }
+        if stream is not None:
+            body |= _stream_fields(stream) | _sampling_rate(stream.audio_format) | {"send_silence_when_idle": True}
+        if detect_voicemail:
+            body["answering_machine_detection"] = "premium_ios_call_screening_detection"
+            body["answering_machine_detection_config"] = {"total_analysis_time_millis": MACHINE_ANALYSIS_MS}
+        call = self.account.client.post("calls", body)
+        if not isinstance(call, dict) or not call.get("call_control_id"):
+            raise CarrierError("The carrier's response has no call ID.", reason="outcome_unknown")
+        return str(call["call_control_id"])
+
+    def answer(
+        self, *, carrier_call_id: str, client_state: str, command_id: str, stream: StreamSettings | None
+    ) -> None:
+        """Answer and stream in one command. Audio at another rate than 8 kHz needs `start_stream` after the answer.
+
+        Raises ValueError for such a stream, whose rate Telnyx does not take here.
+        """
+        body: dict[str, Any] = {"client_state": webhooks.encode_client_state(client_state)}
+        if stream is not None:
+            if stream.audio_format.sample_rate != 8000:
+                raise ValueError("Only 8 kHz audio can be requested when answering. Use start_stream afterwards.")
+            body |= _stream_fields(stream) | {"send_silence_when_idle": True}
+        self.account.command(carrier_call_id, "answer", command_id, body)
+
+    def reject(self, *, carrier_call_id: str, command_id: str) -> None:
+        self._end(carrier_call_id, "reject", command_id, {"cause": "USER_BUSY"})
+
+    def hang_up(self, *, carrier_call_id: str, command_id: str) -> None:
+        self._end(carrier_call_id, "hangup", command_id, {})
+
+    def start_stream(self, *, carrier_call_id: str, command_id: str, stream: StreamSettings) -> None:
+        body = _stream_fields(stream) | _sampling_rate(stream.audio_format)
+        self.account.command(carrier_call_id, "streaming_start", command_id, body)
+
+    def transfer(
+        self,
+        *,
+        carrier_call_id: str,
+        command_id: str,
+        from_number: str,
+        to_number: str,
+        leg_state: str,
+        timeout_seconds: int,
+        time_limit_seconds: int,
+    ) -> None:
+        body = {
+            "to": to_number,
+            "from": from_number,
+            "timeout_secs": _within(timeout_seconds, RING_LIMITS),
+            "time_limit_secs": _within(time_limit_seconds, LENGTH_LIMITS),
+            "target_leg_client_state": webhooks.encode_client_state(leg_state),
+        }
+        self.account.command(carrier_call_id, "transfer", command_id, body)
+
+    def bridge(self, *, carrier_call_id: str, other_carrier_call_id: str, command_id: str) -> None:
+        self.account.command(carrier_call_id, "bridge", command_id, {"call_control_id": other_carrier_call_id})
+
+    def send_dtmf(self, *, carrier_call_id: str, command_id: str, digits: str) -> None:
+        self.account.command(carrier_call_id, "send_dtmf", command_id, {"digits": digits})
+
+    def call_state(self, *, carrier_call_id: str) -> CallState:
+        try:
+            call = self.account.client.get(f"calls/{quote(carrier_call_id, safe='')}")
+        except TelnyxError as error:
+            # Telnyx forgets a call ten minutes after its end.
+            if error.status == 404 or error.reason == "call_ended":
+                return CallState(is_alive=False)
+            raise
+        return CallState(is_alive=bool(call["is_alive"]))
+
+    def _end(self, carrier_call_id: str, name: str, command_id: str, body: Mapping[str, Any]) -> None:
+        try:
+            self.account.command(carrier_call_id, name, command_id, body)
+        except CarrierError as error:
+            if error.reason != "call_ended":
+                raise
+
+
+def _stream_fields(stream: StreamSettings) -> dict[str, Any]:
+    """The same codec both ways; without the last three Telnyx would expect MP3 files and play them to nobody."""
+    codec = CODECS[stream.audio_format.encoding]
+    return {
+        "stream_url": stream.url,
+        "stream_track": "inbound_track",
+        "stream_codec": codec,
+        "stream_bidirectional_codec": codec,
+        "stream_bidirectional_mode": "rtp",
+        "stream_bidirectional_target_legs": "self",
+    }
+
+
+def _sampling_rate(audio_format: AudioFormat) -> dict[str, int]:
+    return {"stream_bidirectional_sampling_rate": audio_format.sample_rate}
+
+
+def _within(value: int, limits: tuple[int, int]) -> int:
+    return max(limits[0], min(limits[1], value))
