@@ -10,14 +10,11 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from sandbox.exchange.calls_api import CallsApi
-from sandbox.exchange.compliance_api import ComplianceApi
 from sandbox.exchange.faults import Faults
 from sandbox.exchange.handset import Answerer, Handset
 from sandbox.exchange.handsets_api import HandsetsApi
 from sandbox.exchange.http import make_middleware
 from sandbox.exchange.legs import ExchangeContext, Leg
-from sandbox.exchange.numbers_api import NumbersApi
 from sandbox.exchange.recognizer import Recognizer
 from sandbox.exchange.recording import SAVE_TASK
 from sandbox.exchange.recording_store import RecordingStore
@@ -26,6 +23,9 @@ from sandbox.exchange.scripted import Ring, ScriptedHandset, Step
 from sandbox.exchange.state import State
 from sandbox.exchange.switch import Switch
 from sandbox.exchange.tasks import Tasks
+from sandbox.exchange.telnyx.calls_api import CallsApi
+from sandbox.exchange.telnyx.compliance_api import ComplianceApi
+from sandbox.exchange.telnyx.numbers_api import NumbersApi
 from sandbox.exchange.tts import Tts
 from sandbox.exchange.twilio.callbacks import Callbacks
 from sandbox.exchange.twilio.dialect import TwilioDialect

@@ -11,7 +11,7 @@ from phone_numbers import purchases
 from phone_numbers.carriers.registry import forget_carriers
 from phone_numbers.carriers.telnyx import client
 from phone_numbers.models import VerificationDocument
-from sandbox.exchange import numbers_api
+from sandbox.exchange.telnyx import numbers_api
 from tests import carriers
 from tests.factories import make_developer
 from tests.fakes.exchange_thread import ExchangeThread

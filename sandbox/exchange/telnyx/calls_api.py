@@ -6,7 +6,6 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.exchange import schemas
 from sandbox.exchange.announcements import Announcement
 from sandbox.exchange.audio_sources import plain_text, played, spoken
 from sandbox.exchange.codecs import line_codec
@@ -16,6 +15,7 @@ from sandbox.exchange.legs import Leg
 from sandbox.exchange.media_stream import StreamParams
 from sandbox.exchange.recording import Recording, RecordParams
 from sandbox.exchange.switch import Switch
+from sandbox.exchange.telnyx import schemas
 from sandbox.exchange.transcription import TranscriptionParams
 from sandbox.exchange.validation import Schema, validate
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.exchange import errors, regulation, schemas
+from sandbox.exchange import errors, regulation
 from sandbox.exchange.http import data_response, filters, json_response, matches, paged, read_json
 from sandbox.exchange.state import Record, State
 from sandbox.exchange.tasks import Tasks
+from sandbox.exchange.telnyx import schemas
 from sandbox.exchange.validation import validate
 from sandbox.exchange.webhooks import now_text
 
