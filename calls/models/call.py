@@ -149,6 +149,10 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
                 condition=Q(direction="outbound", sandbox=False),
                 name="call_by_callee",
             ),
+            # Any three digits in a row of a number find its calls: a search for part of one (`calls.search`).
+            GinIndex(
+                fields=["from_number", "to_number"], opclasses=["gin_trgm_ops", "gin_trgm_ops"], name="call_numbers"
+            ),
             models.Index(fields=["settled_at"], name="call_settled"),
             models.Index(fields=["media_token_hash"], condition=~Q(media_token_hash=""), name="call_media_token"),
         ]

@@ -11,7 +11,7 @@ from django.test import Client
 
 from calls.dashboard.call_list import COLUMNS
 from calls.models import Analysis, Call, CallEvent, Recording, SavedView, TranscriptEntry, Transcription
-from calls.search import entries_with
+from calls.search import entries_with, search
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_streaming_number
 from tests.factories import make_agent, make_developer
@@ -58,10 +58,11 @@ def test_calls_are_found_by_number_and_by_what_was_said(client: Client, number: 
         assert found(text) == places, text
 
 
-def test_the_search_of_words_has_an_index() -> None:
+def test_searches_have_an_index() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert "transcript_words" in entries_with("cake").order_by().explain()
+    assert search(Call.objects.order_by(), "(202) 555-0111").explain().count("call_numbers") == 2
 
 
 def test_the_file_has_all_that_the_filters_choose(client: Client, number: PhoneNumber) -> None:
