@@ -14,9 +14,9 @@ logger = logging.getLogger(__name__)
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
-# No single sentence or utterance takes a healthy worker this long, even with twenty calls before it: it hangs.
+# No single sentence or utterance takes a healthy worker this long, however many wait behind it: it hangs.
 REPLY_TIMEOUT_SECONDS = 20.0
-
+# The models are loaded before the first reply, which a busy machine draws out. Who is ended while loading loads again.
 LOAD_TIMEOUT_SECONDS = 60.0
 
 Sink = Callable[[Kind, bytes], None]
@@ -59,6 +59,8 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+        self._is_loaded = False
+        self._answered_at: dict[Kind, float] = {}  # the last reply to a request of that kind, on the loop's clock
         self._sinks: dict[int, Sink] = {}
         self._ids = itertools.count(1)
 
@@ -66,6 +68,10 @@ class Worker:
     def process_id(self) -> int | None:
         """The running process, None while there is none."""
         return self._process.pid if self._process and self._process.returncode is None else None
+
+    @property
+    def _is_alive(self) -> bool:
+        return self.process_id is not None and self._reader is not None and not self._reader.done()
 
     def new_id(self) -> int:
         """An id for a request or a stream, unique in this worker's life (and the lives after a restart)."""
@@ -75,11 +81,14 @@ class Worker:
         """Start the process unless it runs. Returns before its models are loaded: what is sent meanwhile waits in
         the pipe.
         """
-        if self.process_id is not None and self._reader is not None and not self._reader.done():
+        if self._is_alive:
             return
         async with self._starting:
-            if self.process_id is not None and self._reader is not None and not self._reader.done():
+            if self._is_alive:
                 return
+            if self._reader is not None:  # it tells everybody who waits for the old process, and nobody else
+                await asyncio.wait([self._reader])
+            self._is_loaded = False
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -97,10 +106,11 @@ class Worker:
             while True:
                 kind, frame_id, length = HEADER.unpack(await process.stdout.readexactly(HEADER.size))
                 body = await process.stdout.readexactly(length)
+                self._is_loaded = True
                 if sink := self._sinks.get(frame_id):
                     sink(Kind(kind), body)
         except asyncio.IncompleteReadError:
-            if process.stdin is not None and not process.stdin.is_closing():
+            if self._process is process:  # neither closed nor killed
                 logger.warning("A speech process ended unexpectedly", extra={"worker_module": self._module})
         finally:
             for sink in list(self._sinks.values()):
@@ -145,9 +155,9 @@ class Worker:
         self.attach(frame_id, lambda kind, body: replies.put_nowait((kind, body)))
         try:
             self.post(kind, frame_id, body)
+            posted_at = asyncio.get_running_loop().time()
             while True:
-                timeout = LOAD_TIMEOUT_SECONDS if kind is Kind.WARM_UP else REPLY_TIMEOUT_SECONDS
-                reply, data = await asyncio.wait_for(replies.get(), timeout)
+                reply, data = await self._next_reply(kind, replies, posted_at)
                 if reply is Kind.FAILED:
                     raise SpeechError(data.decode()) if data else WorkerDied(self._module)
                 if reply is not Kind.DONE:
@@ -160,23 +170,41 @@ class Worker:
         finally:
             self.detach(frame_id)
 
+    async def _next_reply(
+        self, kind: Kind, replies: asyncio.Queue[tuple[Kind, bytes]], posted_at: float
+    ) -> tuple[Kind, bytes]:
+        """Raises TimeoutError when no request of this kind has been answered for too long: they are answered in order."""
+        while True:
+            since = max(posted_at, self._answered_at.get(kind, posted_at))
+            is_loading = kind is Kind.WARM_UP or not self._is_loaded
+            patience = LOAD_TIMEOUT_SECONDS if is_loading else REPLY_TIMEOUT_SECONDS
+            try:
+                async with asyncio.timeout_at(since + patience):
+                    reply = await replies.get()
+            except TimeoutError:
+                if self._answered_at.get(kind, since) <= since:
+                    raise
+            else:
+                self._answered_at[kind] = asyncio.get_running_loop().time()
+                return reply
+
     def kill(self) -> None:
         """End a worker that hangs; the next request starts a new one."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            process.kill()
 
     async def close(self) -> None:
         """Let the process end (its pipe closes) and wait for it. A later request would start another."""
         process, reader = self._process, self._reader
         self._process = self._reader = None
-        if process is None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), 2.0)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        if process is not None:
+            if process.stdin is not None:
+                process.stdin.close()
+            try:
+                await asyncio.wait_for(process.wait(), 2.0)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
         if reader is not None:
             await reader

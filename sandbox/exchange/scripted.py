@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from agents.speech import SpeechError
 from bubblyphone.core.audio import mulaw_to_pcm16
 from sandbox.exchange.audio_queue import FRAME_SECONDS, SILENCE
 from sandbox.exchange.handset import Answerer, Handset, Line
@@ -200,7 +201,7 @@ class ScriptedHandset(Handset):
                 await step.perform(self)
         except CallOver:
             pass
-        except (TimeoutError, RuntimeError) as error:
+        except (TimeoutError, RuntimeError, SpeechError) as error:
             logger.info("handset script ended: %s", error)
             self.error = error
             self.note("failed", str(error) or type(error).__name__)
