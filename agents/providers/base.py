@@ -74,6 +74,8 @@ class SessionConfig:
     # Those of the call's settings that a model itself follows, by name (agents.agent_settings.provider_placement). Absent: its default.
     settings: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Turn, ...] = ()
+    # Only what the caller says is wanted, as `InputTranscript`: nothing is answered, as far as the vendor can be told so.
+    listens_only: bool = False
     is_text: bool = False  # the caller writes and reads: `send_text` and OutputText in place of audio
     api_key: str = field(default="", repr=False)  # the developer's own key (BYOK); empty: the platform's
 

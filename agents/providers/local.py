@@ -93,7 +93,8 @@ class LocalModel(RealtimeModel):
             today=lambda: datetime.now().astimezone().date(),
         )
         session = LocalSession(engine, brain, config)
-        session.prepare(brain.prepare)
+        if not config.listens_only:
+            session.prepare(brain.prepare)
         return session
 
 
@@ -148,7 +149,7 @@ class LocalSession(RealtimeSession):
         self._was_interrupted = False
         self._caller_is_quiet = asyncio.Event()
         self._caller_is_quiet.set()
-        self._is_left = False  # nobody is there to be answered
+        self._is_left = config.listens_only  # nobody is there to be answered
         self._is_closed = False
         self._detector = TurnDetector(engine, self._is_speaking, config.interruption_sensitivity)
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._take_turns())]

@@ -35,7 +35,7 @@ def session_settings(config: SessionConfig, audio_format: AudioFormat, transcrip
             "input": {
                 "format": WIRE_FORMATS[audio_format],
                 "transcription": transcription,
-                "turn_detection": {"create_response": True, **_turn_detection(config)},
+                "turn_detection": {"create_response": not config.listens_only, **_turn_detection(config)},
                 **_noise_reduction(config),
             },
             "output": {"format": WIRE_FORMATS[audio_format], **_voice(config.voice)},

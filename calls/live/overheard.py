@@ -1,7 +1,9 @@
 """What a live session hears on a line whose carrier does not tell: it counts as if the carrier had reported it."""
 
+import logging
 from functools import partial
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from calls.control import inbound
@@ -9,6 +11,8 @@ from calls.live.database_threads import in_database
 from calls.live.live_call import LiveCall
 from calls.session.screening import Overheard, ScreeningPlan
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
+
+logger = logging.getLogger(__name__)
 
 KINDS: dict[Overheard, tuple[CarrierEventType, str]] = {
     "screening": (CarrierEventType.SCREENING_DETECTED, ""),
@@ -35,4 +39,7 @@ async def _report(live: LiveCall, heard: Overheard) -> None:
         detail=detail,
         carrier=live.carrier,
     )
-    await in_database(inbound.receive, event)
+    try:
+        await in_database(inbound.receive, event)
+    except DatabaseError:  # what is said next reports it again
+        logger.warning("What was heard on the line could not be reported", exc_info=True)

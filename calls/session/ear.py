@@ -19,12 +19,13 @@ LISTEN_ONLY = "You overhear a telephone call. Say nothing and do nothing."
 class Ear:
     """A model session of its own, which only transcribes. `heard` is given each utterance; it must not raise.
 
-    One that cannot be had hears nothing: the call then goes on as with any machine.
+    One that cannot be had hears nothing: the call then goes on as with any machine. It is not charged, so whoever knows who is on the
+    line closes it.
     """
 
     def __init__(self, engine: Engine, caller_format: AudioFormat, heard: Callable[[str], Awaitable[None]]) -> None:
         self._model = engine.model
-        self._config = replace(engine.config, instructions=LISTEN_ONLY, tools=(), history=())
+        self._config = replace(engine.config, instructions=LISTEN_ONLY, tools=(), history=(), listens_only=True)
         self._caller_format = caller_format
         self._heard = heard
         self._pieces: asyncio.Queue[str] = asyncio.Queue()

@@ -73,6 +73,7 @@ class Screening:
         self._words = ""  # from the answer on
         self._ear = Ear(link.first_engine, caller_input.audio_format, self._overhear) if plan.report else None
         caller_input.ear = self._ear
+        voicemail.records = self._ear.close if self._ear else None  # a mailbox, then
         self.has_begun = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -90,7 +91,7 @@ class Screening:
         assert self._plan.report is not None
         if self.task is None:
             self._words = f"{self._words} {words}"
-            if asks_who_calls(self._words) and not self._voicemail.is_recording:
+            if asks_who_calls(self._words):
                 await self._plan.report("screening")
         elif self._is_spoken.is_set() and (speaker := speaker_of(words)) is not Speaker.PHONE:
             await self._plan.report("person" if speaker is Speaker.PERSON else "machine")

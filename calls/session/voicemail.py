@@ -58,6 +58,7 @@ class Voicemail:
         self._item_id = ""  # the message, once some of it has been heard
         self._is_spoken = asyncio.Event()  # the model has nothing to add to the message
         self.is_recording = False
+        self.records: Callable[[], None] | None = None  # is told when it begins
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -103,6 +104,8 @@ class Voicemail:
             return
         self._observer.event("voicemail.recording", {"reason": reason}, source="system")
         began_at, self.is_recording = self._now(), True
+        if self.records is not None:
+            self.records()
         is_reported = reason == "greeting_ended"
         await self._ask()
         while not self._is_left():

@@ -5,7 +5,7 @@ import base64
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -84,9 +84,9 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(model: LocalModel) -> AsyncIterator[Caller]:
+async def calling(model: LocalModel, config: SessionConfig = CONFIG) -> AsyncIterator[Caller]:
     """A caller on a session of a model."""
-    session = await model.connect(CONFIG)
+    session = await model.connect(config)
     caller = Caller(session)
     listening = asyncio.create_task(caller.listen())
     try:
@@ -112,6 +112,18 @@ async def test_answers_from_its_prompt_by_voice(caller: Caller) -> None:
     heard = await caller.heard()
     assert "tuesday" in heard
     assert "eleven" in heard or "11" in heard
+
+
+async def test_what_is_only_listened_to_is_not_answered(engine: Speech) -> None:
+    async with calling(LocalModel(), replace(CONFIG, listens_only=True)) as caller:
+        for question in (
+            "What are your opening hours?",
+            "Where are you?",
+        ):  # the first is answered before the second is understood
+            await caller.say(question)
+            await caller.wait_for(InputTranscript)
+            assert [type(event) for event in caller.events] == [SpeechStarted, SpeechStopped, InputTranscript]
+        assert caller.sound == b""
 
 
 async def test_calls_a_tool_and_speaks_its_result(caller: Caller) -> None:

@@ -109,6 +109,12 @@ async def test_greeting_and_a_question_are_answered_by_voice() -> None:
         assert fake.rejected == []
 
 
+async def test_what_is_only_listened_to_is_not_answered() -> None:
+    async with FakeOpenAI() as fake, await open_session(fake, listens_only=True):
+        assert fake.received[0]["session"]["audio"]["input"]["turn_detection"]["create_response"] is False
+        assert fake.rejected == []
+
+
 @pytest.mark.parametrize(("sensitivity", "threshold"), [("low", 0.7), ("high", 0.3)])
 async def test_how_readily_a_caller_interrupts_is_a_setting(sensitivity: str, threshold: float) -> None:
     async with FakeOpenAI() as fake:

@@ -116,7 +116,8 @@ async def test_words_tell_that_a_phone_asks_and_who_joins() -> None:
         other_end.talk.caller.incoming.put_nowait(LOUD)
         await until(lambda: len(ear.heard) == REMEMBERED + 1)
         config = ear.config
-        assert (config.instructions, config.tools, other_end.model.heard) == (LISTEN_ONLY, (), [])
+        assert (config.instructions, config.tools, config.listens_only) == (LISTEN_ONLY, (), True)
+        assert other_end.model.heard == []
 
         for words in ("Hi.", ASKS.removeprefix("Hi. ")):
             assert overhearing.reported == []
@@ -140,16 +141,18 @@ async def test_words_tell_that_a_phone_asks_and_who_joins() -> None:
         assert [entry for entry in other_end.talk.notes.transcripts if entry[0] == "user"] == []
 
 
-async def test_nothing_is_overheard_of_a_person_or_once_a_message_is_recorded() -> None:
+async def test_nothing_is_overheard_of_a_person_and_no_more_once_a_message_is_recorded() -> None:
     overhearing = Overhearing()
     async with machine(screening=overhearing.plan) as other_end:
         await other_end.detected()
         ear = await overhearing.ear_of(other_end)
         other_end.answering.greeting_ended()
         await other_end.asked()
+        await until(lambda: ear.is_closed)
+        other_end.talk.caller.incoming.put_nowait(LOUD)
         ear.queue.put_nowait(InputTranscript(ASKS))
         await settled()
-        assert overhearing.reported == []
+        assert (overhearing.reported, ear.heard) == ([], [])
     async with machine(screening=overhearing.plan) as other_end:
         await until(lambda: other_end.talk.model.sessions)
         await other_end.talk.session.person_answered()
