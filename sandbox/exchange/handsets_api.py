@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from agents.speech import SpeechError
 from sandbox.exchange import errors
 from sandbox.exchange.http import read_json
 from sandbox.exchange.scripted import HandsetEvent, ScriptedHandset
@@ -57,7 +58,7 @@ class HandsetsApi:
         ]
 
     async def break_stream(self, request: web.Request) -> web.Response:
-        """Let a call's media connection break, as a fault of the network would: `{"call_control_id": "v3:…"}`."""
+        """Let a call's media connection break, as a fault of the network would: `{"call_control_id": "v3:…"}`, or Twilio's `CA…`."""
         body = validate(await read_json(request), {"call_control_id": Field(required=True)})
         stream = self._switch.live_leg(body["call_control_id"]).stream
         if stream is not None:
@@ -97,7 +98,7 @@ class HandsetsApi:
                 tts=self._switch.context.tts,
             )
             await handset.prepare()
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, SpeechError) as error:
             raise errors.invalid("/steps", str(error)) from error
         return handset
 
