@@ -1,5 +1,6 @@
 """The model catalog, developers' own model keys, and agents."""
 
+from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
@@ -167,6 +168,11 @@ class Agent(AgentSettings):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def draft_mark(self) -> str:
+        """Another one as soon as the draft, or what is live, is another."""
+        return sha256(f"{self.version}:{self.draft}".encode()).hexdigest()[:16]
 
 
 class AgentVersion(models.Model):

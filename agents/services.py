@@ -135,6 +135,19 @@ def save_draft(*, agent: Agent, form: str) -> datetime | None:
     return Agent.objects.values_list("draft_saved_at", flat=True).filter(pk=agent.pk).first()
 
 
+def hold_draft(*, agent: Agent, seen: str) -> Agent:
+    """The agent as it is, locked until the end of the transaction. Raises Conflict unless `seen` marks its draft and what is live.
+
+    What somebody reviewed is what they publish or discard, whatever was typed or published elsewhere meanwhile.
+    """
+    locked = Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
+    if locked.draft_mark != seen:
+        raise Conflict(
+            "The draft or the live version has changed since you opened this page. Review the changes again."
+        )
+    return locked
+
+
 def restore_version(*, version: AgentVersion) -> Agent:
     """Publish an earlier version once more. Raises InvalidRequest where it can no longer be used, as `update_agent` does."""
     return update_agent(agent=version.agent, changes=versions.changes_to(version), restored=version.number)

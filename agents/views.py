@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -96,9 +97,11 @@ def save_draft(request: HttpRequest, pk: int) -> HttpResponse:
 @page
 def discard_draft(request: HttpRequest, pk: int) -> HttpResponse:
     """Back to what is live."""
-    services.save_draft(agent=selectors.get_agent(developer=signed_in(request), pk=pk), form="")
-    messages.success(request, "Draft discarded.")
-    return redirect("agent", pk)
+    edited = selectors.get_agent(developer=signed_in(request), pk=pk)
+    with reported(request, "Draft discarded."), transaction.atomic():
+        services.save_draft(agent=services.hold_draft(agent=edited, seen=request.POST.get("seen", "")), form="")
+        return redirect("agent", pk)
+    return redirect("draft-changes", pk)
 
 
 @require_POST
@@ -106,12 +109,11 @@ def discard_draft(request: HttpRequest, pk: int) -> HttpResponse:
 def publish_draft(request: HttpRequest, pk: int) -> HttpResponse:
     """Make the draft live from the page that shows what it changes. One that cannot be published stays, and the page says why."""
     edited = selectors.get_agent(developer=signed_in(request), pk=pk)
-    editor = Editor(None, agent=edited)
-    if not edited.draft or not editor.is_sound():
-        return redirect("draft-changes", pk)
-    with reported(request):
-        _publish(request, editor)
-        return redirect("agent", pk)
+    with reported(request), transaction.atomic():
+        editor = Editor(None, agent=services.hold_draft(agent=edited, seen=request.POST.get("seen", "")))
+        if editor.has_draft and editor.is_sound():
+            _publish(request, editor)
+            return redirect("agent", pk)
     return redirect("draft-changes", pk)
 
 

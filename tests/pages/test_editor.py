@@ -162,7 +162,8 @@ def test_a_draft_that_says_what_is_live_is_none_and_a_discarded_one_is_gone(clie
     update_agent(agent=agent, changes={"voice": "Joe"})
     html = client.get(path).content.decode()
     assert "Version 2 was published after you began this draft" in html
-    client.post(f"{path}/draft/discard")
+    agent.refresh_from_db()
+    client.post(f"{path}/draft/discard", {"seen": agent.draft_mark})
     agent.refresh_from_db()
     assert (agent.draft, agent.draft_version, agent.system_prompt, agent.version) == ("", None, "Be brief.", 2)
 
@@ -173,16 +174,43 @@ def test_a_draft_is_published_from_the_page_that_shows_its_changes(client: Clien
     assert client.post(f"{path}/draft/publish")["Location"] == f"{path}/draft/changes"
     client.post(f"{path}/draft", {**form, "system_prompt": "Be brief.", "tools": "[{"})
     assert "Publish" not in client.get(f"{path}/draft/changes").content.decode().partition("<main")[2]
-    assert client.post(f"{path}/draft/publish")["Location"] == f"{path}/draft/changes"
+    agent.refresh_from_db()
+    assert client.post(f"{path}/draft/publish", {"seen": agent.draft_mark})["Location"] == f"{path}/draft/changes"
     agent.refresh_from_db()
     assert (agent.version, "tools" in agent.draft) == (1, True)
     client.post(f"{path}/draft", {**form, "system_prompt": "Be kind."})
     page = client.get(f"{path}/draft/changes").content.decode()
     assert f'action="{path}/draft/publish"' in page
     assert "Discard the draft?" in page
-    assert client.post(f"{path}/draft/publish")["Location"] == path
+    agent.refresh_from_db()
+    assert page.count(f'name="seen" value="{agent.draft_mark}"') == 2
+    assert client.post(f"{path}/draft/publish", {"seen": agent.draft_mark})["Location"] == path
     agent.refresh_from_db()
     assert (agent.system_prompt, agent.version, agent.draft) == ("Be kind.", 2, "")
+
+
+@pytest.mark.parametrize("action", ["publish", "discard"])
+@pytest.mark.parametrize("elsewhere", ["typed on", "published", "discarded"])
+def test_only_the_draft_that_was_reviewed_is_published_or_discarded(
+    client: Client, agent: Agent, action: str, elsewhere: str
+) -> None:
+    path = f"/agents/{agent.pk}/draft"
+    form = typed(client.get(f"/agents/{agent.pk}").content.decode())
+    client.post(path, {**form, "system_prompt": "Be kind."})
+    agent.refresh_from_db()
+    seen = agent.draft_mark
+    if elsewhere == "typed on":
+        client.post(path, {**form, "system_prompt": "Be kind, and"})
+    elif elsewhere == "published":
+        update_agent(agent=agent, changes={"voice": "Joe"})
+    else:
+        client.post(f"{path}/discard", {"seen": seen})
+    before = Agent.objects.values().get(pk=agent.pk)
+    for mark in (seen, ""):
+        refused = client.post(f"{path}/{action}", {"seen": mark}, follow=True)
+        assert refused.redirect_chain == [(f"{path}/changes", 302)]
+        assert "has changed since you opened this page" in refused.content.decode()
+    assert Agent.objects.values().get(pk=agent.pk) == before
 
 
 def test_a_test_has_what_is_typed_and_changes_nothing(client: Client, agent: Agent) -> None:

@@ -67,8 +67,8 @@ CASES = [
     Case("revoke-api-key"),
     Case("new-agent", {"template": "booking"}),
     Case("save-draft", agent_form(name="Baker")),
-    Case("publish-draft"),
-    Case("discard-draft"),
+    Case("publish-draft", {"seen": "{draft}"}),
+    Case("discard-draft", {"seen": "{draft}"}),
     Case("test-agent", agent_form(name="Baker", system_prompt="Be brief.", **{"test-mode": "chat"})),
     Case("agent", agent_form(name="Baker"), agent_form(name="Kept?", tools="[", transfer_number="12"), ("tools", "transfer_number")),
     Case(

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts import email_verification, passwords
 from accounts.models import BrowserSession, Developer
 from accounts.services import issue_api_key, open_session
+from agents.models import Agent
 from agents.secrets import create_secret
 from agents.services import create_model_key, save_draft, update_agent
 from billing.models import Card, Payment
@@ -156,6 +157,7 @@ class World:
             text.replace("{email}", self.developer.email)
             .replace("{server}", self.server.url)
             .replace("{api_key}", self.exchange.exchange.api_key)
+            .replace("{draft}", Agent.objects.get(pk=self.agent.pk).draft_mark)
             .replace("{offer}", self._offer() if "{offer}" in text else "")
         )
 
