@@ -70,7 +70,7 @@ KINDS = (
     NotificationKind(
         "carrier_account",
         "Carrier credentials",
-        "A carrier no longer accepts the credentials of your own account.",
+        "A carrier no longer accepts the credentials of your own account. At most once a day for an account.",
         ("carrier_account_failing",),
         ("carrier_account.failing",),
     ),

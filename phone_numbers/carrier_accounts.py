@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 2  # verifications of one account here
 LEASE_SECONDS = 60
+QUIET = timedelta(days=1)
 # What the carrier's answer says about the credentials, as opposed to about itself.
 VERDICTS = {"unauthorized", "incomplete"}
 _SENDABLE = re.compile(r"[!-~]*")  # in a header
@@ -100,7 +101,7 @@ def update_account(
         if fixed:
             raise InvalidRequest({"credentials": fixed})
         changes |= _stored(account.developer_id, account.provider, {**before, **credentials})
-        changes |= {"checked_at": timezone.now(), "failing_since": None}
+        changes |= {"checked_at": timezone.now(), "failing_since": None, "told_at": None}
     with transaction.atomic():
         locked = CarrierAccount.objects.select_for_update().filter(pk=account.pk).first()
         if locked is None:
@@ -161,7 +162,7 @@ def delete_account(account: CarrierAccount) -> None:
 
 
 def check_accounts() -> None:
-    """The hourly job: whether the credentials of all accounts still work. Who has one that does not is told once."""
+    """The hourly job: whether the credentials of all accounts still work. Who has one that does not is told once (`_is_news`)."""
     for account in CarrierAccount.objects.order_by("checked_at").iterator():
         try:
             _note(account, _problem(account))
@@ -239,10 +240,17 @@ def _note(account: CarrierAccount, problem: str, now: datetime | None = None) ->
     locked = CarrierAccount.objects.select_for_update().filter(pk=account.pk).first()
     if locked is None or locked.encrypted != account.encrypted:
         return  # it says nothing about the credentials that there are now
-    was_failing = locked.failing_since is not None
     account.checked_at = locked.checked_at = now
     account.failing_since = locked.failing_since = (locked.failing_since or now) if problem else None
-    locked.save(update_fields=["checked_at", "failing_since"])
-    if problem and not was_failing:
+    if _is_news(locked, now):
+        locked.told_at = now
         enqueue(send_email, locked.pk)
         notices.publish_failing_account(locked, now)
+    locked.save(update_fields=["checked_at", "failing_since", "told_at"])
+
+
+def _is_news(account: CarrierAccount, now: datetime) -> bool:
+    """Whether its developer has not been told of this failure yet. Credentials that work by turns are told of once in QUIET."""
+    if account.failing_since is None:
+        return False
+    return account.told_at is None or (account.told_at < account.failing_since and account.told_at <= now - QUIET)

@@ -41,6 +41,9 @@ class CarrierAccount(models.Model):
     last_four = models.CharField(max_length=4)
     checked_at = models.DateTimeField(default=timezone.now)
     failing_since = models.DateTimeField(null=True)  # since when the carrier does not take the credentials
+    told_at = models.DateTimeField(
+        null=True
+    )  # when the developer was told so last; none since the credentials were replaced
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
