@@ -101,6 +101,7 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "accounts.middleware.RateLimitMiddleware",
     "accounts.middleware.IdempotencyMiddleware",
+    "bubblyphone.core.middleware.CachesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -12,6 +12,7 @@ from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsS
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers, has_vary_header
 from django.views import View
 from django.views.defaults import bad_request
 from rest_framework.parsers import MultiPartParser
@@ -80,6 +81,25 @@ class ApiMiddleware:
             return None
         response = render(request, "503.html", {"message": exception.message}, status=exception.status)
         response["Retry-After"] = str(exception.retry_after)
+        return response
+
+
+class CachesMiddleware:
+    """No cache keeps a page that depends on who reads it; what a view lets every cache keep carries nobody's cookies.
+
+    Outside the sessions' middleware, which says in `Vary` whether a response depends on its reader.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        kept = response.get("Cache-Control", "")
+        if "public" in kept:
+            response.cookies.clear()
+        elif not kept and has_vary_header(response, "Cookie"):
+            add_never_cache_headers(response)
         return response
 
 
