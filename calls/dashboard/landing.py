@@ -23,7 +23,7 @@ FIRST = "US"
 
 @dataclass(frozen=True, slots=True)
 class CountryPrice:
-    """USD: the cheapest kind of number of a country, and its calls a minute. None where there is no rate."""
+    """USD: the cheapest kind of number of a country, and a minute of calls to and from a usual one. None where there is no rate."""
 
     name: str
     monthly: Decimal
@@ -58,8 +58,9 @@ def country_prices() -> list[CountryPrice]:
 
 
 def _country(code: str, monthly: Decimal) -> CountryPrice:
-    prefix = f"+{phonenumbers.country_code_for_region(code)}"
-    inbound, outbound = (_rate(direction, prefix) for direction in TelephonyRate.Direction)
+    usual = phonenumbers.example_number(code)
+    e164 = phonenumbers.format_number(usual, phonenumbers.PhoneNumberFormat.E164) if usual else "+"
+    inbound, outbound = (_rate(direction, e164) for direction in TelephonyRate.Direction)
     return CountryPrice(country_name(code), monthly, inbound, outbound)
 
 

@@ -50,7 +50,7 @@ class Group:
 
 # (title, name of the route, other words that find it).
 PAGES = (
-    ("Overview", "overview", "home dashboard charts"),
+    ("Overview", "overview", "home dashboard"),
     ("Numbers", "numbers", "phone telephone"),
     ("Buy a number", "buy-number", "get phone new order"),
     ("Bring a number", "bring-number", "carrier telnyx twilio import port"),
@@ -58,6 +58,8 @@ PAGES = (
     ("Create an agent", "new-agent", "new template add"),
     ("Calls", "calls", "history transcripts recordings"),
     ("Call someone", "call-someone", "dial outbound place new"),
+    ("Scheduled calls", "scheduled-calls", "later planned cancel"),
+    ("Charts", "call-figures", "figures minutes outcomes costs analytics"),
     ("Calling policy", "policy", "countries hours attempts consent"),
     ("Do-not-call list", "do-not-call", "dnc opt-out block"),
     ("Phone", "phone", "browser softphone ring"),
@@ -81,6 +83,8 @@ PAGES = (
     ("Quick start", "docs-quick-start", "documentation guide curl first call"),
     ("Tools guide", "docs-tools", "documentation functions lookup"),
     ("Webhooks guide", "docs-webhooks", "documentation signature actions"),
+    ("Sandbox WebSocket guide", "docs-sandbox", "documentation audio stream"),
+    ("Live calls guide", "docs-live", "documentation listen whisper take over"),
 )
 ONLY_WITH_BILLING = {"billing", "payments"}
 

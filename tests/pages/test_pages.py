@@ -62,6 +62,7 @@ def test_empty_pages_are_sound_and_need_sign_in(client: Client, path: str) -> No
     response = client.get(path)
     assert response.status_code == 200
     assert_sound(response.content.decode())
+    assert "no-store" in response["Cache-Control"]
     assert (
         "script-src" in response["Content-Security-Policy"]
         or "default-src 'self'" in response["Content-Security-Policy"]
@@ -90,8 +91,11 @@ def test_visitors_see_the_prices_of_the_catalog(settings: LazySettings) -> None:
     AIModel.objects.filter(slug="local-offline").update(price_per_minute=Decimal("0.0375"))
     NumberPrice.objects.filter(country_code="US").update(monthly_cost=Decimal("4.25"))
     TelephonyRate.objects.create(prefix="1", direction="inbound", price_per_minute=Decimal("0.0123"))
+    TelephonyRate.objects.create(prefix="1506", direction="inbound", price_per_minute=Decimal("0.0456"))
+    NumberPrice.objects.filter(country_code="CA").delete()
+    NumberPrice.objects.create(country_code="CA", number_type="local", setup_cost=0, monthly_cost=Decimal("0.01"))
     html = Client().get("/").content.decode()
-    assert {"$0.0375", "$4.25", "$0.0123"} <= set(re.findall(r"\$[0-9.]+", html))
+    assert {"$0.0375", "$4.25", "$0.0123", "$0.0456"} <= set(re.findall(r"\$[0-9.]+", html))
     assert "United States" in html
     settings.BILLING = False
     without = Client().get("/").content.decode()
@@ -110,6 +114,24 @@ def test_the_manifest_and_its_icons_are_there() -> None:
     ]
     assert names == ["img/favicon.svg", "img/icon-192.png", "img/icon-512.png", "img/favicon.ico"]
     assert all((Path(django_settings.BASE_DIR) / "static" / name).is_file() for name in names)
+
+
+def test_caches_keep_nothing_of_an_account(client: Client) -> None:
+    """A page of the documentation has its reader's own IDs, and who is signed in."""
+    agent = make_agent(developer=Developer.objects.get(email="jane@example.com"))
+    section = client.get("/docs/api/agents")
+    assert f"/api/v1/agents/{agent.pk}" in section.content.decode()
+    for path in ("/docs", "/docs/quick-start", "/docs/api/agents", "/account", "/forgot-password", "/calls/0"):
+        for reader in (client, Client()):
+            assert reader.get(path)["Cache-Control"] == section["Cache-Control"], path
+    assert {"private", "no-store"} <= set(section["Cache-Control"].split(", "))
+    for path in ("/site.webmanifest", "/favicon.ico"):
+        client.get("/account")
+        session = client.session
+        session.pop("seen_at", None)  # it is due to be written, and its cookie to be sent
+        session.save()
+        shared = client.get(path)
+        assert ("public" in shared["Cache-Control"], shared.cookies) == (True, {})
 
 
 def test_sign_up_signs_in_and_refuses_a_taken_address() -> None:

@@ -12,14 +12,26 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Developer
+from bubblyphone.docs.views import GUIDES
 from calls.dashboard.palette import PAGES
 from phone_numbers.models import PhoneNumber
 from tests.factories import make_agent, make_developer
 from tests.pages.rows import make_call, make_number
 from tests.pages.signed_in import signed_in_client
+from tests.pages.world import patterns
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 OPTION = re.compile(r'<a role="option" id="([^"]+)" href="([^"]+)"[^>]*><span>([^<]+)</span>')
+
+# Forms of other pages, files, parts of pages, and what visitors need.
+NO_PLACES = {
+    *("add-carrier-account", "auto-top-up", "change-password", "delete-account", "delete-kept", "import-do-not-call"),
+    *("import-number", "log-out-everywhere", "logout", "resend-events", "resend-failed-webhooks", "save-call-view"),
+    *("send-verification", "start-sandbox", "to-checkout", "top-up", "try-lookup", "try-tool"),
+    *("call-figures-csv", "calls-csv", "export-data", "export-do-not-call", "offline-voice"),
+    *("events-tail", "palette", "phone-call", "sandbox-price", "sandbox-variables"),
+    *("forgot-password", "login", "signup"),
+}
 
 
 @pytest.fixture
@@ -41,6 +53,12 @@ def test_every_page_of_the_navigation_is_found(developer: Developer) -> None:
     linked = set(re.findall(r"<li[^>]*><a href=\"\{% url '([a-z-]+)'", template))
     assert linked <= {name for _, name, _ in PAGES}
     assert [url for _, url in found(developer, "")] == [reverse(name) for _, name, _ in PAGES if name != "phone"]
+
+
+def test_every_page_is_found_or_is_no_place_to_go_to() -> None:
+    names = {str(found.name) for found in patterns() if not found.pattern.converters}
+    assert names - {name for _, name, _ in PAGES} == NO_PLACES
+    assert {f"docs-{name}" for name in GUIDES} <= {name for _, name, _ in PAGES}
 
 
 @pytest.mark.parametrize(
