@@ -49,8 +49,9 @@ def _operations() -> Iterator[Waiting]:
     jobs = status.jobs()
     if jobs.failed:
         failures = reverse("admin:django_q_failure_changelist")
-        newest = jobs.latest[0][1]
-        yield Waiting(_counted(jobs.failed, "failed job", "failed jobs"), failures, newest, is_trouble=True)
+        yield Waiting(
+            _counted(jobs.failed, "failed job", "failed jobs"), failures, jobs.oldest_failure, is_trouble=True
+        )
     for vendor in status.vendors():
         if vendor.is_failing:
             text = f"{vendor.name} fails in {vendor.percent}% of calls ({vendor.failed} of {vendor.calls} in the last hour)"

@@ -96,6 +96,7 @@ class Jobs:
     queued: int
     oldest: datetime | None
     failed: int
+    oldest_failure: datetime | None
     latest: list[tuple[str, datetime, str]]  # name, time, link
 
 
@@ -182,10 +183,11 @@ def _host(url: str) -> str:
 def jobs() -> Jobs:
     waiting = OrmQ.objects.filter(lock__lte=timezone.now()).aggregate(oldest=Min("lock"))["oldest"]
     failures = Failure.objects.order_by("-stopped")
+    failed = failures.aggregate(count=Count("pk"), oldest=Min("stopped"))
     latest = [
         (job.func, job.stopped, reverse("admin:django_q_failure_change", args=[job.pk])) for job in failures[:SHOWN]
     ]
-    return Jobs(OrmQ.objects.count(), waiting, failures.count(), latest)
+    return Jobs(OrmQ.objects.count(), waiting, failed["count"], failed["oldest"], latest)
 
 
 def disk() -> Disk:

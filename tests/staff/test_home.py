@@ -41,14 +41,9 @@ def test_what_is_waiting_and_who_sees_it() -> None:
             number_type="local" if hours == 2 else "mobile",
             submitted_at=submitted,
         )
-    Failure.objects.create(
-        id="a" * 32,
-        name="a",
-        func="calls.jobs.x",
-        started=now - timedelta(hours=3),
-        stopped=now - timedelta(hours=3),
-        success=False,
-    )
+    for hours in (3, 1):
+        at = now - timedelta(hours=hours)
+        Failure.objects.create(id=f"{hours}" * 32, name="a", func="x", started=at, stopped=at, success=False)
     call = make_call(make_streaming_number(developer), now)
     call.status, call.hangup_cause, call.ended_at, call.settled_at = "completed", "model_failed", now, now
     call.save()
@@ -61,7 +56,7 @@ def test_what_is_waiting_and_who_sees_it() -> None:
     urls = [url for url, _, _ in waiting(operator)]
     assert urls[-3:] == ["/admin/django_q/failure/", "/admin/status/#vendors", "/admin/status/#webhooks"]
     texts = {text: since for _, text, since in waiting(operator)}
-    assert texts["1 failed job"] == "for 3 hours"
+    assert texts["2 failed jobs"] == "for 3 hours"
     assert texts[f"{call.model_slug} fails in 100% of calls (1 of 1 in the last hour)"] == "now"
     assert "1 webhook to send, 0 after a failure" in texts
     page = reviewer.get(reviews[0]).content.decode()
