@@ -49,6 +49,13 @@ REFUSED_OUTBOUND = {
     "premium_destination": "Not dialed: premium-rate and special numbers cannot be called.",
     "no_rate": "Not dialed: this destination has no rate.",
 }
+ENDINGS_OF_ME_FIRST = {
+    HangupCause.BUSY: "Your phone was busy.",
+    HangupCause.NO_ANSWER: "You did not answer your phone.",
+    HangupCause.REJECTED: "Your phone declined the call.",
+    HangupCause.SILENCE_TIMEOUT: "Ended because nobody pressed a key.",
+    HangupCause.TRANSFERRED: "You were connected.",
+}
 ENDINGS_OF_SANDBOX = {
     HangupCause.NO_ANSWER: "The browser never connected.",
     HangupCause.CANCELED: "Canceled before the browser connected.",
@@ -90,6 +97,8 @@ def describe_ending(call: Call) -> str:
     special: dict[HangupCause, str] = {}
     if call.sandbox:
         special = ENDINGS_OF_SANDBOX
+    elif call.connect_to:
+        special = ENDINGS_OF_ME_FIRST
     elif call.direction == Direction.INBOUND and call.answered_at is None:
         special = ENDINGS_OF_REFUSED
     if not switch.is_on():

@@ -60,12 +60,13 @@ def check_daily_caps(call: Call, now: datetime, *, scopes: Collection[Scope] = t
 def admit_transfer(call: Call, to: str) -> Decimal:
     """Let a call be transferred, or refuse it: the other leg begins with a started minute. The call's row is locked.
 
-    Returns the leg's rate. Raises Forbidden and InsufficientFunds, whose `code` names the reason. A model may read their
-    message to the caller, so it says nothing about the account.
+    Returns the rate from then on: the leg's, or of both legs for somebody who was called first (`calls.control.me_first`).
+    Raises Forbidden and InsufficientFunds, whose `code` names the reason. A model may read their message to the caller, so it
+    says nothing about the account.
     """
     ledger.lock_developer(call.developer_id)
     require_active(call.developer_id)
-    rate = _rate_to(call, to)
+    rate = _rate_to(call, to) + (call.telephony_rate if call.connect_to else ZERO)
     gate.check(call.developer, to, now=timezone.now(), is_configured=to == call.settings.transfer_number)
     if ledger.available(call.developer_id) < rate:
         raise InsufficientFunds("Your balance is too low for the first minute of the transfer.")

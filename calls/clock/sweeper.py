@@ -288,6 +288,7 @@ RULES: list[Callable[[datetime], None]] = [
     end_ringing_forever,
     end_unused_sandbox,
     me_first.end_unconfirmed,
+    me_first.ask_again,
     speak_again,
     resume_briefings,
     fail_lost_transfers,

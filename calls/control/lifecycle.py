@@ -186,7 +186,7 @@ def on_dtmf(call: Call, event: CarrierEvent) -> None:
     if call.mode == CallMode.WEBHOOK:
         timeline.add_event(call.pk, "dtmf.received", "telephony", at=event.occurred_at, digit=event.detail)
         if call.connect_to:
-            me_first_keys.on_key(call, event.event_id)
+            me_first_keys.on_key(call, event)
         return
     seconds_ago = (timezone.now() - event.occurred_at).total_seconds()
     commands.after_commit(tell_session, call.pk, KeyPressed(event.event_id, event.detail, seconds_ago))

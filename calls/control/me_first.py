@@ -6,18 +6,23 @@ not asked what to say. `calls.control.me_first_keys` acts on the key.
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
+from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from accounts.models import Developer
 from billing import destinations
 from bubblyphone.core.errors import InvalidRequest
 from calls.control import lifecycle, outbound, speech
-from calls.models import Call, CallStatus, HangupCause
+from calls.models import Call, CallStatus, HangupCause, Transfer
 from calls.policy import gate
 from phone_numbers.models import CallMode, PhoneNumber
 
-# Who has not pressed a key by then is no person.
+# Who has not pressed a key by then, of the answer or of the last attempt, is no person.
 CONFIRMS_WITHIN = timedelta(seconds=60)
+# A "Hello?" may drown the text, or have the carrier cut it off.
+SAID_AGAIN_EVERY = timedelta(seconds=20)
 
 
 def place(*, developer: Developer, number: PhoneNumber, own_phone: str, to: str) -> Call:
@@ -30,17 +35,37 @@ def place(*, developer: Developer, number: PhoneNumber, own_phone: str, to: str)
     call = outbound.begin_call(
         developer=developer, number=number, to=own_phone, mode=CallMode.WEBHOOK, request={}, agent=None, connect_to=to
     )
-    speech.say(call, f"Press any key to call {_spoken(to)}.", key=f"me-first:{call.pk}")
+    _ask(call, 0)
     outbound.dial(call)
     call.refresh_from_db()
     return call
 
 
 def end_unconfirmed(now: datetime) -> None:
-    """A rule of the sweeper: nobody pressed a key."""
-    late = Call.objects.filter(status=CallStatus.ANSWERED, end_requested_at=None, answered_at__lt=now - CONFIRMS_WITHIN)
-    for call in late.exclude(connect_to="").filter(transfers=None):
+    """A rule of the sweeper: nobody pressed a key, at first or after an attempt that failed."""
+    for call in _unconfirmed().filter(waits_since__lt=now - CONFIRMS_WITHIN):
         lifecycle.end_call(call.pk, HangupCause.SILENCE_TIMEOUT, at=now)
+
+
+def ask_again(now: datetime) -> None:
+    """A rule of the sweeper: whoever answered may not have heard what to do."""
+    for found in _unconfirmed().filter(answered_at__lt=now - SAID_AGAIN_EVERY, transfers=None):
+        assert found.answered_at is not None
+        with transaction.atomic():
+            call = Call.objects.locked(found.pk)
+            _ask(call, (now - found.answered_at) // SAID_AGAIN_EVERY)
+
+
+def _unconfirmed() -> QuerySet[Call]:
+    """Those that wait for a key, since `waits_since`."""
+    undecided = Transfer.objects.filter(call=OuterRef("pk"), failed_at=None)
+    waiting = Call.objects.filter(status=CallStatus.ANSWERED, end_requested_at=None).exclude(connect_to="")
+    return waiting.exclude(Exists(undecided)).annotate(waits_since=Greatest("answered_at", Max("transfers__failed_at")))
+
+
+def _ask(call: Call, time: int) -> None:
+    """Say what to do, for the first time (0) or once more. The row is locked."""
+    speech.say(call, f"Press any key to call {_spoken(call.connect_to)}.", key=f"me-first:{call.pk}:{time}")
 
 
 def _spoken(number: str) -> str:

@@ -33,6 +33,8 @@ from phone_numbers.models import CallMode, PhoneNumber
 RING_SECONDS = 30
 # The carrier ends the call automatically this long after we should have.
 CARRIER_LIMIT_SLACK_SECONDS = 60
+# What a call has of its number's settings in which people speak with each other. All else is an agent's.
+SETTINGS_WITHOUT_AGENT = ("recording_enabled", "transcription_enabled", "max_call_duration", "max_cost_per_call")
 
 
 def place_call(
@@ -83,10 +85,13 @@ def begin_call(
     With `connect_to` no agent takes part in it (`calls.control.me_first`).
     """
     if number.status != PhoneNumber.Status.ACTIVE:
-        raise Conflict("This number is suspended and cannot place calls.")
+        what = "was released" if number.status == PhoneNumber.Status.RELEASED else "is suspended"
+        raise Conflict(f"This number {what} and cannot place calls.")
     variables: dict[str, str] = request.get("dynamic_variables") or {}
     is_streaming = mode == CallMode.STREAMING
     config = _checked_config(number, request, agent, is_streaming=is_streaming)
+    if connect_to:
+        config = _without_agent(config)
     now = timezone.now()
     call = _describe(number, config, agent, mode=mode, at=now)
     call.developer, call.api_key, call.to_number = developer, api_key, to
@@ -105,6 +110,13 @@ def begin_call(
         _keep_refused(call, error, now)
         raise
     return call
+
+
+def _without_agent(config: CallConfig) -> CallConfig:
+    """Whoever is called hears a short text of ours, which nothing they say cuts off, and is not analyzed."""
+    kept = {name: getattr(config, name) for name in SETTINGS_WITHOUT_AGENT}
+    sources = {name: source for name, source in config.sources.items() if name in kept}
+    return CallConfig(**kept, interruptible=False, greeting_message="", sources=sources)
 
 
 def _describe(number: PhoneNumber, config: CallConfig, agent: Agent | None, *, mode: str, at: datetime) -> Call:

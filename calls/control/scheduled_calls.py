@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from accounts.models import Developer
 from agents.models import Agent
-from billing import destinations
+from billing import destinations, ledger
 from bubblyphone.core.errors import ApplicationError, Conflict, InvalidRequest, NotFound, UpstreamFailed
 from calls.control import outbound
 from calls.models import Call, CallStatus, ScheduledCall
@@ -24,12 +25,14 @@ from phone_numbers.models import CallMode, PhoneNumber
 logger = logging.getLogger(__name__)
 Status = ScheduledCall.Status
 MAX_WAITING = 1_000  # of an account
+AT_ONCE = 100  # dialed side by side
 LATEST_IN = timedelta(days=366)
 # A call whose time passed longer ago, while no clock was running, might come at a time nobody meant.
 MISSED_AFTER = timedelta(minutes=15)
 COMMAND_LOST_AFTER = timedelta(seconds=5)
 
 
+@transaction.atomic
 def schedule(
     *,
     developer: Developer,
@@ -44,6 +47,7 @@ def schedule(
     now = timezone.now()
     if not now < due_at <= now + LATEST_IN:
         raise InvalidRequest({"time": ["Choose a time in the future, within a year."]})
+    ledger.lock_developer(developer.pk)
     destinations.rate_to(to, developer_id=developer.pk, at=now)
     gate.check(developer, to, now=due_at)
     if scheduled_of(developer).filter(status=Status.WAITING).count() >= MAX_WAITING:
@@ -79,9 +83,11 @@ def cancel(*, developer: Developer, pk: int) -> None:
 
 
 def due(now: datetime) -> list[int]:
-    """The ids of the calls whose time has come, the oldest first."""
+    """The ids of the calls whose time has come: the oldest of each account, then the next of each: none waits for all of another."""
     waiting = ScheduledCall.objects.filter(status=Status.WAITING, due_at__lte=now)
-    return list(waiting.order_by("due_at", "pk").values_list("pk", flat=True)[:100])
+    turn = Window(RowNumber(), partition_by=F("developer"), order_by=("due_at", "pk"))
+    in_turn = waiting.annotate(turn=turn).order_by("turn", "due_at", "pk")
+    return list(in_turn.values_list("pk", flat=True)[:AT_ONCE])
 
 
 def dial_due(pk: int, now: datetime) -> None:

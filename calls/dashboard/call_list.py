@@ -21,7 +21,7 @@ from calls import selectors
 from calls.after_call import deletion
 from calls.dashboard.forms import CallFilterForm, in_words
 from calls.dashboard.pages import cost_of, elapsed_seconds
-from calls.dashboard.saved_views import filters_of
+from calls.dashboard.saved_views import current_of, filters_of
 from calls.dashboard.scheduling import waiting_count
 from calls.dashboard.wording import value_in_words
 from calls.models import ENDED_STATUSES, Call
@@ -63,7 +63,7 @@ def calls(request: HttpRequest) -> HttpResponse:
         "query": query.urlencode(),
         "views": views,
         "filters": filters,
-        "current": next((view for view in views if filters and view.query == filters), None),
+        "current": current_of(views, form, request.GET),
         "columns": [in_words(name) for name in form.columns_shown],
         "rows": [with_columns(call, form.columns_shown) for call in shown.rows],
         "is_live": any(not call.is_over for call in shown.rows),

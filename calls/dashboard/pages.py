@@ -16,6 +16,7 @@ from agents.agent_settings.declarations import KINDS, SETTINGS
 from bubblyphone.core.money import ZERO, format_money
 from calls.charging import settlement
 from calls.charging.call_prices import WHISPER_PRICE_PER_MINUTE
+from calls.control.outbound import SETTINGS_WITHOUT_AGENT
 from calls.dashboard.conversation import conversation_of
 from calls.dashboard.forms import WhisperForm
 from calls.dashboard.latency_chart import latency_chart_of
@@ -77,9 +78,21 @@ def cost_of(call: Call) -> Decimal:
 def bill_lines(call: Call) -> list[BillLine]:
     """The call's cost line by line; for a running call, its cost if it ended now."""
     costs = settlement.costs(call, elapsed_seconds(call) or 0)
-    lines = [BillLine("Telephony", _minutes(costs.agent_seconds, call.telephony_rate), costs.telephony)]
+    lines = [
+        BillLine(
+            "Your phone" if call.connect_to else "Telephony",
+            _minutes(costs.agent_seconds, call.telephony_rate),
+            costs.telephony,
+        )
+    ]
     if call.transferred_at is not None:
-        lines.append(BillLine("Transfer", _minutes(costs.transfer_seconds, call.transfer_rate), costs.transfer))
+        lines.append(
+            BillLine(
+                "Both phones" if call.connect_to else "Transfer",
+                _minutes(costs.transfer_seconds, call.transfer_rate),
+                costs.transfer,
+            )
+        )
     if call.mode == CallMode.STREAMING:
         lines.append(BillLine("AI model", f"{costs.agent_seconds} s × {_price(call.model_rate)}/min", costs.model))
     if costs.transcription:
@@ -104,6 +117,8 @@ def config_lines(call: Call) -> list[ConfigLine]:
     labels = {entry.name: entry.on_call_page for entry in SETTINGS if entry.on_call_page}
     lines = []
     for name, label in {"model_slug": "Model", **labels}.items():
+        if call.connect_to and name not in SETTINGS_WITHOUT_AGENT:
+            continue
         entry: dict[str, Any] = call.config.get(name, {})
         value = entry.get("value")
         if value not in (None, "", [], False):

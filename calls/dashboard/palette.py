@@ -155,17 +155,17 @@ def _calls(developer: Developer, text: str) -> list[Found]:
         return [every]
     newest = Call.objects.filter(developer=developer).order_by("-pk")[:NEWEST_CALLS]
     rows = Call.objects.filter(pk__in=newest.values("pk")).filter(
-        Q(from_number__contains=digits) | Q(to_number__contains=digits)
+        Q(from_number__contains=digits) | Q(to_number__contains=digits) | Q(connect_to__contains=digits)
     )
     shown = rows.order_by("-pk").values_list(*CALL_COLUMNS)[:MOST_OF_A_KIND]
     return [*(_found_call(*row) for row in shown), every]
 
 
-CALL_COLUMNS = ("pk", "direction", "from_number", "to_number", "started_at")
+CALL_COLUMNS = ("pk", "direction", "from_number", "to_number", "connect_to", "started_at")
 
 
-def _found_call(pk: int, direction: str, caller: str, callee: str, started_at: datetime) -> Found:
-    title = f"{'From' if direction == 'inbound' else 'To'} {phone(caller if direction == 'inbound' else callee)}"
+def _found_call(pk: int, direction: str, caller: str, callee: str, connect_to: str, started_at: datetime) -> Found:
+    title = f"{'From' if direction == 'inbound' else 'To'} {phone(caller if direction == 'inbound' else connect_to or callee)}"
     at = date_format(timezone.localtime(started_at), "M j, H:i")
     return Found(title, reverse("call", args=[pk]), f"#{pk}, {at}")
 

@@ -1,6 +1,6 @@
 """Named filters of the list of calls: saving, renaming, choosing the one to open with, deleting."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -24,11 +24,20 @@ MAX_QUERY = SavedView._meta.get_field("query").max_length or 0
 
 def filters_of(form: CallFilterForm) -> str:
     """The filters and columns in use as a query, always in the same order; "" where there are none or one is wrong."""
-    query, given = QueryDict(mutable=True), form.data
-    assert isinstance(given, QueryDict)
+    assert isinstance(form.data, QueryDict)
+    return _in_order(form, form.data) if form.is_valid() else ""
+
+
+def current_of(views: Iterable[SavedView], form: CallFilterForm, given: QueryDict) -> SavedView | None:
+    """The view that is open: the one with the filters in use, or as `given`. Its agent, number or columns may be gone since."""
+    queries = {filters_of(form), _in_order(form, given)} - {""}
+    return next((view for view in views if view.query in queries), None)
+
+
+def _in_order(form: CallFilterForm, given: QueryDict) -> str:
+    query = QueryDict(mutable=True)
     for name in form.fields:
-        values = [value for value in given.getlist(name) if value] if form.is_valid() else []
-        if values:
+        if values := [value for value in given.getlist(name) if value]:
             query.setlist(name, values)
     return query.urlencode()
 

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.formats import date_format
@@ -15,7 +16,8 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import signed_in
 from accounts.forms import TIME_ZONES, LongSelect
 from accounts.models import Developer
-from bubblyphone.core.pages import page, reported, slice_of
+from bubblyphone.core.pages import PAGE_SIZE, page, read_id, reported, slice_of
+from bubblyphone.core.queries import beyond
 from calls.control import scheduled_calls
 from calls.models import ScheduledCall
 
@@ -52,23 +54,26 @@ class WhenForm(forms.Form):
         return values
 
     def _read_time(self, values: dict[str, Any]) -> None:
+        zone = ZoneInfo(values["time_zone"])
         try:
             local = datetime.fromisoformat(values["time"])
-        except ValueError:
-            local = None
-        if local is None or local.tzinfo is not None:
+            moment = local.replace(tzinfo=zone).astimezone(UTC)
+            is_skipped = moment.astimezone(zone).replace(tzinfo=None) != local
+        except (ValueError, OverflowError):  # the latter at either end of the years
             self.add_error("time", "Enter a date and a time.")
             return
-        moment = local.replace(tzinfo=ZoneInfo(values["time_zone"])).astimezone(UTC)
-        if moment.astimezone(ZoneInfo(values["time_zone"])).replace(tzinfo=None) != local:
+        if local.tzinfo is not None:
+            self.add_error("time", "Enter a date and a time.")
+        elif is_skipped:
             self.add_error("time", "The clocks there skip this time. Choose an earlier or later one.")
         values["due_at"] = moment
 
 
 def when_words(row: ScheduledCall) -> str:
-    """The time as it was chosen: "Dec 1, 2026, 14:00 (Europe/Berlin)"."""
+    """The time as it was chosen: "Dec 1, 2026, 14:00 (Europe/Berlin)"; one that the clocks there show twice with which of the two."""
     local = row.due_at.astimezone(ZoneInfo(row.time_zone))
-    return f"{date_format(local, 'M j, Y, H:i')} ({row.time_zone.replace('_', ' ')})"
+    is_shown_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return f"{date_format(local, 'M j, Y, H:i')}{f' {local:%Z}' if is_shown_twice else ''} ({row.time_zone.replace('_', ' ')})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +89,28 @@ class Line:
 @require_safe
 @page
 def scheduled(request: HttpRequest) -> HttpResponse:
-    """Those to come, the next one first; below them the others, newest first."""
+    """Those to come, the next one first, or behind the one with the id `after`; below the first page the others, newest first."""
     rows = scheduled_calls.scheduled_of(signed_in(request))
-    waiting = rows.filter(status=ScheduledCall.Status.WAITING).order_by("due_at", "pk")
+    waiting, later = _upcoming(rows, read_id(request.GET.get("after")))
     shown = slice_of(rows.exclude(status=ScheduledCall.Status.WAITING), request.GET.get("before"))
-    context = {"waiting": list(map(_line, waiting)), "shown": shown, "past": list(map(_line, shown.rows))}
+    context = {
+        "waiting": list(map(_line, waiting)),
+        "later": later,
+        "is_later": "after" in request.GET,
+        "shown": shown,
+        "past": [] if "after" in request.GET else list(map(_line, shown.rows)),
+    }
     return render(request, "calls/scheduled.html", context)
+
+
+def _upcoming(rows: QuerySet[ScheduledCall], after: int | None) -> tuple[list[ScheduledCall], int | None]:
+    """A page of those to come, and the `after` of the next one."""
+    waiting = rows.filter(status=ScheduledCall.Status.WAITING).order_by("due_at", "pk")
+    at = rows.filter(pk=after).values_list("due_at", flat=True).first()
+    if after is not None and at is not None:
+        waiting = waiting.filter(beyond("due_at", at, after, "gt"))
+    found = list(waiting[: PAGE_SIZE + 1])
+    return found[:PAGE_SIZE], found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None
 
 
 @require_POST

@@ -154,10 +154,10 @@ def describe_event(event: CallEvent) -> str:
 
 
 def other_party(call: Call) -> str:
-    """The end of the call that is not our number: a phone number, or the browser."""
+    """The end of the call that is not our number: a phone number, or the browser. Whose phone rings first is not who is called."""
     if call.sandbox:
         return "Sandbox"
-    return call.from_number if call.direction == Direction.INBOUND else call.to_number
+    return call.from_number if call.direction == Direction.INBOUND else call.connect_to or call.to_number
 
 
 def value_in_words(value: Any) -> str:

@@ -18,7 +18,7 @@ def _busy(case: Case) -> Diagnosis:
         return Diagnosis(Fault.SETTINGS, text, "Raise the limit on the Limits page.", told(case), page_url("caps"))
     return Diagnosis(
         Fault.CALLEE,
-        "The number was busy.",
+        "Your phone was busy." if case.call.connect_to else "The number was busy.",
         "Call again later.",
         reported(case),
     )
@@ -32,6 +32,8 @@ def _no_answer(case: Case) -> Diagnosis:
     if case.call.direction == Direction.INBOUND:
         text = "The caller hung up before the call was answered."
         return Diagnosis(Fault.CALLER, text, "Nothing to do.")
+    if case.call.connect_to:
+        return Diagnosis(Fault.CALLEE, describe_ending(case.call), "Check the number of your phone.", reported(case))
     text = "Nobody picked up."
     return Diagnosis(Fault.CALLEE, text, "Call again at another time of day.", reported(case))
 
@@ -96,6 +98,9 @@ def _max_duration(case: Case) -> Diagnosis:
 
 
 def _silence_timeout(case: Case) -> Diagnosis:
+    if case.call.connect_to:
+        text = "Your phone was answered, and nobody pressed a key."
+        return Diagnosis(Fault.CALLEE, text, "Call again, and press any key when you hear the announcement.")
     text = f"Nobody said anything for {seconds_in_words(case.call.settings.silence_timeout)}."
     fix = "If people need more time, raise “Silence timeout” on the agent or number."
     return Diagnosis(case.other_party, text, fix, fix_url=case.configuration_page)

@@ -205,6 +205,23 @@ def test_saved_views(client: Client, number: PhoneNumber) -> None:
     assert [left.name for left in SavedView.objects.all()] == ["Mine"]
 
 
+def test_a_view_whose_agent_or_column_is_gone_can_be_changed_and_deleted(client: Client, number: PhoneNumber) -> None:
+    schema = {"guests": {"type": "number", "description": "?"}}
+    agent = make_agent(developer=number.developer, analysis_schema=schema)
+    for name, query in (("Theirs", f"agent={agent.pk}"), ("Guests", "columns=guests")):
+        client.post("/calls/views", {"name": name, "query": query})
+    SavedView.objects.filter(name="Theirs").update(is_default=True)
+    agent.delete()
+    opened = client.get("/calls", follow=True).content.decode()
+    assert "Correct the filters above" in opened
+    for html in (opened, client.get("/calls?columns=guests").content.decode()):
+        assert_sound(html)
+        assert "Edit view" in html and "Save view" not in html
+    for view in SavedView.objects.all():
+        client.post(f"/calls/views/{view.pk}", {"action": "delete"})
+    assert client.get("/calls").status_code == 200
+
+
 @pytest.mark.parametrize(
     "form",
     [

@@ -1,6 +1,7 @@
 """Calling someone from the dashboard: who speaks, with which variables, and the page of the call."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -85,6 +86,8 @@ def test_a_call_is_scheduled_in_a_time_zone_and_listed(world: Any) -> None:
     wrong = {
         "": "Enter a date and a time.",
         "tomorrow": "Enter a date and a time.",
+        "0001-01-01T00:00": "Enter a date and a time.",
+        "9999-12-31T23:59": "Choose a time in the future, within a year.",
         f"{year - 2}-03-01T10:00": "Choose a time in the future, within a year.",
         "2027-03-28T02:30": "The clocks there skip this time.",
     }
@@ -108,6 +111,36 @@ def test_a_call_is_scheduled_in_a_time_zone_and_listed(world: Any) -> None:
     assert row.status == "canceled"
     ScheduledCall.objects.update(status="not_dialed", detail="Your balance is too low.")
     assert "Your balance is too low." in client.get("/calls/scheduled").content.decode()
+
+
+def test_an_account_with_many_scheduled_calls(world: Any) -> None:
+    developer, _, number = world
+    due = datetime(2027, 10, 31, 0, 30, tzinfo=UTC)  # 02:30 in Berlin, and 02:30 once more an hour later
+    ScheduledCall.objects.bulk_create(
+        ScheduledCall(
+            developer=developer, phone_number=number, has_own_agent=False, to_number=f"+1202555{at:04}",
+            due_at=due + timedelta(hours=at), time_zone="Europe/Berlin",
+        )
+        for at in range(52)
+    )  # fmt: skip
+    client, found = signed_in_client(developer), list[str]()
+    address: str | None = "/calls/scheduled"
+    while address:
+        html = client.get(address).content.decode()
+        assert_sound(html)
+        assert len(html) < 60_000
+        found += re.findall(r">(\+1 202-555-\d{4})</strong>", html)
+        later = re.search(r'href="(\?after=\d+)"', html)
+        address = f"/calls/scheduled{later[1]}" if later else None
+    assert found == [f"+1 202-555-{at:04}" for at in range(52)]
+    html = client.get("/calls/scheduled").content.decode()
+    for when in (
+        "Oct 31, 2027, 02:30 CEST (Europe/Berlin)",
+        "Oct 31, 2027, 02:30 CET (Europe/Berlin)",
+        "03:30 (Europe",
+    ):
+        assert when in html
+    assert_sound(client.get("/calls/scheduled?after=x").content.decode())
 
 
 def test_the_reader_is_called_first(world: Any) -> None:

@@ -153,6 +153,14 @@ def test_it_waits_for_its_time_and_can_be_canceled_until_then(exchange: Exchange
 
 
 @pytest.mark.django_db
+def test_no_account_waits_for_all_the_calls_of_another(exchange: ExchangeThread) -> None:
+    busy, other = make_number(exchange), make_number(exchange)
+    rows = [schedule(busy, f"+1202555{at:04}") for at in range(3)]
+    last = schedule(other, due_at=rows[0].due_at + timedelta(minutes=1))
+    assert scheduled_calls.due(last.due_at) == [rows[0].pk, last.pk, rows[1].pk, rows[2].pk]
+
+
+@pytest.mark.django_db
 def test_what_could_never_be_dialed_is_refused_at_once(exchange: ExchangeThread) -> None:
     number, now = make_number(exchange), timezone.now()
     for due_at in (now - timedelta(seconds=1), now + timedelta(days=367)):

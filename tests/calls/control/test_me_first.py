@@ -1,12 +1,14 @@
 """Call me first: the reader's phone rings, and a key connects them."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from agents.call_config import CallConfig
 from billing import ledger
 from bubblyphone.core.errors import Forbidden, InvalidRequest
 from calls.control import lifecycle, me_first
@@ -15,7 +17,9 @@ from calls.policy import services as policies
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import PhoneNumber
 from tests.calls.rows import make_account, make_streaming_number
+from tests.factories import make_agent
 from tests.fakes.exchange_thread import ExchangeThread
+from tests.pages.signed_in import assert_sound, signed_in_client
 from tests.phone_numbers.conftest import configure_carrier, exchange
 from webhooks.models import WebhookDelivery
 
@@ -31,13 +35,13 @@ def number(exchange: ExchangeThread) -> PhoneNumber:
     return made
 
 
-def report(call: Call, kind: CarrierEventType, **fields: Any) -> None:
+def report(call: Call, kind: CarrierEventType, at: datetime | None = None, **fields: Any) -> None:
     """What the carrier says happened."""
     event = CarrierEvent(
         type=kind,
         event_id=f"{kind}-{time.monotonic_ns()}",
         carrier_call_id=call.carrier_call_id or "",
-        occurred_at=timezone.now(),
+        occurred_at=at or timezone.now(),
         carrier=call.carrier,
         **fields,
     )
@@ -70,6 +74,84 @@ def test_a_key_connects_and_nobody_else_speaks(number: PhoneNumber) -> None:
     assert Utterance.objects.last().text == "Nobody answered. Press any key to try again."  # type: ignore[union-attr]
     report(call, CarrierEventType.DTMF, detail="1")
     assert Transfer.objects.count() == 2
+
+
+def answered_leg(call: Call, transfer: Transfer, at: datetime) -> None:
+    leg = Call(carrier=call.carrier, carrier_call_id="leg", pk=call.pk)
+    report(leg, CarrierEventType.ANSWERED, at, client_state=f"{call.pk}:transfer:{transfer.pk}")
+
+
+def test_both_phones_are_paid_for(number: PhoneNumber) -> None:
+    before, start = ledger.balance(number.developer_id), timezone.now()
+    call = me_first.place(developer=number.developer, number=number, own_phone=ME, to=TO)
+    report(call, CarrierEventType.ANSWERED, start)
+    report(call, CarrierEventType.DTMF, start + timedelta(seconds=5), detail="1")
+    answered_leg(call, Transfer.objects.get(), start + timedelta(seconds=30))
+    report(call, CarrierEventType.ENDED, start + timedelta(seconds=150), cause="normal_clearing")
+    rate = call.telephony_rate
+    assert rate > 0 and call.transfer_rate == 2 * rate  # a minute alone, and two of both phones
+    assert (call.telephony_cost, call.model_cost, call.transcription_cost) == (5 * rate, Decimal(0), Decimal(0))
+    assert before - ledger.balance(number.developer_id) == 5 * rate
+    client = signed_in_client(number.developer)
+    for address in (f"/calls/{call.pk}", "/calls", "/calls?q=5550123"):
+        html = client.get(address).content.decode()
+        assert_sound(html)
+        assert "+1 202-555-0123" in html and "You were connected." in html
+        assert "Greeting" not in html
+    html = client.get(f"/calls/{call.pk}").content.decode()
+    assert 'Call to <span class="number">+1 202-555-0123' in html
+    assert 'your phone <span class="number">+1 202-555-0100' in html
+    assert "agent=me" in html and "Both phones" in html
+
+
+def test_a_key_that_is_reported_late_calls_nobody_again(number: PhoneNumber) -> None:
+    call = answered_call(number)
+    report(call, CarrierEventType.DTMF, detail="1")
+    pressed_while_it_rang = timezone.now()
+    me_first_leg = {"client_state": f"{call.pk}:transfer:{Transfer.objects.get().pk}"}
+    report(
+        Call(carrier=call.carrier, carrier_call_id="leg", pk=call.pk),
+        CarrierEventType.ENDED,
+        cause="busy",
+        **me_first_leg,
+    )
+    report(call, CarrierEventType.DTMF, pressed_while_it_rang, detail="2")
+    assert Transfer.objects.count() == 1
+    # Nobody presses a key any more: the phone that was left off the hook does not cost a call of an hour.
+    failed_at = Transfer.objects.get().failed_at
+    assert failed_at is not None
+    me_first.end_unconfirmed(failed_at + timedelta(seconds=59))
+    call.refresh_from_db()
+    assert call.end_requested_at is None
+    me_first.end_unconfirmed(failed_at + timedelta(seconds=61))
+    call.refresh_from_db()
+    assert call.end_requested_cause == "silence_timeout"
+    report(call, CarrierEventType.DTMF, detail="1")
+    assert Transfer.objects.count() == 1
+
+
+def test_what_to_do_is_said_again_and_nothing_cuts_it_off(number: PhoneNumber) -> None:
+    number.agent = make_agent(
+        developer=number.developer,
+        language="de-DE",
+        analysis_schema={"mood": {"type": "string", "description": "?"}},
+        max_call_duration=120,
+    )
+    number.save()
+    call = answered_call(number)
+    assert call.settings.analysis_schema is None and call.settings.max_call_duration == 120
+    assert not call.settings.interruptible and call.settings.language == CallConfig().language
+    report(call, CarrierEventType.CALLER_SPEAKS)
+    assert not call.events.filter(event_type="speak.interrupted").exists()
+    assert call.answered_at is not None
+    for seconds, said in ((19, 1), (21, 2), (22, 2), (41, 3)):
+        me_first.ask_again(call.answered_at + timedelta(seconds=seconds))
+        assert Utterance.objects.count() == said
+    report(call, CarrierEventType.DTMF, detail="1")
+    me_first.ask_again(call.answered_at + timedelta(seconds=61))
+    me_first.end_unconfirmed(call.answered_at + timedelta(seconds=61))
+    call.refresh_from_db()
+    assert (Utterance.objects.count(), call.end_requested_at) == (3, None)
 
 
 def test_whoever_presses_no_key_is_not_connected(number: PhoneNumber) -> None:
