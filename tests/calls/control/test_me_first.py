@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from agents.call_config import CallConfig
+from agents.agent_settings.call_config import CallConfig
 from billing import ledger
 from bubblyphone.core.errors import Forbidden, InvalidRequest
 from calls.control import lifecycle, me_first
