@@ -84,9 +84,7 @@ def begin_call(
 
     With `connect_to` no agent takes part in it (`calls.control.me_first`).
     """
-    if number.status != PhoneNumber.Status.ACTIVE:
-        what = "was released" if number.status == PhoneNumber.Status.RELEASED else "is suspended"
-        raise Conflict(f"This number {what} and cannot place calls.")
+    _refuse_inactive(number)
     variables: dict[str, str] = request.get("dynamic_variables") or {}
     is_streaming = mode == CallMode.STREAMING
     config = _checked_config(number, request, agent, is_streaming=is_streaming)
@@ -110,6 +108,12 @@ def begin_call(
         _keep_refused(call, error, now)
         raise
     return call
+
+
+def _refuse_inactive(number: PhoneNumber) -> None:
+    if number.status != PhoneNumber.Status.ACTIVE:
+        what = "was released" if number.status == PhoneNumber.Status.RELEASED else "is suspended"
+        raise Conflict(f"This number {what} and cannot place calls.")
 
 
 def _without_agent(config: CallConfig) -> CallConfig:
