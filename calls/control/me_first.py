@@ -43,24 +43,25 @@ def place(*, developer: Developer, number: PhoneNumber, own_phone: str, to: str)
 
 def end_unconfirmed(now: datetime) -> None:
     """A rule of the sweeper: nobody pressed a key, at first or after an attempt that failed."""
-    for call in _unconfirmed().filter(waits_since__lt=now - CONFIRMS_WITHIN):
+    for call in _unconfirmed(now - CONFIRMS_WITHIN):
         lifecycle.end_call(call.pk, HangupCause.SILENCE_TIMEOUT, at=now)
 
 
 def ask_again(now: datetime) -> None:
     """A rule of the sweeper: whoever answered may not have heard what to do."""
-    for found in _unconfirmed().filter(answered_at__lt=now - SAID_AGAIN_EVERY, transfers=None):
+    for found in _unconfirmed(now - SAID_AGAIN_EVERY).filter(transfers=None):
         assert found.answered_at is not None
         with transaction.atomic():
             call = Call.objects.locked(found.pk)
             _ask(call, (now - found.answered_at) // SAID_AGAIN_EVERY)
 
 
-def _unconfirmed() -> QuerySet[Call]:
-    """Those that wait for a key, since `waits_since`."""
+def _unconfirmed(since: datetime) -> QuerySet[Call]:
+    """Those that have waited for a key since then."""
     undecided = Transfer.objects.filter(call=OuterRef("pk"), failed_at=None)
     waiting = Call.objects.filter(status=CallStatus.ANSWERED, end_requested_at=None).exclude(connect_to="")
-    return waiting.exclude(Exists(undecided)).annotate(waits_since=Greatest("answered_at", Max("transfers__failed_at")))
+    waits_since = Greatest("answered_at", Max("transfers__failed_at"))
+    return waiting.exclude(Exists(undecided)).annotate(waits_since=waits_since).filter(waits_since__lt=since)
 
 
 def _ask(call: Call, time: int) -> None:

@@ -106,7 +106,7 @@ def scheduled(request: HttpRequest) -> HttpResponse:
 def _upcoming(rows: QuerySet[ScheduledCall], after: int | None) -> tuple[list[ScheduledCall], int | None]:
     """A page of those to come, and the `after` of the next one."""
     waiting = rows.filter(status=ScheduledCall.Status.WAITING).order_by("due_at", "pk")
-    at = rows.filter(pk=after).values_list("due_at", flat=True).first()
+    at = None if after is None else rows.filter(pk=after).values_list("due_at", flat=True).first()
     if after is not None and at is not None:
         waiting = waiting.filter(beyond("due_at", at, after, "gt"))
     found = list(waiting[: PAGE_SIZE + 1])
