@@ -18,9 +18,7 @@ def search(calls: QuerySet[Call], text: str) -> QuerySet[Call]:
     (PostgreSQL's `websearch_to_tsquery`).
     """
     if _NUMBER.fullmatch(text.strip()) and len(digits := _NO_DIGIT.sub("", text)) > 2:
-        return calls.filter(
-            Q(from_number__contains=digits) | Q(to_number__contains=digits) | Q(connect_to__contains=digits)
-        )
+        return calls.filter(Q(from_number__contains=digits) | Q(to_number__contains=digits))
     return calls.filter(pk__in=entries_with(text).values("call_id"))
 
 
