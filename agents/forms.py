@@ -14,7 +14,6 @@ from agents.openapi_document import MAX_BYTES, UnusableDocument, read_document
 from agents.openapi_import import Operation, operations_of
 from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
 
-BASICS = ("name", "description")
 READY_MADE = ("auto_transfer_tool", "opt_out_tool")  # switches of tools that need no definition
 # The tabs of the editor. A setting that is declared flows into the one of its group.
 LAYOUT = (

@@ -21,7 +21,7 @@ ACCOUNT_FAILING = "carrier_account.failing"
 
 
 def announce(verification: Verification) -> None:
-    """In the transaction of a decision: the e-mail is queued, the webhooks are in the outbox.
+    """In the transaction of a decision: the email is queued, the webhooks are in the outbox.
 
     Each address of a number gets the event once, signed with the secret of the oldest number that has it, which is the one that it
     names; the account's endpoints get it without a number.

@@ -63,9 +63,8 @@ class ApiMiddleware:
         if is_form_with_files(request, view):
             return None
         if limit := _limit_of_file(request, view):
-            request._body = request.read(
-                limit + 1
-            )  # what `request.body` gives from now on; it would read 1 MiB at most
+            # What `request.body` gives from now on; it would read 1 MiB at most.
+            request._body = request.read(limit + 1)
             return None
         try:
             size = len(request.body)

@@ -6,7 +6,7 @@ from rest_framework.parsers import BaseParser
 
 
 class RawFileParser(BaseParser):
-    """Gives the body as the field `file`, in bytes. Of a longer one than `max_bytes` it has one byte more, for the view to refuse."""
+    """Gives the body as the field `file`, in bytes: at most `max_bytes` and one more, by which the view refuses a longer one."""
 
     max_bytes: ClassVar[int]
 

@@ -1,4 +1,4 @@
-"""Telling that a day's cap is used up to 50, 80 or 100 %: by e-mail and by a webhook, once for each cap, its amount, part and day."""
+"""Telling that a day's cap is used up to 50, 80 or 100 %: by email and by a webhook, once for each cap, its amount, part and day."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -65,7 +65,7 @@ def _numbers_of(cap: DailyCap) -> QuerySet[PhoneNumber]:
 
 
 def _which_calls(cap: DailyCap) -> str:
-    """As the e-mail says it: "your calls …"."""
+    """As the email says it: "your calls …"."""
     if cap.scope is Scope.NUMBER:
         return f"on {PhoneNumber.objects.get(pk=cap.target_id).e164}"
     if cap.scope is Scope.AGENT:

@@ -47,7 +47,7 @@ def calls(request: HttpRequest) -> HttpResponse:
     if not request.GET and (default := next((view for view in views if view.is_default), None)):
         return redirect(f"{reverse('calls')}?{default.query}")
     form = CallFilterForm(request.GET, developer=developer)
-    every = selectors.calls_of(signed_in(request))
+    every = selectors.calls_of(developer)
     shown = slice_of(form.narrow(every), request.GET.get("before"), form.moment, every)
     seen = _fingerprint(shown)
     if "HX-Request" in request.headers and request.GET.get("seen") == seen:
@@ -67,7 +67,7 @@ def calls(request: HttpRequest) -> HttpResponse:
         "columns": [in_words(name) for name in form.columns_shown],
         "rows": [with_columns(call, form.columns_shown) for call in shown.rows],
         "is_live": any(not call.is_over for call in shown.rows),
-        "waiting_count": waiting_count(signed_in(request)),
+        "waiting_count": waiting_count(developer),
         "can_delete": any(call.is_over for call in shown.rows),
     }
     return render(request, "calls/list.html", context)
@@ -78,8 +78,9 @@ def calls(request: HttpRequest) -> HttpResponse:
 @page
 def calls_csv(request: HttpRequest) -> HttpResponse:
     """The calls that the filters of the URL choose, all pages of them, as a CSV file."""
-    form = CallFilterForm(request.GET, developer=signed_in(request))
-    rows = form.narrow(selectors.calls_of(signed_in(request))).defer("config", "dynamic_variables")
+    developer = signed_in(request)
+    form = CallFilterForm(request.GET, developer=developer)
+    rows = form.narrow(selectors.calls_of(developer)).defer("config", "dynamic_variables")
     in_order = rows.order_by(*newest_first(form.moment)).iterator(chunk_size=500)
     chosen = form.columns_shown
     table = ([*_csv_row(call), *(harmless(text) for text in _results(call, chosen))] for call in in_order)

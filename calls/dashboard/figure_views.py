@@ -35,7 +35,7 @@ COLUMNS = ["calls", "answered", "voicemail", "unanswered", "failed", "minutes", 
 
 
 class FiguresForm(forms.Form):
-    """The filters, kept in the URL. What is no choice is the first one."""
+    """The filters, kept in the URL. Instead of what is no choice, the default holds."""
 
     days = forms.ChoiceField(label="Period", choices=list(PERIODS.items()), required=False)
     by = forms.ChoiceField(label="By", choices=list(GROUPS.items()), required=False)
@@ -81,6 +81,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """What the page and its file show: rows for what `by` names (in WHAT), and all of it together, of so many days."""
+
+    form: FiguresForm
+    by: str
+    rows: list[Row]
+    whole: Row
+    length: int
+    is_sampled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Tile:
     label: str
     value: str
@@ -91,14 +103,14 @@ class Tile:
 @require_safe
 @page
 def call_figures(request: HttpRequest) -> HttpResponse:
-    form, rows, whole, length = _measured(request)
+    found = _measured(request)
     context = {
-        "form": form,
-        "tiles": _tiles(whole, length),
-        "length": length,
-        "charts": [chart for chart in _charts(rows, form.group) if chart],
+        "form": found.form,
+        "tiles": _tiles(found.whole, found.length),
+        "length": found.length,
+        "charts": [chart for chart in _charts(found.rows, found.by) if chart],
         "sample": figures.SAMPLE,
-        "is_sampled": max((row.now.calls for row in rows), default=0) > figures.SAMPLE,
+        "is_sampled": found.is_sampled,
         "query": request.GET.urlencode(),
     }
     return render(request, "calls/figures.html", context)
@@ -109,36 +121,44 @@ def call_figures(request: HttpRequest) -> HttpResponse:
 @page
 def call_figures_csv(request: HttpRequest) -> HttpResponse:
     """The rows of the charts as a CSV file, each figure beside that of the period before."""
-    form, rows, _, _ = _measured(request, is_whole=True)
-    columns = [form.group, *COLUMNS, *(f"{name}_before" for name in COLUMNS)]
-    table = ([harmless(row.name), *_cells(row.now), *_cells(row.before)] for row in rows)
+    found = _measured(request, is_whole=True)
+    columns = [found.by, *COLUMNS, *(f"{name}_before" for name in COLUMNS)]
+    table = ([harmless(row.name), *_cells(row.now), *_cells(row.before)] for row in found.rows)
     return csv_file("call-figures.csv", columns, table)
 
 
-def _measured(request: HttpRequest, *, is_whole: bool = False) -> tuple[FiguresForm, list[Row], Row, int]:
-    """The filters, a row for each bar (with `is_whole` for each agent or number, however many), all of it together, and the days."""
+def _measured(request: HttpRequest, *, is_whole: bool = False) -> Measured:
+    """As many rows as a chart has room for; with `is_whole` one for each day, agent or number."""
     developer, now = signed_in(request), timezone.now()
     names = Names.of(developer)
     form = FiguresForm(request.GET, names=names)
     span = Span.ending(now.astimezone(UTC).date(), form.days_shown)
     days = figures.measure(developer, span, now)
     current, previous = [days[day] for day in span.days], [days[day] for day in span.previous]
-    whole = Row("", figures.total(current, **form.only), figures.total(previous, **form.only))
-    if form.group == "day":
-        style, step = ("%Y-%m-%d", 1) if is_whole else ("%b %-d", 1 if len(current) <= MOST_BARS else 7)
-        form.group = "week" if step == 7 else "day"
-        rows = [
-            Row(
-                f"{span.days[at]:{style}}",
-                figures.total(current[at : at + step], **form.only),
-                figures.total(previous[at : at + step], **form.only),
-            )
-            for at in range(0, len(current), step)
-        ]
+    by = form.group
+    if by == "day":
+        step = 1 if is_whole or len(current) <= MOST_BARS else 7
+        by = "day" if step == 1 else "week"
+        labels = [f"{day:{'%Y-%m-%d' if is_whole else '%b %-d'}}" for day in span.days]
+        rows = list(_by_time(form, labels, current, previous, step))
     else:
         rows = sorted(_by_name(form, names, current, previous), key=lambda row: -row.now.calls)
         rows = rows if is_whole else _largest(rows)
-    return form, rows, whole, len(span.days)
+    return Measured(
+        form=form,
+        by=by,
+        rows=rows,
+        whole=Row("", figures.total(current, **form.only), figures.total(previous, **form.only)),
+        length=len(current),
+        is_sampled=any(figures.total([day]).calls > figures.SAMPLE for day in current),
+    )
+
+
+def _by_time(form: FiguresForm, labels: list[str], current: list[Day], previous: list[Day], step: int) -> Iterator[Row]:
+    """Of `step` days each; a row has the label of its first."""
+    for at in range(0, len(labels), step):
+        now, before = current[at : at + step], previous[at : at + step]
+        yield Row(labels[at], figures.total(now, **form.only), figures.total(before, **form.only))
 
 
 def _by_name(form: FiguresForm, names: Names, current: list[Day], previous: list[Day]) -> Iterator[Row]:
@@ -196,12 +216,12 @@ def _tiles(whole: Row, length: int) -> Iterator[Tile]:
 
 
 def _change(now: Decimal | int, before: Decimal | int, length: int) -> str:
-    """ "12% more than in the 30 days before"; nothing where there was nothing before."""
+    """How a figure compares, like "12% more than in the 30 days before"."""
     if not before:
         return f"None in the {length} days before"
     percent = round(100 * (now - before) / before)
     if percent == 0:
-        return f"As in the {length} days before"
+        return f"Same as in the {length} days before"
     return f"{abs(percent):,}% {'more' if percent > 0 else 'less'} than in the {length} days before"
 
 

@@ -15,6 +15,11 @@ THREADS = ThreadPoolExecutor(4, thread_name_prefix="live-call")
 
 async def in_database(function: Callable[..., R], *arguments: Any, **options: Any) -> R:
     """Run a synchronous function that uses the database in a thread, away from the loop that carries audio."""
+    return await in_thread_of(THREADS, function, *arguments, **options)
+
+
+async def in_thread_of(threads: ThreadPoolExecutor, function: Callable[..., R], *arguments: Any, **options: Any) -> R:
+    """The same in other threads: for what waits for longer and must not hold up live calls."""
 
     def run() -> R:
         try:
@@ -22,4 +27,4 @@ async def in_database(function: Callable[..., R], *arguments: Any, **options: An
         finally:
             close_old_connections()
 
-    return await asyncio.get_running_loop().run_in_executor(THREADS, in_context(run))
+    return await asyncio.get_running_loop().run_in_executor(threads, in_context(run))

@@ -14,11 +14,11 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from channels.layers import get_channel_layer
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 from redis.exceptions import RedisError
 from structlog.contextvars import bind_contextvars
 
@@ -27,7 +27,6 @@ from accounts.page_sockets import developer_of, is_same_origin, is_still_signed_
 from bubblyphone.core.audio import PCM16_16K, alaw_to_pcm16, mulaw_to_pcm16
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
-from bubblyphone.core.logs import in_context
 from calls import selectors
 from calls.control import session_messages
 from calls.control.session_messages import (
@@ -40,6 +39,7 @@ from calls.control.session_messages import (
     listeners_group,
     microphone_group,
 )
+from calls.live.database_threads import in_thread_of
 from calls.models import Call, CallStatus
 from phone_numbers.models import CallMode
 
@@ -59,6 +59,7 @@ DECODERS: dict[str, Callable[[bytes], bytes]] = {"pcmu": mulaw_to_pcm16, "pcma":
 CALLER, AGENT = 0, 1
 _threads = ThreadPoolExecutor(8, thread_name_prefix="live-page")
 
+R = TypeVar("R")
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -103,14 +104,8 @@ def _is_running(call_id: int) -> bool:
     return call is not None and can_be_followed(call)
 
 
-async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
-    def run() -> Any:
-        try:
-            return function(*arguments)
-        finally:
-            close_old_connections()
-
-    return await asyncio.get_running_loop().run_in_executor(_threads, in_context(run))
+async def _in_thread(function: Callable[..., R], *arguments: Any) -> R:
+    return await in_thread_of(_threads, function, *arguments)
 
 
 class LivePage:
@@ -262,7 +257,7 @@ class LivePage:
 
     async def _may_stay(self) -> bool:
         try:
-            return bool(await _in_thread(is_still_signed_in, self._session_key, self._developer_id))
+            return await _in_thread(is_still_signed_in, self._session_key, self._developer_id)
         except DatabaseError:  # the call goes on without it, and so does listening
             return True
 
@@ -273,8 +268,7 @@ class LivePage:
             return False
 
     async def _ask(self, message: SessionMessage) -> SessionAnswer:
-        answer: SessionAnswer = await _in_thread(session_messages.ask, self._call_id, message)
-        return answer
+        return await _in_thread(session_messages.ask, self._call_id, message)
 
     async def _tell(self, message: SessionMessage) -> None:
         with contextlib.suppress(OSError, RedisError):

@@ -22,7 +22,6 @@ DECISION_SECONDS = 30.0
 MESSAGE_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
-
 Overheard = Literal["screening", "person", "machine"]
 
 
@@ -69,8 +68,8 @@ class Screening:
         self._item_id = ""  # the message, once some of it has been heard
         self._is_asked = False
         self._is_spoken = asyncio.Event()
-        self.is_on = False
         self._words = ""  # from the answer on
+        self.is_on = False
         self._ear = Ear(link.first_engine, caller_input.audio_format, self._overhear) if plan.report else None
         caller_input.ear = self._ear
         voicemail.records = self._ear.close if self._ear else None  # a mailbox, then

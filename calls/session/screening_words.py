@@ -20,7 +20,7 @@ SCREENS = re.compile(
     r"\bsee if (?:this person|he|she|they) (?:is|are) available\b|\bscreening (?:service|your call|this call)\b|\bcall assist\b"
 )
 MAILBOX = re.compile(
-    r"\b(?:leave|leaving|tone|beep|voice ?mail|mailbox|message|signalton|piepton|mailbox|hinterlassen|nachricht|bip|signal sonore|message"
+    r"\b(?:leave|leaving|tone|beep|voice ?mail|mailbox|message|signalton|piepton|hinterlassen|nachricht|bip|signal sonore"
     r"|mensaje|buzón|señal|messaggio|segreteria|segnale|mensagem|recado|sinal|bericht|boodschap|toon|piep)\b"
 )
 PHONE = re.compile(
