@@ -186,6 +186,10 @@ class LocalSession(RealtimeSession):
             yield event
 
     async def generate_reply(self, instructions: str) -> None:
+        # On a busy machine an answer is late, not missing: asked for again it would be followed by an apology for its lack.
+        is_answering = not self._turns.empty() or (self._turn is not None and not self._turn.done())
+        if instructions == Cue.ANSWER_NOW and is_answering:
+            return
         self._turns.put_nowait(self._brain.reply(instructions))
 
     async def say(self, text: str) -> None:

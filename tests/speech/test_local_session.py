@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from agents import speech
+from agents.cues import Cue
 from agents.providers.base import ProviderError, RealtimeSession, SessionConfig
 from agents.providers.local import LocalModel
 from agents.providers.model_events import (
@@ -171,6 +172,28 @@ async def test_a_cough_does_not_silence_it(caller: Caller) -> None:
     async for frame in in_real_time(cough + quiet(1)):
         await caller.session.send_audio(base64.b64encode(frame).decode())
     assert caller.events == []
+
+
+async def test_is_not_asked_again_for_an_answer_that_is_under_way(engine: Speech) -> None:
+    session = await LocalModel().connect(replace(CONFIG, is_text=True))
+    events = session.events()
+
+    async def answers() -> list[str]:
+        said = []
+        async with asyncio.timeout(30):
+            async for event in events:
+                if isinstance(event, OutputTranscript):
+                    said.append(event.text)
+                elif isinstance(event, TurnDone):
+                    break
+        return said
+
+    await session.send_text("What are your opening hours?")
+    await session.generate_reply(Cue.ANSWER_NOW)
+    assert await answers() == ["We are open Tuesday to Sunday from 5 p.m. to 11 p.m."]
+    await session.generate_reply(Cue.ANSWER_NOW)
+    assert await answers() == ["Sorry, I did not catch that. Could you say it again?"]
+    await session.close()
 
 
 async def test_speaks_the_greeting_of_the_platform(caller: Caller) -> None:
