@@ -31,6 +31,7 @@ class Ear:
         self._pieces: asyncio.Queue[str] = asyncio.Queue()
         self._count = 0
         self._is_open = True
+        self._session: RealtimeSession | None = None
         self.task: asyncio.Task[None] | None = None
 
     def hear(self, payload: str) -> None:
@@ -50,6 +51,14 @@ class Ear:
         """Begin with what is remembered. A second time it does nothing."""
         if self._is_open and self.task is None:
             self.task = asyncio.create_task(self._listen())
+            self.task.add_done_callback(lambda _: self.close())  # whatever ended it: nothing is kept for nobody
+
+    @property
+    def owes_words(self) -> bool:
+        """Whether something has been said whose words are not known yet."""
+        if not self._is_open or self.task is None:
+            return False
+        return self._session is None or not self._pieces.empty() or self._session.owes_words
 
     def close(self) -> None:
         """Nobody wants to know any more."""
@@ -62,6 +71,7 @@ class Ear:
         with suppress(ProviderError, TimeoutError):
             async with asyncio.timeout(CONNECT_SECONDS):
                 session = await self._model.connect(self._config)
+            self._session = session
             feeding = asyncio.create_task(self._feed(session))
             try:
                 async for event in session.events():
@@ -70,7 +80,6 @@ class Ear:
             finally:
                 feeding.cancel()
                 await session.close()
-        self._is_open = False
 
     async def _feed(self, session: RealtimeSession) -> None:
         convert = make_transcoder(self._caller_format, session.input_format)

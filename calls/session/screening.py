@@ -72,7 +72,8 @@ class Screening:
         self.is_on = False
         self._ear = Ear(link.first_engine, caller_input.audio_format, self._overhear) if plan.report else None
         caller_input.ear = self._ear
-        voicemail.records = self._ear.close if self._ear else None  # a mailbox, then
+        if self._ear is not None:
+            voicemail.is_in_doubt, voicemail.records = self._is_in_doubt, self._ear.close
         self.has_begun = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -85,6 +86,10 @@ class Screening:
         """The carrier reports a machine. If it would not report that the machine asks, its words tell."""
         if self._ear is not None:
             self._ear.listen()
+
+    def _is_in_doubt(self) -> bool:
+        """Whether what has been said may ask who is calling."""
+        return self._ear is not None and (self._ear.owes_words or asks_who_calls(self._words))
 
     async def _overhear(self, words: str) -> None:
         assert self._plan.report is not None

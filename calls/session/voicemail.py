@@ -16,6 +16,8 @@ from calls.session.voice_activity import VoiceActivityDetector
 GREETING_SECONDS = 60.0
 # A line that is silent for this long has no greeting on it any more, whether or not the carrier has reported its end.
 SILENCE_SECONDS = 4.0
+# Where it is in doubt whether it is a mailbox at all, as long as the last words on the line are not understood.
+DOUBT_SECONDS = 10.0
 POLL_SECONDS = 0.05
 # The longest that a message may take, from our request to its last word on the line.
 MESSAGE_SECONDS = 120.0
@@ -58,7 +60,8 @@ class Voicemail:
         self._item_id = ""  # the message, once some of it has been heard
         self._is_spoken = asyncio.Event()  # the model has nothing to add to the message
         self.is_recording = False
-        self.records: Callable[[], None] | None = None  # is told when it begins
+        self.is_in_doubt: Callable[[], bool] = lambda: False  # whether the other end may be no mailbox
+        self.records: Callable[[], None] = lambda: None  # is told when it is taken for one
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -104,8 +107,7 @@ class Voicemail:
             return
         self._observer.event("voicemail.recording", {"reason": reason}, source="system")
         began_at, self.is_recording = self._now(), True
-        if self.records is not None:
-            self.records()
+        self.records()
         is_reported = reason == "greeting_ended"
         await self._ask()
         while not self._is_left():
@@ -145,7 +147,8 @@ class Voicemail:
                 return "greeting_ended"
             if self._agent_output.is_line_broken:
                 self._quiet_since = now
-            if now - max(self._quiet_since, self._vad.sound_at) >= SILENCE_SECONDS:
+            silent = now - max(self._quiet_since, self._vad.sound_at)
+            if silent >= (DOUBT_SECONDS if self.is_in_doubt() else SILENCE_SECONDS):
                 return "silence"
             if now - began_at >= GREETING_SECONDS:
                 return "timeout"

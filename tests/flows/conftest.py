@@ -9,13 +9,11 @@ from agents import speech
 from tests.flows.platform import Platform
 from tests.flows.vendors import Vendors
 from tests.flows.voices import Voices
-from tests.long_runs import IS_LONG
 
 # Each platform has both carriers, which the exchange is in the protocols of Telnyx and Twilio. Calls of tests that name none go over
 # Telnyx's; with `FLOWS_CARRIER=twilio` over Twilio's, and with `FLOWS_CARRIER=exchange,twilio` the account's numbers are at both.
 CARRIERS = os.environ.get("FLOWS_CARRIER", "exchange").split(",")
 BOTH = {"CARRIER": "twilio"}
-collect_ignore = [] if IS_LONG else ["test_screening.py"]
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from agents.providers.model_events import AudioDelta, InputTranscript
 from calls.session.ear import LISTEN_ONLY, REMEMBERED
 from calls.session.screening import DECISION_SECONDS, Overheard, ScreeningPlan
 from calls.session.screening_words import Speaker, asks_who_calls, speaker_of
-from tests.calls.scripted import audio
+from calls.session.voicemail import DOUBT_SECONDS, SILENCE_SECONDS
+from tests.calls.scripted import ScriptedSession, audio
 from tests.calls.session.test_voicemail import LOUD, Machine, machine
 from tests.virtual_time import settled, until
 
@@ -159,6 +160,29 @@ async def test_nothing_is_overheard_of_a_person_and_no_more_once_a_message_is_re
         other_end.talk.session.screening.listen()
         await settled()
         assert len(other_end.talk.model.sessions) == 1
+
+
+@pytest.mark.parametrize("is_understood", [False, True])
+async def test_words_that_are_understood_late_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch, is_understood: bool
+) -> None:
+    overhearing = Overhearing()
+    async with machine(screening=overhearing.plan) as other_end:
+        await other_end.detected()
+        ear = await overhearing.ear_of(other_end)
+        monkeypatch.setattr(ScriptedSession, "owes_words", True)
+        began = asyncio.get_running_loop().time()
+        if not is_understood:
+            await other_end.asked()
+            assert DOUBT_SECONDS <= asyncio.get_running_loop().time() - began <= DOUBT_SECONDS + 1
+            return
+        await asyncio.sleep(SILENCE_SECONDS + 2)
+        ear.queue.put_nowait(InputTranscript(ASKS))
+        monkeypatch.setattr(ScriptedSession, "owes_words", False)
+        await asyncio.sleep(1)  # until the report is written and comes back
+        await other_end.talk.session.screening.begin()
+        await until(lambda: other_end.model.replies)
+        assert other_end.model.replies == [say_exactly("It is Example Ltd.")]
 
 
 @pytest.mark.parametrize(
