@@ -1,16 +1,23 @@
 """WebSockets that pages open: whose they are, by the session cookie, at the start and as long as they last."""
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.db import DatabaseError
 from django.http import HttpRequest
 
 from accounts.models import Developer
+
+# How often the database is asked whether a page is still signed in.
+LOOK_SECONDS = 10.0
 
 
 def is_same_origin(scope: Mapping[str, Any]) -> bool:
@@ -35,3 +42,12 @@ def is_still_signed_in(session_key: str, developer_id: int) -> bool:
     session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     user = get_user(cast(HttpRequest, SimpleNamespace(session=session)))
     return user.is_authenticated and user.pk == developer_id
+
+
+async def until_signed_out(session_key: str, developer_id: int) -> None:
+    """Returns when the session is over. While the database is away, it goes on."""
+    is_there = True
+    while is_there:
+        await asyncio.sleep(LOOK_SECONDS)
+        with contextlib.suppress(DatabaseError):
+            is_there = await database_sync_to_async(is_still_signed_in)(session_key, developer_id)

@@ -16,7 +16,7 @@ from django.conf import settings
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from accounts.page_sockets import is_same_origin
+from accounts.page_sockets import developer_of, is_same_origin, until_signed_out
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
 from sandbox.handsets import handset_number
 
@@ -34,7 +34,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """One browser handset, from page load to leaving the page. Wrapped in Channels' session authentication."""
     await receive()  # websocket.connect
-    if not settings.EXCHANGE_URL or not scope["user"].is_authenticated or not is_same_origin(scope):
+    developer = developer_of(scope)
+    if not settings.EXCHANGE_URL or developer is None or not is_same_origin(scope):
         await send({"type": "websocket.close", "code": CLOSE_NOT_ALLOWED})
         return
     await send({"type": "websocket.accept"})
@@ -43,10 +44,14 @@ async def phone_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
         async with connect(
             exchange_address(), compression=None, proxy=None, open_timeout=CONNECT_SECONDS, max_size=MAX_FRAME_BYTES
         ) as exchange:
-            number = await database_sync_to_async(handset_number)(scope["user"])
+            number = await database_sync_to_async(handset_number)(developer)
             await exchange.send(orjson.dumps({"type": "register", "number": number}).decode())
-            await _connect_through(exchange, receive, send)
-        code = CLOSE_TAKEN_OVER if exchange.close_code == CLOSE_TAKEN_OVER else code
+            signed_out = asyncio.create_task(until_signed_out(scope["session"].session_key, developer.pk))
+            await _connect_through(exchange, receive, send, signed_out)
+        if signed_out.done() and not signed_out.cancelled():
+            code = CLOSE_NOT_ALLOWED
+        elif exchange.close_code == CLOSE_TAKEN_OVER:
+            code = CLOSE_TAKEN_OVER
     except (OSError, TimeoutError, WebSocketException):
         logger.warning("A browser phone could not reach the built-in exchange")
     await _close(send, code)
@@ -59,9 +64,12 @@ def exchange_address() -> str:
     return f"{base}/handset?{urlencode({'token': options['api_key']})}"
 
 
-async def _connect_through(exchange: ClientConnection, receive: Receive, send: Send) -> None:
-    """Pass frames both ways until one side leaves."""
-    pumps = [asyncio.create_task(_to_exchange(exchange, receive)), asyncio.create_task(_to_browser(exchange, send))]
+async def _connect_through(
+    exchange: ClientConnection, receive: Receive, send: Send, signed_out: asyncio.Task[None]
+) -> None:
+    """Pass frames both ways until one side leaves, or the page is signed out."""
+    ways = [asyncio.create_task(_to_exchange(exchange, receive)), asyncio.create_task(_to_browser(exchange, send))]
+    pumps = [*ways, signed_out]
     try:
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
     finally:

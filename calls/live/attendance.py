@@ -1,7 +1,7 @@
 """People at the page of a live call: who listens, and who has taken it over. Here is the session's side, `live_socket` is the page's.
 
-Audio goes through the channel layer, which keeps a bounded number of messages for each reader: one that is slow loses some, and delays
-nobody. The session's own audio never waits for it.
+Audio goes through the channel layer, whose readers never wait for a browser: `live_socket` leaves one that is slow. The session's own
+audio never waits for any of them.
 """
 
 import asyncio
@@ -46,11 +46,14 @@ class Attendance:
         self._microphone: asyncio.Task[None] | None = None
         session.take_over.make_scribe = make_scribe
         session.take_over.has_ended = self._taken_over_until
+        session.before_close = self._report_leavers
 
     # --- listeners ----------------------------------------------------------------------------------------------------
 
     def listen(self, person: Person) -> str:
         """Somebody listens, or goes on to. Returns why they cannot, or ""."""
+        if self._session.is_over:
+            return ""  # or it goes on elsewhere: the page will see
         now = time.monotonic()
         if known := self._listeners.get(person.id):
             known.until = now + LISTENING_SECONDS
@@ -66,11 +69,19 @@ class Attendance:
     def stop_listening(self, listener_id: str) -> None:
         """Somebody listens no longer."""
         if left := self._listeners.pop(listener_id, None):
-            seconds = round(time.monotonic() - left.since)
-            self._session.report("listener.left", {"by": left.person.name, "seconds": seconds})
+            self._report_left(left)
         if not self._listeners and self._listening is not None:
             self._listening.cancel()
             self._listening = None
+
+    def _report_left(self, left: _Listener) -> None:
+        seconds = round(time.monotonic() - left.since)
+        self._session.report("listener.left", {"by": left.person.name, "seconds": seconds})
+
+    def _report_leavers(self) -> None:
+        """The session is about to be over. They are still told what becomes of the call."""
+        for listener in self._listeners.values():
+            self._report_left(listener)
 
     async def _serve_listeners(self) -> None:
         tap = asyncio.create_task(self._session.tap(self._publish).run())

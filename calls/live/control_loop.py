@@ -106,10 +106,9 @@ async def _carry_out(session: CallSession, attendance: Attendance, carried: Carr
         case PersonAnswered():
             await session.person_answered()
         case ScreeningDetected():
-            await session.screening.begin()
+            await session.screening_detected()
         case MachineAnswered():
-            await session.voicemail.begin()
-            session.screening.listen()
+            await session.machine_answered()
         case GreetingEnded(seconds_ago):
             session.answering.greeting_ended(seconds_ago=seconds_ago)
         case AddContext(text, by):
@@ -139,11 +138,10 @@ async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
     if reported.greeting_ended_seconds_ago is not None:
         session.answering.greeting_ended(seconds_ago=reported.greeting_ended_seconds_ago)
     if reported.is_screened:
-        await session.screening.begin(says_who=not session.is_resumed)
+        await session.screening_detected(says_who=not session.is_resumed)
         session.screening.listen()
     elif reported.verdict == "machine":
-        await session.voicemail.begin()
-        session.screening.listen()
+        await session.machine_answered()
     elif reported.verdict:
         await session.person_answered()
 

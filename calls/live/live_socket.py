@@ -12,6 +12,7 @@ import logging
 import struct
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -45,6 +46,9 @@ from phone_numbers.models import CallMode
 
 logger = logging.getLogger(__name__)
 CLOSE_NOT_ALLOWED, CLOSE_NOT_FOUND, CLOSE_SIGNED_OUT, CLOSE_TOO_SLOW = 4403, 4404, 4401, 4408
+CLOSE_UNREACHABLE = 1013  # try again later
+# Of one account, in one process. Each may keep a thread waiting.
+MOST_PAGES = 20
 # How often the session is told that the page still listens, and the database asked whether it may.
 RENEW_SECONDS = 4.0
 # A call that moves to another process is there within this time.
@@ -55,8 +59,13 @@ MOST_BEHIND = 200
 # A piece of a microphone is 20 ms; a page that was busy may send some at once. Bytes.
 LONGEST_PIECE = 200 * PCM16_16K.bytes_per_ms
 MOST_BYTES_PER_SECOND = 3 * 1000 * PCM16_16K.bytes_per_ms
+# A piece that cannot be handed on by then is lost; the layer itself would wait for ever.
+SEND_SECONDS = 1.0
 DECODERS: dict[str, Callable[[bytes], bytes]] = {"pcmu": mulaw_to_pcm16, "pcma": alaw_to_pcm16, "pcm16": bytes}
+# Answers of the session that may be missing before the page is told so: a database that is slow delays them.
+MOST_MISSING = 2
 CALLER, AGENT = 0, 1
+_pages: Counter[int] = Counter()  # by account
 _threads = ThreadPoolExecutor(8, thread_name_prefix="live-page")
 
 R = TypeVar("R")
@@ -78,7 +87,13 @@ async def live_socket(scope: dict[str, Any], receive: Receive, send: Send) -> No
     await send({"type": "websocket.accept"})
     bind_contextvars(call_id=call_id, account_id=developer.pk)
     page = LivePage(call_id, developer, scope["session"].session_key, receive, send)
-    code = await page.run()
+    _pages[developer.pk] += 1
+    try:
+        code = await page.run()
+    finally:
+        _pages[developer.pk] -= 1
+        if not _pages[developer.pk]:
+            del _pages[developer.pk]
     if page.is_open:
         with contextlib.suppress(OSError, RuntimeError):
             await send({"type": "websocket.close", "code": code})
@@ -119,7 +134,7 @@ class LivePage:
         self._receive = receive
         self._send = send
         self._id = uuid.uuid4().hex
-        self._has_call = False
+        self._has_call = self._has_left = False  # who has left is the session
         self._sent = self._counted = 0  # pieces of audio: sent, and known to have come
         self._allowance, self._allowed_at = float(MOST_BYTES_PER_SECOND), time.monotonic()
         self._renew = asyncio.Event()  # the session may be elsewhere, or the call over
@@ -128,9 +143,15 @@ class LivePage:
 
     async def run(self) -> int:
         """Until the page leaves, the call ends, or the page may not listen any more."""
+        if _pages[self._developer_id] > MOST_PAGES:
+            await self._write({"type": "refused", "message": f"{MOST_PAGES} pages are listening to calls already."})
+            return 1000
         layer = get_channel_layer()
-        channel = await layer.new_channel()
-        await layer.group_add(listeners_group(self._call_id), channel)
+        try:
+            channel = await layer.new_channel()
+            await layer.group_add(listeners_group(self._call_id), channel)
+        except (OSError, RedisError):
+            return CLOSE_UNREACHABLE
         tasks = [asyncio.create_task(work) for work in (self._read(), self._show(channel), self._stay())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -169,9 +190,10 @@ class LivePage:
         self._allowance -= len(piece)
         payload = base64.b64encode(piece[: len(piece) // 2 * 2]).decode()
         with contextlib.suppress(OSError, RedisError):
-            await get_channel_layer().group_send(
-                microphone_group(self._call_id), {"type": "piece", "listener": self._id, "payload": payload}
-            )
+            async with asyncio.timeout(SEND_SECONDS):
+                await get_channel_layer().group_send(
+                    microphone_group(self._call_id), {"type": "piece", "listener": self._id, "payload": payload}
+                )
 
     async def _obey(self, text: str) -> None:
         try:
@@ -209,6 +231,7 @@ class LivePage:
                     about = {name: message[name] for name in ("type", "by", "reason") if name in message}
                     await self._write({**about, "own": is_own})
                 case "left":
+                    self._has_left = True
                     self._renew.set()
 
     async def _play(self, message: Mapping[str, Any]) -> None:
@@ -227,7 +250,7 @@ class LivePage:
 
     async def _stay(self) -> int:
         """Listen, and say so again and again."""
-        is_connected, missing_since = False, time.monotonic()
+        is_connected, missing_since, missing = False, time.monotonic(), 0
         while True:
             if not await self._may_stay():
                 self._reason = "signed_out"
@@ -236,7 +259,7 @@ class LivePage:
             if answer.is_done:
                 if not is_connected:
                     await self._write({"type": "listening"})
-                is_connected, missing_since = True, time.monotonic()
+                is_connected, missing_since, missing, self._has_left = True, time.monotonic(), 0, False
                 await self._wait(RENEW_SECONDS)
                 continue
             if answer.reason:
@@ -245,8 +268,10 @@ class LivePage:
             if await self._is_over() or time.monotonic() - missing_since >= MOVING_SECONDS:
                 await self._write({"type": "ended"})
                 return 1000
-            is_connected, self._has_call = False, False
-            await self._write({"type": "waiting"})
+            missing += 1
+            if self._has_left or missing >= MOST_MISSING:
+                is_connected, self._has_call, self._has_left = False, False, False
+                await self._write({"type": "waiting"})
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _wait(self, seconds: float) -> None:

@@ -50,6 +50,7 @@ class AgentOutput:
         self._first_sound_at: float | None = None  # when the first sound of an answer came that is not sent yet
         self.sounding_item = ""  # the last answer in which there was something to hear
         self._sounding_items: set[str] = set()  # all of them
+        self.is_taken = False  # a person speaks instead: only `relay` is heard
 
     @property
     def item_id(self) -> str:
@@ -147,13 +148,15 @@ class AgentOutput:
         """A sentence that no model says; nothing where there is no other voice."""
         if self._fallback_tts is not None:
             async for payload in self._fallback_tts(text):
+                if self.is_taken:
+                    return
                 await self.say(FALLBACK_ITEM, payload)
             await self.end_answer()
 
     async def say_meanwhile(self, session: RealtimeSession, words: str = "") -> None:
         """While a tool is at work: by the model where that can speak meanwhile, else by a voice of our own. Without `words`, the
         model finds its own."""
-        if self.is_on:
+        if self.is_on or self.is_taken:
             return
         if session.speaks_during_tools:
             with contextlib.suppress(ProviderError):

@@ -92,6 +92,7 @@ class CallSession(SessionOrders):
         self._leaves_message = leaves_message
         self._agent_begins = agent_begins or bool(resume_reason)
         self._resume_reason = resume_reason  # another session has talked before, and why it does not go on
+        self.before_close = lambda: None
         self.answering = answering or Answering()  # set from outside: who has answered
         self._now = now
         observer = Reports(observer)
@@ -241,6 +242,7 @@ class CallSession(SessionOrders):
     def _close(self, tasks: list[asyncio.Task[None]], cause: str) -> None:
         """The conversation is over. Only the task that reads a model's last words goes on."""
         self._is_over = True
+        self.before_close()
         self.take_over.leave("session_moved" if cause == LEFT else "call_ended")
         self._short_way.close()
         self._observer.close()
@@ -269,6 +271,7 @@ class CallSession(SessionOrders):
         self._to_caller = make_transcoder(session.output_format, self._transport.audio_format)
         session.audio_sink = partial(self._short_way.play, session)
         self.link.session = session
+        await self.take_over.brief(session)
         self._dead_air.patience = self.link.answer_seconds
         if is_first and not self._resume_reason:
             self._observer.event("stream.connected")
@@ -288,7 +291,8 @@ class CallSession(SessionOrders):
 
     async def _give_up(self) -> None:
         await self.take_over.wait_until_over()
-        await self._farewell.give_up(self._end)
+        while not await self._farewell.give_up(self._end):
+            await self.take_over.wait_until_over()
 
     async def _go_on(self, session: RealtimeSession) -> None:
         """After a break: the model does not know that it was in the middle of something, or that the caller waits."""

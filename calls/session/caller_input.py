@@ -50,7 +50,7 @@ class CallerInput:
         self._is_deaf = is_deaf
         self._monitor = monitor or Monitor()
         self._now = now
-        # Is given the caller's audio instead of the model, while a person has the call.
+        # Takes the caller's audio while a person has the call.
         self.elsewhere: Callable[[str], None] | None = None
         self._to_model: Callable[[str], str] | None = None
         self._unheard = [unheard]  # all the times without a stream
@@ -122,13 +122,24 @@ class CallerInput:
             return
         session = self._link.session
         if session is None:
-            if len(self._held_back) == HELD_BACK_FRAMES:
-                AUDIO.lost_to_model += 1  # the oldest makes room
-            self._held_back.append(payload)
+            self.hold_back(payload)
             return
         while self._held_back:
             await self._pass_on(session, self._held_back.popleft())
         await self._pass_on(session, payload)
+
+    def hold_back(self, payload: str) -> None:
+        """Keep a piece for a model that cannot have it yet."""
+        if len(self._held_back) == HELD_BACK_FRAMES:
+            AUDIO.lost_to_model += 1  # the oldest makes room
+        self._held_back.append(payload)
+
+    def give_elsewhere(self, take: Callable[[str], None] | None) -> None:
+        """From now on `take` is given the caller's audio instead of the model, which does not get what it has missed either;
+        None: the model again, with what is held back."""
+        if take is not None:
+            self._held_back.clear()
+        self.elsewhere = take
 
     async def _pass_on(self, session: RealtimeSession, payload: str) -> None:
         if self._is_deaf():

@@ -76,16 +76,24 @@ class Farewell:
         await self._agent_output.wait_for_silence(self._now() + within_seconds)
         self._end(cause)
 
-    async def give_up(self, ended: asyncio.Future[str]) -> None:
-        """No model can be had: say so, and hand the caller to a person where there is one, until the call has `ended`."""
-        self.has_given_up = True
+    async def give_up(self, ended: asyncio.Future[str]) -> bool:
+        """No model can be had: say so, and hand the caller to a person where there is one, until the call has `ended`.
+
+        False if it has not, for a person has taken the agent's place meanwhile.
+        """
+        self.has_given_up, withdrawals = True, self._withdrawals
         if self._answering.is_machine:
             self._end("model_failed")
         if not ended.done() and not self._transfer.is_ringing:
             await self._apologize()
+            if withdrawals != self._withdrawals:
+                return False
             if not await self._transfer.request({"reason": "technical trouble"}):
                 await asyncio.shield(ended)
+            elif withdrawals != self._withdrawals:
+                return False
         self._end("model_failed")
+        return True
 
     async def _apologize(self) -> None:
         """Say in the fallback voice, where there is one, that no model can be had."""

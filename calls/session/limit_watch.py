@@ -76,7 +76,7 @@ class LimitWatch:
             if now >= self._ends_at:
                 self._end("max_duration")
                 return
-            heard_at = max(self._vad.heard_at, self._caller_input.acted_at)
+            heard_at = now if self._take_over.is_on else max(self._vad.heard_at, self._caller_input.acted_at)
             match self._silence_limit.due(self._silent_seconds(), heard_at=heard_at, may_ask=self.may_speak):
                 case Due.END:
                     self._end("silence_timeout")
@@ -108,18 +108,13 @@ class LimitWatch:
     def _silent_seconds(self) -> float:
         """Since the last sound. Ringing is one; the wait for a model, a verdict, a tool or a person is nobody's silence.
 
-        A person who has taken the call over may be silent for as long as they like.
+        A person who has taken the call over may be silent for as long as they like; then a new silence begins.
         """
-        is_waiting = (
-            self._take_over.is_on
-            or self._transfer.is_under_way
-            or not self._answering.is_decided
-            or not self._link.connections
-        )
-        is_ringing = self._transfer.is_ringing or self._answering.is_machine
+        is_waiting = self._transfer.is_under_way or not self._answering.is_decided or not self._link.connections
+        is_elsewhere = self._transfer.is_ringing or self._answering.is_machine or self._take_over.is_on
         self._silence.heard(max(self._agent_output.sound_ends_at, self._vad.heard_at, self._caller_input.acted_at))
         return self._silence.check(
-            is_sound=is_ringing or self._agent_output.is_audible,
+            is_sound=is_elsewhere or self._agent_output.is_audible,
             is_excused=is_waiting or self._tools.is_busy,
         )
 

@@ -16,6 +16,7 @@ from calls.session.screening import Screening
 from calls.session.take_over import TakeOver
 from calls.session.transfer_state import TransferState
 from calls.session.transport import MediaTransport
+from calls.session.voicemail import Voicemail
 
 
 class SessionOrders(ModelConversation):
@@ -24,6 +25,7 @@ class SessionOrders(ModelConversation):
     answering: Answering
     screening: Screening
     take_over: TakeOver
+    voicemail: Voicemail
     monitor: Monitor
     _transport: MediaTransport
     _agent_output: AgentOutput
@@ -34,6 +36,7 @@ class SessionOrders(ModelConversation):
     _transfer: TransferState
     _resume_reason: str
     _now: Callable[[], float]
+    before_close: Callable[[], None]  # is called when the conversation is about to be over: the last moment for reports
 
     @property
     def is_resumed(self) -> bool:
@@ -63,6 +66,17 @@ class SessionOrders(ModelConversation):
         await self._transfer.failed(reason)
         if self._farewell.has_given_up and not self.take_over.is_on:
             self.end("model_failed")
+
+    async def machine_answered(self) -> None:
+        """The carrier reports a machine. A person who has taken the call over hears who is there, and decides."""
+        if not self.take_over.is_on:
+            await self.voicemail.begin()
+            self.screening.listen()
+
+    async def screening_detected(self, *, says_who: bool = True) -> None:
+        """The phone asks who is calling; the same goes for it. `says_who`: nobody has told it yet."""
+        if not self.take_over.is_on:
+            await self.screening.begin(says_who=says_who)
 
     async def person_answered(self) -> None:
         """A person is there, perhaps after their phone has asked who is calling."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agents.cues import Cue
+from agents.providers.base import RealtimeSession
 from bubblyphone.core.audio import PCM16_16K, AudioFormat, make_transcoder
 from calls.session import model_notices
 from calls.session.agent_output import AgentOutput
@@ -92,6 +93,7 @@ class TakeOver:
         self._began_at = self._heard_at = 0.0
         self._scribes: tuple[Scribe | None, Scribe | None] = (None, None)  # of the caller, of the person
         self._said: list[str] = []
+        self._untold = ""  # what no model session was there to be told
         self._is_ending, self._over = False, asyncio.Event()
         self._over.set()
         self.person: Person | None = None
@@ -122,14 +124,17 @@ class TakeOver:
         self._to_caller = make_transcoder(PCM16_16K, self._format)
         self._observer.event("takeover.started", {"by": person.name}, source="api")
         self._farewell.withdraw()
+        self._agent_output.is_taken = True
+        self._caller_input.give_elsewhere(self._caller_heard)
         await self._barge_in.make_way()
+        if self.person is not person:
+            return "This call has ended."
         self._spoken.agent_is("human")
         self._agent_is_not_expected()
         self._scribes = (
             self.make_scribe(self._format, self._caller_said),
             self.make_scribe(PCM16_16K, self._person_said),
         )
-        self._caller_input.elsewhere = self._caller_heard
         self.task = asyncio.create_task(self._mind_person())
         return ""
 
@@ -157,6 +162,7 @@ class TakeOver:
         if self.person is None or self.person.id != person_id or self._is_ending:
             return False
         self._is_ending = True
+        self._caller_input.give_elsewhere(self._caller_input.hold_back)
         await self.finish()
         if self.person is None:  # the call has ended meanwhile
             return True
@@ -164,11 +170,18 @@ class TakeOver:
         self._agent_is_not_expected()
         notice = model_notices.given_back(self._said)
         if self._transfer.is_ringing:
-            await self._link.tell(lambda session: session.send_notice(notice))
+            is_told = await self._link.tell(lambda session: session.send_notice(notice))
         else:
             self._dead_air.expect(self._now())
-            await self._link.tell(lambda session: session.advise(notice, Cue.CALL_GIVEN_BACK))
+            is_told = await self._link.tell(lambda session: session.advise(notice, Cue.CALL_GIVEN_BACK))
+        self._untold = "" if is_told else notice
         return True
+
+    async def brief(self, session: RealtimeSession) -> None:
+        """A model session has begun, with a history that may be older than the return of the call."""
+        notice, self._untold = self._untold, ""
+        if notice:
+            await session.send_notice(notice)
 
     async def wait_until_over(self) -> None:
         """Until the agent has the call."""
@@ -182,7 +195,8 @@ class TakeOver:
         seconds = round(self._now() - self._began_at)
         self._observer.event("takeover.ended", {"by": person.name, "reason": reason, "seconds": seconds}, source="api")
         self._spoken.agent_is("model")
-        self._caller_input.elsewhere = None
+        self._agent_output.is_taken = False
+        self._caller_input.give_elsewhere(None)
         self._over.set()
         self.has_ended(person, reason)
 

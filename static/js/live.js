@@ -3,15 +3,17 @@ import { VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMut
 
 const HEARD_EVERY = 20; // pieces of audio
 const CLOSED = {
-  1006: "The connection was lost. Listen in again to go on.",
+  1000: "",
   4401: "You are signed out. Reload this page to sign in again.",
   4408: "Your connection is too slow to listen in.",
 };
+const LOST = "The connection was lost. Listen in again to go on.";
 const REFUSED = "The call is not connected right now. Reload this page if it is still running.";
 const IDLE = "Nobody on the call hears you.";
 const GIVEN_BACK = {
   connection_lost: "The agent has the call again: your microphone was not heard.",
   signed_out: "The agent has the call again: you are signed out.",
+  session_moved: "The agent has the call again: the server that had it was restarted.",
 };
 
 const root = document.getElementById("call-follow");
@@ -72,19 +74,24 @@ function onMessage(message) {
     case "given_back":
       if (message.own) line.closeMicrophone();
       if (message.own && GIVEN_BACK[message.reason]) showTrouble(GIVEN_BACK[message.reason]);
-      return show("listening", `${message.own ? "You have" : `${message.by} has`} returned the call to the agent.`);
+      return show("listening", returned(message));
     case "refused":
       line.closeMicrophone();
       return showTrouble(message.message);
     case "ended":
-      return finish("The call has ended.");
+      return finish("The call has ended, or was transferred.");
   }
+}
+
+function returned({ reason, own, by }) {
+  if (reason !== "returned") return "The agent has the call again.";
+  return `${own ? "You have" : `${by} has`} returned the call to the agent.`;
 }
 
 function onLost(code) {
   if (socket === null) return; // we have closed it
   finish();
-  const why = isOpen ? CLOSED[code] : REFUSED;
+  const why = isOpen ? (CLOSED[code] ?? LOST) : REFUSED;
   if (why) showTrouble(why);
 }
 

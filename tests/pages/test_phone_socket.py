@@ -1,13 +1,18 @@
 """Who may be a handset, and what a handset may say. That it talks is shown in tests/browser."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from websockets.asyncio.server import ServerConnection, serve
 
 from accounts.page_sockets import is_same_origin
 from bubblyphone.asgi import application
 from sandbox.phone_socket import is_command
+from tests.factories import make_developer
+from tests.pages.signed_in import signed_in_client
 
 
 def scope(origin: str | None, host: str = "localhost:8000") -> dict[str, Any]:
@@ -54,3 +59,26 @@ async def test_a_stranger_is_refused(settings: Any) -> None:
     socket = WebsocketCommunicator(application, "/phone/ws", headers=scope("http://localhost:8000")["headers"])
     connected, code = await socket.connect()
     assert (connected, code) == (False, 4403)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_phone_whose_user_signs_out_is_disconnected(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accounts.page_sockets.LOOK_SECONDS", 0.05)
+    left = asyncio.Event()
+
+    async def exchange(connection: ServerConnection) -> None:
+        async for _ in connection:
+            pass
+        left.set()
+
+    developer = await sync_to_async(make_developer)()
+    client = await sync_to_async(signed_in_client)(developer)
+    cookie = f"sessionid={client.cookies[settings.SESSION_COOKIE_NAME].value}".encode()
+    async with serve(exchange, "127.0.0.1", 0) as server:
+        settings.EXCHANGE_URL = f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        headers = [*scope("http://localhost:8000")["headers"], (b"cookie", cookie)]
+        socket = WebsocketCommunicator(application, "/phone/ws", headers=headers)
+        assert await socket.connect(30) == (True, None)
+        await sync_to_async(client.post)("/logout")
+        assert await socket.receive_output(30) == {"type": "websocket.close", "code": 4403}
+        await asyncio.wait_for(left.wait(), 30)

@@ -236,6 +236,61 @@ async def test_the_page_learns_that_the_call_has_ended() -> None:
         await Call.objects.filter(pk=live.call.pk).aupdate(status="completed", ended_at=timezone.now())
         live.session.end("normal_clearing")
         await page.until("ended")
+        by = {"by": live.call.developer.email}
+        assert await live.events() == [("listener.joined", by), ("listener.left", {**by, "seconds": 0})]
+
+
+async def test_odd_frames_and_too_many_pages_harm_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_socket, "MOST_PAGES", 1)
+    async with live_call() as live:
+        page = await open_page(live.call.developer, live.call.pk)
+        await page.socket.connect(30)
+        await page.until("listening")
+        for text in ("{", "[]", "1", '{"type": "heard", "count": "x"}', '{"type": []}', "x" * 5000):
+            await page.socket.send_to(text)
+            await page.until("error")
+        await page.socket.send_to(bytes_data=b"x")
+        await page.write(type="heard", count=-(10**30))
+        other = await open_page(live.call.developer, live.call.pk)
+        await other.socket.connect(30)
+        assert (await other.until("refused"))["message"] == "1 pages are listening to calls already."
+        assert (await other.until("closed"))["code"] == 1000
+        await page.write(type="take_over")
+        await page.until("taken_over")
+        await page.socket.send_to(bytes_data=b"x")
+        sent = len(live.caller.sent)
+        await page.socket.send_to(bytes_data=VOICE + b"x")
+        await until(lambda: len(live.caller.sent) == sent + 1)
+        await page.socket.disconnect()
+        await until(lambda: not live_socket._pages)
+
+
+async def test_an_answer_that_is_missing_does_not_take_the_call_from_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.speech.is_installed", lambda: False)
+    monkeypatch.setattr(live_socket, "RENEW_SECONDS", 0.05)
+    asked: list[str] = []
+    ask = live_socket.session_messages.ask
+
+    def late(call_id: int, message: Any) -> Any:
+        asked.append(type(message).__name__)
+        is_late = asked.count("Listen") == 3 and asked[-1] == "Listen"
+        return live_socket.SessionAnswer(is_done=False) if is_late else ask(call_id, message)
+
+    monkeypatch.setattr(live_socket.session_messages, "ask", late)
+    async with live_call() as live:
+        page = await open_page(live.call.developer, live.call.pk)
+        await page.socket.connect(30)
+        await page.until("listening")
+        await page.write(type="take_over")
+        await page.until("taken_over")
+        await until(lambda: asked.count("Listen") > 4)
+        sent = len(live.caller.sent)
+        await page.socket.send_to(bytes_data=VOICE)
+        await until(lambda: len(live.caller.sent) == sent + 1)
+        await page.write(type="give_back")
+        await page.until("given_back")
+        assert not [frame for frame in page.frames if frame["type"] == "waiting"]
+        await page.socket.disconnect()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -193,6 +193,108 @@ async def test_a_transfer_that_fails_leaves_the_call_with_the_person() -> None:
         await talk.session.transfer_failed("no_answer")
         await talk_into(talk, 0.1)
         assert len(talk.caller.sent) == sent + 5
+
+
+OURS = base64.b64encode(b"\x22" * 160).decode()
+
+
+async def our_voice(text: str) -> AsyncIterator[str]:
+    for _ in range(100):
+        await asyncio.sleep(0.02)
+        yield OURS
+
+
+async def ask_in_vain(talk: Conversation) -> None:
+    await until(lambda: "silence.asked" in talk.notes.names())
+
+
+async def lose_the_model(talk: Conversation) -> None:
+    talk.model.refusals = [ProviderError("no", retryable=False)]
+    talk.model.sessions[0].queue.put_nowait(ProviderError("gone", retryable=False))
+    await until(lambda: OURS in talk.caller.sent)
+
+
+async def begin_a_slow_tool(talk: Conversation) -> None:
+    talk.tool_waits["slow"] = asyncio.Event()
+    talk.model.sessions[0].speaks_during_tools = False
+    talk.model.sessions[0].queue.put_nowait(ToolCall("t1", "slow", {}))
+    await until(lambda: talk.tools_run)
+
+
+async def nothing(talk: Conversation) -> None: ...
+
+
+async def report_a_machine(talk: Conversation) -> None:
+    await talk.session.machine_answered()
+
+
+async def report_a_phone_that_asks(talk: Conversation) -> None:
+    await talk.session.screening_detected()
+
+
+@pytest.mark.parametrize(
+    ("before", "meanwhile"),
+    [
+        (ask_in_vain, nothing),
+        (lose_the_model, nothing),
+        (begin_a_slow_tool, nothing),
+        (nothing, report_a_machine),
+        (nothing, report_a_phone_that_asks),
+    ],
+)
+async def test_nothing_talks_over_a_person_or_ends_their_call(
+    before: Callable[[Conversation], Awaitable[None]], meanwhile: Callable[[Conversation], Awaitable[None]]
+) -> None:
+    async with conversation(silence=12, asks=True, fallback_tts=our_voice, leaves_message=False) as talk:
+        await talk.model_session()
+        await before(talk)
+        assert await talk.session.take_over.begin(ADA) == ""
+        sent = len(talk.caller.sent)
+        await meanwhile(talk)
+        await asyncio.sleep(3.5)  # a microphone that has yet to be heard
+        assert talk.caller.sent[sent:] == []
+        await talk_into(talk, 36)
+        assert OURS not in talk.caller.sent[sent:]
+        assert not talk.task.done()
+        await talk.session.take_over.end(ADA.id, "returned")
+        await asyncio.sleep(1.5)  # a new silence has begun, or an apology
+        assert not talk.task.done()
+
+
+class SlowWords(Words):
+    async def close(self, within_seconds: float) -> None:
+        await asyncio.sleep(1)
+
+
+async def test_the_agent_hears_what_the_caller_says_while_the_call_is_returned() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        over = talk.session.take_over
+        over.make_scribe = SlowWords
+        await over.begin(ADA)
+        talk.caller.incoming.put_nowait(audio(10))
+        await talk_into(talk, 0.1)
+        returning = asyncio.create_task(over.end(ADA.id, "returned"))
+        await asyncio.sleep(0.5)
+        talk.caller.incoming.put_nowait(audio(20))
+        assert await returning
+        talk.caller.incoming.put_nowait(audio(30))
+        await until(lambda: len(model.heard) > 1)
+        assert model.heard == [audio(20), audio(30)]
+
+
+async def test_a_model_that_was_being_connected_when_the_call_was_returned_learns_of_it() -> None:
+    async with conversation() as talk:
+        model = await talk.model_session()
+        await talk.session.take_over.begin(ADA)
+        talk.model.gate = asyncio.Event()
+        model.queue.put_nowait(ProviderError("gone", retryable=True))
+        await talk_into(talk, 0.1)
+        await talk.session.take_over.end(ADA.id, "returned")
+        talk.model.gate.set()
+        later = await talk.model_session(1)
+        await until(lambda: later.replies)
+        assert (model.contexts, later.contexts) == ([], [given_back([])])
 
 
 async def test_a_microphone_that_is_ahead_does_not_pile_up_on_the_line() -> None:
