@@ -65,7 +65,7 @@ DECODERS: dict[str, Callable[[bytes], bytes]] = {"pcmu": mulaw_to_pcm16, "pcma":
 # Answers of the session that may be missing before the page is told so: a database that is slow delays them.
 MOST_MISSING = 2
 CALLER, AGENT = 0, 1
-_pages: Counter[int] = Counter()  # by account
+open_pages: Counter[int] = Counter()  # by account
 _threads = ThreadPoolExecutor(8, thread_name_prefix="live-page")
 
 R = TypeVar("R")
@@ -87,13 +87,13 @@ async def live_socket(scope: dict[str, Any], receive: Receive, send: Send) -> No
     await send({"type": "websocket.accept"})
     bind_contextvars(call_id=call_id, account_id=developer.pk)
     page = LivePage(call_id, developer, scope["session"].session_key, receive, send)
-    _pages[developer.pk] += 1
+    open_pages[developer.pk] += 1
     try:
         code = await page.run()
     finally:
-        _pages[developer.pk] -= 1
-        if not _pages[developer.pk]:
-            del _pages[developer.pk]
+        open_pages[developer.pk] -= 1
+        if not open_pages[developer.pk]:
+            del open_pages[developer.pk]
     if page.is_open:
         with contextlib.suppress(OSError, RuntimeError):
             await send({"type": "websocket.close", "code": code})
@@ -143,7 +143,7 @@ class LivePage:
 
     async def run(self) -> int:
         """Until the page leaves, the call ends, or the page may not listen any more."""
-        if _pages[self._developer_id] > MOST_PAGES:
+        if open_pages[self._developer_id] > MOST_PAGES:
             await self._write({"type": "refused", "message": f"{MOST_PAGES} pages are listening to calls already."})
             return 1000
         layer = get_channel_layer()

@@ -262,7 +262,7 @@ async def test_odd_frames_and_too_many_pages_harm_nobody(monkeypatch: pytest.Mon
         await page.socket.send_to(bytes_data=VOICE + b"x")
         await until(lambda: len(live.caller.sent) == sent + 1)
         await page.socket.disconnect()
-        await until(lambda: not live_socket._pages)
+        await until(lambda: not live_socket.open_pages)
 
 
 async def test_an_answer_that_is_missing_does_not_take_the_call_from_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
