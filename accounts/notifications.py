@@ -53,8 +53,8 @@ KINDS = (
         ("billing.cap.reached",),
     ),
     NotificationKind(
-        "number_renewal",
-        "Number renewal",
+        "number_status",
+        "Number status",
         "Your balance is too low to renew a number, or the number was suspended, reactivated, or released.",
         ("number_renewal",),
         ("number.renewal.reminder", "number.suspended", "number.reactivated", "number.released"),

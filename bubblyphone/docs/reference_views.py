@@ -81,7 +81,7 @@ def search(query: str) -> list[Result]:
     words = [re.compile(rf"(?<![a-z0-9])/?{re.escape(word.lstrip('/'))}") for word in query.lower().split()]
     found = [
         (not _has(words, f"{result.method} {result.route} {result.title}".lower()), place, result)
-        for place, (result, text) in enumerate(_texts(settings.PUBLIC_URL))
+        for place, (result, text) in enumerate(searchable_texts(settings.PUBLIC_URL))
         if _has(words, text)
     ]
     return [result for _, _, result in sorted(found, key=lambda one: one[:2])]
@@ -92,7 +92,7 @@ def _has(words: list[re.Pattern[str]], text: str) -> bool:
 
 
 @lru_cache(1)
-def _texts(base_url: str) -> list[tuple[Result, str]]:
+def searchable_texts(base_url: str) -> list[tuple[Result, str]]:
     """Everything that can be found, with the text it is found by in lower case."""
     texts = []
     for group in sections(base_url):

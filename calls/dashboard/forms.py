@@ -1,6 +1,7 @@
 """What people type on the pages of calls."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, time
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from agents import selectors as agent_selectors
+from agents.models import Agent
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.filters import FilterForm
 from bubblyphone.core.templatetags.ui import phone
@@ -44,10 +46,9 @@ def _date(label: str) -> forms.DateField:
     return forms.DateField(label=label, required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
 
-def analysis_fields(developer: Developer) -> list[str]:
-    """The fields that the account's agents ask about after a call, by name."""
-    schemas = agent_selectors.agents_of(developer).values_list("analysis_schema", flat=True)
-    return sorted({name for schema in schemas for name in schema or ()})[:MAX_COLUMN_CHOICES]
+def analysis_fields(agents: Iterable[Agent]) -> list[str]:
+    """The fields that these agents ask about after a call, by name."""
+    return sorted({name for agent in agents for name in agent.analysis_schema or ()})[:MAX_COLUMN_CHOICES]
 
 
 def in_words(name: str) -> str:
@@ -85,13 +86,13 @@ class CallFilterForm(FilterForm):
     columns = forms.MultipleChoiceField(label="Columns", required=False, widget=forms.CheckboxSelectMultiple)
 
     def __init__(self, data: QueryDict, *, developer: Developer) -> None:
-        known = analysis_fields(developer)
+        agents = list(agent_selectors.agents_of(developer).only("name", "analysis_schema"))
+        known = analysis_fields(agents)
         data = data.copy()
         data.setlist("columns", [name for name in data.getlist("columns") if name in known][:MAX_COLUMNS])
         super().__init__(data)
         self.fields["columns"].choices = [(name, in_words(name)) for name in known]  # type: ignore[attr-defined]
         numbers = number_selectors.numbers_of(developer).order_by("pk")
-        agents = agent_selectors.agents_of(developer)
         self._offer("number", "All numbers", [(number.pk, number.label or phone(number.e164)) for number in numbers])
         self._offer("agent", "All agents", [(agent.pk, agent.name) for agent in agents])
         self.choose()

@@ -16,7 +16,7 @@ from pypdf import PdfReader
 from billing import ledger, verification
 from billing.models import LedgerEntry, MeteredCost
 from bubblyphone.core import schema
-from bubblyphone.docs import views as docs
+from bubblyphone.docs import reference_views as docs
 from calls.charging import admission
 from calls.clock import metering
 from calls.control import lifecycle
@@ -62,7 +62,7 @@ CLOSED_PAGES = {
 
 @pytest.fixture
 def without_billing(settings: Any) -> Iterator[None]:
-    made_once = (schema.description, schema.openapi, docs.rendered_groups)
+    made_once = (schema.description, schema.openapi, docs.sections, docs.rendered_section, docs.searchable_texts)
     settings.BILLING = False
     for made in made_once:
         made.cache_clear()

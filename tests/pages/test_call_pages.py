@@ -135,9 +135,9 @@ def test_a_running_call_can_be_acted_on(client: Client, number: PhoneNumber) -> 
     call = running_call(number)
     html = client.get(f"/calls/{call.pk}").content.decode()
     assert_sound(html)
-    for path in ("context", "transfer", "hang-up"):
+    for path in ("whisper", "transfer", "hang-up"):
         assert f'action="/calls/{call.pk}/{path}"' in html
-    nobody = client.post(f"/calls/{call.pk}/context", {"message": "The refund is approved."}, follow=True)
+    nobody = client.post(f"/calls/{call.pk}/whisper", {"text": "The refund is approved."}, follow=True)
     assert "No model is connected" in nobody.content.decode()  # there is no session in this test
     wrong = client.post(f"/calls/{call.pk}/transfer", {"to": "12345"}, follow=True).content.decode()
     assert "Enter a number with + and country code" in wrong
@@ -160,11 +160,11 @@ def test_the_controls_go_away_with_the_call(client: Client, number: PhoneNumber)
     assert '<div id="call-controls" hx-swap-oob="delete"></div>' in part
 
 
-@pytest.mark.parametrize("path", ["context", "transfer", "hang-up"])
+@pytest.mark.parametrize("path", ["whisper", "transfer", "hang-up"])
 def test_calls_of_others_cannot_be_acted_on(number: PhoneNumber, path: str) -> None:
     call = running_call(number)
     other = signed_in_client(make_developer())
-    assert other.post(f"/calls/{call.pk}/{path}", {"message": "x", "to": "+12025550123"}).status_code == 404
+    assert other.post(f"/calls/{call.pk}/{path}", {"text": "x", "to": "+12025550123"}).status_code == 404
 
 
 def test_filters_of_the_list(client: Client, number: PhoneNumber) -> None:
@@ -228,7 +228,7 @@ def test_a_filter_that_is_wrong_says_so_and_shows_no_calls(
 def test_pages_ask_the_database_seldom(client: Client, number: PhoneNumber, django_assert_max_num_queries: Any) -> None:
     calls = [ended_call(number) for _ in range(30)]
     client.get("/calls")
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         client.get("/calls")
     with django_assert_max_num_queries(12):
         client.get(f"/calls/{calls[0].pk}")
