@@ -7,7 +7,8 @@ const status = dialog.querySelector("[role=status]");
 const opener = document.querySelector("[data-open=palette]");
 const options = () => Array.from(list.querySelectorAll("[role=option]"));
 let running = new AbortController();
-let waiting = 0;
+let waiting = 0; // the timer of what was typed last
+let asked = Promise.resolve(); // until what was asked last is shown
 
 opener.hidden = false;
 if (/Mac|iPhone|iPad/.test(navigator.platform)) for (const key of opener.querySelectorAll("kbd")) key.textContent = "⌘ K";
@@ -23,16 +24,21 @@ document.addEventListener("keydown", (event) => {
 
 function start() {
   input.value = "";
-  find();
+  ask();
 }
 
 input.addEventListener("input", () => {
   clearTimeout(waiting);
-  waiting = setTimeout(find, 80);
+  waiting = setTimeout(ask, 80);
 });
 
-async function find() {
+function ask() {
+  clearTimeout(waiting);
   waiting = 0;
+  asked = find();
+}
+
+async function find() {
   running.abort();
   running = new AbortController();
   const { signal } = running;
@@ -77,11 +83,12 @@ list.addEventListener("pointermove", (event) => {
 });
 dialog.querySelector("form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (waiting) {
-    clearTimeout(waiting); // Enter right after the last letter means what that letter finds
-    await find();
-  }
-  active()?.click();
+  let last; // Enter right after the last letter means what that letter finds
+  do {
+    if (waiting) ask();
+    await (last = asked);
+  } while (waiting || last !== asked);
+  if (dialog.open) active()?.click();
 });
 dialog.addEventListener("click", (event) => {
   if (event.target === dialog) dialog.close(); // beside it

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import sign_in
 from tests.flows.platform import Platform
@@ -52,6 +52,34 @@ def test_the_recording_plays_on_the_clock_of_the_page(demo_page: Page, seeded: d
     stopped = int(page.locator("#clock").inner_text()[2:4])
     page.get_by_role("button", name="Play").press("ArrowRight")
     expect(page.locator("#clock")).to_have_text(re.compile(f"0:({stopped + 5}|{stopped + 6}) / 0:38"))
+
+
+def test_the_palette_is_worked_with_the_keyboard(demo_page: Page) -> None:
+    demo_page.goto("/numbers")
+    link, active = demo_page.get_by_role("link", name="Secrets"), demo_page.locator("#palette [aria-selected=true]")
+    query = demo_page.get_by_role("combobox", name="Search pages")
+    link.focus()
+    demo_page.keyboard.press("Control+k")
+    expect(query).to_be_focused()
+    expect(active).to_have_text("Overview")
+    for key, title in (("ArrowDown", "Numbers"), ("ArrowUp", "Overview"), ("ArrowUp", "Live calls guide")):
+        demo_page.keyboard.press(key)
+        expect(active).to_have_text(title)
+    expect(query).to_have_attribute("aria-activedescendant", str(active.get_attribute("id")))
+    demo_page.keyboard.press("Escape")
+    expect(query).to_be_hidden()
+    expect(link).to_be_focused()
+    demo_page.keyboard.press("Control+k")
+    expect(active).to_have_text("Overview")
+    # The answer comes after Enter, which means what was typed, not what is shown from before.
+    held: list[Route] = []
+    demo_page.route("**/palette?q=charts", held.append)
+    with demo_page.expect_request("**/palette?q=charts"):
+        query.fill("charts")
+    demo_page.keyboard.press("Enter")
+    expect(active).to_have_text("Overview")
+    held[0].continue_()
+    demo_page.wait_for_url("**/calls/charts")
 
 
 def test_everything_opens_without_javascript(chromium: Browser, platform: Platform) -> None:
