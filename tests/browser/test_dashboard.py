@@ -73,7 +73,11 @@ def test_the_palette_is_worked_with_the_keyboard(demo_page: Page) -> None:
     expect(active).to_have_text("Overview")
     # The answer comes after Enter, which means what was typed, not what is shown from before.
     held: list[Route] = []
-    demo_page.route("**/palette?q=charts", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    demo_page.route("**/palette?q=charts", hold)
     with demo_page.expect_request("**/palette?q=charts"):
         query.fill("charts")
     demo_page.keyboard.press("Enter")
