@@ -1,7 +1,9 @@
 """A call's media stream that broke while the call lives: the carrier is asked to bring its audio once more."""
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -67,6 +69,15 @@ def may_restart(call: Call) -> bool:
         and call.transferred_at is None
         and call.stream_restarts < MAX_RESTARTS
     )
+
+
+def move(call_ids: Iterable[int], *, since: datetime) -> None:
+    """Have the carrier connect these calls, which left this process after `since`, to another media process.
+
+    Without one, they wait for the process that comes next (`calls.clock.sweeper`), which asks for their streams again and again.
+    """
+    if media_nodes.is_any_there():
+        commands.side_by_side(partial(restart, since=since, reason=DEPLOY), call_ids)
 
 
 def mark_streams_lost(call_ids: list[int], reason: str = DEPLOY) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
 
 from django.db import DatabaseError
 from django.utils import timezone
@@ -72,13 +74,21 @@ async def drain(seconds: float) -> None:
         if live.carrier_call_id and isinstance(session, CallSession)
     }
     await asyncio.gather(*(session.end_when_quiet(LEFT, seconds) for session in sessions.values()))
+    left_at = timezone.now()
     await in_database(streams.mark_streams_lost, list(sessions))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LEAVE_SECONDS):
             while _live_calls.keys() & sessions.keys():  # noqa: ASYNC110  they close their sockets
                 await asyncio.sleep(0.02)
     # Developers' servers are at work for these calls: what they answer is neither lost nor asked for twice.
-    await tool_requests.finished()
+    await asyncio.gather(_move(list(sessions), left_at), tool_requests.finished())
+
+
+async def _move(call_ids: list[int], left_at: datetime) -> None:
+    try:
+        await in_database(partial(streams.move, since=left_at), call_ids)
+    except DatabaseError:
+        logger.warning("Moving calls to another media process failed; the clock does it", exc_info=True)
 
 
 async def keep_enlisted() -> None:

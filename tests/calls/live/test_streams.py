@@ -13,7 +13,7 @@ from calls.control import commands, lifecycle, streams
 from calls.control.reported_keys import reported_keys
 from calls.live import live_call
 from calls.live.live_call import claim_media_token
-from calls.models import CallEvent
+from calls.models import CallEvent, MediaNode
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.carriers.registry import forget_carriers
 from tests import carriers
@@ -99,6 +99,33 @@ def test_only_a_stream_that_the_carrier_restarts_is_on_the_timeline(
             forget_carriers()
     events = CallEvent.objects.filter(call=call).values_list("event_type", "metadata")
     assert list(events) == ([("stream.restarted", {"reason": "connection_lost"})] if is_restarted else [])
+
+
+def test_calls_move_at_once_if_another_media_process_is_there(settings: Any) -> None:
+    """Each once, and not those that the clock has moved by then; without another process they wait for it."""
+    asked = []
+
+    async def obey(request: web.Request) -> web.Response:
+        asked.append((request.match_info["call"], (await request.json())["stream_url"].rpartition("/")[0]))
+        return web.json_response(TAKEN[1])
+
+    left_at = timezone.now()
+    left, moved = running_call(), running_call(stream_restarted_at=left_at)
+    streams.mark_streams_lost([left.pk, moved.pk])
+    with WebThread([web.post("/v2/calls/{call}/actions/{command}", obey)]) as carrier:
+        carriers.configure(settings, {"api_key": "KEY", "base_url": f"{carrier.url}/v2"})
+        try:
+            streams.move([left.pk], since=left_at)
+            assert asked == []
+            MediaNode.objects.create(name="media-2", url="ws://media-2.test/media", seen_at=timezone.now())
+            for _ in range(2):
+                streams.move([left.pk], since=left_at)
+                streams.move([moved.pk], since=left_at)
+        finally:
+            forget_carriers()
+    assert asked == [(left.carrier_call_id, "ws://media-2.test/media")]
+    events = CallEvent.objects.filter(event_type="stream.restarted").values_list("call_id", "metadata")
+    assert list(events) == [(left.pk, {"reason": "deploy"})]
 
 
 @pytest.mark.parametrize(
