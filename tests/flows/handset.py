@@ -30,6 +30,7 @@ class TestHandset:
         self.heard = bytearray()
         self.events: list[dict[str, Any]] = []
         self.loud_at = 0.0  # when the other side was last loud (time.monotonic)
+        self.longest_pause = 0.0  # seconds, between two moments when it was
         self.spoke_at = 0.0  # when the last thing said became loud
         self._socket = socket
         self._to_say = bytearray()
@@ -41,7 +42,10 @@ class TestHandset:
             if isinstance(message, bytes):
                 self.heard += message
                 if loudness(message) > LOUD:
-                    self.loud_at = time.monotonic()
+                    now = time.monotonic()
+                    if self.loud_at:
+                        self.longest_pause = max(self.longest_pause, now - self.loud_at)
+                    self.loud_at = now
             else:
                 self.events.append(orjson.loads(message))
 

@@ -65,7 +65,7 @@ class Platform:
             self._environment["DATABASE_URL"] = databases.make_copy(databases.template())
         self.log = data_dir / "run.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._client = httpx2.Client(base_url=f"{self.url}/api/v1", timeout=20, trust_env=False)
+        self._client = httpx2.Client(base_url=f"{self.url}/api/v1", timeout=60, trust_env=False)
         self._keys: list[str] = []
         self._turns = itertools.count()
 
@@ -88,6 +88,10 @@ class Platform:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the platform does not start:\n{self.log_end()}")
             time.sleep(0.2)
+        self._sign_in()
+
+    def _sign_in(self) -> None:
+        """Read who the demo account is, and make its keys."""
         self.demo: dict[str, Any] = json.loads((self.data_dir / "demo.json").read_text())
         self.secrets: dict[str, str] = json.loads((self.data_dir / "secrets.json").read_text())
         if not self._keys:

@@ -1,0 +1,128 @@
+"""`python -m tests.operations upgrade|machines|backup`: what an operator does, while calls run; ends with 1 if anything was lost.
+
+Not part of the test suite, as each takes minutes. docs/scaling.md and docs/upgrading.md say what they showed.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import django
+
+# The shapes of webhooks are described by the code; its database is not asked.
+os.environ |= {
+    "DJANGO_SETTINGS_MODULE": "bubblyphone.settings_test",
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
+django.setup()
+
+from tests.fakes.recording_server import RecordingServer  # noqa: E402
+from tests.flows.platform import PROJECT  # noqa: E402
+from tests.flows.vendors import Vendors  # noqa: E402
+from tests.operations import backup, traces  # noqa: E402
+from tests.operations.machines import Machines  # noqa: E402
+from tests.operations.output import say  # noqa: E402
+from tests.operations.traffic import Findings, calls, spoken  # noqa: E402
+
+GAP_SECONDS = 2.0  # that a caller may hear nothing while a process is replaced
+AGENT = {
+    "name": "Robin",
+    "model_slug": "local-offline",
+    "system_prompt": "You are Robin, the receptionist of Harbour Dental. We are open Monday to Friday, and on Saturday morning.",
+    "analysis_schema": {"topic": {"type": "text", "description": "What the caller asked about"}},
+}
+Scenario = Callable[[Machines, Vendors, int, Path], Awaitable[Findings]]
+
+
+async def upgrade(machines: Machines, vendors: Vendors, count: int, home: Path) -> Findings:
+    """docs/upgrading.md: `prepare`, clock and worker, then web and media processes one after the other."""
+    async with calls(machines, vendors, count) as traffic:
+        machines.code = PROJECT
+        await asyncio.to_thread(machines.prepare)
+        for name in ("clock-1", "worker-1", "clock-2", "worker-2", "web-1", "web-2", "media-1", "media-2"):
+            seconds = await asyncio.to_thread(machines.end, name, signal.SIGTERM)
+            machines.run(name)
+            if name.startswith(("web", "media")):
+                await asyncio.to_thread(machines.wait_for, name)
+                await asyncio.sleep(3)  # until the proxy and the other processes know it
+            say(f"{name} replaced; the old one took {seconds:.1f} s to end")
+        return await traffic.finish(GAP_SECONDS)
+
+
+async def kill(machines: Machines, vendors: Vendors, count: int, home: Path) -> Findings:
+    """docs/scaling.md: one process of each role is killed, during calls; one call is spoken, and everything about a call is traced."""
+    with RecordingServer() as collector:
+        await asyncio.to_thread(machines.trace_to, collector.url)
+        agent = await machines.post("/agents", AGENT)
+        number = await machines.number(mode="streaming", agent_id=agent["id"])
+        async with calls(machines, vendors, count) as traffic:
+            caller = spoken(machines, number, "What are your opening hours?", "Are you open on Saturday?")
+            spoken_call = (await machines.call_on(number))["id"]
+            node = machines.query("SELECT media_node FROM calls_call WHERE id = %s", spoken_call)[0][0]
+            for name in ("web-1", "worker-1", "clock-1", node):
+                machines.end(name, signal.SIGKILL)
+                say(f"{name} killed")
+                await asyncio.sleep(4)
+            for name in ("web-1", "worker-1", "clock-1", node):
+                machines.run(name)
+            findings = await traffic.finish(gap_seconds=10.0)
+            output, _ = await asyncio.to_thread(caller.communicate, timeout=150)
+            say(output)
+            said = " ".join(
+                entry["text"] for entry in await machines.transcript(spoken_call) if entry["role"] == "model"
+            )
+            if caller.returncode or "saturday morning" not in said.lower():
+                findings.problems.append(f"the spoken call: status {caller.returncode}, {said!r}")
+            ids = [row["id"] for row in await machines.get(f"/calls?phone_number_id={traffic.number.id}&per_page=100")]
+            analyzed = "SELECT 1 FROM calls_analysis WHERE call_id = %s AND status <> 'pending'"
+            await machines.until(lambda: machines.query(analyzed, spoken_call), 60)
+            await asyncio.sleep(6)  # spans are sent every five seconds
+            findings.problems += traces.problems(collector, ids, "call.started", "call.transcript.ready")
+            findings.problems += traces.problems(collector, [spoken_call], "calls.after_call.analysis.run")
+        return findings
+
+
+SCENARIOS: dict[str, tuple[Scenario, int]] = {
+    "upgrade": (upgrade, 20),
+    "machines": (kill, 6),
+    "backup": (backup.run, 10),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.operations", description=__doc__)
+    parser.add_argument("scenario", choices=SCENARIOS)
+    parser.add_argument("--calls", type=int, help="calls at once")
+    parser.add_argument("--from", dest="origin", default="HEAD", help="upgrade: the commit that runs at first")
+    options = parser.parse_args()
+    scenario, count = SCENARIOS[options.scenario]
+    home = Path(tempfile.mkdtemp(prefix="bubblyphone-operations-"))
+    try:
+        code = checkout(options.origin, home / "old") if options.scenario == "upgrade" else PROJECT
+        limits = {"NEW_ACCOUNT_MAX_CALLS": "", "NEW_ACCOUNT_DAILY_CAP": "", "LOG_LEVEL": "WARNING"}
+        with Vendors() as vendors, Machines(home / "data", code, **vendors.environment, **limits) as machines:
+            findings = asyncio.run(scenario(machines, vendors, options.calls or count, home))
+        say(findings.report())
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return 1 if findings.problems or findings.failed_requests else 0
+
+
+def checkout(commit: str, folder: Path) -> Path:
+    """The code of a commit, which runs with this environment's packages."""
+    folder.mkdir()
+    archive = subprocess.run(["git", "archive", commit], cwd=PROJECT, check=True, capture_output=True).stdout
+    subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())

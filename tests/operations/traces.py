@@ -1,0 +1,41 @@
+"""What an OpenTelemetry collector got over OTLP/HTTP: all that is about a call must be one trace."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.fakes.recording_server import RecordingServer
+from tests.operations.output import say
+
+CALL = "bubblyphone.call_id"
+# The carrier's reports and our answers to them, the session and its model.
+PARTS = ("call", "POST /webhooks/<slug:name>", "telnyx", "session", "model connection")
+
+
+def spans(collector: RecordingServer) -> list[Any]:
+    """Every span that came."""
+    requests = [ExportTraceServiceRequest.FromString(asked.body) for asked in collector.asked]
+    scopes = [scope for request in requests for resource in request.resource_spans for scope in resource.scope_spans]
+    return [span for scope in scopes for span in scope.spans]
+
+
+def problems(collector: RecordingServer, call_ids: Iterable[int], *more: str) -> list[str]:
+    """What is wrong with the traces of these calls, which have these spans, too."""
+    found: dict[int, set[bytes]] = defaultdict(set)
+    names: dict[bytes, list[str]] = defaultdict(list)
+    for span in spans(collector):
+        names[span.trace_id].append(span.name)
+        for pair in span.attributes:
+            if pair.key == CALL:
+                found[pair.value.int_value].add(span.trace_id)
+    wrong = []
+    for call_id in call_ids:
+        traces = found[call_id]
+        here = [name for trace in traces for name in names[trace]]
+        say(f"call {call_id}: {len(traces)} trace with {len(here)} spans: {', '.join(sorted(set(here)))}")
+        if len(traces) != 1:
+            wrong.append(f"call {call_id} is in {len(traces)} traces")
+        wrong += [f"call {call_id} has no span {name!r}" for name in (*PARTS, *more) if name not in here]
+    return wrong
