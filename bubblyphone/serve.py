@@ -33,15 +33,15 @@ from django.db import DatabaseError  # noqa: E402
 from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
-from bubblyphone import daphne_websocket  # noqa: E402
+from bubblyphone import daphne_websocket, request_handler  # noqa: E402
 from bubblyphone.asgi import application, media_application  # noqa: E402
 from bubblyphone.core import health, metrics, waiting  # noqa: E402
 from bubblyphone.core.platform_metrics import measure_loop  # noqa: E402
 from bubblyphone.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.database_pool import share_connections  # noqa: E402
 from bubblyphone.limited_protocols import LimitedChannel, LimitedFactory, LimitedWebSocket  # noqa: E402
-from calls.control import media_nodes  # noqa: E402
-from calls.live import live_sessions  # noqa: E402
+from calls.control import commands, media_nodes  # noqa: E402
+from calls.live import database_threads, live_sessions  # noqa: E402
 from calls.live.database_threads import in_database  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -190,6 +190,10 @@ def main(role: str) -> None:
         server_name="bubblyphone",
         application_close_timeout=ABANDONED_SECONDS,
     ).run()
+    # What was begun comes to its end before the interpreter's shutdown, during which no thread can begin anything: first the
+    # threads that may give commands, then those that carry them out.
+    for threads in (request_handler.THREADS, database_threads.THREADS, commands.THREADS):
+        threads.shutdown()
 
 
 if __name__ == "__main__":
