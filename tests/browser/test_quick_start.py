@@ -127,6 +127,7 @@ def test_an_agent_with_a_tool(demo_page: Page, platform: Platform) -> None:
     page = demo_page
     page.goto("/agents/new")
     page.get_by_role("button", name=re.compile("Blank")).click()
+    page.wait_for_url(re.compile(r"/agents/\d+"))  # and until its scripts listen to what is typed
     page.get_by_label("Name", exact=True).first.fill("Host")
     page.get_by_label("System prompt").fill("You greet {{guest}} at the door.")
     expect(page.locator("#prompt-preview mark")).to_have_text("{{guest}}")
