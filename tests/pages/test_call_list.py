@@ -166,7 +166,7 @@ def test_analysis_results_have_columns_of_their_own(client: Client, number: Phon
     call_of(number, analysis_result={"guests": None})
     html = client.get("/calls?columns=wants_cake&columns=guests&columns=password").content.decode()
     assert_sound(html)
-    assert '<th class="wide-only">Wants cake</th><th class="wide-only">Guests</th>' in html
+    assert '<th class="wide-only result">Wants cake</th><th class="wide-only result">Guests</th>' in html
     assert [
         cell for cell in ("Yes", "1,200", "–") if f'<td class="wide-only small break result">{cell}</td>' not in html
     ] == []
