@@ -44,7 +44,7 @@ class ScriptedBrain(Brain):
         self._knowledge = Knowledge(prompt, embed)
         self._end_call = next((t for t in tools if t.name in END_CALL_NAMES), None)
         self._transfer = next((t for t in tools if t is not self._end_call and TRANSFER_NAME.search(t.name)), None)
-        # Whoever is on the do-not-call list stays on it: only a wish in plain words leads there, no resemblance.
+        # Nobody gets off the do-not-call list by talking, so only plain words put a caller on it, not a similar sentence.
         self._opt_out = next((t for t in tools if t.name == OPT_OUT_NAME), None)
         own = (self._end_call, self._transfer, self._opt_out)
         # Keys are pressed for machines at the other end; no word of a caller's asks for it.

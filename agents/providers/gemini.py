@@ -132,7 +132,7 @@ class GeminiLiveSession(RealtimeSession):
 
     async def send_context(self, message: str) -> None:
         note = f"Context update: {message}"
-        self._turns.remember("user", note)  # for a session that begins anew, without a handle
+        self._turns.remember("user", note)  # for a new session that cannot resume this one
         in_words = gemini_setup.note_message if self._config.capabilities.content_updates else text_message
         await self._send(_encode(in_words(note)))
 

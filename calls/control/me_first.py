@@ -48,7 +48,7 @@ def end_unconfirmed(now: datetime) -> None:
 
 
 def ask_again(now: datetime) -> None:
-    """A rule of the sweeper: whoever answered may not have heard what to do."""
+    """A rule of the sweeper: the person who answered may not have heard what to do."""
     for found in _unconfirmed(now - SAID_AGAIN_EVERY).filter(transfers=None):
         assert found.answered_at is not None
         with transaction.atomic():

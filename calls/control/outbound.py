@@ -117,7 +117,7 @@ def _refuse_inactive(number: PhoneNumber) -> None:
 
 
 def _without_agent(config: CallConfig) -> CallConfig:
-    """Whoever is called hears a short text of ours, which nothing they say cuts off, and is not analyzed."""
+    """The callee hears a short announcement, which speech does not interrupt, and the call is not analyzed."""
     kept = {name: getattr(config, name) for name in SETTINGS_WITHOUT_AGENT}
     sources = {name: source for name, source in config.sources.items() if name in kept}
     return CallConfig(**kept, interruptible=False, greeting_message="", sources=sources)

@@ -184,7 +184,7 @@ def listeners_group(call_id: int) -> str:
 
 
 def microphone_group(call_id: int) -> str:
-    """The group in which a session listens for the microphone of whoever has taken its call over."""
+    """The group in which a session receives the microphone of the person who has taken over its call."""
     return f"call.{call_id}.microphone"
 
 

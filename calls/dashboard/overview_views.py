@@ -21,7 +21,7 @@ RECENT = 8
 @never_cache
 @require_safe
 def first_page(request: HttpRequest) -> HttpResponse:
-    """The overview of an account, or what a visitor sees. An overview whose session has ended is told so when it asks for news."""
+    """The overview of an account, or the landing page for visitors. A poll after the session has ended redirects to sign-in."""
     is_overview = request.user.is_authenticated or "HX-Request" in request.headers
     return overview(request) if is_overview else landing(request)
 

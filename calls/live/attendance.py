@@ -21,7 +21,7 @@ from calls.session.take_over import Person
 
 logger = logging.getLogger(__name__)
 MOST_LISTENERS = 5
-# Whoever listens says so every few seconds (`live_socket`).
+# Each listener says so every few seconds (`live_socket`).
 LISTENING_SECONDS = 12.0
 LOOK_SECONDS = 1.0
 # What is not taken by then is lost.

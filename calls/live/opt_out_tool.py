@@ -34,7 +34,7 @@ class OptOutTool:
 def add_remote_party(call_id: int, reason: str) -> bool:
     """Put the other end of a call on its account's list. False for a caller without a number.
 
-    Whoever tests an agent types the caller's number: that of somebody who has not asked for anything stays off the list.
+    In a test of an agent the caller's number is typed by the developer, so it does not go on the list.
     """
     call = Call.objects.get(pk=call_id)
     number = call.from_number if call.direction == Direction.INBOUND else call.to_number

@@ -58,7 +58,7 @@ class CallerInput:
         self._held_back: deque[str] = deque(maxlen=HELD_BACK_FRAMES)
         self.vad = VoiceActivityDetector(transport.audio_format, now, spoke)
         self.keys = DtmfCollector(self._tell_keys)
-        self.ear: Ear | None = None  # hears all of it, whoever is deaf
+        self.ear: Ear | None = None  # hears everything, even while the model does not
         self.acted_at = 0.0  # when the caller last pressed a key
 
     @property

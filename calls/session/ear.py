@@ -19,8 +19,8 @@ LISTEN_ONLY = "You overhear a telephone call. Say nothing and do nothing."
 class Ear:
     """A model session of its own, which only transcribes. `heard` is given each utterance; it must not raise.
 
-    One that cannot be had hears nothing: the call then goes on as with any machine. It is not charged, so whoever knows who is on the
-    line closes it.
+    If the session cannot be opened, nothing is heard, and the call goes on as with any machine. It is not charged, so it is closed as
+    soon as it is known who is on the line.
     """
 
     def __init__(self, engine: Engine, caller_format: AudioFormat, heard: Callable[[str], Awaitable[None]]) -> None:

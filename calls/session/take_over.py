@@ -93,7 +93,7 @@ class TakeOver:
         self._began_at = self._heard_at = 0.0
         self._scribes: tuple[Scribe | None, Scribe | None] = (None, None)  # of the caller, of the person
         self._said: list[str] = []
-        self._untold = ""  # what no model session was there to be told
+        self._untold = ""  # said while no model was connected
         self._is_ending, self._over = False, asyncio.Event()
         self._over.set()
         self.person: Person | None = None

@@ -183,7 +183,7 @@ def test_a_call_that_was_lost_has_its_owner(events: list[tuple[str, str]], fault
 
 
 @pytest.mark.parametrize("cause", ["normal_clearing", "silence_timeout", "max_duration"])
-def test_a_silent_model_is_at_fault_whoever_hangs_up(cause: str) -> None:
+def test_a_silent_model_is_at_fault_no_matter_who_hangs_up(cause: str) -> None:
     call = ended_call(cause)
     add_event(call, "dead_air", remedy="prompt")
     found = explain(call)

@@ -154,7 +154,7 @@ def test_what_to_do_is_said_again_and_nothing_cuts_it_off(number: PhoneNumber) -
     assert (Utterance.objects.count(), call.end_requested_at) == (3, None)
 
 
-def test_whoever_presses_no_key_is_not_connected(number: PhoneNumber) -> None:
+def test_without_a_key_nobody_is_connected(number: PhoneNumber) -> None:
     call, now = answered_call(number), timezone.now()
     me_first.end_unconfirmed(now + timedelta(seconds=50))
     call.refresh_from_db()
