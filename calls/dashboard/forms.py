@@ -149,7 +149,7 @@ class WhisperForm(forms.Form):
 
     text = forms.CharField(
         label="Whisper to the agent",
-        help_text="The agent follows it. The caller does not hear it.",
+        help_text="The agent follows this instruction. The other party does not hear it.",
         max_length=2000,
         widget=forms.TextInput(attrs={"placeholder": "Offer a free delivery.", "autocomplete": "off"}),
     )

@@ -70,7 +70,7 @@ function onMessage(message) {
     case "taken_over":
       if (!message.own) return show("listening", `${message.by} has taken over this call.`);
       setMuted(element("live-mute"), false);
-      return show("talking", "The caller hears you. The agent waits.");
+      return show("talking", "The other party hears you. The agent waits.");
     case "given_back":
       if (message.own) line.closeMicrophone();
       if (message.own && GIVEN_BACK[message.reason]) showTrouble(GIVEN_BACK[message.reason]);

@@ -195,7 +195,7 @@ def test_a_call_is_steered_while_it_runs(
     expect(page.locator(".chat .model .said").last).to_contain_text("The chef is back.")
     wait_until_quiet(phone)
     page.get_by_role("button", name="Take over").click()
-    expect(page.locator("#live-state")).to_contain_text("The caller hears you.")
+    expect(page.locator("#live-state")).to_contain_text("The other party hears you.")
     say(page, question)
     wait_until_heard(phone, since=phone.evaluate("() => window.loudAt"))
     expect(page.locator(".chat .human .said")).to_contain_text(HEARD)
