@@ -80,7 +80,7 @@ bench-quick: ## measure what a change did to the call path, in two minutes
 	@scripts/install core offline dev
 	@$(PYTHON) -m tests.bench --quick
 
-docs: ## write docs/environment-variables.md and .env.example from bubblyphone/variables.py
+docs: ## write docs/environment-variables.md and .env.example from bubblyphone/environment_variables.py
 	@scripts/install core
 	@$(PYTHON) -m bubblyphone.environment_variables_page
 

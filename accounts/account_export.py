@@ -9,7 +9,7 @@ from accounts.extension_points import EXPORT_FILES, EXPORT_TABLES, ExportTable
 from accounts.models import ApiKey, Developer
 from accounts.notifications import choices_of
 from accounts.retention import periods_of
-from bubblyphone.core.archive import StreamedArchive, in_pages
+from bubblyphone.core.zip_stream import StreamedArchive, in_pages
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from agents.api.shapes import AGENT, MODEL_KEY, SECRET
 from agents.models import AgentVersion, Secret
 from agents.selectors import agents_of, model_keys_of
 from bubblyphone.core.api import format_time
-from bubblyphone.core.archive import in_pages
+from bubblyphone.core.zip_stream import in_pages
 
 
 def _agents(developer: Developer) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from accounts.models import Developer
 from billing.api.shapes import TRANSACTION
 from billing.models import AllowedPrefix, LedgerEntry, MeteredCost
 from bubblyphone.core.api import format_time
-from bubblyphone.core.archive import in_pages
+from bubblyphone.core.zip_stream import in_pages
 
 
 def _transactions(developer: Developer) -> Iterator[dict[str, Any]]:

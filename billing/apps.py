@@ -9,7 +9,15 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.extension_points import ACCOUNT_OPENED, DELETION_STEPS, EXPORT_TABLES, DeletionPhase, DeletionStep
-        from billing import account_deletion, account_export, caps, checkpoints, extension_points, notices, verification
+        from billing import (
+            account_deletion,
+            account_export,
+            caps,
+            checkpoints,
+            extension_points,
+            ledger_verification,
+            notices,
+        )
         from billing import metrics as _instruments  # noqa: F401  declared when they are imported
         from billing.payments import auto_topup, ledger_check, sweep
         from bubblyphone.core.backup.making import COUNTED
@@ -20,9 +28,9 @@ class BillingConfig(AppConfig):
         DELETION_STEPS.register(DeletionStep(DeletionPhase.PAYMENTS, account_deletion.forget_cards))
         extension_points.ENTRY_WATCHERS.register(auto_topup.watch)
         extension_points.LEDGER_CHECKS.register(
-            verification.check_entries,
-            verification.check_balances,
-            verification.check_adjustments,
+            ledger_verification.check_entries,
+            ledger_verification.check_balances,
+            ledger_verification.check_adjustments,
             ledger_check.check_payments,
         )
         COUNTED.register("billing.LedgerEntry")
@@ -32,5 +40,5 @@ class BillingConfig(AppConfig):
             ScheduledJob("charge and settle payments", sweep.sweep, 1),
             ScheduledJob("delete old Stripe events", sweep.purge, DAY_MINUTES),
             ScheduledJob("move balance checkpoints", checkpoints.move, 60),
-            ScheduledJob("verify the ledger", verification.verify_nightly, DAY_MINUTES),
+            ScheduledJob("verify the ledger", ledger_verification.verify_nightly, DAY_MINUTES),
         )

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
-from billing.switch import is_on
+from billing.billing_switch import is_on
 
 
 def check_stripe(**kwargs: Any) -> list[checks.CheckMessage]:

@@ -1,4 +1,4 @@
-"""The only writer of the ledger, and of metered costs, which take its place with billing off (`billing.switch`).
+"""The only writer of the ledger, and of metered costs, which take its place with billing off (`billing.billing_switch`).
 
 Entries are never changed (a trigger sees to that); a mistake is put right by another entry. The balance is their sum.
 """
@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Developer
-from billing import switch
+from billing import billing_switch
 from billing.extension_points import CREDIT_JOBS, ENTRY_WATCHERS, HOLDS
 from billing.models import Booking, LedgerEntry, MeteredCost
 from bubblyphone.core import period_cache
@@ -82,10 +82,10 @@ def book_cost(
 
     What was booked before billing was switched on or off stays where it is, also if its job is repeated after that.
     """
-    other = MeteredCost if switch.is_on() else LedgerEntry
+    other = MeteredCost if billing_switch.is_on() else LedgerEntry
     if other._default_manager.filter(key=key).exists():
         return
-    if switch.is_on():
+    if billing_switch.is_on():
         post_entry(developer_id=developer_id, key=key, kind=kind, amount=-cost, description=description, at=at)
     else:
         _write(MeteredCost, developer_id, key, kind, -cost, description, at)
@@ -142,7 +142,7 @@ def balance_summary(developer_id: int) -> BalanceSummary:
 
     With billing off there is nothing of either.
     """
-    if not switch.is_on():
+    if not billing_switch.is_on():
         return BalanceSummary(balance=ZERO, held=ZERO)
     held = sum((find(developer_id) for find in HOLDS), ZERO)
     return BalanceSummary(balance=balance(developer_id), held=held)
@@ -150,12 +150,12 @@ def balance_summary(developer_id: int) -> BalanceSummary:
 
 def available(developer_id: int) -> Decimal:
     """What can be spent: the balance less what is held; without end where nobody pays."""
-    return balance_summary(developer_id).available if switch.is_on() else NO_END
+    return balance_summary(developer_id).available if billing_switch.is_on() else NO_END
 
 
 def funds(developer_ids: Iterable[int]) -> dict[int, Decimal]:
     """What accounts have for their calls and orders, by developer's id: their balances; without end where nobody pays."""
-    return balances(developer_ids) if switch.is_on() else dict.fromkeys(developer_ids, NO_END)
+    return balances(developer_ids) if billing_switch.is_on() else dict.fromkeys(developer_ids, NO_END)
 
 
 def lock_developer(developer_id: int) -> None:

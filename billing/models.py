@@ -88,7 +88,7 @@ class LedgerEntry(Booking):
 
 
 class MeteredCost(Booking):
-    """What was not charged because billing was off (`billing.switch`). Part of no balance."""
+    """What was not charged because billing was off (`billing.billing_switch`). Part of no balance."""
 
     class Meta:
         indexes = [
@@ -226,7 +226,7 @@ class AllowedPrefix(models.Model):
 
 
 class LedgerCheck(models.Model):
-    """When the ledger was last checked, and what was wrong with it (`billing.verification`)."""
+    """When the ledger was last checked, and what was wrong with it (`billing.ledger_verification`)."""
 
     finished_at = models.DateTimeField(default=timezone.now)
     seconds = models.FloatField()

@@ -3,7 +3,7 @@
 from django.http import HttpResponse
 
 from accounts.models import Developer
-from billing import statements, switch
+from billing import billing_switch, statements
 from billing.exports import csv_file, harmless
 from billing.statements import Statement
 from bubblyphone.core.api import format_time
@@ -21,7 +21,7 @@ def file_name(statement: Statement, extension: str) -> str:
 def statement_pdf(developer: Developer, statement: Statement) -> HttpResponse:
     """Summary, payments and credits one by one, charges by day."""
     period = statement.period
-    document = Document(f"{'Statement' if switch.is_on() else 'Costs'} {period.start:%B %Y}")
+    document = Document(f"{'Statement' if billing_switch.is_on() else 'Costs'} {period.start:%B %Y}")
     who = developer.company_name or developer.name
     document.note(f"{who}, {developer.email}. Account {developer.pk}. Amounts in US dollars. Days in UTC.")
     if not statement.is_final:
@@ -34,16 +34,16 @@ def statement_pdf(developer: Developer, statement: Statement) -> HttpResponse:
     if charged := [
         (f"{day:%b %-d}", format_money(amount)) for day, amount in statements.daily_charges(developer.pk, period)
     ]:
-        document.heading("Charges by day" if switch.is_on() else "Costs by day")
+        document.heading("Charges by day" if billing_switch.is_on() else "Costs by day")
         document.rows(["Date", "USD"], charged, widths=(80, 20))
-    document.note(f"The CSV file for this month lists every {'transaction' if switch.is_on() else 'cost'}.")
+    document.note(f"The CSV file for this month lists every {'transaction' if billing_switch.is_on() else 'cost'}.")
     response = HttpResponse(document.as_bytes(), content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="{file_name(statement, "pdf")}"'
     return response
 
 
 def _summary(statement: Statement) -> list[tuple[str, str, str]]:
-    if not switch.is_on():
+    if not billing_switch.is_on():
         costs = [(line.title, str(line.count), format_money(-line.amount)) for line in statement.lines]
         return [*costs, ("Total", "", format_money(statement.charges))]
     return [
@@ -55,7 +55,7 @@ def _summary(statement: Statement) -> list[tuple[str, str, str]]:
 
 def statement_csv(developer: Developer, statement: Statement) -> HttpResponse:
     """Every entry with the balance after it, oldest first, between the opening and the closing balance; without billing every cost."""
-    if not switch.is_on():
+    if not billing_switch.is_on():
         return _costs_csv(developer, statement)
     period = statement.period
 

@@ -14,7 +14,7 @@ from django.db.models import QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from accounts.models import Developer
-from billing import switch
+from billing import billing_switch
 from billing.models import Booking, Cost, LedgerEntry
 from billing.periods import Period, month_of
 from bubblyphone.core import period_cache
@@ -33,7 +33,7 @@ FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS month (start, until) CROSS 
 
 def book() -> type[LedgerEntry] | type[Cost]:
     """What statements are read from."""
-    return LedgerEntry if switch.is_on() else Cost
+    return LedgerEntry if billing_switch.is_on() else Cost
 
 
 @dataclass(frozen=True, slots=True)

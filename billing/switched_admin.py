@@ -1,8 +1,8 @@
-"""What staff see only with billing on, or only without (`billing.switch`)."""
+"""What staff see only with billing on, or only without (`billing.billing_switch`)."""
 
 from django.http import HttpRequest
 
-from billing.switch import is_on
+from billing.billing_switch import is_on
 from bubblyphone.core.admin import ReadOnlyAdmin
 
 

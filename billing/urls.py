@@ -3,9 +3,9 @@
 from django.urls import path
 
 from billing import limit_views, statement_views, usage_views, views
+from billing.billing_switch import with_billing_only
 from billing.payments import views as payments
 from billing.payments.webhook import stripe_webhook
-from billing.switch import with_billing_only
 
 urlpatterns = [
     *with_billing_only(

@@ -9,7 +9,7 @@ from billing.api import schema as billing
 from billing.api import webhook_events as billing_webhooks
 from billing.api.payment_schema import OPERATIONS as PAYMENTS
 from billing.api.shapes import METERED_STATEMENT
-from billing.switch import is_on
+from billing.billing_switch import is_on
 from bubblyphone.core import schema as core
 from bubblyphone.core.json_schema import data_of, free_object
 from calls.api import schema as calls
@@ -41,7 +41,7 @@ _WHOLE = core.Description(
     },
 )
 
-# With billing off (billing.switch) nobody pays: what other operations say instead.
+# With billing off (billing.billing_switch) nobody pays: what other operations say instead.
 _LIMIT_REACHED = {402: "One of your limits is reached (see `reason`)."}
 _INSTEAD: dict[str, dict[str, Any]] = {
     "POST /phone-numbers": {"description": "`webhook_secret` is returned only in this response."},

@@ -21,11 +21,11 @@ from typing import Any
 
 from django.conf import settings
 
+from bubblyphone.client_speed import Flow, untaken
 from bubblyphone.core.http import network_of
 from bubblyphone.daphne_http import last_response
 from bubblyphone.daphne_websocket import buffered, has_answer_begun
-from bubblyphone.flow import Flow, untaken
-from bubblyphone.turns import Start, Turns
+from bubblyphone.request_turns import Start, Turns
 
 # A client that is refused may still be sending, and may read the answer only then: what it sends is thrown away for so long while it
 # comes at the least rate, and no more of it than this. Closed at once, the connection would be reset and the answer lost.

@@ -1,4 +1,4 @@
-"""All settings, in one file. `bubblyphone.variables` reads them from the environment; `make run` fills in what is absent."""
+"""All settings, in one file. `bubblyphone.environment_variables` reads them from the environment; `make run` fills in what is absent."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import dj_database_url
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
-from bubblyphone import variables as env
+from bubblyphone import environment_variables as env
 from bubblyphone.core.logs import logging_settings
 from bubblyphone.storage import private_storage
 
@@ -257,7 +257,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENFORCE_NON_BLANK_FIELDS": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "PREPROCESSING_HOOKS": ["billing.switch.without_closed_routes", "bubblyphone.core.schema.rename_ids"],
+    "PREPROCESSING_HOOKS": ["billing.billing_switch.without_closed_routes", "bubblyphone.core.schema.rename_ids"],
     "POSTPROCESSING_HOOKS": ["bubblyphone.core.schema.add_components"],
 }
 RATE_LIMIT_PER_MINUTE = 100
@@ -313,7 +313,7 @@ CARRIERS: dict[str, dict[str, Any]] = {
         "IS_CONFIGURED": bool(env.EXCHANGE_URL),
     },
 }
-BILLING = env.BILLING  # asked through billing.switch
+BILLING = env.BILLING  # asked through billing.billing_switch
 _configured = [slug for slug, carrier in CARRIERS.items() if carrier["IS_CONFIGURED"]]
 if env.CARRIER and env.CARRIER not in _configured:
     raise ImproperlyConfigured(

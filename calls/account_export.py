@@ -8,7 +8,7 @@ from typing import Any
 from accounts.extension_points import ExportFile, ExportTable
 from accounts.models import Developer
 from bubblyphone.core.api import format_time
-from bubblyphone.core.archive import in_pages
+from bubblyphone.core.zip_stream import in_pages
 from calls import selectors
 from calls.after_call.recording_files import storage
 from calls.api.caps import caps_data

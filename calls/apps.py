@@ -54,11 +54,11 @@ def _register_money_and_webhooks() -> None:
 def _register_jobs() -> None:
     from bubblyphone.core.clock_tasks import CLOCK_TASKS
     from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
-    from calls import reports
+    from calls import call_report
     from calls.after_call import jobs, recording_access
     from calls.clock import cap_enforcement, due_calls, metering, sweeper
 
-    CLOCK_TASKS.register(metering.run, cap_enforcement.run, sweeper.run, reports.run, due_calls.run)
+    CLOCK_TASKS.register(metering.run, cap_enforcement.run, sweeper.run, call_report.run, due_calls.run)
     SCHEDULED_JOBS.register(
         ScheduledJob("resume processing after calls", jobs.resume_all, 1),
         ScheduledJob("erase deleted recordings", recording_access.erase_deleted, 60),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from billing import switch
+from billing import billing_switch
 from calls.models import Call, CallStatus, Direction, HangupCause, Outcome, Screened
 
 RUNNING = {
@@ -101,7 +101,7 @@ def describe_ending(call: Call) -> str:
         special = ENDINGS_OF_ME_FIRST
     elif call.direction == Direction.INBOUND and call.answered_at is None:
         special = ENDINGS_OF_REFUSED
-    if not switch.is_on():
+    if not billing_switch.is_on():
         special = special | WITHOUT_BILLING
     if not call.hangup_cause:
         return "Ended for an unknown reason."
@@ -111,7 +111,7 @@ def describe_ending(call: Call) -> str:
 
 def endings() -> dict[HangupCause, str]:
     """How calls end, in general words."""
-    return ENDINGS if switch.is_on() else ENDINGS | WITHOUT_BILLING
+    return ENDINGS if billing_switch.is_on() else ENDINGS | WITHOUT_BILLING
 
 
 def seconds_in_words(seconds: Any) -> str:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from bubblyphone.core import tracing
 from bubblyphone.core.api import format_time
 from calls.models import Call, CallEvent, CallTurn, TranscriptEntry
-from calls.session.conversation import cut_texts
+from calls.session.conversation_history import cut_texts
 from calls.session.turn_clock import TurnTimes
 from webhooks import outbox
 

@@ -10,8 +10,8 @@ from django.db.models import Q
 from accounts.extension_points import ExportFile, ExportTable, RetentionKind
 from accounts.models import Developer
 from bubblyphone.core.api import format_time
-from bubblyphone.core.archive import in_pages
 from bubblyphone.core.errors import StorageUnavailable
+from bubblyphone.core.zip_stream import in_pages
 from phone_numbers.api.shapes import CARRIER_ACCOUNT, NUMBER
 from phone_numbers.models import CarrierAccount, PhoneNumber, Verification, VerificationDocument
 

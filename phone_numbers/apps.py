@@ -40,13 +40,13 @@ def _register_account_data() -> None:
 
 def _register_money_and_webhooks() -> None:
     from billing.extension_points import CREDIT_JOBS, HOLDS, LEDGER_CHECKS
-    from phone_numbers import ledger_check, notices, purchases, renewals, selectors
+    from phone_numbers import ledger_check, purchases, renewals, selectors, verification_notices
     from webhooks.extension_points import NUMBER_ADDRESSES, PUBLISH_TO_ACCOUNT
 
     HOLDS.register(purchases.held)
     CREDIT_JOBS.register(renewals.renew_overdue)
     LEDGER_CHECKS.register(ledger_check.check_numbers)
-    PUBLISH_TO_ACCOUNT.register(notices.publish_to_account)
+    PUBLISH_TO_ACCOUNT.register(verification_notices.publish_to_account)
     NUMBER_ADDRESSES.register(selectors.webhook_addresses)
 
 

@@ -19,7 +19,7 @@ from bubblyphone.core.crypto import encrypt
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.ratelimit import at_most
-from phone_numbers import notices
+from phone_numbers import verification_notices
 from phone_numbers.carriers.base import Carrier, CarrierError
 from phone_numbers.carriers.capabilities import OwnAccounts
 from phone_numbers.carriers.registry import (
@@ -245,7 +245,7 @@ def _note(account: CarrierAccount, problem: str, now: datetime | None = None) ->
     if _is_news(locked, now):
         locked.told_at = now
         enqueue(send_email, locked.pk)
-        notices.publish_failing_account(locked, now)
+        verification_notices.publish_failing_account(locked, now)
     locked.save(update_fields=["checked_at", "failing_since", "told_at"])
 
 

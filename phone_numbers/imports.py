@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from phonenumbers import PhoneNumberType
 
 from accounts.models import Developer
-from billing import switch
+from billing import billing_switch
 from bubblyphone.core.errors import Conflict, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
 from phone_numbers import abilities, carrier_accounts, configuration, purchases
@@ -38,7 +38,7 @@ def import_number(
     Raises InvalidRequest (not the account's number, or a configuration that cannot be), Conflict (it is here already), NotFound (not the
     developer's carrier account), UpstreamFailed. After any of them nothing has changed, here or there.
     """
-    if carrier_account_id is None and switch.is_on():
+    if carrier_account_id is None and billing_switch.is_on():
         raise InvalidRequest({"carrier_account_id": ["This field is required."]})
     key = carrier_accounts.carrier_key(developer=developer, carrier=carrier, carrier_account_id=carrier_account_id)
     purchases.refuse_if_taken(phone_number)

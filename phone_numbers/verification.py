@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, NotFound, UpstreamFailed
-from phone_numbers import notices
+from phone_numbers import verification_notices
 from phone_numbers.carriers.base import CarrierError, PostalAddress, RequirementAnswer
 from phone_numbers.carriers.capabilities import Compliance
 from phone_numbers.carriers.registry import default_carrier, get_carrier
@@ -244,7 +244,7 @@ def _decide(verification: Verification, status: Verification.Status, staff: Deve
     verification.reviewed_at = timezone.now()
     verification.save(update_fields=["status", "rejection_reason", "reviewed_at", "expires_on"])
     _note(verification, staff, reason)
-    notices.announce(verification)
+    verification_notices.announce(verification)
 
 
 def _note(verification: Verification, actor: Developer, reason: str = "") -> None:

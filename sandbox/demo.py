@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import services as accounts
 from accounts.models import ApiKey, Developer
-from billing import ledger, switch
+from billing import billing_switch, ledger
 from bubblyphone.core.crypto import hash_secret
 from bubblyphone.core.errors import ApplicationError, Conflict, UpstreamFailed
 from bubblyphone.core.json_documents import parse_stored_json
@@ -56,7 +56,7 @@ def load(path: Path) -> DemoAccess:
     staff_password = stored.get("staff_password") or secrets.token_urlsafe(12)
     developer = _account(EMAIL, "Demo", password, is_new_password="password" not in stored)
     _account(STAFF_EMAIL, "Staff", staff_password, is_new_password="staff_password" not in stored, is_staff=True)
-    if switch.is_on():
+    if billing_switch.is_on():
         ledger.test_credit(developer_id=developer.pk, amount=TEST_CREDIT, key=f"demo:{developer.pk}:credit")
     api_key = _api_key(developer, str(stored.get("api_key", "")))
     access = DemoAccess(settings.PUBLIC_URL, EMAIL, password, STAFF_EMAIL, staff_password, api_key, [])

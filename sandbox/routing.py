@@ -6,7 +6,7 @@ from channels.auth import AuthMiddlewareStack
 from django.urls import path
 
 from sandbox.phone_socket import phone_socket
-from sandbox.socket import sandbox_socket
+from sandbox.sandbox_socket import sandbox_socket
 
 # An ASGI application where Django's types expect a view; Channels' router takes both.
 sandbox: Any = sandbox_socket

@@ -11,7 +11,7 @@ from accounts.access import signed_in
 from accounts.models import Developer
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.pages import page, read_id
-from calls.dashboard.pages import live_context
+from calls.dashboard.call_page import live_context
 from sandbox import prices, selectors, services
 from sandbox.forms import DEMO, SandboxForm
 from sandbox.handsets import handset_number

@@ -17,7 +17,7 @@ from django_q.models import Failure, Success, Task
 
 from accounts import services
 from accounts.models import Developer
-from billing import ledger, switch
+from billing import billing_switch, ledger
 from billing.destinations import exact_rate
 from billing.models import AllowedPrefix
 from bubblyphone.core.admin import ReadOnlyAdmin
@@ -106,7 +106,7 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
         return [*self.readonly_fields, "email"] if obj is not None and obj.closed_at else self.readonly_fields
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [name for name in super().get_fields(request, obj) if name != "balance" or switch.is_on()]
+        return [name for name in super().get_fields(request, obj) if name != "balance" or billing_switch.is_on()]
 
     def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return super().get_inline_instances(request, obj) if obj is not None else []
@@ -138,9 +138,9 @@ class DeveloperAdmin(admin.ModelAdmin[Developer]):
     def belongings(self, developer: Developer) -> SafeString:
         links = [
             (reverse(f"admin:{name}_changelist") + "?" + urlencode({key: developer.pk}), title)
-            for title, name, key in ((PAID if switch.is_on() else METERED) + BELONGINGS)
+            for title, name, key in ((PAID if billing_switch.is_on() else METERED) + BELONGINGS)
         ]
-        if switch.is_on():
+        if billing_switch.is_on():
             links.append(
                 (
                     f"{reverse('admin:billing_adjustment_add')}?{urlencode({'developer': developer.pk})}",

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods
 from accounts import services, throttles
 from accounts.access import signed_in
 from accounts.models import Developer
-from billing import verification
+from billing import ledger_verification
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
 from bubblyphone.core.http import client_address
 from bubblyphone.core.jobs import enqueue
@@ -107,7 +107,7 @@ class StaffSite(admin.AdminSite):
         if not request.user.has_perm("django_q.view_failure"):
             raise PermissionDenied
         if request.method == "POST":
-            enqueue(verification.verify_nightly)
+            enqueue(ledger_verification.verify_nightly)
             messages.success(request, "The ledger is being checked. Refresh this page in a moment.")
             return redirect("admin:status")
         shown = {**self.each_context(request), "title": "System status", **status.summary()}

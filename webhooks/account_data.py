@@ -7,7 +7,7 @@ from typing import Any
 from accounts.extension_points import ExportTable, RetentionKind
 from accounts.models import Developer
 from bubblyphone.core.api import format_time
-from bubblyphone.core.archive import in_pages
+from bubblyphone.core.zip_stream import in_pages
 from webhooks.api.shapes import ENDPOINT, EVENT, WEBHOOK_LOG
 from webhooks.models import Event, WebhookDelivery, WebhookEndpoint
 

@@ -2,7 +2,7 @@
 
 Each part of the product says once, by kind, what it makes of a setting: its column (`agents.models`), its validation
 (`agents.serializers`), its schema (`agents.api.schema`), its input (`agents.agent_settings.inputs`), its words on a call's page
-(`calls.dashboard.pages`).
+(`calls.dashboard.call_page`).
 """
 
 from collections.abc import Mapping

@@ -13,9 +13,9 @@ from typing import Any
 from agents.brain import phrases
 from agents.brain.base import Brain, Call, Say, Steps, ToolResult
 from agents.brain.facts import Embed, Knowledge
-from agents.brain.form import Form, Outcome
 from agents.brain.identity import Identity, identity_of, is_order, literal_speech
 from agents.brain.results import failure_of, summarise
+from agents.brain.slot_filling import Form, Outcome
 from agents.brain.text import content_words, join_words, label, plain
 from agents.brain.tool_choice import ToolChoice
 from agents.cues import CUES, Cue

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import orjson
 
-from agents.capabilities import Capabilities
 from agents.cues import Cue, say_exactly, whispered
+from agents.model_capabilities import Capabilities
 from agents.providers.model_events import InputTranscript, ModelEvent, OutputTranscript
 from bubblyphone.core.audio import AudioFormat
 

@@ -16,7 +16,7 @@ from piper import PiperConfig, PiperVoice, SynthesisConfig
 from agents.speech.frames import Kind, WorkerPipes
 from agents.speech.resample import resample
 from bubblyphone.core.json_documents import parse_stored_json
-from bubblyphone.variables import VOICE_VARIATION
+from bubblyphone.environment_variables import VOICE_VARIATION
 
 # Piper scales each sentence to full range; a phone line clips and rings there.
 LEVEL = 0.7

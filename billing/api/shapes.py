@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from billing import switch
+from billing import billing_switch
 from billing.api.payment_serializers import as_number
 from billing.models import Card, LedgerEntry
 from bubblyphone.core.json_schema import (
@@ -68,7 +68,7 @@ BALANCE = record(
         "available": money("24.42", "`balance` minus `held`."),
         "currency": _CURRENCY,
         "billing": Read(
-            lambda summary: None if switch.is_on() else "off",
+            lambda summary: None if billing_switch.is_on() else "off",
             choice(["off"], "off", "This installation meters costs and charges nobody. All amounts are zero."),
         ),
     },

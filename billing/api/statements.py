@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Developer
-from billing import statements, switch
+from billing import billing_switch, statements
 from billing.api.shapes import METERED_STATEMENT, MONTH, STATEMENT
 from billing.periods import Period, read_month
 from billing.statement_files import statement_csv, statement_pdf
@@ -51,7 +51,7 @@ class StatementView(APIView):
         files = {"pdf": statement_pdf, "csv": statement_csv}
         if make := files.get(query.validated_data["format"]):
             return make(developer, statement)
-        return data((STATEMENT if switch.is_on() else METERED_STATEMENT).of(statement))
+        return data((STATEMENT if billing_switch.is_on() else METERED_STATEMENT).of(statement))
 
 
 def find_statement(developer: Developer, month: str) -> Statement:

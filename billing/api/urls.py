@@ -3,7 +3,7 @@
 from django.urls import path
 
 from billing.api import payments, statements, views
-from billing.switch import with_billing_only
+from billing.billing_switch import with_billing_only
 
 urlpatterns = [
     *with_billing_only(

@@ -8,7 +8,7 @@ import stripe
 from django.conf import settings
 
 from accounts.models import Developer
-from billing import switch
+from billing import billing_switch
 from billing.models import Card, Payment, StripeCustomer
 from billing.payments import settlement
 from billing.payments.client import is_configured, is_gone, refused_as_upstream, stripe_client, to_cents
@@ -21,7 +21,7 @@ LEAST, MOST = Decimal(5), Decimal(500)
 
 def is_test_mode() -> bool:
     """Without Stripe a demo installation gives credit that nobody pays for, and says so on the page."""
-    return settings.DEMO and switch.is_on() and not is_configured()
+    return settings.DEMO and billing_switch.is_on() and not is_configured()
 
 
 def start_top_up(*, developer: Developer, amount: Decimal, saves_card: bool, reference: uuid.UUID | None = None) -> str:

@@ -12,7 +12,7 @@ import requests
 import stripe
 from django.conf import settings
 
-from billing.switch import is_on
+from billing.billing_switch import is_on
 from bubblyphone.core.errors import UpstreamFailed
 from bubblyphone.core.http import is_this_machine
 from bubblyphone.core.waiting import before_waiting

@@ -19,8 +19,8 @@ from bubblyphone.core.money import format_money
 from bubblyphone.core.pages import PAGE_SIZE, Slice, newest_first, next_page, page, read_id, slice_of
 from calls import selectors
 from calls.after_call import deletion
+from calls.dashboard.call_page import cost_of, elapsed_seconds
 from calls.dashboard.forms import CallFilterForm, in_words
-from calls.dashboard.pages import cost_of, elapsed_seconds
 from calls.dashboard.saved_views import current_of, filters_of
 from calls.dashboard.scheduling import waiting_count
 from calls.dashboard.wording import value_in_words

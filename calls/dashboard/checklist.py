@@ -9,7 +9,7 @@ from django.db.models import Exists
 
 from accounts.models import Developer
 from agents.models import Agent
-from billing import switch
+from billing import billing_switch
 from billing.models import LedgerEntry
 from bubblyphone.core.money import ZERO
 from calls.models import Call
@@ -46,7 +46,7 @@ def first_steps(developer: Developer, numbers: Sequence[PhoneNumber]) -> list[St
     steps = [
         Step("Create an agent", "Begin with a template and change it later.", has_agent, "new-agent", "Create agent"),
         Step("Talk to your agent", "In your browser, free and without a number.", talked, "agents", "Open agents"),
-        *([credit] if switch.is_on() else []),
+        *([credit] if billing_switch.is_on() else []),
         Step("Get a phone number", "It is ready immediately.", bool(numbers), "buy-number", "Buy number"),
         Step("Choose who answers", "Select your agent on the number's page.", is_answered, "numbers", "Choose agent"),
         Step("Call your number", "Then look at the call: every word, tool, and cent.", called, telephone, "Call"),

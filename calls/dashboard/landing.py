@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from agents.models import AIModel
 from agents.selectors import list_models
-from billing import switch
+from billing import billing_switch
 from billing.models import TelephonyRate
 from billing.selectors import find_rate
 from bubblyphone.core.errors import Forbidden
@@ -33,7 +33,7 @@ class CountryPrice:
 
 def landing(request: HttpRequest) -> HttpResponse:
     """The page. With billing off nobody pays, so there are no prices."""
-    has_prices = switch.is_on()
+    has_prices = billing_switch.is_on()
     context = {
         "models": models_in_service() if has_prices else [],
         "countries": country_prices() if has_prices else [],

@@ -11,7 +11,7 @@ from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 
 from accounts.models import Developer
-from billing import switch
+from billing import billing_switch
 from billing.models import AutoTopUp
 from billing.periods import is_past, start_of_day
 from bubblyphone.core import period_cache
@@ -137,7 +137,7 @@ def _percent(part: int, whole: int) -> int | None:
 def attention(developer: Developer, balance: Decimal, numbers: Iterable[PhoneNumber], now: datetime) -> list[Attention]:
     """Current and upcoming problems, the most urgent first."""
     found = [
-        *(_of_balance(developer, balance) if switch.is_on() else ()),
+        *(_of_balance(developer, balance) if billing_switch.is_on() else ()),
         *_of_limits(developer, now),
         *_of_numbers(numbers),
         *_of_papers(developer, now),
@@ -167,7 +167,7 @@ def _of_limits(developer: Developer, now: datetime) -> Iterator[Attention]:
 
 def _of_numbers(numbers: Iterable[PhoneNumber]) -> Iterator[Attention]:
     for number in numbers:
-        if number.unpaid_since is None or not switch.is_on():
+        if number.unpaid_since is None or not billing_switch.is_on():
             continue
         if number.status == PhoneNumber.Status.SUSPENDED:
             text = f"{phone(number.e164)} is suspended until its renewal is paid."

@@ -7,10 +7,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
-from billing import burn_rate, ledger, switch
+from billing import billing_switch, burn_rate, ledger
 from bubblyphone.core.pages import page
 from calls import selectors
-from calls.dashboard import checklist, pages
+from calls.dashboard import call_page, checklist
 from calls.dashboard import overview as shown
 from calls.dashboard.landing import landing
 from phone_numbers.selectors import numbers_of
@@ -33,11 +33,11 @@ def overview(request: HttpRequest) -> HttpResponse:
     numbers = list(numbers_of(developer).order_by("-pk"))
     context = {
         "balance": summary.balance,
-        "days_left": burn_rate.days_left(developer, summary.available, now) if switch.is_on() else None,
+        "days_left": burn_rate.days_left(developer, summary.available, now) if billing_switch.is_on() else None,
         "attention": shown.attention(developer, summary.balance, numbers, now),
         "figures": shown.figures(developer, now),
         "steps": checklist.first_steps(developer, numbers),
-        "running": pages.running_calls_of(developer).count(),
+        "running": call_page.running_calls_of(developer).count(),
         "calls": selectors.calls_of(developer).order_by("-pk")[:RECENT],
         "numbers": numbers,
     }

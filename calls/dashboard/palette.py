@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from accounts.access import signed_in
 from accounts.models import Developer
 from agents.models import Agent
-from billing import switch
+from billing import billing_switch
 from bubblyphone.core.pages import page, read_id
 from bubblyphone.core.templatetags.ui import phone
 from calls.models import Call
@@ -113,7 +113,7 @@ def _groups(developer: Developer, text: str) -> Iterator[Group]:
 def pages_with(text: str) -> list[Found]:
     """The pages of this installation that all the words fit: those whose title begins with them first."""
     words = text.lower().split()
-    hidden = set() if switch.is_on() else ONLY_WITH_BILLING
+    hidden = set() if billing_switch.is_on() else ONLY_WITH_BILLING
     hidden |= set() if settings.EXCHANGE_URL else {"phone"}
     fitting = [
         (not title.lower().startswith(text.lower()), place, Found(title, reverse(name)))

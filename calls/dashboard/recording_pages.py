@@ -17,7 +17,7 @@ from bubblyphone.core.ranged import ranged_response
 from calls import selectors
 from calls.after_call import recording_access, waveform
 from calls.after_call.recording_files import storage
-from calls.dashboard.pages import live_context
+from calls.dashboard.call_page import live_context
 from calls.models import Recording
 
 # Of these some show the call itself, the others what was made of it afterwards.

@@ -18,7 +18,7 @@ from bubblyphone.core.once import show_once, take_shown_once
 from bubblyphone.core.pages import page, posted_from, read_id, reported
 from calls import selectors
 from calls.control import running_calls
-from calls.dashboard import lookup_trial, pages, tool_trial
+from calls.dashboard import call_page, lookup_trial, tool_trial
 from calls.dashboard.forms import TransferForm, WhisperForm
 from calls.models import Call
 
@@ -33,18 +33,18 @@ def call(request: HttpRequest, identifier: str) -> HttpResponse:
     """One call; asked by its own live part, that part alone."""
     found = selectors.get_call(signed_in(request), identifier)
     if request.headers.get("HX-Target") == "call-live":
-        return render(request, "calls/_live.html", {**pages.live_context(found), "is_fragment": True})
+        return render(request, "calls/_live.html", {**call_page.live_context(found), "is_fragment": True})
     return _show(request, found)
 
 
 def _show(request: HttpRequest, found: Call, **refused: forms.Form) -> HttpResponse:
     """The page, with a form as it was refused, by its name on the page."""
     context = {
-        **pages.live_context(found),
-        "config": pages.config_lines(found),
-        "prompt": pages.pretty_config(found, "system_prompt"),
-        "tools": pages.pretty_config(found, "tools"),
-        **pages.follow_context(found),
+        **call_page.live_context(found),
+        "config": call_page.config_lines(found),
+        "prompt": call_page.pretty_config(found, "system_prompt"),
+        "tools": call_page.pretty_config(found, "tools"),
+        **call_page.follow_context(found),
         "transfer_form": TransferForm(),
         **refused,
     }

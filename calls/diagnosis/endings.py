@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from billing import switch
+from billing import billing_switch
 from calls.diagnosis.case import Case, Diagnosis, Fault, attempts, page_url, reported, told
 from calls.models import Direction, HangupCause
 from calls.outcomes import describe_ending, seconds_in_words
@@ -41,7 +41,7 @@ def _no_answer(case: Case) -> Diagnosis:
 def _canceled(case: Case) -> Diagnosis:
     what = "the browser connected" if case.call.sandbox else "it was answered"
     if case.call.end_requested_cause == HangupCause.INSUFFICIENT_BALANCE:
-        if not switch.is_on():
+        if not billing_switch.is_on():
             text = f"We canceled the call before {what} because a spending limit was reached."
             return Diagnosis(Fault.SETTINGS, text, "Raise or remove the limit.", told(case), page_url("caps"))
         text = f"We canceled the call before {what} because your balance or a limit was used up."
@@ -83,7 +83,7 @@ def _invalid_number(case: Case) -> Diagnosis:
 
 def _insufficient_balance(case: Case) -> Diagnosis:
     is_limit = case.refusal not in ("", HangupCause.INSUFFICIENT_BALANCE) or case.named("limit.reached")
-    if is_limit or not switch.is_on():
+    if is_limit or not billing_switch.is_on():
         text = "A spending limit was reached."
         return Diagnosis(Fault.SETTINGS, text, "Raise or remove the limit.", told(case), page_url("caps"))
     text = "Your balance was used up."

@@ -1,6 +1,6 @@
 """What went wrong in a call although it ended as it should, or is why it ended whatever its end is called."""
 
-from billing import switch
+from billing import billing_switch
 from calls.diagnosis.case import MAX_EVIDENCE, Case, Diagnosis, Fault, attempts, lines, page_url, times
 from calls.models import CallEvent, HangupCause, TranscriptEntry
 from webhooks.models import WebhookDelivery
@@ -112,6 +112,6 @@ def _failed_transfers(case: Case, transfers: list[CallEvent]) -> Diagnosis:
     if reason in {"no_destination", "webhook_failed"} or transfers[-1].source == CallEvent.Source.WEBHOOK:
         fix = 'Respond with {"result": {"transfer_to": "+14155550100"}} and an E.164 number that can be called.'
         return Diagnosis(Fault.WEBHOOK, text, fix, evidence, page_url("webhooks"), is_end=False)
-    funds = ", and keep enough balance for its first minute" if switch.is_on() else ""
+    funds = ", and keep enough balance for its first minute" if billing_switch.is_on() else ""
     fix = f"Transfer to a number that can be called{funds}."
     return Diagnosis(Fault.SETTINGS, text, fix, evidence, case.configuration_page, is_end=False)

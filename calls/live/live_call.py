@@ -17,7 +17,7 @@ from calls.control import call_variables, media_nodes, speech, streams
 from calls.live.engines import EngineChoice, engines_of
 from calls.live.tool_calls import CallFacts
 from calls.models import Call, Direction
-from calls.session.conversation import HISTORY_TURNS, turn_of
+from calls.session.conversation_history import HISTORY_TURNS, turn_of
 from phone_numbers.carriers.registry import detects_screening
 from webhooks import signing
 from webhooks.signing import SigningKeys

@@ -28,10 +28,10 @@ from calls.live.recording_tap import taped
 from calls.live.tool_calls import TelephoneTools, ToolWebhook, no_tools
 from calls.live.transfer_tool import TransferRouter
 from calls.models import HangupCause
-from calls.session.answering import Answering
 from calls.session.call_session import CallSession
 from calls.session.interfaces import LEFT, Limits, Observer, ToolRunner, TransferRequester
 from calls.session.transport import MediaTransport
+from calls.session.who_answered import Answering
 
 # The carrier's report of a hang-up and the end of its stream come in no fixed order: this long one waits for the other.
 HANGUP_REPORT_SECONDS = 4.0

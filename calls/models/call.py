@@ -100,7 +100,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     transcript_deleted_at = models.DateTimeField(null=True)
     events_deleted_at = models.DateTimeField(null=True)
     refusal_reason = models.CharField(max_length=40, blank=True, default="", db_default="")  # why it was never begun
-    reported_at = models.DateTimeField(null=True)  # when `call.report` was sent (calls.reports)
+    reported_at = models.DateTimeField(null=True)  # when `call.report` was sent (calls.call_report)
 
     started_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)

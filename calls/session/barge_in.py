@@ -3,7 +3,7 @@ heard. Or a machine, another person, or the end of the call comes in between.
 """
 
 from calls.session.agent_output import OTHER_VOICES, PERSON_ITEM, AgentOutput
-from calls.session.conversation import Conversation
+from calls.session.conversation_history import ConversationHistory
 from calls.session.dead_air import DeadAir
 from calls.session.interfaces import Observer
 from calls.session.model_link import ModelLink
@@ -21,7 +21,7 @@ class BargeIn:
         agent_output: AgentOutput,
         vad: VoiceActivityDetector,
         dead_air: DeadAir,
-        conversation: Conversation,
+        conversation: ConversationHistory,
         link: ModelLink,
         observer: Observer,
     ) -> None:

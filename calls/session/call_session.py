@@ -26,10 +26,9 @@ from agents.providers.model_events import (
 )
 from bubblyphone.core.audio import make_transcoder, payload_ms
 from calls.session.agent_output import AgentOutput
-from calls.session.answering import Answering
 from calls.session.barge_in import BargeIn
 from calls.session.caller_input import CallerInput
-from calls.session.conversation import Conversation
+from calls.session.conversation_history import ConversationHistory
 from calls.session.dead_air import SPOKEN_MS, DeadAir
 from calls.session.farewell import Farewell
 from calls.session.interfaces import (
@@ -47,7 +46,7 @@ from calls.session.limit_watch import PAUSE_SECONDS, LimitWatch
 from calls.session.listening import Monitor
 from calls.session.model_link import ModelLink
 from calls.session.model_notices import TAKEN_OVER
-from calls.session.reports import Reports
+from calls.session.observer_until_end import ObserverUntilEnd
 from calls.session.screening import NOT_SCREENED, Screening, ScreeningPlan
 from calls.session.session_orders import SessionOrders
 from calls.session.short_way import ShortWay
@@ -59,6 +58,7 @@ from calls.session.transfer_state import TransferState
 from calls.session.transport import MediaTransport
 from calls.session.turn_clock import SHORTEST_VOICE_MS, TurnClock
 from calls.session.voicemail import Voicemail
+from calls.session.who_answered import Answering
 
 
 class CallSession(SessionOrders):
@@ -95,8 +95,8 @@ class CallSession(SessionOrders):
         self.before_close = lambda: None
         self.answering = answering or Answering()  # set from outside: who has answered
         self._now = now
-        observer = Reports(observer)
-        self._conversation = Conversation(observer, config.history, now)
+        observer = ObserverUntilEnd(observer)
+        self._conversation = ConversationHistory(observer, config.history, now)
         engines = [Engine(model, config), *filter(None, [fallback])]
         super().__init__(ModelLink(engines, self._conversation, observer, now), observer)
         self._is_mid_answer = self._has_spoken = False

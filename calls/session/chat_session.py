@@ -19,11 +19,11 @@ from agents.providers.model_events import (
     ToolCallsCancelled,
     TurnDone,
 )
-from calls.session.conversation import Conversation
+from calls.session.conversation_history import ConversationHistory
 from calls.session.interfaces import Engine, Limits, Observer, ToolRunner
 from calls.session.model_conversation import ModelConversation
 from calls.session.model_link import ModelLink
-from calls.session.reports import Reports
+from calls.session.observer_until_end import ObserverUntilEnd
 from calls.session.tool_executor import ToolExecutor
 from calls.session.turn_clock import TurnTimes
 
@@ -53,10 +53,10 @@ class ChatSession(ModelConversation):
         self._greeting = greeting
         self._agent_begins = agent_begins
         self._limits = limits
-        observer = Reports(observer)
+        observer = ObserverUntilEnd(observer)
         self._show = show
         self._now = now
-        self._conversation = Conversation(observer, (), now)
+        self._conversation = ConversationHistory(observer, (), now)
         super().__init__(ModelLink(engines, self._conversation, observer, now), observer)
         self._tools = ToolExecutor(
             run_tool=run_tool,

@@ -9,8 +9,8 @@ from agents.providers.base import ProviderError, RealtimeSession
 from agents.providers.model_events import ToolCall
 from calls.session import model_notices
 from calls.session.agent_output import AgentOutput
-from calls.session.answering import Answering
 from calls.session.transfer_state import TransferState
+from calls.session.who_answered import Answering
 
 # The longest that a goodbye may take before the line is cut.
 FAREWELL_SECONDS = 15.0

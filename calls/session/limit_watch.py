@@ -5,9 +5,8 @@ from collections.abc import Callable
 
 from agents.cues import Cue
 from calls.session.agent_output import AgentOutput
-from calls.session.answering import Answering
 from calls.session.caller_input import CallerInput
-from calls.session.conversation import Conversation
+from calls.session.conversation_history import ConversationHistory
 from calls.session.dead_air import DeadAir, Remedy
 from calls.session.farewell import Farewell
 from calls.session.interfaces import Limits, Observer
@@ -18,6 +17,7 @@ from calls.session.take_over import TakeOver
 from calls.session.tool_executor import ToolExecutor
 from calls.session.transfer_state import TransferState
 from calls.session.voicemail import Voicemail
+from calls.session.who_answered import Answering
 
 LOOK_SECONDS = 0.25
 # A caller who is silent for this long has come to an end.
@@ -36,7 +36,7 @@ class LimitWatch:
         link: ModelLink,
         caller_input: CallerInput,
         agent_output: AgentOutput,
-        conversation: Conversation,
+        conversation: ConversationHistory,
         spoken: BothSides,
         transfer: TransferState,
         answering: Answering,

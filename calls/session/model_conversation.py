@@ -8,13 +8,13 @@ from typing import Any
 from agents.providers.base import ProviderError, RealtimeSession
 from agents.providers.model_events import ModelEvent
 from calls.session.model_link import ModelLink
-from calls.session.reports import Reports
+from calls.session.observer_until_end import ObserverUntilEnd
 
 
 class ModelConversation(ABC):
     """Reads what a model says until there is none left, or somebody ends the conversation."""
 
-    def __init__(self, link: ModelLink, observer: Reports) -> None:
+    def __init__(self, link: ModelLink, observer: ObserverUntilEnd) -> None:
         self.link = link
         self._observer = observer
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -10,7 +10,7 @@ from typing import Any
 from agents.providers.base import Choice, ProviderError, RealtimeSession
 from agents.providers.model_events import InputTranscript, ModelEvent, OutputTranscript, ToolCall
 from bubblyphone.core import tracing
-from calls.session.conversation import Conversation
+from calls.session.conversation_history import ConversationHistory
 from calls.session.interfaces import Engine, Observer
 
 CONNECT_TIMEOUT_SECONDS = 12.0
@@ -26,7 +26,7 @@ class ModelLink:
     def __init__(
         self,
         engines: Sequence[Engine],
-        conversation: Conversation,
+        conversation: ConversationHistory,
         observer: Observer,
         now: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -9,12 +9,12 @@ from typing import Literal
 from agents.cues import introduce
 from agents.providers.base import RealtimeSession
 from calls.session.agent_output import AgentOutput
-from calls.session.answering import Answering
 from calls.session.caller_input import CallerInput
 from calls.session.ear import Ear
 from calls.session.model_link import ModelLink
 from calls.session.screening_words import Speaker, asks_who_calls, speaker_of
 from calls.session.voicemail import Voicemail
+from calls.session.who_answered import Answering
 
 # How long the owner may take to decide, from our last word on.
 DECISION_SECONDS = 30.0

@@ -5,7 +5,6 @@ from typing import Any
 
 from bubblyphone.core.audio import AudioFormat
 from calls.session.agent_output import AgentOutput
-from calls.session.answering import Answering
 from calls.session.barge_in import BargeIn
 from calls.session.caller_input import CallerInput
 from calls.session.farewell import Farewell
@@ -17,6 +16,7 @@ from calls.session.take_over import TakeOver
 from calls.session.transfer_state import TransferState
 from calls.session.transport import MediaTransport
 from calls.session.voicemail import Voicemail
+from calls.session.who_answered import Answering
 
 
 class SessionOrders(ModelConversation):

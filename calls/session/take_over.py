@@ -15,16 +15,16 @@ from agents.providers.base import RealtimeSession
 from bubblyphone.core.audio import PCM16_16K, AudioFormat, make_transcoder
 from calls.session import model_notices
 from calls.session.agent_output import AgentOutput
-from calls.session.answering import Answering
 from calls.session.barge_in import BargeIn
 from calls.session.caller_input import CallerInput
-from calls.session.conversation import Conversation
+from calls.session.conversation_history import ConversationHistory
 from calls.session.dead_air import DeadAir
 from calls.session.farewell import Farewell
 from calls.session.interfaces import Observer
 from calls.session.model_link import ModelLink
 from calls.session.speech_times import BothSides
 from calls.session.transfer_state import TransferState
+from calls.session.who_answered import Answering
 
 # A microphone sends all the time. When nothing has come of it for so long, nobody is behind it.
 LOST_SECONDS = 4.0
@@ -66,7 +66,7 @@ class TakeOver:
         caller_input: CallerInput,
         barge_in: BargeIn,
         dead_air: DeadAir,
-        conversation: Conversation,
+        conversation: ConversationHistory,
         link: ModelLink,
         spoken: BothSides,
         transfer: TransferState,

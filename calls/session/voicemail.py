@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 
 from agents.cues import Cue
 from calls.session.agent_output import AgentOutput
-from calls.session.answering import Answering
 from calls.session.dead_air import DeadAir
 from calls.session.interfaces import Observer
 from calls.session.model_link import ModelLink
 from calls.session.voice_activity import VoiceActivityDetector
+from calls.session.who_answered import Answering
 
 # The longest wait for the end of a greeting.
 GREETING_SECONDS = 60.0

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from billing import checkpoints, ledger, verification
+from billing import checkpoints, ledger, ledger_verification
 from billing.adjustments import adjust
 from billing.models import LedgerEntry, Payment
 from billing.payments import refunds, settlement
@@ -201,7 +201,7 @@ class Money(RuleBasedStateMachine):
 
     def check_all_sums(self) -> None:
         """At the end, for what is wrong stays: no entry is ever changed."""
-        assert verification.find_problems() == KNOWN
+        assert ledger_verification.find_problems() == KNOWN
         entries = LedgerEntry.objects.filter(developer=self.developer)
         months = {month_of(moment) for moment in entries.values_list("created_at", flat=True)}
         reports = [usage.measure(self.developer, month, max(self.now, timezone.now())) for month in months]

@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts.models import Developer
-from billing import ledger, verification
+from billing import ledger, ledger_verification
 from billing.models import Card, LedgerEntry, Payment, StripeCustomer
 from billing.payments import cards, checkout, settlement, sweep
 from billing.payments.stripe_events import HANDLERS
@@ -57,7 +57,7 @@ def test_from_the_button_to_the_credit(client: Client, developer: Developer, str
     assert (card.brand, card.last_four, card.expires, card.is_default) == ("visa", "4242", "2031-03", True)
     payment.refresh_from_db()
     assert (payment.status, payment.card) == ("succeeded", "Visa •••• 4242")
-    assert verification.find_problems() == KNOWN
+    assert ledger_verification.find_problems() == KNOWN
 
     begin_top_up(developer, "5", saves_card=False)
     assert len(stripe.posts("/v1/customers")) == 1  # the customer is used again
@@ -90,7 +90,7 @@ def test_whichever_event_comes(client: Client, developer: Developer, stripe: Fak
     by_kind = {event["type"]: event for event in stripe.account.events}
     deliver_all(client, [by_kind[kind] for kind in kinds for _ in range(2)])
     assert balance(developer) == 20
-    assert verification.find_problems() == KNOWN
+    assert ledger_verification.find_problems() == KNOWN
 
 
 def test_money_that_comes_days_after_the_session(client: Client, developer: Developer, stripe: FakeStripe) -> None:
@@ -295,7 +295,7 @@ def test_events_repeated_reordered_and_delayed(
     with transaction.atomic():
         deliver_all(client, [events[index] for index in [*order, *repeats]])
         assert balance(developer) == 65
-        assert verification.find_problems() == KNOWN
+        assert ledger_verification.find_problems() == KNOWN
         transaction.set_rollback(True)
 
 

@@ -13,7 +13,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 from pypdf import PdfReader
 
-from billing import ledger, verification
+from billing import ledger, ledger_verification
 from billing.models import LedgerEntry, MeteredCost
 from bubblyphone.core import schema
 from bubblyphone.docs import reference_views as docs
@@ -102,7 +102,7 @@ def test_a_call_on_an_empty_account_ends_with_its_costs_and_without_ledger_entri
         (f"call:{call.pk}:model", "model", Decimal("-0.063"), call.settled_at),
         (f"call:{call.pk}:telephony", "telephony", Decimal("-0.08"), call.settled_at),
     ]
-    assert verification.find_problems() == KNOWN
+    assert ledger_verification.find_problems() == KNOWN
     assert ledger.balance(number.developer_id) == 0
 
 
@@ -138,7 +138,7 @@ def test_numbers_are_bought_and_kept_without_money_or_messages() -> None:
     assert sorted(costs) == [("number_month", -price.monthly_cost)] * 3 + [("number_setup", -price.setup_cost)]
     assert not LedgerEntry.objects.exists()
     assert not WebhookDelivery.objects.exists()
-    assert verification.find_problems() == KNOWN
+    assert ledger_verification.find_problems() == KNOWN
 
 
 def test_costs_of_before_and_after_the_switch_are_one_usage(settings: Any) -> None:

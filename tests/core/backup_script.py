@@ -22,7 +22,7 @@ from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from agents.services import create_model_key  # noqa: E402
-from billing import ledger, verification  # noqa: E402
+from billing import ledger, ledger_verification  # noqa: E402
 from bubblyphone.core.crypto import decrypt  # noqa: E402
 from calls.models import Recording  # noqa: E402
 from tests.calls.rows import make_account, make_call, make_streaming_number  # noqa: E402
@@ -112,7 +112,7 @@ def target(folder: Path) -> dict[str, Any]:
         "forced": forced,
         "forced_state": state(),
         "key": decrypt(apps.get_model("agents", "ModelKey").objects.get().encrypted),
-        "ledger": verification.find_problems(),
+        "ledger": ledger_verification.find_problems(),
     }
 
 

@@ -22,7 +22,7 @@ from phone_numbers.carriers.media_codec import StreamStarted
 from phone_numbers.carriers.telnyx import webhooks
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
 from sandbox.phone_socket import is_command
-from sandbox.socket import read_audio
+from sandbox.sandbox_socket import read_audio
 from webhooks.outbound_http import PostResult
 
 

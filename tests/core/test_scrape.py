@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from prometheus_client.parser import text_string_to_metric_families
 
-from billing import verification
+from billing import ledger_verification
 from bubblyphone.core import health, metrics, platform_metrics
 from bubblyphone.core.audio import PCMU_8K
 from bubblyphone.version import VERSION
@@ -142,7 +142,7 @@ def test_what_is_read_from_the_database() -> None:
     WebhookDelivery.objects.filter(pk=row.pk).update(next_attempt_at=timezone.now() + timedelta(minutes=1))
     OrmQ.objects.all().delete()
     OrmQ.objects.create(key="bubblyphone", payload="", lock=timezone.now() - timedelta(seconds=90))
-    assert verification.check_and_note() == KNOWN
+    assert ledger_verification.check_and_note() == KNOWN
     found = scrape()
     running = {name: value for name, value in found.items() if name.startswith("bubblyphone_calls_running")}
     assert running == {
@@ -250,10 +250,10 @@ def test_jobs_and_requests() -> None:
     growth = Growth()
     now = timezone.now()
     task = {"success": False, "started": now - timedelta(seconds=2), "stopped": now}
-    platform_metrics.note_job(None, func=verification.verify_nightly, task=task)
+    platform_metrics.note_job(None, func=ledger_verification.verify_nightly, task=task)
     assert Client().get("/api/v1/nowhere").status_code == 404
     assert Client().get("/healthz").status_code == 200
-    job = "billing.verification.verify_nightly"
+    job = "billing.ledger_verification.verify_nightly"
     assert growth.of(
         f"bubblyphone_jobs_total{{{job},failed}}",
         f"bubblyphone_job_seconds_sum{{{job}}}",

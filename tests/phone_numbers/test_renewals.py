@@ -13,7 +13,7 @@ from django.test import Client
 from django_q.models import OrmQ, Schedule
 
 from accounts.models import Developer
-from billing import ledger, notices, verification
+from billing import ledger, ledger_verification, notices
 from billing.models import LedgerEntry, Notice
 from billing.periods import add_months
 from bubblyphone.core.money import ZERO
@@ -105,7 +105,7 @@ def test_24_months_with_crashes_and_repeats() -> None:
     days = [moment.date().isoformat() for _, moment in months_of(second)]
     assert (len(days), days[0], days[11], days[12]) == (23, "2028-03-29", "2029-02-28", "2029-03-29")
     assert ledger.balance(developer.pk) == 150 - 47 * 3
-    assert list(verification.check_entries()) == [
+    assert list(ledger_verification.check_entries()) == [
         "the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"  # in tests
     ]
     assert told(developer) == []

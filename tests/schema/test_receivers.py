@@ -24,7 +24,7 @@ from django.utils import timezone
 from agents.secrets import create_secret
 from bubblyphone.docs.views import TOOL_EXAMPLE
 from bubblyphone.services.ports import find_free
-from calls import reports
+from calls import call_report
 from calls.dashboard import lookup_trial, tool_trial
 from calls.models import TranscriptEntry
 from tests import languages
@@ -94,7 +94,7 @@ def test_the_quick_start_s_server_names_the_caller_books_and_keeps_the_report(tm
         )
         assert booked.result == {"result": {"booked": True}}
         call = _ended_call(number)
-        reports.send_due()
+        call_report.send_due()
         WebhookDelivery.objects.update(url=url)
         asyncio.run(_deliver_all())
     with closing(sqlite3.connect(tmp_path / "calls.db")) as database:

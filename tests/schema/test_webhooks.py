@@ -18,7 +18,7 @@ from bubblyphone.core.schema import description, openapi
 from calls import timeline
 from calls.control import lifecycle
 from calls.models import Call
-from phone_numbers import notices, renewal_notices
+from phone_numbers import renewal_notices, verification_notices
 from phone_numbers.models import Verification
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.described import check_against, check_webhook
@@ -191,5 +191,5 @@ def test_a_decision_s_webhook_is_as_described(status: str) -> None:
     verification = Verification.objects.create(
         developer=number.developer, country_code="GB", number_type="local", status=status, rejection_reason=reason
     )
-    notices.announce(verification)
+    verification_notices.announce(verification)
     check_webhook(sent()["country.verification.updated"])

@@ -78,7 +78,7 @@ def test_commands_beside_a_run_work_on_its_installation(tmp_path: Path, monkeypa
 
 def test_every_variable_is_on_the_settings_page_and_in_the_example_file() -> None:
     names = [variable.name for variables in DECLARED.values() for variable in variables]
-    read = re.findall(r'env_[a-z]+\(\s*"([A-Z_]+)"', (PROJECT / "bubblyphone/variables.py").read_text())
+    read = re.findall(r'env_[a-z]+\(\s*"([A-Z_]+)"', (PROJECT / "bubblyphone/environment_variables.py").read_text())
     # EXCHANGE_URL passes from the supervisor to the platform; nobody else sets it.
     assert [name for name in read if name != "EXCHANGE_URL"] == names
     assert re.findall(r"^\| `([A-Z_]+)`", environment_variables_page.page(), re.MULTILINE) == names

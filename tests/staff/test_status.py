@@ -113,6 +113,6 @@ def test_a_check_of_the_ledger_is_asked_for_once() -> None:
     for _ in range(2):
         answer = client.post(PAGE, {"csrfmiddlewaretoken": token[1]})
         assert (answer.status_code, answer["Location"]) == (302, PAGE)
-    assert [job.func() for job in OrmQ.objects.all()] == ["billing.verification.verify_nightly"]
+    assert [job.func() for job in OrmQ.objects.all()] == ["billing.ledger_verification.verify_nightly"]
     assert "The ledger is being checked." in client.get(PAGE).content.decode()
     assert client.put(PAGE).status_code == 405

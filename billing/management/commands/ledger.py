@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from billing.ledger_verification import check_and_note
 from billing.models import LedgerEntry
-from billing.verification import check_and_note
 
 
 class Command(BaseCommand):

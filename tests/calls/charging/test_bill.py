@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing import ledger, verification
+from billing import ledger, ledger_verification
 from billing.models import LedgerEntry
 from bubblyphone.core.money import format_money
 from calls.charging import settlement
@@ -64,7 +64,7 @@ def test_the_lines_of_a_bill(seconds: float, fields: dict[str, Any], lines: dict
     }
     assert booked == lines
     assert call.total_cost == sum(Decimal(amount) for amount in lines.values())
-    assert verification.find_problems() == KNOWN
+    assert ledger_verification.find_problems() == KNOWN
 
 
 def test_nothing_is_charged_for_a_failed_call() -> None:
@@ -99,7 +99,7 @@ def test_a_death_between_any_two_steps_of_a_settlement() -> None:
         assert LedgerEntry.objects.filter(key__startswith=f"call:{call.pk}:").count() == 3
         assert CallEvent.objects.filter(call=call, event_type="call.ended").count() == 1
     assert ledger.balance(number.developer_id) == 100 - len(calls) * Decimal("0.227")
-    assert verification.find_problems() == KNOWN
+    assert ledger_verification.find_problems() == KNOWN
 
 
 def test_a_bill_stops_at_the_calls_own_limit() -> None:

@@ -20,7 +20,7 @@ from calls.control import lifecycle
 from calls.control.inbound import receive
 from calls.live.engines import engines_of
 from calls.models import Analysis, Call
-from calls.session.conversation import Conversation
+from calls.session.conversation_history import ConversationHistory
 from calls.session.interfaces import Engine
 from calls.session.model_link import ModelLink
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
@@ -221,7 +221,7 @@ async def test_a_refused_voice_or_language_does_not_cost_the_session() -> None:
     config = SessionConfig(upstream_model="gpt", instructions="", caller_format=PCMU_8K, voice="Kore", language="en-US")
     async with FakeOpenAI() as fake:
         model = OpenAIRealtimeModel(api_key="sk", base_url=fake.base_url)
-        link = ModelLink([Engine(model, config)], Conversation(Notebook()), Notebook())
+        link = ModelLink([Engine(model, config)], ConversationHistory(Notebook()), Notebook())
         session = await link.connect()
         assert session is not None
         await session.close()
@@ -239,5 +239,5 @@ async def test_a_refusal_of_anything_else_is_final() -> None:
             await model.connect(config)
         assert (refusal.value.refused, refusal.value.retryable) == (None, False)
         notes = Notebook()
-        assert await ModelLink([Engine(model, config)], Conversation(notes), notes).connect() is None
+        assert await ModelLink([Engine(model, config)], ConversationHistory(notes), notes).connect() is None
     assert len(fake.headers) == 2

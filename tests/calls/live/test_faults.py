@@ -19,7 +19,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from agents.providers.registry import get_model
-from billing import ledger, verification
+from billing import ledger, ledger_verification
 from billing.models import LedgerEntry
 from calls.charging import balance_holds
 from calls.clock import sweeper
@@ -218,7 +218,7 @@ def check_bills(number: PhoneNumber, calls: list[CutCall]) -> None:
         total += sum(booked.values())
     assert ledger.balance(number.developer_id) == BALANCE - total
     assert balance_holds.held(number.developer_id) == 0
-    assert verification.find_problems() == KNOWN
+    assert ledger_verification.find_problems() == KNOWN
 
 
 async def test_the_call_that_is_cut_goes_well_by_itself(number: PhoneNumber) -> None:

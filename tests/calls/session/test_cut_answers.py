@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from agents.providers.model_events import AudioDelta, OutputTranscript, SpeechStarted, ToolCall, TurnDone
-from calls.session.answering import Answering
 from calls.session.transport import LineBroken
+from calls.session.who_answered import Answering
 from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import ScriptedSession, audio
 from tests.calls.session.conversations import Conversation, conversation

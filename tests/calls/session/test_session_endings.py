@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents.providers.model_events import AudioDelta, ToolCall
-from calls.session.answering import VERDICT_SECONDS, Answering
+from calls.session.who_answered import VERDICT_SECONDS, Answering
 from tests.calls.scripted import FRAME, audio
 from tests.calls.session.conversations import conversation
 from tests.virtual_time import settled, until

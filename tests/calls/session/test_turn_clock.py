@@ -10,7 +10,7 @@ import pytest
 from agents.providers.base import Turn
 from agents.providers.model_events import OutputTranscript
 from bubblyphone.core.audio import PCM16_16K, PCMA_8K, PCMU_8K, AudioFormat, make_transcoder
-from calls.session.conversation import Conversation, cut_texts, spoken_part
+from calls.session.conversation_history import ConversationHistory, cut_texts, spoken_part
 from calls.session.turn_clock import TurnClock, TurnTimes
 from calls.session.voice_activity import VoiceActivityDetector, is_silent, sound_begins_ms
 from tests.calls.scripted import Notebook
@@ -252,7 +252,7 @@ def test_an_answer_in_several_pieces_is_cut_as_one() -> None:
 
 def test_an_interrupted_answer_is_remembered_as_it_was_heard() -> None:
     notes = Notebook()
-    talk = Conversation(notes, [Turn("user", "Hello?")])
+    talk = ConversationHistory(notes, [Turn("user", "Hello?")])
     talk.model_said(OutputTranscript("a", "We are open from nine to five."))
     talk.cut("a", 600, 1200)
     talk.cut("b", 0, 0)
@@ -266,7 +266,7 @@ def test_an_interrupted_answer_is_remembered_as_it_was_heard() -> None:
 @pytest.mark.parametrize("comes_in_time", [True, False])
 def test_an_answers_text_waits_for_the_words_that_it_answers(comes_in_time: bool) -> None:
     clock, notes = Clock(), Notebook()
-    talk = Conversation(notes, now=clock)
+    talk = ConversationHistory(notes, now=clock)
     talk.caller_finished()
     talk.model_said(OutputTranscript("a", "At nine."))
     talk.release_overdue()
@@ -282,7 +282,7 @@ def test_an_answers_text_waits_for_the_words_that_it_answers(comes_in_time: bool
 
 def test_an_answer_whose_question_was_never_written_down_is_not_lost() -> None:
     notes = Notebook()
-    talk = Conversation(notes)
+    talk = ConversationHistory(notes)
     talk.caller_finished()
     talk.model_said(OutputTranscript("a", "At nine in the morning."))
     talk.cut("a", 300, 500)

@@ -9,8 +9,8 @@ import pytest
 
 from agents.cues import Cue
 from agents.providers.model_events import AudioDelta, ToolCall, TurnDone
-from calls.session.answering import Answering
 from calls.session.voicemail import GREETING_SECONDS, POLL_SECONDS, SILENCE_SECONDS
+from calls.session.who_answered import Answering
 from phone_numbers.carriers.media_codec import StreamStopped
 from tests.calls.scripted import FRAME, audio
 from tests.calls.session.conversations import Conversation, conversation

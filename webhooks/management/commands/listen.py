@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bubblyphone.core.crypto import make_secret
 from bubblyphone.core.json_documents import parse_json
-from webhooks.listening import FORWARD_TIMEOUT_SECONDS, EventReader, Forwarder, Refused
+from webhooks.local_forwarding import FORWARD_TIMEOUT_SECONDS, EventReader, Forwarder, Refused
 
 API_TIMEOUT_SECONDS = 20.0
 

@@ -40,7 +40,7 @@ class _Heard:
         return min(1.0, self.ms / self.of_ms) if self.of_ms else 0.0
 
 
-class Conversation:
+class ConversationHistory:
     """One call's, from its beginning or from `history` on."""
 
     def __init__(

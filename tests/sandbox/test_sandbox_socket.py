@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from sandbox import socket
-from sandbox.socket import TOLERATED_ERRORS, SandboxTransport
+from sandbox import sandbox_socket
+from sandbox.sandbox_socket import TOLERATED_ERRORS, SandboxTransport
 
 PAYLOAD = base64.b64encode(bytes(640)).decode()
 AUDIO = {"type": "websocket.receive", "text": orjson.dumps({"type": "audio", "data": PAYLOAD}).decode()}
@@ -16,7 +16,7 @@ MALFORMED = {"type": "websocket.receive", "text": "{"}
 
 
 async def test_malformed_frames_now_and_then_are_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "FLOOD_SECONDS", 0)  # what was before was long ago
+    monkeypatch.setattr(sandbox_socket, "FLOOD_SECONDS", 0)  # what was before was long ago
     incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     answers: list[dict[str, Any]] = []
 
@@ -35,4 +35,4 @@ async def test_malformed_frames_now_and_then_are_no_flood(monkeypatch: pytest.Mo
         incoming.put_nowait(message)
     with pytest.raises(StopAsyncIteration):
         await anext(frames)
-    assert answers[-1] == {"type": "error", "message": socket.FLOODED}
+    assert answers[-1] == {"type": "error", "message": sandbox_socket.FLOODED}

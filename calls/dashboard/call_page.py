@@ -17,7 +17,7 @@ from bubblyphone.core.money import ZERO, format_money
 from calls.charging import settlement
 from calls.charging.call_prices import WHISPER_PRICE_PER_MINUTE
 from calls.control.outbound import SETTINGS_WITHOUT_AGENT
-from calls.dashboard.conversation import conversation_of
+from calls.dashboard.conversation_lines import conversation_of
 from calls.dashboard.forms import WhisperForm
 from calls.dashboard.latency_chart import latency_chart_of
 from calls.dashboard.timeline_chart import clock_zero, timeline_chart_of

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from calls import reports, timeline
+from calls import call_report, timeline
 from calls.after_call import recording_access
 from calls.models import Analysis, Call, Recording, TranscriptEntry, Transcription
 from calls.session.turn_clock import TurnTimes
@@ -50,8 +50,8 @@ def test_the_report_has_everything_and_comes_once(client: Client) -> None:
     done = {"call": call, "status": "ready", "next_attempt_at": None}
     Recording.objects.create(maker="platform", name="calls/1.wav", **done)
     Analysis.objects.create(**done)
-    reports.send_due(NOW)
-    reports.send_due(NOW + timedelta(hours=1))
+    call_report.send_due(NOW)
+    call_report.send_due(NOW + timedelta(hours=1))
     (report,) = reports_sent()
     check_webhook(report)
     assert report["call_id"] == str(call.pk)
@@ -82,15 +82,15 @@ def test_the_recording_s_url_is_valid_for_7_days() -> None:
 def test_it_waits_for_what_is_being_made_but_no_longer_than_ten_minutes(kind: Any) -> None:
     call = ended_call(recording_enabled=True)
     work = kind.objects.create(call=call)
-    reports.send_due(NOW)
+    call_report.send_due(NOW)
     assert reports_sent() == []
-    reports.send_due(NOW + timedelta(minutes=8, seconds=59))
+    call_report.send_due(NOW + timedelta(minutes=8, seconds=59))
     assert reports_sent() == []
-    reports.send_due(NOW + timedelta(minutes=9, seconds=1))
+    call_report.send_due(NOW + timedelta(minutes=9, seconds=1))
     (report,) = reports_sent()
     assert (report["recording_url"], report["analysis"]) == (None, None)
     kind.objects.filter(pk=work.pk).update(status="ready")
-    reports.send_due(NOW + timedelta(minutes=20))
+    call_report.send_due(NOW + timedelta(minutes=20))
     assert len(reports_sent()) == 1
 
 
@@ -99,13 +99,13 @@ def test_it_waits_for_what_is_being_made_but_no_longer_than_ten_minutes(kind: An
 )
 def test_a_call_that_is_not_through_is_not_reported(missing: dict[str, Any]) -> None:
     ended_call(**missing)
-    reports.send_due(NOW)
+    call_report.send_due(NOW)
     assert reports_sent() == []
 
 
 def test_a_call_that_nobody_answered_is_reported_too() -> None:
     call = ended_call(status="failed", hangup_cause="no_answer", answered_at=None, direction="outbound")
-    reports.send_due(NOW)
+    call_report.send_due(NOW)
     (report,) = reports_sent()
     check_webhook(report)
     assert report["answer_times"] == {"count": 0, "median_ms": None, "p95_ms": None}
@@ -117,7 +117,7 @@ def test_a_closed_account_gets_none() -> None:
     call = ended_call()
     call.developer.closed_at = NOW
     call.developer.save()
-    reports.send_due(NOW)
+    call_report.send_due(NOW)
     assert reports_sent() == []
     assert Call.objects.get().reported_at == NOW
 
@@ -127,6 +127,6 @@ def test_one_that_cannot_be_reported_holds_up_no_other() -> None:
     nested = "UPDATE calls_call SET analysis_result = (repeat('[', 2000) || repeat(']', 2000))::jsonb WHERE id = %s"
     with connection.cursor() as cursor:
         cursor.execute(nested, [broken.pk])
-    reports.send_due(NOW)
+    call_report.send_due(NOW)
     assert [report["call_id"] for report in reports_sent()] == [str(other.pk)]
     assert list(Call.objects.filter(reported_at=None).values_list("pk", flat=True)) == [broken.pk]

@@ -9,7 +9,7 @@ from calls.session.interfaces import Observer
 AFTER_CLOSING = frozenset({"tool.returned", "tool.abandoned"})
 
 
-class Reports:
+class ObserverUntilEnd:
     """Passes on what the parts of a session report to `observer`.
 
     Whatever awaits something may learn only afterwards that the line has been closed meanwhile. What it reports then did not

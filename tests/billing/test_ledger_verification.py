@@ -11,7 +11,7 @@ from django.db import connection
 from django_q.models import Schedule
 
 from accounts.models import Developer
-from billing import checkpoints, ledger, verification
+from billing import checkpoints, ledger, ledger_verification
 from billing.adjustments import adjust
 from billing.models import Adjustment, BalanceCheckpoint
 from calls.charging import settlement
@@ -49,13 +49,13 @@ def test_a_ledger_that_is_right(developer: Developer) -> None:
     output = StringIO()
     call_command("ledger", "verify", stdout=output)
     assert output.getvalue() == "Ledger check passed. Entries checked: 6.\n"
-    verification.verify_nightly()
+    ledger_verification.verify_nightly()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_it_reads_one_state_of_the_database() -> None:
     problem = "the ledger is not protected: its trigger ledger_is_never_emptied is missing or disabled"
-    assert verification.find_problems() == [problem]  # it is off where tests empty tables
+    assert ledger_verification.find_problems() == [problem]  # it is off where tests empty tables
 
 
 def charge_a_call_again(developer: Developer) -> str:
@@ -139,15 +139,15 @@ def switch_protection_off(developer: Developer) -> str:
 )  # fmt: skip
 def test_a_fault_is_named(developer: Developer, spoil: Callable[[Developer], str]) -> None:
     expected = spoil(developer)
-    assert verification.find_problems() == [expected]
+    assert ledger_verification.find_problems() == [expected]
     errors = StringIO()
     with pytest.raises(CommandError, match=r"^Ledger check failed\. Problems: 1\.$"):
         call_command("ledger", "verify", stderr=errors)
     assert errors.getvalue() == f"{expected}\n"
-    with pytest.raises(verification.LedgerWrong):
-        verification.verify_nightly()
+    with pytest.raises(ledger_verification.LedgerWrong):
+        ledger_verification.verify_nightly()
 
 
 def test_the_job_is_scheduled(db: None) -> None:
     schedule = Schedule.objects.get(name="verify the ledger")
-    assert (schedule.func, schedule.minutes) == ("billing.verification.verify_nightly", 1440)
+    assert (schedule.func, schedule.minutes) == ("billing.ledger_verification.verify_nightly", 1440)
