@@ -1,5 +1,7 @@
 """Statements as files: a PDF to be kept, a CSV to be reckoned with."""
 
+from collections.abc import Iterator
+
 from django.http import HttpResponse
 
 from accounts.models import Developer
@@ -7,6 +9,7 @@ from billing import billing_switch, statements
 from billing.exports import csv_file, harmless
 from billing.statements import Statement
 from bubblyphone.core.api import format_time
+from bubblyphone.core.archive import in_pages
 from bubblyphone.core.money import format_money
 from bubblyphone.core.pdf import Document
 
@@ -59,22 +62,20 @@ def statement_csv(developer: Developer, statement: Statement) -> HttpResponse:
         return _costs_csv(developer, statement)
     period = statement.period
 
-    def rows() -> list[list[str | None]]:
+    def rows() -> Iterator[list[str | None]]:
         balance = statement.opening
-        found: list[list[str | None]] = [
-            [format_time(period.start), "opening", "Opening balance", "0.00", format_money(balance), "USD"]
-        ]
-        for entry in statements.entries_in(developer.pk, period).iterator():
+        yield [format_time(period.start), "opening", "Opening balance", "0.00", format_money(balance), "USD"]
+        for entry in in_pages(statements.entries_in(developer.pk, period), "created_at"):
             balance += entry.amount
             amounts = [format_money(entry.amount), format_money(balance)]
-            found.append([format_time(entry.created_at), entry.kind, harmless(entry.description), *amounts, "USD"])
-        return [*found, [format_time(period.end), "closing", "Closing balance", "0.00", format_money(balance), "USD"]]
+            yield [format_time(entry.created_at), entry.kind, harmless(entry.description), *amounts, "USD"]
+        yield [format_time(period.end), "closing", "Closing balance", "0.00", format_money(balance), "USD"]
 
     return csv_file(file_name(statement, "csv"), COLUMNS, rows())
 
 
 def _costs_csv(developer: Developer, statement: Statement) -> HttpResponse:
-    costs = statements.entries_in(developer.pk, statement.period).iterator()
+    costs = in_pages(statements.entries_in(developer.pk, statement.period), "created_at")
     rows = (
         [format_time(cost.created_at), cost.kind, harmless(cost.description), format_money(-cost.amount), "USD"]
         for cost in costs

@@ -44,10 +44,10 @@ class DayOrTimeField(serializers.DateTimeField):
         return super().to_internal_value(_LOST_PLUS.sub(r"\1+\2", text))
 
 
-def beyond(moment: str, at: datetime, boundary: int, comparison: str) -> Q:
-    """Rows past the one with the id `boundary`, whose time in the field `moment` is `at`; `comparison`: "lt" or "gt".
+def beyond(moment: str, at: datetime, boundary: Any, comparison: str) -> Q:
+    """Rows past the one with the primary key `boundary`, whose time in the field `moment` is `at`; `comparison`: "lt" or "gt".
 
     The first condition says nothing new, but by it PostgreSQL finds them in an index.
     """
-    further = Q(**{f"{moment}__{comparison}": at}) | Q(**{f"id__{comparison}": boundary})
+    further = Q(**{f"{moment}__{comparison}": at}) | Q(**{f"pk__{comparison}": boundary})
     return Q(**{f"{moment}__{comparison}e": at}) & further

@@ -15,8 +15,9 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import signed_in
 from billing.exports import csv_file, harmless
 from bubblyphone.core.api import format_time
+from bubblyphone.core.archive import in_pages
 from bubblyphone.core.money import format_money
-from bubblyphone.core.pages import PAGE_SIZE, Slice, newest_first, next_page, page, read_id, slice_of
+from bubblyphone.core.pages import PAGE_SIZE, Slice, next_page, page, read_id, slice_of
 from calls import selectors
 from calls.after_call import deletion
 from calls.dashboard.call_page import cost_of, elapsed_seconds
@@ -81,9 +82,11 @@ def calls_csv(request: HttpRequest) -> HttpResponse:
     developer = signed_in(request)
     form = CallFilterForm(request.GET, developer=developer)
     rows = form.narrow(selectors.calls_of(developer)).defer("config", "dynamic_variables")
-    in_order = rows.order_by(*newest_first(form.moment)).iterator(chunk_size=500)
     chosen = form.columns_shown
-    table = ([*_csv_row(call), *(harmless(text) for text in _results(call, chosen))] for call in in_order)
+    table = (
+        [*_csv_row(call), *(harmless(text) for text in _results(call, chosen))]
+        for call in in_pages(rows, form.moment, newest_first=True)
+    )
     return csv_file("calls.csv", [*COLUMNS, *chosen], table)
 
 

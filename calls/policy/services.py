@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import Developer
 from billing.exports import csv_file, harmless
 from bubblyphone.core.api import format_time
+from bubblyphone.core.archive import in_pages
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import InvalidRequest, NotFound
 from calls.models import DialingPolicy, DoNotCallNumber
@@ -97,6 +98,6 @@ def csv_of(rows: QuerySet[DoNotCallNumber]) -> HttpResponse:
     """The list as a file that `import_csv` reads, newest first."""
     table = (
         [row.phone_number, harmless(row.reason), row.source, format_time(row.created_at)]
-        for row in rows.order_by("-pk")
+        for row in in_pages(rows, newest_first=True)
     )
     return csv_file("do-not-call.csv", [COLUMN, "reason", "source", "created_at"], table)

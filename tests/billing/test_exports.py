@@ -1,0 +1,64 @@
+"""Large CSV files: they are made while they are sent, from rows that are read some hundred at a time."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from billing.exports import csv_file
+from bubblyphone.core.archive import PAGE_ROWS, PIECE_BYTES, in_pages
+from calls.models import DoNotCallNumber
+from tests.factories import make_developer
+
+
+async def test_a_large_file_is_made_while_it_is_sent() -> None:
+    made = 0
+
+    def rows() -> Iterator[list[str]]:
+        nonlocal made
+        for made in range(1, 30_001):
+            yield [str(made), "x" * 20]
+
+    answer: Any = csv_file("large.csv", ["id", "text"], rows())
+    assert (answer.streaming, answer["Content-Type"]) == (True, "text/csv; charset=utf-8")
+    assert answer["Content-Disposition"] == 'attachment; filename="large.csv"'
+    assert made < 10_500  # two pieces of lines of 25 bytes and more
+    pieces = [piece async for piece in answer.streaming_content]
+    assert max(map(len, pieces)) < PIECE_BYTES + 100
+    lines = b"".join(pieces).decode().split("\r\n")
+    assert (lines[0], lines[1], len(lines), lines[-2:]) == (
+        "id,text",
+        f"1,{'x' * 20}",
+        30_002,
+        [f"30000,{'x' * 20}", ""],
+    )
+
+
+def test_a_small_file_has_a_length() -> None:
+    answer = csv_file("small.csv", ["id"], [[1], [2]])
+    assert (answer.streaming, answer.content) == (False, b"id\r\n1\r\n2\r\n")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("moment", "newest_first"), [("", False), ("", True), ("created_at", False), ("created_at", True)]
+)
+def test_rows_are_read_in_pages_and_each_is_read_once(moment: str, newest_first: bool) -> None:
+    developer, now = make_developer(), timezone.now()
+    DoNotCallNumber.objects.bulk_create(
+        # Many at each time, and later ones with lower ids.
+        DoNotCallNumber(
+            developer=developer, phone_number=f"+1{place}", created_at=now - timedelta(seconds=place // 300)
+        )
+        for place in range(2 * PAGE_ROWS + 1)
+    )
+    rows = DoNotCallNumber.objects.filter(developer=developer)
+    sign = "-" if newest_first else ""
+    expected = list(rows.order_by(*([sign + moment] if moment else []), f"{sign}pk").values_list("pk", flat=True))
+    with CaptureQueriesContext(connection) as asked:
+        assert [row.pk for row in in_pages(rows, moment, newest_first=newest_first)] == expected
+    assert len(asked) == 3
