@@ -15,9 +15,9 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import signed_in
 from billing.exports import csv_file, harmless
 from bubblyphone.core.api import format_time
-from bubblyphone.core.archive import in_pages
 from bubblyphone.core.money import format_money
 from bubblyphone.core.pages import PAGE_SIZE, Slice, next_page, page, read_id, slice_of
+from bubblyphone.core.zip_stream import in_pages
 from calls import selectors
 from calls.after_call import deletion
 from calls.dashboard.call_page import cost_of, elapsed_seconds

@@ -13,9 +13,9 @@ from django.utils import timezone
 from accounts.models import Developer
 from billing.exports import csv_file, harmless
 from bubblyphone.core.api import format_time
-from bubblyphone.core.archive import in_pages
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import InvalidRequest, NotFound
+from bubblyphone.core.zip_stream import in_pages
 from calls.models import DialingPolicy, DoNotCallNumber
 
 COLUMN = "phone_number"

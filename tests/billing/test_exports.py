@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.exports import csv_file
-from bubblyphone.core.archive import PAGE_ROWS, PIECE_BYTES, in_pages
+from bubblyphone.core.zip_stream import PAGE_ROWS, PIECE_BYTES, in_pages
 from calls.models import DoNotCallNumber
 from tests.factories import make_developer
 
