@@ -12,7 +12,7 @@ from pydantic import ValidationError as Mismatch
 from accounts.models import ApiKey
 from agents.agent_settings import kinds
 from agents.agent_settings.declarations import SETTINGS
-from agents.model_capabilities import Capabilities
+from agents.model_catalog.model_capabilities import Capabilities
 from bubblyphone.core.money import MONEY_FIELD
 from bubblyphone.core.ordered_json import OrderedJSONField
 from webhooks.models import SigningSecret

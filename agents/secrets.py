@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Developer
 from agents.models import Agent, AgentVersion, Secret
-from agents.secret_tokens import SecretValues, names_in_tools
+from agents.tools.secret_tokens import SecretValues, names_in_tools
 from bubblyphone.core import crypto
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound
 

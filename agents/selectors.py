@@ -3,7 +3,7 @@
 from django.db.models import Count, Q, QuerySet
 
 from accounts.models import Developer
-from agents.custom_models import custom_model, is_custom
+from agents.model_catalog.custom_models import custom_model, is_custom
 from agents.models import Agent, AIModel, ModelKey
 from agents.providers.registry import get_model
 from bubblyphone.core.errors import NotFound

@@ -8,17 +8,18 @@ from typing import Any
 
 from rest_framework import serializers
 
-from agents import languages, secret_tokens
 from agents.agent_settings import kinds
 from agents.agent_settings.declarations import SETTINGS
-from agents.analysis_schema import schema_problems
+from agents.analysis.analysis_schema import schema_problems
+from agents.model_catalog import languages
 from agents.selectors import find_model, in_service, unavailable_reason
-from agents.tools import tool_problems
+from agents.tools import secret_tokens
+from agents.tools.definitions import tool_problems
 from agents.variables import MAX_DEFAULTS, MAX_VALUE_CHARACTERS, NAME, has_variables
 from bubblyphone.core.amounts import AmountField
 from bubblyphone.core.api import StrictSerializer
 from bubblyphone.core.e164 import is_e164
-from webhooks.outbound_http import validate_webhook_url
+from webhooks.http.outbound_http import validate_webhook_url
 
 MAX_ID = 2**63 - 1
 

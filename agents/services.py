@@ -11,9 +11,10 @@ from django.db.models import Case, F, ProtectedError, When
 from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
-from agents import model_rules, secrets, versions
+from agents import secrets, versions
 from agents.agent_settings import resolution
 from agents.agent_settings.call_config import FIELDS
+from agents.model_catalog import model_rules
 from agents.models import Agent, AgentSettings, AgentVersion, ModelKey
 from billing import destinations
 from bubblyphone.core import crypto

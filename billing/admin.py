@@ -14,9 +14,9 @@ from django.utils.html import format_html
 from accounts.access import signed_in
 from billing import caps
 from billing.adjustments import adjust
+from billing.admin_forms import RatesImportForm
 from billing.billing_switch import is_on
 from billing.exports import rates_csv
-from billing.forms import RatesImportForm
 from billing.models import Adjustment, Booking, LedgerEntry, MeteredCost, SpendingCap, TelephonyRate
 from billing.payments import admin as payment_admin
 from billing.switched_admin import BillingAdmin, MeteringAdmin

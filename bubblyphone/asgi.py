@@ -15,9 +15,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bubblyphone.settings")
 django.setup(set_prefix=False)
 
 # Models can be imported only now.
-from bubblyphone.request_handler import ThreadedHandler  # noqa: E402
+from bubblyphone.server.request_handler import ThreadedHandler  # noqa: E402
 from calls.live.routing import websocket_urlpatterns as call_sockets  # noqa: E402
-from sandbox.routing import websocket_urlpatterns as sandbox_sockets  # noqa: E402
+from sandbox.sockets.routing import websocket_urlpatterns as sandbox_sockets  # noqa: E402
 
 django_application = ThreadedHandler()
 MONITORED_PATHS = {"/healthz", "/readyz", "/metrics"}

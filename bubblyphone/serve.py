@@ -33,13 +33,13 @@ from django.db import DatabaseError  # noqa: E402
 from twisted.internet.defer import Deferred  # noqa: E402
 
 from agents.providers import registry  # noqa: E402
-from bubblyphone import daphne_websocket, request_handler  # noqa: E402
 from bubblyphone.asgi import application, media_application  # noqa: E402
 from bubblyphone.core import health, metrics, waiting  # noqa: E402
 from bubblyphone.core.platform_metrics import measure_loop  # noqa: E402
-from bubblyphone.daphne_http import LeanWebRequest  # noqa: E402
-from bubblyphone.database_pool import share_connections  # noqa: E402
-from bubblyphone.limited_protocols import LimitedChannel, LimitedFactory, LimitedWebSocket  # noqa: E402
+from bubblyphone.server import daphne_websocket, request_handler  # noqa: E402
+from bubblyphone.server.daphne_http import LeanWebRequest  # noqa: E402
+from bubblyphone.server.database_pool import share_connections  # noqa: E402
+from bubblyphone.server.limited_protocols import LimitedChannel, LimitedFactory, LimitedWebSocket  # noqa: E402
 from calls.control import commands, media_nodes  # noqa: E402
 from calls.live import database_threads, live_sessions  # noqa: E402
 from calls.live.database_threads import in_database  # noqa: E402

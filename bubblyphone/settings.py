@@ -56,7 +56,7 @@ ENCRYPTED_FIELDS = {
 ALLOWED_HOSTS = ["*"] if IS_LOCAL else [_public.hostname, "localhost", "127.0.0.1"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXIES = env.TRUSTED_PROXIES
-# Limits of bubblyphone/connections.py.
+# Limits of bubblyphone/server/connections.py.
 CONNECTIONS_PER_ADDRESS = env.CONNECTIONS_PER_ADDRESS
 REQUEST_HEADER_SECONDS = env.REQUEST_HEADER_SECONDS
 REQUEST_SECONDS = env.REQUEST_SECONDS

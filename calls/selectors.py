@@ -11,8 +11,8 @@ from bubblyphone.core import tracing
 from bubblyphone.core.errors import NotFound
 from calls.models import Call
 from phone_numbers.models import PhoneNumber
-from webhooks import redelivery
 from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery
+from webhooks.sending import redelivery
 
 
 def calls_of(developer: Developer) -> QuerySet[Call]:

@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from bubblyphone.core.admin import EditableListAdmin, ReadOnlyAdmin
 from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
-from phone_numbers.verification_admin import VerificationAdmin
+from phone_numbers.verification.verification_admin import VerificationAdmin
 
 __all__ = ["NumberPriceAdmin", "NumberPurchaseAdmin", "PhoneNumberAdmin", "VerificationAdmin"]
 

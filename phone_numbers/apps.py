@@ -24,7 +24,8 @@ def _register_account_data() -> None:
         DeletionStep,
     )
     from bubblyphone.core.backup.files import BACKED_UP_FILES
-    from phone_numbers import account_data, account_deletion, documents
+    from phone_numbers import account_data, account_deletion
+    from phone_numbers.verification import documents
 
     DELETION_STEPS.register(
         DeletionStep(DeletionPhase.NUMBERS, account_deletion.release_numbers),
@@ -40,7 +41,9 @@ def _register_account_data() -> None:
 
 def _register_money_and_webhooks() -> None:
     from billing.extension_points import CREDIT_JOBS, HOLDS, LEDGER_CHECKS
-    from phone_numbers import ledger_check, purchases, renewals, selectors, verification_notices
+    from phone_numbers import selectors
+    from phone_numbers.charging import ledger_check, purchases, renewals
+    from phone_numbers.verification import verification_notices
     from webhooks.extension_points import NUMBER_ADDRESSES, PUBLISH_TO_ACCOUNT
 
     HOLDS.register(purchases.held)
@@ -52,8 +55,9 @@ def _register_money_and_webhooks() -> None:
 
 def _register_jobs() -> None:
     from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
-    from phone_numbers import carrier_accounts, purchases, renewals
+    from phone_numbers import carrier_accounts
     from phone_numbers.carriers.twilio import memory
+    from phone_numbers.charging import purchases, renewals
 
     SCHEDULED_JOBS.register(
         ScheduledJob("reconcile number purchases", purchases.reconcile_purchases, 1),

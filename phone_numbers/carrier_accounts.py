@@ -19,7 +19,6 @@ from bubblyphone.core.crypto import encrypt
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.ratelimit import at_most
-from phone_numbers import verification_notices
 from phone_numbers.carriers.base import Carrier, CarrierError
 from phone_numbers.carriers.capabilities import OwnAccounts
 from phone_numbers.carriers.registry import (
@@ -33,6 +32,7 @@ from phone_numbers.carriers.registry import (
     settings_of,
 )
 from phone_numbers.models import CarrierAccount, NumberPurchase, PhoneNumber
+from phone_numbers.verification import verification_notices
 
 logger = logging.getLogger(__name__)
 

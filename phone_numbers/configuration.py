@@ -6,9 +6,9 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import Developer
-from agents import model_rules
 from agents.agent_settings import resolution
 from agents.agent_settings.call_config import FIELDS
+from agents.model_catalog import model_rules
 from agents.models import Agent, AgentVersion
 from agents.services import set_fields
 from bubblyphone.core.errors import InvalidRequest, NotFound

@@ -15,12 +15,13 @@ from accounts.models import Developer
 from billing import billing_switch
 from bubblyphone.core.errors import Conflict, InvalidRequest, UpstreamFailed
 from bubblyphone.core.money import ZERO
-from phone_numbers import abilities, carrier_accounts, configuration, purchases
+from phone_numbers import abilities, carrier_accounts, configuration
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import NumberInventory
 from phone_numbers.carriers.registry import get_carrier
+from phone_numbers.charging import purchases
 from phone_numbers.models import CallMode, NumberType, PhoneNumber
-from webhooks.signing import make_signing_secret
+from webhooks.sending.signing import make_signing_secret
 
 TYPES = {PhoneNumberType.TOLL_FREE: NumberType.TOLL_FREE, PhoneNumberType.MOBILE: NumberType.MOBILE}
 

@@ -15,7 +15,7 @@ from bubblyphone.core.crypto import decrypt
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.money import MONEY_FIELD
 from phone_numbers.carriers.registry import account_id_of, default_carrier, own_webhook_path
-from phone_numbers.documents import document_path, document_storage
+from phone_numbers.verification.documents import document_path, document_storage
 from webhooks.models import SigningSecret
 
 
@@ -102,7 +102,7 @@ class PhoneNumber(AgentSettings):
         blank=True, default="", db_default=""
     )  # of an imported number: where its calls went before
     created_at = models.DateTimeField(default=timezone.now)
-    # Renewals (`phone_numbers.renewals`): the next is due that many months after `created_at`.
+    # Renewals (`phone_numbers.charging.renewals`): the next is due that many months after `created_at`.
     months_paid = models.PositiveIntegerField(default=1)
     unpaid_since = models.DateTimeField(null=True)
     suspended_at = models.DateTimeField(null=True)
@@ -188,7 +188,7 @@ class NumberPurchase(models.Model):
 
 
 class CountryRequirements(models.Model):
-    """What a carrier requires of holders of such numbers, as last fetched (`phone_numbers.requirements`)."""
+    """What a carrier requires of holders of such numbers, as last fetched (`phone_numbers.verification.requirements`)."""
 
     carrier = models.CharField(max_length=20, default=default_carrier)
     country_code = models.CharField(max_length=2)

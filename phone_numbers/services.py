@@ -11,13 +11,16 @@ from billing import ledger
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 from bubblyphone.core.money import ZERO
-from phone_numbers import abilities, configuration, imports, purchases, verification
+from phone_numbers import abilities, configuration, imports
 from phone_numbers.carriers.base import AvailableNumber, CarrierError
 from phone_numbers.carriers.registry import account_id_of, default_carrier
+from phone_numbers.charging import purchases
 from phone_numbers.models import CallMode, NumberPrice, PhoneNumber, Verification
 from phone_numbers.selectors import find_main_price, get_price
-from webhooks import outbox, signing
+from phone_numbers.verification import submissions
+from webhooks import outbox
 from webhooks.models import Event
+from webhooks.sending import signing
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +91,7 @@ def buy_number(
         phone_number, country=country_code, number_type=number_type, contains=national_number, carrier=carrier
     )
     # Documents before money: if they are refused, nothing has been charged yet.
-    requirement_group_id = verification.requirement_group_of(verified) if verified else ""
+    requirement_group_id = submissions.requirement_group_of(verified) if verified else ""
     purchase = purchases.begin(
         developer=developer,
         phone_number=phone_number,
@@ -110,7 +113,7 @@ def _approval(developer: Developer, country_code: str, number_type: str, carrier
     """What allows the purchase; none where the developer's own carrier account checks identities. Raises Forbidden."""
     if account_id_of(carrier) is not None:
         return None
-    return verification.require_approval(
+    return submissions.require_approval(
         developer=developer, country=country_code, number_type=number_type, carrier=carrier
     )
 

@@ -27,7 +27,7 @@ from calls.control import call_variables
 from calls.control.outbound import check_streaming
 from calls.models import Call
 from sandbox.services import DEMO_CALLS, SandboxCall, begin
-from webhooks.signing import make_signing_secret
+from webhooks.sending.signing import make_signing_secret
 
 RUNNING_AT_ONCE = 5
 PER_HOUR = 100

@@ -15,7 +15,7 @@ from bubblyphone.core.crypto import encrypt
 from phone_numbers.models import CarrierAccount, PhoneNumber
 from webhooks import account_endpoints
 from webhooks.models import SigningSecret, WebhookEndpoint
-from webhooks.signing import make_signing_secret
+from webhooks.sending.signing import make_signing_secret
 
 _numbers = count(1)
 PASSWORD = "secret123"

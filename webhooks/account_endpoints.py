@@ -9,8 +9,9 @@ from django.utils import timezone
 from accounts.models import Developer
 from bubblyphone.core.api import format_time
 from bubblyphone.core.errors import InvalidRequest, NotFound
-from webhooks import outbox, signing
+from webhooks import outbox
 from webhooks.models import Event, SigningSecret, WebhookDelivery, WebhookEndpoint
+from webhooks.sending import signing
 
 MAX_ENDPOINTS = 20
 

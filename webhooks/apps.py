@@ -14,7 +14,8 @@ class WebhooksConfig(AppConfig):
         )
         from bubblyphone.core.clock_tasks import CLOCK_TASKS
         from bubblyphone.core.schedules import SCHEDULED_JOBS, ScheduledJob
-        from webhooks import account_data, account_endpoints, delivery, event_feed
+        from webhooks import account_data, account_endpoints, event_feed
+        from webhooks.sending import delivery
 
         CLOCK_TASKS.register(delivery.run)
         DELETION_STEPS.register(

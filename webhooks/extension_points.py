@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from accounts.models import Developer
 from bubblyphone.core.registry import Slot
 from webhooks.number_addresses import NumberAddresses
-from webhooks.replies import ReplyHandler
+from webhooks.sending.replies import ReplyHandler
 
 
 class AccountPublisher(Protocol):

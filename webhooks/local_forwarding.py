@@ -10,8 +10,8 @@ from typing import Any
 import httpx2
 
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
-from webhooks.body_encoding import encode_body
-from webhooks.signing import SigningKeys, signature_headers
+from webhooks.sending.body_encoding import encode_body
+from webhooks.sending.signing import SigningKeys, signature_headers
 
 POLL_SECONDS = 1.0  # an API key may send 100 requests a minute
 MAX_WAIT_SECONDS = 5.0  # between tries while the server does not respond

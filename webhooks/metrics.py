@@ -4,8 +4,8 @@ from django.utils import timezone
 
 from bubblyphone.core.commit_hooks import note_after_commit
 from bubblyphone.core.metrics import Counter, Histogram, Sampled, Samples
+from webhooks.http.outbound_http import PostResult
 from webhooks.models import WebhookDelivery
-from webhooks.outbound_http import PostResult
 
 DELIVERIES = Counter("webhooks", "Webhooks that were delivered, or given up.", ("outcome",))
 ATTEMPTS = Counter("webhook_attempts", "Requests to developers' servers, by their result.", ("result",))

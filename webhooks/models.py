@@ -91,7 +91,7 @@ class WebhookDelivery(models.Model):
     # Of a request of a tool with a URL of its own: that tool and the HTTP method. `url` and `body` have no secrets in them.
     tool = models.CharField(max_length=64, blank=True, default="", db_default="")
     method = models.CharField(max_length=6, blank=True, default="", db_default="")
-    wants_reply = models.BooleanField(default=False)  # the response is an action: webhooks.replies
+    wants_reply = models.BooleanField(default=False)  # the response is an action: webhooks.sending.replies
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     attempt_count = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now)

@@ -1,6 +1,6 @@
-"""The outbox: an event and its messages are written in the transaction of what they report (`publish`), and sent by `webhooks.delivery`.
+"""The outbox: an event and its messages are written in the transaction of what they report (`publish`); `webhooks.sending` sends them.
 
-A live call sends its tool calls itself; those are only logged (`webhooks.request_log`).
+A live call sends its tool calls itself; those are only logged (`webhooks.sending.request_log`).
 """
 
 import uuid
@@ -12,9 +12,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.notifications import wants_webhook
-from webhooks.body_encoding import encode_body
+from webhooks.http.outbound_http import PostResult
 from webhooks.models import Event, WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from webhooks.outbound_http import PostResult
+from webhooks.sending.body_encoding import encode_body
 
 CHANNEL = "webhook_deliveries"
 EVERY_EVENT = "*"
@@ -44,7 +44,7 @@ def publish(
     The messages go `to` each address and to the account's endpoints: those that subscribe to such events, unless `endpoints`
     names them. They go to nobody if the account has turned webhooks of that kind off (`accounts.notifications`). The dispatcher is
     woken when that transaction commits. `subject` is like "call:42". With `wants_reply` the answer of a number's server is carried
-    out (`webhooks.replies`), and one that cannot be counts as a failure.
+    out (`webhooks.sending.replies`), and one that cannot be counts as a failure.
     """
     with transaction.atomic():
         event = Event.objects.create(

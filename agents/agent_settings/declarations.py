@@ -93,7 +93,7 @@ class DeclaredSettings:
         placeholder="en-US",
         on_call_page="Language",
     )
-    # As they were given; agents.tools.build_toolset makes them ToolSpecs.
+    # As they were given; agents.tools.definitions.build_toolset makes them ToolSpecs.
     tools: tuple[Mapping[str, Any], ...] = setting(
         (),
         Tools(),

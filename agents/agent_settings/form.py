@@ -14,7 +14,7 @@ from agents import selectors
 from agents.agent_settings import kinds
 from agents.agent_settings.declarations import SETTINGS
 from agents.agent_settings.inputs import make_input
-from agents.custom_models import custom_model
+from agents.model_catalog.custom_models import custom_model
 from agents.models import AgentSettings
 from agents.serializers import AgentSettingsSerializer
 from bubblyphone.core.json_documents import InvalidJSON, parse_json, parse_stored_json

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from agents import variables, versions
 from agents.agent_settings.call_config import FIELDS, CallConfig, Source
-from agents.http_tools import saved_names
 from agents.models import Agent, AgentSettings, AgentVersion, AIModel, ModelKey
-from agents.secret_tokens import mask
 from agents.selectors import default_model, find_model
+from agents.tools.http_tools import saved_names
+from agents.tools.secret_tokens import mask
 from bubblyphone.core.errors import InvalidRequest
 
 
@@ -32,7 +32,7 @@ def resolve(
     """The configuration of a call.
 
     `request` holds checked values by field name (`model_slug` or `model`, `model_key_id`, …); null and absent both mean
-    "not said", and keys that are no fields are ignored. A model key that does not fit the model stays: `agents.model_rules`
+    "not said", and keys that are no fields are ignored. A model key that does not fit the model stays: `agents.model_catalog.model_rules`
     refuses it.
     """
     layers: list[tuple[Source, object]] = [(Source.REQUEST, {"model_slug": request.get("model"), **request})]
@@ -106,7 +106,7 @@ def _texts(config: CallConfig) -> tuple[str, ...]:
 
 
 def problems(config: CallConfig, *, streaming: bool) -> dict[str, list[str]]:
-    """Contradictions within a configuration, `{field: [text]}`. Limits of the model are in `agents.model_rules`."""
+    """Contradictions within a configuration, `{field: [text]}`. Limits of the model are in `agents.model_catalog.model_rules`."""
     found: dict[str, list[str]] = {}
     if any(not tool.get("url") for tool in config.tools) and not config.tool_webhook_url:
         found["tool_webhook_url"] = ["A tool webhook URL is required when tools are set."]

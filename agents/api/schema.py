@@ -6,8 +6,8 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 
 from accounts.admin_keys import CAP_ERRORS, ERRORS
-from agents import analysis_schema, http_tools, tools
 from agents.agent_settings.declarations import SETTINGS
+from agents.analysis import analysis_schema
 from agents.api.shapes import (
     AGENT,
     AGENT_VERSION,
@@ -19,6 +19,7 @@ from agents.api.shapes import (
     SETTING_SCHEMAS,
 )
 from agents.serializers import AgentSerializer, ModelKeySerializer, SecretSerializer, SecretValueSerializer
+from agents.tools import definitions, http_tools
 from bubblyphone.core.json_schema import Schema, data_of, data_with_warnings, listing, page_of
 from bubblyphone.core.schema import Operation
 
@@ -144,10 +145,14 @@ class LanguageExtension(OpenApiSerializerFieldExtension):
 
 TOOL_PROPERTIES: Schema = {
     "type": {"const": "function"},
-    "name": {"type": "string", "pattern": f"^{tools.NAME.pattern}$", "not": {"enum": sorted(tools.RESERVED_NAMES)}},
-    "description": {"type": "string", "maxLength": tools.MAX_DESCRIPTION},
+    "name": {
+        "type": "string",
+        "pattern": f"^{definitions.NAME.pattern}$",
+        "not": {"enum": sorted(definitions.RESERVED_NAMES)},
+    },
+    "description": {"type": "string", "maxLength": definitions.MAX_DESCRIPTION},
     "parameters": {"type": ["object", "null"], "description": 'JSON Schema, or the short form {"date": "string"}.'},
-    "speak_while_waiting": {"type": "string", "maxLength": tools.MAX_WAITING_WORDS},
+    "speak_while_waiting": {"type": "string", "maxLength": definitions.MAX_WAITING_WORDS},
     "url": {
         "type": "string",
         "description": "Call this URL instead of `tool_webhook_url`. `{argument}`, `{{variable}}`, and "
@@ -187,7 +192,7 @@ class ToolsExtension(OpenApiSerializerFieldExtension):
         tool = {"type": "object", "properties": TOOL_PROPERTIES, "required": ["name"], "additionalProperties": False}
         return {
             "type": "array",
-            "maxItems": tools.MAX_TOOLS,
+            "maxItems": definitions.MAX_TOOLS,
             "items": tool,
             "examples": [SETTING_SCHEMAS["tools"]["examples"][0]],
         }

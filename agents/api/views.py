@@ -8,7 +8,7 @@ from accounts.admin_keys import api_key_of, require_admin_key_to_change
 from accounts.models import Developer
 from agents import selectors, services
 from agents.api.shapes import AGENT, AGENT_VERSION, KEY_CHECK, MODEL, MODEL_KEY
-from agents.key_check import check_model_key
+from agents.model_catalog.key_check import check_model_key
 from agents.models import Agent
 from agents.serializers import AgentSerializer, ModelKeySerializer
 from bubblyphone.core.api import data, page_of

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import orjson
 
 from agents.cues import Cue, say_exactly, whispered
-from agents.model_capabilities import Capabilities
+from agents.model_catalog.model_capabilities import Capabilities
 from agents.providers.model_events import InputTranscript, ModelEvent, OutputTranscript
 from bubblyphone.core.audio import AudioFormat
 

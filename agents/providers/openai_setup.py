@@ -7,7 +7,7 @@ import orjson
 
 from agents.agent_settings.choices import InterruptionSensitivity, NoiseReduction
 from agents.agent_settings.provider_placement import place_settings
-from agents.model_capabilities import CUSTOM_VOICE_PREFIX
+from agents.model_catalog.model_capabilities import CUSTOM_VOICE_PREFIX
 from agents.providers.base import ProviderError, SessionConfig, Turn
 from agents.providers.model_socket import ModelSocket
 from agents.providers.sockets import child, parse_object, refused_choice, text

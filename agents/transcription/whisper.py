@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from openai.types.audio import TranscriptionVerbose
 
-from agents.languages import nearest_code
+from agents.model_catalog.languages import nearest_code
 from agents.openai_client import failing_as, make_client
 from agents.transcription.base import Segment, Transcriber, TranscriptionError
 

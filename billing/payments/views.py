@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import signed_in
 from accounts.models import Developer
-from billing.billing_page import payments_of, show_billing
+from billing.dashboard.billing_page import payments_of, show_billing
 from billing.models import Payment
 from billing.payments import auto_topup, cards, checkout, receipts
 from billing.payments.forms import AutoTopUpForm, TopUpForm

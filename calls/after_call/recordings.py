@@ -27,7 +27,7 @@ from calls.models import ENDED_STATUSES, Call, Recording
 from phone_numbers.carriers.capabilities import Recording as CarrierRecording
 from phone_numbers.carriers.carrier_events import CarrierEvent
 from phone_numbers.carriers.registry import get_carrier
-from webhooks.outbound_http import DownloadFailed, OutboundClient
+from webhooks.http.outbound_http import DownloadFailed, OutboundClient
 
 logger = logging.getLogger(__name__)
 # A session that died leaves its recording unfinished; its call has been over for so long then.

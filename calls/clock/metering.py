@@ -23,7 +23,7 @@ from calls.clock.cap_enforcement import end_for_limit
 from calls.control import lifecycle
 from calls.live.database_threads import in_database
 from calls.models import Call, CallStatus, HangupCause
-from phone_numbers import purchases
+from phone_numbers.charging import purchases
 
 logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0

@@ -6,7 +6,7 @@ from dataclasses import replace
 from agents import variables
 from agents.agent_settings import resolution
 from agents.agent_settings.call_config import CallConfig, Source
-from agents.http_tools import saved_names
+from agents.tools.http_tools import saved_names
 from bubblyphone.core.e164 import is_e164
 from bubblyphone.core.errors import InvalidRequest
 from calls import timeline

@@ -6,8 +6,8 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.selectors import require_active
-from agents import model_rules
 from agents.agent_settings import resolution
+from agents.model_catalog import model_rules
 from agents.selectors import running_slug
 from agents.versions import answering_version
 from billing.selectors import find_rate

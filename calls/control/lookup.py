@@ -21,9 +21,9 @@ from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.utils import timezone
 
-from agents import model_rules
 from agents.agent_settings import resolution
 from agents.agent_settings.call_config import CallConfig, Source
+from agents.model_catalog import model_rules
 from agents.models import Agent
 from agents.selectors import running_slug
 from agents.versions import answering_version
@@ -37,12 +37,12 @@ from calls.control import call_variables, commands, lifecycle
 from calls.control.lookup_reply import LookupOutcome, LookupReply, read_outcome
 from calls.models import Call, CallStatus, HangupCause
 from phone_numbers.models import CallMode, PhoneNumber
-from webhooks import request_log
-from webhooks.body_encoding import encode_body
+from webhooks.http.outbound_http import PostResult, get_client
 from webhooks.models import SigningSecret
-from webhooks.outbound_http import PostResult, get_client
-from webhooks.request_log import LoggedRequest
-from webhooks.signing import signature_headers, signing_keys
+from webhooks.sending import request_log
+from webhooks.sending.body_encoding import encode_body
+from webhooks.sending.request_log import LoggedRequest
+from webhooks.sending.signing import signature_headers, signing_keys
 
 logger = logging.getLogger(__name__)
 R = TypeVar("R")

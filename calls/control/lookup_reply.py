@@ -9,7 +9,7 @@ from agents.agent_settings.kinds import Text
 from agents.variables import MAX_VALUE_CHARACTERS, NAME
 from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
 from calls.metadata import metadata_problems
-from webhooks.outbound_http import PostResult
+from webhooks.http.outbound_http import PostResult
 
 LARGEST_ID = 2**63 - 1
 LARGEST_ID_DIGITS = len(str(LARGEST_ID))  # Python refuses to read a number of many thousand digits

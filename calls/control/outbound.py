@@ -8,9 +8,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey, Developer
-from agents import model_rules, secrets
+from agents import secrets
 from agents.agent_settings import resolution
 from agents.agent_settings.call_config import CallConfig
+from agents.model_catalog import model_rules
 from agents.models import Agent
 from agents.selectors import running_slug
 from agents.services import check_fallback_number

@@ -17,8 +17,8 @@ from calls.control.lookup_reply import LookupOutcome, LookupReply, read_outcome
 from calls.dashboard.tool_trial import AT_ONCE, CALLER, LEASE_SECONDS, post_alone
 from phone_numbers.models import PhoneNumber
 from phone_numbers.selectors import numbers_of
-from webhooks.outbound_http import validate_webhook_url
-from webhooks.signing import signature_headers, signing_keys
+from webhooks.http.outbound_http import validate_webhook_url
+from webhooks.sending.signing import signature_headers, signing_keys
 
 CALL_ID = "trial"  # what the server gets in place of a call's id
 

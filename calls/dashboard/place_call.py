@@ -14,9 +14,9 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import signed_in
 from accounts.models import Developer
 from agents.agent_settings import resolution
+from agents.dashboard.variable_fields import VariablesForm
 from agents.models import Agent
 from agents.selectors import agents_of
-from agents.variable_fields import VariablesForm
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import add_errors, page, read_id
 from bubblyphone.core.templatetags.ui import phone

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import signed_in
-from accounts.forms import TIME_ZONES, LongSelect
+from accounts.dashboard.forms import TIME_ZONES, LongSelect
 from accounts.models import Developer
 from bubblyphone.core.pages import PAGE_SIZE, page, read_id, reported, slice_of
 from bubblyphone.core.queries import beyond

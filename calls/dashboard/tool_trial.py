@@ -12,10 +12,10 @@ from django.utils import timezone
 from accounts.models import Developer
 from agents import secrets
 from agents.agent_settings import resolution
-from agents.http_tools import HttpRequest, build_request, http_tools
 from agents.models import Agent
-from agents.secret_tokens import MASK, names_in_tools
-from agents.tools import tool_problems
+from agents.tools.definitions import tool_problems
+from agents.tools.http_tools import HttpRequest, build_request, http_tools
+from agents.tools.secret_tokens import MASK, names_in_tools
 from agents.variables import built_in_values, values_of
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.ratelimit import at_most
@@ -26,8 +26,8 @@ from calls.live.tool_requests import Outgoing, exchange, request_headers
 from calls.live.tool_results import ToolAnswer, read_answer, read_document
 from phone_numbers.models import PhoneNumber
 from phone_numbers.selectors import numbers_of
-from webhooks.outbound_http import OutboundClient, PostResult, validate_webhook_url
-from webhooks.signing import SigningKeys, signature_headers, signing_keys
+from webhooks.http.outbound_http import OutboundClient, PostResult, validate_webhook_url
+from webhooks.sending.signing import SigningKeys, signature_headers, signing_keys
 
 TOO_MANY = "Two tool tests are already running."
 CALLER = "+15551234567"

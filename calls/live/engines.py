@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from agents.agent_settings.call_config import CallConfig
-from agents.model_capabilities import Capabilities
+from agents.model_catalog.model_capabilities import Capabilities
 from agents.models import AIModel, ModelKey
 from agents.providers.base import ProviderError, RealtimeModel, RealtimeSession, SessionConfig
 from agents.providers.registry import expect_sessions, get_model

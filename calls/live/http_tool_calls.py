@@ -12,8 +12,8 @@ from urllib.parse import quote
 from django.db import transaction
 from django.utils import timezone
 
-from agents.http_tools import HttpRequest, HttpTool, UnusableRequest, build_request, saved_values
-from agents.secret_tokens import MASK, SecretValues
+from agents.tools.http_tools import HttpRequest, HttpTool, UnusableRequest, build_request, saved_values
+from agents.tools.secret_tokens import MASK, SecretValues
 from calls import timeline
 from calls.live import tool_requests
 from calls.live.event_writer import WRITER
@@ -21,10 +21,10 @@ from calls.live.tool_calls import EVENT, CallFacts, tool_call_body
 from calls.live.tool_results import FAILED, ToolAnswer, read_document
 from calls.models import Call
 from calls.session.interfaces import ToolRunner
-from webhooks import request_log
-from webhooks.outbound_http import MAX_URL_LENGTH, PostResult
-from webhooks.request_log import LoggedRequest
-from webhooks.signing import SigningKeys
+from webhooks.http.outbound_http import MAX_URL_LENGTH, PostResult
+from webhooks.sending import request_log
+from webhooks.sending.request_log import LoggedRequest
+from webhooks.sending.signing import SigningKeys
 
 
 @dataclass(frozen=True, slots=True)

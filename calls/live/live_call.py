@@ -10,7 +10,7 @@ from django.utils import timezone
 from agents import secrets
 from agents.agent_settings.call_config import CallConfig
 from agents.providers.base import Turn
-from agents.secret_tokens import SecretValues, names_in_tools
+from agents.tools.secret_tokens import SecretValues, names_in_tools
 from bubblyphone.core.crypto import hash_secret
 from calls import selectors
 from calls.control import call_variables, media_nodes, speech, streams
@@ -19,8 +19,8 @@ from calls.live.tool_calls import CallFacts
 from calls.models import Call, Direction
 from calls.session.conversation_history import HISTORY_TURNS, turn_of
 from phone_numbers.carriers.registry import detects_screening
-from webhooks import signing
-from webhooks.signing import SigningKeys
+from webhooks.sending import signing
+from webhooks.sending.signing import SigningKeys
 
 
 @dataclass(frozen=True, slots=True)

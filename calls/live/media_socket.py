@@ -14,7 +14,7 @@ from django.utils import timezone
 from structlog.contextvars import bind_contextvars
 
 from agents.providers.base import ProviderError
-from bubblyphone import daphne_websocket
+from bubblyphone.server import daphne_websocket
 from calls.control import streams
 from calls.live import live_sessions, session_runner
 from calls.live.database_threads import in_database

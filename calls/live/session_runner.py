@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from agents.agent_settings.choices import FirstSpeaker, VoicemailAction
 from agents.agent_settings.provider_placement import model_settings
-from agents.http_tools import http_tools
 from agents.providers.base import SessionConfig
-from agents.tools import build_toolset
+from agents.tools.definitions import build_toolset
+from agents.tools.http_tools import http_tools
 from bubblyphone.core import tracing
 from bubblyphone.core.audio import AudioFormat
 from calls.control import lifecycle, session_messages

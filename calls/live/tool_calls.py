@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from agents.tools import SEND_DTMF
+from agents.tools.definitions import SEND_DTMF
 from bubblyphone.core.api import format_time
 from bubblyphone.core.logs import in_context
 from calls.live import tool_requests
@@ -22,9 +22,9 @@ from calls.session.transport import MediaTransport
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import CarrierCall, get_carrier, takes_keys_as_sound
-from webhooks import body_encoding
-from webhooks.request_log import LoggedRequest
-from webhooks.signing import SigningKeys
+from webhooks.sending import body_encoding
+from webhooks.sending.request_log import LoggedRequest
+from webhooks.sending.signing import SigningKeys
 
 KEYS = re.compile(r"[0-9A-D*#wW]{1,50}")
 _threads = ThreadPoolExecutor(4, thread_name_prefix="telephone-tools")

@@ -14,8 +14,8 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
-from agents.http_tools import MAX_TIMEOUT_SECONDS, HttpRequest
-from agents.secret_tokens import SecretValues
+from agents.tools.http_tools import MAX_TIMEOUT_SECONDS, HttpRequest
+from agents.tools.secret_tokens import SecretValues
 from bubblyphone.core.json_documents import parse_stored_json
 from bubblyphone.core.logs import in_context
 from calls import timeline
@@ -25,10 +25,10 @@ from calls.live.event_writer import WRITER
 from calls.live.tool_results import ToolAnswer, read_answer
 from calls.session import detached_tasks
 from calls.session.interfaces import LateResults
-from webhooks import request_log, signing
-from webhooks.outbound_http import OutboundClient, PostResult, get_client
-from webhooks.request_log import LoggedRequest
-from webhooks.signing import SigningKeys
+from webhooks.http.outbound_http import OutboundClient, PostResult, get_client
+from webhooks.sending import request_log, signing
+from webhooks.sending.request_log import LoggedRequest
+from webhooks.sending.signing import SigningKeys
 
 logger = logging.getLogger(__name__)
 # The request does not wait longer than this for its log entry: a database that is away must not stop a call's tools.

@@ -11,9 +11,9 @@ from typing import Any
 
 from django.utils.html import strip_tags
 
-from agents.http_tools import at_path
+from agents.tools.http_tools import at_path
 from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
-from webhooks.outbound_http import PostResult
+from webhooks.http.outbound_http import PostResult
 
 # Longer results would overload the model; it gets an error instead.
 MAX_RESULT_CHARACTERS = 16_000

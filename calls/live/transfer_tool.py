@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
-from agents.tools import TRANSFER_CALL
+from agents.tools.definitions import TRANSFER_CALL
 from agents.variables import expand, has_variables
 from bubblyphone.core.e164 import is_e164
 from calls.control.transfer_requests import Refusal, ask, note
@@ -20,7 +20,7 @@ from calls.live.database_threads import in_database
 from calls.live.tool_calls import ToolWebhook
 from calls.live.tool_results import ToolAnswer
 from calls.models import Call
-from webhooks.outbound_http import PostResult
+from webhooks.http.outbound_http import PostResult
 
 # The model may read these to the caller: nothing technical.
 NOT_POSSIBLE = "The call cannot be transferred: no number is available right now."

@@ -12,7 +12,7 @@ from typing import Any
 
 from agents.providers.base import RealtimeSession, ToolSpec
 from agents.providers.model_events import ToolCall
-from agents.tool_arguments import argument_problem
+from agents.tools.tool_arguments import argument_problem
 from calls.session import detached_tasks, model_notices
 from calls.session.interfaces import LateResults, Observer, ToolRunner
 

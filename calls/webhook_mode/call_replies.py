@@ -1,6 +1,6 @@
 """The developer's server drives a webhook-mode call: its answers to `call.incoming` and `call.speech` are carried out here.
 
-`webhooks.delivery` hands them over (webhooks.replies.ReplyHandler) and retries what is refused, on the schedule.
+`webhooks.sending.delivery` hands them over (webhooks.sending.replies.ReplyHandler) and retries what is refused, on the schedule.
 """
 
 from django.db import transaction
@@ -13,11 +13,11 @@ from calls.control.transfer_requests import Refusal, refusal_of
 from calls.models import Call, CallStatus, HangupCause
 from calls.webhook_mode.actions import Action, MalformedAction, MalformedTransfer, parse_action
 from webhooks.models import WebhookDelivery
-from webhooks.replies import AnswerRefused
+from webhooks.sending.replies import AnswerRefused
 
 
 class CallReplies:
-    """See `webhooks.replies.ReplyHandler`."""
+    """See `webhooks.sending.replies.ReplyHandler`."""
 
     def take(self, delivery: WebhookDelivery, body: str) -> str:
         try:

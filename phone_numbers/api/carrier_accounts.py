@@ -19,7 +19,7 @@ from phone_numbers.api.shapes import BOUGHT_NUMBER, CARRIER_ACCOUNT
 from phone_numbers.api.update import NumberUpdateSerializer
 from phone_numbers.configuration import CAP_FIELDS, variable_warnings
 from phone_numbers.models import PhoneNumber
-from webhooks.signing import signing_keys
+from webhooks.sending.signing import signing_keys
 
 
 class _AccountView(APIView):

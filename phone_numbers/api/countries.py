@@ -13,10 +13,11 @@ from rest_framework.views import APIView
 from accounts.models import Developer
 from bubblyphone.core.api import WHOLE_BODY, AnyJSONParser, StrictSerializer, data
 from bubblyphone.core.errors import ApplicationError, InvalidRequest
-from phone_numbers import countries, verification
+from phone_numbers import countries
 from phone_numbers.api.shapes import COUNTRY, SUBMISSION, VERIFICATION
-from phone_numbers.documents import MAX_SUBMISSION_BYTES
 from phone_numbers.models import NumberType
+from phone_numbers.verification import submissions
+from phone_numbers.verification.documents import MAX_SUBMISSION_BYTES
 
 # As `curl -F` sends nested fields: documents[0][type], documents[0][file].
 _DOCUMENT_FIELD = re.compile(r"documents\[(\d{1,2})\]\[(type|file|value)\]")
@@ -72,12 +73,12 @@ class VerifyView(APIView):
     def post(self, request: Request, code: str) -> Response:
         body = SubmissionSerializer(data=_read_form(request))
         body.is_valid(raise_exception=True)
-        submitted = verification.submit(
+        submitted = submissions.submit(
             developer=cast(Developer, request.user),
             country=code.upper(),
             number_type=body.validated_data["number_type"],
             answers=[
-                verification.SubmittedAnswer(document["type"], document.get("file"), document.get("value", ""))
+                submissions.SubmittedAnswer(document["type"], document.get("file"), document.get("value", ""))
                 for document in body.validated_data["documents"]
             ],
         )

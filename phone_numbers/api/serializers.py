@@ -8,7 +8,7 @@ from agents.serializers import MAX_ID, EmptyableText, PhoneNumberField, WebhookU
 from bubblyphone.core.api import StrictSerializer
 from phone_numbers import carrier_accounts
 from phone_numbers.models import NumberType
-from webhooks.outbound_http import MAX_URL_LENGTH
+from webhooks.http.outbound_http import MAX_URL_LENGTH
 
 
 class CountryField(serializers.RegexField):

@@ -17,7 +17,7 @@ from phone_numbers.api.serializers import (
 from phone_numbers.api.shapes import AVAILABLE_NUMBER, BOUGHT_NUMBER, COST, NUMBER, NUMBER_DETAIL, PRICE
 from phone_numbers.api.update import patch_number
 from phone_numbers.models import PhoneNumber
-from webhooks.signing import signing_keys
+from webhooks.sending.signing import signing_keys
 
 # With what is behind the functions and properties of the shape.
 LISTED = [*NUMBER.columns(PhoneNumber, "carrier", "agent_version_id", "months_paid"), "agent_version__number"]

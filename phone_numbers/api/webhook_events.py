@@ -1,4 +1,4 @@
-"""The events of numbers and country verifications (`phone_numbers.renewal_notices`, `phone_numbers.verification_notices`)."""
+"""The events of numbers (`phone_numbers.charging.renewal_notices`) and of country verifications (`phone_numbers.verification`)."""
 
 from bubblyphone.core.json_schema import choice, moment, money, nullable, text, whole
 from bubblyphone.core.webhook_schema import Webhook

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.db import migrations, models
 
 import bubblyphone.core.ordered_json
-import phone_numbers.documents
 import phone_numbers.models
+import phone_numbers.verification.documents
 from phone_numbers.migrations._first_prices import add_prices
 
 
@@ -310,8 +310,8 @@ class Migration(migrations.Migration):
                     models.FileField(
                         blank=True,
                         max_length=200,
-                        storage=phone_numbers.documents.document_storage,
-                        upload_to=phone_numbers.documents.document_path,
+                        storage=phone_numbers.verification.documents.document_storage,
+                        upload_to=phone_numbers.verification.documents.document_path,
                     ),
                 ),
                 ("filename", models.CharField(blank=True, default="", max_length=255)),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sandbox.exchange.handset import Answerer, Handset, Signal
+from sandbox.exchange.handsets.handset import Answerer, Handset, Signal
 
 HUMAN_VERDICT_SECONDS = 1.2
 MACHINE_VERDICT_SECONDS = 1.8

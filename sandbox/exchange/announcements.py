@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from sandbox.exchange.audio_queue import SILENCE
+from sandbox.exchange.audio.audio_queue import SILENCE
+from sandbox.exchange.audio.tones import frames
 from sandbox.exchange.tasks import Tasks
-from sandbox.exchange.tones import frames
 
 logger = logging.getLogger(__name__)
 

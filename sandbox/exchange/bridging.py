@@ -2,8 +2,8 @@
 
 from typing import Any, Protocol
 
-from sandbox.exchange.audio_queue import AudioQueue
-from sandbox.exchange.handset import Handset
+from sandbox.exchange.audio.audio_queue import AudioQueue
+from sandbox.exchange.handsets.handset import Handset
 
 # Both legs have a clock of their own; more than this between them is a fault of one, and is dropped.
 MAX_LAG_MS = 200

@@ -13,19 +13,19 @@ import aiohttp
 from sandbox.exchange import errors
 from sandbox.exchange.amd import MachineDetection
 from sandbox.exchange.announcements import Announcer
-from sandbox.exchange.audio_queue import FRAME_SECONDS, SILENCE
+from sandbox.exchange.audio.audio_queue import FRAME_SECONDS, SILENCE
+from sandbox.exchange.audio.codecs import line_codec
+from sandbox.exchange.audio.mixing import mix, mix_for
+from sandbox.exchange.audio.recognizer import Recognizer
+from sandbox.exchange.audio.tones import RINGBACK
+from sandbox.exchange.audio.tts import Tts
 from sandbox.exchange.bridging import Junction
-from sandbox.exchange.codecs import line_codec
-from sandbox.exchange.handset import Handset, Signal
+from sandbox.exchange.handsets.handset import Handset, Signal
 from sandbox.exchange.media_stream import MediaStream, StreamParams
-from sandbox.exchange.mixing import mix, mix_for
-from sandbox.exchange.recognizer import Recognizer
 from sandbox.exchange.recording import Recorder, RecordParams
 from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.tasks import Tasks
-from sandbox.exchange.tones import RINGBACK
 from sandbox.exchange.transcription import Transcription, TranscriptionParams
-from sandbox.exchange.tts import Tts
 from sandbox.exchange.webhooks import WebhookQueue, WebhookSender, now_text
 
 Source = Literal["caller", "callee", "unknown"]

@@ -16,9 +16,9 @@ import aiohttp
 import orjson
 
 from bubblyphone.core.json_documents import InvalidJSON, parse_json
-from sandbox.exchange.audio_queue import AudioQueue
-from sandbox.exchange.codecs import bytes_per_frame, decoder, encoder
-from sandbox.exchange.mixing import mix
+from sandbox.exchange.audio.audio_queue import AudioQueue
+from sandbox.exchange.audio.codecs import bytes_per_frame, decoder, encoder
+from sandbox.exchange.audio.mixing import mix
 from sandbox.exchange.webhooks import now_text
 
 logger = logging.getLogger(__name__)

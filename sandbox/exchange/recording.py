@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bubblyphone.core.audio import mulaw_to_pcm16
-from sandbox.exchange.audio_queue import FRAME_SECONDS
+from sandbox.exchange.audio.audio_queue import FRAME_SECONDS
 from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.webhooks import now_text

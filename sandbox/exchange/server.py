@@ -10,23 +10,23 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from sandbox.exchange.audio.recognizer import Recognizer
+from sandbox.exchange.audio.tts import Tts
 from sandbox.exchange.faults import Faults
-from sandbox.exchange.handset import Answerer, Handset
-from sandbox.exchange.handsets_api import HandsetsApi
+from sandbox.exchange.handsets.handset import Answerer, Handset
+from sandbox.exchange.handsets.handsets_api import HandsetsApi
+from sandbox.exchange.handsets.remote import HandsetSocket
+from sandbox.exchange.handsets.scripted import Ring, ScriptedHandset, Step
 from sandbox.exchange.http import make_middleware
 from sandbox.exchange.legs import ExchangeContext, Leg
-from sandbox.exchange.recognizer import Recognizer
 from sandbox.exchange.recording import SAVE_TASK
 from sandbox.exchange.recording_store import RecordingStore
-from sandbox.exchange.remote import HandsetSocket
-from sandbox.exchange.scripted import Ring, ScriptedHandset, Step
 from sandbox.exchange.state import State
 from sandbox.exchange.switch import Switch
 from sandbox.exchange.tasks import Tasks
 from sandbox.exchange.telnyx.calls_api import CallsApi
 from sandbox.exchange.telnyx.compliance_api import ComplianceApi
 from sandbox.exchange.telnyx.numbers_api import NumbersApi
-from sandbox.exchange.tts import Tts
 from sandbox.exchange.twilio.callbacks import Callbacks
 from sandbox.exchange.twilio.dialect import TwilioDialect
 from sandbox.exchange.twilio.http import is_twilio

@@ -6,10 +6,10 @@ from typing import Any
 
 from sandbox.exchange import errors
 from sandbox.exchange.amd import MachineDetection
-from sandbox.exchange.answerers import UNALLOCATED_NUMBER, UnattendedPhone, make_answerer
+from sandbox.exchange.audio.codecs import line_codec
 from sandbox.exchange.bridging import Bridge
-from sandbox.exchange.codecs import line_codec
-from sandbox.exchange.handset import Handset
+from sandbox.exchange.handsets.answerers import UNALLOCATED_NUMBER, UnattendedPhone, make_answerer
+from sandbox.exchange.handsets.handset import Handset
 from sandbox.exchange.legs import ExchangeContext, Leg
 from sandbox.exchange.media_stream import StreamParams
 from sandbox.exchange.recording import RecordParams

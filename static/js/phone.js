@@ -1,4 +1,4 @@
-// The Phone page: a handset at the built-in exchange. Its protocol is in sandbox/exchange/remote.py.
+// The Phone page: a handset at the built-in exchange. Its protocol is in sandbox/exchange/handsets/remote.py.
 import { CallTimer, VoiceLine, microphoneProblem, setMuted, showState, showTrouble, wireMute } from "./audio.js";
 import { wireDevices } from "./devices.js";
 import { Conversation } from "./conversation.js";

@@ -6,8 +6,8 @@ import pytest
 
 from agents.agent_settings import resolution
 from agents.agent_settings.call_config import CallConfig
-from agents.http_tools import HttpTool, UnusableRequest, at_path, build_request, http_tools, saved_values
-from agents.tools import tool_problems
+from agents.tools.definitions import tool_problems
+from agents.tools.http_tools import HttpTool, UnusableRequest, at_path, build_request, http_tools, saved_values
 
 URL = "http://127.0.0.1:9/rooms"
 VALUES = {"city": "San José", "empty": "", "evil": "a\r\nX-Evil: {{secret.KEY}}"}

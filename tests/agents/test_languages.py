@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents import languages
+from agents.model_catalog import languages
 from agents.models import AIModel
 from agents.transcription.whisper import LANGUAGES as WHISPER_LANGUAGES
 

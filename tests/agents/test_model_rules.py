@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Developer
 from agents.agent_settings.resolution import resolve
-from agents.model_rules import call_problems
+from agents.model_catalog.model_rules import call_problems
 from agents.models import Agent, AIModel
 from agents.services import create_model_key
 from billing.models import LedgerEntry

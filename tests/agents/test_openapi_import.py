@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from agents.openapi_document import UnusableDocument, read_document
-from agents.openapi_import import Operation, operations_of
-from agents.tools import tool_problems
+from agents.tools.definitions import tool_problems
+from agents.tools.openapi_document import UnusableDocument, read_document
+from agents.tools.openapi_import import Operation, operations_of
 
 SERVER = "http://127.0.0.1:9/v1"
 ROOMS = """

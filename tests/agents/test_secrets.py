@@ -9,8 +9,8 @@ from django.test import Client
 
 from accounts.models import Developer
 from agents.models import Secret
-from agents.secret_tokens import MASK, SecretValues, mask, names_in_tools
 from agents.secrets import create_secret, values_of
+from agents.tools.secret_tokens import MASK, SecretValues, mask, names_in_tools
 from bubblyphone.core.crypto import decrypt
 from tests.calls.rows import make_account, make_streaming_number
 from tests.factories import bearer, make_agent

@@ -8,7 +8,7 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 
 from agents.models import Agent
-from agents.tools import tool_problems, widen
+from agents.tools.definitions import tool_problems, widen
 from tests.factories import bearer, make_agent, make_developer, make_phone_number
 
 EITHER = {"anyOf": [{"required": ["email"]}, {"required": ["phone"]}]}

@@ -4,7 +4,7 @@ import pytest
 
 from agents.agent_settings.call_config import CallConfig
 from agents.providers.base import ToolSpec
-from agents.tools import build_toolset, tool_problems, widen
+from agents.tools.definitions import build_toolset, tool_problems, widen
 
 DAY = {"name": "check_availability", "description": "Check calendar availability", "parameters": {"date": "string"}}
 SCHEMA = {

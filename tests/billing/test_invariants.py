@@ -30,7 +30,7 @@ from bubblyphone.core.money import round_half_up
 from calls.charging import balance_holds, usage
 from calls.control import lifecycle
 from calls.models import Call
-from phone_numbers import purchases, renewals
+from phone_numbers.charging import purchases, renewals
 from phone_numbers.models import NumberPrice, PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_developer

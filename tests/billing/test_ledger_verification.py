@@ -16,7 +16,7 @@ from billing.adjustments import adjust
 from billing.models import Adjustment, BalanceCheckpoint
 from calls.charging import settlement
 from calls.models import Call
-from phone_numbers import purchases
+from phone_numbers.charging import purchases
 from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_developer

@@ -21,8 +21,8 @@ from calls.charging import admission
 from calls.clock import metering
 from calls.control import lifecycle
 from calls.models import Call
-from phone_numbers import purchases, renewals
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
+from phone_numbers.charging import purchases, renewals
 from phone_numbers.models import NumberPrice
 from tests.billing.conftest import stripe
 from tests.calls.conftest import recordings_folder

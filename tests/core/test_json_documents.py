@@ -21,9 +21,9 @@ from calls.webhook_mode.actions import MalformedAction, parse_action
 from phone_numbers.carriers.media_codec import StreamStarted
 from phone_numbers.carriers.telnyx import webhooks
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
-from sandbox.phone_socket import is_command
-from sandbox.sandbox_socket import read_audio
-from webhooks.outbound_http import PostResult
+from sandbox.sockets.phone_socket import is_command
+from sandbox.sockets.sandbox_socket import read_audio
+from webhooks.http.outbound_http import PostResult
 
 
 def lists(depth: int) -> str:

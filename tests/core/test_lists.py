@@ -17,7 +17,7 @@ from rest_framework.renderers import JSONRenderer
 
 from agents.models import AgentVersion
 from bubblyphone.core.api import FastJSONRenderer
-from bubblyphone.database_pool import check_connection
+from bubblyphone.server.database_pool import check_connection
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer, make_agent
 

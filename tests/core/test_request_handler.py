@@ -16,8 +16,8 @@ from django.urls import path
 from django.utils import timezone, translation
 from structlog.contextvars import get_contextvars
 
-from bubblyphone import request_handler
-from bubblyphone.request_handler import ThreadedHandler
+from bubblyphone.server import request_handler
+from bubblyphone.server.request_handler import ThreadedHandler
 
 WAIT = 30
 begun, may_end = Event(), Event()

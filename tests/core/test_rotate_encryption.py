@@ -13,7 +13,7 @@ from agents.models import ModelKey
 from agents.services import create_model_key
 from bubblyphone.core.crypto import decrypt
 from tests.factories import make_developer, make_secret_for
-from webhooks.signing import rotate_signing_secret, signing_keys
+from webhooks.sending.signing import rotate_signing_secret, signing_keys
 
 pytestmark = pytest.mark.django_db
 

@@ -25,9 +25,9 @@ from calls.session.audio_counts import AUDIO
 from calls.session.turn_clock import TurnTimes
 from calls.session.voice_activity import VoiceActivityDetector
 from tests.calls.rows import KNOWN, make_account, make_call, make_streaming_number
-from webhooks import delivery
+from webhooks.http.outbound_http import PostResult
 from webhooks.models import WebhookDelivery
-from webhooks.outbound_http import PostResult
+from webhooks.sending import delivery
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTED = re.compile(r"^\| `(bubblyphone_\w+)` \| (\w+) \| (.+?) \| (.+) \|$", re.MULTILINE)

@@ -13,7 +13,7 @@ from django.test import override_settings
 
 from accounts import emails
 from accounts.models import Developer
-from agents.key_check import check_model_key
+from agents.model_catalog.key_check import check_model_key
 from agents.services import create_model_key
 from agents.transcription.whisper import WhisperTranscriber
 from billing.payments.checkout import start_top_up
@@ -24,7 +24,7 @@ from phone_numbers.carriers.telnyx.client import TelnyxClient
 from tests.billing.conftest import stripe
 from tests.factories import make_developer
 from tests.fakes.stripe_server import FakeStripe
-from webhooks.outbound_http import validate_webhook_url
+from webhooks.http.outbound_http import validate_webhook_url
 
 __all__ = ["stripe"]
 NOBODY = "http://127.0.0.1:9"

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 from bubblyphone.asgi import application, call_sockets, sandbox_sockets
 from bubblyphone.core.crypto import hash_secret
-from bubblyphone.daphne_websocket import MAX_MESSAGE_BYTES
+from bubblyphone.server.daphne_websocket import MAX_MESSAGE_BYTES
 from calls.models import Call
 from tests.calls.rows import make_account, make_call
 from tests.factories import make_phone_number

@@ -1,4 +1,4 @@
-"""A telephone of the built-in exchange, in the hand of a test (protocol: sandbox/exchange/remote.py)."""
+"""A telephone of the built-in exchange, in the hand of a test (protocol: sandbox/exchange/handsets/remote.py)."""
 
 import asyncio
 import itertools

@@ -15,7 +15,7 @@ SETTINGS = {
     "model": "local-offline",
     "system_prompt": "You are Robin, the receptionist of Harbour Dental. We are open from nine to five.",
 }
-# Telephones of the exchange (sandbox/exchange/answerers.py).
+# Telephones of the exchange (sandbox/exchange/handsets/answerers.py).
 NOBODY, UNALLOCATED = "+15005550003", "+15005550008"
 
 

@@ -11,7 +11,7 @@ from tests.flows.test_sandbox import refused, start
 from tests.flows.webhooks import WebhookReceiver
 
 SETTINGS = {"mode": "streaming", "model": "local-offline", "system_prompt": "You are Robin."}
-# The exchange's telephones that are never reached (sandbox/exchange/answerers.py), and what is to be said of each.
+# The exchange's telephones that are never reached (sandbox/exchange/handsets/answerers.py), and what is to be said of each.
 UNREACHED = {
     "+15005550002": "busy",
     "+15005550003": "no_answer",

@@ -16,7 +16,7 @@ from agents.services import create_model_key
 from tests.factories import make_agent, make_developer, make_phone_number
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.pages.signed_in import assert_sound, signed_in_client
-from webhooks.signing import signature_headers, signing_keys
+from webhooks.sending.signing import signature_headers, signing_keys
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 

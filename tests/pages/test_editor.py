@@ -12,7 +12,7 @@ from accounts.models import Developer
 from agents import versions
 from agents.models import Agent
 from agents.services import update_agent
-from agents.tools import tool_problems
+from agents.tools.definitions import tool_problems
 from calls.models import Call
 from sandbox.agent_templates import TEMPLATES
 from sandbox.demo_tool import answer

@@ -11,10 +11,11 @@ from django.utils import timezone
 from accounts.models import Developer
 from tests.factories import make_developer, make_endpoint
 from tests.pages.signed_in import assert_sound, signed_in_client
-from webhooks import event_feed, replay
+from webhooks import event_feed
 from webhooks.models import Event, WebhookDelivery, WebhookEndpoint
 from webhooks.outbox import publish
-from webhooks.signing import signing_keys
+from webhooks.sending import replay
+from webhooks.sending.signing import signing_keys
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 URL = "https://example.com/events"

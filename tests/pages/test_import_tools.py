@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from agents.editor import Editor
+from agents.dashboard.editor import Editor
 from agents.models import Agent
 from tests.agents.test_openapi_import import ROOMS, SERVER
 from tests.factories import make_agent, make_developer

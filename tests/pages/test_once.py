@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import ApiKey, Developer
-from agents.editor import Editor
+from agents.dashboard.editor import Editor
 from agents.models import Agent, ModelKey
 from billing.models import Payment
 from phone_numbers.configuration import variable_warnings

@@ -6,7 +6,7 @@ import pytest
 
 from agents.services import update_agent
 from agents.versions import get_version
-from phone_numbers.own_settings import OwnSetting, own_settings
+from phone_numbers.dashboard.own_settings import OwnSetting, own_settings
 from tests.factories import make_agent, make_developer, make_phone_number
 from tests.pages.rows import number_form
 from tests.pages.signed_in import assert_sound, signed_in_client

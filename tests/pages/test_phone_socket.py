@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from accounts.page_sockets import is_same_origin
 from bubblyphone.asgi import application
-from sandbox.phone_socket import is_command
+from sandbox.sockets.phone_socket import is_command
 from tests.factories import make_developer
 from tests.pages.signed_in import signed_in_client
 

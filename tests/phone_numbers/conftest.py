@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from accounts.models import Developer
-from phone_numbers import purchases
 from phone_numbers.carriers.registry import forget_carriers
 from phone_numbers.carriers.telnyx import client
+from phone_numbers.charging import purchases
 from phone_numbers.models import VerificationDocument
 from sandbox.exchange.telnyx import numbers_api
 from tests import carriers

@@ -3,7 +3,7 @@
 from accounts.models import Developer
 from phone_numbers.models import PhoneNumber, Verification
 from phone_numbers.services import buy_number
-from phone_numbers.verification import approve
+from phone_numbers.verification.submissions import approve
 from tests.phone_numbers.requirement_answers import submit_papers
 
 LONDON = "+442079460000"

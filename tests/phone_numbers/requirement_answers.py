@@ -6,8 +6,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import Developer
 from phone_numbers.models import Verification
-from phone_numbers.requirements import requirements_of
-from phone_numbers.verification import SubmittedAnswer, submit
+from phone_numbers.verification.requirements import requirements_of
+from phone_numbers.verification.submissions import SubmittedAnswer, submit
 
 PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Developer
 from bubblyphone.core.api import format_time
 from phone_numbers.models import CountryRequirements, Verification
-from phone_numbers.verification import approve, reject
+from phone_numbers.verification.submissions import approve, reject
 from tests.factories import bearer, make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.phone_numbers.requirement_answers import JPEG, PDF, PNG, ids_of, submit_papers, upload

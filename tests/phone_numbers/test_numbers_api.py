@@ -16,7 +16,7 @@ from calls.models import Call
 from phone_numbers.models import NumberPurchase, PhoneNumber
 from tests.factories import make_agent, make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
-from webhooks.signing import signing_keys
+from webhooks.sending.signing import signing_keys
 
 pytestmark = pytest.mark.django_db
 AVAILABLE = "/api/v1/phone-numbers/available"

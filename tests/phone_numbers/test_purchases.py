@@ -14,8 +14,8 @@ from accounts.models import Developer
 from agents.services import delete_agent
 from billing import ledger
 from bubblyphone.core.errors import ApplicationError, Conflict, InsufficientFunds, UpstreamFailed
-from phone_numbers import purchases
 from phone_numbers.carriers.registry import carrier_named
+from phone_numbers.charging import purchases
 from phone_numbers.models import NumberPrice, NumberPurchase, PhoneNumber
 from phone_numbers.services import buy_number, search_available
 from tests.factories import make_agent, make_developer
@@ -52,7 +52,7 @@ def outcome(developer: Developer) -> tuple[str, int, Decimal, Decimal]:
 def test_the_schedule_is_there() -> None:
     schedule = Schedule.objects.get(name="reconcile number purchases")
     assert (schedule.func, schedule.schedule_type, schedule.minutes, schedule.repeats) == (
-        "phone_numbers.purchases.reconcile_purchases", "I", 1, -1,
+        "phone_numbers.charging.purchases.reconcile_purchases", "I", 1, -1,
     )  # fmt: skip
 
 

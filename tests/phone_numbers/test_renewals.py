@@ -17,7 +17,7 @@ from billing import ledger, ledger_verification, notices
 from billing.models import LedgerEntry, Notice
 from billing.periods import add_months
 from bubblyphone.core.money import ZERO
-from phone_numbers import renewals
+from phone_numbers.charging import renewals
 from phone_numbers.models import PhoneNumber
 from phone_numbers.services import buy_number
 from tests.calls.rows import make_account, make_streaming_number

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from phone_numbers.models import PhoneNumber
 from tests.factories import bearer, make_developer, make_phone_number
-from webhooks.signing import signing_keys
+from webhooks.sending.signing import signing_keys
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_redis")]
 

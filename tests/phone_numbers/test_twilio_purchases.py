@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from bubblyphone.core.errors import Conflict, UpstreamFailed
-from phone_numbers import purchases, services
+from phone_numbers import services
 from phone_numbers.carriers.capabilities import NumberInventory
 from phone_numbers.carriers.registry import able, forget_carriers
+from phone_numbers.charging import purchases
 from phone_numbers.models import PhoneNumber
 from phone_numbers.services import buy_number, search_available
 from tests import carriers

@@ -19,8 +19,8 @@ from bubblyphone.core.errors import Conflict, Forbidden, InvalidRequest, Upstrea
 from phone_numbers.countries import get_eligibility
 from phone_numbers.models import NumberPurchase, Verification
 from phone_numbers.services import search_available
-from phone_numbers.verification import approve, parse_address, reject
-from phone_numbers.verification_notices import send_verification_email
+from phone_numbers.verification.submissions import approve, parse_address, reject
+from phone_numbers.verification.verification_notices import send_verification_email
 from tests.factories import make_developer, make_phone_number
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.fakes.recording_server import ForgetfulProxy
@@ -154,7 +154,9 @@ def test_a_decision_is_told_by_mail_and_webhook(
         f'"timestamp":"{format_time(verification.reviewed_at)}"}}'
     )
     jobs = [(job.task["func"], job.task["args"]) for job in OrmQ.objects.all()]
-    assert jobs.count(("phone_numbers.verification_notices.send_verification_email", (verification.pk,))) == 1
+    assert (
+        jobs.count(("phone_numbers.verification.verification_notices.send_verification_email", (verification.pk,))) == 1
+    )
     send_verification_email(verification.pk)
     (message,) = mail.outbox
     assert (message.to, message.subject) == (

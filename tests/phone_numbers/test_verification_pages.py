@@ -9,9 +9,9 @@ from django.test import Client
 
 from accounts.models import Developer
 from billing import ledger
-from phone_numbers.documents import MAX_FILE_BYTES
 from phone_numbers.models import Verification
-from phone_numbers.verification import approve, reject
+from phone_numbers.verification.documents import MAX_FILE_BYTES
+from phone_numbers.verification.submissions import approve, reject
 from tests.factories import make_developer
 from tests.fakes.exchange_thread import ExchangeThread
 from tests.phone_numbers.requirement_answers import PDF, PNG, submit_papers, upload

@@ -18,8 +18,8 @@ from calls.control.session_messages import End, session_group, tell_session
 from calls.live.event_writer import WRITER
 from calls.models import Call
 from sandbox import agent_tests
-from sandbox.sandbox_socket import sandbox_socket
 from sandbox.services import SandboxCall
+from sandbox.sockets.sandbox_socket import sandbox_socket
 from tests.factories import make_developer
 from tests.fakes.openai_realtime import FakeOpenAI, Reply, Script
 from tests.fakes.recording_server import Answer, RecordingServer

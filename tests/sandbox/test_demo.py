@@ -16,7 +16,7 @@ from django.test import Client
 
 from accounts.models import ApiKey, Developer
 from agents.agent_settings import resolution
-from agents.tools import build_toolset, tool_problems
+from agents.tools.definitions import build_toolset, tool_problems
 from billing import ledger
 from bubblyphone.core.crypto import hash_secret
 from phone_numbers.carriers.registry import forget_carriers

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from sandbox import sandbox_socket
-from sandbox.sandbox_socket import TOLERATED_ERRORS, SandboxTransport
+from sandbox.sockets import sandbox_socket
+from sandbox.sockets.sandbox_socket import TOLERATED_ERRORS, SandboxTransport
 
 PAYLOAD = base64.b64encode(bytes(640)).decode()
 AUDIO = {"type": "websocket.receive", "text": orjson.dumps({"type": "audio", "data": PAYLOAD}).decode()}

@@ -15,7 +15,7 @@ from bubblyphone.docs import code_samples
 from tests.factories import make_agent, make_developer, make_phone_number
 from tests.pages.signed_in import signed_in_client
 from tests.schema.test_document import operations
-from webhooks.signing import SigningKeys, signature_headers
+from webhooks.sending.signing import SigningKeys, signature_headers
 
 CODE = settings.BASE_DIR / "templates" / "docs" / "code"
 BODY = '{"event":"call.speech","call_id":"42","text":"Grüße, it\'s €5"}'

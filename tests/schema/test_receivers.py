@@ -30,9 +30,9 @@ from calls.models import TranscriptEntry
 from tests import languages
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import make_endpoint, make_secret_for
-from webhooks.delivery import Dispatcher
 from webhooks.models import WebhookDelivery
-from webhooks.signing import SigningKeys, signature_headers
+from webhooks.sending.delivery import Dispatcher
+from webhooks.sending.signing import SigningKeys, signature_headers
 
 CODE = settings.BASE_DIR / "templates" / "docs" / "code"
 PYTHON = [sys.executable, "{program}"]

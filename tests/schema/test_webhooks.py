@@ -18,8 +18,9 @@ from bubblyphone.core.schema import description, openapi
 from calls import timeline
 from calls.control import lifecycle
 from calls.models import Call
-from phone_numbers import renewal_notices, verification_notices
+from phone_numbers.charging import renewal_notices
 from phone_numbers.models import Verification
+from phone_numbers.verification import verification_notices
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.described import check_against, check_webhook
 from webhooks.models import WebhookDelivery

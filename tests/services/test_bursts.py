@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bubblyphone.request_turns import Turns
+from bubblyphone.server.request_turns import Turns
 from tests.services import web as web_process
 
 AT_ONCE = 10

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import aiohttp
 import pytest
 
-from bubblyphone.connections import LINGER_BYTES
+from bubblyphone.server.connections import LINGER_BYTES
 from bubblyphone.services.ports import find_free, is_free
 
 SERVER = """
@@ -20,8 +20,8 @@ import asyncio, sys, django
 django.setup()
 from daphne import http_protocol, server
 from daphne.ws_protocol import WebSocketFactory
-from bubblyphone.limited_protocols import LimitedFactory, LimitedWebSocket
-from bubblyphone.daphne_http import LeanWebRequest
+from bubblyphone.server.limited_protocols import LimitedFactory, LimitedWebSocket
+from bubblyphone.server.daphne_http import LeanWebRequest
 
 async def app(scope, receive, send):
     await receive()

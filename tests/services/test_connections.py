@@ -17,8 +17,8 @@ import pytest
 from django.conf import settings
 from psycopg import sql
 
-from bubblyphone.client_speed import Flow
 from bubblyphone.core.http import network_of
+from bubblyphone.server.client_speed import Flow
 from calls.after_call import recording_access
 from calls.models import Recording
 from tests.services import web as web_process

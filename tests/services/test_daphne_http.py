@@ -6,8 +6,8 @@ import pytest
 from twisted.internet.testing import StringTransport
 from twisted.web.http import HTTPChannel
 
-from bubblyphone import daphne_http
-from bubblyphone.daphne_http import LeanWebRequest
+from bubblyphone.server import daphne_http
+from bubblyphone.server.daphne_http import LeanWebRequest
 
 FORM = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f.pdf"\r\n\r\n%PDF\r\n--b--\r\n'
 

@@ -18,8 +18,8 @@ from twisted.internet import abstract, tcp
 from twisted.web import http
 
 import bubblyphone
-from bubblyphone import daphne_websocket
-from bubblyphone.daphne_websocket import PROVEN, DirectWebSocketProtocol, direct_send, prove
+from bubblyphone.server import daphne_websocket
+from bubblyphone.server.daphne_websocket import PROVEN, DirectWebSocketProtocol, direct_send, prove
 from bubblyphone.services.ports import find_free, is_free
 
 SERVER = """
@@ -27,7 +27,7 @@ import asyncio, sys
 from daphne.server import Server
 from bubblyphone import daphne_websocket
 from daphne.ws_protocol import WebSocketFactory
-from bubblyphone.daphne_websocket import DirectWebSocketProtocol, direct_send, take_directly
+from bubblyphone.server.daphne_websocket import DirectWebSocketProtocol, direct_send, take_directly
 
 async def take_every_other(receive, send):
     def take(text):
@@ -229,7 +229,7 @@ async def send_all(socket: aiohttp.ClientWebSocketResponse, texts: list[str]) ->
 
 
 def test_the_short_way_is_proven_with_the_installed_versions() -> None:
-    """After an update: read what has changed in what `bubblyphone.daphne_websocket` relies on, then state the new versions."""
+    """After an update: read what has changed in what `bubblyphone.server.daphne_websocket` relies on, then state the new versions."""
     assert {name: version(name) for name in PROVEN} == PROVEN
     assert prove() is True
 

@@ -20,12 +20,13 @@ from tests.factories import bearer, make_developer, make_endpoint, make_secret_f
 from tests.jobs import run_jobs
 from tests.waiting import eventually
 from tests.webhooks.receiver import Receiver
-from webhooks import account_endpoints, delivery, redelivery, retry_schedule
-from webhooks.delivery import Dispatcher
+from webhooks import account_endpoints
+from webhooks.http.outbound_http import PostResult
 from webhooks.models import Event, WebhookDelivery, WebhookEndpoint
-from webhooks.outbound_http import PostResult
 from webhooks.outbox import Address, publish
-from webhooks.signing import signature_headers, signing_keys
+from webhooks.sending import delivery, redelivery, retry_schedule
+from webhooks.sending.delivery import Dispatcher
+from webhooks.sending.signing import signature_headers, signing_keys
 
 URL = "https://example.com/events"
 PATH = "/api/v1/webhook-endpoints"

@@ -18,11 +18,11 @@ from django.db import connection, transaction
 
 from tests.factories import make_secret_for
 from tests.webhooks.receiver import Received, Receiver
-from webhooks.body_encoding import encode_body
-from webhooks.delivery import Dispatcher
 from webhooks.models import SigningSecret, WebhookAttempt, WebhookDelivery
 from webhooks.outbox import Address, publish
-from webhooks.signing import rotate_signing_secret, signature_headers, signing_keys
+from webhooks.sending.body_encoding import encode_body
+from webhooks.sending.delivery import Dispatcher
+from webhooks.sending.signing import rotate_signing_secret, signature_headers, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,7 +99,7 @@ async def test_what_is_told_of_one_call_at_once_comes_in_its_order(
     path: str, patience: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each after the answer to the one before, or soon after that was sent."""
-    monkeypatch.setattr("webhooks.delivery.ORDER_SECONDS", patience)
+    monkeypatch.setattr("webhooks.sending.delivery.ORDER_SECONDS", patience)
     secret, _ = await sync_to_async(make_secret_for)()
 
     def put_together(url: str) -> None:
@@ -146,9 +146,9 @@ async def test_hanging_endpoints_do_not_hold_up_others() -> None:
 
 
 async def test_one_url_cannot_take_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhooks.delivery.BATCH", 10)
-    monkeypatch.setattr("webhooks.delivery.MAX_PER_URL", 20)
-    monkeypatch.setattr("webhooks.delivery.MAX_IN_FLIGHT", 40)
+    monkeypatch.setattr("webhooks.sending.delivery.BATCH", 10)
+    monkeypatch.setattr("webhooks.sending.delivery.MAX_PER_URL", 20)
+    monkeypatch.setattr("webhooks.sending.delivery.MAX_IN_FLIGHT", 40)
     secret, _ = await sync_to_async(make_secret_for)()
     async with Receiver() as receiver, dispatching():
         for _ in range(60):
@@ -199,7 +199,7 @@ def start_dispatcher() -> "subprocess.Popen[bytes]":
     """A process of its own on the test's database, with a short lease."""
     code = (
         "import asyncio, django; django.setup()\n"
-        "from webhooks.delivery import Dispatcher\n"
+        "from webhooks.sending.delivery import Dispatcher\n"
         "asyncio.run(Dispatcher(lease_seconds=3).run())"
     )
     parameters = connection.settings_dict

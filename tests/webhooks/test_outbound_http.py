@@ -8,8 +8,8 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from tests.webhooks.receiver import Receiver
-from webhooks.outbound_http import OutboundClient, validate_webhook_url
-from webhooks.public_addresses import is_public
+from webhooks.http.outbound_http import OutboundClient, validate_webhook_url
+from webhooks.http.public_addresses import is_public
 
 PUBLIC = """
 1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.1 100.63.255.255 100.128.0.1 126.255.255.255 128.0.0.1 169.253.255.255

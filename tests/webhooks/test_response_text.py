@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from tests.fakes.recording_server import Answer, RecordingServer
-from webhooks.outbound_http import MAX_RESPONSE_BYTES, OutboundClient, PostResult
+from webhooks.http.outbound_http import MAX_RESPONSE_BYTES, OutboundClient, PostResult
 
 WORDS = "Zürich, naß"
 JSON = f'{{"result": "{WORDS}"}}'

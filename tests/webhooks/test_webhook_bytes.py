@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from webhooks.body_encoding import encode_body
-from webhooks.signing import SigningKeys, signature_headers
+from webhooks.sending.body_encoding import encode_body
+from webhooks.sending.signing import SigningKeys, signature_headers
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="Node is not installed")

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from bubblyphone.core.api import StrictSerializer
 from bubblyphone.core.queries import DayOrTimeField
 from bubblyphone.core.schema import description
-from webhooks.outbound_http import MAX_URL_LENGTH, validate_webhook_url
+from webhooks.http.outbound_http import MAX_URL_LENGTH, validate_webhook_url
 from webhooks.outbox import EVERY_EVENT
 
 

@@ -10,9 +10,9 @@ from rest_framework.views import APIView
 
 from accounts.models import Developer
 from bubblyphone.core.api import data, page_of
-from webhooks import redelivery
 from webhooks.api.shapes import WEBHOOK_LOG
 from webhooks.models import WebhookAttempt, WebhookDelivery
+from webhooks.sending import redelivery
 
 _ATTEMPTS = Prefetch("attempts", WebhookAttempt.objects.order_by("number"))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from agents.languages import nearest_code
+from agents.model_catalog.languages import nearest_code
 from phone_numbers.carriers.base import CarrierError
 from phone_numbers.carriers.capabilities import Recording, Speech
 from phone_numbers.carriers.telnyx import webhooks

@@ -5,7 +5,7 @@ Every document ends by asking for the next one, so that a call is never without 
 
 from twilio.twiml.voice_response import Conference, Connect, Dial, Gather, VoiceResponse
 
-from agents.languages import nearest_code
+from agents.model_catalog.languages import nearest_code
 from phone_numbers.carriers.twilio.memory import Piece, Script
 
 CONTENT_TYPE = "text/xml"

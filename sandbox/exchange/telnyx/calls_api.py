@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.exchange.announcements import Announcement
-from sandbox.exchange.audio_sources import plain_text, played, spoken
-from sandbox.exchange.codecs import line_codec
+from sandbox.exchange.audio.audio_sources import plain_text, played, spoken
+from sandbox.exchange.audio.codecs import line_codec
 from sandbox.exchange.errors import ApiError, invalid, missing, not_offered, not_streaming, speak_length
 from sandbox.exchange.http import data_response, paged, read_json
 from sandbox.exchange.legs import Leg

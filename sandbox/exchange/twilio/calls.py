@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from sandbox.exchange.handset import Handset
+from sandbox.exchange.handsets.handset import Handset
 from sandbox.exchange.legs import SIP_CAUSES, Leg
 from sandbox.exchange.media_stream import MediaStream, StreamParams
 from sandbox.exchange.switch import BEGIN_DELAY_SECONDS

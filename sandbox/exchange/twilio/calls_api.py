@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.exchange.answerers import UNALLOCATED_NUMBER
+from sandbox.exchange.handsets.answerers import UNALLOCATED_NUMBER
 from sandbox.exchange.http import json_response
 from sandbox.exchange.twilio import errors
 from sandbox.exchange.twilio.account import Account

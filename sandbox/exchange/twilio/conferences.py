@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
-from sandbox.exchange.audio_queue import SILENCE, AudioQueue
+from sandbox.exchange.audio.audio_queue import SILENCE, AudioQueue
+from sandbox.exchange.audio.mixing import mix
 from sandbox.exchange.bridging import MAX_LAG_MS
-from sandbox.exchange.mixing import mix
 from sandbox.exchange.twilio.twiml import INVALID_ATTRIBUTE, Source, TwimlError, check_attributes, flag_of, method_of
 from sandbox.exchange.twilio.values import API_VERSION, new_sid, now, rfc2822
 

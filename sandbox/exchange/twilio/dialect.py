@@ -6,7 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from sandbox.exchange.faults import Faults
-from sandbox.exchange.handset import Handset
+from sandbox.exchange.handsets.handset import Handset
 from sandbox.exchange.legs import Leg
 from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.state import State

@@ -5,7 +5,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from sandbox.exchange.announcements import Announcement
-from sandbox.exchange.audio_sources import played, spoken
+from sandbox.exchange.audio.audio_sources import played, spoken
 from sandbox.exchange.twilio.calls import Call
 from sandbox.exchange.twilio.twiml import (
     FETCH_FAILED,

@@ -83,7 +83,7 @@ class Command(BaseCommand):
 
 
 def _request(options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Path and body for the exchange (sandbox.exchange.handsets_api)."""
+    """Path and body for the exchange (sandbox.exchange.handsets.handsets_api)."""
     script = {"steps": _steps(options), "max_seconds": options["hangup_after"]}
     if options["wait"] is None:
         return "/handsets/dial", script | {"to": options["number"], "from": options["caller"]}

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from agents import speech
 from bubblyphone.env import env_secret, env_str
-from sandbox.exchange.recognizer import OfflineRecognizer
+from sandbox.exchange.audio.recognizer import OfflineRecognizer
 from sandbox.exchange.server import Exchange
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agents.speech import is_installed
-from agents.tools import ADD_TO_DO_NOT_CALL
+from agents.tools.definitions import ADD_TO_DO_NOT_CALL
 from tests.agents.brain.conftest import NewConversation
 from tests.agents.brain.restaurant import TOOLS
 

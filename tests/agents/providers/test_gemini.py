@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.model_capabilities import Capabilities
+from agents.model_catalog.model_capabilities import Capabilities
 from agents.providers.base import ProviderError, ToolSpec, Turn
 from agents.providers.model_events import (
     AudioDelta,

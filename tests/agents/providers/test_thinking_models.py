@@ -3,7 +3,7 @@
 import pytest
 
 from agents.cues import Cue, whispered
-from agents.model_capabilities import Capabilities
+from agents.model_catalog.model_capabilities import Capabilities
 from agents.providers.base import ToolSpec
 from agents.providers.model_events import OutputTranscript, ToolCall, TurnDone
 from bubblyphone.core.audio import PCM16_24K, PCMA_8K, PCMU_8K, AudioFormat

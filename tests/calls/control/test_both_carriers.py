@@ -13,9 +13,9 @@ from calls.models import Call, CallEvent, TranscriptEntry
 from calls.webhook_mode.call_replies import CallReplies
 from phone_numbers.carriers.registry import forget_carriers
 from phone_numbers.models import PhoneNumber
-from sandbox.exchange.scripted import ScriptedHandset
-from sandbox.exchange.steps import Say, Wait, WaitForSpeech
-from sandbox.exchange.tones import tone
+from sandbox.exchange.audio.tones import tone
+from sandbox.exchange.handsets.scripted import ScriptedHandset
+from sandbox.exchange.handsets.steps import Say, Wait, WaitForSpeech
 from tests import carriers
 from tests.calls.control.test_twilio_calls import SID, TOKEN, speak
 from tests.calls.rows import make_account, make_streaming_number

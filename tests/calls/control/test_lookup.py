@@ -27,9 +27,9 @@ from tests.fakes.bad_server import BEHAVIORS, BadServer
 from tests.fakes.recording_server import Answer, RecordingServer
 from tests.pages.signed_in import signed_in_client
 from tests.waiting import eventually
+from webhooks.http.outbound_http import PostResult
 from webhooks.models import WebhookDelivery
-from webhooks.outbound_http import PostResult
-from webhooks.signing import signature_headers, signing_keys
+from webhooks.sending.signing import signature_headers, signing_keys
 
 URL = "http://127.0.0.1:9/lookup"
 PROMPT = "You talk to {{name|somebody}} of {{company}}."

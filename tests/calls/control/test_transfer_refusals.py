@@ -24,9 +24,9 @@ from phone_numbers.carriers.registry import forget_carriers
 from tests import carriers, factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.calls.webhook_mode.test_webhook_mode import Line
-from webhooks import outbound_http
+from webhooks.http import outbound_http
 from webhooks.models import WebhookDelivery
-from webhooks.replies import AnswerRefused
+from webhooks.sending.replies import AnswerRefused
 
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SALES, FIXED, SATELLITE, PREMIUM = "+12025559999", "+12025550111", "+8821612345678", "+19005551234"

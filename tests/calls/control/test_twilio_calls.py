@@ -17,9 +17,9 @@ from calls.webhook_mode.call_replies import CallReplies
 from phone_numbers.carriers.capabilities import CallControl
 from phone_numbers.carriers.registry import able, forget_carriers
 from phone_numbers.models import CallScript, CarrierCommand, PhoneNumber
-from sandbox.exchange.scripted import ScriptedHandset
-from sandbox.exchange.steps import HangUp, Say, Wait, WaitForSpeech
-from sandbox.exchange.tones import tone
+from sandbox.exchange.audio.tones import tone
+from sandbox.exchange.handsets.scripted import ScriptedHandset
+from sandbox.exchange.handsets.steps import HangUp, Say, Wait, WaitForSpeech
 from tests import carriers
 from tests.calls.rows import make_account, make_streaming_number
 from tests.fakes.exchange_thread import ExchangeThread

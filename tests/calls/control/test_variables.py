@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from agents.agent_settings.call_config import CallConfig
-from agents.tools import build_toolset
+from agents.tools.definitions import build_toolset
 from calls.models import Call
 from tests import factories
 from tests.calls.rows import make_account, make_streaming_number

@@ -21,9 +21,9 @@ from calls.live.call_recorder import CallRecorder, Mix, RecordedTransport
 from calls.session.transport import CarrierTransport, LineBroken
 from phone_numbers.carriers.media_codec import StreamStopped
 from phone_numbers.carriers.telnyx.media_codec import TelnyxMediaCodec
+from sandbox.exchange.audio.tones import tone
+from sandbox.exchange.handsets.steps import Say, Wait
 from sandbox.exchange.server import Exchange
-from sandbox.exchange.steps import Say, Wait
-from sandbox.exchange.tones import tone
 from tests.calls.scripted import ScriptedCaller
 from tests.sandbox.exchange.calls import CALLER
 from tests.sandbox.exchange.conftest import OWNED

@@ -25,7 +25,7 @@ from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.factories import bearer
 from tests.fakes.recording_server import Answer, RecordingServer
 from webhooks.models import WebhookDelivery
-from webhooks.signing import signature_headers, signing_keys
+from webhooks.sending.signing import signature_headers, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECRET = "s3cret/value"

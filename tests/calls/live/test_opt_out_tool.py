@@ -9,7 +9,7 @@ from django.db import connections
 from django.utils import timezone
 
 from agents.agent_settings.call_config import CallConfig
-from agents.tools import build_toolset
+from agents.tools.definitions import build_toolset
 from calls.live.opt_out_tool import DONE, UNKNOWN, OptOutTool
 from calls.models import Call, DoNotCallNumber
 from tests.calls.rows import make_account, make_call, make_streaming_number

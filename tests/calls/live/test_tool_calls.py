@@ -20,7 +20,7 @@ from calls.models import Call
 from tests.calls.rows import make_account, make_call, make_streaming_number
 from tests.fakes.recording_server import Answer, Asked, RecordingServer
 from webhooks.models import WebhookAttempt, WebhookDelivery
-from webhooks.signing import signing_keys
+from webhooks.sending.signing import signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,9 +19,9 @@ from calls.webhook_mode.call_replies import CallReplies
 from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from tests import factories
 from tests.calls.rows import make_account, make_call, make_streaming_number
-from webhooks import delivery
+from webhooks.http.outbound_http import PostResult
 from webhooks.models import WebhookAttempt, WebhookDelivery
-from webhooks.outbound_http import PostResult
+from webhooks.sending import delivery
 
 BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 pytestmark = pytest.mark.django_db

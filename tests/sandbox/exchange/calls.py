@@ -1,6 +1,6 @@
 """Calls made in one line, for tests of what happens on them."""
 
-from sandbox.exchange.scripted import ScriptedHandset
+from sandbox.exchange.handsets.scripted import ScriptedHandset
 from sandbox.exchange.server import Exchange
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform

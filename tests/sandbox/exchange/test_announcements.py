@@ -11,10 +11,10 @@ from aiohttp import web
 from telnyx import APIStatusError
 
 from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
-from sandbox.exchange.audio_queue import FRAME_BYTES
-from sandbox.exchange.audio_sources import plain_text
+from sandbox.exchange.audio.audio_queue import FRAME_BYTES
+from sandbox.exchange.audio.audio_sources import plain_text
+from sandbox.exchange.audio.tones import babble, is_speech, tone
 from sandbox.exchange.server import Exchange
-from sandbox.exchange.tones import babble, is_speech, tone
 from tests.sandbox.exchange.calls import CALLER, answered, types
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform

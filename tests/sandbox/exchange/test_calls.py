@@ -7,10 +7,10 @@ import pytest
 from telnyx import APIStatusError, AsyncTelnyx
 from telnyx.lib.webhook_verification import verify_webhook_signature
 
-from sandbox.exchange import answerers
-from sandbox.exchange.scripted import ScriptedHandset
+from sandbox.exchange.handsets import answerers
+from sandbox.exchange.handsets.scripted import ScriptedHandset
+from sandbox.exchange.handsets.steps import HangUp, Press, Wait
 from sandbox.exchange.server import Exchange
-from sandbox.exchange.steps import HangUp, Press, Wait
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform
 

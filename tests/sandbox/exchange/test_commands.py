@@ -14,7 +14,7 @@ import pytest
 from telnyx import AsyncTelnyx
 
 from bubblyphone.core.audio import pcm16_to_mulaw
-from sandbox.exchange.tones import tone
+from sandbox.exchange.audio.tones import tone
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform, MediaConnection
 from tests.sandbox.exchange.test_media_stream import RTP

@@ -12,10 +12,10 @@ import aiohttp
 import jsonschema
 import pytest
 
-from sandbox.exchange import answerers
+from sandbox.exchange.audio.tones import tone
+from sandbox.exchange.handsets import answerers
+from sandbox.exchange.handsets.steps import Press, Wait
 from sandbox.exchange.server import Exchange
-from sandbox.exchange.steps import Press, Wait
-from sandbox.exchange.tones import tone
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform
 from tests.sandbox.exchange.specification import WEBHOOKS, Specification

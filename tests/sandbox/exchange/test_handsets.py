@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
-from sandbox.exchange import amd, answerers, steps
-from sandbox.exchange.audio_queue import FRAME_BYTES
-from sandbox.exchange.scripted import ScriptedHandset
-from sandbox.exchange.server import Exchange
-from sandbox.exchange.steps import (
+from sandbox.exchange import amd
+from sandbox.exchange.audio.audio_queue import FRAME_BYTES
+from sandbox.exchange.audio.tones import tone
+from sandbox.exchange.handsets import answerers, steps
+from sandbox.exchange.handsets.scripted import ScriptedHandset
+from sandbox.exchange.handsets.steps import (
     Beep,
     HangUp,
     HearGreeting,
@@ -25,7 +26,7 @@ from sandbox.exchange.steps import (
     WaitForSpeech,
     parse_steps,
 )
-from sandbox.exchange.tones import tone
+from sandbox.exchange.server import Exchange
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.handsets import ANSWER, answering
 from tests.sandbox.exchange.test_media_stream import RTP, until

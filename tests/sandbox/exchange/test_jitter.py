@@ -5,9 +5,9 @@ import itertools
 import pytest
 
 from bubblyphone.core.audio import pcm16_to_mulaw
-from sandbox.exchange.audio_queue import FRAME_BYTES, SILENCE
-from sandbox.exchange.jitter import JitterBuffer
-from sandbox.exchange.tones import tone
+from sandbox.exchange.audio.audio_queue import FRAME_BYTES, SILENCE
+from sandbox.exchange.audio.jitter import JitterBuffer
+from sandbox.exchange.audio.tones import tone
 
 SPEECH = pcm16_to_mulaw(tone(440, 1.0))
 WORDS = [SPEECH[at : at + FRAME_BYTES] for at in range(0, len(SPEECH), FRAME_BYTES)]

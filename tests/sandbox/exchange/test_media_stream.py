@@ -10,9 +10,9 @@ import pytest
 from telnyx import APIStatusError
 
 from bubblyphone.core.audio import alaw_to_pcm16, mulaw_to_pcm16, pcm16_to_mulaw
-from sandbox.exchange.audio_queue import FRAME_BYTES, SILENCE, AudioQueue
-from sandbox.exchange.steps import Say, Wait
-from sandbox.exchange.tones import is_speech, tone
+from sandbox.exchange.audio.audio_queue import FRAME_BYTES, SILENCE, AudioQueue
+from sandbox.exchange.audio.tones import is_speech, tone
+from sandbox.exchange.handsets.steps import Say, Wait
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform, MediaConnection
 

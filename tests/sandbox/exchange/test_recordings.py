@@ -10,10 +10,10 @@ import pytest
 from telnyx import APIStatusError
 
 from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
+from sandbox.exchange.audio.tones import tone
+from sandbox.exchange.handsets.steps import Say, Wait
 from sandbox.exchange.recording_store import RecordingStore
 from sandbox.exchange.server import Exchange
-from sandbox.exchange.steps import Say, Wait
-from sandbox.exchange.tones import tone
 from tests.sandbox.exchange.calls import COLLEAGUE, answered
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.test_calls import code_of

@@ -8,10 +8,10 @@ from telnyx import APIStatusError
 
 from agents import speech
 from bubblyphone.core.audio import Resampler
-from sandbox.exchange.recognizer import OfflineRecognizer
-from sandbox.exchange.scripted import ScriptedHandset
+from sandbox.exchange.audio.recognizer import OfflineRecognizer
+from sandbox.exchange.handsets.scripted import ScriptedHandset
+from sandbox.exchange.handsets.steps import HangUp, Say, Wait
 from sandbox.exchange.server import Exchange
-from sandbox.exchange.steps import HangUp, Say, Wait
 from tests.sandbox.exchange.calls import answered, types
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform

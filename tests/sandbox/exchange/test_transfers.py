@@ -7,9 +7,9 @@ import pytest
 from telnyx import APIStatusError, AsyncTelnyx
 
 from bubblyphone.core.audio import pcm16_to_mulaw
-from sandbox.exchange import answerers
-from sandbox.exchange.steps import Press, Say, Wait
-from sandbox.exchange.tones import RINGBACK, is_speech, tone
+from sandbox.exchange.audio.tones import RINGBACK, is_speech, tone
+from sandbox.exchange.handsets import answerers
+from sandbox.exchange.handsets.steps import Press, Say, Wait
 from tests.sandbox.exchange.calls import CALLER, COLLEAGUE, answered, payloads, types
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 from telnyx import APIConnectionError, APIStatusError
 
+from sandbox.exchange.handsets.steps import HangUp, Press
 from sandbox.exchange.server import Exchange
-from sandbox.exchange.steps import HangUp, Press
 from tests.sandbox.exchange.conftest import OWNED
 from tests.sandbox.exchange.platform import FakePlatform
 

@@ -3,7 +3,7 @@
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
-from sandbox.exchange.steps import HangUp, Wait
+from sandbox.exchange.handsets.steps import HangUp, Wait
 from tests.sandbox.exchange.twilio.conftest import (
     ACCOUNT_SID,
     BUSY,

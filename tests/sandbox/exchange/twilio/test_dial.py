@@ -3,8 +3,8 @@
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
-from sandbox.exchange.steps import HangUp, Say, Wait, WaitForSpeech
-from sandbox.exchange.tones import tone
+from sandbox.exchange.audio.tones import tone
+from sandbox.exchange.handsets.steps import HangUp, Say, Wait, WaitForSpeech
 from tests.sandbox.exchange.test_media_stream import until
 from tests.sandbox.exchange.twilio.conftest import BUSY, CALLER, NOBODY, OWNED
 from tests.sandbox.exchange.twilio.test_calls import ALL, code_of, ring

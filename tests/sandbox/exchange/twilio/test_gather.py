@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from agents.speech import SpeechBegan, Transcription, Utterance
+from sandbox.exchange.audio.tones import tone
+from sandbox.exchange.handsets.steps import Press, Say, Wait, WaitForSpeech
 from sandbox.exchange.server import Exchange
-from sandbox.exchange.steps import Press, Say, Wait, WaitForSpeech
-from sandbox.exchange.tones import tone
 from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, AUTH_TOKEN, OWNED
 from tests.sandbox.exchange.twilio.test_calls import ring
 

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
-from sandbox.exchange.steps import Say, Wait
-from sandbox.exchange.tones import tone
+from sandbox.exchange.audio.tones import tone
+from sandbox.exchange.handsets.steps import Say, Wait
 from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, AUTH_TOKEN, CALLER, OTHER_SID, OWNED
 from tests.sandbox.exchange.twilio.test_calls import STAY, code_of
 

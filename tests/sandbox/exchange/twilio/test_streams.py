@@ -3,8 +3,8 @@
 import base64
 
 from bubblyphone.core.audio import pcm16_to_mulaw
-from sandbox.exchange.steps import HangUp, Press, Say, Wait, WaitForSpeech
-from sandbox.exchange.tones import tone
+from sandbox.exchange.audio.tones import tone
+from sandbox.exchange.handsets.steps import HangUp, Press, Say, Wait, WaitForSpeech
 from tests.sandbox.exchange.test_media_stream import until
 from tests.sandbox.exchange.twilio.conftest import ACCOUNT_SID, CALLER, OWNED
 from tests.sandbox.exchange.twilio.platform import started

@@ -1,0 +1,128 @@
+"""The account page: profile, password, sessions."""
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import logout, update_session_auth_hash
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import account_deletion, browser_sessions, email_verification, passwords, selectors, services
+from accounts.access import signed_in
+from accounts.dashboard.forms import ChangePasswordForm, DeleteAccountForm, ProfileForm
+from accounts.models import Developer
+from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.http import client_address
+from bubblyphone.core.pages import add_errors, page, posted_from, reported
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def account(request: HttpRequest) -> HttpResponse:
+    """The page; a POST saves name and company."""
+    developer = signed_in(request)
+    form = ProfileForm(request.POST or None, initial=_profile(developer))
+    if form.is_valid():
+        services.update_profile(developer=developer, **form.cleaned_data)
+        messages.success(request, "Profile saved.")
+        return redirect("account")
+    return show_account(request, profile_form=form)
+
+
+@never_cache
+@sensitive_post_parameters("current_password", "password")
+@posted_from("account")
+@page
+def change_password(request: HttpRequest) -> HttpResponse:
+    """Ends all other sessions; this one continues."""
+    developer = signed_in(request)
+    form = ChangePasswordForm(request.POST)
+    if form.is_valid():
+        try:
+            passwords.change(developer=developer, **form.cleaned_data, address=client_address(request))
+        except ApplicationError as error:
+            add_errors(form, error)
+        else:
+            developer.refresh_from_db()
+            update_session_auth_hash(request, developer)
+            browser_sessions.note_anew(request)
+            messages.success(request, "Password changed.")
+            return redirect("account")
+    return show_account(request, password_form=form)
+
+
+@require_POST
+@page
+def log_out_everywhere(request: HttpRequest) -> HttpResponse:
+    services.close_all_sessions(developer=signed_in(request))
+    logout(request)
+    messages.success(request, "You are signed out everywhere.")
+    return redirect("login")
+
+
+@require_POST
+@page
+def sign_out_browser(request: HttpRequest, pk: int) -> HttpResponse:
+    browser_sessions.sign_out(developer=signed_in(request), pk=pk)
+    messages.success(request, "Browser signed out.")
+    return redirect("account")
+
+
+@require_POST
+@page
+def end_token(request: HttpRequest, pk: int) -> HttpResponse:
+    services.close_session_by_id(developer=signed_in(request), pk=pk)
+    messages.success(request, "API session signed out.")
+    return redirect("account")
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@posted_from("account")
+@page
+def delete_account(request: HttpRequest) -> HttpResponse:
+    """For good, after the password."""
+    form = DeleteAccountForm(request.POST)
+    if form.is_valid():
+        try:
+            account_deletion.close_account(
+                developer=signed_in(request), **form.cleaned_data, address=client_address(request)
+            )
+        except ApplicationError as error:
+            add_errors(form, error)
+        else:
+            logout(request)
+            messages.success(request, "Your account is deleted. We are ending its calls and releasing its numbers.")
+            return redirect("login")
+    return show_account(request, delete_form=form)
+
+
+@require_POST
+@page
+def send_verification(request: HttpRequest) -> HttpResponse:
+    """Resend the email that confirms the address."""
+    with reported(request, "Email sent."):
+        email_verification.request_link(developer=signed_in(request))
+    return redirect("account")
+
+
+def show_account(request: HttpRequest, **refused: forms.Form) -> HttpResponse:
+    """The page, with a refused form by its name on the page."""
+    developer = signed_in(request)
+    context = {
+        "profile_form": ProfileForm(initial=_profile(developer)),
+        "password_form": ChangePasswordForm(),
+        "delete_form": DeleteAccountForm(),
+        "browsers": [
+            (browser_sessions.device_of(row.user_agent), row, row.session_key == request.session.session_key)
+            for row in browser_sessions.open_browser_sessions(developer)
+        ],
+        "tokens": selectors.open_sessions(developer).order_by("-pk"),
+    }
+    return render(request, "accounts/account.html", {**context, **refused})
+
+
+def _profile(developer: Developer) -> dict[str, str]:
+    return {"name": developer.name, "company_name": developer.company_name, "time_zone": developer.time_zone}

@@ -1,0 +1,75 @@
+"""The audio of a client's microphone on its way into a call: it comes when it comes, and is wanted every 20 ms."""
+
+from collections import deque
+
+import numpy as np
+
+from bubblyphone.core.audio import mulaw_to_pcm16
+from sandbox.exchange.audio.audio_queue import FRAME_BYTES
+
+# So much is kept ahead of what is taken. Each gap in somebody's speech doubles it: this client's way here is a bumpy one.
+LEAST_FRAMES = 2
+MOST_FRAMES = 10
+# A pause that is longer was the client's own.
+LONGEST_GAP_FRAMES = 25
+# What a client sends faster than real time and goes on sending; a machine that was busy for a moment catches up by less.
+LIMIT_BYTES = 100 * FRAME_BYTES
+QUIET = 200  # mean amplitude
+
+
+class JitterBuffer:
+    """PCMU in pieces of any length, out in frames. What is late is made up for in the pauses: no word is ever cut short."""
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()
+        self._ahead = LEAST_FRAMES
+        self._flows = False
+        self._dry_frames = LONGEST_GAP_FRAMES  # since there was nothing to take
+        self._held_frames = 0  # since there is something again
+        self._pieces: deque[int] = deque(maxlen=4)  # bytes of the last ones
+
+    def put(self, pcmu: bytes) -> None:
+        self._waiting += pcmu
+        if pcmu:
+            self._pieces.append(len(pcmu))
+        if len(self._waiting) > LIMIT_BYTES:
+            del self._waiting[: len(self._waiting) - self._ahead * FRAME_BYTES]
+
+    def take(self) -> bytes | None:
+        """The next 20 ms; None while there is nothing, or not enough to begin with."""
+        if self._flows and len(self._waiting) < FRAME_BYTES:
+            self._flows, self._dry_frames, self._held_frames = False, 0, 0
+        if not self._flows and not self._begins():
+            return None
+        frame = self._next()
+        # The microphone's clock and ours drift apart, and a burst after a gap has all its time before it.
+        while len(self._waiting) > 2 * self._ahead * FRAME_BYTES + self._spare and _is_quiet(frame):
+            frame = self._next()
+        return frame
+
+    @property
+    def _spare(self) -> int:
+        """Bytes that wait because the client gathers before it sends; one large piece is a burst."""
+        usual = min(self._pieces, default=0)
+        return usual if usual > 2 * FRAME_BYTES else 0
+
+    def _begins(self) -> bool:
+        self._dry_frames += 1
+        if len(self._waiting) < FRAME_BYTES:
+            return False
+        self._held_frames += 1
+        is_gap = self._dry_frames < LONGEST_GAP_FRAMES
+        wanted = min(2 * self._ahead, MOST_FRAMES) if is_gap else self._ahead
+        if len(self._waiting) < wanted * FRAME_BYTES and self._held_frames <= wanted:
+            return False
+        self._flows, self._ahead = True, wanted
+        return True
+
+    def _next(self) -> bytes:
+        frame = bytes(self._waiting[:FRAME_BYTES])
+        del self._waiting[:FRAME_BYTES]
+        return frame
+
+
+def _is_quiet(pcmu: bytes) -> bool:
+    return bool(np.abs(np.frombuffer(mulaw_to_pcm16(pcmu), "<i2").astype(np.int32)).mean() < QUIET)

@@ -1,0 +1,25 @@
+"""Several voices on one line."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+
+from bubblyphone.core.audio import mulaw_to_pcm16, pcm16_to_mulaw
+from sandbox.exchange.audio.audio_queue import SILENCE
+
+TargetLegs = Literal["self", "opposite", "both"]
+
+
+def mix(*frames: bytes) -> bytes:
+    """20 ms of PCMU from several sources. One voice alone passes unchanged; a sum that is too loud is clipped."""
+    audible = [frame for frame in frames if frame != SILENCE]
+    if len(audible) <= 1:
+        return audible[0] if audible else SILENCE
+    total = sum(np.frombuffer(mulaw_to_pcm16(frame), "<i2").astype(np.int32) for frame in audible)
+    return pcm16_to_mulaw(np.clip(total, -32768, 32767).astype("<i2").tobytes())
+
+
+def mix_for(target: TargetLegs, sources: Iterable[tuple[bytes, str]]) -> bytes:
+    """Mix those (frame, target_legs) of a leg that are for its own person ("self") or for the other's ("opposite")."""
+    return mix(*[frame for frame, wanted in sources if wanted in {target, "both"}])

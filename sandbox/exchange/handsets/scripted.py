@@ -1,0 +1,240 @@
+"""A handset that follows a script: for tests, for `manage.py dial`, and behind the test numbers.
+
+Its clock is the line's: `at_seconds` of an event, and a position in its recording, count the 20 ms frames since the
+answer.
+"""
+
+import asyncio
+import io
+import logging
+import wave
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from agents.speech import SpeechError
+from bubblyphone.core.audio import mulaw_to_pcm16
+from sandbox.exchange.audio.audio_queue import FRAME_SECONDS, SILENCE
+from sandbox.exchange.audio.tones import frames, is_speech
+from sandbox.exchange.audio.tts import Tts
+from sandbox.exchange.handsets.handset import Answerer, Handset, Line
+from sandbox.exchange.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+Ring = Literal["answer", "busy", "decline", "ignore"]
+
+
+class CallOver(Exception):
+    """The call ended while the script was waiting."""
+
+
+class Step(Protocol):
+    """One thing to do on the line, once the call is up. Raises CallOver or TimeoutError."""
+
+    async def perform(self, phone: "ScriptedHandset") -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HandsetEvent:
+    """Something that happened, for the log of a call. `kind`: waiting, ringing, answered, says, hears, dtmf, ended …"""
+
+    at_seconds: float
+    kind: str
+    detail: str = ""
+
+
+class ScriptedHandset(Handset):
+    """Dials or is called, does its steps in order, and stays on the line until one side hangs up.
+
+    `on_ring` says what it does when it rings, after `ring_seconds`. `tts` is needed by steps that speak text only.
+    """
+
+    def __init__(
+        self,
+        number: str,
+        steps: Sequence[Step] = (),
+        *,
+        tasks: Tasks,
+        on_ring: Ring = "answer",
+        ring_seconds: float = 0.1,
+        answerer: Answerer = "human",
+        tts: Tts | None = None,
+    ) -> None:
+        super().__init__(number)
+        self.steps = list(steps)
+        self.answerer = answerer
+        self.events: list[HandsetEvent] = []
+        self.heard: list[bytes] = []
+        self.said: list[bytes] = []
+        self.digits = ""
+        self.cause = ""
+        self.error: BaseException | None = None
+        self.silent_frames = 0
+        self.speech_frames = 0
+        self.has_heard_speech = False
+        self._tasks = tasks
+        self._on_ring = on_ring
+        self._ring_seconds = ring_seconds
+        self._tts = tts
+        self.on_event: Callable[[HandsetEvent], None] | None = None
+        self._voices: dict[str, bytes] = {}
+        self._to_say: list[bytes] = []
+        self._waiting: tuple[Callable[[], bool], asyncio.Future[None]] | None = None
+        self._script: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
+
+    # --- for the one who holds it -------------------------------------------------------------------------------------
+
+    async def finished(self, timeout_seconds: float = 60.0) -> str:
+        """Wait for the end of the call; its hangup_cause. Raises what the script failed with, and TimeoutError."""
+        async with asyncio.timeout(timeout_seconds):
+            await self._over.wait()
+        if self.error is not None:
+            raise self.error
+        return self.cause
+
+    def hang_up(self) -> None:
+        """Put the receiver down, if a call is on."""
+        if self.line is not None:
+            self.line.put_down()
+
+    async def prepare(self) -> None:
+        """Have all texts of the script spoken into memory, so that nothing is waited for during the call."""
+        for step in self.steps:
+            text = getattr(step, "text", "")
+            if text:
+                await self.voice(text)
+
+    async def voice(self, text: str) -> bytes:
+        """A text as 8 kHz PCM16. Raises RuntimeError without `tts`."""
+        if text not in self._voices:
+            if self._tts is None:
+                raise RuntimeError("No voice is installed to speak text. Send audio instead.")
+            self._voices[text] = await self._tts(text)
+        return self._voices[text]
+
+    @property
+    def at_seconds(self) -> float:
+        """Time since the answer, on the line's clock."""
+        return len(self.heard) * FRAME_SECONDS
+
+    def recording(self) -> bytes:
+        """A stereo WAV, 8 kHz 16 bit: this handset left, what it heard right, from the answer to the end."""
+        left = mulaw_to_pcm16(b"".join(self.said))
+        right = mulaw_to_pcm16(b"".join(self.heard))
+        both = bytearray(2 * min(len(left), len(right)))
+        half = len(both) // 2
+        both[0::4], both[1::4] = left[0:half:2], left[1:half:2]
+        both[2::4], both[3::4] = right[0:half:2], right[1:half:2]
+        file = io.BytesIO()
+        with wave.open(file, "wb") as out:
+            out.setnchannels(2)
+            out.setsampwidth(2)
+            out.setframerate(8000)
+            out.writeframes(bytes(both))
+        return file.getvalue()
+
+    def heard_pcm16(self) -> bytes:
+        """All that was heard since the answer, 8 kHz PCM16."""
+        return mulaw_to_pcm16(b"".join(self.heard))
+
+    # --- for steps ----------------------------------------------------------------------------------------------------
+
+    async def until(self, condition: Callable[[], bool], timeout_seconds: float | None = None) -> None:
+        """Wait until a condition holds at a frame's end. Raises CallOver, and TimeoutError after `timeout_seconds`."""
+        if self._over.is_set():
+            raise CallOver
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting = (condition, future)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await future
+        finally:
+            self._waiting = None
+
+    async def speak(self, pcm16: bytes) -> None:
+        """Say 8 kHz PCM16 to its end; what was heard until then does not count as an answer to it."""
+        self._to_say.extend(frames(pcm16))
+        await self.until(lambda: not self._to_say)
+        self.has_heard_speech = False
+
+    def note(self, kind: str, detail: str = "") -> None:
+        """Put something down in the log of the call."""
+        event = HandsetEvent(round(self.at_seconds, 3), kind, detail)
+        self.events.append(event)
+        if self.on_event is not None:
+            self.on_event(event)
+
+    # --- the telephone ------------------------------------------------------------------------------------------------
+
+    def on_ringing(self, line: Line, *, inbound: bool) -> None:
+        self._over.clear()
+        self.note("ringing", line.from_number if inbound else line.to_number)
+        if inbound and self._on_ring != "ignore":
+            if self._on_ring == "answer" and self._first_words:
+                self._tasks.start(self._pick_up(line), "handset pick-up")
+                return
+            actions = {"answer": line.pick_up, "busy": lambda: line.decline(busy=True), "decline": line.decline}
+            asyncio.get_running_loop().call_later(self._ring_seconds, actions[self._on_ring])
+
+    @property
+    def _first_words(self) -> str:
+        return next(filter(None, (getattr(step, "text", "") for step in self.steps)), "")
+
+    async def _pick_up(self, line: Line) -> None:
+        """Pick up with the first words ready: nobody waits in silence for a voice to be computed, which a machine would not do."""
+        ready_at = asyncio.get_running_loop().time() + self._ring_seconds
+        voice = asyncio.ensure_future(self.voice(self._first_words))
+        await asyncio.wait([voice])
+        voice.exception()  # the script fails of it, in the call
+        await asyncio.sleep(ready_at - asyncio.get_running_loop().time())
+        line.pick_up()
+
+    def on_answered(self) -> None:
+        self.note("answered")
+        self._script = self._tasks.start(self._run_script(), "handset script")
+
+    async def _run_script(self) -> None:
+        try:
+            for step in self.steps:
+                await step.perform(self)
+        except CallOver:
+            pass
+        except (TimeoutError, RuntimeError, SpeechError) as error:
+            logger.info("handset script ended: %s", error)
+            self.error = error
+            self.note("failed", str(error) or type(error).__name__)
+            self.hang_up()
+
+    def next_frame(self) -> bytes | None:
+        frame = self._to_say.pop(0) if self._to_say else None
+        self.said.append(frame or SILENCE)
+        return frame
+
+    def play(self, frame: bytes) -> None:
+        self.heard.append(frame)
+        if is_speech(frame):
+            # Loud frames a few apart are one utterance; five silent ones end it.
+            if self.speech_frames == 0:
+                self.note("hears")
+            self.speech_frames += 1
+            self.silent_frames = 0
+            self.has_heard_speech = True
+        else:
+            self.silent_frames += 1
+            if self.silent_frames == 25:
+                self.speech_frames = 0
+        if self._waiting is not None and not self._waiting[1].done() and self._waiting[0]():
+            self._waiting[1].set_result(None)
+
+    def on_dtmf(self, digit: str) -> None:
+        self.digits += digit
+        self.note("dtmf", digit)
+
+    def on_ended(self, cause: str) -> None:
+        self.cause = cause
+        self.note("ended", cause)
+        self._over.set()
+        if self._waiting is not None and not self._waiting[1].done():
+            self._waiting[1].set_exception(CallOver())

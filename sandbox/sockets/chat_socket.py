@@ -1,0 +1,93 @@
+"""The written conversation on `/sandbox/ws/<call_id>`: JSON frames in both directions.
+
+browser → {"type": "text", "text": "…"}
+browser ← ready · text (item, text: a piece of an answer) · transcript · tool_call · tool_result · error · ended
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from calls.control import lifecycle
+from calls.live import chat_runner
+from calls.live.database_threads import in_database
+from calls.live.event_writer import EventWriter
+from calls.live.live_call import LiveCall
+from calls.models import HangupCause
+from calls.session.chat_session import ChatSession
+from sandbox.sockets.browser_connection import BrowserConnection, Receive, Send, read_frame
+from sandbox.sockets.browser_observer import BrowserObserver
+
+logger = logging.getLogger(__name__)
+MAX_FRAME_KIBIBYTES = 16
+MAX_TEXT = 2000  # characters of one message
+MAX_MESSAGES = 200  # of one conversation, well-formed or not
+
+
+class ChatBrowser(BrowserConnection):
+    """The browser's connection."""
+
+    async def read(self, session: ChatSession) -> None:
+        """Hand on what is typed until the browser is gone."""
+        for _ in range(MAX_MESSAGES):
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                self.is_open = False
+                break
+            text, problem = read_text(message)
+            if problem:
+                await self.send_json({"type": "error", "message": problem})
+            else:
+                session.write(text)
+        else:
+            await self.send_json(
+                {"type": "error", "message": f"A test can have {MAX_MESSAGES} messages. Start another."}
+            )
+        session.end(HangupCause.NORMAL_CLEARING)
+
+
+def read_text(message: Mapping[str, Any]) -> tuple[str, str]:
+    """The text of a frame and "", or "" and what is wrong with it."""
+    frame, problem = read_frame(message, MAX_FRAME_KIBIBYTES)
+    if problem:
+        return "", problem
+    if not isinstance(frame, dict) or frame.get("type") != "text" or not isinstance(frame.get("text"), str):
+        return "", 'Only frames of type "text" with a "text" are supported.'
+    text = frame["text"].strip()
+    if not text or len(text) > MAX_TEXT:
+        return "", f"A message must have 1 to {MAX_TEXT} characters."
+    return text, ""
+
+
+async def converse(call: LiveCall, receive: Receive, send: Send) -> None:
+    """One written call over an accepted connection, to the `ended` frame."""
+    browser = ChatBrowser(receive, send)
+    recorder = EventWriter(call.call_id)
+    observer = BrowserObserver(recorder, browser)
+    readers: list[asyncio.Task[None]] = []
+
+    async def on_end(cause: str) -> None:
+        await in_database(lifecycle.end_call, call.call_id, cause or HangupCause.NORMAL_CLEARING)
+
+    try:
+        cause = await chat_runner.run_chat(
+            call,
+            on_end,
+            observer,
+            show=lambda item, text: observer.show({"type": "text", "item": item, "text": text}),
+            begun=lambda session: readers.append(asyncio.create_task(browser.read(session))),
+        )
+    except Exception:
+        logger.exception("A written call's session failed")
+        cause = HangupCause.MODEL_FAILED
+        await on_end(cause)
+    finally:
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+    await observer.finish()
+    await recorder.drained()
+    reason = "completed" if cause in {"", HangupCause.NORMAL_CLEARING} else cause
+    await browser.send_json({"type": "ended", "reason": reason})
+    await browser.close()

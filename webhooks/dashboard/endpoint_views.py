@@ -1,0 +1,102 @@
+"""The pages of the account's webhook endpoints."""
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.access import signed_in
+from bubblyphone.core.errors import ApplicationError
+from bubblyphone.core.once import show_once, take_shown_once
+from bubblyphone.core.pages import add_errors, page
+from webhooks import account_endpoints
+from webhooks.dashboard.forms import EndpointForm
+from webhooks.models import WebhookDelivery
+from webhooks.sending import redelivery
+
+SHOWN_ONCE = "new-endpoint-key"  # what the page after creating or rotating shows once
+RECENT = 10
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def endpoints(request: HttpRequest) -> HttpResponse:
+    """The list; POST adds one and shows its secret on its own page."""
+    developer = signed_in(request)
+    form = EndpointForm(request.POST or None)
+    if form.is_valid():
+        try:
+            created, secret = account_endpoints.create(developer=developer, **form.fields_of_endpoint())
+        except ApplicationError as error:
+            add_errors(form, error)
+        else:
+            show_once(request, SHOWN_ONCE, secret)
+            messages.success(request, "Endpoint added.")
+            return redirect("webhook-endpoint", created.pk)
+    # Of the failed deliveries alone, which have an index: an endpoint may have received millions.
+    failed = redelivery.deliveries_of(developer).filter(status=WebhookDelivery.Status.FAILED).order_by()
+    counts = dict(failed.values_list("endpoint").annotate(Count("pk")))
+    rows = [(found, counts.get(found.pk, 0)) for found in account_endpoints.endpoints_of(developer).order_by("pk")]
+    return render(request, "webhooks/endpoints.html", {"form": form, "rows": rows})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def endpoint(request: HttpRequest, pk: int) -> HttpResponse:
+    """One endpoint with its recent deliveries; POST saves its settings."""
+    developer = signed_in(request)
+    found = account_endpoints.get_endpoint(developer=developer, pk=pk)
+    initial = {"url": found.url, "description": found.description, "events": found.event_types}
+    form = EndpointForm(request.POST or None, initial=initial)
+    if form.is_valid():
+        account_endpoints.update(developer=developer, pk=pk, **form.fields_of_endpoint())
+        messages.success(request, "Endpoint saved.")
+        return redirect("webhook-endpoint", pk)
+    rows = redelivery.with_attempts(redelivery.deliveries_of(developer).filter(endpoint=found))
+    recent = list(rows.order_by("-pk")[:RECENT])
+    context = {
+        "endpoint": found,
+        "form": form,
+        "secret": take_shown_once(request, SHOWN_ONCE) if request.method == "GET" else "",
+        "recent": recent,
+        "is_changing": any(delivery.status == WebhookDelivery.Status.PENDING for delivery in recent),
+    }
+    return render(request, "webhooks/endpoint.html", context)
+
+
+@require_POST
+@page
+def set_enabled(request: HttpRequest, pk: int, *, enabled: bool) -> HttpResponse:
+    account_endpoints.update(developer=signed_in(request), pk=pk, enabled=enabled)
+    text = "Endpoint enabled. It receives events from now on." if enabled else "Endpoint disabled."
+    messages.success(request, text)
+    return redirect("webhook-endpoint", pk)
+
+
+@require_POST
+@page
+def send_test(request: HttpRequest, pk: int) -> HttpResponse:
+    account_endpoints.send_test(developer=signed_in(request), pk=pk)
+    messages.success(request, "Test event sent. The response is under Recent deliveries.")
+    return redirect("webhook-endpoint", pk)
+
+
+@require_POST
+@page
+def rotate_secret(request: HttpRequest, pk: int) -> HttpResponse:
+    secret = account_endpoints.rotate_secret(developer=signed_in(request), pk=pk)[1]
+    show_once(request, SHOWN_ONCE, secret)
+    messages.success(request, "Secret rotated. The previous one is valid for another 24 hours.")
+    return redirect("webhook-endpoint", pk)
+
+
+@require_POST
+@page
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    account_endpoints.delete(developer=signed_in(request), pk=pk)
+    messages.success(request, "Endpoint deleted.")
+    return redirect("webhook-endpoints")

@@ -1,0 +1,117 @@
+"""The pages of events: the list with its live tail, one event, and resending a time range."""
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import CharField, F, Value
+from django.db.models.functions import Left
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.access import signed_in
+from bubblyphone.core.errors import ApplicationError, InvalidRequest
+from bubblyphone.core.json_documents import parse_stored_json
+from bubblyphone.core.pages import add_errors, page, posted_from, read_id, slice_of
+from webhooks import event_feed
+from webhooks.dashboard.forms import EventFilterForm, ResendEventsForm
+from webhooks.sending import redelivery, replay
+
+# A page that follows events shows so many more, then asks to be loaded again: a browser does not get slower and slower.
+MAX_TAILED = 500
+TAIL_BATCH = 50
+_BEGINNING = Left(F("body"), Value(redelivery.SHOWN_CHARACTERS), output_field=CharField())
+
+
+@never_cache
+@require_safe
+@page
+def events_page(request: HttpRequest) -> HttpResponse:
+    """Events newest first, by the filters of the URL; the first page follows what happens."""
+    return _show(request)
+
+
+def _show(request: HttpRequest, *, refused: ResendEventsForm | None = None) -> HttpResponse:
+    developer = signed_in(request)
+    form = EventFilterForm(request.GET)
+    newest = event_feed.newest_id(developer.pk)
+    rows = event_feed.up_to(developer.pk, newest).annotate(shown=_BEGINNING).defer("body")
+    shown = slice_of(rows.filter(**form.lookups()) if form.is_valid() else rows.none(), request.GET.get("before"))
+    query = request.GET.copy()
+    query.pop("before", None)
+    tail_query = query.copy()
+    tail_query["newest"] = newest or ""
+    ranges = {name: value for name, value in form.chosen.items() if name in ("type", "since", "until")}
+    context = {
+        "form": form,
+        "shown": shown,
+        "query": query.urlencode(),
+        "first_tail": tail_query.urlencode(),
+        "is_live": shown.is_first and not form.errors and "until" not in form.chosen,
+        "resend_form": refused or ResendEventsForm(developer=developer, initial=ranges, auto_id="resend_%s"),
+    }
+    return render(request, "webhooks/events.html", context)
+
+
+@never_cache
+@require_safe
+@page
+def tail(request: HttpRequest) -> HttpResponse:
+    """What happened after the event `newest` and fits the filters, for the top of the list; the next request comes along."""
+    developer = signed_in(request)
+    form = EventFilterForm(request.GET)
+    newest, count = request.GET.get("newest") or None, read_id(request.GET.get("count")) or 0
+    try:
+        following = list(event_feed.after(developer.pk, newest)[:TAIL_BATCH])
+    except InvalidRequest:  # the page is older than the events we keep
+        following, count = [], MAX_TAILED
+    fitting = event_feed.up_to(developer.pk, following[-1].public_id if following else None)
+    fitting = fitting.filter(pk__in=[event.pk for event in following], **(form.lookups() if form.is_valid() else {}))
+    rows = list(fitting.annotate(shown=_BEGINNING).defer("body").order_by("-position"))
+    query = request.GET.copy()
+    query["newest"] = following[-1].public_id if following else newest or ""
+    query["count"] = str(count + len(rows))
+    context = {"events": rows, "tail_query": query.urlencode(), "is_over": count + len(rows) >= MAX_TAILED}
+    return render(request, "webhooks/_tail.html", context)
+
+
+@never_cache
+@require_safe
+@page
+def event(request: HttpRequest, public_id: str) -> HttpResponse:
+    """One event: its body, and where it was sent."""
+    developer = signed_in(request)
+    found = event_feed.get_event(developer.pk, public_id)
+    deliveries = redelivery.with_attempts(redelivery.deliveries_of(developer).filter(event=found))
+    context: dict[str, Any] = {
+        "event": found,
+        "call_id": event_feed.call_id_of(found),
+        "body": json.dumps(parse_stored_json(found.body), indent=2, ensure_ascii=False),
+        "deliveries": deliveries.order_by("pk"),
+    }
+    return render(request, "webhooks/event.html", context)
+
+
+@posted_from("events")
+@page
+def resend_events(request: HttpRequest) -> HttpResponse:
+    developer = signed_in(request)
+    form = ResendEventsForm(request.POST, developer=developer, auto_id="resend_%s")
+    if form.is_valid():
+        chosen = form.cleaned_data
+        try:
+            count = replay.resend_events(
+                developer=developer,
+                endpoint_id=chosen["endpoint"],
+                since=chosen["since"],
+                until=chosen["until"],
+                event_type=chosen["type"],
+            )
+        except ApplicationError as error:
+            add_errors(form, error)
+        else:
+            messages.success(request, f"Resending {count} event{'' if count == 1 else 's'}.")
+            return redirect("events")
+    return _show(request, refused=form)

@@ -1,0 +1,80 @@
+"""The page Webhooks: where events go, what was sent, and sending it again."""
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render, resolve_url
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.access import signed_in
+from accounts.models import Developer
+from bubblyphone.core.pages import next_page, page, reported, slice_of
+from bubblyphone.core.schema import description
+from webhooks import account_endpoints
+from webhooks.extension_points import NUMBER_ADDRESSES
+from webhooks.sending import redelivery
+
+
+class DeliveryFilterForm(forms.Form):
+    status = forms.ChoiceField(
+        required=False,
+        choices=[("", "All"), ("failed", "Failed"), ("pending", "Pending"), ("delivered", "Delivered")],
+    )
+    event = forms.ChoiceField(required=False)
+    endpoint = forms.ChoiceField(required=False)
+
+    def __init__(self, data: QueryDict, *, developer: Developer) -> None:
+        super().__init__(data)
+        events = [(name, name) for name in description().webhooks]
+        self.fields["event"] = forms.ChoiceField(required=False, choices=[("", "All events"), *events])
+        own = account_endpoints.endpoints_of(developer).order_by("pk")
+        endpoints = [(str(endpoint.pk), endpoint.description or endpoint.url) for endpoint in own]
+        self.fields["endpoint"] = forms.ChoiceField(required=False, choices=[("", "All endpoints"), *endpoints])
+
+
+@never_cache
+@require_safe
+@page
+def webhooks(request: HttpRequest) -> HttpResponse:
+    """Addresses, and deliveries newest first by status, event, and endpoint of the account."""
+    developer = signed_in(request)
+    form = DeliveryFilterForm(request.GET, developer=developer)
+    is_valid = form.is_valid()
+    names = {"status": "status", "event": "event_type", "endpoint": "endpoint_id"}
+    chosen = {names[name]: value for name, value in form.cleaned_data.items() if value}
+    found = redelivery.deliveries_of(developer).filter(**chosen)
+    rows = redelivery.with_attempts(found if is_valid else found.none())
+    shown = slice_of(rows, request.GET.get("before"))
+    query = request.GET.copy()
+    query.pop("before", None)
+    context = {
+        "form": form,
+        "shown": shown,
+        "is_filtered": bool(chosen) or not is_valid,
+        "query": query.urlencode(),
+        "failed": redelivery.failed_notices(developer).count(),
+        "numbers": NUMBER_ADDRESSES.get()(developer),
+    }
+    return render(request, "webhooks/list.html", context)
+
+
+@require_POST
+@page
+def resend(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send one again, and go back to the page that asked (`next`)."""
+    with reported(request, "Resending the webhook."):
+        redelivery.resend(developer=signed_in(request), delivery_id=pk)
+    return redirect(_target(request))
+
+
+@require_POST
+@page
+def resend_failed(request: HttpRequest) -> HttpResponse:
+    count = redelivery.resend_failed(developer=signed_in(request))
+    messages.success(request, f"Resending {count} webhook{'' if count == 1 else 's'}.")
+    return redirect(_target(request))
+
+
+def _target(request: HttpRequest) -> str:
+    return next_page(request) or resolve_url("webhooks")
