@@ -17,7 +17,6 @@ import contextlib  # noqa: E402
 import gc  # noqa: E402
 import logging  # noqa: E402
 import math  # noqa: E402
-import socket  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
 from concurrent.futures import Future  # noqa: E402
@@ -40,13 +39,13 @@ from bubblyphone.server import daphne_websocket, request_handler  # noqa: E402
 from bubblyphone.server.daphne_http import LeanWebRequest  # noqa: E402
 from bubblyphone.server.database_pool import share_connections  # noqa: E402
 from bubblyphone.server.limited_protocols import LimitedChannel, LimitedFactory, LimitedWebSocket  # noqa: E402
+from bubblyphone.server.listening import describe_endpoints  # noqa: E402
 from calls.control import commands, media_nodes  # noqa: E402
 from calls.live import database_threads, live_sessions  # noqa: E402
 from calls.live.database_threads import in_database  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
-LOOPBACK = "127.0.0.1"
 # Garbage is looked for a seventh as often as Python would (700): each time, every call waits.
 GC_THRESHOLDS = (5_000, 10, 10)
 # How often a web process looks whether calls will come to it, and from when on it expects them because no media process is there.
@@ -56,23 +55,6 @@ MEDIA_GONE_SECONDS = 15.0
 # Daphne cuts off what still runs this long after its client has gone. A request that is cut off never gives its connection
 # back, so this is longer than any of them takes: what they wait for on the network has limits of its own.
 ABANDONED_SECONDS = 120
-
-
-def describe_endpoints(host: str, port: int) -> list[str]:
-    """Twisted's endpoint descriptions. Loopback means IPv6's too where there is one: `localhost` may be either."""
-    hosts = [host]
-    if host == LOOPBACK and _has_ipv6_loopback():
-        hosts.append("::1")
-    return [f"tcp:port={port}:interface={name.replace(':', chr(92) + ':')}" for name in hosts]
-
-
-def _has_ipv6_loopback() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
 
 
 class PatientServer(Server):  # type: ignore[misc]
@@ -168,9 +150,8 @@ def main(role: str) -> None:
 
     Calls are then left to another process, open connections cancelled and waited for.
     """
-    host = settings.HOST
-    endpoints = describe_endpoints(host, settings.PORT)
-    logger.info("listening on %s", ", ".join(endpoints))
+    endpoints = describe_endpoints(settings.HOST, settings.PORT)
+    logger.info("listening on %s, port %d", settings.HOST, settings.PORT)
     # A thread that computes gives way to the loop after this long, not after Python's 5 ms: a frame of audio is due every 20.
     sys.setswitchinterval(0.0005)
     share_connections()

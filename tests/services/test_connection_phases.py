@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import aiohttp
 import pytest
@@ -22,6 +24,7 @@ from daphne import http_protocol, server
 from daphne.ws_protocol import WebSocketFactory
 from bubblyphone.server.limited_protocols import LimitedFactory, LimitedWebSocket
 from bubblyphone.server.daphne_http import LeanWebRequest
+from bubblyphone.server.listening import describe_endpoints
 
 async def app(scope, receive, send):
     await receive()
@@ -47,14 +50,20 @@ async def app(scope, receive, send):
 WebSocketFactory.protocol = LimitedWebSocket
 http_protocol.WebRequest = LeanWebRequest
 server.HTTPFactory = LimitedFactory
-server.Server(app, endpoints=[f"tcp:port={sys.argv[1]}:interface=127.0.0.1"], signal_handlers=False).run()
+server.Server(app, endpoints=describe_endpoints("127.0.0.1", int(sys.argv[1])), signal_handlers=False).run()
 """
 SECONDS = 4
 LIMITS = {"REQUEST_HEADER_SECONDS": "2", "REQUEST_SECONDS": str(SECONDS), "KEEP_ALIVE_SECONDS": "3"}
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+def running() -> Iterator[Running]:
     number = find_free()
     environment = {**os.environ, **LIMITS, "DJANGO_SETTINGS_MODULE": "bubblyphone.settings"}
     with subprocess.Popen([sys.executable, "-c", SERVER, str(number)], env=environment) as process:
@@ -64,13 +73,28 @@ def port() -> Iterator[int]:
             assert time.monotonic() < until
             time.sleep(0.1)
         try:
-            yield number
+            yield Running(number, process)
         finally:
             process.kill()
 
 
+@pytest.fixture(scope="module")
+def port(running: Running) -> int:
+    return running.port
+
+
 def connector(address: str) -> aiohttp.TCPConnector:
     return aiohttp.TCPConnector(limit=0, local_addr=(address, 0))
+
+
+def test_many_connections_wait_for_a_busy_loop(running: Running) -> None:
+    with contextlib.ExitStack() as stack:
+        running.process.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(300):  # the kernel takes each at once: none has to ask again
+                stack.enter_context(socket.create_connection(("127.0.0.1", running.port), 0.9, ("127.0.6.1", 0)))
+        finally:
+            running.process.send_signal(signal.SIGCONT)
 
 
 async def test_accepted_websockets_do_not_count(port: int) -> None:

@@ -315,6 +315,19 @@ def test_requests_of_this_machine_may_be_more_at_once(web: Web) -> None:
         assert {one.result() for one in asked} == {401}
 
 
+def seconds_until_answered(web: Web, address: str) -> float:
+    """A connection that replaces none is refused while all others are younger than a second: ask again until then."""
+    began = time.monotonic()
+    while True:
+        try:
+            web.health(address)
+        except (ConnectionResetError, http.client.RemoteDisconnected):
+            assert time.monotonic() - began < 30
+            time.sleep(0.1)
+        else:
+            return time.monotonic() - began
+
+
 def test_many_addresses_leave_room(web: Web) -> None:
     """1,100 connections from 44 addresses; the process may open 1,024 descriptors."""
     connections = []
@@ -322,7 +335,7 @@ def test_many_addresses_leave_room(web: Web) -> None:
         connection = web.connect(f"127.0.6.{number % 44 + 1}")
         connection.sendall(b"GET /healthz HTTP/1.1\r\nX-A: b")
         connections.append(connection)
-    assert web.health("127.0.7.1") < 3
+    assert seconds_until_answered(web, "127.0.7.1") < 5
     assert web.descriptors() <= DESCRIPTORS * 3 // 4 + DATABASE_POOL + 64
     assert sum(map(is_open, connections)) <= DESCRIPTORS * 3 // 4
     for connection in connections:
