@@ -5,8 +5,9 @@ The destination is what the developer's server answers to `transfer_call` (dynam
 variables of `transfer_number` made no number in this call, that is `transfer.failed`, and a fixed number is tried if there is one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -20,11 +21,16 @@ from calls.live.database_threads import in_database
 from calls.live.tool_calls import ToolWebhook
 from calls.live.tool_results import ToolAnswer
 from calls.models import Call
+from calls.session.model_notices import TAKEN_OVER
 from webhooks.http.outbound_http import PostResult
 
 # The model may read these to the caller: nothing technical.
 NOT_POSSIBLE = "The call cannot be transferred: no number is available right now."
 FORM = "Use E.164, like +14155550100, without spaces, parentheses, or a scheme."
+UNWANTED = Refusal("taken_over", TAKEN_OVER, is_final=True)
+
+# Has a number called with a briefing, unless that is refused.
+HaveCalled = Callable[[str, str], Awaitable[Refusal | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +60,32 @@ class TransferRouter:
         self._values = values
         self._unusable_number = unusable_number
 
-    async def __call__(self, arguments: Mapping[str, Any]) -> str:
+    async def __call__(self, arguments: Mapping[str, Any], may_call: Callable[[], bool]) -> str:
+        have_called = partial(self._have_called, may_call)
         refusal: Refusal | None = Refusal("no_destination", "No transfer number is set for this call.")
         if self._webhook is not None:
-            refusal = await self._ask_server(self._webhook, arguments)
+            refusal = await self._ask_server(self._webhook, arguments, have_called)
         if refusal is not None and self._unusable_number and not refusal.is_final:
             refusal = unusable(self._unusable_number)
             await in_database(self._note, self._unusable_number, refusal, "system")
         if refusal is not None and self._transfer_number and not refusal.is_final:
-            refusal = await self._ask_configured(_briefing(arguments))
+            refusal = await self._ask_configured(_briefing(arguments), have_called)
         if refusal is None:
             return ""
         return refusal.message if refusal.is_final else NOT_POSSIBLE
 
-    async def _ask_configured(self, briefing: str) -> Refusal | None:
+    async def _ask_configured(self, briefing: str, have_called: HaveCalled) -> Refusal | None:
         """The configured number, which may have variables that tools set during the call."""
         number = expand(self._transfer_number, self._values).strip()
         if is_e164(number):
-            return await self._ask(number, briefing)
+            return await have_called(number, briefing)
         refusal = unusable(number)
         await in_database(self._note, number, refusal, "system")
         return refusal
 
-    async def _ask_server(self, webhook: ToolWebhook, arguments: Mapping[str, Any]) -> Refusal | None:
+    async def _ask_server(
+        self, webhook: ToolWebhook, arguments: Mapping[str, Any], have_called: HaveCalled
+    ) -> Refusal | None:
         refusals: list[Refusal] = []
 
         async def use(response: PostResult, answer: ToolAnswer) -> ToolAnswer:
@@ -85,7 +94,7 @@ class TransferRouter:
             if refusal is not None:
                 await in_database(self._note, destination.to, refusal, "webhook")
             else:
-                refusal = await self._ask(destination.to, destination.briefing or _briefing(arguments))
+                refusal = await have_called(destination.to, destination.briefing or _briefing(arguments))
             if refusal is None:
                 return answer
             refusals.append(refusal)
@@ -94,7 +103,9 @@ class TransferRouter:
         await webhook.send(TRANSFER_CALL.name, arguments, use)
         return refusals[0] if refusals else None
 
-    async def _ask(self, to: str, briefing: str) -> Refusal | None:
+    async def _have_called(self, may_call: Callable[[], bool], to: str, briefing: str) -> Refusal | None:
+        if not may_call():
+            return UNWANTED
         refusal: Refusal | None = await in_database(ask, self._call_id, to, source="streaming", briefing=briefing)
         return refusal
 

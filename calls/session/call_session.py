@@ -341,6 +341,7 @@ class CallSession(SessionOrders):
                 self._tools.begin(session, event, denied=TAKEN_OVER if self.take_over.is_on else "")
             case ToolCallsCancelled(call_ids):
                 self._tools.cancel(call_ids)
+                self._transfer.cancel(call_ids)
                 self._dead_air.nothing_due()
             case TurnDone():
                 self._is_mid_answer = False

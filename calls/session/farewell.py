@@ -56,6 +56,7 @@ class Farewell:
         """A person takes the agent's place: it does not hang up or hand over, though it has begun to."""
         self.has_begun = False
         self._withdrawals += 1
+        self._transfer.withdraw()
 
     async def _deny(self, session: RealtimeSession, call: ToolCall) -> None:
         with contextlib.suppress(ProviderError):

@@ -1,6 +1,6 @@
 """What a live session is handed: whom it tells, whom it asks, how long it may last. No database, no framework."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,7 +62,8 @@ class LateResults(Protocol):
 class TransferRequester(Protocol):
     """Asks for the call to be handed over; returns why that cannot be, or "" when the other leg is being called."""
 
-    async def __call__(self, arguments: Mapping[str, Any]) -> str: ...
+    async def __call__(self, arguments: Mapping[str, Any], may_call: Callable[[], bool]) -> str:
+        """Where to may take a while to find out. `may_call` says just before somebody is called whether that is still wanted."""
 
 
 class FallbackTts(Protocol):

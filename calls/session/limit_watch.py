@@ -77,7 +77,9 @@ class LimitWatch:
                 self._end("max_duration")
                 return
             heard_at = now if self._take_over.is_on else max(self._vad.heard_at, self._caller_input.acted_at)
-            match self._silence_limit.due(self._silent_seconds(), heard_at=heard_at, may_ask=self.may_speak):
+            is_excused = self._is_excused
+            silent_for = self._silent_seconds(is_excused=is_excused)
+            match self._silence_limit.due(silent_for, heard_at=heard_at, may_ask=self.may_speak, is_excused=is_excused):
                 case Due.END:
                     self._end("silence_timeout")
                     return
@@ -105,18 +107,20 @@ class LimitWatch:
         """Whether the model may speak, and the caller has been silent for a moment."""
         return self.may_speak and self._now() - self._vad.heard_at >= PAUSE_SECONDS
 
-    def _silent_seconds(self) -> float:
-        """Since the last sound. Ringing is one; the wait for a model, a verdict, a tool or a person is nobody's silence.
+    @property
+    def _is_excused(self) -> bool:
+        """Whether somebody waits for a model, a verdict, a tool or a person, which is nobody's silence."""
+        is_waiting = self._transfer.is_under_way or not self._answering.is_decided or not self._link.connections
+        return is_waiting or self._tools.is_busy
+
+    def _silent_seconds(self, *, is_excused: bool) -> float:
+        """Since the last sound. Ringing is one.
 
         A person who has taken the call over may be silent for as long as they like; then a new silence begins.
         """
-        is_waiting = self._transfer.is_under_way or not self._answering.is_decided or not self._link.connections
         is_elsewhere = self._transfer.is_ringing or self._answering.is_machine or self._take_over.is_on
         self._silence.heard(max(self._agent_output.sound_ends_at, self._vad.heard_at, self._caller_input.acted_at))
-        return self._silence.check(
-            is_sound=is_elsewhere or self._agent_output.is_audible,
-            is_excused=is_waiting or self._tools.is_busy,
-        )
+        return self._silence.check(is_sound=is_elsewhere or self._agent_output.is_audible, is_excused=is_excused)
 
     async def _mend_dead_air(self, now: float) -> None:
         if self._vad.voiced_ms >= self._dead_air.spoken_ms and self._vad.voice_at > (self._dead_air.since or 0.0):

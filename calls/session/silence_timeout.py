@@ -70,18 +70,23 @@ class SilenceLimit:
         self._seconds = seconds
         self._ask_after = seconds * ASK_AFTER if asks else None
         self._asked_at: float | None = None
-        self._now = now
+        self._excused_since = 0.0  # of the seconds since then
+        self._now, self._looked_at = now, now()
 
-    def due(self, silent_for: float, *, heard_at: float, may_ask: bool) -> Due:
-        """`heard_at`: when the other person was last heard. `may_ask`: whether the agent could speak now."""
+    def due(self, silent_for: float, *, heard_at: float, may_ask: bool, is_excused: bool) -> Due:
+        """`heard_at`: when the other person was last heard. `may_ask`: whether the agent could speak now. `is_excused`: the time
+        since the last look does not count."""
+        now = self._now()
+        since_last_look, self._looked_at = now - self._looked_at, now
         if self._asked_at is not None and heard_at > self._asked_at:
             self._asked_at = None
         if self._asked_at is not None:
-            left = self._seconds * (1 - ASK_AFTER)
-            return Due.END if min(silent_for, self._now() - self._asked_at) >= left else Due.NOTHING
+            self._excused_since += since_last_look if is_excused else 0.0
+            waited_for = now - self._asked_at - self._excused_since
+            return Due.END if min(silent_for, waited_for) >= self._seconds * (1 - ASK_AFTER) else Due.NOTHING
         if silent_for >= self._seconds:
             return Due.END
         if self._ask_after is not None and silent_for >= self._ask_after and may_ask:
-            self._asked_at = self._now()
+            self._asked_at, self._excused_since = now, 0.0
             return Due.QUESTION
         return Due.NOTHING

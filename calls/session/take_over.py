@@ -108,7 +108,7 @@ class TakeOver:
         """Why this person cannot have the call now; "" if they can."""
         if self.person is not None and self.person.id != person.id:
             return f"{self.person.name} has taken over this call."
-        if self._transfer.is_ringing:
+        if self._transfer.leaves_agent:
             return "The call is being transferred."
         if self._answering.is_machine:
             return "No person has answered this call yet."

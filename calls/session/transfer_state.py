@@ -1,6 +1,6 @@
 """A live session's part in a transfer: the model asks for it, is out of it while it rings, and gets a note when nobody was reached."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from agents.cues import Cue
@@ -22,12 +22,40 @@ class TransferState:
         self._answer = answer
         # The model's own request, with the session that made it: answered only when nobody could be reached.
         self._asked: tuple[RealtimeSession, ToolCall] | None = None
+        self._withdrawals = 0
+        self._is_placed = False  # it is certain that somebody is called
         self.is_ringing = False  # for the caller, who hears nothing else
         self.is_under_way = False
 
+    @property
+    def leaves_agent(self) -> bool:
+        """Whether the caller is on the way to somebody else, from the moment when that can no longer be withdrawn."""
+        return self._is_placed or self.is_ringing
+
     async def request(self, arguments: Mapping[str, Any]) -> str:
         """Have somebody called. Returns why that cannot be, or ""."""
-        return await self._request(arguments) if self._request else "This call cannot be transferred."
+        if self._request is None:
+            return "This call cannot be transferred."
+        withdrawals = self._withdrawals
+
+        def may_call() -> bool:
+            is_wanted = withdrawals == self._withdrawals
+            self._is_placed = self._is_placed or is_wanted
+            return is_wanted
+
+        error = await self._request(arguments, may_call)
+        if error:
+            self._is_placed = False
+        return error
+
+    def withdraw(self) -> None:
+        """Nobody is to be called who is not called yet."""
+        self._withdrawals += 1
+
+    def cancel(self, call_ids: Collection[str]) -> None:
+        """The model no longer wants these calls of its tools."""
+        if self._asked is not None and self._asked[1].call_id in call_ids:
+            self.withdraw()
 
     async def ask(self, session: RealtimeSession, call: ToolCall) -> None:
         """The model wants somebody else to take over."""
@@ -39,18 +67,19 @@ class TransferState:
     def begun(self) -> None:
         """Somebody else is being called: from now on the caller hears the ringing, and the model nothing."""
         self.is_ringing = self.is_under_way = True
+        self._is_placed = False
 
     async def stay_meanwhile(self) -> None:
         """Somebody else is being called and will be briefed first: until then the model stays with the caller."""
         asked, self._asked = self._asked, None
-        self.is_under_way = True
+        self.is_under_way, self._is_placed = True, False
         if asked is not None:
             await self._answer(*asked, {"result": model_notices.STAY_MEANWHILE})
 
     async def failed(self, reason: str) -> None:
         """Nobody could be reached: the model has the caller back, and gets the reason."""
         asked, self._asked = self._asked, None
-        self.is_ringing = self.is_under_way = False
+        self.is_ringing = self.is_under_way = self._is_placed = False
         why = model_notices.not_handed_over(reason)
         if asked is not None:
             await self._answer(*asked, {"error": why})

@@ -19,6 +19,7 @@ from calls.live.database_threads import in_database
 from calls.live.event_writer import WRITER
 from calls.live.transfer_tool import NOT_POSSIBLE
 from calls.models import Call, CallEvent, Transfer
+from calls.session.model_notices import TAKEN_OVER
 from phone_numbers.carriers.carrier_events import CarrierEventType
 from phone_numbers.carriers.registry import forget_carriers
 from tests import carriers, factories
@@ -85,10 +86,10 @@ def asked_call(url: str, fixed: str | None, **fields: Any) -> Call:
     return make_call(number, BEGIN, **fields)
 
 
-async def ask(call: Call, **arguments: Any) -> str:
+async def ask(call: Call, *, is_wanted: bool = True, **arguments: Any) -> str:
     requester = session_runner.transfer_requester(await in_database(live_call.load, call.pk))
     assert requester is not None
-    told = await requester({"reason": "billing", **arguments})
+    told = await requester({"reason": "billing", **arguments}, lambda: is_wanted)
     await WRITER.drained()
     return told
 
@@ -201,6 +202,16 @@ async def test_a_server_that_does_not_answer_is_passed_over(monkeypatch: pytest.
         assert await ask(call) == ""
         found = await in_database(outcome, call)
     assert (found["failed"], found["tried"]) == ([("", "webhook_failed")], [(FIXED, "")])
+
+
+@dynamic
+@pytest.mark.django_db(transaction=True)
+async def test_nobody_is_called_whom_the_server_named_too_late() -> None:
+    async with tool_server(says({RESULT: SALES})) as url:
+        call = await in_database(asked_call, url, FIXED)
+        assert await ask(call, is_wanted=False) == TAKEN_OVER
+        found = await in_database(outcome, call)
+    assert found == {"failed": [], "tried": [], "success": True, "log": ("delivered", "")}
 
 
 @dynamic

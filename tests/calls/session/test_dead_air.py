@@ -140,7 +140,7 @@ async def test_who_interrupted_waits_for_an_answer() -> None:
 async def test_another_model_takes_over_and_at_last_a_person() -> None:
     fallback, asked = ScriptedModel(), list[Any]()
 
-    async def request_transfer(arguments: Any) -> str:
+    async def request_transfer(arguments: Any, may_call: Any) -> str:
         asked.append(arguments)
         return ""
 

@@ -1,12 +1,14 @@
 """A session that hands its call over, and one that waits for the verdict of who answered: both ends in the test's hand."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from agents.providers.model_events import AudioDelta, ToolCall
+from agents.providers.model_events import AudioDelta, ToolCall, ToolCallsCancelled
+from calls.session.model_notices import TAKEN_OVER
+from calls.session.take_over import Person
 from calls.session.who_answered import VERDICT_SECONDS, Answering
 from tests.calls.scripted import FRAME, audio
 from tests.calls.session.conversations import conversation
@@ -19,9 +21,19 @@ class Desk:
     def __init__(self, problem: str = "") -> None:
         self.problem = problem
         self.requests: list[Mapping[str, Any]] = []
+        self.answers = asyncio.Event()  # a developer's server, which says where to
+        self.answers.set()
+        self.called = 0
 
-    async def __call__(self, arguments: Mapping[str, Any]) -> str:
+    async def __call__(self, arguments: Mapping[str, Any], may_call: Callable[[], bool]) -> str:
         self.requests.append(arguments)
+        return await asyncio.shield(asyncio.create_task(self._place(may_call)))
+
+    async def _place(self, may_call: Callable[[], bool]) -> str:
+        await self.answers.wait()
+        if not self.problem and not may_call():
+            return TAKEN_OVER
+        self.called += not self.problem
         return self.problem
 
 
@@ -59,6 +71,35 @@ async def test_a_transfer_that_cannot_be_is_told_to_the_model() -> None:
         model.queue.put_nowait(ASKED)
         await until(lambda: model.results)
         assert model.results == [("c1", "transfer_call", {"error": "No number is known."})]
+
+
+async def test_nobody_is_called_once_a_person_has_taken_the_call_over_or_the_model_withdraws() -> None:
+    desk = Desk()
+    async with conversation(request_transfer=desk) as talk:
+        model = await talk.model_session()
+        desk.answers.clear()
+        model.queue.put_nowait(ASKED)
+        await until(lambda: desk.requests)
+        model.queue.put_nowait(ToolCallsCancelled(("c1",)))
+        await settled()
+        desk.answers.set()
+        await settled()
+        assert (desk.called, model.results) == (0, [])
+        desk.answers.clear()
+        model.queue.put_nowait(ToolCall("c2", "transfer_call", {}))
+        await until(lambda: len(desk.requests) == 2)
+        ada = Person("1", "ada@example.com")
+        assert await talk.session.take_over.begin(ada) == ""
+        desk.answers.set()
+        await until(lambda: model.results)
+        assert (desk.called, model.results) == (0, [("c2", "transfer_call", {"error": TAKEN_OVER})])
+        await talk.session.take_over.end(ada.id, "returned")
+        # Called already, though the session has yet to be told.
+        model.queue.put_nowait(ToolCall("c3", "transfer_call", {}))
+        await until(lambda: desk.called)
+        assert await talk.session.take_over.begin(ada) == "The call is being transferred."
+        await talk.session.transfer_failed("busy")
+        assert await talk.session.take_over.begin(ada) == ""
 
 
 async def test_a_caller_who_waits_for_a_person_may_be_silent() -> None:

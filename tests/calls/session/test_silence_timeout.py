@@ -169,5 +169,18 @@ async def test_the_agent_asks_once_before_the_call_ends(answers: bool) -> None:
         assert model.replies.count(Cue.ASK_IF_THERE) == (2 if answers else 1)
 
 
+async def test_a_tool_that_the_question_leads_to_is_waited_for() -> None:
+    loop = asyncio.get_running_loop()
+    async with conversation(silence=SILENCE_SECONDS, asks=True) as talk:
+        model = await talk.model_session()
+        model.queue.put_nowait(AudioDelta("greeting", audio(100)))
+        model.queue.put_nowait(TurnDone())
+        await until(lambda: model.replies[-1] == Cue.ASK_IF_THERE)
+        await tool_works(talk, model)
+        done_at = loop.time()
+        assert await talk.task == "silence_timeout"
+        assert loop.time() - done_at == pytest.approx(4, abs=2 * LOOK_SECONDS)
+
+
 async def test_without_the_setting_nobody_is_asked() -> None:
     assert await ended_after(nothing) == pytest.approx(SILENCE_SECONDS, abs=2 * LOOK_SECONDS)
