@@ -8,5 +8,5 @@ from accounts.models import Developer
 def signed_in(request: HttpRequest) -> Developer:
     """The developer who is signed in. Only for views that require it (`bubblyphone.core.pages.page`)."""
     if not isinstance(request.user, Developer):
-        raise TypeError("This view is not for those who have not signed in.")
+        raise TypeError("This view requires a signed-in developer.")
     return request.user

@@ -62,7 +62,7 @@ KINDS = (
     ),
     NotificationKind(
         "country_verification",
-        "Verification decided",
+        "Verification result",
         "Your documents for a country were approved or rejected.",
         ("country_verification",),
         ("country.verification.updated",),
@@ -70,7 +70,7 @@ KINDS = (
     NotificationKind(
         "carrier_account",
         "Carrier credentials",
-        "A carrier no longer accepts the credentials of your own account. At most once a day for an account.",
+        "A carrier no longer accepts the credentials of your own account. At most once a day per account.",
         ("carrier_account_failing",),
         ("carrier_account.failing",),
     ),

@@ -25,7 +25,7 @@ def validate_capabilities(value: Any) -> None:
     if not isinstance(value, dict):
         raise ValidationError("Enter a JSON object.")
     if unknown := sorted(value.keys() - Capabilities.model_fields.keys()):
-        raise ValidationError([f"{name}: There is no such capability." for name in unknown])
+        raise ValidationError([f"{name}: Unknown capability." for name in unknown])
     try:
         Capabilities.from_json(value)
     except Mismatch as error:

@@ -110,7 +110,7 @@ def _write(
     }
     entry, is_new = book._default_manager.get_or_create(key=key, defaults=values)
     if not is_new and (entry.developer_id, entry.kind, entry.amount) != (developer_id, kind, amount):
-        raise KeyReused(f"{key} stands for {entry.kind} {entry.amount} already, not for {kind} {amount}.")
+        raise KeyReused(f"{key} already exists with {entry.kind} {entry.amount}, not {kind} {amount}.")
     if is_new:
         note_change(developer_id, entry.created_at)
     return entry, is_new

@@ -20,7 +20,7 @@ PUBLIC_URL = env_str(
     f"http://localhost:{PORT}",
     shown="`http://localhost:PORT`",
     example="https://agents.example.com",
-    purpose="Base URL by which carriers and browsers reach this installation; `https` outside development. WebSocket URLs "
+    purpose="Base URL at which carriers and browsers reach this installation; `https` outside development. WebSocket URLs "
     "derive from it.",
 )
 MEDIA_NODE = env_str(
@@ -34,7 +34,7 @@ MEDIA_STREAM_URL = env_str(
     "MEDIA_STREAM_URL",
     shown="`PUBLIC_URL/media/MEDIA_NODE`, as `wss`",
     example="wss://agents.example.com/media/media-1",
-    purpose="WebSocket URL by which the carrier reaches this media process. The call's token is added to it. "
+    purpose="WebSocket URL at which the carrier reaches this media process. The call's token is added to it. "
     "[Media processes](production.md#media-processes)",
 )
 DATA_DIR = env_str(
@@ -85,7 +85,7 @@ DATABASE_URL = env_secret(
     example="postgresql://user:password@localhost:5432/bubblyphone",
     purpose="PostgreSQL: `postgresql://user:password@host:5432/name`.",
 )
-DATABASE_POOL_SIZE = env_int("DATABASE_POOL_SIZE", 80, purpose="Database connections of one web process, at most.")
+DATABASE_POOL_SIZE = env_int("DATABASE_POOL_SIZE", 80, purpose="Maximum database connections per web process.")
 REDIS_URL = env_secret(
     "REDIS_URL",
     shown="embedded Valkey under `make run`",
@@ -210,8 +210,8 @@ STAFF_SECOND_FACTOR = env_bool(
     not DEMO,
     shown="`1`; `0` with `DEMO`",
     example="1",
-    purpose="Require staff to set up two-factor authentication before the admin opens. With `0` they are asked to; once set "
-    "up, it is required.",
+    purpose="Require staff to set up two-factor authentication before the admin opens. With `0`, setup is "
+    "optional; once set up, it is required.",
 )
 
 section("Email")
@@ -254,13 +254,17 @@ REQUEST_HEADER_SECONDS = env_int(
     10,
     minimum=1,
     unit="seconds",
-    purpose="Until a request's headers must be complete; also the grace period before a body's rate is measured.",
+    purpose="Time allowed for a request's headers; also the grace period before a body's rate is measured.",
 )
 REQUEST_SECONDS = env_int(
-    "REQUEST_SECONDS", 90, minimum=1, unit="seconds", purpose="Until a response must start, and between its parts."
+    "REQUEST_SECONDS",
+    90,
+    minimum=1,
+    unit="seconds",
+    purpose="Time allowed until a response starts, and between its parts.",
 )
 KEEP_ALIVE_SECONDS = env_int(
-    "KEEP_ALIVE_SECONDS", 60, minimum=1, unit="seconds", purpose="Until an idle connection is closed."
+    "KEEP_ALIVE_SECONDS", 60, minimum=1, unit="seconds", purpose="Time after which an idle connection is closed."
 )
 SECURE_SSL_REDIRECT = env_bool(
     "SECURE_SSL_REDIRECT", purpose="Redirect http requests to https, if no proxy in front does."

@@ -20,13 +20,13 @@ ANSWER_SECONDS = Histogram(
 )
 ADDED_LATENCY = Histogram(
     "added_latency_seconds",
-    "The part of an answer's delay that is ours: from the model's first sound until it was sent to the carrier.",
+    "Our part of the answer delay: from the model's first sound until it was sent to the carrier.",
     buckets=OWN_SECONDS,
 )
 MODEL_CONNECTIONS = Counter("model_connections", "Connections to models, by outcome.", ("model", "outcome"))
 FRAMES = Counter("audio_frames", "Callers' audio frames that arrived.")
-LATE = Counter("audio_frames_late", "Frames that arrived more than 100 ms after their turn.")
-LOST = Counter("audio_frames_lost", "Frames that never arrived, or that found no model to take them.", ("where",))
+LATE = Counter("audio_frames_late", "Frames that arrived more than 100 ms late.")
+LOST = Counter("audio_frames_lost", "Frames that never arrived, or that no model was connected to receive.", ("where",))
 
 _OUTCOMES = {"model.connected": "connected", "model.reconnected": "reconnected"}
 

@@ -45,7 +45,7 @@ def _ended_calls(developer_id: int, before: datetime, left: Q) -> Iterator[list[
 
 
 KINDS = (
-    RetentionKind("recordings", "Recordings", "The sound of calls.", recording_access.delete_older),
+    RetentionKind("recordings", "Recordings", "The audio of calls.", recording_access.delete_older),
     RetentionKind(
         "transcripts",
         "Transcripts",

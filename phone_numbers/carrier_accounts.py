@@ -66,7 +66,9 @@ def carrier_key(*, developer: Developer, carrier: str = "", carrier_account_id: 
     """What numbers call a carrier, or an account of the developer's. Raises NotFound, and InvalidRequest where the two disagree."""
     if carrier_account_id is None:
         if carrier and carrier not in (known := configured_carriers()):
-            raise InvalidRequest({"carrier": [f"Must be a configured carrier: {', '.join(known) or 'there is none'}."]})
+            raise InvalidRequest(
+                {"carrier": [f"Must be a configured carrier: {', '.join(known) or 'none is configured'}."]}
+            )
         return carrier or default_carrier()
     account = get_account(developer=developer, pk=carrier_account_id)
     if carrier and carrier != account.provider:
@@ -107,7 +109,7 @@ def update_account(
         if locked is None:
             raise NotFound("Not found.")
         if credentials and locked.encrypted != account.encrypted:
-            raise Conflict("The credentials have been changed meanwhile. Try again.")
+            raise Conflict("The credentials were changed by another request. Try again.")
         for name, value in changes.items():
             setattr(locked, name, value)
         locked.save(update_fields=list(changes))
@@ -124,7 +126,7 @@ def _stored(developer_id: int, provider: str, credentials: Mapping[str, str]) ->
         except CarrierError as error:
             if error.reason in VERDICTS:
                 raise InvalidRequest({"credentials": [_verdict(provider, error)]}) from error
-            raise UpstreamFailed("The carrier could not be asked whether the credentials work. Try again.") from error
+            raise UpstreamFailed("The carrier could not be reached to verify the credentials. Try again.") from error
     complete = {**given, **{name: value for name, value in found.items() if value}}
     # The last required credential is the secret one.
     secret = given[own_accounts_at(provider).required_credentials[-1]]
@@ -146,7 +148,7 @@ def check_account(account: CarrierAccount) -> CarrierAccount:
         try:
             _note(account, _problem(account))
         except CarrierError as error:
-            raise UpstreamFailed("The carrier could not be asked whether the credentials work. Try again.") from error
+            raise UpstreamFailed("The carrier could not be reached to verify the credentials. Try again.") from error
     return account
 
 
@@ -191,7 +193,7 @@ def _check_names(provider: str, credentials: Mapping[str, str]) -> None:
     adapter = own_accounts_at(provider)
     known = {*adapter.required_credentials, *adapter.optional_credentials}
     problems = [f"{name} is required." for name in adapter.required_credentials if not credentials.get(name)]
-    problems += [f"{name} is not known." for name in credentials if name not in known]
+    problems += [f"Unknown credential: {name}." for name in credentials if name not in known]
     problems += [
         f"{name} must be ASCII text without spaces."
         for name, value in credentials.items()

@@ -61,7 +61,7 @@ def _with_version(number: PhoneNumber, changes: Mapping[str, Any], agent_id: int
     wanted = found.pop("agent_version", None)
     if wanted is not None:
         if agent_id is None:
-            raise InvalidRequest({"agent_version": ["Choose an agent before a version of it."]})
+            raise InvalidRequest({"agent_version": ["Choose an agent before you choose a version."]})
         version = AgentVersion.objects.filter(agent_id=agent_id, number=wanted).first()
         if version is None:
             raise InvalidRequest({"agent_version": [f"The agent has no version {wanted}."]})

@@ -78,7 +78,9 @@ def get_requirements(*, country: str, number_type: str, carrier: str = "") -> li
         raise InvalidRequest({"number_type": [f"No {number_type} numbers are for sale in {country}."]})
     carrier = carrier or default_carrier()
     if not is_sold(country, carrier):
-        raise InvalidRequest({"carrier": [f"Numbers of {country} need documents, which {carrier} does not take here."]})
+        raise InvalidRequest(
+            {"carrier": [f"Numbers in {country} require documents, which {carrier} does not accept here."]}
+        )
     return requirements_of(country=country, number_type=number_type, carrier=carrier)
 
 

@@ -164,7 +164,7 @@ def release_number(*, number: PhoneNumber, is_last_day: bool = False) -> None:
             raise UpstreamFailed(
                 "The carrier does not accept the credentials of this number's carrier account. Replace them, then release the number again."
             ) from error
-        logger.warning("A number left without its carrier's consent", extra={"phone_number_id": number.pk})
+        logger.warning("A number was released without its carrier's confirmation", extra={"phone_number_id": number.pk})
     with transaction.atomic():
         held = PhoneNumber.objects.select_for_update(of=("self",)).exclude(status=PhoneNumber.Status.RELEASED)
         if (fresh := held.filter(pk=number.pk).first()) is not None:

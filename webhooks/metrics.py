@@ -7,7 +7,7 @@ from bubblyphone.core.metrics import Counter, Histogram, Sampled, Samples
 from webhooks.http.outbound_http import PostResult
 from webhooks.models import WebhookDelivery
 
-DELIVERIES = Counter("webhooks", "Webhooks that were delivered, or given up.", ("outcome",))
+DELIVERIES = Counter("webhooks", "Webhooks delivered or given up.", ("outcome",))
 ATTEMPTS = Counter("webhook_attempts", "Requests to developers' servers, by their result.", ("result",))
 ATTEMPT_SECONDS = Histogram("webhook_attempt_seconds", "Time until developers' servers answered.")
 

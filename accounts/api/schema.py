@@ -75,7 +75,7 @@ OPERATIONS = {
         ),
         "PUT /notifications": Operation(
             "Set notifications",
-            "Kinds and channels that you leave out stay unchanged.",
+            "Omitted kinds and channels stay unchanged.",
             answer=data_of(NOTIFICATIONS),
             body=NotificationsSerializer,
             example={"daily_limit": {"email": False, "webhook": True}},

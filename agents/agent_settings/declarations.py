@@ -120,7 +120,7 @@ class DeclaredSettings:
         about='URL that receives `call.tool_call`. Respond within 10 seconds with `{"result": …}`. Any 2xx is a success. An '
         "empty body is an empty result. Any other JSON or text is passed to the model unchanged.",
         example="https://yourapp.com/tools",
-        hint="Receives calls of tools without a url.",
+        hint="Receives calls to tools without a URL.",
         placeholder="https://",
         on_call_page="Tool webhook URL",
     )
@@ -132,7 +132,7 @@ class DeclaredSettings:
         about="URL asked while an inbound call rings (`call.lookup`). Its response can choose the agent, set variables, "
         "metadata, and the greeting, or reject the call. The call is answered within 2.5 seconds, with or without it.",
         example="https://yourapp.com/lookup",
-        hint="Asked who is calling while the phone rings. It can choose the agent and set variables.",
+        hint="We ask it who is calling while the phone rings. It can choose the agent and set variables.",
         placeholder="https://",
         on_call_page="Lookup URL",
     )

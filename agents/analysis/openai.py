@@ -39,7 +39,10 @@ class OpenAIAnalyser(Analyser):
         try:
             return _read(wanted, answer)
         except ValidationError as error:
-            messages += [_message("assistant", answer), _message("user", f"That does not fit. {_problems(error)}")]
+            messages += [
+                _message("assistant", answer),
+                _message("user", f"The answer does not fit the schema. {_problems(error)}"),
+            ]
         try:
             return _read(wanted, self._ask(messages, wanted))
         except ValidationError as error:

@@ -252,7 +252,7 @@ def _readable(use: _ToolUse) -> Call | None:
         arguments = None
     if isinstance(arguments, dict):
         return Call(use.call_id, use.name, arguments)
-    use.arguments, use.result = "{}", '{"error": "The arguments were no JSON object. Call again."}'
+    use.arguments, use.result = "{}", '{"error": "The arguments must be a JSON object. Call the tool again."}'
     return None
 
 

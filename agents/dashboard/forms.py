@@ -169,7 +169,7 @@ class OpenApiForm(forms.Form):
         required=False,
         max_length=1000,
         widget=forms.URLInput(attrs={"placeholder": "https://api.example.com/v1", "autocomplete": "off"}),
-        help_text="Only needed if the document doesn't name it, or for another server.",
+        help_text="Only needed if the document does not specify one, or to use a different one.",
     )
 
     def __init__(self, *args: Any, taken: Iterable[str] = ()) -> None:

@@ -43,7 +43,7 @@ def agent(request: HttpRequest, pk: int) -> HttpResponse:
         except ApplicationError as error:
             show_refusal(request, error)
         else:
-            messages.success(request, "Draft saved. Calls still use what is live.")
+            messages.success(request, "Draft saved. Calls still use the live version.")
             return redirect("agent", pk)
     if editor.is_valid():
         try:

@@ -17,6 +17,8 @@ def offline_voice(request: HttpRequest) -> HttpResponse:
     try:
         sample = run_waiting(voice_samples.offline_sample)
     except (speech.SpeechError, TimeoutError):
-        return HttpResponse("The offline voice cannot speak now.", status=503, content_type="text/plain")
+        return HttpResponse(
+            "The offline voice is unavailable right now. Try again.", status=503, content_type="text/plain"
+        )
     headers = {"Cache-Control": f"private, max-age={ONE_DAY}", "Content-Length": str(len(sample))}
     return HttpResponse(sample, content_type="audio/wav", headers=headers)

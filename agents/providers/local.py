@@ -264,7 +264,7 @@ class LocalSession(RealtimeSession):
                 else:
                     self._take_utterance(event)
         except SpeechError as exc:
-            error = ProviderError("The speech recognizer does not run.", retryable=True)
+            error = ProviderError("The speech recognizer is not running.", retryable=True)
             error.__cause__ = exc
             self._events.put_nowait(error)
 

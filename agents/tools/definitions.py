@@ -46,11 +46,11 @@ TRANSFER_CALL = ToolSpec(
 )
 SEND_DTMF = ToolSpec(
     name="send_dtmf",
-    description="Press keys of the telephone. Call it only when a machine at the other end asks for them.",
+    description="Press keys on the telephone keypad. Call it only when a machine at the other end asks for them.",
     parameters={
         "type": "object",
         "properties": {
-            "digits": {"type": "string", "description": "The keys in their order: 0-9, *, #; w waits half a second."}
+            "digits": {"type": "string", "description": "The keys in order: 0-9, *, #; w waits half a second."}
         },
         "required": ["digits"],
     },

@@ -121,7 +121,7 @@ def _fill_url(
         if not text and match.start() < path_end:
             kind = "argument" if match["argument"] else "variable"
             raise UnusableRequest(
-                f"The {kind} {match['argument'] or match['variable']} has no value, and the URL needs it."
+                f"The {kind} {match['argument'] or match['variable']} has no value, but the URL requires it."
             )
         return quote(text, safe="")
 
@@ -222,7 +222,7 @@ def _url_problems(url: object, parameters: set[str]) -> Iterator[str]:
         return
     example = _TOKEN.sub("x", url)
     if "{" in example or "}" in example:
-        yield "Has a brace that is no placeholder. Use {argument}, {{variable}}, or {{secret.NAME}}."
+        yield "Contains a brace that is not part of a placeholder. Use {argument}, {{variable}}, or {{secret.NAME}}."
         return
     if "#" in example:
         yield "Must not have a fragment."
@@ -246,7 +246,7 @@ def _header_problems(headers: object, path: str) -> Iterator[Problem]:
         if not _HEADER_NAME.fullmatch(name):
             yield f"{path}.{name}", "Not a valid header name."
         elif name.lower() in FIXED_HEADERS:
-            yield f"{path}.{name}", "This header is set by us."
+            yield f"{path}.{name}", "We set this header. Remove it."
         elif not isinstance(text, str) or len(text) > MAX_HEADER_CHARACTERS or _CONTROLS.search(text):
             yield (
                 f"{path}.{name}",

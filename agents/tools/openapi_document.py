@@ -65,7 +65,7 @@ def _parse_yaml(text: str) -> Any:
     except (yaml.YAMLError, ValueError, TypeError) as error:
         if isinstance(error, UnusableDocument):
             raise
-        raise UnusableDocument("The document is neither JSON nor YAML that can be read.") from error
+        raise UnusableDocument("The document is not valid JSON or YAML.") from error
 
 
 def _check_bounds(text: str) -> None:
@@ -139,7 +139,7 @@ class References:
 
     def _target(self, reference: str) -> Any:
         if not reference.startswith("#/"):
-            raise UnusableOperation(f"{reference[:100]} is outside of the document.")
+            raise UnusableOperation(f"{reference[:100]} is outside the document.")
         value: Any = self._document
         for part in unquote(reference[2:]).split("/"):
             name = part.replace("~1", "/").replace("~0", "~")

@@ -79,7 +79,7 @@ def _server_of(document: Mapping[str, Any]) -> str:
     first = servers[0] if isinstance(servers, list) and servers else None
     url = str(first.get("url", "")) if isinstance(first, Mapping) else ""
     if "://" not in url:
-        raise UnusableDocument("The document does not say where its server is. Enter the server URL.")
+        raise UnusableDocument("The document does not specify a server. Enter the server URL.")
     variables = first.get("variables") if isinstance(first, Mapping) else None
     known = variables if isinstance(variables, Mapping) else {}
 
@@ -122,7 +122,7 @@ def _definition(
     request: _Request, base: str, method: str, operation: Mapping[str, Any], names: set[str]
 ) -> dict[str, Any]:
     if unknown := [name for name in _PLACEHOLDER.findall(request.path) if name not in request.properties]:
-        raise UnusableOperation(f"The path has {{{unknown[0]}}}, which is no parameter of it.")
+        raise UnusableOperation(f"The path has {{{unknown[0]}}}, which is not one of its parameters.")
     url = f"{base.rstrip('/')}/{request.path.lstrip('/')}"
     query = "&".join(request.query)
     words = [str(operation.get("summary") or ""), str(operation.get("description") or "")]
@@ -176,7 +176,7 @@ def _add_fixed(request: _Request, references: References, parameter: Mapping[str
     schema = references.schema(parameter.get("schema", {}))
     choices = _list(schema.get("enum")) or [schema.get("const", schema.get("default"))]
     if parameter.get("in") == "cookie" or choices[0] is None:
-        raise UnusableOperation(f"Requires the {parameter.get('in')} {name[:60]}, which is no argument.")
+        raise UnusableOperation(f"Requires the {parameter.get('in')} {name[:60]}, which a tool argument cannot fill.")
     request.headers[name] = str(choices[0])
 
 
@@ -186,7 +186,7 @@ def _add_body(request: _Request, references: References, body: Mapping[str, Any]
         return
     kinds = [kind for kind in content if str(kind).partition(";")[0].strip().endswith(("/json", "+json", "*/*"))]
     if not kinds:
-        raise UnusableOperation(f"Takes {next(iter(content))!s:.60}, not JSON.")
+        raise UnusableOperation(f"Accepts {next(iter(content))!s:.60} instead of JSON.")
     media = references.follow(content[kinds[0]])
     whole = _merged(references, media.get("schema", {}), 0)
     for name, schema in whole.get("properties", {}).items():
@@ -198,7 +198,7 @@ def _merged(references: References, schema: Any, depth: int) -> dict[str, Any]:
     """The body as one object: models take no alternatives there, and of parts that all apply the sum."""
     found = references.follow(schema)
     if "oneOf" in found or "anyOf" in found:
-        raise UnusableOperation("The request body is one of several. A tool has one set of parameters.")
+        raise UnusableOperation("The request body has alternatives, but a tool has one set of parameters.")
     kinds = found.get("type", "object")
     if "object" not in (kinds if isinstance(kinds, list) else [kinds]) or depth > MAX_SCHEMA_DEPTH:
         raise UnusableOperation("The request body is not a JSON object.")
@@ -231,7 +231,9 @@ def _add_security(request: _Request, references: References, document: Mapping[s
             case ("http", _, "bearer") | ("oauth2" | "openIdConnect", _, _):
                 request.headers["Authorization"] = f"Bearer {token}"
             case kind, _, _:
-                raise UnusableOperation(f"Is secured in a way that tools cannot use ({kind or name!s:.60}).")
+                raise UnusableOperation(
+                    f"Uses an authentication method that tools do not support ({kind or name!s:.60})."
+                )
         request.secrets.append(secret)
 
 

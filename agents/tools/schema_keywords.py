@@ -69,14 +69,14 @@ def _rules(keywords: str, is_right: Callable[[Any], bool], rule: str) -> dict[st
 _RULES = {
     **_rules("type", _are_types, f"Unknown type. Use one of {', '.join(TYPES)}."),
     **_rules("enum", lambda value: isinstance(value, list) and bool(value), "Must be a list of at least one value."),
-    **_rules("title description format pattern $comment", lambda value: isinstance(value, str), "Must be a text."),
-    **_rules("required", _are_names, "Must be a list of parameter names, each once."),
+    **_rules("title description format pattern $comment", lambda value: isinstance(value, str), "Must be a string."),
+    **_rules("required", _are_names, "Must be a list of unique parameter names."),
     **_rules("minimum maximum exclusiveMinimum exclusiveMaximum", _is_number, "Must be a number."),
-    **_rules("multipleOf", lambda value: _is_number(value) and value > 0, "Must be a number above 0."),
+    **_rules("multipleOf", lambda value: _is_number(value) and value > 0, "Must be a number greater than 0."),
     **_rules(
         "minLength maxLength minItems maxItems minProperties maxProperties minContains maxContains",
         _is_count,
-        "Must be a whole number from 0.",
+        "Must be a whole number of 0 or more.",
     ),
     **_rules(
         "uniqueItems deprecated readOnly writeOnly", lambda value: isinstance(value, bool), "Must be true or false."

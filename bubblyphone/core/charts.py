@@ -98,7 +98,7 @@ def _compared(chart: Chart, before: Sequence[Decimal], top: Decimal, unit: str) 
         for bar, value, text in zip(chart.bars, before, words, strict=True)
     ]
     rows = [(label, [*texts, text]) for (label, texts), text in zip(chart.rows, words, strict=True)]
-    return replace(chart, bars=bars, heads=[*chart.heads, "Period before"], rows=rows)
+    return replace(chart, bars=bars, heads=[*chart.heads, "Previous period"], rows=rows)
 
 
 def _bars(labels: Sequence[str], series: list[Sequence[Decimal]], top: Decimal) -> Iterator[Bar]:

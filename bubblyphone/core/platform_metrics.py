@@ -29,17 +29,17 @@ AREAS = {
 }
 
 READY = Instrument("ready", "Whether a service that calls depend on is available.", ("part",))
-REQUESTS = Counter("http_requests", "Responses, by area and class of status.", ("area", "status"))
+REQUESTS = Counter("http_requests", "Responses, by area and status class.", ("area", "status"))
 REQUEST_SECONDS = Histogram("http_request_seconds", "Time until the response was ready.", ("area",))
 # Not `job`: Prometheus names what it scrapes with that label.
 JOBS = Counter("jobs", "Background jobs that ended, by function and outcome.", ("function", "outcome"))
-JOB_SECONDS = Histogram("job_seconds", "Time that background jobs ran.", ("function",))
+JOB_SECONDS = Histogram("job_seconds", "Run time of background jobs.", ("function",))
 LOOP_DELAY = Histogram(
     "event_loop_delay_seconds", "Delay of a timer on the event loop that carries audio.", buckets=LOOP_BUCKETS
 )
-POOL = Gauge("database_connections", "Connections of the web processes' pools.", ("state",))
-POOL_WAITING = Gauge("database_requests_waiting", "Requests that wait for a connection of the pool.")
-POOL_TIMEOUTS = Counter("database_pool_timeouts", "Requests that got no connection in time.")
+POOL = Gauge("database_connections", "Connections in the web processes' pools.", ("state",))
+POOL_WAITING = Gauge("database_requests_waiting", "Requests waiting for a connection from the pool.")
+POOL_TIMEOUTS = Counter("database_pool_timeouts", "Requests that did not get a connection in time.")
 
 
 def note_request(path: str, status: int, seconds: float) -> None:
@@ -115,12 +115,12 @@ def disk_bytes() -> dict[str, int]:
     return {"free": usage.free, "size": usage.total}
 
 
-Sampled("jobs_queued", "Background jobs that wait or run.", sample=_queued)
+Sampled("jobs_queued", "Background jobs waiting or running.", sample=_queued)
 Sampled("job_oldest_seconds", "Age of the oldest job that has not started.", sample=_oldest_job)
 Sampled("jobs_failed", "Failed jobs that staff have not retried or deleted.", sample=_failed)
 Sampled(
     "disk_bytes",
-    "Bytes of the disk with DATA_DIR.",
+    "Size of the disk with DATA_DIR, in bytes.",
     ("state",),
     sample=lambda: (((state,), value) for state, value in disk_bytes().items()),
     needs_database=False,

@@ -35,7 +35,7 @@ class Breaker:
         """Raises NoConnection while Redis is away, unless it is time to try again."""
         with self._lock:
             if self._try_again_at > time.monotonic():
-                raise NoConnection("Redis did not answer a moment ago.")
+                raise NoConnection("Redis was unavailable a moment ago.")
             if self._try_again_at:
                 self._try_again_at = time.monotonic() + TRY_AGAIN_SECONDS
 

@@ -152,7 +152,7 @@ class DirectWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         """Drop a connection whose peer takes nothing; its reader learns it. Twisted itself would keep all that is written."""
         transport: Any = self.transport
         if buffered(transport) > MOST_UNSENT_BYTES and not getattr(transport, "_aborting", False):
-            logger.warning("A WebSocket is dropped: its peer has stopped reading")
+            logger.warning("Dropped a WebSocket because its peer stopped reading")
             transport.abortConnection()
 
     # --- in -----------------------------------------------------------------------------------------------------------

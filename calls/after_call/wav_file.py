@@ -91,7 +91,7 @@ class StereoReader:
     def __init__(self, file: IO[Any]) -> None:
         self._wave = wave.Wave_read(file)
         if self._wave.getsampwidth() != 2:
-            raise wave.Error("not a recording of 16 bit")
+            raise wave.Error("not a 16-bit recording")
         self.sample_rate, self.frames = self._wave.getframerate(), self._wave.getnframes()
         self.channels = self._wave.getnchannels()
 

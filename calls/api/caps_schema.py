@@ -11,7 +11,7 @@ OPERATIONS = {
         "GET /billing/caps": Operation("Get your limits", answer=data_of(CAPS)),
         "PUT /billing/caps": Operation(
             "Set your limits",
-            "Fields you leave out keep their value; null removes a limit. Limits apply from the next call and the next second. "
+            "Omitted fields stay unchanged; null removes a limit. New limits apply to the next call, and to running calls within a second. "
             "New accounts start with a daily cap and a limit on concurrent calls, which they can lower; only support can raise them.",
             answer=data_of(CAPS),
             body=CapsSerializer,

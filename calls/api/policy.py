@@ -42,7 +42,7 @@ class CallingHoursSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["start"] == attrs["end"]:
-            raise serializers.ValidationError({"end": ["Choose another time than the start."]})
+            raise serializers.ValidationError({"end": ["Choose a time other than the start."]})
         return {"days": list(DAYS), **attrs}
 
 

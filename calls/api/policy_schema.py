@@ -16,7 +16,7 @@ OPERATIONS = {
         "GET /policy": Operation("Get your policy", answer=data_of(POLICY)),
         "PUT /policy": Operation(
             "Set your policy",
-            "Fields you leave out keep their value; null removes a rule. The policy applies to calls and all transfers. Hours and "
+            "Omitted fields stay unchanged; null removes a rule. The policy applies to calls and all transfers. Hours and "
             "attempts do not apply to transfers to a configured `transfer_number`, or to your own numbers.",
             answer=data_of(POLICY),
             body=PolicySerializer,

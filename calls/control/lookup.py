@@ -238,7 +238,7 @@ def _find_agent(call: Call, reply: LookupReply, outcome: LookupOutcome) -> tuple
         return None, outcome
     agent = Agent.objects.filter(developer_id=call.developer_id, pk=reply.agent_id).first()
     if agent is None:
-        detail = f"agent_id: There is no agent {reply.agent_id}."
+        detail = f"agent_id: Agent {reply.agent_id} does not exist."
         return None, LookupOutcome(reason="malformed", detail=detail, latency_ms=outcome.latency_ms)
     problems = model_rules.usability_problems(_resolve(call, agent)) if call.mode == CallMode.STREAMING else {}
     if problems:

@@ -28,7 +28,7 @@ SAID_AGAIN_EVERY = timedelta(seconds=20)
 def place(*, developer: Developer, number: PhoneNumber, own_phone: str, to: str) -> Call:
     """Ring `own_phone`, then on a key `to`. Raises as `outbound.place_call`, and Forbidden where `to` is refused now."""
     if own_phone == to:
-        raise InvalidRequest({"own_phone": ["Enter another number than the one to call."]})
+        raise InvalidRequest({"own_phone": ["Enter a number other than the one to call."]})
     now = timezone.now()
     destinations.rate_to(to, developer_id=developer.pk, at=now)
     gate.check(developer, to, now=now)

@@ -26,4 +26,6 @@ def on_key(call: Call, event: CarrierEvent) -> None:
             transfers.request(call, call.connect_to, source="telephony", key=f"key:{event.event_id}"[:60])
     except ApplicationError as error:
         transfer_requests.note(call, call.connect_to, transfer_requests.refusal_of(error), source="telephony")
-        speech.say(call, "This call is not possible now.", key=f"me-first-refused:{call.pk}:{event.event_id}"[:60])
+        speech.say(
+            call, "This call cannot be placed right now.", key=f"me-first-refused:{call.pk}:{event.event_id}"[:60]
+        )

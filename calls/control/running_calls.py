@@ -69,7 +69,7 @@ def whisper(*, call: Call, text: str, by: str) -> None:
     `by` is who says so: an account user's email address.
     """
     if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
-        raise Conflict("Only a running call with an AI agent can be whispered to.", code="call_not_streaming")
+        raise Conflict("You can only whisper in a running call with an AI agent.", code="call_not_streaming")
     if not session_messages.ask_session(call.pk, Whisper(text, by)):
         raise Conflict("No model is connected to this call right now.", code="no_model")
 

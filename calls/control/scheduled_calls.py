@@ -78,7 +78,7 @@ def cancel(*, developer: Developer, pk: int) -> None:
         if row is None:
             raise NotFound("Not found.")
         if row.status not in (Status.WAITING, Status.CANCELED):
-            raise Conflict("This call's time has come. It can no longer be canceled.")
+            raise Conflict("This call is already being dialed and can no longer be canceled.")
         _decide(row, Status.CANCELED, timezone.now())
 
 

@@ -200,7 +200,7 @@ async def _send(group: str, message: dict[str, Any]) -> None:
         async with asyncio.timeout(ANSWER_SECONDS):
             await get_channel_layer().group_send(group, message)
     except TimeoutError as error:
-        raise NoAnswer("Redis does not take a message.") from error
+        raise NoAnswer("Redis did not accept a message.") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def request(call: Call, to: str, *, source: str, key: str = "", briefing: str = 
     if call.transferred_at is not None or call.transfers.filter(answered_at=None, failed_at=None).exists():
         raise Conflict("This call is already being transferred.", code="transfer_running")
     if to == own_number(call):
-        raise InvalidRequest({"to": ["This call is already on that number. Choose another one."]})
+        raise InvalidRequest({"to": ["This call is already connected to that number. Choose a different one."]})
     rate = admit_transfer(call, to)
     now = timezone.now()
     transfer = Transfer.objects.create(call=call, key=key, to_number=to, rate=rate, requested_at=now, briefing=briefing)

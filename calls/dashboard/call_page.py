@@ -199,9 +199,9 @@ def follow_context(call: Call) -> dict[str, Any]:
     if call.mode == CallMode.WEBHOOK:
         why_not = SERVER_DECIDES
     elif call.is_text:
-        why_not = "This conversation is in writing: there is nothing to listen to."
+        why_not = "This is a written test, so there is no audio to listen to."
     elif call.transferred_at is not None:
-        why_not = "The call has been transferred. The agent and its audio connection have left it."
+        why_not = "The call was transferred. The agent and its audio connection are no longer part of it."
     else:
         can_be_heard = True
     has_agent = call.mode == CallMode.STREAMING and call.transferred_at is None

@@ -44,7 +44,7 @@ def first_steps(developer: Developer, numbers: Sequence[PhoneNumber]) -> list[St
     credit = Step("Add credit", "Numbers and calls are paid from your balance.", credited, "billing", "Add credit")
     telephone = "phone" if settings.EXCHANGE_URL else "numbers"
     steps = [
-        Step("Create an agent", "Begin with a template and change it later.", has_agent, "new-agent", "Create agent"),
+        Step("Create an agent", "Start with a template and change it later.", has_agent, "new-agent", "Create agent"),
         Step("Talk to your agent", "In your browser, free and without a number.", talked, "agents", "Open agents"),
         *([credit] if billing_switch.is_on() else []),
         Step("Get a phone number", "It is ready immediately.", bool(numbers), "buy-number", "Buy number"),

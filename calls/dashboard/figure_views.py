@@ -207,7 +207,7 @@ def _tiles(whole: Row, length: int) -> Iterator[Tile]:
     yield Tile("Calls", f"{now.calls:,}", _change(now.calls, before.calls, length))
     rates = [round(100 * each.answered / each.calls) if each.calls else None for each in (now, before)]
     if rates[0] is not None:
-        compared = "" if rates[1] is None else f"{rates[1]}% in the {length} days before"
+        compared = "" if rates[1] is None else f"{rates[1]}% in the previous {length} days"
         yield Tile("Answered", f"{rates[0]}%", compared)
     yield Tile("Minutes", f"{now.minutes:,}", _change(now.minutes, before.minutes, length))
     yield Tile("Cost", f"${now.cost:,.2f}", _change(now.cost, before.cost, length))
@@ -216,13 +216,13 @@ def _tiles(whole: Row, length: int) -> Iterator[Tile]:
 
 
 def _change(now: Decimal | int, before: Decimal | int, length: int) -> str:
-    """How a figure compares, like "12% more than in the 30 days before"."""
+    """How a figure compares, like "12% more than in the previous 30 days"."""
     if not before:
-        return f"None in the {length} days before"
+        return f"None in the previous {length} days"
     percent = round(100 * (now - before) / before)
     if percent == 0:
-        return f"Same as in the {length} days before"
-    return f"{abs(percent):,}% {'more' if percent > 0 else 'less'} than in the {length} days before"
+        return f"Same as in the previous {length} days"
+    return f"{abs(percent):,}% {'more' if percent > 0 else 'less'} than in the previous {length} days"
 
 
 def _cells(found: Figures) -> list[Any]:

@@ -75,7 +75,7 @@ def _checked(developer: Developer, outcome: LookupOutcome) -> LookupOutcome:
         return outcome
     if Agent.objects.filter(developer=developer, pk=reply.agent_id).exists():
         return outcome
-    return LookupOutcome(reason="malformed", detail=f"agent_id: There is no agent {reply.agent_id}.")
+    return LookupOutcome(reason="malformed", detail=f"agent_id: Agent {reply.agent_id} does not exist.")
 
 
 def _effects(reply: LookupReply) -> Iterator[str]:

@@ -97,7 +97,7 @@ class PolicyForm(forms.Form):
             if (start is None) != (end is None):
                 self.add_error("end" if end is None else "start", "Enter both times, or neither.")
             elif start is not None and start == end:
-                self.add_error("end", "Choose another time than the start.")
+                self.add_error("end", "Choose a time other than the start.")
         if start is not None and not entered.get("days", DAYS):
             self.add_error("days", "Select at least one day.")
         if entered["limit_countries"] and not self._codes() and not self.errors:

@@ -68,7 +68,7 @@ def change(view: SavedView, form: Mapping[str, Any]) -> None:
                 view.developer.saved_views.exclude(pk=view.pk).update(is_default=False)
             view.save(update_fields=["name", "is_default"])
     except IntegrityError as error:
-        raise InvalidRequest({"name": ["You have a view with this name."]}) from error
+        raise InvalidRequest({"name": ["You already have a view with this name."]}) from error
 
 
 def _checked(name: str) -> str:
@@ -97,6 +97,6 @@ def change_view(request: HttpRequest, pk: int) -> HttpResponse:
         view.delete()
         messages.success(request, "View deleted.")
         return redirect(f"{reverse('calls')}?{view.query}")
-    with reported(request, "View changed."):
+    with reported(request, "View updated."):
         change(view, request.POST)
     return redirect(f"{reverse('calls')}?{view.query}")

@@ -65,7 +65,7 @@ class WhenForm(forms.Form):
         if local.tzinfo is not None:
             self.add_error("time", "Enter a date and a time.")
         elif is_skipped:
-            self.add_error("time", "The clocks there skip this time. Choose an earlier or later one.")
+            self.add_error("time", "The clocks in that time zone skip this time. Choose an earlier or later one.")
         values["due_at"] = moment
 
 

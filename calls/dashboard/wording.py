@@ -105,9 +105,9 @@ BY_PEOPLE = frozenset({
 # How a person's part in a call ended.
 TAKEOVER_ENDS = {
     "returned": "Returned to the agent",
-    "connection_lost": "Returned to the agent after the connection was lost, taken over",
-    "signed_out": "Returned to the agent at the sign-out, taken over",
-    "session_moved": "Returned to the agent as the call moved to another process, taken over",
+    "connection_lost": "Connection lost, returned to the agent. Taken over",
+    "signed_out": "Signed out, returned to the agent. Taken over",
+    "session_moved": "Call moved to another process, returned to the agent. Taken over",
     "call_ended": "Call ended while taken over",
 }
 _CODE = re.compile("[a-z]+(_[a-z]+)*")

@@ -59,7 +59,7 @@ class Attendance:
             known.until = now + LISTENING_SECONDS
             return ""
         if len(self._listeners) >= MOST_LISTENERS:
-            return f"{MOST_LISTENERS} people are listening to this call already."
+            return f"{MOST_LISTENERS} people are already listening to this call."
         self._listeners[person.id] = _Listener(person, now, now + LISTENING_SECONDS)
         self._session.report("listener.joined", {"by": person.name})
         if self._listening is None:
@@ -107,7 +107,7 @@ class Attendance:
             async with asyncio.timeout(PUBLISH_SECONDS):
                 await get_channel_layer().group_send(listeners_group(self._call_id), message)
         except (OSError, RedisError, TimeoutError):
-            logger.warning("Those who listen to a call cannot be reached", extra={"call_id": self._call_id})
+            logger.warning("Cannot reach the listeners of a call", extra={"call_id": self._call_id})
 
     # --- taking over --------------------------------------------------------------------------------------------------
 

@@ -144,7 +144,7 @@ class LivePage:
     async def run(self) -> int:
         """Until the page leaves, the call ends, or the page may not listen any more."""
         if open_pages[self._developer_id] > MOST_PAGES:
-            await self._write({"type": "refused", "message": f"{MOST_PAGES} pages are listening to calls already."})
+            await self._write({"type": "refused", "message": f"{MOST_PAGES} pages are already listening to calls."})
             return 1000
         layer = get_channel_layer()
         try:
@@ -223,7 +223,7 @@ class LivePage:
                 case "audio":
                     await self._play(message)
                     if self._sent - self._counted > MOST_BEHIND:
-                        logger.info("A page that listens is too slow", extra={"call_id": self._call_id})
+                        logger.info("A listening page is too slow", extra={"call_id": self._call_id})
                         return CLOSE_TOO_SLOW
                 case "taken_over" | "given_back":
                     is_own = message["listener"] == self._id

@@ -42,4 +42,4 @@ async def _report(live: LiveCall, heard: Overheard) -> None:
     try:
         await in_database(inbound.receive, event)
     except DatabaseError:  # what is said next reports it again
-        logger.warning("What was heard on the line could not be reported", exc_info=True)
+        logger.warning("Reporting what was heard on the line failed", exc_info=True)

@@ -51,4 +51,4 @@ class OfflineScribe:
                 if isinstance(event, Utterance) and event.text:
                     self._said(event.text)
         except SpeechError:
-            logger.warning("What is said while a person has a call cannot be written down")
+            logger.warning("Cannot transcribe a call that a person has taken over")

@@ -29,7 +29,7 @@ def key_tones(digits: str, audio_format: AudioFormat) -> str:
 def _tone(key: str, rate: int) -> np.ndarray:
     row = next((place for place, keys in enumerate(KEYS) if key in keys), None)
     if row is None:
-        raise ValueError(f"{key} is no key.")
+        raise ValueError(f"{key} is not a key.")
     moments = np.arange(int(TONE_SECONDS * rate)) / rate
     both = sum(np.sin(2 * np.pi * hertz * moments) for hertz in (ROWS[row], COLUMNS[KEYS[row].index(key)]))
     return np.concatenate([both * LOUDNESS, np.zeros(int(PAUSE_SECONDS * rate))])

@@ -13,14 +13,14 @@ def not_handed_over(reason: str) -> str:
 
 def no_such_tool(names: Iterable[str]) -> str:
     """The model has called a tool that it does not have."""
-    return f"There is no such tool. The tools you have: {', '.join(names)}."
+    return f"This tool does not exist. Your tools: {', '.join(names)}."
 
 
 def keys_pressed(keys: str) -> str:
-    return f"The caller has pressed these keys of the telephone: {keys}"
+    return f"The caller pressed these keys on the phone: {keys}"
 
 
-TAKEN_OVER = "A person has taken over this call. Nothing is done until the call is yours again."
+TAKEN_OVER = "A person has taken over this call. No tools run until the call is returned to you."
 # What a model is reminded of when it gets the call back, in characters; the latest count.
 MOST_GIVEN_BACK = 6000
 

@@ -69,4 +69,4 @@ def at_once(step: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine that does not wait, where nothing can. Raises what it raises, and RuntimeError if it waits after all."""
     for _ in step.__await__():  # in place of `send`, which raises StopIteration at the end of each
         step.close()
-        raise RuntimeError("A step on the short way of audio waits for something.")
+        raise RuntimeError("A step on the short path of audio must not wait for anything.")

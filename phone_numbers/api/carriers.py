@@ -10,12 +10,12 @@ from phone_numbers.carriers.capabilities import CAPABILITIES
 from phone_numbers.carriers.registry import CarrierRow, carrier_rows
 
 _TEXTS = {
-    "call_control": "Makes and takes calls, streams their audio, transfers them.",
-    "speech": "Speaks and transcribes, which webhook mode needs.",
+    "call_control": "Places and receives calls, streams their audio, and transfers them.",
+    "speech": "Speaks and transcribes, which webhook mode requires.",
     "recording": "Records calls in webhook mode, and the part after a transfer.",
     "number_inventory": "Sells numbers.",
-    "compliance": "Takes documents for countries that require verification.",
-    "own_accounts": "Takes numbers of your own account there (`POST /carrier-accounts`).",
+    "compliance": "Accepts documents for countries that require verification.",
+    "own_accounts": "Supports numbers of your own account there (`POST /carrier-accounts`).",
     "voicemail_detection": "Reports that a machine answered an outbound call.",
     "call_screening": "Outbound calls recognize a phone that asks who is calling.",
 }

@@ -54,7 +54,7 @@ WEBHOOKS = {
     **RENEWALS,
     "carrier_account.failing": Webhook(
         "A carrier no longer accepts the credentials of your account. Its numbers cannot make or take calls until you replace them. "
-        "Sent at most once a day for an account.",
+        "Sent at most once a day per account.",
         {
             "carrier_account_id": text("1"),
             "provider": choice(["telnyx", "twilio"], "telnyx"),

@@ -108,7 +108,7 @@ def own_accounts_at(slug: str) -> type[OwnAccounts]:
     row = settings_of(slug)
     adapter = import_string(row["BACKEND"]) if row else None
     if not (isinstance(adapter, type) and issubclass(adapter, OwnAccounts)):
-        raise CarrierError(f"The carrier {slug} takes no accounts of developers.", reason="unsupported")
+        raise CarrierError(f"The carrier {slug} does not support developers' own accounts.", reason="unsupported")
     return adapter
 
 

@@ -48,7 +48,7 @@ async function putBack(draft) {
   }
   if (!found) return;
   sessionStorage.removeItem(KEY);
-  tell("Your changes are back, but not saved yet. Save them again.");
+  tell("Your changes were restored, but are not saved yet. Save them again.");
 }
 
 function fill(element, values) {

@@ -7,13 +7,13 @@ const CLOSED = {
   4401: "You are signed out. Reload this page to sign in again.",
   4408: "Your connection is too slow to listen in.",
 };
-const LOST = "The connection was lost. Listen in again to go on.";
+const LOST = "The connection was lost. Select “Listen in” to reconnect.";
 const REFUSED = "The call is not connected right now. Reload this page if it is still running.";
 const IDLE = "Nobody on the call hears you.";
 const GIVEN_BACK = {
-  connection_lost: "The agent has the call again: your microphone was not heard.",
-  signed_out: "The agent has the call again: you are signed out.",
-  session_moved: "The agent has the call again: the server that had it was restarted.",
+  connection_lost: "Your microphone was not heard, so the call was returned to the agent.",
+  signed_out: "You are signed out, so the call was returned to the agent.",
+  session_moved: "A server was restarted, so the call was returned to the agent.",
 };
 
 const root = document.getElementById("call-follow");
@@ -70,7 +70,7 @@ function onMessage(message) {
     case "taken_over":
       if (!message.own) return show("listening", `${message.by} has taken over this call.`);
       setMuted(element("live-mute"), false);
-      return show("talking", "The other party hears you. The agent waits.");
+      return show("talking", "The other party hears you. The agent is paused.");
     case "given_back":
       if (message.own) line.closeMicrophone();
       if (message.own && GIVEN_BACK[message.reason]) showTrouble(GIVEN_BACK[message.reason]);
@@ -84,7 +84,7 @@ function onMessage(message) {
 }
 
 function returned({ reason, own, by }) {
-  if (reason !== "returned") return "The agent has the call again.";
+  if (reason !== "returned") return "The call was returned to the agent.";
   return `${own ? "You have" : `${by} has`} returned the call to the agent.`;
 }
 

@@ -29,7 +29,7 @@ async function play(button) {
     await audio.play();
   } catch {
     audio.removeAttribute("src");
-    button.nextElementSibling.textContent = "The voice cannot be played now. Try again.";
+    button.nextElementSibling.textContent = "The voice cannot be played right now. Try again.";
   }
   button.removeAttribute("aria-busy");
 }

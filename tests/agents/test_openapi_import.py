@@ -121,19 +121,19 @@ def test_names_are_free_and_a_server_can_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("operation", "problem"),
     [
-        (body({"$ref": "https://evil.example/x.json#/A"}), "is outside of the document"),
-        (body({"$ref": "file:///etc/passwd"}), "is outside of the document"),
+        (body({"$ref": "https://evil.example/x.json#/A"}), "is outside the document"),
+        (body({"$ref": "file:///etc/passwd"}), "is outside the document"),
         (body({"$ref": "#/components/nothing"}), "The document has no"),
         (body({"$ref": "#/components/schemas/Loop"}), "refers to itself"),
         (body({"type": "array", "items": {}}), "is not a JSON object"),
-        (body({"oneOf": [{"type": "object"}]}), "is one of several"),
+        (body({"oneOf": [{"type": "object"}]}), "has alternatives"),
         (body({"type": "object"}, "multipart/form-data"), "not JSON"),
         (body({"type": "object", "properties": {"a": {"type": "any"}}}), "Unknown type"),
         (body({"type": "object", "properties": {f"p{n}": {} for n in range(65)}}), "at most 64 parameters"),
         (body({"$ref": "#/components/schemas/Wide"}), "too large"),
         ({"parameters": [{"name": "X", "in": "header", "required": True}]}, "Requires the header X"),
         ({"parameters": [{"name": "X", "in": "header", "required": True, "schema": {"enum": {"a": 1}}}]}, "header X"),
-        ({"security": [{"tls": []}]}, "in a way that tools cannot use"),
+        ({"security": [{"tls": []}]}, "that tools do not support"),
     ],
 )
 def test_what_cannot_become_a_tool_says_why(operation: dict[str, Any], problem: str) -> None:
@@ -153,7 +153,7 @@ def test_what_cannot_become_a_tool_says_why(operation: dict[str, Any], problem: 
 
 
 def test_a_path_without_its_parameter_is_no_tool() -> None:
-    assert one({}, "/x/{id}").problem == "The path has {id}, which is no parameter of it."
+    assert one({}, "/x/{id}").problem == "The path has {id}, which is not one of its parameters."
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_a_path_without_its_parameter_is_no_tool() -> None:
         ('{"swagger": "2.0"}', "Swagger 2.0"),
         ('{"openapi": "3.1.0"}', "has no paths"),
         ('{"openapi": "3.1.0", "paths": {}', "not valid JSON"),
-        ("openapi: 3.1.0\npaths: {a: [}", "neither JSON nor YAML"),
+        ("openapi: 3.1.0\npaths: {a: [}", "not valid JSON or YAML"),
         ("a: &x [1]\nb: [*x, *x]", "aliases"),
-        ("a: !!python/object/apply:os.system ['true']", "neither JSON nor YAML"),
+        ("a: !!python/object/apply:os.system ['true']", "not valid JSON or YAML"),
         ("[" * 100 + "]" * 100, "nested too deeply"),
         ("- a\n" * 100_001, "too many values"),
         (" " * (10 * 1024 * 1024) + "x", "larger than 10 MiB"),

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 pytestmark = pytest.mark.browser
-BACK = "Your changes are back, but not saved yet. Save them again."
+BACK = "Your changes were restored, but are not saved yet. Save them again."
 
 
 def test_the_first_refused_field_has_the_focus(demo_page: Page) -> None:

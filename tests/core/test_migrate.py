@@ -30,7 +30,7 @@ def test_a_missing_column_is_named() -> None:
     with pytest.raises(CommandError) as error:
         call_command("migrate", interactive=False, verbosity=0)
     assert str(error.value) == (
-        "This database comes from an earlier development version and was not migrated to its end "
+        "This database comes from an earlier development version, and its migrations are incomplete "
         f"(no column accounts_apikey.is_admin). {ADVICE}"
     )
     assert history() == before

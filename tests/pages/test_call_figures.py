@@ -104,7 +104,7 @@ def test_the_page_compares_and_has_every_value_as_text(client: Client) -> None:
     html = client.get("/calls/charts?days=7").content.decode()
     assert_sound(html)
     for text in (
-        "300% more than in the 7 days before", "25%", "100% in the 7 days before", "$0.72", "40% less than", "Period before",
+        "300% more than in the previous 7 days", "25%", "100% in the previous 7 days", "$0.72", "40% less than", "Previous period",
         "Calls by day", "Minutes by day", "Cost by day", "Answer time (ms) by day",
     ):  # fmt: skip
         assert text in html, text

@@ -89,7 +89,7 @@ def test_a_call_is_scheduled_in_a_time_zone_and_listed(world: Any) -> None:
         "0001-01-01T00:00": "Enter a date and a time.",
         "9999-12-31T23:59": "Choose a time in the future, within a year.",
         f"{year - 2}-03-01T10:00": "Choose a time in the future, within a year.",
-        "2027-03-28T02:30": "The clocks there skip this time.",
+        "2027-03-28T02:30": "The clocks in that time zone skip this time.",
     }
     for typed, text in wrong.items():
         assert text in client.post("/calls/new", {**form, **zone, "time": typed}).content.decode(), typed

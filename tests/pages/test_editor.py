@@ -279,6 +279,6 @@ def test_the_voices_and_abilities_of_the_chosen_model_are_shown(client: Client, 
     looked = client.post(f"/agents/{agent.pk}", chosen).content.decode()
     assert_sound(looked)
     assert 'data-voice="cedar" aria-pressed="true"' in looked
-    assert "OpenAI has no samples of these voices." in looked
+    assert "No samples are available for these voices." in looked
     assert "data-listen" not in looked
     assert Client().get("/voices/offline.wav")["Location"].startswith("/login?next=")

@@ -63,7 +63,7 @@ def test_a_policy_is_saved_shown_and_taken_away(client: Client) -> None:
         ({"limit_countries": "on"}, "Select at least one country, or allow all."),
         ({"other_countries": "US, ZZ"}, "Unknown country code: ZZ."),
         ({"start": "09:00"}, "Enter both times, or neither."),
-        ({"start": "09:00", "end": "09:00"}, "Choose another time than the start."),
+        ({"start": "09:00", "end": "09:00"}, "Choose a time other than the start."),
         ({"start": "09:00", "end": "20:00", "days": []}, "Select at least one day."),
     ],
 )

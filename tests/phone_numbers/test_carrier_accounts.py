@@ -63,7 +63,7 @@ def test_an_account_is_verified_kept_encrypted_and_shown_by_its_last_four(
     [
         ("telnyx", {"api_key": "KEYwrong"}, "credentials", "Telnyx does not accept these credentials."),
         ("telnyx", {"public_key": "x"}, "credentials", "api_key is required."),
-        ("telnyx", {"api_key": "KEY", "base_url": "http://10.0.0.1"}, "credentials", "base_url is not known."),
+        ("telnyx", {"api_key": "KEY", "base_url": "http://10.0.0.1"}, "credentials", "Unknown credential: base_url."),
         ("telnyx", {"connection_id": "7"}, "credentials", "The account has no Call Control application 7."),
         ("telnyx", {"api_key": "KEY…"}, "credentials", "api_key must be ASCII text without spaces."),
         ("telnyx", {"api_key": "KEY\r\nX: y"}, "credentials", "api_key must be ASCII text without spaces."),

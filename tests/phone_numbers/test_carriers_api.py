@@ -82,7 +82,7 @@ def test_numbers_that_need_documents_are_not_sold_by_a_carrier_that_takes_none(c
     body = {"phone_number": "+442071838750", "country_code": "GB", "number_type": "local", "carrier": "twilio"}
     bought = client.post("/api/v1/phone-numbers", body, content_type="application/json", headers=headers)
     forget_carriers()
-    refusal = {"carrier": ["Numbers of GB need documents, which twilio does not take here."]}
+    refusal = {"carrier": ["Numbers in GB require documents, which twilio does not accept here."]}
     assert (asked.status_code, asked.json()["errors"]) == (422, refusal)
     assert (bought.status_code, bought.json()["errors"]) == (422, refusal)
     assert not NumberPurchase.objects.exists()

@@ -54,7 +54,7 @@ def test_an_empty_installation() -> None:
     text = page_text(staff_client(make_staff("operator")))
     assert "Database Available Redis Available Worker Unavailable Clock Unavailable" in text
     assert f"BubblyPhone {VERSION} Python 3." in text
-    assert "Calls now 0 running. All calls" in text
+    assert "Running calls 0 running. All calls" in text
     assert "No calls ended in the last hour." in text
     assert "Recordings 0 0 Transcriptions 0 0 Analyses 0 0" in text
     assert "0 due, 0 waiting for a retry." in text

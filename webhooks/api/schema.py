@@ -11,7 +11,7 @@ OPERATIONS = {
     "Events": {
         "GET /events": Operation(
             "List events",
-            "Everything that happened in your account, oldest first, whether or not it was sent to a webhook. Read on with "
+            "Everything that happened in your account, oldest first, whether or not it was sent to a webhook. Continue with "
             "`after` set to the last `id`: each event is returned exactly once. Events are kept for 30 days.",
             answer=page_of(EVENT),
             query=EventFilters,

@@ -130,7 +130,7 @@ def _manifest(path: Path, text: bytes, stated: str, actual: str) -> dict[str, An
     if kind != FORMAT:
         raise BackupError(f"{path} has format {kind}, which this version cannot read.")
     if missing := sorted(STATED - about.keys()):
-        raise BackupError(f"{path} is damaged: its manifest does not state {', '.join(missing)}.")
+        raise BackupError(f"{path} is damaged: its manifest lacks {', '.join(missing)}.")
     if not about["checksums_sha256"] == stated == actual:
         raise BackupError(f"{path} is damaged: its checksums do not match its content.")
     return about

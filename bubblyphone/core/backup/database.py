@@ -60,7 +60,7 @@ def program(name: str) -> str:
     found = {version: path for path in _places(name) if (version := _major_version(path))}
     newest = max(found, default=0)
     if newest < server_version():
-        raise BackupError(f"Put {name} of PostgreSQL {server_version()} or later on the PATH.")
+        raise BackupError(f"Install {name} of PostgreSQL {server_version()} or later and add it to the PATH.")
     return str(found[newest])
 
 

@@ -112,14 +112,14 @@ def _source_of(path: str) -> tuple[FileSource, str]:
     for source in BACKED_UP_FILES:
         if source.folder == folder:
             return source, _safe(name)
-    raise BackupError(f"{path!r} belongs to nothing that this version knows.")
+    raise BackupError(f"{path!r} is not a file that this version can restore.")
 
 
 def _safe(name: str) -> str:
     try:
         return str(validate_file_name(name, allow_relative_path=True))
     except SuspiciousFileOperation as error:
-        raise BackupError(f"{name!r} is no name of a file.") from error
+        raise BackupError(f"{name!r} is not a valid file name.") from error
 
 
 def _digest(file: IO[bytes] | File[bytes]) -> bytes:

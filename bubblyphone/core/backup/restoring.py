@@ -78,12 +78,12 @@ def restore(path: Path, about: dict[str, Any]) -> None:
     except (DatabaseError, CommandError) as error:
         raise BackupError(
             f"Everything is restored, but the database could not be migrated to {VERSION}: {error}\n"
-            "Run `python -m bubblyphone.prepare` once the cause is removed, or restore with the version that made the backup."
+            "Run `python -m bubblyphone.prepare` once you have fixed the cause, or restore with the version that made the backup."
         ) from error
     try:
         period_cache.forget()
     except RedisError:
-        logger.warning("Redis is unavailable. Empty it before you start: it may hold totals of the earlier data.")
+        logger.warning("Redis is unavailable. Clear it before you start: it may contain totals of the earlier data.")
 
 
 def _dump(found: Iterator[tuple[str, IO[bytes]]]) -> Iterator[IO[bytes]]:

@@ -122,7 +122,7 @@ class _Script:
             await self._tell(response)
             await response.write_eof()
         except ConnectionResetError:
-            logger.info("the one who had a script run is gone")
+            logger.info("the client that ran a script is gone")
         finally:
             # Also when the one who asked has gone away.
             self.handset.hang_up()

@@ -23,8 +23,8 @@ PATIENCE_SECONDS = 90
 
 class Command(BaseCommand):
     help = (
-        "Dial a number from a scripted telephone of the built-in exchange; with --wait, be called instead. --say, --wav and"
-        " --press are done in this order, each after the other side has said what it says and fallen silent."
+        "Dial a number from a scripted phone at the built-in exchange. With --wait, receive a call instead. --say, --wav and"
+        " --press run in this order, each after the other side has finished speaking."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,8 +34,10 @@ class Command(BaseCommand):
         parser.add_argument("--wav", action="append", default=[], type=Path, help="8 kHz 16-bit mono WAV file to play")
         parser.add_argument("--press", action="append", default=[], help="keys to press at the end")
         parser.add_argument("--hangup-after", type=int, default=30, help="seconds from answer to end (default 30)")
-        parser.add_argument("--record", type=Path, help="write a stereo WAV: this telephone left, the other side right")
-        parser.add_argument("--script", type=Path, help="a JSON file with steps, instead of the options above")
+        parser.add_argument(
+            "--record", type=Path, help="write a stereo WAV file: this phone left, the other side right"
+        )
+        parser.add_argument("--script", type=Path, help="JSON file with steps, instead of the options above")
         called = parser.add_argument_group("waiting for a call")
         called.add_argument("--wait", type=int, metavar="SECONDS", help="seconds to wait for a call to the number")
         rings = ("answer", "busy", "decline", "ignore")

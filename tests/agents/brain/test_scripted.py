@@ -352,7 +352,7 @@ async def test_a_note_for_the_agent_is_not_read_out(
 ) -> None:
     talk = new_conversation(prompt="You are Ada.")
     talk.brain.note(note)
-    talk.brain.notice("The caller has pressed these keys of the telephone: ten percent discount.")
+    talk.brain.notice("The caller pressed these keys on the phone: ten percent discount.")
     assert await talk.say(question) == answer
 
 

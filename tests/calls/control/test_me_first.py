@@ -181,5 +181,5 @@ def test_what_is_refused_meanwhile_is_said(number: PhoneNumber) -> None:
     report(call, CarrierEventType.DTMF, detail="1")
     assert not Transfer.objects.exists()
     assert call.events.get(event_type="transfer.failed").metadata["reason"] == "do_not_call"
-    assert Utterance.objects.last().text == "This call is not possible now."  # type: ignore[union-attr]
+    assert Utterance.objects.last().text == "This call cannot be placed right now."  # type: ignore[union-attr]
     assert (call.status, ledger.balance(number.developer_id)) == ("answered", before)

@@ -130,7 +130,7 @@ async def test_a_saved_variable_is_used_by_the_next_tool(call: Call) -> None:
     assert [asked.path for asked in server.asked] == ["/", "/rooms/12"]
     assert server.asked[1].headers["X-Room"] == "12"
     (first,) = [entry for entry in await logged(call) if entry[4] == "failed"]
-    assert first[-1] == "The variable room has no value, and the URL needs it."
+    assert first[-1] == "The variable room has no value, but the URL requires it."
 
 
 async def test_a_saved_variable_is_the_number_of_a_transfer_which_the_whole_policy_applies_to(call: Call) -> None:

@@ -253,7 +253,7 @@ async def test_odd_frames_and_too_many_pages_harm_nobody(monkeypatch: pytest.Mon
         await page.write(type="heard", count=-(10**30))
         other = await open_page(live.call.developer, live.call.pk)
         await other.socket.connect(30)
-        assert (await other.until("refused"))["message"] == "1 pages are listening to calls already."
+        assert (await other.until("refused"))["message"] == "1 pages are already listening to calls."
         assert (await other.until("closed"))["code"] == 1000
         await page.write(type="take_over")
         await page.until("taken_over")

@@ -29,7 +29,7 @@ async def test_a_key_counts_that_no_stream_could_bring() -> None:
         talk.session.key_reported("e2", "2", seconds_ago=0.0)  # the stream brings it
         await asyncio.sleep(PAUSE_SECONDS + 0.1)
         assert pressed(talk) == "42"
-        assert model.contexts == ["The caller has pressed these keys of the telephone: 42"]
+        assert model.contexts == ["The caller pressed these keys on the phone: 42"]
 
 
 async def test_a_key_counts_that_is_pressed_while_the_line_is_broken() -> None:
@@ -66,7 +66,7 @@ async def test_keys_wait_for_a_model() -> None:
         talk.model.gate.set()
         model = await talk.model_session()
         await until(lambda: model.contexts)
-        assert model.contexts == ["The caller has pressed these keys of the telephone: 7"]
+        assert model.contexts == ["The caller pressed these keys on the phone: 7"]
 
 
 async def test_no_key_counts_after_the_end() -> None:

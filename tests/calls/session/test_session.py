@@ -253,7 +253,7 @@ async def test_keys_that_follow_each_other_are_told_to_the_model_as_one_input() 
             await asyncio.sleep(PAUSE_SECONDS - 0.01)
         assert model.contexts == []
         await asyncio.sleep(PAUSE_SECONDS)
-        assert model.contexts == ["The caller has pressed these keys of the telephone: 42#"]
+        assert model.contexts == ["The caller pressed these keys on the phone: 42#"]
 
 
 async def test_the_caller_may_begin() -> None:

@@ -160,7 +160,7 @@ async def test_a_tool_that_the_agent_does_not_have_is_not_run(name: str) -> None
         model = await talk.model_session()
         model.queue.put_nowait(ToolCall("1", name, GOOD))
         await until(lambda: model.results)
-        error = {"error": "There is no such tool. The tools you have: book_table."}
+        error = {"error": "This tool does not exist. Your tools: book_table."}
         assert model.results == [("1", name, error)]
         assert talk.notes.tools == [(name, GOOD)]
         assert told(talk, "tool.returned") == [{"tool": name, "ok": False, "reason": "unknown_tool"}]

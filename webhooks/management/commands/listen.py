@@ -31,8 +31,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--type", action="append", default=[], metavar="EVENT", help="only this event (can be repeated)"
         )
-        parser.add_argument("--after", default="", metavar="ID", help="read on from this event instead of from now")
-        parser.add_argument("--secret", help="the secret that signs (default: a new one, which is printed)")
+        parser.add_argument("--after", default="", metavar="ID", help="start after this event instead of now")
+        parser.add_argument("--secret", help="signing secret (default: a new one, which is printed)")
         parser.add_argument("--body", action="store_true", help="also print the body of each event")
         parser.add_argument("--url", help="the server (default: PUBLIC_URL of this installation)")
         parser.add_argument("--api-key", help="the account's API key (default: API_KEY, else the demo account's)")

@@ -19,7 +19,7 @@ STDOUT = "-"
 
 
 class Command(BaseCommand):
-    help = "Write database, recordings, documents and a manifest to FILE, or to standard output with `-`. Calls go on meanwhile."
+    help = "Write database, recordings, documents and a manifest to FILE, or to standard output with `-`. Calls continue meanwhile."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE")

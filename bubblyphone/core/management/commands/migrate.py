@@ -20,7 +20,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 HALF_MIGRATED = (
-    "This database comes from an earlier development version and was not migrated to its end ({reason}). "
+    "This database comes from an earlier development version, and its migrations are incomplete ({reason}). "
     "Use an empty database: set another DATA_DIR or DATABASE_URL, or delete the old one."
 )
 
