@@ -1,4 +1,4 @@
-"""Whose request it is, for pages."""
+"""The signed-in developer of a page request."""
 
 from django.http import HttpRequest
 

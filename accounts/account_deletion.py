@@ -1,6 +1,6 @@
-"""Deleting an account: at once for its owner, then step by step until calls have ended and numbers are released.
+"""Deleting an account: immediate for its owner, then step by step until calls have ended and numbers are released.
 
-Payments stay in the ledger, and calls stay with their bills; what identifies the owner is removed.
+Ledger entries and calls with their costs are kept; whatever identifies the owner is removed.
 """
 
 import logging
@@ -34,7 +34,7 @@ def close_account(*, developer: Developer, password: str, address: str) -> None:
         closed.refresh_from_db()
         closed.is_active = False
         closed.closed_at = timezone.now()
-        closed.email = f"closed-{closed.pk}@closed.invalid"  # a new account may have the old address (RFC 2606)
+        closed.email = f"closed-{closed.pk}@closed.invalid"  # frees the address for a new account (RFC 2606)
         closed.name, closed.company_name = "Closed account", ""
         closed.set_unusable_password()
         closed.save()
@@ -53,7 +53,10 @@ def finish(developer_id: int) -> None:
 
 
 def finish_all() -> None:
-    """Continue unfinished deletions; a scheduled job. Raises ExceptionGroup at the end with what stopped some: the others must not wait."""
+    """Continue unfinished deletions; a scheduled job.
+
+    One failed deletion does not block the others: raises ExceptionGroup at the end.
+    """
     waiting = Developer.objects.filter(closed_at__isnull=False, closing_finished_at=None)
     failures = []
     for developer_id in waiting.order_by("pk").values_list("pk", flat=True):

@@ -1,4 +1,4 @@
-"""All of an account's data as one ZIP file: JSON lines, recordings, documents. Secrets are not in it."""
+"""All of an account's data as one ZIP file: JSON lines, recordings, documents. Secrets are not included."""
 
 import logging
 from collections.abc import Iterator
@@ -15,9 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 def export(developer: Developer) -> Iterator[bytes]:
-    """The bytes of the file, while it is made. `missing.jsonl` names files that are not in the storage any more.
+    """The bytes of the file, streamed while it is created.
 
-    Raises StorageUnavailable in the middle: the file then has no directory, and programs say that it is broken.
+    `missing.jsonl` lists files that are no longer in the storage. If StorageUnavailable is raised midway, the ZIP file has no directory,
+    so programs report it as damaged.
     """
     archive, missing = StreamedArchive(), list[dict[str, str]]()
     for table in EXPORT_TABLES:

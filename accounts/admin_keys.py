@@ -1,6 +1,6 @@
-"""What an ordinary API key may not change: API keys, caps, policy, sessions, endpoints, carrier accounts. Stolen, it could lift its limits.
+"""What a standard API key cannot change: API keys, caps, policy, sessions, endpoints, carrier accounts.
 
-Session tokens and admin keys may; only a session token can create an admin key.
+Otherwise a stolen key could raise its own limits. Session tokens and admin keys can; only a session token can create an admin key.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,29 +19,29 @@ CAP_ERRORS = {403: f"Changing a cap requires a session token or an admin key (`r
 
 
 class ChangesNeedAdminKey(IsAuthenticated):
-    """Reading is open to every key. Anything else raises Forbidden with an ordinary one."""
+    """Any key may read. Other requests raise Forbidden for a standard key."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         is_known = super().has_permission(request, view)
-        is_offered = hasattr(view, (request.method or "").lower())  # else it is 405
+        is_offered = hasattr(view, (request.method or "").lower())  # otherwise 405
         if is_known and is_offered and request.method not in SAFE_METHODS:
             require_admin_key(request)
         return is_known
 
 
 def api_key_of(request: Request) -> ApiKey | None:
-    """The key that was sent; None with a session token."""
+    """The API key of the request; None with a session token."""
     return request.auth if isinstance(request.auth, ApiKey) else None
 
 
 def name_of(request: Request) -> str:
-    """Who sends a request, for people: the name of the API key, or with a session token the account user's email address."""
+    """The sender of a request, for people: the name of the API key, or the account's email address with a session token."""
     key = api_key_of(request)
     return key.label if key is not None else str(request.user)
 
 
 def require_admin_key(request: Request) -> None:
-    """Raises Forbidden where the request came with an ordinary API key."""
+    """Raises Forbidden if the request was sent with a standard API key."""
     if isinstance(request.auth, ApiKey) and not request.auth.is_admin:
         raise Forbidden("This API key cannot do that. Use an admin key or a session token.", code=CODE)
 
@@ -49,12 +49,12 @@ def require_admin_key(request: Request) -> None:
 def require_admin_key_to_change(
     names: Iterable[str], owner: object, changes: Mapping[str, Any], request: Request
 ) -> None:
-    """Raises Forbidden where `changes` would give one of these attributes of `owner` another value, with an ordinary key."""
+    """Raises Forbidden if `changes` would change one of these attributes of `owner` and the request was sent with a standard key."""
     if any(name in changes and changes[name] != getattr(owner, name) for name in names):
         require_admin_key(request)
 
 
 def require_session(request: Request) -> None:
-    """Raises Forbidden where the request came with an API key of any kind."""
+    """Raises Forbidden if the request was sent with an API key of any kind."""
     if isinstance(request.auth, ApiKey):
         raise Forbidden("Only a session token can create an admin key. Log in to create one.", code=CODE)

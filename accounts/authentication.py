@@ -1,4 +1,4 @@
-"""Who sends an API request: a Bearer that is an API key (`bp_live_sk_…`) or a session token (`id|secret`)."""
+"""Authenticates API requests: the Bearer is an API key (`bp_live_sk_…`) or a session token (`id|secret`)."""
 
 import hmac
 import re
@@ -16,27 +16,27 @@ from accounts.models import ApiKey, Developer, SessionToken
 from bubblyphone.core.crypto import hash_secret
 
 KEY_PREFIX = "bp_live_sk_"
-# `last_used_at` is for people: a minute is precise enough, and saves a write per request.
+# People read `last_used_at`: a precision of one minute is enough and saves a write per request.
 LAST_USED_STEP = timedelta(minutes=1)
 _SESSION_TOKEN = re.compile(r"(?a:(\d{1,18})\|([\w-]{20,100}))")
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A key or token that is valid now."""
+    """A key or token that is currently valid."""
 
     developer: Developer
     token: ApiKey | SessionToken
 
     @property
     def scope(self) -> str:
-        """The scope of its stored idempotent answers. An ordinary key gets none that needed an admin key."""
+        """The scope of its stored idempotent answers. A standard key cannot read answers that required an admin key."""
         is_ordinary = isinstance(self.token, ApiKey) and not self.token.is_admin
         return f"developer:{self.developer.pk}{':key' if is_ordinary else ''}"
 
     @property
     def bucket(self) -> str:
-        """What its requests are counted under."""
+        """The rate limit bucket of its requests."""
         return f"{self.token._meta.model_name}:{self.token.pk}"
 
 
@@ -76,7 +76,7 @@ def _look_up(bearer: str) -> Credential | None:
 
 
 def _look_up_key(bearer: str) -> Credential | None:
-    # Not `first()`: an order costs more to write than this takes to find.
+    # Not `first()`, which adds ORDER BY and makes the query slower to build than to run.
     found = ApiKey.objects.select_related("developer").filter(
         secret_hash=hash_secret(bearer), revoked_at=None, developer__is_active=True
     )[:1]

@@ -1,4 +1,4 @@
-"""Browser sessions as their owner sees them: from where, since when, and how to end one."""
+"""Browser sessions as their owner sees them: where they were used, since when, and how to end one."""
 
 import re
 import time
@@ -18,11 +18,11 @@ from bubblyphone.core.errors import NotFound
 from bubblyphone.core.http import client_address
 from bubblyphone.core.middleware import is_api
 
-# In the session: when its row was written last (Unix seconds).
+# In the session: when its row was last written (Unix seconds).
 SEEN = "seen_at"
-# "Last seen" is for people: ten minutes are precise enough, and save a write per page.
+# People read "last seen": a precision of ten minutes is enough and saves a write per page.
 SEEN_STEP_SECONDS = 600
-# The first of these found in a User-Agent names the browser: most send the names of others as well.
+# The first of these found in a User-Agent names the browser: most browsers also send the names of others.
 BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 SYSTEMS = {
     "Android": "Android",
@@ -35,7 +35,7 @@ SYSTEMS = {
 
 
 class BrowserSessionMiddleware:
-    """Keeps the row of a page request's session. The API has no such sessions."""
+    """Maintains the row of a page request's session. API sessions have none."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -67,7 +67,7 @@ def _write(request: HttpRequest) -> None:
 
 
 def note_anew(request: HttpRequest) -> None:
-    """The session has a new key, or its row was deleted: the next page writes one."""
+    """The session has a new key, or its row was deleted: the next page request writes a new one."""
     request.session.pop(SEEN, None)
 
 
@@ -78,7 +78,7 @@ def open_browser_sessions(developer: Developer) -> QuerySet[BrowserSession]:
 
 
 def sign_out(*, developer: Developer, pk: int) -> None:
-    """End one. Raises NotFound for one that is not the developer's."""
+    """End a session. Raises NotFound if it is not the developer's."""
     found = BrowserSession.objects.filter(pk=pk, developer=developer).first()
     if found is None:
         raise NotFound("Not found.")
@@ -95,7 +95,7 @@ user_logged_out.connect(forget, dispatch_uid="accounts.browser_sessions")
 
 
 def device_of(user_agent: str) -> str:
-    """ "Firefox on Linux", as far as the User-Agent says."""
+    """ "Firefox on Linux", as far as the User-Agent reveals it."""
     browser = next((name for word, name in BROWSERS.items() if f"{word}/" in user_agent), "A browser")
     system = next((name for word, name in SYSTEMS.items() if re.search(word, user_agent)), "")
     return f"{browser} on {system}" if system else browser

@@ -1,6 +1,6 @@
-"""Confirming an email address by a signed link. Only the time at which it was followed is stored.
+"""Confirming an email address with a signed link.
 
-An account works without: the dashboard reminds of it.
+We store only when it was confirmed. An account works without confirmation; the dashboard shows a reminder.
 """
 
 from datetime import timedelta
@@ -20,7 +20,7 @@ _SALT = "accounts.email_verification"
 
 
 def request_link(*, developer: Developer) -> None:
-    """Queue the email, also again. Raises TooManyRequests if the address got several within the hour."""
+    """Queue the email; can be repeated. Raises TooManyRequests if the address already received several within the hour."""
     throttles.count_verification_mail(email=developer.email)
     enqueue(send_link, developer.pk)
 
@@ -34,7 +34,7 @@ def send_link(developer_id: int) -> None:
 
 
 def tell_old_address(developer_id: int, old: str) -> None:
-    """Job: the email to the address that the account had before; its owner may not have asked for the change."""
+    """Job: notify the account's previous address, because its owner may not have requested the change."""
     emails.send(Developer.objects.get(pk=developer_id), "email_changed", {"old": old}, to=old)
 
 
@@ -44,7 +44,7 @@ def make_token(developer: Developer) -> str:
 
 
 def read_token(token: str) -> Developer:
-    """The developer of a token. Raises NotFound for an expired or foreign token."""
+    """The developer of a token. Raises NotFound for an expired or invalid token."""
     try:
         claimed = signing.loads(token, salt=_SALT, max_age=LIFE)
     except signing.BadSignature as error:

@@ -1,5 +1,4 @@
-"""What accounts need from other apps: what happens when one is opened or deleted, how long data is kept, what an export holds.
-
+"""What accounts need from other apps: what happens when an account is opened or deleted, how long data is kept, what an export contains.
 Filled in `AppConfig.ready`.
 """
 
@@ -34,15 +33,15 @@ class DeletionStep:
 
 
 DELETION_STEPS: Registry[DeletionStep] = Registry()
-"""Within a phase in the order of registration."""
+"""Within a phase, steps run in the order of registration."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionKind:
-    """A kind of data that accounts keep for as many days as they like (`accounts.retention`).
+    """A kind of data with a retention period that accounts choose (`accounts.retention`).
 
-    `title` and `text` are shown on the page. `delete` removes what an account has from before a moment, batch after batch, each in a
-    transaction of its own; it yields after each.
+    `title` and `text` are shown on the page. `delete` removes an account's data from before a given time in batches, each in its own
+    transaction, and yields after each batch.
     """
 
     name: str
@@ -52,7 +51,7 @@ class RetentionKind:
 
 
 RETENTION_KINDS: Registry[RetentionKind] = Registry()
-"""In the order of the page."""
+"""In the order shown on the page."""
 
 
 @dataclass(frozen=True, slots=True)

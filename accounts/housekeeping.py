@@ -12,7 +12,7 @@ from bubblyphone.core import once
 
 
 def purge() -> None:
-    """Forget idempotent answers after their 24 h, sessions that have expired, and forms that were sent."""
+    """Delete idempotent answers after 24 h, expired sessions, and records of submitted forms."""
     now = timezone.now()
     IdempotentAnswer.objects.filter(created_at__lt=now - LIFE).delete()
     SessionToken.objects.filter(expires_at__lt=now).delete()

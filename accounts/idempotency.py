@@ -30,13 +30,13 @@ HEADER = "Idempotency-Key"
 LONGEST_KEY = 255
 LIFE = timedelta(hours=24)
 LEASE = timedelta(seconds=60)
-# Not stored, since they do not depend on the request itself (nor are 5xx).
+# Not stored, because they do not depend on the request itself (nor do 5xx).
 _NOT_KEPT = frozenset({401, 429})
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to answer for a key."""
+    """The right to answer a request with a key."""
 
     pk: int
     token: uuid.UUID
@@ -71,7 +71,7 @@ def claim_key(*, scope: str, key: str, fingerprint: str) -> Claim | StoredAnswer
             continue  # released meanwhile
         if not _is_free(held, fingerprint, now):
             return StoredAnswer(held.status or 0, decrypt(held.encrypted_body))
-        # The request that changes the claim first has the key; the others look again.
+        # Whichever request updates the claim first owns the key; the others check again.
         free = IdempotentAnswer.objects.filter(pk=held.pk, claim=held.claim, status=held.status)
         if free.update(claim=token, fingerprint=fingerprint, status=None, encrypted_body="", created_at=now):
             return Claim(held.pk, token)
@@ -88,7 +88,7 @@ def _is_free(held: IdempotentAnswer, fingerprint: str, now: datetime) -> bool:
 
 
 def settle(claim: Claim, response: HttpResponse) -> None:
-    """Store the answer for repeats, or free the key. Does nothing if another request has taken the key over."""
+    """Store the answer for repeats, or release the key. Does nothing if another request has taken over the key."""
     row = IdempotentAnswer.objects.filter(pk=claim.pk, claim=claim.token)
     if response.status_code in _NOT_KEPT or response.status_code >= 500:
         row.delete()
@@ -97,10 +97,10 @@ def settle(claim: Claim, response: HttpResponse) -> None:
 
 
 def fingerprint_of(request: HttpRequest, *, is_form: bool = False) -> str:
-    """Tells one request from another by path, query and body. Keyed, since bodies may hold passwords.
+    """Identifies a request by path, query and body.
 
-    Of a form the fields and files count, not the boundary, which clients make up anew for each repeat.
-    Raises InvalidRequest for a form that cannot be read, RequestDataTooBig for one with a field beyond what Django keeps in memory.
+    Keyed, because bodies can contain passwords. For forms, fields and files count, but not the boundary, which clients generate again for
+    each repeat. Raises InvalidRequest for a malformed form, RequestDataTooBig for a field larger than Django keeps in memory.
     """
     digest = hashlib.sha256(f"{request.get_full_path()}\n".encode())
     if is_form:

@@ -1,4 +1,4 @@
-"""What happens to every request before and after its view: rate limits, and on the API `Idempotency-Key`."""
+"""Runs around every view: rate limits and, for the API, `Idempotency-Key`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +42,7 @@ class RateLimitMiddleware:
 
 
 class PageRateLimitMiddleware:
-    """Counts the pages of an account, whatever browsers it has open. Who is not signed in has the limits of each form."""
+    """Counts page requests per account, across all browsers. Pages for signed-out visitors have limits per form."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -63,7 +63,7 @@ class PageRateLimitMiddleware:
 class IdempotencyMiddleware:
     """`Idempotency-Key` on every POST of the API.
 
-    The key is claimed once the route is known and the body read, so that a request too large, unknown or over the limit
+    The key is claimed after the route is known and the body is read, so that a request that is too large, unknown or over the limit
     leaves no trace.
     """
 

@@ -16,7 +16,7 @@ from bubblyphone.core.money import MONEY_FIELD
 
 
 class DeveloperManager(BaseUserManager["Developer"]):
-    """Creation only; reading is plain Django."""
+    """For creation only; read with plain Django."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "Developer":
         developer = self.model(email=email.strip().lower(), **fields)
@@ -34,21 +34,21 @@ class DeveloperManager(BaseUserManager["Developer"]):
 
 
 class Developer(AbstractBaseUser, PermissionsMixin):
-    """An account: signs in, owns numbers and calls, and pays for them. E-mail addresses are kept in lower case."""
+    """An account: signs in, owns numbers and calls, and pays for them. Email addresses are stored in lower case."""
 
     email = models.EmailField(max_length=254, unique=True)
     name = models.CharField(max_length=150)
     company_name = models.CharField(max_length=150, blank=True, default="")
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
-    email_verified_at = models.DateTimeField(null=True, blank=True)  # null: the link was not followed yet
-    session_generation = models.PositiveIntegerField(default=0)  # one more ends every session in a browser
+    email_verified_at = models.DateTimeField(null=True, blank=True)  # null: not confirmed
+    session_generation = models.PositiveIntegerField(default=0)  # incrementing it ends every browser session
     demo_calls_used = models.PositiveSmallIntegerField(default=0)
-    time_zone = models.CharField(max_length=64, default="UTC")  # of the times on pages; the API is in UTC
+    time_zone = models.CharField(max_length=64, default="UTC")  # for times on pages; the API uses UTC
     closed_at = models.DateTimeField(null=True, blank=True)  # deleted by its owner (accounts.account_deletion) …
     closing_finished_at = models.DateTimeField(null=True, blank=True)  # … and calls, numbers and documents are gone
     created_at = models.DateTimeField(default=timezone.now)
-    # Raised by a late ledger entry, so that cached sums of past days and months are recalculated (core.period_cache).
+    # Incremented by a late ledger entry, so that cached sums of past days and months are recalculated (core.period_cache).
     sums_version = models.PositiveIntegerField(default=0, editable=False)
 
     objects: ClassVar[DeveloperManager] = DeveloperManager()
@@ -65,7 +65,7 @@ class Developer(AbstractBaseUser, PermissionsMixin):
         return self.email
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """A row that is saved as a whole keeps its `sums_version`, which another process may have raised since it was read."""
+        """Saving the whole row keeps its `sums_version`, which another process may have incremented since the row was read."""
         if not self._state.adding and kwargs.get("update_fields") is None:
             fields = (field.name for field in self._meta.concrete_fields if not field.primary_key)
             kwargs["update_fields"] = [name for name in fields if name != "sums_version"]
@@ -82,7 +82,7 @@ class Developer(AbstractBaseUser, PermissionsMixin):
         return super().check_password(composed) or (composed != raw_password and super().check_password(raw_password))
 
     def get_session_auth_hash(self) -> str:
-        """What a session in a browser must match: it ends with the password, and with "log out everywhere"."""
+        """What a browser session must match: a password change and "log out everywhere" invalidate it."""
         return self._session_hash(settings.SECRET_KEY)
 
     def get_session_auth_fallback_hash(self) -> Iterator[str]:
@@ -95,14 +95,16 @@ class Developer(AbstractBaseUser, PermissionsMixin):
 
 
 class ApiKey(models.Model):
-    """A long-lived key `bp_live_sk_…`. The plaintext is shown once; only its hash is kept."""
+    """A long-lived key `bp_live_sk_…`. The plaintext is shown once; only its hash is stored."""
 
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="api_keys")
     label = models.CharField(max_length=100, default="Default")
-    hint = models.CharField(max_length=20)  # its first and last characters, to recognize it in a list
+    hint = models.CharField(max_length=20)  # first and last characters, to recognize it in a list
     secret_hash = models.CharField(max_length=64, unique=True)
-    daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC) for calls placed with it
-    is_admin = models.BooleanField(default=False)  # may change what protects the account (accounts.admin_keys)
+    daily_cap = models.DecimalField(
+        null=True, blank=True, **MONEY_FIELD
+    )  # daily cap in USD (UTC) for calls placed with it
+    is_admin = models.BooleanField(default=False)  # can change account protection settings (accounts.admin_keys)
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
@@ -112,7 +114,7 @@ class ApiKey(models.Model):
 
 
 class SessionToken(models.Model):
-    """The token from register and login, `id|secret`. Ends by expiry or logout."""
+    """The token from register and login, `id|secret`. Valid until expiry or logout."""
 
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="session_tokens")
     secret_hash = models.CharField(max_length=64)
@@ -124,7 +126,7 @@ class SessionToken(models.Model):
 
 
 class BrowserSession(models.Model):
-    """A session of Django's, as its owner sees it (`accounts.browser_sessions`)."""
+    """A Django session, as its owner sees it (`accounts.browser_sessions`)."""
 
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="browser_sessions")
     session_key = models.CharField(max_length=40, unique=True)
@@ -138,7 +140,7 @@ class BrowserSession(models.Model):
 
 
 class RetentionPeriod(models.Model):
-    """For how many days an account keeps a kind of data (`accounts.retention`). No row: until it deletes it."""
+    """How many days an account keeps a kind of data (`accounts.retention`). No row: until the account deletes it."""
 
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="retention_periods")
     kind = models.CharField(max_length=20)  # the name of one of accounts.extension_points.RETENTION_KINDS
@@ -152,7 +154,7 @@ class RetentionPeriod(models.Model):
 
 
 class MutedNotification(models.Model):
-    """A kind of notification that an account does not want on a channel (`accounts.notifications`). No row: it gets it."""
+    """A kind of notification that an account has turned off for a channel (`accounts.notifications`). No row: turned on."""
 
     developer = models.ForeignKey(Developer, models.CASCADE, related_name="muted_notifications")
     kind = models.CharField(max_length=30)
@@ -171,12 +173,12 @@ class IdempotentAnswer(models.Model):
     Inserting the row is the lock: the unique key admits one request across all processes.
     """
 
-    scope = models.CharField(max_length=100)  # whose keys these are: "developer:42", "address:192.0.2.1"
+    scope = models.CharField(max_length=100)  # owner of the keys: "developer:42", "address:192.0.2.1"
     key = models.CharField(max_length=255)
-    claim = models.UUIDField()  # the request that may write the answer
+    claim = models.UUIDField()  # the request that may store the answer
     fingerprint = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField(null=True)  # null: still in flight
-    encrypted_body = models.TextField(blank=True, default="")  # answers may hold secrets
+    status = models.PositiveSmallIntegerField(null=True)  # null: still in progress
+    encrypted_body = models.TextField(blank=True, default="")  # answers can contain secrets
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -1,7 +1,7 @@
-"""The notifications that the product sends to accounts: one declaration for each kind, and what an account wants to get of it.
+"""The notifications that the product sends to accounts: one declaration per kind, and each account's choices.
 
-`accounts.emails` asks here before it sends an email, `webhooks.outbox` before it sends an event to webhooks. An event that is not
-sent is stored all the same: `GET /events` returns it, and it can be resent.
+`accounts.emails` checks here before it sends an email, `webhooks.outbox` before it sends an event to webhooks. An event that is not sent
+is still stored: `GET /events` returns it, and it can be resent.
 """
 
 from collections.abc import Iterator, Mapping
@@ -95,12 +95,12 @@ _BY_EVENT = {event: kind for kind in KINDS for event in kind.events}
 
 
 def shown_kinds() -> list[NotificationKind]:
-    """Those that this installation sends: with billing off nothing is renewed or topped up."""
+    """The kinds that this installation sends: with billing off, there are no renewals or top-ups."""
     return [kind for kind in KINDS if settings.BILLING or not kind.needs_billing]
 
 
 def optional_kinds() -> list[NotificationKind]:
-    """All that an account can turn off."""
+    """All kinds that an account can turn off."""
     return [kind for kind in KINDS if not kind.is_security]
 
 
@@ -115,7 +115,7 @@ def choices_of(developer: Developer) -> dict[str, dict[str, bool]]:
 
 @transaction.atomic
 def choose(developer: Developer, choices: Mapping[str, Mapping[str, bool]]) -> None:
-    """Turn the named channels of the named kinds on or off. KeyError for a kind that is not optional, or lacks the channel."""
+    """Turn the named channels of the named kinds on or off. KeyError for a kind that is not optional or does not use the channel."""
     for name, kind, channel, is_on in _named(choices):
         if kind.is_security or channel not in kind.channels:
             raise KeyError(name)
@@ -132,12 +132,12 @@ def _named(choices: Mapping[str, Mapping[str, bool]]) -> Iterator[tuple[str, Not
 
 
 def wants_email(developer_id: int, template: str) -> bool:
-    """Whether the account gets this email. KeyError for a template of no kind."""
+    """Whether the account receives this email. KeyError for a template without a kind."""
     return not _is_muted(developer_id, _BY_TEMPLATE[template], Channel.EMAIL)
 
 
 def wants_webhook(developer_id: int, event_type: str) -> bool:
-    """Whether webhooks of the account get such events: those of no kind, like all events of calls, always go to subscribers."""
+    """Whether the account's webhooks receive these events. Events without a kind, such as call events, always go to subscribers."""
     kind = _BY_EVENT.get(event_type)
     return kind is None or not _is_muted(developer_id, kind, Channel.WEBHOOK)
 

@@ -1,4 +1,4 @@
-"""WebSockets that pages open: whose they are, by the session cookie, at the start and as long as they last."""
+"""WebSockets opened by pages: the session cookie identifies their owner, at the start and for as long as they last."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ LOOK_SECONDS = 10.0
 
 
 def is_same_origin(scope: Mapping[str, Any]) -> bool:
-    """Whether the page that opened the socket is ours. Cookies alone do not say that: browsers send them with any page's socket."""
+    """Whether one of our pages opened the socket. Cookies do not prove it: browsers send them with any page's socket."""
     headers = dict(scope["headers"])
     try:
         origin = urlsplit(headers.get(b"origin", b"").decode("latin-1"))
@@ -32,20 +32,20 @@ def is_same_origin(scope: Mapping[str, Any]) -> bool:
 
 
 def developer_of(scope: Mapping[str, Any]) -> Developer | None:
-    """Who is signed in, in a scope that has been through Channels' session authentication."""
+    """The signed-in developer of a scope that passed Channels' session authentication."""
     user = scope["user"]
     return user if isinstance(user, Developer) else None
 
 
 def is_still_signed_in(session_key: str, developer_id: int) -> bool:
-    """Whether a session goes on: not signed out, here or elsewhere, nor its account deactivated. Asks the database."""
+    """Whether a session is still valid: not signed out, here or elsewhere, and its account not deactivated. Queries the database."""
     session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     user = get_user(cast(HttpRequest, SimpleNamespace(session=session)))
     return user.is_authenticated and user.pk == developer_id
 
 
 async def until_signed_out(session_key: str, developer_id: int) -> None:
-    """Returns when the session is over. While the database is away, it goes on."""
+    """Returns when the session is over. Keeps waiting while the database is unavailable."""
     is_there = True
     while is_there:
         await asyncio.sleep(LOOK_SECONDS)

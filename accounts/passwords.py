@@ -1,4 +1,4 @@
-"""Changing a password: with the current one, or with a link by email that works once."""
+"""Changing a password: with the current one, or with an emailed link that works once."""
 
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
@@ -11,7 +11,7 @@ from accounts.models import ApiKey, Developer
 from bubblyphone.core.errors import InvalidRequest
 from bubblyphone.core.jobs import enqueue
 
-LONGEST_ID = 18  # digits, all of which PostgreSQL takes for an id
+LONGEST_ID = 18  # digits that PostgreSQL accepts as an id
 
 
 def request_reset(*, email: str, address: str) -> None:
@@ -43,13 +43,13 @@ def is_valid(token: str) -> bool:
 
 
 def reset(*, token: str, password: str) -> Developer:
-    """Set a new password and end all sessions. Raises InvalidRequest for a used, expired or foreign token.
+    """Set a new password and end all sessions.
 
-    The link has shown that the e-mail address is the developer's. If nobody had shown that before, the account may have been
-    opened by a stranger in the developer's name, so that its API keys end too.
+    Raises InvalidRequest for a used, expired or invalid token. The link proves that the developer owns the email address. If nobody
+    proved that before, a stranger may have opened the account in the developer's name, so its API keys are revoked too.
     """
     with transaction.atomic():
-        # Locked, so that of two requests with the same token one finds it used.
+        # Locked, so that of two requests with the same token the second finds it used.
         developer = _read_token(token, lock=True)
         if developer is None:
             raise InvalidRequest({"token": ["This link has expired or was already used. Request a new one."]})

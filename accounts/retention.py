@@ -1,4 +1,4 @@
-"""For how long accounts keep recordings, transcripts and the like (accounts.extension_points.RETENTION_KINDS)."""
+"""How long accounts keep recordings, transcripts and other data (accounts.extension_points.RETENTION_KINDS)."""
 
 import logging
 import time
@@ -16,26 +16,26 @@ from bubblyphone.core.jobs import enqueue
 logger = logging.getLogger(__name__)
 
 MAX_DAYS = 3650
-# A job that takes longer is ended by the worker (Q_CLUSTER), so the rest is another job.
+# The worker ends jobs that run too long (Q_CLUSTER), so the rest is queued as another job.
 BUDGET_SECONDS = 30.0
-# In the order of the page.
+# In the order shown on the page.
 NAMES = ("recordings", "transcripts", "events", "webhook_logs", "documents")
 
 
 def kinds() -> list[RetentionKind]:
-    """What the apps have registered, in the order of NAMES."""
+    """The registered kinds, in the order of NAMES."""
     return sorted(RETENTION_KINDS, key=lambda kind: NAMES.index(kind.name))
 
 
 def periods_of(developer: Developer) -> dict[str, int | None]:
-    """Days by kind, in the order of the kinds; None: until the account deletes it."""
+    """Days by kind, in the order of the kinds; None: kept until the account deletes them."""
     days = dict(RetentionPeriod.objects.filter(developer=developer).values_list("kind", "days"))
     return {name: days.get(name) for name in NAMES}
 
 
 @transaction.atomic
 def set_periods(developer: Developer, days: Mapping[str, int | None]) -> None:
-    """For the kinds that are named; it applies to what there is already, too."""
+    """Set the periods of the named kinds; they also apply to existing data."""
     for kind, number in days.items():
         if number is None:
             RetentionPeriod.objects.filter(developer=developer, kind=kind).delete()
@@ -44,9 +44,9 @@ def set_periods(developer: Developer, days: Mapping[str, int | None]) -> None:
 
 
 def delete_expired(first_id: int = 0) -> None:
-    """The nightly job, account by account from the period with that id on: delete what is older than it is to be kept.
+    """The nightly job, which deletes expired data account by account, starting with the period of the given id.
 
-    Raises StorageUnavailable at the end if the storage kept some files: these are for the next night.
+    Raises StorageUnavailable at the end if some files could not be deleted; the next night retries them.
     """
     began, kinds, failed = time.monotonic(), {kind.name: kind for kind in RETENTION_KINDS}, None
     for period in RetentionPeriod.objects.filter(pk__gte=first_id, kind__in=kinds).order_by("pk"):
@@ -56,7 +56,7 @@ def delete_expired(first_id: int = 0) -> None:
                 if time.monotonic() - began > BUDGET_SECONDS:
                     enqueue(delete_expired, period.pk)
                     return
-        except StorageUnavailable as error:  # the other accounts must not wait for this one
+        except StorageUnavailable as error:  # must not block the other accounts
             logger.warning("Deleting %s failed", period.kind, extra={"account_id": period.developer_id})
             failed = error
             if time.monotonic() - began > BUDGET_SECONDS:

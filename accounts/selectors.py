@@ -14,7 +14,7 @@ def require_active(developer_id: int) -> None:
 
 
 def active_api_keys(developer: Developer) -> QuerySet[ApiKey]:
-    """The keys that still open the door."""
+    """API keys that have not been revoked."""
     return ApiKey.objects.filter(developer=developer, revoked_at=None)
 
 

@@ -28,9 +28,9 @@ class WrongCredentials(ApplicationError):
 def register(
     *, name: str, email: str, password: str, address: str, company_name: str = "", time_zone: str = "UTC"
 ) -> Developer:
-    """Open an account and mail a link that confirms its email address. `address` is the client's.
+    """Open an account and email a link that confirms its address.
 
-    Raises InvalidRequest for an email that is taken, in whatever case it is written; TooManyRequests.
+    `address` is the client's. Raises InvalidRequest if the email is taken, in any letter case; TooManyRequests.
     """
     throttles.count_registration(address=address)
     try:
@@ -40,7 +40,7 @@ def register(
             )
             for opened in ACCOUNT_OPENED:
                 opened(developer.pk)
-            with suppress(TooManyRequests):  # somebody registered it before, and deleted that account
+            with suppress(TooManyRequests):  # somebody registered it before and deleted that account
                 email_verification.request_link(developer=developer)
             return developer
     except IntegrityError as error:
@@ -98,12 +98,12 @@ def change_email(*, developer: Developer, email: str) -> None:
 
 
 def close_session(*, token: SessionToken) -> None:
-    """Sign out: the token is gone."""
+    """Sign out: delete the token."""
     token.delete()
 
 
 def close_session_by_id(*, developer: Developer, pk: int) -> None:
-    """End a session of the API. Raises NotFound for one that is not the developer's."""
+    """End an API session. Raises NotFound if it is not the developer's."""
     if not SessionToken.objects.filter(developer=developer, pk=pk).delete()[0]:
         raise NotFound("Not found.")
 
@@ -147,7 +147,7 @@ def update_api_key(*, developer: Developer, key_id: int, **changes: Any) -> ApiK
 
 
 def revoke_api_key(*, developer: Developer, key_id: int) -> None:
-    """End a key for good. Raises NotFound for one that is not the developer's, or ended before."""
+    """Revoke a key permanently. Raises NotFound if it is not the developer's or already revoked."""
     keys = ApiKey.objects.filter(pk=key_id, developer=developer, revoked_at=None)
     if not keys.update(revoked_at=timezone.now()):
         raise NotFound("Not found.")

@@ -49,9 +49,8 @@ def code_limits(*, developer: Developer, address: str, is_recovery: bool) -> Lim
 
 
 def count_attempt(limits: Limits) -> None:
-    """Count a guess before it is checked, so that many at the same time do not pass the limits together; `forgive` what was right.
-
-    Raises TooManyRequests, and counts nothing then.
+    """Count an attempt before it is checked, so that many concurrent attempts cannot pass the limits together; call `forgive` after a
+    correct one. Raises TooManyRequests without counting anything.
     """
     counted: list[str] = []
     for bucket, limit in limits.items():
@@ -63,7 +62,7 @@ def count_attempt(limits: Limits) -> None:
 
 
 def forgive(buckets: Iterable[str]) -> None:
-    """The attempt just counted in these was none."""
+    """Take back the attempt that was just counted."""
     for bucket in buckets:
         take_back(bucket)
 
@@ -81,13 +80,13 @@ def may_mail_reset(*, email: str, address: str) -> bool:
 
 
 def count_verification_mail(*, email: str) -> None:
-    """Raises TooManyRequests if that address has got too many emails."""
+    """Raises TooManyRequests if the address already received too many emails."""
     limits = {f"verification-mail:{_digest(email)}": VERIFICATION_MAILS_PER_RECIPIENT}
     _count(limits, "We already sent this email several times. Try again later.")
 
 
 def count_registration(*, address: str) -> None:
-    """One limit for page and API. Raises TooManyRequests."""
+    """One limit shared by page and API. Raises TooManyRequests."""
     _count(
         {f"registration:{network_of(address)}": settings.REGISTRATIONS_PER_HOUR},
         "Too many new accounts from this address. Try again later.",

@@ -1,4 +1,4 @@
-"""What becomes of agents, model keys and secrets when their account is deleted (accounts.extension_points.DELETION_STEPS)."""
+"""Deletes agents, model keys and secrets with their account (accounts.extension_points.DELETION_STEPS)."""
 
 from django.db import transaction
 
@@ -8,7 +8,7 @@ from webhooks.models import SigningSecret
 
 @transaction.atomic
 def delete_agents(developer_id: int) -> None:
-    """Delete the agents with their versions and drafts, the developer's own vendor keys, and the secrets: no more calls use them."""
+    """Delete the agents with their versions and drafts, the developer's own vendor keys, and the secrets. No call uses them anymore."""
     agents = Agent.objects.filter(developer_id=developer_id)
     signing = list(agents.exclude(signing_secret=None).values_list("signing_secret_id", flat=True))
     agents.delete()

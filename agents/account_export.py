@@ -34,7 +34,7 @@ def _model_keys(developer: Developer) -> Iterator[dict[str, Any]]:
 
 
 def _secrets(developer: Developer) -> Iterator[dict[str, Any]]:
-    """Without their values."""
+    """Secrets without their values."""
     for secret in in_pages(Secret.objects.filter(developer=developer)):
         yield SECRET.of(secret)
 

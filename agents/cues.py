@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Cue(StrEnum):
-    """Instructions of the platform's own. A developer's are the greeting message and nothing else."""
+    """Instructions from the platform. A developer's only instruction is the greeting message."""
 
     GO_ON = (
         "The connection broke off while you were speaking. Go on where you stopped, without repeating what was said."
@@ -44,7 +44,7 @@ def say_exactly(text: str) -> str:
 
 
 def introduce(text: str) -> str:
-    """For a phone that asks who is calling: a text of ours, in the language that the agent speaks."""
+    """For a phone that asks who is calling: our text, in the language of the agent."""
     return (
         "The phone asks who is calling, and why, before its owner picks up. Tell it so in the language of your own instructions,"
         f' and nothing else. Say: "{text}"'
@@ -52,5 +52,5 @@ def introduce(text: str) -> str:
 
 
 def whispered(instruction: str) -> str:
-    """An instruction in the middle of a call, of somebody who listens to it."""
+    """An instruction sent during a call by somebody who listens to it."""
     return f"Instruction from your supervisor, which the caller does not hear. Follow it, and do not mention it: {instruction}"

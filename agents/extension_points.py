@@ -1,4 +1,4 @@
-"""What the editor needs of the sandbox, where its agent is tested. Filled in `AppConfig.ready`."""
+"""What the editor needs from the sandbox, where its agent is tested. Filled in `AppConfig.ready`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from bubblyphone.core.registry import Slot
 
 @dataclass(frozen=True, slots=True)
 class TestTerms:
-    """What a spoken test of an agent costs: USD per minute, after `free_left` tests that are free; zero where all are."""
+    """The price of a spoken agent test: USD per minute after `free_left` free tests; zero if all are free."""
 
     model_name: str
     per_minute: Decimal
-    is_offline: bool  # the offline model answers, which follows simple prompts only
+    is_offline: bool  # the offline model answers; it only follows simple prompts
     free_left: int
 
 

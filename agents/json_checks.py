@@ -14,7 +14,7 @@ def json_problem(value: object, *, max_bytes: int) -> str | None:
         return "Must be valid JSON without lone surrogates, infinite numbers, or very deep nesting."
     if len(encoded) > max_bytes:
         return f"Must be at most {max_bytes} bytes of JSON."
-    # An escaped backslash is written twice; a \u0000 that remains without those is a NUL.
+    # A literal backslash is escaped as two; a \u0000 outside of those is a NUL.
     if b"\\u0000" in encoded.replace(b"\\\\", b""):
         return "Must not contain null characters."
     return None

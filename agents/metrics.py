@@ -1,4 +1,4 @@
-"""How models are named in metrics: only the catalog's names, of which there are few."""
+"""Model names in metrics: only those of the catalog, of which there are few."""
 
 import time
 from threading import Lock
@@ -30,7 +30,7 @@ _catalog = _Catalog()
 
 
 def model_label(name: str) -> str:
-    """The name of a model of the catalog; "other" for one that only a developer's own key reaches; "none" where there is no model."""
+    """The name of a catalog model; "other" for a model that requires a developer's own key; "none" without a model."""
     if not name:
         return "none"
     return name if name in _catalog.names() else "other"

@@ -33,7 +33,7 @@ def validate_capabilities(value: Any) -> None:
 
 
 class AIModel(models.Model):
-    """A model of the catalog: its price and its name at the provider. Data, which staff edit."""
+    """A catalog model: its price and its name at the provider. Data that staff edit."""
 
     class Provider(models.TextChoices):
         OPENAI = "openai", "OpenAI"
@@ -41,7 +41,7 @@ class AIModel(models.Model):
         LOCAL = "local", "Local"
 
     slug = models.SlugField(max_length=80, unique=True, allow_unicode=False)
-    # Some slugs have a second spelling; both are accepted and echoed as given.
+    # Some slugs have a second spelling; both are accepted and returned as given.
     aliases = models.JSONField(default=list, blank=True)
     provider = models.CharField(max_length=10, choices=Provider)
     display_name = models.CharField(max_length=100)
@@ -49,7 +49,7 @@ class AIModel(models.Model):
     price_per_minute = models.DecimalField(**MONEY_FIELD)
     is_enabled = models.BooleanField(default=True)
     capabilities = models.JSONField(default=dict, blank=True, validators=[validate_capabilities])
-    # From that day on (UTC) its vendor no longer serves it; calls then run on its successor, if it has one.
+    # The vendor stops serving it on this day (UTC); calls then use its successor, if it has one.
     retires_on = models.DateField(null=True, blank=True)
     successor = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
     position = models.PositiveSmallIntegerField(default=100)
@@ -72,7 +72,7 @@ class AIModel(models.Model):
 
 
 class ModelKey(models.Model):
-    """A developer's own key at a provider (BYOK), encrypted."""
+    """A developer's own, encrypted key at a provider (BYOK)."""
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="model_keys")
     provider = models.CharField(max_length=10, choices=[("openai", "OpenAI"), ("google", "Google")])
@@ -92,7 +92,7 @@ class AgentSettings(models.Model):
     """
 
     model_slug = models.CharField(max_length=80, null=True, blank=True)
-    # Of the columns below those that code reads by name.
+    # The columns below that code reads by name.
     model_key: ModelKey | None
     system_prompt: str | None
     voice: str | None
@@ -129,7 +129,7 @@ def column(kind: kinds.Kind) -> models.Field[Any, Any]:
 
 
 for _setting in SETTINGS:
-    # Django adds the "_id" to the name of a foreign key.
+    # Django appends "_id" to the name of a foreign key.
     AgentSettings.add_to_class(_setting.name.removesuffix("_id"), column(_setting.kind))
 
 
@@ -155,7 +155,9 @@ class Agent(AgentSettings):
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=500, blank=True, default="")
     analysis_schema = OrderedJSONField(null=True, blank=True)
-    daily_cap = models.DecimalField(null=True, blank=True, **MONEY_FIELD)  # USD a day (UTC) for all calls of the agent
+    daily_cap = models.DecimalField(
+        null=True, blank=True, **MONEY_FIELD
+    )  # daily cap in USD (UTC) for all calls of the agent
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
     version = models.PositiveIntegerField(default=1, db_default=1)  # the one that is live
@@ -163,7 +165,7 @@ class Agent(AgentSettings):
     draft = models.TextField(blank=True, default="", db_default="")
     draft_version = models.PositiveIntegerField(null=True)
     draft_saved_at = models.DateTimeField(null=True)
-    # Signs the tool requests of its tests while no number of its developer's has a secret (`calls.selectors.signing_secret_of`).
+    # Signs the tool requests of its tests while none of the developer's numbers has a secret (`calls.selectors.signing_secret_of`).
     signing_secret = models.ForeignKey(SigningSecret, models.SET_NULL, null=True, blank=True, related_name="+")
 
     def __str__(self) -> str:
@@ -171,7 +173,7 @@ class Agent(AgentSettings):
 
     @property
     def draft_mark(self) -> str:
-        """Another one as soon as the draft, or what is live, is another."""
+        """Changes whenever the draft or the live version changes."""
         return sha256(f"{self.version}:{self.draft}".encode()).hexdigest()[:16]
 
 
@@ -184,8 +186,8 @@ class AgentVersion(models.Model):
     published_at = models.DateTimeField(default=timezone.now)
     api_key = models.ForeignKey(
         ApiKey, models.SET_NULL, null=True, related_name="+"
-    )  # that published it; none: the dashboard
-    restored = models.PositiveIntegerField(null=True)  # the earlier version whose values it took
+    )  # the key that published it; null: the dashboard
+    restored = models.PositiveIntegerField(null=True)  # the earlier version that was restored
 
     class Meta:
         ordering = ["-number"]

@@ -1,4 +1,4 @@
-"""Requests to OpenAI, or to a server that speaks its API, from jobs: one attempt each, with its failure in the words of what asked."""
+"""Requests from jobs to OpenAI, or to a server with its API: one attempt each, with failures as the caller's own exceptions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,14 +18,14 @@ class Failure(Protocol):
 
 
 def make_client(*, api_key: str, base_url: str, timeout_seconds: float) -> OpenAI:
-    """A client that does not repeat requests: jobs do."""
+    """A client without retries: jobs retry themselves."""
     client = http_client(base_url)
     return OpenAI(api_key=api_key, base_url=base_url, timeout=timeout_seconds, max_retries=0, http_client=client)
 
 
 @contextmanager
 def failing_as(failure: Failure, server: str) -> Iterator[None]:
-    """Raise `failure` for each way in which a request can fail. `server` begins the sentence: "The model"."""
+    """Raise `failure` for every way a request can fail. `server` starts the sentence: "The model"."""
     try:
         yield
     except APIConnectionError as error:
@@ -33,5 +33,9 @@ def failing_as(failure: Failure, server: str) -> Iterator[None]:
     except APIStatusError as error:
         is_passing = error.status_code >= 500 or error.status_code in RETRYABLE_STATUS
         raise failure(f"{server} responded with status {error.status_code}.", retryable=is_passing) from error
-    except (OpenAIError, ValueError, RecursionError) as error:  # the last two: a body that is no JSON, or deep JSON
+    except (
+        OpenAIError,
+        ValueError,
+        RecursionError,
+    ) as error:  # the last two: a body that is invalid or too deeply nested JSON
         raise failure(f"{server} returned an invalid response.", retryable=True) from error

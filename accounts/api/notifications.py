@@ -16,14 +16,14 @@ from bubblyphone.core.readable_body import ReadableBody
 
 
 class ChannelsSerializer(StrictSerializer):
-    """A kind of the body of PUT /notifications."""
+    """One kind in the body of PUT /notifications."""
 
     email = serializers.BooleanField(required=False)
     webhook = serializers.BooleanField(required=False)
 
 
 class NotificationsSerializer(StrictSerializer):
-    """The body of PUT /notifications. What is left out stays as it is."""
+    """The body of PUT /notifications. Omitted kinds stay unchanged."""
 
     def get_fields(self) -> dict[str, Any]:
         return {kind.name: ChannelsSerializer(required=False) for kind in notifications.optional_kinds()}

@@ -1,4 +1,4 @@
-"""/api/v1/retention: for how many days the account keeps each kind of data."""
+"""/api/v1/retention: how many days the account keeps each kind of data."""
 
 from typing import cast
 
@@ -20,7 +20,7 @@ def _days() -> serializers.IntegerField:
 
 
 class RetentionSerializer(StrictSerializer):
-    """The body of PUT /retention. A kind that is left out stays as it is."""
+    """The body of PUT /retention. Omitted kinds stay unchanged."""
 
     recordings = _days()
     transcripts = _days()

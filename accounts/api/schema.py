@@ -1,4 +1,4 @@
-"""What the API's description says about accounts."""
+"""The API description of accounts."""
 
 from accounts import admin_keys
 from accounts.api.notifications import NotificationsSerializer

@@ -47,7 +47,7 @@ class ResetPasswordSerializer(NewPasswordSerializer):
 class ApiKeySerializer(StrictSerializer):
     """The body of PATCH /api-keys/{id}."""
 
-    # DRF's metaclass takes the field out of the class, so that its own `label` stays what it is.
+    # DRF's metaclass removes the field from the class, so the class keeps its own `label`.
     label = serializers.CharField(max_length=100, default="Default")  # type: ignore[assignment]
     daily_cap = AmountField(required=False, allow_null=True)
 

@@ -1,4 +1,4 @@
-"""What responses hold of accounts and their keys."""
+"""Response shapes of accounts and their keys."""
 
 from accounts.notifications import Channel, optional_kinds
 from accounts.retention import MAX_DAYS

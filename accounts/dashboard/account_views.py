@@ -21,7 +21,7 @@ from bubblyphone.core.pages import add_errors, page, posted_from, reported
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def account(request: HttpRequest) -> HttpResponse:
-    """The page; a POST saves name and company."""
+    """The page; a POST saves name, company, and time zone."""
     developer = signed_in(request)
     form = ProfileForm(request.POST or None, initial=_profile(developer))
     if form.is_valid():
@@ -83,7 +83,7 @@ def end_token(request: HttpRequest, pk: int) -> HttpResponse:
 @posted_from("account")
 @page
 def delete_account(request: HttpRequest) -> HttpResponse:
-    """For good, after the password."""
+    """Delete the account permanently, after checking the password."""
     form = DeleteAccountForm(request.POST)
     if form.is_valid():
         try:
@@ -109,7 +109,7 @@ def send_verification(request: HttpRequest) -> HttpResponse:
 
 
 def show_account(request: HttpRequest, **refused: forms.Form) -> HttpResponse:
-    """The page, with a refused form by its name on the page."""
+    """The page, with a rejected form in its place."""
     developer = signed_in(request)
     context = {
         "profile_form": ProfileForm(initial=_profile(developer)),

@@ -1,4 +1,4 @@
-"""The page of an account's data: how long it is kept, and all of it as one file."""
+"""The data page of an account: retention, and the export as one file."""
 
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ EXPORTS_PER_HOUR = 10
 
 
 class RetentionForm(forms.Form):
-    """Days by kind; an empty one keeps its data."""
+    """Retention days by kind; an empty field keeps the data."""
 
     def __init__(self, data: Any, *, developer: Developer) -> None:
         super().__init__(data, initial=retention.periods_of(developer))
@@ -52,7 +52,7 @@ def data(request: HttpRequest) -> HttpResponse:
 @require_safe
 @page
 def export(request: HttpRequest) -> HttpResponse:
-    """The file, made while it is sent."""
+    """The export, streamed while it is created."""
     developer = signed_in(request)
     throttles.count_attempt({f"export:{developer.pk}": EXPORTS_PER_HOUR})
     response = StreamingHttpResponse(in_threads(account_export.export(developer)), content_type="application/zip")

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from accounts.common_passwords import refuse_common
 
-# Those that name a place, and UTC itself: the others are old spellings.
+# Zones named after a place, and UTC: the others are old spellings.
 TIME_ZONES = [
     "UTC",
     *sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))),
@@ -19,7 +19,7 @@ SELECTED = mark_safe(" selected")
 
 
 class LongSelect(forms.Select):
-    """A select with hundreds of choices. Django's renders a template for each, which takes a tenth of a second."""
+    """A select with hundreds of choices. Django's widget renders a template for each, which takes 0.1 s."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         choices = (
@@ -31,7 +31,7 @@ class LongSelect(forms.Select):
 
 
 class SignUpForm(forms.Form):
-    """Bounds as in the API."""
+    """Same bounds as the API."""
 
     name = forms.CharField(label="Your name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     email = forms.EmailField(label="Email", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
@@ -47,7 +47,7 @@ class SignUpForm(forms.Form):
         help_text="At least 8 characters.",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
-    # What the browser says (static/js/app.js); it can be changed on the account's page.
+    # Reported by the browser (static/js/app.js); can be changed on the account page.
     time_zone = forms.CharField(
         required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-time-zone": "", "autocomplete": "off"})
     )

@@ -1,4 +1,4 @@
-"""The page of notifications: each kind by email and by webhook."""
+"""The notifications page: each kind by email and by webhook."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from bubblyphone.core.pages import page
 
 
 class Row(NamedTuple):
-    """A kind with the checkbox of each channel; None where it has no such channel."""
+    """A kind with a checkbox for each channel; None if it does not use the channel."""
 
     kind: NotificationKind
     channels: list[BoundField | None]
@@ -43,7 +43,7 @@ class NotificationForm(forms.Form):
             yield Row(kind, [shown.get(f"{kind.name}-{channel}") for channel in Channel])
 
     def changes(self) -> dict[str, dict[str, bool]]:
-        """Of a valid form, as `notifications.choose` takes them."""
+        """The changes of a valid form, as arguments for `notifications.choose`."""
         found: dict[str, dict[str, bool]] = {}
         for kind, channel, name in self.boxes:
             found.setdefault(kind.name, {})[channel.value] = self.cleaned_data[name]

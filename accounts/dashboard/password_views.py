@@ -18,7 +18,7 @@ from bubblyphone.core.pages import add_errors
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def forgot(request: HttpRequest) -> HttpResponse:
-    """Ask for a link. The answer is the same whether the address is known or not."""
+    """Request a link. The response is the same whether or not the address is known."""
     form = ForgotPasswordForm(request.POST or None)
     if form.is_valid():
         try:
@@ -34,7 +34,7 @@ def forgot(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def reset(request: HttpRequest, token: str) -> HttpResponse:
-    """Choose the new password; only the POST uses the link up."""
+    """Choose the new password; only the POST uses up the link."""
     form = ResetPasswordForm(request.POST or None)
     is_valid = passwords.is_valid(token)
     if is_valid and form.is_valid():
@@ -52,7 +52,7 @@ def reset(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def verify_email(request: HttpRequest, token: str) -> HttpResponse:
-    """Confirm the address. Programs that look at links in mails only GET, so that takes a POST."""
+    """Confirm the address. Programs that scan links in emails only send GET, so confirming requires a POST."""
     try:
         if request.method == "POST":
             email_verification.verify(token=token)

@@ -17,7 +17,7 @@ from bubblyphone.core.http import client_address
 from bubblyphone.core.once import once, show_once, take_shown_once
 from bubblyphone.core.pages import add_errors, next_page, page
 
-NEW_KEY = "api-key"  # what the page after the POST shows once
+NEW_KEY = "api-key"  # values that the page after the POST shows once
 
 
 @never_cache
@@ -25,7 +25,7 @@ NEW_KEY = "api-key"  # what the page after the POST shows once
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """Open an account and go straight in."""
+    """Open an account and sign in."""
     if request.user.is_authenticated:
         return redirect("overview")
     form = SignUpForm(request.POST or None)
@@ -44,7 +44,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Go in, and on to where one came from."""
+    """Sign in and return to the page that asked for it."""
     target = next_page(request)
     if request.user.is_authenticated:
         return redirect(target or "overview")

@@ -27,10 +27,12 @@ class CallConfig(DeclaredSettings):
 
     analysis_schema: Mapping[str, Any] | None = None  # agents' alone
     sources: Mapping[str, str] = field(default_factory=dict)  # field → Source
-    unusable_transfer_number: str = ""  # what a `transfer_number` with variables came to, where that cannot be called
+    unusable_transfer_number: str = (
+        ""  # the text that a `transfer_number` with variables resolved to, if it cannot be called
+    )
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """`{field: {"value": …, "source": …}}`, the shape of Call.config."""
+        """`{field: {"value": …, "source": …}}`, the format of Call.config."""
         names = (*FIELDS, UNUSABLE) if self.unusable_transfer_number else FIELDS
         return {
             name: {"value": _plain(getattr(self, name)), "source": self.sources.get(name, Source.DEFAULT.value)}
@@ -39,7 +41,7 @@ class CallConfig(DeclaredSettings):
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Mapping[str, Any]]) -> "CallConfig":
-        """Read what `to_json` gave. Fields that an older call lacks take their defaults; unknown ones are ignored."""
+        """Read the output of `to_json`. Fields that an older call lacks get their defaults; unknown ones are ignored."""
         values = {name: stored[name]["value"] for name in (*FIELDS, UNUSABLE) if name in stored}
         if "tools" in values:
             values["tools"] = tuple(values["tools"])
@@ -48,7 +50,7 @@ class CallConfig(DeclaredSettings):
         return cls(**values, sources={name: str(stored[name]["source"]) for name in values})
 
 
-UNUSABLE = "unusable_transfer_number"  # found out by a call; nobody can set it
+UNUSABLE = "unusable_transfer_number"  # set by the call itself; not a user setting
 FIELDS = tuple(entry.name for entry in fields(CallConfig) if entry.name not in ("sources", UNUSABLE))
 
 

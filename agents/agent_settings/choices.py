@@ -1,4 +1,4 @@
-"""The values of settings that are one of a few."""
+"""The allowed values of settings with a fixed set of choices."""
 
 from django.db.models import TextChoices
 
@@ -9,7 +9,7 @@ class VoicemailAction(TextChoices):
 
 
 class FirstSpeaker(TextChoices):
-    """Who speaks first once the call is answered."""
+    """Who speaks first when the call is answered."""
 
     AGENT = "agent"
     CALLER = "caller"
@@ -24,7 +24,7 @@ class InterruptionSensitivity(TextChoices):
 
 
 class ReasoningEffort(TextChoices):
-    """How much a model thinks before it speaks; the vendors' own words."""
+    """How much a model thinks before it speaks, in the vendors' terms."""
 
     MINIMAL = "minimal"
     LOW = "low"

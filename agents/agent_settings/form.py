@@ -1,4 +1,4 @@
-"""What the forms of agents and of numbers have in common: the agent settings, by the names that the API has."""
+"""The agent settings that the agent form and the number form share, under the field names of the API."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -43,14 +43,15 @@ class ShownSection(NamedTuple):
 
 
 class SettingsForm(forms.Form):
-    """Agent settings. Valid, `changes` holds what differs from the row, as its service takes it.
+    """Agent settings.
 
-    Emptied, a field says nothing here, and the next layer or the default holds.
+    Once valid, `changes` holds what differs from the row, in the format of its service. An empty field sets nothing here: the next layer
+    or the default applies.
     """
 
     serializer_class: ClassVar[type[AgentSettingsSerializer]] = AgentSettingsSerializer
     layout: ClassVar[tuple[Section, ...]] = ()
-    slug_field: ClassVar[str] = "model_slug"  # what the API of these settings calls the model
+    slug_field: ClassVar[str] = "model_slug"  # the API's name for the model in these settings
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, settings: AgentSettings, developer: Developer) -> None:
         super().__init__(data)
@@ -85,22 +86,22 @@ class SettingsForm(forms.Form):
         return "" if value is None else value
 
     def clean_tools(self) -> list[Any] | None:
-        """The JSON text as what it says."""
+        """Parse the JSON text."""
         return parse_tools(self.cleaned_data["tools"])
 
     def clean_default_variables(self) -> dict[str, str] | None:
-        """The lines as names with their values."""
+        """Parse the lines into names and values."""
         return _variables_of(self.cleaned_data["default_variables"])
 
     def default_variables(self) -> dict[str, str]:
-        """Those as typed; none while a line of them is wrong."""
+        """The variables as typed; empty if any line is invalid."""
         try:
             return _variables_of(str(self["default_variables"].value() or "")) or {}
         except forms.ValidationError:
             return {}
 
     def clean(self) -> dict[str, Any]:
-        """The bounds are the API's own, so that page and API can never disagree."""
+        """Uses the API's own bounds, so page and API can never disagree."""
         values: dict[str, Any] = super().clean() or {}
         payload = {name: none_if_empty(value) for name, value in values.items() if self._differs(name, value)}
         self.changes = check_by(self.serializer_class(data=payload, partial=True), self)
@@ -115,7 +116,7 @@ class SettingsForm(forms.Form):
         return not is_same(none_if_empty(value), none_if_empty(before))
 
     def voices(self) -> list[tuple[str, str]]:
-        """What the field `voice` suggests: each voice, and the models that have it."""
+        """Suggestions for the field `voice`: each voice and the models that have it."""
         models: dict[str, list[str]] = {}
         for model in selectors.list_models():
             for voice in model.can.voices if model.is_enabled else ():
@@ -123,7 +124,7 @@ class SettingsForm(forms.Form):
         return [(voice, ", ".join(names)) for voice, names in sorted(models.items())]
 
     def sections(self) -> Iterator[ShownSection]:
-        """The groups that the page shows."""
+        """The field groups shown on the page."""
         for title, wide, narrow, template in self.layout:
             yield ShownSection(
                 title, slugify(title), [self[name] for name in wide], [self[name] for name in narrow], template
@@ -131,7 +132,7 @@ class SettingsForm(forms.Form):
 
 
 def check_by(serializer: serializers.Serializer[Any], form: forms.Form) -> dict[str, Any]:
-    """What the API's serializer makes of a form's values; its refusals become the form's errors."""
+    """Run the form's values through the API's serializer; its errors become the form's errors."""
     if serializer.is_valid():
         return dict(serializer.validated_data)
     for name, detail in serializer.errors.items():
@@ -141,7 +142,7 @@ def check_by(serializer: serializers.Serializer[Any], form: forms.Form) -> dict[
 
 
 def parse_tools(text: str) -> list[Any] | None:
-    """Raises forms.ValidationError for what is not JSON."""
+    """Raises forms.ValidationError for invalid JSON."""
     try:
         tools: list[Any] | None = parse_json(text) if text else None
     except InvalidJSON as error:
@@ -165,7 +166,7 @@ def _lines_of(values: Mapping[str, str]) -> str:
 
 
 def set_choices(field: forms.Field, empty: str, choices: list[tuple[Any, str]]) -> None:
-    """The choices of a field after the one that says nothing."""
+    """Set a field's choices, after the empty choice."""
     if isinstance(field, forms.ChoiceField):
         field.choices = [("", empty), *choices]
 
@@ -175,7 +176,7 @@ def none_if_empty(value: Any) -> Any:
 
 
 def _model_choices(current: str) -> list[tuple[str, str]]:
-    """Those in service, and the one that is set: otherwise saving another field would silently change it."""
+    """Available models plus the current one: otherwise saving another field would silently change the model."""
     return [
         (
             model.slug,
@@ -193,7 +194,7 @@ def _key_choices(developer: Developer) -> list[tuple[int, str]]:
 
 
 def _texts(detail: Any, path: str = "") -> Iterator[str]:
-    """The texts of nested errors, each with where it is about ("0.name: …")."""
+    """The texts of nested errors, each prefixed with its path ("0.name: …")."""
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
             yield from _texts(inner, f"{path}.{name}" if path else str(name))

@@ -9,11 +9,11 @@ from agents.agent_settings.declarations import SETTINGS
 from agents.agent_settings.kinds import Group, Setting
 
 CODE = {"class": "code", "spellcheck": "false"}
-LONGEST_SHORT_TEXT = 1000  # characters; a text that can be longer is as wide as the page
+LONGEST_SHORT_TEXT = 1000  # characters; longer texts get the full width of the page
 
 
 def wide(group: Group) -> tuple[str, ...]:
-    """The settings of a group whose inputs are as wide as the page."""
+    """Settings of a group whose inputs have the full width of the page."""
     return tuple(entry.name for entry in SETTINGS if entry.group == group and _is_wide(entry.kind))
 
 
@@ -23,7 +23,7 @@ def narrow(group: Group) -> tuple[str, ...]:
 
 
 def make_input(setting: Setting) -> forms.Field:
-    """The form field; those for models and keys get their choices from the form."""
+    """The form field; the form adds the choices for models and keys."""
     common: dict[str, Any] = {"label": setting.label, "required": False, "help_text": setting.said(setting.hint)}
     match kind := setting.kind:
         case kinds.Flag():

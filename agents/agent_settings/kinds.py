@@ -35,7 +35,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a few values, each with its words in forms. `length` is the column's."""
+    """One of a few values, each with its label in forms. `length` is the column's."""
 
     values: type[TextChoices]
     words: Mapping[str, str]
@@ -44,7 +44,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text of one line, or of several where its input has `rows`. `suggestions` is the id of the list that its input offers."""
+    """A single-line text, or a multi-line text if its input has `rows`. `suggestions` is the id of the list that its input offers."""
 
     max_length: int
     rows: int = 1
@@ -60,21 +60,21 @@ class Language:
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """An address that webhooks can be sent to."""
+    """A URL that webhooks can be sent to."""
 
     max_length: int
 
 
 @dataclass(frozen=True, slots=True)
 class TransferNumber:
-    """A number in E.164, or a text with variables that becomes one in each call."""
+    """An E.164 number, or text with variables that becomes one in each call."""
 
     max_length: int
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSlug:
-    """A model of the catalog, in either spelling of its slug."""
+    """A catalog model, in either spelling of its slug."""
 
     max_length: int
 
@@ -99,14 +99,16 @@ Kind = Flag | Whole | Amount | Choice | Text | Language | Url | TransferNumber |
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """Where a model provider takes a setting in the JSON of a session, and our values in its words; None leaves it to the provider."""
+    """Where a model provider expects a setting in the JSON of a session, with our values mapped to its own; None leaves it to the
+    provider.
+    """
 
-    path: str  # keys, with dots between them
-    values: Mapping[Any, Any] = field(default_factory=dict)  # those that are not in it go as they are
+    path: str  # keys, separated by dots
+    values: Mapping[Any, Any] = field(default_factory=dict)  # values that are not listed are sent unchanged
 
 
 class Group(Enum):
-    """The part of a form that a setting is in."""
+    """The form group that a setting belongs to."""
 
     MODEL = auto()
     CONVERSATION = auto()
@@ -125,16 +127,16 @@ class Setting:
     kind: Kind
     group: Group
     label: str  # in forms
-    about: str  # in the API's description
-    example: Any  # in the API's description; the default unless given
-    hint: str = ""  # below its input
-    placeholder: str = ""  # in its input; of a choice, the words for its default
+    about: str  # for the API description
+    example: Any  # for the API description; derived from the default unless given
+    hint: str = ""  # help text below its input
+    placeholder: str = ""  # placeholder of its input; for a choice, the label of its default
     on_call_page: str = ""  # its label there; a call's page does not show those without
     # By AIModel.Provider; see `agents.agent_settings.provider_placement`.
     providers: Mapping[str, At] = field(default_factory=dict)
 
     def said(self, text: str) -> str:
-        """A text of the declaration with its figures."""
+        """A text of the declaration with the numbers filled in."""
         default = str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
         bounds = {"{least}": self.kind.least, "{most}": self.kind.most} if isinstance(self.kind, Whole) else {}
         for token, value in {"{default}": default, **bounds}.items():

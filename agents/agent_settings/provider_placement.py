@@ -1,4 +1,4 @@
-"""The settings of a call that a model itself follows, in its provider's words."""
+"""The call settings that the model itself applies, in its provider's terms."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,12 @@ from agents.agent_settings.declarations import SETTINGS
 
 
 def model_settings(config: CallConfig) -> dict[str, Any]:
-    """What `SessionConfig.settings` holds: the settings that some provider takes."""
+    """Content of `SessionConfig.settings`: the settings that some provider supports."""
     return {setting.name: getattr(config, setting.name) for setting in SETTINGS if setting.providers}
 
 
 def place_settings(provider: str, said: Mapping[str, Any], session: dict[str, Any]) -> None:
-    """Put each setting that the provider takes where it takes it, in the JSON that begins a session."""
+    """Put each setting that the provider supports in its place in the JSON that starts a session."""
     for setting in SETTINGS:
         if (at := setting.providers.get(provider)) is None:
             continue

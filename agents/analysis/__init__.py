@@ -1,1 +1,1 @@
-"""Reading the fields of an agent's analysis schema out of a call's transcript."""
+"""Extracting the fields of an agent's analysis schema from a call's transcript."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, StrictInt, StrictStr, create_model
 
-# Options that mean "unknown", the plainest first.
+# Options that mean "unknown", the clearest first.
 UNDECIDED = (
     r"\b(?:unknown|unclear|undecided|undetermined|not sure|n a|none|nothing|neutral)\b",
     r"\b(?:other|no answer|no response|not applicable|not reached)\b",
@@ -19,7 +19,7 @@ UNDECIDED = (
 
 def answer_type(schema: Mapping[str, Any]) -> type[BaseModel]:
     """A schema as a pydantic type: its JSON Schema constrains the model, its validation checks the answer."""
-    # A developer's names can clash with pydantic's own; as aliases they can be anything.
+    # A developer's field names can clash with pydantic's own; as aliases they can be anything.
     fields: dict[str, Any] = {
         f"field_{place}": (_value_type(field), Field(alias=name, title=name, description=field["description"]))
         for place, (name, field) in enumerate(schema.items())
@@ -40,7 +40,7 @@ def _value_type(field: Mapping[str, Any]) -> Any:
 
 
 def empty_answer(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer for a call without speech: no text, no number, false, the option that claims least."""
+    """The result for a call without speech: no text, no number, false, and the most neutral option."""
     return {name: _empty_value(field) for name, field in schema.items()}
 
 
@@ -54,7 +54,7 @@ def _empty_value(field: Mapping[str, Any]) -> Any:
 
 
 def undecided(options: Sequence[str]) -> str:
-    """The option that claims least; the last where all claim something."""
+    """The most neutral option; the last one if none is neutral."""
     for pattern in UNDECIDED:
         for option in options:
             if re.search(pattern, re.sub(r"[\W_]+", " ", option.lower())):

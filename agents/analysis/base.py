@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one side said: `role` is "user", "model", or "human" for a person who had taken the call over."""
+    """What one side said: `role` is "user", "model", or "human" for a person who took over the call."""
 
     role: str
     text: str

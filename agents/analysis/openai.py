@@ -13,7 +13,7 @@ from agents.analysis.answer import answer_type
 from agents.analysis.base import Analyser, AnalysisError, Line
 from agents.openai_client import failing_as, make_client
 
-# Two answers must fit into a job's minute.
+# Two answers must fit into a one-minute job.
 TIMEOUT_SECONDS = 25.0
 INSTRUCTIONS = (
     "You read the transcript of a telephone call and fill in the fields that you are asked for. Go by what was said in the call and "
@@ -24,7 +24,7 @@ SPEAKERS = {"user": "Caller", "model": "Agent", "human": "Colleague of the agent
 
 
 class OpenAIAnalyser(Analyser):
-    """One model of one account. An answer that does not match the schema is sent back once, with its errors."""
+    """One model of one account. If an answer does not match the schema, we send the errors back once."""
 
     def __init__(self, *, api_key: str, base_url: str, model: str) -> None:
         self._client = make_client(api_key=api_key, base_url=base_url, timeout_seconds=TIMEOUT_SECONDS)

@@ -1,6 +1,6 @@
-"""Analysis without a model: rules that read what callers say plainly. They find much less than a model, and invent nothing.
+"""Analysis without a model: rules that recognize what callers say plainly.
 
-It is used if no key is configured, and results name it (`offline_rules`).
+They find much less than a model and invent nothing. Used if no key is configured; results name it (`offline_rules`).
 """
 
 import re
@@ -56,7 +56,7 @@ SUMMARY_SENTENCES = 2
 
 @dataclass(frozen=True)
 class Said:
-    """What the caller said at one time, and what the agent had said before it."""
+    """What the caller said at one time, and what the agent said before it."""
 
     text: str
     before: str
@@ -68,7 +68,7 @@ class Said:
 
     @cached_property
     def asked(self) -> set[str]:
-        """The content of the agent's question; empty if it asked none."""
+        """The content words of the agent's question; empty if it asked none."""
         return content_words(self.before) if "?" in self.before else set()
 
 
@@ -104,7 +104,7 @@ def read_text(name: str, field: Mapping[str, Any], said: Sequence[Said]) -> str 
 
 
 def read_boolean(name: str, field: Mapping[str, Any], said: Sequence[Said]) -> bool:
-    """The last thing said about it, literally or as an answer to the agent's question."""
+    """The last statement about it, literal or as an answer to the agent's question."""
     named = _widened(content_words(label(name)) - GENERIC)
     described = _widened(content_words(field["description"]) - GENERIC)
     verdict = False

@@ -1,4 +1,4 @@
-"""/api/v1/secrets: values that tools send; none is ever returned."""
+"""/api/v1/secrets: values that tools send. Responses never contain them."""
 
 from typing import cast
 

@@ -26,7 +26,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool answered."""
+    """The response of a tool."""
 
     call_id: str  # "" for a call of an earlier session
     name: str
@@ -37,13 +37,11 @@ Steps = AsyncGenerator[Say | Call, None]
 
 
 class Brain(ABC):
-    """One conversation. Each verb yields the steps of one turn; closing the generator early means: the caller
-    interrupted.
-    """
+    """One conversation. Each method yields the steps of one turn; closing the generator early means that the caller interrupted."""
 
     @property
     def is_patient(self) -> bool:
-        """Whether the caller may pause within the next answer: a number or a name in groups."""
+        """Whether the caller may pause within the next answer, for example in a number or name spoken in groups."""
         return False
 
     @abstractmethod
@@ -51,7 +49,7 @@ class Brain(ABC):
         """Speak first: for a `Cue` of the platform, or the greeting in the developer's instructions."""
 
     async def recite(self, text: str) -> Steps:
-        """Say a text as it is. Marks of SSML are not read out."""
+        """Say a text verbatim. SSML tags are not read out."""
         yield Say(without_marks(text))
 
     @abstractmethod
@@ -68,19 +66,19 @@ class Brain(ABC):
 
     @abstractmethod
     def note(self, message: str) -> None:
-        """Learn something from the developer, for the next answer."""
+        """Add information from the developer, for the next answer."""
 
     def notice(self, message: str) -> None:  # noqa: B027  a brain that cannot read has no use for it
-        """Learn what happened in the call; none of it is meant for the caller."""
+        """Record what happened in the call; none of it is meant for the caller."""
 
     @abstractmethod
     def follow(self, instruction: str) -> None:
-        """Take an instruction in the middle of the call, for the next answer; `Cue.FOLLOW_WHISPER` makes that come now."""
+        """Accept an instruction during the call, for the next answer; `Cue.FOLLOW_WHISPER` triggers that answer immediately."""
 
     @abstractmethod
     def said(self, text: str) -> None:
-        """A turn is over, and this part of it was spoken."""
+        """A turn is over; `text` is the part of it that was spoken."""
 
     @abstractmethod
     def heard(self, said: str, heard: str) -> None:
-        """The caller heard only the beginning of `said`."""
+        """The caller heard only the beginning of the answer."""

@@ -27,13 +27,13 @@ from bubblyphone.core.json_documents import InvalidJSON, parse_foreign_json
 logger = logging.getLogger(__name__)
 
 TIMEOUT = httpx2.Timeout(30.0, connect=3.0)
-# After so much silence the caller is told that the answer is coming: with the end of the turn before it and the voice
-# after it, within three seconds.
+# After this much silence the caller hears that the answer is coming. Including end-of-turn detection and speech synthesis, this stays
+# within three seconds.
 FILLER_SECONDS = 2.0
 FILLER = "One moment, please."
 APOLOGY = "I am sorry, I have trouble thinking right now. Could you say that again?"
 NOTHING_SAID = "Sorry, could you say that again?"
-TOOL_ROUNDS = 3  # how often a model may repeat a call whose arguments cannot be read
+TOOL_ROUNDS = 3  # how often a model may repeat a tool call with invalid arguments
 END_CALL = "end_call"
 STYLE = (
     "You are on the telephone; your words are read aloud. Answer in one to three short spoken sentences, in English."
@@ -45,7 +45,7 @@ MARKUP = re.compile(r"[*_`#]+|\[([^\]]*)\]\([^)]*\)")
 
 @dataclass(slots=True)
 class _ToolUse:
-    """A call the model made; `result` is JSON, empty while there is none."""
+    """A tool call of the model; `result` is JSON, empty while pending."""
 
     call_id: str
     name: str
@@ -224,9 +224,7 @@ class ChatBrain(Brain):
             use.arguments += piece.function.arguments or ""
 
     def _messages(self) -> list[dict[str, Any]]:
-        """The conversation in the endpoint's words. Notes go to the front: not every chat template bears a later
-        one.
-        """
+        """The conversation in the endpoint's format. Notes go first, because some chat templates reject later system messages."""
         notes = [f"Note for you: {note}" for note in self._notes]
         messages: list[dict[str, Any]] = [{"role": "system", "content": "\n\n".join([self._prompt, STYLE, *notes])}]
         for entry in self._entries:
@@ -257,7 +255,7 @@ def _readable(use: _ToolUse) -> Call | None:
 
 
 def _clean(text: str) -> str:
-    """Without a reasoning model's thoughts and without marks that a voice would spell out."""
+    """Without a reasoning model's thoughts and without characters that a voice would spell out."""
     return MARKUP.sub(r"\1", THOUGHTS.sub("", text))
 
 

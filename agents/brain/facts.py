@@ -1,4 +1,4 @@
-"""What the system prompt knows: its statements, looked up by meaning."""
+"""Knowledge from the system prompt: its statements, looked up by meaning."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,7 +29,7 @@ DIRECTIVE = re.compile(
     r"|when(?:ever)? (?:the|a|they|asked|you|someone)|if (?:the|a|they|asked|you|someone|anyone|there))\b",
     re.IGNORECASE,
 )
-# A question may share no word with its answer, but it shows what kind of thing it asks for.
+# A question may share no word with its answer, but its wording shows what kind of fact it asks for.
 CUES = (
     (
         re.compile(r"\bwhere (?:are|is) (?:you|the|your)\b|\baddress\b|\blocat|\bget to you\b|\bfind you\b"),
@@ -60,7 +60,7 @@ ASKED_ABOUT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`spoken` is what is said, `meaning` what it is found by (with its heading or topic)."""
+    """`spoken` is the sentence to say, `meaning` the text it is found by (with its heading or topic)."""
 
     spoken: str
     meaning: str
@@ -99,7 +99,7 @@ def _told(sentence: str) -> str:
 
 
 def _as_spoken(sentence: str) -> str:
-    """A statement about the caller, said to the caller."""
+    """A statement about the caller, rephrased to address the caller."""
     for pattern, replacement in _ADDRESSED:
         sentence = pattern.sub(replacement, sentence)
     return sentence

@@ -1,4 +1,4 @@
-"""Who the agent is, as far as its system prompt says."""
+"""Who the agent is, according to its system prompt."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ TOLD = re.compile(r"^\s*(?:tell|inform) (?:the caller|them|him|her)(?: that)?:? 
 JUST_SAY = re.compile(r"^\s*say (?:exactly )?(?:that )?(?!hello|goodbye|something|hi\b)(.+)$", re.I | re.S)
 
 PERSON = re.compile(r"\b(?i:you are|your name is|you're|named|called) ([A-Z][a-z]+)\b(?! (?:Corp|Inc|Ltd|LLC|Company))")
-# A full stop belongs to it in "St. Mary's" and "Booking.com", and else ends the sentence.
+# A period belongs to the name in "St. Mary's" and "Booking.com"; otherwise it ends the sentence.
 PLACE_NAME = (
     r"((?:the )?(?:(?:St|Mt|Dr|Mr|Mrs|Ms)\. )?[A-Z][\w'&-]*(?:\.\w+)*"
     r"(?:(?: (?:of|and|the|&|at|de|la))* [A-Z][\w'&-]*)*(?:'s)?)"
@@ -33,7 +33,7 @@ WORKS_FOR = re.compile(
 )
 PURPOSE = re.compile(r"\b(?:you are|you're) calling\b.*?\b(to [a-z].*)", re.S | re.I)
 
-# A greeting written as it is to be spoken, and not as an order to greet.
+# A greeting meant to be spoken verbatim, rather than an instruction to greet.
 SPEECH = re.compile(
     r"^(?:hello|hi|hey|good (?:morning|afternoon|evening|day)|thanks|thank you|welcome to|this is|you(?:'ve"
     r"| have) reached|howdy)\b"
@@ -52,7 +52,7 @@ ORDER = re.compile(
     r"|\b(?:the|this|your) (?:caller|customer|person|client|user)\b|\b(?:him|her|them) (?:that|if|how|what|to)\b",
     re.I,
 )
-# In a greeting that is written as it is to be spoken the agent is rarely spoken to: "Please hold and don't hang up" is the caller's.
+# A verbatim greeting rarely addresses the agent: "Please hold and don't hang up" is meant for the caller.
 DIRECTION = re.compile(
     r"\b(?:the|this|your) (?:caller|customer|person|client|user)\b"
     r"|^(?!hello|hi\b|hey|good |thank|welcome to|this is|you)[a-z]+ (?:them|him|her)\b"
@@ -69,7 +69,7 @@ FORBIDDEN = re.compile(r"\b(?:do not|don't|never|avoid|without|instead of|not)\b
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A person's name, an organisation, and what it calls for ("to confirm your table"); each may be empty."""
+    """A person's name, an organization, and the purpose of the call ("to confirm your table"); each can be empty."""
 
     person: str
     organisation: str
@@ -97,7 +97,7 @@ class Identity:
 
     @property
     def voice_message(self) -> str:
-        """What it leaves on an answering machine."""
+        """The message it leaves on an answering machine."""
         return " ".join(filter(None, (self._presentation, self._reason, "Please call back when you can. Goodbye.")))
 
     @property
@@ -109,7 +109,7 @@ class Identity:
 
 
 def identity_of(prompt: str) -> Identity:
-    """Read who it is from "You are Ada, the receptionist of Luigi's." and "You are calling Jo to confirm their table."."""
+    """Read the identity from "You are Ada, the receptionist of Luigi's." and "You are calling Jo to confirm their table."."""
     person = PERSON.search(prompt)
     organisation = ORGANISATION.search(prompt) or WORKS_FOR.search(prompt)
     name = re.sub(r"[.,]+$", "", organisation[1]) if organisation else ""
@@ -123,7 +123,7 @@ def _purpose_of(prompt: str) -> str:
 
 
 def literal_speech(instructions: str) -> str:
-    """The words that instructions want spoken as they are; "" where they only say what to speak about, or more than that."""
+    """The words that instructions want spoken verbatim; "" if they only describe what to say."""
     whole = instructions.strip()
     if SPEECH.search(whole) and not QUOTED.search(whole) and not DIRECTION.search(whole):
         return whole
@@ -136,5 +136,5 @@ def literal_speech(instructions: str) -> str:
 
 
 def is_order(text: str) -> bool:
-    """Whether a text, or a part of it, is meant for the agent and not for the caller."""
+    """Whether any part of a text is addressed to the agent instead of the caller."""
     return bool(ORDER.search(text))

@@ -15,7 +15,7 @@ Found = tuple[re.Match[str], date] | None
 
 
 def find_date(text: str, today: date) -> tuple[date, str] | None:
-    """The first day named in a text, in the future where that is open, and the text without it."""
+    """The first date named in a text, in the future if ambiguous, and the text without it."""
     for reader in (_iso, _relative, _weekday, _month_and_day, _numeric, _day_of_month):
         if found := reader(text, today):
             match, day = found

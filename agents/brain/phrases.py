@@ -1,7 +1,7 @@
-"""What callers say to the conversation itself: yes, no, pardon, goodbye. Matched by meaning-bearing words, never
-whole texts.
+"""Things callers say about the conversation itself: yes, no, pardon, goodbye.
 
-All patterns expect a `plain` text. They allow for what the recognizer makes of short words ("buy" for "bye").
+Matched by meaningful words, never by whole texts. All patterns expect a `plain` text. They tolerate how the recognizer hears short words
+("buy" for "bye").
 """
 
 import re
@@ -68,7 +68,7 @@ WANTS_HUMAN = re.compile(
     r"|human being|colleague|member of staff|the owner)\b"
     r"|^(?:operator|representative|human|agent|manager|real person)(?: please)?$"
 )
-# A wish never to be called again. "Call me later" and "don't call before nine" are none.
+# A request never to be called again. "Call me later" and "don't call before nine" do not count.
 OPT_OUT = re.compile(
     r"\bnever (?:ever )?(?:call|phone|ring|contact|bother)\b|\b(?:stop|quit|no more) (?:calls|calling|phoning|ringing|contacting)\b"
     r"|\b(?:do not|don't|not to) (?:ever |want (?:\w+ ){0,2}to (?:be )?)?(?:call|phone|ring|contact|bother)(?:ed)?\b"

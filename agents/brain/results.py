@@ -1,4 +1,4 @@
-"""What a tool answered, as a sentence or two."""
+"""Turns a tool's result into a sentence or two."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,6 @@
-"""The scripted demo agent: answers from its system prompt by look-up, fills in tools by asking, and says what it
-cannot do.
+"""The scripted demo agent: answers from its system prompt by lookup, fills in tools by asking, and says what it cannot do.
 
-No language model: every sentence it speaks is a pattern, a statement of the prompt, or a tool's answer.
+It has no language model: every sentence is a template, a statement from the prompt, or a tool's result.
 """
 
 import itertools
@@ -44,21 +43,21 @@ class ScriptedBrain(Brain):
         self._knowledge = Knowledge(prompt, embed)
         self._end_call = next((t for t in tools if t.name in END_CALL_NAMES), None)
         self._transfer = next((t for t in tools if t is not self._end_call and TRANSFER_NAME.search(t.name)), None)
-        # Nobody gets off the do-not-call list by talking, so only plain words put a caller on it, not a similar sentence.
+        # Only explicit words put a caller on the do-not-call list, not a similar sentence: there is no way to get off it by talking.
         self._opt_out = next((t for t in tools if t.name == OPT_OUT_NAME), None)
         own = (self._end_call, self._transfer, self._opt_out)
-        # Keys are pressed for machines at the other end; no word of a caller's asks for it.
+        # Keys are pressed for machines at the other end; callers never ask for it.
         self._tools = [t for t in tools if t not in own and t.name != "send_dtmf"]
         self._choice = ToolChoice(self._tools, embed)
         self._today = today
         self._form: Form | None = None
         self._has_asked_anything_else = False
-        self._whispered = ""  # an instruction that is yet to be followed
+        self._whispered = ""  # an instruction that has not been followed yet
         self._last_said = next((turn.text for turn in reversed(history) if turn.role == "model"), "")
         self._call_ids = (f"local_{number}" for number in itertools.count(1))
 
     async def prepare(self) -> None:
-        """Look at prompt and tools once, before the caller asks."""
+        """Analyze prompt and tools once, before the caller asks."""
         await self._knowledge.prepare()
         await self._choice.prepare()
 
@@ -71,13 +70,13 @@ class ScriptedBrain(Brain):
         self._last_said = text or self._last_said
 
     def heard(self, said: str, heard: str) -> None:
-        """Nothing to do: "pardon?" is answered with the whole sentence, which is what the caller missed."""
+        """Nothing to do: "pardon?" repeats the whole sentence, which is what the caller missed."""
 
     def note(self, message: str) -> None:
         self._knowledge.add(message)
 
     def follow(self, instruction: str) -> None:
-        """What it is to say, it says; to take leave or to hand over, it does; the rest it knows when it is asked."""
+        """A whispered sentence is spoken, a request to hang up or transfer is carried out, and facts are remembered for later questions."""
         self._knowledge.add(instruction)
         self._whispered = instruction
 
@@ -127,7 +126,7 @@ class ScriptedBrain(Brain):
                 return ""
 
     async def _follow_whisper(self) -> Steps:
-        """Do what was whispered last, once."""
+        """Follow the last whispered instruction, once."""
         instruction, self._whispered = self._whispered, ""
         wanted = plain(instruction)
         if words := literal_speech(instruction):
@@ -187,7 +186,7 @@ class ScriptedBrain(Brain):
             yield step
 
     async def _after(self, form: Form, outcome: Outcome, lead: str = "") -> Steps:
-        """Speak or do what a form has come to."""
+        """Speak or do what the form decided."""
         if outcome is Outcome.ASK:
             yield Say(lead + form.prompt)
             return
@@ -223,7 +222,7 @@ class ScriptedBrain(Brain):
                 yield step
 
     def _small_talk(self, said: str) -> str:
-        """An answer to what is said about the conversation itself; "" where it is about something."""
+        """A reply to small talk; "" if the caller asks about a subject."""
         if phrases.HELLO.search(said):
             return f"Hello! {self._identity.offer}"
         if phrases.WHO_ARE_YOU.search(said):
@@ -296,7 +295,7 @@ class ScriptedBrain(Brain):
 
 
 def _as_ability(tool: ToolSpec) -> str:
-    """What a tool does, to be said after "I can": its description where that is short, else its name."""
+    """A tool's ability, to follow "I can": its description if short, otherwise its name."""
     words = re.split(r"[.,;:(]", tool.description)[0].split()
     verb = label(tool.name).split()[0]
     if not 2 <= len(words) <= 8:
@@ -306,7 +305,7 @@ def _as_ability(tool: ToolSpec) -> str:
 
 
 def _fill_reason(tool: ToolSpec, reason: str) -> Mapping[str, Any]:
-    """The arguments of a tool that needs nothing from the caller: texts that it requires get the reason."""
+    """The arguments of a tool that needs nothing from the caller: required texts get the reason."""
     properties: Mapping[str, Any] = tool.parameters.get("properties") or {}
     required = tool.parameters.get("required") or ()
     return {name: reason for name in properties if name in required or name == "reason"}

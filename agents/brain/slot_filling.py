@@ -1,6 +1,4 @@
-"""Collecting a tool's arguments: ask for one after the other, take what comes unasked, confirm, let the caller
-correct.
-"""
+"""Collecting a tool's arguments: ask for one after another, accept values volunteered early, confirm, and let the caller correct."""
 
 from datetime import date
 from enum import Enum, auto
@@ -11,7 +9,7 @@ from agents.brain.slots import READING_ORDER, Reader, Slot, slots_of
 from agents.brain.text import content_words, label, plain
 from agents.providers.base import ToolSpec
 
-# A read-only tool is called without asking for consent: a wrong lookup does no harm.
+# A read-only tool is called without confirmation: a wrong lookup does no harm.
 READING_VERBS = frozenset(
     [
         "get",
@@ -34,12 +32,12 @@ PATIENCE = 3
 
 
 class Outcome(Enum):
-    """What a form says about an utterance."""
+    """What an utterance means for a form."""
 
     ASK = auto()  # speak `prompt` and wait
     READY = auto()  # call the tool
     GIVEN_UP = auto()  # the caller does not want it, or cannot be understood
-    NOT_MINE = auto()  # nothing for this form in it: answer it otherwise, then ask again
+    NOT_MINE = auto()  # not an answer to this form: handle it elsewhere, then ask again
 
 
 class Form:
@@ -64,13 +62,13 @@ class Form:
 
     @property
     def awaited(self) -> Slot | None:
-        """The slot that was asked for; None while the whole is being confirmed."""
+        """The slot that was asked for; None while the whole form is being confirmed."""
         if self._is_confirming:
             return None
         return next((slot for slot in self.slots if slot.is_required and slot.name not in self.values), None)
 
     def begin(self, text: str) -> Outcome:
-        """Take what the first sentence holds already."""
+        """Take the values that the first sentence already contains."""
         self._take_values(text, awaited=None)
         return self._next(acknowledge="")
 
@@ -121,7 +119,7 @@ class Form:
         return Outcome.GIVEN_UP if self._misses >= PATIENCE else Outcome.ASK
 
     def _ask_what_to_change(self, said: str) -> Outcome:
-        """Ask again for the slot that was named; otherwise ask which one is wrong."""
+        """Ask again for the slot that the caller named; otherwise ask which one is wrong."""
         words = content_words(said)
         for slot in self.slots:
             if slot.name in self.values and content_words(slot.label) & words:
@@ -137,7 +135,7 @@ class Form:
         return Outcome.ASK
 
     def _take_values(self, text: str, awaited: Slot | None, *, replace: bool = False, is_bare: bool = False) -> bool:
-        """Read every slot that is open (or, when correcting, any); says whether something came of it."""
+        """Read every open slot (or, when correcting, any slot); returns whether a value was found."""
         reader = Reader(text, self._today, is_evening_likely=self._is_evening_likely)
         wanted = [slot for slot in self.slots if replace or slot.name not in self.values]
         found = False

@@ -1,6 +1,4 @@
-"""The arguments of a tool, found in what a caller says: one reader for each kind of value that JSON Schema can ask
-for.
-"""
+"""Finds a tool's arguments in what a caller says: one reader for each kind of value in JSON Schema."""
 
 import re
 from collections.abc import Mapping
@@ -35,22 +33,22 @@ class SlotKind(Enum):
 
     @property
     def is_bare_number(self) -> bool:
-        """Whether a lone number could be meant for it."""
+        """Whether a lone number could be its value."""
         return self in (SlotKind.INTEGER, SlotKind.NUMBER, SlotKind.TIME)
 
     @property
     def is_slow(self) -> bool:
-        """Whether people pause while they say it."""
+        """Whether people pause while saying it."""
         return self in (SlotKind.PHONE, SlotKind.CODE, SlotKind.NAME, SlotKind.EMAIL, SlotKind.TEXT)
 
 
-# The order in which values are looked for: what is most recognisable takes its words away from the rest.
+# The order in which values are searched: the most recognizable kinds go first and consume their words.
 READING_ORDER = (
     SlotKind.EMAIL, SlotKind.ENUM, SlotKind.PHONE, SlotKind.MOMENT, SlotKind.DATE, SlotKind.TIME, SlotKind.INTEGER,
     SlotKind.NUMBER, SlotKind.CODE, SlotKind.BOOLEAN, SlotKind.NAME, SlotKind.PLACE, SlotKind.TEXT,
 )  # fmt: skip
 
-# How like an option a misheard word has to be ("lodge" for "large"): the share of letters in common.
+# The share of letters that a misheard word must have in common with an option ("lodge" for "large").
 ALIKE = 0.6
 PEOPLE = re.compile(r"\b(?:people|party|guests?|persons?|adults?|pax|covers|seats|attendees)\b")
 
@@ -69,7 +67,7 @@ class Slot:
         return label(self.name)
 
     def describe(self, value: Any) -> str:
-        """The value with its name, for the question whether all is right."""
+        """The name and value, for the final confirmation."""
         return f"{self.label} {speak_value(value)}"
 
     @property
@@ -111,7 +109,7 @@ class Slot:
         return description[:1].lower() + description[1:] if 0 < len(description.split()) <= 6 else self.label
 
     def complaint(self, value: Any) -> str:
-        """Why the schema does not allow this value; empty where it does."""
+        """Why the schema rejects this value; empty if it accepts it."""
         low, high = self.schema.get("minimum"), self.schema.get("maximum")
         if isinstance(value, int | float) and not isinstance(value, bool):
             if low is not None and value < low:
@@ -122,7 +120,7 @@ class Slot:
 
 
 def slots_of(parameters: Mapping[str, Any]) -> list[Slot]:
-    """The slots of a JSON Schema object. A schema that does not say what is required is taken to require everything."""
+    """The slots of a JSON Schema object. If it does not list required properties, all are required."""
     properties: Mapping[str, Any] = parameters.get("properties") or {}
     required = parameters.get("required")
     return [
@@ -163,7 +161,7 @@ _KINDS_BY_NAME = (
 
 
 class Reader:
-    """One utterance, from which slots take their values; words that were used are gone for the next slot."""
+    """One utterance, from which slots take their values. Used words are removed for the next slot."""
 
     def __init__(self, text: str, today: date, *, is_evening_likely: bool = False) -> None:
         self.said = text.strip()
@@ -173,7 +171,7 @@ class Reader:
         self._is_evening_likely = is_evening_likely
 
     def read(self, slot: Slot, *, is_awaited: bool) -> Any:
-        """The slot's value, None where it is not there. `is_awaited`: it was asked for, so a bare value will do."""
+        """The slot's value, or None. `is_awaited`: it was asked for, so a bare value is enough."""
         match slot.kind:
             case SlotKind.ENUM:
                 return self._option(slot.schema["enum"], is_awaited=is_awaited)

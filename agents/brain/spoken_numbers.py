@@ -21,7 +21,7 @@ REPEATS = {"double": 2, "triple": 3}
 
 
 def digits_for_words(text: str) -> str:
-    """Write the numbers of a `plain` text in digits. Neighbours that form no number stay apart ("7 30", "5 5 5")."""
+    """Write the numbers of a `plain` text in digits. Neighbors that do not form a number stay apart ("7 30", "5 5 5")."""
     words = re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text).split()
     out: list[str] = []
     position = 0

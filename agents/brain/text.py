@@ -75,7 +75,7 @@ def speak_time(moment: time) -> str:
 
 
 def speak_value(value: Any) -> str:
-    """A JSON value as one would say it; dates and times in the reader's form, long digit strings one by one."""
+    """A JSON value as people would say it: dates and times in spoken form, long digit strings digit by digit."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:

@@ -1,4 +1,4 @@
-"""Which tool a sentence asks for, by meaning and by the words it shares with the tool's name."""
+"""Chooses the tool that a sentence asks for, by meaning and by the words it shares with the tool's name."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from agents.brain.facts import Embed
 from agents.brain.text import content_words, label
 from agents.providers.base import ToolSpec
 
-# A tool is meant from this score on: cosine similarity plus what wording adds.
+# A tool is chosen from this score: cosine similarity plus a bonus for shared words.
 THRESHOLD = 0.42
 NAME_WORDS_WEIGHT = 0.25
 REQUEST_BONUS = 0.12
@@ -38,9 +38,7 @@ class ToolChoice:
         await self._embed(self._meanings)
 
     async def choose(self, text: str, said: str, *, fact_fit: float) -> ToolSpec | None:
-        """The tool that is asked for; None where a fact that fits as `fact_fit` says answers better, or nothing
-        does.
-        """
+        """The requested tool; None if a fact with a score of `fact_fit` answers better, or nothing matches."""
         if not self._tools:
             return None
         vectors = await self._embed([text, *self._meanings])

@@ -25,7 +25,7 @@ from bubblyphone.core.ordered_json import is_same
 
 CALLER = "test-caller"
 PUBLISH, DRAFT, LOOK = "save", "draft", "look"
-# Of a posted form what is not part of a draft.
+# Fields of the posted form that are not part of a draft.
 NOT_KEPT = ("csrfmiddlewaretoken", "action", "press", "tool", "test-mode")
 MAX_ID_DIGITS = 18
 ADD_ROW, REMOVE_ROW = "add-field", "remove-field-"
@@ -63,19 +63,19 @@ class Editor:
         self.analysis = analysis_fields(self._data, agent.analysis_schema)
 
     def is_valid(self) -> bool:
-        """Whether it was submitted to be published and is valid."""
+        """Whether the form was submitted for publishing and is valid."""
         return self.action == PUBLISH and self.is_sound()
 
     def is_sound(self) -> bool:
-        """Whether what was submitted, to whatever end, has no errors of its own."""
+        """Whether the submitted form is valid, whatever it was submitted for."""
         return all([self.form.is_valid(), self.analysis.is_valid()])
 
     def is_refused(self) -> bool:
-        """Whether it was submitted to be published and is invalid."""
+        """Whether the form was submitted for publishing and is invalid."""
         return self._data is not None and self.action == PUBLISH and not self.is_valid()
 
     def as_draft(self) -> str:
-        """What was submitted, as `agents.services.save_draft` keeps it; "" where it is what is live."""
+        """The submitted form, as `agents.services.save_draft` stores it; "" if it equals the live version."""
         if self._data is None or (self.is_sound() and not self.changes() and not any(self.values.values())):
             return ""
         kept = self._data.copy()
@@ -84,7 +84,7 @@ class Editor:
         return kept.urlencode()
 
     def draft_with(self, tools: Sequence[Any]) -> str:
-        """As `as_draft`, with more tools. Raises InvalidRequest where these, or those that are there, have errors."""
+        """Like `as_draft`, with additional tools. Raises InvalidRequest if these or the existing tools have errors."""
         try:
             there = parse_tools(self._text("tools")) or []
         except forms.ValidationError as error:
@@ -97,7 +97,7 @@ class Editor:
         return Editor(data, agent=self.agent).as_draft()
 
     def _as_posted(self) -> QueryDict:
-        """What a browser posts of the form as it is shown."""
+        """What a browser would post for the form as shown."""
         data = QueryDict(mutable=True)
         shown = [self.form, self.analysis.management_form, *self.analysis.forms]
         for field in (field for form in shown for field in form):
@@ -107,7 +107,7 @@ class Editor:
         return data
 
     def tested_agent(self) -> Agent:
-        """The agent with what was submitted, not saved. Raises InvalidRequest, with the errors of the form too."""
+        """The agent with the submitted settings, not saved. Raises InvalidRequest, including the form's errors."""
         if self.is_sound():
             return services.preview(agent=self.agent, changes=self.changes())
         found: dict[str, list[str]] = {}
@@ -118,7 +118,7 @@ class Editor:
         raise InvalidRequest(found)
 
     def changes(self) -> dict[str, Any]:
-        """What `agents.services` is to change."""
+        """The changes for `agents.services`."""
         schema = self.analysis.schema()
         is_kept = is_same(schema, self.agent.analysis_schema)
         return {**self.form.changes, **({} if is_kept else {"analysis_schema": schema})}
@@ -127,7 +127,7 @@ class Editor:
 
     @cached_property
     def values(self) -> dict[str, str]:
-        """The variables of prompt and greeting, with what was typed for them."""
+        """The variables of prompt and greeting, with the typed values."""
         texts = (self._text("system_prompt"), self._text("greeting_message"), self._text("transfer_number"))
         typed: Mapping[str, str] = self._data or {}
         return {name: typed.get(VALUE_PREFIX + name, "") for name in variables.defaults_in(texts)}
@@ -136,19 +136,19 @@ class Editor:
         return str(self.form.fields[name].label) if name in self.form.fields else name
 
     def model_as_typed(self) -> Agent:
-        """An agent with the model and the key that are chosen, and nothing else."""
+        """An agent with only the chosen model and key."""
         key = self._text("model_key_id")
         key_id = int(key) if key.isdecimal() and len(key) < MAX_ID_DIGITS else None
         return Agent(developer=self.agent.developer, model_slug=self._text("model_slug") or None, model_key_id=key_id)
 
     @cached_property
     def model(self) -> AIModel | None:
-        """The model that is chosen, else the one that calls get."""
+        """The chosen model, otherwise the one that calls would use."""
         slug = self._text("model_slug")
         return selectors.find_model(slug) if slug else selectors.default_model()
 
     def voices(self) -> list[tuple[str, bool]]:
-        """The voices of that model, each with whether it is the one that callers hear."""
+        """The voices of that model, each with whether callers hear it."""
         if self.model is None:
             return []
         heard = self.model.can.session_voice(self._text("voice").strip())
@@ -156,7 +156,7 @@ class Editor:
 
     @property
     def caller(self) -> str:
-        """The number that a test seems to be called from, as typed."""
+        """The typed caller number of a test."""
         return str(self._data.get(CALLER, "")).strip() if self._data is not None else ""
 
     def prompt_pieces(self) -> list[Piece]:
@@ -170,12 +170,12 @@ class Editor:
         return [Piece((name and self.values.get(name)) or text, name) for text, name in found]
 
     def defaults(self) -> Mapping[str, str]:
-        """What the variables are where a test gives none: by the default variables as typed, else by the texts."""
+        """The variable values if a test provides none: the typed default variables, otherwise the defaults in the texts."""
         texts = (self._text("system_prompt"), self._text("greeting_message"), self._text("transfer_number"))
         return {**variables.defaults_in(texts), **self.form.default_variables()}
 
     def variables(self) -> list[tuple[str, str, str]]:
-        """The variables of the texts: name, value as typed, default."""
+        """The variables of the texts: name, typed value, default."""
         defaults = self.defaults()
         return [(name, value, defaults.get(name, "")) for name, value in self.values.items()]
 
@@ -190,7 +190,7 @@ class Editor:
         return [f"{path}: {text}" if path else text for path, texts in found.items() for text in texts]
 
     def ready_made(self) -> list[forms.BoundField]:
-        """The switches of tools that need no definition."""
+        """The switches of built-in tools."""
         return [self.form[name] for name in READY_MADE]
 
     def secrets(self) -> list[str]:
@@ -198,7 +198,7 @@ class Editor:
         return list(secrets.secrets_of(self.agent.developer).values_list("name", flat=True))
 
     def tools(self) -> list[ToolCheck]:
-        """The tools as typed; empty while they have errors."""
+        """The typed tools; empty if they have errors."""
         if self.tool_trouble:
             return []
         return [_checked(widen(tool)) for tool in parse_tools(self._text("tools")) or []]
@@ -208,7 +208,7 @@ class Editor:
 
 
 def with_rows(data: QueryDict, action: str) -> QueryDict:
-    """The posted data with one row of the analysis schema added or cleared, as the button says."""
+    """The posted data with one row of the analysis schema added or removed, depending on the button."""
     changed = data.copy()
     if action == ADD_ROW:
         count = str(data.get("analysis-TOTAL_FORMS", "0"))

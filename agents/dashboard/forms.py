@@ -70,7 +70,7 @@ def show_anew(place: str, *, on: str) -> dict[str, str]:
 
 
 class AnalysisFieldForm(forms.Form):
-    """A row of the analysis schema. One without name, options and description is no row."""
+    """A row of the analysis schema. A row without name, options and description is ignored."""
 
     name = forms.CharField(
         label="Name",
@@ -104,7 +104,7 @@ class AnalysisFieldForm(forms.Form):
         return values
 
     def definition(self) -> dict[str, Any]:
-        """The row in the shape of the schema's values."""
+        """The row in the format of the schema."""
         found = {"type": self.cleaned_data["type"], "description": self.cleaned_data["description"]}
         options = [option.strip() for option in self.cleaned_data["options"].splitlines()]
         if self.cleaned_data["type"] == "selector":
@@ -116,7 +116,7 @@ class AnalysisFields(forms.BaseFormSet[AnalysisFieldForm]):
     """The rows of an analysis schema."""
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
-        """A row may be emptied: then it is no row."""
+        """A row can be left empty; it is then ignored."""
         return {**super().get_form_kwargs(index), "empty_permitted": True}
 
     def clean(self) -> None:
@@ -133,7 +133,7 @@ class AnalysisFields(forms.BaseFormSet[AnalysisFieldForm]):
 
 
 def analysis_fields(data: Mapping[str, Any] | None, schema: Mapping[str, Any] | None) -> AnalysisFields:
-    """The rows as posted, else those of a stored schema and an empty one."""
+    """The posted rows, otherwise those of a stored schema plus an empty row."""
     factory = forms.formset_factory(
         AnalysisFieldForm, formset=AnalysisFields, extra=0 if schema else 1, max_num=MAX_FIELDS, validate_max=True
     )
@@ -147,7 +147,7 @@ def analysis_fields(data: Mapping[str, Any] | None, schema: Mapping[str, Any] | 
 
 
 class OpenApiForm(forms.Form):
-    """A document, pasted or as a file. Valid, `operations` holds what it offers."""
+    """A pasted or uploaded document. Once valid, `operations` holds its operations."""
 
     document = forms.CharField(
         label="OpenAPI document",
@@ -193,7 +193,7 @@ class OpenApiForm(forms.Form):
 
 
 class ApiKeyInput(forms.CharField):
-    """A secret: hidden while typed, and not filled in by the browser."""
+    """A secret: hidden while typed, and never filled in by the browser."""
 
     widget = forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-1p-ignore": ""})
 
@@ -213,7 +213,7 @@ class ModelKeyForm(forms.Form):
 
 
 class ReplaceKeyForm(forms.Form):
-    """Another secret for a key."""
+    """Replaces a key's secret."""
 
     api_key = ApiKeyInput(label="New API key", max_length=500)
 
@@ -244,7 +244,7 @@ class SecretForm(forms.Form):
 
 
 class ReplaceSecretForm(forms.Form):
-    """Another value for a secret."""
+    """Replaces a secret's value."""
 
     value = ApiKeyInput(label="New value", max_length=4000)
 

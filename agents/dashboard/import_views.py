@@ -48,7 +48,7 @@ def import_tools(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _add(agent: Agent, chosen: Iterable[str]) -> int:
-    """Returns how many. Raises InvalidRequest."""
+    """Returns the number of added tools. Raises InvalidRequest."""
     try:
         tools = [parse_json(text) for text in chosen]
     except InvalidJSON as error:
@@ -63,11 +63,11 @@ def _add(agent: Agent, chosen: Iterable[str]) -> int:
 
 
 def _rows(operations: Iterable[Operation]) -> Iterator[tuple[Operation, str]]:
-    """Each with the value of its checkbox: the tool itself, so that nothing is kept between the two steps."""
+    """The operations with the values of their checkboxes. Each value is the tool itself, so nothing is stored between the two steps."""
     return ((operation, json.dumps(operation.tool, ensure_ascii=False)) for operation in operations)
 
 
 def _missing(developer: Developer, form: OpenApiForm) -> list[str]:
-    """The secrets that the operations need and that the account does not have."""
+    """The secrets that the operations need and the account does not have yet."""
     needed = {name for operation in form.operations for name in operation.secrets}
     return sorted(needed - set(secrets.secrets_of(developer).values_list("name", flat=True))) if needed else []

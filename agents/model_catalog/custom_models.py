@@ -1,4 +1,4 @@
-"""Models of a vendor that the catalog does not have: `openai/<id>` and `google/<id>`, with a developer's own key."""
+"""Vendor models that are not in the catalog: `openai/<id>` and `google/<id>`, with the developer's own key."""
 
 import re
 
@@ -8,9 +8,9 @@ _CUSTOM = re.compile(r"(openai|google)/([A-Za-z0-9][A-Za-z0-9._:-]{0,69})")
 
 
 def custom_model(slug: str) -> AIModel | None:
-    """The model, which is in no table; None if the slug is not of that form.
+    """The model, which is not stored; None if the slug has another form.
 
-    It is taken to be able to do what the catalog says of that id, or else of the vendor's first model.
+    It gets the capabilities that the catalog lists for that id, otherwise those of the vendor's first model.
     """
     if (found := _CUSTOM.fullmatch(slug)) is None:
         return None
@@ -28,5 +28,5 @@ def custom_model(slug: str) -> AIModel | None:
 
 
 def is_custom(model: AIModel) -> bool:
-    """Whether it is one of these, which only an own key can use."""
+    """Whether it is a custom model, which requires the developer's own key."""
     return model.pk is None

@@ -1,4 +1,4 @@
-"""Asking a provider whether a developer's own key works, by the cheapest request that needs one: the list of its models."""
+"""Asks a provider whether a developer's own key works, with the cheapest authenticated request: the list of models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ from bubblyphone.core.errors import UpstreamFailed
 from bubblyphone.core.ratelimit import at_most
 from bubblyphone.core.waiting import http_client
 
-AT_ONCE = 2  # checks of one account
-LEASE_SECONDS = 30  # longer than one takes
+AT_ONCE = 2  # concurrent checks per account
+LEASE_SECONDS = 30  # longer than a check takes
 TOTAL_SECONDS = 10.0
 CONNECT_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class KeyCheck:
-    """A provider's verdict on a key, in our words: its own message may repeat parts of the key."""
+    """A provider's verdict on a key, in our words, because the provider's own message may repeat parts of the key."""
 
     ok: bool
     message: str
 
 
 def check_model_key(*, key: ModelKey) -> KeyCheck:
-    """Ask the key's provider, outside of transactions.
+    """Check a key with its provider, outside of transactions.
 
-    Raises UpstreamFailed when it cannot be reached or says neither yes nor no, TooManyRequests while two other checks are running.
+    Raises UpstreamFailed if it cannot be reached or gives no clear answer, TooManyRequests while two other checks are running.
     """
     name, message = key.get_provider_display(), "Two key tests are already running."
     url, headers = _request_for(key)
@@ -57,7 +57,7 @@ def _request_for(key: ModelKey) -> tuple[httpx2.URL, dict[str, str]]:
 def _verdict(status: int, name: str, provider: str) -> KeyCheck:
     if status == 200:
         return KeyCheck(ok=True, message=f"{name} accepts this key.")
-    # Google answers a wrong key with 400 INVALID_ARGUMENT; the request has nothing else that could be invalid.
+    # Google answers an invalid key with 400 INVALID_ARGUMENT; nothing else in the request could be invalid.
     if status in {401, 403} or (provider == "google" and status == 400):
         return KeyCheck(ok=False, message=f"{name} rejected this key.")
     if status == 429:

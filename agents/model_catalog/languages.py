@@ -32,7 +32,7 @@ def is_valid(tag: str) -> bool:
 
 
 def tongue(tag: str) -> str:
-    """The language alone, lower-cased, by the code that most vendors know it by: "NB-no" and "nn" are "no". Empty for no tag."""
+    """The language alone, in lower case, under the code that most vendors use: "NB-no" and "nn" become "no". Empty without a tag."""
     found = _TAG.fullmatch(tag)
     if found is None:
         return ""
@@ -41,9 +41,9 @@ def tongue(tag: str) -> str:
 
 
 def nearest_code(tag: str, codes: Iterable[str]) -> str:
-    """Of a vendor's codes the one for a language: of the same region, else the bare language, else the first of that language.
+    """The vendor's code for a language: for the same region, otherwise the bare language, otherwise the first code of that language.
 
-    A code that names the language itself goes before one of the same tongue (of "yue" and "zh"). Empty where the vendor has none.
+    A code of the exact language is preferred over one of the same group (for "yue" and "zh"). Empty if the vendor has none.
     """
     found = _TAG.fullmatch(tag)
     if found is None:

@@ -1,5 +1,7 @@
-"""What a model of the catalog can do. Data of its row (`AIModel.capabilities`), which staff edit; code asks these fields and
-never the model's name."""
+"""What a catalog model can do.
+
+Stored in its row (`AIModel.capabilities`), which staff edit; code checks these fields, never the model's name.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -12,22 +14,22 @@ CUSTOM_VOICE_PREFIX = "voice_"
 
 
 class Capabilities(BaseModel):
-    """One model's. Empty: it has none of these, or does not state them."""
+    """The capabilities of one model. Empty: it has none of these, or they are unknown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     reasoning_efforts: tuple[str, ...] = ()  # the lowest first
     noise_reduction: tuple[Literal["near_field", "far_field"], ...] = ()
-    semantic_turns: bool = False  # detects the end of a turn by what was said
-    async_tools: bool = False  # can speak while it waits for the result of a tool
-    content_updates: bool = False  # takes notes in mid-session without speaking at once
-    languages: tuple[str, ...] = ()  # codes as the vendor writes them; the first of a language stands for it
-    voices: tuple[str, ...] = ()  # names as the vendor writes them; the first is the default
-    custom_voices: bool = False  # also takes the vendor's ids of an account's own voices ("voice_…")
+    semantic_turns: bool = False  # detects the end of a turn from the words
+    async_tools: bool = False  # can speak while it waits for a tool result
+    content_updates: bool = False  # accepts notes during a session without speaking immediately
+    languages: tuple[str, ...] = ()  # the vendor's codes; the first code of a language is its default
+    voices: tuple[str, ...] = ()  # the vendor's names; the first is the default
+    custom_voices: bool = False  # also accepts the vendor's ids of an account's own voices ("voice_…")
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Capabilities":
-        """Read a row's. Fields of a later release are ignored. Raises pydantic.ValidationError."""
+        """Read the column. Fields of a later release are ignored. Raises pydantic.ValidationError."""
         known = {name: value for name, value in stored.items() if name in cls.model_fields}
         lists = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
         return cls.model_validate(lists)
@@ -43,7 +45,7 @@ class Capabilities(BaseModel):
         return self.find_voice(name) or next(iter(self.voices), "")
 
     def lacks(self, setting: str, value: str) -> bool:
-        """Whether it is a setting that only some models have, with a value that this one does not take."""
+        """Whether `name` is a setting that only some models support, and this model does not support `value`."""
         taken = {"reasoning_effort": self.reasoning_efforts, "noise_reduction": self.noise_reduction}.get(setting)
         return taken is not None and bool(value) and value not in taken
 

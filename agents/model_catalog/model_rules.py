@@ -1,4 +1,4 @@
-"""Combinations a model rules out: a model that no call can use, a key of another provider, a voice it does not have.
+"""Combinations that a model rules out: a model that is unavailable, a key of another provider, a voice it does not have.
 
 Checked when something is configured and when a call starts. A running call never fails because of a voice or a language.
 """
@@ -12,12 +12,12 @@ from agents.agent_settings.resolution import LinkedSettings
 from agents.models import AgentSettings, AIModel, ModelKey
 
 Problems = dict[str, list[str]]
-# The fields on which each rule depends.
+# The fields that each rule depends on.
 MODEL_FIELDS = frozenset({"model_slug", "model_key_id"})
 VOICE_FIELDS = frozenset({"voice", "model_slug", "model_key_id"})
 OPTIONAL_FIELDS = frozenset({"reasoning_effort", "noise_reduction"})  # settings that only some models have
 FALLBACK_FIELDS = frozenset({"fallback_model", "model_slug", "model_key_id"})
-# What changes which layer a number's calls take these from.
+# Changes to these decide which layer a number's calls take the settings from.
 LAYER_FIELDS = frozenset({"agent_id", "agent_version_id", "mode"})
 
 
@@ -38,7 +38,7 @@ def call_problems(config: CallConfig) -> Problems:
 
 
 def settings_problems(settings: AgentSettings, changed: Set[str], *, may_name_carrier_voice: bool = False) -> Problems:
-    """Errors in an agent's or a number's own settings that a change has touched."""
+    """Errors in an agent's or a number's own settings that a change affects."""
     found: Problems = {}
     config = resolution.resolve(request={}, request_agent=settings, number=None)
     has_model = settings.model_slug is not None
@@ -58,7 +58,7 @@ def settings_problems(settings: AgentSettings, changed: Set[str], *, may_name_ca
 
 
 def number_problems(number: LinkedSettings, changed: Set[str]) -> Problems:
-    """Errors with the model of a number's inbound streaming calls, if a change has touched it."""
+    """Errors with the model of a number's inbound streaming calls, if a change affects it."""
     config = resolution.resolve(request={}, request_agent=None, number=number)
     found: Problems = {}
     if changed & (MODEL_FIELDS | LAYER_FIELDS):
@@ -74,7 +74,7 @@ def number_problems(number: LinkedSettings, changed: Set[str]) -> Problems:
 
 
 def _touched(changed: Set[str]) -> Set[str]:
-    """The optional settings that a change is about: all of them if it is of the model."""
+    """The optional settings that a change affects: all of them if it changes the model."""
     return OPTIONAL_FIELDS if changed & (MODEL_FIELDS | LAYER_FIELDS) else OPTIONAL_FIELDS & changed
 
 
@@ -109,7 +109,7 @@ def _key_problems(model: AIModel, key_id: int, slug: str) -> Problems:
 
 
 def _optional_problems(config: CallConfig, names: Set[str]) -> Problems:
-    """Optional settings among `names` that the model does not take."""
+    """Optional settings among `names` that the model does not support."""
     model = selectors.in_service(selectors.find_model(config.model_slug))
     if model is None:
         return {}
@@ -131,7 +131,7 @@ def _voice_problems(config: CallConfig) -> Problems:
 
 
 def _unknown_voice_problems(voice: str) -> Problems:
-    """Where no model is named, which one will speak is open: a voice that some model has may be right."""
+    """If no model is named, any model may answer, so a voice is valid if some model has it."""
     models = [model for model in selectors.list_models() if model.is_enabled]
     if not voice or _is_carriers(voice) or any(model.can.find_voice(voice) is not None for model in models):
         return {}

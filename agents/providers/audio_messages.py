@@ -1,14 +1,14 @@
-"""A model's audio, cut out of the vendors' messages without parsing. In any other shape than theirs a message is left to be parsed.
+"""Extracts a model's audio from the vendors' messages without parsing them.
 
-https://platform.openai.com/docs/api-reference/realtime-server-events/response/output_audio/delta
-https://ai.google.dev/api/live#BidiGenerateContentServerContent
+A message in any other shape is parsed normally. https://platform.openai.com/docs/api-reference/realtime-server-
+events/response/output_audio/delta https://ai.google.dev/api/live#BidiGenerateContentServerContent
 """
 
 import re
 
 from bubblyphone.core.audio import is_base64
 
-# What stands before the audio. Ids with a backslash would have to be parsed.
+# The text before the audio. Ids with a backslash would have to be parsed.
 _OPENAI = re.compile(
     rb'\{(?:"type":"response\.output_audio\.delta","event_id":"[^"\\]*"|"event_id":"[^"\\]*","type":"response\.output_audio\.delta"),'
     rb'"response_id":"([^"\\]*)","item_id":"([^"\\]*)",'
@@ -23,7 +23,7 @@ _GEMINI_END = re.compile(rb'"\s*\}\s*\}\s*\]\s*\}\s*\}\s*\}\s*')
 
 
 def of_openai(message: bytes) -> tuple[str, str, str] | None:
-    """Response id, item id and payload of a message that is audio."""
+    """Response id, item id and payload of an audio message."""
     head = _OPENAI.match(message)
     if head is None or not message.endswith(b'"}'):
         return None
@@ -38,14 +38,14 @@ def of_openai(message: bytes) -> tuple[str, str, str] | None:
 
 
 class OpenAICutter:
-    """The same for the messages of one session. Those of an answer differ only in event id and audio: the rest is compared."""
+    """The same for the messages of one session. Those of one answer differ only in event id and audio: the rest is compared."""
 
     def __init__(self) -> None:
-        self._head = self._tail = b""  # what stood before and behind the event id of the last one
+        self._head = self._tail = b""  # the text around the event id of the previous message
         self._ids = "", ""
 
     def cut(self, message: bytes) -> tuple[str, str, str] | None:
-        """As `of_openai`."""
+        """Like `of_openai`."""
         head, tail = self._head, self._tail
         if tail and message.startswith(head):
             id_end = message.find(b'"', len(head))
@@ -65,7 +65,7 @@ class OpenAICutter:
 
 
 def of_gemini(message: bytes) -> str | None:
-    """The payload of a message that is one piece of audio and nothing else."""
+    """The payload of a message that contains exactly one piece of audio."""
     head = _GEMINI.match(message)
     if head is None:
         return None

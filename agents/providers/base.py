@@ -20,7 +20,7 @@ from agents.model_catalog.model_capabilities import Capabilities
 from agents.providers.model_events import InputTranscript, ModelEvent, OutputTranscript
 from bubblyphone.core.audio import AudioFormat
 
-# Of a session's settings those that a call can do without.
+# Session settings that a call can do without.
 Choice = Literal["voice", "language"]
 
 
@@ -32,29 +32,29 @@ def late_result(tool: str, result: Mapping[str, Any]) -> str:
 class ProviderError(Exception):
     """A provider refused, failed or could not be reached.
 
-    `retryable` is False when the same request would fail again (wrong key, unknown model): the call ends with
-    `model_failed` instead of reconnecting.
+    `retryable` is False if the same request would fail again (wrong key, unknown model): the call then ends with `model_failed` instead
+    of reconnecting.
     """
 
     def __init__(self, message: str, *, retryable: bool, refused: Choice | None = None) -> None:
         super().__init__(message)
         self.retryable = retryable
-        self.refused = refused  # the same session without it may be taken
+        self.refused = refused  # the same session may be accepted without it
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A function that the model may call. `parameters` is JSON Schema (the short form is widened before it gets here)."""
+    """A function that the model can call. `parameters` is JSON Schema (the short form is already expanded)."""
 
     name: str
     description: str
     parameters: Mapping[str, Any]
-    speak_while_waiting: str = ""  # said to the caller if the function takes long
+    speak_while_waiting: str = ""  # spoken to the caller if the function takes long
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One finished utterance, given to a new session so that it continues where the last one stopped."""
+    """A completed utterance, given to a new session so that it continues where the previous one stopped."""
 
     role: str  # "user" or "model"
     text: str
@@ -62,21 +62,21 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """All that one model session needs to know; resolved at the call's initiation and never changed after it."""
+    """Everything a model session needs to know, resolved when the call starts and never changed."""
 
     upstream_model: str
     instructions: str
     caller_format: AudioFormat
-    voice: str = ""  # as the vendor writes it; empty: the vendor's default
-    language: str = ""  # the vendor's own code; empty: left to the model
+    voice: str = ""  # in the vendor's spelling; empty: the vendor's default
+    language: str = ""  # the vendor's code; empty: the model decides
     capabilities: Capabilities = field(default_factory=Capabilities)
     tools: tuple[ToolSpec, ...] = ()
-    # Those of the call's settings that a model itself follows, by name (agents.agent_settings.provider_placement). Absent: its default.
+    # Call settings that the model itself applies, by name (agents.agent_settings.provider_placement). Absent: its default.
     settings: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Turn, ...] = ()
-    # Only what the caller says is wanted, as `InputTranscript`: nothing is answered, as far as the vendor can be told so.
+    # Only transcribe the caller, as `InputTranscript`; do not answer, as far as the vendor supports that.
     listens_only: bool = False
-    is_text: bool = False  # the caller writes and reads: `send_text` and OutputText in place of audio
+    is_text: bool = False  # the caller types and reads: `send_text` and OutputText instead of audio
     api_key: str = field(default="", repr=False)  # the developer's own key (BYOK); empty: the platform's
 
     @property
@@ -89,17 +89,17 @@ class SessionConfig:
 
 
 class RealtimeModel(ABC):
-    """A provider's settings and its factory of sessions. Built once per process from `settings.MODEL_PROVIDERS`."""
+    """A provider's settings and session factory. Built once per process from `settings.MODEL_PROVIDERS`."""
 
     # Seconds of silence after the caller has spoken before the call prompts or reconnects the model (calls.session.dead_air).
     answer_seconds = 3.0
 
     @abstractmethod
     def is_available(self) -> bool:
-        """Whether a session could be opened with what is configured (a key, an installed extra). No I/O."""
+        """Whether a session can be opened with the current configuration (a key, an installed extra). No I/O."""
 
     async def warm_up(self) -> None:  # noqa: B027  most providers have nothing to load
-        """Load what the first call would otherwise wait for; at the server's start. Raises ProviderError."""
+        """Load whatever would delay the first call; run at server start. Raises ProviderError."""
 
     @abstractmethod
     async def connect(self, config: SessionConfig) -> "RealtimeSession":
@@ -111,12 +111,12 @@ class RealtimeSession(ABC):
 
     input_format: AudioFormat
     output_format: AudioFormat
-    # Whether the model can be made to speak while it waits for the result of a tool.
+    # Whether the model can speak while it waits for a tool result.
     speaks_during_tools = True
-    # Whether `send_audio` never waits, so that it can be called where nothing can.
+    # Whether `send_audio` never waits, so it can be called from code that cannot wait.
     is_direct = False
-    # Is given the model's audio, item id and payload, in the callback that read it, as long as the reader of `events` waits for it.
-    # What it answers with False is the reader's. It must not raise. A session without a short way leaves it alone.
+    # Called with the model's audio, item id and payload, in the callback that read it, while the reader of `events` is waiting. If it
+    # returns False, the audio goes to the reader. It must not raise. Sessions without a fast path ignore it.
     audio_sink: Callable[[str, str], bool] | None = None
 
     @abstractmethod
@@ -125,7 +125,7 @@ class RealtimeSession(ABC):
 
     @abstractmethod
     async def send_text(self, text: str) -> None:
-        """What the caller writes, in a session in text (`SessionConfig.is_text`). Answered as if it had been said. Raises ProviderError."""
+        """Text typed by the caller, in a text session (`SessionConfig.is_text`). Answered like speech. Raises ProviderError."""
 
     @abstractmethod
     def events(self) -> AsyncIterator[ModelEvent]:
@@ -133,7 +133,7 @@ class RealtimeSession(ABC):
 
     @abstractmethod
     async def generate_reply(self, instructions: str) -> None:
-        """Make the model speak now, without waiting for the caller: the greeting, or a `Cue` of the platform."""
+        """Make the model speak now, without waiting for the caller: the greeting, or a platform `Cue`."""
 
     async def say(self, text: str) -> None:
         """Have the model say exactly this text to the caller."""
@@ -148,12 +148,12 @@ class RealtimeSession(ABC):
         await self.send_context(message)
 
     async def advise(self, message: str, cue: Cue) -> None:
-        """Tell the model what happened in the call, and make it speak about that now."""
+        """Tell the model what happened in the call, and make it speak about it now."""
         await self.send_notice(message)
         await self.generate_reply(cue)
 
     async def follow(self, instruction: str, *, at_once: bool) -> None:
-        """Give the model an instruction of a person who follows the call, for its next answer; `at_once`: which is to come now."""
+        """Give the model an instruction from a person who follows the call, for its next answer; `at_once`: answer now."""
         await self.send_notice(whispered(instruction))
         if at_once:
             await self.generate_reply(Cue.FOLLOW_WHISPER)
@@ -182,8 +182,8 @@ class RealtimeSession(ABC):
         return False
 
     async def end_input(self) -> None:  # noqa: B027  most models finish by themselves
-        """The caller has hung up: transcribe what was heard last now, without answering it."""
+        """The caller has hung up: transcribe what was heard last, without answering it."""
 
     def unfinished(self) -> list[InputTranscript | OutputTranscript]:
-        """Of a closed session: what both said and was not reported yet, as far as its text is known."""
+        """For a closed session: what both sides said that was not reported yet, as far as its text is known."""
         return []

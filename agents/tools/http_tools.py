@@ -1,7 +1,7 @@
-"""Tools with a `url`: what developers may define, and the request that a call of one becomes.
+"""Tools with a `url`: which definitions are allowed, and the request that a tool call becomes.
 
-In `url`, `{argument}` and `{{variable}}` may stand in path and query, `{{secret.NAME}}` too; in `headers`, `{{variable}}` and
-`{{secret.NAME}}`. Everything is filled in at once, so that a value which looks like a token stays text.
+In `url`, `{argument}`, `{{variable}}` and `{{secret.NAME}}` are allowed in path and query; in `headers`, `{{variable}}` and
+`{{secret.NAME}}`. All are replaced in one pass, so a value that looks like a placeholder stays text.
 """
 
 import json
@@ -26,7 +26,7 @@ DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS = 10, 30
 MAX_HEADERS, MAX_HEADER_CHARACTERS = 20, 4000
 MAX_SAVED = 20
 MAX_PATH_CHARACTERS = 200
-# Set by us, or about the connection.
+# Set by us, or connection headers.
 FIXED_HEADERS = frozenset({
     "host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "expect",
     "proxy-authorization", "proxy-connection", "accept-encoding", "idempotency-key", "x-signature", "x-timestamp", "x-webhook-id",
@@ -77,7 +77,7 @@ def http_tools(tools: Iterable[Mapping[str, Any]]) -> dict[str, HttpTool]:
 
 
 def saved_names(tools: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The variables that tools may set during a call."""
+    """The variables that tools can set during a call."""
     return {name for tool in tools for name in tool.get("save_as") or ()}
 
 
@@ -90,9 +90,10 @@ def build_request(
     *,
     event: str,
 ) -> HttpRequest:
-    """What a call of the tool sends. `secret` gives the value of one by its name, `event` is the body for `body: "event"`.
+    """The request of a tool call.
 
-    Raises UnusableRequest for an argument or a variable that the URL needs and that has no usable value, and KeyError from `secret`.
+    `secret` returns a secret's value by name, `event` is the body for `body: "event"`. Raises UnusableRequest if an argument or variable
+    in the URL has no usable value, and KeyError from `secret`.
     """
     url = _fill_url(tool.url, arguments, values, secret)
     if tool.method in WITHOUT_BODY:
@@ -126,7 +127,7 @@ def _fill_url(
         return quote(text, safe="")
 
     url = _TOKEN.sub(value, template)
-    # Servers take these for steps up, encoded or not: another resource than the one that was configured.
+    # Servers treat these as parent directories, encoded or not, which would reach another resource than the configured one.
     if any(part in (".", "..") for part in re.split(r"[/\\]", unquote(urlsplit(url).path))):
         raise UnusableRequest("An argument would change the path of the URL.")
     return url
@@ -147,7 +148,7 @@ def _variable(match: re.Match[str], values: Mapping[str, str]) -> str:
 
 
 def _pairs(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Of a list, one pair for each of its values."""
+    """For a list, one pair per value."""
     for name, value in arguments.items():
         for one in value if isinstance(value, list) else [value]:
             yield name, _as_text(one)
@@ -173,7 +174,7 @@ def at_path(document: Any, path: str) -> Any:
 
 
 def saved_values(tool: HttpTool, document: Any) -> dict[str, str]:
-    """The variables that a response sets; what it lacks is left out."""
+    """The variables that a response sets; missing ones are omitted."""
     found = {}
     for name, path in tool.save_as.items():
         try:
@@ -187,7 +188,7 @@ def saved_values(tool: HttpTool, document: Any) -> dict[str, str]:
 
 # --- what may be defined ----------------------------------------------------------------------------------------------
 def definition_problems(tool: Mapping[str, Any], parameters: Iterable[str], path: str) -> Iterator[Problem]:
-    """What is wrong with the fields of a definition that are about its request; `parameters` are the names of the tool's."""
+    """Problems in the request fields of a definition; `parameters` are the names of the tool's parameters."""
     if tool.get("url") is None:
         for name in sorted(FIELDS & {key for key, value in tool.items() if value is not None}):
             yield f"{path}.{name}", "Requires a url."

@@ -1,4 +1,4 @@
-"""Reading an OpenAPI document that somebody pasted or uploaded: JSON or YAML, bounded, with references within it alone."""
+"""Reading a pasted or uploaded OpenAPI document: JSON or YAML, within limits, with internal references only."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from bubblyphone.core.json_documents import MAX_DEPTH, InvalidJSON, parse_json
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_NODES = 100_000  # of a YAML document
-MAX_WRITTEN = 2000  # values of one schema once its references are written out
+MAX_WRITTEN = 2000  # values of one schema after its references are inlined
 MAX_SCHEMA_DEPTH = 6
 # Keywords that tell a model what a value must be. OpenAPI's other keywords are for people or code generators.
 KEPT = (
@@ -21,11 +21,11 @@ MAX_DESCRIPTION = 300
 
 
 class UnusableDocument(ValueError):
-    """Its message is shown to the user."""
+    """The document cannot be used. The message is shown to the user."""
 
 
 class UnusableOperation(ValueError):
-    """No tool can be made of one operation; the message says why."""
+    """An operation cannot become a tool; the message says why."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -69,7 +69,7 @@ def _parse_yaml(text: str) -> Any:
 
 
 def _check_bounds(text: str) -> None:
-    """Before anything is built: aliases multiply what they stand for."""
+    """Checked before anything is built, because aliases multiply their content."""
     depth = 0
     for nodes, event in enumerate(yaml.parse(text, Loader=_Loader)):
         if isinstance(event, yaml.AliasEvent):
@@ -91,14 +91,17 @@ def _as_json(value: Any) -> Any:
 
 
 class References:
-    """Follows `$ref` within the document, and writes schemas out for a model. One for each operation: it counts what it writes."""
+    """Follows `$ref` within the document and inlines schemas for a model.
+
+    One instance per operation, because it counts the inlined values.
+    """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
         self._written = 0
 
     def follow(self, value: Any) -> Mapping[str, Any]:
-        """What an object is, or refers to; {} for what is no object. Raises UnusableOperation."""
+        """The object, or the one it refers to; {} for anything else. Raises UnusableOperation."""
         seen: list[str] = []
         while isinstance(value, Mapping) and isinstance(reference := value.get("$ref"), str):
             if reference in seen:
@@ -108,7 +111,10 @@ class References:
         return value if isinstance(value, Mapping) else {}
 
     def schema(self, value: Any, depth: int = 0) -> dict[str, Any]:
-        """A schema in the keywords that models are given. Beyond a depth, as of one that contains itself, it has only its type."""
+        """A schema, limited to the keywords that models understand.
+
+        Beyond the maximum depth, as in a recursive schema, only the type remains.
+        """
         self._written += 1
         if self._written > MAX_WRITTEN:
             raise UnusableOperation("The schema is too large once its references are written out.")
