@@ -1,4 +1,4 @@
-"""What becomes of cards when their account is deleted (accounts.extension_points.DELETION_STEPS)."""
+"""Removes cards with their account (accounts.extension_points.DELETION_STEPS)."""
 
 from accounts.models import Developer
 from billing.models import AutoTopUp, Card
@@ -7,7 +7,7 @@ from billing.payments.client import is_configured
 
 
 def forget_cards(developer_id: int) -> None:
-    """Charge nothing any more, and have Stripe forget the cards. Raises UpstreamFailed when it cannot be reached."""
+    """Stop charging, and have Stripe delete the cards. Raises UpstreamFailed if it cannot be reached."""
     AutoTopUp.objects.filter(developer_id=developer_id).update(enabled=False)
     developer = Developer.objects.get(pk=developer_id)
     for card in Card.objects.filter(developer=developer):

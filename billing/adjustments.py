@@ -1,4 +1,4 @@
-"""Corrections by staff. The ledger knows no other way: an entry that is wrong stays, and another one puts it right."""
+"""Corrections by staff. The ledger is append-only: a wrong entry stays, and another one corrects it."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -14,9 +14,9 @@ from billing.models import Adjustment, LedgerEntry
 def adjust(
     *, developer: Developer, amount: Decimal, reason: str, staff: Developer, reference: UUID | None = None
 ) -> Adjustment:
-    """Give (positive) or take (negative) an amount, for a reason that the developer can read.
+    """Add (positive) or remove (negative) an amount, for a reason that the developer can read.
 
-    Raises IntegrityError for a `reference` that was used before.
+    Raises IntegrityError if `reference` was used before.
     """
     adjustment = Adjustment.objects.create(
         developer=developer, amount=amount, reason=reason, staff=staff, reference=reference

@@ -1,4 +1,4 @@
-"""Rates are edited here; the ledger is only looked at, and put right by adjustments."""
+"""Rates are edited here. The ledger is read-only and corrected with adjustments."""
 
 import uuid
 from typing import Any
@@ -24,7 +24,7 @@ from bubblyphone.core.admin import EditableListAdmin, ReadOnlyAdmin
 
 __all__ = ["payment_admin"]
 
-# Where the admin shows what an entry is for (`LedgerEntry.about`).
+# The admin page of the object that an entry is for (`LedgerEntry.about`).
 PAGES = {
     "call": "calls_call",
     "number": "numbers_phonenumber",
@@ -37,7 +37,7 @@ CEILINGS = list(caps.CEILINGS.values())
 
 @admin.register(TelephonyRate)
 class TelephonyRateAdmin(EditableListAdmin):
-    """A price changes by a row with a later `valid_from`, or by editing; a call keeps the rate that it began with."""
+    """To change a price, add a row with a later `valid_from` or edit the row. A call keeps the rate it started with."""
 
     list_display = ["prefix", "direction", "price_per_minute", "description", "valid_from"]
     list_editable = ["price_per_minute"]
@@ -54,13 +54,13 @@ class TelephonyRateAdmin(EditableListAdmin):
         return own + super().get_urls()
 
     def export_csv(self, request: HttpRequest) -> HttpResponse:
-        """The whole table."""
+        """Export the whole table."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return rates_csv(TelephonyRate.objects.all())
 
     def import_csv(self, request: HttpRequest) -> HttpResponse:
-        """Take a table over, all of it or nothing; every rate that changes is in the log."""
+        """Import a table, all rows or none; every changed rate is logged."""
         if not (self.has_add_permission(request) and self.has_change_permission(request)):
             raise PermissionDenied
         form = RatesImportForm(request.POST or None, request.FILES or None)
@@ -77,7 +77,10 @@ class TelephonyRateAdmin(EditableListAdmin):
 
 @admin.register(SpendingCap)
 class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
-    """Limits of accounts; numbers, agents and API keys have their own. What staff set here is the account's ceiling."""
+    """Limits of accounts; numbers, agents and API keys have their own.
+
+    The values that staff set here are also the account's maximums.
+    """
 
     list_display = ["developer", *LIMITS, *CEILINGS]
     list_select_related = ["developer"]
@@ -106,7 +109,7 @@ class SpendingCapAdmin(admin.ModelAdmin[SpendingCap]):
 
 
 class _BookingAdmin(ReadOnlyAdmin):
-    """The list of bookings; each leads to what it is for."""
+    """The list of bookings, linked to the objects they are for."""
 
     list_display = ["id", "developer", "kind", "amount", "description", "what_for", "created_at"]
     list_select_related = ["developer"]
@@ -121,12 +124,12 @@ class _BookingAdmin(ReadOnlyAdmin):
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(_BookingAdmin, BillingAdmin):
-    """What was credited and charged."""
+    """Credits and charges."""
 
 
 @admin.register(MeteredCost)
 class MeteredCostAdmin(_BookingAdmin, MeteringAdmin):
-    """What would have been charged."""
+    """Costs that would have been charged."""
 
 
 def _link_to(booking: Booking) -> str:
@@ -149,7 +152,7 @@ class AdjustmentForm(forms.ModelForm[Adjustment]):
 
 @admin.register(Adjustment)
 class AdjustmentAdmin(BillingAdmin):
-    """The one way to correct a balance: a new entry with a reason, under the name of who made it."""
+    """The only way to correct a balance: a new entry with a reason and the name of its author."""
 
     list_display = ["id", "developer", "amount", "reason", "staff", "created_at"]
     list_select_related = ["developer", "staff"]
@@ -173,5 +176,5 @@ class AdjustmentAdmin(BillingAdmin):
             staff=signed_in(request),
             reference=obj.reference,
         )
-        # The admin goes on with the object of its form, to log it and to say where it is.
+        # The admin uses the form's object afterwards, to log it and to redirect to it.
         obj.pk, obj.staff, obj.created_at = made.pk, made.staff, made.created_at

@@ -12,7 +12,7 @@ MAX_FILE_BYTES = 1024 * 1024
 
 
 class RatesImportForm(forms.Form):
-    """A rate table as a CSV file; `clean` takes it over and leaves the changed rates in `changed`."""
+    """A rate table as a CSV file; `clean` imports it and stores the changed rates in `changed`."""
 
     file = forms.FileField(help_text="A UTF-8 CSV file in the format of “Export”, at most 1 MiB.")
 

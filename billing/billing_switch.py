@@ -1,7 +1,7 @@
-"""BILLING=off: what calls and numbers cost is metered, and nobody pays. Whatever differs then asks here.
+"""BILLING=off: costs of calls and numbers are metered, and nobody pays.
 
-The ledger is where the two meet (`billing.ledger`): with billing off, funds have no end and costs are booked as metered costs. So
-admission, metering, renewals and purchases are the same code in both.
+All code that differs checks here. The two modes meet in the ledger (`billing.ledger`): with billing off, funds are unlimited and costs
+are booked as metered costs, so admission, metering, renewals and purchases run the same code in both.
 """
 
 from collections.abc import Callable
@@ -24,21 +24,21 @@ def is_on() -> bool:
 
 
 def with_billing_only(*routes: URLPattern) -> list[URLPattern]:
-    """Routes of what moves money: with billing off they are 404, to programs with a message."""
+    """Routes for payments: with billing off they return 404, with a message for API clients."""
     for route in routes:
         route.callback = _only_with_billing(route.callback)
     return list(routes)
 
 
 def without_closed_routes(endpoints: list[Any], **kwargs: Any) -> list[Any]:
-    """drf-spectacular's preprocessing hook: the description has no operation that is closed."""
+    """drf-spectacular's preprocessing hook, which removes closed operations from the description."""
     return [endpoint for endpoint in endpoints if is_on() or not getattr(endpoint[3], "needs_billing", False)]
 
 
 def _only_with_billing(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if is_on() or request.method == "OPTIONS":  # which asks for the methods of a route
+        if is_on() or request.method == "OPTIONS":  # it asks each route for its methods
             return view(request, *args, **kwargs)
         if request.path_info.startswith(_MACHINES):
             return compact_json({"message": OFF_MESSAGE}, 404)

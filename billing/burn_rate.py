@@ -17,7 +17,7 @@ from bubblyphone.core.money import ZERO
 WINDOW = timedelta(days=7)
 MONTH = timedelta(days=30)
 DAY = timedelta(days=1)
-# What a number costs to set up, money that is taken back, and money that is put right are no habits.
+# Setup fees, refunds and corrections are not regular spending.
 CALLS = [
     LedgerEntry.Kind.TELEPHONY,
     LedgerEntry.Kind.MODEL,
@@ -28,7 +28,7 @@ CALLS = [
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """What a day's calls and numbers' months came to, and when the first of its calls was charged."""
+    """A day's cost of calls and number months, and when the first of its calls was charged."""
 
     calls: Decimal = ZERO
     numbers: Decimal = ZERO
@@ -48,7 +48,7 @@ def days_left(developer: Developer, balance: Decimal, now: datetime) -> int | No
     week = [spent[day] for day in days[: WINDOW // DAY + 1]]
     daily = sum((day.numbers for day in spent.values()), ZERO) / (MONTH // DAY)
     if began := [day.since for day in week if day.since]:
-        # An account that has begun yesterday has spent all that in a day.
+        # An account that started yesterday has spent everything in one day.
         daily += sum((day.calls for day in week), ZERO) / Decimal(max(DAY, now - min(began)) / DAY)
     return max(0, int(max(balance, ZERO) / daily)) if daily > 0 else None
 

@@ -31,9 +31,10 @@ def set_defaults(developer_id: int) -> None:
 
 @transaction.atomic
 def set_limits(*, developer: Developer, changes: Mapping[str, Any]) -> SpendingCap:
-    """Change what `changes` names (FIELDS); None is no limit. Applies from the next call and the next second.
+    """Change the limits named in `changes` (FIELDS); None means no limit.
 
-    Raises InvalidRequest for what is above a ceiling of the account; then nothing is changed.
+    Applies to the next call, and to running calls within a second. Raises InvalidRequest for a value above the account's ceiling, without
+    changing anything.
     """
     if unknown := changes.keys() - FIELDS:
         raise TypeError(f"no such limits: {', '.join(sorted(unknown))}")
@@ -48,7 +49,7 @@ def set_limits(*, developer: Developer, changes: Mapping[str, Any]) -> SpendingC
 
 
 def above_ceilings(limits: SpendingCap, changes: Mapping[str, Any]) -> dict[str, list[str]]:
-    """By field, what the developer cannot set: more than the ceiling, or no limit where there is one."""
+    """Fields that the developer cannot set to these values: above the ceiling, or no limit where there is a ceiling."""
     return {
         name: [f"Must be at most {ceiling}. Contact support to raise it."]
         for name, value in changes.items()
@@ -57,7 +58,7 @@ def above_ceilings(limits: SpendingCap, changes: Mapping[str, Any]) -> dict[str,
 
 
 def ceiling_text(limits: SpendingCap, name: str) -> str:
-    """The most that the developer can set, like "$25.00" or "10"; empty where there is no ceiling."""
+    """The highest value that the developer can set, like "$25.00" or "10"; empty without a ceiling."""
     ceiling = getattr(limits, CEILINGS[name], None) if name in CEILINGS else None
     if ceiling is None:
         return ""
@@ -65,6 +66,6 @@ def ceiling_text(limits: SpendingCap, name: str) -> str:
 
 
 def set_ceilings(limits: SpendingCap, names: Iterable[str]) -> None:
-    """What staff set for a limit becomes the most that the developer can set; no limit means no ceiling. Does not save."""
+    """A limit set by staff becomes the highest value that the developer can set; no limit means no ceiling. Does not save."""
     for name in CEILINGS.keys() & set(names):
         setattr(limits, CEILINGS[name], getattr(limits, name))

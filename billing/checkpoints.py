@@ -5,7 +5,7 @@ import logging
 from django.db import OperationalError, connection, transaction
 
 logger = logging.getLogger(__name__)
-# Payments and calls may have to wait for this long, once an hour.
+# Payments and calls may have to wait this long, once an hour.
 LOCK_TIMEOUT = "2s"
 MOVE = """
 INSERT INTO billing_balancecheckpoint (developer_id, entry_id, amount)
@@ -18,7 +18,7 @@ WHERE billing_balancecheckpoint.entry_id < EXCLUDED.entry_id
 
 
 def move() -> None:
-    """The hourly job: sum up to the last entry before which no more entries can appear."""
+    """The hourly job: add up to the last entry before which no more entries can appear."""
     try:
         last = _last_settled_entry()
     except OperationalError as error:
@@ -29,9 +29,9 @@ def move() -> None:
 
 
 def _last_settled_entry() -> int:
-    """Ids are given out before their transactions end. While no other transaction writes, no smaller id can still appear.
+    """Ids are assigned before their transactions end.
 
-    Raises OperationalError where writers do not make room in time.
+    While no other transaction writes, no smaller id can still appear. Raises OperationalError if writers do not finish in time.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")

@@ -1,4 +1,4 @@
-"""Settings of payments that cannot be meant."""
+"""Checks for inconsistent payment settings."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from billing.billing_switch import is_on
 
 
 def check_stripe(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Stripe's webhook is what gives credit: without its secret, money would be taken and nothing given for it."""
+    """Credit is added by Stripe's webhook: without its secret, we would take payments without adding credit."""
     if is_on() and settings.STRIPE["secret_key"] and not settings.STRIPE["webhook_secret"]:
         text = "STRIPE_SECRET_KEY is set without STRIPE_WEBHOOK_SECRET. Payments would not be credited."
         return [checks.Warning(text, id="billing.W001")]

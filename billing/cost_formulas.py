@@ -1,4 +1,4 @@
-"""What time costs: pure arithmetic. docs/guarantees.md states the rules for account holders."""
+"""Cost of call time: pure arithmetic. docs/guarantees.md states the rules for account holders."""
 
 from decimal import Decimal
 

@@ -1,7 +1,7 @@
-"""Where calls may go: what is always refused, whatever the account's own policy, and the rate of what is not.
+"""Which destinations can be called: those that are always refused, whatever the account's policy, and the rates of the others.
 
-Emergency and short numbers are refused because nobody would know where the caller is; costly ranges because a stolen key
-would be used for them first.
+Emergency and short numbers are refused because nobody would know where the caller is; costly ranges because a stolen key would be used
+for them first.
 """
 
 from datetime import datetime
@@ -39,7 +39,7 @@ def rate_to(e164: str, *, developer_id: int, at: datetime) -> Decimal:
 
 
 def check_field(name: str, e164: str | None, *, developer_id: int) -> None:
-    """Raises InvalidRequest for a number in a setting that no call could be transferred to; null and "" pass, as do variables."""
+    """Raises InvalidRequest if a setting names a number that calls cannot be transferred to; null, "" and variables pass."""
     if not e164 or "{{" in e164:
         return
     try:
@@ -60,7 +60,7 @@ def _refusal(reason: str) -> Forbidden:
 
 
 def _is_allowed(e164: str, developer_id: int, at: datetime) -> bool:
-    """Whether staff allowed a prefix of the number to the account and entered a rate for exactly that prefix."""
+    """Whether staff allowed a prefix of the number for the account and entered a rate for exactly that prefix."""
     digits = e164.removeprefix("+")
     beginnings = [digits[:length] for length in range(1, len(digits) + 1)]
     allowed = AllowedPrefix.objects.filter(developer_id=developer_id, prefix__in=beginnings).values("prefix")

@@ -1,4 +1,4 @@
-"""What billing calls and cannot know: calls and numbers. Filled in `AppConfig.ready`."""
+"""What billing needs from calls and numbers. Filled in `AppConfig.ready`."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,9 +27,10 @@ LEDGER_CHECKS: Registry[Callable[[], Iterator[str]]] = Registry()
 
 @dataclass(frozen=True, slots=True)
 class CapOwner:
-    """What has a daily cap of its own, such as an agent. The Limits page lists it under the title `group`.
+    """An object with its own daily cap, such as an agent.
 
-    `name` is unique and names its form field. Caps and sums are in USD; None: no cap. `set_daily_cap` is called in a transaction.
+    The Limits page lists it under the title `group`. `name` is unique and names its form field. Caps and sums are in USD; None: no cap.
+    `set_daily_cap` is called in a transaction.
     """
 
     group: str

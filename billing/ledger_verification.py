@@ -23,7 +23,7 @@ Kind = LedgerEntry.Kind
 CREDITS = {Kind.TOP_UP, Kind.TEST_CREDIT}
 CALL_KINDS = {Kind.TELEPHONY, Kind.MODEL, Kind.TRANSCRIPTION, Kind.ANALYSIS}
 NUMBER_KINDS = {Kind.NUMBER_SETUP, Kind.NUMBER_MONTH}
-# A credit takes, a charge gives, or the kind does not fit what the key says that it is for.
+# The amount has the wrong sign for a credit or charge, or the kind does not match the key.
 ODD = (
     Q(kind__in=CREDITS, amount__lte=ZERO)
     | Q(kind__in=CALL_KINDS | NUMBER_KINDS, amount__gte=ZERO)
@@ -36,17 +36,17 @@ TRIGGERS = {"ledger_rows_stay", "ledger_is_never_emptied"}
 
 
 class LedgerWrong(Exception):
-    """The nightly check has found faults."""
+    """The nightly check found problems."""
 
 
 def find_problems() -> list[str]:
-    """Every fault, in the order of the checks; empty when all is right."""
+    """All problems, in the order of the checks; empty if everything is correct."""
     with one_state():
         return [problem for check in LEDGER_CHECKS for problem in check()]
 
 
 def check_and_note() -> list[str]:
-    """Every fault; when the check was made, and what it found, is kept for the operator page and the metrics."""
+    """All problems. Time and result of the check are stored for the status page and the metrics."""
     began = time.monotonic()
     problems = find_problems()
     LedgerCheck.objects.create(
@@ -59,7 +59,7 @@ def check_and_note() -> list[str]:
 
 
 def verify_nightly() -> None:
-    """The scheduled job: what is wrong is logged as an error, and the job fails so that staff see it in the admin."""
+    """The scheduled job: problems are logged as errors, and the job fails so that staff see it in the admin."""
     problems = check_and_note()
     for problem in problems:
         logger.error("Ledger check failed: %s", problem)
@@ -68,7 +68,7 @@ def verify_nightly() -> None:
 
 
 def check_entries() -> Iterator[str]:
-    """Each entry on its own, and the protection of the table. The database looks through them, of which there may be millions."""
+    """Checks each entry on its own, and the protection of the table. The database scans the entries, of which there may be millions."""
     yield from _check_triggers()
     repeated = LedgerEntry.objects.order_by().values("key").annotate(Count("pk")).filter(pk__count__gt=1)
     for key in repeated.values_list("key", flat=True):
@@ -78,7 +78,7 @@ def check_entries() -> Iterator[str]:
 
 
 def check_balances() -> Iterator[str]:
-    """Each balance, which rests on a checkpoint, against the sum of all entries."""
+    """Compares each balance, which relies on a checkpoint, with the sum of all entries."""
     sums = LedgerEntry.objects.order_by("developer_id").values_list("developer_id").annotate(Sum("amount"))
     totals = dict(sums)
     for developer_id, balance in ledger.balances(totals).items():
@@ -87,7 +87,7 @@ def check_balances() -> Iterator[str]:
 
 
 def _fault_of(entry: LedgerEntry) -> str:
-    """What is wrong with one that is ODD."""
+    """The problem with an ODD entry."""
     if entry.kind in CREDITS and entry.amount <= ZERO:
         return f"a {entry.kind} entry removes {format_money(-entry.amount)}"
     if entry.kind in CALL_KINDS | NUMBER_KINDS and entry.amount >= ZERO:
@@ -105,7 +105,7 @@ def _check_triggers() -> Iterator[str]:
 
 
 def check_adjustments() -> Iterator[str]:
-    """Each adjustment has its entry, and each such entry its reason."""
+    """Each adjustment has its entry, and each such entry has a reason."""
     entries = {
         entry.key: (entry.developer_id, entry.amount) for entry in LedgerEntry.objects.filter(kind=Kind.ADJUSTMENT)
     }

@@ -13,13 +13,13 @@ from billing.models import Notice
 from bubblyphone.core.jobs import enqueue
 
 logger = logging.getLogger(__name__)
-# Who has claimed a notice has this long to send it; then it is tried again.
+# A process that claimed a notice has this long to send it; then it is retried.
 RETRY_AFTER = timedelta(minutes=10)
 MAX_ATTEMPTS = 50
 
 
 def send_once(*, developer_id: int, key: str, template: str, context: Mapping[str, str]) -> bool:
-    """Queue `templates/emails/<template>.txt`, in the caller's transaction. False if it was queued before."""
+    """Queue `templates/emails/<template>.txt` in the caller's transaction. False if it was queued before."""
     notice, is_new = Notice.objects.get_or_create(
         key=key, defaults={"developer_id": developer_id, "template": template, "context": dict(context)}
     )
@@ -29,7 +29,7 @@ def send_once(*, developer_id: int, key: str, template: str, context: Mapping[st
 
 
 def send(notice_id: int, now: datetime | None = None) -> None:
-    """The job: claim the notice, send it, say so. A process that dies in between leaves it to the next attempt."""
+    """The job: claim the notice, send it, and mark it as sent. If a process dies in between, the next attempt takes over."""
     now = now or timezone.now()
     due = Notice.objects.filter(pk=notice_id, next_attempt_at__lte=now)
     if not due.update(next_attempt_at=now + RETRY_AFTER, attempt_count=F("attempt_count") + 1):
@@ -46,7 +46,7 @@ def send(notice_id: int, now: datetime | None = None) -> None:
 
 
 def send_waiting(now: datetime | None = None) -> None:
-    """What was not sent at the first attempt. Runs every minute."""
+    """Retries notices whose first attempt failed. Runs every minute."""
     now = now or timezone.now()
     for notice_id in Notice.objects.filter(next_attempt_at__lte=now).order_by("pk").values_list("pk", flat=True):
         send(notice_id, now)

@@ -1,4 +1,4 @@
-"""Months and days as money is counted by: UTC, from midnight to midnight."""
+"""Months and days for accounting: UTC, from midnight to midnight."""
 
 import calendar
 import re
@@ -36,7 +36,7 @@ def month_of(moment: datetime) -> Period:
 
 
 def read_month(text: str | None, now: datetime) -> Period:
-    """`YYYY-MM`; the current month where nothing is said. Raises InvalidRequest."""
+    """`YYYY-MM`; the current month if empty. Raises InvalidRequest."""
     if text is None:
         return month_of(now)
     if not (found := _MONTH.fullmatch(text)):
@@ -45,7 +45,7 @@ def read_month(text: str | None, now: datetime) -> Period:
 
 
 def is_past(day: date, now: datetime) -> bool:
-    """Whether its sums may be remembered (`core.period_cache`)."""
+    """Whether its sums can be cached (`core.period_cache`)."""
     return start_of_day(day) + timedelta(days=1) <= now - period_cache.SETTLES
 
 

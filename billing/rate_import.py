@@ -13,7 +13,7 @@ from billing.models import TelephonyRate
 from bubblyphone.core.errors import InvalidRequest
 
 MAX_PRICE = Decimal(100)
-YEARS = range(2000, 3000)  # others could be stored, and some of them not be read again
+YEARS = range(2000, 3000)  # other characters could be stored, but some of them not read again
 
 
 def import_rates(text: str, now: datetime) -> list[TelephonyRate]:
@@ -40,7 +40,7 @@ def import_rates(text: str, now: datetime) -> list[TelephonyRate]:
 
 
 def _rows(text: str) -> list[tuple[int, dict[str, str]]]:
-    """Each with its line. Raises InvalidRequest for what is no such table."""
+    """Each row with its line number. Raises InvalidRequest if it is not such a table."""
     if "\0" in text:
         raise InvalidRequest({"file": ["Null characters are not allowed."]})
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
@@ -67,7 +67,7 @@ def _take_over(wanted: dict[tuple[str, str, datetime], TelephonyRate]) -> list[T
 
 
 def _read(row: dict[str, str], now: datetime) -> TelephonyRate:
-    """Raises ValueError with a text for people."""
+    """Raises ValueError with a message for people."""
     if None in row or None in row.values():
         raise ValueError(f"Each line must have {len(RATE_COLUMNS)} columns.")
     cells = {name: value.strip() for name, value in row.items()}

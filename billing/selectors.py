@@ -38,7 +38,7 @@ def entries_of(
     first_day: date | None = None,
     last_day: date | None = None,
 ) -> QuerySet[LedgerEntry]:
-    """A developer's movements: all, or only credits or debits, of a kind, of some days (UTC, both included)."""
+    """A developer's transactions: all, or only credits or debits, of a kind, of a range of days (UTC, both included)."""
     entries = LedgerEntry.objects.filter(developer_id=developer_id)
     if movement:
         entries = entries.filter(amount__gte=0) if movement == "credit" else entries.filter(amount__lt=0)
@@ -47,7 +47,7 @@ def entries_of(
     if first_day:
         entries = entries.filter(created_at__gte=start_of_day(first_day))
     if last_day:
-        # Written so that the last day that there is has no day after it.
+        # The last possible date has no day after it, hence this form.
         entries = entries.filter(
             created_at__lte=start_of_day(last_day).replace(hour=23, minute=59, second=59, microsecond=999_999)
         )

@@ -1,4 +1,4 @@
-"""Statements as files: a PDF to be kept, a CSV to be reckoned with."""
+"""Statements as files: a PDF for the records, a CSV for calculations."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the API's description says about top-ups."""
+"""The API description of top-ups."""
 
 from billing.api.payment_serializers import AutoTopUpSerializer, TopUpSerializer
 from billing.api.shapes import AUTO_TOP_UP, PAYMENT_METHOD

@@ -1,4 +1,4 @@
-"""The bodies of top-ups. What they allow is said once, in `billing.payments`."""
+"""Request bodies of top-ups. Their limits are declared once, in `billing.payments`."""
 
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ CENT = Decimal("0.01")
 
 
 class NumberField(serializers.Field[Any, Any, Any, Any]):
-    """A JSON number of US dollars, to the cent: one of `choices`, or from `least` to `most`. Gives a Decimal."""
+    """A JSON number of US dollars, to the cent: one of `choices`, or from `least` to `most`. Returns a Decimal."""
 
     def __init__(
         self, *, choices: tuple[Decimal, ...] = (), least: Decimal = CENT, most: Decimal = CENT, **kwargs: Any
@@ -24,7 +24,7 @@ class NumberField(serializers.Field[Any, Any, Any, Any]):
         self.choices, self.least, self.most = choices, least, most
 
     def to_internal_value(self, data: Any) -> Decimal:
-        # What a float is written as: 0.1 is a tenth.
+        # The float as it is written: 0.1 is exactly a tenth.
         number = Decimal(str(data)) if isinstance(data, int | float) and not isinstance(data, bool) else None
         if self.choices and number not in self.choices:
             raise serializers.ValidationError(f"Must be one of {', '.join(map(str, self.choices))}.")
@@ -41,7 +41,7 @@ class NumberExtension(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
         field: NumberField = self.target
-        # That null is allowed, too, is added to the type by spectacular.
+        # drf-spectacular adds null to the type.
         if field.choices:
             nothing = [None] if field.allow_null else []
             return {"type": "number", "enum": [*map(as_number, field.choices), *nothing]}
@@ -49,7 +49,7 @@ class NumberExtension(OpenApiSerializerFieldExtension):
 
 
 def as_number(amount: Decimal) -> float | int:
-    """Whole dollars as 5, not as 5.0."""
+    """Whole dollars as 5, not 5.0."""
     return int(amount) if amount == int(amount) else float(amount)
 
 
@@ -61,7 +61,7 @@ class TopUpSerializer(StrictSerializer):
 
 
 class AutoTopUpSerializer(StrictSerializer):
-    """The body of PUT /billing/auto-topup. Null, like what is left out, stays as it is."""
+    """The body of PUT /billing/auto-topup. Omitted and null fields stay unchanged."""
 
     enabled = serializers.BooleanField()
     threshold = NumberField(

@@ -1,4 +1,4 @@
-"""What the API's description says about money."""
+"""The API description of billing."""
 
 from billing.api import payment_schema
 from billing.api.serializers import TransactionsQuerySerializer, UsageQuerySerializer

@@ -1,4 +1,4 @@
-"""What responses hold of money."""
+"""Response shapes of billing."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""The billing page: what is left, what it went on, and the forms to pay."""
+"""The billing page: balance, transactions, and payment forms."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ SHOWN_PAYMENTS = 5
 def show_billing(
     request: HttpRequest, *, top_up_form: TopUpForm | None = None, auto_top_up_form: AutoTopUpForm | None = None
 ) -> HttpResponse:
-    """The page, with a form as it was refused."""
+    """The page, with a rejected form if there is one."""
     developer = signed_in(request)
     summary = ledger.balance_summary(developer.pk)
     context = {
@@ -35,7 +35,7 @@ def show_billing(
 
 
 def payments_of(developer: Developer) -> QuerySet[Payment]:
-    """Those that people know of, test credit too: not the sessions that they left again."""
+    """Payments to show, including test credit, but not abandoned sessions."""
     begun = Payment.objects.filter(developer=developer)
     return begun.exclude(kind=Payment.Kind.TOP_UP, status__in=[Payment.Status.PENDING, Payment.Status.EXPIRED])
 

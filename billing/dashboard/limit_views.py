@@ -30,7 +30,7 @@ def _amount(label: str) -> forms.DecimalField:
 
 
 class CapsForm(forms.Form):
-    """All daily caps at once, fields named by scope and id ("agent_7"); an empty one is no limit."""
+    """All daily caps in one form, with fields named by scope and id ("agent_7"); an empty field means no limit."""
 
     daily_cap = _amount("Daily limit (USD)")
     max_concurrent_calls = forms.IntegerField(
@@ -72,7 +72,7 @@ class CapsForm(forms.Form):
         return self.cleaned_data
 
     def save(self) -> None:
-        """Write what differs."""
+        """Save the changed caps."""
         changed = {name: self.cleaned_data[name] for name in self.changed_data}
         with transaction.atomic():
             caps.set_limits(
@@ -85,13 +85,13 @@ class CapsForm(forms.Form):
         return [self[name] for name in ("daily_cap", "max_concurrent_calls", "max_calls_per_caller_per_hour")]
 
     def groups(self) -> Iterator[tuple[str, list[tuple[forms.BoundField, Decimal | None]]]]:
-        """Title, and each field with what was spent today where there is a cap."""
+        """Group titles and their fields, each with today's spending if it has a cap."""
         for title, owners in groupby(self.owners.values(), key=lambda owner: owner.group):
             yield title, [(self[owner.name], owner.spent_today() if owner.daily_cap else None) for owner in owners]
 
 
 def _plain(value: Any) -> Any:
-    """As people write it: 5 and not 5.000000."""
+    """A number as people write it: 5, not 5.000000."""
     return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
 

@@ -15,14 +15,14 @@ from bubblyphone.core.errors import NotFound
 from bubblyphone.core.pages import page
 
 SHOWN_MONTHS = 24
-MAX_SHOWN = 20  # characters of a month that is none
+MAX_SHOWN = 20  # characters of an invalid month that are shown
 
 
 @never_cache
 @require_safe
 @page
 def statement_list(request: HttpRequest) -> HttpResponse:
-    """A line for each of the last months."""
+    """A row for each of the last months."""
     developer, now = signed_in(request), timezone.now()
     shown = statements.statements_of(developer, now)[:SHOWN_MONTHS]
     return render(request, "billing/statements.html", {"statements": shown})

@@ -31,7 +31,7 @@ TITLES = {
 @require_safe
 @page
 def usage(request: HttpRequest) -> HttpResponse:
-    """Tiles, a chart by day, and tables by category, number, agent and model. What is no month is a message."""
+    """Tiles, a chart by day, and tables by category, number, agent and model. An invalid month is reported as a message."""
     now = timezone.now()
     try:
         period = read_month(request.GET.get("period"), now)

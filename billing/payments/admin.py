@@ -1,4 +1,4 @@
-"""What staff see of payments: ours, and Stripe's reports as they came. Of dj-stripe's some fifty tables only these two are used."""
+"""Payments for staff: ours, and Stripe's reports as received. Of dj-stripe's roughly fifty tables, only these two are used."""
 
 from django.apps import apps
 from django.contrib import admin
@@ -23,7 +23,7 @@ class PaymentAdmin(BillingAdmin):
 
 @admin.register(WebhookEventTrigger)
 class DeliveryAdmin(BillingAdmin):
-    """Each delivery of Stripe's; what could not be carried out has its reason here."""
+    """Each delivery from Stripe; if it could not be processed, the reason is here."""
 
     list_display = ["id", "created", "event", "processed", "exception"]
     list_select_related = ["event"]

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 AMOUNTS = tuple(map(Decimal, (10, 25, 50, 100)))
 THRESHOLDS = (Decimal(1), Decimal(100))
 EVENT = "billing.auto_topup.failed"
-# Stripe remembers idempotency keys for 24 h. After this time it is asked what became of a payment instead.
+# Stripe remembers idempotency keys for 24 h. After this time we ask it for the payment's outcome instead.
 REPEATABLE = timedelta(hours=23)
 REASONS = {
     "authentication_required": "your bank requires you to confirm the payment",
@@ -45,7 +45,7 @@ REASONS = {
 
 
 def settings_of(developer_id: int) -> AutoTopUp:
-    """As the developer has them; off for who has said nothing yet."""
+    """The developer's settings; off by default."""
     return AutoTopUp.objects.filter(developer_id=developer_id).first() or AutoTopUp(developer_id=developer_id)
 
 
@@ -53,7 +53,10 @@ def settings_of(developer_id: int) -> AutoTopUp:
 def configure(
     *, developer: Developer, enabled: bool, threshold: Decimal | None = None, amount: Decimal | None = None
 ) -> AutoTopUp:
-    """Switch on or off; what is not said stays as it is. Raises InvalidRequest when it is to be on and does not know how."""
+    """Turn automatic top-ups on or off; omitted fields stay unchanged.
+
+    Raises InvalidRequest if they would be on with incomplete settings.
+    """
     AutoTopUp.objects.get_or_create(developer=developer)
     found = AutoTopUp.objects.select_for_update().get(developer=developer)
     found.enabled = enabled
@@ -70,7 +73,7 @@ def configure(
 
 
 def watch(developer_id: int, left: Decimal | None = None) -> None:
-    """Whether a charge falls due. In the transaction of what has changed the balance; `left`: what to go by instead of it."""
+    """Start a charge if one is due. Call it in the transaction that changed the balance; `left` replaces the balance in the check."""
     if not is_configured():
         return
     found = AutoTopUp.objects.filter(developer_id=developer_id, enabled=True, developer__is_active=True).first()
@@ -102,14 +105,14 @@ def _begin(auto_topup_id: int, left: Decimal) -> None:
             card=str(card),
         )
         least = THRESHOLDS[0]
-        # A balance that the charge lifts at all must not have to fall below nothing before the next.
+        # If the charge raises the balance at all, the next one must not wait until the balance is negative.
         found.charges_below = max(left, least) if left + found.amount > least else left
         found.save(update_fields=["charges_below"])
         enqueue(charge, payment.pk)
 
 
 def charge(payment_id: int, now: datetime | None = None) -> None:
-    """The job: charge the default card. What Stripe did not answer stays pending for the sweep."""
+    """The job: charge the default card. If Stripe did not answer, the payment stays pending for the sweep."""
     payment = Payment.objects.select_related("developer").get(pk=payment_id)
     if payment.status != Payment.Status.PENDING:
         return
@@ -117,7 +120,7 @@ def charge(payment_id: int, now: datetime | None = None) -> None:
         _find_out(payment)
         return
     if not payment.developer.is_active:
-        return  # The sweep tries again, until REPEATABLE is over.
+        return  # The sweep retries until REPEATABLE has passed.
     customer = StripeCustomer.objects.filter(developer_id=payment.developer_id).first()
     if customer is None:
         fail(payment_id, "no_payment_method")
@@ -141,7 +144,7 @@ def charge(payment_id: int, now: datetime | None = None) -> None:
 
 
 def _create_intent(payment: Payment, customer: StripeCustomer) -> stripe.PaymentIntent:
-    """One charge, however often it is asked for. Raises stripe.StripeError."""
+    """Create one charge, however often this is repeated. Raises stripe.StripeError."""
     return stripe_client().v1.payment_intents.create(
         {
             "amount": to_cents(payment.amount),
@@ -158,7 +161,7 @@ def _create_intent(payment: Payment, customer: StripeCustomer) -> stripe.Payment
 
 
 def _take(payment_id: int, intent: stripe.PaymentIntent) -> None:
-    """Stripe's answer. A payment that takes its time is reported by a webhook."""
+    """Apply Stripe's answer. Payments that take longer are reported by a webhook."""
     if intent.status == "succeeded":
         paid = from_cents(intent.amount_received or intent.amount)
         settlement.succeed(payment_id, paid=paid, currency=intent.currency, intent_id=intent.id)
@@ -171,7 +174,7 @@ def _take(payment_id: int, intent: stripe.PaymentIntent) -> None:
 
 
 def _find_out(payment: Payment) -> None:
-    """What became of a payment whose key Stripe may have forgotten: to ask for it again could charge twice."""
+    """Find the outcome of a payment whose key Stripe may have forgotten: repeating the request could charge twice."""
     customer = StripeCustomer.objects.filter(developer_id=payment.developer_id).first()
     since = int(payment.created_at.timestamp()) - 60
     if customer is not None:
@@ -184,7 +187,7 @@ def _find_out(payment: Payment) -> None:
 
 
 def _decline_code(error: stripe.CardError) -> str:
-    """The bank's own reason where there is one: `insufficient_funds` says more than `card_declined`."""
+    """The bank's own reason, if there is one: `insufficient_funds` is more specific than `card_declined`."""
     detail = error.error
     if error.code == "card_declined" and detail is not None and getattr(detail, "decline_code", None):
         return str(detail.decline_code)
@@ -193,7 +196,7 @@ def _decline_code(error: stripe.CardError) -> str:
 
 @transaction.atomic
 def fail(payment_id: int, code: str) -> None:
-    """The card was not charged: switch off automatic top-ups and notify the developer once, by email and webhook."""
+    """The card was not charged: turn off automatic top-ups and notify the developer once, by email and webhook."""
     if not settlement.close(payment_id, Payment.Status.FAILED, code):
         return
     payment, now = Payment.objects.get(pk=payment_id), timezone.now()
@@ -210,5 +213,5 @@ def fail(payment_id: int, code: str) -> None:
 
 
 def explain(code: str) -> str:
-    """A failure for people."""
+    """A failure in words for people."""
     return REASONS.get(code, "the card could not be charged")

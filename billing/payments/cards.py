@@ -1,4 +1,4 @@
-"""Saved cards: which Stripe keeps for us, and which of them is charged."""
+"""Saved cards: Stripe stores them, and one of them is the default."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,12 @@ from billing.models import AutoTopUp, Card, Payment
 from billing.payments.client import is_gone, refused_as_upstream, stripe_client
 from bubblyphone.core.errors import NotFound
 
-# For a payment whose means Stripe does not show us.
+# For a payment whose payment method Stripe does not show us.
 UNKNOWN = "Payment method"
 
 
 def keep_from(payment_id: int) -> None:
-    """The job after a payment: note what it was made with, and keep that for later if this was asked for."""
+    """The job after a payment: record its payment method, and save it if the developer asked for that."""
     payment = Payment.objects.get(pk=payment_id)
     client = stripe_client()
     try:
@@ -34,7 +34,7 @@ def keep_from(payment_id: int) -> None:
 
 
 def read_card(method: Mapping[str, Any]) -> Card:
-    """Stripe's payment method as a row that is not saved."""
+    """Stripe's payment method as an unsaved row."""
     details = method.get("card") or {}
     year, month = details.get("exp_year"), details.get("exp_month")
     return Card(
@@ -47,7 +47,7 @@ def read_card(method: Mapping[str, Any]) -> Card:
 
 @transaction.atomic
 def remember(developer_id: int, method: Mapping[str, Any]) -> None:
-    """Add a card, or what is new about it; the newest is the one that is charged."""
+    """Add or update a card; the newest becomes the default."""
     ledger.lock_developer(developer_id)
     read = read_card(method)
     looks = {"brand": read.brand, "last_four": read.last_four, "expires": read.expires}
@@ -59,7 +59,7 @@ def remember(developer_id: int, method: Mapping[str, Any]) -> None:
 
 
 def update(method: Mapping[str, Any]) -> None:
-    """payment_method.updated: the bank has sent a new card, say."""
+    """payment_method.updated: for example, the bank issued a new card."""
     read = read_card(method)
     Card.objects.filter(stripe_id=read.stripe_id).update(
         brand=read.brand, last_four=read.last_four, expires=read.expires
@@ -67,7 +67,7 @@ def update(method: Mapping[str, Any]) -> None:
 
 
 def get_card(*, developer: Developer, pk: int) -> Card:
-    """Raises NotFound, also for somebody else's."""
+    """Raises NotFound, also for another account's card."""
     if (card := Card.objects.filter(developer=developer, pk=pk).first()) is None:
         raise NotFound("Not found.")
     return card
@@ -75,7 +75,7 @@ def get_card(*, developer: Developer, pk: int) -> Card:
 
 @transaction.atomic
 def choose(*, developer: Developer, pk: int) -> Card:
-    """Charge this card from now on. Raises NotFound."""
+    """Make this card the default. Raises NotFound."""
     ledger.lock_developer(developer.pk)
     card = get_card(developer=developer, pk=pk)
     _make_default(card)
@@ -84,13 +84,13 @@ def choose(*, developer: Developer, pk: int) -> Card:
 
 
 def remove(*, developer: Developer, pk: int) -> Card:
-    """Have Stripe forget a card. Raises NotFound, and UpstreamFailed when Stripe cannot be reached: then nothing has changed."""
+    """Have Stripe delete a card. Raises NotFound, and UpstreamFailed without any change if Stripe cannot be reached."""
     card = get_card(developer=developer, pk=pk)
     with refused_as_upstream():
         try:
             stripe_client().v1.payment_methods.detach(card.stripe_id)
         except stripe.InvalidRequestError as error:
-            # It was detached already, or no longer exists.
+            # It was already detached, or no longer exists.
             if not (is_gone(error, "payment_method") or "not attached" in str(error.user_message)):
                 raise
     forget(card.stripe_id)
@@ -99,7 +99,7 @@ def remove(*, developer: Developer, pk: int) -> Card:
 
 @transaction.atomic
 def forget(stripe_id: str) -> None:
-    """Also for payment_method.detached. Without a card nothing is charged automatically any more."""
+    """Delete our row; also for payment_method.detached. Without a card, nothing is charged automatically."""
     if (card := Card.objects.filter(stripe_id=stripe_id).first()) is None:
         return
     ledger.lock_developer(card.developer_id)

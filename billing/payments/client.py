@@ -1,4 +1,4 @@
-"""Stripe's own client, as the settings have it. Nothing here may be called in a transaction."""
+"""Stripe's client, configured from the settings. Never call it inside a transaction."""
 
 import hashlib
 import logging
@@ -31,12 +31,12 @@ class _Client(stripe.RequestsClient):
 
 
 def is_configured() -> bool:
-    """Whether there is a Stripe to pay at; without it there is test credit. With billing off nobody pays."""
+    """Whether payments go through Stripe; otherwise there is test credit. With billing off nobody pays."""
     return is_on() and bool(settings.STRIPE["secret_key"])
 
 
 def stripe_client() -> stripe.StripeClient:
-    """For one errand. Raises UpstreamFailed without a key."""
+    """A client for one operation. Raises UpstreamFailed without a key."""
     if not is_configured():
         raise UpstreamFailed("Payments are not set up on this server.", code="payments_not_set_up")
     base = settings.STRIPE["api_base"]
@@ -46,13 +46,13 @@ def stripe_client() -> stripe.StripeClient:
         settings.STRIPE["secret_key"],
         base_addresses={"api": base},
         http_client=_Client(timeout=TIMEOUT_SECONDS, session=session),
-        max_network_retries=2,  # with one idempotency key for all attempts
+        max_network_retries=2,  # with the same idempotency key for all attempts
     )
 
 
 @contextmanager
 def refused_as_upstream() -> Iterator[None]:
-    """What Stripe refuses, or a Stripe that cannot be reached, as UpstreamFailed."""
+    """Raises UpstreamFailed if Stripe refuses or cannot be reached."""
     try:
         yield
     except stripe.StripeError as error:
@@ -61,12 +61,12 @@ def refused_as_upstream() -> Iterator[None]:
 
 
 def is_gone(error: stripe.InvalidRequestError, param: str) -> bool:
-    """Whether Stripe does not know (any more) what this parameter names."""
+    """Whether Stripe no longer knows, or never knew, the object that this parameter names."""
     return error.code == "resource_missing" and error.param == param
 
 
 def to_cents(amount: Decimal) -> int:
-    """USD as Stripe counts it."""
+    """USD in Stripe's cents."""
     return int(amount * CENTS)
 
 
@@ -75,5 +75,5 @@ def from_cents(cents: int) -> Decimal:
 
 
 def lock_number(name: str) -> int:
-    """A number for PostgreSQL's advisory lock on a thing of Stripe's."""
+    """A number for PostgreSQL's advisory lock on a Stripe object."""
     return int.from_bytes(hashlib.sha256(f"stripe:{name}".encode()).digest()[:8], "big", signed=True)

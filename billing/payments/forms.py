@@ -14,7 +14,7 @@ OTHER = "other"
 
 
 class Dollars(forms.DecimalField):
-    """An amount in whole cents within bounds. However many rules an amount breaks, one error says what to enter."""
+    """An amount in whole cents within bounds. However many rules an amount violates, a single error says what to enter."""
 
     def __init__(self, least: Decimal, most: Decimal, *, label: str, required: bool = True) -> None:
         text = f"Enter an amount between ${least} and ${most}, with at most two decimals."
@@ -59,7 +59,7 @@ class TopUpForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         found = self.cleaned_data
         if found.get("preset") != OTHER:
-            self.errors.pop("other_amount", None)  # it is not shown
+            self.errors.pop("other_amount", None)  # hidden field
             found["amount"] = Decimal(found.get("preset") or 0)
         elif "other_amount" not in self.errors:
             found["amount"] = found["other_amount"]
@@ -79,7 +79,7 @@ class AutoTopUpForm(forms.Form):
 
     @classmethod
     def showing(cls, found: AutoTopUp) -> "AutoTopUpForm":
-        """As it is; where nothing was said yet, with what would be usual."""
+        """The current settings; common values if nothing was set yet."""
         threshold = Decimal(5) if found.threshold is None else found.threshold
         amount = 25 if found.amount is None else int(found.amount)
         return cls(initial={"enabled": found.enabled, "threshold": f"{threshold:.2f}", "amount": str(amount)})

@@ -1,4 +1,4 @@
-"""Which payment something of Stripe's belongs to, and one process at a time for it."""
+"""Finds the payment that a Stripe object belongs to, and lets one process at a time handle it."""
 
 import logging
 import uuid
@@ -21,17 +21,20 @@ def lock_intent(intent_id: str) -> None:
 
 
 def id_of(value: Any) -> str:
-    """Of a thing that Stripe gives by its id, as a whole, or not at all."""
+    """The id of an object that Stripe sends as an id, expanded, or not at all."""
     return str(value["id"]) if isinstance(value, Mapping) else str(value or "")
 
 
 def intent_of(thing: Mapping[str, Any]) -> str:
-    """The payment intent that a session, charge, refund or dispute belongs to; empty where there is none."""
+    """The payment intent that a session, charge, refund or dispute belongs to; empty if there is none."""
     return id_of(thing if thing.get("object") == "payment_intent" else thing.get("payment_intent"))
 
 
 def payment_of(thing: Mapping[str, Any]) -> Payment | None:
-    """By our own name for it, else by Stripe's. None: it is of somebody else who uses this Stripe account."""
+    """Looks up a payment by our own reference, otherwise by Stripe's.
+
+    None: it belongs to somebody else who uses this Stripe account.
+    """
     if reference := (thing.get("metadata") or {}).get("payment"):
         try:
             found = Payment.objects.filter(reference=uuid.UUID(str(reference))).first()

@@ -7,7 +7,7 @@ from bubblyphone.core.money import format_money
 
 
 def check_payments() -> Iterator[str]:
-    """Each payment that succeeded has its credit, once and as paid; no other has one."""
+    """Every successful payment has exactly one credit of the paid amount; other payments have none."""
     entries = {
         entry.key: (entry.developer_id, entry.amount)
         for entry in LedgerEntry.objects.filter(key__regex=r"^payment:[0-9]+$").iterator()

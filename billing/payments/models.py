@@ -1,4 +1,4 @@
-"""Payments and what they are made with. The ledger has the money; here is what it came from."""
+"""Payments and payment methods. The money is in the ledger; these rows say where it came from."""
 
 import uuid
 
@@ -11,7 +11,7 @@ from bubblyphone.core.money import MONEY_FIELD, ZERO
 
 
 class StripeCustomer(models.Model):
-    """Who a developer is at Stripe, since their first payment."""
+    """A developer's customer at Stripe, created with the first payment."""
 
     developer = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="stripe_customer")
     stripe_id = models.CharField(max_length=255, unique=True)
@@ -21,13 +21,13 @@ class StripeCustomer(models.Model):
 
 
 class Card(models.Model):
-    """A payment method that Stripe keeps for a developer, charged while they are away. What it looks like is all we know of it."""
+    """A payment method that Stripe stores for a developer, charged while they are away. We store only what identifies it to people."""
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="cards")
     stripe_id = models.CharField(max_length=255, unique=True)
     brand = models.CharField(max_length=30, blank=True, default="")
     last_four = models.CharField(max_length=4, blank=True, default="")
-    expires = models.CharField(max_length=7, blank=True, default="")  # 2029-03; empty for what does not expire
+    expires = models.CharField(max_length=7, blank=True, default="")  # 2029-03; empty if it does not expire
     is_default = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -41,7 +41,7 @@ class Card(models.Model):
 
 
 class Payment(models.Model):
-    """Money asked for at Stripe: by a Checkout session, or from a saved card. Its credit is the entry `payment:<id>`."""
+    """A payment at Stripe: through a Checkout session, or from a saved card. Its credit is the entry `payment:<id>`."""
 
     class Kind(models.TextChoices):
         TOP_UP = "top_up"
@@ -53,21 +53,21 @@ class Payment(models.Model):
         FAILED = "failed"
         EXPIRED = "expired"
 
-    # Its name at Stripe: in metadata, and in idempotency keys, which installations that share an account must not share.
+    # Its name at Stripe, in metadata and idempotency keys, which must be unique across installations that share an account.
     reference = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="payments")
     kind = models.CharField(max_length=20, choices=Kind)
     status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
-    amount = models.DecimalField(**MONEY_FIELD)  # asked for, and when it has succeeded: paid
+    amount = models.DecimalField(**MONEY_FIELD)  # requested; once it has succeeded, paid
     saves_card = models.BooleanField(default=False)
-    is_test = models.BooleanField(default=False)  # made without Stripe: no money moves
+    is_test = models.BooleanField(default=False)  # created without Stripe: no money moves
     stripe_session_id = models.CharField(max_length=255, unique=True, null=True)
     stripe_intent_id = models.CharField(max_length=255, unique=True, null=True)
-    # What an automatic charge is made from: a repeat of the request must name the same.
+    # The payment method of an automatic charge: a repeat of the request must name the same one.
     stripe_card_id = models.CharField(max_length=255, blank=True, default="")
     card = models.CharField(max_length=60, blank=True, default="")  # "Visa •••• 4242"
     failure_code = models.CharField(max_length=60, blank=True, default="")
-    refund_total = models.DecimalField(default=ZERO, **MONEY_FIELD)  # what Stripe says of the charge as a whole
+    refund_total = models.DecimalField(default=ZERO, **MONEY_FIELD)  # Stripe's status of the charge
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)
 
@@ -102,10 +102,11 @@ class Refund(models.Model):
 
 
 class AutoTopUp(models.Model):
-    """A developer's settings for automatic top-ups. `charges_below` is the balance below which the next charge is due.
+    """A developer's settings for automatic top-ups.
 
-    It is the threshold; after a charge that did not lift the balance to it, the balance at which that charge was made. So one crossing
-    is charged once, and a top-up that is too small is followed by the next only when it is used up.
+    `charges_below` is the balance below which the next charge is due: normally the threshold; if a charge did not raise the balance to
+    the threshold, the balance at which that charge was made. So each crossing is charged once, and a top-up that is too small is followed
+    by the next one only after it is used up.
     """
 
     developer = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="auto_top_up")
@@ -113,7 +114,7 @@ class AutoTopUp(models.Model):
     threshold = models.DecimalField(null=True, **MONEY_FIELD)
     amount = models.DecimalField(null=True, **MONEY_FIELD)
     charges_below = models.DecimalField(null=True, **MONEY_FIELD)
-    failure_code = models.CharField(max_length=60, blank=True, default="")  # why it was switched off
+    failure_code = models.CharField(max_length=60, blank=True, default="")  # why it was turned off
     failed_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Receipts: what was paid, by whom, with what."""
+"""Receipts: what was paid, by whom, and how."""
 
 from datetime import UTC
 
@@ -9,14 +9,14 @@ from bubblyphone.core.pdf import Document
 
 
 def receipt(payment: Payment) -> bytes:
-    """The PDF of a payment that has succeeded."""
+    """The PDF of a successful payment."""
     assert payment.settled_at is not None
     document = Document("Receipt")
     facts = [
         ("Receipt number", receipt_number(payment)),
         ("Date", f"{payment.settled_at.astimezone(UTC):%B %-d, %Y, %H:%M} UTC"),
         ("Paid by", f"{payment.developer.name} <{payment.developer.email}>"),
-        # The fonts have no dots.
+        # The fonts do not include these dots.
         ("Paid with", payment.card.replace("••••", "ending in") or "Payment method"),
         ("Payment", payment.stripe_intent_id or ""),
     ]

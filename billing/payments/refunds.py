@@ -1,4 +1,4 @@
-"""Money that goes back. Stripe's reports may come in any order and number; the ledger ends the same."""
+"""Refunds and disputes. Stripe's reports may arrive in any order and number; the ledger ends up the same."""
 
 import logging
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from bubblyphone.core.money import ZERO, format_money
 
 logger = logging.getLogger(__name__)
 FAILED = {"failed", "canceled"}
-# A bank that only asks, or asked only, has taken nothing.
+# In these states the bank has only asked and has taken no money.
 INQUIRY_PREFIX = "warning_"
 
 
 @transaction.atomic
 def on_refund(refund: Mapping[str, Any]) -> None:
-    """refund.created, refund.updated, refund.failed: money is on its way back, or could not go."""
+    """refund.created, refund.updated, refund.failed: a refund is on its way, or failed."""
     if (payment := _payment_of(refund)) is None:
         return
     failed = refund.get("status") in FAILED
@@ -50,14 +50,14 @@ def on_charge_refunded(charge: Mapping[str, Any]) -> None:
 
 @transaction.atomic
 def on_dispute(dispute: Mapping[str, Any]) -> None:
-    """charge.dispute.…: the bank takes the money at once and, should we win, brings it back."""
+    """charge.dispute.…: the bank takes the money immediately and returns it if we win."""
     status = str(dispute.get("status") or "")
     if (payment := _payment_of(dispute)) is None or status.startswith(INQUIRY_PREFIX):
         return
     key, amount = f"payment:{payment.pk}:dispute:{dispute['id']}", from_cents(dispute["amount"])
     _book(payment, key, LedgerEntry.Kind.DISPUTE, -amount, "Dispute")
     if status == "won":
-        # The dispute's own entry is there by now, so that a report of its beginning that comes late changes nothing.
+        # The dispute's own entry exists by now, so a late report of its start changes nothing.
         _book(payment, f"{key}:won", LedgerEntry.Kind.DISPUTE, amount, "Dispute won")
 
 
@@ -65,7 +65,7 @@ HANDLERS = {
     "refund.created": on_refund,
     "refund.updated": on_refund,
     "refund.failed": on_refund,
-    "charge.refund.updated": on_refund,  # what accounts with an older API version are sent
+    "charge.refund.updated": on_refund,  # sent to accounts with an older API version
     "charge.refunded": on_charge_refunded,
     "charge.dispute.created": on_dispute,
     "charge.dispute.updated": on_dispute,
@@ -93,7 +93,7 @@ def _payment_of(thing: Mapping[str, Any]) -> Payment | None:
 def _book_refunds(payment: Payment) -> None:
     """Adjust the ledger to the refunded total. Entries are never changed; a new one makes up the difference."""
     known = payment.refunds.filter(failed=False).aggregate(sum=Sum("amount"))["sum"] or ZERO
-    # The charge's own total counts a refund that failed later; with one of those, single refunds are told of and suffice.
+    # The charge's total includes refunds that failed later. If there are any, single refunds are reported and are sufficient.
     has_failed = payment.refunds.filter(failed=True).exists()
     gone = known if has_failed else max(known, payment.refund_total)
     entries = LedgerEntry.objects.filter(key__startswith=f"payment:{payment.pk}:refund:")
@@ -105,8 +105,10 @@ def _book_refunds(payment: Payment) -> None:
 
 
 def _charge_nothing_for(developer_id: int, kind: str, amount: Decimal) -> None:
-    """Who was given money back must not be charged for it at once. A dispute ends automatic top-ups; after a refund, spending goes on
-    to set them off."""
+    """After a refund, the developer must not be charged immediately.
+
+    A dispute turns automatic top-ups off; after a refund, further spending triggers them.
+    """
     wanted = AutoTopUp.objects.filter(developer_id=developer_id, enabled=True)
     if kind == LedgerEntry.Kind.DISPUTE:
         wanted.update(enabled=False, failure_code="disputed", failed_at=timezone.now())

@@ -1,4 +1,4 @@
-"""The outcome of a payment. It ends once; its credit is one ledger entry, however often and by whatever event it is reported."""
+"""The outcome of a payment. It ends once, and its credit is one ledger entry, no matter how often and by which event it is reported."""
 
 import logging
 from decimal import Decimal
@@ -19,18 +19,18 @@ DESCRIPTIONS = {Payment.Kind.TOP_UP: "Balance top-up", Payment.Kind.AUTO_TOP_UP:
 
 
 class WrongCurrency(Exception):
-    """A payment in other than US dollars: somebody must look at it."""
+    """A payment in a currency other than US dollars, which staff must look at."""
 
 
 @transaction.atomic
 def succeed(payment_id: int, *, paid: Decimal, currency: str = "usd", intent_id: str = "") -> None:
-    """Stripe has the money: credit it. A repeat changes nothing; a payment given up meanwhile is credited all the same.
+    """Stripe has the money: credit it.
 
-    Raises WrongCurrency.
+    A repeat changes nothing; a payment that was given up meanwhile is still credited. Raises WrongCurrency.
     """
     if currency.lower() != "usd":
         raise WrongCurrency(f"payment {payment_id} was in {currency}")
-    # Before the row: a refund event handled at this moment waits, or is found below.
+    # Locked before the row, so that a concurrent refund event waits, or is found below.
     lock_intent(intent_id)
     payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
     if payment.status == Status.SUCCEEDED:
@@ -58,7 +58,7 @@ def succeed(payment_id: int, *, paid: Decimal, currency: str = "usd", intent_id:
 
 @transaction.atomic
 def close(payment_id: int, status: str, failure_code: str = "") -> bool:
-    """A pending payment will not be paid. False when it had ended before."""
+    """A pending payment will not be paid. False if it had already ended."""
     payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
     if payment.status != Status.PENDING:
         return False

@@ -1,7 +1,8 @@
-"""What Stripe's events mean. The bytes are verified and stored; this runs in the transaction that keeps the event.
+"""Processes Stripe's events.
 
-Nothing is asked of Stripe here, as dj-stripe's own processing would: an event says all that its effect needs. Each effect happens
-once by its key in the ledger or by the state of a row, so that order, number and delay of deliveries do not matter.
+Their bytes are verified and stored; this runs in the transaction that stores the event. Unlike dj-stripe's own processing, it never calls
+Stripe: the event contains everything its effect needs. Each effect happens once, by its ledger key or the state of a row, so order,
+number and delay of deliveries do not matter.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ Thing = Mapping[str, Any]
 
 
 def process(trigger: WebhookEventTrigger) -> None:
-    """Keep the event of a verified delivery and carry it out, if it is new. What is raised undoes both."""
+    """Store the event of a verified delivery and apply it if it is new. An exception undoes both."""
     body = trigger.json_body
     about = body.get("request")
     told_by = about if isinstance(about, Mapping) else {}
@@ -78,7 +79,7 @@ def on_intent_succeeded(intent: Thing) -> None:
 
 
 def on_intent_failed(intent: Thing) -> None:
-    """payment_intent.payment_failed, payment_intent.canceled. At a Checkout page people may try again; an automatic charge is over."""
+    """payment_intent.payment_failed, payment_intent.canceled. On a Checkout page people can try again; an automatic charge is over."""
     payment = payment_of(intent)
     if payment is not None and payment.kind == Payment.Kind.AUTO_TOP_UP:
         error = intent.get("last_payment_error") or {}

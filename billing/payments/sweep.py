@@ -1,4 +1,6 @@
-"""Each minute: what a dead process or a silent Stripe left behind, and balances that running calls take below a threshold."""
+"""Runs every minute: finishes what a dead process or an unresponsive Stripe left behind, and handles balances that running calls take
+below a threshold.
+"""
 
 import logging
 from collections.abc import Callable
@@ -16,16 +18,16 @@ from billing.payments.client import is_configured
 from bubblyphone.core.errors import UpstreamFailed
 
 logger = logging.getLogger(__name__)
-# The job itself needs some time; a Checkout page is open for 24 h.
+# The job itself takes some time; a Checkout page is open for 24 h.
 PATIENCE = timedelta(minutes=1)
 SESSION_LIFETIME = timedelta(hours=25)
 CARD_ATTEMPTS = timedelta(hours=1)
-# For so long Stripe's reports are kept as they came; Stripe itself gives events out for 30 days.
+# How long Stripe's reports are stored as received; Stripe itself provides events for 30 days.
 REPORTS_KEPT = timedelta(days=90)
 
 
 def sweep(now: datetime | None = None) -> None:
-    """One thing that fails does not keep the others waiting."""
+    """One failure does not block the others."""
     now = now or timezone.now()
     pending = Payment.objects.filter(status=Payment.Status.PENDING)
     unpaid = pending.filter(kind=Payment.Kind.TOP_UP, created_at__lt=now - SESSION_LIFETIME, stripe_intent_id=None)
@@ -46,7 +48,7 @@ def sweep(now: datetime | None = None) -> None:
 
 
 def purge(now: datetime | None = None) -> None:
-    """Each day: reports of long ago. What they meant is in the ledger, whose keys refuse a repeat even then."""
+    """The daily job: delete old reports. Their effects are in the ledger, whose keys still prevent repeats."""
     before = (now or timezone.now()) - REPORTS_KEPT
     WebhookEventTrigger.objects.filter(created__lt=before).delete()
     Event.objects.filter(djstripe_created__lt=before).delete()

@@ -1,4 +1,4 @@
-"""Paying, on the billing page: top-ups, the cards that are kept, automatic top-ups, receipts."""
+"""Payments on the billing page: top-ups, saved cards, automatic top-ups, receipts."""
 
 import uuid
 
@@ -17,14 +17,14 @@ from billing.payments.forms import AutoTopUpForm, TopUpForm
 from bubblyphone.core.errors import ApplicationError
 from bubblyphone.core.pages import next_page, page, posted_from, reported, show_refusal, slice_of
 
-# In the session: where the last payment that was begun is paid.
+# In the session: the checkout URL of the latest payment.
 CHECKOUT = "checkout"
 
 
 @posted_from("billing")
 @page
 def top_up(request: HttpRequest) -> HttpResponse:
-    """Off to Stripe's page; in test mode the credit is there at once."""
+    """Redirect to Stripe's page; in test mode, add the credit immediately."""
     developer, form = signed_in(request), TopUpForm(request.POST)
     if not form.is_valid():
         return show_billing(request, top_up_form=form)
@@ -49,7 +49,7 @@ def top_up(request: HttpRequest) -> HttpResponse:
 @require_safe
 @page
 def to_checkout(request: HttpRequest) -> HttpResponse:
-    """On to Stripe. A page and no redirect: our own policy allows forms to lead nowhere but to us."""
+    """On to Stripe. A page instead of a redirect, because our own content security policy lets forms lead only to us."""
     url = request.session.get(CHECKOUT)
     if not url:
         return redirect("billing")
@@ -62,7 +62,7 @@ def to_checkout(request: HttpRequest) -> HttpResponse:
 @never_cache
 @page
 def test_top_up(request: HttpRequest, reference: uuid.UUID) -> HttpResponse:
-    """Where the API's `checkout_url` leads in test mode: a button instead of a card."""
+    """Target of the API's `checkout_url` in test mode: a button instead of a card."""
     developer = signed_in(request)
     payment = Payment.objects.filter(developer=developer, is_test=True, reference=reference).first()
     if payment is None:
@@ -108,7 +108,7 @@ def remove_card(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 @page
 def payments(request: HttpRequest) -> HttpResponse:
-    """All of them."""
+    """All payments."""
     shown = slice_of(payments_of(signed_in(request)), request.GET.get("before"))
     return render(request, "billing/payments.html", {"shown": shown})
 
@@ -117,7 +117,7 @@ def payments(request: HttpRequest) -> HttpResponse:
 @require_safe
 @page
 def receipt(request: HttpRequest, pk: int) -> HttpResponse:
-    """As a PDF, of a payment that has succeeded."""
+    """The receipt of a successful payment as a PDF."""
     paid = payments_of(signed_in(request)).filter(is_test=False, status=Payment.Status.SUCCEEDED)
     payment = paid.filter(pk=pk).first()
     if payment is None:
@@ -128,7 +128,7 @@ def receipt(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _add_test_credit(request: HttpRequest, developer: Developer, reference: str) -> HttpResponse:
-    """Once per reference; a second press gets the same payment. Then back to the page that lacked the credit, if one did."""
+    """Add test credit once per reference; a second click gets the same payment. Returns to the page that needed the credit, if any."""
     checkout.pay_test_top_up(developer=developer, reference=reference)
     messages.success(request, "Test credit added. No money was taken.")
     return redirect(next_page(request) or "billing")

@@ -1,4 +1,4 @@
-"""The address at which Stripe reports. dj-stripe is the inbox: each delivery is stored, and with it why it failed, if it did."""
+"""The URL for Stripe's webhooks. dj-stripe is the inbox: it stores each delivery, and the reason if it failed."""
 
 import traceback
 
@@ -21,7 +21,9 @@ KEPT_HEADERS = ("Stripe-Signature", "User-Agent")
 @csrf_exempt
 @require_POST
 def stripe_webhook(request: HttpRequest) -> JsonResponse:
-    """400 for what is not Stripe's, before a row is written; 200 when it is stored and done; a failure is a 500, and is sent again."""
+    """400 for requests that are not from Stripe, before a row is written; 200 once stored and processed; a failure is a 500, and Stripe
+    sends it again.
+    """
     secret = settings.STRIPE["webhook_secret"]
     if not secret:
         return json_error(404)
