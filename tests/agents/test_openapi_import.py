@@ -127,7 +127,7 @@ def test_names_are_free_and_a_server_can_be_chosen() -> None:
         (body({"$ref": "#/components/schemas/Loop"}), "refers to itself"),
         (body({"type": "array", "items": {}}), "is not a JSON object"),
         (body({"oneOf": [{"type": "object"}]}), "has alternatives"),
-        (body({"type": "object"}, "multipart/form-data"), "not JSON"),
+        (body({"type": "object"}, "multipart/form-data"), "instead of JSON"),
         (body({"type": "object", "properties": {"a": {"type": "any"}}}), "Unknown type"),
         (body({"type": "object", "properties": {f"p{n}": {} for n in range(65)}}), "at most 64 parameters"),
         (body({"$ref": "#/components/schemas/Wide"}), "too large"),
