@@ -22,7 +22,7 @@ from bubblyphone.core.errors import InsufficientFunds
 from bubblyphone.core.jobs import enqueue
 from bubblyphone.core.money import ZERO, format_money
 
-# What a checkpoint has summed up, and what has come since: in one statement, so that it does not matter when checkpoints move.
+# The latest checkpoint plus all later entries, in one statement, so that it does not matter when checkpoints move.
 BALANCES = """
 SELECT developer.id, COALESCE(checkpoint.amount, 0) + COALESCE(since.amount, 0)
 FROM accounts_developer developer LEFT JOIN billing_balancecheckpoint checkpoint ON checkpoint.developer_id = developer.id
@@ -34,7 +34,7 @@ WHERE developer.id = ANY(%s)
 """
 
 
-NO_END = Decimal("Infinity")  # of funds, where nobody pays
+NO_END = Decimal("Infinity")  # available funds if nobody pays
 Written = TypeVar("Written", bound=Booking)
 
 
@@ -44,14 +44,14 @@ class KeyReused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BalanceSummary:
-    """What an account has, in USD: its balance, and the part of it that running calls and orders will need (`held`)."""
+    """An account's balance in USD, and the part of it that running calls and orders will need (`held`)."""
 
     balance: Decimal
     held: Decimal
 
     @property
     def available(self) -> Decimal:
-        """What can be spent."""
+        """The amount that can be spent."""
         return self.balance - self.held
 
 
@@ -59,10 +59,10 @@ class BalanceSummary:
 def post_entry(
     *, developer_id: int, key: str, kind: str, amount: Decimal, description: str, at: datetime | None = None
 ) -> LedgerEntry:
-    """Write an entry: credits positive, charges negative. A repeat of the key returns the existing entry.
+    """Write an entry: credits positive, charges negative.
 
-    `at` is the time of what it is for, by default now. Raises KeyReused if the existing entry has another
-    developer, kind or amount.
+    A repeat of the key returns the existing entry. `at` is the time of the event it is for, by default now. Raises KeyReused if the
+    existing entry has another developer, kind or amount.
     """
     entry, is_new = _write(LedgerEntry, developer_id, key, kind, amount, description, at)
     if is_new and amount > ZERO:
@@ -78,9 +78,9 @@ def post_entry(
 def book_cost(
     *, developer_id: int, key: str, kind: str, cost: Decimal, description: str, at: datetime | None = None
 ) -> None:
-    """Charge what a call or number cost, a positive amount; with billing off meter it. Otherwise as `post_entry`.
+    """Charge the cost of a call or number, a positive amount; with billing off, meter it.
 
-    What was booked before billing was switched on or off stays where it is, also if its job is repeated after that.
+    Otherwise like `post_entry`. A booking made before billing was turned on or off stays where it is, even if its job is repeated later.
     """
     other = MeteredCost if billing_switch.is_on() else LedgerEntry
     if other._default_manager.filter(key=key).exists():
@@ -117,9 +117,9 @@ def _write(
 
 
 def note_change(developer_id: int, moment: datetime) -> None:
-    """Something was written that belongs to `moment`: where that is over, sums of it that are remembered are not used any more.
+    """Note that something was written for the period of `moment`: if that period is over, its cached sums become invalid.
 
-    Belongs into the transaction that writes it.
+    Call it in the same transaction.
     """
     if moment <= timezone.now() - period_cache.SETTLES:
         Developer.objects.filter(pk=developer_id).update(sums_version=F("sums_version") + 1)
@@ -138,9 +138,9 @@ def balances(developer_ids: Iterable[int]) -> dict[int, Decimal]:
 
 
 def balance_summary(developer_id: int) -> BalanceSummary:
-    """Balance and holds. An entry written between the two reads counts twice for that moment, never zero times.
+    """Balance and holds.
 
-    With billing off there is nothing of either.
+    An entry written between the two reads may count twice for a moment, but is never missed. With billing off, both are empty.
     """
     if not billing_switch.is_on():
         return BalanceSummary(balance=ZERO, held=ZERO)
@@ -149,26 +149,26 @@ def balance_summary(developer_id: int) -> BalanceSummary:
 
 
 def available(developer_id: int) -> Decimal:
-    """What can be spent: the balance less what is held; without end where nobody pays."""
+    """The amount that can be spent: the balance minus holds; unlimited if nobody pays."""
     return balance_summary(developer_id).available if billing_switch.is_on() else NO_END
 
 
 def funds(developer_ids: Iterable[int]) -> dict[int, Decimal]:
-    """What accounts have for their calls and orders, by developer's id: their balances; without end where nobody pays."""
+    """Funds of accounts for calls and orders, by developer id: their balances; unlimited if nobody pays."""
     return balances(developer_ids) if billing_switch.is_on() else dict.fromkeys(developer_ids, NO_END)
 
 
 def lock_developer(developer_id: int) -> None:
     """Lock the account until the end of the transaction, to check the balance before spending from it.
 
-    `no_key`: rows that merely point at the developer can be written meanwhile, so that two transactions which have done
-    so take this lock one after the other instead of deadlocking.
+    `no_key` still lets other rows reference the developer, so that two transactions that have done so take this lock one after the other
+    instead of deadlocking.
     """
     Developer.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=developer_id)
 
 
 def require_balance(developer_id: int, minimum: Decimal) -> None:
-    """Raises InsufficientFunds when less than `minimum` is available."""
+    """Raises InsufficientFunds if less than `minimum` is available."""
     left = available(developer_id)
     if left < minimum:
         raise InsufficientFunds(
@@ -177,7 +177,7 @@ def require_balance(developer_id: int, minimum: Decimal) -> None:
 
 
 def test_credit(*, developer_id: int, amount: Decimal, key: str) -> LedgerEntry:
-    """Give credit that nobody paid for; its entry says so. Raises KeyReused."""
+    """Add credit without a payment; its entry says so. Raises KeyReused."""
     return post_entry(
         developer_id=developer_id,
         key=key,

@@ -1,4 +1,4 @@
-"""The ledger and the rates. Nothing here is ever changed after it is written; a trigger in the database sees to that."""
+"""The ledger and the rates. Ledger rows never change after they are written; a database trigger enforces this."""
 
 from django.conf import settings
 from django.db import models
@@ -27,14 +27,14 @@ __all__ = [
 ]
 
 
-# First parts of the keys of entries that belong to an object here, followed by its id.
+# The key prefixes of entries for an object here, followed by its id.
 FAMILIES = ("call", "number", "payment", "adjustment")
 
 
 class Booking(models.Model):
-    """What `amount` was for: credits positive, costs negative.
+    """A booked amount: credits are positive, costs negative.
 
-    `key` makes it exist only once and names its object ("call:42:model", "number:7:2026-11", "payment:5").
+    `key` makes it unique and names its object ("call:42:model", "number:7:2026-11", "payment:5").
     """
 
     class Kind(models.TextChoices):
@@ -65,7 +65,7 @@ class Booking(models.Model):
 
     @property
     def about(self) -> tuple[str, int]:
-        """What it is for, by its key: ("call", 42), ("number", 7), ("payment", 5), ("adjustment", 3); ("", 0): nothing of ours."""
+        """The object in its key: ("call", 42), ("number", 7), ("payment", 5), ("adjustment", 3); ("", 0) if it is not one of ours."""
         family, _, rest = self.key.partition(":")
         number = rest.partition(":")[0]
         return (family, int(number)) if family in FAMILIES and number.isdecimal() else ("", 0)
@@ -79,9 +79,9 @@ class LedgerEntry(Booking):
     class Meta:
         indexes = [
             models.Index(fields=["developer", "-id"], include=["amount"], name="ledger_by_developer"),
-            # What a week, a month, or each month came to, without a look at the entries themselves.
+            # For sums of a week, a month, or each month, without reading the entries themselves.
             models.Index(fields=["developer", "created_at"], include=["kind", "amount"], name="ledger_sums"),
-            # Whether there ever was a credit, and the credits of a month, among very many charges.
+            # To find credits among very many charges: whether there are any, and those of a month.
             models.Index(fields=["developer", "created_at"], condition=Q(amount__gt=0), name="ledger_credits"),
         ]
         verbose_name_plural = "ledger entries"
@@ -97,7 +97,7 @@ class MeteredCost(Booking):
 
 
 class Cost(Booking):
-    """What calls and numbers cost, charged or metered: a view of both tables, for usage and for statements without billing."""
+    """All costs of calls and numbers, charged or metered: a view of both tables, for usage and for statements without billing."""
 
     key = models.CharField(max_length=100, primary_key=True)
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.DO_NOTHING, related_name="+")
@@ -108,7 +108,7 @@ class Cost(Booking):
 
 
 class BalanceCheckpoint(models.Model):
-    """The sum of a developer's entries up to and with `entry_id` (`billing.checkpoints`). It can be deleted at any time."""
+    """The sum of a developer's entries up to and including `entry_id` (`billing.checkpoints`). Can be deleted at any time."""
 
     developer = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
     entry_id = models.BigIntegerField()
@@ -119,14 +119,14 @@ class BalanceCheckpoint(models.Model):
 
 
 class Adjustment(models.Model):
-    """A correction by staff, with its reason: the counterpart of the entry `adjustment:<id>`. Never changed either."""
+    """A correction by staff, with its reason: the counterpart of the entry `adjustment:<id>`. Never changes either."""
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="adjustments")
     amount = models.DecimalField(**MONEY_FIELD, help_text="In USD. Positive adds credit, negative removes it.")
     reason = models.CharField(max_length=180, help_text="Shown to the developer in their transactions.")
     staff = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
-    # Made with the page of the form: however often that is sent, it is one adjustment.
+    # Created with the form's page: submitting it several times creates one adjustment.
     reference = models.UUIDField(
         unique=True, null=True, blank=True, error_messages={"unique": "You already made this adjustment."}
     )
@@ -139,9 +139,9 @@ class Adjustment(models.Model):
 
 
 class Notice(models.Model):
-    """An email about money, written in the transaction of what it reports. A job retries until it is sent.
+    """An email about money, written in the transaction of the event it reports.
 
-    `key` says what it is about ("number:7:2026-12:unpaid:3") so that it is sent only once.
+    A job retries until it is sent. `key` identifies it ("number:7:2026-12:unpaid:3"), so that it is sent only once.
     """
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
@@ -174,7 +174,7 @@ class SpendingCap(models.Model):
     max_calls_per_caller_per_hour = models.PositiveIntegerField(
         null=True, blank=True, help_text="Inbound calls from one caller to all of the account's numbers."
     )
-    # The most that the developer can set (`billing.caps`).
+    # The maximums for the developer (`billing.caps`).
     daily_cap_ceiling = models.DecimalField(null=True, blank=True, **MONEY_FIELD)
     concurrent_calls_ceiling = models.PositiveIntegerField(null=True, blank=True)
 
@@ -188,7 +188,7 @@ class SpendingCap(models.Model):
 
 
 class TelephonyRate(models.Model):
-    """Price of a started minute to or from numbers that begin with `prefix` (E.164 digits; longest wins), from a moment on."""
+    """Price per started minute to or from numbers with this `prefix` (E.164 digits; longest wins), valid from a given time."""
 
     class Direction(models.TextChoices):
         INBOUND = "inbound"
@@ -231,7 +231,7 @@ class LedgerCheck(models.Model):
     finished_at = models.DateTimeField(default=timezone.now)
     seconds = models.FloatField()
     problem_count = models.PositiveIntegerField()
-    first_problems = models.TextField(blank=True, default="")  # one a line
+    first_problems = models.TextField(blank=True, default="")  # one per line
 
     class Meta:
         indexes = [models.Index(fields=["-finished_at"], name="ledger_check_newest")]

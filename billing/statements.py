@@ -1,7 +1,7 @@
-"""Monthly statements: what an account began a month with, what came and went by kind, and what it ended with.
+"""Monthly statements: an account's opening balance, credits and charges by kind, and closing balance.
 
-Months are UTC's. A statement is read from the ledger, which is never changed, so that a month that is over stays as it is. With
-billing off it is read from the costs and has no balances.
+Months are UTC. Statements are read from the append-only ledger, so a finished month never changes. With billing off they are read from
+the costs and have no balances.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from bubblyphone.core import period_cache
 from bubblyphone.core.errors import NotFound
 from bubblyphone.core.money import ZERO
 
-# Month by month along the index: four times as fast as to ask each of 180,000 entries for its month.
+# Month by month along the index: four times as fast as asking 180,000 entries for their month.
 MONTHS = """
 SELECT month.start, sums.kind, sums.count, sums.amount
 FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS month (start, until) CROSS JOIN LATERAL (
@@ -32,13 +32,13 @@ FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS month (start, until) CROSS 
 
 
 def book() -> type[LedgerEntry] | type[Cost]:
-    """What statements are read from."""
+    """The table that statements are read from."""
     return LedgerEntry if billing_switch.is_on() else Cost
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """All entries of a kind; `amount` is what they added to the balance."""
+    """All entries of a kind; `amount` is their effect on the balance."""
 
     kind: str
     count: int
@@ -60,12 +60,12 @@ class Statement:
 
     @property
     def credits(self) -> Decimal:
-        """What came in."""
+        """Total of credits."""
         return sum((line.amount for line in self.lines if line.amount > ZERO), ZERO)
 
     @property
     def charges(self) -> Decimal:
-        """What went out, as a positive amount."""
+        """Total of charges, as a positive amount."""
         return -sum((line.amount for line in self.lines if line.amount < ZERO), ZERO)
 
     @property
@@ -74,7 +74,7 @@ class Statement:
 
 
 def months_of(developer_id: int, now: datetime) -> list[Period]:
-    """The months that an account has statements of, newest first: from its first entry to the current one."""
+    """The months with statements, newest first: from the account's first entry to the current month."""
     first = book()._default_manager.filter(developer_id=developer_id).order_by("created_at").first()
     return [] if first is None else list(_back_to(month_of(first.created_at), month_of(now)))
 
@@ -86,7 +86,7 @@ def _back_to(first: Period, last: Period) -> Iterator[Period]:
 
 
 def statements_of(developer: Developer, now: datetime) -> list[Statement]:
-    """Of all months, newest first."""
+    """All months, newest first."""
     months = months_of(developer.pk, now)
     lines_of = period_cache.recall(
         book()._meta.db_table, developer, months, lambda month: month.end <= now - period_cache.SETTLES,
@@ -128,7 +128,7 @@ def entries_in(developer_id: int, period: Period) -> QuerySet[LedgerEntry] | Que
 
 
 def daily_charges(developer_id: int, period: Period) -> list[tuple[date, Decimal]]:
-    """What each day on which anything was charged came to, as a positive amount."""
+    """Charges of each day that has any, as a positive amount."""
     charges = entries_in(developer_id, period).filter(amount__lt=0)
     days = charges.annotate(day=TruncDate("created_at", tzinfo=UTC)).order_by("day")
     return [(day, -amount) for day, amount in days.values_list("day").annotate(Sum("amount"))]

@@ -7,7 +7,7 @@ from bubblyphone.core.admin import ReadOnlyAdmin
 
 
 class BillingAdmin(ReadOnlyAdmin):
-    """Payments, and what they pay for."""
+    """Payments and charges."""
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return is_on() and super().has_view_permission(request, obj)
@@ -17,7 +17,7 @@ class BillingAdmin(ReadOnlyAdmin):
 
 
 class MeteringAdmin(ReadOnlyAdmin):
-    """What is there in place of charges."""
+    """Replaces charges with billing off."""
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return not is_on() and super().has_view_permission(request, obj)

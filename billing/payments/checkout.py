@@ -1,4 +1,4 @@
-"""Top-ups on Stripe's own page. It is paid there; the credit comes with Stripe's signed webhook."""
+"""Top-ups on Stripe's page. The developer pays there; Stripe's signed webhook adds the credit."""
 
 import uuid
 from decimal import Decimal
@@ -15,20 +15,20 @@ from billing.payments.client import is_configured, is_gone, refused_as_upstream,
 from bubblyphone.core.errors import Conflict, InvalidRequest, NotFound, UpstreamFailed
 
 AMOUNTS = tuple(map(Decimal, (5, 10, 20, 50, 100)))
-# The API takes only the amounts above; the page takes any amount between these two.
+# The API accepts only the amounts above; the page accepts any amount in this range.
 LEAST, MOST = Decimal(5), Decimal(500)
 
 
 def is_test_mode() -> bool:
-    """Without Stripe a demo installation gives credit that nobody pays for, and says so on the page."""
+    """Without Stripe, a demo installation adds free credit, and the page says so."""
     return settings.DEMO and billing_switch.is_on() and not is_configured()
 
 
 def start_top_up(*, developer: Developer, amount: Decimal, saves_card: bool, reference: uuid.UUID | None = None) -> str:
-    """The address of the page on which the developer pays.
+    """The URL of the page where the developer pays.
 
-    Repeats with the same `reference` return the page of the payment that the first one began.
-    Raises InvalidRequest, Conflict (`reference` belongs to another payment) and UpstreamFailed.
+    Repeats with the same `reference` return the page of the first payment. Raises InvalidRequest, Conflict (`reference` belongs to
+    another payment) and UpstreamFailed.
     """
     if not LEAST <= amount <= MOST or amount != amount.quantize(Decimal("0.01")):
         raise InvalidRequest({"amount": [f"Must be between {LEAST} and {MOST} dollars, in whole cents."]})
@@ -57,7 +57,7 @@ def pay_test_top_up(*, developer: Developer, reference: uuid.UUID | str) -> Paym
 
 
 def begin_payment(developer: Developer, amount: Decimal, reference: uuid.UUID | None, **fields: bool) -> Payment:
-    """The payment of a reference, which is unique: of two presses at the same moment the second finds the first one's."""
+    """The payment of a unique reference: of two simultaneous clicks, the second finds the payment of the first."""
     asked = {"developer": developer, "kind": Payment.Kind.TOP_UP, "amount": amount, **fields}
     payment, is_new = Payment.objects.get_or_create(reference=reference or uuid.uuid4(), defaults=asked)
     if not is_new and (payment.developer_id != developer.pk or payment.amount != amount):
@@ -70,7 +70,7 @@ def begin_payment(developer: Developer, amount: Decimal, reference: uuid.UUID | 
 
 
 def customer_of(client: stripe.StripeClient, payment: Payment) -> str:
-    """The developer's, made with the first payment. Of two made at the same moment one stays unused."""
+    """The developer's Stripe customer, created with the first payment. If two are created at once, one stays unused."""
     known = StripeCustomer.objects.filter(developer_id=payment.developer_id).first()
     if known is not None:
         return known.stripe_id
@@ -95,7 +95,7 @@ def open_session(client: stripe.StripeClient, payment: Payment, customer_id: str
             {"idempotency_key": f"checkout-{payment.reference}-{customer_id}"},
         )
     except stripe.InvalidRequestError as error:
-        # Another Stripe account than last time, or test keys exchanged for live ones.
+        # The Stripe account changed, or live keys replaced test keys.
         if not is_gone(error, "customer"):
             raise
         Card.objects.filter(developer_id=payment.developer_id).delete()
