@@ -56,7 +56,7 @@ RETENTION_KINDS: Registry[RetentionKind] = Registry()
 
 @dataclass(frozen=True, slots=True)
 class ExportTable:
-    """A file of JSON lines in the export of an account's data (`accounts.export`). Rows come in pages: no query stays open."""
+    """A file of JSON lines in the export of an account's data (`accounts.account_export`). Rows come in pages: no query stays open."""
 
     name: str
     rows: Callable[[Developer], Iterator[Mapping[str, Any]]]

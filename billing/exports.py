@@ -16,7 +16,7 @@ from bubblyphone.core.zip_stream import PIECE_BYTES, in_pages, in_threads
 
 TRANSACTION_COLUMNS = ["id", "created_at", "type", "kind", "amount", "currency", "description"]
 RATE_COLUMNS = ["prefix", "direction", "price_per_minute", "description", "valid_from"]
-# Spreadsheets take a cell that begins so for a formula.
+# Spreadsheets treat cells that start with these as formulas.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -53,7 +53,7 @@ def _pieces(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[b
 
 
 def transactions_csv(entries: QuerySet[LedgerEntry]) -> HttpResponse:
-    """Movements, newest first; here the amount of a debit is negative, so that the column can be summed up."""
+    """Transactions, newest first. Debits are negative here, so the column can be summed."""
     rows = (
         [
             entry.pk,
@@ -70,7 +70,7 @@ def transactions_csv(entries: QuerySet[LedgerEntry]) -> HttpResponse:
 
 
 def rates_csv(rates: QuerySet[TelephonyRate]) -> HttpResponse:
-    """Rates as `billing.rate_import.import_rates` reads them."""
+    """Rates in the format of `billing.rate_import.import_rates`."""
     rows = (
         [
             rate.prefix,
@@ -85,5 +85,5 @@ def rates_csv(rates: QuerySet[TelephonyRate]) -> HttpResponse:
 
 
 def harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
+    """Text that spreadsheets do not treat as a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -18,7 +18,7 @@ from bubblyphone.core.errors import InvalidRequest
 
 
 class LinkedSettings(Protocol):
-    """A phone number, as seen from here: agent settings of its own, perhaps a linked agent, and perhaps a certain version of it."""
+    """A phone number, as far as this package needs it: its own agent settings, optionally a linked agent and a fixed version of it."""
 
     @property
     def agent(self) -> Agent | None: ...
@@ -56,7 +56,7 @@ def resolve(
 
 
 def answering(config: CallConfig) -> CallConfig:
-    """The configuration of a call that the agent answers: only a phone that it calls can ask who is calling."""
+    """The configuration of a call that the agent answers. Only outbound calls can be screened, so the screening message is dropped."""
     return replace(config, screening_message="")
 
 
@@ -82,7 +82,7 @@ def missing_variables(config: CallConfig, given: Mapping[str, str]) -> list[str]
 
 
 def variables_of(config: CallConfig) -> dict[str, str]:
-    """The variables that a caller's side has to give, in the order they are read, each with the default that its text says or ""."""
+    """The variables that a call has to provide, in order of appearance, each with the default from the text or ""."""
     return variables.defaults_in(_texts(config))
 
 
@@ -126,7 +126,7 @@ def _said(layers: list[tuple[Source, object]], name: str) -> Iterator[tuple[Sour
 
 
 def _settle_model_and_key(values: dict[str, Any], sources: dict[str, str]) -> None:
-    """Where no model is named, the key says whose it is. A local model uses no key that was set for another one."""
+    """If no model is named, the key determines the provider. A local model ignores a key that was set for another model."""
     key = ModelKey.objects.filter(pk=values["model_key_id"]).first() if "model_key_id" in values else None
     if "model_slug" not in values:
         model = default_model(key.provider if key else "")

@@ -18,13 +18,13 @@ WITHOUT_BODY = ("get", "delete")
 MAX_OPERATIONS = 200
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]+")
-# Set by us or by the definition, whatever the document says of them (OpenAPI: such parameters "SHALL be ignored").
+# Set by us or by the definition, regardless of the document (OpenAPI: such parameters "SHALL be ignored").
 _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"}) | FIXED_HEADERS
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One of the document: the tool it becomes, or why it becomes none."""
+    """An operation of the document: the tool it becomes, or why it cannot become one."""
 
     method: str
     path: str
@@ -36,7 +36,7 @@ class Operation:
 
 @dataclass(slots=True)
 class _Request:
-    """What is known of the request so far."""
+    """The request as far as it is known."""
 
     path: str
     query: list[str] = field(default_factory=list)
@@ -47,9 +47,9 @@ class _Request:
 
 
 def operations_of(document: Mapping[str, Any], *, server: str = "", taken: Iterable[str] = ()) -> list[Operation]:
-    """What the document offers, in its order, under names that are not `taken`. `server` is used in place of the URL that it names.
+    """The operations of the document, in order, with names that are not `taken`.
 
-    Raises UnusableDocument where no request could be made, or for more than MAX_OPERATIONS.
+    `server` replaces the URL in the document. Raises UnusableDocument if no request could be made, or for more than MAX_OPERATIONS.
     """
     base = server.strip() or _server_of(document)
     try:
@@ -110,7 +110,7 @@ def _read(
     except UnusableOperation as error:
         return replace(shown, problem=str(error))
     without_address = {name: tool[name] for name in ("name", "description", "parameters")}
-    if problems := tool_problems([without_address]):  # the address is checked when it is kept, with a look at DNS
+    if problems := tool_problems([without_address]):  # the address is checked when it is saved, with a DNS lookup
         where, texts = next(iter(problems.items()))
         name = where.removeprefix("0").removeprefix(".")
         return replace(shown, problem=f"{name}: {texts[0]}" if name else texts[0])
@@ -154,12 +154,12 @@ def _add_parameter(request: _Request, references: References, parameter: Mapping
         _add_fixed(request, references, parameter, name)
         return
     if place == "query" and method not in WITHOUT_BODY and not is_required:
-        return  # with a body the arguments are in it; what the query must have can stand in the URL
+        return  # with a body, arguments go into it, so required query parameters go into the URL
     argument = _NO_NAME.sub("_", name)[:63]
     argument = argument if argument[:1].isalpha() or argument[:1] == "_" else f"_{argument}"
     if place == "path":
         request.path = request.path.replace(f"{{{name}}}", f"{{{argument}}}")
-    elif argument != name or method not in WITHOUT_BODY:  # otherwise the tool puts it into the query
+    elif argument != name or method not in WITHOUT_BODY:  # otherwise the tool adds it to the query
         request.query.append(f"{quote(name, safe='')}={{{argument}}}")
     schema = references.schema(parameter.get("schema", {}))
     if description := str(parameter.get("description") or "").strip():
@@ -170,7 +170,7 @@ def _add_parameter(request: _Request, references: References, parameter: Mapping
 
 
 def _add_fixed(request: _Request, references: References, parameter: Mapping[str, Any], name: str) -> None:
-    """A header is no argument: it has one value, or it is left out."""
+    """A header cannot be an argument: it has a fixed value, or it is omitted."""
     if parameter.get("required") is not True or name.lower() in _IGNORED_HEADERS:
         return
     schema = references.schema(parameter.get("schema", {}))
@@ -195,7 +195,7 @@ def _add_body(request: _Request, references: References, body: Mapping[str, Any]
 
 
 def _merged(references: References, schema: Any, depth: int) -> dict[str, Any]:
-    """The body as one object: models take no alternatives there, and of parts that all apply the sum."""
+    """The body as one object: models do not support alternatives there, and `allOf` parts are merged."""
     found = references.follow(schema)
     if "oneOf" in found or "anyOf" in found:
         raise UnusableOperation("The request body has alternatives, but a tool has one set of parameters.")
@@ -212,7 +212,7 @@ def _merged(references: References, schema: Any, depth: int) -> dict[str, Any]:
 
 # --- security ---------------------------------------------------------------------------------------------------------
 def _add_security(request: _Request, references: References, document: Mapping[str, Any], wanted: Any) -> None:
-    """Of the alternatives, the first: each scheme of it is a secret that the account adds."""
+    """The first alternative counts: each of its schemes becomes a secret that the account adds."""
     first = next((one for one in _list(wanted) if isinstance(one, Mapping)), {})
     components = references.follow(document.get("components"))
     schemes = references.follow(components.get("securitySchemes"))
