@@ -1,4 +1,4 @@
-"""What becomes of calls when their account is deleted (accounts.extension_points.DELETION_STEPS)."""
+"""Deletes call data with its account (accounts.extension_points.DELETION_STEPS)."""
 
 from django.db import transaction
 
@@ -10,7 +10,7 @@ from webhooks.models import Event, WebhookDelivery
 
 
 def end_calls(developer_id: int) -> None:
-    """Hang up whatever runs. Raises Conflict until all is over: the carrier reports the ends."""
+    """Hang up all running calls. Raises Conflict until the carrier has reported that all have ended."""
     running = Call.objects.filter(developer_id=developer_id).running()
     for call_id in running.values_list("pk", flat=True):
         lifecycle.end_call(call_id, HangupCause.NORMAL_CLEARING)
@@ -20,9 +20,9 @@ def end_calls(developer_id: int) -> None:
 
 @transaction.atomic
 def forget_what_was_said(developer_id: int) -> None:
-    """Transcripts, what was made of them, timelines, the webhooks that carried them, and what the agents were told.
+    """Delete transcripts and everything derived from them, timelines, the webhooks that contained them, and what the agents were told.
 
-    The calls stay, as the bill's grounds.
+    The calls stay as a record for the bill.
     """
     calls = Call.objects.filter(developer_id=developer_id)
     ids = calls.values_list("pk", flat=True)  # within each statement: there may be very many
@@ -35,7 +35,7 @@ def forget_what_was_said(developer_id: int) -> None:
 
 @transaction.atomic
 def forget_whom_it_calls(developer_id: int) -> None:
-    """Scheduled calls, saved views, the policy and the do-not-call list: the account places no more calls."""
+    """Delete scheduled calls, saved views, the policy and the do-not-call list: the account places no more calls."""
     ScheduledCall.objects.filter(developer_id=developer_id).delete()
     SavedView.objects.filter(developer_id=developer_id).delete()
     DialingPolicy.objects.filter(developer_id=developer_id).delete()

@@ -48,7 +48,7 @@ def _transcriptions(developer: Developer) -> Iterator[dict[str, Any]]:
 
 
 def recordings(developer: Developer) -> Iterator[ExportFile]:
-    """Named by their calls."""
+    """Recordings, named after their calls."""
     for recording in _rows(Recording, developer):
         if recording.name and recording.deleted_at is None:
             yield ExportFile(f"recordings/{recording.call_id}.wav", partial(storage().open, recording.name))

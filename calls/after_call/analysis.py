@@ -1,4 +1,4 @@
-"""After a call whose agent has an analysis schema: extract its fields from the transcript, store, report and charge them, once."""
+"""Post-call analysis, if the agent has an analysis schema: extract its fields from the transcript, store them, report and charge, once."""
 
 import logging
 from decimal import Decimal
@@ -25,12 +25,12 @@ NO_SPEECH = "no_speech"
 
 
 def schema_of(call: Call) -> dict[str, Any]:
-    """The fields to extract from the call; empty for no analysis."""
+    """The fields to extract from the call; empty if analysis is off."""
     return dict(call.settings.analysis_schema or {})
 
 
 def begin(call: Call) -> None:
-    """The call is over and its transcript complete. Belongs into the transaction that says so."""
+    """Start the analysis of an ended call with a complete transcript. Call it in the transaction that completes the transcript."""
     if schema_of(call) and call.answered_at is not None:
         work, is_new = Analysis.objects.get_or_create(call=call)
         if is_new:
@@ -95,5 +95,5 @@ def _report_failure(work: Analysis) -> None:
 
 
 def find(call: Call) -> Analysis | None:
-    """The analysis of a call, at whatever stage."""
+    """The analysis of a call, in any state."""
     return Analysis.objects.filter(call=call).first()

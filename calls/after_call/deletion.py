@@ -1,4 +1,4 @@
-"""Deleting what was kept of calls that have ended. The calls stay, with what they cost."""
+"""Deletes data stored with ended calls. The calls stay, with their costs."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -23,7 +23,7 @@ from calls.models import (
 
 
 def delete_recordings(calls: QuerySet[Call]) -> int:
-    """Delete those that there are. Returns how many; one that is still being made stays."""
+    """Delete the existing recordings and return their number; recordings in progress stay."""
     count = 0
     for call in calls:
         with suppress(NotFound, Conflict):
@@ -33,7 +33,7 @@ def delete_recordings(calls: QuerySet[Call]) -> int:
 
 
 def delete_transcripts(calls: QuerySet[Call]) -> int:
-    """Delete what was said in these calls, unless it is still being transcribed or analyzed. Returns of how many calls."""
+    """Delete the transcripts of these calls, unless they are still being transcribed or analyzed. Returns the number of calls."""
     with transaction.atomic():
         found = calls.filter(transcript_deleted_at=None).select_for_update(of=("self",))
         ids = set(found.values_list("pk", flat=True))
@@ -45,7 +45,7 @@ def delete_transcripts(calls: QuerySet[Call]) -> int:
 
 
 def forget_what_was_said(call_ids: Iterable[int]) -> None:
-    """What was said in calls, and what was made of it. In a transaction."""
+    """Delete transcripts and everything derived from them. Call it in a transaction."""
     for model in (TranscriptEntry, SpeechTime, Utterance):
         model.objects.filter(call__in=call_ids).delete()
     Transcription.objects.filter(call__in=call_ids).update(segments=[])
@@ -54,6 +54,6 @@ def forget_what_was_said(call_ids: Iterable[int]) -> None:
 
 
 def forget_what_happened(call_ids: Iterable[int]) -> None:
-    """The timelines of calls, which have what tools were asked and recipients told. In a transaction."""
+    """Delete the timelines of calls, which contain tool arguments and briefings. Call it in a transaction."""
     CallEvent.objects.filter(call__in=call_ids).delete()
     Call.objects.filter(pk__in=call_ids).update(events_deleted_at=timezone.now())

@@ -1,7 +1,7 @@
-"""Work that is done for a call when it is over: claimed, tried again, given up, charged.
+"""Work after a call: claiming, retrying, giving up, charging.
 
-A row says what is to be done and when (`AfterCallWork`). A job claims its row for longer than a job may run, so that one whose
-worker died is done again by the process that finds the row due; `resume_all` looks once a minute.
+A row says what to do and when (`AfterCallWork`). A job claims its row for longer than jobs may run, so if its worker dies, whoever finds
+the row due repeats the job; `resume_all` checks once a minute.
 """
 
 import logging
@@ -24,9 +24,9 @@ from calls.models import AfterCallWork, Analysis, Call, Recording, Transcription
 logger = logging.getLogger(__name__)
 # Longer than a job may run (Q_CLUSTER's timeout).
 CLAIM = timedelta(seconds=150)
-# After the first failure, the second, …; after the last there is no further attempt.
+# Pauses after the first failure, the second, …; after the last one there are no more attempts.
 PAUSES = (timedelta(seconds=30), timedelta(seconds=120), timedelta(seconds=240))
-# The job functions, by path, since these modules import this one.
+# The job functions by path, because their modules import this one.
 JOBS: dict[type[AfterCallWork], str] = {
     Recording: "calls.after_call.recordings.fetch",
     Transcription: "calls.after_call.transcription.run",
@@ -37,25 +37,25 @@ Work = TypeVar("Work", bound=AfterCallWork)
 
 
 def start(work: AfterCallWork) -> None:
-    """Queue the job of a row. Belongs into the transaction that writes the row."""
+    """Queue the job of a row. Call it in the transaction that writes the row."""
     enqueue(import_string(JOBS[type(work)]), work.pk)
 
 
 def resume_all() -> None:
-    """Queue whatever is due: a pause is over, or a worker died."""
+    """Queue every row that is due: its pause is over, or its worker died."""
     for model in JOBS:
         for work in _due(model, timezone.now()).order_by("next_attempt_at")[:500]:
             start(work)
 
 
 def _due(model: type[Work], now: datetime) -> QuerySet[Work]:
-    """Paid work waits while the account is deactivated. Recordings do not, since the carrier keeps them for ten minutes."""
+    """Paid work waits while the account is deactivated. Recordings do not, because the carrier keeps them for ten minutes."""
     due = model._default_manager.filter(status=AfterCallWork.Status.PENDING, next_attempt_at__lte=now)
     return due if model is Recording else due.filter(call__developer__is_active=True)
 
 
 def claim(model: type[Work], pk: int) -> Work | None:
-    """Take a row that is due; None when there is nothing to do, or somebody else does it."""
+    """Claim a due row; None if there is nothing to do, or another job has it."""
     now = timezone.now()
     with transaction.atomic():
         due = _due(model, now).filter(pk=pk)
@@ -69,25 +69,25 @@ def claim(model: type[Work], pk: int) -> Work | None:
 
 
 def is_last_attempt(work: AfterCallWork) -> bool:
-    """Whether a claimed row is given up if this attempt fails."""
+    """Whether this is the last attempt of a claimed row."""
     return work.attempt_count > len(PAUSES)
 
 
 def is_ours(work: AfterCallWork) -> bool:
-    """Whether the claim still holds: a job that took too long finds that another one has done its work."""
+    """Whether the claim still holds: if a job took too long, another one has done its work."""
     rows = type(work)._default_manager.select_for_update(of=("self",))
     return rows.filter(pk=work.pk, status=AfterCallWork.Status.PENDING, next_attempt_at=work.next_attempt_at).exists()
 
 
 def go_on(work: AfterCallWork) -> None:
-    """A step is done and there are more: what failed before it is forgotten. Belongs into the transaction that writes the step."""
+    """A step is done and more follow: earlier failures no longer count. Call it in the transaction that writes the step."""
     work.next_attempt_at, work.attempt_count = timezone.now(), 0
     work.save(update_fields=["next_attempt_at", "attempt_count"])
     start(work)
 
 
 def failed(work: Work, reason: str, give_up: Callable[[Work], None], *, retryable: bool) -> None:
-    """An attempt came to nothing. `give_up` reports the end, in the transaction that writes it, when there is no other attempt."""
+    """An attempt failed. `give_up` reports the end if there are no more attempts, in the transaction that writes it."""
     logger.warning("%s: %s", work, reason)
     with transaction.atomic():
         fresh = type(work)._default_manager.select_for_update(of=("self",)).get(pk=work.pk)
@@ -103,15 +103,15 @@ def failed(work: Work, reason: str, give_up: Callable[[Work], None], *, retryabl
 
 
 def finish(work: AfterCallWork, status: AfterCallWork.Status) -> None:
-    """Nothing more is to be done. The row is locked; all of it is saved."""
+    """Nothing is left to do. The row is locked; all of it is saved."""
     work.status, work.next_attempt_at, work.finished_at = status, None, timezone.now()
     work.save()
 
 
 def charge(call: Call, *, name: str, kind: str, amount: Decimal, what: str) -> Decimal:
-    """Charge work done for an ended call, once; returns its cost. The call's row is locked.
+    """Charge work for an ended call, once; returns its cost.
 
-    Raises InsufficientFunds: then nothing is to be handed out. Demo calls cost nothing.
+    The call's row is locked. Raises InsufficientFunds: then the result must not be released. Demo calls are free.
     """
     if call.demo or amount <= ZERO:
         return ZERO

@@ -1,4 +1,4 @@
-"""Kept recordings: an address that works for a while, and deletion."""
+"""Access to stored recordings: signed URLs that expire, and deletion."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,24 +18,24 @@ from calls.after_call.recording_files import storage
 from calls.models import Call, Recording
 
 URL_LIFE = timedelta(hours=1)
-BATCH = 100  # files erased before the job looks at the clock
-MOST_FAILURES = 10  # of a storage, after which the rest waits for the next hour
+BATCH = 100  # files deleted before the job checks the time
+MOST_FAILURES = 10  # storage failures, after which the rest waits for the next hour
 REPORT_URL_LIFE = timedelta(days=7)
-# One for each lifetime, so that a token says by which it was signed how long it is valid.
+# One salt per lifetime, so that a token's salt says how long it is valid.
 _signer = TimestampSigner(salt="calls.recording", sep=".")
 _report_signer = TimestampSigner(salt="calls.recording.report", sep=".")
 
 
 @dataclass(frozen=True, slots=True)
 class SignedUrl:
-    """Anyone with the address can fetch the recording until it expires."""
+    """Anyone with this URL can fetch the recording until it expires."""
 
     url: str
     expires_at: datetime
 
 
 def get_recording(call: Call) -> Recording:
-    """The kept recording of a call. Raises Conflict while it is being made, NotFound where there is none."""
+    """The stored recording of a call. Raises Conflict while it is being made, NotFound if there is none."""
     recording = Recording.objects.filter(call=call).first()
     if recording is not None and recording.deleted_at is not None:
         raise NotFound("The recording of this call was deleted.", code="recording_deleted")
@@ -49,7 +49,7 @@ def get_recording(call: Call) -> Recording:
 
 
 def signed_url(recording: Recording) -> SignedUrl:
-    """An address without any other key, valid for an hour."""
+    """A URL that needs no other key, valid for one hour."""
     return _signed(recording, _signer, URL_LIFE)
 
 
@@ -64,7 +64,7 @@ def _signed(recording: Recording, signer: TimestampSigner, life: timedelta) -> S
 
 
 def find_by_token(token: str) -> Recording:
-    """The recording of a signed address. Raises NotFound if it is not ours, expired, or the recording was deleted."""
+    """The recording of a signed URL. Raises NotFound if the token is invalid or expired, or the recording was deleted."""
     pk = _read_token(token)
     if pk is None:
         raise NotFound("This URL is invalid or has expired.")
@@ -82,7 +82,7 @@ def _read_token(token: str) -> int | None:
 
 
 def delete(call: Call) -> None:
-    """Delete a recording for good; its transcription stays. Raises as `get_recording`."""
+    """Delete a recording permanently; its transcription stays. Raises the same errors as `get_recording`."""
     recording = get_recording(call)
     with transaction.atomic():
         if Recording.objects.filter(pk=recording.pk, deleted_at=None).update(deleted_at=timezone.now()):
@@ -91,7 +91,7 @@ def delete(call: Call) -> None:
 
 
 def erase(recording_id: int) -> None:
-    """The job: take the file of a deleted recording out of the storage."""
+    """The job: delete the file of a deleted recording from the storage."""
     recording = Recording.objects.filter(pk=recording_id, deleted_at__isnull=False).exclude(name="").first()
     if recording is not None:
         storage().delete(recording.name)
@@ -99,7 +99,7 @@ def erase(recording_id: int) -> None:
 
 
 def delete_all(developer_id: int) -> None:
-    """The account is closed. Raises Conflict as long as one is still being made."""
+    """The account was closed. Raises Conflict while a recording is still being made."""
     recordings = Recording.objects.filter(call__developer_id=developer_id)
     stored = recordings.filter(status=Recording.Status.READY, deleted_at=None)
     for recording in stored:
@@ -110,7 +110,7 @@ def delete_all(developer_id: int) -> None:
 
 
 def delete_older(developer_id: int, before: datetime) -> Iterator[int]:
-    """An account's recordings of before a moment (accounts.extension_points.RetentionKind)."""
+    """Delete an account's recordings from before a given time (accounts.extension_points.RetentionKind)."""
     stored = Recording.objects.filter(
         call__developer_id=developer_id, deleted_at=None, status=Recording.Status.READY, finished_at__lt=before
     )
@@ -125,10 +125,10 @@ def delete_older(developer_id: int, before: datetime) -> Iterator[int]:
 
 
 def erase_deleted() -> None:
-    """The hourly job: files of which an earlier deletion was lost. Raises StorageUnavailable at the end if the storage kept some."""
+    """The hourly job: delete files whose earlier deletion failed. Raises StorageUnavailable at the end if some could not be deleted."""
     lost = Recording.objects.filter(deleted_at__isnull=False).exclude(name="")
     failures: list[StorageUnavailable] = []
-    for recording_id in lost.order_by("?").values_list("pk", flat=True):  # so that all have their turn
+    for recording_id in lost.order_by("?").values_list("pk", flat=True):  # gives every account its turn
         try:
             erase(recording_id)
         except StorageUnavailable as error:

@@ -1,4 +1,4 @@
-"""Where the files of recordings are: while they are made, and for keeps."""
+"""Where recording files are stored: drafts in progress, and finished recordings."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def storage() -> Storage:
 
 
 def draft_path(call_id: int) -> Path:
-    """The file of a recording that is being made: on this platform's disk, which all its processes share."""
+    """The file of a recording in progress, on this platform's disk, which all its processes share."""
     return _drafts() / f"{call_id}.wav"
 
 
@@ -25,7 +25,7 @@ def _drafts() -> Path:
 
 
 def backed_up() -> tuple[FileSource, FileSource]:
-    """Recordings, and those in progress: these can be played at every moment."""
+    """Recordings, including those in progress: they can be played at any time."""
     kept = Recording.objects.filter(deleted_at=None).exclude(name="").order_by("pk").values_list("name", flat=True)
     in_progress = Recording.objects.filter(status=Recording.Status.PENDING).order_by("pk")
     return (
@@ -39,7 +39,7 @@ def backed_up() -> tuple[FileSource, FileSource]:
 
 
 def open_recording(call_id: int) -> "File[bytes]":
-    """The kept recording of a call. Raises FileNotFoundError, and what the storage raises."""
+    """The stored recording of a call. Raises FileNotFoundError and storage errors."""
     recording = Recording.objects.filter(call_id=call_id, deleted_at=None).exclude(name="").first()
     if recording is None:
         raise FileNotFoundError(f"no recording of call {call_id}")

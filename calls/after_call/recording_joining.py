@@ -1,4 +1,4 @@
-"""Joining a recording's two parts on one clock: the session's, then the carrier's from after the transfer."""
+"""Joins a recording's two parts on one clock: the session's part, then the carrier's part from after the transfer."""
 
 import wave
 from datetime import datetime
@@ -7,7 +7,7 @@ from pathlib import Path
 from bubblyphone.core.audio import Resampler
 from calls.after_call.wav_file import StereoReader, WavFile
 
-# Other rates are no telephone's.
+# Telephony uses no other rates.
 SAMPLE_RATES = {8000, 16000, 24000, 32000, 44100, 48000}
 
 
@@ -31,7 +31,7 @@ def join(whole: Path, part: Path, *, whole_began_at: datetime, part_began_at: da
 
 
 def _append(joined: WavFile, reader: StereoReader) -> None:
-    """A second at a time."""
+    """In chunks of one second."""
     is_same_rate = reader.sample_rate == joined.sample_rate
     converters = None if is_same_rate else [Resampler(reader.sample_rate, joined.sample_rate) for _ in range(2)]
     for first in range(0, reader.frames, reader.sample_rate):

@@ -1,8 +1,8 @@
-"""Recordings of calls: begun, brought into the storage, handed out for a while, deleted.
+"""Recordings of calls: started, moved into the storage, made available, deleted.
 
-A streaming call is recorded by its session (`calls.live.call_recorder`) into a file of this platform; any other by the carrier, who
-says where the file is to be had. After a transfer the session is gone, and the carrier records the rest of a streaming call, too. A
-job brings what there is into the storage, as one file. The call's row is the lock.
+A streaming call is recorded by its session (`calls.live.call_recorder`) into a local file; any other call by the carrier, which reports
+where to download it. After a transfer the session is gone, and the carrier records the rest of a streaming call too. A job stores
+everything as one file. The call's row is the lock.
 """
 
 import logging
@@ -30,34 +30,34 @@ from phone_numbers.carriers.registry import get_carrier
 from webhooks.http.outbound_http import DownloadFailed, OutboundClient
 
 logger = logging.getLogger(__name__)
-# A session that died leaves its recording unfinished; its call has been over for so long then.
+# A session that died leaves its recording unfinished. We wait this long after the end of the call.
 ABANDONED_AFTER = timedelta(seconds=30)
-# Of two sessions of a call, one that took over may still be writing when the other has said that it is done.
+# If a second session took over, it may still be writing when the first one has finished.
 WRITTEN_AFTER = timedelta(seconds=5)
 # The carrier reports a recording within seconds of the call's end.
 CARRIER_OVERDUE_AFTER = timedelta(minutes=15)
 # A session's recording waits less long for the part after a transfer.
 PART_OVERDUE_AFTER = timedelta(minutes=3)
-# A download has to fit into a job's minute; an hour of a call has 115 MB.
+# A download must fit into a one-minute job; one hour of a call is 115 MB.
 DOWNLOAD_SECONDS = 50.0
 MAX_BYTES = 1_000_000_000
 
 
 # --- by the session ---------------------------------------------------------------------------------------------------
 def session_began(call_id: int, *, at: datetime) -> None:
-    """A session records its call from now on, or continues the recording of an earlier session."""
+    """A session starts recording its call, or continues the recording of an earlier session."""
     recording, is_new = Recording.objects.get_or_create(
         call_id=call_id, defaults={"maker": Recording.Maker.PLATFORM, "started_at": at, "next_attempt_at": None}
     )
     if is_new:
         timeline.add_event(call_id, "recording.started", "streaming", at=at)
     else:
-        earlier = Least("started_at", Value(at))  # the row may be that of a transfer, which was quicker
+        earlier = Least("started_at", Value(at))  # the row may belong to a transfer that came first
         Recording.objects.filter(pk=recording.pk).update(made_at=None, started_at=earlier)
 
 
 def session_ended(call_id: int, *, at: datetime) -> None:
-    """The session has written its last. Once the call is over the recording is complete; until then another may follow."""
+    """The session has finished writing. Once the call is over, the recording is complete; until then another session may follow."""
     unfinished().filter(call_id=call_id).update(made_at=at)
     _complete_made(unfinished().filter(call_id=call_id))
 
@@ -66,7 +66,7 @@ def session_ended(call_id: int, *, at: datetime) -> None:
 
 
 def on_carrier_saved(call: Call, event: CarrierEvent) -> None:
-    """The carrier says where it has the recording, for ten minutes. The call's row is locked."""
+    """The carrier reports where to download its recording, for ten minutes. The call's row is locked."""
     of_call = unfinished().filter(call=call)
     whole, part = of_call.filter(maker=Recording.Maker.CARRIER), of_call.filter(PART_AWAITED)
     if whole.update(carrier_url=event.detail, made_at=event.occurred_at):
@@ -82,7 +82,7 @@ def on_carrier_failed(call: Call, event: CarrierEvent) -> None:
 
 
 def carrier_failed(recording: Recording, reason: str) -> None:
-    """There is nothing of the carrier's; what the session recorded of the call before a transfer is there all the same."""
+    """The carrier has no recording; what the session recorded before a transfer is still stored."""
     if recording.maker == Recording.Maker.CARRIER:
         jobs.failed(recording, reason, report_failure, retryable=False)
         return
@@ -100,17 +100,17 @@ def unfinished() -> QuerySet[Recording]:
 
 
 def has_unfinished() -> bool:
-    """Whether `sweep` may find something."""
+    """Whether `sweep` may have work."""
     return unfinished().exists()
 
 
 def _complete_made(recordings: QuerySet[Recording]) -> None:
-    """Those of sessions that are gone and calls that are over, with all their parts."""
+    """Complete the recordings of ended sessions and calls that have all their parts."""
     complete(recordings.filter(~PART_AWAITED, made_at__isnull=False, call__status__in=ENDED_STATUSES))
 
 
 def complete(recordings: QuerySet[Recording]) -> None:
-    """Have these brought into the storage."""
+    """Have these recordings stored."""
     with transaction.atomic():
         for recording in recordings.select_for_update(of=("self",), skip_locked=True):
             recording.next_attempt_at = timezone.now()
@@ -119,7 +119,7 @@ def complete(recordings: QuerySet[Recording]) -> None:
 
 
 def sweep(now: datetime) -> None:
-    """A rule of `calls.clock.sweeper`: recordings that can be completed, and those whose maker fell silent."""
+    """A rule of `calls.clock.sweeper`: recordings that can be completed, and those whose recorder stopped responding."""
     waiting = unfinished().filter(call__status__in=ENDED_STATUSES)
     is_abandoned = Q(made_at=None, call__ended_at__lt=now - ABANDONED_AFTER)
     is_made = Q(made_at__isnull=False, call__ended_at__lt=now - WRITTEN_AFTER)
@@ -131,7 +131,7 @@ def sweep(now: datetime) -> None:
 
 # --- into the storage -------------------------------------------------------------------------------------------------
 def fetch(recording_id: int) -> None:
-    """The job: bring a recording into the storage, by way of a file of this platform."""
+    """The job: store a recording, using a temporary local file."""
     recording = jobs.claim(Recording, recording_id)
     if recording is None:
         return
@@ -147,7 +147,7 @@ def fetch(recording_id: int) -> None:
         jobs.failed(recording, "The recording is not an audio file.", report_failure, retryable=False)
     except DownloadFailed as error:
         jobs.failed(recording, f"The carrier did not provide it: {error}", report_failure, retryable=True)
-    except Exception:  # each storage has errors of its own
+    except Exception:  # each storage raises its own errors
         logger.exception("Storing a recording failed", extra={"call_id": recording.call_id})
         jobs.failed(recording, "The recording could not be stored.", report_failure, retryable=True)
     else:
@@ -170,7 +170,7 @@ def _store(recording: Recording, name: str, draft: Path) -> None:
 
 
 def add_part(recording: Recording, draft: Path) -> None:
-    """Go on with what the carrier recorded. What it does not hand over is noted as missing, at the last attempt."""
+    """Append the carrier's part. If it cannot be downloaded at the last attempt, it is noted as missing."""
     part = draft.with_name(f"{recording.call_id}.transfer.wav")
     try:
         _download(recording, part)
@@ -187,7 +187,9 @@ def add_part(recording: Recording, draft: Path) -> None:
 
 
 def _part_began_at(recording: Recording) -> datetime:
-    """By our clock: the carrier's may be another, but it began between our command and its answer to that, or our next one."""
+    """The start of the carrier's part by our clock: the carrier's may differ, but the recording began between our command and the
+    carrier's answer or our next command.
+    """
     assert recording.transferred_at is not None
     assert recording.part_made_at is not None
     latest = max(recording.transferred_at, recording.carrier_told_at or recording.part_made_at)
@@ -230,7 +232,7 @@ def _report(recording: Recording, name: str) -> None:
 
 
 def report_failure(recording: Recording) -> None:
-    """There will be no recording, and nothing to write down."""
+    """There will be no recording, and nothing to transcribe."""
     call = Call.objects.select_related("phone_number").get(pk=recording.call_id)
     at = timezone.now()
     timeline.add_event(call.pk, "recording.failed", "system", at=at, reason=recording.reason)

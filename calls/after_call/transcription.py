@@ -1,7 +1,7 @@
-"""What was said in a recorded call, written down by Whisper: the caller's channel and the agent's apart, merged by time.
+"""Whisper transcription of recordings: the caller's and the agent's channel separately, merged by time.
 
-A job transcribes piece after piece and keeps each as soon as it is there, so that a long call fits into many short jobs and a failure
-costs one piece. Charged once, per second of the recording, when all of it is there; a recording in which nothing was said is free.
+A job transcribes piece by piece and stores each piece immediately, so that a long call fits into many short jobs and a failure costs one
+piece. Charged once, per second of the recording, when everything is transcribed; a recording without speech is free.
 """
 
 import logging
@@ -29,13 +29,13 @@ from calls.charging.call_prices import WHISPER_PRICE_PER_MINUTE
 from calls.models import Call, Recording, TranscriptEntry, Transcription
 
 logger = logging.getLogger(__name__)
-# A job of this age ends after its current piece; the next one continues.
+# A job this old ends after its current piece; the next one continues.
 JOB_SECONDS = 12.0
 # By channel of the recording: left is the caller, right the agent.
 ROLES = (TranscriptEntry.Role.USER, TranscriptEntry.Role.MODEL)
-# The speaker in the agent's channel after a transfer.
+# Who speaks on the agent's channel after a transfer.
 RECIPIENT = "recipient"
-# A piece ends at the quietest moment of its last seconds, so that no word is cut in two.
+# A piece ends at the quietest moment of its last seconds, so that no word is split.
 CUT_WITHIN_SECONDS = 10
 QUIET_SECONDS = 0.2
 
@@ -45,7 +45,7 @@ def is_wanted(call: Call) -> bool:
 
 
 def is_expected(call: Call) -> bool:
-    """Whether a transcription will yet be there, or be given up: until then the transcript is not complete."""
+    """Whether a transcription is still expected: until it is ready or given up, the transcript is not complete."""
     if not is_wanted(call):
         return False
     known = Transcription.objects.filter(call=call).first()
@@ -55,7 +55,7 @@ def is_expected(call: Call) -> bool:
 
 
 def begin(call: Call) -> None:
-    """The recording of a call is there: have it written down, where that is wanted. Belongs into that transaction."""
+    """The recording of a call is ready: start its transcription if it was requested. Call it in that transaction."""
     if is_wanted(call):
         work, is_new = Transcription.objects.get_or_create(call=call, defaults={"positions_ms": [0, 0]})
         if is_new:
@@ -63,7 +63,7 @@ def begin(call: Call) -> None:
 
 
 def without_recording(call: Call, reason: str) -> None:
-    """There will be no recording, and so no transcription. Belongs into the transaction that says so."""
+    """There will be no recording, and so no transcription. Call it in the transaction that records this."""
     if is_wanted(call):
         work, is_new = Transcription.objects.get_or_create(call=call, defaults={"reason": reason})
         if is_new:
@@ -89,7 +89,7 @@ def run(transcription_id: int) -> None:
         jobs.failed(work, "The recording no longer exists.", _report_failure, retryable=False)
     except TranscriptionError as error:
         jobs.failed(work, str(error), _report_failure, retryable=error.retryable)
-    except Exception:  # each storage has errors of its own
+    except Exception:  # each storage raises its own errors
         logger.exception("Reading a recording failed", extra={"call_id": work.call_id})
         jobs.failed(work, "The recording could not be read.", _report_failure, retryable=True)
     else:
@@ -101,7 +101,7 @@ def _is_complete(work: Transcription, reader: StereoReader) -> bool:
 
 
 def _transcribe_next(work: Transcription, reader: StereoReader, transcriber: Transcriber) -> None:
-    """The next piece of the channel that is behind; kept in memory until the step ends."""
+    """Transcribe the next piece of the channel that is behind; kept in memory until the step ends."""
     channel = min(range(len(ROLES)), key=lambda one: work.positions_ms[one])
     first = work.positions_ms[channel] * reader.sample_rate // 1000
     pcm16 = reader.read(channel, first, transcriber.max_bytes // 2)
@@ -125,7 +125,7 @@ def _segment(said: Segment, began: float, role: str) -> dict[str, Any]:
 
 
 def _name_recipient(call: Call, segments: list[dict[str, Any]]) -> None:
-    """What the agent's side says after a transfer, by the middle of each segment, is said by somebody else."""
+    """On the agent's channel, segments whose middle is after the transfer were spoken by the recipient."""
     if call.transferred_at is None:
         return
     began_at = Recording.objects.values_list("started_at", flat=True).get(call=call)
@@ -190,9 +190,9 @@ def _report_failure(work: Transcription) -> None:
 
 
 def announce(call: Call, *, at: datetime) -> None:
-    """`call.transcript.ready`, once all that was said is known: by the session, and by Whisper where that is wanted.
+    """Send `call.transcript.ready` once the transcript is complete: from the session, and from Whisper if requested.
 
-    Said by whichever of both comes last. The row is locked.
+    Whichever comes last sends it. The row is locked.
     """
     if not call.transcript_announced or is_expected(call):
         return
@@ -204,7 +204,7 @@ def announce(call: Call, *, at: datetime) -> None:
 
 
 def full_text(work: Transcription) -> str:
-    """All of it, a line for each time that somebody speaks."""
+    """The full text, one line per turn."""
     lines: list[tuple[str, list[str]]] = []
     for segment in work.segments:
         if not lines or lines[-1][0] != segment["role"]:

@@ -19,10 +19,10 @@ _HEADER = struct.Struct(f"<4sI4s 4sI4s 4sI{_DATE_BYTES}s 4sIHHIIHH 4sI")
 
 
 class WavFile:
-    """Opened to be written at its end. `frames` is how long it is, in samples of each channel."""
+    """A WAV file open for appending. `frames` is its length, in samples per channel."""
 
     def __init__(self, path: Path, sample_rate: int, began_at: datetime) -> None:
-        """Begin a file, or go on with the one that is there; `began_at` is then when that one began."""
+        """Create a file, or continue an existing one; `began_at` is then the start of the existing one."""
         self.began_at = began_at
         self.sample_rate = sample_rate
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -45,7 +45,7 @@ class WavFile:
         self._write_header()
 
     def cut_or_pad(self, frames: int) -> None:
-        """Make the file so many samples long: silence is added, or the end dropped."""
+        """Make the file exactly this many samples long by adding silence or dropping the end."""
         if frames < self.frames:
             self.frames = frames
             self._write_header()
@@ -72,7 +72,7 @@ class WavFile:
 
 
 def began_at(path: Path) -> datetime:
-    """When the first sample of a file that was written here was heard. Raises OSError, EOFError for what is none."""
+    """When the first sample of a file written here was heard. Raises OSError, EOFError for other files."""
     with path.open("rb") as file:
         header = file.read(_HEADER.size)
     if len(header) < _HEADER.size:
@@ -86,7 +86,7 @@ def _read_header(header: bytes) -> tuple[datetime, int]:
 
 
 class StereoReader:
-    """A recording as it is kept. Raises wave.Error, EOFError for what is no WAV file of 16 bit."""
+    """A stored recording. Raises wave.Error, EOFError for anything but a 16-bit WAV file."""
 
     def __init__(self, file: IO[Any]) -> None:
         self._wave = wave.Wave_read(file)
@@ -100,7 +100,7 @@ class StereoReader:
         return round(self.frames * 1000 / self.sample_rate)
 
     def read(self, channel: int, first: int, count: int) -> bytes:
-        """PCM16 of one channel (0: caller, 1: agent), from a frame on; less at the end."""
+        """PCM16 of one channel (0: caller, 1: agent), starting at a frame; shorter at the end."""
         self._wave.setpos(min(first, self.frames))
         frames = np.frombuffer(self._wave.readframes(count), "<i2").reshape(-1, self.channels)
         return np.ascontiguousarray(frames[:, min(channel, self.channels - 1)]).tobytes()

@@ -1,4 +1,4 @@
-"""How loud a recording is along its time, for a drawing: the caller above the line, the agent below it."""
+"""The loudness of a recording over time, for drawing: the caller above the line, the agent below it."""
 
 import wave
 
@@ -10,16 +10,16 @@ from calls.after_call.wav_file import StereoReader
 from calls.models import Recording
 
 BUCKETS = 400
-# Of each bucket so much is looked at: an hour is drawn as quickly as a minute.
+# Samples examined per bucket: an hour is drawn as quickly as a minute.
 MAX_FRAMES = 1600
-HEIGHT = 50  # of each half of the drawing
+HEIGHT = 50  # height of each half of the drawing
 FULL_SCALE = 32_768
 KEPT_SECONDS = 7 * 24 * 3600
-COLOURS = ("#14988a", "#7a72f2")  # caller, agent: told apart on light and on dark
+COLOURS = ("#14988a", "#7a72f2")  # caller, agent; distinguishable on light and dark backgrounds
 
 
 def waveform_svg(recording: Recording) -> str:
-    """The drawing, 400 by 100, as wide as the recording is long. Raises OSError where the file cannot be read."""
+    """The drawing, 400 by 100, scaled to the length of the recording. Raises OSError if the file cannot be read."""
     key = f"waveform:{recording.pk}"
     drawing: str | None = cache.get(key)
     if drawing is None:
@@ -51,7 +51,7 @@ def _peak(pcm: bytes) -> float:
 
 
 def _bars(levels: list[float], side: int) -> str:
-    """Bars from the middle line; the square root shows quiet speech, too."""
+    """Bars from the middle line; the square root makes quiet speech visible."""
     parts = []
     for x, level in enumerate(levels):
         if height := round(level**0.5 * HEIGHT, 1):

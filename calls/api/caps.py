@@ -23,7 +23,7 @@ from calls.charging.daily_caps import DailyCap, Scope, all_daily_caps
 
 
 class CapsSerializer(StrictSerializer):
-    """The body of PUT /billing/caps; a field that is left out stays as it is."""
+    """The body of PUT /billing/caps. Omitted fields stay unchanged."""
 
     daily_cap = AmountField(required=False, allow_null=True)
     max_concurrent_calls = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=10_000)
@@ -47,7 +47,7 @@ class CapsView(APIView):
 
 
 def caps_data(developer: Developer) -> dict[str, Any]:
-    """The account's limits; null is none."""
+    """The account's limits; null means no limit."""
     limits, now = caps.limits_of(developer), timezone.now()
     whole = DailyCap(developer.pk, Scope.ACCOUNT, developer.pk, limits.daily_cap or ZERO)
     return CAPS.of(

@@ -1,4 +1,4 @@
-"""/api/v1/policy and /api/v1/do-not-call: whom the account calls."""
+"""/api/v1/policy and /api/v1/do-not-call: which numbers the account may call."""
 
 import re
 from typing import Any
@@ -47,7 +47,7 @@ class CallingHoursSerializer(StrictSerializer):
 
 
 class PolicySerializer(StrictSerializer):
-    """The body of PUT /policy; a field that is left out stays as it is."""
+    """The body of PUT /policy. Omitted fields stay unchanged."""
 
     allowed_countries = serializers.ListField(
         child=serializers.CharField(max_length=2), required=False, allow_null=True, max_length=300
@@ -134,7 +134,7 @@ class DoNotCallImportView(APIView):
 
     def post(self, request: Request) -> Response:
         file = request.data.get("file") if hasattr(request.data, "get") else None
-        if file is None or isinstance(file, str):  # a field of a form that is no file
+        if file is None or isinstance(file, str):  # a form field that is not a file
             raise InvalidRequest({"file": ["Send CSV as the body (text/csv), or as the file of a multipart form."]})
         content = file if isinstance(file, bytes) else file.read(services.MAX_FILE_BYTES + 1)
         return data(services.import_csv(developer=developer_of(request), content=content, source=_SOURCE))

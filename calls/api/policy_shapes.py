@@ -1,4 +1,4 @@
-"""What responses hold of the policy and the do-not-call list."""
+"""Response shapes of the policy and the do-not-call list."""
 
 from bubblyphone.core.json_schema import choice, listing, moment, nullable, record, shape, text, whole
 from calls.models import DoNotCallNumber

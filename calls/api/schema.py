@@ -1,4 +1,4 @@
-"""What the API's description says about calls."""
+"""The API description of calls."""
 
 from typing import Any
 

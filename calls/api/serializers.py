@@ -42,7 +42,7 @@ class CallFilters(serializers.Serializer[Any]):
 
 
 class RequiredText(ClearableText):
-    """A text that must be there and say something."""
+    """A required, non-blank text."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"required": True, "allow_null": False, "allow_blank": False, **kwargs})
@@ -74,7 +74,7 @@ class TransferSerializer(StrictSerializer):
 
 
 class CallSerializer(AgentSettingsSerializer):
-    """The body of POST /calls: whom to call, and what of the agent is otherwise in this call alone."""
+    """The body of POST /calls: whom to call, and settings that override the agent's for this call only."""
 
     to = PhoneNumberField(required=True, allow_null=False, allow_blank=False)
     mode = serializers.ChoiceField(CallMode.choices, required=False)

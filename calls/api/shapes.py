@@ -1,4 +1,4 @@
-"""What responses hold of calls."""
+"""Response shapes of calls."""
 
 from datetime import datetime
 
@@ -349,7 +349,7 @@ ATTEMPT = shape(
             free_object({"event": "call.incoming", "call_id": "42"}),
         ),
         "response_status": nullable(whole(200)),
-        # An empty body is shown as such.
+        # An empty body is shown as empty.
         "response_body": Read(
             lambda attempt: attempt.response_body, nullable(text('{"action":"answer","text":"Hello!"}'))
         ),

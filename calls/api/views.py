@@ -36,10 +36,10 @@ class CallsView(APIView):
         filters.is_valid(raise_exception=True)
         every = selectors.calls_of(developer_of(request))
         calls = apply_filters(every, filters.validated_data)
-        # In a period PostgreSQL finds calls by their start: by the ids it would go back from the newest one.
+        # For a period, PostgreSQL finds calls by their start; by id it would scan back from the newest one.
         is_period = not filters.validated_data.keys().isdisjoint(("date_from", "date_to"))
         paginator = NewestFirstPagination("started_at" if is_period else "", every)
-        # A call has some sixty columns, its number and agent as many again; of those the list shows none.
+        # A call has about sixty columns, its number and agent as many again; the list needs none of the latter.
         return page_of(request, calls.select_related(None).only(*LISTED), CALL.of, paginator)
 
     def post(self, request: Request) -> Response:
@@ -161,7 +161,7 @@ def apply_filters(calls: QuerySet[Call], chosen: dict[str, Any]) -> QuerySet[Cal
 
 
 def create_call(developer: Developer, body: dict[str, Any], api_key: ApiKey | None = None) -> Call:
-    """Bring the ids and numbers of a request to their objects, and dial."""
+    """Resolve the ids and numbers in a request to objects, and dial."""
     number = (
         PhoneNumber.objects.select_related("agent", "agent_version")
         .filter(developer=developer, e164=body.pop("from"))

@@ -1,1 +1,1 @@
-"""The cost of calls: prices, holds, admission, the bill."""
+"""The cost of calls: prices, holds, admission, billing."""

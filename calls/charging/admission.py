@@ -1,4 +1,4 @@
-"""Whether one more call may begin: the balance, and the limits of the developer's own."""
+"""Whether another call can start: checks the balance and the developer's own limits."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -44,11 +44,11 @@ def admit(call: Call) -> None:
 
 
 def check_daily_caps(call: Call, now: datetime, *, scopes: Collection[Scope] = tuple(Scope)) -> None:
-    """Raises InsufficientFunds, whose `code` names the reason, where a daily cap of these scopes is used up."""
+    """Raises InsufficientFunds, whose `code` names the reason, if a daily cap of these scopes is reached."""
     caps = [cap for cap in daily_caps([call]) if cap.scope in scopes]
     for cap in sorted(caps, key=lambda cap: list(Scope).index(cap.scope)):
         open_calls = cap.calls().running()
-        # In this order: a call that ends meanwhile counts twice, and never not at all.
+        # In this order, a call that ends meanwhile counts twice instead of not at all.
         held = sum((balance_holds.hold_of(other, now) for other in open_calls), ZERO)
         if held + cap.settled(now) >= cap.amount:
             raise InsufficientFunds(
@@ -58,11 +58,11 @@ def check_daily_caps(call: Call, now: datetime, *, scopes: Collection[Scope] = t
 
 
 def admit_transfer(call: Call, to: str) -> Decimal:
-    """Let a call be transferred, or refuse it: the other leg begins with a started minute. The call's row is locked.
+    """Admit a transfer, or refuse it: the other leg is charged by started minutes.
 
-    Returns the rate from then on: the leg's, or of both legs for somebody who was called first (`calls.control.me_first`).
-    Raises Forbidden and InsufficientFunds, whose `code` names the reason. A model may read their message to the caller, so it
-    says nothing about the account.
+    The call's row is locked. Returns the rate from then on: the leg's, or that of both legs if the user was called first
+    (`calls.control.me_first`). Raises Forbidden and InsufficientFunds, whose `code` names the reason. A model may read the message to the
+    caller, so it does not mention the account.
     """
     ledger.lock_developer(call.developer_id)
     require_active(call.developer_id)
@@ -78,9 +78,10 @@ def admit_transfer(call: Call, to: str) -> Decimal:
 
 
 def admit_fallback(call: Call, number: PhoneNumber) -> Decimal:
-    """Let an admitted call be placed from another number; returns its rate there. The call's row is locked.
+    """Admit placing an admitted call from another number; returns its rate there.
 
-    Raises Forbidden, and InsufficientFunds where the first minute is dearer there and cannot be paid for.
+    The call's row is locked. Raises Forbidden, and InsufficientFunds if the first minute costs more there and the balance does not cover
+    it.
     """
     ledger.lock_developer(call.developer_id)
     call.carrier = number.carrier
@@ -93,13 +94,13 @@ def admit_fallback(call: Call, number: PhoneNumber) -> Decimal:
 
 
 def _rate_to(call: Call, to: str) -> Decimal:
-    """What a minute to that number costs here: nothing where the developer's own carrier account pays. Raises Forbidden."""
+    """Our price per minute to that number: zero if the developer's own carrier account is billed. Raises Forbidden."""
     rate = destinations.rate_to(to, developer_id=call.developer_id, at=call.started_at)
     return rate if account_id_of(call.carrier) is None else ZERO
 
 
 def _check_cost_limit(call: Call) -> None:
-    """A limit that does not pay for the first started minute lets no call begin."""
+    """Refuse a call whose cost limit does not cover its first minute."""
     limit = settlement.cost_limit(call)
     begun: Decimal = settlement.bill(call, 1).total
     if limit is not None and begun > limit:

@@ -17,7 +17,7 @@ from calls.charging.call_prices import TRANSCRIPTION_PRICE
 from calls.models import Call
 from phone_numbers.models import CallMode
 
-# A running call holds its next minute this long before it begins.
+# A running call holds its next minute this long before that minute starts.
 AHEAD_SECONDS = 5
 BILL_FIELDS = (
     "answered_at", "telephony_rate", "model_rate", "transferred_at", "transfer_rate", "mode", "speech_transcribed",
@@ -33,12 +33,15 @@ def held(developer_id: int) -> Decimal:
 
 
 def open_calls(developer_id: int) -> QuerySet[Call]:
-    """Those that are not over, from the moment they are written down."""
+    """Calls that have not ended, from the moment they are stored."""
     return Call.objects.filter(developer_id=developer_id).running()
 
 
 def hold_of(call: Call, now: datetime) -> Decimal:
-    """The call's first minute; from its answer on each minute that has begun or is about to. Never more than its own limits."""
+    """The first minute of a call; once answered, every minute that has started or is about to.
+
+    Never more than the call's own limits.
+    """
     if call.demo:
         return ZERO
     if call.end_requested_at is not None:
@@ -51,7 +54,7 @@ def hold_of(call: Call, now: datetime) -> Decimal:
 
 
 def spoken_cost(call: Call) -> Decimal:
-    """The transcription fee that the caller's first words would cost, if the call is transcribed and was not charged yet."""
+    """The transcription fee that the caller's first words would incur, if the call is transcribed and was not charged yet."""
     listens = call.mode == CallMode.WEBHOOK and not call.speech_transcribed and call.end_requested_at is None
     return TRANSCRIPTION_PRICE if listens else ZERO
 
@@ -63,5 +66,5 @@ def accrued_cost(call: Call, now: datetime) -> Decimal:
 
 
 def elapsed_seconds(call: Call, now: datetime) -> float:
-    """Since the answer."""
+    """Seconds since the call was answered."""
     return max(0.0, (now - call.answered_at).total_seconds()) if call.answered_at else 0.0

@@ -1,4 +1,4 @@
-"""The prices that a call begins with."""
+"""The prices that a call starts with."""
 
 from decimal import Decimal
 
@@ -6,13 +6,13 @@ from agents.agent_settings.call_config import CallConfig
 from agents.selectors import find_model, in_service
 from bubblyphone.core.money import ZERO
 
-TRANSCRIPTION_PRICE = Decimal("0.02")  # of a webhook-mode call in which anything was transcribed
-WHISPER_PRICE_PER_MINUTE = Decimal("0.03")  # of recorded audio, per second
-ANALYSIS_PRICE = Decimal("0.01")  # of a call
-MINIMUM_BALANCE = Decimal("0.50")  # to start a call
+TRANSCRIPTION_PRICE = Decimal("0.02")  # per minute of a webhook-mode call in which anything was transcribed
+WHISPER_PRICE_PER_MINUTE = Decimal("0.03")  # per second of recorded audio
+ANALYSIS_PRICE = Decimal("0.01")  # per call
+MINIMUM_BALANCE = Decimal("0.50")  # minimum balance to start a call
 
 
 def model_price(config: CallConfig) -> Decimal:
-    """Per minute; nothing where the developer's own key is used (BYOK)."""
+    """Per minute; zero with the developer's own key (BYOK)."""
     model = in_service(find_model(config.model_slug))
     return ZERO if config.model_key_id or model is None else model.price_per_minute

@@ -1,4 +1,4 @@
-"""Telling that a day's cap is used up to 50, 80 or 100 %: by email and by a webhook, once for each cap, its amount, part and day."""
+"""Alerts when 50, 80 or 100% of a daily cap is used: by email and webhook, once per cap, amount, percentage and day."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +22,7 @@ EVENT = "billing.cap.reached"
 
 
 def tell(cap: DailyCap, spent: Decimal, now: datetime) -> None:
-    """The highest mark that is reached, unless it was reported today for a cap of this amount."""
+    """Report the highest percentage reached, unless it was already reported today for a cap of this amount."""
     passed = [percent for percent in ALERT_PERCENT if spent * 100 >= cap.amount * percent]
     if not passed:
         return
@@ -41,8 +41,9 @@ def tell(cap: DailyCap, spent: Decimal, now: datetime) -> None:
 
 
 def _publish(cap: DailyCap, facts: dict[str, Any]) -> None:
-    """To the account, and to each address that the numbers concerned have: one that several share gets it once, signed with the
-    oldest's secret.
+    """To the account, and to each webhook URL of the affected numbers.
+
+    A URL shared by several numbers gets it once, signed with the oldest number's secret.
     """
     owners = {
         f"{scope}_id": str(cap.target_id) if cap.scope is scope else None
@@ -65,7 +66,7 @@ def _numbers_of(cap: DailyCap) -> QuerySet[PhoneNumber]:
 
 
 def _which_calls(cap: DailyCap) -> str:
-    """As the email says it: "your calls …"."""
+    """Which calls, as the email says it: "your calls …"."""
     if cap.scope is Scope.NUMBER:
         return f"on {PhoneNumber.objects.get(pk=cap.target_id).e164}"
     if cap.scope is Scope.AGENT:

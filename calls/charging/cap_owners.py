@@ -33,7 +33,7 @@ def cap_owners(developer: Developer) -> Iterator[CapOwner]:
 
 
 def spent_today(developer: Developer) -> Decimal:
-    """What the account's calls have cost since midnight UTC, in USD."""
+    """Cost of the account's calls since midnight UTC, in USD."""
     return DailyCap(developer.pk, Scope.ACCOUNT, developer.pk, Decimal(0)).spent(timezone.now())
 
 

@@ -44,17 +44,17 @@ class DailyCap:
 
     @property
     def reason(self) -> str:
-        """As a refusal names it."""
+        """The reason code of a refusal."""
         own = {Scope.ACCOUNT: "", Scope.NUMBER: "number_", Scope.AGENT: "agent_", Scope.API_KEY: "api_key_"}
         return f"{own[self.scope]}daily_cap_reached"
 
     def calls(self) -> CallQuerySet:
-        """All that count towards it."""
+        """The calls that count towards it."""
         found = Call.objects.filter(developer_id=self.developer_id, demo=False)
         return found if self.scope is Scope.ACCOUNT else found.filter(**{f"{self.scope}_id": self.target_id})
 
     def spent(self, now: datetime) -> Decimal:
-        """The cost of its calls today so far, running ones included."""
+        """The cost of its calls today, including running ones."""
         running = self.calls().filter(status=CallStatus.ANSWERED)
         return self.settled(now) + sum((accrued_cost(call, now) for call in running), ZERO)
 
@@ -66,7 +66,7 @@ class DailyCap:
 
 
 def daily_caps(calls: Iterable[Call]) -> set[DailyCap]:
-    """The caps that these calls count towards; their numbers, agents and keys are at hand (`with_owners`)."""
+    """The caps that these calls count towards; their numbers, agents and keys are already loaded (`with_owners`)."""
     calls = list(calls)
     accounts = SpendingCap.objects.filter(
         developer_id__in={call.developer_id for call in calls}, daily_cap__isnull=False
@@ -85,7 +85,7 @@ def _own_caps(call: Call) -> Iterator[DailyCap]:
 
 
 def all_daily_caps(developer: Developer) -> list[DailyCap]:
-    """Every cap that the developer has set: the account's, then those of numbers, agents and keys."""
+    """All caps set by the developer: the account's, then those of numbers, agents and keys."""
     account = SpendingCap.objects.filter(developer=developer, daily_cap__isnull=False)
     numbers = PhoneNumber.objects.filter(developer=developer, daily_cap__isnull=False)
     owners: list[tuple[Scope, QuerySet[Any]]] = [
@@ -105,5 +105,5 @@ def all_daily_caps(developer: Developer) -> list[DailyCap]:
 
 
 def with_owners(calls: QuerySet[Call]) -> QuerySet[Call]:
-    """With what may carry caps."""
+    """Calls with everything that can have a cap."""
     return calls.select_related("phone_number", "agent", "api_key")

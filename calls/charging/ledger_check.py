@@ -1,10 +1,10 @@
-"""Part of `manage.py ledger verify`: the costs on calls against what was booked."""
+"""Part of `manage.py ledger verify`: compares the costs on calls with the booked amounts."""
 
 from collections.abc import Iterator
 
 from django.db import connection
 
-# One row for each call and each kind in which the two differ; a call that is not settled costs nothing.
+# One row per call and kind in which the two differ; a call that is not settled has no cost.
 DIFFERENCES = """
 WITH booked AS (
     SELECT split_part(key, ':', 2)::bigint AS call_id, kind, developer_id, -SUM(amount) AS amount
@@ -26,7 +26,7 @@ SELECT id FROM calls_call WHERE status IN ('completed', 'failed') AND settled_at
 
 
 def check_calls() -> Iterator[str]:
-    """Each call's entries sum up to its costs, part by part; each entry of a call has its call, of the same account."""
+    """Each call's entries must add up to its costs, part by part; each entry must have a call of the same account."""
     with connection.cursor() as cursor:
         cursor.execute(ODD_KEYS)
         yield from (f"{key}: no such call" for (key,) in cursor.fetchall())

@@ -32,7 +32,7 @@ class Bill:
 
 
 def billed_seconds(call: Call, ended_at: datetime) -> int:
-    """Whole seconds from answer to end, a started one counted; never beyond the call's limits."""
+    """Seconds from answer to end, rounded up; never beyond the call's limits."""
     return seconds_within_limits(call, _seconds_until(call, ended_at))
 
 
@@ -43,12 +43,12 @@ def _seconds_until(call: Call, moment: datetime) -> int:
 
 
 def cost_limit(call: Call) -> Decimal | None:
-    """The most that the call may cost by its configuration, in USD."""
+    """The maximum cost of the call by its configuration, in USD."""
     return call.settings.max_cost_per_call
 
 
 def seconds_within_limits(call: Call, seconds: int) -> int:
-    """As many of these seconds as the call's maximum duration and cost limit allow: time past a limit is never billed."""
+    """The part of these seconds within the call's maximum duration and cost limit: time past a limit is never billed."""
     seconds = min(seconds, call.settings.max_call_duration)
     limit = cost_limit(call)
     if limit is None or bill(call, seconds).total <= limit:
@@ -57,12 +57,12 @@ def seconds_within_limits(call: Call, seconds: int) -> int:
 
 
 def unlimited_cost(call: Call, moment: datetime) -> Decimal:
-    """The call's cost at that moment without its own cost limit."""
+    """The call's cost at that time, without its own cost limit."""
     return bill(call, _seconds_until(call, moment)).total
 
 
 def bill(call: Call, seconds: int) -> Bill:
-    """The bill of a call of that many billed seconds."""
+    """The bill of a call of this many billed seconds."""
     agent_seconds = seconds
     if call.transferred_at is not None and call.answered_at is not None:
         until_transfer = math.ceil(max(0.0, (call.transferred_at - call.answered_at).total_seconds()))
@@ -71,7 +71,7 @@ def bill(call: Call, seconds: int) -> Bill:
     return Bill(
         agent_seconds=agent_seconds,
         transfer_seconds=seconds - agent_seconds,
-        # Finding out that a machine has answered costs one minute, however long it took, and no model.
+        # A call that reaches voicemail and hangs up costs one minute, however long detection took, and no model.
         telephony=cost_formulas.telephony_cost(min(seconds, 60) if met_machine else agent_seconds, call.telephony_rate),
         transfer=cost_formulas.telephony_cost(seconds - agent_seconds, call.transfer_rate),
         model=ZERO if met_machine else cost_formulas.model_cost(agent_seconds, call.model_rate),
@@ -80,22 +80,23 @@ def bill(call: Call, seconds: int) -> Bill:
 
 
 def costs(call: Call, seconds: int) -> Bill:
-    """`bill`, without the model if it never spoke."""
+    """`bill`, without the model cost if the model never spoke."""
     found = bill(call, seconds)
     return replace(found, model=ZERO) if call.is_without_model else found
 
 
 def was_voicemail(call: Call) -> bool:
-    """Whether the call ended because an answering machine took it and its setting is to hang up."""
+    """Whether the call was ended because it reached voicemail and its setting is to hang up."""
     if call.hangup_cause != HangupCause.VOICEMAIL:
-        return False  # before its configuration is asked for, which lists of calls leave in the database
+        return False  # checked before its configuration, which call lists do not load
     return call.settings.voicemail_action == VoicemailAction.HANGUP
 
 
 def settle(call: Call, now: datetime) -> None:
-    """Set the call's costs and book them. The caller holds the call's row lock and saves the call.
+    """Set the call's costs and book them.
 
-    `call.duration_seconds` is final. An entry can exist only once by its key, so that no repeat can charge twice.
+    The caller holds the call's row lock and saves the call. `call.duration_seconds` is final. Each entry's key is unique, so a repeat
+    cannot charge twice.
     """
     bill = costs(call, call.duration_seconds or 0)
     call.telephony_cost = bill.telephony + bill.transfer

@@ -1,7 +1,7 @@
-"""What a month's calls and numbers came to (`billing.extension_points.USAGE_REPORT`): billing shows it and cannot know calls.
+"""Monthly usage of calls and numbers (`billing.extension_points.USAGE_REPORT`).
 
-Calls tell how many there were, how long they lasted, whom they belong to, and what their settlement booked in the same moment; the
-booked costs tell the rest. `manage.py ledger verify` proves that each call's amounts are what was booked for it.
+Billing shows it but does not know calls. Calls provide their count, durations, owners, and the amounts booked when they were settled; all
+other costs come from the ledger. `manage.py ledger verify` proves that each call's amounts match its entries.
 """
 
 from collections import defaultdict
@@ -23,7 +23,8 @@ from bubblyphone.core import period_cache
 from bubblyphone.core.money import ZERO, format_money
 from phone_numbers.models import PhoneNumber
 
-# What may be booked after the call is settled. An entry's key says whose it is: "call:42:model", "number:7:setup", "number:7:2026-11".
+# Costs that can be booked after the call is settled. An entry's key names its object: "call:42:model", "number:7:setup",
+# "number:7:2026-11".
 LATER_COSTS = """
 SELECT (entry.created_at AT TIME ZONE 'UTC')::date, entry.kind, call.phone_number_id, call.agent_id, call.model_slug,
        -SUM(entry.amount)
@@ -37,8 +38,8 @@ SELECT (created_at AT TIME ZONE 'UTC')::date, split_part(key, ':', 2)::bigint, -
 FROM billing_cost WHERE developer_id = %s AND created_at >= %s AND created_at < %s AND key LIKE 'number:%%'
 GROUP BY 1, 2
 """
-# Minutes are started ones, as telephony is charged; a sandbox call has no telephony, a webhook-mode call no model, and from a call
-# that is handed over the model is gone.
+# Minutes are started minutes, like telephony charges. A sandbox call has no telephony, a webhook-mode call no model, and after a transfer
+# the model is gone.
 CALL_TIMES = """
 SELECT (settled_at AT TIME ZONE 'UTC')::date, sandbox, mode = 'streaming', phone_number_id, agent_id, model_slug,
        COUNT(*), SUM(duration_seconds), SUM((duration_seconds + 59) / 60), SUM(model_seconds), SUM((model_seconds + 59) / 60),
@@ -62,7 +63,7 @@ LATER = [LedgerEntry.Kind.TRANSCRIPTION, LedgerEntry.Kind.ANALYSIS]
 
 @dataclass(slots=True)
 class Share:
-    """What falls to a day, a number, an agent or a model."""
+    """The share of a day, number, agent or model."""
 
     calls: int = 0
     minutes: int = 0
@@ -79,7 +80,7 @@ class Share:
 
 @dataclass(slots=True)
 class Usage:
-    """The sums of a month."""
+    """The totals of a month."""
 
     total: Share = field(default_factory=Share)
     number_cost: Decimal = ZERO
@@ -93,7 +94,7 @@ class Usage:
     by_model: dict[str, Share] = field(default_factory=lambda: defaultdict(Share))
 
     def add_cost(self, category: str, cost: Decimal, day: date, shares: Iterable[Share]) -> None:
-        """Of a call, or "numbers"."""
+        """Add the cost of a call, or of "numbers"."""
         if category == "numbers":
             self.number_cost += cost
         else:
@@ -103,13 +104,13 @@ class Usage:
             share.cost += cost
 
     def shares(self, day: date, number: int | None, agent: int | None, model: str | None) -> Iterable[Share]:
-        """All that a call counts towards."""
+        """All shares that a call counts towards."""
         return self.total, self.by_day[day], self.by_number[number], self.by_agent[agent], self.by_model[model or ""]
 
 
 @dataclass(slots=True)
 class _Day:
-    """The rows of a day: what three queries find, without the day itself."""
+    """The rows of a day: the results of three queries, without the day itself."""
 
     later_costs: list[Any] = field(default_factory=list)
     number_costs: list[Any] = field(default_factory=list)
@@ -117,7 +118,7 @@ class _Day:
 
 
 def measure(developer: Developer, period: Period, now: datetime | None = None) -> Usage:
-    """Sum up a developer's month so far; `now` is for who asks at another time."""
+    """Total a developer's month so far; `now` can be another time."""
     usage, now = Usage(), now or timezone.now()
     days = period_cache.recall(
         f"usage:{period.name}", developer, period.days(now.date()), lambda day: is_past(day, now),
@@ -190,13 +191,13 @@ def report(developer: Developer, period: Period) -> dict[str, Any]:
 
 
 def _day(usage: Usage, day: date) -> dict[str, Any]:
-    """A day, with what each category cost on it, numbers among them."""
+    """A day with the cost of each category, including numbers."""
     costs = {name: format_money(cost) for name, cost in usage.day_costs[day].items() if cost}
     return {"date": day.isoformat(), **usage.by_day[day].as_data(), "categories": costs}
 
 
 def _by_number(usage: Usage) -> list[dict[str, Any]]:
-    """Null is what belongs to no number: calls in the sandbox without one."""
+    """Null: calls without a number, such as sandbox calls."""
     named = dict(PhoneNumber.objects.filter(pk__in=[pk for pk in usage.by_number if pk]).values_list("pk", "e164"))
     return [
         {"phone_number_id": pk, "phone_number": named.get(pk) if pk else None, **share.as_data()}
@@ -205,7 +206,7 @@ def _by_number(usage: Usage) -> list[dict[str, Any]]:
 
 
 def _by_agent(usage: Usage) -> list[dict[str, Any]]:
-    """Null is what had no agent of its own: numbers with inline settings, and agents that have been deleted."""
+    """Null: calls without an agent, such as numbers with inline settings, and deleted agents."""
     named = dict(Agent.objects.filter(pk__in=[pk for pk in usage.by_agent if pk]).values_list("pk", "name"))
     found: dict[int | None, Share] = defaultdict(Share)
     for pk, share in usage.by_agent.items():

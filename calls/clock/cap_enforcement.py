@@ -20,14 +20,14 @@ from calls.models import Call, CallStatus, HangupCause
 
 logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
-# Calls that ended since have perhaps not been looked at: their last cost may have passed a mark.
+# Calls that have ended since may not have been checked: their last cost may have passed a threshold.
 RECENT = timedelta(seconds=10)
 COSTLY = Q(telephony_rate__gt=0) | Q(model_rate__gt=0) | Q(transfer_rate__gt=0)
 
 
 # --- every second -----------------------------------------------------------------------------------------------------
 async def run() -> None:
-    """Watch the caps until cancelled; one of the clock's tasks."""
+    """Check caps until canceled; one of the clock's tasks."""
     while True:
         try:
             await in_database(enforce)
@@ -37,7 +37,7 @@ async def run() -> None:
 
 
 def enforce(now: datetime | None = None) -> None:
-    """Notify at 50, 80 and 100% of a daily cap, and end the calls that cost something when it is reached."""
+    """Notify at 50, 80 and 100% of a daily cap. At 100%, end the calls that cost something."""
     now = now or timezone.now()
     running = with_owners(Call.objects.filter(status=CallStatus.ANSWERED, demo=False))
     ended = with_owners(Call.objects.filter(settled_at__gte=now - RECENT, demo=False))
@@ -50,7 +50,7 @@ def enforce(now: datetime | None = None) -> None:
 
 
 def end_for_limit(call: Call, reason: str, limit: Decimal, *, at: datetime) -> None:
-    """End a call because of a limit of the developer's own, which its timeline names. Harmless when it is over."""
+    """End a call because of one of the developer's limits, which its timeline names. Does nothing if it has ended."""
     with transaction.atomic():
         fresh = Call.objects.locked(call.pk)
         if fresh.is_over or fresh.end_requested_at is not None:

@@ -1,4 +1,4 @@
-"""Every second: calls that were scheduled and whose time has come (`calls.control.scheduled_calls`)."""
+"""Every second: dials scheduled calls that are due (`calls.control.scheduled_calls`)."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ PERIOD_SECONDS = 1.0
 
 
 async def run() -> None:
-    """Dial until cancelled."""
+    """Dial until canceled."""
     while True:
         try:
             await in_database(dial_once)
@@ -25,7 +25,7 @@ async def run() -> None:
 
 
 def dial_once(now: datetime | None = None) -> None:
-    """Dial what is due. One that cannot be dialed holds up no other."""
+    """Dial due calls. A call that cannot be dialed does not block the others."""
     now = now or timezone.now()
     commands.side_by_side(partial(scheduled_calls.dial_due, now=now), scheduled_calls.due(now))
     scheduled_calls.resume(now)

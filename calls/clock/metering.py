@@ -1,8 +1,6 @@
-"""Every second: what running calls have accrued, against the balance and against their own limits of time and money; and whether staff
-deactivated their account.
-
-Runs in the clock process, so that it holds however many server processes there are and whatever becomes of them. A call that
-could not pay for the time until the next look is ended at this one, so that no account goes below zero by waiting.
+"""Every second: compares the accrued cost of running calls with the balance and with their own limits of time and money, and checks
+whether staff deactivated the account. Runs in the clock process, so it works for any number of server processes. A call that could not
+pay until the next check is ended at this one, so no account goes below zero in between.
 """
 
 import asyncio
@@ -30,7 +28,7 @@ PERIOD_SECONDS = 1.0
 
 
 async def run() -> None:
-    """Meter until cancelled."""
+    """Meter until canceled."""
     while True:
         began = asyncio.get_running_loop().time()
         try:
@@ -41,12 +39,12 @@ async def run() -> None:
 
 
 def meter_once(now: datetime | None = None) -> None:
-    """End the calls whose account was deactivated or has run out, and those that have lasted or cost enough."""
+    """End calls whose account was deactivated or has run out of funds, and calls that reached their own limits."""
     now = now or timezone.now()
     end_calls_of_deactivated(now)
     calls_of, funds_of = _answered_calls_and_funds()
     for developer_id, calls in calls_of.items():
-        # Calls that are ending still count, until they are in the ledger.
+        # Calls that are ending still count until they are in the ledger.
         running = [call for call in calls if call.end_requested_at is None and not _end_at_own_limit(call, now)]
         if running and _has_run_out(funds_of[developer_id], calls, now):
             for call in running:
@@ -55,19 +53,19 @@ def meter_once(now: datetime | None = None) -> None:
 
 
 def end_calls_of_deactivated(now: datetime) -> None:
-    """In any state, since staff stopped them. (`calls.account_deletion` ends those of deleted accounts.)"""
+    """In any state, because staff stopped them. (`calls.account_deletion` ends those of deleted accounts.)"""
     calls = Call.objects.filter(developer__is_active=False, developer__closed_at=None, end_requested_at=None)
     for call_id in calls.running().values_list("pk", flat=True):
         lifecycle.end_call(call_id, HangupCause.ACCOUNT_DEACTIVATED, at=now)
 
 
 def is_costly(call: Call) -> bool:
-    """Whether more time costs more."""
+    """Whether more time costs more money."""
     return call.telephony_rate > ZERO or call.model_rate > ZERO or call.transfer_rate > ZERO
 
 
 def _answered_calls_and_funds() -> tuple[dict[int, list[Call]], dict[int, Decimal]]:
-    """Calls by account, and what each account has for them: as of one moment, since a call that ends meanwhile would count twice."""
+    """Calls by account, and the funds of each account: read at one moment, because a call that ends in between would count twice."""
     with one_state():
         calls_of: dict[int, list[Call]] = defaultdict(list)
         for call in Call.objects.filter(status=CallStatus.ANSWERED).only(*BILL_FIELDS, "developer_id", "demo"):
@@ -85,7 +83,7 @@ def _has_run_out(funds: Decimal, calls: Iterable[Call], now: datetime) -> bool:
 
 
 def _end_at_own_limit(call: Call, now: datetime) -> bool:
-    """Longest duration, and most that the call may cost. True when it ends here."""
+    """Maximum duration and maximum cost. True if the call was ended."""
     if elapsed_seconds(call, now) >= call.settings.max_call_duration:
         lifecycle.end_call(call.pk, HangupCause.MAX_DURATION, at=now)
         return True

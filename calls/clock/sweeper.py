@@ -1,7 +1,7 @@
-"""Finds calls that hang and ends them: a report that never came, a process that died, a carrier that did not obey.
+"""Finds calls that hang and ends them: a report that never came, a process that died, a carrier that did not respond.
 
-Runs in the clock process every two seconds. Each rule looks at what the rows say and nothing else, so it does not matter who left
-them like that. All of it may run twice.
+Runs in the clock process every two seconds. Each rule only looks at the rows, so it does not matter who left them in this state. Every
+rule can safely run twice.
 """
 
 import asyncio
@@ -39,24 +39,24 @@ PERIOD_SECONDS = 2.0
 ANSWER_AGAIN_AFTER = timedelta(seconds=4)
 # A session without a heartbeat (every 5 s) for this long is dead.
 SESSION_LOST_AFTER = timedelta(seconds=15)
-# How often the carrier is asked for another stream, and how long: longer than a process takes to start.
+# How often and how long the carrier is asked for another stream: longer than a process takes to start.
 RESTART_AGAIN_AFTER = timedelta(seconds=3)
-# A live session has its stream restarted by then, in its own process. After that it is dead, and another process takes over.
+# By this time a live session has restarted its stream in its own process. After that it is dead, and another process takes over.
 SESSION_RESTARTS_WITHIN = timedelta(seconds=1)
 STREAM_LOST_FOR_GOOD_AFTER = timedelta(seconds=25)
 NO_SESSION_AFTER = timedelta(seconds=20)
 HANG_UP_AGAIN_AFTER = timedelta(seconds=5)
-# A call that we ended and whose end the carrier does not report is closed without that report.
+# If the carrier does not report the end of a call that we ended, we close it after this time.
 REPORT_OVERDUE_AFTER = timedelta(seconds=20)
 NEVER_DIALLED_AFTER = timedelta(seconds=60)
-# Longer than any ring time that we ask for.
+# Longer than any ring time that we request.
 RINGS_TOO_LONG_AFTER = timedelta(seconds=100)
-# Longer than the whole schedule of retries takes: a call rings while its developer's server is asked again.
+# Longer than the whole retry schedule: a call rings while we retry its webhook.
 WEBHOOK_RINGS_TOO_LONG_AFTER = timedelta(seconds=240)
 COMMAND_LOST_AFTER = timedelta(seconds=5)
-# The other party may ring for 30 s and be briefed for nearly as long.
+# The recipient may ring for 30 s and be briefed for nearly as long.
 TRANSFER_LOST_AFTER = timedelta(seconds=90)
-# Carriers and sessions hand in the last words within this time.
+# Carriers and sessions deliver the last words within this time.
 TRANSCRIPT_COMPLETE_AFTER = timedelta(seconds=5)
 TRANSCRIPT_OLD_AFTER = timedelta(hours=1)
 SANDBOX_UNUSED_AFTER = timedelta(seconds=45)
@@ -65,7 +65,7 @@ UNANSWERED = [CallStatus.INITIATED, CallStatus.RINGING]
 
 
 async def run() -> None:
-    """Sweep until cancelled."""
+    """Sweep until canceled."""
     while True:
         try:
             await in_database(sweep_once)
@@ -75,7 +75,7 @@ async def run() -> None:
 
 
 def sweep_once(now: datetime | None = None) -> None:
-    """Apply every rule once, if there is a call for one. Raises what rules failed with, after all of them had their turn."""
+    """Apply every rule once, if there is a call for one. Collects failures and raises them after all rules have run."""
     now = now or timezone.now()
     failures = []
     for rule in (tool_requests.give_up_lost, *(RULES if _has_work(now) else ())):
@@ -88,7 +88,7 @@ def sweep_once(now: datetime | None = None) -> None:
 
 
 def _has_work(now: datetime) -> bool:
-    """Whether a call is running, or waits for a transfer's outcome, its transcript or its recording. Usually none is."""
+    """Whether a call is running, or waits for a transfer's outcome, its transcript or its recording. Usually none does."""
     return (
         Call.objects.running().exists()
         or _undecided_transfers().exists()
@@ -98,7 +98,7 @@ def _has_work(now: datetime) -> bool:
 
 
 def answer_again(now: datetime) -> None:
-    """The command to answer was lost with its process, or the carrier did not take it."""
+    """The command to answer was lost with its process, or the carrier did not accept it."""
     waiting = Call.objects.filter(
         direction=Direction.INBOUND,
         status=CallStatus.RINGING,
@@ -115,16 +115,16 @@ def answer_again(now: datetime) -> None:
 
 
 def finish_hung_up(now: datetime) -> None:
-    """The carrier reported the end and no answer followed within the grace."""
+    """The carrier reported the end, and no answer was reported within the grace period."""
     hung_up = Call.objects.running().filter(hangup_reported_at__lt=now - lifecycle.LATE_ANSWER_GRACE)
     for call_id in hung_up.values_list("pk", flat=True):
         lifecycle.finish_hung_up(call_id)
 
 
 def mend_streams(now: datetime) -> None:
-    """A call whose media stream broke and whose session is gone: the carrier connects anew, to any process that lives.
+    """A call whose media stream broke and whose session is gone: the carrier connects to another process.
 
-    If none takes the call in time it ends, billed up to the last sign of life.
+    If none takes the call in time, it ends, billed up to the last sign of life.
     """
     lost_for_good = Q(stream_lost_at__lt=now - STREAM_LOST_FOR_GOOD_AFTER)
     broken = _talking().exclude(stream_lost_at=None)
@@ -144,7 +144,7 @@ def _talking() -> QuerySet[Call]:
 
 
 def end_abandoned(now: datetime) -> None:
-    """An answered call whose session died with its process, or never came: billed up to the last sign of life."""
+    """An answered call whose session died with its process, or never started: billed up to the last sign of life."""
     answered = _talking().filter(stream_lost_at=None)
     gone = answered.filter(session_seen_at__lt=now - SESSION_LOST_AFTER)
     for call in gone.filter(sandbox=True):
@@ -156,7 +156,7 @@ def end_abandoned(now: datetime) -> None:
 
 
 def hang_up_again(now: datetime) -> None:
-    """We ended a call and the carrier has not said that it is over."""
+    """We ended a call, and the carrier has not reported its end."""
     ending = Call.objects.running().filter(
         end_requested_at__lt=now - HANG_UP_AGAIN_AFTER, hangup_reported_at=None, sandbox=False
     )
@@ -167,7 +167,7 @@ def hang_up_again(now: datetime) -> None:
 
 
 def _close(call: Call, *, now: datetime) -> None:
-    """Close a call without a report, if the carrier says on request that it is over, or does not respond for long."""
+    """Close a call without a report, if the carrier confirms that it is over or has not responded for a long time."""
     assert call.end_requested_at is not None
     if call.end_requested_at < now - 3 * REPORT_OVERDUE_AFTER or _carrier_has_ended(call):
         _finish_as_requested(call.pk)
@@ -188,10 +188,10 @@ def _finish_as_requested(call_id: int) -> None:
 
 
 def end_never_dialled(now: datetime) -> None:
-    """A process died between writing an outbound call down and dialling it, or an answer of the carrier was lost."""
+    """A process died between storing and dialing an outbound call, or the carrier's response was lost."""
     for call in Call.objects.filter(
         status=CallStatus.INITIATED, sandbox=False, carrier_call_id=None, started_at__lt=now - NEVER_DIALLED_AFTER
-    ).exclude(pk__in=scheduled_calls.begun(now)):  # those are dialed again
+    ).exclude(pk__in=scheduled_calls.begun(now)):  # scheduled calls are dialed again
         lifecycle.end_call(call.pk, HangupCause.CARRIER_FAILED, at=now)
 
 
@@ -204,7 +204,7 @@ def end_ringing_forever(now: datetime) -> None:
 
 
 def end_unused_sandbox(now: datetime) -> None:
-    """A browser that never connected."""
+    """The browser never connected."""
     for call in Call.objects.filter(status__in=UNANSWERED, sandbox=True, started_at__lt=now - SANDBOX_UNUSED_AFTER):
         lifecycle.end_call(call.pk, HangupCause.NO_ANSWER, at=now)
 
@@ -229,7 +229,7 @@ def resume_briefings(now: datetime) -> None:
 
 
 def fail_lost_transfers(now: datetime) -> None:
-    """Nothing was reported of the other leg, or its end alone: the caller must not wait for ever."""
+    """Nothing was reported about the other leg, or only its end: the caller must not wait forever."""
     for transfer in _undecided_transfers():
         assert transfer.sent_at is not None
         is_lost = transfer.sent_at < now - TRANSFER_LOST_AFTER
@@ -238,7 +238,7 @@ def fail_lost_transfers(now: datetime) -> None:
         _fail(transfer, "no_answer", at=now)
     lost = now - TRANSFER_LOST_AFTER
     untaken = _waiting_transfers().filter(requested_at__lt=lost, call__answered_at__lt=lost)
-    for transfer in untaken:  # `speak_again` has given the command until now
+    for transfer in untaken:  # until now, `speak_again` repeated the command
         _fail(transfer, "carrier_failed", at=now)
 
 
@@ -248,7 +248,7 @@ def _fail(transfer: Transfer, reason: str, *, at: datetime) -> None:
 
 
 def _waiting_transfers() -> QuerySet[Transfer]:
-    """Of running calls: those that their carrier has not taken yet."""
+    """Transfers of running calls that the carrier has not accepted yet."""
     answered = Call.objects.filter(status=CallStatus.ANSWERED, end_requested_at=None, sandbox=False)
     return Transfer.objects.filter(call__in=answered, sent_at=None, answered_at=None, failed_at=None)
 
@@ -266,7 +266,7 @@ def _unannounced(now: datetime) -> QuerySet[Call]:
 
 
 def announce_transcripts(now: datetime) -> None:
-    """Calls that have ended and whose transcript is complete: announce it, and analyze it where the agent has an analysis schema."""
+    """Ended calls with a complete transcript: report it, and analyze it if the agent has an analysis schema."""
     for call_id in _unannounced(now).values_list("pk", flat=True):
         with transaction.atomic():
             call = Call.objects.locked(call_id)

@@ -1,6 +1,6 @@
-"""Who has answered an outbound call, as the carrier reports it: a person, a machine, or a phone that asks who is calling.
+"""Who answered an outbound call, as reported by the carrier: a person, a machine, or a phone that asks who is calling.
 
-Each `on_…` returns why the call is to be ended, or nothing. The call's row is locked.
+Each `on_…` returns why the call should end, or nothing. The call's row is locked.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ BEEP = "beep_detected"
 
 @dataclass(frozen=True, slots=True)
 class AnsweredBy:
-    """`verdict` is "human", "machine", or "" while unknown; the greeting is a machine's. `is_screened`: nobody has joined yet."""
+    """`verdict` is "human", "machine", or "" while unknown; `greeting` is a machine's. `is_screened`: nobody has joined yet."""
 
     verdict: str
     greeting_ended_seconds_ago: float | None
@@ -35,7 +35,7 @@ class AnsweredBy:
 
 
 def reported(call_id: int) -> AnsweredBy:
-    """As far as it is known by now, for a session that starts after some of the reports."""
+    """The current state, for a session that starts after some of the reports."""
     call = Call.objects.get(pk=call_id)
     verdicts = _reports(call, CarrierEventType.MACHINE_DETECTED).values_list("detail", flat=True)
     ended = _reports(call, CarrierEventType.MACHINE_GREETING_ENDED).first()
@@ -62,7 +62,7 @@ def on_machine_detected(call: Call, event: CarrierEvent) -> str:
 
 
 def _found_machine(call: Call, event: CarrierEvent) -> str:
-    """Its session hangs up on it, or leaves a message. It may yet turn out to be a phone that asks who is calling."""
+    """The session hangs up or leaves a message. It may still turn out to be a phone that asks who is calling."""
     if call.voicemail_detected:
         return ""
     call.voicemail_detected = True
@@ -79,7 +79,7 @@ def on_machine_greeting_ended(call: Call, event: CarrierEvent) -> str:
         return HangupCause.VOICEMAIL if event.detail == BEEP and _is_after_screening(call, event.occurred_at) else ""
     cause = (
         _found_machine(call, event) if event.detail == BEEP else ""
-    )  # only machines beep, and this may be all that is reported
+    )  # only machines beep, and this may be the only report
     timeline.add_event(call.pk, "voicemail.greeting_ended", "telephony", at=event.occurred_at)
     if call.voicemail_detected and call.settings.voicemail_action == VoicemailAction.HANGUP:
         return HangupCause.VOICEMAIL
@@ -89,7 +89,7 @@ def on_machine_greeting_ended(call: Call, event: CarrierEvent) -> str:
 
 
 def on_screening_detected(call: Call, event: CarrierEvent) -> str:
-    """What was taken for a machine is a phone that asks who is calling. Nobody has joined until a person is reported."""
+    """What looked like a machine is a phone that asks who is calling. Nobody has joined until a person is reported."""
     if call.screened:
         return ""
     call.screened, call.voicemail_detected = Screened.DECLINED, False
@@ -107,7 +107,7 @@ def _on_verdict_after_screening(call: Call, event: CarrierEvent) -> str:
     if call.screened == Screened.ACCEPTED or not _is_after_screening(call, event.occurred_at):
         return ""
     if event.detail == "machine":
-        return HangupCause.VOICEMAIL  # the owner let it go to the mailbox, for which there is no message
+        return HangupCause.VOICEMAIL  # the owner let it go to voicemail, for which there is no message
     _join(call, at=event.occurred_at)
     return ""
 

@@ -22,7 +22,7 @@ def check(config: CallConfig, given: Mapping[str, str]) -> None:
 
 
 def put_in(call: Call, config: CallConfig, given: Mapping[str, str]) -> None:
-    """Fill in the configuration of a saved call and save it. Variables without a value are left out, and the timeline says so."""
+    """Fill in the configuration of a stored call and save it. Variables without a value are omitted, and the timeline says so."""
     if call.direction == Direction.INBOUND:
         config = resolution.answering(config)
     values = variables.values_of(given, _built_in(call), config.default_variables)
@@ -30,7 +30,7 @@ def put_in(call: Call, config: CallConfig, given: Mapping[str, str]) -> None:
     later = saved_names(config.tools) - values.keys()
     filled = resolution.fill_in(config, {**values, **dict.fromkeys((*lacking, *later), "")})
     if later.intersection(variables.names_in(config.transfer_number)):
-        # Tools of the call may set them: it becomes a number when it is asked for.
+        # The call's tools may set them; the number is resolved when it is needed.
         filled = replace(filled, transfer_number=variables.expand(config.transfer_number, values, keep=later))
     elif variables.has_variables(config.transfer_number) and not is_e164(filled.transfer_number):
         filled = _with_fixed_number(filled, call, config.transfer_number)
@@ -42,12 +42,15 @@ def put_in(call: Call, config: CallConfig, given: Mapping[str, str]) -> None:
 
 
 def values_of(call: Call) -> dict[str, str]:
-    """All variables of a call that has begun, by name."""
+    """All variables of a call that has started, by name."""
     return variables.values_of(call.dynamic_variables, _built_in(call), {})
 
 
 def _with_fixed_number(filled: CallConfig, call: Call, template: str) -> CallConfig:
-    """Where the variables make no number: what the defaults make, else the number's own. A transfer tells what was wrong."""
+    """If the variables do not yield a number, use the defaults, otherwise the number's own setting.
+
+    A transfer then reports what was wrong.
+    """
     source = filled.sources.get("transfer_number", Source.DEFAULT.value)
     own = (call.phone_number.transfer_number if call.phone_number else None) or ""
     others = [

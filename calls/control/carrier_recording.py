@@ -1,4 +1,4 @@
-"""Recordings that the carrier makes: of calls without a session, and of what follows a transfer."""
+"""Recordings by the carrier: of calls without a session, and of the part after a transfer."""
 
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ COMMAND_LOST_AFTER = timedelta(seconds=5)
 
 
 def begin_after_commit(call: Call, *, at: datetime) -> None:
-    """A call without a session is answered: the carrier records it, where that is wanted. The row is locked."""
+    """A call without a session was answered: the carrier records it if recording is on. The row is locked."""
     if call.recording_enabled and call.mode == CallMode.WEBHOOK:
         Recording.objects.get_or_create(
             call=call, defaults={"maker": Recording.Maker.CARRIER, "started_at": at, "next_attempt_at": None}
@@ -28,19 +28,19 @@ def begin_after_commit(call: Call, *, at: datetime) -> None:
 
 
 def go_on_after_commit(call: Call) -> None:
-    """A call that its session recorded was transferred: the carrier records what follows. The row is locked."""
+    """A call recorded by its session was transferred: the carrier records the rest. The row is locked."""
     if call.recording_enabled and call.mode == CallMode.STREAMING:
         now = timezone.now()
         Recording.objects.get_or_create(
             call=call, defaults={"maker": Recording.Maker.PLATFORM, "started_at": now, "next_attempt_at": None}
         )
-        # By our clock: a report of the carrier may be late, and the command is only given now.
+        # By our clock: the carrier's report may be late, and the command is only sent now.
         unfinished().filter(call=call, transferred_at=None).update(transferred_at=now)
         commands.after_commit(tell_carrier, call)
 
 
 def tell_carrier(call: Call) -> None:
-    """Give the command to record; one that is lost is given again by the sweeper."""
+    """Send the command to record; if it is lost, the sweeper sends it again."""
     recording = Recording.objects.get(call=call)
     try:
         get_carrier(call, CarrierRecording).start_recording(
@@ -58,7 +58,7 @@ def tell_carrier(call: Call) -> None:
 
 
 def sweep(now: datetime) -> None:
-    """A rule of `calls.clock.sweeper`: give a command to record again that was lost."""
+    """A rule of `calls.clock.sweeper`: repeat a lost command to record."""
     lost = now - COMMAND_LOST_AFTER
     is_due = Q(maker=Recording.Maker.CARRIER, started_at__lt=lost) | PART_AWAITED & Q(transferred_at__lt=lost)
     untold = unfinished().filter(is_due, carrier_told_at=None)

@@ -1,4 +1,4 @@
-"""Where carriers report: a fixed path with the vendor's name in it, which the operator enters at the vendor."""
+"""URLs for the carriers' webhooks: a fixed path with the vendor's name, which the operator enters at the vendor."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The addresses at which carriers report: verify, store, take effect, answer well within two seconds."""
+"""The endpoints for carrier webhooks: verify, store, apply, and respond well within two seconds."""
 
 import logging
 from dataclasses import replace
@@ -15,16 +15,15 @@ from phone_numbers.carriers.registry import carrier_named, reporting_at
 
 logger = logging.getLogger(__name__)
 LONGEST = {"event_id": 100, "carrier_call_id": 200, "client_state": 100}
-LONGEST_NUMBER = 40  # a SIP address may be longer, and is cut
+LONGEST_NUMBER = 40  # SIP addresses can be longer; they are truncated
 YEARS = range(2000, 3000)
 
 
 @csrf_exempt
 @require_POST
 def carrier_webhook(request: HttpRequest, name: str, rest: str = "") -> HttpResponse:
-    """400 or 403 for what is not the carrier's; 200 for all else, the unknown included; a defect of ours is a 500, and is sent again.
-
-    `rest` of the path is the carrier's own affair.
+    """400 or 403 for requests that are not from the carrier; 200 for everything else, including unknown events; a bug of ours is a 500,
+    and the carrier sends it again. The carrier's adapter interprets the `rest` of the path.
     """
     key = reporting_at(name, rest)
     if not key:
@@ -50,7 +49,7 @@ def carrier_webhook(request: HttpRequest, name: str, rest: str = "") -> HttpResp
 
 
 def _checked(event: CarrierEvent) -> CarrierEvent:
-    """What can be stored: anyone with an account at a carrier can sign anything in its name. Raises ValueError."""
+    """Only storable values: anyone with an account at a carrier can have any request signed. Raises ValueError."""
     if any(len(getattr(event, name)) > longest for name, longest in LONGEST.items()):
         raise ValueError("An id that no carrier has.")
     if any(moment.year not in YEARS for moment in (event.occurred_at, event.began_at) if moment):
@@ -62,6 +61,6 @@ def _checked(event: CarrierEvent) -> CarrierEvent:
 
 
 def _public_url(request: HttpRequest) -> str:
-    """As the carrier addressed it, whatever host and scheme the request has behind proxies. Its query is left as it was sent."""
+    """The URL that the carrier requested, whatever host and scheme the request has behind proxies. Its query is left unchanged."""
     query = request.META.get("QUERY_STRING", "")
     return f"{settings.PUBLIC_URL}{request.path}{f'?{query}' if query else ''}"

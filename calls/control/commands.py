@@ -1,6 +1,6 @@
-"""Commands to the carrier and to live sessions that follow from a state: after the commit, in threads, outside any lock.
+"""Commands to the carrier and to live sessions that follow from a state: sent after the commit, in threads, outside any lock.
 
-A command that is lost with its process is given again by `calls.clock.sweeper`, which sees the state that asked for it. The carrier drops
+If a command is lost with its process, `calls.clock.sweeper` sees the state that required it and sends it again. The carrier ignores
 repeats by their command id.
 """
 
@@ -35,17 +35,17 @@ THREADS = ThreadPoolExecutor(32, thread_name_prefix="carrier-command")
 
 
 def after_commit(function: Callable[..., None], *arguments: Any) -> None:
-    """Run in a thread once the transaction at hand is committed; at once when there is none."""
+    """Run in a thread after the current transaction commits; immediately if there is none."""
     transaction.on_commit(lambda: THREADS.submit(in_context(_run, function, arguments)))
 
 
 def in_thread(function: Callable[..., T], *arguments: Any) -> Future[T | None]:
-    """Run it in a thread that may use the database. A failure is logged, and the result is then None."""
+    """Run in a thread that can use the database. A failure is logged, and the result is None."""
     return THREADS.submit(in_context(_run, function, arguments))
 
 
 def side_by_side(function: Callable[[T], object], calls: Iterable[T]) -> None:
-    """Do the same for each and wait for all: a carrier that is away takes its time over every command."""
+    """Do the same for each and wait for all, because an unresponsive carrier delays every command."""
     waiting = list(calls)
     if len(waiting) == 1:
         function(waiting[0])
@@ -66,16 +66,15 @@ def _run(function: Callable[..., T], arguments: tuple[Any, ...]) -> T | None:
 
 
 def command_id(call: Call, name: str) -> str:
-    """The same for every repeat of a command, so that the carrier obeys once."""
+    """The same for every repeat of a command, so that the carrier runs it once."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{settings.PUBLIC_URL}/calls/{call.pk}/{call.carrier_call_id}/{name}"))
 
 
 def issue_media_token(call: Call, base: str = "") -> StreamSettings:
-    """The single-use address of the call's media stream, PCMU both ways: the one codec that leaves no doubt (Telnyx's L16 does).
+    """The single-use URL of the call's media stream, PCMU both ways: the one codec without ambiguity (Telnyx's L16 has some).
 
-    A repeat gives the same token, so that a command sent twice is one command; one that was used does not come to life again.
-    A stream that is restarted (`calls.control.streams`) has its own. `base` is where it leads; by default to the media process
-    with the fewest calls.
+    A repeat returns the same token, so that a command sent twice is one command; a used token stays used. A restarted stream
+    (`calls.control.streams`) has its own. `base` is the target, by default the media process with the fewest calls.
     """
     named = f"{call.pk}:{call.started_at.isoformat()}:{call.stream_restarts}"
     token = salted_hmac("calls.media", named, algorithm="sha256").hexdigest()
@@ -87,7 +86,7 @@ def issue_media_token(call: Call, base: str = "") -> StreamSettings:
 
 
 def answer(call: Call) -> None:
-    """Answer an inbound call and, in streaming mode, have its audio brought to us."""
+    """Answer an inbound call and, in streaming mode, start its media stream."""
     stream = issue_media_token(call) if call.mode == CallMode.STREAMING else None
     Call.objects.filter(pk=call.pk).update(last_command_at=timezone.now())
     get_carrier(call, CallControl).answer(
@@ -103,7 +102,7 @@ def reject_after_commit(call: Call) -> None:
 
 
 def reject(reported: AtCarrier, carrier_call_id: str, identifier: str) -> None:
-    """Refuse an inbound call as busy: one that was `reported`, or has become a call here."""
+    """Reject an inbound call as busy, by its report or by its row."""
     get_carrier(reported, CallControl).reject(carrier_call_id=carrier_call_id, command_id=identifier)
 
 
@@ -112,7 +111,7 @@ def hang_up_after_commit(call: Call) -> None:
 
 
 def hang_up(call: Call) -> None:
-    """Have the carrier end a call; its report of the end then finishes ours."""
+    """Have the carrier end a call; its report of the end then completes ours."""
     Call.objects.filter(pk=call.pk).update(last_command_at=timezone.now())
     try:
         get_carrier(call, CallControl).hang_up(
@@ -123,5 +122,5 @@ def hang_up(call: Call) -> None:
 
 
 def tell_session_after_commit(call: Call, cause: str) -> None:
-    """Have a live session stop talking, wherever it is. One that is not there any more does not mind."""
+    """Have a live session stop talking, wherever it is. Does nothing if the session is gone."""
     after_commit(tell_session, call.pk, End(cause))

@@ -1,7 +1,7 @@
-"""Outbound calls that their carrier has certainly not dialed go over another number of the developer's, at another carrier.
+"""Placing an outbound call from another of the developer's numbers, at another carrier, if the first carrier certainly did not dial.
 
-Each of the two dials is given once, by the process that was asked for the call. One that dies in between leaves a call that nobody
-dials any more: `calls.clock.sweeper` ends it. The dials of scheduled calls are given again (`calls.control.scheduled_calls`).
+Each of the two dial commands is sent once, by the process that received the request. If it dies in between, nobody dials the call, and
+`calls.clock.sweeper` ends it. Dial commands of scheduled calls are repeated (`calls.control.scheduled_calls`).
 """
 
 from collections.abc import Callable
@@ -22,11 +22,11 @@ UNCERTAIN = "outcome_unknown"
 
 
 class NotUsed(Exception):
-    """The call is not placed from the fallback number. Its text is the reason, for machines."""
+    """The call is not placed from the fallback number. The text is the machine-readable reason."""
 
 
 def dial_instead(call: Call, refusal: CarrierError, place: Callable[[Call], str]) -> str:
-    """The other carrier's id of the call; empty if there is no other number, or its carrier does not dial either."""
+    """The other carrier's call id; empty if there is no other number, or its carrier does not dial either."""
     if not call.settings.fallback_number:
         return ""
     try:
@@ -60,7 +60,7 @@ def _other_number(call: Call) -> PhoneNumber:
 
 
 def _take_over(call: Call, number: PhoneNumber, refusal: CarrierError) -> None:
-    """Write down that the call goes over another number. Raises NotUsed where it is over, dialed after all, or cannot be paid for."""
+    """Record that the call uses the other number. Raises NotUsed if it is over, was dialed after all, or cannot be paid for."""
     try:
         with transaction.atomic():
             locked = Call.objects.locked(call.pk)

@@ -1,4 +1,4 @@
-"""A call comes in: which number, may it be answered, by whom."""
+"""Inbound calls: which number was called, whether the call may be answered, and by whom."""
 
 import logging
 from datetime import datetime
@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 
 def receive(event: CarrierEvent) -> None:
-    """Take a carrier's report: store it and let it take effect, once, in one transaction."""
+    """Store a carrier's report and apply it, once, in one transaction."""
     with transaction.atomic():
         if event.type == CarrierEventType.CALLER_SPEAKS:
-            lifecycle.apply_carrier_event(event)  # a repeat of it finds nothing to do
+            lifecycle.apply_carrier_event(event)  # makes a repeat a no-op
             return
         if not lifecycle.store_carrier_event(event):
             return
@@ -42,14 +42,14 @@ def receive(event: CarrierEvent) -> None:
 
 def _begin(event: CarrierEvent) -> None:
     if Call.objects.filter(carrier=event.carrier, carrier_call_id=event.carrier_call_id).exists():
-        return  # the same call reported under another event id
+        return  # the same call, reported with another event id
     number = (
         PhoneNumber.objects.select_related("agent", "agent_version", "developer")
         .filter(e164=event.to_number, carrier=event.carrier, status=PhoneNumber.Status.ACTIVE)
         .first()
     )
     if number is None:
-        # No account's number: just released, or of a shared carrier account. Refuse the call and store nothing.
+        # The number is not ours: it was just released, or belongs to a shared carrier account. Reject the call and store nothing.
         commands.after_commit(commands.reject, event, event.carrier_call_id, event.event_id)
         return
     try:
@@ -99,7 +99,7 @@ def _refuse(call: Call, cause: str, *, at: datetime) -> None:
 
 
 def finish_lookup(call_id: int, outcome: LookupOutcome) -> str:
-    """Go on with a call that waited for a lookup, once. Returns what was wrong with the reply, for its author."""
+    """Continue a call that waited for a lookup, once. Returns the problem with the reply, for its author."""
     with transaction.atomic():
         call = Call.objects.locked(call_id)
         if not call.lookup_pending:
@@ -111,7 +111,7 @@ def finish_lookup(call_id: int, outcome: LookupOutcome) -> str:
 
 
 def answer_again(call: Call) -> None:
-    """Answer a call whose command to answer was lost, perhaps with the process that waited for its lookup."""
+    """Answer a call whose answer command was lost, perhaps with the process that waited for its lookup."""
     if call.lookup_pending:
         finish_lookup(call.pk, lookup.LOST)
     else:
@@ -119,7 +119,7 @@ def answer_again(call: Call) -> None:
 
 
 def answer(call: Call) -> None:
-    """Have the carrier connect a call. A refusal ends it; `calls.clock.sweeper` retries after temporary failures."""
+    """Have the carrier connect a call. A rejection ends it; `calls.clock.sweeper` retries after temporary failures."""
     try:
         commands.answer(call)
     except CarrierError as error:
@@ -129,7 +129,7 @@ def answer(call: Call) -> None:
 
 
 def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
-    """The call as it comes in; not saved."""
+    """The call as it arrived, not saved."""
     config = resolution.resolve(request={}, request_agent=None, number=number)
     return Call(
         developer=number.developer,
@@ -155,9 +155,9 @@ def _describe(event: CarrierEvent, number: PhoneNumber) -> Call:
 
 
 def _refusal(call: Call, number: PhoneNumber) -> tuple[str, str]:
-    """Why the call is not to be answered: the hang-up cause, and the reason by its name. Both empty if it is."""
+    """Why the call must not be answered: hangup cause and reason code. Both are empty if it may be."""
     try:
-        require_active(call.developer_id)  # before anything else is said about the number
+        require_active(call.developer_id)  # checked before anything about the number is disclosed
         if number.mode == CallMode.WEBHOOK and not number.webhook_url:
             return HangupCause.WEBHOOK_FAILED, "no_webhook_url"
         if number.mode == CallMode.STREAMING and model_rules.usability_problems(call.settings):

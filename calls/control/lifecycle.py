@@ -1,8 +1,7 @@
-"""The one place where a call changes its state: initiated → ringing → answered → completed, or failed.
+"""The only place where a call's state changes: initiated → ringing → answered → completed, or failed.
 
-Each function is one short transaction on the locked row. States only move forward; a report that comes late, twice or out of order
-finds the call where it is and does no harm. No network call happens in here: what the carrier is to be told is queued by
-`calls.control.commands` until after the commit.
+Each function is one short transaction on the locked row. States only move forward; late, repeated or out-of-order reports have no effect.
+There are no network calls in here: `calls.control.commands` queues commands to the carrier until after the commit.
 """
 
 from collections.abc import Callable
@@ -26,21 +25,21 @@ from phone_numbers.carriers.carrier_events import CarrierEvent, CarrierEventType
 from phone_numbers.models import CallMode
 from webhooks.models import WebhookDelivery
 
-# How long the report of an answer may lag behind the report of the hang-up before the call counts as never answered.
+# How long the report of an answer may lag behind the report of the hangup before the call counts as never answered.
 LATE_ANSWER_GRACE = timedelta(seconds=5)
-# Decisions to end a call, ours or its owner's. Before the answer, they cancel a call that we placed.
+# Decisions by us or the owner to end a call. Before the answer, they cancel an outbound call.
 DECISIONS = {
     HangupCause.NORMAL_CLEARING,
     HangupCause.INSUFFICIENT_BALANCE,
     HangupCause.MAX_DURATION,
     HangupCause.ACCOUNT_DEACTIVATED,
 }
-# Causes that say that nobody had answered.
+# Causes that imply that nobody answered.
 NEVER_ANSWERED = {HangupCause.BUSY, HangupCause.NO_ANSWER, HangupCause.REJECTED, HangupCause.INVALID_NUMBER}
 
 
 def store_carrier_event(event: CarrierEvent) -> bool:
-    """Remember a carrier's report; False when it is known already."""
+    """Store a carrier's report; False if it is already stored."""
     _, created = CarrierEventRecord.objects.get_or_create(
         carrier=event.carrier,
         event_id=event.event_id,
@@ -57,7 +56,7 @@ def store_carrier_event(event: CarrierEvent) -> bool:
 
 
 def apply_carrier_event(event: CarrierEvent) -> None:
-    """Bring a stored report to its call, if the call is known; else it waits for `replay_carrier_events`."""
+    """Apply a stored report to its call if the call is known; otherwise it waits for `replay_carrier_events`."""
     if leg := transfers.leg_of(event):
         if Call.objects.filter(pk=leg[0], carrier=event.carrier).exists():
             tracing.about_call(leg[0])
@@ -74,7 +73,7 @@ def apply_carrier_event(event: CarrierEvent) -> None:
 
 
 def replay_carrier_events(call: Call) -> None:
-    """Apply events that were reported before we knew the call."""
+    """Apply events that were reported before the call was known."""
     records = CarrierEventRecord.objects.filter(carrier=call.carrier, carrier_call_id=call.carrier_call_id)
     for record in records.order_by("occurred_at", "id"):
         if record.event_type == CarrierEventType.INITIATED:
@@ -93,9 +92,9 @@ def replay_carrier_events(call: Call) -> None:
 
 
 def find_call_id(event: CarrierEvent) -> int | None:
-    """By the carrier's id of the call, or by ours, which an outbound call carries before we have learnt the carrier's.
+    """By the carrier's call id, or by ours, which an outbound call carries before we know the carrier's.
 
-    A carrier speaks of its own calls alone.
+    A carrier only reports its own calls.
     """
     calls = Call.objects.filter(carrier=event.carrier, sandbox=False)
     named = int(event.client_state) if event.client_state.isdecimal() else 0
@@ -110,7 +109,7 @@ def find_call_id(event: CarrierEvent) -> int | None:
 
 
 def on_initiated(call: Call, event: CarrierEvent) -> None:
-    """Outbound: the carrier is dialling. (An inbound call begins in `calls.control.inbound`.)"""
+    """Outbound: the carrier is dialing. (Inbound calls start in `calls.control.inbound`.)"""
     if call.status == CallStatus.INITIATED:
         call.status = CallStatus.RINGING
         call.save(update_fields=["status"])
@@ -123,7 +122,7 @@ def on_answered(call: Call, event: CarrierEvent) -> None:
     if call.answered_at is not None:
         return
     if call.is_over and call.hangup_reported_at is None:
-        # We had given the call up before the carrier connected it.
+        # We gave up the call before the carrier connected it.
         commands.hang_up_after_commit(call)
         return
     was_over = call.is_over
@@ -154,9 +153,9 @@ def on_ended(call: Call, event: CarrierEvent) -> None:
 
 
 def finish_as_reported(call: Call) -> None:
-    """End a call that the carrier says is over, unless its answer, or who was reached in a transfer, may yet be reported.
+    """End a call that the carrier reports as over, unless its answer, or who was reached in a transfer, may still be reported.
 
-    `calls.clock.sweeper` decides when the grace for that is over.
+    `calls.clock.sweeper` ends it after the grace period.
     """
     if call.hangup_reported_at is None or call.is_over:
         return
@@ -166,7 +165,7 @@ def finish_as_reported(call: Call) -> None:
 
 
 def on_stream_failed(call: Call, event: CarrierEvent) -> None:
-    """Its session has it restarted, if that lives; else `calls.clock.sweeper` does."""
+    """Its session restarts it if it is alive; otherwise `calls.clock.sweeper` does."""
     if call.transferred_at is not None:
         return  # we left it ourselves
     is_old = call.stream_restarted_at is not None and call.stream_restarted_at > event.occurred_at
@@ -174,13 +173,13 @@ def on_stream_failed(call: Call, event: CarrierEvent) -> None:
         return  # our process closed it on its way out
     timeline.add_event(call.pk, "stream.failed", "telephony", at=event.occurred_at, reason=event.detail)
     if not call.is_over and not is_old:
-        # The session's process may have died; restarting the stream shows it.
+        # The session's process may have died; restarting the stream reveals it.
         call.stream_lost_at, call.stream_lost_reason = event.occurred_at, ""
         call.save(update_fields=["stream_lost_at", "stream_lost_reason"])
 
 
 def on_dtmf(call: Call, event: CarrierEvent) -> None:
-    """A live session writes keys down: those that its media stream brings, and of these those from when it was not there."""
+    """A live session records the keys of its own media stream, and reported keys only from before the stream."""
     if call.is_over:
         return
     if call.mode == CallMode.WEBHOOK:
@@ -193,7 +192,7 @@ def on_dtmf(call: Call, event: CarrierEvent) -> None:
 
 
 def _ending(handler: Callable[[Call, CarrierEvent], str]) -> Callable[[Call, CarrierEvent], None]:
-    """Handle an event that may say why the call is to be ended."""
+    """Handle an event that may determine why the call ends."""
 
     def handle(call: Call, event: CarrierEvent) -> None:
         if cause := handler(call, event):
@@ -221,9 +220,10 @@ HANDLERS: dict[CarrierEventType, Callable[[Call, CarrierEvent], None]] = {
 
 
 def request_end(call: Call, cause: str, *, at: datetime) -> None:
-    """End a call for a reason of ours. The call is billed up to `at` and not for the carrier's time to hang up.
+    """End a call for a reason of ours.
 
-    The row is locked. A call that never reached the carrier, and a sandbox call, end here; another when the carrier reports it.
+    The call is billed up to `at`, not for the time the carrier takes to hang up. The row is locked. A call that never reached the
+    carrier, and a sandbox call, end here; others end when the carrier reports it.
     """
     if call.is_over or call.hangup_reported_at is not None:
         return
@@ -282,13 +282,16 @@ def _trace_end(call: Call) -> None:
 
 
 def _ended_before_request(call: Call, ended_at: datetime, cause: str) -> bool:
-    """Whether nobody answered, which the carrier reported only after we had asked for the end."""
+    """Whether nobody had answered, if the carrier reports that only after our request."""
     assert call.end_requested_at is not None
     return call.answered_at is None and cause in NEVER_ANSWERED and ended_at < call.end_requested_at
 
 
 def _cause_of_request(call: Call) -> str:
-    """Why a call ended that we ended. One that was not answered did not end normally: it was canceled, or an inbound one declined."""
+    """The cause of a call that we ended.
+
+    If it was not answered, it did not end normally: it was canceled, or an inbound call was declined.
+    """
     cause = call.end_requested_cause
     if call.answered_at is not None or cause not in DECISIONS:
         return cause
@@ -298,7 +301,7 @@ def _cause_of_request(call: Call) -> str:
 
 
 def webhook_kept_failing(call: Call) -> bool:
-    """Whether the caller gave up unanswered because the developer's server kept failing."""
+    """Whether the caller hung up unanswered because the developer's server kept failing."""
     if call.mode != CallMode.WEBHOOK or call.direction != Direction.INBOUND:
         return False
     incoming = WebhookDelivery.objects.filter(subject=f"call:{call.pk}", event_type="call.incoming", wants_reply=True)
@@ -306,7 +309,7 @@ def webhook_kept_failing(call: Call) -> bool:
 
 
 def charge_late_answer(call: Call) -> None:
-    """The answer was reported after the grace: the charge follows what is finally known; webhooks already sent stand."""
+    """The answer was reported after the grace period: the charge uses the final facts; webhooks already sent stay as they are."""
     assert call.ended_at is not None
     assert call.answered_at is not None
     call.ended_at = max(call.ended_at, call.answered_at)
@@ -317,9 +320,9 @@ def charge_late_answer(call: Call) -> None:
 
 
 def model_spoke(call_id: int, *, at: datetime) -> None:
-    """The caller hears the model: from here on it is charged, for the whole call. Belongs into a transaction.
+    """The caller hears the model: from now on the model is charged, for the whole call.
 
-    Written after the call has ended, the charge follows what is finally known; reports already sent stay.
+    Call it in a transaction. If the call has already ended, the charge uses the final facts; reports already sent stay as they are.
     """
     if not Call.objects.filter(pk=call_id, model_spoke_at=None).exists():
         return
@@ -332,7 +335,7 @@ def model_spoke(call_id: int, *, at: datetime) -> None:
 
 
 def report_end(call: Call) -> None:
-    """The webhooks of the end: the itemised one of streaming calls, and the one of every call."""
+    """The webhooks of the end: the itemized one of streaming calls, and the one of every call."""
     assert call.ended_at is not None
     duration: dict[str, Any] = {"duration_seconds": call.duration_seconds}
     if call.mode == "streaming" and call.answered_at is not None:
@@ -358,7 +361,10 @@ def end_call(call_id: int, cause: str, *, at: datetime | None = None) -> None:
 
 
 def finish_hung_up(call_id: int) -> None:
-    """The grace for a late answer, of the call or of a transfer, is over. A stream that ran proves that the call had one."""
+    """The grace period for a late answer, of the call or of a transfer, is over.
+
+    A stream that ran proves that the call was answered.
+    """
     with transaction.atomic():
         call = Call.objects.locked(call_id)
         if call.is_over or call.hangup_reported_at is None:

@@ -1,7 +1,7 @@
-"""The inbound lookup: while a call rings, the developer's server may say who calls, which agent answers, and whether anybody does.
+"""The inbound lookup: while a call rings, the developer's server can say who is calling, which agent answers, or reject the call.
 
-The call waits for `WAIT_SECONDS` at most and then goes on with what is known. The request itself goes on for as long as any webhook,
-so that the log shows when a late response came. If this process dies, `calls.clock.sweeper` goes on with the call.
+The call waits for `WAIT_SECONDS` at most and then continues with what is known. The request itself has the timeout of any webhook, so
+that the log shows when a late response arrived. If this process dies, `calls.clock.sweeper` continues the call.
 """
 
 import asyncio
@@ -47,9 +47,9 @@ from webhooks.sending.signing import signature_headers, signing_keys
 logger = logging.getLogger(__name__)
 R = TypeVar("R")
 EVENT = "call.lookup"
-# The command to answer leaves within 2.5 s of the ring.
+# The command to answer is sent within 2.5 s of the ring.
 WAIT_SECONDS = 2.3
-MAX_AT_ONCE = 100  # of one account
+MAX_AT_ONCE = 100  # per account
 TOO_LATE = LookupOutcome(reason="timeout", detail=f"No response within {WAIT_SECONDS:g} seconds.")
 TOO_MANY = LookupOutcome(
     reason="too_many_lookups", detail=f"{MAX_AT_ONCE} lookups were already waiting for a response."
@@ -57,7 +57,7 @@ TOO_MANY = LookupOutcome(
 UNSIGNED = LookupOutcome(reason="unsigned", detail="The signing secret could not be decrypted.")
 LOST = LookupOutcome(reason="process_ended", detail="Our process ended before the response arrived.")
 
-# Continues with the call (`calls.control.inbound`), and returns what was wrong with the reply.
+# Continues the call (`calls.control.inbound`), and returns the problem with the reply.
 Done = Callable[[int, LookupOutcome], str]
 _at_once: Counter[int] = Counter()
 
@@ -73,7 +73,7 @@ class _Lookup:
 
 # --- asking -----------------------------------------------------------------------------------------------------------
 def begin(call: Call, done: Done) -> None:
-    """Ask once the transaction at hand has committed. The call is new, and of a number."""
+    """Send the lookup after the current transaction commits. The call is new and belongs to a number."""
     number = call.phone_number
     assert number is not None
     deadline = time.monotonic() + WAIT_SECONDS
@@ -105,7 +105,7 @@ def begin(call: Call, done: Done) -> None:
 def lookup_body(
     *, call_id: str, from_number: str, to_number: str, phone_number_id: str, agent_id: str | None, at: datetime
 ) -> str:
-    """The question that a developer's server is sent."""
+    """The request body sent to the developer's server."""
     return encode_body(
         {
             "event": EVENT,
@@ -121,7 +121,7 @@ def lookup_body(
 
 @cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """A loop of its own, in a thread: what waits there takes no thread from carrier commands."""
+    """An event loop in its own thread: waiting lookups take no thread from carrier commands."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="lookups", daemon=True).start()
     return loop
@@ -152,7 +152,7 @@ async def _ask(work: _Lookup) -> None:
 
 
 async def _await(work: _Lookup, post: "asyncio.Future[PostResult]") -> None:
-    """Let the call go on with the response or without it; then write down what came back, however late."""
+    """Continue the call with or without the response; then record the response, however late."""
     await asyncio.wait([post], timeout=max(0.0, work.deadline - time.monotonic()))
     is_late = not post.done()
     problem = await _in_thread(work.done, work.call_id, TOO_LATE if is_late else read_outcome(post.result()))
@@ -180,7 +180,7 @@ async def _in_thread(function: Callable[..., R], *arguments: object) -> R | None
 
 # --- what comes of it -------------------------------------------------------------------------------------------------
 def settle(call: Call, outcome: LookupOutcome) -> LookupOutcome:
-    """Put the reply, or the lack of one, into the call; its row is locked. Returns what finally came of the lookup."""
+    """Apply the reply, or its absence, to the call; its row is locked. Returns the final outcome of the lookup."""
     agent: Agent | None = None
     if outcome.reply is not None and not call.is_over:
         agent, outcome = _find_agent(call, outcome.reply, outcome)
@@ -224,7 +224,7 @@ def _note(call: Call, outcome: LookupOutcome) -> None:
 
 
 def _reject(call: Call) -> None:
-    """Busy for the caller, and free."""
+    """Busy for the caller, and free of charge."""
     now = timezone.now()
     timeline.add_event(call.pk, "call.refused", "webhook", at=now, reason="rejected_by_lookup")
     call.end_requested_at, call.end_requested_cause = now, HangupCause.REJECTED
@@ -233,7 +233,7 @@ def _reject(call: Call) -> None:
 
 
 def _find_agent(call: Call, reply: LookupReply, outcome: LookupOutcome) -> tuple[Agent | None, LookupOutcome]:
-    """The agent of the reply; if it cannot take the call, nothing of the reply is used."""
+    """The agent in the reply; if it cannot answer the call, the whole reply is ignored."""
     if reply.agent_id is None:
         return None, outcome
     agent = Agent.objects.filter(developer_id=call.developer_id, pk=reply.agent_id).first()
@@ -257,7 +257,7 @@ def _find_agent(call: Call, reply: LookupReply, outcome: LookupOutcome) -> tuple
 
 
 def _number_with(call: Call, agent: Agent) -> PhoneNumber | None:
-    """The call's number, if the reply names the agent that it has anyway: then the number's version of it answers."""
+    """The call's number, if the reply names the agent that it already has: then the number's version of that agent answers."""
     number = call.phone_number
     return number if number is not None and number.agent_id == agent.pk else None
 
@@ -268,7 +268,7 @@ def _resolve(call: Call, agent: Agent) -> CallConfig:
 
 
 def _configure(call: Call, agent: Agent | None, reply: LookupReply) -> CallConfig:
-    """The configuration with the reply in it. Saves what depends on it on the call, but not `config` itself."""
+    """The configuration with the reply applied. Saves the dependent fields on the call, but not `config` itself."""
     config = call.settings
     if agent is not None:
         config = _resolve(call, agent)

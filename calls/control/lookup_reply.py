@@ -1,4 +1,4 @@
-"""What a developer's server says about a caller: read strictly, or not used at all."""
+"""Parses a lookup reply strictly: it is used as a whole, or not at all."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from calls.metadata import metadata_problems
 from webhooks.http.outbound_http import PostResult
 
 LARGEST_ID = 2**63 - 1
-LARGEST_ID_DIGITS = len(str(LARGEST_ID))  # Python refuses to read a number of many thousand digits
+LARGEST_ID_DIGITS = len(str(LARGEST_ID))  # Python refuses to parse a number with thousands of digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class LookupReply:
 
 @dataclass(frozen=True, slots=True)
 class LookupOutcome:
-    """What came of a lookup: a reply, or why there is none. `reason` is for machines, `detail` for the developer."""
+    """The outcome of a lookup: a reply, or why there is none. `reason` is for machines, `detail` for the developer."""
 
     reply: LookupReply | None = None
     reason: str = ""
@@ -41,7 +41,7 @@ class MalformedReply(Exception):
 
 
 def read_outcome(response: PostResult) -> LookupOutcome:
-    """What a response says. Without a body it says nothing, which is no failure."""
+    """The meaning of a response. An empty body is an empty reply, not a failure."""
     if response.status is None:
         reason = "timeout" if response.is_timeout else "unreachable"
         return LookupOutcome(reason=reason, detail=response.error or "", latency_ms=response.latency_ms)
@@ -60,7 +60,7 @@ def read_outcome(response: PostResult) -> LookupOutcome:
 
 
 def parse_reply(body: str) -> LookupReply:
-    """Read a response's body; unknown fields are ignored, and null is the same as absent. Raises MalformedReply."""
+    """Parse a response body; unknown fields are ignored, and null counts as absent. Raises MalformedReply."""
     if not body.strip():
         return LookupReply()
     try:
@@ -79,7 +79,7 @@ def parse_reply(body: str) -> LookupReply:
 
 
 def _agent_id(value: Any) -> int | None:
-    """A number, or one in digits, as the request has it."""
+    """A number, or digits in a string, as in the request."""
     if value in (None, ""):
         return None
     digits = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""

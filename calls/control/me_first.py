@@ -1,7 +1,7 @@
-"""Call me first: we ring the phone of the person who asks, say who is called, and connect them when they press a key.
+""" "Call me first": we ring the user's own phone, say who will be called, and connect them when they press a key.
 
-The key keeps a voicemail from being connected to anybody. Nobody else speaks in such a call: no agent, and the developer's server is
-not asked what to say. `calls.control.me_first_keys` acts on the key.
+The key prevents connecting a voicemail. Nobody else speaks in such a call: no agent takes part, and the developer's server is not asked.
+`calls.control.me_first_keys` handles the key.
 """
 
 from datetime import datetime, timedelta
@@ -19,14 +19,17 @@ from calls.models import Call, CallStatus, HangupCause, Transfer
 from calls.policy import gate
 from phone_numbers.models import CallMode, PhoneNumber
 
-# Who has not pressed a key by then, of the answer or of the last attempt, is no person.
+# If no key is pressed within this time after the answer or the last attempt, nobody is there.
 CONFIRMS_WITHIN = timedelta(seconds=60)
-# A "Hello?" may drown the text, or have the carrier cut it off.
+# A "Hello?" may drown out the text, or make the carrier cut it off.
 SAID_AGAIN_EVERY = timedelta(seconds=20)
 
 
 def place(*, developer: Developer, number: PhoneNumber, own_phone: str, to: str) -> Call:
-    """Ring `own_phone`, then on a key `to`. Raises as `outbound.place_call`, and Forbidden where `to` is refused now."""
+    """Ring `own_phone`, then dial `to` when a key is pressed.
+
+    Raises like `outbound.place_call`, and Forbidden if `to` is refused now.
+    """
     if own_phone == to:
         raise InvalidRequest({"own_phone": ["Enter a number other than the one to call."]})
     now = timezone.now()
@@ -42,13 +45,13 @@ def place(*, developer: Developer, number: PhoneNumber, own_phone: str, to: str)
 
 
 def end_unconfirmed(now: datetime) -> None:
-    """A rule of the sweeper: nobody pressed a key, at first or after an attempt that failed."""
+    """A rule of the sweeper: nobody pressed a key, either initially or after a failed attempt."""
     for call in _unconfirmed(now - CONFIRMS_WITHIN):
         lifecycle.end_call(call.pk, HangupCause.SILENCE_TIMEOUT, at=now)
 
 
 def ask_again(now: datetime) -> None:
-    """A rule of the sweeper: the person who answered may not have heard what to do."""
+    """A rule of the sweeper: the person who answered may not have heard the instructions."""
     for found in _unconfirmed(now - SAID_AGAIN_EVERY).filter(transfers=None):
         assert found.answered_at is not None
         with transaction.atomic():
@@ -57,7 +60,7 @@ def ask_again(now: datetime) -> None:
 
 
 def _unconfirmed(since: datetime) -> QuerySet[Call]:
-    """Those that have waited for a key since then."""
+    """Calls that have waited for a key since then."""
     undecided = Transfer.objects.filter(call=OuterRef("pk"), failed_at=None)
     waiting = Call.objects.filter(status=CallStatus.ANSWERED, end_requested_at=None).exclude(connect_to="")
     waits_since = Greatest("answered_at", Max("transfers__failed_at"))
@@ -65,7 +68,7 @@ def _unconfirmed(since: datetime) -> QuerySet[Call]:
 
 
 def _ask(call: Call, time: int) -> None:
-    """Say what to do, for the first time (0) or once more. The row is locked."""
+    """Say the instructions, for the first time (0) or again. The row is locked."""
     speech.say(call, f"Press any key to call {_spoken(call.connect_to)}.", key=f"me-first:{call.pk}:{time}")
 
 

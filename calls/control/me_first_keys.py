@@ -1,4 +1,4 @@
-"""What the keys do of somebody who is called first (`calls.control.me_first`)."""
+"""Handles the keys of a user who is called first (`calls.control.me_first`)."""
 
 from django.db import transaction
 from django.db.models import Max
@@ -10,9 +10,9 @@ from phone_numbers.carriers.carrier_events import CarrierEvent
 
 
 def on_key(call: Call, event: CarrierEvent) -> None:
-    """Connect them. A key after nobody answered calls again; one while it rings, however late it is reported, does nothing.
+    """Connect the user.
 
-    The row is locked.
+    If nobody answered, a key calls again; a key pressed while it rings, however late it is reported, does nothing. The row is locked.
     """
     if call.end_requested_at is not None or call.transferred_at is not None:
         return

@@ -1,7 +1,7 @@
-"""Which process a call's audio goes to.
+"""Which process receives a call's audio.
 
-Processes of the role `media` announce themselves in a table every second. A new stream goes to the one with the fewest calls, and
-to the web processes where there is none. A stream that broke comes back to the process that holds the call's session.
+Processes of the role `media` announce themselves in a table every second. A new stream goes to the one with the fewest calls, and to the
+web processes if there is none. A stream that broke returns to the process that holds the call's session.
 """
 
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ FORGOTTEN_AFTER = timedelta(days=1)
 
 @dataclass(slots=True)
 class OwnProcess:
-    """What this process is to others."""
+    """This process, as seen by others."""
 
-    name: str = ""  # of a media process that is ready for calls
+    name: str = ""  # for a media process that is ready for calls
 
 
 OWN = OwnProcess()
 
 
 def enlist() -> None:
-    """This process is a media process from now on, ready for calls."""
+    """Register this process as a media process that is ready for calls."""
     MediaNode.objects.update_or_create(
         name=settings.MEDIA_NODE,
         defaults={"url": settings.MEDIA_STREAM_URL, "seen_at": Now(), "accepts_calls": True, "calls": 0},
@@ -41,7 +41,7 @@ def enlist() -> None:
 
 
 def announce(calls: int) -> bool:
-    """A sign of life of this process, which holds that many calls. False if it has been forgotten: `enlist` again."""
+    """Report that this process is alive and how many calls it holds. False if its row is gone: call `enlist` again."""
     own = MediaNode.objects.filter(name=OWN.name)
     return bool(own.update(seen_at=Now(), calls=calls, late_frames=AUDIO.late, lost_frames=AUDIO.lost_on_line))
 
@@ -52,17 +52,17 @@ def withdraw() -> None:
 
 
 def is_any_there() -> bool:
-    """Whether new streams go to a media process, not to the web processes."""
+    """Whether new streams go to a media process instead of the web processes."""
     return _alive().exists()
 
 
 def stream_base(call: Call) -> str:
-    """Where the first stream of a call goes: a WebSocket URL without the token."""
+    """The target of a call's first stream: a WebSocket URL without the token."""
     return _least_busy(without=call.media_node)
 
 
 def stream_base_again(call: Call, *, is_session_alive: bool) -> str:
-    """Where a stream goes after one that broke: to the call's session if that is alive, else to another process."""
+    """The target after a broken stream: the call's session if it is alive, otherwise another process."""
     if not is_session_alive:
         return _least_busy(without=call.media_node)
     if not call.media_node:
@@ -79,7 +79,7 @@ def _least_busy(without: str) -> str:
     node = _alive().exclude(name=without).order_by("calls", "name").first()
     if node is None:
         return _web()
-    # Counted at once: many calls may come before its next sign of life.
+    # Counted immediately: many calls may arrive before its next sign of life.
     MediaNode.objects.filter(pk=node.pk).update(calls=F("calls") + 1)
     return node.url
 

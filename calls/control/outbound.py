@@ -32,9 +32,9 @@ from phone_numbers.carriers.registry import get_carrier
 from phone_numbers.models import CallMode, PhoneNumber
 
 RING_SECONDS = 30
-# The carrier ends the call automatically this long after we should have.
+# The carrier automatically ends the call this long after we should have.
 CARRIER_LIMIT_SLACK_SECONDS = 60
-# What a call has of its number's settings in which people speak with each other. All else is an agent's.
+# The number's settings that apply to a call between people. All others concern an agent.
 SETTINGS_WITHOUT_AGENT = ("recording_enabled", "transcription_enabled", "max_call_duration", "max_cost_per_call")
 
 
@@ -49,10 +49,11 @@ def place_call(
     metadata: Mapping[str, str] | None = None,
     api_key: ApiKey | None = None,
 ) -> Call:
-    """Dial `to` from `number`. `request` holds the overrides of this call alone; `api_key` is the one that asked for it.
+    """Dial `to` from `number`.
 
-    Raises Forbidden (policy), InsufficientFunds, TooManyRequests (caps), InvalidRequest, Conflict (number suspended) before
-    anything is dialed, UpstreamFailed when the carrier refuses: the call is then kept as failed.
+    `request` overrides settings for this call; `api_key` is the key of the request. Raises Forbidden (policy), InsufficientFunds,
+    TooManyRequests (caps), InvalidRequest, Conflict (number suspended) before dialing, UpstreamFailed if the carrier refuses: the call is
+    then stored as failed.
     """
     call = begin_call(
         developer=developer,
@@ -81,9 +82,9 @@ def begin_call(
     api_key: ApiKey | None = None,
     connect_to: str = "",
 ) -> Call:
-    """A call that is admitted and written down, for `dial`. Arguments and errors as of `place_call`.
+    """Admit and store a call for `dial`.
 
-    With `connect_to` no agent takes part in it (`calls.control.me_first`).
+    Arguments and errors are those of `place_call`. With `connect_to`, no agent takes part (`calls.control.me_first`).
     """
     _refuse_inactive(number)
     variables: dict[str, str] = request.get("dynamic_variables") or {}
@@ -118,7 +119,7 @@ def _refuse_inactive(number: PhoneNumber) -> None:
 
 
 def _without_agent(config: CallConfig) -> CallConfig:
-    """The callee hears a short announcement, which speech does not interrupt, and the call is not analyzed."""
+    """The callee hears a short announcement that speech does not interrupt, and the call is not analyzed."""
     kept = {name: getattr(config, name) for name in SETTINGS_WITHOUT_AGENT}
     sources = {name: source for name, source in config.sources.items() if name in kept}
     return CallConfig(**kept, interruptible=False, greeting_message="", sources=sources)
@@ -146,7 +147,7 @@ def _describe(number: PhoneNumber, config: CallConfig, agent: Agent | None, *, m
 def _checked_config(
     number: PhoneNumber, request: Mapping[str, Any], agent: Agent | None, *, is_streaming: bool
 ) -> CallConfig:
-    """The settings of a call. Raises InvalidRequest, and Forbidden for a number that cannot be transferred to."""
+    """The settings of a call. Raises InvalidRequest, and Forbidden for an invalid transfer number."""
     destinations.check_field("transfer_number", request.get("transfer_number"), developer_id=number.developer_id)
     check_fallback_number(request.get("fallback_number"), developer_id=number.developer_id)
     config = resolution.resolve(request=request, request_agent=agent, number=number)
@@ -162,7 +163,7 @@ def _checked_config(
 
 
 def _keep_refused(call: Call, refusal: Forbidden, now: datetime) -> None:
-    """Write down a call that the gate refused, for the list of calls. Nobody is told of it but who asked."""
+    """Store a call that the policy refused, for the list of calls. Only its requester is notified."""
     if refusal.code not in gate.REASONS:
         return
     call.status, call.hangup_cause, call.refusal_reason = CallStatus.FAILED, HangupCause.REJECTED, refusal.code
@@ -180,17 +181,17 @@ def check_streaming(config: CallConfig) -> None:
 
 
 def refuse(found: Mapping[str, list[str]]) -> None:
-    """Raises InvalidRequest, by the names that the API has, where there is anything."""
+    """Raises InvalidRequest with the API's field names if there are any problems."""
     if found:
         raise InvalidRequest({"model" if name == "model_slug" else name: texts for name, texts in found.items()})
 
 
 def dial(call: Call, *, is_repeated: bool = False) -> None:
-    """Have the carrier place a call that `begin_call` wrote down. A repeat is the same command. Raises UpstreamFailed."""
+    """Have the carrier place a call stored by `begin_call`. A repeat is the same command. Raises UpstreamFailed."""
     try:
         carrier_call_id = _place_at_carrier(call)
     except CarrierError as error:
-        if is_repeated:  # the refusal of a repeat says nothing about the first time
+        if is_repeated:  # if a repeat is refused, the first attempt may still have succeeded
             error.reason = fallback.UNCERTAIN
         carrier_call_id = fallback.dial_instead(call, error, _place_at_carrier)
         if not carrier_call_id:

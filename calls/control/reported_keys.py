@@ -1,4 +1,4 @@
-"""The keys of a caller's telephone that the carrier has reported, for a session that starts after some of them."""
+"""DTMF keys that the carrier has reported, for a session that starts after some of them."""
 
 from django.utils import timezone
 
@@ -8,7 +8,7 @@ from phone_numbers.carriers.carrier_events import CarrierEventType
 
 
 def reported_keys(call_id: int) -> list[KeyPressed]:
-    """All of them by now, oldest first."""
+    """All keys reported so far, oldest first."""
     call, now = Call.objects.get(pk=call_id), timezone.now()
     reports = CarrierEventRecord.objects.filter(
         carrier=call.carrier, carrier_call_id=call.carrier_call_id, event_type=CarrierEventType.DTMF

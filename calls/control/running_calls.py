@@ -16,7 +16,7 @@ from phone_numbers.models import CallMode
 
 
 def hang_up(*, call: Call) -> None:
-    """End a call at its owner's wish. Raises Conflict when it is over."""
+    """End a call at its owner's request. Raises Conflict if it is over."""
     with transaction.atomic():
         fresh = Call.objects.locked(call.pk)
         if fresh.is_over or fresh.end_requested_at is not None:
@@ -27,9 +27,9 @@ def hang_up(*, call: Call) -> None:
 
 
 def speak(*, call: Call, text: str) -> None:
-    """Have a text said to the caller; on a call that is not answered yet, as soon as it is. Raises Conflict when it is over.
+    """Speak a text to the caller; if the call is not answered yet, as soon as it is.
 
-    A streaming call has one voice, its model's, which is asked to say it.
+    Raises Conflict if it is over. A streaming call has a single voice, its model's, which is asked to say the text.
     """
     if call.mode == CallMode.STREAMING and call.status == CallStatus.ANSWERED:
         if call.transferred_at or not session_messages.ask_session(call.pk, Speak(text)):
@@ -47,8 +47,10 @@ def speak(*, call: Call, text: str) -> None:
 
 
 def transfer(*, call: Call, to: str, briefing: str = "") -> None:
-    """Hand a running call over to another number, whose holder hears the `briefing` first. Raises Conflict, Forbidden,
-    InsufficientFunds, InvalidRequest (a carrier that cannot speak)."""
+    """Transfer a running call to another number; the recipient first hears the `briefing`.
+
+    Raises Conflict, Forbidden, InsufficientFunds, InvalidRequest (the carrier cannot speak).
+    """
     if briefing and not call.sandbox and not offers(call.carrier, Speech):
         raise InvalidRequest({"briefing": ["The call's carrier cannot speak, so nobody would hear it."]})
     try:
@@ -64,9 +66,9 @@ def transfer(*, call: Call, to: str, briefing: str = "") -> None:
 
 
 def whisper(*, call: Call, text: str, by: str) -> None:
-    """Give the model of a running call an instruction, which the caller does not hear. Raises Conflict when no model has taken it.
+    """Send the model of a running call an instruction that the caller does not hear.
 
-    `by` is who says so: an account user's email address.
+    Raises Conflict if no model has received it. `by` is the sender: an account user's email address.
     """
     if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
         raise Conflict("You can only whisper in a running call with an AI agent.", code="call_not_streaming")
@@ -75,9 +77,9 @@ def whisper(*, call: Call, text: str, by: str) -> None:
 
 
 def inject_context(*, call: Call, message: str, by: str = "") -> None:
-    """Give the model of a running call a note, wherever the call is held. Raises Conflict when no model has taken it.
+    """Send the model of a running call context, wherever the call is held.
 
-    `by` is who does so: the name of an API key, or an account user's email address.
+    Raises Conflict if no model has received it. `by` is the sender: the name of an API key, or an account user's email address.
     """
     if call.mode != CallMode.STREAMING or call.status != CallStatus.ANSWERED:
         raise Conflict("Context can only be sent to a running streaming call.", code="call_not_streaming")

@@ -1,7 +1,7 @@
-"""Calls that are placed later, once: written down, canceled, and dialed by the clock (`calls.clock.due_calls`).
+"""Scheduled calls, each placed once: stored, canceled, and dialed by the clock (`calls.clock.due_calls`).
 
-A row is decided in the transaction that admits its call, so there is one call for it at most. The carrier is commanded after the
-commit; a command that was lost with its process is given again under the same id, of which the carrier obeys one.
+A row is settled in the transaction that admits its call, so there is at most one call for it. The command to the carrier follows the
+commit; if it is lost with its process, it is repeated under the same id, which the carrier runs once.
 """
 
 import logging
@@ -24,10 +24,10 @@ from phone_numbers.models import CallMode, PhoneNumber
 
 logger = logging.getLogger(__name__)
 Status = ScheduledCall.Status
-MAX_WAITING = 1_000  # of an account
-AT_ONCE = 100  # dialed side by side
+MAX_WAITING = 1_000  # per account
+AT_ONCE = 100  # dialed concurrently
 LATEST_IN = timedelta(days=366)
-# A call whose time passed longer ago, while no clock was running, might come at a time nobody meant.
+# If no clock was running for longer than this, the call would come at an unintended time.
 MISSED_AFTER = timedelta(minutes=15)
 COMMAND_LOST_AFTER = timedelta(seconds=5)
 
@@ -43,7 +43,7 @@ def schedule(
     due_at: datetime,
     time_zone: str,
 ) -> ScheduledCall:
-    """Write a call down for a later moment. Raises InvalidRequest, and Forbidden where the policy would refuse it at that time."""
+    """Schedule a call. Raises InvalidRequest, and Forbidden if the policy would refuse it at that time."""
     now = timezone.now()
     if not now < due_at <= now + LATEST_IN:
         raise InvalidRequest({"time": ["Choose a time in the future, within a year."]})
@@ -65,14 +65,14 @@ def schedule(
 
 
 def scheduled_of(developer: Developer) -> QuerySet[ScheduledCall]:
-    """The scheduled calls of an account, with what a list needs."""
+    """The scheduled calls of an account, with related rows for a list."""
     return ScheduledCall.objects.filter(developer=developer).select_related(
         "phone_number", "phone_number__agent", "agent"
     )
 
 
 def cancel(*, developer: Developer, pk: int) -> None:
-    """Raises NotFound, and Conflict for a call that was dialed or refused already."""
+    """Raises NotFound, and Conflict for a call that was already dialed or refused."""
     with transaction.atomic():
         row = ScheduledCall.objects.select_for_update().filter(developer=developer, pk=pk).first()
         if row is None:
@@ -83,7 +83,7 @@ def cancel(*, developer: Developer, pk: int) -> None:
 
 
 def due(now: datetime) -> list[int]:
-    """The ids of the calls whose time has come: the oldest of each account, then the next of each: none waits for all of another."""
+    """The ids of due calls: the oldest of each account, then the next of each, so that no account waits for all calls of another."""
     waiting = ScheduledCall.objects.filter(status=Status.WAITING, due_at__lte=now)
     turn = Window(RowNumber(), partition_by=F("developer"), order_by=("due_at", "pk"))
     in_turn = waiting.annotate(turn=turn).order_by("turn", "due_at", "pk")
@@ -91,7 +91,7 @@ def due(now: datetime) -> list[int]:
 
 
 def dial_due(pk: int, now: datetime) -> None:
-    """Dial a call whose time has come, or write down why not. Of several processes one does."""
+    """Dial a due call, or record why not. If several processes try, one succeeds."""
     with transaction.atomic():
         waiting = ScheduledCall.objects.filter(pk=pk, status=Status.WAITING, due_at__lte=now)
         row = waiting.select_for_update(of=("self",), skip_locked=True).select_related("developer", "agent").first()
@@ -107,13 +107,13 @@ def dial_due(pk: int, now: datetime) -> None:
 
 
 def resume(now: datetime) -> None:
-    """Dial once more what was begun and lost with its process before the carrier knew of it."""
+    """Dial again a call whose command was lost with its process before the carrier knew of it."""
     for call in begun(now).filter(started_at__lt=now - COMMAND_LOST_AFTER):
         _dial(call, is_repeated=True)
 
 
 def begun(now: datetime) -> QuerySet[Call]:
-    """Scheduled calls of which the carrier has not reported anything yet, as long as they may still be dialed."""
+    """Scheduled calls that the carrier has not reported yet, while they may still be dialed."""
     return Call.objects.filter(
         scheduled__due_at__gt=now - MISSED_AFTER,
         status=CallStatus.INITIATED,
@@ -123,7 +123,7 @@ def begun(now: datetime) -> QuerySet[Call]:
 
 
 def _begin(row: ScheduledCall, now: datetime) -> Call:
-    """The call, admitted by the balance, limits and policy of now. Raises ApplicationError."""
+    """The call, admitted under the current balance, limits and policy. Raises ApplicationError."""
     if row.due_at < now - MISSED_AFTER:
         raise Conflict("The server was not running at this time.", code="missed")
     if row.has_own_agent and row.agent is None:

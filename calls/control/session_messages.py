@@ -1,7 +1,6 @@
-"""What reaches a live session from outside: by its group in the channel layer, in whichever process it is.
+"""Messages to a live session, sent through its group in the channel layer to whichever process has it.
 
-`calls.live.control_loop` acts on the messages. Where the sender must know what became of one, the answer comes back through a
-list in Redis, for which it waits.
+`calls.live.control_loop` handles them. If the sender must know the outcome, it waits for the answer in a Redis list.
 """
 
 import asyncio
@@ -19,14 +18,14 @@ from bubblyphone.core.redis import get_redis, reached
 from bubblyphone.core.waiting import run_waiting
 
 logger = logging.getLogger(__name__)
-# Below the time-out of the Redis client.
+# Below the timeout of the Redis client.
 ANSWER_SECONDS = 1.5
 ANSWER_KEPT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Another session has taken the call over."""
+    """Another session has taken over the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +60,14 @@ class ScreeningDetected:
 
 @dataclass(frozen=True, slots=True)
 class GreetingEnded:
-    """Of an answering machine."""
+    """The greeting of an answering machine ended."""
 
     seconds_ago: float
 
 
 @dataclass(frozen=True, slots=True)
 class AddContext:
-    """Text for the model, which is answered: whether it was taken. `by` is who sends it."""
+    """Context for the model. Answered with whether it was received. `by` is the sender."""
 
     text: str
     by: str = ""
@@ -76,7 +75,7 @@ class AddContext:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """Of a tool that a session before this one called; answered."""
+    """Result of a tool that a previous session of this call had started; answered."""
 
     tool: str
     result: Mapping[str, Any]
@@ -84,14 +83,14 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """A text to be spoken to the caller; answered."""
+    """A text to speak to the caller; answered."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPressed:
-    """The carrier reports a key of the caller's telephone, apart from the stream. `event_id` is the report's."""
+    """The carrier reports a DTMF key, apart from the stream. `event_id` is the report's."""
 
     event_id: str
     digit: str
@@ -100,7 +99,7 @@ class KeyPressed:
 
 @dataclass(frozen=True, slots=True)
 class Whisper:
-    """An instruction for the model of somebody who follows the call; answered."""
+    """An instruction for the model from somebody who follows the call; answered."""
 
     text: str
     by: str
@@ -108,9 +107,9 @@ class Whisper:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """A page listens, or still does: without this message for some seconds it does not any more. Answered.
+    """A page starts or continues to listen; without this message for some seconds it stops.
 
-    `listener` is the id of the connection, `by` the account user's name.
+    Answered. `listener` is the id of the connection, `by` the account user's name.
     """
 
     listener: str
@@ -124,7 +123,7 @@ class StopListening:
 
 @dataclass(frozen=True, slots=True)
 class TakeOverCall:
-    """The person who listens takes the agent's place; answered, with the reason if they cannot."""
+    """The listener takes the agent's place; answered, with the reason if it is not possible."""
 
     listener: str
     by: str
@@ -132,7 +131,7 @@ class TakeOverCall:
 
 @dataclass(frozen=True, slots=True)
 class GiveBack:
-    """The agent gets the call back; `reason` is for the timeline."""
+    """Returns the call to the agent; `reason` is for the timeline."""
 
     listener: str
     reason: str
@@ -161,7 +160,7 @@ _TYPES: dict[str, type[SessionMessage]] = {kind.__name__: kind for kind in get_a
 
 
 def encode(message: SessionMessage) -> dict[str, Any]:
-    """As the channel layer carries it."""
+    """The message in the format of the channel layer."""
     return {"type": type(message).__name__, **{entry.name: getattr(message, entry.name) for entry in fields(message)}}
 
 
@@ -179,7 +178,7 @@ def session_group(call_id: int) -> str:
 
 
 def listeners_group(call_id: int) -> str:
-    """The group in which the pages listen that follow a call."""
+    """The group of the pages that follow a call."""
     return f"call.{call_id}.listeners"
 
 
@@ -189,13 +188,13 @@ def microphone_group(call_id: int) -> str:
 
 
 def tell_session(call_id: int, message: SessionMessage) -> None:
-    """Send without waiting. A session that is not there any more does not mind. Raises RedisError."""
+    """Send without waiting. Does nothing if the session is gone. Raises RedisError."""
     with reached():
         run_waiting(_send, session_group(call_id), encode(message))
 
 
 async def _send(group: str, message: dict[str, Any]) -> None:
-    """The channel layer itself would wait for ever."""
+    """The channel layer itself would wait forever."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             await get_channel_layer().group_send(group, message)
@@ -205,7 +204,7 @@ async def _send(group: str, message: dict[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SessionAnswer:
-    """What became of a message. `reason`: why it was not carried out, in words for the sender; "" where no session has answered."""
+    """The outcome of a message. `reason`: why it was not carried out, in words for the sender; "" if no session answered."""
 
     is_done: bool
     reason: str = ""

@@ -1,8 +1,7 @@
-"""What developers have said in a call, and what the carrier reports that the caller said. In webhook mode the carrier's voice
-speaks; a streaming call has one voice, its model's.
+"""Speech with the carrier's voice, and the carrier's reports of what the caller said.
 
-Functions that take a locked call belong into its transaction; the carrier is told after the commit. Command ids are made of rows,
-so that a command given again is obeyed once.
+In webhook mode the carrier's voice speaks; a streaming call has a single voice, its model's. Call functions that take a locked call in
+its transaction; the carrier is notified after the commit. Command ids derive from rows, so a repeated command runs once.
 """
 
 import logging
@@ -33,14 +32,14 @@ PAUSES = (re.compile(r"(?<=[;:,–—])\s|(?<=[；：，、])"), re.compile(r"\s
 
 # --- speaking ---------------------------------------------------------------------------------------------------------
 def say(call: Call, text: str, *, key: str) -> None:
-    """Have a text said: now, or as soon as the call is answered. Once for each `key`. The row is locked."""
+    """Speak a text: now, or as soon as the call is answered. Once per `key`. The row is locked."""
     _, is_new = Utterance.objects.get_or_create(key=key, defaults={"call": call, "text": text})
     if is_new and call.status == CallStatus.ANSWERED:
         commands.after_commit(send_waiting, call.pk)
 
 
 def send_waiting(call_id: int) -> None:
-    """Give the carrier all that is still to be said, in its order. What it cannot take now is tried again by the sweeper."""
+    """Send the carrier all waiting texts, in order. The sweeper retries those it cannot accept now."""
     call = Call.objects.get(pk=call_id)
     for utterance in _waiting(call):
         if call.mode == CallMode.STREAMING:
@@ -60,7 +59,7 @@ def send_waiting(call_id: int) -> None:
 
 
 def take_waiting(call: Call) -> tuple[str, ...]:
-    """What was to be said before a streaming call was answered, for its session to say: given once."""
+    """Texts waiting since before a streaming call was answered, for its session to say; returned once."""
     with transaction.atomic():
         waiting = list(_waiting(call).select_for_update())
         _hand_over(waiting)
@@ -72,13 +71,13 @@ def _waiting(call: Call) -> QuerySet[Utterance]:
 
 
 def _hand_over(utterances: list[Utterance]) -> None:
-    """The model has them: what it makes of them is in its own transcript."""
+    """The model has received them; what it says is in its own transcript."""
     now = timezone.now()
     Utterance.objects.filter(pk__in=[utterance.pk for utterance in utterances]).update(sent_at=now, ended_at=now)
 
 
 def _is_refused(call: Call, event_type: str, error: CarrierError) -> bool:
-    """Write down that the carrier will not do as it was told. False when it may do so later."""
+    """Record that the carrier refuses a command. False if it may accept it later."""
     logger.warning("The carrier could not speak and listen: %s", error, extra={"call_id": call.pk})
     if error.retryable or error.reason == "not_answered":
         return False
@@ -88,7 +87,7 @@ def _is_refused(call: Call, event_type: str, error: CarrierError) -> bool:
 
 
 def _send(call: Call, utterance: Utterance) -> int:
-    """In how many pieces."""
+    """The number of pieces."""
     carrier = get_carrier(call, Speech)
     pieces = list(split_text(utterance.text, carrier.max_speech_characters))
     for number, piece in enumerate(pieces):
@@ -110,7 +109,7 @@ def note_sent(call: Call, utterance: Utterance, pieces: int, *, at: datetime) ->
 
 
 def split_text(text: str, limit: int) -> Iterator[str]:
-    """Pieces of at most `limit` characters that end where a sentence does; a clause or a word, if it is too long on its own."""
+    """Pieces of at most `limit` characters that end with a sentence, or with a clause or word if a sentence is too long."""
     piece = ""
     for sentence in SENTENCE_END.split(text.strip()):
         for part in _cut(sentence, limit):
@@ -137,14 +136,14 @@ def _item_id(utterance: Utterance) -> str:
 
 
 def _being_said(call: Call, at: datetime) -> QuerySet[Utterance]:
-    """What was being said, or waited to be, at that moment, the oldest first. A late report is not about what came after it."""
+    """Texts being spoken or waiting at that time, oldest first. A late report does not concern later texts."""
     return Utterance.objects.filter(call=call, sent_at__lte=at, ended_at=None)
 
 
 def cut_off(call: Call, at: datetime) -> bool:
-    """The carrier's voice falls silent before it has said everything; whether there was something to say.
+    """The carrier's voice stops before it has said everything; returns whether anything was pending.
 
-    Of the utterance under way it is known how long it was heard, not how much of its text; of those behind it nothing was.
+    For the current utterance we know how long it was heard, but not how much of its text; later ones were not heard.
     """
     speaking = _being_said(call, at)
     stopped = list(speaking)
@@ -159,7 +158,7 @@ def cut_off(call: Call, at: datetime) -> bool:
 
 
 def _milliseconds_heard(call: Call, utterance: Utterance, at: datetime) -> int | None:
-    """Of the utterance under way; None where the carrier has not reported its beginning."""
+    """For the current utterance; None if the carrier has not reported its start."""
     before = call.utterances.filter(pk__lt=utterance.pk).aggregate(Max("ended_at"))["ended_at__max"]
     since = max(filter(None, (utterance.sent_at, before)))
     begun = call.events.filter(event_type="speak.started", event_timestamp__gte=since, event_timestamp__lte=at)
@@ -172,16 +171,16 @@ def on_speak_started(call: Call, event: CarrierEvent) -> None:
 
 
 def on_speak_ended(call: Call, event: CarrierEvent) -> None:
-    """The carrier says what it is given in its order: a piece of the oldest utterance that is not over has been said.
+    """The carrier speaks texts in order: a piece of the oldest unfinished utterance was spoken.
 
-    One that ends because the call does is left to `cut_off`.
+    If it ended because the call did, `cut_off` handles it.
     """
     timeline.add_event(call.pk, "speak.ended", "telephony", at=event.occurred_at)
     if event.detail == CUT_OFF:
         return
     at = event.occurred_at
     waiting = Utterance.objects.filter(call=call, sent_at__lte=at, pieces_to_come__gt=0)
-    # Of a call that is over, `cut_off` has ended what it had no report of.
+    # After the end of a call, `cut_off` has ended the unreported ones.
     utterance = waiting.filter(ended_at__gte=at).first() if call.is_over else waiting.filter(ended_at=None).first()
     if utterance is None:
         return
@@ -194,14 +193,14 @@ def on_speak_ended(call: Call, event: CarrierEvent) -> None:
 
 # --- listening --------------------------------------------------------------------------------------------------------
 def begin_after_commit(call: Call) -> None:
-    """The call is answered: say what waits to be said and, in webhook mode, have the caller's speech written down."""
+    """The call was answered: speak the waiting texts and, in webhook mode, start transcribing the caller."""
     commands.after_commit(send_waiting, call.pk)
     if call.mode == CallMode.WEBHOOK:
         commands.after_commit(listen, call)
 
 
 def listen(call: Call) -> None:
-    """Start the carrier's transcription; a command that is lost is given again by the sweeper."""
+    """Start the carrier's transcription; if the command is lost, the sweeper sends it again."""
     try:
         get_carrier(call, Speech).start_transcription(
             carrier_call_id=call.carrier_call_id or "",
@@ -216,7 +215,7 @@ def listen(call: Call) -> None:
 
 
 def stop_listening(call: Call) -> None:
-    """The caller talks to somebody else from now on, which is nobody's business."""
+    """From now on the caller talks to somebody else, which must not be transcribed."""
     try:
         get_carrier(call, Speech).stop_transcription(
             carrier_call_id=call.carrier_call_id or "", command_id=commands.command_id(call, "transcription-stop")
@@ -226,7 +225,7 @@ def stop_listening(call: Call) -> None:
 
 
 def on_caller_speaks(call: Call, event: CarrierEvent) -> None:
-    """Who is talked over falls silent, where the number has it so."""
+    """Barge-in: stop speaking, if the number allows interruptions."""
     if call.is_over or not call.settings.interruptible:
         return
     if cut_off(call, event.occurred_at):
@@ -241,14 +240,14 @@ def _stop_speaking(call: Call, event_id: str) -> None:
 
 
 def on_transcription(call: Call, event: CarrierEvent) -> None:
-    """The caller has said something: send it to the developer, whose response says how to continue."""
+    """The caller said something: send it to the developer, whose response says how to continue."""
     text = event.detail.strip()
     if not text or call.mode != CallMode.WEBHOOK or call.connect_to:
         return
     if call.transferred_at is not None and event.occurred_at > call.transferred_at:
         return
     if call.is_over or call.transferred_at is not None:
-        # The last words may be known only after the end: nobody can answer them any more.
+        # The last words may arrive after the end, when nobody can answer them.
         timeline.add_transcript(call.pk, "user", text, at=event.occurred_at)
         return
     on_caller_speaks(call, event)

@@ -1,4 +1,4 @@
-"""A call's media stream that broke while the call lives: the carrier is asked to bring its audio once more."""
+"""Restarting a media stream that broke while the call continues."""
 
 import logging
 from collections.abc import Iterable
@@ -23,11 +23,9 @@ DEPLOY, CONNECTION_LOST, SESSION_LOST = "deploy", "connection_lost", "session_lo
 
 
 def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
-    """Have the carrier connect anew, unless somebody has had it do so after `since`.
+    """Have the carrier connect again, unless that was already requested after `since`.
 
-    Without a `reason` it is what the row says.
-
-    False when the call is over, or about to be, or the carrier does not take the command.
+    The default `reason` is the one in the row. False if the call is over or about to end, or the carrier rejects the command.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -49,7 +47,7 @@ def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
             stream=stream,
         )
     except CarrierError as error:
-        # Usually the caller has hung up, and the carrier's report of it is on its way.
+        # Usually the caller has hung up, and the carrier's report is on its way.
         logger.info("Restarting a media stream failed: %s", error, extra={"call_id": call_id})
         return False
     with transaction.atomic():
@@ -58,7 +56,7 @@ def restart(call_id: int, *, since: datetime, reason: str = "") -> bool:
 
 
 def may_restart(call: Call) -> bool:
-    """Whether there is a conversation that could go on."""
+    """Whether there is a conversation that could continue."""
     is_running = (
         call.status == CallStatus.ANSWERED and call.end_requested_at is None and call.hangup_reported_at is None
     )
@@ -74,14 +72,14 @@ def may_restart(call: Call) -> bool:
 def move(call_ids: Iterable[int], *, since: datetime) -> None:
     """Have the carrier connect these calls, which left this process after `since`, to another media process.
 
-    Without one, they wait for the process that comes next (`calls.clock.sweeper`), which asks for their streams again and again.
+    Without one, they wait for the next process to start (`calls.clock.sweeper` keeps requesting their streams).
     """
     if media_nodes.is_any_there():
         commands.side_by_side(partial(restart, since=since, reason=DEPLOY), call_ids)
 
 
 def mark_streams_lost(call_ids: list[int], reason: str = DEPLOY) -> None:
-    """The process that holds these calls' sessions goes away: another one takes them up (`calls.clock.sweeper`)."""
+    """The process that holds these calls' sessions is stopping: another one takes over (`calls.clock.sweeper`)."""
     Call.objects.filter(pk__in=call_ids, status=CallStatus.ANSWERED).update(
         stream_lost_at=timezone.now(), stream_lost_reason=reason
     )

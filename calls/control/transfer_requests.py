@@ -1,4 +1,4 @@
-"""Requests for a transfer, by the model, API or webhook: one that is refused leaves `transfer.failed`."""
+"""Transfer requests from the model, API or webhook. A refused request records `transfer.failed`."""
 
 from dataclasses import dataclass
 
@@ -14,15 +14,15 @@ from phone_numbers.models import CallMode
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a transfer cannot be. `reason` is for machines, `message` for the developer."""
+    """Why a transfer is not possible. `reason` is for machines, `message` for the developer."""
 
     reason: str
     message: str
-    is_final: bool = False  # no other destination would do
+    is_final: bool = False  # other destinations would fail as well
 
 
 def ask(call_id: int, to: str, *, source: str, briefing: str = "") -> Refusal | None:
-    """Ask for a transfer and leave a trace if it is refused."""
+    """Request a transfer, and record it if it is refused."""
     try:
         with transaction.atomic():
             transfers.request(Call.objects.locked(call_id), to, source=source, briefing=briefing)
@@ -41,7 +41,10 @@ def refusal_of(error: ApplicationError) -> Refusal:
 
 
 def note(call: Call, to: str, refusal: Refusal, *, source: str, tell: bool = False, webhook_id: str = "") -> None:
-    """Write a refused transfer down; `tell` webhook mode's server. The row is locked. A call that is over has its trace already."""
+    """Record a refused transfer; `tell` also notifies webhook mode's server.
+
+    The row is locked. A call that is over already has its record.
+    """
     if call.is_over or call.end_requested_at is not None:
         return
     now = timezone.now()

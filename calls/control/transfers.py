@@ -1,10 +1,9 @@
-"""Handing a call over: the carrier calls somebody else and connects the caller to them.
+"""Transferring a call: the carrier calls somebody else and connects the caller to them.
 
-Until the other leg is answered the call is what it was; from then on the model is out of it, the leg's own price holds, and the
-carrier goes on with the recording, if there is one. A leg that is not answered leaves the caller with the agent, who gets the reason.
-
-With a briefing the other party is called on a call of its own and told first; the caller stays with the agent until the two are
-connected, and it is then that the leg counts as answered.
+Until the other leg is answered, nothing changes for the call; from then on the model has left, the leg's own price applies, and the
+carrier continues the recording, if there is one. If the leg is not answered, the caller stays with the agent, who gets the reason. With a
+briefing, the recipient gets a separate call and hears the briefing first; the caller stays with the agent until the two are connected,
+and only then does the leg count as answered.
 """
 
 import logging
@@ -31,17 +30,17 @@ from phone_numbers.models import CallMode
 
 logger = logging.getLogger(__name__)
 RING_SECONDS = 30
-# The carrier ends the call automatically this long after we should have.
+# The carrier automatically ends the call this long after we should have.
 LIMIT_SLACK_SECONDS = 60
-HUNG_UP = "call_hangup"  # how a SPEAK_ENDED ends that was cut off by the end of its leg
+HUNG_UP = "call_hangup"  # how SPEAK_ENDED reports speech that was cut off by the end of its leg
 LEG_STATE = re.compile(r"(\d{1,18}):transfer:(\d{1,18})")
 
 
 def request(call: Call, to: str, *, source: str, key: str = "", briefing: str = "") -> Transfer:
-    """Ask for a call to be handed over, at once or as soon as it is answered. The row is locked. A `key` asks once.
+    """Request a transfer, now or as soon as the call is answered.
 
-    Raises Conflict where the call forbids it, InvalidRequest for the call's own number, Forbidden for a destination that policy
-    refuses, InsufficientFunds where its first minute cannot be paid for.
+    The row is locked. A `key` requests once. Raises Conflict if the call's state forbids it, InvalidRequest for the call's own number,
+    Forbidden if policy refuses the destination, InsufficientFunds if its first minute cannot be paid for.
     """
     key = key or f"transfer:{uuid.uuid4()}"
     if known := Transfer.objects.filter(key=key).first():
@@ -65,12 +64,12 @@ def request(call: Call, to: str, *, source: str, key: str = "", briefing: str = 
 
 
 def own_number(call: Call) -> str:
-    """The platform's end of the call."""
+    """Our end of the call."""
     return call.to_number if call.direction == Direction.INBOUND else call.from_number
 
 
 def send_waiting(call_id: int) -> None:
-    """Give the carrier the transfer that waits. A repeat is the same command."""
+    """Send the carrier the waiting transfer. A repeat is the same command."""
     transfer = (
         Transfer.objects.select_related("call")
         .filter(call_id=call_id, sent_at=None, answered_at=None, failed_at=None)
@@ -84,10 +83,10 @@ def send_waiting(call_id: int) -> None:
 
 
 def _is_done(transfer: Transfer, command: Callable[[Transfer], None]) -> bool:
-    """Give the carrier a command; one that it does not take is the transfer's end.
+    """Send the carrier a command; if it is rejected, the transfer fails.
 
-    One that it may have taken is not: the other party may be ringing, or hear the briefing. `calls.clock.sweeper` gives the command
-    again, which the carrier then carries out once, and fails a transfer of which nothing is heard for long.
+    If the outcome is unknown, the recipient may be ringing, or hear the briefing: `calls.clock.sweeper` repeats the command, which the
+    carrier then runs once, and fails a transfer that is not reported for a long time.
     """
     try:
         command(transfer)
@@ -102,7 +101,7 @@ def _is_done(transfer: Transfer, command: Callable[[Transfer], None]) -> bool:
 
 
 def _ring(transfer: Transfer) -> None:
-    """Have the other party called: for the caller, or with a briefing on a call of its own."""
+    """Have the recipient called: for the caller directly, or for a briefing in a separate call."""
     call = transfer.call
     from_number = own_number(call)
     command_id = commands.command_id(call, f"transfer:{transfer.pk}")
@@ -132,7 +131,7 @@ def _ring(transfer: Transfer) -> None:
 
 
 def leg_of(event: CarrierEvent) -> tuple[int, int] | None:
-    """The ids of the call and of the transfer, if an event is of a transfer's own leg."""
+    """The ids of the call and the transfer, if an event belongs to a transfer's leg."""
     found = LEG_STATE.fullmatch(event.client_state)
     return (int(found[1]), int(found[2])) if found else None
 
@@ -162,12 +161,12 @@ def on_leg_event(call: Call, transfer_id: int, event: CarrierEvent) -> None:
             fail(call, transfer_id, HangupCause.REJECTED, at=event.occurred_at)  # told, and did not want to
         # Else there was somebody who hung up: the report of the answer is late. If it does not come, `calls.clock.sweeper` fails it.
     elif event.type == CarrierEventType.ENDED and not call.is_over:
-        # The carrier ends the caller's leg as well; a repeated hang-up is harmless.
+        # The carrier also ends the caller's leg; a repeated hangup is harmless.
         commands.hang_up_after_commit(call)
 
 
 def is_undecided(call: Call) -> bool:
-    """Whether the carrier has yet to say what became of the leg that it calls for the caller, and of the bill thereby."""
+    """Whether the carrier has yet to report the outcome of the leg that it calls for the caller, which also decides the bill."""
     return call.transfers.filter(sent_at__isnull=False, answered_at=None, failed_at=None, briefing="").exists()
 
 
@@ -197,7 +196,7 @@ def _brief(transfer_id: int) -> None:
 
 
 def _connect(transfer_id: int) -> None:
-    """The other party knows: connect the caller to them, if both are still there."""
+    """The recipient was briefed: connect the caller, if both are still there."""
     transfer = Transfer.objects.select_related("call").get(pk=transfer_id)
     if transfer.answered_at is not None or transfer.failed_at is not None or transfer.call.is_over:
         return
@@ -216,9 +215,9 @@ def _connect(transfer_id: int) -> None:
 
 
 def resume_briefing(transfer: Transfer, *, lost_before: datetime) -> None:
-    """Repeat the command that a process took with it: the briefing of a party who answered, or the connection after it.
+    """Repeat a command that was lost with its process: the briefing of a recipient who answered, or the connection after it.
 
-    The carrier drops a repeat of what it has carried out. A command that it refuses fails the transfer with that reason.
+    The carrier ignores repeats of completed commands. If it rejects the command, the transfer fails with that reason.
     """
     legs = _leg_reports(transfer)
     told = legs.filter(event_type=CarrierEventType.SPEAK_ENDED).exclude(detail=HUNG_UP)
@@ -232,7 +231,7 @@ def resume_briefing(transfer: Transfer, *, lost_before: datetime) -> None:
 
 
 def drop_waiting(call: Call) -> None:
-    """The call is over: a recipient who is being briefed for it is let go. (A leg that rings for the caller ends with theirs.)"""
+    """The call is over: hang up on a recipient who is being briefed. (A leg that rings for the caller ends with theirs.)"""
     for transfer in call.transfers.filter(answered_at=None, failed_at=None).exclude(briefing=""):
         _hang_up_leg(call, transfer)
 
@@ -263,11 +262,11 @@ def answered(call: Call, transfer: Transfer, *, at: datetime) -> None:
 
 
 def fail(call: Call, transfer_id: int, reason: str, *, at: datetime) -> None:
-    """The other leg was not answered: the caller is the agent's again. The row is locked."""
+    """The other leg was not answered: the caller returns to the agent. The row is locked."""
     transfer = Transfer.objects.filter(pk=transfer_id, answered_at=None, failed_at=None).first()
     if transfer is None:
         return
-    # Nobody was reached, whatever cause the leg's end has.
+    # Nobody was reached, whatever the leg's hangup cause is.
     reason = "no_answer" if reason in ("", "normal_clearing") else reason
     transfer.failed_at, transfer.reason = at, reason
     transfer.save(update_fields=["failed_at", "reason"])
