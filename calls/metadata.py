@@ -1,5 +1,6 @@
-"""Metadata of calls: labels of the developer's own, such as an order's id. They come with the request or the lookup, and go out with
-every webhook of the call.
+"""Metadata of calls: the developer's own labels, such as an order ID.
+
+It is set by the request or the lookup, and sent with every webhook of the call.
 """
 
 from collections.abc import Mapping
@@ -9,11 +10,11 @@ from agents.json_checks import json_problem
 MAX_KEYS = 50
 MAX_KEY_CHARACTERS = 40
 MAX_VALUE_CHARACTERS = 500
-_MAX_BYTES = 256 * 1024  # more than the bounds above can come to
+_MAX_BYTES = 256 * 1024  # more than the limits above allow
 
 
 def metadata_problems(value: object) -> dict[str, list[str]]:
-    """What is wrong with a value given as metadata, by key ("" is the value itself); empty if nothing is."""
+    """Problems with a metadata value, by key ("" is the value itself); empty if it is valid."""
     if not isinstance(value, Mapping):
         return {"": ["Must be an object with string values."]}
     if len(value) > MAX_KEYS:

@@ -1,4 +1,4 @@
-"""Instruments of calls: how many, how they end, what their models and their audio are like."""
+"""Instruments of calls: their number, outcomes, models and audio."""
 
 from collections import Counter as Tally
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from calls.session.audio_counts import AUDIO
 from calls.session.turn_clock import TurnTimes
 from phone_numbers.carriers.registry import slug_of
 
-# What we add to an answer: mostly below a hundredth of a second.
+# Our part of the answer time: usually less than 0.01 s.
 OWN_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 
 ENDED = Counter("calls_ended", "Calls that have ended.", ("direction", "carrier", "model", "cause"))
@@ -32,12 +32,12 @@ _OUTCOMES = {"model.connected": "connected", "model.reconnected": "reconnected"}
 
 
 def carrier_label(call: Call) -> str:
-    """Who brings the call: `browser`, `exchange`, or a real carrier's name."""
+    """The origin of the call: `browser`, `exchange`, or a real carrier's name."""
     return "browser" if call.sandbox else slug_of(call.carrier)
 
 
 def note_end(call: Call) -> None:
-    """A call has ended, and the database has it."""
+    """A call has ended, and the database knows it."""
     ENDED.add(call.direction, carrier_label(call), model_label(call.model_slug), call.hangup_cause)
 
 
@@ -49,7 +49,7 @@ def note_turn(call_id: int, times: TurnTimes) -> None:
 
 
 def note_event(call_id: int, event_type: str, about: Mapping[str, Any]) -> None:
-    """An entry of the timeline was written. One that names no model is about the call's own."""
+    """A timeline entry was written. If it names no model, it is about the call's own."""
     outcome = _OUTCOMES.get(event_type)
     if event_type == "model.failed":
         outcome = "refused" if about["refused"] else "failed"

@@ -27,7 +27,7 @@ ENDINGS = {
     HangupCause.CANCELED: "Canceled before it was answered.",
     HangupCause.ACCOUNT_DEACTIVATED: "Ended because the account was deactivated.",
 }
-# Calls that never began, where the general words would mislead.
+# Calls that never started, where the general words would be misleading.
 ENDINGS_OF_REFUSED = {
     HangupCause.BUSY: "Refused with a busy signal.",
     HangupCause.NO_ANSWER: "The caller hung up before it was answered.",
@@ -37,9 +37,9 @@ ENDINGS_OF_REFUSED = {
     HangupCause.WEBHOOK_FAILED: "Not answered because your webhook failed.",
     HangupCause.ACCOUNT_DEACTIVATED: "Refused because the account is deactivated.",
 }
-# With billing off only limits end or refuse calls for money.
+# With billing off, only limits end or refuse calls because of cost.
 WITHOUT_BILLING = {HangupCause.INSUFFICIENT_BALANCE: "A spending limit was reached."}
-# Calls that were never dialed, by their reason.
+# Calls that were never dialed, by reason.
 REFUSED_OUTBOUND = {
     "do_not_call": "Not dialed: the number is on the do-not-call list.",
     "country_not_allowed": "Not dialed: the policy does not allow this country.",
@@ -62,7 +62,7 @@ ENDINGS_OF_SANDBOX = {
 }
 
 
-# Whom outbound calls reached, for figures and filters.
+# Outcomes of outbound calls, for charts and filters.
 OUTCOMES = {
     Outcome.PERSON: "Person",
     Outcome.VOICEMAIL_MESSAGE_LEFT: "Voicemail, message left",
@@ -78,12 +78,12 @@ OUTCOMES = {
 
 
 def describe_outcome(call: Call) -> str:
-    """Whom an outbound call reached, in words; "" where that is not known."""
+    """The outcome of an outbound call in words; "" if unknown."""
     return OUTCOMES.get(Outcome(call.outcome), "") if call.outcome else ""
 
 
 def describe_ending(call: Call) -> str:
-    """How a call went, or how it is going, in one sentence."""
+    """The ending or state of a call, in one sentence."""
     if not call.is_over:
         return RUNNING[CallStatus(call.status)]
     if call.screened == Screened.DECLINED:
@@ -110,12 +110,12 @@ def describe_ending(call: Call) -> str:
 
 
 def endings() -> dict[HangupCause, str]:
-    """How calls end, in general words."""
+    """Endings of calls, in general words."""
     return ENDINGS if billing_switch.is_on() else ENDINGS | WITHOUT_BILLING
 
 
 def seconds_in_words(seconds: Any) -> str:
-    """A limit: "60 min", "90 s"; anything that is not a number of seconds as it is."""
+    """A limit like "60 min" or "90 s"; other values unchanged."""
     if not isinstance(seconds, int):
         return str(seconds)
     minutes, rest = divmod(seconds, 60)

@@ -1,7 +1,7 @@
-"""People at the page of a live call: who listens, and who has taken it over. Here is the session's side, `live_socket` is the page's.
+"""People on the page of a live call: who listens, and who has taken over.
 
-Audio goes through the channel layer, whose readers never wait for a browser: `live_socket` leaves one that is slow. The session's own
-audio never waits for any of them.
+This is the session's side, `live_socket` is the page's. Audio goes through the channel layer, whose readers never wait for a browser:
+`live_socket` disconnects slow ones. The session's own audio never waits for any of them.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from calls.session.take_over import Person
 
 logger = logging.getLogger(__name__)
 MOST_LISTENERS = 5
-# Each listener says so every few seconds (`live_socket`).
+# Each listener confirms this every few seconds (`live_socket`).
 LISTENING_SECONDS = 12.0
 LOOK_SECONDS = 1.0
-# What is not taken by then is lost.
+# Messages that are not read by then are lost.
 PUBLISH_SECONDS = 1.0
 
 
@@ -36,7 +36,7 @@ class _Listener:
 
 
 class Attendance:
-    """Of one live session. Without anybody it does nothing and costs nothing."""
+    """Attendance of one live session. Without listeners it does nothing and costs nothing."""
 
     def __init__(self, call_id: int, session: CallSession) -> None:
         self._call_id = call_id
@@ -51,9 +51,9 @@ class Attendance:
     # --- listeners ----------------------------------------------------------------------------------------------------
 
     def listen(self, person: Person) -> str:
-        """Somebody listens, or goes on to. Returns why they cannot, or ""."""
+        """Somebody starts or continues to listen. Returns why they cannot, or ""."""
         if self._session.is_over:
-            return ""  # or it goes on elsewhere: the page will see
+            return ""  # or the call continues elsewhere: the page will notice
         now = time.monotonic()
         if known := self._listeners.get(person.id):
             known.until = now + LISTENING_SECONDS
@@ -67,7 +67,7 @@ class Attendance:
         return ""
 
     def stop_listening(self, listener_id: str) -> None:
-        """Somebody listens no longer."""
+        """Somebody stops listening."""
         if left := self._listeners.pop(listener_id, None):
             self._report_left(left)
         if not self._listeners and self._listening is not None:
@@ -79,7 +79,7 @@ class Attendance:
         self._session.report("listener.left", {"by": left.person.name, "seconds": seconds})
 
     def _report_leavers(self) -> None:
-        """The session is about to be over. They are still told what becomes of the call."""
+        """The session is about to end. Listeners are still notified of the call's end."""
         for listener in self._listeners.values():
             self._report_left(listener)
 
@@ -112,7 +112,7 @@ class Attendance:
     # --- taking over --------------------------------------------------------------------------------------------------
 
     async def take_over(self, person: Person) -> str:
-        """Put a person in the agent's place. Returns why not, or ""."""
+        """Put a person in the agent's place. Returns why this is not possible, or ""."""
         if self._session.is_over:
             return "This call has ended."
         if refusal := self._session.take_over.refusal(person):
@@ -139,7 +139,7 @@ class Attendance:
             await layer.group_discard(microphone_group(self._call_id), channel)
 
     async def give_back(self, listener_id: str, reason: str) -> None:
-        """The agent gets the call back; it may take a moment until the last words are known."""
+        """Return the call to the agent; the last words may take a moment to be recognized."""
         detached_tasks.start(self._session.take_over.end(listener_id, reason))
 
     def _taken_over_until(self, person: Person, reason: str) -> None:
@@ -153,7 +153,7 @@ class Attendance:
             detached_tasks.start(self._send(message))
 
     def close(self) -> None:
-        """The session is over here; another process may go on with the call."""
+        """The session is over here; another process may continue the call."""
         if self._listening is not None:
             self._listening.cancel()
         if self._microphone is not None:

@@ -1,8 +1,8 @@
 """Recording a live call: caller left, agent right, as it was heard.
 
-On the event loop a tap notes what goes by and when: one append a frame. A thread puts it where it was heard and writes it away once a
-second. Both sides are laid on one clock, that of the caller's audio as it comes in: the carrier sends it without a pause, the agent's is
-sent ahead and heard when all before it has been played. What a barge-in threw away is not in the recording.
+On the event loop, a tap notes each piece and its time: one append per frame. A thread puts it in position and writes it once a second.
+Both sides use one clock, that of the incoming caller audio: the carrier sends it continuously, while the agent's is sent ahead and heard
+when everything before it has been played. Audio dropped by a barge-in is not in the recording.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from calls.session.transport import SILENCE, AudioSink, CallerFrame, DirectTrans
 
 logger = logging.getLogger(__name__)
 WRITE_SECONDS = 1.0
-# Younger audio stays in memory: it can still be cleared or moved.
+# More recent audio stays in memory, because it can still be cleared or moved.
 HOLD_SECONDS = 1.5
-# Base64 text that may wait for the thread: some six minutes of a call. What comes beyond it is silence in the recording.
+# Base64 text that may wait for the thread: about six minutes of a call. Anything beyond is silence in the recording.
 MAX_WAITING = 8_000_000
-# A caller's audio that is this late for this long is not delayed: some of it never came.
+# If a caller's audio stays this late for this long, it is not delayed: some of it was lost.
 LATE_SECONDS = 0.1
 LATE_FOR_SECONDS = 0.5
 DECODERS: dict[str, Callable[[bytes], bytes]] = {"pcmu": mulaw_to_pcm16, "pcma": alaw_to_pcm16, "pcm16": bytes}
@@ -38,7 +38,7 @@ _writers = ThreadPoolExecutor(1, thread_name_prefix="tape")
 
 
 class Channel:
-    """One side, in its own encoding: what is not written away yet. Positions are samples since the beginning."""
+    """One side, in its own encoding: audio that is not written yet. Positions are samples since the beginning."""
 
     def __init__(self, audio_format: AudioFormat, begin: int) -> None:
         self._width = 2 if audio_format.encoding == "pcm16" else 1
@@ -52,25 +52,25 @@ class Channel:
         return self._begin + len(self._data) // self._width
 
     def put(self, position: int, data: bytes) -> None:
-        """Add sound at a position; at the end, where there is sound already."""
+        """Add sound at a position; if there is sound already, at the end."""
         self.pad(position)
         self._data += data
 
     def pad(self, position: int) -> None:
-        """Silence up to a position."""
+        """Add silence up to a position."""
         self._data += self._silence * (position - self.end)
 
     def insert(self, position: int, count: int) -> None:
-        """Silence between what is there; what has been written away stays as it is."""
+        """Insert silence; audio that is already written stays unchanged."""
         at = max(0, position - self._begin) * self._width
         self._data[at:at] = self._silence * count
 
     def cut(self, position: int) -> None:
-        """Drop what lies behind a position."""
+        """Drop everything after a position."""
         del self._data[max(0, position - self._begin) * self._width :]
 
     def take(self, position: int) -> bytes:
-        """PCM16 up to a position, which is written away then."""
+        """Take PCM16 up to a position, which then counts as written."""
         self.pad(position)
         size = (position - self._begin) * self._width
         taken = bytes(self._data[:size])
@@ -80,10 +80,10 @@ class Channel:
 
 
 class Mix:
-    """Where each piece belongs. Times are seconds of one monotonic clock."""
+    """Determines the position of each piece. Times are seconds of one monotonic clock."""
 
     def __init__(self, audio_format: AudioFormat, file: WavFile, began: float) -> None:
-        """`began` is when the file's first sample was heard, as far as that is known: the quickest piece tells."""
+        """`began` is when the file's first sample was heard, as far as it is known: the fastest piece shows it."""
         self._is_new = not file.frames
         self._rate = audio_format.sample_rate
         self._width = 2 if audio_format.encoding == "pcm16" else 1
@@ -97,12 +97,12 @@ class Mix:
         return round((at - self._zero) * self._rate)
 
     def heard(self, at: float, data: bytes) -> None:
-        """The caller's next piece, whose last sample has just come in."""
+        """The caller's next piece, whose last sample has just arrived."""
         data = data[: len(data) // self._width * self._width]
         length = len(data) // self._width
         late = self.position(at) - length - self._caller.end
         if late < 0:
-            # Never was a piece so quick: this is what the clock of the caller's audio shows.
+            # No piece was faster than this: it defines the clock of the caller's audio.
             self._zero += late / self._rate
             if self._is_new:
                 self._file.began_at += timedelta(seconds=late / self._rate)
@@ -121,7 +121,7 @@ class Mix:
             self._late_since = None
 
     def said(self, at: float, data: bytes) -> None:
-        """The agent's next piece, which is heard at once, or after what is still being played."""
+        """The agent's next piece, heard immediately or after the audio still being played."""
         data = data[: len(data) // self._width * self._width]
         self._agent.put(self.position(at), data)
 
@@ -130,11 +130,11 @@ class Mix:
         self._agent.cut(self.position(at))
 
     def write(self, at: float) -> None:
-        """Write away what is old enough."""
+        """Write audio that is old enough."""
         self._write_to(self.position(at - HOLD_SECONDS))
 
     def finish(self, at: float) -> None:
-        """Write the rest, as far as it has been heard."""
+        """Write the rest, as far as it was heard."""
         self._write_to(max(self._caller.end, min(self._agent.end, self.position(at))))
 
     def _write_to(self, position: int) -> None:
@@ -150,7 +150,7 @@ class CallRecorder:
         self._format = audio_format
         self._now = now
         self._waiting: deque[tuple[float, str, str]] = deque()
-        self._put = self._taken = 0  # base64 characters; each is counted by one side alone
+        self._put = self._taken = 0  # base64 characters; each counter is used by one side only
         self._mix: Mix | None = None
         self._file: WavFile | None = None
         self._is_broken = False
@@ -171,7 +171,7 @@ class CallRecorder:
             self._waiting.append((self._now(), kind, payload))
 
     async def close(self) -> None:
-        """Write what is left and let the file go."""
+        """Write the rest and close the file."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await asyncio.get_running_loop().run_in_executor(_writers, in_context(self._finish, self._now()))
@@ -193,7 +193,7 @@ class CallRecorder:
             self._file.close()
 
     def _guarded(self, write: Callable[[Mix], None]) -> None:
-        """A disk that takes nothing ends the recording, not the call."""
+        """If the disk fails, the recording ends, not the call."""
         try:
             mix = self._place_waiting()
             if mix is not None and not self._is_broken:
@@ -219,7 +219,7 @@ class CallRecorder:
         return self._mix
 
     def _open(self, at: float, length: int) -> Mix:
-        """The file begins with the first piece, or began earlier, in a session before this one."""
+        """The file starts with the first piece, or was started by an earlier session."""
         age = self._now() - at + length / self._format.bytes_per_ms / 1000
         now = timezone.now()
         self._file = WavFile(self._path, self._format.sample_rate, now - timedelta(seconds=age))
@@ -232,11 +232,11 @@ def _decoded(payload: str) -> bytes:
     try:
         return base64.b64decode(payload)
     except ValueError:
-        return b""  # nonsense of a model or a carrier: the session loses it, too
+        return b""  # invalid data from a model or a carrier: the session loses it, too
 
 
 class RecordedTransport:
-    """A media connection with a tap in it."""
+    """A media connection with a recording tap."""
 
     def __init__(self, transport: MediaTransport, tape: CallRecorder) -> None:
         self._transport = transport

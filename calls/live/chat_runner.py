@@ -1,4 +1,4 @@
-"""From a written call's row to a running chat and back; spoken ones are in `calls.live.session_runner`."""
+"""Runs a written call from its row to its end; spoken ones are in `calls.live.session_runner`."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,14 +17,17 @@ from calls.models import HangupCause
 from calls.session.chat_session import ChatSession, Show
 from calls.session.interfaces import Limits, Observer
 
-# People think longer when they type than when they speak.
+# People take longer to type than to speak.
 IDLE_SECONDS = 600.0
 
 
 async def run_chat(
     live: LiveCall, on_end: OnEnd, observer: Observer, *, show: Show, begun: Callable[[ChatSession], None]
 ) -> str:
-    """Run a written call until it ends; returns why. `begun` is given the session, `show` the pieces of what the agent writes."""
+    """Run a written call until it ends; returns why.
+
+    `begun` receives the session, `show` the pieces of the agent's answers as they are written.
+    """
     shared = replace(session_config(live, PCM16_24K), is_text=True)
     engines = [live.model.engine(await in_database(live.model.load), shared)]
     if live.fallback:

@@ -40,16 +40,16 @@ from calls.session.interfaces import LEFT
 from calls.session.take_over import Person
 
 logger = logging.getLogger(__name__)
-# After Redis was away, or a message could not be understood.
+# After a Redis outage, or a message that could not be parsed.
 CONTROL_RETRY_SECONDS = 1.0
 
-Carried = Mapping[str, Any]  # a message as the channel layer carries it
+Carried = Mapping[str, Any]  # a message in the format of the channel layer
 CarryOut = Callable[[Carried], Awaitable[None]]
 CatchUp = Callable[[], Awaitable[None]]
 
 
 async def keep_control_loop(call_id: int, session: CallSession, *, detects_voicemail: bool) -> None:
-    """Keep a spoken conversation within reach."""
+    """Keep a spoken conversation reachable."""
 
     attendance = Attendance(call_id, session)
 
@@ -66,9 +66,9 @@ async def keep_control_loop(call_id: int, session: CallSession, *, detects_voice
 
 
 async def keep_listening(call_id: int, carry_out: CarryOut, catch_up: CatchUp | None = None) -> None:
-    """Carry out the messages to a call's group in the channel layer, whatever becomes of Redis meanwhile; never ends.
+    """Handle the messages to a call's group in the channel layer, surviving Redis outages; never ends.
 
-    `catch_up` is called each time listening has begun, when no further message can be missed.
+    `catch_up` is called whenever listening has started, when no further message can be missed.
     """
     while True:
         try:
@@ -134,7 +134,7 @@ async def _carry_out(session: CallSession, attendance: Attendance, carried: Carr
 
 
 async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
-    """Tell a session what was reported while it was coming to be, or to the one before it."""
+    """Tell a session what was reported before it started, or to its predecessor."""
     if reported.greeting_ended_seconds_ago is not None:
         session.answering.greeting_ended(seconds_ago=reported.greeting_ended_seconds_ago)
     if reported.is_screened:
@@ -147,5 +147,5 @@ async def _catch_up(session: CallSession, reported: AnsweredBy) -> None:
 
 
 async def answer(message: Carried, *, done: bool, reason: str = "") -> None:
-    """Tell the sender of a message whether it could be carried out, or why not."""
+    """Tell the sender of a message whether it was carried out, or why not."""
     await in_database(session_messages.answer, message["answer_key"], done=done, reason=reason)

@@ -1,4 +1,4 @@
-"""The way from a live call's event loop to the database: threads of its own."""
+"""Database access from a live call's event loop: in separate threads."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,12 +14,12 @@ THREADS = ThreadPoolExecutor(4, thread_name_prefix="live-call")
 
 
 async def in_database(function: Callable[..., R], *arguments: Any, **options: Any) -> R:
-    """Run a synchronous function that uses the database in a thread, away from the loop that carries audio."""
+    """Run a synchronous function that uses the database in a thread, off the loop that carries audio."""
     return await in_thread_of(THREADS, function, *arguments, **options)
 
 
 async def in_thread_of(threads: ThreadPoolExecutor, function: Callable[..., R], *arguments: Any, **options: Any) -> R:
-    """The same in other threads: for what waits for longer and must not hold up live calls."""
+    """The same in other threads, for work that waits longer and must not delay live calls."""
 
     def run() -> R:
         try:

@@ -1,4 +1,4 @@
-"""Which models hold a call: its own, and the one that stands in for it. Read from the call's row, before its session begins."""
+"""Which models handle a call: its own, and the backup model. Read from the call's row before its session starts."""
 
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +15,7 @@ from calls.session.interfaces import Engine
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """A model as a call uses it. With a `refusal` it cannot be used, and a session fails with that reason."""
+    """A model with its settings for a call. With a `refusal` it cannot be used, and a session fails with that reason."""
 
     provider: str = ""
     upstream_model: str = ""
@@ -26,14 +26,14 @@ class EngineChoice:
     refusal: str = ""
 
     def load(self) -> RealtimeModel:
-        """The provider's factory of sessions; blocking, it may import an SDK."""
+        """Load the provider's session factory; blocking, because it may import an SDK."""
         if self.refusal:
             return _Refusing(self.refusal)
         expect_sessions()
         return get_model(self.provider)
 
     def engine(self, model: RealtimeModel, shared: SessionConfig) -> Engine:
-        """With what is the same for all models of the call."""
+        """Add the settings that all models of the call share."""
         return Engine(
             model,
             replace(
@@ -49,7 +49,7 @@ class EngineChoice:
 
 
 class _Refusing(RealtimeModel):
-    """In the place of a model that must not be used: another key than the configured one is never taken instead."""
+    """Replaces a model that must not be used: a call never uses another key than the configured one."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
@@ -62,7 +62,7 @@ class _Refusing(RealtimeModel):
 
 
 def engines_of(call: Call, config: CallConfig) -> tuple[EngineChoice, EngineChoice | None]:
-    """The call's own model, and the one that takes over when that fails."""
+    """The call's own model, and the backup model."""
     keys = ModelKey.objects.filter(developer_id=call.developer_id)
     key = keys.filter(pk=config.model_key_id).first() if config.model_key_id is not None else None
     return _own(call, config, key), _stand_in(config, key)
@@ -80,7 +80,7 @@ def _own(call: Call, config: CallConfig, key: ModelKey | None) -> EngineChoice:
 
 
 def _stand_in(config: CallConfig, key: ModelKey | None) -> EngineChoice | None:
-    """A call with its developer's own key costs no model: none that would be on the platform's bill stands in."""
+    """With the developer's own key a call's model is free, so a model billed to the platform cannot be its backup."""
     model = in_service(find_model(config.fallback_model)) if config.fallback_model else None
     if model is None:
         return None

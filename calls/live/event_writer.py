@@ -21,14 +21,14 @@ from calls.session.turn_clock import TurnTimes
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 MAX_QUEUED = 20_000
-# Temporary: the same write succeeds once the database is back.
+# Temporary: the same write succeeds when the database is back.
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
 Write = Callable[[], object]
 
 
 class BatchWriter:
-    """One per process: whatever is queued while a batch is being written makes the next batch."""
+    """One per process: everything queued while a batch is being written forms the next batch."""
 
     def __init__(self) -> None:
         self._queue: list[Write] = []
@@ -53,7 +53,7 @@ class BatchWriter:
         self._wake.set()
 
     async def drained(self) -> None:
-        """Wait until everything that was queued so far is written."""
+        """Wait until everything queued so far is written."""
         if self._queue and self._idle is not None:
             await self._idle.wait()
 
@@ -71,7 +71,7 @@ class BatchWriter:
             idle.set()
 
     def _write(self, batch: list[Write]) -> int:
-        """In the thread. How many are done with; when it is not all of them, the database is away."""
+        """Runs in the thread. Returns how many writes are done; if not all, the database is unavailable."""
         try:
             with transaction.atomic():
                 for write in batch:
@@ -83,7 +83,7 @@ class BatchWriter:
         return len(batch)
 
     def _write_singly(self, batch: list[Write]) -> int:
-        """One that cannot be written at all is left out: it must not hold up those of every other call."""
+        """Writes that can never succeed are dropped: they must not block those of other calls."""
         for done, write in enumerate(batch):
             try:
                 with transaction.atomic():
@@ -120,7 +120,7 @@ class EventWriter:
         self, role: str, text: str, *, item_id: str = "", interrupted_at_ms: int | None = None, commentary: bool = False
     ) -> None:
         at, call_id = timezone.now(), self._call_id
-        words = text.replace("\x00", "")  # PostgreSQL has none, whatever a model says
+        words = text.replace("\x00", "")  # PostgreSQL cannot store null characters, whatever a model sends
         self._writer.put(
             lambda: timeline.add_transcript(
                 call_id,

@@ -1,4 +1,4 @@
-"""The platform's own voice, for the sentence that a model cannot say: offline speech where it is installed, else the carrier's."""
+"""The platform's own voice, for sentences that a model cannot say: offline speech if installed, otherwise the carrier's voice."""
 
 import asyncio
 import base64
@@ -16,13 +16,13 @@ from phone_numbers.carriers.capabilities import Speech
 from phone_numbers.carriers.registry import CarrierCall, get_carrier
 
 logger = logging.getLogger(__name__)
-# Roughly what a voice takes; nobody tells a live session when the carrier's has come to its end.
+# A rough speaking time; nothing tells a live session when the carrier's voice has finished.
 SECONDS_PER_CHARACTER = 0.07
 _threads = ThreadPoolExecutor(4, thread_name_prefix="own-voice")
 
 
 class LocalFallbackTts:
-    """Says a text to one caller (calls.session.interfaces.FallbackTts). English. Silent where there is neither voice nor carrier."""
+    """Says a text to one caller (calls.session.interfaces.FallbackTts). English. Silent if there is neither voice nor carrier."""
 
     def __init__(self, audio_format: AudioFormat, call: CarrierCall) -> None:
         self._format = audio_format

@@ -1,4 +1,4 @@
-"""The tools of a call that have a URL of their own: the request that a developer's API gets, and what the model is told.
+"""Tools with their own URL: the request sent to a developer's API, and the result for the model.
 
 Secrets are filled in here and nowhere else. The webhook log, the timeline, and the model see masks.
 """
@@ -29,7 +29,7 @@ from webhooks.sending.signing import SigningKeys
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """On whose behalf requests are signed and logged."""
+    """Whose requests are signed and logged."""
 
     keys: SigningKeys
     developer_id: int
@@ -37,9 +37,10 @@ class Sender:
 
 
 class HttpTools:
-    """Runs them. All other tools go on to `others`.
+    """Runs HTTP tools.
 
-    `values` are all variables of the call, to which tools may add; what they add is in `facts.variables` from then on, too.
+    All other tools go to `others`. `values` are all variables of the call, which tools can extend; additions are also in
+    `facts.variables`.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class HttpTools:
 
 
 def readable_url(shown: HttpRequest) -> str:
-    """The URL for people, with its masks as they are."""
+    """The URL for people, with its masks unescaped."""
     return shown.url.replace(quote(MASK), MASK)[:MAX_URL_LENGTH]
 
 
@@ -119,7 +120,7 @@ def _not_sent(logged: LoggedRequest, problem: str) -> ToolAnswer:
 
 
 def save_variables(call_id: int, saved: Mapping[str, str], *, at: Any) -> None:
-    """Keep variables that a tool has set with the call, for a session that takes over and for readers of the call."""
+    """Store variables set by a tool with the call, for a session that takes over and for readers of the call."""
     with transaction.atomic():
         call = Call.objects.locked(call_id)
         call.dynamic_variables = {**call.dynamic_variables, **saved}

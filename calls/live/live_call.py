@@ -1,4 +1,4 @@
-"""What a session needs to know of its call, read from the database once."""
+"""Everything a session needs to know about its call, read from the database once."""
 
 import math
 from dataclasses import dataclass
@@ -25,34 +25,34 @@ from webhooks.sending.signing import SigningKeys
 
 @dataclass(frozen=True, slots=True)
 class LiveCall:
-    """All that a session needs to know of its call, read once."""
+    """Everything a session needs to know about its call, read once."""
 
     call_id: int
     config: CallConfig
     model: EngineChoice
-    fallback: EngineChoice | None  # stands in for it
+    fallback: EngineChoice | None  # the backup model
     keys: SigningKeys | None
     developer_id: int
     signing_secret_id: int | None
     carrier: str
-    carrier_call_id: str | None  # none: a sandbox call
+    carrier_call_id: str | None  # empty for a sandbox call
     facts: CallFacts
-    values: dict[str, str]  # of all variables, to which tools may add
+    values: dict[str, str]  # all variables, which tools can extend
     secrets: SecretValues
     detects_voicemail: bool
-    introduction: str  # for a phone that asks who is calling, and without a `screening_message`
-    overhears_screening: bool  # the carrier does not report such a phone
-    resumed_after: float | None  # seconds since the answer, where another session has talked before; else None
-    resume_reason: str  # why it did not go on (calls.control.streams)
-    silent_for: float  # seconds since the last sound in it
-    history: tuple[Turn, ...]  # what was said in it
-    to_say: tuple[str, ...]  # what the developer wanted said before there was an answer
-    streamless_for: float  # seconds since the caller had a stream; infinite if this is the first
-    is_text: bool = False  # written, not spoken (calls.session.chat_session)
+    introduction: str  # for a phone that asks who is calling, if there is no `screening_message`
+    overhears_screening: bool  # the carrier does not report such phones
+    resumed_after: float | None  # seconds since the answer, if an earlier session has talked; otherwise None
+    resume_reason: str  # why the earlier session ended (calls.control.streams)
+    silent_for: float  # seconds since its last sound
+    history: tuple[Turn, ...]  # its transcript
+    to_say: tuple[str, ...]  # texts to speak that were requested before the answer
+    streamless_for: float  # seconds since the caller last had a stream; infinite for the first stream
+    is_text: bool = False  # written instead of spoken (calls.session.chat_session)
 
 
 def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall | None:
-    """Use up a media token; None if it is unknown, used or lapsed, or its call is over.
+    """Use up a media token; None if it is unknown, used or expired, or its call is over.
 
     `public_id` is a sandbox call's; without it the token must be a carrier call's.
     """
@@ -73,7 +73,7 @@ def claim_media_token(token: str, *, public_id: str | None = None) -> LiveCall |
 
 
 def load(call_id: int, *, stream_lost_at: datetime | None = None) -> LiveCall:
-    """Read a call for a session. `stream_lost_at`: when the stream before broke, if there was one and it is known."""
+    """Read a call for a session. `stream_lost_at`: when the previous stream broke, if there was one and the time is known."""
     call = Call.objects.select_related("phone_number__signing_secret", "agent__signing_secret").get(pk=call_id)
     config = call.settings
     model, fallback = engines_of(call, config)

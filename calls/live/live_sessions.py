@@ -1,4 +1,4 @@
-"""The sessions of this process: their signs of life, and how they leave it when it is about to end."""
+"""The sessions of this process: their signs of life, and their shutdown."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ _draining = False
 
 @contextlib.contextmanager
 def registered(live: LiveCall, session: CallSession | ChatSession) -> Iterator[None]:
-    """While a session lives its call's row says so, so that a process that dies leaves calls that look dead."""
+    """Maintain the session's heartbeat in its call's row, so that calls of a dead process are recognized."""
     global _heart
     _live_calls[live.call_id] = live, session
     if _heart is None or _heart.done() or _heart.get_loop() is not asyncio.get_running_loop():
@@ -56,14 +56,14 @@ def _touch(call_ids: list[int]) -> None:
 
 
 def is_draining() -> bool:
-    """Whether this process is about to end: it takes no calls any more."""
+    """Whether this process is about to end: it accepts no more calls."""
     return _draining
 
 
 async def drain(seconds: float) -> None:
-    """Leave every telephone call to another process, or the next one (`calls.clock.sweeper`), once its agent has paused.
+    """Leave every phone call to another process, or the next one (`calls.clock.sweeper`), once its agent pauses.
 
-    Takes `seconds` at most for that, and as long as tools are at work. Sandbox calls end with their browser's connection.
+    Takes at most `seconds` for that, and as long as tools are running. Sandbox calls end with their browser's connection.
     """
     global _draining
     _draining = True
@@ -80,7 +80,7 @@ async def drain(seconds: float) -> None:
         async with asyncio.timeout(LEAVE_SECONDS):
             while _live_calls.keys() & sessions.keys():  # noqa: ASYNC110  they close their sockets
                 await asyncio.sleep(0.02)
-    # Developers' servers are at work for these calls: what they answer is neither lost nor asked for twice.
+    # Developers' servers are working for these calls: their responses are neither lost nor requested twice.
     await asyncio.gather(_move(list(sessions), left_at), tool_requests.finished())
 
 
@@ -92,7 +92,7 @@ async def _move(call_ids: list[int], left_at: datetime) -> None:
 
 
 async def keep_enlisted() -> None:
-    """Of a media process: get new calls from now on, until it is about to stop."""
+    """Keep a media process registered for new calls until it is about to stop."""
     is_enlisted = False
     while not _draining:
         try:

@@ -1,8 +1,8 @@
-"""`/live/ws/<call>`: a call's page listens to the call while it runs, and may take it over (static/js/live.js).
+"""`/live/ws/<call>`: a call's page listens to the running call and can take it over (static/js/live.js).
 
-The socket may be in any web process, the session in any other: they reach each other through the channel layer
-(`calls.live.attendance`). Frames to the page are JSON text, or audio: a byte for the side (0 caller, 1 agent), a byte for the rate in
-kHz, PCM16. Frames of the page are JSON text, or 16 kHz PCM16 of its microphone.
+The socket and the session can be in different processes; they communicate through the channel layer (`calls.live.attendance`). Frames to
+the page are JSON text, or audio: a byte for the side (0 caller, 1 agent), a byte for the rate in kHz, PCM16. Frames from the page are
+JSON text, or 16 kHz PCM16 from its microphone.
 """
 
 import asyncio
@@ -49,20 +49,20 @@ CLOSE_NOT_ALLOWED, CLOSE_NOT_FOUND, CLOSE_SIGNED_OUT, CLOSE_TOO_SLOW = 4403, 440
 CLOSE_UNREACHABLE = 1013  # try again later
 # Of one account, in one process. Each may keep a thread waiting.
 MOST_PAGES = 20
-# How often the session is told that the page still listens, and the database asked whether it may.
+# How often the session is told that the page still listens, and the database is asked whether it may.
 RENEW_SECONDS = 4.0
-# A call that moves to another process is there within this time.
+# A call that moves to another process arrives there within this time.
 MOVING_SECONDS = 30.0
 RETRY_SECONDS = 0.5
-# The page counts what has come. One that is this many pieces behind (of some 25 a second and side) would hear the past.
+# The page acknowledges pieces. If it is this many pieces behind (of about 25 per second and side), it would hear the past.
 MOST_BEHIND = 200
-# A piece of a microphone is 20 ms; a page that was busy may send some at once. Bytes.
+# A microphone piece is 20 ms; a busy page may send several at once. Bytes.
 LONGEST_PIECE = 200 * PCM16_16K.bytes_per_ms
 MOST_BYTES_PER_SECOND = 3 * 1000 * PCM16_16K.bytes_per_ms
-# A piece that cannot be handed on by then is lost; the layer itself would wait for ever.
+# A piece that cannot be sent by then is lost; the channel layer itself would wait forever.
 SEND_SECONDS = 1.0
 DECODERS: dict[str, Callable[[bytes], bytes]] = {"pcmu": mulaw_to_pcm16, "pcma": alaw_to_pcm16, "pcm16": bytes}
-# Answers of the session that may be missing before the page is told so: a database that is slow delays them.
+# Unanswered messages before the page is told that the session is gone: a slow database delays answers.
 MOST_MISSING = 2
 CALLER, AGENT = 0, 1
 open_pages: Counter[int] = Counter()  # by account
@@ -100,7 +100,7 @@ async def live_socket(scope: dict[str, Any], receive: Receive, send: Send) -> No
 
 
 def _running_call(developer: Developer, identifier: str) -> int | None:
-    """The id of the developer's call, if a session with audio may have it."""
+    """The id of the developer's call, if it can have a session with audio."""
     try:
         call = selectors.get_call(developer, identifier)
     except NotFound:
@@ -109,7 +109,7 @@ def _running_call(developer: Developer, identifier: str) -> int | None:
 
 
 def can_be_followed(call: Call) -> bool:
-    """Whether its audio passes through us now."""
+    """Whether its audio currently passes through us."""
     is_spoken = call.mode == CallMode.STREAMING and not call.is_text
     return is_spoken and call.status == CallStatus.ANSWERED and call.transferred_at is None
 
@@ -124,7 +124,7 @@ async def _in_thread(function: Callable[..., R], *arguments: Any) -> R:
 
 
 class LivePage:
-    """One page's connection. `run` returns the code that it is closed with."""
+    """A page's connection. `run` returns its close code."""
 
     def __init__(self, call_id: int, developer: Developer, session_key: str, receive: Receive, send: Send) -> None:
         self._call_id = call_id
@@ -134,15 +134,15 @@ class LivePage:
         self._receive = receive
         self._send = send
         self._id = uuid.uuid4().hex
-        self._has_call = self._has_left = False  # who has left is the session
-        self._sent = self._counted = 0  # pieces of audio: sent, and known to have come
+        self._has_call = self._has_left = False  # the session left
+        self._sent = self._counted = 0  # pieces of audio: sent, and acknowledged
         self._allowance, self._allowed_at = float(MOST_BYTES_PER_SECOND), time.monotonic()
         self._renew = asyncio.Event()  # the session may be elsewhere, or the call over
-        self._reason = "connection_lost"  # for the timeline, if the page goes while it has the call
+        self._reason = "connection_lost"  # for the timeline, if the page leaves while it has the call
         self.is_open = True
 
     async def run(self) -> int:
-        """Until the page leaves, the call ends, or the page may not listen any more."""
+        """Runs until the page leaves, the call ends, or the page may no longer listen."""
         if open_pages[self._developer_id] > MOST_PAGES:
             await self._write({"type": "refused", "message": f"{MOST_PAGES} pages are already listening to calls."})
             return 1000
@@ -181,7 +181,7 @@ class LivePage:
         return 1000
 
     async def _speak(self, piece: bytes) -> None:
-        """What comes faster than anybody speaks is dropped."""
+        """Audio faster than real time is dropped."""
         now = time.monotonic()
         self._allowance += (now - self._allowed_at) * MOST_BYTES_PER_SECOND
         self._allowance, self._allowed_at = min(self._allowance, MOST_BYTES_PER_SECOND), now
@@ -237,7 +237,7 @@ class LivePage:
     async def _play(self, message: Mapping[str, Any]) -> None:
         decode = DECODERS[message["encoding"]]
         for side, name in ((CALLER, "caller"), (AGENT, "agent")):
-            # Nobody wants to hear their own voice a moment later.
+            # Nobody wants to hear their own voice with a delay.
             if message[name] and not (self._has_call and side == AGENT):
                 header = struct.pack("BB", side, message["sample_rate"] // 1000)
                 self._sent += 1
@@ -249,7 +249,7 @@ class LivePage:
     # --- as long as it may --------------------------------------------------------------------------------------------
 
     async def _stay(self) -> int:
-        """Listen, and say so again and again."""
+        """Renew the subscription periodically."""
         is_connected, missing_since, missing = False, time.monotonic(), 0
         while True:
             if not await self._may_stay():
@@ -283,7 +283,7 @@ class LivePage:
     async def _may_stay(self) -> bool:
         try:
             return await _in_thread(is_still_signed_in, self._session_key, self._developer_id)
-        except DatabaseError:  # the call goes on without it, and so does listening
+        except DatabaseError:  # the call continues without it, and so does listening
             return True
 
     async def _is_over(self) -> bool:

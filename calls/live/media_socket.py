@@ -1,7 +1,7 @@
-"""`/media/<token>` and `/media/<node>/<token>`: where the carrier brings a call's audio. Plain ASGI with its own receive loop.
+"""`/media/<token>` and `/media/<node>/<token>`: the carrier's media streams.
 
-Behind Channels' consumers every frame would cost a hop to a thread; here nothing between the socket and the session does. A
-session has a task of its own, because it may outlive its socket: the carrier then brings the audio over another one.
+Plain ASGI with its own receive loop. With Channels' consumers every frame would cost a thread switch; here nothing is between the socket
+and the session. A session has its own task, because it can outlive its socket: the carrier then reconnects.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _sessions: set[asyncio.Task[None]] = set()
 
 
 async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """One media connection, from the token to the end of its part in a conversation."""
+    """A media connection, from its token to its end."""
     await receive()  # websocket.connect
     call = None
     if not live_sessions.is_draining():
@@ -62,7 +62,7 @@ async def media_socket(scope: dict[str, Any], receive: Receive, send: Send) -> N
 
 
 async def hold_line(call: LiveCall, transport: CarrierTransport) -> None:
-    """The session of a call over this connection, and those that follow it."""
+    """The session of a call on this connection and the following ones."""
     call_id = call.call_id
     bind_contextvars(call_id=call_id, account_id=call.developer_id)
 

@@ -18,7 +18,7 @@ UNKNOWN = "The number of this caller is not known, so it cannot be added."
 
 
 class OptOutTool:
-    """Runs the one tool; all other calls go on to the next runner."""
+    """Runs this tool; all other calls go to the next runner."""
 
     def __init__(self, call_id: int, others: ToolRunner) -> None:
         self._call_id = call_id
@@ -32,9 +32,9 @@ class OptOutTool:
 
 
 def add_remote_party(call_id: int, reason: str) -> bool:
-    """Put the other end of a call on its account's list. False for a caller without a number.
+    """Add the remote party to the account's do-not-call list.
 
-    In a test of an agent the caller's number is typed by the developer, so it does not go on the list.
+    False for a caller without a number. In an agent test the developer types the caller's number, so it is not added.
     """
     call = Call.objects.get(pk=call_id)
     number = call.from_number if call.direction == Direction.INBOUND else call.to_number

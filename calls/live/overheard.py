@@ -1,4 +1,4 @@
-"""What a live session hears on a line whose carrier does not tell: it counts as if the carrier had reported it."""
+"""What a live session hears on a line whose carrier does not report it: treated like a report of the carrier."""
 
 import logging
 from functools import partial
@@ -41,5 +41,5 @@ async def _report(live: LiveCall, heard: Overheard) -> None:
     )
     try:
         await in_database(inbound.receive, event)
-    except DatabaseError:  # what is said next reports it again
+    except DatabaseError:  # the next words report it again
         logger.warning("Reporting what was heard on the line failed", exc_info=True)

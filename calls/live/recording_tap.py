@@ -1,4 +1,4 @@
-"""The tap between a session's media connection and its recording, and the recording's row."""
+"""Connects a session's media connection with its recording and the recording's row."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from calls.session.transport import MediaTransport
 
 @asynccontextmanager
 async def taped(call_id: int, transport: MediaTransport, *, is_wanted: bool) -> AsyncIterator[MediaTransport]:
-    """The same connection; with `is_wanted`, recorded as long as the block lasts. Writes wait in line, the call does not."""
+    """The same connection; with `is_wanted`, recorded until the block ends. Database writes are queued, so the call never waits."""
     if not is_wanted:
         yield transport
         return

@@ -13,7 +13,7 @@ media: Any = media_socket
 
 websocket_urlpatterns: list[Any] = [
     path("media/<str:token>", media),
-    # The node's name is for the proxy in front; the token says which call it is, in any process.
+    # The node's name is for the reverse proxy; the token identifies the call, in any process.
     path("media/<str:node>/<str:token>", media),
     path("live/ws/<str:identifier>", AuthMiddlewareStack(live_socket)),
 ]

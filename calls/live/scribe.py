@@ -1,4 +1,4 @@
-"""Writes down what is said while a person has a call: offline speech recognition, where it is installed (English)."""
+"""Transcribes speech while a person has taken over a call: offline speech recognition, if installed (English)."""
 
 import asyncio
 import base64
@@ -13,7 +13,7 @@ from bubblyphone.core.audio import PCM16_16K, AudioFormat, make_transcoder
 from calls.session.take_over import Scribe
 
 logger = logging.getLogger(__name__)
-# So much silence ends an utterance.
+# This much silence ends an utterance.
 END_OF_INPUT_MS = 1200
 
 
@@ -23,7 +23,7 @@ def make_scribe(audio_format: AudioFormat, said: Callable[[str], None]) -> Scrib
 
 
 class OfflineScribe:
-    """One side's words, sentence by sentence. What cannot be recognized is missing."""
+    """One side's words, sentence by sentence. Speech that cannot be recognized is missing."""
 
     def __init__(self, audio_format: AudioFormat, said: Callable[[str], None]) -> None:
         self._transcode = make_transcoder(audio_format, PCM16_16K)

@@ -33,7 +33,7 @@ from calls.session.interfaces import LEFT, Limits, Observer, ToolRunner, Transfe
 from calls.session.transport import MediaTransport
 from calls.session.who_answered import Answering
 
-# The carrier's report of a hang-up and the end of its stream come in no fixed order: this long one waits for the other.
+# The carrier's report of a hangup and the end of its stream arrive in any order: each waits this long for the other.
 HANGUP_REPORT_SECONDS = 4.0
 
 OnEnd = Callable[[str], Awaitable[None]]
@@ -44,7 +44,7 @@ async def run_session(
 ) -> str:
     """Run the conversation of a call over a media connection until it ends; returns why ("": the caller's side ended).
 
-    `on_end` is called with the cause at once; this returns when the last words are known, too.
+    `on_end` is called with the cause immediately; this returns once the last words are known, too.
     """
     with tracing.span("session", call_id=live.call_id):
         return await _run_session(live, transport, on_end, observer)
@@ -64,7 +64,7 @@ async def _run_session(live: LiveCall, transport: MediaTransport, on_end: OnEnd,
 async def _converse(live: LiveCall, transport: MediaTransport, on_end: OnEnd, observer: Observer | None) -> str:
     recorder = EventWriter(live.call_id)
     session = await _session_of(live, transport, observer or recorder)
-    if live.resumed_after is not None:  # in another process the session before may wait for its line yet
+    if live.resumed_after is not None:  # the previous session may still wait for its line in another process
         await in_database(session_messages.tell_session, live.call_id, Leave())
     with registered(live, session):
         control = asyncio.create_task(
@@ -111,7 +111,7 @@ async def _session_of(live: LiveCall, transport: MediaTransport, observer: Obser
 
 
 async def _say_waiting(session: CallSession, texts: tuple[str, ...]) -> None:
-    """As soon as the model is there, after its greeting."""
+    """Speak the waiting texts once the model is connected, after its greeting."""
     for text in texts:
         while not await session.speak(text):  # noqa: ASYNC110  it is being connected
             await asyncio.sleep(0.1)
@@ -143,7 +143,7 @@ def _tool_webhook(live: LiveCall) -> ToolWebhook | None:
 
 
 def tool_runner(live: LiveCall, line: MediaTransport | None = None) -> ToolRunner:
-    """Everything that runs tools in this call."""
+    """The runner of all tools in this call."""
     runner: ToolRunner = _tool_webhook(live) or no_tools
     tools = http_tools(live.config.tools)
     if tools and live.keys is not None and live.signing_secret_id is not None:
@@ -173,7 +173,7 @@ def transfer_requester(live: LiveCall) -> TransferRequester | None:
 
 
 async def after_session(call_id: int, cause: str) -> None:
-    """A carrier call's session is over: hang up, unless the carrier has ended the call and says so, or others talk on."""
+    """A carrier call's session is over: hang up, unless the carrier has ended the call and will report it, or others continue talking."""
     if cause in {HangupCause.TRANSFERRED, LEFT}:
         return
     if cause:

@@ -1,4 +1,4 @@
-"""The tools of a call: the developer's by a signed POST to `tool_webhook_url`, and those that act on the telephone line."""
+"""The tools of a call: the developer's, by a signed POST to `tool_webhook_url`, and the built-in ones that act on the phone line."""
 
 import asyncio
 import re
@@ -32,12 +32,12 @@ EVENT = "call.tool_call"
 
 
 async def no_tools(name: str, arguments: Mapping[str, Any], call_id: str = "") -> Mapping[str, Any]:
-    """The model asks for a tool although no address is set that could run one."""
+    """The model called a tool, although no URL is configured that could run one."""
     return {"error": "This is not available in this call."}
 
 
 class TelephoneTools:
-    """The built-in tools that act on a carrier's call; all other calls go on to the developer's."""
+    """The built-in tools that act on a carrier's call; all other calls go to the developer's."""
 
     def __init__(self, call: CarrierCall, others: ToolRunner, line: MediaTransport | None) -> None:
         """`line`: where keys are played for carriers that take them as sound."""
@@ -68,18 +68,18 @@ class TelephoneTools:
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """What the developer's server is told of the call with each tool call."""
+    """What the developer's server learns about the call with each tool call."""
 
     call_id: str
     from_number: str
     to_number: str
     direction: str
-    variables: dict[str, str] = field(default_factory=dict)  # to which tools may add
+    variables: dict[str, str] = field(default_factory=dict)  # which tools can extend
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 class ToolWebhook:
-    """Runs the tools of one call. Calls run side by side; each is kept in the call's webhook log (`calls.live.tool_requests`)."""
+    """Runs the tools of one call concurrently; each is recorded in the call's webhook log (`calls.live.tool_requests`)."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class ToolWebhook:
     async def send(
         self, name: str, arguments: Mapping[str, Any], judge: tool_requests.Judge | None = None
     ) -> ToolAnswer:
-        """The same; `judge` may find the answer unusable."""
+        """The same; `judge` can reject the response."""
         now = timezone.now()
         request = LoggedRequest(
             developer_id=self._developer_id,
@@ -118,7 +118,7 @@ class ToolWebhook:
 
 
 def tool_call_body(facts: CallFacts, name: str, arguments: Mapping[str, Any], *, at: datetime) -> str:
-    """The event that a developer's server is sent."""
+    """The event sent to the developer's server."""
     return body_encoding.encode_body(
         {
             "event": EVENT,

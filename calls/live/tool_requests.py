@@ -1,7 +1,7 @@
-"""One POST to a developer's tool server: sent once, never cut off, always in the webhook log.
+"""A POST to a developer's tool server: sent once, never canceled, always in the webhook log.
 
-The log entry is begun before the request leaves and ended when the answer is there, so that after the death of this process
-`give_up_lost` can say what is known.
+The log entry is written before the request is sent and completed with the response, so that `give_up_lost` can report it if this process
+dies.
 """
 
 import asyncio
@@ -31,22 +31,22 @@ from webhooks.sending.request_log import LoggedRequest
 from webhooks.sending.signing import SigningKeys
 
 logger = logging.getLogger(__name__)
-# The request does not wait longer than this for its log entry: a database that is away must not stop a call's tools.
+# The request waits at most this long for its log entry: a database outage must not stop a call's tools.
 LOG_ENTRY_SECONDS = 0.5
-# Longer than a request can take, and the write of its answer.
+# Longer than a request and the write of its response can take.
 LOST_AFTER = timedelta(seconds=60)
-# How long the session that takes over a call may need until it can take the result of a tool.
+# How long a session that takes over a call may need before it can accept a tool result.
 HAND_ON_SECONDS = 6.0
 LOST = "The result is unknown: our process ended before the response arrived."
 _threads = ThreadPoolExecutor(4, thread_name_prefix="tool-log")
 
-# Uses an answer, and gives it back with a `problem` if that cannot be done.
+# Uses a response, and returns it with a `problem` if it cannot be used.
 Judge = Callable[[PostResult, ToolAnswer], Awaitable[ToolAnswer]]
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What is sent where that is not what the log shows: a request with secrets in it, which `secrets` takes out of texts."""
+    """A request that differs from its log entry: it contains secrets, which `secrets` redacts."""
 
     request: HttpRequest = field(repr=False)
     timeout_seconds: float
@@ -57,7 +57,7 @@ class Outgoing:
 async def send(
     request: LoggedRequest, keys: SigningKeys, judge: Judge | None = None, outgoing: Outgoing | None = None
 ) -> ToolAnswer:
-    """Send it and read the answer. The waiting task may be cancelled; the request and its `judge` are not."""
+    """Send it and read the response. The waiting task may be canceled; the request and its `judge` are not."""
     return await asyncio.shield(detached_tasks.start(_send(request, keys, judge, outgoing)))
 
 
@@ -94,7 +94,7 @@ def request_headers(
 async def exchange(
     client: OutboundClient, outgoing: Outgoing, keys: SigningKeys | None, webhook_id: str, timestamp: int
 ) -> PostResult:
-    """One request of a tool, made again only if no connection was made. The result has no secrets in it."""
+    """A tool request, repeated only if no connection was made. The result contains no secrets."""
     sent = outgoing.request
     response = await client.request(
         sent.method,
@@ -117,7 +117,7 @@ async def _begin(request: LoggedRequest) -> None:
 def _write_begin(request: LoggedRequest) -> None:
     try:
         request_log.begin_request(request)
-    except DatabaseError:  # it is written together with the answer
+    except DatabaseError:  # it is written together with the response
         logger.warning(
             "The database is not available. A tool call's log entry is queued.", extra={"subject": request.subject}
         )
@@ -126,7 +126,7 @@ def _write_begin(request: LoggedRequest) -> None:
 
 
 def late_results(call_id: int) -> LateResults:
-    """For a tool that is at work when its session leaves the call to another one, which is about to be there."""
+    """For a tool that is still running when its session leaves the call to another one, which is about to start."""
 
     async def hand_on(name: str, result: Mapping[str, Any]) -> bool:
         loop = asyncio.get_running_loop()
@@ -141,13 +141,13 @@ def late_results(call_id: int) -> LateResults:
 
 
 async def finished() -> None:
-    """At the end of this process: let the tools that are at work come to their end, and write down what came of them."""
+    """At the end of this process: wait for running tools, and record their results."""
     await detached_tasks.finished(MAX_TIMEOUT_SECONDS + HAND_ON_SECONDS + LOG_ENTRY_SECONDS)
     await WRITER.drained()
 
 
 def give_up_lost(now: datetime) -> None:
-    """End the log entries of requests whose process died, and tell the timelines of their calls."""
+    """Complete the log entries of requests whose process died, and add them to their calls' timelines."""
     with transaction.atomic():
         for delivery in request_log.lost_requests(now - LOST_AFTER):
             request_log.give_up_request(delivery, LOST)

@@ -15,7 +15,7 @@ from agents.tools.http_tools import at_path
 from bubblyphone.core.json_documents import InvalidJSON, parse_lenient_json
 from webhooks.http.outbound_http import PostResult
 
-# Longer results would overload the model; it gets an error instead.
+# Longer results would overload the model, which gets an error instead.
 MAX_RESULT_CHARACTERS = 16_000
 NO_ANSWER = "The service behind this is not responding right now."
 FAILED = "This could not be completed."
@@ -24,15 +24,17 @@ TOO_LONG = "The answer is too long to be used. Ask for something more specific."
 
 @dataclass(frozen=True, slots=True)
 class ToolAnswer:
-    """`result` has the key `result` or `error`. `problem` is for the developer; "" where there is none."""
+    """`result` has the key `result` or `error`. `problem` is for the developer; "" if there is none."""
 
     result: Mapping[str, Any]
     problem: str = ""
 
 
 def read_answer(response: PostResult) -> ToolAnswer:
-    """Read what came back. Any 2xx is a success: with `{"result": …}` its value, with other JSON or text all of it, without a
-    body an empty result. `{"error": …}` in place of a result is an error that the server words itself.
+    """Interpret a response.
+
+    Any 2xx is a success: the value of `{"result": …}`, otherwise all of the JSON or text, or an empty result without a body. `{"error":
+    …}` instead of a result is an error worded by the server.
     """
     if response.status is None:
         return ToolAnswer({"error": NO_ANSWER})
@@ -55,9 +57,9 @@ def read_answer(response: PostResult) -> ToolAnswer:
 
 
 def read_document(response: PostResult, result_path: str) -> tuple[ToolAnswer, Any]:
-    """The answer of a tool with a URL of its own, and the JSON document that it came in; None where it was none.
+    """The answer of a tool with its own URL, and the JSON document of the response; None if it was not JSON.
 
-    With a `result_path` the value there is the result. Text that is no JSON is the result as it is.
+    With a `result_path`, the value at that path is the result. Plain text is passed unchanged.
     """
     answer = read_answer(response)
     if response.error is not None or not response.is_success or not response.is_whole:
@@ -79,6 +81,6 @@ def read_document(response: PostResult, result_path: str) -> tuple[ToolAnswer, A
 
 
 def _as_text(body: str) -> str:
-    """Plain text unchanged; of an HTML page, its visible text."""
+    """Plain text unchanged; for an HTML page, its visible text."""
     text = body.strip()
     return " ".join(strip_tags(text).split()) if text.startswith("<") else text

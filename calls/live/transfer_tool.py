@@ -1,8 +1,8 @@
-"""The model's tool `transfer_call`: where the call goes. One that is refused leaves `transfer.failed`.
+"""The model's tool `transfer_call`: where the call goes.
 
-The destination is what the developer's server answers to `transfer_call` (dynamic routing), else the configured
-`transfer_number`. An answer that cannot be used fails in the webhook log, too, and the configured number is tried. Where the
-variables of `transfer_number` made no number in this call, that is `transfer.failed`, and a fixed number is tried if there is one.
+A refused transfer records `transfer.failed`. The destination comes from the developer's server (dynamic routing), otherwise from the
+configured `transfer_number`. An unusable response also fails in the webhook log, and the configured number is tried. If the variables of
+`transfer_number` yield no number in this call, that is `transfer.failed`, and a fixed number is tried if there is one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,7 +24,7 @@ from calls.models import Call
 from calls.session.model_notices import TAKEN_OVER
 from webhooks.http.outbound_http import PostResult
 
-# The model may read these to the caller: nothing technical.
+# The model may read these to the caller, so they are not technical.
 NOT_POSSIBLE = "The call cannot be transferred: no number is available right now."
 FORM = "Use E.164, like +14155550100, without spaces, parentheses, or a scheme."
 UNWANTED = Refusal("taken_over", TAKEN_OVER, is_final=True)
@@ -35,7 +35,7 @@ HaveCalled = Callable[[str, str], Awaitable[Refusal | None]]
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """What a developer's server answered: `refusal` says why it cannot be used."""
+    """The response of a developer's server: `refusal` says why it cannot be used."""
 
     to: str = ""
     briefing: str = ""
@@ -43,7 +43,7 @@ class Destination:
 
 
 class TransferRouter:
-    """Finds the destination of the model's transfer (calls.session.interfaces.TransferRequester)."""
+    """Determines the destination of the model's transfer (calls.session.interfaces.TransferRequester)."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class TransferRouter:
         return refusal.message if refusal.is_final else NOT_POSSIBLE
 
     async def _ask_configured(self, briefing: str, have_called: HaveCalled) -> Refusal | None:
-        """The configured number, which may have variables that tools set during the call."""
+        """The configured number, which can contain variables that tools set during the call."""
         number = expand(self._transfer_number, self._values).strip()
         if is_e164(number):
             return await have_called(number, briefing)
@@ -115,7 +115,7 @@ class TransferRouter:
 
 
 def unusable(text: str) -> Refusal:
-    """What is wrong with a `transfer_number` whose variables made `text` of it, or have no value: then it is the template."""
+    """Why a `transfer_number` cannot be used: its variables yielded `text`, or have no value (then `text` is the template)."""
     if has_variables(text):
         return Refusal("no_destination", f"The variables of transfer_number ({text}) have no value in this call.")
     shown = text[:MAX_SHOWN_CHARACTERS]
@@ -125,7 +125,7 @@ def unusable(text: str) -> Refusal:
 
 
 def read_destination(response: PostResult, answer: ToolAnswer) -> Destination:
-    """Read a server's answer to `transfer_call`: `{"result": {"transfer_to": …, "briefing": …}}`."""
+    """Parse a response to `transfer_call`: `{"result": {"transfer_to": …, "briefing": …}}`."""
     if "error" in answer.result:
         status = f"Your webhook responded with status {response.status}."
         why = response.error or answer.problem or (str(answer.result["error"]) if response.is_success else status)

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 
 class AfterCallWork(models.Model):
-    """Something that a job does for a call, and does again after a failure (`calls.after_call.jobs`)."""
+    """Work that a job does after a call and retries after failures (`calls.after_call.jobs`)."""
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -14,24 +14,23 @@ class AfterCallWork(models.Model):
 
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     created_at = models.DateTimeField(default=timezone.now)
-    next_attempt_at = models.DateTimeField(null=True, default=timezone.now)  # none: nothing is to be done now
-    attempt_count = models.PositiveSmallIntegerField(default=0)  # in a row without success
-    reason = models.CharField(max_length=300, blank=True, default="")  # of the last failure
+    next_attempt_at = models.DateTimeField(null=True, default=timezone.now)  # null: nothing to do now
+    attempt_count = models.PositiveSmallIntegerField(default=0)  # consecutive failed attempts
+    reason = models.CharField(max_length=300, blank=True, default="")  # error of the last attempt
     finished_at = models.DateTimeField(null=True)
 
-    call_id: int  # whose work it is: each has a `call`
+    call_id: int  # the subclass has a `call`
 
     class Meta:
         abstract = True
 
 
 class Recording(AfterCallWork):
-    """A call's sound: caller left, agent right. Pending: it is being made, or on its way into the storage.
+    """A call's audio: caller left, agent right.
 
-    `name` is the file's in the storage "recordings". A recording that was deleted keeps its row without a file.
-
-    What a session recorded of a call that was transferred goes on with what the carrier records from then on, in the same file: caller
-    left, recipient right. `missing` says why that part is not in it.
+    Pending: it is being recorded, or moved into the storage. `name` is the file's in the storage "recordings". A deleted recording keeps
+    its row without a file. After a transfer, the carrier's recording continues the session's in the same file: caller left, recipient
+    right. `missing` says why that part is absent.
     """
 
     class Maker(models.TextChoices):
@@ -41,8 +40,8 @@ class Recording(AfterCallWork):
     call = models.OneToOneField("calls.Call", models.CASCADE, related_name="recording")
     maker = models.CharField(max_length=10, choices=Maker)
     started_at = models.DateTimeField(default=timezone.now)
-    made_at = models.DateTimeField(null=True)  # when its maker said that it is made; a session may come back
-    carrier_told_at = models.DateTimeField(null=True)  # when the carrier took the command to record
+    made_at = models.DateTimeField(null=True)  # when the recorder reported completion; a session may continue it
+    carrier_told_at = models.DateTimeField(null=True)  # when the carrier accepted the command to record
     carrier_url = models.TextField(blank=True, default="")  # where the carrier has it, for ten minutes
     # Of the part after a transfer: since when the carrier is to record, when that ended one way or the other, and when the carrier
     # says that it began.
@@ -87,7 +86,7 @@ class Transcription(AfterCallWork):
 
 
 class Analysis(AfterCallWork):
-    """The reading of a call's transcript; its result is `Call.analysis_result`."""
+    """The analysis of a call's transcript; the result is `Call.analysis_result`."""
 
     call = models.OneToOneField("calls.Call", models.CASCADE, related_name="analysis")
     source = models.CharField(max_length=100, blank=True, default="")

@@ -1,4 +1,4 @@
-"""Calls and all that is known of them afterwards."""
+"""Calls and everything recorded about them."""
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -33,12 +33,12 @@ class CallStatus(models.TextChoices):
     FAILED = "failed"
 
 
-# "Ended" means one of these, everywhere.
+# "Ended" always means one of these.
 ENDED_STATUSES = (CallStatus.COMPLETED, CallStatus.FAILED)
 
 
 class CallQuerySet(models.QuerySet["Call"]):
-    """The sets of calls that code asks for, each defined once."""
+    """Sets of calls used across the code, each defined once."""
 
     def running(self) -> "CallQuerySet":
         """Calls that have not ended."""
@@ -58,7 +58,7 @@ class Direction(models.TextChoices):
     OUTBOUND = "outbound"
 
 
-# What figures of many calls are made of; in the index beside the day, so that they need not be fetched one by one.
+# Columns for totals of many calls; included in the index by day, so that rows need not be fetched one by one.
 SUMMED_UP = (
     "demo", "status", "direction", "hangup_cause", "voicemail_detected", "duration_seconds", "telephony_cost",
     "model_cost", "transcription_cost", "analysis_cost", "outcome", "phone_number", "agent",
@@ -75,7 +75,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, null=True, related_name="calls")
     agent = models.ForeignKey(Agent, models.SET_NULL, null=True, related_name="calls")
     agent_version = models.PositiveIntegerField(null=True)  # the version of the agent that spoke
-    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="+")  # that placed it
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="+")  # the API key that placed it
     direction = models.CharField(max_length=10, choices=Direction)
     from_number = models.CharField(max_length=40, blank=True, default="")
     to_number = models.CharField(max_length=40, blank=True, default="")
@@ -86,31 +86,33 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
     metadata = models.JSONField(default=dict)  # see calls.metadata
     sandbox = models.BooleanField(default=False)
     demo = models.BooleanField(default=False)
-    is_text = models.BooleanField(default=False, db_default=False)  # a sandbox call in writing
+    is_text = models.BooleanField(default=False, db_default=False)  # a written sandbox call
     public_id = models.CharField(max_length=40, unique=True, null=True)  # "sandbox_…", the id a sandbox call was given
 
     status = models.CharField(max_length=10, choices=CallStatus, default=CallStatus.INITIATED)
     voicemail_detected = models.BooleanField(default=False)
-    voicemail_message_left = models.BooleanField(default=False)  # a whole message, after the end of the greeting
+    voicemail_message_left = models.BooleanField(
+        default=False
+    )  # the whole message was spoken after the end of the greeting
     screened = models.CharField(max_length=8, choices=Screened, blank=True, default="", db_default="")
     recording_enabled = models.BooleanField(default=False)
     analysis_result = OrderedJSONField(null=True)
     transcript_announced = models.BooleanField(default=False)
-    # When the account's retention ended that of its transcript, or of its events (`calls.retention`).
+    # when retention deleted its transcript or its events (`calls.retention`)
     transcript_deleted_at = models.DateTimeField(null=True)
     events_deleted_at = models.DateTimeField(null=True)
-    refusal_reason = models.CharField(max_length=40, blank=True, default="", db_default="")  # why it was never begun
+    refusal_reason = models.CharField(max_length=40, blank=True, default="", db_default="")  # why it was refused
     reported_at = models.DateTimeField(null=True)  # when `call.report` was sent (calls.call_report)
 
     started_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)
 
-    # A call to its owner's own phone, who is connected to this number on pressing a key: calls.control.me_first
+    # A call to the user's own phone, who is connected to this number on pressing a key: calls.control.me_first
     connect_to = models.CharField(max_length=20, blank=True, default="", db_default="")
     lookup_pending = models.BooleanField(
         default=False
     )  # rings, and waits for the developer's server: calls.control.lookup
-    carrier = models.CharField(max_length=20, blank=True, default=default_carrier)  # empty: a sandbox call
+    carrier = models.CharField(max_length=20, blank=True, default=default_carrier)  # empty for a sandbox call
     carrier_call_id = models.CharField(max_length=200, null=True)  # Telnyx: call_control_id
     last_command_at = models.DateTimeField(null=True)  # when the carrier was last commanded to answer or to hang up
     # PostgreSQL works it out from the other columns. After `save` an object still has what it was read with.
@@ -124,7 +126,7 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
         indexes = [
             models.Index(fields=["developer", "-id"], name="call_by_developer"),
             models.Index(fields=["phone_number", "-id"], name="call_by_number"),
-            # The filters of the list of calls that may fit few of very many.
+            # For list filters that may match very few of many calls.
             models.Index(fields=["developer", "status", "-id"], name="call_by_status"),
             models.Index(fields=["developer", "hangup_cause", "-id"], name="call_by_outcome"),
             models.Index(fields=["developer", "outcome", "-id"], condition=~Q(outcome=""), name="call_by_whom_reached"),
@@ -140,16 +142,16 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
             models.Index(
                 fields=["ended_at"], condition=Q(reported_at=None, ended_at__isnull=False), name="call_unreported"
             ),
-            # What a day or a month came to, and how often somebody has called.
+            # For totals of a day or month, and the number of calls of a caller.
             models.Index(fields=["developer", "settled_at"], include=SUMMED_UP, name="call_sums"),
             models.Index(fields=["developer", "from_number", "started_at"], name="call_by_caller"),
-            # How often has the account called somebody? (`calls.policy.gate`)
+            # For the number of calls to a callee (`calls.policy.gate`).
             models.Index(
                 fields=["developer", "to_number", "started_at"],
                 condition=Q(direction="outbound", sandbox=False),
                 name="call_by_callee",
             ),
-            # Any three digits in a row of a number find its calls: a search for part of one (`calls.search`).
+            # Trigram index: finds calls by part of a number (`calls.search`).
             GinIndex(
                 fields=["from_number", "to_number"], opclasses=["gin_trgm_ops", "gin_trgm_ops"], name="call_numbers"
             ),
@@ -169,12 +171,12 @@ class Call(Ending, MediaStreamState, WebhookModeState, Charges):
 
     @property
     def is_without_model(self) -> bool:
-        """Whether the call was for a model that never spoke: then only telephony is charged."""
+        """Whether the model of the call never spoke: then only telephony is charged."""
         return self.mode == CallMode.STREAMING and self.model_spoke_at is None
 
     @property
     def settings(self) -> CallConfig:
-        """`config`, typed: what was resolved when the call began."""
+        """`config`, typed: the settings resolved when the call started."""
         return CallConfig.from_json(self.config)
 
     @property
@@ -206,27 +208,27 @@ class CallEvent(models.Model):
         return self.event_type
 
 
-# PostgreSQL's text search configuration: words as they are, since calls are in any language.
+# PostgreSQL's text search configuration: words unchanged, because calls are in any language.
 TRANSCRIPT_LANGUAGE = "simple"
 
 
 class TranscriptEntry(models.Model):
-    """What one side said. `interrupted`: the rest of it was not heard."""
+    """An utterance of one side. `interrupted`: the rest of it was not heard."""
 
     class Role(models.TextChoices):
         USER = "user"
         MODEL = "model"
-        HUMAN = "human"  # a person who had taken the call over from the agent
+        HUMAN = "human"  # a person who took over the call from the agent
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="transcript")
     role = models.CharField(max_length=5, choices=Role)
     text = models.TextField()
     spoken_at = models.DateTimeField()
-    item_id = models.CharField(max_length=100, blank=True, default="")  # the model's name of its answer
+    item_id = models.CharField(max_length=100, blank=True, default="")  # the model's name for its answer
     interrupted = models.BooleanField(default=False)
     commentary = models.BooleanField(
         default=False, db_default=False
-    )  # said before the final answer, as thinking models do
+    )  # said before the final answer, by thinking models
     interrupted_at_ms = models.PositiveIntegerField(null=True)  # into the answer; `text` is what was spoken until then
 
     class Meta:
@@ -241,7 +243,7 @@ class TranscriptEntry(models.Model):
 
 
 class SpeechTime(models.Model):
-    """When one side was heard, by the sound itself."""
+    """A stretch of time in which one side was heard, detected from the audio."""
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="speech")
     role = models.CharField(max_length=5, choices=TranscriptEntry.Role)
@@ -257,7 +259,7 @@ class SpeechTime(models.Model):
 
 
 class CallTurn(models.Model):
-    """How long the caller waited for one answer, in milliseconds and by its parts (`calls.session.turn_clock`)."""
+    """How long the caller waited for one answer, in milliseconds and by parts (`calls.session.turn_clock`)."""
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="turns")
     answered_at = models.DateTimeField()
@@ -278,16 +280,16 @@ class CallTurn(models.Model):
 
 
 class Utterance(models.Model):
-    """A text that the developer has us say with the carrier's voice, in as many pieces as the carrier wants.
+    """A text that the developer has us speak with the carrier's voice, in as many pieces as the carrier requires.
 
-    `key` says whose wish it is, so that one that comes again is said once. The carrier says what it is given in that order.
+    `key` identifies the request, so that a repeated one is spoken once. The carrier speaks texts in this order.
     """
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="utterances")
     key = models.CharField(max_length=60, unique=True)
     text = models.TextField()
     created_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True)  # none: the call is not answered yet
+    sent_at = models.DateTimeField(null=True)  # null: the call is not answered yet
     pieces_to_come = models.PositiveSmallIntegerField(default=0)
     ended_at = models.DateTimeField(null=True)
 
@@ -327,7 +329,7 @@ class Transfer(models.Model):
 
 
 class CarrierEventRecord(models.Model):
-    """A webhook of the carrier, by its own id: one that comes again is known."""
+    """A carrier webhook, stored by its own id so that repeats are recognized."""
 
     carrier = models.CharField(max_length=20, default=default_carrier)
     event_id = models.CharField(max_length=100)

@@ -1,4 +1,4 @@
-"""Columns of a call, grouped by what they are about. All are in one row: docs/decisions/0008-one-row-per-call.md."""
+"""Columns of a call, grouped by topic. All are in one row: docs/decisions/0008-one-row-per-call.md."""
 
 from decimal import Decimal
 
@@ -22,19 +22,19 @@ class HangupCause(models.TextChoices):
     WEBHOOK_FAILED = "webhook_failed"
     MODEL_FAILED = "model_failed"
     CARRIER_FAILED = "carrier_failed"
-    CANCELED = "canceled"  # ended by us or its owner before it was answered: an outbound call, or a sandbox call
+    CANCELED = "canceled"  # ended by us or its owner before the answer: an outbound call, or a sandbox call
     ACCOUNT_DEACTIVATED = "account_deactivated"
 
 
 class Screened(models.TextChoices):
-    """What came of a call to a phone that asks who is calling. It counts as declined until somebody joins."""
+    """The outcome of a call to a phone that asks who is calling. It counts as declined until somebody joins."""
 
     ACCEPTED = "accepted"
     DECLINED = "declined"
 
 
 class Outcome(models.TextChoices):
-    """Whom an outbound call has reached, as far as anybody could tell, or why nobody."""
+    """Whom an outbound call reached, as far as it is known, or why nobody."""
 
     PERSON = "person"
     VOICEMAIL_MESSAGE_LEFT = "voicemail_message_left"
@@ -49,7 +49,7 @@ class Outcome(models.TextChoices):
 
 
 NOBODY_REACHED = ("busy", "no_answer", "rejected", "invalid_number", "canceled")
-# Empty: it is not over, it is not an outbound call on a line, or it was never dialed or failed on the way.
+# Empty: it has not ended, was not an outbound phone call, was never dialed, or failed.
 OUTCOME_OF_CALL = Case(
     When(~Q(direction="outbound") | Q(sandbox=True) | Q(ended_at=None) | ~Q(refusal_reason=""), then=Value("")),
     When(screened=Screened.ACCEPTED, then=Value(Outcome.SCREENED_ACCEPTED.value)),
@@ -64,14 +64,14 @@ OUTCOME_OF_CALL = Case(
 
 
 class Ending(models.Model):
-    """How a call ended, or is about to."""
+    """How a call ended, or is about to end."""
 
     hangup_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
     ended_at = models.DateTimeField(null=True)
-    # A reason to end the call that is ours; the carrier's report of the end then only says when.
+    # Our own reason to end the call; the carrier's report of the end then only provides the time.
     end_requested_at = models.DateTimeField(null=True)
     end_requested_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
-    # The carrier's report of the end, kept until it is clear whether the call had been answered.
+    # The carrier's report of the end, stored until it is clear whether the call was answered.
     hangup_reported_at = models.DateTimeField(null=True)
     hangup_reported_cause = models.CharField(max_length=24, choices=HangupCause, blank=True, default="")
 
@@ -80,26 +80,27 @@ class Ending(models.Model):
 
 
 class MediaStreamState(models.Model):
-    """A streaming call's media connection: its single-use token, the signs of life of its session, and its breaks."""
+    """A streaming call's media connection: its single-use token, its session's heartbeat, and interruptions."""
 
     media_token_hash = models.CharField(max_length=64, blank=True, default="")
     media_token_expires_at = models.DateTimeField(null=True)
-    # A media stream that broke: since when nobody holds it, and how often and when the carrier was last asked for another.
+    # A broken media stream: since when, and how often and when the carrier was last asked for another.
     stream_lost_at = models.DateTimeField(null=True)
     stream_lost_reason = models.CharField(max_length=20, blank=True, default="")  # see `calls.control.streams`
     stream_restarts = models.PositiveSmallIntegerField(default=0)
     stream_restarted_at = models.DateTimeField(null=True)
-    # The media process that has its session; "": a web process. Its default is the database's too: older code knows no such column.
+    # The media process that holds its session; "": a web process. Also has a database default, because older code does not know this
+    # column.
     media_node = models.CharField(max_length=63, blank=True, default="", db_default="")
-    session_seen_at = models.DateTimeField(null=True)  # sign of life of the process that holds the live session
-    model_spoke_at = models.DateTimeField(null=True)  # when the caller first heard the model; none: it never spoke
+    session_seen_at = models.DateTimeField(null=True)  # heartbeat of the process that holds the live session
+    model_spoke_at = models.DateTimeField(null=True)  # when the caller first heard the model; null: it never spoke
 
     class Meta:
         abstract = True
 
 
 class WebhookModeState(models.Model):
-    """Webhook mode: when the answer was ordered, since when the carrier transcribes, and whether there was anything to transcribe."""
+    """Webhook mode: when the call was answered, since when the carrier transcribes, and whether anything was transcribed."""
 
     answer_requested_at = models.DateTimeField(null=True)
     listening_since = models.DateTimeField(null=True)
@@ -110,7 +111,7 @@ class WebhookModeState(models.Model):
 
 
 class Charges(models.Model):
-    """Prices per minute of the moment when the call started, and what it cost, in USD."""
+    """Prices per minute when the call started, and its costs, in USD."""
 
     duration_seconds = models.PositiveIntegerField(null=True)
     telephony_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
@@ -120,7 +121,7 @@ class Charges(models.Model):
     transcription_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
     analysis_cost = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
     settled_at = models.DateTimeField(null=True)
-    # Of a transferred call: from then on without the model, at the other leg's rate.
+    # For a transferred call: from this time without the model, at the other leg's rate.
     transferred_at = models.DateTimeField(null=True)
     transfer_rate = models.DecimalField(default=Decimal(0), **MONEY_FIELD)
 

@@ -1,4 +1,4 @@
-"""Whom an account calls: its own rules, and the numbers that must not be called. Part of `calls.models`."""
+"""Rules on which numbers an account may call. Part of `calls.models`."""
 
 from django.conf import settings
 from django.db import models
@@ -6,7 +6,7 @@ from django.utils import timezone
 
 
 class DialingPolicy(models.Model):
-    """The rules of an account beside those that always apply (`calls.policy`). No row, or null: no rule."""
+    """An account's own rules, in addition to those that always apply (`calls.policy`). No row, or null: no rule."""
 
     developer = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="dialing_policy")
     allowed_countries = models.JSONField(null=True)  # ISO codes

@@ -1,4 +1,4 @@
-"""Filters of the list of calls that have a name. Part of `calls.models`."""
+"""Saved filters of the list of calls. Part of `calls.models`."""
 
 from django.conf import settings
 from django.db import models
@@ -7,7 +7,7 @@ from django.utils import timezone
 
 
 class SavedView(models.Model):
-    """`query` holds the filters and columns as the list's URL does. The default is what the list opens with."""
+    """`query` holds the filters and columns in the format of the list's URL. The list opens with the default view."""
 
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="saved_views")
     name = models.CharField(max_length=60)

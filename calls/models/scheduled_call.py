@@ -1,4 +1,4 @@
-"""Calls that are to be placed later. Part of `calls.models`."""
+"""Scheduled calls. Part of `calls.models`."""
 
 from django.conf import settings
 from django.db import models
@@ -12,7 +12,7 @@ from phone_numbers.models import PhoneNumber
 
 
 class ScheduledCall(models.Model):
-    """A call that the clock dials once, at `due_at`, with the agent and the number as they are then."""
+    """A call that the clock dials once, at `due_at`, with the settings that agent and number have at that time."""
 
     class Status(models.TextChoices):
         WAITING = "waiting"
@@ -23,11 +23,13 @@ class ScheduledCall(models.Model):
     developer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="scheduled_calls")
     phone_number = models.ForeignKey(PhoneNumber, models.CASCADE, related_name="scheduled_calls")
     agent = models.ForeignKey(Agent, models.SET_NULL, null=True, related_name="scheduled_calls")
-    has_own_agent = models.BooleanField()  # `agent` is meant, not the number's own; it may be deleted by then
+    has_own_agent = (
+        models.BooleanField()
+    )  # `agent` was chosen for this call instead of the number's own; it may be deleted by then
     to_number = models.CharField(max_length=20)
     dynamic_variables = OrderedJSONField(default=dict)
     due_at = models.DateTimeField()
-    time_zone = models.CharField(max_length=64)  # in which the time was chosen
+    time_zone = models.CharField(max_length=64)  # the time zone of the chosen time
     created_at = models.DateTimeField(default=timezone.now)
     status = models.CharField(max_length=10, choices=Status, default=Status.WAITING)
     decided_at = models.DateTimeField(null=True)  # when it was dialed, refused, or canceled
