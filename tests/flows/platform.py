@@ -22,7 +22,8 @@ from bubblyphone.services.ports import find_free
 from tests import databases
 
 PROJECT = Path(__file__).resolve().parents[2]
-START_SECONDS = 150
+# Longer than the run itself waits for its servers, so that what it says of them is in the log.
+START_SECONDS = 300
 # The account's API keys take turns, so that a test may poll as often as it likes (100 requests a minute each).
 KEY_COUNT = 20
 # Settings of the test run itself, or of its surroundings.
