@@ -171,6 +171,13 @@ class OpenApiForm(forms.Form):
         widget=forms.URLInput(attrs={"placeholder": "https://api.example.com/v1", "autocomplete": "off"}),
         help_text="Only needed if the document does not specify one, or to use a different one.",
     )
+    words = forms.CharField(
+        label="Only operations with",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"placeholder": "/orders", "autocomplete": "off"}),
+        help_text="Words of their path, ID, summary, or tags. Needed for more than 200 operations.",
+    )
 
     def __init__(self, *args: Any, taken: Iterable[str] = ()) -> None:
         super().__init__(*args)
@@ -186,7 +193,11 @@ class OpenApiForm(forms.Form):
             content = file.read(MAX_BYTES + 1) if file else text.encode()
             if not content.strip():
                 raise UnusableDocument("Paste a document, or choose a file.")
-            self.operations = operations_of(read_document(content), server=values["server"], taken=self._taken)
+            document = read_document(content)
+            about = {"server": values["server"], "words": values["words"], "taken": self._taken}
+            self.operations = operations_of(document, **about)
+            if not self.operations:
+                raise UnusableDocument("No operation has these words." if values["words"] else "It has no operations.")
         except UnusableDocument as error:
             self.add_error("file" if file else "document", str(error))
         return values

@@ -78,8 +78,10 @@ def _check_bounds(text: str) -> None:
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > MAX_DEPTH or nodes > MAX_NODES:
-            raise UnusableDocument("The document is nested too deeply or has too many values.")
+        if depth > MAX_DEPTH:
+            raise UnusableDocument("The document is nested too deeply.")
+        if nodes > MAX_NODES:
+            raise UnusableDocument("The document has too many values for YAML. Convert it to JSON.")
 
 
 def _as_json(value: Any) -> Any:

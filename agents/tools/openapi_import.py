@@ -46,10 +46,13 @@ class _Request:
     secrets: list[str] = field(default_factory=list)
 
 
-def operations_of(document: Mapping[str, Any], *, server: str = "", taken: Iterable[str] = ()) -> list[Operation]:
+def operations_of(
+    document: Mapping[str, Any], *, server: str = "", words: str = "", taken: Iterable[str] = ()
+) -> list[Operation]:
     """The operations of the document, in order, with names that are not `taken`.
 
-    `server` replaces the URL in the document. Raises UnusableDocument if no request could be made, or for more than MAX_OPERATIONS.
+    `server` replaces the URL in the document. With `words`, only operations that have all of them in their path, ID, summary or
+    tags. Raises UnusableDocument if no request could be made, or for more than MAX_OPERATIONS.
     """
     base = server.strip() or _server_of(document)
     try:
@@ -61,8 +64,12 @@ def operations_of(document: Mapping[str, Any], *, server: str = "", taken: Itera
     found: list[Operation] = []
     names = {*RESERVED_NAMES, *taken}
     for path, method, shared, operation in _walk(document):
+        if not _has(words, method, path, operation):
+            continue
         if len(found) == MAX_OPERATIONS:
-            raise UnusableDocument(f"The document has more than {MAX_OPERATIONS} operations. Remove some of them.")
+            raise UnusableDocument(
+                f"More than {MAX_OPERATIONS} operations. Narrow them down with words of their paths or names."
+            )
         found.append(_read(document, base, path, method, [shared, operation], names))
     return found
 
@@ -72,6 +79,12 @@ def _walk(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Mapping[
         for method in METHODS if isinstance(item, Mapping) else ():
             if isinstance(item.get(method), Mapping):
                 yield path, method, item.get("parameters"), item[method]
+
+
+def _has(words: str, method: str, path: str, operation: Mapping[str, Any]) -> bool:
+    about = [method, path, operation.get("operationId"), operation.get("summary"), *_list(operation.get("tags"))]
+    text = " ".join(map(str, about)).lower()
+    return all(word in text for word in words.lower().split())
 
 
 def _server_of(document: Mapping[str, Any]) -> str:

@@ -118,6 +118,20 @@ def test_names_are_free_and_a_server_can_be_chosen() -> None:
     )  # fmt: skip
 
 
+def test_words_choose_among_many_operations() -> None:
+    """An API like many: hundreds of operations, of which an agent needs some."""
+    paths = {
+        f"/store{n}/pets": {"get": {"operationId": f"findPets{n}"}, "post": {"tags": ["Admin"]}} for n in range(101)
+    }
+    many = json.dumps({"openapi": "3.1.0", "servers": [{"url": "http://127.0.0.1"}], "paths": paths})
+    with pytest.raises(UnusableDocument, match="More than 200 operations"):
+        offered(many)
+    assert [found.path for found in offered(many, words="store7/ POST")] == ["/store7/pets"]
+    assert [found.tool["name"] for found in offered(many, words="FINDPETS100")] == ["findPets100"]
+    assert len(offered(many, words="admin")) == 101
+    assert offered(many, words="dogs") == []
+
+
 @pytest.mark.parametrize(
     ("operation", "problem"),
     [
@@ -168,7 +182,7 @@ def test_a_path_without_its_parameter_is_no_tool() -> None:
         ("a: &x [1]\nb: [*x, *x]", "aliases"),
         ("a: !!python/object/apply:os.system ['true']", "not valid JSON or YAML"),
         ("[" * 100 + "]" * 100, "nested too deeply"),
-        ("- a\n" * 100_001, "too many values"),
+        ("- a\n" * 100_001, "too many values for YAML"),
         (" " * (10 * 1024 * 1024) + "x", "larger than 10 MiB"),
         ("openapi: 3.1.0\npaths: {}", "Enter the server URL"),
         ('{"openapi": "3.1.0", "paths": {}, "servers": [{"url": "ftp://a.example"}]}', "cannot be used"),

@@ -81,6 +81,9 @@ def test_a_document_of_several_megabytes_is_uploaded_and_a_pasted_one_is_refused
     document = f"{ROOMS}\n" + "# A remark.\n" * 150_000
     page = client.post(path, {"document": "", "file": SimpleUploadedFile("rooms.yaml", document.encode())})
     assert len(shown_tools(page.content)) == 2
+    chosen = client.post(path, {"document": ROOMS, "words": "guests"})
+    assert [json.loads(tool)["method"] for tool in shown_tools(chosen.content)] == ["POST"]
+    assert "No operation has these words." in client.post(path, {"document": ROOMS, "words": "cars"}).content.decode()
     refused = client.post(path, {"document": document * 2})
     assert refused.status_code == 413
     assert "A form can have at most 1 MiB of text." in refused.content.decode()
